@@ -1,0 +1,74 @@
+# Everything starts here: `make help` lists the targets. Needs Python 3.11+, Go 1.26+ and make; brings the rest itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .cache/uv-$(UV_VERSION)/bin/uv
+# The environment is the checkout's own, and TLS follows the machine's certificates (company proxies).
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_SYSTEM_CERTS := 1
+unexport VIRTUAL_ENV
+BIN := .venv/bin
+READY := .venv/.synced
+CONTROL_PLANE := PYTHONPATH=tests $(BIN)/python -m control_plane
+
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	$(call say,bringing uv $(UV_VERSION) into .cache)
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv .cache/uv-$(UV_VERSION)
+	@.cache/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(READY): $(UV) pyproject.toml uv.lock
+	$(call say,installing the locked Python environment into .venv)
+	@$(UV) sync --locked --python $(PYTHON)
+	@touch $(READY)
+
+.PHONY: setup
+setup: $(READY) ## bring uv and the locked Python environment into .venv
+
+.PHONY: control-plane
+control-plane: $(READY) ## build the Kubernetes control plane for tests into .cache (minutes when cold)
+	@$(CONTROL_PLANE) build
+
+.PHONY: up
+up: $(READY) ## start a local control plane; its kubeconfig is .cache/kubeconfig
+	@$(CONTROL_PLANE) up
+
+.PHONY: down
+down: $(READY) ## stop the local control plane
+	@$(CONTROL_PLANE) down
+
+.PHONY: format
+format: $(READY) ## format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: check
+check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, generated files
+	$(call say,lint and format)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	$(call say,types)
+	@$(BIN)/mypy operator tests
+	@$(BIN)/pyright
+	$(call say,layers)
+	@$(BIN)/lint-imports
+	$(call say,unit and contract tests)
+	@$(BIN)/pytest tests/unit tests/contract -q -n 2
+
+.PHONY: test
+test: check control-plane ## everything: check, then the operator on a real control plane with the simulator
+	$(call say,integration tests)
+	@$(BIN)/pytest tests/integration -q
+
+.PHONY: demo
+demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running
+	@$(BIN)/python tests/demo.py

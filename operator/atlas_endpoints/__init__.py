@@ -1,0 +1,14 @@
+"""A Kubernetes operator for MongoDB Atlas serverless private endpoints.
+
+The map of the package, from the outside in (each layer imports only those below it):
+
+- ``cli``: the commands ``run`` and ``simulate``; ``settings``: the only reader of the environment.
+- ``app``: wires the collaborators together and runs them until SIGTERM.
+- ``kinds``: everything that is decided about a kind of resource (model, plan, status, reconcile).
+- ``atlas``: the Atlas Admin API; knows HTTP, knows no Kubernetes.
+- ``cluster``: the Kubernetes API; the only importer of kopf and kubernetes; knows no Atlas.
+- ``engine``: the level-triggered loop; knows neither Atlas nor the kinds. ``telemetry`` stands beside it.
+- ``simulator``: a faithful Atlas for tests, demos and users' own CI; shares no code with ``atlas``.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The Kubernetes API: watching resources, reading Secrets, writing status; knows no Atlas."""

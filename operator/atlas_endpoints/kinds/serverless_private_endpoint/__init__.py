@@ -1,0 +1,1 @@
+"""The kind ``ServerlessPrivateEndpoint``: everything that the operator decides about it."""

@@ -1,0 +1,1 @@
+"""What people see of the running operator: logs, metrics, probes."""
