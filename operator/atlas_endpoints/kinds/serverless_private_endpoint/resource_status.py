@@ -1,0 +1,256 @@
+"""What the operator says about a resource: the status as frozen models, as read back and as written.
+
+Pure. The bounds are those of the CRD: a text that is too long is cut when the model is made, so what is made can be
+written and what is written reads back equal. Import these names from ``model``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_serializer,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticOmit, PydanticUseDefault
+
+from atlas_endpoints.engine.conditions import Condition, ConditionStatus, shorten
+
+T = TypeVar("T")
+
+HISTORY_LIMIT = 5
+"""Entries of ``Status.history``; the newest come first and the oldest fall off."""
+
+REQUEST_LIMIT = 256
+"""Characters of ``Status.last_handled_reconcile_at``."""
+
+_LENIENT = {"lenient": True}
+
+
+class Cause(StrEnum):
+    """Why something was sent to Atlas."""
+
+    FIRST_CONTACT = "FirstContact"
+    """Nothing was ever confirmed for this resource."""
+    EDIT = "Edit"
+    """The resource was changed."""
+    DRIFT = "Drift"
+    """Atlas no longer shows what it had confirmed."""
+    FORCED = "Forced"
+    """A person asked for it."""
+
+
+class _Cut:
+    """Makes any text fit: at most ``limit`` characters, and no half of a surrogate pair, which no API server takes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return shorten(value.encode(errors="replace").decode(), self.limit)
+
+
+def _newest(value: Any) -> Any:
+    return tuple(value)[:HISTORY_LIMIT] if isinstance(value, list | tuple) else value
+
+
+def _unless_unreadable(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """Leave an item out of a list that is being read back when it makes no sense to this version of the operator."""
+    try:
+        return handler(value)
+    except ValidationError:
+        if info.context != _LENIENT:
+            raise
+        raise PydanticOmit from None
+
+
+def _to_the_second(value: datetime) -> datetime:
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
+def _rfc3339(value: datetime) -> str:
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+
+
+Item = Annotated[T, WrapValidator(_unless_unreadable)]
+Time = Annotated[AwareDatetime, AfterValidator(_to_the_second), PlainSerializer(_rfc3339)]
+"""UTC to the second, written as RFC 3339 with ``Z``, as ``metav1.Time`` is."""
+Word = Annotated[str, BeforeValidator(_Cut(64)), Field(max_length=64)]
+Text = Annotated[str, BeforeValidator(_Cut(1024)), Field(max_length=1024)]
+
+
+class _StatusModel(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _default_if_unreadable(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            if info.context != _LENIENT:
+                raise
+            raise PydanticUseDefault from None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None and value not in ([], ())}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the API server stores: wire names, no nulls, no empty lists; ``""`` is kept, it means cleared."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class ConditionEntry(_StatusModel):
+    """The wire form of ``engine.conditions.Condition``, whose attributes it has."""
+
+    type: Annotated[Word, Field(min_length=1)]
+    status: ConditionStatus
+    reason: Annotated[Word, Field(min_length=1)]
+    message: Text
+    observed_generation: int = Field(ge=0)
+    last_transition_time: Time
+
+
+def _read_condition(value: Any) -> Condition:
+    wire = ConditionEntry.model_validate(asdict(value) if isinstance(value, Condition) else value)
+    return Condition(**dict(wire))
+
+
+def _write_condition(value: Condition) -> dict[str, Any]:
+    return ConditionEntry(**asdict(value)).to_json()
+
+
+ConditionField = Annotated[Condition, BeforeValidator(_read_condition), PlainSerializer(_write_condition)]
+
+
+class Applied(_StatusModel):
+    """What Atlas last confirmed of the spec; a field that was not managed is None.
+
+    Attributes:
+        generation: the ``metadata.generation`` whose values were confirmed.
+    """
+
+    generation: int = Field(ge=0)
+    cloud_provider_endpoint_id: Text | None = None
+    private_endpoint_ip_address: Text | None = None
+    comment: Text | None = None
+
+
+class EndpointStatus(_StatusModel):
+    """The endpoint in Atlas's own words; None is what Atlas left out or gave as null.
+
+    Attributes:
+        status_since: when the operator first saw the endpoint in this ``status``.
+    """
+
+    id: Text | None = None
+    status: Text | None = None
+    status_since: Time | None = None
+    error_message: Text | None = None
+    provider_name: Text | None = None
+    cloud_provider_endpoint_id: Text | None = None
+    private_endpoint_ip_address: Text | None = None
+    endpoint_service_name: Text | None = None
+    private_link_service_resource_id: Text | None = None
+    comment: Text | None = None
+
+
+class Resolved(_StatusModel):
+    """What the last pass used, after all defaults.
+
+    Attributes:
+        credentials_source: ``Secret/<name>`` of the resource's namespace, or ``operator``; never a value of a Secret.
+    """
+
+    project_id: Word | None = None
+    cloud_provider_endpoint_id: Text | None = None
+    private_endpoint_ip_address: Text | None = None
+    credentials_source: Annotated[str, BeforeValidator(_Cut(320)), Field(max_length=320)] | None = None
+
+
+class DriftItem(_StatusModel):
+    """One managed field that differs in Atlas; ``actual`` is None when Atlas has no value."""
+
+    field: Word
+    desired: Text | None = None
+    actual: Text | None = None
+
+
+class LastError(_StatusModel):
+    """The failure that holds the resource up.
+
+    Attributes:
+        since: when this failure began, not when it was last seen.
+        operation: what failed, such as ``update`` or ``list``.
+        http_status: None when there was no answer.
+    """
+
+    since: Time
+    operation: Word
+    http_status: int | None = None
+    error_code: Annotated[str, BeforeValidator(_Cut(128)), Field(max_length=128)] | None = None
+    detail: Text | None = None
+    retryable: bool
+
+
+class HistoryEntry(_StatusModel):
+    """One change that was sent to Atlas, with what came of it."""
+
+    time: Time
+    generation: int = Field(ge=0)
+    cause: Cause
+    fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
+    result: Annotated[str, BeforeValidator(_Cut(256)), Field(max_length=256)]
+
+
+class Status(_StatusModel):
+    """The whole status; ``Status()`` is that of a resource nobody has looked at yet.
+
+    Attributes:
+        observed_generation: the ``metadata.generation`` that this status speaks about; -1 when none.
+        last_handled_reconcile_at: the ``ObjectMeta.reconcile_request`` that was last acted on.
+        history: the newest first.
+    """
+
+    NEVER_OBSERVED: ClassVar[int] = -1
+
+    observed_generation: int = Field(default=NEVER_OBSERVED, ge=-1)
+    conditions: Annotated[tuple[Item[ConditionField], ...], Field(max_length=16)] = ()
+    applied: Applied | None = None
+    endpoint: EndpointStatus | None = None
+    resolved: Resolved | None = None
+    drift: Annotated[tuple[Item[DriftItem], ...], Field(max_length=8)] = ()
+    last_error: LastError | None = None
+    last_applied_time: Time | None = None
+    last_handled_reconcile_at: Annotated[str, Field(max_length=REQUEST_LIMIT)] | None = None
+    history: Annotated[tuple[Item[HistoryEntry], ...], BeforeValidator(_newest), Field(max_length=HISTORY_LIMIT)] = ()
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        """Read a status back, whatever is in it: another version of the operator may have written it.
+
+        Args:
+            raw: the object's ``status``, or None.
+
+        Returns:
+            What could be understood; unknown or unreadable fields and list items are left out. Never raises.
+        """
+        return cls.model_validate(dict(raw) if isinstance(raw, Mapping) else {}, context=_LENIENT)
