@@ -1,0 +1,292 @@
+"""From an answer that is no success to an error: the one table, by error code first, by HTTP status otherwise. Pure.
+
+An explanation says what happened and what to do about it; Atlas's own words follow. Codes and statuses are facts of
+Atlas's error reference and of recorded answers; where the status of a code is not documented, the code alone decides.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+
+from atlas_endpoints.atlas.answers import ErrorBody, Refusal, error_body_from, json_from, retry_after_from
+from atlas_endpoints.atlas.errors import (
+    AccountSuspendedError,
+    APIGoneError,
+    AtlasError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    CredentialsRateLimitedError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    InvalidSpecError,
+    IPNotAllowedError,
+    MissingRoleError,
+    NotServerlessError,
+    ProjectNotFoundError,
+    RateLimitedError,
+    UpdateRejectedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    error: type[AtlasError]
+    explanation: str
+
+
+_CHECK_URL = "check ATLAS_URL and the proxies on the way"
+_UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment; it is retried.")
+_NOT_ATLAS = _Row(AtlasUnavailableError, f"Something that is not the Atlas Admin API answered; {_CHECK_URL}.")
+_REDIRECT = _Row(
+    AtlasUnavailableError,
+    "The call was redirected, and redirects are never followed: ATLAS_URL must be the address of the Atlas Admin API "
+    "itself, such as https://cloud.mongodb.com.",
+)
+_PROXY = _Row(AtlasUnavailableError, "A proxy wants credentials: put them into the proxy's URL (HTTPS_PROXY).")
+_UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
+_RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project; the call is retried later.")
+_TOKEN_LIMITED = _Row(
+    CredentialsRateLimitedError,
+    "Atlas issues no more access tokens to this service account for now; the call is retried later. Other programs "
+    "that use the same service account share its quota.",
+)
+_MISSING_ROLE = _Row(
+    MissingRoleError,
+    "The credentials may not do this: they need the role {role} in the project. Grant it to the service account or API "
+    "key in Atlas (Project Settings, Access Manager).",
+)
+_CREDENTIALS_INVALID = _Row(
+    CredentialsInvalidError,
+    "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
+    "(ATLAS_URL). Put valid ones into the Secret.",
+)
+_IP_NOT_ALLOWED = _Row(
+    IPNotAllowedError,
+    "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
+    "service account or API key in Atlas.",
+)
+_SUSPENDED = _Row(
+    AccountSuspendedError,
+    "The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas.",
+)
+_NO_PROJECT = _Row(ProjectNotFoundError, "Atlas has no project of this id. Correct projectId.")
+_INVISIBLE_PROJECT = _Row(
+    ProjectNotFoundError,
+    "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
+    "invited to the project. Correct projectId, or invite it.",
+)
+_NO_INSTANCE = _Row(
+    InstanceNotFoundError, "The project has no serverless instance of this name. Correct instanceName or projectId."
+)
+_NOT_SERVERLESS = _Row(
+    NotServerlessError,
+    "The instance is not serverless (any more): Atlas turned serverless instances into Flex or dedicated clusters. Flex "
+    "has no private endpoints; on a dedicated cluster use its own private endpoints, and then delete this resource.",
+)
+_GONE = _Row(
+    APIGoneError,
+    "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
+    "cluster and its private endpoints, and then delete this resource.",
+)
+_UNPARSABLE = _Row(
+    InvalidSpecError, "Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. Correct it."
+)
+_REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
+_ABSENT = _Row(EndpointAbsentError, "Atlas has no endpoint of this id in this instance. Correct endpointId.")
+
+_BY_CODE: Mapping[str, _Row] = {
+    "USER_UNAUTHORIZED": _MISSING_ROLE,
+    "NOT_IN_GROUP": _INVISIBLE_PROJECT,
+    "GROUP_NOT_FOUND": _NO_PROJECT,
+    "INVALID_GROUP_ID": _NO_PROJECT,
+    "SERVERLESS_INSTANCE_NOT_FOUND": _NO_INSTANCE,
+    "CLUSTER_NOT_FOUND": _NO_INSTANCE,
+    "NOT_SERVERLESS_TENANT_CLUSTER": _NOT_SERVERLESS,
+    "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
+    "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API": _NOT_SERVERLESS,
+    "CANNOT_USE_FLEX_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
+    "VERSION_GONE": _GONE,
+    "INVALID_VERSION_DATE": _GONE,
+    "IP_ADDRESS_NOT_ON_ACCESS_LIST": _IP_NOT_ALLOWED,
+    "IP_ADDRESS_NOT_ON_WHITELIST": _IP_NOT_ALLOWED,
+    "RESOURCE_REQUIRES_ACCESS_LIST": _IP_NOT_ALLOWED,
+    "RESOURCE_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
+    "ORG_REQUIRES_ACCESS_LIST": _IP_NOT_ALLOWED,
+    "ORG_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
+    "ACCOUNT_SUSPENDED": _SUSPENDED,
+    "NO_PAYMENT_INFORMATION_FOUND": _SUSPENDED,
+    "PATH_PARAM_PARSE_ERROR": _UNPARSABLE,
+    "RATE_LIMITED": _RATE_LIMITED,
+    "RATE_LIMITED_TOKEN_BUCKET": _RATE_LIMITED,
+    "SERVICE_UNAVAILABLE": _UNAVAILABLE,
+    "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES": _UNAVAILABLE,
+}
+
+_BY_STATUS: Mapping[int, _Row] = {
+    401: _CREDENTIALS_INVALID,
+    402: _SUSPENDED,
+    403: _MISSING_ROLE,
+    404: _UNKNOWN_PATH,
+    406: _GONE,
+    407: _PROXY,
+    410: _GONE,
+    429: _RATE_LIMITED,
+}
+
+_TOKEN_REFUSED = _Row(AtlasUnavailableError, f"The token endpoint does not answer as that of Atlas does; {_CHECK_URL}.")
+
+_TOKEN_BY_CODE: Mapping[str, _Row] = {
+    **{code: row for code, row in _BY_CODE.items() if row in {_GONE, _IP_NOT_ALLOWED, _SUSPENDED, _UNAVAILABLE}},
+    "RATE_LIMITED": _TOKEN_LIMITED,
+    "RATE_LIMITED_TOKEN_BUCKET": _TOKEN_LIMITED,
+    "access_denied": _TOKEN_LIMITED,
+    "invalid_client": _CREDENTIALS_INVALID,
+    "unauthorized_client": _CREDENTIALS_INVALID,
+}
+
+_TOKEN_BY_STATUS: Mapping[int, _Row] = {
+    401: _CREDENTIALS_INVALID,
+    407: _PROXY,
+    429: _TOKEN_LIMITED,
+}
+
+_REDIRECTS = range(300, 400)
+_REFUSALS = range(400, 500)
+
+
+def classify(
+    refusal: Refusal, *, operation: str, writes: bool, now: datetime, hide: Collection[str] = ()
+) -> AtlasError:
+    """Turn an answer of the API that is no success into an error.
+
+    Args:
+        refusal: anything but a 2xx answer.
+        operation: the name of the call.
+        writes: whether the call changes something in Atlas.
+        now: for a ``Retry-After`` that is a date.
+        hide: secrets that a strange server might echo.
+    """
+    error = error_body_from(refusal.body)
+    status = refusal.status
+    # 408 is the one refusal that intermediaries also send for what they have passed on.
+    refused = status in _REDIRECTS or (status in _REFUSALS and status != HTTPStatus.REQUEST_TIMEOUT)
+    return _error(
+        _row(refusal, error, writes=writes),
+        refusal,
+        error,
+        operation=operation,
+        role="Project Owner" if writes else "Project Read Only",
+        now=now,
+        hide=hide,
+        unknown_outcome=writes and not refused,
+    )
+
+
+def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hide: Collection[str] = ()) -> AtlasError:
+    """Turn an answer of the token endpoint that is no success into an error; arguments as for :func:`classify`.
+
+    The token endpoint answers with OAuth's errors (``error`` and ``error_description``), and with Atlas's own for its
+    quota. No call was made yet, so no outcome is unknown.
+    """
+    error = error_body_from(refusal.body)
+    row = (
+        _intermediate(refusal)
+        or _TOKEN_BY_CODE.get(error.code or "")
+        or _TOKEN_BY_STATUS.get(refusal.status, _TOKEN_REFUSED)
+    )
+    return _error(row, refusal, error, operation=operation, role="", now=now, hide=hide, unknown_outcome=False)
+
+
+def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
+    """Say that a 2xx answer does not hold what it should; a write may have been applied all the same."""
+    return AtlasUnavailableError(
+        f"Atlas answered {status} without the content that belongs to it (empty, cut off, or not from Atlas); if it "
+        f"persists, {_CHECK_URL}.",
+        operation=operation,
+        http_status=status,
+        unknown_outcome=writes,
+    )
+
+
+def _row(refusal: Refusal, error: ErrorBody, *, writes: bool) -> _Row:
+    if (intermediate := _intermediate(refusal)) is not None:
+        return intermediate
+    code, status = error.code or "", refusal.status
+    if code.endswith("ENDPOINT_NOT_FOUND") and status in {400, 404}:
+        return _ABSENT
+    if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
+        return row
+    if status in {400, 409, 422} and writes:
+        return _REJECTED
+    if status in {400, 422} and code:
+        return _UNPARSABLE
+    return _UNAVAILABLE
+
+
+def _intermediate(refusal: Refusal) -> _Row | None:
+    """Sort out what is not Atlas's word on the call: redirects, 5xx, and refusals that are no JSON."""
+    if refusal.status in _REDIRECTS:
+        return _REDIRECT
+    if refusal.status not in _REFUSALS:
+        return _UNAVAILABLE
+    speaks_for_itself = refusal.status in {407, 429} or "www-authenticate" in refusal.headers
+    if speaks_for_itself or not refusal.body.strip() or json_from(refusal.body) is not None:
+        return None
+    return _NOT_ATLAS
+
+
+def _error(
+    row: _Row,
+    refusal: Refusal,
+    error: ErrorBody,
+    *,
+    operation: str,
+    role: str,
+    now: datetime,
+    hide: Collection[str],
+    unknown_outcome: bool,
+) -> AtlasError:
+    detail = _redacted(_atlas_words(error), hide)
+    address = _address_in(error)
+    explanation = row.explanation.format(role=role, address=address or "of the operator")
+    numbers = f"HTTP {refusal.status}" + (f" {error.code}" if error.code else "")
+    raised = row.error(
+        f"{explanation} ({numbers})" + (f" Atlas says: {detail}" if detail else ""),
+        operation=operation,
+        http_status=refusal.status,
+        error_code=error.code,
+        detail=detail,
+        retry_after=retry_after_from(refusal.headers, error, now=now),
+        unknown_outcome=unknown_outcome,
+    )
+    if isinstance(raised, IPNotAllowedError):
+        raised.address = address
+    return raised
+
+
+def _atlas_words(error: ErrorBody) -> str:
+    # The seconds left would make a new message, and so a new status, of each attempt; retry_after has them.
+    detail = re.sub(r"\s*Please retry after \d+ seconds?\.?", "", error.detail or "")
+    fields = "; ".join(error.fields)
+    return f"{detail} [{fields}]" if detail and fields else detail or fields
+
+
+def _address_in(error: ErrorBody) -> str | None:
+    words = [parameter for parameter in error.parameters if isinstance(parameter, str)]
+    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")]:
+        try:
+            return str(ipaddress.ip_address(word.rstrip(".")))
+        except ValueError:
+            continue
+    return None
+
+
+def _redacted(text: str, hide: Collection[str]) -> str:
+    for secret in hide:
+        text = text.replace(secret, "***") if secret else text
+    return re.sub(
+        r"(?i)\b(basic|bearer)\s+[\w.~+/=-]{8,}|\bdigest\s+\w+=.*|mdb_sa_sk_\S+", "***", text, flags=re.DOTALL
+    )

@@ -1,0 +1,215 @@
+"""The credentials of the Atlas Admin API, and how they are read from the keys of a Secret. Pure.
+
+Two kinds exist: service accounts (OAuth2 client credentials) and the older API keys (HTTP digest).
+The names of the keys are those of MongoDB's own Kubernetes operator, so that one Secret serves both.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+_CLIENT_ID = re.compile(r"mdb_sa_id_\w+")
+_CLIENT_SECRET = re.compile(r"mdb_sa_sk_\S+")
+_PUBLIC_KEY = re.compile(r"[a-z]{8}")
+_PRIVATE_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class CredentialsError(Exception):
+    """The keys of a Secret are not usable credentials.
+
+    Attributes:
+        reason: ``MissingKeys`` (a key is absent, empty, or does not hold what its name says) or ``AmbiguousKeys``.
+        message: one line for a person: which key, what is wrong, what to do. Never holds a value.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """A service account: its id and secret are exchanged for access tokens."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+    kind: ClassVar[str] = "service account"
+
+    @property
+    def secret(self) -> str:
+        """The part that must never be shown."""
+        return self.client_secret
+
+    def fingerprint(self, base_url: str) -> str:
+        """Name these credentials at this Atlas; see :func:`_fingerprint`."""
+        return _fingerprint(self.kind, self.client_id, self.client_secret, base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key: the public key is the user and the private key the password of HTTP digest."""
+
+    public_key: str
+    private_key: str = field(repr=False)
+
+    kind: ClassVar[str] = "API key"
+
+    @property
+    def secret(self) -> str:
+        """The part that must never be shown."""
+        return self.private_key
+
+    def fingerprint(self, base_url: str) -> str:
+        """Name these credentials at this Atlas; see :func:`_fingerprint`."""
+        return _fingerprint(self.kind, self.public_key, self.private_key, base_url)
+
+
+Credentials = ServiceAccount | ApiKey
+
+
+def parse_credentials(data: Mapping[str, str]) -> tuple[Credentials, list[str]]:
+    """Read credentials from the decoded keys of a Secret.
+
+    ``clientId`` and ``clientSecret`` make a service account, ``publicApiKey`` and ``privateApiKey`` an API key.
+    Other keys (``orgId`` for one) are ignored.
+
+    Args:
+        data: the keys and values of the Secret, base64 of the manifest already decoded.
+
+    Returns:
+        The credentials, and warnings for a person, such as whitespace that was trimmed.
+
+    Raises:
+        CredentialsError: with ``MissingKeys`` or ``AmbiguousKeys``.
+    """
+    warnings: list[str] = []
+    account = _pair(data, ("clientId", "clientSecret"), warnings)
+    api_key = _pair(data, ("publicApiKey", "privateApiKey"), warnings)
+    if account.complete and api_key.complete:
+        raise CredentialsError(
+            "AmbiguousKeys",
+            "The Secret holds both a service account (clientId, clientSecret) and an API key (publicApiKey, "
+            "privateApiKey). Remove one of the two pairs.",
+        )
+    if account.complete:
+        warnings += _ignored(api_key)
+        _check_service_account(*account.values)
+        return ServiceAccount(*account.values), warnings
+    if api_key.complete:
+        warnings += _ignored(account)
+        _check_api_key(*api_key.values)
+        return ApiKey(*api_key.values), warnings
+    raise CredentialsError("MissingKeys", _what_is_missing(data, account, api_key))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The two keys of one kind of credentials, trimmed; an absent key is the empty string."""
+
+    keys: tuple[str, str]
+    values: tuple[str, str] = field(repr=False)
+
+    @property
+    def complete(self) -> bool:
+        return all(self.values)
+
+    @property
+    def missing(self) -> list[str]:
+        return [key for key, value in zip(self.keys, self.values, strict=True) if not value]
+
+    @property
+    def present(self) -> list[str]:
+        return [key for key, value in zip(self.keys, self.values, strict=True) if value]
+
+
+def _pair(data: Mapping[str, str], keys: tuple[str, str], warnings: list[str]) -> _Pair:
+    first, second = (_trimmed(key, data.get(key, ""), warnings) for key in keys)
+    return _Pair(keys, (first, second))
+
+
+def _trimmed(key: str, value: str, warnings: list[str]) -> str:
+    trimmed = value.strip()
+    if trimmed and trimmed != value:
+        warnings.append(f"{key} has whitespace around its value (often the line feed of an editor); it was trimmed.")
+    return trimmed
+
+
+def _ignored(partial: _Pair) -> list[str]:
+    return [f"{key} is ignored: the Secret holds complete credentials of the other kind." for key in partial.present]
+
+
+def _what_is_missing(data: Mapping[str, str], account: _Pair, api_key: _Pair) -> str:
+    begun = [pair for pair in (account, api_key) if pair.present]
+    if begun:
+        wanted = " or ".join(" and ".join(pair.missing) for pair in begun)
+        verb = "are" if len(begun) == 1 and len(begun[0].missing) > 1 else "is"
+        message = f"{wanted} {verb} missing or empty in the Secret."
+    else:
+        message = (
+            "The Secret holds no credentials: clientId and clientSecret (a service account), or publicApiKey and "
+            "privateApiKey (an API key), are missing or empty."
+        )
+    known = {key.lower(): key for key in (*account.keys, *api_key.keys)}
+    misspelt = [(key, known[key.lower()]) for key in sorted(data) if key.lower() in known and key not in known.values()]
+    hints = [f" {key} must be spelt {right}." for key, right in misspelt]
+    return message + "".join(hints)
+
+
+def _check_service_account(client_id: str, client_secret: str) -> None:
+    if _CLIENT_SECRET.fullmatch(client_id) or _CLIENT_ID.fullmatch(client_secret):
+        raise CredentialsError(
+            "MissingKeys", "clientId and clientSecret are swapped: the id starts with mdb_sa_id_. Exchange the two."
+        )
+    _check_encoding("clientId", client_id, _CLIENT_ID)
+    _check_encoding("clientSecret", client_secret, _CLIENT_SECRET)
+
+
+def _check_api_key(public_key: str, private_key: str) -> None:
+    for key, value in (("publicApiKey", public_key), ("privateApiKey", private_key)):
+        if _CLIENT_ID.fullmatch(value) or _CLIENT_SECRET.fullmatch(value):
+            raise CredentialsError(
+                "MissingKeys",
+                f"{key} holds a part of a service account, not of an API key. Put the service account's id into "
+                "clientId and its secret into clientSecret.",
+            )
+    if _PRIVATE_KEY.fullmatch(public_key) and _PUBLIC_KEY.fullmatch(private_key):
+        raise CredentialsError("MissingKeys", "publicApiKey and privateApiKey are swapped. Exchange the two.")
+    _check_encoding("publicApiKey", public_key, _PUBLIC_KEY)
+    _check_encoding("privateApiKey", private_key, _PRIVATE_KEY)
+
+
+def _check_encoding(key: str, value: str, shape: re.Pattern[str]) -> None:
+    # Both end in a header or a hash of one: what HTTP cannot carry is refused here, by the name of the key.
+    if not (value.isascii() and value.isprintable()):
+        raise CredentialsError(
+            "MissingKeys",
+            f"{key} holds characters that no Atlas credentials have (control characters, or not ASCII). Copy the "
+            "value from Atlas again.",
+        )
+    if shape.fullmatch(_decoded(value)):
+        raise CredentialsError(
+            "MissingKeys",
+            f"{key} looks base64-encoded twice. Put the plain value under stringData, or encode it once under data.",
+        )
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode("ascii").strip()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _fingerprint(kind: str, identity: str, secret: str, base_url: str) -> str:
+    """Name a pair of credentials at one Atlas without revealing it: a short hash, safe to log and to compare.
+
+    It changes when the kind, the id, the secret or the base URL does.
+    """
+    return hashlib.sha256(json.dumps([kind, identity, secret, base_url]).encode()).hexdigest()[:12]
