@@ -1,0 +1,337 @@
+"""The running control plane."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import ssl
+import tempfile
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import httpx
+
+from control_plane.arguments import Files, apiserver_arguments, controller_manager_arguments, etcd_arguments
+from control_plane.configuration import admission_configuration, audit_policy, token_file
+from control_plane.keys import new_private_key
+from control_plane.kubeconfig import render_kubeconfig, write_private
+from control_plane.kubectl import Kubectl
+from control_plane.ports import free_port
+from control_plane.process import Server, ServerExitedError, ServerGroup, wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+    from types import TracebackType
+
+    from control_plane.configuration import PodSecurityLevel
+    from control_plane.programs import Programs
+
+START_TIMEOUT = 60.0
+"""Seconds until a server has to be ready: a few on an idle machine, many more on a busy one."""
+CERTIFICATE_END = "-----END CERTIFICATE-----\n"
+
+
+class ControlPlaneError(Exception):
+    """The control plane was used in a way it does not work."""
+
+
+class ControlPlane:
+    """A control plane of one etcd, one API server and one controller manager, on loopback.
+
+    Its servers die with this process, however it ends, unless they are detached. Methods block; from a coroutine, call
+    them by `asyncio.to_thread`.
+
+        with ControlPlane(provide_programs()) as control_plane:
+            control_plane.kubectl("get", "namespaces")
+
+    Attributes:
+        directory: Where it keeps its data and logs (`etcd.log`, `kube-apiserver.log`, `kube-controller-manager.log`).
+        admin_token: A bearer token of the group `system:masters`, which may do everything.
+    """
+
+    def __init__(
+        self,
+        programs: Programs,
+        *,
+        directory: Path | None = None,
+        audit_log: bool = False,
+        pod_security: PodSecurityLevel | None = None,
+        detached: bool = False,
+    ) -> None:
+        """Prepare a control plane; `start` starts it.
+
+        Args:
+            programs: What it is made of.
+            directory: Where to keep data and logs, and to leave them for a look afterwards; made if needed, and has to
+                be empty. None: in a temporary folder, removed at the end.
+            audit_log: Whether to log each request's metadata.
+            pod_security: What Pods have to obey in namespaces whose labels do not say. None: nothing.
+            detached: Whether the servers outlive this process.
+        """
+        self._programs = programs
+        self._temporary = directory is None
+        self.directory = (directory or Path(tempfile.mkdtemp(prefix="control-plane-"))).absolute()
+        self._files = Files(self.directory)
+        self._audit_log = audit_log
+        self._pod_security = pod_security
+        self._detached = detached
+        self._port = free_port()
+        self._group: ServerGroup | None = None
+        self._servers: dict[str, Server] = {}
+        self.admin_token = secrets.token_hex(16)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the API server listens."""
+        return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig that may do everything."""
+        return self._files.admin_kubeconfig
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that signed the API server's, as PEM."""
+        return self._files.ca
+
+    @property
+    def audit_log(self) -> Path | None:
+        """The audit log, an `audit.k8s.io/v1` Event as JSON a line; None if there is none."""
+        return self._files.audit_log if self._audit_log else None
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of the servers that run, by program."""
+        return {name: server.process.pid for name, server in self._servers.items()}
+
+    def start(self) -> None:
+        """Start all servers, and return when objects can be created and the controllers work.
+
+        Raises:
+            ServerExitedError: A server gave up; the message holds its last words.
+            TimeoutError: It took more than a minute.
+        """
+        if self._servers:
+            raise ControlPlaneError("this control plane runs already")
+        self._group = ServerGroup(detached=self._detached)
+        try:
+            self._write_configuration()
+            self.start_etcd()
+            self._start_apiserver_on_a_free_port()
+            self._write_kubeconfigs()
+            self._start_controller_manager()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Kill all servers and forget their data. Stopping what does not run is no error."""
+        for server in self._servers.values():
+            server.stop(kill=True)
+        self._servers.clear()
+        if self._group is not None:
+            self._group.close()
+            self._group = None
+        if self._temporary:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start_etcd(self) -> None:
+        """Start etcd, with the data it had."""
+        self._files.etcd_socket.unlink(missing_ok=True)  # a killed etcd leaves it
+        etcd = self._start("etcd", self._programs.etcd, etcd_arguments(self._files))
+        wait_until(self._files.etcd_socket.is_socket, "etcd to listen", servers=[etcd], timeout=START_TIMEOUT)
+        if "kube-apiserver" in self._servers:
+            self._wait_for_apiserver()
+
+    def stop_etcd(self, *, kill: bool = False) -> None:
+        """Stop etcd alone: by SIGTERM, or as a crash would."""
+        self._stop("etcd", kill=kill)
+
+    def restart_etcd(self, *, kill: bool = False) -> None:
+        """Stop and start etcd with the same data, and return when the API server is ready again."""
+        self.stop_etcd(kill=kill)
+        self.start_etcd()
+
+    def start_apiserver(self) -> None:
+        """Start the API server on the port it had, and return when it is ready."""
+        self._start(
+            "kube-apiserver",
+            self._programs.kube_apiserver,
+            apiserver_arguments(
+                self._files,
+                port=self._port,
+                audit_log=self._audit_log,
+                pod_security=self._pod_security is not None,
+            ),
+        )
+        self._wait_for_apiserver()
+
+    def stop_apiserver(self, *, kill: bool = False) -> None:
+        """Stop the API server alone: by SIGTERM, or as a crash would."""
+        self._stop("kube-apiserver", kill=kill)
+
+    def restart_apiserver(self, *, kill: bool = False) -> None:
+        """Stop and start the API server with the same data, and return when it is ready again."""
+        self.stop_apiserver(kill=kill)
+        self.start_apiserver()
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """Make an HTTP client of the API server; close it after use.
+
+        Args:
+            token: Whose requests they are; None: the administrator's.
+        """
+        return httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token or self.admin_token}"},
+            verify=self._ssl_context,
+            trust_env=False,  # a proxy of the environment is not for loopback
+            timeout=30,
+        )
+
+    def kubectl(self, *args: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as the administrator.
+
+        Args:
+            args: Its arguments; a second `--kubeconfig` among them wins.
+            stdin: What it reads from `-f -`.
+            check: Whether a failure is an error.
+
+        Raises:
+            KubectlError: It failed, and `check` is set.
+            subprocess.TimeoutExpired: It took more than a minute.
+        """
+        run = Kubectl(self._programs.kubectl, self.kubeconfig, self.directory / "kubectl-cache")
+        return run(*args, stdin=stdin, check=check)
+
+    def kubeconfig_for(
+        self, namespace: str, service_account: str, *, lifetime: timedelta = timedelta(hours=24)
+    ) -> Path:
+        """Write a kubeconfig with a fresh token of a ServiceAccount that exists, and return its path.
+
+        Args:
+            namespace: Where the ServiceAccount is; commands act there too when they name none.
+            service_account: Its name.
+            lifetime: How long the token is good for, 10 minutes at least.
+        """
+        token = self.kubectl(
+            "create",
+            "token",
+            service_account,
+            f"--namespace={namespace}",
+            f"--duration={lifetime.total_seconds():.0f}s",
+        ).stdout.strip()
+        path = self.directory / f"{namespace}.{service_account}.kubeconfig"
+        write_private(path, self._render_kubeconfig(service_account, token, namespace))
+        return path
+
+    @cached_property
+    def _ssl_context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.ca)
+
+    @cached_property
+    def _controller_manager_token(self) -> str:
+        return secrets.token_hex(16)
+
+    def _write_configuration(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        if any(self.directory.iterdir()):
+            raise ControlPlaneError(f"{self.directory} is not empty")
+        write_private(self._files.service_account_key, new_private_key())
+        tokens = token_file(
+            [
+                (self.admin_token, "admin", "system:masters"),
+                # A name of its own, so that the audit log can tell the two apart.
+                (self._controller_manager_token, "system:kube-controller-manager", "system:masters"),
+            ]
+        )
+        write_private(self._files.tokens, tokens)
+        if self._audit_log:
+            self._files.audit_policy.write_text(audit_policy())
+        if self._pod_security is not None:
+            self._files.admission.write_text(admission_configuration(self._pod_security))
+
+    def _start_apiserver_on_a_free_port(self) -> None:
+        for _ in range(3):
+            try:
+                self.start_apiserver()
+            except ServerExitedError as error:
+                if "address already in use" not in error.log:
+                    raise
+                # Somebody took the port after it had been found free.
+                del self._servers["kube-apiserver"]
+                self._port = free_port()
+            else:
+                return
+        raise ControlPlaneError("three ports in a row were taken by others before the API server could listen there")
+
+    def _wait_for_apiserver(self) -> None:
+        servers = list(self._servers.values())
+        if not self.ca.exists():
+            wait_until(self._keep_ca, "the API server's certificate", servers=servers, timeout=START_TIMEOUT)
+        with self.client() as client:
+            wait_until(lambda: _succeeds(client, "/readyz"), "the API server", servers=servers, timeout=START_TIMEOUT)
+
+    def _keep_ca(self) -> bool:
+        """Take the issuer's certificate from the API server's own file, if that is complete by now."""
+        certificate = self._files.certificate
+        blocks = certificate.read_text().split(CERTIFICATE_END) if certificate.exists() else []
+        match blocks:
+            case [_own, issuer, ""]:
+                self.ca.write_text(issuer + CERTIFICATE_END)
+                return True
+            case _:
+                return False
+
+    def _write_kubeconfigs(self) -> None:
+        write_private(self.kubeconfig, self._render_kubeconfig("admin", self.admin_token))
+        write_private(
+            self._files.controller_manager_kubeconfig,
+            self._render_kubeconfig("kube-controller-manager", self._controller_manager_token),
+        )
+
+    def _render_kubeconfig(self, user: str, token: str, namespace: str = "default") -> str:
+        return render_kubeconfig(url=self.url, ca=self.ca.read_text(), user=user, token=token, namespace=namespace)
+
+    def _start_controller_manager(self) -> None:
+        program = self._programs.kube_controller_manager
+        if program is None:
+            return
+        server = self._start("kube-controller-manager", program, controller_manager_arguments(self._files))
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        with self.client() as client:
+            wait_until(lambda: _succeeds(client, account), "the controllers", servers=[server], timeout=START_TIMEOUT)
+
+    def _start(self, name: str, program: Path, arguments: list[str]) -> Server:
+        if self._group is None:
+            raise ControlPlaneError(f"start the control plane before {name} alone")
+        if name in self._servers:
+            raise ControlPlaneError(f"{name} runs already")
+        server = self._group.start(name, [str(program), *arguments], folder=self.directory)
+        self._servers[name] = server
+        return server
+
+    def _stop(self, name: str, *, kill: bool) -> None:
+        if name not in self._servers:
+            raise ControlPlaneError(f"{name} does not run")
+        self._servers.pop(name).stop(kill=kill)
+
+
+def _succeeds(client: httpx.Client, path: str) -> bool:
+    try:
+        return client.get(path).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,64 @@
+// Command control-plane is a whole Kubernetes control plane in one binary: etcd, kube-apiserver,
+// kube-controller-manager and kubectl, each exactly as its own project ships it. Which of them runs is
+// chosen by the name it is started under, so the binary is meant to be reached through links of those names.
+//
+// One binary instead of four because the four share most of their packages: it is built and linked once.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	_ "time/tzdata" // CronJobs name time zones, and the machine may have no database of them
+
+	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/server/v3/etcdmain"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // registers kubectl's exec and oidc credential plugins
+	"k8s.io/component-base/cli"
+	"k8s.io/component-base/logs"
+	_ "k8s.io/component-base/logs/json/register"          // registers --logging-format=json
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // registers the client metrics
+	_ "k8s.io/component-base/metrics/prometheus/version"  // registers the version metric
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+)
+
+var programs = map[string]func(){
+	"etcd":                    func() { etcdmain.Main(os.Args) },
+	"kube-apiserver":          func() { runServer(apiserver.NewAPIServerCommand()) },
+	"kube-controller-manager": func() { runServer(controllermanager.NewControllerManagerCommand()) },
+	"kubectl":                 runKubectl,
+}
+
+func main() {
+	name := filepath.Base(os.Args[0])
+	run, known := programs[name]
+	if !known {
+		names := make([]string, 0, len(programs))
+		for program := range programs {
+			names = append(names, program)
+		}
+		slices.Sort(names)
+		fmt.Fprintf(os.Stderr, "control-plane: no program is called %q; start it through a link named %s\n",
+			name, strings.Join(names, ", "))
+		os.Exit(2)
+	}
+	run()
+}
+
+func runServer(command *cobra.Command) {
+	os.Exit(cli.Run(command))
+}
+
+func runKubectl() {
+	// kubectl logs while it builds its commands, before flags are parsed: its verbosity is read ahead. A wrong
+	// value is reported by the flag's own parser.
+	_, _ = logs.GlogSetter(kubectl.GetLogVerbosity(os.Args))
+	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
+		kubectlutil.CheckErr(err)
+	}
+}
