@@ -30,6 +30,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticOmit, PydanticUseDefault
 
 from atlas_endpoints.engine.conditions import Condition, ConditionStatus, shorten
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import ManagedField
 
 T = TypeVar("T")
 
@@ -152,6 +153,12 @@ class Applied(_StatusModel):
     cloud_provider_endpoint_id: Text | None = None
     private_endpoint_ip_address: Text | None = None
     comment: Text | None = None
+
+    @property
+    def values(self) -> dict[ManagedField, str]:
+        """The confirmed values, in the form of ``Spec.desired``; ``Applied.model_validate`` takes them by these names."""
+        wire = self.to_json()
+        return {field: wire[field] for field in ManagedField if field in wire}
 
 
 class EndpointStatus(_StatusModel):

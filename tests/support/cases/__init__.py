@@ -1,0 +1,103 @@
+"""The shared table of what the API accepts and refuses; the YAML files beside this module say what a row holds."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = "32b6e34b3d91647abb20e7b8"
+_AWS = {
+    "projectId": PROJECT,
+    "instanceName": "ServerlessInstance0",
+    "providerName": "AWS",
+    "endpointId": "5f7cac1adf5d6c6306f4b283",
+}
+_AZURE = {**_AWS, "providerName": "AZURE"}
+_BASES: dict[str, dict[str, Any]] = {
+    "AWS": _AWS,
+    "AZURE": _AZURE,
+    "AZURE_CONNECTED": {
+        **_AZURE,
+        "cloudProviderEndpointId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
+        "/providers/Microsoft.Network/privateEndpoints/pe",
+        "privateEndpointIpAddress": "10.0.0.4",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A manifest, and what becomes of it.
+
+    Attributes:
+        name: a sentence.
+        manifest: what a person would apply, without a namespace.
+        refused: path of each field that is at fault, with a part of the reason; empty when it is accepted.
+    """
+
+    name: str
+    manifest: Mapping[str, Any]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UpdateCase(Case):
+    """A change of ``before`` to ``manifest``, and what becomes of it."""
+
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cases() -> list[Case]:
+    """Give the rows for new resources."""
+    return [
+        Case(name=row["name"], manifest=_manifest(number, **row), refused=row.get("refused", {}))
+        for number, row in enumerate(_rows("serverless_private_endpoints.yaml"))
+    ]
+
+
+def update_cases() -> list[UpdateCase]:
+    """Give the rows for changes of resources that exist."""
+    found = []
+    for number, row in enumerate(_rows("updates.yaml")):
+        before = _manifest(number, base=row["base"], spec=row.get("before"))
+        after = deepcopy(before)
+        after["spec"] |= row.get("set", {})
+        for name in row.get("unset", []):
+            del after["spec"][name]
+        found.append(UpdateCase(name=row["name"], before=before, manifest=after, refused=row.get("refused", {})))
+    return found
+
+
+def manifest(
+    base: str, spec: Mapping[str, Any] | None = None, *, without: tuple[str, ...] = (), name: str = "case"
+) -> dict[str, Any]:
+    """Give a manifest as the rows do: ``spec`` set over a base, ``without`` some of its fields."""
+    return _manifest(0, base=base, spec=spec, without=without, metadata={"name": name})
+
+
+def _manifest(
+    number: int,
+    *,
+    base: str,
+    spec: Mapping[str, Any] | None = None,
+    without: tuple[str, ...] | list[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+    **_: object,
+) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "apiVersion": "atlas-endpoints.dev/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": f"case-{number}", **(metadata or {})},
+        "spec": {**_BASES[base], **(spec or {})},
+    }
+    for name in without:
+        del (made if name == "spec" else made["spec"])[name]
+    return made
+
+
+def _rows(file: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / file).read_text(encoding="utf-8"))
+    return rows
