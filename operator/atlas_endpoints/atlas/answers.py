@@ -66,6 +66,7 @@ class Requester(Protocol):
     @property
     def base_url(self) -> str:
         """The address of Atlas without a trailing slash."""
+        ...
 
     async def request(
         self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
@@ -126,11 +127,11 @@ def retry_after_from(headers: Mapping[str, str], error: ErrorBody, *, now: datet
         now: used for a date only when the answer has no ``Date``: the server's clock and ours may differ.
     """
     value = headers.get("retry-after", "").strip()
-    seconds = _seconds(value)
+    seconds = seconds_from(value)
     if seconds is None and (until := _http_date(value)) is not None:
         seconds = (until - (_http_date(headers.get("date", "")) or now)).total_seconds()
     if seconds is None and error.code == "RATE_LIMITED_TOKEN_BUCKET" and len(error.parameters) > 1:
-        seconds = _seconds(error.parameters[1])
+        seconds = seconds_from(error.parameters[1])
     return None if seconds is None else min(max(seconds, 0.0), _MAX_WAIT)
 
 
@@ -165,7 +166,8 @@ def _bad_fields(value: object) -> list[str]:
     return [": ".join(part for part in pair if part) for pair in named if any(pair)]
 
 
-def _seconds(value: object) -> float | None:
+def seconds_from(value: object) -> float | None:
+    """Read a number of seconds, given as a number or as text; None when it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

@@ -1,0 +1,189 @@
+"""Access tokens for service accounts (OAuth2 client credentials), and the choice of how to sign.
+
+Source: https://www.mongodb.com/docs/atlas/api/service-accounts/generate-oauth2-token/
+A token lives in memory only. Atlas limits both token requests (about ten a minute) and active tokens (100 for a
+service account), so one token serves all calls and is revoked at the end.
+"""
+
+import asyncio
+import base64
+import re
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, assert_never
+from urllib.parse import quote_plus, urlencode
+
+import httpx
+from typing_extensions import override
+
+from atlas_endpoints.atlas.answers import AUTHENTICATED, Refusal, error_body_from, json_from, seconds_from
+from atlas_endpoints.atlas.classification import classify_token_answer, unreadable
+from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
+from atlas_endpoints.atlas.digest import DigestAuth
+
+if TYPE_CHECKING:
+    from atlas_endpoints.atlas.errors import AtlasError
+
+TOKEN_OPERATION = "createAccessToken"  # noqa: S105  # the name of an operation
+_REVOKE_OPERATION = "revokeAccessToken"
+
+_ASSUMED_LIFE = 600.0
+"""Seconds that a token is taken to live when Atlas does not say."""
+
+_RETRY_RENEWAL = 60.0
+"""Seconds until an early renewal that failed is tried again; meanwhile the old token serves."""
+
+
+def sign_with(credentials: Credentials, base_url: str) -> "ServiceAccountAuth | DigestAuth":
+    """Choose how calls with these credentials are signed. The result is shared by all of them."""
+    match credentials:
+        case ServiceAccount():
+            return ServiceAccountAuth(credentials, base_url)
+        case ApiKey():
+            return DigestAuth(credentials)
+        case _:
+            assert_never(credentials)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """An access token; times are monotonic seconds."""
+
+    value: str = field(repr=False)
+    renew_at: float
+    expires_at: float
+
+
+class ServiceAccountAuth(httpx.Auth):
+    """Signs requests with the access token of a service account.
+
+    One call at a time asks for a token; those that wait share what it gets, also a refusal. After two thirds of its
+    life a token is renewed by one call while the others go on with it; if that fails, it serves until it expires.
+    A call whose token is refused renews it and is repeated, once. (A refusal of the call, for a missing role or a
+    foreign project, is no refusal of the token.)
+
+    Args:
+        credentials: the service account.
+        base_url: of Atlas.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, credentials: ServiceAccount, base_url: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._credentials = credentials
+        self._base_url = base_url
+        self._clock = clock
+        self._token: _Token | None = None
+        self._renewing = asyncio.Lock()
+        self._attempts = 0
+        self._failure: Callable[[], AtlasError] | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The token, which must never be shown."""
+        return () if self._token is None else (self._token.value,)
+
+    @override
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Put an access token on a request, asking for one where needed.
+
+        Raises:
+            AtlasError: no token was to be had.
+        """
+        refused: _Token | None = None
+        while True:
+            if self._lacks_token(refused) or (self._is_due() and not self._renewing.locked()):
+                attempts = self._attempts
+                async with self._renewing:
+                    if self._failure and self._attempts > attempts and self._lacks_token(refused):
+                        raise self._failure()
+                    if self._lacks_token(refused) or self._is_due():
+                        sent_at = self._begin()
+                        response = yield self._form_request(
+                            "token",
+                            {"grant_type": "client_credentials"},
+                            operation=TOKEN_OPERATION,
+                            user_agent=request.headers["User-Agent"],
+                            timeout=request.extensions.get("timeout"),
+                        )
+                        await self._take(response, sent_at)
+                        if self._failure and self._lacks_token(refused):
+                            raise self._failure()
+            token = self._token
+            assert token is not None  # noqa: S101  # what does not give a token has raised
+            request.headers["Authorization"] = f"Bearer {token.value}"
+            response = yield request
+            if response.status_code != httpx.codes.UNAUTHORIZED or refused is not None:
+                return
+            if error_body_from(await response.aread()).code in AUTHENTICATED:
+                return
+            refused = token
+
+    def revocation(self, user_agent: str) -> httpx.Request | None:
+        """Give up the token and build the request that tells Atlas so; None when there is no token."""
+        if (token := self._token) is None:
+            return None
+        self._token = None
+        form = {"token": token.value, "token_type_hint": "access_token"}
+        return self._form_request("revoke", form, operation=_REVOKE_OPERATION, user_agent=user_agent, timeout=None)
+
+    def _lacks_token(self, refused: _Token | None) -> bool:
+        return self._token is None or self._token is refused or self._clock() >= self._token.expires_at
+
+    def _is_due(self) -> bool:
+        return self._token is not None and self._clock() >= self._token.renew_at
+
+    def _begin(self) -> float:
+        """Note the time, and put the next renewal off: this one may fail without a word, on a broken wire."""
+        now = self._clock()
+        if self._token is not None:
+            self._token = replace(self._token, renew_at=now + _RETRY_RENEWAL)
+        return now
+
+    async def _take(self, response: httpx.Response, sent_at: float) -> None:
+        body = await response.aread()
+        self._attempts += 1
+        if response.is_success and (token := _token_in(body, sent_at)) is not None:
+            self._token, self._failure = token, None
+        elif response.is_success:
+            self._failure = partial(unreadable, response.status_code, operation=TOKEN_OPERATION, writes=False)
+        else:
+            self._failure = partial(
+                classify_token_answer,
+                Refusal(response.status_code, response.headers, body),
+                operation=TOKEN_OPERATION,
+                now=datetime.now(UTC),
+                hide=(self._credentials.secret,),
+            )
+
+    def _form_request(
+        self, name: str, form: dict[str, str], *, operation: str, user_agent: str, timeout: object
+    ) -> httpx.Request:
+        pair = f"{quote_plus(self._credentials.client_id)}:{quote_plus(self._credentials.client_secret)}"
+        return httpx.Request(
+            "POST",
+            f"{self._base_url}/api/oauth/{name}",
+            headers={
+                "Accept": "application/json",
+                "Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",
+                "Content-Type": "application/x-www-form-urlencoded",
+                "User-Agent": user_agent,
+            },
+            content=urlencode(form).encode(),
+            extensions={"operation": operation, **({"timeout": timeout} if timeout else {})},
+        )
+
+
+def _token_in(body: bytes, sent_at: float) -> _Token | None:
+    parsed = json_from(body)
+    value = parsed.get("access_token") if isinstance(parsed, dict) else None
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+        return None
+    life = seconds_from(parsed.get("expires_in"))
+    if life is None or life <= 0:
+        life = _ASSUMED_LIFE
+    return _Token(value, renew_at=sent_at + life * 2 / 3, expires_at=sent_at + life - min(10.0, life / 10))

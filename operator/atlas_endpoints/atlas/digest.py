@@ -1,0 +1,214 @@
+"""HTTP digest (RFC 7616) for API keys, safe to share by concurrent calls.
+
+httpx's own ``DigestAuth`` costs a challenge for each concurrent first call, sets the count of a nonce back to 1 when
+it retries, and gives up on servers that insist on rising counts or issue one nonce to everybody for a while. How Atlas
+issues nonces is not documented, so this one lives with all of them.
+"""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+import httpx
+from typing_extensions import override
+
+from atlas_endpoints.atlas.answers import AUTHENTICATED, error_body_from
+from atlas_endpoints.atlas.credentials import ApiKey
+from atlas_endpoints.atlas.errors import AtlasUnavailableError
+
+_ATTEMPTS = 4
+"""Signed requests that one call may cost: the first, and three on what it was told with a refusal."""
+
+_REMEMBERED_NONCES = 64
+"""A server that issues one nonce to everybody repeats it, so the counts of the latest are kept."""
+
+_FAR = 1 << 24
+"""A count that nobody has reached by counting."""
+
+_HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
+    "MD5": partial(hashlib.md5, usedforsecurity=False),  # what Atlas asks for; TLS protects it
+    "SHA-256": hashlib.sha256,
+}
+
+_SCHEME_OR_FIELD = re.compile(
+    r'(?P<scheme>[\w-]+)\s+(?=[\w-]+\s*=)|(?P<key>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s,]*))'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Challenge:
+    """What the server asks for. Our own nonce belongs to it, since a session algorithm (``-sess``) binds the two."""
+
+    realm: str
+    nonce: str
+    algorithm: str | None
+    qop: str | None
+    opaque: str | None
+    stale: bool
+    cnonce: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+class DigestAuth(httpx.Auth):
+    """Signs requests with an API key; a call costs one request as long as its nonce lasts.
+
+    Concurrent calls share a nonce once it was seen to work; until one does, a single call at a time finds out. A call
+    that is refused goes on with the nonce that came with the refusal, and shares it when it works. The 401 is handed
+    back, which means that the credentials themselves are refused, only when there is no other reason left for it: a
+    nonce that nobody else used was refused at its first count, and the server did not call it stale.
+    """
+
+    def __init__(self, credentials: ApiKey) -> None:
+        self._credentials = credentials
+        self._shared: _Challenge | None = None
+        self._finding_out = asyncio.Lock()
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    @override
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Sign a request, and again after each refusal that may have to do with its nonce.
+
+        Raises:
+            AtlasUnavailableError: the server asks for no digest that we know, or refuses nonce after nonce without
+                refusing the credentials.
+        """
+        async with AsyncExitStack() as alone:
+            challenge = self._shared
+            if challenge is None:
+                await alone.enter_async_context(self._finding_out)
+                challenge = self._shared
+            if challenge is not None:
+                await alone.aclose()
+            else:
+                response = yield request
+                if response.status_code != httpx.codes.UNAUTHORIZED:
+                    return
+                challenge = _challenge_in(response)
+            nobody_else = self._shared is None
+            for _ in range(_ATTEMPTS):
+                count = self._next_count(challenge.nonce)
+                request.headers["Authorization"] = _authorization(self._credentials, challenge, count, request)
+                response = yield request
+                if not await _refuses_credentials(response):
+                    self._shared = challenge
+                    return
+                refused, challenge = challenge, _challenge_in(response)
+                if challenge.nonce != refused.nonce:
+                    final = count == self._counts[refused.nonce] == 1
+                else:
+                    # One nonce for everybody: another process may have used the low counts, so leap far ahead once.
+                    final = nobody_else and count > _FAR
+                    if nobody_else and count < _FAR:
+                        self._counts[challenge.nonce] = _FAR + secrets.randbelow(_FAR)
+                if final and not challenge.stale:
+                    self._shared = None
+                    return
+        self._shared = None
+        raise _unavailable(request, "Atlas refuses one digest nonce after the other; the call is retried.")
+
+    def _next_count(self, nonce: str) -> int:
+        count = self._counts.get(nonce, 0) + 1
+        self._counts[nonce] = count
+        self._counts.move_to_end(nonce)
+        if len(self._counts) > _REMEMBERED_NONCES:
+            self._counts.popitem(last=False)
+        return count
+
+
+async def _refuses_credentials(response: httpx.Response) -> bool:
+    """Tell a refusal of the signature from a refusal of the call, which may carry a challenge just the same."""
+    if response.status_code != httpx.codes.UNAUTHORIZED:
+        return False
+    return error_body_from(await response.aread()).code not in AUTHENTICATED
+
+
+def _challenge_in(response: httpx.Response) -> _Challenge:
+    """Take the first challenge that we can answer.
+
+    Raises:
+        AtlasUnavailableError: there is none; it says what was asked for instead.
+    """
+    asked_for = [fields for header in response.headers.get_list("www-authenticate") for fields in _digests(header)]
+    for fields in asked_for:
+        algorithm = fields.get("algorithm")
+        qop = fields.get("qop", "").replace(",", " ").lower().split()
+        known = (algorithm or "MD5").upper().removesuffix("-SESS") in _HASHES
+        if known and "nonce" in fields and (not qop or {"auth", "auth-int"} & set(qop)):
+            return _Challenge(
+                realm=fields.get("realm", ""),
+                nonce=fields["nonce"],
+                algorithm=algorithm,
+                qop=("auth" if "auth" in qop else "auth-int") if qop else None,
+                opaque=fields.get("opaque"),
+                stale=fields.get("stale", "").lower() == "true",
+            )
+    if asked_for:
+        wanted = ", ".join(f"algorithm {fields.get('algorithm')} qop {fields.get('qop')}" for fields in asked_for)
+        raise _unavailable(response.request, f"Atlas asks for a kind of digest that is not supported: {wanted}.")
+    raise _unavailable(
+        response.request,
+        "Atlas refuses the call without asking for a digest, which API keys need; check ATLAS_URL and the proxies on "
+        "the way.",
+    )
+
+
+def _digests(header: str) -> Iterator[dict[str, str]]:
+    """Read the digest challenges of one header, which may hold challenges of other schemes as well."""
+    fields: dict[str, str] | None = None
+    # What cannot be sent back in a header is left out; a challenge that lacks its nonce is not used.
+    for match in _SCHEME_OR_FIELD.finditer(header if header.isascii() and header.isprintable() else ""):
+        if match["scheme"]:
+            if fields is not None:
+                yield fields
+            fields = {} if match["scheme"].lower() == "digest" else None
+        elif fields is not None:
+            value = match["token"].strip('"') if match["quoted"] is None else re.sub(r"\\(.)", r"\1", match["quoted"])
+            fields.setdefault(match["key"].lower(), value)
+    if fields is not None:
+        yield fields
+
+
+def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, request: httpx.Request) -> str:
+    algorithm = (challenge.algorithm or "MD5").upper()
+    hashed = _HASHES[algorithm.removesuffix("-SESS")]
+
+    def digest(*parts: str) -> str:
+        return hashed(":".join(parts).encode()).hexdigest()
+
+    uri = request.url.raw_path.decode("ascii")
+    secret = digest(credentials.public_key, challenge.realm, credentials.private_key)
+    if algorithm.endswith("-SESS"):
+        secret = digest(secret, challenge.nonce, challenge.cnonce)
+    signed = [request.method, uri]
+    if challenge.qop == "auth-int":
+        signed.append(hashed(request.content).hexdigest())
+    nonce = [challenge.nonce]
+    if challenge.qop:
+        nonce += [f"{count:08x}", challenge.cnonce, challenge.qop]
+    fields = [
+        f"username={_quoted(credentials.public_key)}",
+        f"realm={_quoted(challenge.realm)}",
+        f"nonce={_quoted(challenge.nonce)}",
+        f"uri={_quoted(uri)}",
+        f'response="{digest(secret, *nonce, digest(*signed))}"',
+    ]
+    if challenge.algorithm:
+        fields.append(f"algorithm={challenge.algorithm}")
+    if challenge.opaque is not None:
+        fields.append(f"opaque={_quoted(challenge.opaque)}")
+    if challenge.qop:
+        fields += [f"qop={challenge.qop}", f"nc={count:08x}", f'cnonce="{challenge.cnonce}"']
+    return "Digest " + ", ".join(fields)
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _unavailable(request: httpx.Request, message: str) -> AtlasUnavailableError:
+    return AtlasUnavailableError(message, operation=request.extensions["operation"], http_status=401)

@@ -1,0 +1,66 @@
+"""What the rest of the operator calls Atlas with: each call is admitted first and reported afterwards."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
+from atlas_endpoints.atlas.throttle import Throttle, Wait
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class ThrottledClient:
+    """Makes calls as the throttle allows; it never waits itself.
+
+    Args:
+        client: makes the calls.
+        throttle: decides about them.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, client: Requester, throttle: Throttle, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._throttle = throttle
+        self._clock = clock
+
+    def fingerprint(self, credentials: Credentials) -> str:
+        """Name credentials at this Atlas; safe to log."""
+        return credentials.fingerprint(self._client.base_url)
+
+    async def call(
+        self,
+        operation: Callable[Concatenate[Requester, Credentials, str, _P], Awaitable[_T]],
+        credentials: Credentials,
+        project_id: str,
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """Make one call, such as ``await atlas.call(list_endpoints, credentials, project_id, instance_name)``.
+
+        Raises:
+            AtlasHeldError: nothing was sent; come again after its ``retry_after`` seconds.
+            AtlasError: what the call failed with.
+        """
+        now = self._clock()
+        admitted = self._throttle.admit(self.fingerprint(credentials), project_id, now)
+        if isinstance(admitted, Wait):
+            raise AtlasHeldError(
+                admitted.message,
+                reason=admitted.reason,
+                operation=getattr(operation, "__name__", "call"),
+                retry_after=admitted.until - now,
+            )
+        try:
+            result = await operation(self._client, credentials, project_id, *args, **kwargs)
+        except AtlasError as error:
+            self._throttle.report(admitted, error, self._clock())
+            raise
+        except BaseException:
+            self._throttle.release(admitted)
+            raise
+        self._throttle.report(admitted, None, self._clock())
+        return result
