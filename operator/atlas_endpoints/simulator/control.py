@@ -1,0 +1,255 @@
+"""The control API under ``/_simulator/``: look behind the scenes, and move them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from atlas_endpoints.simulator.api import Mode
+from atlas_endpoints.simulator.credentials import ApiKey, ServiceAccount
+from atlas_endpoints.simulator.endpoint import EndpointDocument, ObjectId, Provider
+from atlas_endpoints.simulator.exchange import Answer, Request, to_json
+from atlas_endpoints.simulator.seed import InstanceName
+from atlas_endpoints.simulator.simulator import Simulator
+from atlas_endpoints.simulator.switches import RateLimit
+from atlas_endpoints.simulator.wire import Document, InvalidDocumentError, parse, parse_json
+from atlas_endpoints.simulator.world import Instance
+
+PREFIX = "_simulator"
+_Handler = Callable[[Request], Any]
+
+
+class ModeChange(Document):
+    """Body of ``POST mode``."""
+
+    mode: Mode
+
+
+class EndpointChange(Document):
+    """Body of ``POST endpoints``; ``remove`` and ``advance`` may also stand beside the endpoint."""
+
+    project_id: ObjectId
+    instance_name: InstanceName
+    endpoint: EndpointDocument = EndpointDocument()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_flags(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        flags = {name: value[name] for name in ("remove", "advance") if name in value}
+        rest = {name: each for name, each in value.items() if name not in flags}
+        endpoint = rest.get("endpoint", {})
+        return rest | {"endpoint": flags | endpoint} if isinstance(endpoint, dict) else rest
+
+
+class InstanceChange(Document):
+    """Body of ``POST instances``: adds an instance and its project, or removes one."""
+
+    project_id: ObjectId
+    name: InstanceName | None = None
+    provider_name: Provider = "AWS"
+    region_name: str = "US_EAST_1"
+    rate_limit: RateLimit | None = None
+    remove: bool = False
+
+
+class CredentialsChange(Document):
+    """Body of ``POST credentials``.
+
+    Attributes:
+        service_accounts: Added, or replaced by client id.
+        api_keys: Added, or replaced by public key.
+        remove: Client ids and public keys to remove; their tokens end with them.
+        revoke_tokens: Client ids whose tokens end at once; ``true``: all tokens.
+    """
+
+    service_accounts: tuple[ServiceAccount, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
+    remove: tuple[str, ...] = ()
+    revoke_tokens: bool | tuple[str, ...] = Field(default=False)
+
+
+_MODE = TypeAdapter(ModeChange)
+_ENDPOINTS = TypeAdapter(list[EndpointChange])
+_INSTANCES = TypeAdapter(list[InstanceChange])
+_CREDENTIALS = TypeAdapter(CredentialsChange)
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+_INDEX = TypeAdapter(int)
+
+
+class Control:
+    """Answers the control API; it needs no credentials, so it belongs on loopback only."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._handlers: Mapping[str, Mapping[str, _Handler]] = {
+            "": {"GET": self._index},
+            "state": {"GET": self._state},
+            "requests": {"GET": self._requests, "DELETE": self._forget_requests},
+            "faults": {"GET": self._faults, "POST": self._add_faults, "DELETE": self._clear_faults},
+            "endpoints": {"POST": self._put_endpoints},
+            "instances": {"POST": self._put_instances},
+            "mode": {"GET": self._mode, "POST": self._set_mode},
+            "switches": {"GET": self._switches, "POST": self._turn_switches},
+            "credentials": {"POST": self._put_credentials},
+        }
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a control request; an error says which field is wrong."""
+        self._simulator.world.settle()
+        name = "/".join(request.segments[1:])
+        methods = self._handlers.get(name)
+        if methods is None:
+            return _answer(404, {"error": f"no such control: {name}; GET /{PREFIX}/ lists them"})
+        handler = methods.get(request.method)
+        if handler is None:
+            return _answer(405, {"error": f"{name} takes {', '.join(methods)}"})
+        try:
+            return _answer(200, handler(request))
+        except InvalidDocumentError as error:
+            return _answer(400, {"error": str(error)})
+
+    def _index(self, _request: Request) -> Any:
+        return {f"/{PREFIX}/{name}": list(methods) for name, methods in self._handlers.items()}
+
+    def _state(self, _request: Request) -> Any:
+        simulator = self._simulator
+        world = simulator.world
+        return {
+            "time": world.clock(),
+            "mode": simulator.api.mode,
+            "requests": simulator.journal.total,
+            "projects": [
+                {
+                    "id": project.id,
+                    "instances": [_instance(project.id, each) for each in project.instances.values()],
+                }
+                for project in world.projects.values()
+            ],
+            "serviceAccounts": [
+                _public(account) | {"activeTokens": simulator.oauth.active(account.client_id)}
+                for account in simulator.credentials.service_accounts.values()
+            ],
+            "apiKeys": [_public(key) for key in simulator.credentials.api_keys.values()],
+            "switches": self._switches(_request),
+            "faults": simulator.faults.documents(),
+        }
+
+    def _requests(self, request: Request) -> Any:
+        since = parse(_INDEX, request.query.get("since", "0"), what="since")
+        return [entry.document() for entry in self._simulator.journal.since(since)]
+
+    def _forget_requests(self, _request: Request) -> Any:
+        self._simulator.journal.clear()
+        return {"next": self._simulator.journal.total}
+
+    def _faults(self, _request: Request) -> Any:
+        return self._simulator.faults.documents()
+
+    def _add_faults(self, request: Request) -> Any:
+        self._simulator.faults.add(_json(request))
+        return self._faults(request)
+
+    def _clear_faults(self, _request: Request) -> Any:
+        self._simulator.faults.clear()
+        return []
+
+    def _put_endpoints(self, request: Request) -> Any:
+        document = _json(request)
+        several = isinstance(document, list)
+        changes = parse(_ENDPOINTS, document if several else [document], what="endpoints")
+        places = [self._instance(change.project_id, change.instance_name) for change in changes]
+        results = []
+        for change, instance in zip(changes, places, strict=True):
+            endpoint = self._simulator.world.put(instance, change.endpoint)
+            place = {"projectId": change.project_id, "instanceName": change.instance_name}
+            results.append((endpoint.document() if endpoint else {"_id": change.endpoint.id, "removed": True}) | place)
+        return results if several else results[0]
+
+    def _put_instances(self, request: Request) -> Any:
+        document = _json(request)
+        world = self._simulator.world
+        for change in parse(_INSTANCES, document if isinstance(document, list) else [document], what="instances"):
+            if change.remove and change.name is None:
+                world.projects.pop(change.project_id, None)
+            elif change.remove:
+                project = world.add_project(change.project_id)
+                project.instances.pop(change.name or "", None)
+            else:
+                project = world.add_project(change.project_id, change.rate_limit)
+                if change.name is not None and change.name not in project.instances:
+                    world.add_instance(
+                        project, change.name, provider_name=change.provider_name, region_name=change.region_name
+                    )
+        return {
+            "projects": [
+                {"id": each.id, "instances": list(each.instances)} for each in self._simulator.world.projects.values()
+            ],
+        }
+
+    def _mode(self, _request: Request) -> Any:
+        return {"mode": self._simulator.api.mode}
+
+    def _set_mode(self, request: Request) -> Any:
+        self._simulator.api.mode = parse(_MODE, _json(request), what="mode").mode
+        return self._mode(request)
+
+    def _switches(self, _request: Request) -> Any:
+        return self._simulator.world.switches.model_dump(mode="json", by_alias=True)
+
+    def _turn_switches(self, request: Request) -> Any:
+        world = self._simulator.world
+        world.turn(world.switches.changed(_json(request)))
+        return self._switches(request)
+
+    def _put_credentials(self, request: Request) -> Any:
+        simulator = self._simulator
+        change = parse(_CREDENTIALS, _json(request), what="credentials")
+        for name in change.remove:
+            simulator.credentials.remove(name)
+            simulator.oauth.forget(name)
+        principals: tuple[ServiceAccount | ApiKey, ...] = (*change.service_accounts, *change.api_keys)
+        for principal in principals:
+            simulator.credentials.put(principal)
+        if change.revoke_tokens is True:
+            simulator.oauth.forget()
+        elif change.revoke_tokens:
+            for name in change.revoke_tokens:
+                simulator.oauth.forget(name)
+        return {
+            "serviceAccounts": list(simulator.credentials.service_accounts),
+            "apiKeys": list(simulator.credentials.api_keys),
+        }
+
+    def _instance(self, project_id: str, name: str) -> Instance:
+        project = self._simulator.world.projects.get(project_id)
+        instance = project.instances.get(name) if project else None
+        if instance is None:
+            raise InvalidDocumentError(
+                f"endpoints: project {project_id} has no instance {name}; POST /{PREFIX}/instances makes one"
+            )
+        return instance
+
+
+def _instance(project_id: str, instance: Instance) -> dict[str, Any]:
+    place = {"projectId": project_id, "instanceName": instance.name}
+    return {
+        "name": instance.name,
+        "providerName": instance.provider_name,
+        "regionName": instance.region_name,
+        "endpoints": [each.document() | place for each in instance.endpoints.values()],
+    }
+
+
+def _public(principal: ServiceAccount | ApiKey) -> dict[str, Any]:
+    secret = {"client_secret", "client_secrets", "private_key"}
+    return principal.model_dump(mode="json", by_alias=True, exclude=secret)
+
+
+def _json(request: Request) -> Any:
+    return parse_json(_ANY, request.body, what="body")
+
+
+def _answer(status: int, document: object) -> Answer:
+    return Answer(status, to_json(document) + b"\n")

@@ -1,0 +1,217 @@
+"""The simulated Atlas's state: projects, instances, endpoints, and time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from atlas_endpoints.simulator import machine
+from atlas_endpoints.simulator.buckets import Bucket
+from atlas_endpoints.simulator.endpoint import Endpoint, EndpointDocument, Status
+from atlas_endpoints.simulator.machine import Change
+from atlas_endpoints.simulator.names import Names
+from atlas_endpoints.simulator.switches import RateLimit, Switches
+from atlas_endpoints.simulator.timeline import Timeline
+
+Clock = Callable[[], float]
+"""Returns seconds since 1970."""
+
+
+@dataclass(slots=True)
+class Instance:
+    """A serverless instance, and its endpoints twice: as they are, and as LIST shows them."""
+
+    id: str
+    name: str
+    provider_name: str
+    region_name: str
+    created: float
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    _listed: dict[str, bytes] = field(default_factory=dict)
+    _page: bytes | None = None
+
+    def page(self) -> bytes:
+        """Return the LIST as JSON; assembled only when something in it changed."""
+        if self._page is None:
+            self._page = b"[" + b",".join(self._listed.values()) + b"]"
+        return self._page
+
+    def show(self, endpoint_id: str, document: bytes | None) -> None:
+        """Let LIST show an endpoint like this from now on; ``None``: no longer at all."""
+        if document is None:
+            self._listed.pop(endpoint_id, None)
+        else:
+            self._listed[endpoint_id] = document
+        self._page = None
+
+    def show_only(self, documents: Mapping[str, bytes]) -> None:
+        """Let LIST show exactly these."""
+        self._listed = dict(documents)
+        self._page = None
+
+
+@dataclass(slots=True)
+class Project:
+    """A project; Atlas's API calls it a group."""
+
+    id: str
+    rate_limit: RateLimit | None = None
+    instances: dict[str, Instance] = field(default_factory=dict)
+    bucket: Bucket | None = None
+
+
+class World:
+    """Everything that is, and what will become of it.
+
+    Call :meth:`settle` before looking: what is due happens then, and every method acts at the time of the last settling.
+
+    Args:
+        clock: Seconds since 1970.
+        names: Where new ids come from.
+        switches: The panel to begin with.
+    """
+
+    def __init__(self, *, clock: Clock, names: Names, switches: Switches) -> None:
+        self.clock = clock
+        self.names = names
+        self.timeline = Timeline()
+        self.projects: dict[str, Project] = {}
+        self._switches = switches
+        self._panel = 0  # counts the panels so far
+
+    @property
+    def switches(self) -> Switches:
+        """The panel as it stands."""
+        return self._switches
+
+    def turn(self, switches: Switches) -> None:
+        """Replace the panel; everything shown and planned follows at once."""
+        now = self.settle()
+        self._switches = switches
+        self._panel += 1
+        for instance in self.instances():
+            for endpoint in instance.endpoints.values():
+                endpoint.shown = None
+                endpoint.epoch += 1  # what was planned, was planned with the old panel
+                self._plan(instance, endpoint)
+            instance.show_only({key: each.render(switches) for key, each in instance.endpoints.items()})
+        self.timeline.run(now)
+
+    def settle(self) -> float:
+        """Let everything happen that is due; return the time."""
+        now = self.clock()
+        self.timeline.run(now)
+        return now
+
+    def instances(self) -> Iterator[Instance]:
+        """Return every instance of every project."""
+        return (instance for project in self.projects.values() for instance in project.instances.values())
+
+    def add_project(self, project_id: str, rate_limit: RateLimit | None = None) -> Project:
+        """Return the project, made if it is new; a given rate limit becomes its own."""
+        project = self.projects.setdefault(project_id, Project(project_id))
+        project.rate_limit = rate_limit or project.rate_limit
+        return project
+
+    def add_instance(self, project: Project, name: str, *, provider_name: str, region_name: str) -> Instance:
+        """Make an instance."""
+        instance = Instance(self.names.object_id(), name, provider_name, region_name, self.clock())
+        project.instances[name] = instance
+        return instance
+
+    def bucket(self, project: Project) -> Bucket | None:
+        """Return the project's token bucket; a new, full one when the limit has changed."""
+        limit = project.rate_limit or self._switches.rate_limit
+        if limit is None:
+            project.bucket = None
+        elif project.bucket is None or project.bucket.limit != limit:
+            project.bucket = Bucket.full(limit, self.clock())
+        return project.bucket
+
+    def reserve(self, instance: Instance, comment: str | None) -> Endpoint:
+        """Do what a POST does."""
+        endpoint = Endpoint(
+            self.names.object_id(), instance.provider_name, Status.RESERVATION_REQUESTED, comment=comment
+        )
+        instance.endpoints[endpoint.id] = endpoint
+        self._entered(instance, endpoint, self.clock())
+        return endpoint
+
+    def update(self, instance: Instance, endpoint: Endpoint, change: Change) -> None:
+        """Do what a PATCH does; raises ApiError where the status does not allow it."""
+        before = endpoint.status, endpoint.connecting
+        machine.update(endpoint, change, self._switches)
+        now = self.clock()
+        if (endpoint.status, endpoint.connecting) != before:
+            endpoint.held = False
+            self._entered(instance, endpoint, now)
+        else:
+            self._show(instance, endpoint, now)
+
+    def delete(self, instance: Instance, endpoint: Endpoint) -> None:
+        """Do what a DELETE does."""
+        if endpoint.status != Status.DELETING:
+            machine.delete(endpoint)
+            endpoint.held = False
+            self._entered(instance, endpoint, self.clock())
+
+    def put(self, instance: Instance, document: EndpointDocument) -> Endpoint | None:
+        """Put, change or remove an endpoint directly; return it, or ``None`` if it is gone."""
+        now = self.clock()
+        endpoint_id = document.id or self.names.object_id()
+        endpoint = instance.endpoints.get(endpoint_id)
+        if document.remove:
+            if endpoint is not None:
+                self._forget(instance, endpoint, now)
+            return None
+        if endpoint is None:
+            endpoint = Endpoint(endpoint_id, instance.provider_name, Status.RESERVED)
+            instance.endpoints[endpoint_id] = endpoint
+            moved = True
+        else:
+            moved = document.status is not None or document.advance
+        document.put(endpoint, region=instance.region_name, names=self.names)
+        if moved:
+            endpoint.held = not document.advance
+            self._entered(instance, endpoint, now)
+        else:
+            self._show(instance, endpoint, now)
+        return endpoint
+
+    def _entered(self, instance: Instance, endpoint: Endpoint, now: float) -> None:
+        endpoint.since = now
+        endpoint.epoch += 1
+        self._show(instance, endpoint, now)
+        self._plan(instance, endpoint)
+
+    def _plan(self, instance: Instance, endpoint: Endpoint) -> None:
+        delay = machine.planned(endpoint, self._switches)
+        if delay is not None:
+            event = partial(self._advance, instance, endpoint, endpoint.epoch)
+            self.timeline.at(endpoint.since + delay, event)
+
+    def _advance(self, instance: Instance, endpoint: Endpoint, epoch: int, now: float) -> None:
+        if endpoint.epoch != epoch or instance.endpoints.get(endpoint.id) is not endpoint:
+            return
+        if machine.advance(endpoint, self._switches, region=instance.region_name, names=self.names):
+            self._entered(instance, endpoint, now)
+        else:
+            self._forget(instance, endpoint, now)
+
+    def _forget(self, instance: Instance, endpoint: Endpoint, now: float) -> None:
+        del instance.endpoints[endpoint.id]
+        self._list(instance, endpoint.id, None, now)
+
+    def _show(self, instance: Instance, endpoint: Endpoint, now: float) -> None:
+        endpoint.shown = None
+        self._list(instance, endpoint.id, endpoint.render(self._switches), now)
+
+    def _list(self, instance: Instance, endpoint_id: str, document: bytes | None, now: float) -> None:
+        if self._switches.list_lag:
+            event = partial(self._list_late, instance, endpoint_id, document, self._panel)
+            self.timeline.at(now + self._switches.list_lag, event)
+        else:
+            instance.show(endpoint_id, document)
+
+    def _list_late(self, instance: Instance, endpoint_id: str, document: bytes | None, panel: int, _now: float) -> None:
+        if panel == self._panel:  # with a new panel LIST has caught up, and this is old
+            instance.show(endpoint_id, document)
