@@ -10,9 +10,6 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from control_plane.cluster import ControlPlane
-from control_plane.process import wait_until
-from support.cases import Case, UpdateCase, cases, manifest, update_cases
 
 from atlas_endpoints.engine.conditions import Condition
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -25,6 +22,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Resolved,
     Status,
 )
+from control_plane.cluster import ControlPlane
+from control_plane.process import wait_until
+from support.cases import Case, UpdateCase, cases, manifest, update_cases
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"

@@ -79,7 +79,7 @@ class InvalidSpecError(ValueError):
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(shorten(each, 300) for each in problems)[:8]
+        self.problems = tuple(shorten(" ".join(each.splitlines()), 300) for each in problems)[:8]
         super().__init__("\n".join(self.problems))
 
 

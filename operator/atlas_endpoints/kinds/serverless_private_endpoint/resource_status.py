@@ -248,7 +248,7 @@ class Status(_StatusModel):
     last_error: LastError | None = None
     last_applied_time: Time | None = None
     last_handled_reconcile_at: Annotated[str, Field(max_length=REQUEST_LIMIT)] | None = None
-    history: Annotated[tuple[Item[HistoryEntry], ...], BeforeValidator(_newest), Field(max_length=HISTORY_LIMIT)] = ()
+    history: Annotated[tuple[Item[HistoryEntry], ...], Field(max_length=HISTORY_LIMIT), BeforeValidator(_newest)] = ()
 
     @classmethod
     def parse(cls, raw: object) -> Self:
