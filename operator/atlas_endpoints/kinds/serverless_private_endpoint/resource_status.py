@@ -208,6 +208,7 @@ class LastError(_StatusModel):
         since: when this failure began, not when it was last seen.
         operation: what failed, such as ``update`` or ``list``.
         http_status: None when there was no answer.
+        fields: what Atlas refused of a change.
     """
 
     since: Time
@@ -216,6 +217,7 @@ class LastError(_StatusModel):
     error_code: Annotated[str, BeforeValidator(_Cut(128)), Field(max_length=128)] | None = None
     detail: Text | None = None
     retryable: bool
+    fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
 
 
 class HistoryEntry(_StatusModel):

@@ -1,0 +1,21 @@
+"""What can go wrong between us and the Kubernetes API, without its client's exceptions. Pure."""
+
+
+class ClusterUnavailableError(Exception):
+    """The API server could not be reached, or did not answer as it should; heals by itself."""
+
+
+class SecretProblemError(Exception):
+    """A Secret cannot be had.
+
+    Attributes:
+        reason: ``SecretNotFound`` or ``SecretForbidden``.
+        message: for people, with the remedy.
+        retry_in: seconds after which it is worth reading again; shared by all who wait for this Secret.
+    """
+
+    def __init__(self, reason: str, message: str, *, retry_in: float) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.retry_in = retry_in

@@ -1,0 +1,29 @@
+"""Time as a collaborator, so that tests and explorations can run on a clock of their own."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Two readings of time: one for intervals, one for people."""
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow; for deadlines and ages within this process."""
+        ...
+
+    def now(self) -> datetime:
+        """Wall-clock time in UTC; for what is written down."""
+        ...
+
+
+class SystemClock:
+    """The event loop's own clock and the machine's UTC time."""
+
+    def monotonic(self) -> float:
+        """Seconds of the running event loop, the same that its timers use."""
+        return asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        """Wall-clock time in UTC."""
+        return datetime.now(UTC)

@@ -1,0 +1,88 @@
+"""The workers: each takes a due key, runs its pass, and tells the queue when to look again."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from random import Random
+from typing import Generic, TypeVar, assert_never
+
+from atlas_endpoints.engine import backoff
+from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.workqueue import Queue
+
+K = TypeVar("K", bound=Hashable)
+
+logger = logging.getLogger(__name__)
+
+
+class Loop(Generic[K]):
+    """A number of workers over one queue.
+
+    A pass that raises is a failure like any other: it is logged and retried, and neither its worker nor the other
+    keys notice.
+
+    Args:
+        queue: where the keys come from.
+        run: one pass over a key; tells when to look again.
+        clock: for the age of running passes.
+        workers: how many passes may run at once.
+        random: for the jitter of the backoff.
+    """
+
+    def __init__(
+        self,
+        queue: Queue[K],
+        run: Callable[[K], Awaitable[Next]],
+        *,
+        clock: Clock,
+        workers: int,
+        random: Random,
+    ) -> None:
+        self._queue = queue
+        self._run = run
+        self._clock = clock
+        self._workers = workers
+        self._random = random
+        self._failures: dict[K, int] = {}
+        self._started: dict[K, float] = {}
+
+    async def work(self) -> None:
+        """Run the workers until the queue is closed and each has finished what it holds."""
+        async with asyncio.TaskGroup() as workers:
+            for number in range(self._workers):
+                workers.create_task(self._worker(), name=f"worker {number}")
+
+    def reset(self, key: K) -> None:
+        """Forget the failures of a key: what it failed with has changed."""
+        self._failures.pop(key, None)
+
+    def longest_pass(self) -> float:
+        """Tell for how many seconds the oldest running pass has been running; 0 when none is."""
+        return max((self._clock.monotonic() - started for started in self._started.values()), default=0.0)
+
+    async def _worker(self) -> None:
+        while (key := await self._queue.get()) is not None:
+            self._started[key] = self._clock.monotonic()
+            try:
+                following: Next = await self._run(key)
+            except Exception:
+                logger.exception("A pass failed; it will be tried again", extra={"key": str(key)})
+                following = Retry()
+            finally:
+                del self._started[key]
+            self._queue.done(key, delay=self._delay(key, following))
+
+    def _delay(self, key: K, following: Next) -> float | None:
+        match following:
+            case Retry(at_least):
+                failures = self._failures[key] = self._failures.get(key, 0) + 1
+                return backoff.delay(failures, random=self._random.random(), at_least=at_least)
+            case Again(delay):
+                self._failures.pop(key, None)
+                return delay
+            case Rest():
+                self._failures.pop(key, None)
+                return None
+            case _:
+                assert_never(following)

@@ -1,0 +1,34 @@
+"""What a pass over one key asks of the loop: when to look again."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do by itself: an event or somebody else's round brings the key back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Look again after a known time; this is progress, not failure.
+
+    Attributes:
+        delay: seconds from the end of the pass.
+    """
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The pass failed in a way that may heal by itself: look again with exponential backoff.
+
+    Attributes:
+        at_least: seconds that the other side asked to wait (``Retry-After``); the backoff may wait longer, never less.
+    """
+
+    at_least: float = 0.0
+
+
+Next: TypeAlias = Rest | Again | Retry

@@ -1,0 +1,181 @@
+"""What planning needs to know beside the desire and the observation, gathered from a resource and its status; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    Applied,
+    Cause,
+    ManagedField,
+    ServerlessPrivateEndpoint,
+    Status,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.status import find
+
+APPLIED = "Applied"
+"""The result of a history entry whose change Atlas has confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """An earlier correction of drift: when, and of which fields."""
+
+    time: datetime
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What Atlas has refused: the values by field, and its words."""
+
+    fields: Fields
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What planning needs to know beside the desire and the observation.
+
+    Attributes:
+        now: wall-clock time, UTC.
+        generation: of the spec that is being planned for.
+        seen_generation: of the last spec that a status was written for; -1 for none.
+        confirmed: what Atlas has confirmed for us, by field; ``None`` before the first contact.
+        confirmed_generation: the generation whose fields that were.
+        confirmed_at: when a PATCH was confirmed last.
+        status_since: since when Atlas shows the present status.
+        forced: whether a person asked for a fresh attempt.
+        in_doubt: whether a write may still be applied whose answer was lost.
+        refusal: what Atlas has refused.
+        contacted: whether anything was ever sent or confirmed.
+        corrections: of drift, earlier ones, the oldest first.
+        correct_drift: whether drift is corrected or only reported.
+        sync_interval: how often the endpoint is looked at.
+        provisioning_timeout: how long Atlas may take for one step.
+    """
+
+    now: datetime
+    generation: int
+    seen_generation: int
+    confirmed: Fields | None
+    confirmed_generation: int
+    confirmed_at: datetime | None
+    status_since: datetime
+    forced: bool
+    in_doubt: bool
+    refusal: Refusal | None
+    contacted: bool
+    corrections: Sequence[Correction]
+    correct_drift: bool
+    sync_interval: timedelta
+    provisioning_timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The operator's settings, where a resource says nothing.
+
+    Attributes:
+        sync_interval: how often an endpoint is looked at.
+        provisioning_timeout: how long Atlas may take for one step.
+    """
+
+    sync_interval: timedelta = timedelta(minutes=10)
+    provisioning_timeout: timedelta = timedelta(hours=2)
+
+
+def gather(
+    resource: ServerlessPrivateEndpoint,
+    previous: Status,
+    observed: Endpoint,
+    *,
+    now: datetime,
+    in_doubt: bool,
+    defaults: Defaults,
+) -> Context:
+    """Gather what planning needs.
+
+    Args:
+        resource: as it is.
+        previous: the status before this pass, which may be newer than the resource's own.
+        observed: the endpoint.
+        now: wall-clock time, UTC.
+        in_doubt: whether a write may still be applied whose answer was lost.
+        defaults: where the resource says nothing.
+    """
+    applied = previous.applied
+    return Context(
+        now=now,
+        generation=resource.metadata.generation,
+        seen_generation=previous.observed_generation,
+        confirmed=confirmed(applied),
+        confirmed_generation=applied.generation if applied else Status.NEVER_OBSERVED,
+        confirmed_at=previous.last_applied_time,
+        status_since=status_since(previous, observed, now),
+        forced=forced(resource, previous),
+        in_doubt=in_doubt,
+        refusal=_refusal(previous),
+        contacted=applied is not None or bool(previous.history),
+        corrections=[
+            Correction(entry.time, frozenset(entry.fields))
+            for entry in reversed(previous.history)
+            if entry.cause is Cause.DRIFT and entry.result == APPLIED
+        ],
+        correct_drift=resource.spec.drift_policy == "Correct",
+        sync_interval=resource.spec.sync_interval or defaults.sync_interval,
+        provisioning_timeout=resource.spec.provisioning_timeout or defaults.provisioning_timeout,
+    )
+
+
+def forced(resource: ServerlessPrivateEndpoint, previous: Status) -> bool:
+    """Tell whether a person asked for a fresh attempt that has not been made yet."""
+    request = resource.metadata.reconcile_request
+    return request is not None and request != previous.last_handled_reconcile_at
+
+
+def status_since(previous: Status, observed: Endpoint, now: datetime) -> datetime:
+    """Tell since when an endpoint has been seen in the status that it has."""
+    before = previous.endpoint
+    if before is not None and (before.id, before.status) == (observed.id, observed.status) and before.status_since:
+        return before.status_since
+    return now
+
+
+def confirmed(applied: Applied | None) -> Fields | None:
+    """Give what Atlas has confirmed, by field."""
+    if applied is None:
+        return None
+    values = {
+        ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: applied.cloud_provider_endpoint_id,
+        ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: applied.private_endpoint_ip_address,
+        ManagedField.COMMENT: applied.comment,
+    }
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def applied_of(generation: int, values: Fields) -> Applied:
+    """Write down what Atlas has confirmed for a generation."""
+    return Applied(
+        generation=generation,
+        cloud_provider_endpoint_id=values.get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID),
+        private_endpoint_ip_address=values.get(ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS),
+        comment=values.get(ManagedField.COMMENT),
+    )
+
+
+def _refusal(previous: Status) -> Refusal | None:
+    """Read back what Atlas has refused: which fields from the last error, which values from the differences."""
+    ready = find(previous, "Ready")
+    if previous.last_error is None or ready is None or ready.reason != Reason.UPDATE_REJECTED:
+        return None
+    refused = set(previous.last_error.fields)
+    fields = {
+        ManagedField(each.field): each.desired
+        for each in previous.drift
+        if each.field in refused and each.field in set(ManagedField) and each.desired is not None
+    }
+    return Refusal(fields, ready.message) if fields else None

@@ -1,0 +1,210 @@
+"""What an error means for a resource: the one place where errors become outcomes; pure.
+
+Which answer of Atlas is which error, and the words for people, stand in ``atlas.classification``.
+"""
+
+from datetime import datetime, timedelta
+
+from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import Retry as AtlasRetry
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.kinds.access import NoCredentialsError
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import CONNECTION, Difference
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    Applied,
+    InvalidSpecError,
+    ManagedField,
+    Resolved,
+    Status,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since, find
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Sent, Verdict
+
+SECRET_LOOK = 30.0
+"""Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
+
+CURED_BY_CREDENTIALS = frozenset(
+    {Reason.CREDENTIALS_INVALID, Reason.MISSING_ROLE, Reason.IP_NOT_ALLOWED, Reason.PROJECT_NOT_FOUND}
+)
+"""Reasons that other credentials may heal at once."""
+
+VERIFIED = Finding("True", "Verified", "Atlas accepts the credentials.")
+
+
+def quiet(generation: int, following: Next) -> Outcome:
+    """Say nothing: the status stays as it is."""
+    return Outcome(next=following, generation=generation)
+
+
+def is_settled(previous: Status, generation: int) -> bool:
+    """Tell whether this very generation was seen to be applied and available."""
+    ready = find(previous, "Ready")
+    return previous.observed_generation == generation and ready is not None and ready.status == "True"
+
+
+def of_invalid_spec(error: InvalidSpecError, generation: int, previous: Status, now: datetime) -> Outcome:
+    """A spec that breaks the rules, though the API server let it pass: its CRD is not ours."""
+    since = failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now)
+    return Outcome(
+        next=Rest(),
+        generation=generation,
+        verdict=Verdict(Reason.INVALID_SPEC, f"{error} (correct the spec, and check that the CRD is current)", Rest()),
+        applied=previous.applied,
+        failure=Failure(since=since, operation="validate", retryable=False, detail=str(error)),
+    )
+
+
+def of_no_credentials(
+    error: NoCredentialsError, generation: int, previous: Status, *, now: datetime, grace: timedelta
+) -> Outcome:
+    """There are no usable credentials; Atlas was not asked."""
+    since = failing_since(previous, reason=Reason.CREDENTIALS_INVALID, generation=generation, now=now)
+    following = _within_grace(Again(error.retry_in), Reason.CREDENTIALS_INVALID, since, now=now, grace=grace)
+    return Outcome(
+        next=following,
+        generation=generation,
+        verdict=Verdict(Reason.CREDENTIALS_INVALID, error.message, following),
+        applied=previous.applied,
+        credentials=Finding("False", error.reason, error.message),
+        resolved=Resolved(credentials_source=error.source),
+        failure=Failure(
+            since=since, operation="readSecret", retryable=False, error_code=error.reason, detail=error.message
+        ),
+    )
+
+
+def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Outcome:
+    """An error that no table knows: a defect of the operator, whose log has the whole story."""
+    since = failing_since(previous, reason=Reason.INTERNAL_ERROR, generation=generation, now=now)
+    return Outcome(
+        next=Retry(),
+        generation=generation,
+        verdict=Verdict(
+            Reason.INTERNAL_ERROR,
+            f"The operator met a defect of its own ({type(error).__name__}); it tries again. Its log has the details: please"
+            " report them.",
+            Retry(),
+        ),
+        applied=previous.applied,
+        failure=Failure(since=since, operation="reconcile", retryable=True, detail=type(error).__name__),
+    )
+
+
+def of_atlas(
+    error: AtlasError,
+    generation: int,
+    previous: Status,
+    *,
+    now: datetime,
+    grace: timedelta,
+    resolved: Resolved,
+    sent: Sent | None = None,
+    refused: tuple[ManagedField, ...] = (),
+    differences: tuple[Difference, ...] = (),
+    applied: Applied | None = None,
+) -> Outcome:
+    """A call to Atlas failed, or was held back.
+
+    Args:
+        error: what it failed with.
+        generation: the spec that was acted on.
+        previous: the status before this pass.
+        now: wall-clock time, UTC.
+        grace: for how long something that another object may heal counts as progress.
+        resolved: what the pass used.
+        sent: the write that failed, if it was one.
+        refused: the fields that Atlas refused, if it did.
+        differences: that are known to remain.
+        applied: what Atlas has confirmed, as of now.
+    """
+    if isinstance(error, NotLeaderError):
+        return quiet(generation, Retry())
+    if error.retry is AtlasRetry.WHEN_DUE and error.reason == Reason.PENDING:
+        return quiet(generation, Again(error.retry_after or 1.0))
+    reason = Reason(error.reason)
+    since = failing_since(previous, reason=reason, generation=generation, now=now)
+    following = _within_grace(_next(error, reason), reason, since, now=now, grace=grace)
+    return Outcome(
+        next=following,
+        generation=generation,
+        verdict=Verdict(reason, error.message, following, differences),
+        applied=applied,
+        resolved=resolved,
+        credentials=_credentials(error, reason),
+        sent=sent,
+        failure=Failure(
+            since=since,
+            operation=error.operation,
+            retryable=error.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE},
+            http_status=error.http_status,
+            error_code=error.error_code,
+            detail=error.detail,
+            fields=refused,
+        ),
+    )
+
+
+def refused_fields(error: UpdateRejectedError, sent: tuple[ManagedField, ...]) -> tuple[ManagedField, ...]:
+    """Tell which of the fields that were sent Atlas objects to.
+
+    It names them in the error's text or does not; then the connection is blamed, since Atlas restricts when it may change and
+    takes any comment that the resource can hold.
+    """
+    words = f"{error.message} {error.detail or ''}"
+    named = tuple(field for field in sent if field.value in words)
+    return named or tuple(field for field in sent if field in CONNECTION) or sent
+
+
+def still_refused(previous: Status, verdict: Verdict) -> Failure | None:
+    """Keep Atlas's words about fields that it had refused before and that were not sent this time."""
+    last = previous.last_error
+    remaining = {each.field for each in verdict.differences}
+    if last is None or not remaining & set(last.fields):
+        return None
+    return Failure(
+        since=last.since,
+        operation=last.operation,
+        retryable=last.retryable,
+        http_status=last.http_status,
+        error_code=last.error_code,
+        detail=last.detail,
+        fields=tuple(ManagedField(field) for field in last.fields if field in remaining),
+    )
+
+
+def _next(error: AtlasError, reason: Reason) -> Next:
+    match error.retry:
+        case AtlasRetry.BACKOFF:
+            return Retry(at_least=error.retry_after or 0.0)
+        case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
+            return Again(error.retry_after or SECRET_LOOK)
+        case _:
+            # The round of the instance looks again; only better credentials are worth looking for more often.
+            return Again(SECRET_LOOK) if reason in CURED_BY_CREDENTIALS else Rest()
+
+
+def _within_grace(following: Next, reason: Reason, since: datetime, *, now: datetime, grace: timedelta) -> Next:
+    """Come back no later than when the grace ends, since the status has to say so then."""
+    remaining = (since + grace - now).total_seconds()
+    if MEANING[reason].progress is not Progress.GRACE or remaining <= 0:
+        return following
+    match following:
+        case Rest():
+            return Again(remaining)
+        case Again(delay):
+            return Again(min(delay, remaining))
+        case Retry():
+            return following
+
+
+def _credentials(error: AtlasError, reason: Reason) -> Finding | None:
+    match reason:
+        case Reason.CREDENTIALS_INVALID:
+            return Finding("False", "Unauthorized", error.message)
+        case Reason.MISSING_ROLE | Reason.IP_NOT_ALLOWED:
+            return Finding("False", "NotAllowed", error.message)
+        case Reason.ATLAS_UNAVAILABLE | Reason.RATE_LIMITED:
+            return None
+        case _:
+            return VERIFIED

@@ -1,0 +1,86 @@
+"""The reasons of the condition ``Ready``, and what each means to those who wait for a resource.
+
+The names are part of the product: users, alerts and documentation branch on them.
+"""
+
+from enum import Enum, StrEnum, auto
+from typing import NamedTuple
+
+from atlas_endpoints.engine.conditions import ConditionStatus
+
+
+class Reason(StrEnum):
+    """Why a resource is, or is not, ready."""
+
+    AVAILABLE = "Available"
+    PENDING = "Pending"
+    RESERVATION_REQUESTED = "ReservationRequested"
+    INITIATING = "Initiating"
+    WAITING_FOR_CLOUD_ENDPOINT = "WaitingForCloudEndpoint"
+    DELETING = "Deleting"
+    RATE_LIMITED = "RateLimited"
+    ATLAS_UNAVAILABLE = "AtlasUnavailable"
+    INTERNAL_ERROR = "InternalError"
+    CREDENTIALS_INVALID = "CredentialsInvalid"
+    MISSING_ROLE = "MissingRole"
+    IP_NOT_ALLOWED = "IPNotAllowed"
+    ENDPOINT_NOT_FOUND = "EndpointNotFound"
+    PROJECT_NOT_FOUND = "ProjectNotFound"
+    INSTANCE_NOT_FOUND = "InstanceNotFound"
+    ENDPOINT_FAILED = "EndpointFailed"
+    UPDATE_REJECTED = "UpdateRejected"
+    INVALID_SPEC = "InvalidSpec"
+    API_GONE = "APIGone"
+    NOT_SERVERLESS = "NotServerless"
+    ACCOUNT_SUSPENDED = "AccountSuspended"
+    PROVISIONING_TIMEOUT = "ProvisioningTimeout"
+    DRIFTED = "Drifted"
+    SUSPENDED = "Suspended"
+
+
+class Progress(Enum):
+    """Which of kstatus's two conditions goes with a reason."""
+
+    NONE = auto()
+    """Neither: the resource is where it should be, or rests because a person said so."""
+    RECONCILING = auto()
+    """Wait: it is on its way or heals by itself."""
+    GRACE = auto()
+    """Wait for a while, since another object may heal it soon (a Secret of the same release); then it is stalled."""
+    STALLED = auto()
+    """Do not wait: a person must act."""
+
+
+class Meaning(NamedTuple):
+    """What a reason says in the conditions ``Ready``, ``Reconciling`` and ``Stalled``."""
+
+    ready: ConditionStatus
+    progress: Progress
+
+
+MEANING: dict[Reason, Meaning] = {
+    Reason.AVAILABLE: Meaning("True", Progress.NONE),
+    Reason.PENDING: Meaning("Unknown", Progress.RECONCILING),
+    Reason.RESERVATION_REQUESTED: Meaning("False", Progress.RECONCILING),
+    Reason.INITIATING: Meaning("False", Progress.RECONCILING),
+    Reason.WAITING_FOR_CLOUD_ENDPOINT: Meaning("False", Progress.RECONCILING),
+    Reason.DELETING: Meaning("False", Progress.RECONCILING),
+    Reason.RATE_LIMITED: Meaning("False", Progress.RECONCILING),
+    Reason.ATLAS_UNAVAILABLE: Meaning("False", Progress.RECONCILING),
+    Reason.INTERNAL_ERROR: Meaning("False", Progress.RECONCILING),
+    Reason.CREDENTIALS_INVALID: Meaning("False", Progress.GRACE),
+    Reason.MISSING_ROLE: Meaning("False", Progress.GRACE),
+    Reason.IP_NOT_ALLOWED: Meaning("False", Progress.GRACE),
+    Reason.ENDPOINT_NOT_FOUND: Meaning("False", Progress.GRACE),
+    Reason.PROJECT_NOT_FOUND: Meaning("False", Progress.GRACE),
+    Reason.INSTANCE_NOT_FOUND: Meaning("False", Progress.GRACE),
+    Reason.ENDPOINT_FAILED: Meaning("False", Progress.STALLED),
+    Reason.UPDATE_REJECTED: Meaning("False", Progress.STALLED),
+    Reason.INVALID_SPEC: Meaning("False", Progress.STALLED),
+    Reason.API_GONE: Meaning("False", Progress.STALLED),
+    Reason.NOT_SERVERLESS: Meaning("False", Progress.STALLED),
+    Reason.ACCOUNT_SUSPENDED: Meaning("False", Progress.STALLED),
+    Reason.PROVISIONING_TIMEOUT: Meaning("False", Progress.STALLED),
+    Reason.DRIFTED: Meaning("False", Progress.STALLED),
+    Reason.SUSPENDED: Meaning("False", Progress.NONE),
+}

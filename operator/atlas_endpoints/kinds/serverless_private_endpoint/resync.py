@@ -1,0 +1,125 @@
+"""The resync of instances: one LIST for each instance and interval, whatever the number of its resources.
+
+A round refreshes what is known of every endpoint of the instance and brings back only the resources that have something
+to do or to say. This is how drift is found, and how what is stalled notices that its cause is gone.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+from typing import Protocol
+
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import Retry as AtlasRetry
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.store import Key, Store
+
+SHARED = 5.0
+"""Seconds: a LIST that began no longer ago serves a round."""
+
+JITTER = 0.1
+"""Rounds are up to this share earlier or later, so that instances do not fall into step."""
+
+
+class SnapshotsPort(Protocol):
+    """Shared observations; see ``atlas.snapshots.Snapshots``."""
+
+    async def refresh(self, instance: Instance, *, since: float) -> None:
+        """Have a LIST that began at ``since`` or later."""
+        ...
+
+    def recall(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
+        """Give what is remembered of an endpoint."""
+        ...
+
+    def forget(self, instance: Instance) -> None:
+        """Drop an instance that nobody asks for any more."""
+        ...
+
+
+class Rounds:
+    """Which resources belong to which instance, and when each instance is looked at next.
+
+    Args:
+        store: the resources.
+        snapshots: performs and keeps the LISTs.
+        clock: tells the time.
+        random: for the jitter.
+        schedule: asks for a round of an instance after some seconds.
+        needs_work: tells whether what was seen gives a resource anything to do.
+        enqueue: brings a resource back.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        snapshots: SnapshotsPort,
+        *,
+        clock: Clock,
+        random: Random,
+        schedule: Callable[[Instance, float], None],
+        needs_work: Callable[[Key, Instance, Endpoint | AtlasError | None], bool],
+        enqueue: Callable[[Key], None],
+    ) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._clock = clock
+        self._random = random
+        self._schedule = schedule
+        self._needs_work = needs_work
+        self._enqueue = enqueue
+        self._members: dict[Instance, dict[Key, timedelta]] = {}
+        self._instance_of: dict[Key, Instance] = {}
+
+    def join(self, key: Key, instance: Instance, interval: timedelta) -> None:
+        """Have a resource looked at with its instance, at least as often as it wants."""
+        if self._instance_of.get(key) not in {None, instance}:
+            self.leave(key)
+        shortest = self._shortest(instance)
+        self._members.setdefault(instance, {})[key] = interval
+        self._instance_of[key] = instance
+        if shortest is None or interval < shortest:
+            self._schedule(instance, self._jittered(interval))
+
+    def leave(self, key: Key) -> None:
+        """Have a resource looked at no more."""
+        instance = self._instance_of.pop(key, None)
+        if instance is None:
+            return
+        members = self._members[instance]
+        del members[key]
+        if not members:
+            del self._members[instance]
+            self._snapshots.forget(instance)
+
+    async def run(self, instance: Instance) -> Next:
+        """Look at an instance, and bring back the resources that this concerns."""
+        shortest = self._shortest(instance)
+        if shortest is None:
+            return Rest()
+        failure: AtlasError | None = None
+        try:
+            await self._snapshots.refresh(instance, since=self._clock.monotonic() - SHARED)
+        except AtlasError as error:
+            failure = error
+        for key in tuple(self._members.get(instance, ())):
+            body = self._store.get(key)
+            if body is None:
+                continue
+            endpoint_id = body["spec"]["endpointId"]
+            seen = failure or self._snapshots.recall(instance, endpoint_id, max_age=math.inf)
+            if self._needs_work(key, instance, seen):
+                self._enqueue(key)
+        if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
+            return Retry(at_least=failure.retry_after or 0.0)
+        return Again(self._jittered(self._shortest(instance) or shortest))
+
+    def _shortest(self, instance: Instance) -> timedelta | None:
+        return min(self._members.get(instance, {}).values(), default=None)
+
+    def _jittered(self, interval: timedelta) -> float:
+        return interval.total_seconds() * self._random.uniform(1 - JITTER, 1 + JITTER)

@@ -1,0 +1,128 @@
+"""The values that the parts of a pass hand to each other: what planning came to, and what the whole pass came to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.engine.conditions import ConditionStatus
+from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, Fields
+from atlas_endpoints.kinds.serverless_private_endpoint.model import Applied, Cause, ManagedField, Resolved
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """PATCH these fields.
+
+    Attributes:
+        fields: what to send, beside ``providerName``.
+        cause: why.
+    """
+
+    fields: Fields
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is true of a resource when nothing is to be sent (any more).
+
+    Attributes:
+        reason: of the condition ``Ready``.
+        message: for people, Atlas's own words last.
+        next: when to look again.
+        differences: the managed fields that are not as desired.
+    """
+
+    reason: Reason
+    message: str
+    next: Next
+    differences: tuple[Difference, ...] = ()
+
+
+Action: TypeAlias = Send | Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent in a pass, and what came of it.
+
+    Attributes:
+        fields: the names of what was sent.
+        cause: why.
+        result: ``Applied``, or how it failed.
+        confirmed: whether Atlas confirmed it.
+    """
+
+    fields: tuple[ManagedField, ...]
+    cause: Cause
+    result: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What holds a resource up.
+
+    Attributes:
+        since: when it began to.
+        operation: what failed.
+        retryable: whether it may heal by itself.
+        http_status: of the answer, if there was one.
+        error_code: Atlas's own.
+        detail: Atlas's own words.
+        fields: what Atlas refused, if it refused fields.
+    """
+
+    since: datetime
+    operation: str
+    retryable: bool
+    http_status: int | None = None
+    error_code: str | None = None
+    detail: str | None = None
+    fields: tuple[ManagedField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a pass found out about one thing, as a condition says it."""
+
+    status: ConditionStatus
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a pass as a value.
+
+    Attributes:
+        next: when to look again.
+        generation: the spec that was acted on.
+        verdict: what is true of the resource; ``None`` when the pass has nothing to say and the status stays as it is.
+        applied: what Atlas has confirmed for us, as of now.
+        endpoint: as it was observed in this pass; ``None`` keeps what was known.
+        status_since: since when that endpoint has its status.
+        resolved: what the pass used; ``None`` keeps what was known.
+        credentials: what it found out about the credentials; ``None`` keeps what was known.
+        sent: the write that it made.
+        failure: what stopped it.
+        handled: the request of a person that it has handled.
+        deprecation: what Atlas announced about the end of its API.
+    """
+
+    next: Next
+    generation: int
+    verdict: Verdict | None = None
+    applied: Applied | None = None
+    endpoint: Endpoint | None = None
+    status_since: datetime | None = None
+    resolved: Resolved | None = None
+    credentials: Finding | None = None
+    sent: Sent | None = None
+    failure: Failure | None = None
+    handled: str | None = None
+    deprecation: Deprecation | None = None
