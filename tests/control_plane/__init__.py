@@ -12,6 +12,7 @@ There is no scheduler and no kubelet: objects live, controllers act on them, but
 | `programs` | which executables: built here, or those of `KUBEBUILDER_ASSETS` |
 | `build`, `toolchain`, `progress` | how they are built from the Go module beside this file |
 | `cluster` | `ControlPlane`, the running thing |
+| `access` | who may come in, and with what |
 | `arguments`, `configuration`, `keys`, `kubeconfig` | what its servers are told; pure |
 | `process`, `ports` | how its servers live and die |
 | `kubectl` | how commands reach it |

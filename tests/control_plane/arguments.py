@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003  dataclass fields are read at run time by documentation tools
 
+ETCD_SOCKET = "etcd.sock"
+ETCD_URL = f"unix://{ETCD_SOCKET}"
+"""Relative to the folder the servers run in: the system allows a socket's path some 100 bytes only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Files:
@@ -24,7 +28,7 @@ class Files:
     @property
     def etcd_socket(self) -> Path:
         """Where etcd listens."""
-        return self.root / "etcd.sock"
+        return self.root / ETCD_SOCKET
 
     @property
     def certificates(self) -> Path:
@@ -78,16 +82,15 @@ class Files:
 
 
 def etcd_arguments(files: Files) -> list[str]:
-    """Tell etcd to be small and quick, and to listen in its folder only.
+    """Tell etcd to be quick, and to listen in its folder only.
 
     etcd has no authentication here. On a socket in a private folder it needs none, and no other process can take its
     address while it is stopped for a test.
     """
-    url = "unix://etcd.sock"
     return [
         f"--data-dir={files.etcd_data}",
-        f"--listen-client-urls={url}",
-        f"--advertise-client-urls={url}",
+        f"--listen-client-urls={ETCD_URL}",
+        f"--advertise-client-urls={ETCD_URL}",
         "--listen-peer-urls=http://127.0.0.1:0",  # it has no peers, but cannot be told so
         "--unsafe-no-fsync",  # the data need to outlive etcd, not the machine
         "--log-level=warn",
@@ -97,7 +100,7 @@ def etcd_arguments(files: Files) -> list[str]:
 def apiserver_arguments(files: Files, *, port: int, audit_log: bool, pod_security: bool) -> list[str]:
     """Tell the API server to listen on loopback, to enforce RBAC and to make its own certificate."""
     arguments = [
-        "--etcd-servers=unix://etcd.sock",
+        f"--etcd-servers={ETCD_URL}",
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",  # else it asks the machine's routes, and a sandbox may have none
         f"--secure-port={port}",
@@ -112,6 +115,8 @@ def apiserver_arguments(files: Files, *, port: int, audit_log: bool, pod_securit
         "--max-requests-inflight=2000",  # load tests shall find the operator's limits, not the API server's
         "--max-mutating-requests-inflight=1000",
         "--profiling=false",
+        "--allow-privileged=true",  # as everywhere: it is Pod Security that decides
+        "--shutdown-watch-termination-grace-period=1s",  # else it waits a minute for watches that never end
     ]
     if audit_log:
         arguments += [

@@ -24,7 +24,7 @@ from control_plane.toolchain import find_go
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MODULE = Path(__file__).parent
+MODULE = Path(__file__).resolve().parent
 CACHE = MODULE.parent.parent / ".cache"
 """Everything the checkout makes for itself; git ignores it."""
 TARGET = CACHE / "control-plane"

@@ -7,16 +7,14 @@ import shutil
 import ssl
 import tempfile
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import httpx
 
+from control_plane.access import Access
 from control_plane.arguments import Files, apiserver_arguments, controller_manager_arguments, etcd_arguments
-from control_plane.configuration import admission_configuration, audit_policy, token_file
-from control_plane.keys import new_private_key
-from control_plane.kubeconfig import render_kubeconfig, write_private
+from control_plane.configuration import admission_configuration, audit_policy
 from control_plane.kubectl import Kubectl
 from control_plane.ports import free_port
 from control_plane.process import Server, ServerExitedError, ServerGroup, wait_until
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 START_TIMEOUT = 60.0
 """Seconds until a server has to be ready: a few on an idle machine, many more on a busy one."""
-CERTIFICATE_END = "-----END CERTIFICATE-----\n"
 
 
 class ControlPlaneError(Exception):
@@ -48,7 +45,6 @@ class ControlPlane:
 
     Attributes:
         directory: Where it keeps its data and logs (`etcd.log`, `kube-apiserver.log`, `kube-controller-manager.log`).
-        admin_token: A bearer token of the group `system:masters`, which may do everything.
     """
 
     def __init__(
@@ -72,15 +68,15 @@ class ControlPlane:
         """
         self._programs = programs
         self._temporary = directory is None
-        self.directory = (directory or Path(tempfile.mkdtemp(prefix="control-plane-"))).absolute()
+        self.directory = (directory or Path(tempfile.gettempdir()) / f"control-plane-{secrets.token_hex(8)}").absolute()
         self._files = Files(self.directory)
+        self._access = Access(files=self._files)
         self._audit_log = audit_log
         self._pod_security = pod_security
         self._detached = detached
         self._port = free_port()
         self._group: ServerGroup | None = None
         self._servers: dict[str, Server] = {}
-        self.admin_token = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,6 +91,11 @@ class ControlPlane:
     def url(self) -> str:
         """Where the API server listens."""
         return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def admin_token(self) -> str:
+        """A bearer token of the group `system:masters`, which may do everything."""
+        return self._access.admin_token
 
     @property
     def kubeconfig(self) -> Path:
@@ -130,7 +131,7 @@ class ControlPlane:
             self._write_configuration()
             self.start_etcd()
             self._start_apiserver_on_a_free_port()
-            self._write_kubeconfigs()
+            self._access.write_kubeconfigs(self.url)
             self._start_controller_manager()
         except BaseException:
             self.stop()
@@ -156,7 +157,7 @@ class ControlPlane:
             self._wait_for_apiserver()
 
     def stop_etcd(self, *, kill: bool = False) -> None:
-        """Stop etcd alone: by SIGTERM, or as a crash would."""
+        """Stop etcd alone: by SIGTERM, on which it waits 7 seconds for the API server to let go, or as a crash would."""
         self._stop("etcd", kill=kill)
 
     def restart_etcd(self, *, kill: bool = False) -> None:
@@ -196,7 +197,7 @@ class ControlPlane:
         return httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token or self.admin_token}"},
-            verify=self._ssl_context,
+            verify=ssl.create_default_context(cafile=self.ca),
             trust_env=False,  # a proxy of the environment is not for loopback
             timeout=30,
         )
@@ -234,31 +235,15 @@ class ControlPlane:
             f"--duration={lifetime.total_seconds():.0f}s",
         ).stdout.strip()
         path = self.directory / f"{namespace}.{service_account}.kubeconfig"
-        write_private(path, self._render_kubeconfig(service_account, token, namespace))
+        self._access.write_kubeconfig(path, self.url, user=service_account, token=token, namespace=namespace)
         return path
-
-    @cached_property
-    def _ssl_context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.ca)
-
-    @cached_property
-    def _controller_manager_token(self) -> str:
-        return secrets.token_hex(16)
 
     def _write_configuration(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
         if any(self.directory.iterdir()):
             raise ControlPlaneError(f"{self.directory} is not empty")
-        write_private(self._files.service_account_key, new_private_key())
-        tokens = token_file(
-            [
-                (self.admin_token, "admin", "system:masters"),
-                # A name of its own, so that the audit log can tell the two apart.
-                (self._controller_manager_token, "system:kube-controller-manager", "system:masters"),
-            ]
-        )
-        write_private(self._files.tokens, tokens)
+        self._access.write_for_apiserver()
         if self._audit_log:
             self._files.audit_policy.write_text(audit_policy())
         if self._pod_security is not None:
@@ -281,30 +266,15 @@ class ControlPlane:
     def _wait_for_apiserver(self) -> None:
         servers = list(self._servers.values())
         if not self.ca.exists():
-            wait_until(self._keep_ca, "the API server's certificate", servers=servers, timeout=START_TIMEOUT)
+            wait_until(self._access.keep_ca, "the API server's certificate", servers=servers, timeout=START_TIMEOUT)
         with self.client() as client:
-            wait_until(lambda: _succeeds(client, "/readyz"), "the API server", servers=servers, timeout=START_TIMEOUT)
-
-    def _keep_ca(self) -> bool:
-        """Take the issuer's certificate from the API server's own file, if that is complete by now."""
-        certificate = self._files.certificate
-        blocks = certificate.read_text().split(CERTIFICATE_END) if certificate.exists() else []
-        match blocks:
-            case [_own, issuer, ""]:
-                self.ca.write_text(issuer + CERTIFICATE_END)
-                return True
-            case _:
-                return False
-
-    def _write_kubeconfigs(self) -> None:
-        write_private(self.kubeconfig, self._render_kubeconfig("admin", self.admin_token))
-        write_private(
-            self._files.controller_manager_kubeconfig,
-            self._render_kubeconfig("kube-controller-manager", self._controller_manager_token),
-        )
-
-    def _render_kubeconfig(self, user: str, token: str, namespace: str = "default") -> str:
-        return render_kubeconfig(url=self.url, ca=self.ca.read_text(), user=user, token=token, namespace=namespace)
+            # /readyz alone would do after a start, but it may still hold what it knew of etcd before that was restarted.
+            wait_until(
+                lambda: _succeeds(client, "/readyz") and _succeeds(client, "/api/v1/namespaces/default"),
+                "the API server",
+                servers=servers,
+                timeout=START_TIMEOUT,
+            )
 
     def _start_controller_manager(self) -> None:
         program = self._programs.kube_controller_manager

@@ -88,7 +88,9 @@ def up(programs: Programs, cache: Path = CACHE) -> tuple[Record, bool]:
             if record.running() == record.pids:
                 return record, False
             _remove(record, cache)  # a reboot or a crash left a part of it, or nothing but the record
-        control_plane = ControlPlane(programs, directory=Path(tempfile.mkdtemp(prefix="control-plane-")), detached=True)
+        # In a folder outside of the checkout: a copied or cleaned checkout must not take running servers' data along.
+        directory = Path(tempfile.mkdtemp(prefix="control-plane-"))
+        control_plane = ControlPlane(programs, directory=directory, detached=True)
         control_plane.start()
         record = Record(control_plane.url, str(control_plane.directory), control_plane.pids)
         path.write_text(json.dumps(asdict(record), indent=2) + "\n")

@@ -7,11 +7,11 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 MINIMUM = (1, 26)
 """The oldest Go that compiles the Kubernetes release in `go.mod`."""
@@ -49,18 +49,19 @@ def cache_overrides(go_env: Mapping[str, str], fallback: Path, is_usable: Callab
 
     Args:
         go_env: Go's own view (`go env -json`) of the variables in `CACHES`; empty where Go has no idea, which is so
-            when HOME is not set.
+            when HOME is not set, or `off`.
         fallback: The folder to keep them in instead.
         is_usable: Whether a folder can be written to, or made.
 
     Returns:
         The environment variables to set, nothing for a machine whose HOME is in order.
     """
-    overrides = {
-        name: str(fallback / folder)
-        for name, folder in CACHES.items()
-        if not os.path.isabs(go_env[name]) or not is_usable(fallback.__class__(go_env[name]))  # noqa: PTH117  "off" and "" are values too
-    }
+
+    def is_in_order(value: str) -> bool:
+        first = Path(value.split(os.pathsep)[0])  # GOPATH may be a list; what Go writes goes to its first folder
+        return first.is_absolute() and is_usable(first)
+
+    overrides = {name: str(fallback / folder) for name, folder in CACHES.items() if not is_in_order(go_env[name])}
     if "GOMODCACHE" in overrides:
         # Go makes its module cache read-only, and then `rm -rf .cache` would fail for everybody but root.
         overrides["GOFLAGS"] = "-modcacherw"
