@@ -1,7 +1,6 @@
 """The API on a real API server: what it accepts and refuses, and how it looks through kubectl."""
 
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Resolved,
     Status,
 )
-from control_plane.cluster import ControlPlane
+from control_plane import ControlPlane
 from control_plane.process import wait_until
 from support.cases import Case, UpdateCase, cases, manifest, update_cases
 
@@ -47,15 +46,7 @@ def crd(control_plane: ControlPlane) -> str:
 
 
 @pytest.fixture(scope="module")
-def namespace(control_plane: ControlPlane, crd: str) -> Iterator[str]:
-    name = f"crd-{uuid.uuid4().hex[:8]}"
-    control_plane.kubectl("create", "namespace", name)
-    yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture(scope="module")
-def api(control_plane: ControlPlane, namespace: str) -> Iterator[httpx.Client]:
+def api(control_plane: ControlPlane, crd: str, namespace: str) -> Iterator[httpx.Client]:
     """A client whose paths begin at the collection of this module's namespace."""
     with control_plane.client() as client:
         client.base_url = client.base_url.join(
@@ -142,7 +133,15 @@ def full_status() -> Status:
         ),
         resolved=Resolved.model_validate(dict.fromkeys(Resolved.model_fields, long)),
         drift=tuple(DriftItem(field=f"{number}{word}", desired=long, actual=long) for number in range(8)),
-        last_error=LastError(since=now, operation=word, http_status=599, error_code=long, detail=long, retryable=False),
+        last_error=LastError(
+            since=now,
+            operation=word,
+            http_status=599,
+            error_code=long,
+            detail=long,
+            retryable=False,
+            fields=(word,) * 8,
+        ),
         last_applied_time=now,
         last_handled_reconcile_at="r" * 256,
         history=tuple(
@@ -261,7 +260,7 @@ def test_resources_can_be_selected_by_what_names_the_endpoint(
 
 
 @pytest.mark.parametrize("sample", sorted((ROOT / "deploy" / "samples").glob("*.yaml")), ids=lambda path: path.name)
-def test_a_sample_can_be_applied_as_it_is(sample: Path, control_plane: ControlPlane, namespace: str) -> None:
+def test_a_sample_can_be_applied_as_it_is(sample: Path, control_plane: ControlPlane, crd: str, namespace: str) -> None:
     for how in (["--server-side"], []):
         applied = control_plane.kubectl(
             "apply", *how, "--dry-run=server", "--validate=strict", f"--namespace={namespace}", f"--filename={sample}"

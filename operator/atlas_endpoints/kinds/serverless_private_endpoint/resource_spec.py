@@ -32,6 +32,7 @@ _DNS_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])
 _ONE_LINE = r"[^\x00-\x1f\x7f]*"
 _DURATION = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
 """Go's durations without sign and fraction, as the Gateway API has them (GEP-2257)."""
+_DURATION_LIMIT = 28
 _AWS_ID = r"vpce-[0-9a-f]{17}"
 _AZURE_NAME = r"[^/\x00-\x20\x7f]"
 _AZURE_ID = (
@@ -100,6 +101,8 @@ def _is_ip(text: str) -> bool:
 def _duration(value: Any) -> timedelta:
     if not isinstance(value, str):
         raise PydanticKnownError("string_type")
+    if len(value) > _DURATION_LIMIT:
+        raise PydanticKnownError("string_too_long", {"max_length": _DURATION_LIMIT})
     if _matches(_DURATION, value):
         duration: timedelta = durationpy.from_str(value)
         if timedelta(minutes=1) <= duration <= timedelta(hours=24):
@@ -159,7 +162,9 @@ Comment = Annotated[
         "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
     ),
 ]
-Duration = Annotated[timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "maxLength": 32})]
+Duration = Annotated[
+    timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "maxLength": _DURATION_LIMIT})
+]
 
 
 class SecretRef(BaseModel):

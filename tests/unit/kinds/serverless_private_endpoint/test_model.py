@@ -113,8 +113,10 @@ class TestParse:
         assert all(len(problem) <= 300 for problem in refusal.value.problems)
 
     def test_a_refusal_shows_the_beginning_of_a_long_value(self) -> None:
-        with pytest.raises(InvalidSpecError, match=r'^spec.syncInterval: Invalid value: "x{58}…: must be a duration'):
-            spec(syncInterval="x" * 1000)
+        with pytest.raises(
+            InvalidSpecError, match=r'^spec.cloudProviderEndpointId: Invalid value: \["x{57}…: must be of'
+        ):
+            spec(cloudProviderEndpointId=["x" * 1000])
 
     def test_a_resource_without_readable_metadata_is_refused(self) -> None:
         with pytest.raises(InvalidSpecError, match=r"^metadata.uid: Required value"):
@@ -274,7 +276,15 @@ FULL = Status(
     endpoint=EndpointStatus(id="5f7c", status="AVAILABLE", status_since=NOON, comment=""),
     resolved=Resolved(project_id="32b6", credentials_source="Secret/atlas"),
     drift=(DriftItem(field="comment", desired="a", actual="b"),),
-    last_error=LastError(since=NOON, operation="update", http_status=400, error_code="X", detail="no", retryable=False),
+    last_error=LastError(
+        since=NOON,
+        operation="update",
+        http_status=400,
+        error_code="X",
+        detail="no",
+        retryable=False,
+        fields=("comment",),
+    ),
     last_applied_time=NOON,
     last_handled_reconcile_at="1",
     history=(entry(),),
@@ -308,6 +318,7 @@ WIRE: dict[str, Any] = {
         "errorCode": "X",
         "detail": "no",
         "retryable": False,
+        "fields": ["comment"],
     },
     "lastAppliedTime": "2026-11-25T12:00:00Z",
     "lastHandledReconcileAt": "1",
