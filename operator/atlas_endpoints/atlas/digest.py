@@ -11,7 +11,6 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -66,7 +65,7 @@ class DigestAuth(httpx.Auth):
     def __init__(self, credentials: ApiKey) -> None:
         self._credentials = credentials
         self._shared: _Challenge | None = None
-        self._finding_out = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     @override
@@ -77,39 +76,52 @@ class DigestAuth(httpx.Auth):
             AtlasUnavailableError: the server asks for no digest that we know, or refuses nonce after nonce without
                 refusing the credentials.
         """
-        async with AsyncExitStack() as alone:
+        alone = False
+        try:
+            if self._shared is None:
+                alone = await self._one_at_a_time.acquire()
             challenge = self._shared
             if challenge is None:
-                await alone.enter_async_context(self._finding_out)
-                challenge = self._shared
-            if challenge is not None:
-                await alone.aclose()
-            else:
                 response = yield request
                 if response.status_code != httpx.codes.UNAUTHORIZED:
                     return
                 challenge = _challenge_in(response)
-            nobody_else = self._shared is None
+            elif alone:  # another call found out meanwhile
+                self._one_at_a_time.release()
+                alone = False
             for _ in range(_ATTEMPTS):
                 count = self._next_count(challenge.nonce)
                 request.headers["Authorization"] = _authorization(self._credentials, challenge, count, request)
                 response = yield request
                 if not await _refuses_credentials(response):
-                    self._shared = challenge
+                    if alone or not self._one_at_a_time.locked():
+                        self._shared = challenge
                     return
                 refused, challenge = challenge, _challenge_in(response)
-                if challenge.nonce != refused.nonce:
-                    final = count == self._counts[refused.nonce] == 1
-                else:
-                    # One nonce for everybody: another process may have used the low counts, so leap far ahead once.
-                    final = nobody_else and count > _FAR
-                    if nobody_else and count < _FAR:
-                        self._counts[challenge.nonce] = _FAR + secrets.randbelow(_FAR)
-                if final and not challenge.stale:
+                if self._is_conclusive(refused, count, challenge, alone=alone):
                     self._shared = None
                     return
-        self._shared = None
-        raise _unavailable(request, "Atlas refuses one digest nonce after the other; the call is retried.")
+                if challenge.nonce == refused.nonce:
+                    # The server issues one nonce to everybody, and somebody used a higher count or this one. From now on
+                    # with nobody of ours beside; and if that does not help, beyond what another process counted to.
+                    if alone:
+                        self._counts[challenge.nonce] = max(count, _FAR + secrets.randbelow(_FAR))
+                    self._shared = None
+                    alone = alone or await self._one_at_a_time.acquire()
+                    self._shared = None
+            self._shared = None
+            raise _unavailable(request, "Atlas refuses one digest nonce after the other; the call is retried.")
+        finally:
+            if alone:
+                self._one_at_a_time.release()
+
+    def _is_conclusive(self, refused: _Challenge, count: int, challenge: _Challenge, *, alone: bool) -> bool:
+        """Tell whether a refusal leaves no other reason than the credentials themselves."""
+        if challenge.stale:
+            return False
+        if challenge.nonce == refused.nonce:
+            return alone and count > _FAR
+        return count == self._counts.get(refused.nonce) == 1
 
     def _next_count(self, nonce: str) -> int:
         count = self._counts.get(nonce, 0) + 1

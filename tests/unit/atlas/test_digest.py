@@ -1,0 +1,217 @@
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import ApiKey
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError
+from atlas_endpoints.atlas.serverless_private_endpoints import list_endpoints
+from unit.atlas.digest_server import PRIVATE_KEY, PUBLIC_KEY, DigestServer
+from unit.atlas.wire import PATH, client_of, serving
+
+KEY = ApiKey(PUBLIC_KEY, PRIVATE_KEY)
+CONCURRENT = 16
+ROUNDS = 20
+
+SERVERS = {
+    "a nonce that lasts": DigestServer(),
+    "quoted fields": DigestServer(quoted=True),
+    "no algorithm named": DigestServer(algorithm=None),
+    "MD5-sess": DigestServer(algorithm="MD5-sess"),
+    "SHA-256": DigestServer(algorithm="SHA-256", quoted=True),
+    "SHA-256-sess": DigestServer(algorithm="SHA-256-sess"),
+    "a choice of protection": DigestServer(qop="auth,auth-int"),
+    "protection of the body": DigestServer(qop="auth-int"),
+    "no protection (RFC 2069)": DigestServer(qop=None),
+    "strictly rising counts": DigestServer(counts="rising", shuffles=True),
+    "strictly rising counts, never called stale": DigestServer(counts="rising", shuffles=True, says_stale=False),
+    "counts that may be used once": DigestServer(counts="unused", shuffles=True),
+    "a nonce for one request only": DigestServer(nonce_lasts=1, shuffles=True),
+    "a nonce for ten requests": DigestServer(nonce_lasts=10, shuffles=True),
+    "a nonce for ten requests, never called stale": DigestServer(nonce_lasts=10, shuffles=True, says_stale=False),
+    "one nonce for everybody": DigestServer(shared_nonce_for=10**9, counts="unused", shuffles=True),
+    "one nonce for everybody for a while": DigestServer(shared_nonce_for=50, counts="unused", shuffles=True),
+    "one nonce for everybody, strictly rising": DigestServer(shared_nonce_for=10**9, counts="rising", shuffles=True),
+}
+
+
+async def call(client: AtlasClient, credentials: ApiKey = KEY) -> str:
+    try:
+        await client.request(credentials, "PATCH", PATH, operation="op", json={"comment": "c"})
+    except AtlasError as error:
+        return type(error).__name__
+    return "ok"
+
+
+async def many(client: AtlasClient, rounds: int = ROUNDS, credentials: ApiKey = KEY) -> Counter[str]:
+    outcomes: Counter[str] = Counter()
+    for _ in range(rounds):
+        outcomes.update(await asyncio.gather(*(call(client, credentials) for _ in range(CONCURRENT))))
+    return outcomes
+
+
+@asynccontextmanager
+async def mocked(challenges: list[str], sent: list[httpx.Request] | None = None) -> AsyncIterator[AtlasClient]:
+    """A client of a server that refuses everything with these challenges."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        if sent is not None:
+            sent.append(request)
+        headers = [(b"WWW-Authenticate", challenge.encode("latin-1")) for challenge in challenges]
+        return httpx.Response(401, headers=headers, json={"error": 401, "errorCode": "UNEXPECTED_ERROR"})
+
+    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(refuse)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_every_concurrent_call_succeeds_with(name: str) -> None:
+    server = SERVERS[name]
+    async with serving(server.handle) as url, client_of(url) as client:
+        assert await many(client) == {"ok": CONCURRENT * ROUNDS}
+
+
+async def test_sixteen_concurrent_first_calls_cost_one_challenge() -> None:
+    server = DigestServer(counts="rising")
+    async with serving(server.handle) as url, client_of(url) as client:
+        assert await many(client, rounds=1) == {"ok": CONCURRENT}
+    assert (server.challenges, server.signed_ok) == (1, CONCURRENT)
+
+
+async def test_a_call_costs_one_request_once_a_nonce_is_known() -> None:
+    server = DigestServer()
+    async with serving(server.handle) as url, client_of(url) as client:
+        for _ in range(10):
+            assert await call(client) == "ok"
+    assert server.requests == 11
+
+
+WRONG = {
+    "own nonces": (DigestServer(), 2),
+    "rising counts": (DigestServer(counts="rising", says_stale=False), 2),
+    "a nonce for one request": (DigestServer(nonce_lasts=1), 2),
+    "one nonce for everybody": (DigestServer(shared_nonce_for=10**9, counts="unused"), 3),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_wrong_private_key_is_told_from_a_bad_nonce_with(name: str) -> None:
+    server, cost = WRONG[name]
+    async with serving(server.handle) as url, client_of(url) as client:
+        for calls in range(1, 4):
+            assert await call(client, ApiKey(PUBLIC_KEY, "wrong")) == "CredentialsInvalidError"
+            assert server.requests <= calls * cost
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_key_that_is_revoked_between_calls_is_refused_with(name: str) -> None:
+    server, _ = WRONG[name]
+    async with serving(server.handle) as url, client_of(url) as client:
+        assert await many(client, rounds=2) == {"ok": 2 * CONCURRENT}
+        server.private_key, kept = "revoked", server.private_key
+        assert await many(client, rounds=1) == {"CredentialsInvalidError": CONCURRENT}
+        server.private_key = kept
+        assert await many(client, rounds=2) == {"ok": 2 * CONCURRENT}
+
+
+async def test_after_a_restart_the_counts_of_the_process_before_are_leapt_over() -> None:
+    server = DigestServer(shared_nonce_for=10**9, counts="unused", says_stale=False)
+    server.used["shared-0"] = set(range(1, 500))
+    async with serving(server.handle) as url, client_of(url) as client:
+        assert await many(client, rounds=2) == {"ok": 2 * CONCURRENT}
+    assert server.refused == 1
+
+
+async def test_a_missing_role_that_carries_a_challenge_costs_one_request_a_call() -> None:
+    server = DigestServer(refuses_role=True)
+    async with serving(server.handle) as url, client_of(url) as client:
+        for _ in range(10):
+            with pytest.raises(MissingRoleError, match="Project Owner"):
+                await client.request(KEY, "PATCH", PATH, operation="op", json={})
+    assert server.requests == 11
+
+
+async def test_a_server_that_calls_every_nonce_stale_is_unavailable_and_does_not_refuse_the_credentials() -> None:
+    server = DigestServer(nonce_lasts=0)
+    async with serving(server.handle) as url, client_of(url) as client:
+        assert await call(client) == "AtlasUnavailableError"
+    assert server.requests == 5
+
+
+@pytest.mark.parametrize("name", ["we ird", "ä/b", "a'(1)*!$&,;=:@+~", "%41", "a?b#c", "a\tb"])
+async def test_the_signed_path_is_the_path_that_is_sent_for(name: str) -> None:
+    server = DigestServer()
+    async with serving(server.handle) as url, client_of(url) as client:
+        assert (await list_endpoints(client, KEY, "5f7cac1adf5d6c6306f4b283", name)).endpoints == ()
+    (target,) = set(server.targets)
+    assert unquote(target).split("/")[-2] == name.rsplit("/", 1)[-1]
+
+
+async def test_a_first_call_that_hangs_does_not_keep_the_next_one_from_finding_out() -> None:
+    server, hanging = DigestServer(), asyncio.Event()
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.path.endswith("/hangs"):
+            hanging.set()
+            await asyncio.Event().wait()
+        return await server.handle(request)
+
+    async with serving(handle) as url, client_of(url) as client:
+        first = asyncio.create_task(client.request(KEY, "GET", PATH + "/hangs", operation="op"))
+        await hanging.wait()
+        second = asyncio.create_task(call(client))
+        first.cancel()
+        assert await second == "ok"
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+
+CHALLENGES: dict[str, tuple[list[str], str]] = {
+    "an unknown algorithm": (['Digest realm="r", nonce="n", algorithm=SHA-512-256, qop="auth"'], "SHA-512-256"),
+    "an unknown protection": (['Digest realm="r", nonce="n", qop="auth-conf"'], "auth-conf"),
+    "no nonce": (['Digest realm="r", qop="auth"'], "not supported"),
+    "another scheme": (['Basic realm="r"'], "without asking for a digest"),
+    "no challenge": ([], "without asking for a digest"),
+    "garbage": (['Digest ,,==""', "Digest"], "without asking for a digest"),
+    "what no header may carry": (['Digest realm="\xe9", nonce="n"'], "without asking for a digest"),
+}
+
+
+@pytest.mark.parametrize("name", CHALLENGES)
+async def test_a_challenge_that_cannot_be_answered_is_explained_for(name: str) -> None:
+    challenges, words = CHALLENGES[name]
+    async with mocked(challenges) as client:
+        with pytest.raises(AtlasUnavailableError, match=words) as raised:
+            await client.request(KEY, "PATCH", PATH, operation="op", json={})
+    assert raised.value.http_status == 401
+    assert not raised.value.unknown_outcome
+
+
+@pytest.mark.parametrize(
+    "challenges",
+    [
+        ['Basic realm="r"', 'Digest realm="r", nonce="right"'],
+        ['Basic realm="Digest a=b", Digest realm="r", nonce="right"'],
+        ['Digest realm="r", nonce="odd", algorithm=SHA-512-256', 'Digest realm="r", nonce="right", algorithm=MD5'],
+        ["digest nonce=right,REALM=r"],
+    ],
+)
+async def test_the_first_challenge_that_can_be_answered_is_taken(challenges: list[str]) -> None:
+    sent: list[httpx.Request] = []
+    async with mocked(challenges, sent) as client:
+        assert await call(client) == "CredentialsInvalidError"
+    assert 'nonce="right"' in sent[-1].headers["Authorization"]
+
+
+@given(st.lists(st.text(st.characters(codec="latin-1", exclude_characters="\r\n")), max_size=3))
+async def test_no_challenge_raises_anything_but_an_atlas_error(challenges: list[str]) -> None:
+    async with mocked([f"Digest {challenge}" for challenge in challenges]) as client:
+        assert (await call(client)).endswith("Error")
