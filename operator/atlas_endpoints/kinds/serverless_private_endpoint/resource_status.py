@@ -206,7 +206,7 @@ class LastError(_StatusModel):
 
     Attributes:
         since: when this failure began, not when it was last seen.
-        operation: what failed, such as ``update`` or ``list``.
+        operation: what failed, such as ``updateServerlessPrivateEndpoint`` or ``readSecret``.
         http_status: None when there was no answer.
         fields: what Atlas refused of a change.
     """

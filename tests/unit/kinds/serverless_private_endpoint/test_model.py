@@ -313,7 +313,7 @@ WIRE: dict[str, Any] = {
     "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
     "lastError": {
         "since": "2026-11-25T12:00:00Z",
-        "operation": "update",
+        "operation": "readSecret",
         "httpStatus": 400,
         "errorCode": "X",
         "detail": "no",
