@@ -278,7 +278,7 @@ FULL = Status(
     drift=(DriftItem(field="comment", desired="a", actual="b"),),
     last_error=LastError(
         since=NOON,
-        operation="update",
+        operation="readSecret",
         http_status=400,
         error_code="X",
         detail="no",
