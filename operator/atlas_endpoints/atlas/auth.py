@@ -8,7 +8,6 @@ service account), so one token serves all calls and is revoked at the end.
 import asyncio
 import base64
 import re
-import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,11 +36,13 @@ _RETRY_RENEWAL = 60.0
 """Seconds until an early renewal that failed is tried again; meanwhile the old token serves."""
 
 
-def sign_with(credentials: Credentials, base_url: str) -> "ServiceAccountAuth | DigestAuth":
+def sign_with(
+    credentials: Credentials, base_url: str, *, clock: Callable[[], float]
+) -> "ServiceAccountAuth | DigestAuth":
     """Choose how calls with these credentials are signed. The result is shared by all of them."""
     match credentials:
         case ServiceAccount():
-            return ServiceAccountAuth(credentials, base_url)
+            return ServiceAccountAuth(credentials, base_url, clock=clock)
         case ApiKey():
             return DigestAuth(credentials)
         case _:
@@ -71,9 +72,7 @@ class ServiceAccountAuth(httpx.Auth):
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self, credentials: ServiceAccount, base_url: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, credentials: ServiceAccount, base_url: str, *, clock: Callable[[], float]) -> None:
         self._credentials = credentials
         self._base_url = base_url
         self._clock = clock
@@ -82,11 +81,6 @@ class ServiceAccountAuth(httpx.Auth):
         self._attempts = 0
         self._failure: Callable[[], AtlasError] | None = None
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The token, which must never be shown."""
-        return () if self._token is None else (self._token.value,)
-
     @override
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Put an access token on a request, asking for one where needed.
@@ -94,7 +88,7 @@ class ServiceAccountAuth(httpx.Auth):
         Raises:
             AtlasError: no token was to be had.
         """
-        refused: _Token | None = None
+        refused = ""
         while True:
             if self._lacks_token(refused) or (self._is_due() and not self._renewing.locked()):
                 attempts = self._attempts
@@ -117,11 +111,11 @@ class ServiceAccountAuth(httpx.Auth):
             assert token is not None  # noqa: S101  # what does not give a token has raised
             request.headers["Authorization"] = f"Bearer {token.value}"
             response = yield request
-            if response.status_code != httpx.codes.UNAUTHORIZED or refused is not None:
+            if response.status_code != httpx.codes.UNAUTHORIZED or refused:
                 return
             if error_body_from(await response.aread()).code in AUTHENTICATED:
                 return
-            refused = token
+            refused = token.value
 
     def revocation(self, user_agent: str) -> httpx.Request | None:
         """Give up the token and build the request that tells Atlas so; None when there is no token."""
@@ -131,8 +125,8 @@ class ServiceAccountAuth(httpx.Auth):
         form = {"token": token.value, "token_type_hint": "access_token"}
         return self._form_request("revoke", form, operation=_REVOKE_OPERATION, user_agent=user_agent, timeout=None)
 
-    def _lacks_token(self, refused: _Token | None) -> bool:
-        return self._token is None or self._token is refused or self._clock() >= self._token.expires_at
+    def _lacks_token(self, refused: str) -> bool:
+        return self._token is None or self._token.value == refused or self._clock() >= self._token.expires_at
 
     def _is_due(self) -> bool:
         return self._token is not None and self._clock() >= self._token.renew_at

@@ -198,7 +198,7 @@ class AtlasClient:
             raise unreadable(response.status_code, operation=operation, writes=writes)
         if response.is_success:
             return Answer(response.status_code, json_from(body), deprecation_from(response.headers))
-        hide = (credentials.secret, *(auth.secrets if isinstance(auth, ServiceAccountAuth) else ()))
+        hide = (credentials.secret, request.headers.get("Authorization", "").partition(" ")[2])
         refusal = Refusal(response.status_code, response.headers, body)
         raise classify(refusal, operation=operation, writes=writes, now=datetime.now(UTC), hide=hide)
 
@@ -217,7 +217,7 @@ class AtlasClient:
         signer = self._signers.get(fingerprint)
         if signer is None:
             self._signers = {name: known for name, known in self._signers.items() if known.used > now - _IDLE}
-            signer = self._signers[fingerprint] = _Signer(sign_with(credentials, self.base_url), now)
+            signer = self._signers[fingerprint] = _Signer(sign_with(credentials, self.base_url, clock=self._clock), now)
         signer.used = now
         return signer.auth
 

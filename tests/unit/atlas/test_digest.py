@@ -2,6 +2,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
@@ -21,25 +22,25 @@ KEY = ApiKey(PUBLIC_KEY, PRIVATE_KEY)
 CONCURRENT = 16
 ROUNDS = 20
 
-SERVERS = {
-    "a nonce that lasts": DigestServer(),
-    "quoted fields": DigestServer(quoted=True),
-    "no algorithm named": DigestServer(algorithm=None),
-    "MD5-sess": DigestServer(algorithm="MD5-sess"),
-    "SHA-256": DigestServer(algorithm="SHA-256", quoted=True),
-    "SHA-256-sess": DigestServer(algorithm="SHA-256-sess"),
-    "a choice of protection": DigestServer(qop="auth,auth-int"),
-    "protection of the body": DigestServer(qop="auth-int"),
-    "no protection (RFC 2069)": DigestServer(qop=None),
-    "strictly rising counts": DigestServer(counts="rising", shuffles=True),
-    "strictly rising counts, never called stale": DigestServer(counts="rising", shuffles=True, says_stale=False),
-    "counts that may be used once": DigestServer(counts="unused", shuffles=True),
-    "a nonce for one request only": DigestServer(nonce_lasts=1, shuffles=True),
-    "a nonce for ten requests": DigestServer(nonce_lasts=10, shuffles=True),
-    "a nonce for ten requests, never called stale": DigestServer(nonce_lasts=10, shuffles=True, says_stale=False),
-    "one nonce for everybody": DigestServer(shared_nonce_for=10**9, counts="unused", shuffles=True),
-    "one nonce for everybody for a while": DigestServer(shared_nonce_for=50, counts="unused", shuffles=True),
-    "one nonce for everybody, strictly rising": DigestServer(shared_nonce_for=10**9, counts="rising", shuffles=True),
+SERVERS: dict[str, dict[str, Any]] = {
+    "a nonce that lasts": {},
+    "quoted fields": {"quoted": True},
+    "no algorithm named": {"algorithm": None},
+    "MD5-sess": {"algorithm": "MD5-sess"},
+    "SHA-256": {"algorithm": "SHA-256", "quoted": True},
+    "SHA-256-sess": {"algorithm": "SHA-256-sess"},
+    "a choice of protection": {"qop": "auth,auth-int"},
+    "protection of the body": {"qop": "auth-int"},
+    "no protection (RFC 2069)": {"qop": None},
+    "strictly rising counts": {"counts": "rising", "shuffles": True},
+    "strictly rising counts, never called stale": {"counts": "rising", "shuffles": True, "says_stale": False},
+    "counts that may be used once": {"counts": "unused", "shuffles": True},
+    "a nonce for one request only": {"nonce_lasts": 1, "shuffles": True},
+    "a nonce for ten requests": {"nonce_lasts": 10, "shuffles": True},
+    "a nonce for ten requests, never called stale": {"nonce_lasts": 10, "shuffles": True, "says_stale": False},
+    "one nonce for everybody": {"shared_nonce_for": 10**9, "counts": "unused", "shuffles": True},
+    "one nonce for everybody for a while": {"shared_nonce_for": 50, "counts": "unused", "shuffles": True},
+    "one nonce for everybody, strictly rising": {"shared_nonce_for": 10**9, "counts": "rising", "shuffles": True},
 }
 
 
@@ -74,7 +75,7 @@ async def mocked(challenges: list[str], sent: list[httpx.Request] | None = None)
 
 @pytest.mark.parametrize("name", SERVERS)
 async def test_every_concurrent_call_succeeds_with(name: str) -> None:
-    server = SERVERS[name]
+    server = DigestServer(**SERVERS[name])
     async with serving(server.handle) as url, client_of(url) as client:
         assert await many(client) == {"ok": CONCURRENT * ROUNDS}
 
@@ -94,17 +95,18 @@ async def test_a_call_costs_one_request_once_a_nonce_is_known() -> None:
     assert server.requests == 11
 
 
-WRONG = {
-    "own nonces": (DigestServer(), 2),
-    "rising counts": (DigestServer(counts="rising", says_stale=False), 2),
-    "a nonce for one request": (DigestServer(nonce_lasts=1), 2),
-    "one nonce for everybody": (DigestServer(shared_nonce_for=10**9, counts="unused"), 3),
+WRONG: dict[str, tuple[dict[str, Any], int]] = {
+    "own nonces": ({}, 2),
+    "rising counts": ({"counts": "rising", "says_stale": False}, 2),
+    "a nonce for one request": ({"nonce_lasts": 1}, 2),
+    "one nonce for everybody": ({"shared_nonce_for": 10**9, "counts": "unused"}, 3),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_wrong_private_key_is_told_from_a_bad_nonce_with(name: str) -> None:
-    server, cost = WRONG[name]
+    options, cost = WRONG[name]
+    server = DigestServer(**options)
     async with serving(server.handle) as url, client_of(url) as client:
         for calls in range(1, 4):
             assert await call(client, ApiKey(PUBLIC_KEY, "wrong")) == "CredentialsInvalidError"
@@ -113,7 +115,7 @@ async def test_a_wrong_private_key_is_told_from_a_bad_nonce_with(name: str) -> N
 
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_key_that_is_revoked_between_calls_is_refused_with(name: str) -> None:
-    server, _ = WRONG[name]
+    server = DigestServer(**WRONG[name][0])
     async with serving(server.handle) as url, client_of(url) as client:
         assert await many(client, rounds=2) == {"ok": 2 * CONCURRENT}
         server.private_key, kept = "revoked", server.private_key

@@ -1,0 +1,318 @@
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import ServiceAccount
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    MissingRoleError,
+    ProjectNotFoundError,
+    RateLimitedError,
+    Scope,
+)
+from unit.atlas.wire import PATH, USER_AGENT, client_of
+
+ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_a/b+c:d")
+LIFE = 3600
+
+
+@dataclass
+class TokenServer:
+    """An Atlas that issues tokens and honours them, as long as it is told to."""
+
+    now: float = 1000.0
+    token_answer: Callable[[], Awaitable[httpx.Response]] | None = None
+    """Instead of a new token."""
+    refuses: set[str] = field(default_factory=set)
+    """Tokens that get a 401."""
+    refuses_all: bool = False
+    code: str = "UNEXPECTED_ERROR"
+
+    token_requests: list[httpx.Request] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    """The token of each call."""
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)  # let concurrent calls overlap
+        if request.url.path == "/api/oauth/token":
+            self.token_requests.append(request)
+            if self.token_answer is not None:
+                return await self.token_answer()
+            return httpx.Response(200, json={"access_token": self.newest, "expires_in": LIFE, "token_type": "Bearer"})
+        if request.url.path == "/api/oauth/revoke":
+            self.revoked.append(parse_qs(request.content.decode())["token"][0])
+            return httpx.Response(200)
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        self.calls.append(token)
+        if self.refuses_all or token in self.refuses:
+            return httpx.Response(401, json={"error": 401, "errorCode": self.code})
+        return httpx.Response(200, json=[])
+
+    @property
+    def newest(self) -> str:
+        return f"token-{len(self.token_requests)}"
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[AtlasClient]:
+        wire = httpx.MockTransport(self.handle)
+        async with client_of("http://127.0.0.1", wire=wire, clock=lambda: self.now) as client:
+            yield client
+
+
+async def call(client: AtlasClient) -> None:
+    await client.request(ACCOUNT, "PATCH", PATH, operation="op", json={})
+
+
+def answering(status: int, **kwargs: object) -> Callable[[], Awaitable[httpx.Response]]:
+    async def answer() -> httpx.Response:
+        return httpx.Response(status, **kwargs)  # type: ignore[arg-type]  # passed on as they are
+
+    return answer
+
+
+async def broken() -> httpx.Response:
+    raise httpx.ReadError("broke off")
+
+
+async def test_sixteen_concurrent_first_calls_ask_for_one_token() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await asyncio.gather(*(call(client) for _ in range(16)))
+    assert server.calls == ["token-1"] * 16
+
+
+async def test_the_token_request_is_what_atlas_documents() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+    (request,) = server.token_requests
+    scheme, _, value = request.headers["Authorization"].partition(" ")
+    assert (request.method, str(request.url), request.content) == (
+        "POST",
+        "http://127.0.0.1/api/oauth/token",
+        b"grant_type=client_credentials",
+    )
+    assert (scheme, base64.b64decode(value)) == ("Basic", b"mdb_sa_id_0123:mdb_sa_sk_a%2Fb%2Bc%3Ad")
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert request.headers["User-Agent"] == USER_AGENT
+
+
+async def test_a_token_is_renewed_by_one_call_after_two_thirds_of_its_life() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+        server.now += LIFE * 2 / 3 - 1
+        await call(client)
+        assert server.calls == ["token-1"] * 2
+        server.now += 2
+        await asyncio.gather(*(call(client) for _ in range(16)))
+        await call(client)
+    assert len(server.token_requests) == 2
+    # Those that came while the one renewed did not wait for it.
+    assert sorted(server.calls[2:]) == ["token-1"] * 15 + ["token-2"] * 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [answering(500), answering(429), answering(200, text="<html>"), answering(401, json={"error": "invalid_client"})],
+)
+async def test_a_renewal_that_fails_early_leaves_the_old_token_in_use_and_is_tried_again_a_minute_later(
+    answer: Callable[[], Awaitable[httpx.Response]],
+) -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+        server.now += LIFE * 2 / 3
+        server.token_answer = answer
+        for _ in range(3):
+            await call(client)
+        assert (server.calls, len(server.token_requests)) == (["token-1"] * 4, 2)
+        server.now += 61
+        server.token_answer = None
+        await call(client)
+    assert server.calls[-1] == "token-3"
+
+
+async def test_an_expired_token_is_never_sent() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+        server.now += LIFE - 9
+        server.token_answer = answering(503)
+        with pytest.raises(AtlasUnavailableError) as raised:
+            await call(client)
+    assert server.calls == ["token-1"]
+    assert not raised.value.unknown_outcome, "the write was never sent"
+
+
+async def test_a_wire_that_breaks_while_asking_for_a_token_leaves_no_write_in_doubt() -> None:
+    server = TokenServer(token_answer=broken)
+    async with server.client() as client:
+        with pytest.raises(AtlasUnavailableError) as raised:
+            await call(client)
+    assert not raised.value.unknown_outcome
+
+
+async def test_a_refused_token_is_renewed_once_for_all_calls_and_each_is_repeated_once() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+        server.refuses = {"token-1"}
+        await asyncio.gather(*(call(client) for _ in range(16)))
+    assert len(server.token_requests) == 2
+    assert sorted(server.calls[1:]) == ["token-1"] * 16 + ["token-2"] * 16
+
+
+async def test_a_refusal_that_survives_a_new_token_is_one_of_the_credentials() -> None:
+    server = TokenServer(refuses_all=True)
+    async with server.client() as client:
+        with pytest.raises(CredentialsInvalidError):
+            await call(client)
+    assert server.calls == ["token-1", "token-2"]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("USER_UNAUTHORIZED", MissingRoleError), ("NOT_IN_GROUP", ProjectNotFoundError)]
+)
+async def test_a_refusal_of_the_call_costs_no_new_token(code: str, expected: type[AtlasError]) -> None:
+    server = TokenServer(refuses_all=True, code=code)
+    async with server.client() as client:
+        for _ in range(3):
+            with pytest.raises(expected):
+                await call(client)
+    assert server.calls == ["token-1"] * 3
+
+
+async def test_those_who_wait_for_a_token_share_its_refusal_and_the_next_call_asks_again() -> None:
+    server = TokenServer(token_answer=answering(401, json={"error": "invalid_client"}))
+    async with server.client() as client:
+        results = await asyncio.gather(*(call(client) for _ in range(16)), return_exceptions=True)
+        assert {type(result) for result in results} == {CredentialsInvalidError}
+        assert len(server.token_requests) == 1
+        with pytest.raises(CredentialsInvalidError):
+            await call(client)
+        assert len(server.token_requests) == 2
+        server.token_answer = None
+        await call(client)
+    assert server.calls == ["token-3"]
+
+
+async def test_a_caller_that_gives_up_does_not_take_the_token_from_the_others() -> None:
+    asked = asyncio.Event()
+
+    async def hang() -> httpx.Response:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    server = TokenServer(token_answer=hang)
+    async with server.client() as client:
+        first = asyncio.create_task(call(client))
+        await asked.wait()
+        second = asyncio.create_task(call(client))
+        await asyncio.sleep(0)
+        server.token_answer = None
+        first.cancel()
+        await second
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    assert server.calls == ["token-2"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (answering(429, json={"errorCode": "RATE_LIMITED", "parameters": ["/api/oauth/token", 10, 1]}), None),
+        (answering(429, headers={"Retry-After": "17"}), 17),
+        (answering(403, json={"error": "access_denied", "error_description": "Access Token limit reached"}), None),
+    ],
+)
+async def test_the_quota_of_the_token_endpoint_limits_the_credentials(
+    answer: Callable[[], Awaitable[httpx.Response]], seconds: float | None
+) -> None:
+    server = TokenServer(token_answer=answer)
+    async with server.client() as client:
+        with pytest.raises(RateLimitedError) as raised:
+            await call(client)
+    assert (raised.value.scope, raised.value.retry_after) == (Scope.CREDENTIALS, seconds)
+    assert raised.value.operation == "createAccessToken"
+
+
+TOKEN_ANSWERS: dict[str, tuple[Callable[[], Awaitable[httpx.Response]], type[AtlasError]]] = {
+    "an empty 200": (answering(200), AtlasUnavailableError),
+    "HTML": (answering(200, text="<html>sign in</html>"), AtlasUnavailableError),
+    "no token": (answering(200, json={"expires_in": 3600}), AtlasUnavailableError),
+    "a token that no header can carry": (answering(200, json={"access_token": "a\r\nb"}), AtlasUnavailableError),
+    "an array": (answering(200, json=[]), AtlasUnavailableError),
+    "a redirect": (answering(302, headers={"Location": "https://elsewhere"}), AtlasUnavailableError),
+    "a 401 in HTML": (answering(401, text="<html>"), AtlasUnavailableError),
+    "an unknown path": (answering(404, json={"errorCode": "RESOURCE_NOT_FOUND"}), AtlasUnavailableError),
+    "a bad request": (answering(400, json={"error": "invalid_request"}), AtlasUnavailableError),
+    "an empty 401": (answering(401), CredentialsInvalidError),
+    "Atlas's own 401": (answering(401, json={"errorCode": "UNEXPECTED_ERROR"}), CredentialsInvalidError),
+    "a disabled account": (answering(400, json={"error": "unauthorized_client"}), CredentialsInvalidError),
+}
+
+
+@pytest.mark.parametrize("name", TOKEN_ANSWERS)
+async def test_the_token_endpoint_may_answer_with(name: str) -> None:
+    answer, expected = TOKEN_ANSWERS[name]
+    server = TokenServer(token_answer=answer)
+    async with server.client() as client:
+        with pytest.raises(AtlasError) as raised:
+            await call(client)
+    assert type(raised.value) is expected
+    assert not raised.value.unknown_outcome
+    assert server.calls == []
+
+
+@pytest.mark.parametrize("life", ["null", '"soon"', "0", "-5", "true", "Infinity"])
+async def test_a_token_of_unknown_life_serves_for_some_minutes(life: str) -> None:
+    body = f'{{"access_token": "token", "expires_in": {life}}}'
+    server = TokenServer(token_answer=answering(200, text=body))
+    async with server.client() as client:
+        await call(client)
+        server.now += 300
+        await call(client)
+        assert len(server.token_requests) == 1
+        server.now += 300
+        await call(client)
+    assert len(server.token_requests) == 2
+
+
+async def test_the_token_is_revoked_at_the_end() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+    assert server.revoked == ["token-1"]
+
+
+async def test_closing_succeeds_though_a_token_cannot_be_revoked() -> None:
+    server = TokenServer()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/oauth/revoke":
+            raise httpx.ConnectError("gone")
+        return await server.handle(request)
+
+    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(handle)) as client:
+        await call(client)
+
+
+async def test_credentials_without_calls_for_hours_are_forgotten() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+        server.now += 7201
+        await client.request(ServiceAccount("other", "secret"), "GET", PATH, operation="op")
+        assert len(client._signers) == 1
