@@ -139,7 +139,7 @@ def _build(target: Path, flags: Sequence[str], progress: Progress) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(BINARY)
     megabytes = (target / BINARY).stat().st_size / 1e6
-    progress.say(f"built {target.relative_to(CACHE.parent)}/{{{','.join(PROGRAMS)}}}, {megabytes:.0f} MB")
+    progress.say(f"built {', '.join(PROGRAMS)}: {megabytes:.0f} MB in {target}")
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], state: BuildState, progress: Progress) -> str:

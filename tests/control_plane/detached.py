@@ -45,9 +45,14 @@ class Record:
     pids: dict[str, int]
 
     @classmethod
-    def read(cls, path: Path) -> Self | None:
-        """Read what was remembered, if anything."""
+    def read(cls, cache: Path) -> Self | None:
+        """Read what was remembered in the folder, if anything."""
+        path = cache / RECORD
         return cls(**json.loads(path.read_text())) if path.exists() else None
+
+    def write(self, cache: Path) -> None:
+        """Remember it in the folder."""
+        write_private(cache / RECORD, json.dumps(asdict(self), indent=2) + "\n")
 
     def running(self) -> dict[str, int]:
         """Return those of the servers that still run.
@@ -82,8 +87,7 @@ def up(programs: Programs, cache: Path = CACHE) -> tuple[Record, bool]:
         What runs, and whether it was started just now.
     """
     with _locked(cache):
-        path = cache / RECORD
-        record = Record.read(path)
+        record = Record.read(cache)
         if record is not None:
             if record.running() == record.pids:
                 return record, False
@@ -93,7 +97,7 @@ def up(programs: Programs, cache: Path = CACHE) -> tuple[Record, bool]:
         control_plane = ControlPlane(programs, directory=directory, detached=True)
         control_plane.start()
         record = Record(control_plane.url, str(control_plane.directory), control_plane.pids)
-        path.write_text(json.dumps(asdict(record), indent=2) + "\n")
+        record.write(cache)
         write_private(cache / KUBECONFIG, control_plane.kubeconfig.read_text())
         return record, True
 
@@ -105,7 +109,7 @@ def down(cache: Path = CACHE) -> Record | None:
         What ran; None if there was nothing to stop.
     """
     with _locked(cache):
-        record = Record.read(cache / RECORD)
+        record = Record.read(cache)
         if record is not None:
             _remove(record, cache)
         return record

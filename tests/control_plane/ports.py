@@ -10,6 +10,8 @@ LOWEST = 10_000
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 FIRST_EPHEMERAL = 32_768
 """Linux's default, and below the 49,152 of others."""
+WIDTH = 1000
+"""How many ports to choose from at least, should the kernel's range begin low."""
 
 
 def free_port() -> int:
@@ -19,9 +21,10 @@ def free_port() -> int:
     get it; one that keeps dialling the stopped server may even be connected to itself.
     """
     first = int(EPHEMERAL_RANGE.read_text().split()[0]) if EPHEMERAL_RANGE.exists() else FIRST_EPHEMERAL
+    last = max(first, LOWEST + WIDTH) - 1
     for _ in range(100):
         # Not of the seeded generator: parallel test workers with one seed would all choose the same port.
-        port = random.SystemRandom().randrange(LOWEST, max(first, LOWEST + 1000))
+        port = random.SystemRandom().randrange(LOWEST, last + 1)
         with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
             try:
@@ -29,4 +32,4 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise OSError(f"no free port on loopback between {LOWEST} and {first}")
+    raise OSError(f"no free port on loopback from {LOWEST} to {last}")

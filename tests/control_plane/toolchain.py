@@ -58,7 +58,7 @@ def cache_overrides(go_env: Mapping[str, str], fallback: Path, is_usable: Callab
     """
 
     def is_in_order(value: str) -> bool:
-        first = Path(value.split(os.pathsep)[0])  # GOPATH may be a list; what Go writes goes to its first folder
+        first = Path(value.split(os.pathsep, maxsplit=1)[0])  # GOPATH may be a list; Go writes to its first folder
         return first.is_absolute() and is_usable(first)
 
     overrides = {name: str(fallback / folder) for name, folder in CACHES.items() if not is_in_order(go_env[name])}
@@ -70,7 +70,7 @@ def cache_overrides(go_env: Mapping[str, str], fallback: Path, is_usable: Callab
 
 def is_usable_folder(path: Path) -> bool:
     """Whether the folder can be written to, or could be made."""
-    existing = next(ancestor for ancestor in (path, *path.parents) if ancestor.exists())
+    existing = next(ancestor for ancestor in (path, *path.parents) if os.access(ancestor, os.F_OK))
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
@@ -94,18 +94,17 @@ def find_go(module: Path, fallback: Path) -> tuple[str, dict[str, str]]:
     # in a folder above would pull this module into somebody else's workspace.
     environment = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH"}}
     environment |= {"CGO_ENABLED": "0", "GOWORK": "off"}
-    version = subprocess.run([go, "version"], cwd=module, env=environment, capture_output=True, text=True, check=False)
-    check_version(version.stdout or version.stderr)
-    answer = subprocess.run(
-        [go, "env", "-json", *CACHES, "GOFLAGS"],
-        cwd=module,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    go_env: dict[str, str] = json.loads(answer.stdout)
+    check_version(_ask(go, "version", module=module, environment=environment))
+    answer = _ask(go, "env", "-json", *CACHES, "GOFLAGS", module=module, environment=environment)
+    go_env: dict[str, str] = json.loads(answer)
     overrides = cache_overrides(go_env, fallback, is_usable_folder)
     if "GOFLAGS" in overrides:
         overrides["GOFLAGS"] = f"{go_env['GOFLAGS']} {overrides['GOFLAGS']}".strip()
     return go, environment | overrides
+
+
+def _ask(go: str, *question: str, module: Path, environment: Mapping[str, str]) -> str:
+    asked = subprocess.run([go, *question], cwd=module, env=environment, capture_output=True, text=True, check=False)
+    if asked.returncode != 0:  # such as an older Go that could not fetch a newer one
+        raise ToolchainError(f"`go {question[0]}` failed: {asked.stderr.strip()}\n{REMEDY}")
+    return asked.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -18,6 +19,7 @@ import yaml
 from control_plane import ControlPlane, ControlPlaneError, KubectlError, PodSecurityLevel, detached, provide_programs
 from control_plane.build import MODULE, kubernetes_version
 from control_plane.detached import command_of
+from control_plane.ports import free_port
 from control_plane.process import wait_until
 from control_plane.programs import ASSETS_VARIABLE
 
@@ -217,6 +219,18 @@ def test_servers_are_started_and_stopped_once(own_control_plane: ControlPlane) -
         own_control_plane.start()
 
 
+def test_a_port_that_was_taken_meanwhile_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = stranger.getsockname()[1]
+        ports = iter([taken, free_port()])
+        monkeypatch.setattr("control_plane.cluster.free_port", lambda: next(ports))
+        with ControlPlane(provide_programs()) as control_plane:
+            assert control_plane.url != f"https://127.0.0.1:{taken}"
+            assert control_plane.kubectl("get", "--raw=/readyz").stdout == "ok"
+            directory = control_plane.directory
+    assert not directory.exists()
+
+
 def test_no_server_outlives_a_killed_parent(tmp_path: Path) -> None:
     directory = tmp_path / "control-plane"
     script = """
@@ -265,7 +279,7 @@ def test_up_starts_one_that_stays_and_down_stops_it(tmp_path: Path) -> None:
 
     try:
         assert up() == "started"
-        record = detached.Record.read(tmp_path / detached.RECORD)
+        record = detached.Record.read(tmp_path)
         assert record is not None
         assert record.running() == record.pids
         assert kubeconfig.stat().st_mode & 0o777 == 0o600
@@ -275,7 +289,7 @@ def test_up_starts_one_that_stays_and_down_stops_it(tmp_path: Path) -> None:
         assert asked.stdout == b"ok"
 
         assert up() == "running already"
-        assert detached.Record.read(tmp_path / detached.RECORD) == record
+        assert detached.Record.read(tmp_path) == record
     finally:
         stopped = detached.down(tmp_path)
 
