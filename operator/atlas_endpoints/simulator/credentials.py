@@ -1,7 +1,7 @@
 """Who may do what: service accounts and API keys, their roles and IP access lists."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -48,6 +48,8 @@ class Principal(Document):
         if not self.access_list:
             return True
         parsed = ip_address(address)
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:  # an IPv4 client of a socket for both
+            parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self.access_list)
 
 

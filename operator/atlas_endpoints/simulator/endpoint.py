@@ -104,7 +104,7 @@ class EndpointDocument(Document):
     private_endpoint_ip_address: str | None = None
     private_link_service_resource_id: str | None = None
     extra: dict[str, Any] | None = Field(default=None, description="Fields that Atlas does not document.")
-    advance: bool = Field(default=False, description="Let a status on the way move on by itself.")
+    advance: bool | None = Field(default=None, description="Whether a status on the way moves on by itself.")
     remove: bool = Field(default=False, description="Let the endpoint vanish at once.")
 
     def put(self, endpoint: Endpoint, *, region: str, names: Names) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from atlas_endpoints.simulator.exchange import Request
+from atlas_endpoints.simulator.routes import OAUTH
 
 KEPT = 100_000
 _PUBLIC_FORM_FIELDS = frozenset({"grant_type", "token_type_hint"})
@@ -80,7 +81,7 @@ class Journal:
         field = request.headers.get
         sent = {"userAgent": _shared(field("User-Agent")), "accept": _shared(field("Accept"))}
         sent |= {"contentType": _shared(field("Content-Type")), "remote": _shared(request.remote)}
-        body = _public_form(request.body) if request.segments[:2] == ("api", "oauth") else request.body
+        body = _public_form(request.body) if request.segments[:2] == OAUTH else request.body
         entry = Entry(self.total, now, request.method, request.path, request.query, body, credentials, sent)
         self.total += 1
         self._entries.append(entry)

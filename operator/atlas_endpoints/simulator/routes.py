@@ -8,6 +8,11 @@ from enum import Enum, auto
 from atlas_endpoints.simulator import errors
 from atlas_endpoints.simulator.exchange import Request
 
+API = ("api", "atlas", "v2")
+"""How the paths of the Admin API begin."""
+OAUTH = ("api", "oauth")
+"""How the paths of the token endpoint begin."""
+
 _HEX_ID = re.compile(r"[a-f0-9]{24}")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")
 _RESOURCE = "ApiAtlasServerlessPrivateEndpointResource"

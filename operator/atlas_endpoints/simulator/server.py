@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
@@ -17,10 +18,12 @@ from atlas_endpoints.simulator.exchange import Answer, Request
 from atlas_endpoints.simulator.faults import ActiveFault
 from atlas_endpoints.simulator.headers import STANDARD
 from atlas_endpoints.simulator.journal import Entry
+from atlas_endpoints.simulator.routes import API, OAUTH
 from atlas_endpoints.simulator.simulator import Simulator
 
 _SUCCESS = range(200, 300)
 _WRITES = frozenset({"POST", "PATCH", "DELETE"})
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOWN_ENDPOINTS = 10
 _SHUTDOWN_SECONDS = 0.5  # a request that a fault delays is not waited for
 
@@ -52,7 +55,7 @@ class Server:
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
+        site = web.TCPSite(self._runner, self._host, self._port)
         try:
             await site.start()
         except OSError:
@@ -78,7 +81,7 @@ class Server:
         active = simulator.faults.take(request.method, request.path)
         if active is not None:
             response = await self._fail(received, request, entry, active)
-        elif simulator.world.switches.late_writes is not None and request.method in _WRITES:
+        elif simulator.world.switches.late_writes is not None and _writes(request):
             response = self._write_late(received, request, entry, simulator.world.switches.late_writes)
         else:
             response = self._answer(request, entry)
@@ -120,7 +123,7 @@ class Server:
     def _apply(self, request: Request, late: float | None) -> Answer | None:
         """Let a request take effect, now or later; return an answer only if it is refused."""
         simulator = self.simulator
-        if late is None or request.segments[:2] == ("api", "oauth"):
+        if late is None or request.segments[:2] == OAUTH:
             answer = simulator.answer(request)
             return None if answer.status in _SUCCESS else answer
         now = simulator.world.settle()
@@ -128,11 +131,7 @@ class Server:
             admitted = simulator.api.admit(request)
         except ApiError as error:
             return simulator.api.refusal(request, error)
-
-        def perform(_now: float) -> None:
-            simulator.api.perform(admitted)
-
-        simulator.world.timeline.at(now + late, perform)
+        simulator.world.timeline.at(now + late, partial(simulator.api.perform, admitted))
         return None
 
 
@@ -215,11 +214,16 @@ def describe(url: str, simulator: Simulator, *, secrets: bool) -> list[str]:
 async def _until_stopped() -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # Not everywhere: handlers need the main thread. There, whoever cancels this coroutine stops the server.
-    with suppress(NotImplementedError, RuntimeError, ValueError):
-        for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOP_SIGNALS:
+        # A process with the number 1, as in a container, ignores signals that it has no handler for. Outside the main
+        # thread there are no handlers; there, whoever cancels this coroutine stops the server.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    try:
+        await stopped.wait()
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
 
 
 async def _read(received: web.BaseRequest) -> Request:
@@ -236,6 +240,10 @@ async def _read(received: web.BaseRequest) -> Request:
         body=await received.read() if received.can_read_body else b"",
         remote=received.remote or "",
     )
+
+
+def _writes(request: Request) -> bool:
+    return request.method in _WRITES and request.segments[:3] == API
 
 
 def _record(entry: Entry, answer: Answer) -> web.StreamResponse:

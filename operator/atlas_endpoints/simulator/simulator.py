@@ -13,6 +13,7 @@ from atlas_endpoints.simulator.faults import Faults
 from atlas_endpoints.simulator.journal import Journal
 from atlas_endpoints.simulator.names import Names
 from atlas_endpoints.simulator.oauth import OAuth, basic_user
+from atlas_endpoints.simulator.routes import API, OAUTH
 from atlas_endpoints.simulator.seed import Seed
 from atlas_endpoints.simulator.switches import Switches
 from atlas_endpoints.simulator.world import Clock, World
@@ -54,9 +55,9 @@ class Simulator:
     def answer(self, request: Request) -> Answer:
         """Answer a request to Atlas."""
         self.world.settle()
-        if request.segments[:2] == ("api", "oauth"):
+        if request.segments[:2] == OAUTH:
             return self.oauth.answer(request)
-        if request.segments[:3] == ("api", "atlas", "v2"):
+        if request.segments[:3] == API:
             return self.api.answer(request)
         return self.api.refusal(request, resource_not_found(request.path))
 
@@ -81,7 +82,7 @@ class Simulator:
                     project, each.name, provider_name=each.provider_name, region_name=each.region_name
                 )
                 for document in each.endpoints:
-                    self.world.put(instance, document)
+                    self.world.put(instance, document, advance=True)
         principals: tuple[ServiceAccount | ApiKey, ...] = (*self.seed.service_accounts, *self.seed.api_keys)
         for principal in principals:
             self.credentials.put(principal)

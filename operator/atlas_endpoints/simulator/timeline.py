@@ -4,17 +4,20 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-Event = Callable[[float], None]
+Event = Callable[[], object]
 
 
 class Timeline:
     """Events in the order of their due times.
 
-    An event learns its own due time, not the time of the look: what follows from it is planned from there, so the
-    world is the same however rarely it is looked at.
+    Attributes:
+        now: The time up to which everything has happened, in seconds since 1970. While an event runs it is that
+            event's due time and not the time of the look: what follows from it is planned from there, so the world is
+            the same however rarely it is looked at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self.now = now
         self._heap: list[tuple[float, int, Event]] = []
         self._order = count()
 
@@ -25,5 +28,6 @@ class Timeline:
     def run(self, now: float) -> None:
         """Run everything that is due, including what becomes due while doing so."""
         while self._heap and self._heap[0][0] <= now:
-            due, _, event = heapq.heappop(self._heap)
-            event(due)
+            self.now, _, event = heapq.heappop(self._heap)
+            event()
+        self.now = now

@@ -62,7 +62,7 @@ class Project:
 class World:
     """Everything that is, and what will become of it.
 
-    Call :meth:`settle` before looking: what is due happens then, and every method acts at the time of the last settling.
+    Call :meth:`settle` before looking: what is due happens then.
 
     Args:
         clock: Seconds since 1970.
@@ -73,7 +73,7 @@ class World:
     def __init__(self, *, clock: Clock, names: Names, switches: Switches) -> None:
         self.clock = clock
         self.names = names
-        self.timeline = Timeline()
+        self.timeline = Timeline(clock())
         self.projects: dict[str, Project] = {}
         self._switches = switches
         self._panel = 0  # counts the panels so far
@@ -133,85 +133,95 @@ class World:
             self.names.object_id(), instance.provider_name, Status.RESERVATION_REQUESTED, comment=comment
         )
         instance.endpoints[endpoint.id] = endpoint
-        self._entered(instance, endpoint, self.clock())
+        self._entered(instance, endpoint)
         return endpoint
 
     def update(self, instance: Instance, endpoint: Endpoint, change: Change) -> None:
         """Do what a PATCH does; raises ApiError where the status does not allow it."""
         before = endpoint.status, endpoint.connecting
         machine.update(endpoint, change, self._switches)
-        now = self.clock()
         if (endpoint.status, endpoint.connecting) != before:
             endpoint.held = False
-            self._entered(instance, endpoint, now)
+            self._entered(instance, endpoint)
         else:
-            self._show(instance, endpoint, now)
+            self._show(instance, endpoint)
 
     def delete(self, instance: Instance, endpoint: Endpoint) -> None:
         """Do what a DELETE does."""
         if endpoint.status != Status.DELETING:
             machine.delete(endpoint)
             endpoint.held = False
-            self._entered(instance, endpoint, self.clock())
+            self._entered(instance, endpoint)
 
-    def put(self, instance: Instance, document: EndpointDocument) -> Endpoint | None:
-        """Put, change or remove an endpoint directly; return it, or ``None`` if it is gone."""
-        now = self.clock()
+    def put(self, instance: Instance, document: EndpointDocument, *, advance: bool = False) -> Endpoint | None:
+        """Put, change or remove an endpoint directly.
+
+        Args:
+            instance: Where.
+            document: What is to change.
+            advance: Whether a status on the way moves on by itself, unless the document says so or the opposite.
+
+        Returns:
+            The endpoint, or ``None`` if it is gone.
+        """
+        if document.advance is not None:
+            advance = document.advance
+        self.settle()
         endpoint_id = document.id or self.names.object_id()
         endpoint = instance.endpoints.get(endpoint_id)
         if document.remove:
             if endpoint is not None:
-                self._forget(instance, endpoint, now)
+                self._forget(instance, endpoint)
             return None
         if endpoint is None:
             endpoint = Endpoint(endpoint_id, instance.provider_name, Status.RESERVED)
             instance.endpoints[endpoint_id] = endpoint
             moved = True
         else:
-            moved = document.status is not None or document.advance
+            moved = document.status is not None or document.advance is not None
         document.put(endpoint, region=instance.region_name, names=self.names)
         if moved:
-            endpoint.held = not document.advance
-            self._entered(instance, endpoint, now)
+            endpoint.held = not advance
+            self._entered(instance, endpoint)
         else:
-            self._show(instance, endpoint, now)
+            self._show(instance, endpoint)
         return endpoint
 
-    def _entered(self, instance: Instance, endpoint: Endpoint, now: float) -> None:
-        endpoint.since = now
+    def _entered(self, instance: Instance, endpoint: Endpoint) -> None:
+        endpoint.since = self.timeline.now
         endpoint.epoch += 1
-        self._show(instance, endpoint, now)
+        self._show(instance, endpoint)
         self._plan(instance, endpoint)
 
     def _plan(self, instance: Instance, endpoint: Endpoint) -> None:
         delay = machine.planned(endpoint, self._switches)
         if delay is not None:
             event = partial(self._advance, instance, endpoint, endpoint.epoch)
-            self.timeline.at(endpoint.since + delay, event)
+            self.timeline.at(max(endpoint.since + delay, self.timeline.now), event)
 
-    def _advance(self, instance: Instance, endpoint: Endpoint, epoch: int, now: float) -> None:
+    def _advance(self, instance: Instance, endpoint: Endpoint, epoch: int) -> None:
         if endpoint.epoch != epoch or instance.endpoints.get(endpoint.id) is not endpoint:
             return
         if machine.advance(endpoint, self._switches, region=instance.region_name, names=self.names):
-            self._entered(instance, endpoint, now)
+            self._entered(instance, endpoint)
         else:
-            self._forget(instance, endpoint, now)
+            self._forget(instance, endpoint)
 
-    def _forget(self, instance: Instance, endpoint: Endpoint, now: float) -> None:
+    def _forget(self, instance: Instance, endpoint: Endpoint) -> None:
         del instance.endpoints[endpoint.id]
-        self._list(instance, endpoint.id, None, now)
+        self._list(instance, endpoint.id, None)
 
-    def _show(self, instance: Instance, endpoint: Endpoint, now: float) -> None:
+    def _show(self, instance: Instance, endpoint: Endpoint) -> None:
         endpoint.shown = None
-        self._list(instance, endpoint.id, endpoint.render(self._switches), now)
+        self._list(instance, endpoint.id, endpoint.render(self._switches))
 
-    def _list(self, instance: Instance, endpoint_id: str, document: bytes | None, now: float) -> None:
+    def _list(self, instance: Instance, endpoint_id: str, document: bytes | None) -> None:
         if self._switches.list_lag:
             event = partial(self._list_late, instance, endpoint_id, document, self._panel)
-            self.timeline.at(now + self._switches.list_lag, event)
+            self.timeline.at(self.timeline.now + self._switches.list_lag, event)
         else:
             instance.show(endpoint_id, document)
 
-    def _list_late(self, instance: Instance, endpoint_id: str, document: bytes | None, panel: int, _now: float) -> None:
+    def _list_late(self, instance: Instance, endpoint_id: str, document: bytes | None, panel: int) -> None:
         if panel == self._panel:  # with a new panel LIST has caught up, and this is old
             instance.show(endpoint_id, document)

@@ -1,0 +1,97 @@
+"""The commands. No logic: each reads its settings and hands them on.
+
+Flags and environment variables come from the settings' own declarations, so each is written once.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
+
+from atlas_endpoints import app, simulator
+from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
+from atlas_endpoints.telemetry import logs
+
+FAILED, USAGE = 1, 2
+
+logger = logging.getLogger(__name__)
+
+
+class Commands(BaseSettings):
+    """A Kubernetes operator for MongoDB Atlas serverless private endpoints."""
+
+    model_config = SettingsConfigDict(
+        cli_prog_name="atlas-endpoints",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    run: CliSubCommand[OperatorSettings]
+    simulate: CliSubCommand[SimulatorSettings]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments (by default the process's own) name, and return its exit code.
+
+    Returns:
+        0 done; 1 failed; 2 the arguments or a setting are wrong.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        command = get_subcommand(
+            Commands(_cli_parse_args=list(arguments or ["--help"]))  # pyright: ignore[reportCallIssue]  # from the base class
+        )
+    except ValidationError as error:
+        return _usage(error)
+    match command:
+        case OperatorSettings():
+            return _operate(command)
+        case SimulatorSettings():
+            return _simulate(command)
+        case _:
+            return USAGE
+
+
+def _operate(settings: OperatorSettings) -> int:
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        asyncio.run(app.run(settings))
+    except Exception:
+        logger.exception("The operator cannot go on")
+        return FAILED
+    return 0
+
+
+def _simulate(settings: SimulatorSettings) -> int:
+    try:
+        asyncio.run(
+            simulator.serve(
+                host=settings.host,
+                port=settings.port,
+                seed=settings.seed,
+                transition=settings.transition,
+                latency=settings.latency,
+            )
+        )
+    except (simulator.InvalidDocumentError, OSError) as error:
+        _say(str(error))
+        return FAILED
+    return 0
+
+
+def _usage(error: ValidationError) -> int:
+    """Name each wrong setting by its flag, which says how its variable is called, too."""
+    for each in error.errors(include_url=False):
+        _, *names = each["loc"]
+        flag = "--" + str(names[-1]).replace("_", "-") if names else "settings"
+        _say(f"{flag}: {each['msg'].removeprefix('Value error, ')}")
+    return USAGE
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

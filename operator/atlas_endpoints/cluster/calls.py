@@ -1,0 +1,36 @@
+"""One exchange with the API server, bounded in time, with errors of our own.
+
+The client's failures come in many classes: its ``ApiException``, ``TimeoutError``, and aiohttp's own.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import aiohttp
+from kubernetes.aio.client.exceptions import ApiException, OpenApiException
+
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+
+T = TypeVar("T")
+
+TIMEOUT = 15.0
+"""Seconds for a whole call."""
+
+
+async def call(request: Awaitable[T]) -> T:
+    """Make a call.
+
+    Raises:
+        ApiException: the API server answered with an error that the caller may understand (4xx).
+        ClusterUnavailableError: anything else, with a text that holds nothing of the objects concerned.
+    """
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await request
+    except ApiException as error:
+        if error.status is not None and 400 <= error.status < 500 and error.status != 429:  # noqa: PLR2004  # HTTP's classes
+            raise
+        raise ClusterUnavailableError(f"The API server answered {error.status} {error.reason}.") from error
+    except (OpenApiException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise ClusterUnavailableError(f"The API server cannot be reached: {type(error).__name__}.") from error

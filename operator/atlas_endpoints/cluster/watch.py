@@ -1,0 +1,132 @@
+"""kopf as a shell: login, LIST and WATCH. It hands every object on and decides and writes nothing itself."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import kopf
+
+from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
+from atlas_endpoints.cluster.connection import Connection
+
+
+class Receiver(Protocol):
+    """Who is told of objects."""
+
+    def seen(self, body: dict[str, Any]) -> None:
+        """An object is there, in this state."""
+        ...
+
+    def deleted(self, body: dict[str, Any]) -> None:
+        """An object is gone; this was its last state."""
+        ...
+
+    def relisted(self) -> None:
+        """A LIST has begun to arrive object by object: what is gone since comes as no event."""
+        ...
+
+
+class Forever:
+    """Endless, jittered delays for kopf's retries, so that no outage of the API server ends the operator.
+
+    They stop growing near 4 s: the longest of them is what the operator sleeps on after the server is back.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        """Begin anew from the shortest delay."""
+        delay = 0.25
+        while True:
+            yield delay * random.uniform(0.5, 1.5)  # noqa: S311  # jitter
+            delay = min(delay * 2, 4.0)
+
+
+async def run(
+    connection: Connection,
+    receiver: Receiver,
+    *,
+    namespaces: tuple[str, ...],
+    label_selector: str,
+    stop: asyncio.Event,
+    started: Callable[[], None],
+) -> None:
+    """Watch until told to stop.
+
+    Args:
+        connection: to the API server.
+        receiver: is told of objects.
+        namespaces: to watch; all when empty.
+        label_selector: of the objects to watch; all when empty.
+        stop: ends the watching.
+        started: is called when kopf has set itself up (its signal handlers included).
+
+    Raises:
+        Exception: kopf gave up; the process should end and be restarted.
+    """
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def startup(**_: Any) -> None:
+        started()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        await asyncio.sleep(1 if logins else 0)  # a 401 that stays must not become a hot loop
+        logins.append(None)
+        return connection.kopf_session()
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def event(event: kopf.RawEvent, **_: Any) -> None:
+        body = dict(event["object"])
+        match event["type"]:
+            case "DELETED":
+                receiver.deleted(body)
+            case None:
+                receiver.relisted()
+                receiver.seen(body)
+            case _:
+                receiver.seen(body)
+
+    logins: list[None] = []
+    await kopf.operator(
+        registry=registry,
+        settings=settings(label_selector),
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        standalone=True,
+        stop_flag=stop,
+    )
+
+
+def settings(label_selector: str) -> kopf.OperatorSettings:
+    """Set kopf up, each value with its reason; found by experiment with kopf 1.45."""
+    result = kopf.OperatorSettings()
+    result.networking.error_backoffs = Forever()  # ending for an outage would cost restarts and their backoff
+    result.networking.request_timeout = 15  # the default of 5 minutes blocks on a request that hangs
+    result.networking.connect_timeout = 5
+    result.watching.inactivity_timeout = 1e8  # off: it may cancel the watcher for good, and nothing notices
+    result.watching.server_timeout = 60  # the cure for silently dead streams; an integer, as Kubernetes parses it
+    result.watching.client_timeout = 70  # a little longer, for streams that the server does not end
+    result.watching.connect_timeout = 5
+    result.watching.reconnect_backoff = 0.5
+    result.watching.chunk_size = None  # an expired continue token would end kopf
+    result.watching.initial_streaming = False  # loses objects when it is interrupted
+    # The CRD alone is watched among CRDs: it may come late, go and come back. Other CRDs are none of our business.
+    result.watching.field_selectors["customresourcedefinitions.v1.apiextensions.k8s.io"] = (
+        f"metadata.name={PLURAL}.{GROUP}"
+    )
+    if label_selector:
+        result.watching.label_selectors[f"{PLURAL}.{VERSION}.{GROUP}"] = label_selector
+    result.queueing.worker_limit = None  # with a limit, idle workers hold their slots: a few objects a second
+    result.queueing.idle_timeout = 1
+    result.queueing.error_delays = (1, 2, 5, 10, 30)
+    result.posting.loggers = False  # Events are ours to post
+    result.peering.standalone = True  # peering is no mutual exclusion
+    # kopf removes a finalizer of this name from every object as soon as no handler needs it: never that of our own.
+    result.persistence.finalizer = "atlas-endpoints.dev/kopf"
+    return result
+
+
+def watching() -> bool:
+    """Tell whether kopf's watcher is alive, which kopf itself does not notice."""
+    return any("watcher for" in task.get_name() and PLURAL in task.get_name() for task in asyncio.all_tasks())

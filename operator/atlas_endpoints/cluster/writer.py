@@ -1,0 +1,121 @@
+"""Writing status, and reading objects: compare-and-set, so that nobody's newer state is overwritten."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, PLURAL, VERSION
+from atlas_endpoints.cluster.calls import call
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.controller import ConflictError, GoneError
+from atlas_endpoints.engine.store import Body, Key
+
+NOT_FOUND, CONFLICT, INVALID = 404, 409, 422
+
+
+class StatusWriter:
+    """Writes the status of resources of our kind.
+
+    Args:
+        api: the connection.
+    """
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._objects = client.CustomObjectsApi(api)
+
+    async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
+        """Write the status of exactly this version of an object; see ``engine.controller.StatusWriter``.
+
+        A JSON patch tests uid and resourceVersion in the same breath. (A merge patch would write to a namesake.)
+        """
+        metadata = body["metadata"]
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        try:
+            after = await call(
+                self._objects.patch_namespaced_custom_object_status(
+                    GROUP,
+                    VERSION,
+                    metadata["namespace"],
+                    PLURAL,
+                    metadata["name"],
+                    patch,
+                    field_manager=FIELD_MANAGER,
+                    # Without it the client sends a list as a merge patch, which is no JSON object.
+                    _content_type="application/json-patch+json",
+                )
+            )
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                raise GoneError from error
+            if error.status == CONFLICT or (error.status == INVALID and not _has_causes(error)):
+                raise ConflictError from error
+            raise ClusterUnavailableError(_refusal(error)) from error
+        return _body(after)
+
+    async def read(self, key: Key) -> Body | None:
+        """Read an object; ``None`` when there is none.
+
+        Raises:
+            ClusterUnavailableError: it could not be read.
+        """
+        try:
+            body = await call(
+                self._objects.get_namespaced_custom_object(GROUP, VERSION, key.namespace, PLURAL, key.name)
+            )
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise ClusterUnavailableError(_refusal(error)) from error
+        return _body(body)
+
+    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
+        """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
+
+        Raises:
+            ClusterUnavailableError: they could not be read.
+        """
+        request = (
+            self._objects.list_cluster_custom_object(GROUP, VERSION, PLURAL, label_selector=label_selector)
+            if namespace is None
+            else self._objects.list_namespaced_custom_object(
+                GROUP, VERSION, namespace, PLURAL, label_selector=label_selector
+            )
+        )
+        try:
+            answer = await call(request)
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise ClusterUnavailableError(_refusal(error)) from error
+        return [_body(item) for item in _body(answer)["items"]]
+
+
+def _body(answer: object) -> Body:
+    """Give an answer the type that the client does not promise."""
+    if not isinstance(answer, dict):
+        raise ClusterUnavailableError("The API server's answer is no object.")
+    return answer
+
+
+def _has_causes(error: ApiException) -> bool:
+    """Tell a status that the schema refuses (a defect of ours) from a test that failed (a changed object)."""
+    try:
+        details = json.loads(error.body or "{}").get("details") or {}
+    except (ValueError, AttributeError):
+        return False
+    return bool(details.get("causes"))
+
+
+def _refusal(error: ApiException) -> str:
+    try:
+        message = json.loads(error.body or "{}").get("message", "")
+    except (ValueError, AttributeError):
+        message = ""
+    return f"The API server refused: {error.status} {error.reason}: {str(message)[:500]}"

@@ -1,0 +1,124 @@
+"""The operator's settings, each declared once: flag, environment variable and help alike. The only reader of the environment."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import durationpy
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from atlas_endpoints.atlas.client import check_base_url
+from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
+
+
+def _duration(value: Any) -> Any:
+    """Read a duration as Kubernetes writes it."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return durationpy.from_str(value)
+    except durationpy.DurationError as error:
+        raise ValueError(f"{value!r} is no duration; examples are 90s, 10m and 1h30m") from error
+
+
+def _names(value: Any) -> Any:
+    """Read names that are separated by commas."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+
+SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
+
+
+class OperatorSettings(BaseSettings):
+    """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_", extra="ignore", frozen=True)
+
+    atlas_url: str = Field("https://cloud.mongodb.com", description="Address of the Atlas Admin API")
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Accept an http:// address of Atlas that is not this machine; for test clusters, as credentials travel readable",
+    )
+    ca_file: Path | None = Field(None, description="Certificates to trust for Atlas instead of the system's, as PEM")
+    namespaces: Names = Field((), description="Namespaces to watch, separated by commas; all when empty")
+    label_selector: str = Field("", description="Serve only resources with these labels")
+    credentials_secret: str | None = Field(
+        None, description="namespace/name of the operator's own Secret, for resources that name none"
+    )
+    sync_interval: Duration = Field(
+        timedelta(minutes=10), description="How often a settled endpoint is looked at, where the resource does not say"
+    )
+    stall_grace: Duration = Field(
+        timedelta(minutes=2),
+        description="How long something that another object may heal counts as progress before it counts as stalled",
+    )
+    concurrency: int = Field(16, ge=1, le=256, description="How many resources are worked on at once")
+    http_address: str = Field(
+        "0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
+    )  # kubelet and Prometheus come from outside the Pod
+    log_format: LogFormat = Field("json", description="json or text")
+    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("atlas_url")
+    @classmethod
+    def _not_empty(cls, value: str) -> str:
+        return value or "https://cloud.mongodb.com"
+
+    @field_validator("sync_interval")
+    @classmethod
+    def _in_range(cls, value: timedelta) -> timedelta:
+        if not timedelta(minutes=1) <= value <= timedelta(hours=24):
+            raise ValueError("must be from 1m to 24h, as spec.syncInterval must")
+        return value
+
+    @field_validator("credentials_secret")
+    @classmethod
+    def _names_a_secret(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if SECRET_NAME.fullmatch(value) is None:
+            raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
+        return value
+
+    @field_validator("http_address")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if ADDRESS.fullmatch(value) is None:
+            raise ValueError("must be host:port, such as 0.0.0.0:8080 or 127.0.0.1:0")
+        return value
+
+    @model_validator(mode="after")
+    def _atlas_can_be_trusted(self) -> Self:
+        check_base_url(self.atlas_url, allow_plain_http=self.allow_plain_http)
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """The address of Atlas as the client wants it."""
+        return check_base_url(self.atlas_url, allow_plain_http=self.allow_plain_http)
+
+    @property
+    def default_secret(self) -> tuple[str, str] | None:
+        """Namespace and name of the operator's own Secret."""
+        if self.credentials_secret is None:
+            return None
+        namespace, _, name = self.credentials_secret.partition("/")
+        return namespace, name
+
+
+class SimulatorSettings(BaseSettings):
+    """Run a simulated Atlas on this machine, for tests, demos and CI."""
+
+    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_SIMULATE_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen at")
+    port: int = Field(8090, ge=0, le=65535, description="Port to listen at; 0 takes a free one")
+    seed: Path | None = Field(None, description="JSON file with projects, instances, endpoints and credentials")
+    transition: float = Field(2.0, ge=0, description="Seconds that each change of an endpoint's state takes")
+    latency: float = Field(0.0, ge=0, description="Seconds that each answer takes")

@@ -1,0 +1,49 @@
+"""Logging: JSON for machines, text for people; kopf's own chatter kept down."""
+
+import logging
+from typing import Literal, TypeAlias
+
+from pythonjsonlogger.json import JsonFormatter
+from typing_extensions import override
+
+LogFormat: TypeAlias = Literal["json", "text"]
+LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+def configure(log_format: LogFormat, level: LogLevel) -> None:
+    """Set the root logger up; call it once, before anything is logged."""
+    handler = logging.StreamHandler()
+    if log_format == "json":
+        handler.setFormatter(
+            JsonFormatter(
+                "%(levelname)s %(name)s %(message)s",
+                timestamp=True,
+                rename_fields={"levelname": "level", "name": "logger"},
+            )
+        )
+    else:
+        handler.setFormatter(_TextFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # kopf tells of each event at INFO, and of each try at ERROR while the API server is away.
+    logging.getLogger("kopf").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
+    for noisy in ("httpx", "httpcore", "aiohttp.access", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class _TextFormatter(logging.Formatter):
+    """One line: time, level, message, and what else is known as ``key=value``."""
+
+    STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        extra = {name: value for name, value in vars(record).items() if name not in self.STANDARD}
+        if not extra:
+            return line
+        first, *rest = line.split("\n")
+        facts = " ".join(f"{name}={value}" for name, value in extra.items())
+        return "\n".join([f"{first}  {facts}", *rest])

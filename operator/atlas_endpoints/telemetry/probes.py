@@ -1,0 +1,42 @@
+"""/livez, /readyz and /metrics, served by the loop that they speak about: when it hangs, they do not answer."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+Check = Callable[[], str | None]
+"""Gives ``None`` when all is well, else what is not."""
+
+
+async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[], bytes]) -> web.AppRunner:
+    """Start serving; ``cleanup`` of what is returned ends it.
+
+    Args:
+        address: ``host:port``; without a host, all addresses; port 0 takes a free one.
+        live: whether the process should go on running.
+        ready: whether it does its work.
+        metrics: in Prometheus's text format.
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+
+    def probe(check: Check) -> Callable[[web.Request], object]:
+        async def handler(_: web.Request) -> web.Response:
+            problem = check()
+            return web.Response(status=200 if problem is None else 503, text=problem or "ok")
+
+        return handler
+
+    async def exposition(_: web.Request) -> web.Response:
+        return web.Response(body=metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/livez", probe(live)), web.get("/readyz", probe(ready)), web.get("/metrics", exposition)]  # type: ignore[arg-type]  # aiohttp's handler type is narrower than it accepts
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    host, _, port = address.rpartition(":")
+    await web.TCPSite(runner, host or None, int(port)).start()
+    return runner
