@@ -285,8 +285,7 @@ def _address_in(error: ErrorBody) -> str | None:
 
 
 def _redacted(text: str, hide: Collection[str]) -> str:
+    text = re.sub(r"(?is)\b(basic|bearer)\s+[\w.~+/=-]{8,}|\bdigest\s+\w+=.*|mdb_sa_sk_\S+", "***", text)
     for secret in hide:
         text = text.replace(secret, "***") if secret else text
-    return re.sub(
-        r"(?i)\b(basic|bearer)\s+[\w.~+/=-]{8,}|\bdigest\s+\w+=.*|mdb_sa_sk_\S+", "***", text, flags=re.DOTALL
-    )
+    return text

@@ -5,6 +5,7 @@ silently ignored); all of them are dealt with here.
 """
 
 import ipaddress
+import os
 import ssl
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -82,8 +83,6 @@ def open_wire(*, ca_file: Path | None, proxy: str | None, max_connections: int) 
         ValueError: the certificates cannot be read, or the proxy is of an unknown kind.
     """
     context = _tls_context(ca_file)
-    if proxy is not None and httpx.URL(proxy).scheme not in {"http", "https"}:
-        raise ValueError("The proxy's URL must start with http:// or https://; other kinds are not supported.")
 
     def session() -> aiohttp.ClientSession:
         # A cookie would travel with other credentials; trust_env would send what ~/.netrc holds for the host.
@@ -93,7 +92,7 @@ def open_wire(*, ca_file: Path | None, proxy: str | None, max_connections: int) 
             trust_env=False,
         )
 
-    return AiohttpTransport(verify=context, proxy=None if proxy is None else httpx.Proxy(proxy), client=session)
+    return AiohttpTransport(verify=context, proxy=_proxy(proxy), client=session)
 
 
 def proxy_from_environment(base_url: str) -> str | None:
@@ -129,7 +128,7 @@ def failure(error: Exception, *, operation: str, unknown_outcome: bool) -> Atlas
         unknown_outcome: whether a write was handed to the wire. It is not in doubt all the same when its connection
             never came to be.
     """
-    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError | OSError) else error
     return AtlasUnavailableError(
         _explain(cause), operation=operation, unknown_outcome=unknown_outcome and not isinstance(cause, _NOT_SENT)
     )
@@ -166,13 +165,31 @@ def _explain(cause: Exception) -> str:
 
 
 def _system_words(cause: Exception) -> str:
+    if isinstance(cause, aiohttp.ClientHttpProxyError):
+        return f"HTTP {cause.status}"
     certificate = getattr(cause, "certificate_error", None)
     if isinstance(certificate, ssl.SSLCertVerificationError):
         return certificate.verify_message
     system = getattr(cause, "os_error", cause)
     if isinstance(system, ssl.SSLError):
         return (system.reason or "").replace("_", " ").lower()
-    return system.strerror or "" if isinstance(system, OSError) and system.errno else ""
+    if isinstance(system, OSError) and system.errno:
+        # Of the two, asyncio's own words hold addresses; only a failed name lookup (negative) has no others.
+        return os.strerror(system.errno) if system.errno > 0 else system.strerror or ""
+    return ""
+
+
+def _proxy(url: str | None) -> httpx.Proxy | None:
+    if url is None:
+        return None
+    parsed = httpx.URL(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError("The proxy's URL must start with http:// or https://; other kinds are not supported.")
+    if not parsed.userinfo:
+        return httpx.Proxy(parsed)
+    # The transport would use what aiohttp has deprecated for this.
+    authorization = aiohttp.encode_basic_auth(parsed.username, parsed.password)
+    return httpx.Proxy(parsed.copy_with(userinfo=b""), headers={"Proxy-Authorization": authorization})
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:

@@ -1,0 +1,501 @@
+import asyncio
+import gzip
+import json
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import httpx
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.client import MEDIA_TYPE, AtlasClient, check_base_url
+from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    MissingRoleError,
+    NotLeaderError,
+)
+from unit.atlas.wire import PATH, USER_AGENT, Script, client_of, read_request, scripted, serving
+
+ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_canary_4711")
+OTHER = ServiceAccount("mdb_sa_id_4567", "mdb_sa_sk_other")
+TOKEN = "token.canary-4711"
+TOKEN_JSON = {"access_token": TOKEN, "expires_in": 3600}
+
+
+@dataclass
+class Atlas:
+    """Issues tokens, and answers calls as it is told."""
+
+    answer: web.Response | None = None
+    calls: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/api/oauth/token":
+            return web.json_response(TOKEN_JSON)
+        if request.path == "/api/oauth/revoke":
+            return web.Response()
+        self.calls.append(request)
+        self.bodies.append(await request.read())
+        answer, self.answer = self.answer, None
+        return answer or web.json_response([])
+
+
+async def patch(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
+    return (await client.request(credentials, "PATCH", PATH, operation="op", json={"comment": "<ä>"})).json
+
+
+async def get(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
+    return (await client.request(credentials, "GET", PATH, operation="op")).json
+
+
+async def test_a_write_is_versioned_and_names_the_product() -> None:
+    atlas = Atlas()
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        assert await patch(client) == []
+    (call,) = atlas.calls
+    assert (call.method, call.path) == ("PATCH", PATH)
+    assert {name: call.headers[name] for name in ("Accept", "Content-Type", "User-Agent", "Authorization")} == {
+        "Accept": MEDIA_TYPE,
+        "Content-Type": MEDIA_TYPE,
+        "User-Agent": USER_AGENT,
+        "Authorization": f"Bearer {TOKEN}",
+    }
+    assert json.loads(atlas.bodies[0]) == {"comment": "<ä>"}
+
+
+async def test_a_read_has_neither_body_nor_content_type() -> None:
+    atlas = Atlas()
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        await get(client)
+    assert ("Content-Type" in atlas.calls[0].headers, atlas.bodies) == (False, [b""])
+
+
+async def test_announcements_of_the_end_are_read() -> None:
+    headers = {"Deprecation": "Wed, 10 Dec 2025 00:00:00 GMT", "Sunset": "Thu, 1 Jan 2026 00:00:00 GMT"}
+    atlas = Atlas(answer=web.json_response([], headers=headers))
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        answer = await client.request(ACCOUNT, "GET", PATH, operation="op")
+    assert answer.deprecation is not None
+    assert str(answer.deprecation.sunset) == "2026-01-01 00:00:00+00:00"
+
+
+async def test_json_is_read_under_any_content_type() -> None:
+    atlas = Atlas(answer=web.Response(text="[1]", content_type="text/plain"))
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        assert await get(client) == [1]
+
+
+async def test_cookies_are_never_sent_back() -> None:
+    atlas = Atlas(answer=web.json_response([], headers={"Set-Cookie": "session=1; Path=/"}))
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        await get(client)
+        await get(client)
+        await get(client, OTHER)
+    assert [call.headers.get("Cookie") for call in atlas.calls] == [None] * 3
+
+
+async def test_what_netrc_holds_for_the_host_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    atlas = Atlas()
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        await get(client)
+    assert atlas.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "https://elsewhere.example/", "http://[", ""])
+async def test_a_redirect_is_not_followed(location: str) -> None:
+    atlas = Atlas(answer=web.Response(status=307, headers={"Location": location}))
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        with pytest.raises(AtlasUnavailableError, match="ATLAS_URL"):
+            await patch(client)
+    assert len(atlas.calls) == 1
+
+
+async def test_a_write_is_held_back_when_the_fence_says_no() -> None:
+    atlas = Atlas()
+    async with serving(atlas.handle) as url, client_of(url, fence=lambda: False) as client:
+        assert await get(client) == []
+        with pytest.raises(NotLeaderError) as raised:
+            await patch(client)
+    assert [call.method for call in atlas.calls] == ["GET"]
+    assert not raised.value.unknown_outcome
+
+
+async def test_the_fence_is_asked_after_the_time_that_authentication_takes() -> None:
+    atlas, leads = Atlas(), [True]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        leads[0] = False  # lost while the token was being asked for
+        return await atlas.handle(request)
+
+    async with serving(handle) as url, client_of(url, fence=lambda: leads[0]) as client:
+        with pytest.raises(NotLeaderError):
+            await patch(client)
+    assert atlas.calls == []
+
+
+async def test_the_fence_is_asked_again_when_authentication_sends_the_write_again() -> None:
+    atlas, leads = Atlas(answer=web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)), [True]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = await atlas.handle(request)
+        leads[0] = not atlas.calls
+        return response
+
+    async with serving(handle) as url, client_of(url, fence=lambda: leads[0]) as client:
+        with pytest.raises(NotLeaderError) as raised:
+            await patch(client)
+    assert len(atlas.calls) == 1
+    assert not raised.value.unknown_outcome
+
+
+async def test_each_call_is_reported_with_its_end() -> None:
+    atlas, seen = Atlas(answer=web.json_response({"errorCode": "VERSION_GONE"}, status=410)), []
+
+    def note(operation: str, method: str, status: int | None, error_code: str | None, seconds: float) -> None:
+        seen.append((operation, method, status, error_code, seconds >= 0))
+
+    async with serving(atlas.handle) as url, client_of(url, on_request=note) as client:
+        with pytest.raises(AtlasError):
+            await get(client)
+        await patch(client)
+    async with client_of(url, on_request=note) as client:
+        with pytest.raises(AtlasError):
+            await get(client)
+    assert seen == [
+        ("op", "GET", 410, "VERSION_GONE", True),
+        ("op", "PATCH", 200, None, True),
+        ("op", "GET", None, None, True),
+    ]
+
+
+def answering(head: str, body: bytes = b"") -> Script:
+    """After a token, answer each call with these bytes and close."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            request = await read_request(reader)
+            if b"/api/oauth/" in request.split(b"\r\n")[0]:
+                token = json.dumps(TOKEN_JSON).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(token), token))
+                await writer.drain()
+                continue
+            writer.write(head.replace("\n", "\r\n").encode("latin-1") + body)
+            await writer.drain()
+            return
+
+    return script
+
+
+ZIPPED = gzip.compress(json.dumps([{"n": n} for n in range(1000)]).encode())
+
+BROKEN_WIRES: dict[str, tuple[Script, str]] = {
+    "a connection closed without a word": (answering(""), "broke off"),
+    "a body that is cut off": (answering("HTTP/1.1 200 OK\nContent-Length: 99\n\n", b"[1,"), "broke off"),
+    "a bad chunk": (answering("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", b"zz\r\n[]"), "proper HTTP"),
+    "a garbage status line": (answering("SSH-2.0-OpenSSH_9.6\n\n"), "proper HTTP"),
+    "a bad header": (answering("HTTP/1.1 200 OK\nno colon\n\n"), "proper HTTP"),
+    "a header without end": (answering(f"HTTP/1.1 200 OK\nX: {'x' * 99999}\n\n"), "proper HTTP"),
+    "a body that is not the gzip it claims": (
+        answering("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 9\n\n", b"not gzip!"),
+        "broke off or cannot be decoded",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_WIRES)
+async def test_a_broken_wire_leaves_a_write_in_doubt_and_is_explained_for(name: str) -> None:
+    script, words = BROKEN_WIRES[name]
+    async with scripted(script) as url, client_of(url) as client:
+        with pytest.raises(AtlasUnavailableError, match=words) as raised:
+            await patch(client)
+        assert raised.value.unknown_outcome
+        with pytest.raises(AtlasUnavailableError) as raised:
+            await get(client)
+        assert not raised.value.unknown_outcome
+
+
+UNREADABLE: dict[str, Script] = {
+    "truncated gzip": answering(
+        f"HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: {len(ZIPPED) // 2}\n\n", ZIPPED[: len(ZIPPED) // 2]
+    ),
+    "nothing": answering("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+    "no content": answering("HTTP/1.1 204 No Content\n\n"),
+    "HTML": answering("HTTP/1.1 200 OK\nContent-Length: 12\n\n", b"<html>...   "),
+    "JSON of absurd depth": answering("HTTP/1.1 200 OK\nContent-Length: 100000\n\n", b"[" * 100000),
+    "a number of absurd length": answering("HTTP/1.1 200 OK\nContent-Length: 9999\n\n", b"1" * 9999),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_a_2xx_that_cannot_be_read_has_no_content_such_as(name: str) -> None:
+    async with scripted(UNREADABLE[name]) as url, client_of(url) as client:
+        assert await get(client) is None
+
+
+async def test_an_endless_answer_is_not_read_to_its_end() -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/api/oauth"):
+            return web.json_response(TOKEN_JSON)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * 1_000_000)
+
+    async with serving(handle) as url, client_of(url) as client:
+        with pytest.raises(AtlasUnavailableError) as raised:
+            await patch(client)
+    assert raised.value.unknown_outcome
+
+
+async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    await reader.read()
+
+
+@pytest.mark.parametrize("script", [trickle, silent])
+@pytest.mark.parametrize("credentials", [ACCOUNT, ApiKey("abcdefgh", "secret")])
+async def test_a_call_ends_in_time_whatever_the_server_does(script: Script, credentials: Credentials) -> None:
+    async with scripted(script) as url, client_of(url, timeout=0.3) as client:
+        started = monotonic()
+        with pytest.raises(AtlasUnavailableError, match="did not answer in time") as raised:
+            await patch(client, credentials)
+        assert monotonic() - started < 3
+    # The token was not had yet, so the write was not sent; the first request of a digest is the write already.
+    assert raised.value.unknown_outcome is isinstance(credentials, ApiKey)
+
+
+async def test_a_refused_connection_leaves_no_write_in_doubt() -> None:
+    async with scripted(silent) as url:
+        pass
+    async with client_of(url) as client:
+        with pytest.raises(AtlasUnavailableError, match="cannot be reached") as raised:
+            await patch(client, ApiKey("abcdefgh", "secret"))
+    assert not raised.value.unknown_outcome
+    assert "(Connection refused)" in raised.value.message
+
+
+async def test_a_server_that_speaks_no_tls_is_explained() -> None:
+    async with serving(Atlas().handle) as url, client_of(url.replace("http://", "https://")) as client:
+        with pytest.raises(AtlasUnavailableError, match="TLS to Atlas failed") as raised:
+            await patch(client)
+    assert not raised.value.unknown_outcome
+
+
+async def test_calls_go_through_the_proxy_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    atlas = Atlas()
+    async with serving(atlas.handle) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "elsewhere.example")
+        async with client_of("http://atlas.example") as client:
+            await get(client)
+    assert [call.host for call in atlas.calls] == ["atlas.example"]
+
+
+async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
+    heads: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with scripted(refuse) as url:
+        proxy = url.replace("http://", "http://user:canary@")
+        async with client_of("https://atlas.example", proxy=proxy) as client:
+            with pytest.raises(AtlasUnavailableError, match=r"proxy on the way.*\(HTTP 407\)") as raised:
+                await get(client)
+    assert heads[0].startswith(b"CONNECT atlas.example:443")
+    assert b"proxy-authorization: basic dxnlcjpjyw5hcnk=" in heads[0].lower()
+    assert "canary" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500])
+async def test_a_server_that_echoes_credentials_does_not_get_them_into_an_error(status: int) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/api/oauth"):
+            return web.json_response(TOKEN_JSON)
+        said = f"{request.headers['Authorization']} {TOKEN} {ACCOUNT.client_secret} mdb_sa_sk_other"
+        body = {
+            "errorCode": "ODD",
+            "detail": said,
+            "badRequestDetail": {"fields": [{"field": "f", "description": said}]},
+        }
+        return web.json_response(body, status=status)
+
+    async with serving(echo) as url, client_of(url) as client:
+        with pytest.raises(AtlasError) as raised:
+            await patch(client)
+    error = raised.value
+    shown = "".join([str(error), repr(error), str(vars(error)), *traceback.format_exception(error)])
+    assert "canary" not in shown
+    assert "Bearer" not in shown
+    assert "mdb_sa_sk" not in shown
+
+
+@pytest.mark.parametrize("answer", [(401, "invalid_client"), (500, "odd"), (403, "access_denied")])
+async def test_a_token_endpoint_that_echoes_credentials_does_not_get_them_into_an_error(
+    answer: tuple[int, str],
+) -> None:
+    status, code = answer
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        said = f"{request.headers['Authorization']} {ACCOUNT.client_secret}"
+        return web.json_response({"error": code, "error_description": said}, status=status)
+
+    async with serving(echo) as url, client_of(url) as client:
+        with pytest.raises(AtlasError) as raised:
+            await patch(client)
+    shown = f"{raised.value} {raised.value!r} {vars(raised.value)}"
+    assert "canary" not in shown
+    assert "Basic" not in shown
+
+
+ANSWERS = st.builds(
+    lambda status, headers, body: (status, headers, body),
+    st.integers(100, 999),
+    st.dictionaries(
+        st.sampled_from(
+            ["Retry-After", "Deprecation", "Sunset", "Date", "WWW-Authenticate", "Location", "Content-Type"]
+        ),
+        st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=30)
+        | st.sampled_from(["Thu, 1 Jul 2027 00:00:00 GMT", "@99999999999", "1e400", "-3", "Digest nonce=a"]),
+    ),
+    st.binary(max_size=50)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters()),
+        lambda children: (
+            st.lists(children, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "errorCode",
+                        "error",
+                        "detail",
+                        "reason",
+                        "parameters",
+                        "badRequestDetail",
+                        "fields",
+                        "access_token",
+                    ]
+                ),
+                children,
+            )
+        ),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode()),
+)
+
+
+@given(answers=st.lists(ANSWERS, min_size=1, max_size=3), method=st.sampled_from(["GET", "PATCH"]))
+async def test_whatever_answers_nothing_but_an_atlas_error_gets_out(
+    answers: list[tuple[int, dict[str, str], bytes]], method: str
+) -> None:
+    queue = list(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        status, headers, body = queue.pop(0) if queue else (200, {}, b"[]")
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        return httpx.Response(status, headers=raw, content=body, request=request)
+
+    for credentials in (ACCOUNT, ApiKey("abcdefgh", "secret")):
+        queue[:] = answers
+        async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+            try:
+                await client.request(credentials, method, PATH, operation="op", json={} if method == "PATCH" else None)
+            except AtlasError as raised:
+                error = raised
+            else:
+                continue
+        assert len(error.message) <= 700
+        assert error.message.isprintable()
+        assert error.retry_after is None or 0 <= error.retry_after <= 3600
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [httpx.ReadTimeout("x"), httpx.PoolTimeout("x"), httpx.RemoteProtocolError("x"), TimeoutError(), OSError("x")],
+)
+async def test_no_exception_of_the_wire_gets_out(raised: Exception) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise raised
+
+    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+        with pytest.raises(AtlasUnavailableError):
+            await get(client)
+
+
+async def test_a_bad_digest_password_and_a_weak_role_are_told_apart_by_a_401_without_challenge() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "Authorization" not in request.headers:
+            return httpx.Response(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n"'})
+        code = "USER_UNAUTHORIZED" if request.method == "PATCH" else "UNEXPECTED_ERROR"
+        return httpx.Response(
+            401, json={"errorCode": code}, headers={"WWW-Authenticate": 'Digest realm="r", nonce="m"'}
+        )
+
+    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+        with pytest.raises(MissingRoleError):
+            await patch(client, ApiKey("abcdefgh", "secret"))
+    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+        with pytest.raises(CredentialsInvalidError):
+            await get(client, ApiKey("abcdefgh", "secret"))
+
+
+BASE_URLS: dict[str, tuple[str, bool, str]] = {
+    "the public one is taken": ("https://cloud.mongodb.com", False, "https://cloud.mongodb.com"),
+    "a slash at the end is trimmed": (" https://cloud.mongodbgov.com/ ", False, "https://cloud.mongodbgov.com"),
+    "a path before the API's own is kept": ("https://proxy.example/atlas/", False, "https://proxy.example/atlas"),
+    "plain http is taken for localhost": ("http://localhost:8080", False, "http://localhost:8080"),
+    "plain http is taken for a loopback address": ("http://127.0.0.2:80", False, "http://127.0.0.2:80"),
+    "plain http is taken for IPv6 loopback": ("http://[::1]:8080", False, "http://[::1]:8080"),
+    "plain http is taken where it is allowed": ("http://atlas.test:8080", True, "http://atlas.test:8080"),
+}
+
+BAD_BASE_URLS: dict[str, tuple[str, str]] = {
+    "plain http": ("http://cloud.mongodb.com", "ALLOW_PLAIN_HTTP"),
+    "a host that only looks like loopback": ("http://127.0.0.1.example.com", "ALLOW_PLAIN_HTTP"),
+    "no scheme": ("cloud.mongodb.com", "https://"),
+    "another scheme": ("ftp://cloud.mongodb.com", "https://"),
+    "no host": ("https://", "host"),
+    "nothing": ("", "https://"),
+    "a password": ("https://user:canary@cloud.mongodb.com", "Secret"),
+    "a query": ("https://cloud.mongodb.com/?a=b", "query"),
+    "the path of the API": ("https://cloud.mongodb.com/api/atlas/v2", "end before /api/atlas/v2"),
+    "a bad port": ("https://cloud.mongodb.com:port", "no URL"),
+}
+
+
+@pytest.mark.parametrize("name", BASE_URLS)
+def test_of_base_urls(name: str) -> None:
+    url, allowed, expected = BASE_URLS[name]
+    assert check_base_url(url, allow_plain_http=allowed) == expected
+
+
+@pytest.mark.parametrize("name", BAD_BASE_URLS)
+def test_a_base_url_is_refused_for(name: str) -> None:
+    url, words = BAD_BASE_URLS[name]
+    with pytest.raises(ValueError, match=words) as raised:
+        check_base_url(url, allow_plain_http=False)
+    assert "ATLAS_URL" in str(raised.value)
+    assert "canary" not in str(raised.value)
