@@ -1,0 +1,152 @@
+"""A running simulator with a clock that the test turns, and a client to talk to it."""
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from atlas_endpoints.simulator import Simulator, read, running
+
+PROJECT, OTHER_PROJECT, ABSENT_PROJECT = "5f" * 12, "60" * 12, "61" * 12
+AWS_ENDPOINT, AZURE_ENDPOINT, ABSENT_ENDPOINT = "a1" * 12, "b2" * 12, "cc" * 12
+VPCE, OTHER_VPCE = "vpce-0123456789abcdef0", "vpce-0fedcba9876543210"
+ARM_ID = (
+    "/subscriptions/0f0e0d0c-0b0a-0908-0706-050403020100/resourceGroups/My-Group"
+    "/providers/Microsoft.Network/privateEndpoints/my.endpoint_(1)"
+)
+ACCEPT = "application/vnd.atlas.2023-01-01+json"
+SEED: dict[str, Any] = {
+    "projects": [
+        {
+            "id": PROJECT,
+            "instances": [
+                {"name": "aws", "providerName": "AWS", "endpoints": [{"_id": AWS_ENDPOINT}]},
+                {"name": "azure", "providerName": "AZURE", "endpoints": [{"_id": AZURE_ENDPOINT}]},
+            ],
+        },
+        {"id": OTHER_PROJECT, "instances": [{"name": "aws", "providerName": "AWS"}]},
+    ],
+    "serviceAccounts": [
+        {"clientId": "owner", "clientSecret": "owner-secret", "roles": {PROJECT: "GROUP_OWNER"}},
+        {"clientId": "reader", "clientSecret": "reader-secret", "roles": {PROJECT: "GROUP_READ_ONLY"}},
+        {"clientId": "everywhere", "clientSecret": "everywhere-secret", "roles": "*"},
+        {
+            "clientId": "elsewhere",
+            "clientSecret": "s",
+            "roles": {PROJECT: "GROUP_OWNER"},
+            "accessList": ["192.0.2.0/24"],
+        },
+        {"clientId": "here", "clientSecret": "s", "roles": {PROJECT: "GROUP_OWNER"}, "accessList": ["127.0.0.0/8"]},
+    ],
+    "apiKeys": [
+        {"publicKey": "ownerkey", "privateKey": "owner-private", "roles": {PROJECT: "GROUP_OWNER"}},
+        {"publicKey": "readerkey", "privateKey": "reader-private", "roles": {PROJECT: "GROUP_READ_ONLY"}},
+    ],
+}
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # spares every test the reading of all root certificates
+
+
+@dataclass
+class FakeClock:
+    """Seconds since 1970, moved by the test alone."""
+
+    now: float = 1_790_000_000.0  # 2026-09-21
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Atlas:
+    """The simulator over HTTP, asked by the owner of the project unless a test says otherwise."""
+
+    simulator: Simulator
+    clock: FakeClock
+    http: httpx.AsyncClient
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def token(self, client_id: str = "owner") -> str:
+        if client_id not in self.tokens:
+            account = self.simulator.credentials.service_accounts[client_id]
+            answer = await self.http.post(
+                "/api/oauth/token",
+                auth=(client_id, account.client_secret or ""),
+                data={"grant_type": "client_credentials"},
+            )
+            self.tokens[client_id] = answer.json()["access_token"]
+        return self.tokens[client_id]
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        who: str = "owner",
+        accept: str | None = ACCEPT,
+        headers: dict[str, str] | None = None,
+        **rest: Any,
+    ) -> httpx.Response:
+        sent = {"Authorization": f"Bearer {await self.token(who)}"} | (headers or {})
+        if accept is not None:
+            sent["Accept"] = accept
+        return await self.http.request(method, path, headers=sent, **rest)
+
+    async def show(self, path: str) -> dict[str, Any]:
+        answer = await self.call("GET", path)
+        assert answer.status_code == 200, answer.text
+        shown: dict[str, Any] = answer.json()
+        return shown
+
+    async def patch(self, path: str, **fields: Any) -> httpx.Response:
+        provider = "AZURE" if "/azure/" in path else "AWS"
+        return await self.call("PATCH", path, json={"providerName": provider} | fields)
+
+    async def control(self, name: str, body: Any = None, method: str | None = None) -> Any:
+        method = method or ("GET" if body is None else "POST")
+        answer = await self.http.request(method, f"/_simulator/{name}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def refused(self, name: str, body: Any) -> str:
+        answer = await self.http.post(f"/_simulator/{name}", json=body)
+        assert answer.status_code == 400, answer.text
+        error: str = answer.json()["error"]
+        return error
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 5) -> None:
+    """Look again and again until a condition holds; fail after a deadline."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.005)
+
+
+def collection(instance: str = "aws", project: str = PROJECT) -> str:
+    return f"/api/atlas/v2/groups/{project}/privateEndpoint/serverless/instance/{instance}/endpoint"
+
+
+def endpoint(instance: str = "aws", endpoint_id: str | None = None) -> str:
+    known = AWS_ENDPOINT if instance == "aws" else AZURE_ENDPOINT
+    return f"{collection(instance)}/{endpoint_id or known}"
+
+
+@asynccontextmanager
+async def start(seed: dict[str, Any] | None = None, **switches: Any) -> AsyncIterator[Atlas]:
+    clock = FakeClock()
+    planted = read(SEED if seed is None else seed)
+    simulator = Simulator(planted, clock=clock, rng=random.Random(7))  # noqa: S311  repeatable, not secret
+    simulator.world.turn(simulator.world.switches.changed(switches))
+    async with running(simulator) as server, httpx.AsyncClient(base_url=server.url, verify=_NO_TLS) as http:
+        yield Atlas(simulator, clock, http)

@@ -1,0 +1,124 @@
+"""Rate limits."""
+
+import pytest
+
+from unit.simulator.harness import OTHER_PROJECT, PROJECT, SEED, Atlas, collection, endpoint, start
+
+LIMIT = {"capacity": 3, "refillRate": 2, "refillDurationSeconds": 60}
+NEWER = "application/vnd.atlas.2025-03-12+json"
+
+
+@pytest.fixture
+async def limited(atlas: Atlas) -> Atlas:
+    await atlas.control("switches", {"rateLimit": LIMIT})
+    return atlas
+
+
+async def test_answers_tell_what_is_left_in_the_bucket(limited: Atlas) -> None:
+    answers = [await limited.call("GET", collection()) for _ in range(3)]
+
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0"]
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"3"}
+    assert not any("Retry-After" in answer.headers for answer in answers)
+
+
+async def test_an_empty_bucket_answers_429_with_the_figures(limited: Atlas) -> None:
+    await _empty(limited)
+    limited.clock.advance(4.5)
+
+    answer = await limited.call("GET", collection())
+
+    assert answer.status_code == 429
+    path = collection().lstrip("/")
+    assert answer.json() == {
+        "detail": f"Rate limit exceeded for {path}. Please retry after 56 seconds. "
+        "Request capacity: 3. Refill rate: 2 per 60 seconds.",
+        "error": 429,
+        "errorCode": "RATE_LIMITED_TOKEN_BUCKET",
+        "parameters": [path, 56, 3, 2, 60],
+        "reason": "Too Many Requests",
+    }
+    assert answer.headers["Retry-After"] == "56"
+    assert answer.headers["RateLimit-Remaining"] == "0"
+
+
+async def test_waiting_as_long_as_told_is_enough(limited: Atlas) -> None:
+    await _empty(limited)
+    told = int((await limited.call("GET", collection())).headers["Retry-After"])
+    limited.clock.advance(told)
+
+    answers = [await limited.call("GET", collection()) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+async def test_a_bucket_never_holds_more_than_its_capacity(limited: Atlas) -> None:
+    await limited.call("GET", collection())
+    limited.clock.advance(3000)
+
+    assert (await limited.call("GET", collection())).headers["RateLimit-Remaining"] == "2"
+
+
+async def test_a_limited_write_is_not_applied(limited: Atlas) -> None:
+    await _empty(limited)
+
+    answer = await limited.patch(endpoint(), comment="new")
+    limited.clock.advance(60)
+
+    assert answer.status_code == 429
+    assert (await limited.show(endpoint()))["comment"] is None
+
+
+async def test_each_project_has_a_bucket_of_its_own(limited: Atlas) -> None:
+    await _empty(limited)
+
+    answer = await limited.call("GET", collection(project=OTHER_PROJECT), who="everywhere")
+
+    assert answer.status_code == 200
+
+
+async def test_atlas_may_leave_the_header_fields_out(limited: Atlas) -> None:
+    await limited.control("switches", {"rateLimitHeaders": False})
+    await _empty(limited)
+
+    answer = await limited.call("GET", collection())
+
+    assert answer.status_code == 429
+    assert not {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining"} & {name.title() for name in answer.headers}
+
+
+async def test_the_limits_can_be_read(limited: Atlas) -> None:
+    listed = (await limited.call("GET", "/api/atlas/v2/rateLimits", accept=NEWER)).json()
+
+    (found,) = listed["results"]
+    assert listed["totalCount"] == 1
+    assert found["capacity"] == {"value": 3}
+    assert found["refillRate"] == {"value": 2}
+    assert {"method": "PATCH", "path": found["endpoints"][-2]["path"]} in found["endpoints"]
+    one = await limited.call("GET", f"/api/atlas/v2/rateLimits/{found['endpointSetId']}", accept=NEWER)
+    assert one.json() == found
+
+
+async def test_without_a_limit_there_is_nothing_to_read(atlas: Atlas) -> None:
+    listed = await atlas.call("GET", "/api/atlas/v2/rateLimits", accept=NEWER)
+    one = await atlas.call("GET", "/api/atlas/v2/rateLimits/none", accept=NEWER)
+
+    assert listed.json() == {"links": [], "results": [], "totalCount": 0}
+    assert one.status_code == 404
+
+
+async def test_a_project_may_have_a_limit_of_its_own() -> None:
+    project = SEED["projects"][0] | {"rateLimit": LIMIT | {"capacity": 1}}
+    async with start(SEED | {"projects": [project, SEED["projects"][1]]}) as atlas:
+        answers = [await atlas.call("GET", collection()) for _ in range(2)]
+        other = await atlas.call("GET", collection(project=OTHER_PROJECT), who="everywhere")
+        read = await atlas.call("GET", f"/api/atlas/v2/rateLimits?groupId={PROJECT}", accept=NEWER)
+
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert "RateLimit-Limit" not in other.headers
+    assert read.json()["results"][0]["capacity"] == {"value": 1}
+
+
+async def _empty(atlas: Atlas) -> None:
+    for _ in range(LIMIT["capacity"]):
+        assert (await atlas.call("GET", collection())).status_code == 200

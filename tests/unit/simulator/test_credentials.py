@@ -1,0 +1,102 @@
+"""Who may do what, and from where."""
+
+import pytest
+
+from unit.simulator.harness import ABSENT_PROJECT, OTHER_PROJECT, PROJECT, Atlas, collection, endpoint
+
+
+@pytest.mark.parametrize(
+    ("who", "project", "status", "code"),
+    [
+        pytest.param("owner", PROJECT, 200, None, id="an owner sees the project"),
+        pytest.param("reader", PROJECT, 200, None, id="a reader sees the project"),
+        pytest.param("owner", OTHER_PROJECT, 401, "NOT_IN_GROUP", id="a foreign project looks absent"),
+        pytest.param("owner", ABSENT_PROJECT, 401, "NOT_IN_GROUP", id="an absent project looks foreign"),
+        pytest.param("everywhere", OTHER_PROJECT, 200, None, id="a role in all projects opens each"),
+        pytest.param("everywhere", ABSENT_PROJECT, 404, "GROUP_NOT_FOUND", id="who sees all knows what is absent"),
+        pytest.param("elsewhere", PROJECT, 403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", id="another address is refused"),
+        pytest.param("here", PROJECT, 200, None, id="a listed address is admitted"),
+    ],
+)
+async def test_reading_takes_a_role_in_the_project(
+    atlas: Atlas, who: str, project: str, status: int, code: str | None
+) -> None:
+    answer = await atlas.call("GET", collection(project=project), who=who)
+
+    assert answer.status_code == status
+    if code is not None:
+        assert answer.json()["errorCode"] == code
+        assert "WWW-Authenticate" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+async def test_a_reader_cannot_write(atlas: Atlas, method: str) -> None:
+    path = collection() if method == "POST" else endpoint()
+
+    answer = await atlas.call(method, path, who="reader")
+
+    assert answer.status_code == 401
+    assert answer.json() == {
+        "detail": "Current user is not authorized to perform this action.",
+        "error": 401,
+        "errorCode": "USER_UNAUTHORIZED",
+        "parameters": [],
+        "reason": "Unauthorized",
+    }
+    assert [each["status"] for each in (await atlas.call("GET", collection())).json()] == ["RESERVED"]
+
+
+async def test_the_refusal_of_an_address_names_it(atlas: Atlas) -> None:
+    answer = await atlas.call("GET", collection(), who="elsewhere")
+
+    assert answer.json()["parameters"] == ["127.0.0.1"]
+    assert "127.0.0.1" in answer.json()["detail"]
+
+
+async def test_the_access_list_does_not_hold_for_getting_a_token(atlas: Atlas) -> None:
+    assert await atlas.token("elsewhere")
+
+
+async def test_who_does_not_say_who_he_is_gets_a_digest_challenge_over_several_lines(atlas: Atlas) -> None:
+    answer = await atlas.http.get(collection())
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith('Digest realm="MMS Public API", domain="", nonce="')
+    assert answer.headers["WWW-Authenticate"].endswith('", algorithm=MD5, qop="auth", stale=false')
+    assert len(answer.text.splitlines()) > 1
+    assert list(answer.json()) == ["error", "reason", "detail", "errorCode"]
+    assert answer.json()["errorCode"] == "UNEXPECTED_ERROR"
+
+
+async def test_a_stranger_learns_nothing_about_urls_or_versions(atlas: Atlas) -> None:
+    answers = [
+        await atlas.http.request(method, path)
+        for method, path in [("PUT", collection()), ("GET", "/api/atlas/v2/none"), ("GET", endpoint(endpoint_id="x"))]
+    ]
+
+    assert {answer.status_code for answer in answers} == {401}
+
+
+@pytest.mark.parametrize("token", ["made-up", "made up"])
+async def test_a_made_up_token_is_refused_as_invalid(atlas: Atlas, token: str) -> None:
+    answer = await atlas.http.get(collection(), headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+async def test_removed_credentials_stop_working_at_once(atlas: Atlas) -> None:
+    await atlas.token("owner")
+    await atlas.control("credentials", {"remove": ["owner"]})
+
+    assert (await atlas.call("GET", collection())).status_code == 401
+
+
+async def test_a_role_can_be_given_while_a_token_is_in_use(atlas: Atlas) -> None:
+    before = await atlas.call("GET", collection(project=OTHER_PROJECT))
+    account = {"clientId": "owner", "clientSecret": "owner-secret", "roles": {OTHER_PROJECT: "GROUP_OWNER"}}
+
+    await atlas.control("credentials", {"serviceAccounts": [account]})
+
+    assert before.status_code == 401
+    assert (await atlas.call("GET", collection(project=OTHER_PROJECT))).status_code == 200

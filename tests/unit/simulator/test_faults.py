@@ -1,0 +1,283 @@
+"""Faults: what goes wrong, and what has happened all the same."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from unit.simulator.harness import ABSENT_ENDPOINT, ACCEPT, Atlas, collection, endpoint, until
+
+PATCH = {"method": "PATCH"}
+
+
+async def test_a_fault_with_a_status_answers_instead_of_applying(atlas: Atlas) -> None:
+    await atlas.control("faults", {"match": PATCH, "status": 503})
+
+    answer = await atlas.patch(endpoint(), comment="new")
+
+    assert answer.status_code == 503
+    assert answer.json()["errorCode"] == "SERVICE_UNAVAILABLE"
+    assert answer.headers["X-Error-Code"] == "SERVICE_UNAVAILABLE"
+    assert (await atlas.show(endpoint()))["comment"] is None
+
+
+async def test_a_fault_may_name_its_error_code_and_header_fields(atlas: Atlas) -> None:
+    await atlas.token()
+    await atlas.control("faults", {"status": 429, "errorCode": "RATE_LIMITED", "headers": {"Retry-After": "7"}})
+
+    answer = await atlas.call("GET", collection())
+
+    assert (answer.status_code, answer.json()["errorCode"], answer.headers["Retry-After"]) == (429, "RATE_LIMITED", "7")
+
+
+@pytest.mark.parametrize(
+    ("body", "content", "content_type"),
+    [
+        pytest.param("<html>Bad Gateway</html>", b"<html>Bad Gateway</html>", "text/html", id="HTML"),
+        pytest.param('{"cut', b'{"cut', "application/json", id="half a JSON document"),
+        pytest.param("", b"", "application/json", id="nothing"),
+        pytest.param({"error": "invalid_client"}, b'{"error":"invalid_client"}', "application/json", id="an object"),
+        pytest.param([1], b"[1]", "application/json", id="an array"),
+    ],
+)
+async def test_the_body_is_sent_as_given(atlas: Atlas, body: Any, content: bytes, content_type: str) -> None:
+    await atlas.control("faults", {"status": 502, "body": body})
+
+    answer = await atlas.http.get(collection())
+
+    assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (502, content, content_type)
+
+
+async def test_an_empty_200_and_a_redirect_have_no_body(atlas: Atlas) -> None:
+    await atlas.control(
+        "faults",
+        [
+            {"match": {"method": "GET"}, "status": 200},
+            {"match": {"method": "POST"}, "status": 302, "headers": {"Location": "http://192.0.2.1/"}},
+        ],
+    )
+
+    empty, redirect = await atlas.http.get(collection()), await atlas.http.post(collection())
+
+    assert (empty.status_code, empty.content) == (200, b"")
+    assert (redirect.status_code, redirect.headers["Location"], redirect.content) == (302, "http://192.0.2.1/", b"")
+
+
+async def test_the_content_type_may_be_another(atlas: Atlas) -> None:
+    await atlas.control("faults", {"status": 200, "body": "[]", "headers": {"content-type": "text/plain"}})
+
+    assert (await atlas.http.get(collection())).headers.get_list("Content-Type") == ["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"status": 200, "body": "[]", "headers": {"Content-Length": "99"}}, id="a body that is cut short"),
+        pytest.param(
+            {"status": 200, "body": "zz", "headers": {"Transfer-Encoding": "chunked"}}, id="chunks of garbage"
+        ),
+        pytest.param({"raw": "HTTP/1.1 OK\r\n\r\n"}, id="a status line of garbage"),
+        pytest.param({"raw": ""}, id="nothing at all"),
+        pytest.param({"drop": "before"}, id="a dropped connection"),
+    ],
+)
+async def test_a_client_may_get_no_whole_answer(atlas: Atlas, fault: dict[str, Any]) -> None:
+    await atlas.token()
+    await atlas.control("faults", fault)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await atlas.patch(endpoint(), comment="new")
+
+    await atlas.control("faults", method="DELETE")
+    assert (await atlas.show(endpoint()))["comment"] is None
+
+
+async def test_a_connection_dropped_before_applying_changes_nothing(atlas: Atlas) -> None:
+    await _dropped(atlas, {"match": PATCH, "drop": "before"})
+
+    assert (await atlas.show(endpoint()))["comment"] is None
+
+
+async def test_a_connection_dropped_after_applying_has_changed_everything(atlas: Atlas) -> None:
+    await _dropped(atlas, {"match": PATCH, "drop": "after"})
+
+    assert (await atlas.show(endpoint()))["comment"] == "new"
+
+
+async def test_a_dropped_write_may_be_applied_later(atlas: Atlas) -> None:
+    await _dropped(atlas, {"match": PATCH, "drop": "after", "applyAfter": 30})
+    before = (await atlas.show(endpoint()))["comment"]
+    atlas.clock.advance(30)
+
+    assert before is None
+    assert (await atlas.show(endpoint()))["comment"] == "new"
+
+
+async def test_a_late_write_to_an_endpoint_that_is_gone_by_then_changes_nothing(atlas: Atlas) -> None:
+    await _dropped(atlas, {"match": PATCH, "drop": "after", "applyAfter": 30})
+    await atlas.call("DELETE", endpoint())
+    atlas.clock.advance(30)
+
+    assert (await atlas.call("GET", endpoint())).status_code == 404
+
+
+async def test_a_write_may_be_applied_and_still_answered_with_an_error(atlas: Atlas) -> None:
+    await atlas.control("faults", {"match": PATCH, "status": 500, "apply": True})
+
+    answer = await atlas.patch(endpoint(), comment="new")
+
+    assert (answer.status_code, answer.json()["errorCode"]) == (500, "UNEXPECTED_ERROR")
+    assert (await atlas.show(endpoint()))["comment"] == "new"
+
+
+async def test_a_request_that_is_refused_anyway_is_answered_and_does_not_use_up_the_fault(atlas: Atlas) -> None:
+    await atlas.control("faults", {"match": PATCH, "drop": "after", "times": 1})
+
+    unsigned = await atlas.http.patch(endpoint(), json={}, headers={"Accept": ACCEPT})
+    missing = await atlas.patch(endpoint(endpoint_id=ABSENT_ENDPOINT), comment="new")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await atlas.patch(endpoint(), comment="new")
+
+    assert (unsigned.status_code, missing.status_code) == (401, 404)
+
+
+async def test_a_fault_happens_as_often_as_told(atlas: Atlas) -> None:
+    await atlas.control("faults", {"status": 503, "times": 2, "match": {"path": "/endpoint$"}})
+
+    statuses = [(await atlas.call("GET", collection())).status_code for _ in range(3)]
+
+    assert statuses == [503, 503, 200]
+    (left,) = await atlas.control("faults")
+    assert (left["left"], left["hits"]) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("match", "hit"),
+    [
+        pytest.param({}, True, id="an empty match"),
+        pytest.param({"method": "GET"}, True, id="the method"),
+        pytest.param({"method": "get"}, True, id="the method in small letters"),
+        pytest.param({"method": "PATCH"}, False, id="another method"),
+        pytest.param({"path": "serverless/instance/aws/"}, True, id="a part of the path"),
+        pytest.param({"path": "^/api/oauth/"}, False, id="another path"),
+        pytest.param({"method": "GET", "path": "/azure/"}, False, id="the method on another path"),
+    ],
+)
+async def test_a_fault_concerns_what_it_matches(atlas: Atlas, match: dict[str, str], hit: bool) -> None:
+    await atlas.token()
+    await atlas.control("faults", {"match": match, "status": 503})
+
+    answer = await atlas.call("GET", collection())
+
+    assert (answer.status_code == 503) == hit
+
+
+async def test_the_first_fault_that_matches_happens_and_the_next_one_when_it_is_used_up(atlas: Atlas) -> None:
+    await atlas.token()
+    await atlas.control("faults", [{"status": 500, "times": 1}, {"status": 502, "times": 1}])
+    await atlas.control("faults", {"status": 503, "times": 1})
+
+    statuses = [(await atlas.call("GET", collection())).status_code for _ in range(4)]
+
+    assert statuses == [500, 502, 503, 200]
+
+
+async def test_a_fault_can_hit_the_token_endpoint(atlas: Atlas) -> None:
+    await atlas.control(
+        "faults", {"match": {"path": "/api/oauth/token"}, "status": 401, "body": {"error": "invalid_client"}}
+    )
+
+    answer = await atlas.http.post("/api/oauth/token", data={"grant_type": "client_credentials"})
+
+    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
+
+
+async def test_faults_never_hit_the_control_api(atlas: Atlas) -> None:
+    await atlas.control("faults", {"drop": "before"})
+
+    assert (await atlas.control("mode"))["mode"] == "normal"
+
+
+async def test_clearing_the_faults_heals_everything(atlas: Atlas) -> None:
+    await atlas.control("faults", {"status": 503})
+
+    assert await atlas.control("faults", method="DELETE") == []
+    assert (await atlas.call("GET", collection())).status_code == 200
+
+
+async def test_a_delay_alone_only_delays(atlas: Atlas) -> None:
+    await atlas.token()
+    await atlas.control("faults", {"delay": 0.05, "match": PATCH})
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    answer = await atlas.patch(endpoint(), comment="new")
+
+    assert loop.time() - began >= 0.05
+    assert answer.json()["comment"] == "new"
+
+
+async def test_a_write_whose_client_gave_up_waiting_is_applied_all_the_same(atlas: Atlas) -> None:
+    await atlas.token()
+    await atlas.control("faults", {"delay": 0.05, "match": PATCH})
+
+    with pytest.raises(httpx.ReadTimeout):
+        await atlas.call("PATCH", endpoint(), json={"providerName": "AWS", "comment": "new"}, timeout=0.01)
+
+    async def applied() -> bool:
+        return bool((await atlas.show(endpoint()))["comment"] == "new")
+
+    await until(applied)
+
+
+async def test_a_request_that_waits_holds_up_no_other(atlas: Atlas) -> None:
+    await atlas.token()
+    await atlas.control("faults", {"delay": 30, "match": PATCH})
+    waiting = asyncio.create_task(atlas.patch(endpoint(), comment="new"))
+
+    async def arrived() -> bool:
+        return any(entry["method"] == "PATCH" for entry in await atlas.control("requests"))
+
+    await until(arrived)
+
+    answer = await atlas.call("GET", collection())
+    waiting.cancel()
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        pytest.param({}, "status, raw, drop and delay", id="nothing goes wrong"),
+        pytest.param({"match": {"path": "("}, "status": 500}, "faults: 0.match.path", id="no regular expression"),
+        pytest.param({"stauts": 500, "delay": 1}, "faults: 0.stauts", id="an unknown field"),
+        pytest.param({"status": 99}, "faults: 0.status", id="no status"),
+        pytest.param({"body": "x", "delay": 1}, "need a status", id="a body without a status"),
+        pytest.param({"drop": "later"}, "'before' or 'after'", id="an unknown moment"),
+        pytest.param({"drop": "before", "applyAfter": 1}, "applyAfter needs", id="later, but never applied"),
+        pytest.param({"drop": "after", "apply": True}, "apply needs", id="an answer, but dropped"),
+        pytest.param({"status": 500, "times": 0}, "faults: 0.times", id="never"),
+        pytest.param("503", "faults: 0", id="text"),
+    ],
+)
+async def test_a_fault_that_makes_no_sense_is_refused_with_the_field(atlas: Atlas, fault: Any, complaint: str) -> None:
+    error = await atlas.refused("faults", [{"status": 500}, fault][1:])
+
+    assert complaint in error
+    assert await atlas.control("faults") == []
+
+
+async def test_of_a_list_with_one_bad_fault_none_is_taken(atlas: Atlas) -> None:
+    error = await atlas.refused("faults", [{"status": 500}, {"status": 1}])
+
+    assert error.startswith("faults: 1.status")
+    assert await atlas.control("faults") == []
+
+
+async def _dropped(atlas: Atlas, fault: dict[str, Any]) -> None:
+    await atlas.token()
+    await atlas.control("faults", fault)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await atlas.patch(endpoint(), comment="new")

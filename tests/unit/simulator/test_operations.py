@@ -1,0 +1,231 @@
+"""The operations: statuses, bodies, header fields."""
+
+from typing import Any
+
+import pytest
+
+from unit.simulator.harness import (
+    ABSENT_ENDPOINT,
+    ABSENT_PROJECT,
+    ACCEPT,
+    AWS_ENDPOINT,
+    PROJECT,
+    VPCE,
+    Atlas,
+    collection,
+    endpoint,
+)
+
+VERSIONED = "application/vnd.atlas.2023-01-01+json;charset=utf-8"
+
+
+async def test_list_is_a_bare_array_in_the_versioned_media_type(atlas: Atlas) -> None:
+    answer = await atlas.call("GET", collection())
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == VERSIONED
+    assert [each["_id"] for each in answer.json()] == [AWS_ENDPOINT]
+
+
+async def test_an_endpoint_shows_the_fields_of_its_cloud_and_nulls_for_what_is_unknown(atlas: Atlas) -> None:
+    aws, azure = await atlas.show(endpoint()), await atlas.show(endpoint("azure"))
+
+    service = aws.pop("endpointServiceName")
+    assert service.startswith("com.amazonaws.vpce.us-east-1.vpce-svc-")
+    assert aws == {
+        "_id": AWS_ENDPOINT,
+        "cloudProviderEndpointId": None,
+        "comment": None,
+        "errorMessage": None,
+        "providerName": "AWS",
+        "status": "RESERVED",
+    }
+    assert azure["privateEndpointIpAddress"] is None
+    assert azure["privateLinkServiceResourceId"].endswith("/" + azure["endpointServiceName"])
+    assert azure["endpointServiceName"].startswith("pls_")
+
+
+async def test_post_reserves_and_answers_201_with_nothing_known_yet(atlas: Atlas) -> None:
+    answer = await atlas.call("POST", collection(), json={"comment": "mine"})
+
+    assert answer.status_code == 201
+    created = answer.json()
+    assert created["status"] == "RESERVATION_REQUESTED"
+    assert created["endpointServiceName"] is None
+    assert created["comment"] == "mine"
+    assert [each["_id"] for each in (await atlas.call("GET", collection())).json()] == [AWS_ENDPOINT, created["_id"]]
+
+
+async def test_two_posts_make_two_endpoints_since_atlas_knows_no_idempotency(atlas: Atlas) -> None:
+    first, second = [(await atlas.call("POST", collection(), json={"comment": "same"})).json() for _ in range(2)]
+
+    assert first["_id"] != second["_id"]
+
+
+async def test_patch_answers_the_whole_endpoint_and_changes_only_what_it_names(atlas: Atlas) -> None:
+    await atlas.patch(endpoint(), comment="kept")
+
+    answer = await atlas.patch(endpoint(), cloudProviderEndpointId=VPCE)
+
+    assert answer.status_code == 200
+    assert answer.json() == await atlas.show(endpoint())
+    assert (answer.json()["comment"], answer.json()["cloudProviderEndpointId"]) == ("kept", VPCE)
+
+
+async def test_delete_answers_204_without_a_body_but_with_a_content_type(atlas: Atlas) -> None:
+    answer = await atlas.call("DELETE", endpoint())
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["Content-Type"] == VERSIONED
+    assert (await atlas.show(endpoint()))["status"] == "DELETING"
+
+
+async def test_a_second_delete_does_not_fail(atlas: Atlas) -> None:
+    await atlas.call("DELETE", endpoint())
+
+    assert (await atlas.call("DELETE", endpoint())).status_code == 204
+
+
+async def test_bodies_as_mongodbs_own_client_sends_them_are_understood(atlas: Atlas) -> None:
+    content = b'{"comment":"a \\u003c b","cloudProviderEndpointId":null,"providerName":"AWS"}\n'
+
+    answer = await atlas.call("PATCH", endpoint(), content=content, headers={"Content-Type": ACCEPT})
+
+    assert answer.status_code == 200
+    assert answer.json()["comment"] == "a < b"
+    assert answer.json()["cloudProviderEndpointId"] is None
+
+
+async def test_text_beyond_ascii_goes_over_the_wire_as_utf_8(atlas: Atlas) -> None:
+    await atlas.patch(endpoint(), comment="grün 🌱")
+
+    answer = await atlas.call("GET", endpoint())
+
+    assert "grün 🌱".encode() in answer.content
+
+
+async def test_an_envelope_wraps_the_answer_of_one_endpoint_and_of_the_list(atlas: Atlas) -> None:
+    shown = await atlas.show(endpoint())
+
+    one = await atlas.call("GET", endpoint(), params={"envelope": "true"})
+    several = await atlas.call("GET", collection(), params={"envelope": "true"})
+
+    assert one.json() == {"status": 200, "content": shown}
+    assert several.json() == {"status": 200, "content": [shown]}
+
+
+async def test_pretty_answers_take_several_lines_and_plain_ones_a_single_line(atlas: Atlas) -> None:
+    pretty = await atlas.call("GET", endpoint(), params={"pretty": "true"})
+    plain = await atlas.call("GET", endpoint())
+
+    assert pretty.json() == plain.json()
+    assert len(pretty.text.splitlines()) > 5
+    assert len(plain.text.splitlines()) == 1
+
+
+async def test_every_answer_carries_the_header_fields_of_atlas(atlas: Atlas) -> None:
+    found = await atlas.call("GET", collection())
+    missing = await atlas.call("GET", endpoint(endpoint_id=ABSENT_ENDPOINT))
+
+    for answer in (found, missing):
+        assert answer.headers["Server"] == "mdbws"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "::" in answer.headers["X-Java-Method"]
+        assert answer.headers["Deprecation"] == "Wed, 10 Dec 2025 00:00:00 GMT"
+        assert answer.headers["Sunset"] == "Thu, 22 Jan 2026 00:00:00 GMT"
+        assert "Date" in answer.headers
+        assert "RateLimit-Limit" not in answer.headers
+    assert "X-Error-Code" not in found.headers
+    assert missing.headers["X-Error-Code"] == "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"
+
+
+async def test_the_day_in_a_sunset_header_has_no_leading_zero(atlas: Atlas) -> None:
+    await atlas.control("switches", {"sunset": "2027-07-01", "deprecation": None})
+
+    answer = await atlas.call("GET", collection())
+
+    assert answer.headers["Sunset"] == "Thu, 1 Jul 2027 00:00:00 GMT"
+    assert "Deprecation" not in answer.headers
+
+
+async def test_an_error_has_the_fields_of_an_api_error_in_the_order_of_atlas(atlas: Atlas) -> None:
+    answer = await atlas.call("GET", endpoint(endpoint_id=ABSENT_ENDPOINT))
+
+    assert answer.headers["Content-Type"] == "application/json"
+    assert list(answer.json()) == ["detail", "error", "errorCode", "parameters", "reason"]
+    assert answer.json() | {"detail": ""} == {
+        "detail": "",
+        "error": 404,
+        "errorCode": "TENANT_PRIVATE_ENDPOINT_NOT_FOUND",
+        "parameters": [ABSENT_ENDPOINT],
+        "reason": "Not Found",
+    }
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_an_absent_endpoint_is_404_for_every_operation_on_it(atlas: Atlas, method: str) -> None:
+    body: dict[str, Any] = {"json": {"providerName": "AWS"}} if method == "PATCH" else {}
+
+    answer = await atlas.call(method, endpoint(endpoint_id=ABSENT_ENDPOINT), **body)
+
+    assert (answer.status_code, answer.json()["errorCode"]) == (404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        pytest.param("GET", collection("none"), 404, "SERVERLESS_INSTANCE_NOT_FOUND", id="no such instance"),
+        pytest.param("POST", collection("none"), 404, "SERVERLESS_INSTANCE_NOT_FOUND", id="no such instance to write"),
+        pytest.param("GET", endpoint(endpoint_id="xyz"), 400, "PATH_PARAM_PARSE_ERROR", id="an id that is not hex"),
+        pytest.param("GET", endpoint(endpoint_id="A1" * 12), 400, "PATH_PARAM_PARSE_ERROR", id="an id in capitals"),
+        pytest.param("GET", collection("-bad"), 400, "PATH_PARAM_PARSE_ERROR", id="a name that begins with a hyphen"),
+        pytest.param("GET", collection("a%20b"), 400, "PATH_PARAM_PARSE_ERROR", id="a name with an escaped space"),
+        pytest.param("GET", collection("n" * 65), 400, "PATH_PARAM_PARSE_ERROR", id="a name of 65 characters"),
+        pytest.param("GET", collection(project="123"), 400, "PATH_PARAM_PARSE_ERROR", id="a project id too short"),
+        pytest.param("GET", collection(project=ABSENT_PROJECT), 401, "NOT_IN_GROUP", id="no such project"),
+        pytest.param("GET", "/api/atlas/v2/groups", 404, "RESOURCE_NOT_FOUND", id="an operation not simulated"),
+        pytest.param("GET", "/api/atlas/v1.0/groups", 404, "RESOURCE_NOT_FOUND", id="the old API"),
+        pytest.param("GET", "/", 404, "RESOURCE_NOT_FOUND", id="the root"),
+        pytest.param("GET", endpoint() + "/", 404, "RESOURCE_NOT_FOUND", id="a slash too many"),
+        pytest.param("PUT", endpoint(), 405, "METHOD_NOT_ALLOWED", id="a method that the endpoint has not"),
+        pytest.param("DELETE", collection(), 405, "METHOD_NOT_ALLOWED", id="a method that the list has not"),
+    ],
+)
+async def test_a_wrong_url_is_refused(atlas: Atlas, method: str, path: str, status: int, code: str) -> None:
+    body: dict[str, Any] = {"json": {}} if method == "POST" else {}
+
+    answer = await atlas.call(method, path, **body)
+
+    assert (answer.status_code, answer.json()["errorCode"], answer.json()["error"]) == (status, code, status)
+
+
+async def test_a_malformed_path_is_quoted_in_the_parameters(atlas: Atlas) -> None:
+    path = endpoint(endpoint_id="xyz")
+
+    answer = await atlas.call("GET", path)
+
+    assert answer.json()["parameters"] == [path]
+
+
+async def test_the_instance_shows_a_connection_string_for_each_available_endpoint(atlas: Atlas) -> None:
+    path = f"/api/atlas/v2/groups/{PROJECT}/serverless/aws"
+    before = await atlas.show(path)
+
+    await atlas.patch(endpoint(), cloudProviderEndpointId=VPCE)
+    atlas.clock.advance(2)
+
+    assert before["connectionStrings"]["privateEndpoint"] == []
+    assert before["providerSettings"] == {
+        "backingProviderName": "AWS",
+        "providerName": "SERVERLESS",
+        "regionName": "US_EAST_1",
+    }
+    (string,) = (await atlas.show(path))["connectionStrings"]["privateEndpoint"]
+    assert string["srvConnectionString"].startswith("mongodb+srv://aws-pe-0.")
+    assert string["endpoints"] == [{"endpointId": VPCE, "providerName": "AWS", "region": "US_EAST_1"}]
+
+
+async def test_an_absent_instance_is_404(atlas: Atlas) -> None:
+    answer = await atlas.call("GET", f"/api/atlas/v2/groups/{PROJECT}/serverless/none")
+
+    assert (answer.status_code, answer.json()["errorCode"]) == (404, "SERVERLESS_INSTANCE_NOT_FOUND")
