@@ -4,7 +4,8 @@
 
     AtlasError
       AtlasUnavailableError     no usable answer: connection, timeout, 5xx, HTML, broken JSON, redirect, upgrade
-      RateLimitedError          429, or the token endpoint's quota
+      RateLimitedError          429: the project has to wait
+        CredentialsRateLimitedError   the token endpoint's quota: the credentials have to wait
       AtlasHeldError            nothing was sent: an earlier answer says that it is not the time
       NotLeaderError            nothing was sent: another replica leads
       CredentialsInvalidError   Atlas refuses the credentials themselves

@@ -44,7 +44,7 @@ class Endpoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True)
 
-    id: str = Field(alias="_id")
+    id: str = Field(validation_alias="_id")
     status: _Text = None
     error_message: _Text = None
     provider_name: _Text = None

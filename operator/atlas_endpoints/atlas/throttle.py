@@ -182,9 +182,14 @@ class Throttle:
         gate.close(until, RateLimitedError.reason, "Atlas limits the rate of calls with these credentials.")
 
     def _limit(self, gate: _Gate, error: RateLimitedError, now: float) -> None:
-        backoff = min(10.0 * 2.0**gate.fruitless, 300.0)  # what Atlas recommends: 10, 20, 40 seconds and so on
+        if error.retry_after:
+            until = now + error.retry_after
+        elif now < gate.closed_until:
+            return  # calls that were under way together back off once
+        else:
+            until = now + min(10.0 * 2.0**gate.fruitless, 300.0)  # as Atlas recommends: 10, 20, 40 seconds and so on
         gate.fail(now)
-        gate.close(now + (error.retry_after or backoff), error.reason, error.message)
+        gate.close(until, error.reason, error.message)
 
     def _gate_of(self, fingerprint: str, now: float) -> _Gate:
         gate = self._credentials.get(fingerprint)

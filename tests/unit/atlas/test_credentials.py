@@ -1,0 +1,140 @@
+import base64
+
+import pytest
+
+from atlas_endpoints.atlas.credentials import ApiKey, CredentialsError, ServiceAccount, parse_credentials
+
+ID = "mdb_sa_id_0123456789abcdef01234567"
+SECRET = "mdb_sa_sk_canary"
+PUBLIC = "abcdefgh"
+PRIVATE = "11111111-2222-3333-4444-555555555555"
+
+
+def twice(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
+
+
+GOOD: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey, list[str]]] = {
+    "a service account": ({"clientId": ID, "clientSecret": SECRET}, ServiceAccount(ID, SECRET), []),
+    "an API key": ({"publicApiKey": PUBLIC, "privateApiKey": PRIVATE}, ApiKey(PUBLIC, PRIVATE), []),
+    "other keys beside": (
+        {"publicApiKey": PUBLIC, "privateApiKey": PRIVATE, "orgId": "5f7c"},
+        ApiKey(PUBLIC, PRIVATE),
+        [],
+    ),
+    "ids of an unknown form": ({"clientId": "id", "clientSecret": "s"}, ServiceAccount("id", "s"), []),
+    "a line feed at the end": (
+        {"clientId": f" {ID}", "clientSecret": f"{SECRET}\n"},
+        ServiceAccount(ID, SECRET),
+        ["clientId has", "clientSecret has"],
+    ),
+    "the empty keys of a template": (
+        {"clientId": "", "clientSecret": " ", "publicApiKey": PUBLIC, "privateApiKey": PRIVATE},
+        ApiKey(PUBLIC, PRIVATE),
+        [],
+    ),
+    "a leftover of the other kind": (
+        {"clientId": ID, "clientSecret": SECRET, "publicApiKey": PUBLIC},
+        ServiceAccount(ID, SECRET),
+        ["publicApiKey is ignored"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_secret_may_hold(name: str) -> None:
+    data, expected, warnings = GOOD[name]
+    credentials, given = parse_credentials(data)
+    assert credentials == expected
+    assert len(given) == len(warnings)
+    assert all(text.startswith(start) for text, start in zip(given, warnings, strict=True))
+
+
+BAD: dict[str, tuple[dict[str, str], str, str]] = {
+    "nothing": ({}, "MissingKeys", "clientId and clientSecret"),
+    "only other keys": ({"password": "canary"}, "MissingKeys", "holds no credentials"),
+    "no secret": ({"clientId": ID}, "MissingKeys", "clientSecret is missing or empty"),
+    "an empty id": ({"clientId": " \n", "clientSecret": SECRET}, "MissingKeys", "clientId is missing or empty"),
+    "no private key": ({"publicApiKey": PUBLIC}, "MissingKeys", "privateApiKey is missing or empty"),
+    "half of each": (
+        {"clientId": ID, "privateApiKey": PRIVATE},
+        "MissingKeys",
+        "clientSecret or publicApiKey is missing or empty",
+    ),
+    "misspelt keys": ({"clientID": ID, "clientsecret": SECRET}, "MissingKeys", "clientID must be spelt clientId"),
+    "both pairs": (
+        {"clientId": ID, "clientSecret": SECRET, "publicApiKey": PUBLIC, "privateApiKey": PRIVATE},
+        "AmbiguousKeys",
+        "Remove one of the two pairs",
+    ),
+    "a service account in the place of an API key": (
+        {"publicApiKey": ID, "privateApiKey": SECRET},
+        "MissingKeys",
+        "publicApiKey holds a part of a service account",
+    ),
+    "a client secret in the place of a private key": (
+        {"publicApiKey": PUBLIC, "privateApiKey": SECRET},
+        "MissingKeys",
+        "privateApiKey holds a part of a service account",
+    ),
+    "id and secret swapped": ({"clientId": SECRET, "clientSecret": ID}, "MissingKeys", "swapped"),
+    "the secret twice": ({"clientId": SECRET, "clientSecret": SECRET}, "MissingKeys", "swapped"),
+    "an API key swapped": ({"publicApiKey": PRIVATE, "privateApiKey": PUBLIC}, "MissingKeys", "swapped"),
+    "an id encoded twice": ({"clientId": twice(ID), "clientSecret": SECRET}, "MissingKeys", "clientId looks base64"),
+    "a secret encoded twice": (
+        {"clientId": ID, "clientSecret": twice(SECRET + "\n")},
+        "MissingKeys",
+        "clientSecret looks base64",
+    ),
+    "a public key encoded twice": (
+        {"publicApiKey": twice(PUBLIC), "privateApiKey": PRIVATE},
+        "MissingKeys",
+        "publicApiKey looks base64",
+    ),
+    "a private key encoded twice": (
+        {"publicApiKey": PUBLIC, "privateApiKey": twice(PRIVATE)},
+        "MissingKeys",
+        "privateApiKey looks base64",
+    ),
+    "two lines in one value": (
+        {"publicApiKey": PUBLIC, "privateApiKey": "canary\r\nX: y"},
+        "MissingKeys",
+        "privateApiKey holds characters",
+    ),
+    "letters that no key has": (
+        {"publicApiKey": "schlüssel", "privateApiKey": PRIVATE},
+        "MissingKeys",
+        "publicApiKey holds characters",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_secret_is_refused_for(name: str) -> None:
+    data, reason, words = BAD[name]
+    with pytest.raises(CredentialsError) as raised:
+        parse_credentials(data)
+    assert raised.value.reason == reason
+    assert words in raised.value.message
+    assert not any(value.strip() and value.strip() in str(raised.value) for value in data.values())
+
+
+@pytest.mark.parametrize("credentials", [ServiceAccount(ID, "canary"), ApiKey(PUBLIC, "canary")])
+def test_a_secret_is_never_shown(credentials: ServiceAccount | ApiKey) -> None:
+    assert "canary" not in f"{credentials} {credentials!r} {credentials.fingerprint('https://a')}"
+    assert credentials.secret == "canary"
+
+
+def test_a_fingerprint_changes_with_all_that_counts_and_with_nothing_else() -> None:
+    names = [
+        ServiceAccount("a", "b").fingerprint("https://x"),
+        ServiceAccount("a", "c").fingerprint("https://x"),
+        ServiceAccount("c", "b").fingerprint("https://x"),
+        ServiceAccount("a", "b").fingerprint("https://y"),
+        ApiKey("a", "b").fingerprint("https://x"),
+        ServiceAccount("ab", "").fingerprint("https://x"),
+        ServiceAccount("", "ab").fingerprint("https://x"),
+    ]
+    assert len(set(names)) == len(names)
+    assert {len(name) for name in names} == {12}
+    assert ServiceAccount("a", "b").fingerprint("https://x") == names[0]

@@ -1,0 +1,250 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.answers import Answer, Deprecation
+from atlas_endpoints.atlas.credentials import ApiKey, Credentials
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasUnavailableError,
+    EndpointAbsentError,
+    InvalidSpecError,
+    MissingRoleError,
+)
+from atlas_endpoints.atlas.serverless_private_endpoints import (
+    Endpoint,
+    Listing,
+    get_endpoint,
+    list_endpoints,
+    update_body,
+    update_endpoint,
+)
+
+KEY = ApiKey("public", "private")
+PROJECT = "5f7cac1adf5d6c6306f4b283"
+ID = "66f4b283df5d6c635f7cac1a"
+AZURE_ID = "/subscriptions/1/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
+
+
+@dataclass
+class FakeClient:
+    """Answers with what it was given."""
+
+    answer: Answer | AtlasError
+    base_url: str = "https://atlas.example"
+    sent: list[tuple[str, str, object]] = field(default_factory=list)
+
+    async def request(
+        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
+    ) -> Answer:
+        assert credentials is KEY
+        assert operation
+        self.sent.append((method, path, json))
+        if isinstance(self.answer, AtlasError):
+            raise self.answer
+        return self.answer
+
+
+def holding(json: Any, status: int = 200) -> FakeClient:
+    return FakeClient(Answer(status, json))
+
+
+FULL = {
+    "_id": ID,
+    "status": "AVAILABLE",
+    "errorMessage": None,
+    "providerName": "AZURE",
+    "cloudProviderEndpointId": AZURE_ID,
+    "privateEndpointIpAddress": "10.0.0.4",
+    "endpointServiceName": "pls_1",
+    "privateLinkServiceResourceId": "/subscriptions/1",
+    "comment": "hello",
+    "somethingNew": {"a": 1},
+}
+
+ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
+    "all fields, and one that is new": (
+        FULL,
+        Endpoint(
+            id=ID,
+            status="AVAILABLE",
+            provider_name="AZURE",
+            cloud_provider_endpoint_id=AZURE_ID,
+            private_endpoint_ip_address="10.0.0.4",
+            endpoint_service_name="pls_1",
+            private_link_service_resource_id="/subscriptions/1",
+            comment="hello",
+        ),
+    ),
+    "an id alone": ({"_id": ID}, Endpoint(id=ID)),
+    "no providerName, as in the documentation's samples": (
+        {"_id": ID, "status": "RESERVED"},
+        Endpoint(id=ID, status="RESERVED"),
+    ),
+    "a status that nobody knows": ({"_id": ID, "status": "RESTING"}, Endpoint(id=ID, status="RESTING")),
+    "ids that break the published patterns": (
+        {"_id": "x", "cloudProviderEndpointId": "vpce-fcac938279cd98dc894"},
+        Endpoint(id="x", cloud_provider_endpoint_id="vpce-fcac938279cd98dc894"),
+    ),
+    "values of other types": (
+        {"_id": ID, "status": 5, "comment": {"a": 1}, "errorMessage": ["x"], "providerName": True},
+        Endpoint(id=ID, status="5", provider_name="True"),
+    ),
+    "a lone surrogate": ({"_id": ID, "comment": "a\ud800b"}, Endpoint(id=ID, comment="a?b")),
+    "an empty comment": ({"_id": ID, "comment": ""}, Endpoint(id=ID, comment="")),
+    "the names of our own fields, which are not Atlas's": (
+        {"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"},
+        Endpoint(id=ID),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ITEMS)
+async def test_an_endpoint_is_read_from(name: str) -> None:
+    item, expected = ITEMS[name]
+    listing = await list_endpoints(holding([item]), KEY, PROJECT, "instance")
+    assert listing == Listing((expected,))
+    assert await get_endpoint(holding(item), KEY, PROJECT, "instance", expected.id) == expected
+    assert await update_endpoint(holding(item), KEY, PROJECT, "instance", expected.id, {}) == expected
+
+
+async def test_a_list_keeps_the_order_and_leaves_out_what_has_no_id() -> None:
+    items = [{"_id": "b"}, {"status": "RESERVED"}, {"_id": ""}, {"_id": 5}, {"_id": None}, None, "x", [], {"_id": "a"}]
+    listing = await list_endpoints(holding(items), KEY, PROJECT, "instance")
+    assert ([endpoint.id for endpoint in listing.endpoints], listing.skipped) == (["b", "a"], 7)
+
+
+async def test_a_list_tells_what_atlas_announces() -> None:
+    end = Deprecation(None, None)
+    assert (await list_endpoints(FakeClient(Answer(200, [], end)), KEY, PROJECT, "i")).deprecation is end
+
+
+@pytest.mark.parametrize("json", [None, {}, {"results": []}, "[]", 5, {"errorCode": "ODD"}])
+async def test_a_list_that_is_no_array_is_no_list(json: object) -> None:
+    with pytest.raises(AtlasUnavailableError):
+        await list_endpoints(holding(json), KEY, PROJECT, "instance")
+
+
+async def test_a_list_that_names_an_endpoint_as_absent_proves_nothing() -> None:
+    absent = EndpointAbsentError("x", operation="op", http_status=404, error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND")
+    with pytest.raises(AtlasUnavailableError) as raised:
+        await list_endpoints(FakeClient(absent), KEY, PROJECT, "instance")
+    assert raised.value.error_code == absent.error_code
+
+
+UNREADABLE = [
+    None,
+    [],
+    [FULL],
+    {},
+    {"errorCode": "ODD"},
+    "x",
+    {"status": None},
+    {"_id": "another", "status": "RESERVED"},
+]
+
+
+@pytest.mark.parametrize("json", UNREADABLE)
+async def test_an_answer_that_is_not_the_endpoint_asked_for_is_unreadable(json: object) -> None:
+    with pytest.raises(AtlasUnavailableError) as raised:
+        await get_endpoint(holding(json), KEY, PROJECT, "instance", ID)
+    assert not raised.value.unknown_outcome
+    with pytest.raises(AtlasUnavailableError) as raised:
+        await update_endpoint(holding(json, status=202), KEY, PROJECT, "instance", ID, {})
+    assert raised.value.unknown_outcome
+    assert raised.value.http_status == 202
+
+
+async def test_the_id_that_was_asked_for_may_be_missing_in_the_answer_or_in_other_letters() -> None:
+    assert (await get_endpoint(holding({"status": "RESERVED"}), KEY, PROJECT, "instance", ID)).id == ID
+    assert (await get_endpoint(holding({"_id": ID.upper()}), KEY, PROJECT, "instance", ID)).id == ID.upper()
+
+
+async def test_errors_pass_through() -> None:
+    error = MissingRoleError("x", operation="op")
+    for call in (
+        list_endpoints(FakeClient(error), KEY, PROJECT, "i"),
+        get_endpoint(FakeClient(error), KEY, PROJECT, "i", ID),
+        update_endpoint(FakeClient(error), KEY, PROJECT, "i", ID, {}),
+    ):
+        with pytest.raises(MissingRoleError) as raised:
+            await call
+        assert raised.value is error
+
+
+async def test_the_calls_are_those_of_the_reference() -> None:
+    client = holding([])
+    await list_endpoints(client, KEY, PROJECT, "my-instance")
+    client.answer = Answer(200, FULL)
+    await get_endpoint(client, KEY, PROJECT, "my-instance", ID)
+    await update_endpoint(client, KEY, PROJECT, "my-instance", ID, update_body("AWS", {"comment": "c"}))
+    base = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/my-instance/endpoint"
+    assert client.sent == [
+        ("GET", base, None),
+        ("GET", f"{base}/{ID}", None),
+        ("PATCH", f"{base}/{ID}", {"providerName": "AWS", "comment": "c"}),
+    ]
+
+
+async def test_segments_of_a_path_are_quoted() -> None:
+    client = holding([])
+    await list_endpoints(client, KEY, "a/b?c", "d e#f%")
+    assert client.sent[0][1] == (
+        "/api/atlas/v2/groups/a%2Fb%3Fc/privateEndpoint/serverless/instance/d%20e%23f%25/endpoint"
+    )
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+async def test_a_segment_that_would_name_another_path_is_refused(name: str) -> None:
+    client = holding([])
+    for call in (
+        list_endpoints(client, KEY, name, "i"),
+        list_endpoints(client, KEY, PROJECT, name),
+        update_endpoint(client, KEY, PROJECT, "i", name, {}),
+    ):
+        with pytest.raises(InvalidSpecError, match="Correct it"):
+            await call
+    assert client.sent == []
+
+
+def test_a_body_holds_what_changes_and_the_provider() -> None:
+    assert update_body("AZURE", {"privateEndpointIpAddress": "10.0.0.4", "comment": ""}) == {
+        "providerName": "AZURE",
+        "privateEndpointIpAddress": "10.0.0.4",
+        "comment": "",
+    }
+
+
+def test_a_body_cannot_hold_what_atlas_would_refuse() -> None:
+    with pytest.raises(ValueError, match="cannot carry id, providerName; it may carry cloudProviderEndpointId"):
+        update_body("AWS", {"providerName": "AZURE", "id": "x", "comment": "c"})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: (
+        st.lists(children, max_size=4)
+        | st.dictionaries(st.sampled_from([*FULL, "odd"]) | st.text(max_size=3), children, max_size=6)
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+async def test_whatever_atlas_answers_is_an_endpoint_or_an_atlas_error(json: object) -> None:
+    for call in (
+        list_endpoints(holding(json), KEY, PROJECT, "i"),
+        get_endpoint(holding(json), KEY, PROJECT, "i", ID),
+        update_endpoint(holding(json), KEY, PROJECT, "i", ID, {}),
+    ):
+        try:
+            result = await call
+        except AtlasError:
+            continue
+        endpoints = result.endpoints if isinstance(result, Listing) else (result,)
+        for endpoint in endpoints:
+            assert endpoint.id
+            endpoint.model_dump_json()  # what cannot be encoded could not be shown either
