@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from control_plane import ControlPlane, provide_programs
+from control_plane.process import ServerGroup, wait_until
+from support import kstatus
+from support.atlas import Atlas, Place, place, seed
+from support.observed import Recorder
+from support.operator_process import OperatorProcess
+from support.rbac import service_account
+from support.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+ROOT = Path(__file__).parents[2]
+CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
+
+PLACES = 200
+"""Projects in the shared Atlas: more than there are tests."""
 
 
 class MakeNamespace(Protocol):
@@ -76,3 +91,114 @@ def _create_namespace(control_plane: ControlPlane, labels: Mapping[str, str] | N
 def _delete_namespaces(control_plane: ControlPlane, names: list[str]) -> None:
     if names:
         control_plane.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *names)
+
+
+@pytest.fixture(scope="session")
+def crd(control_plane: ControlPlane) -> str:
+    """The CRD, installed and established; its name."""
+    name = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={CRD}")
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", name)
+    wait_until(
+        # Unlike other commands, this one asks afresh and does not believe what kubectl remembers.
+        lambda: "serverlessprivateendpoints" in control_plane.kubectl("api-resources", "--categories=atlas").stdout,
+        "the API server to serve the kind",
+        timeout=30,
+    )
+    return name
+
+
+@pytest.fixture(scope="session")
+def group() -> Iterator[ServerGroup]:
+    """What ends all processes of the run, however it ends."""
+    group = ServerGroup(detached=False)
+    yield group
+    group.close()
+
+
+@pytest.fixture(scope="session")
+def atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
+    """The simulated Atlas that most tests share; each test has places of its own in it."""
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(PLACES))
+    yield atlas
+    atlas.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def observed_objects(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check every status that the whole run writes, and leave each in ``.cache`` for other checkers."""
+    if not any("crd" in _fixtures_of(item) for item in request.session.items):
+        yield
+        return
+    request.getfixturevalue("crd")
+    recorder = Recorder(request.getfixturevalue("control_plane"))
+    yield
+    recorder.stop()
+    bodies = recorder.distinct()
+    cache = ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    (cache / "observed-objects.jsonl").write_text("".join(json.dumps(body) + "\n" for body in bodies))
+    wrong = [f"{problem}: {json.dumps(body['status'])}" for body in bodies for problem in kstatus.problems(body)]
+    assert not wrong, "\n".join(wrong[:20])
+
+
+class RunOperator(Protocol):
+    """Starts an operator that serves the resources of one test."""
+
+    def __call__(self, *, label: str, atlas: Atlas, namespace: str, **settings: Any) -> OperatorProcess: ...
+
+
+@pytest.fixture(scope="session")
+def start_operator(
+    control_plane: ControlPlane, crd: str, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunOperator]:
+    """A starter of operators that serve the resources with one label only."""
+    started: list[OperatorProcess] = []
+
+    def start(*, label: str, atlas: Atlas, namespace: str, **settings: Any) -> OperatorProcess:
+        control_plane.kubectl("apply", "--filename=-", stdin=service_account(namespace, f"operator-{label}"))
+        operator = OperatorProcess.start(
+            group,
+            tmp_path_factory.mktemp(f"operator-{label}"),
+            kubeconfig=control_plane.kubeconfig_for(namespace, f"operator-{label}"),
+            atlas_url=atlas.url,
+            label_selector=f"world={label}",
+            **settings,
+        )
+        started.append(operator)
+        return operator
+
+    yield start
+    for operator in started:
+        operator.server.stop(kill=True)
+
+
+@pytest.fixture(scope="session")
+def shared_operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
+    """The operator that most tests share: it looks often, and calls things stalled soon."""
+    return start_operator(
+        label="shared", atlas=atlas, namespace="default", sync_interval="4s", stall_grace="3s", concurrency=64
+    )
+
+
+@pytest.fixture
+def resources(
+    control_plane: ControlPlane, shared_operator: OperatorProcess, make_namespace: MakeNamespace
+) -> Iterator[Resources]:
+    """A namespace with working credentials, whose resources the shared operator serves."""
+    resources = Resources(control_plane, make_namespace(), {"world": "shared"})
+    resources.secret()
+    yield resources
+    resources.close()
+
+
+@pytest.fixture(scope="session")
+def places() -> Iterator[Place]:
+    """All places of the shared Atlas, one by one."""
+    return (place(number) for number in range(PLACES))
+
+
+@pytest.fixture(name="place")
+def own_place(places: Iterator[Place]) -> Place:
+    """A place in the shared Atlas that no other test uses, with one endpoint that is RESERVED."""
+    return next(places)

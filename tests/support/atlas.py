@@ -1,0 +1,178 @@
+"""The simulated Atlas as a process of its own, and what tests do to it and ask it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from control_plane.process import wait_until
+
+if TYPE_CHECKING:
+    from control_plane.process import Server, ServerGroup
+
+COMMAND = str(Path(sys.executable).with_name("atlas-endpoints"))
+
+CLIENT_ID = "mdb_sa_id_5f7cac1adf5d6c6306f4b299"
+CLIENT_SECRET = "mdb_sa_sk_for-tests-only"
+READ_ONLY_CLIENT_ID = "mdb_sa_id_5f7cac1adf5d6c6306f4b2aa"
+PUBLIC_KEY, PRIVATE_KEY = "testkeys", "01234567-89ab-cdef-0123-456789abcdef"
+
+CLOUD_ENDPOINT = "vpce-0123456789abcdef0"
+OTHER_CLOUD_ENDPOINT = "vpce-0123456789abcdef1"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one endpoint is in the simulated Atlas."""
+
+    project: str
+    instance: str
+    endpoint: str
+
+    @property
+    def path(self) -> str:
+        """The path of the instance's endpoints, as a regular expression for faults."""
+        return f"/groups/{self.project}/.*/instance/{self.instance}/"
+
+    def spec(self, **fields: Any) -> dict[str, Any]:
+        """A spec for this endpoint."""
+        return {
+            "projectId": self.project,
+            "instanceName": self.instance,
+            "providerName": "AWS",
+            "endpointId": self.endpoint,
+            "credentialsSecretRef": {"name": "atlas-credentials"},
+            **fields,
+        }
+
+
+class Atlas:
+    """A running simulator."""
+
+    def __init__(self, server: Server, url: str) -> None:
+        self.server = server
+        self.url = url
+        self._http = httpx.Client(base_url=f"{url}/_simulator/", trust_env=False, timeout=30)
+
+    @classmethod
+    def start(cls, group: ServerGroup, folder: Path, seed: dict[str, Any], *, transition: float = 0.5) -> Atlas:
+        """Start a simulator on a free port."""
+        path = folder / "seed.json"
+        path.write_text(json.dumps(seed))
+        arguments = [COMMAND, "simulate", "--port", "0", "--seed", str(path), "--transition", str(transition)]
+        server = group.start("simulator", arguments, folder=folder)
+        address = re.compile(r"^Atlas simulator: (\S+)$", re.MULTILINE)
+        wait_until(
+            lambda: address.search(server.log.read_text()) is not None, "the simulator", servers=[server], timeout=60
+        )
+        found = address.search(server.log.read_text())
+        assert found is not None
+        return cls(server, found[1])
+
+    def requests(self, place: Place | None = None, method: str | None = None) -> list[dict[str, Any]]:
+        """The calls to the Admin API so far, of one place and method if asked for."""
+        return [
+            each
+            for each in self._http.get("requests").raise_for_status().json()
+            if (place is None or f"/groups/{place.project}/" in each["path"])
+            and (method is None or each["method"] == method)
+        ]
+
+    def patches(self, place: Place) -> list[dict[str, Any]]:
+        """The bodies of all PATCHes to a place, without what is in each of them."""
+        return [
+            {name: value for name, value in each["body"].items() if name != "providerName"}
+            for each in self.requests(place, "PATCH")
+            if each["path"].endswith(place.endpoint)
+        ]
+
+    def endpoint(self, place: Place) -> dict[str, Any]:
+        """The endpoint as Atlas has it."""
+        for project in self._http.get("state").raise_for_status().json()["projects"]:
+            for instance in project["instances"]:
+                for endpoint in instance["endpoints"]:
+                    if (project["id"], instance["name"], endpoint["_id"]) == (
+                        place.project,
+                        place.instance,
+                        place.endpoint,
+                    ):
+                        return dict(endpoint)
+        raise LookupError(place)
+
+    def change(self, place: Place, **fields: Any) -> None:
+        """Change an endpoint as a person in the Atlas UI would."""
+        endpoint = {"_id": place.endpoint, **fields}
+        self.post("endpoints", {"projectId": place.project, "instanceName": place.instance, "endpoint": endpoint})
+
+    def fail(self, place: Place, *, method: str | None = None, **fault: Any) -> None:
+        """Have calls about a place fail; see the simulator's faults."""
+        match = {"path": place.path, **({"method": method} if method else {})}
+        self.post("faults", [{"match": match, **fault}])
+
+    def heal(self) -> None:
+        """Clear all faults."""
+        self._http.delete("faults").raise_for_status()
+
+    def close(self) -> None:
+        """End the simulator."""
+        self._http.close()
+        self.server.stop(kill=True)
+
+    def post(self, what: str, body: Any) -> Any:
+        """Use the control API."""
+        answer = self._http.post(what, json=body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+
+def seed(projects: int, *, endpoints: int = 1, **extra: Any) -> dict[str, Any]:
+    """A world with a number of projects, each with one AWS instance ``shop`` and reserved endpoints in it."""
+    return {
+        "projects": [
+            {
+                "id": project_id(number),
+                "instances": [
+                    {
+                        "name": "shop",
+                        "providerName": "AWS",
+                        "regionName": "US_EAST_1",
+                        "endpoints": [
+                            {"_id": endpoint_id(number, index), "status": "RESERVED"} for index in range(endpoints)
+                        ],
+                    }
+                ],
+            }
+            for number in range(projects)
+        ],
+        "serviceAccounts": [
+            {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET, "roles": "*"},
+            {
+                "clientId": READ_ONLY_CLIENT_ID,
+                "clientSecret": CLIENT_SECRET,
+                "roles": {project_id(number): "GROUP_READ_ONLY" for number in range(projects)},
+            },
+        ],
+        "apiKeys": [{"publicKey": PUBLIC_KEY, "privateKey": PRIVATE_KEY, "roles": "*"}],
+        **extra,
+    }
+
+
+def project_id(number: int) -> str:
+    """The id of a seeded project."""
+    return f"5f7cac1adf5d6c63{number:08x}"
+
+
+def endpoint_id(project: int, index: int = 0) -> str:
+    """The id of a seeded endpoint."""
+    return f"6f7cac1a{project:08x}{index:08x}"
+
+
+def place(project: int, index: int = 0) -> Place:
+    """A seeded place."""
+    return Place(project_id(project), "shop", endpoint_id(project, index))

@@ -1,0 +1,94 @@
+"""The operator as a process of its own, under the ServiceAccount and RBAC that are shipped."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from control_plane.process import wait_until
+from support.atlas import COMMAND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from control_plane.process import Server, ServerGroup
+
+
+class OperatorProcess:
+    """A running operator."""
+
+    def __init__(self, server: Server, probes: str) -> None:
+        self.server = server
+        self.probes = probes
+
+    @classmethod
+    def start(  # each is a fact of its own
+        cls,
+        group: ServerGroup,
+        folder: Path,
+        *,
+        kubeconfig: Path,
+        atlas_url: str,
+        name: str = "operator",
+        wait: bool = True,
+        **settings: Any,
+    ) -> OperatorProcess:
+        """Start an operator and wait until it works.
+
+        Args:
+            group: ends it when the tests end.
+            folder: for its log.
+            kubeconfig: whom it is.
+            atlas_url: its Atlas.
+            name: of the log file.
+            wait: whether to wait until /readyz says so.
+            settings: flags by their names in Python.
+        """
+        settings = {"http_address": "127.0.0.1:0", "atlas_url": atlas_url, "log_format": "text", **settings}
+        flags = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+        command = ["/usr/bin/env", f"KUBECONFIG={kubeconfig}", COMMAND, "run", *flags]
+        server = group.start(name, command, folder=folder)
+        already = len(server.log.read_text())
+        address = re.compile(r"Started .*probes=\['([^']+)'")
+        wait_until(
+            lambda: address.search(server.log.read_text()[already:]) is not None,
+            "the operator",
+            servers=[server],
+            timeout=60,
+        )
+        found = address.search(server.log.read_text()[already:])
+        assert found is not None
+        process = cls(server, f"http://{found[1]}")
+        if wait:
+            wait_until(process.ready, "the operator to be ready", servers=[server], timeout=60)
+        return process
+
+    def ready(self) -> bool:
+        """Tell whether /readyz says so."""
+        return self.get("readyz").is_success
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask a probe or the metrics."""
+        return httpx.get(f"{self.probes}/{path}", trust_env=False, timeout=10)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all series with these labels."""
+        total = 0.0
+        for line in self.get("metrics").text.splitlines():
+            series, _, value = line.rpartition(" ")
+            if series.split("{")[0] == name and all(f'{label}="{text}"' in series for label, text in labels.items()):
+                total += float(value)
+        return total
+
+    def stop(self, *, kill: bool = False) -> int:
+        """End it by SIGTERM (or SIGKILL) and return its exit code, negative for a signal."""
+        self.server.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        return self.server.process.wait(30)
+
+    @property
+    def log(self) -> str:
+        """All that it has logged."""
+        return self.server.log.read_text(errors="replace")

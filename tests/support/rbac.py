@@ -1,0 +1,42 @@
+"""ServiceAccounts with exactly the rights that are shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def shipped_role() -> dict[str, Any]:
+    """The operator's ClusterRole as it is shipped."""
+    for path in sorted(DEPLOY.rglob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            if document and document.get("kind") == "ClusterRole":
+                return dict(document)
+    raise LookupError("deploy/ ships no ClusterRole")
+
+
+def service_account(namespace: str, name: str) -> str:
+    """Manifests of a ServiceAccount that may do what the shipped one may."""
+    role = shipped_role()
+    subject = {"kind": "ServiceAccount", "namespace": namespace, "name": name}
+    return yaml.safe_dump_all(
+        [
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
+            role,
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": f"{namespace}-{name}"},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": role["metadata"]["name"],
+                },
+                "subjects": [subject],
+            },
+        ]
+    )

@@ -1,0 +1,161 @@
+"""Resources on the API server, as tests make, change and await them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from support.atlas import CLIENT_ID, CLIENT_SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from control_plane import ControlPlane
+
+PATH = "/apis/atlas-endpoints.dev/v1alpha1/namespaces"
+MERGE = {"Content-Type": "application/merge-patch+json"}
+CREDENTIALS = {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+
+
+class Resources:
+    """The resources and Secrets of one namespace.
+
+    Args:
+        control_plane: where they are.
+        namespace: which one.
+        labels: that each resource gets, so that one operator of several serves it.
+    """
+
+    def __init__(self, control_plane: ControlPlane, namespace: str, labels: Mapping[str, str]) -> None:
+        self.namespace = namespace
+        self._labels = dict(labels)
+        self._http = control_plane.client()
+
+    def create(
+        self, name: str, spec: Mapping[str, Any], *, annotations: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Create a resource."""
+        metadata = {"name": name, "labels": self._labels, "annotations": dict(annotations or {})}
+        body = {
+            "apiVersion": "atlas-endpoints.dev/v1alpha1",
+            "kind": "ServerlessPrivateEndpoint",
+            "metadata": metadata,
+            "spec": dict(spec),
+        }
+        return _json(self._http.post(self._path(), params={"fieldValidation": "Strict"}, json=body))
+
+    def edit(self, name: str, **spec: Any) -> dict[str, Any]:
+        """Change fields of a spec; ``None`` removes one."""
+        return self.patch(name, {"spec": spec})
+
+    def annotate(self, name: str, annotations: Mapping[str, str | None]) -> dict[str, Any]:
+        """Change annotations; ``None`` removes one."""
+        return self.patch(name, {"metadata": {"annotations": dict(annotations)}})
+
+    def patch(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply a merge patch to a resource."""
+        return _json(self._http.patch(self._path(name), content=json.dumps(patch), headers=MERGE))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Read a resource."""
+        return _json(self._http.get(self._path(name)))
+
+    def delete(self, name: str) -> None:
+        """Delete a resource."""
+        self._http.delete(self._path(name)).raise_for_status()
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is such a resource."""
+        return self._http.get(self._path(name)).status_code == httpx.codes.OK
+
+    def secret(self, name: str = "atlas-credentials", data: Mapping[str, str] | None = None) -> None:
+        """Create or replace a Secret; by default with credentials that work."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "stringData": dict(CREDENTIALS if data is None else data),
+        }
+        collection = f"/api/v1/namespaces/{self.namespace}/secrets"
+        self._http.delete(f"{collection}/{name}")
+        _json(self._http.post(collection, json=body))
+
+    def delete_secret(self, name: str = "atlas-credentials") -> None:
+        """Delete a Secret."""
+        self._http.delete(f"/api/v1/namespaces/{self.namespace}/secrets/{name}").raise_for_status()
+
+    def wait(
+        self, name: str, what: Callable[[dict[str, Any]], bool], *, timeout: float = 30.0, says: str = ""
+    ) -> dict[str, Any]:
+        """Wait until a resource is as expected, and give it.
+
+        Raises:
+            AssertionError: it is not in time; the text shows its last status.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            body = self.get(name)
+            if what(body):
+                return body
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{name} is not {says or 'as expected'} after {timeout:.0f} s: {told(body)}")
+            time.sleep(0.05)
+
+    def wait_ready(self, name: str, *, timeout: float = 30.0) -> dict[str, Any]:
+        """Wait until the present generation is ready."""
+        return self.wait(
+            name, lambda body: observed(body) and ready(body)["status"] == "True", timeout=timeout, says="ready"
+        )
+
+    def wait_reason(self, name: str, reason: str, *, pair: str | None = None, timeout: float = 30.0) -> dict[str, Any]:
+        """Wait until Ready of the present generation has a reason, with ``Reconciling`` or ``Stalled`` if told."""
+        return self.wait(
+            name,
+            lambda body: (
+                observed(body)
+                and ready(body)["reason"] == reason
+                and (pair is None or condition(body, pair) is not None)
+            ),
+            timeout=timeout,
+            says=f"{reason} {pair or ''}",
+        )
+
+    def close(self) -> None:
+        """Let go of the API server."""
+        self._http.close()
+
+    def _path(self, name: str = "") -> str:
+        return f"{PATH}/{self.namespace}/serverlessprivateendpoints/{name}".rstrip("/")
+
+
+def condition(body: Mapping[str, Any], type_: str) -> dict[str, Any] | None:
+    """A condition of a resource by its type."""
+    conditions = body.get("status", {}).get("conditions", [])
+    return next((each for each in conditions if each["type"] == type_), None)
+
+
+def ready(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition Ready, or an empty one."""
+    return condition(body, "Ready") or {"status": "", "reason": "", "message": ""}
+
+
+def observed(body: Mapping[str, Any]) -> bool:
+    """Tell whether the status speaks about the present generation."""
+    return bool(body["status"]["observedGeneration"] == body["metadata"]["generation"])
+
+
+def told(body: Mapping[str, Any]) -> str:
+    """A resource in short, for messages."""
+    status = body.get("status", {})
+    conditions = [
+        f"{each['type']}={each['status']} {each['reason']}: {each['message']}" for each in status.get("conditions", [])
+    ]
+    return json.dumps({"generation": body["metadata"]["generation"], **status, "conditions": conditions}, indent=2)
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.is_success, answer.text
+    return dict(answer.json())
