@@ -1,6 +1,5 @@
 """Who may do what: service accounts and API keys, their roles and IP access lists."""
 
-from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Literal
 
@@ -94,11 +93,7 @@ class Credentials:
         else:
             self.api_keys[principal.public_key] = principal
 
-    def remove(self, name: str) -> bool:
-        """Remove credentials by public name; return whether there were any."""
-        found = self.service_accounts.pop(name, None) or self.api_keys.pop(name, None)
-        return found is not None
-
-    def __iter__(self) -> Iterator[ServiceAccount | ApiKey]:
-        yield from self.service_accounts.values()
-        yield from self.api_keys.values()
+    def remove(self, name: str) -> None:
+        """Remove credentials by public name, if there are any."""
+        self.service_accounts.pop(name, None)
+        self.api_keys.pop(name, None)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from atlas_endpoints.simulator.credentials import ApiKey
 from unit.simulator.harness import ABSENT_PROJECT, OTHER_PROJECT, PROJECT, Atlas, collection, endpoint
 
 
@@ -51,6 +52,16 @@ async def test_the_refusal_of_an_address_names_it(atlas: Atlas) -> None:
 
     assert answer.json()["parameters"] == ["127.0.0.1"]
     assert "127.0.0.1" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [("10.1.2.3", True), ("11.1.2.3", False), ("::ffff:10.1.2.3", True), ("fd00::1", True), ("fd01::1", False)],
+)
+def test_an_access_list_holds_networks_of_both_kinds(address: str, allowed: bool) -> None:
+    key = {"publicKey": "k", "privateKey": "p", "accessList": ["10.0.0.0/8", "fd00::/16"]}
+
+    assert ApiKey.model_validate(key).allows(address) == allowed
 
 
 async def test_the_access_list_does_not_hold_for_getting_a_token(atlas: Atlas) -> None:

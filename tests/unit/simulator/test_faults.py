@@ -64,6 +64,14 @@ async def test_an_empty_200_and_a_redirect_have_no_body(atlas: Atlas) -> None:
     assert (redirect.status_code, redirect.headers["Location"], redirect.content) == (302, "http://192.0.2.1/", b"")
 
 
+async def test_a_status_that_nobody_knows_can_be_answered(atlas: Atlas) -> None:
+    await atlas.control("faults", {"status": 599})
+
+    answer = await atlas.http.get(collection())
+
+    assert (answer.status_code, answer.json()["reason"]) == (599, "Unknown")
+
+
 async def test_the_content_type_may_be_another(atlas: Atlas) -> None:
     await atlas.control("faults", {"status": 200, "body": "[]", "headers": {"content-type": "text/plain"}})
 
