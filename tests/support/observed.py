@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from control_plane.process import wait_until
+
 if TYPE_CHECKING:
     from control_plane import ControlPlane
 
@@ -20,6 +22,8 @@ class Recorder:
     def __init__(self, control_plane: ControlPlane) -> None:
         self.bodies: list[dict[str, Any]] = []
         self._http = control_plane.client()
+        # Right after a CRD was established the API server may still answer 429: "storage is (re)initializing".
+        wait_until(lambda: self._http.get(PATH).is_success, "the API server to list the resources", timeout=30)
         self._version = self._http.get(PATH).raise_for_status().json()["metadata"]["resourceVersion"]
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="status recorder", daemon=True)
