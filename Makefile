@@ -71,4 +71,4 @@ test: check control-plane ## everything: check, then the operator on a real cont
 
 .PHONY: demo
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running
-	@$(BIN)/python tests/demo.py
+	@PYTHONPATH=tests $(BIN)/python -m demo

@@ -1,0 +1,191 @@
+"""What the demo happens on: a control plane, a simulated Atlas and an operator, certain to end with this process."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import yaml
+
+from control_plane import ControlPlane, Programs
+from control_plane.ports import free_port
+from control_plane.process import Server, ServerGroup, wait_until
+from demo.atlas import SimulatedAtlas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from demo.terminal import Terminal
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = Path(sys.executable).with_name("atlas-endpoints")
+SAMPLE = ROOT / "deploy" / "samples" / "aws-full.yaml"
+OPERATOR = "atlas-endpoints"
+"""The operator's namespace and ServiceAccount; see deploy/rbac.yaml."""
+
+START_TIMEOUT = 30.0
+"""Seconds until the simulator and the operator have to answer: two on an idle machine."""
+
+TRANSITION = 2
+"""Seconds that the simulated Atlas takes for each change of an endpoint's state; the real one takes a minute or two."""
+
+
+class UnexpectedError(Exception):
+    """Something happened otherwise than the story says."""
+
+
+class Stage:
+    """Everything that runs, as a context manager.
+
+    Attributes:
+        terminal: Where the story is told.
+        control_plane: The Kubernetes control plane.
+        kubectl_program: The kubectl that belongs to it.
+        atlas: The simulated Atlas.
+        client_id: Of the service account that the simulated Atlas knows.
+        client_secret: Of that service account; made up anew for each run.
+    """
+
+    def __init__(self, terminal: Terminal, programs: Programs) -> None:
+        self.terminal = terminal
+        self.kubectl_program = programs.kubectl
+        self.control_plane = ControlPlane(programs)
+        self.client_id = f"mdb_sa_id_{secrets.token_hex(12)}"
+        self.client_secret = f"mdb_sa_sk_{secrets.token_hex(16)}"
+        self.atlas = SimulatedAtlas(f"http://127.0.0.1:{free_port()}")
+        self._probes = f"127.0.0.1:{free_port()}"
+        self._operator: Server | None = None
+        self._cleanup = ExitStack()
+        self._servers: list[Server] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atlas-endpoints-demo-")))
+            stack.callback(self.atlas.close)
+            stack.callback(self.control_plane.stop)
+            self._group = ServerGroup(detached=False)
+            stack.callback(self._group.close)
+            self._cleanup = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def operator_url(self) -> str:
+        """Where the operator serves /livez, /readyz and /metrics."""
+        return f"http://{self._probes}"
+
+    @property
+    def operator_log(self) -> Path:
+        """What the operator says."""
+        return self._folder / "operator.log"
+
+    @property
+    def operator_pid(self) -> int | None:
+        """The operator's process, once it runs."""
+        return self._operator.process.pid if self._operator else None
+
+    def start_atlas(self) -> None:
+        """Start the simulated Atlas, with the endpoint that the samples name."""
+        seed = self._folder / "seed.json"
+        seed.write_text(json.dumps(self._seed()))
+        port = self.atlas.url.rpartition(":")[2]
+        arguments = ["simulate", "--port", port, "--seed", str(seed), "--transition", str(TRANSITION)]
+        self._start("simulator", [str(COMMAND), *arguments])
+        self.wait(self.atlas.answers, "the simulated Atlas to answer", timeout=START_TIMEOUT)
+
+    def start_operator(self) -> None:
+        """Start the operator under the ServiceAccount that it has in a cluster, so with no more rights than there."""
+        kubeconfig = self.control_plane.kubeconfig_for(OPERATOR, OPERATOR)
+        arguments = ["run", "--atlas-url", self.atlas.url, "--http-address", self._probes]
+        self.terminal.command(["atlas-endpoints", *arguments])
+        # Its environment is empty but for this, so that no setting of the user's gets in.
+        environment = ["env", f"KUBECONFIG={kubeconfig}", "ATLAS_ENDPOINTS_LOG_FORMAT=text"]
+        self._operator = self._start("operator", [*environment, str(COMMAND), *arguments])
+        self.wait(self._is_ready, "the operator to be ready", timeout=START_TIMEOUT)
+
+    def stop_operator(self) -> None:
+        """Ask the operator to end, and expect that it does so with code 0."""
+        if self._operator is not None:
+            self._servers.remove(self._operator)
+            self._operator.stop(kill=False)
+            if self._operator.process.returncode != 0:
+                raise UnexpectedError(f"the operator ended with code {self._operator.process.returncode}, not 0")
+
+    def kubectl(self, *words: str, hide: str | None = None) -> str:
+        """Run kubectl before everybody's eyes.
+
+        Args:
+            words: Its arguments.
+            hide: A secret among them that is not shown.
+
+        Returns:
+            What it printed.
+
+        Raises:
+            KubectlError: It failed.
+        """
+        self.terminal.command(["kubectl", *(word.replace(hide, "***") if hide else word for word in words)])
+        output = self.control_plane.kubectl(*words).stdout
+        self.terminal.output(output)
+        return output
+
+    def resource(self, name: str) -> Any:
+        """Read a ServerlessPrivateEndpoint, unseen."""
+        return json.loads(self.control_plane.kubectl("get", "spe", name, "--output=json").stdout)
+
+    def wait(self, is_met: Callable[[], bool], what: str, *, timeout: float) -> None:
+        """Wait for something that is expected soon, while all servers run.
+
+        Args:
+            is_met: Whether it is so by now.
+            what: What is waited for, in words that follow "in vain for".
+            timeout: Seconds to wait at most.
+        """
+        wait_until(is_met, what, servers=self._servers, timeout=timeout)
+
+    def check(self) -> None:
+        """Make sure that all servers still run."""
+        for server in self._servers:
+            server.check()
+
+    def last_words(self) -> str:
+        """Give the end of the operator's log, if there is one."""
+        log = self.operator_log
+        return "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+
+    def _start(self, name: str, command: list[str]) -> Server:
+        server = self._group.start(name, command, folder=self._folder)
+        self._servers.append(server)
+        return server
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.operator_url}/readyz", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def _seed(self) -> dict[str, Any]:
+        spec = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))["spec"]
+        instance = {
+            "name": spec["instanceName"],
+            "providerName": spec["providerName"],
+            "regionName": "US_EAST_1",
+            "endpoints": [{"_id": spec["endpointId"], "status": "RESERVED"}],
+        }
+        account = {
+            "clientId": self.client_id,
+            "clientSecret": self.client_secret,
+            "roles": {spec["projectId"]: "GROUP_OWNER"},
+        }
+        return {"projects": [{"id": spec["projectId"], "instances": [instance]}], "serviceAccounts": [account]}
