@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 START_TIMEOUT = 60.0
 """Seconds until a server has to be ready: a few on an idle machine, many more on a busy one."""
 
+PROBE_TIMEOUT = 3.0
+"""Seconds until a question about readiness is asked anew; what answers may be a stranger who says nothing."""
+
 
 class ControlPlaneError(Exception):
     """The control plane was used in a way it does not work."""
@@ -302,6 +305,6 @@ class ControlPlane:
 
 def _succeeds(client: httpx.Client, path: str) -> bool:
     try:
-        return client.get(path).is_success
+        return client.get(path, timeout=PROBE_TIMEOUT).is_success
     except httpx.TransportError:
         return False
