@@ -92,11 +92,10 @@ class Digest:
             value = hashlib.sha256(seed.encode()).hexdigest()[:32]
         else:
             value = self._world.names.hex(32)
-        known = self._nonces.get(value)
-        if known is None or now - known.issued > switches.nonce_lifetime:
-            self._nonces[value] = _Nonce(now)
-            if len(self._nonces) > _KEPT_NONCES:
-                self._nonces.popitem(last=False)
+        # Whoever shares a nonce gets it with its whole life before it, and with the counters that others have used.
+        self._nonces.setdefault(value, _Nonce(now)).issued = now
+        if len(self._nonces) > _KEPT_NONCES:
+            self._nonces.popitem(last=False)
         return value
 
 

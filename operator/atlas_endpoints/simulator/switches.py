@@ -28,7 +28,7 @@ class DigestSwitches(Document):
             ``nonceBucket`` seconds share one.
         nonce_count: Which counters are accepted: ``any``; ``unused``: each value once per nonce; ``rising``: each
             greater than all before it on that nonce.
-        nonce_lifetime: Seconds until a nonce is stale.
+        nonce_lifetime: Seconds after it was last handed out until a nonce is stale.
         nonce_bucket: Seconds that share one nonce with ``timeBucket``.
         algorithm: ``MD5`` or ``SHA-256``.
         qop: What the challenge offers.

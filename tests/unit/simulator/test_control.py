@@ -234,6 +234,14 @@ async def test_several_endpoints_are_put_at_once(atlas: Atlas) -> None:
     assert len((await atlas.call("GET", collection())).json()) == 4
 
 
+async def test_thousands_of_endpoints_are_put_at_once(atlas: Atlas) -> None:
+    documents = [AWS | {"endpoint": {"_id": f"{number:024x}", "comment": "x" * 80}} for number in range(6000)]
+
+    await atlas.control("endpoints", documents)
+
+    assert len((await atlas.call("GET", collection())).json()) == 6001
+
+
 async def test_a_status_put_by_hand_stays_until_a_request_moves_it(atlas: Atlas) -> None:
     await atlas.control("endpoints", AWS | {"endpoint": {"_id": AWS_ENDPOINT, "status": "DELETING"}})
     atlas.clock.advance(3000)

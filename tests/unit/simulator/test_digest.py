@@ -215,6 +215,14 @@ async def test_a_repeated_nonce_remembers_its_counters(client: DigestClient) -> 
     assert (await client.send(2)).status_code == 200
 
 
+async def test_a_repeated_nonce_is_never_handed_out_with_its_life_half_over(client: DigestClient) -> None:
+    await _digest(client, nonces="timeBucket", nonceBucket=600, nonceLifetime=10)
+    for _ in range(3):
+        await client.greet()
+        client.atlas.clock.advance(10)
+        assert (await client.send(1)).status_code == 200
+
+
 async def test_sha_256_is_offered_and_checked(client: DigestClient) -> None:
     await _digest(client, algorithm="SHA-256")
     old = await client.send(1)
