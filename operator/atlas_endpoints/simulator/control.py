@@ -151,9 +151,9 @@ class Control:
         self._simulator.faults.add(_json(request))
         return self._faults(request)
 
-    def _clear_faults(self, _request: Request) -> Any:
-        self._simulator.faults.clear()
-        return []
+    def _clear_faults(self, request: Request) -> Any:
+        self._simulator.faults.clear(request.query.get("path"))
+        return self._faults(request)
 
     def _put_endpoints(self, request: Request) -> Any:
         document = _json(request)

@@ -169,9 +169,9 @@ class Faults:
         self._active += [ActiveFault(each, each.times) for each in parse(_FAULTS, faults, what="faults")]
         return len(self._active)
 
-    def clear(self) -> None:
-        """Let everything go right again."""
-        self._active = []
+    def clear(self, path: str | None = None) -> None:
+        """Let everything go right again, or only what goes wrong by faults with exactly this ``match.path``."""
+        self._active = [each for each in self._active if path is not None and each.fault.match.path != path]
 
     def take(self, method: str, path: str) -> ActiveFault | None:
         """Return the fault that happens to a request, and count it."""

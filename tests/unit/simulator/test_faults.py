@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -205,6 +206,16 @@ async def test_faults_never_hit_the_control_api(atlas: Atlas) -> None:
     await atlas.control("faults", {"drop": "before"})
 
     assert (await atlas.control("mode"))["mode"] == "normal"
+
+
+async def test_faults_of_one_pattern_can_be_cleared_alone(atlas: Atlas) -> None:
+    one, other = "/groups/.*/endpoint$", "/groups/.*/endpoint/"
+    await atlas.control("faults", [{"status": 503, "match": {"path": path}} for path in (one, other, one)])
+
+    left = await atlas.control(f"faults?path={quote(one)}", method="DELETE")
+
+    assert [each["match"] for each in left] == [{"path": other}]
+    assert (await atlas.call("GET", collection())).status_code == 200
 
 
 async def test_clearing_the_faults_heals_everything(atlas: Atlas) -> None:
