@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from control_plane import ControlPlane, provide_programs
 from control_plane.process import ServerGroup, wait_until
 from support import kstatus
 from support.atlas import Atlas, Place, place, seed
+from support.fixtures import MakeNamespace, RunOperator
 from support.observed import Recorder
 from support.operator_process import OperatorProcess
 from support.rbac import service_account
@@ -26,12 +27,6 @@ CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 
 PLACES = 200
 """Projects in the shared Atlas: more than there are tests."""
-
-
-class MakeNamespace(Protocol):
-    """Makes a namespace with labels and returns its name."""
-
-    def __call__(self, labels: Mapping[str, str] | None = None) -> str: ...
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -105,6 +100,10 @@ def crd(control_plane: ControlPlane) -> str:
         "the API server to serve the kind",
         timeout=30,
     )
+    with control_plane.client() as client:
+        # For a moment it answers 429, "storage is (re)initializing".
+        path = "/apis/atlas-endpoints.dev/v1alpha1/serverlessprivateendpoints"
+        wait_until(lambda: client.get(path).is_success, "the API server to list the kind", timeout=30)
     return name
 
 
@@ -140,12 +139,6 @@ def observed_objects(request: pytest.FixtureRequest) -> Iterator[None]:
     (cache / "observed-objects.jsonl").write_text("".join(json.dumps(body) + "\n" for body in bodies))
     wrong = [f"{problem}: {json.dumps(body['status'])}" for body in bodies for problem in kstatus.problems(body)]
     assert not wrong, "\n".join(wrong[:20])
-
-
-class RunOperator(Protocol):
-    """Starts an operator that serves the resources of one test."""
-
-    def __call__(self, *, label: str, atlas: Atlas, namespace: str, **settings: Any) -> OperatorProcess: ...
 
 
 @pytest.fixture(scope="session")

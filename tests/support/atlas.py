@@ -110,6 +110,10 @@ class Atlas:
         endpoint = {"_id": place.endpoint, **fields}
         self.post("endpoints", {"projectId": place.project, "instanceName": place.instance, "endpoint": endpoint})
 
+    def connect(self, place: Place, comment: str | None = None) -> None:
+        """Have an endpoint connected already, so that a resource that wants just that is ready at once."""
+        self.change(place, status="AVAILABLE", cloudProviderEndpointId=CLOUD_ENDPOINT, comment=comment)
+
     def fail(self, place: Place, *, method: str | None = None, **fault: Any) -> None:
         """Have calls about a place fail; see the simulator's faults."""
         match = {"path": place.path, **({"method": method} if method else {})}

@@ -63,6 +63,10 @@ class Resources:
         """Read a resource."""
         return _json(self._http.get(self._path(name)))
 
+    def all(self) -> list[dict[str, Any]]:
+        """Read all resources."""
+        return list(_json(self._http.get(self._path()))["items"])
+
     def delete(self, name: str) -> None:
         """Delete a resource."""
         self._http.delete(self._path(name)).raise_for_status()
