@@ -12,7 +12,6 @@ from control_plane import ControlPlane, provide_programs
 from control_plane.process import ServerGroup, wait_until
 from support import kstatus
 from support.atlas import Atlas, Place, place, seed
-from support.fixtures import MakeNamespace, RunOperator
 from support.observed import Recorder
 from support.operator_process import OperatorProcess
 from support.rbac import service_account
@@ -20,6 +19,8 @@ from support.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from support.fixtures import MakeNamespace, RunOperator
 
 
 ROOT = Path(__file__).parents[2]

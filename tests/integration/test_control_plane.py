@@ -26,7 +26,7 @@ from control_plane.programs import ASSETS_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from integration.conftest import MakeNamespace
+    from support.fixtures import MakeNamespace
 
 SOON = 30.0
 PYTHON_ENVIRONMENT = os.environ | {"PYTHONPATH": str(MODULE.parent)}
