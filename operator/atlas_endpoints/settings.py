@@ -121,5 +121,9 @@ class SimulatorSettings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen at")
     port: int = Field(8090, ge=0, le=65535, description="Port to listen at; 0 takes a free one")
     seed: Path | None = Field(None, description="JSON file with projects, instances, endpoints and credentials")
-    transition: float = Field(2.0, ge=0, description="Seconds that each change of an endpoint's state takes")
-    latency: float = Field(0.0, ge=0, description="Seconds that each answer takes")
+    transition: float | None = Field(
+        None, ge=0, description="Seconds that each change of an endpoint's state takes; 2 where the seed does not say"
+    )
+    latency: float | None = Field(
+        None, ge=0, description="Seconds that each answer takes; 0 where the seed does not say"
+    )
