@@ -228,40 +228,44 @@ async def run(settings: OperatorSettings) -> None:
     """Run the operator until SIGTERM or SIGINT.
 
     Raises:
-        ValueError: a setting is wrong.
+        NoClusterError: it is not known where the API server is.
+        OSError: the address of the probes is not to be had.
+        ValueError: the CA file is not usable.
         Exception: the operator cannot go on; the process should be restarted.
     """
+    connection = await Connection.open()
     metrics = Metrics(__version__)
     client = AtlasClient(
-        settings.base_url,
+        settings.atlas_url,
         user_agent=f"atlas-endpoints/{__version__}",
         on_request=metrics.requested,
         ca_file=settings.ca_file,
         max_connections=max(64, settings.concurrency),
     )
-    connection = await Connection.open()
     operator = Operator(settings, connection, client, metrics)
-    server = await probes.serve(
-        settings.http_address, live=operator.live, ready=operator.ready, metrics=metrics.exposition
-    )
-    logger.info(
-        "Started",
-        extra={
-            "version": __version__,
-            "kubernetes": connection.server,
-            "atlas": settings.base_url,
-            "probes": [f"{address[0]}:{address[1]}" for address in server.addresses],
-        },
-    )
     stop = asyncio.Event()
     _on_signals(stop)
     try:
-        await operator.run(stop)
+        server = await probes.serve(
+            settings.http_address, live=operator.live, ready=operator.ready, metrics=metrics.exposition
+        )
+        logger.info(
+            "Started",
+            extra={
+                "version": __version__,
+                "kubernetes": connection.server,
+                "atlas": settings.atlas_url,
+                "probes": [f"{address[0]}:{address[1]}" for address in server.addresses],
+            },
+        )
+        try:
+            await operator.run(stop)
+        finally:
+            await server.cleanup()
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await client.aclose()
-        await server.cleanup()
         await connection.close()
 
 

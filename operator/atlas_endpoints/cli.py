@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
 from atlas_endpoints import app, simulator
+from atlas_endpoints.cluster.errors import NoClusterError
 from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
 from atlas_endpoints.telemetry import logs
 
@@ -61,6 +62,9 @@ def _operate(settings: OperatorSettings) -> int:
     logs.configure(settings.log_format, settings.log_level)
     try:
         asyncio.run(app.run(settings))
+    except (NoClusterError, OSError, ValueError) as error:
+        logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
+        return FAILED
     except Exception:
         logger.exception("The operator cannot go on")
         return FAILED

@@ -3,10 +3,10 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import durationpy
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from atlas_endpoints.atlas.client import check_base_url
@@ -32,6 +32,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+DEFAULT_URL = "https://cloud.mongodb.com"
 ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
 
 
@@ -40,11 +41,12 @@ class OperatorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_", extra="ignore", frozen=True)
 
-    atlas_url: str = Field("https://cloud.mongodb.com", description="Address of the Atlas Admin API")
+    # Before the address, whose check needs it.
     allow_plain_http: bool = Field(
         default=False,
         description="Accept an http:// address of Atlas that is not this machine; for test clusters, as credentials travel readable",
     )
+    atlas_url: str = Field(DEFAULT_URL, description="Address of the Atlas Admin API")
     ca_file: Path | None = Field(None, description="Certificates to trust for Atlas instead of the system's, as PEM")
     namespaces: Names = Field((), description="Namespaces to watch, separated by commas; all when empty")
     label_selector: str = Field("", description="Serve only resources with these labels")
@@ -67,8 +69,8 @@ class OperatorSettings(BaseSettings):
 
     @field_validator("atlas_url")
     @classmethod
-    def _not_empty(cls, value: str) -> str:
-        return value or "https://cloud.mongodb.com"
+    def _can_be_trusted(cls, value: str, info: ValidationInfo) -> str:
+        return check_base_url(value or DEFAULT_URL, allow_plain_http=info.data.get("allow_plain_http", False))
 
     @field_validator("sync_interval")
     @classmethod
@@ -93,16 +95,6 @@ class OperatorSettings(BaseSettings):
         if ADDRESS.fullmatch(value) is None:
             raise ValueError("must be host:port, such as 0.0.0.0:8080 or 127.0.0.1:0")
         return value
-
-    @model_validator(mode="after")
-    def _atlas_can_be_trusted(self) -> Self:
-        check_base_url(self.atlas_url, allow_plain_http=self.allow_plain_http)
-        return self
-
-    @property
-    def base_url(self) -> str:
-        """The address of Atlas as the client wants it."""
-        return check_base_url(self.atlas_url, allow_plain_http=self.allow_plain_http)
 
     @property
     def default_secret(self) -> tuple[str, str] | None:

@@ -2,19 +2,27 @@
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from typing import Self, TypeAlias
 
 import aiohttp
 import kopf
 from kubernetes.aio import client, config
 from kubernetes.aio.client.rest import RESTClientObject
 
+from atlas_endpoints.cluster.errors import NoClusterError
+
 logger = logging.getLogger(__name__)
 
-RELOAD = 300.0
-"""Seconds after which a kubeconfig is read again, since tokens in it (or behind it) expire."""
+RELOAD_POD, RELOAD_KUBECONFIG = 60.0, 300.0
+"""Seconds after which the ServiceAccount's token, or a kubeconfig, is read again: tokens in them (or behind them) expire.
+The kubelet renews a token long before; a kubeconfig may start a program to get one."""
 
 CONNECTIONS = 30
 """For each of the two clients; without a bound, a burst of events opens a connection for every object."""
+
+Load: TypeAlias = Callable[[client.Configuration], Awaitable[None]]
+"""Reads a configuration from where it is kept."""
 
 
 class Connection:
@@ -27,18 +35,26 @@ class Connection:
         self._sessions: list[aiohttp.ClientSession] = []
 
     @classmethod
-    async def open(cls) -> "Connection":
+    async def open(cls) -> Self:
         """Connect as the Pod's ServiceAccount, or outside a cluster by kubeconfig (``KUBECONFIG``, ``~/.kube/config``).
 
         Raises:
-            config.ConfigException: there is neither.
+            NoClusterError: there is neither.
         """
         configuration = client.Configuration()
+        load, seconds = _load_from_pod, RELOAD_POD
         try:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
+            await load(configuration)
         except config.ConfigException:
-            await _load_kubeconfig(configuration)
-            configuration.refresh_api_key_hook = _Reload()  # type: ignore[assignment]  # typed as None, documented as a function
+            load, seconds = _load_kubeconfig, RELOAD_KUBECONFIG
+            try:
+                await load(configuration)
+            except (config.ConfigException, OSError) as error:
+                raise NoClusterError(
+                    "The Kubernetes API is not known: this is no Pod with a ServiceAccount, and the kubeconfig (the variable"
+                    f" KUBECONFIG, else ~/.kube/config) is of no use: {error}"
+                ) from error
+        _Reload(load, seconds, time.monotonic).attach(configuration)
         return cls(configuration)
 
     @property
@@ -57,7 +73,8 @@ class Connection:
             middlewares=[self._authorize],
             trust_env=True,
         )
-        self._sessions.append(session)
+        # kopf closes a session that was refused, and then asks for another.
+        self._sessions = [*(each for each in self._sessions if not each.closed), session]
         return kopf.AiohttpSession(server=self.server, aiohttp_session=session)
 
     async def close(self) -> None:
@@ -76,20 +93,39 @@ class Connection:
 
 
 class _Reload:
-    """Reads the kubeconfig again from time to time; what cannot be read now is tried again later."""
+    """Reads a configuration again from time to time, before a call that needs its token.
 
-    def __init__(self) -> None:
-        self._read = time.monotonic()
+    Args:
+        load: reads it.
+        seconds: between readings.
+        monotonic: seconds that only grow.
+    """
+
+    def __init__(self, load: Load, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._read = monotonic()
+
+    def attach(self, configuration: client.Configuration) -> None:
+        """Have the client ask before each call."""
+        configuration.refresh_api_key_hook = self  # type: ignore[assignment]  # typed as None, documented as a function
 
     async def __call__(self, configuration: client.Configuration) -> None:
-        if time.monotonic() < self._read + RELOAD:
+        """Read again, if it is time; what cannot be read now is tried again later, and the old token serves meanwhile."""
+        if self._monotonic() < self._read + self._seconds:
             return
-        self._read = time.monotonic()
+        self._read = self._monotonic()
         try:
-            await _load_kubeconfig(configuration)
-        except (config.ConfigException, OSError):
-            logger.exception("The kubeconfig could not be read again; going on with what was in it")
-        configuration.refresh_api_key_hook = self  # type: ignore[assignment]  # as above
+            await self._load(configuration)
+        except Exception as error:  # noqa: BLE001  # files, YAML and programs fail in many ways, and none may end the call
+            # Only the class: a parser's message quotes what it could not read, which may be a token.
+            logger.warning("The configuration of the cluster could not be read again: %s", type(error).__name__)
+        self.attach(configuration)
+
+
+async def _load_from_pod(configuration: client.Configuration) -> None:
+    config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
 
 
 async def _load_kubeconfig(configuration: client.Configuration) -> None:

@@ -1,0 +1,57 @@
+"""Logs are lines for machines or for people, with the facts of each record."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from atlas_endpoints.telemetry import logs
+
+
+@pytest.fixture(autouse=True)
+def _root_logger_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_json_has_one_object_a_line_with_the_extra_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "INFO")
+
+    logging.getLogger("atlas_endpoints.app").info("Available", extra={"resource": "team/orders", "generation": 2})
+
+    record = json.loads(capsys.readouterr().err)
+    assert record.pop("timestamp")
+    assert record == {
+        "level": "INFO",
+        "logger": "atlas_endpoints.app",
+        "message": "Available",
+        "resource": "team/orders",
+        "generation": 2,
+    }
+
+
+def test_text_appends_the_extra_facts_to_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text", "INFO")
+
+    try:
+        int("broken")
+    except ValueError:
+        logging.getLogger("atlas_endpoints").exception("A pass failed", extra={"key": "team/orders"})
+
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first.endswith("ERROR   A pass failed  key=team/orders")
+    assert second == "Traceback (most recent call last):"
+
+
+def test_kopf_is_quiet_unless_somebody_debugs(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text", "INFO")
+    logging.getLogger("kopf.objects").info("chatter")
+    assert capsys.readouterr().err == ""
+
+    logs.configure("text", "DEBUG")
+    logging.getLogger("kopf.objects").debug("chatter")
+    assert "chatter" in capsys.readouterr().err

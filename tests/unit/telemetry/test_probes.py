@@ -1,0 +1,43 @@
+"""The probes tell what their checks tell, over real HTTP."""
+
+import httpx
+import pytest
+
+from atlas_endpoints.telemetry import probes
+
+
+async def _get(path: str, *, live: str | None = None, ready: str | None = None) -> httpx.Response:
+    server = await probes.serve("127.0.0.1:0", live=lambda: live, ready=lambda: ready, metrics=lambda: b"a_metric 1\n")
+    try:
+        port = server.addresses[0][1]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return await client.get(f"http://127.0.0.1:{port}{path}")
+    finally:
+        await server.cleanup()
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+async def test_a_probe_whose_check_finds_nothing_says_ok(path: str) -> None:
+    answer = await _get(path)
+
+    assert (answer.status_code, answer.text) == (200, "ok")
+
+
+async def test_a_probe_tells_what_its_own_check_found() -> None:
+    live = await _get("/livez", live="nobody watches", ready="not yet")
+    ready = await _get("/readyz", live="nobody watches", ready="not yet")
+
+    assert (live.status_code, live.text) == (503, "nobody watches")
+    assert (ready.status_code, ready.text) == (503, "not yet")
+
+
+async def test_metrics_have_the_media_type_of_prometheus() -> None:
+    answer = await _get("/metrics")
+
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.text == "a_metric 1\n"
+
+
+async def test_an_address_that_is_not_ours_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"192\.0\.2\.1"):
+        await probes.serve("192.0.2.1:0", live=lambda: None, ready=lambda: None, metrics=lambda: b"")

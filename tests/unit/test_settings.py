@@ -1,0 +1,80 @@
+"""Settings come from flags and the environment alike, and a wrong one is named."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from atlas_endpoints.settings import OperatorSettings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OperatorSettings.model_fields:
+        monkeypatch.delenv(f"ATLAS_ENDPOINTS_{name.upper()}", raising=False)
+
+
+def test_the_defaults_need_nothing() -> None:
+    settings = OperatorSettings()
+
+    assert settings.atlas_url == "https://cloud.mongodb.com"
+    assert settings.namespaces == ()
+    assert settings.default_secret is None
+    assert settings.sync_interval == timedelta(minutes=10)
+    assert settings.stall_grace == timedelta(minutes=2)
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "https://cloud.mongodbgov.com/")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_NAMESPACES", "team-a, team-b,")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_CREDENTIALS_SECRET", "operator/atlas")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_SYNC_INTERVAL", "1h30m")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_CONCURRENCY", "4")
+
+    settings = OperatorSettings()
+
+    assert settings.atlas_url == "https://cloud.mongodbgov.com"
+    assert settings.namespaces == ("team-a", "team-b")
+    assert settings.default_secret == ("operator", "atlas")
+    assert settings.sync_interval == timedelta(minutes=90)
+    assert settings.concurrency == 4
+
+
+@pytest.mark.parametrize("name", ["ATLAS_URL", "NAMESPACES", "CREDENTIALS_SECRET", "LABEL_SELECTOR"])
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"ATLAS_ENDPOINTS_{name}", "")
+
+    assert OperatorSettings() == OperatorSettings.model_construct(**OperatorSettings().model_dump())
+    assert OperatorSettings().atlas_url == "https://cloud.mongodb.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("ATLAS_URL", "http://atlas.example.com", "plain http"),
+        ("ATLAS_URL", "cloud.mongodb.com", "must start with https"),
+        ("SYNC_INTERVAL", "10", "no duration; examples are"),
+        ("SYNC_INTERVAL", "48h", "from 1s to 24h"),
+        ("CREDENTIALS_SECRET", "atlas", "namespace/name"),
+        ("HTTP_ADDRESS", "8080", "host:port"),
+        ("CONCURRENCY", "0", "greater than or equal to 1"),
+        ("LOG_FORMAT", "xml", "'json' or 'text'"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"ATLAS_ENDPOINTS_{name}", value)
+
+    with pytest.raises(ValidationError, match=message):
+        OperatorSettings()
+
+
+def test_plain_http_is_for_this_machine_or_where_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "http://127.0.0.1:8090")
+    assert OperatorSettings().atlas_url == "http://127.0.0.1:8090"
+
+    monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "http://simulator.test:8090")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_ALLOW_PLAIN_HTTP", "true")
+    assert OperatorSettings().atlas_url == "http://simulator.test:8090"
