@@ -90,7 +90,7 @@ class ServiceAccountAuth(httpx.Auth):
         """
         refused = ""
         while True:
-            if self._lacks_token(refused) or (self._is_due() and not self._renewing.locked()):
+            if self._lacks_token(refused) or self._is_due():
                 attempts = self._attempts
                 async with self._renewing:
                     if self._failure and self._attempts > attempts and self._lacks_token(refused):

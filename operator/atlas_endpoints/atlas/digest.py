@@ -85,7 +85,7 @@ class DigestAuth(httpx.Auth):
                 response = yield request
                 if response.status_code != httpx.codes.UNAUTHORIZED:
                     return
-                challenge = _challenge_in(response)
+                challenge = _first_challenge_in(response)
             elif alone:  # another call found out meanwhile
                 self._one_at_a_time.release()
                 alone = False
@@ -97,29 +97,39 @@ class DigestAuth(httpx.Auth):
                     if alone or not self._one_at_a_time.locked():
                         self._shared = challenge
                     return
-                refused, challenge = challenge, _challenge_in(response)
-                if self._is_conclusive(refused, count, challenge, alone=alone):
+                offered = _challenge_in(response)
+                if self._is_conclusive(challenge, count, offered, alone=alone):
                     self._shared = None
                     return
-                if challenge.nonce == refused.nonce:
-                    # The server issues one nonce to everybody, and somebody used a higher count or this one. From now on
-                    # with nobody of ours beside; and if that does not help, beyond what another process counted to.
-                    if alone:
-                        self._counts[challenge.nonce] = max(count, _FAR + secrets.randbelow(_FAR))
-                    self._shared = None
-                    alone = alone or await self._one_at_a_time.acquire()
-                    self._shared = None
+                if offered is None:
+                    break
+                if offered.nonce == challenge.nonce:
+                    alone = await self._get_ahead(challenge.nonce, count, alone=alone)
+                challenge = offered
             self._shared = None
             raise _unavailable(request, "Atlas refuses one digest nonce after the other; the call is retried.")
         finally:
             if alone:
                 self._one_at_a_time.release()
 
-    def _is_conclusive(self, refused: _Challenge, count: int, challenge: _Challenge, *, alone: bool) -> bool:
+    async def _get_ahead(self, nonce: str, count: int, *, alone: bool) -> bool:
+        """Prepare for another attempt on a nonce that the server issues to everybody: somebody used a higher count.
+
+        First with no other call of ours beside; and if that did not help, beyond what another process has counted to.
+        """
+        if alone:
+            self._counts[nonce] = max(count, _FAR + secrets.randbelow(_FAR))
+        else:
+            self._shared = None  # no call begins beside the one that is alone now
+            await self._one_at_a_time.acquire()
+            self._shared = None  # nor beside this one
+        return True
+
+    def _is_conclusive(self, refused: _Challenge, count: int, offered: _Challenge | None, *, alone: bool) -> bool:
         """Tell whether a refusal leaves no other reason than the credentials themselves."""
-        if challenge.stale:
+        if offered is not None and offered.stale:
             return False
-        if challenge.nonce == refused.nonce:
+        if offered is not None and offered.nonce == refused.nonce:
             return alone and count > _FAR
         return count == self._counts.get(refused.nonce) == 1
 
@@ -139,11 +149,22 @@ async def _refuses_credentials(response: httpx.Response) -> bool:
     return error_body_from(await response.aread()).code not in AUTHENTICATED
 
 
-def _challenge_in(response: httpx.Response) -> _Challenge:
-    """Take the first challenge that we can answer.
+def _first_challenge_in(response: httpx.Response) -> _Challenge:
+    challenge = _challenge_in(response)
+    if challenge is None:
+        raise _unavailable(
+            response.request,
+            "Atlas refuses the call without asking for a digest, which API keys need; check ATLAS_URL and the proxies on "
+            "the way.",
+        )
+    return challenge
+
+
+def _challenge_in(response: httpx.Response) -> _Challenge | None:
+    """Take the first challenge that we can answer; None when no digest is asked for.
 
     Raises:
-        AtlasUnavailableError: there is none; it says what was asked for instead.
+        AtlasUnavailableError: only digests of other kinds are asked for; it says which.
     """
     asked_for = [fields for header in response.headers.get_list("www-authenticate") for fields in _digests(header)]
     for fields in asked_for:
@@ -162,11 +183,7 @@ def _challenge_in(response: httpx.Response) -> _Challenge:
     if asked_for:
         wanted = ", ".join(f"algorithm {fields.get('algorithm')} qop {fields.get('qop')}" for fields in asked_for)
         raise _unavailable(response.request, f"Atlas asks for a kind of digest that is not supported: {wanted}.")
-    raise _unavailable(
-        response.request,
-        "Atlas refuses the call without asking for a digest, which API keys need; check ATLAS_URL and the proxies on "
-        "the way.",
-    )
+    return None
 
 
 def _digests(header: str) -> Iterator[dict[str, str]]:

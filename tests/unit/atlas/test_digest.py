@@ -53,9 +53,14 @@ async def call(client: AtlasClient, credentials: ApiKey = KEY) -> str:
 
 
 async def many(client: AtlasClient, rounds: int = ROUNDS, credentials: ApiKey = KEY) -> Counter[str]:
+    """Calls by sixteen callers that do not wait for each other."""
     outcomes: Counter[str] = Counter()
-    for _ in range(rounds):
-        outcomes.update(await asyncio.gather(*(call(client, credentials) for _ in range(CONCURRENT))))
+
+    async def caller() -> None:
+        for _ in range(rounds):
+            outcomes[await call(client, credentials)] += 1
+
+    await asyncio.gather(*(caller() for _ in range(CONCURRENT)))
     return outcomes
 
 
@@ -174,6 +179,24 @@ async def test_a_first_call_that_hangs_does_not_keep_the_next_one_from_finding_o
         assert await second == "ok"
         with pytest.raises(asyncio.CancelledError):
             await first
+
+
+@pytest.mark.parametrize("calls_before", [0, 1])
+async def test_a_refusal_without_a_challenge_is_final_only_for_a_fresh_nonce(calls_before: int) -> None:
+    server, refuses = DigestServer(), [False]
+
+    async def handle(request: web.Request) -> web.Response:
+        if refuses[0] and "Authorization" in request.headers:
+            return web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)
+        return await server.handle(request)
+
+    async with serving(handle) as url, client_of(url) as client:
+        for _ in range(calls_before):
+            assert await call(client) == "ok"
+        refuses[0] = True
+        assert await call(client) == ("AtlasUnavailableError" if calls_before else "CredentialsInvalidError")
+        refuses[0] = False
+        assert await call(client) == "ok"
 
 
 CHALLENGES: dict[str, tuple[list[str], str]] = {
