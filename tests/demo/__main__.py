@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
@@ -33,6 +34,7 @@ FAILURES = (
     ControlPlaneError,
     ServerExitedError,
     TimeoutError,
+    subprocess.TimeoutExpired,
     httpx.HTTPError,
     ToolchainError,
     BuildError,
@@ -48,8 +50,8 @@ def main() -> int:
     """
     os.chdir(ROOT)
     terminal = Terminal(sys.stdout)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # so that everything is cleaned up, as with Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # so that everything is cleaned up
     started = time.monotonic()
     try:
         with Stage(terminal, provide_programs()) as stage:
@@ -84,7 +86,7 @@ def _keep(stage: Stage) -> None:
     say.heading("Everything stays up until Ctrl-C. In another terminal:")
     say.output(f"export KUBECONFIG={stage.control_plane.kubeconfig}")
     say.output(f"alias kubectl={stage.kubectl_program}")
-    say.output(f"kubectl edit spe {story.NAME}")
+    say.output(f"kubectl edit spe {story.ORDERS}")
     say.output(
         f"curl -s {stage.atlas.url}/_simulator/requests      # what Atlas has received; docs/simulator.md tells more"
     )

@@ -19,19 +19,23 @@ from control_plane.process import Server, ServerGroup, wait_until
 from demo.atlas import SimulatedAtlas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from demo.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("atlas-endpoints")
-SAMPLE = ROOT / "deploy" / "samples" / "aws-full.yaml"
+SAMPLES = Path("deploy", "samples")
+"""Relative to the root, where the demo's commands run."""
 OPERATOR = "atlas-endpoints"
 """The operator's namespace and ServiceAccount; see deploy/rbac.yaml."""
 
 START_TIMEOUT = 30.0
 """Seconds until the simulator and the operator have to answer: two on an idle machine."""
+
+KUBECTL_TIMEOUT = 90.0
+"""Seconds that a command may take; those that wait give up by themselves before."""
 
 TRANSITION = 2
 """Seconds that the simulated Atlas takes for each change of an endpoint's state; the real one takes a minute or two."""
@@ -96,7 +100,7 @@ class Stage:
         return self._operator.process.pid if self._operator else None
 
     def start_atlas(self) -> None:
-        """Start the simulated Atlas, with the endpoint that the samples name."""
+        """Start the simulated Atlas, with the endpoints that the samples name."""
         seed = self._folder / "seed.json"
         seed.write_text(json.dumps(self._seed()))
         port = self.atlas.url.rpartition(":")[2]
@@ -133,11 +137,24 @@ class Stage:
             What it printed.
 
         Raises:
-            KubectlError: It failed.
+            UnexpectedError: It failed.
         """
         self.terminal.command(["kubectl", *(word.replace(hide, "***") if hide else word for word in words)])
-        output = self.control_plane.kubectl(*words).stdout
+        # In the group of the servers, so that it ends with this process, too; `wait` may go on for a minute.
+        kubectl = self._group.start(
+            "kubectl",
+            [
+                *("/bin/sh", "-c", 'cd "$0" && exec "$@"', str(ROOT)),
+                *(str(self.kubectl_program), f"--kubeconfig={self.control_plane.kubeconfig}", *words),
+            ],
+            folder=self._folder,
+        )
+        kubectl.process.wait(KUBECTL_TIMEOUT)
+        output = kubectl.log.read_text()
+        kubectl.log.unlink()
         self.terminal.output(output)
+        if kubectl.process.returncode != 0:
+            raise UnexpectedError(f"kubectl ended with code {kubectl.process.returncode}; see above")
         return output
 
     def resource(self, name: str) -> Any:
@@ -176,16 +193,29 @@ class Stage:
             return False
 
     def _seed(self) -> dict[str, Any]:
-        spec = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))["spec"]
-        instance = {
-            "name": spec["instanceName"],
-            "providerName": spec["providerName"],
-            "regionName": "US_EAST_1",
-            "endpoints": [{"_id": spec["endpointId"], "status": "RESERVED"}],
-        }
-        account = {
-            "clientId": self.client_id,
-            "clientSecret": self.client_secret,
-            "roles": {spec["projectId"]: "GROUP_OWNER"},
-        }
-        return {"projects": [{"id": spec["projectId"], "instances": [instance]}], "serviceAccounts": [account]}
+        """Make the Atlas that the samples speak about: the endpoint on AWS is RESERVED, that on Azure AVAILABLE."""
+        aws, azure = spec_of("aws-full"), spec_of("azure-full")
+        managed = ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment")
+        endpoint = {"_id": azure["endpointId"], "status": "AVAILABLE"} | {name: azure[name] for name in managed}
+        instances = [
+            _instance(aws, "US_EAST_1", {"_id": aws["endpointId"], "status": "RESERVED"}),
+            _instance(azure, "US_EAST_2", endpoint),
+        ]
+        project = {"id": aws["projectId"], "instances": instances}
+        account = {"clientId": self.client_id, "clientSecret": self.client_secret, "roles": "*"}
+        return {"projects": [project], "serviceAccounts": [account]}
+
+
+def spec_of(sample: str) -> Mapping[str, Any]:
+    """Read the spec of a sample by its name."""
+    spec: Mapping[str, Any] = yaml.safe_load((ROOT / SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8"))["spec"]
+    return spec
+
+
+def _instance(spec: Mapping[str, Any], region: str, endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": spec["instanceName"],
+        "providerName": spec["providerName"],
+        "regionName": region,
+        "endpoints": [endpoint],
+    }

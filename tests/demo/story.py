@@ -5,27 +5,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from demo.stage import ROOT, SAMPLE, UnexpectedError
+from demo.stage import SAMPLES, UnexpectedError, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from demo.stage import Stage
 
-NAME = "orders"
-"""The resource of the samples for AWS."""
-WATCHING = "deploy/samples/aws.yaml"
-WHOLE = str(SAMPLE.relative_to(ROOT))
-READY_TIMEOUT = "60s"
-SHORT = 30.0
-"""Seconds for what takes one or two on an idle machine."""
-ATTEMPTS = 3
-"""So many calls have to fail in the outage, to show that it is tried again, and less and less often."""
+ORDERS, BILLING = "orders", "billing"
+"""The resources of the samples, for AWS and for Azure."""
+AWS, AZURE = spec_of("aws-full"), spec_of("azure-full")
 
 SECRET = "atlas-credentials"
 READY = '{.status.conditions[?(@.type=="Ready")]'
+PATIENCE = "60s"
+"""How long kubectl waits for what takes a few seconds on an idle machine."""
+
+ATTEMPTS = 3
+"""So many calls have to fail in the outage, to show that it is tried again, and less and less often."""
+ATTEMPTS_TIMEOUT = 30.0
+"""Seconds that so many attempts may take; with the operator's backoff they take three at most."""
 
 
 def install(stage: Stage) -> None:
@@ -40,7 +39,7 @@ def install(stage: Stage) -> None:
 
     say.heading("A simulated Atlas, and the operator")
     stage.start_atlas()
-    say.aside(f"the simulated Atlas Admin API runs at {stage.atlas.url}; one endpoint is RESERVED there")
+    say.aside(f"the simulated Atlas Admin API runs at {stage.atlas.url}")
     stage.start_operator()
     say.aside("the operator runs beside the cluster, as its own ServiceAccount with the rights of deploy/rbac.yaml")
 
@@ -54,11 +53,11 @@ def watch_over(stage: Stage) -> None:
         f"--from-literal=clientSecret={stage.client_secret}",
         hide=stage.client_secret,
     )
-    stage.kubectl("apply", "-f", WATCHING)
-    wait_for_reason(stage, "WaitingForCloudEndpoint")
-    stage.kubectl("get", "spe", NAME)
-    service = stage.kubectl("get", "spe", NAME, "-o", "jsonpath={.status.endpoint.endpointServiceName}")
-    expect(stage, "the status names Atlas's endpoint service", service.startswith("com.amazonaws.vpce."))
+    stage.kubectl("apply", "-f", f"{SAMPLES}/aws.yaml")
+    wait_for_reason(stage, ORDERS, "WaitingForCloudEndpoint")
+    stage.kubectl("get", "spe", ORDERS)
+    service = stage.kubectl("get", "spe", ORDERS, "-o", "jsonpath={.status.endpoint.endpointServiceName}")
+    expect(stage, "the status names Atlas's endpoint service", holds=service.startswith("com.amazonaws.vpce."))
     expect_writes(stage, since=0, bodies=[])
 
 
@@ -66,11 +65,10 @@ def connect(stage: Stage) -> None:
     """Name the cloud's endpoint, and see the endpoint become AVAILABLE."""
     stage.terminal.heading("With the cloud's endpoint in the spec, Atlas connects it")
     before = stage.atlas.count()
-    stage.kubectl("apply", "-f", WHOLE)
-    wait_until_ready(stage)
-    stage.kubectl("get", "spe", NAME, "-o", "wide")
-    spec = spec_of_the_sample()
-    fields = {name: spec[name] for name in ("cloudProviderEndpointId", "comment")}
+    stage.kubectl("apply", "-f", f"{SAMPLES}/aws-full.yaml")
+    wait_until_ready(stage, ORDERS)
+    stage.kubectl("get", "spe", ORDERS, "-o", "wide")
+    fields = {name: AWS[name] for name in ("cloudProviderEndpointId", "comment")}
     expect_writes(stage, before, [{"providerName": "AWS", **fields}])
 
 
@@ -78,31 +76,35 @@ def edit(stage: Stage) -> None:
     """Edit the resource: one PATCH, with what differs."""
     stage.terminal.heading("An edit becomes one PATCH, with nothing in it but what differs")
     before = stage.atlas.count()
-    patch_comment(stage, "orders, version 2")
-    wait_until_ready(stage)
+    patch(stage, ORDERS, comment="orders, version 2")
+    wait_until_ready(stage, ORDERS)
     expect_writes(stage, before, [{"providerName": "AWS", "comment": "orders, version 2"}])
 
 
 def drift(stage: Stage) -> None:
-    """Change the endpoint in Atlas, and see it corrected."""
+    """Change an endpoint in Atlas, and see that reported, then corrected."""
     say = stage.terminal
-    say.heading("A change behind the operator's back is found and corrected")
-    spec = spec_of_the_sample()
+    say.heading("A change behind the operator's back is found, and reported or corrected as the resource says")
     before = stage.atlas.count()
+    stage.kubectl("apply", "-f", f"{SAMPLES}/azure-full.yaml")
+    wait_until_ready(stage, BILLING)
+    say.say("This endpoint was AVAILABLE in Atlas and as specified already. Now somebody changes its comment in Atlas.")
     stage.atlas.change(
         {
-            "projectId": spec["projectId"],
-            "instanceName": spec["instanceName"],
-            "endpoint": {"_id": spec["endpointId"], "comment": "changed by hand"},
+            "projectId": AZURE["projectId"],
+            "instanceName": AZURE["instanceName"],
+            "endpoint": {"_id": AZURE["endpointId"], "comment": "changed by hand"},
         }
     )
-    say.say("Somebody changed the comment in Atlas to: changed by hand")
-    say.say("It would be noticed within spec.syncInterval, 10 minutes; the annotation asks to look now:")
-    force_sync(stage, "look-1")
-    stage.kubectl("wait", "--for=jsonpath={.status.lastHandledReconcileAt}=look-1", f"spe/{NAME}")
-    expect_writes(stage, before, [{"providerName": "AWS", "comment": "orders, version 2"}])
-    newest = stage.kubectl("get", "spe", NAME, "-o", "jsonpath={.status.history[0]}")
-    expect(stage, "the history tells it from an edit", json.loads(newest)["cause"] == "Drift")
+    say.say("That is found within spec.syncInterval; the annotation asks to look now.")
+    force_sync(stage, BILLING)
+    wait_for_reason(stage, BILLING, "Drifted")
+    found = stage.kubectl("get", "spe", BILLING, "-o", "jsonpath={.status.drift}")
+    expect(stage, "the drift is told", holds="changed by hand" in found)
+    expect_writes(stage, before, [])
+    patch(stage, BILLING, driftPolicy="Correct")
+    wait_until_ready(stage, BILLING)
+    expect_writes(stage, before, [{"providerName": "AZURE", "comment": AZURE["comment"]}])
 
 
 def outage(stage: Stage) -> None:
@@ -112,74 +114,88 @@ def outage(stage: Stage) -> None:
     before = stage.atlas.count()
     stage.atlas.fail(503)
     say.say("From now on the simulated Atlas answers 503 to every call.")
-    patch_comment(stage, "orders, version 3")
-    wait_for_reason(stage, "AtlasUnavailable")
-    stage.kubectl("get", "spe", NAME)
-    stage.kubectl("get", "spe", NAME, "-o", f"jsonpath={READY}.message}}")
-    stage.wait(lambda: len(stage.atlas.requests(before)) >= ATTEMPTS, f"{ATTEMPTS} calls to be tried", timeout=SHORT)
+    patch(stage, ORDERS, comment="orders, version 3")
+    wait_for_reason(stage, ORDERS, "AtlasUnavailable")
+    stage.kubectl("get", "spe", ORDERS)
+    tell_message(stage, ORDERS)
+    stage.wait(lambda: len(stage.atlas.requests(before)) >= ATTEMPTS, f"{ATTEMPTS} attempts", timeout=ATTEMPTS_TIMEOUT)
     stage.atlas.heal()
     say.say("Atlas is healed. Nobody touches the resource.")
-    wait_until_ready(stage)
+    wait_until_ready(stage, ORDERS)
     requests = stage.atlas.requests(before)
-    say.say("What Atlas received, by seconds: after a lost answer the operator looks before it sends again.")
+    say.say(
+        "What Atlas received, by seconds. After an answer that tells nothing, the operator looks before it sends again."
+    )
     for each in requests:
         say.output(f"{each.time - requests[0].time:4.1f} s  {each.summarize()}")
-    written = [each for each in requests if each.method == "PATCH" and each.status == 200]
-    expect(stage, "in the end Atlas took the edit once", len(written) == 1)
-    comment = (stage.atlas.endpoint(spec_of_the_sample()["endpointId"]) or {}).get("comment")
-    expect(stage, "Atlas has the new comment", comment == "orders, version 3")
+    taken = [each for each in requests if each.method == "PATCH" and each.status == 200]
+    expect(stage, "Atlas took the edit, once", holds=len(taken) == 1)
+    expect_comment(stage, "orders, version 3")
 
 
 def end_of_the_api(stage: Stage) -> None:
     """Have Atlas answer as it is expected to since the API's sunset."""
     say = stage.terminal
-    say.heading("The API has ended in Atlas (its sunset was 2026-01-22): the status says what to do")
+    say.heading("The API ends (its announced end was 2026-01-22): the status says what to do")
     stage.atlas.switch("gone")
-    force_sync(stage, "look-2")
-    wait_for_reason(stage, "APIGone")
-    stage.kubectl("get", "spe", NAME, "-o", f"jsonpath={READY}.message}}")
+    force_sync(stage, ORDERS)
+    wait_for_reason(stage, ORDERS, "APIGone")
+    tell_message(stage, ORDERS)
     stage.atlas.switch("normal")
-    say.say("(The simulated Atlas takes that back.)")
-    force_sync(stage, "look-3")
-    wait_until_ready(stage)
+    say.say("The simulated Atlas takes that back.")
+    force_sync(stage, ORDERS)
+    wait_until_ready(stage, ORDERS)
 
 
 def delete(stage: Stage) -> None:
-    """Delete the resource, and see that Atlas keeps the endpoint."""
-    stage.terminal.heading("Deleting the resource leaves the endpoint in Atlas as it is")
+    """Delete the resources, and see that Atlas keeps the endpoints."""
+    stage.terminal.heading("Deleting a resource leaves its endpoint in Atlas as it is")
     before = stage.atlas.count()
-    stage.kubectl("delete", "spe", NAME)
+    stage.kubectl("delete", "spe", ORDERS, BILLING)
     expect_writes(stage, before, [])
-    endpoint = stage.atlas.endpoint(spec_of_the_sample()["endpointId"])
-    expect(stage, "Atlas still has the endpoint, AVAILABLE", endpoint is not None and endpoint["status"] == "AVAILABLE")
+    expect_comment(stage, "orders, version 3")
     stage.stop_operator()
     stage.terminal.good("ok: asked to end, the operator ended with code 0")
 
 
-def spec_of_the_sample() -> Mapping[str, Any]:
-    """Read the spec that the story is about."""
-    spec: Mapping[str, Any] = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))["spec"]
-    return spec
+def patch(stage: Stage, name: str, **fields: str) -> None:
+    """Edit fields of a resource's spec."""
+    stage.kubectl("patch", "spe", name, "--type=merge", "--patch", json.dumps({"spec": fields}))
 
 
-def patch_comment(stage: Stage, comment: str) -> None:
-    """Edit the resource's comment."""
-    stage.kubectl("patch", "spe", NAME, "--type=merge", "--patch", json.dumps({"spec": {"comment": comment}}))
+def force_sync(stage: Stage, name: str) -> None:
+    """Ask the operator to look at an endpoint now; any new value does."""
+    value = f"look-{stage.atlas.count()}"
+    stage.kubectl("annotate", "--overwrite", "spe", name, f"atlas-endpoints.dev/force-sync={value}")
 
 
-def force_sync(stage: Stage, value: str) -> None:
-    """Ask the operator to look at the endpoint now."""
-    stage.kubectl("annotate", "--overwrite", "spe", NAME, f"atlas-endpoints.dev/force-sync={value}")
-
-
-def wait_until_ready(stage: Stage) -> None:
+def wait_until_ready(stage: Stage, name: str) -> None:
     """Wait until the spec as it is now is applied and the endpoint is available."""
-    stage.kubectl("wait", "--for=condition=Ready", f"spe/{NAME}", f"--timeout={READY_TIMEOUT}")
+    stage.kubectl("wait", "--for=condition=Ready", f"spe/{name}", f"--timeout={PATIENCE}")
 
 
-def wait_for_reason(stage: Stage, reason: str) -> None:
-    """Wait until the resource is ready, or not, for this reason."""
-    stage.kubectl("wait", f"--for=jsonpath={READY}.reason}}={reason}", f"spe/{NAME}", f"--timeout={READY_TIMEOUT}")
+def wait_for_reason(stage: Stage, name: str, reason: str) -> None:
+    """Wait until a resource is ready, or not, for this reason."""
+    stage.kubectl("wait", f"--for=jsonpath={READY}.reason}}={reason}", f"spe/{name}", f"--timeout={PATIENCE}")
+
+
+def tell_message(stage: Stage, name: str) -> None:
+    """Show what the status says to people."""
+    stage.kubectl("get", "spe", name, "-o", f"jsonpath={READY}.message}}")
+
+
+def expect(stage: Stage, what: str, *, holds: bool) -> None:
+    """Expect that something is so, and say it."""
+    if not holds:
+        raise UnexpectedError(f"it is not so that {what}")
+    stage.terminal.good(f"ok: {what}")
+
+
+def expect_comment(stage: Stage, comment: str) -> None:
+    """Expect that Atlas holds the endpoint on AWS, available and with this comment."""
+    endpoint: Mapping[str, Any] = stage.atlas.endpoint(AWS["endpointId"]) or {}
+    holds = (endpoint.get("status"), endpoint.get("comment")) == ("AVAILABLE", comment)
+    expect(stage, f"in Atlas the endpoint is AVAILABLE, with the comment {comment!r}", holds=holds)
 
 
 def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]]) -> None:
@@ -188,16 +204,9 @@ def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]])
     for each in writes:
         stage.terminal.output(each.describe())
     if [each.body for each in writes] != list(bodies) or any(each.method != "PATCH" for each in writes):
-        wanted = "; ".join(f"PATCH {json.dumps(body)}" for body in bodies) or "nothing"
-        raise UnexpectedError(f"Atlas should have been sent: {wanted}; and was sent what is shown above")
+        wanted = "; ".join(f"PATCH {json.dumps(body)}" for body in bodies) or "no change"
+        raise UnexpectedError(f"Atlas should have been sent {wanted}; and was sent what is shown above")
     stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} PATCH' if bodies else 'no change'}")
-
-
-def expect(stage: Stage, what: str, holds: bool) -> None:
-    """Expect that something is so, and say it."""
-    if not holds:
-        raise UnexpectedError(f"it is not so that {what}")
-    stage.terminal.good(f"ok: {what}")
 
 
 STORY = (install, watch_over, connect, edit, drift, outage, end_of_the_api)
