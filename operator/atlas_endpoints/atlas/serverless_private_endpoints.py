@@ -138,6 +138,14 @@ async def update_endpoint(  # noqa: PLR0917  # the operations have these argumen
     return endpoint
 
 
+OPERATIONS: Mapping[str, str] = {
+    list_endpoints.__name__: LIST,
+    get_endpoint.__name__: GET,
+    update_endpoint.__name__: UPDATE,
+}
+"""Atlas's names of the operations, by the names of the functions here."""
+
+
 def update_body(provider_name: str, changes: Mapping[str, str]) -> dict[str, str]:
     """Build the body of a PATCH: only what changes, and ``providerName``, without which Atlas refuses it.
 

@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
+from atlas_endpoints.atlas.serverless_private_endpoints import OPERATIONS
 from atlas_endpoints.atlas.throttle import Throttle, Wait
 
 _P = ParamSpec("_P")
@@ -51,7 +52,7 @@ class ThrottledClient:
             raise AtlasHeldError(
                 admitted.message,
                 reason=admitted.reason,
-                operation=getattr(operation, "__name__", "call"),
+                operation=OPERATIONS.get(getattr(operation, "__name__", ""), "call"),
                 retry_after=admitted.until - now,
             )
         try:

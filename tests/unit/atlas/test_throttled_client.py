@@ -5,7 +5,7 @@ import pytest
 from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, CredentialsInvalidError, RateLimitedError
-from atlas_endpoints.atlas.serverless_private_endpoints import list_endpoints
+from atlas_endpoints.atlas.serverless_private_endpoints import LIST, list_endpoints
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 
@@ -58,6 +58,7 @@ async def test_a_held_call_is_not_sent_and_says_when_to_come_again_and_why() -> 
         await world.call()
     assert world.client.calls == 1
     assert (raised.value.retry_after, raised.value.reason, raised.value.message) == (50, "RateLimited", "Slow down.")
+    assert raised.value.operation == LIST
 
 
 async def test_refused_credentials_are_not_used_again_until_the_probe() -> None:
