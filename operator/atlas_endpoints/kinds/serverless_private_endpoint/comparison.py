@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TypeAlias
 
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
@@ -68,6 +68,8 @@ def _address(text: str | None) -> object:
     if not text:
         return None
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return text
+    # An IPv4 address in IPv6 clothes is the same address.
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address

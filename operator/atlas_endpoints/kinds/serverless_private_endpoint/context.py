@@ -1,6 +1,6 @@
 """What planning needs to know beside the desire and the observation, gathered from a resource and its status; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,15 +9,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
     Cause,
+    HistoryEntry,
     ManagedField,
     ServerlessPrivateEndpoint,
     Status,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import find
-
-APPLIED = "Applied"
-"""The result of a history entry whose change Atlas has confirmed."""
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED as APPLIED  # noqa: PLC0414  # for importers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,8 @@ class Context:
         seen_generation: of the last spec that a status was written for; -1 for none.
         confirmed: what Atlas has confirmed for us, by field; ``None`` before the first contact.
         confirmed_generation: the generation whose fields that were.
-        confirmed_at: when a PATCH was confirmed last.
+        confirmed_at: when a PATCH was confirmed last; ``None`` also when its answer left no hope that Atlas is merely slow.
+        patched: by field, when a PATCH that carried it was confirmed last.
         status_since: since when Atlas shows the present status.
         forced: whether a person asked for a fresh attempt.
         in_doubt: whether a write may still be applied whose answer was lost.
@@ -64,6 +64,7 @@ class Context:
     confirmed: Fields | None
     confirmed_generation: int
     confirmed_at: datetime | None
+    patched: Mapping[ManagedField, datetime]
     status_since: datetime
     forced: bool
     in_doubt: bool
@@ -112,9 +113,10 @@ def gather(
         now=now,
         generation=resource.metadata.generation,
         seen_generation=previous.observed_generation,
-        confirmed=confirmed(applied),
+        confirmed=applied.values if applied else None,
         confirmed_generation=applied.generation if applied else Status.NEVER_OBSERVED,
-        confirmed_at=previous.last_applied_time,
+        confirmed_at=None if _is_rejected(previous, resource.metadata.generation) else previous.last_applied_time,
+        patched=_patched(previous.history),
         status_since=status_since(previous, observed, now),
         forced=forced(resource, previous),
         in_doubt=in_doubt,
@@ -145,26 +147,26 @@ def status_since(previous: Status, observed: Endpoint, now: datetime) -> datetim
     return now
 
 
-def confirmed(applied: Applied | None) -> Fields | None:
-    """Give what Atlas has confirmed, by field."""
-    if applied is None:
-        return None
-    values = {
-        ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: applied.cloud_provider_endpoint_id,
-        ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: applied.private_endpoint_ip_address,
-        ManagedField.COMMENT: applied.comment,
-    }
-    return {field: value for field, value in values.items() if value is not None}
-
-
 def applied_of(generation: int, values: Fields) -> Applied:
     """Write down what Atlas has confirmed for a generation."""
-    return Applied(
-        generation=generation,
-        cloud_provider_endpoint_id=values.get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID),
-        private_endpoint_ip_address=values.get(ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS),
-        comment=values.get(ManagedField.COMMENT),
-    )
+    return Applied.model_validate({"generation": generation, **values})
+
+
+def _patched(history: Iterable[HistoryEntry]) -> Mapping[ManagedField, datetime]:
+    """Tell when each field was in a PATCH that Atlas has confirmed."""
+    return {
+        field: entry.time
+        for entry in reversed(tuple(history))
+        if entry.result == APPLIED
+        for field in ManagedField
+        if field in entry.fields
+    }
+
+
+def _is_rejected(previous: Status, generation: int) -> bool:
+    """Tell whether this very generation is already known to be refused or stored otherwise; that is not taken back."""
+    ready = find(previous, "Ready")
+    return previous.observed_generation == generation and ready is not None and ready.reason == Reason.UPDATE_REJECTED
 
 
 def _refusal(previous: Status) -> Refusal | None:
@@ -172,10 +174,10 @@ def _refusal(previous: Status) -> Refusal | None:
     ready = find(previous, "Ready")
     if previous.last_error is None or ready is None or ready.reason != Reason.UPDATE_REJECTED:
         return None
-    refused = set(previous.last_error.fields)
     fields = {
-        ManagedField(each.field): each.desired
+        field: each.desired
         for each in previous.drift
-        if each.field in refused and each.field in set(ManagedField) and each.desired is not None
+        for field in ManagedField
+        if field == each.field and field in previous.last_error.fields and each.desired is not None
     }
     return Refusal(fields, ready.message) if fields else None

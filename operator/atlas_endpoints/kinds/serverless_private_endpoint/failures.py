@@ -18,7 +18,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since, find
+from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since, find, says
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Sent, Verdict
 
 SECRET_LOOK = 30.0
@@ -28,6 +28,9 @@ CURED_BY_CREDENTIALS = frozenset(
     {Reason.CREDENTIALS_INVALID, Reason.MISSING_ROLE, Reason.IP_NOT_ALLOWED, Reason.PROJECT_NOT_FOUND}
 )
 """Reasons that other credentials may heal at once."""
+
+HELD_LOOK = 1.0
+"""Seconds after which a call is tried again that was held back without being told for how long."""
 
 VERIFIED = Finding("True", "Verified", "Atlas accepts the credentials.")
 
@@ -45,13 +48,20 @@ def is_settled(previous: Status, generation: int) -> bool:
 
 def of_invalid_spec(error: InvalidSpecError, generation: int, previous: Status, now: datetime) -> Outcome:
     """A spec that breaks the rules, though the API server let it pass: its CRD is not ours."""
-    since = failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now)
+    problems = "; ".join(error.problems)
     return Outcome(
         next=Rest(),
         generation=generation,
-        verdict=Verdict(Reason.INVALID_SPEC, f"{error} (correct the spec, and check that the CRD is current)", Rest()),
+        verdict=Verdict(
+            Reason.INVALID_SPEC, f"The spec breaks rules that the cluster's CRD should have: {problems}", Rest()
+        ),
         applied=previous.applied,
-        failure=Failure(since=since, operation="validate", retryable=False, detail=str(error)),
+        failure=Failure(
+            since=failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now),
+            operation="validate",
+            retryable=False,
+            detail=problems,
+        ),
     )
 
 
@@ -61,13 +71,14 @@ def of_no_credentials(
     """There are no usable credentials; Atlas was not asked."""
     since = failing_since(previous, reason=Reason.CREDENTIALS_INVALID, generation=generation, now=now)
     following = _within_grace(Again(error.retry_in), Reason.CREDENTIALS_INVALID, since, now=now, grace=grace)
+    resolved = previous.resolved or Resolved()
     return Outcome(
         next=following,
         generation=generation,
         verdict=Verdict(Reason.CREDENTIALS_INVALID, error.message, following),
         applied=previous.applied,
         credentials=Finding("False", error.reason, error.message),
-        resolved=Resolved(credentials_source=error.source),
+        resolved=resolved.model_copy(update={"credentials_source": error.source}),
         failure=Failure(
             since=since, operation="readSecret", retryable=False, error_code=error.reason, detail=error.message
         ),
@@ -76,18 +87,18 @@ def of_no_credentials(
 
 def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Outcome:
     """An error that no table knows: a defect of the operator, whose log has the whole story."""
-    since = failing_since(previous, reason=Reason.INTERNAL_ERROR, generation=generation, now=now)
+    message = (
+        f"The operator met a defect of its own ({type(error).__name__}); it tries again. Its log has the details: please"
+        " report them."
+    )
+    failure = Failure(since=now, operation="reconcile", retryable=True, detail=type(error).__name__)
+    message, failure = _first_words(Reason.INTERNAL_ERROR, message, failure, generation, previous)
     return Outcome(
         next=Retry(),
         generation=generation,
-        verdict=Verdict(
-            Reason.INTERNAL_ERROR,
-            f"The operator met a defect of its own ({type(error).__name__}); it tries again. Its log has the details: please"
-            " report them.",
-            Retry(),
-        ),
+        verdict=Verdict(Reason.INTERNAL_ERROR, message, Retry()),
         applied=previous.applied,
-        failure=Failure(since=since, operation="reconcile", retryable=True, detail=type(error).__name__),
+        failure=failure,
     )
 
 
@@ -118,30 +129,37 @@ def of_atlas(
         differences: that are known to remain.
         applied: what Atlas has confirmed, as of now.
     """
+    held = error.retry is AtlasRetry.WHEN_DUE
     if isinstance(error, NotLeaderError):
         return quiet(generation, Retry())
-    if error.retry is AtlasRetry.WHEN_DUE and error.reason == Reason.PENDING:
-        return quiet(generation, Again(error.retry_after or 1.0))
+    if held and error.reason == Reason.PENDING:
+        return quiet(generation, Again(error.retry_after or HELD_LOOK))
     reason = Reason(error.reason)
     since = failing_since(previous, reason=reason, generation=generation, now=now)
-    following = _within_grace(_next(error, reason), reason, since, now=now, grace=grace)
-    return Outcome(
-        next=following,
-        generation=generation,
-        verdict=Verdict(reason, error.message, following, differences),
-        applied=applied,
-        resolved=resolved,
-        credentials=_credentials(error, reason),
-        sent=sent,
-        failure=Failure(
+    message, failure = (
+        error.message,
+        Failure(
             since=since,
             operation=error.operation,
-            retryable=error.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE},
+            retryable=error.retry is AtlasRetry.BACKOFF or (held and reason not in CURED_BY_CREDENTIALS),
             http_status=error.http_status,
             error_code=error.error_code,
             detail=error.detail,
             fields=refused,
         ),
+    )
+    if failure.retryable or held:
+        message, failure = _first_words(reason, message, failure, generation, previous)
+    following = _within_grace(_next(error, reason), reason, since, now=now, grace=grace)
+    return Outcome(
+        next=following,
+        generation=generation,
+        verdict=Verdict(reason, message, following, differences),
+        applied=applied,
+        resolved=resolved,
+        credentials=_credentials(error, reason),
+        sent=sent,
+        failure=failure,
     )
 
 
@@ -149,11 +167,13 @@ def refused_fields(error: UpdateRejectedError, sent: tuple[ManagedField, ...]) -
     """Tell which of the fields that were sent Atlas objects to.
 
     It names them in the error's text or does not; then the connection is blamed, since Atlas restricts when it may change and
-    takes any comment that the resource can hold.
+    takes any comment that the resource can hold. The two fields of a connection stand and fall together, as they are sent.
     """
     words = f"{error.message} {error.detail or ''}"
-    named = tuple(field for field in sent if field.value in words)
-    return named or tuple(field for field in sent if field in CONNECTION) or sent
+    named = {field for field in sent if field.value in words}
+    if not named or named & CONNECTION:
+        named |= CONNECTION
+    return tuple(field for field in sent if field in named) or sent
 
 
 def still_refused(previous: Status, verdict: Verdict) -> Failure | None:
@@ -173,12 +193,33 @@ def still_refused(previous: Status, verdict: Verdict) -> Failure | None:
     )
 
 
+def _first_words(
+    reason: Reason, message: str, failure: Failure, generation: int, previous: Status
+) -> tuple[str, Failure]:
+    """Let what was said first stand while a failure goes on, however its words vary: retries write nothing.
+
+    The words of a call that was held back are second-hand anyway.
+    """
+    ready, last = find(previous, "Ready"), previous.last_error
+    if ready is None or last is None or not says(previous, reason=reason, generation=generation):
+        return message, failure
+    return ready.message, Failure(
+        since=last.since,
+        operation=last.operation,
+        retryable=failure.retryable,
+        http_status=last.http_status,
+        error_code=last.error_code,
+        detail=last.detail,
+        fields=tuple(field for field in ManagedField if field in last.fields),
+    )
+
+
 def _next(error: AtlasError, reason: Reason) -> Next:
     match error.retry:
         case AtlasRetry.BACKOFF:
             return Retry(at_least=error.retry_after or 0.0)
         case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
-            return Again(error.retry_after or SECRET_LOOK)
+            return Again(error.retry_after or HELD_LOOK)
         case _:
             # The round of the instance looks again; only better credentials are worth looking for more often.
             return Again(SECRET_LOOK) if reason in CURED_BY_CREDENTIALS else Rest()
@@ -199,12 +240,13 @@ def _within_grace(following: Next, reason: Reason, since: datetime, *, now: date
 
 
 def _credentials(error: AtlasError, reason: Reason) -> Finding | None:
+    """Tell what an error says about the credentials; ``None``: nothing."""
     match reason:
         case Reason.CREDENTIALS_INVALID:
             return Finding("False", "Unauthorized", error.message)
         case Reason.MISSING_ROLE | Reason.IP_NOT_ALLOWED:
             return Finding("False", "NotAllowed", error.message)
-        case Reason.ATLAS_UNAVAILABLE | Reason.RATE_LIMITED:
+        case Reason.ATLAS_UNAVAILABLE | Reason.RATE_LIMITED | Reason.API_GONE:
             return None
         case _:
-            return VERIFIED
+            return VERIFIED if error.http_status is not None else None

@@ -4,11 +4,13 @@ Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` su
 present only while they are true, and never both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from atlas_endpoints.engine.conditions import Condition, condition, merge
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    HISTORY_LIMIT,
+    Applied,
     DriftItem,
     EndpointStatus,
     HistoryEntry,
@@ -16,7 +18,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED, Finding, Outcome, Verdict
 
 
 def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
@@ -34,27 +36,17 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
     verdict = outcome.verdict
     if verdict is None:
         return previous
-    last_error = _last_error(previous, outcome)
-    history = previous.history
-    if outcome.sent is not None:
-        entry = HistoryEntry(
-            time=now,
-            generation=outcome.generation,
-            cause=outcome.sent.cause,
-            fields=tuple(outcome.sent.fields),
-            result=outcome.sent.result,
-        )
-        history = (entry, *history)
+    history = _history(previous, outcome, now)
     return Status(
         observed_generation=outcome.generation,
-        conditions=merge(previous.conditions, tuple(_conditions(previous, outcome, verdict, now=now, grace=grace))),
-        applied=outcome.applied,
+        conditions=merge(
+            previous.conditions, tuple(_conditions(previous, outcome, verdict, history, now=now, grace=grace))
+        ),
+        applied=_applied(previous, outcome),
         endpoint=_endpoint(previous, outcome),
         resolved=outcome.resolved or previous.resolved,
-        drift=tuple(
-            DriftItem(field=each.field, desired=each.desired, actual=each.actual) for each in verdict.differences
-        ),
-        last_error=last_error,
+        drift=_drift(previous, outcome, verdict),
+        last_error=_last_error(outcome),
         last_applied_time=now if outcome.sent is not None and outcome.sent.confirmed else previous.last_applied_time,
         last_handled_reconcile_at=outcome.handled or previous.last_handled_reconcile_at,
         history=history,
@@ -63,11 +55,7 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
 
 def failing_since(previous: Status, *, reason: Reason, generation: int, now: datetime) -> datetime:
     """Tell since when a generation of a resource has been held up for one reason."""
-    if (
-        previous.last_error is not None
-        and previous.observed_generation == generation
-        and _ready_reason(previous) == reason
-    ):
+    if previous.last_error is not None and says(previous, reason=reason, generation=generation):
         return previous.last_error.since
     return now
 
@@ -77,30 +65,48 @@ def find(status: Status, type_: str) -> Condition | None:
     return next((each for each in status.conditions if each.type == type_), None)
 
 
-def _ready_reason(status: Status) -> str | None:
+def says(status: Status, *, reason: Reason, generation: int) -> bool:
+    """Tell whether a status gives this reason for this generation."""
     ready = find(status, "Ready")
-    return ready.reason if ready else None
+    return status.observed_generation == generation and ready is not None and ready.reason == reason
 
 
-def _goes_on(previous: Status, outcome: Outcome) -> bool:
-    """Tell whether a failure that may heal by itself was there before: its first words stand, so that nothing is written."""
-    return (
-        outcome.failure is not None
-        and outcome.failure.retryable
-        and previous.last_error is not None
-        and previous.last_error.since == outcome.failure.since.replace(microsecond=0)
-        and outcome.verdict is not None
-        and _ready_reason(previous) == outcome.verdict.reason
-        and previous.observed_generation == outcome.generation
+def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[HistoryEntry, ...]:
+    if outcome.sent is None:
+        return previous.history
+    newest = HistoryEntry(
+        time=now,
+        generation=outcome.generation,
+        cause=outcome.sent.cause,
+        fields=tuple(outcome.sent.fields),
+        result=outcome.sent.result,
     )
+    return (newest, *previous.history)[:HISTORY_LIMIT]
 
 
-def _last_error(previous: Status, outcome: Outcome) -> LastError | None:
-    failure: Failure | None = outcome.failure
+def _applied(previous: Status, outcome: Outcome) -> Applied | None:
+    """Give what Atlas has confirmed, as far as that is known.
+
+    Generations that no status was written for may have been sent before the operator was stopped: then an older confirmation
+    says nothing any more, and to keep it would make drift of what is really an edit.
+    """
+    applied = outcome.applied
+    if applied is None or applied.generation == outcome.generation:
+        return applied
+    return applied if outcome.generation <= previous.observed_generation + 1 else None
+
+
+def _drift(previous: Status, outcome: Outcome, verdict: Verdict) -> tuple[DriftItem, ...]:
+    """Give what differs; what was known of the same generation stays while nothing newer was seen."""
+    if outcome.endpoint is None and not verdict.differences and previous.observed_generation == outcome.generation:
+        return previous.drift
+    return tuple(DriftItem(field=each.field, desired=each.desired, actual=each.actual) for each in verdict.differences)
+
+
+def _last_error(outcome: Outcome) -> LastError | None:
+    failure = outcome.failure
     if failure is None:
         return None
-    if _goes_on(previous, outcome):
-        return previous.last_error
     return LastError(
         since=failure.since,
         operation=failure.operation,
@@ -131,9 +137,18 @@ def _endpoint(previous: Status, outcome: Outcome) -> EndpointStatus | None:
 
 
 def _conditions(
-    previous: Status, outcome: Outcome, verdict: Verdict, *, now: datetime, grace: timedelta
+    previous: Status,
+    outcome: Outcome,
+    verdict: Verdict,
+    history: Sequence[HistoryEntry],
+    *,
+    now: datetime,
+    grace: timedelta,
 ) -> Iterator[Condition]:
-    """Give the conditions in the order in which people shall read them."""
+    """Give the conditions in the order in which people shall read them.
+
+    What this pass found nothing out about stays as it was, with the generation that it spoke about.
+    """
 
     def make(type_: str, finding: Finding) -> Condition:
         return condition(
@@ -145,30 +160,19 @@ def _conditions(
             now=now,
         )
 
-    def keep(type_: str) -> Iterator[Condition]:
-        before = find(previous, type_)
-        if before is not None:
-            yield make(type_, Finding(before.status, before.reason, before.message))
-
-    before = find(previous, "Ready")
-    message = before.message if before is not None and _goes_on(previous, outcome) else verdict.message
-    yield make("Ready", Finding(MEANING[verdict.reason].ready, verdict.reason, message))
+    yield make("Ready", Finding(MEANING[verdict.reason].ready, verdict.reason, verdict.message))
     pair = _pair(outcome, verdict.reason, now=now, grace=grace)
     if pair is not None:
-        yield make(pair, Finding("True", verdict.reason, message))
-    if verdict.reason is Reason.SUSPENDED:
-        yield from keep("Synced")
-    else:
-        yield make("Synced", _synced(previous, outcome, verdict, message))
-    if outcome.credentials is not None:
-        yield make("CredentialsValid", outcome.credentials)
-    else:
-        yield from keep("CredentialsValid")
-    deprecated = _deprecated(outcome, verdict, now)
+        yield make(pair, Finding("True", verdict.reason, verdict.message))
+    synced = None if verdict.reason is Reason.SUSPENDED else make("Synced", _synced(outcome, verdict, history))
+    credentials = None if outcome.credentials is None else make("CredentialsValid", outcome.credentials)
+    for type_, found in (("Synced", synced), ("CredentialsValid", credentials)):
+        known = found or find(previous, type_)
+        if known is not None:
+            yield known
+    deprecated = _deprecated(previous, outcome, verdict, now)
     if deprecated is not None:
         yield make("Deprecated", deprecated)
-    else:
-        yield from keep("Deprecated")
 
 
 def _pair(outcome: Outcome, reason: Reason, *, now: datetime, grace: timedelta) -> str | None:
@@ -184,30 +188,30 @@ def _pair(outcome: Outcome, reason: Reason, *, now: datetime, grace: timedelta) 
             return "Stalled" if now - since >= grace else "Reconciling"
 
 
-def _synced(previous: Status, outcome: Outcome, verdict: Verdict, message: str) -> Finding:
+def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry]) -> Finding:
     """Tell whether Atlas holds what the resource wants, whatever state the endpoint is in."""
     if verdict.reason is Reason.UPDATE_REJECTED:
-        return Finding("False", "UpdateRejected", message)
+        return Finding("False", "UpdateRejected", verdict.message)
     if verdict.reason is Reason.DRIFTED:
-        return Finding("False", "DriftDetected", message)
+        return Finding("False", "DriftDetected", verdict.message)
     if outcome.failure is not None:
         return Finding("Unknown", verdict.reason, "The endpoint could not be compared with the spec; see Ready.")
     if verdict.differences:
         names = ", ".join(each.field for each in verdict.differences)
         return Finding("False", verdict.reason, f"Not yet as specified: {names}.")
-    newest = outcome.sent or next(iter(previous.history), None)
-    generation = outcome.generation if outcome.sent else (previous.history[0].generation if previous.history else None)
-    if newest is not None and newest.result == "Applied" and generation == outcome.generation:
+    if history and history[0].generation == outcome.generation and history[0].result == APPLIED:
         return Finding("True", "Updated", "Atlas has confirmed what was sent.")
     return Finding("True", "InSync", "Atlas shows what the spec says.")
 
 
-def _deprecated(outcome: Outcome, verdict: Verdict, now: datetime) -> Finding | None:
+def _deprecated(previous: Status, outcome: Outcome, verdict: Verdict, now: datetime) -> Finding | None:
     """Tell what Atlas has announced about the end of this API."""
     if verdict.reason is Reason.API_GONE:
-        return Finding("True", "APIGone", "Atlas no longer serves this API; see the migration guide.")
+        return Finding("True", Reason.API_GONE, "Atlas no longer serves this API; see the migration guide.")
     if outcome.deprecation is None:
-        return None
+        known = find(previous, "Deprecated")
+        refuted = known is not None and known.reason == Reason.API_GONE and outcome.endpoint is not None
+        return None if known is None or refuted else Finding(known.status, known.reason, known.message)
     sunset = outcome.deprecation.sunset
     if sunset is None:
         return Finding("True", "APIDeprecated", "Atlas has announced that this API is deprecated.")

@@ -12,6 +12,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Differe
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Applied, Cause, ManagedField, Resolved
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 
+APPLIED = "Applied"
+"""The result of a write that Atlas has confirmed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -53,7 +56,7 @@ class Sent:
     Attributes:
         fields: the names of what was sent.
         cause: why.
-        result: ``Applied``, or how it failed.
+        result: ``APPLIED``, or how it failed.
         confirmed: whether Atlas confirmed it.
     """
 
