@@ -103,14 +103,18 @@ def ensure_built(target: Path = TARGET) -> Path:
     progress = Progress(sys.stderr)
     with _locked(target / "lock", progress):
         if not _reads(stamp, wanted):  # else the process that held the lock has built it meanwhile
-            stamp.unlink(missing_ok=True)
-            _build(target, flags, progress)
+            unfinished = _build(target, flags, progress)
+            stamp.unlink(missing_ok=True)  # a failed build leaves stamp and binary alone; from here on they disagree
+            _install(unfinished, target, progress)
             stamp.write_text(wanted)
     return target
 
 
 def _reads(stamp: Path, wanted: str) -> bool:
-    return stamp.exists() and stamp.read_text() == wanted
+    try:
+        return stamp.read_text() == wanted
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -124,7 +128,7 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _build(target: Path, flags: Sequence[str], progress: Progress) -> None:
+def _build(target: Path, flags: Sequence[str], progress: Progress) -> Path:
     go, environment = find_go(MODULE, CACHE / "go")
     progress.say("building the control plane (5 to 10 minutes on 2 cores when nothing is cached)")
     state = BuildState(main_package=BINARY)
@@ -133,7 +137,11 @@ def _build(target: Path, flags: Sequence[str], progress: Progress) -> None:
     # Under a name of its own until it is whole: a running control plane keeps the old file, a killed build leaves none.
     unfinished = target / f"{BINARY}.unfinished"
     _run([go, "build", "-v", *flags, "-o", str(unfinished), "."], environment, state, progress)
-    unfinished.replace(target / BINARY)
+    return unfinished
+
+
+def _install(binary: Path, target: Path, progress: Progress) -> None:
+    binary.replace(target / BINARY)
     for name in PROGRAMS:
         link = target / name
         link.unlink(missing_ok=True)

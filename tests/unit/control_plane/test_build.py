@@ -95,6 +95,22 @@ def test_a_failed_build_tells_gos_words_and_is_tried_again(fake_go: FakeGo, tmp_
     assert (target / "etcd").read_text() == "binary"
 
 
+def test_a_failed_build_of_a_change_leaves_what_was_there(
+    fake_go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "target"
+    ensure_built(target)
+    fake_go.install(build="printf broken > $out; exit 1")
+    with monkeypatch.context() as change:
+        change.setattr("control_plane.build.platform.machine", lambda: "another")
+        with pytest.raises(BuildError):
+            ensure_built(target)
+
+    ensure_built(target)  # the change was taken back: nothing is to be built
+    assert (target / "etcd").read_text() == "binary"
+    assert len(fake_go.builds) == len(["the first", "the failed"])
+
+
 def test_a_second_process_waits_for_the_one_that_builds(
     fake_go: FakeGo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
