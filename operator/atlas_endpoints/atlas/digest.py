@@ -120,9 +120,8 @@ class DigestAuth(httpx.Auth):
         if alone:
             self._counts[nonce] = max(count, _FAR + secrets.randbelow(_FAR))
         else:
-            self._shared = None  # no call begins beside the one that is alone now
             await self._one_at_a_time.acquire()
-            self._shared = None  # nor beside this one
+            self._shared = None  # so that no call begins beside this one
         return True
 
     def _is_conclusive(self, refused: _Challenge, count: int, offered: _Challenge | None, *, alone: bool) -> bool:

@@ -163,6 +163,16 @@ async def test_a_wire_that_breaks_while_asking_for_a_token_leaves_no_write_in_do
     assert not raised.value.unknown_outcome
 
 
+async def test_a_write_whose_token_was_refused_is_not_in_doubt_when_the_renewal_breaks_off() -> None:
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+        server.refuses, server.token_answer = {"token-1"}, broken
+        with pytest.raises(AtlasUnavailableError) as raised:
+            await call(client)
+    assert not raised.value.unknown_outcome
+
+
 async def test_a_refused_token_is_renewed_once_for_all_calls_and_each_is_repeated_once() -> None:
     server = TokenServer()
     async with server.client() as client:

@@ -195,6 +195,25 @@ def test_the_longest_wait_counts() -> None:
     assert world.held().until == world.now + 99
 
 
+def test_calls_that_were_limited_together_count_as_one_failure() -> None:
+    world = world_that_works()
+    for admitted in [world.admit() for _ in range(8)]:
+        world.throttle.report(admitted, error(RateLimitedError, retry_after=5), world.now)
+    world.now += 5
+    world.admit()
+    assert world.held().until == world.now + 2
+
+
+def test_an_outage_after_a_rate_limit_makes_the_project_more_patient() -> None:
+    world = world_that_works()
+    world.call(fingerprint="other credentials", project="other project")
+    world.call(error(RateLimitedError, retry_after=5))
+    world.now += 5
+    world.call(error(AtlasUnavailableError, status=None))
+    world.admit()
+    assert world.held(fingerprint="other credentials").until == world.now + 4
+
+
 @pytest.mark.parametrize("kind", [RateLimitedError, CredentialsRateLimitedError])
 def test_a_rate_limit_without_a_figure_backs_off(kind: type[AtlasError]) -> None:
     world = world_that_works()
@@ -285,11 +304,11 @@ OUTCOMES = st.sampled_from(
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), OUTCOMES, st.floats(0, 20)), max_size=60),
+    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), OUTCOMES, st.integers(0, 20)), max_size=60),
     st.randoms(),
 )
 def test_whatever_happens_everybody_gets_a_turn_in_the_end(
-    steps: list[tuple[str, str, type[AtlasError] | None, float]], order: random.Random
+    steps: list[tuple[str, str, type[AtlasError] | None, int]], order: random.Random
 ) -> None:
     world = World()
     under_way: list[tuple[Admitted, type[AtlasError] | None]] = []
