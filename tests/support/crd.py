@@ -1,0 +1,101 @@
+"""What the API server would say to a status, without an API server: the CRD's schema, checked in a few lines.
+
+It knows the words of a structural schema that the status is described with, and refuses to read others, so that a new word in
+the CRD is not passed over in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+CRD = Path(__file__).parents[2] / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
+Schema: TypeAlias = Mapping[str, Any]
+
+_KNOWN = frozenset(
+    {
+        "type",
+        "format",
+        "description",
+        "default",
+        "required",
+        "properties",
+        "items",
+        "enum",
+        "minLength",
+        "maxLength",
+        "minimum",
+        "maxItems",
+        "x-kubernetes-list-type",
+        "x-kubernetes-list-map-keys",
+    }
+)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_TYPES: Mapping[str, type] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+
+
+@cache
+def status_schema() -> Schema:
+    """The schema of ``status``."""
+    (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
+    schema: Schema = version["schema"]["openAPIV3Schema"]["properties"]["status"]
+    return schema
+
+
+def refusals(status: object) -> list[str]:
+    """Tell why the API server would refuse a status, or silently drop parts of it; nothing when it takes all of it."""
+    return list(_check("status", status, status_schema()))
+
+
+def _check(path: str, value: Any, schema: Schema) -> Iterator[str]:
+    if unknown := schema.keys() - _KNOWN:
+        raise NotImplementedError(f"{path}: the schema says {sorted(unknown)}, which this checker cannot read")
+    if type(value) is not _TYPES[schema["type"]]:
+        yield f"{path}: {value!r} is of another type than {schema['type']}"
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{path}: {value!r} is not one of {schema['enum']}"
+    if isinstance(value, dict):
+        yield from _object(path, value, schema)
+    elif isinstance(value, list):
+        yield from _list(path, value, schema)
+    elif isinstance(value, str):
+        yield from _string(path, value, schema)
+    elif value < schema.get("minimum", value):
+        yield f"{path}: {value} is less than {schema['minimum']}"
+
+
+def _object(path: str, value: Mapping[str, Any], schema: Schema) -> Iterator[str]:
+    yield from (f"{path}.{name}: is required" for name in schema.get("required", ()) if name not in value)
+    for name, each in value.items():
+        if name in schema["properties"]:
+            yield from _check(f"{path}.{name}", each, schema["properties"][name])
+        else:
+            yield f"{path}.{name}: is not known"
+
+
+def _list(path: str, value: list[Any], schema: Schema) -> Iterator[str]:
+    if len(value) > schema["maxItems"]:
+        yield f"{path}: has more than {schema['maxItems']} items"
+    for number, each in enumerate(value):
+        yield from _check(f"{path}[{number}]", each, schema["items"])
+    if schema["x-kubernetes-list-type"] == "map":
+        names = [tuple(each.get(key) for key in schema["x-kubernetes-list-map-keys"]) for each in value]
+        if len(set(names)) < len(names):
+            yield f"{path}: has an item twice"
+
+
+def _string(path: str, value: str, schema: Schema) -> Iterator[str]:
+    if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+        yield f"{path}: has {len(value)} characters"
+    if schema.get("format") == "date-time" and not _DATE_TIME.fullmatch(value):
+        yield f"{path}: {value!r} is no date-time"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        yield f"{path}: cannot be encoded"
