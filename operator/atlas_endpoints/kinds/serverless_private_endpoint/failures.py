@@ -157,7 +157,7 @@ def of_atlas(
         verdict=Verdict(reason, message, following, differences),
         applied=applied,
         resolved=resolved,
-        credentials=_credentials(error, reason),
+        credentials=_credentials(error, reason, message),
         sent=sent,
         failure=failure,
     )
@@ -239,13 +239,13 @@ def _within_grace(following: Next, reason: Reason, since: datetime, *, now: date
             return following
 
 
-def _credentials(error: AtlasError, reason: Reason) -> Finding | None:
+def _credentials(error: AtlasError, reason: Reason, message: str) -> Finding | None:
     """Tell what an error says about the credentials; ``None``: nothing."""
     match reason:
         case Reason.CREDENTIALS_INVALID:
-            return Finding("False", "Unauthorized", error.message)
+            return Finding("False", "Unauthorized", message)
         case Reason.MISSING_ROLE | Reason.IP_NOT_ALLOWED:
-            return Finding("False", "NotAllowed", error.message)
+            return Finding("False", "NotAllowed", message)
         case Reason.ATLAS_UNAVAILABLE | Reason.RATE_LIMITED | Reason.API_GONE:
             return None
         case _:
