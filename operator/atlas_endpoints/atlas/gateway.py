@@ -1,11 +1,11 @@
 """The one way from a kind to Atlas: the operations on endpoints over shared observations.
 
-It ties a write to what is remembered: an answer replaces the memory, an unknown fate destroys it.
+It ties a call to what is remembered: an answer becomes the memory, an unknown fate destroys it.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.serverless_private_endpoints import (
@@ -19,6 +19,18 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 
+UNUSED = 2 * 86400.0
+"""Seconds (two days) after which credentials that nobody used are dropped; each resource uses its own once a day or
+more, so these were replaced."""
+
+
+@dataclass(slots=True)
+class _Introduced:
+    """Credentials and when they were used last, in monotonic seconds."""
+
+    credentials: Credentials
+    used: float
+
 
 class Gateway(Snapshots):
     """Endpoints as seen with any of the credentials that were introduced, and the writes to them.
@@ -31,18 +43,16 @@ class Gateway(Snapshots):
     def __init__(self, client: ThrottledClient, monotonic: Callable[[], float]) -> None:
         super().__init__(self._fetch_listing, monotonic)
         self._client = client
-        self._credentials: dict[str, Credentials] = {}
-        self._deprecations: dict[Instance, Deprecation] = {}
+        self._introduced: dict[str, _Introduced] = {}
 
     def introduce(self, credentials: Credentials) -> str:
         """Make credentials known and return their fingerprint, by which ``Instance`` names them."""
+        now = self._monotonic()
         fingerprint = self._client.fingerprint(credentials)
-        self._credentials[fingerprint] = credentials
+        if fingerprint not in self._introduced:
+            self._introduced = {name: each for name, each in self._introduced.items() if each.used > now - UNUSED}
+        self._introduced[fingerprint] = _Introduced(credentials, now)
         return fingerprint
-
-    def deprecation(self, instance: Instance) -> Deprecation | None:
-        """Tell what Atlas last announced about the end of these operations."""
-        return self._deprecations.get(instance)
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         """Read one endpoint past all memory, and remember it.
@@ -50,10 +60,9 @@ class Gateway(Snapshots):
         Raises:
             AtlasError: ``EndpointAbsentError`` when Atlas says so with a code made for it.
         """
-        endpoint = await self._client.call(
-            get_endpoint, self._credentials[instance.credentials], instance.project_id, instance.name, endpoint_id
-        )
-        self.remember(instance, endpoint)
+        credentials, began = self._credentials_of(instance), self.moment()
+        endpoint = await self._client.call(get_endpoint, credentials, instance.project_id, instance.name, endpoint_id)
+        self.remember_read(instance, endpoint, began=began)
         return endpoint
 
     async def update(
@@ -61,17 +70,19 @@ class Gateway(Snapshots):
     ) -> Endpoint:
         """Change an endpoint, and remember the answer as the newest truth.
 
+        Args:
+            instance: where the endpoint is.
+            endpoint_id: which one.
+            provider_name: AWS or AZURE.
+            fields: what to change, by Atlas's names.
+
         Raises:
             AtlasError: with ``unknown_outcome``, what was remembered is forgotten and a later LIST has to tell.
         """
+        credentials, body = self._credentials_of(instance), update_body(provider_name, fields)
         try:
             endpoint = await self._client.call(
-                update_endpoint,
-                self._credentials[instance.credentials],
-                instance.project_id,
-                instance.name,
-                endpoint_id,
-                update_body(provider_name, fields),
+                update_endpoint, credentials, instance.project_id, instance.name, endpoint_id, body
             )
         except AtlasError as error:
             if error.unknown_outcome:
@@ -81,13 +92,15 @@ class Gateway(Snapshots):
             # Cancelled on the way: nobody knows how far it came.
             self.doubt(instance, endpoint_id)
             raise
-        self.remember(instance, endpoint)
+        self.remember_write(instance, endpoint)
         return endpoint
 
     async def _fetch_listing(self, instance: Instance) -> Listing:
-        listing = await self._client.call(
-            list_endpoints, self._credentials[instance.credentials], instance.project_id, instance.name
+        return await self._client.call(
+            list_endpoints, self._credentials_of(instance), instance.project_id, instance.name
         )
-        if listing.deprecation is not None:
-            self._deprecations[instance] = listing.deprecation
-        return listing
+
+    def _credentials_of(self, instance: Instance) -> Credentials:
+        introduced = self._introduced[instance.credentials]
+        introduced.used = self._monotonic()
+        return introduced.credentials

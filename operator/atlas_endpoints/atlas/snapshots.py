@@ -1,26 +1,31 @@
 """What Atlas was last seen to hold: one shared LIST for each instance and credentials, and the answers to our writes.
 
-N resources of one instance cost one call: a LIST that is under way or recent serves everybody who asks. Failures are
-shared as successes are. Because a LIST and a write may overlap, a LIST that began before the answer to one of our
-writes arrived says nothing about that endpoint.
+N resources of one instance cost one call: a LIST that is under way or recent serves everybody who asks, and so does
+its failure. Because calls overlap, each thing that is known has a moment: that of a reading is when it began, that of a
+write is when its answer arrived. What is newer stands; a reading that began before the answer to one of our writes
+arrived, with whatever credentials either was made, says nothing about that endpoint.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasHeldError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
 
 DOUBT = 60.0
 """Seconds for which Atlas may still apply a write whose answer was lost."""
 
-FAILURE_SHARED = 1.0
-"""Seconds for which a LIST that failed speaks for others, who would fail in the same way."""
+FAILURE_FIRST, FAILURE_LAST = 1.0, 5.0
+"""Seconds for which a LIST that failed speaks for others, who would fail in the same way; doubled from the first to the
+last while LISTs go on failing. Short at first, so that a hiccup is over soon."""
 
-FORGET = 3600.0
-"""Seconds after which the time of a write is of no use any more: no LIST takes that long."""
+IDLE = 86400.0
+"""Seconds (a day) after which what is known of an instance, or of a write, is of no use to anybody: no call takes that
+long, and no memory that old justifies anything."""
 
 
 class Instance(NamedTuple):
@@ -37,14 +42,14 @@ class Instance(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One endpoint as it was seen.
+class _EndpointKey(NamedTuple):
+    project_id: str
+    instance: str
+    endpoint_id: str
 
-    Attributes:
-        endpoint: what Atlas showed.
-        at: monotonic seconds; when the LIST began or the answer to a write arrived.
-    """
+
+class _Sight(NamedTuple):
+    """One endpoint as it was seen, and the moment of that."""
 
     endpoint: Endpoint
     at: float
@@ -52,25 +57,38 @@ class Sight:
 
 @dataclass(slots=True)
 class _View:
-    """What is known of one instance."""
+    """What is known of one instance with one pair of credentials.
 
-    sights: dict[str, Sight] = field(default_factory=dict)
-    began: float = float("-inf")
+    Attributes:
+        sights: by endpoint id.
+        began: moment of the newest LIST that has taken place.
+        failure: what it failed with, if it did.
+        failures: how many LISTs in a row have failed.
+        deprecation: what Atlas announced last.
+        listing: the LIST that is under way.
+    """
+
+    sights: dict[str, _Sight] = field(default_factory=dict)
+    began: float = -math.inf
     failure: Exception | None = None
-    succeeded: float | None = None
+    failures: int = 0
+    deprecation: Deprecation | None = None
     listing: asyncio.Task[AtlasHeldError | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Doubt:
+    """A write that may have been applied, or may still be.
+
+    Attributes:
+        since: moment at which its answer was given up.
+        until: when it will not be applied any more.
+        looked: whether a LIST that began after ``until`` has been shown to whoever asked about this endpoint.
+    """
+
     since: float
     until: float
-
-
-class _EndpointKey(NamedTuple):
-    project_id: str
-    instance: str
-    endpoint_id: str
+    looked: bool = False
 
 
 class Snapshots:
@@ -84,6 +102,7 @@ class Snapshots:
     def __init__(self, fetch: Callable[[Instance], Awaitable[Listing]], monotonic: Callable[[], float]) -> None:
         self._fetch = fetch
         self._monotonic = monotonic
+        self._last_moment = -math.inf
         self._views: dict[Instance, _View] = {}
         self._written: dict[_EndpointKey, float] = {}
         self._doubts: dict[_EndpointKey, _Doubt] = {}
@@ -108,8 +127,8 @@ class Snapshots:
         Args:
             instance: where the endpoint is.
             endpoint_id: which one.
-            max_age: seconds; a LIST that began earlier is not good enough. While a write to the endpoint is in doubt, the
-                LIST is newer than that write, whatever is asked here.
+            max_age: seconds; a LIST that began earlier is not good enough, and with 0 none that has begun already is. While
+                a write to the endpoint is in doubt, the LIST is newer than that write, whatever is asked here.
 
         Returns:
             The endpoint, or ``None`` when the LIST does not hold it, which by itself is no proof of its absence.
@@ -117,13 +136,15 @@ class Snapshots:
         Raises:
             Exception: what the LIST failed with, also when somebody else had asked for it.
         """
-        since = self._monotonic() - max_age
-        doubt = self._doubts.get(_EndpointKey(instance.project_id, instance.name, endpoint_id))
+        since = self.moment() - max_age
+        doubt = self._doubts.get(_key(instance, endpoint_id))
+        over = doubt is not None and self._monotonic() >= doubt.until
         if doubt is not None:
-            over = self._monotonic() >= doubt.until
             since = max(since, doubt.until if over else doubt.since)
-        await self.refresh(instance, since=since)
-        sight = self._views[instance].sights.get(endpoint_id)
+        view = await self._refreshed(instance, since)
+        if doubt is not None and over:
+            doubt.looked = True
+        sight = view.sights.get(endpoint_id)
         return sight.endpoint if sight else None
 
     async def refresh(self, instance: Instance, *, since: float) -> None:
@@ -132,14 +153,73 @@ class Snapshots:
         Raises:
             Exception: what that LIST failed with.
         """
+        await self._refreshed(instance, since)
+
+    def remember_write(self, instance: Instance, endpoint: Endpoint) -> None:
+        """Take in the answer to a write of ours: the newest truth about an endpoint.
+
+        An earlier write that is in doubt remains so: it may still be applied, after this one.
+        """
+        at = self._written_now(_key(instance, endpoint.id))
+        self._put(instance, _Sight(endpoint, at))
+
+    def remember_read(self, instance: Instance, endpoint: Endpoint, *, began: float) -> None:
+        """Take in the answer to a GET of one endpoint.
+
+        Args:
+            instance: where the endpoint is.
+            endpoint: as Atlas showed it.
+            began: the :meth:`moment` right before it was asked for.
+        """
+        if self._written.get(_key(instance, endpoint.id), -math.inf) < began:
+            self._put(instance, _Sight(endpoint, began))
+
+    def doubt(self, instance: Instance, endpoint_id: str) -> None:
+        """Take in that a write may or may not have been applied, or may still be: nothing is known until a new LIST."""
+        key = _key(instance, endpoint_id)
+        at = self._written_now(key)
+        self._doubts[key] = _Doubt(since=at, until=at + DOUBT)
+
+    def doubted_for(self, instance: Instance, endpoint_id: str) -> float | None:
+        """Tell for how many more seconds a write is in doubt; ``None`` when none is.
+
+        It is 0 when that time is over and what one more look has shown was not settled yet.
+        """
+        doubt = self._doubts.get(_key(instance, endpoint_id))
+        return None if doubt is None else max(0.0, doubt.until - self._monotonic())
+
+    def settle(self, instance: Instance, endpoint_id: str) -> None:
+        """End a doubt whose time is over, once whoever asks for this endpoint has been shown a LIST that began later.
+
+        It is for that one to call, after acting on it: that somebody else happened to LIST heals nothing.
+        """
+        doubt = self._doubts.get(_key(instance, endpoint_id))
+        if doubt is not None and doubt.looked:
+            del self._doubts[_key(instance, endpoint_id)]
+
+    def deprecation(self, instance: Instance) -> Deprecation | None:
+        """Tell what Atlas last announced about the end of these operations."""
+        view = self._views.get(instance)
+        return view.deprecation if view else None
+
+    def forget(self, instance: Instance) -> None:
+        """Drop an instance that nobody asks for any more."""
+        self._views.pop(instance, None)
+
+    def moment(self) -> float:
+        """Give the time of an event in monotonic seconds; no two events share one, so that one of them is the newer."""
+        self._last_moment = max(self._monotonic(), math.nextafter(self._last_moment, math.inf))
+        return self._last_moment
+
+    async def _refreshed(self, instance: Instance, since: float) -> _View:
+        """Give the view of an instance with a LIST that began at ``since`` or later."""
         view = self._views.setdefault(instance, _View())
         if view.failure is not None:
-            since = max(since, self._monotonic() - FAILURE_SHARED)
+            shared = min(FAILURE_FIRST * 2.0 ** (view.failures - 1), FAILURE_LAST)
+            since = max(since, self._monotonic() - shared)
         while view.began < since:
             if view.listing is None:
-                view.listing = asyncio.create_task(
-                    self._list(instance, view, self._monotonic()), name=f"LIST {instance.name}"
-                )
+                view.listing = asyncio.create_task(self._list(instance, view), name=f"LIST {instance.name}")
             # Whoever gives up waiting must not take the answer from the others.
             held = await asyncio.shield(view.listing)
             if held is not None:
@@ -147,78 +227,68 @@ class Snapshots:
         if view.failure is not None:
             # One exception is raised to many: each raise would lengthen its traceback.
             raise view.failure.with_traceback(None)
+        return view
 
-    def remember(self, instance: Instance, endpoint: Endpoint) -> None:
-        """Take in an answer about one endpoint, to a write of ours or to a GET: the newest truth about it.
-
-        An earlier write that is in doubt remains so: it may still be applied, after this one.
-        """
-        now = self._monotonic()
-        key = _EndpointKey(instance.project_id, instance.name, endpoint.id)
-        self._invalidate(key, now)
-        self._views.setdefault(instance, _View()).sights[endpoint.id] = Sight(endpoint, now)
-
-    def doubt(self, instance: Instance, endpoint_id: str) -> None:
-        """Take in that a write may or may not have been applied, or may still be: nothing is known until a new LIST."""
-        now = self._monotonic()
-        key = _EndpointKey(instance.project_id, instance.name, endpoint_id)
-        self._invalidate(key, now)
-        self._doubts[key] = _Doubt(since=now, until=now + DOUBT)
-
-    def doubted_for(self, instance: Instance, endpoint_id: str) -> float | None:
-        """Tell for how many more seconds a write is in doubt; ``None`` when none is.
-
-        It is 0 when the time is over and the last look, with a LIST that begins after it, has not been had yet.
-        """
-        doubt = self._doubts.get(_EndpointKey(instance.project_id, instance.name, endpoint_id))
-        return None if doubt is None else max(0.0, doubt.until - self._monotonic())
-
-    def unseen_for(self, instance: Instance) -> float | None:
-        """Tell for how many seconds no LIST of an instance has succeeded; ``None`` when none ever has."""
-        view = self._views.get(instance)
-        return None if view is None or view.succeeded is None else self._monotonic() - view.succeeded
-
-    def forget(self, instance: Instance) -> None:
-        """Drop an instance that nobody asks for any more."""
-        self._views.pop(instance, None)
-
-    def _invalidate(self, key: _EndpointKey, now: float) -> None:
-        """Drop what anybody remembers of an endpoint, with whatever credentials it was seen."""
-        self._written[key] = now
-        for instance, view in self._views.items():
-            if (instance.project_id, instance.name) == (key.project_id, key.instance):
-                view.sights.pop(key.endpoint_id, None)
-
-    async def _list(self, instance: Instance, view: _View, began: float) -> AtlasHeldError | None:
+    async def _list(self, instance: Instance, view: _View) -> AtlasHeldError | None:
         """Perform a LIST and take in what came of it; one that was held back has not taken place."""
+        self._sweep()
+        began = self.moment()
         try:
             listing = await self._fetch(instance)
         except AtlasHeldError as held:
             return held
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait for this LIST are told
             view.failure = error
+            view.failures += 1
         else:
             view.failure = None
-            view.succeeded = self._monotonic()
-            self._merge(instance, view, listing, began)
+            view.failures = 0
+            view.deprecation = listing.deprecation or view.deprecation
+            view.sights = self._merged(instance, view.sights, listing, began)
         finally:
             view.listing = None
         view.began = began
         return None
 
-    def _merge(self, instance: Instance, view: _View, listing: Listing, began: float) -> None:
-        sights = {endpoint.id: Sight(endpoint, began) for endpoint in listing.endpoints}
-        for key, written in list(self._written.items()):
-            if (key.project_id, key.instance) != (instance.project_id, instance.name):
-                continue
-            if written >= began:
-                # The LIST may have been made before the write: what the write's answer said stands.
-                sights.pop(key.endpoint_id, None)
-                if key.endpoint_id in view.sights:
-                    sights[key.endpoint_id] = view.sights[key.endpoint_id]
-            elif written < began - FORGET:
-                del self._written[key]
-        view.sights = sights
-        for key, doubt in list(self._doubts.items()):
-            if (key.project_id, key.instance) == (instance.project_id, instance.name) and began >= doubt.until:
-                del self._doubts[key]
+    def _merged(
+        self, instance: Instance, known: dict[str, _Sight], listing: Listing, began: float
+    ) -> dict[str, _Sight]:
+        """Take in a LIST, except for what is known of a later moment."""
+        written = {
+            key.endpoint_id
+            for key, at in self._written.items()
+            if at > began and (key.project_id, key.instance) == (instance.project_id, instance.name)
+        }
+        newer = {id_: sight for id_, sight in known.items() if sight.at > began}
+        listed = {each.id: _Sight(each, began) for each in listing.endpoints if each.id not in written}
+        return {**listed, **newer}
+
+    def _written_now(self, key: _EndpointKey) -> float:
+        """Drop what anybody remembers of an endpoint, with whatever credentials it was seen, and give the moment."""
+        self._written[key] = at = self.moment()
+        for instance, view in self._views.items():
+            if (instance.project_id, instance.name) == (key.project_id, key.instance):
+                view.sights.pop(key.endpoint_id, None)
+        return at
+
+    def _put(self, instance: Instance, sight: _Sight) -> None:
+        """Remember a sight, unless a newer one is known or nobody asks for the instance any more."""
+        view = self._views.get(instance)
+        if view is None:
+            return
+        known = view.sights.get(sight.endpoint.id)
+        if known is None or known.at < sight.at:
+            view.sights[sight.endpoint.id] = sight
+
+    def _sweep(self) -> None:
+        """Drop what has been of no use for long, such as the endpoints of resources that were deleted since."""
+        too_old = self._monotonic() - IDLE
+        self._views = {
+            instance: view for instance, view in self._views.items() if view.listing is not None or view.began > too_old
+        }
+        self._written = {key: at for key, at in self._written.items() if at > too_old}
+        self._doubts = {key: doubt for key, doubt in self._doubts.items() if doubt.until > too_old}
+
+
+def _key(instance: Instance, endpoint_id: str) -> _EndpointKey:
+    return _EndpointKey(instance.project_id, instance.name, endpoint_id)

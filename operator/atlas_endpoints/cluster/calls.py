@@ -1,6 +1,7 @@
 """One exchange with the API server, bounded in time, with errors of our own.
 
-The client's failures come in many classes: its ``ApiException``, ``TimeoutError``, and aiohttp's own.
+The client's failures come in many classes: its ``ApiException``, ``TimeoutError``, aiohttp's own, and whatever its parsing
+of a strange answer stumbles over.
 """
 
 import asyncio
@@ -34,3 +35,6 @@ async def call(request: Awaitable[T]) -> T:
         raise ClusterUnavailableError(f"The API server answered {error.status} {error.reason}.") from error
     except (OpenApiException, aiohttp.ClientError, OSError, TimeoutError) as error:
         raise ClusterUnavailableError(f"The API server cannot be reached: {type(error).__name__}.") from error
+    except (ValueError, AttributeError, TypeError):
+        # No JSON, or not the object that was asked for. Not chained: pydantic's errors quote what they were given.
+        raise ClusterUnavailableError("The answer of the API server is not what was asked for.") from None

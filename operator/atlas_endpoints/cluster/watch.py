@@ -1,6 +1,7 @@
 """kopf as a shell: login, LIST and WATCH. It hands every object on and decides and writes nothing itself."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -9,6 +10,9 @@ import kopf
 
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
+
+RELOGIN = 1.0
+"""Seconds before kopf is given another session after a 401, so that one that stays does not become a hot loop."""
 
 
 class Receiver(Protocol):
@@ -64,6 +68,7 @@ async def run(
         Exception: kopf gave up; the process should end and be restarted.
     """
     registry = kopf.OperatorRegistry()
+    logins = itertools.count()
 
     @kopf.on.startup(registry=registry)
     async def startup(**_: Any) -> None:
@@ -71,8 +76,8 @@ async def run(
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        await asyncio.sleep(1 if logins else 0)  # a 401 that stays must not become a hot loop
-        logins.append(None)
+        if next(logins) > 0:
+            await asyncio.sleep(RELOGIN)
         return connection.kopf_session()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
@@ -87,7 +92,6 @@ async def run(
             case _:
                 receiver.seen(body)
 
-    logins: list[None] = []
     await kopf.operator(
         registry=registry,
         settings=settings(label_selector),

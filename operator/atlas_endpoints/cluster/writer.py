@@ -52,9 +52,9 @@ class StatusWriter:
                 )
             )
         except ApiException as error:
-            if error.status == NOT_FOUND:
+            if _is_gone(error):
                 raise GoneError from error
-            if error.status == CONFLICT or (error.status == INVALID and not _has_causes(error)):
+            if _is_changed(error):
                 raise ConflictError from error
             raise ClusterUnavailableError(_refusal(error)) from error
         return _body(after)
@@ -70,7 +70,7 @@ class StatusWriter:
                 self._objects.get_namespaced_custom_object(GROUP, VERSION, key.namespace, PLURAL, key.name)
             )
         except ApiException as error:
-            if error.status == NOT_FOUND:
+            if _is_gone(error):
                 return None
             raise ClusterUnavailableError(_refusal(error)) from error
         return _body(body)
@@ -94,7 +94,10 @@ class StatusWriter:
             if error.status == NOT_FOUND:
                 return None
             raise ClusterUnavailableError(_refusal(error)) from error
-        return [_body(item) for item in _body(answer)["items"]]
+        items = _body(answer).get("items")
+        if not isinstance(items, list):
+            raise ClusterUnavailableError("The API server's answer to a LIST holds no items.")
+        return [_body(item) for item in items]
 
 
 def _body(answer: object) -> Body:
@@ -104,18 +107,27 @@ def _body(answer: object) -> Body:
     return answer
 
 
-def _has_causes(error: ApiException) -> bool:
-    """Tell a status that the schema refuses (a defect of ours) from a test that failed (a changed object)."""
-    try:
-        details = json.loads(error.body or "{}").get("details") or {}
-    except (ValueError, AttributeError):
-        return False
-    return bool(details.get("causes"))
+def _is_gone(error: ApiException) -> bool:
+    """Tell an object that is gone from a path that is not served: only the former is answered with a ``Status``."""
+    return error.status == NOT_FOUND and _status(error).get("kind") == "Status"
+
+
+def _is_changed(error: ApiException) -> bool:
+    """Tell whether a test of the patch failed; a status that the schema refuses (a defect of ours) is 422 with causes."""
+    details = _status(error).get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return error.status == CONFLICT or (error.status == INVALID and not causes)
 
 
 def _refusal(error: ApiException) -> str:
+    message = str(_status(error).get("message", ""))
+    return f"The API server refused: {error.status} {error.reason}: {message[:500]}"
+
+
+def _status(error: ApiException) -> Mapping[str, Any]:
+    """Read the ``Status`` that an API server explains its refusals with; empty when it is something else."""
     try:
-        message = json.loads(error.body or "{}").get("message", "")
-    except (ValueError, AttributeError):
-        message = ""
-    return f"The API server refused: {error.status} {error.reason}: {str(message)[:500]}"
+        status = json.loads(error.body or "")
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}

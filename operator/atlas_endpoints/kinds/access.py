@@ -1,8 +1,9 @@
 """Which credentials a resource uses: from a Secret of its namespace, else the operator's own."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.cluster.errors import SecretProblemError
@@ -51,19 +52,39 @@ class Access:
     Attributes:
         fingerprint: names the credentials without telling them.
         source: ``Secret/<name>`` of the resource's namespace, or ``operator``.
-        warnings: about the Secret's content, never the content.
     """
 
     fingerprint: str
     source: str
-    warnings: tuple[str, ...] = ()
 
+
+class _Place(NamedTuple):
+    """Where credentials are looked for.
+
+    Attributes:
+        namespace: of the Secret.
+        name: of the Secret.
+        source: how a status names it.
+    """
+
+    namespace: str
+    name: str
+    source: str
+
+
+logger = logging.getLogger(__name__)
 
 RETRY_UNUSABLE = 30.0
 """Seconds after which a Secret that exists and is of no use is read again."""
 
 OPERATOR = "operator"
 """How a status names the operator's own credentials."""
+
+_OPERATOR_LACKS_ITS_OWN = (
+    "The resource names no Secret, and the operator's own cannot be read. Set spec.credentialsSecretRef.name, or ask whoever"
+    " runs the operator to mend its credentials."
+)
+"""Users are told neither the name nor the namespace of a Secret that is not theirs."""
 
 
 class AccessResolver:
@@ -85,6 +106,7 @@ class AccessResolver:
         self._secrets = secrets
         self._default = default
         self._introduce = introduce
+        self._warned: dict[_Place, list[str]] = {}
 
     async def resolve(self, namespace: str, secret_name: str | None, *, fresh: bool = False) -> Access:
         """Find the credentials.
@@ -98,32 +120,43 @@ class AccessResolver:
             NoCredentialsError: there are none, or not usable ones.
             ClusterUnavailableError: the API server could not be reached.
         """
-        if secret_name is not None:
-            where, source = (namespace, secret_name), f"Secret/{secret_name}"
-        elif self._default is not None:
-            where, source = self._default, OPERATOR
-        else:
-            raise NoCredentialsError(
-                "SecretNotFound",
-                "The resource names no Secret and the operator has none of its own. Set spec.credentialsSecretRef.name, or"
-                " ask whoever runs the operator to give it credentials.",
-                source=None,
-                retry_in=RETRY_UNUSABLE,
-            )
+        place = self._place(namespace, secret_name)
         try:
-            data = await self._secrets.read(*where, fresh=fresh)
+            data = await self._secrets.read(place.namespace, place.name, fresh=fresh)
             credentials, warnings = parse_credentials(data)
         except SecretProblemError as problem:
+            message = _OPERATOR_LACKS_ITS_OWN if place.source == OPERATOR else problem.message
             raise NoCredentialsError(
-                problem.reason, problem.message, source=source, retry_in=problem.retry_in
+                problem.reason, message, source=place.source, retry_in=problem.retry_in
             ) from problem
         except CredentialsError as error:
+            subject = "The operator's own Secret" if place.source == OPERATOR else f"Secret {place.name}"
             raise NoCredentialsError(
-                error.reason, f"{_named(where, source)}: {error.message}", source=source, retry_in=RETRY_UNUSABLE
+                error.reason, f"{subject}: {error.message}", source=place.source, retry_in=RETRY_UNUSABLE
             ) from error
-        return Access(self._introduce(credentials), source, tuple(warnings))
+        self._warn(place, warnings)
+        return Access(self._introduce(credentials), place.source)
 
+    def _place(self, namespace: str, secret_name: str | None) -> _Place:
+        if secret_name is not None:
+            return _Place(namespace, secret_name, f"Secret/{secret_name}")
+        if self._default is not None:
+            return _Place(*self._default, OPERATOR)
+        raise NoCredentialsError(
+            "SecretNotFound",
+            "The resource names no Secret and the operator has none of its own. Set spec.credentialsSecretRef.name, or"
+            " ask whoever runs the operator to give it credentials.",
+            source=None,
+            retry_in=RETRY_UNUSABLE,
+        )
 
-def _named(where: tuple[str, str], source: str) -> str:
-    """Name a Secret to a user, who need not know where the operator keeps its own."""
-    return "The operator's own Secret" if source == OPERATOR else f"Secret {where[1]}"
+    def _warn(self, place: _Place, warnings: list[str]) -> None:
+        """Log what is odd about a Secret, once as long as it stays so; never its content."""
+        if self._warned.get(place, []) == warnings:
+            return
+        for warning in warnings:
+            logger.warning("Secret %s/%s: %s", place.namespace, place.name, warning)
+        if warnings:
+            self._warned[place] = warnings
+        else:
+            del self._warned[place]

@@ -4,6 +4,8 @@ A round refreshes what is known of every endpoint of the instance and brings bac
 to do or to say. This is how drift is found, and how what is stalled notices that its cause is gone.
 """
 
+import asyncio
+import logging
 import math
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,11 +20,16 @@ from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, Store
 
+logger = logging.getLogger(__name__)
+
 SHARED = 5.0
 """Seconds: a LIST that began no longer ago serves a round."""
 
 JITTER = 0.1
 """Rounds are up to this share earlier or later, so that instances do not fall into step."""
+
+BREATH = 100
+"""So many resources are compared at a time before others get their turn."""
 
 
 class SnapshotsPort(Protocol):
@@ -98,6 +105,7 @@ class Rounds:
 
     async def run(self, instance: Instance) -> Next:
         """Look at an instance, and bring back the resources that this concerns."""
+        self._dismiss_vanished(instance)
         shortest = self._shortest(instance)
         if shortest is None:
             return Rest()
@@ -106,17 +114,34 @@ class Rounds:
             await self._snapshots.refresh(instance, since=self._clock.monotonic() - SHARED)
         except AtlasError as error:
             failure = error
-        for key in tuple(self._members.get(instance, ())):
-            body = self._store.get(key)
-            if body is None:
-                continue
-            endpoint_id = body["spec"]["endpointId"]
-            seen = failure or self._snapshots.recall(instance, endpoint_id, max_age=math.inf)
-            if self._needs_work(key, instance, seen):
+        for number, key in enumerate(tuple(self._members.get(instance, ())), start=1):
+            if self._concerns(key, instance, failure):
                 self._enqueue(key)
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Retry(at_least=failure.retry_after or 0.0)
         return Again(self._jittered(self._shortest(instance) or shortest))
+
+    def _dismiss_vanished(self, instance: Instance) -> None:
+        """Let resources leave that joined in a pass during which they were deleted."""
+        for key in tuple(self._members.get(instance, ())):
+            if self._store.get(key) is None:
+                self.leave(key)
+
+    def _concerns(self, key: Key, instance: Instance, failure: AtlasError | None) -> bool:
+        """Tell whether what was seen gives a resource anything to do."""
+        body = self._store.get(key)
+        if body is None:
+            return False
+        endpoint_id = body.get("spec", {}).get("endpointId", "")
+        seen = failure or self._snapshots.recall(instance, endpoint_id, max_age=math.inf)
+        try:
+            return self._needs_work(key, instance, seen)
+        except Exception:
+            # One resource must not cost the others their round; its own pass says what is the matter.
+            logger.exception("A round met an error that it does not know", extra={"resource": str(key)})
+            return True
 
     def _shortest(self, instance: Instance) -> timedelta | None:
         return min(self._members.get(instance, {}).values(), default=None)

@@ -1,0 +1,237 @@
+"""What a pass came to: from what Atlas answered to an outcome; pure.
+
+A pass ends in one of five ways: it came through without a write, or its write was confirmed, was refused, failed without
+having been applied, or had its answer lost. (A look at the endpoint that fails is the sixth.)
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.engine.outcome import Again
+from atlas_endpoints.kinds.serverless_private_endpoint import failures
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import (
+    Difference,
+    Fields,
+    compare,
+    same,
+    shown,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.context import (
+    APPLIED,
+    Context,
+    Defaults,
+    Refusal,
+    applied_of,
+    gather,
+    status_since,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    Applied,
+    ManagedField,
+    Resolved,
+    ServerlessPrivateEndpoint,
+    Status,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Outcome, Send, Sent, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass knows from its beginning.
+
+    Attributes:
+        resource: as it is.
+        previous: the status before.
+        now: wall-clock time, UTC, the same for the whole pass.
+        resolved: what the pass uses, for the status.
+        in_doubt: whether a write may still be applied whose answer was lost.
+        defaults: where the resource says nothing.
+        grace: for how long something that another object may heal counts as progress.
+    """
+
+    resource: ServerlessPrivateEndpoint
+    previous: Status
+    now: datetime
+    resolved: Resolved
+    in_doubt: bool
+    defaults: Defaults
+    grace: timedelta
+
+    @property
+    def generation(self) -> int:
+        """The spec that the pass acts on."""
+        return self.resource.metadata.generation
+
+    @property
+    def desired(self) -> Fields:
+        """The managed fields as they are wanted."""
+        return self.resource.spec.desired
+
+    @property
+    def interval(self) -> timedelta:
+        """How often the endpoint is looked at when all is well."""
+        return self.resource.spec.sync_interval or self.defaults.sync_interval
+
+    def context(self, observed: Endpoint) -> Context:
+        """Give what planning needs to know beside the desire and the observation."""
+        return gather(
+            self.resource,
+            self.previous,
+            observed,
+            now=self.now,
+            in_doubt=self.in_doubt,
+            defaults=self.defaults,
+        )
+
+
+def came_through(pass_: Pass, verdict: Verdict, endpoint: Endpoint) -> Outcome:
+    """The endpoint was seen and nothing is to be sent."""
+    return _seen(pass_, verdict, endpoint, applied=pass_.previous.applied)
+
+
+def confirmed(pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> Outcome:
+    """Atlas took the PATCH, and its answer is the whole truth: it may hold something else than what was sent."""
+    context = pass_.context(before)
+    kept = {
+        field: value
+        for field, value in (context.confirmed or {}).items()
+        if field in pass_.desired and field not in send.fields and same(field, value, pass_.desired[field])
+    }
+    values = {**kept, **{field: shown(answer, field) or "" for field in send.fields}}
+    after = replace(
+        pass_.context(answer),
+        confirmed=values,
+        confirmed_generation=pass_.generation,
+        confirmed_at=None if _contradicts(values, pass_.desired, before) else pass_.now,
+        seen_generation=pass_.generation,
+        in_doubt=False,
+        forced=False,
+        refusal=_without(context, send.fields),
+    )
+    verdict = judge(pass_.desired, answer, after)
+    sent = Sent(tuple(send.fields), send.cause, APPLIED, confirmed=True)
+    return _seen(pass_, verdict, answer, applied=applied_of(pass_.generation, values), sent=sent)
+
+
+def refused(pass_: Pass, send: Send, before: Endpoint, error: UpdateRejectedError) -> Outcome:
+    """Atlas does not take the PATCH: remember which fields, so that the others go without them."""
+    names = tuple(send.fields)
+    objected = failures.refused_fields(error, names)
+    result = f"Rejected: {error.error_code or error.http_status}"
+    newest = next(iter(pass_.previous.history), None)
+    repeated = newest is not None and (newest.generation, newest.fields, newest.result) == (
+        pass_.generation,
+        names,
+        result,
+    )
+    outcome = _failed(
+        pass_,
+        error,
+        before=before,
+        sent=None if repeated else Sent(names, send.cause, result, confirmed=False),
+        objected=objected,
+    )
+    return outcome if set(objected) == set(names) else replace(outcome, next=Again(0.0))
+
+
+def not_applied(pass_: Pass, before: Endpoint, error: AtlasError) -> Outcome:
+    """The PATCH failed and has surely changed nothing."""
+    return _failed(pass_, error, before=before)
+
+
+def lost(pass_: Pass, send: Send, error: AtlasError) -> Outcome:
+    """The PATCH may have been applied, or may still be: nothing counts as confirmed any more."""
+    sent = Sent(tuple(send.fields), send.cause, f"Unknown: {error.reason}", confirmed=False)
+    return replace(_failed(pass_, error, sent=sent), applied=None)
+
+
+def unseen(pass_: Pass, error: AtlasError) -> Outcome:
+    """Looking at the endpoint failed."""
+    return _failed(pass_, error)
+
+
+def _seen(
+    pass_: Pass, verdict: Verdict, endpoint: Endpoint, *, applied: Applied | None, sent: Sent | None = None
+) -> Outcome:
+    if not compare(pass_.desired, endpoint):
+        applied = applied_of(pass_.generation, pass_.desired)
+    return Outcome(
+        next=verdict.next,
+        generation=pass_.generation,
+        verdict=verdict,
+        applied=applied,
+        endpoint=endpoint,
+        status_since=status_since(pass_.previous, endpoint, pass_.now),
+        resolved=pass_.resolved,
+        credentials=failures.VERIFIED,
+        sent=sent,
+        failure=_still_refused(pass_, verdict, sent.fields if sent else ()),
+        handled=pass_.resource.metadata.reconcile_request,
+    )
+
+
+def _failed(
+    pass_: Pass,
+    error: AtlasError,
+    *,
+    before: Endpoint | None = None,
+    sent: Sent | None = None,
+    objected: tuple[ManagedField, ...] = (),
+) -> Outcome:
+    """Say what failed.
+
+    Args:
+        pass_: which failed.
+        error: what with.
+        before: the endpoint, if it was seen and has surely not changed since.
+        sent: the write that failed.
+        objected: the fields that Atlas refused.
+    """
+    differences: tuple[Difference, ...] = compare(pass_.desired, before) if before else ()
+    outcome = failures.of_atlas(
+        error,
+        pass_.generation,
+        pass_.previous,
+        now=pass_.now,
+        grace=pass_.grace,
+        resolved=pass_.resolved,
+        sent=sent,
+        refused=objected,
+        differences=differences,
+        applied=pass_.previous.applied,
+    )
+    if outcome.failure is not None and not outcome.failure.retryable:
+        # What may heal by itself does so while a request stands; here a person has to ask anew.
+        outcome = replace(outcome, handled=pass_.resource.metadata.reconcile_request)
+    if outcome.verdict is not None and before is not None:
+        outcome = replace(outcome, endpoint=before, status_since=status_since(pass_.previous, before, pass_.now))
+    return outcome
+
+
+def _contradicts(values: Fields, desired: Fields, before: Endpoint) -> bool:
+    """Tell whether an answer holds a value that is neither the old nor the new one: that is not Atlas being slow."""
+    return any(
+        value and not same(field, value, desired[field]) and not same(field, value, shown(before, field))
+        for field, value in values.items()
+    )
+
+
+def _without(context: Context, taken: Collection[ManagedField]) -> Refusal | None:
+    """Give what Atlas has refused, except for what it has just taken."""
+    if context.refusal is None:
+        return None
+    fields = {field: value for field, value in context.refusal.fields.items() if field not in taken}
+    return replace(context.refusal, fields=fields) if fields else None
+
+
+def _still_refused(pass_: Pass, verdict: Verdict, taken: Collection[ManagedField]) -> Failure | None:
+    """Keep Atlas's words about fields that it had refused before and has not taken since."""
+    if verdict.reason is not Reason.UPDATE_REJECTED:
+        return None
+    differences = tuple(each for each in verdict.differences if each.field not in taken)
+    return failures.still_refused(pass_.previous, replace(verdict, differences=differences))

@@ -1,0 +1,662 @@
+"""Shared observations: who pays for a LIST, who hears of its failure, and what may change what is remembered."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
+from atlas_endpoints.atlas.snapshots import DOUBT, FAILURE_FIRST, FAILURE_LAST, IDLE, Instance, Snapshots
+
+ORDERS = Instance("alice", "5f7cac1adf5d6c6306f4b283", "orders")
+ORDERS_OF_BOB = ORDERS._replace(credentials="bob")
+USERS = ORDERS._replace(name="users")
+SHARED = 5.0
+
+
+def endpoint(comment: str, id_: str = "e1") -> Endpoint:
+    return Endpoint(id=id_, status="AVAILABLE", comment=comment)
+
+
+def unavailable() -> AtlasUnavailableError:
+    return AtlasUnavailableError("Atlas cannot serve the call.", operation="list", http_status=503)
+
+
+def held() -> AtlasHeldError:
+    return AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=7.0)
+
+
+@dataclass
+class World:
+    """An Atlas whose LISTs answer when they are told to, with what it holds at that time."""
+
+    now: float = 100.0
+    held: list[Endpoint] = field(default_factory=lambda: [endpoint("one")])
+    lists: list[asyncio.Future[Listing]] = field(default_factory=list)
+    """Each LIST that has begun."""
+    _looks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.snapshots = Snapshots(self._fetch, lambda: self.now)
+
+    async def _fetch(self, instance: Instance) -> Listing:
+        answer: asyncio.Future[Listing] = asyncio.get_running_loop().create_future()
+        self.lists.append(answer)
+        return await answer
+
+    def answer(self, *endpoints: Endpoint, deprecation: Deprecation | None = None) -> None:
+        """Let the newest LIST answer."""
+        self.lists[-1].set_result(Listing(endpoints or tuple(self.held), deprecation))
+
+    def fail(self, error: Exception) -> None:
+        self.lists[-1].set_exception(error)
+
+    def look(self, id_: str = "e1", *, max_age: float = SHARED, instance: Instance = ORDERS) -> asyncio.Task[Any]:
+        return asyncio.create_task(self.snapshots.observe(instance, id_, max_age=max_age))
+
+    def begin_to_look(self, *, max_age: float = SHARED, instance: Instance = ORDERS) -> None:
+        """Look, and do not wait for the answer."""
+        self._looks.append(self.look(max_age=max_age, instance=instance))
+
+    async def seen(self, *endpoints: Endpoint, instance: Instance = ORDERS) -> None:
+        """Have a whole LIST."""
+        looking = self.look("any", max_age=0.0, instance=instance)
+        await pause()
+        self.answer(*endpoints)
+        await looking
+
+    def recall(self, id_: str = "e1", *, max_age: float = SHARED, instance: Instance = ORDERS) -> str | None:
+        known = self.snapshots.recall(instance, id_, max_age=max_age)
+        return known.comment if known else None
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def pause() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class TestSharing:
+    async def test_many_who_ask_at_once_cost_one_list(self, world: World) -> None:
+        looks = [world.look() for _ in range(100)]
+        await pause()
+        world.answer()
+        assert {each.comment for each in await asyncio.gather(*looks)} == {"one"}
+        assert len(world.lists) == 1
+
+    async def test_a_list_serves_whoever_asks_soon_enough(self, world: World) -> None:
+        await world.seen()
+        world.now += SHARED
+        assert (await world.look()).comment == "one"
+        assert len(world.lists) == 1
+        world.now += 0.1
+        world.begin_to_look()
+        await pause()
+        assert len(world.lists) == 2
+
+    async def test_the_age_of_a_list_counts_from_its_beginning(self, world: World) -> None:
+        looking = world.look()
+        await pause()
+        world.now += SHARED + 1
+        world.answer()
+        await looking
+        world.begin_to_look()
+        await pause()
+        assert len(world.lists) == 2
+
+    async def test_who_wants_a_new_list_is_not_served_by_one_that_is_under_way(self, world: World) -> None:
+        first = world.look()
+        await pause()
+        second = world.look(max_age=0.0)
+        await pause()
+        world.answer(endpoint("old"))
+        await first
+        await pause()
+        world.answer(endpoint("new"))
+        assert (await second).comment == "new"
+        assert len(world.lists) == 2
+
+    async def test_many_who_want_a_new_list_share_it(self, world: World) -> None:
+        first = world.look()
+        await pause()
+        others = [world.look(max_age=0.0) for _ in range(50)]
+        await pause()
+        world.answer()
+        await first
+        await pause()
+        world.answer()
+        await asyncio.gather(*others)
+        assert len(world.lists) == 2
+
+    async def test_other_instances_and_other_credentials_have_lists_of_their_own(self, world: World) -> None:
+        for instance in (ORDERS, ORDERS_OF_BOB, USERS):
+            world.begin_to_look(instance=instance)
+        await pause()
+        assert len(world.lists) == 3
+
+    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, world: World) -> None:
+        impatient, patient = world.look(), world.look()
+        await pause()
+        impatient.cancel()
+        await pause()
+        assert impatient.cancelled()
+        world.answer()
+        assert (await patient).comment == "one"
+        assert len(world.lists) == 1
+
+    async def test_a_list_that_nobody_waits_for_any_more_still_counts(self, world: World) -> None:
+        looking = world.look()
+        await pause()
+        looking.cancel()
+        await pause()
+        world.answer()
+        await pause()
+        assert world.recall() == "one"
+
+    async def test_what_a_list_does_not_hold_is_not_remembered(self, world: World) -> None:
+        await world.seen(endpoint("one"), endpoint("two", "e2"))
+        await world.seen(endpoint("two", "e2"))
+        assert world.recall("e1") is None
+        assert world.recall("e2") == "two"
+        assert await world.look("e1") is None
+
+    async def test_a_memory_is_given_until_it_is_too_old(self, world: World) -> None:
+        await world.seen()
+        world.now += 600.0
+        assert world.recall(max_age=600.0) == "one"
+        assert world.recall(max_age=599.0) is None
+
+    async def test_the_last_announcement_of_an_end_stands(self, world: World) -> None:
+        assert world.snapshots.deprecation(ORDERS) is None
+        announced = Deprecation(None, None)
+        looking = world.look()
+        await pause()
+        world.answer(deprecation=announced)
+        await looking
+        await world.seen()
+        assert world.snapshots.deprecation(ORDERS) is announced
+        assert world.snapshots.deprecation(USERS) is None
+
+
+class TestFailures:
+    async def test_all_who_wait_hear_of_a_failure(self, world: World) -> None:
+        looks = [world.look() for _ in range(10)]
+        await pause()
+        world.fail(unavailable())
+        results = await asyncio.gather(*looks, return_exceptions=True)
+        assert all(isinstance(each, AtlasUnavailableError) for each in results)
+        assert len(world.lists) == 1
+
+    async def test_who_asks_right_afterwards_hears_of_it_without_a_call(self, world: World) -> None:
+        await self._failed(world)
+        world.now += FAILURE_FIRST
+        with pytest.raises(AtlasUnavailableError):
+            await world.look()
+        assert len(world.lists) == 1
+
+    async def test_who_asks_later_makes_a_new_attempt(self, world: World) -> None:
+        await self._failed(world)
+        world.now += FAILURE_FIRST + 0.1
+        looking = world.look()
+        await pause()
+        world.answer()
+        assert (await looking).comment == "one"
+
+    async def test_the_longer_it_fails_the_longer_a_failure_speaks_for_others(self, world: World) -> None:
+        for _ in range(5):
+            await self._failed(world)
+            world.now += FAILURE_LAST + 1
+        await self._failed(world)
+        world.now += FAILURE_LAST
+        with pytest.raises(AtlasUnavailableError):
+            await world.look()
+        assert len(world.lists) == 6
+
+    async def test_who_wants_a_new_list_gets_an_attempt_of_its_own(self, world: World) -> None:
+        await self._failed(world)
+        looking = world.look(max_age=0.0)
+        await pause()
+        world.answer()
+        assert (await looking).comment == "one"
+
+    async def test_a_failure_leaves_what_is_remembered(self, world: World) -> None:
+        await world.seen()
+        await self._failed(world, max_age=0.0)
+        assert world.recall() == "one"
+
+    async def test_a_list_that_was_held_back_has_not_taken_place(self, world: World) -> None:
+        await world.seen()
+        looking = world.look(max_age=0.0)
+        await pause()
+        world.fail(held())
+        with pytest.raises(AtlasHeldError):
+            await looking
+        assert (await world.look()).comment == "one", "the LIST before it still serves"
+        world.begin_to_look(max_age=0.0)
+        await pause()
+        assert len(world.lists) == 3, "and who wants a new one makes an attempt"
+
+    async def test_all_who_wait_hear_that_a_list_was_held_back(self, world: World) -> None:
+        looks = [world.look() for _ in range(10)]
+        await pause()
+        world.fail(held())
+        results = await asyncio.gather(*looks, return_exceptions=True)
+        assert [each.retry_after for each in results] == [7.0] * 10  # type: ignore[union-attr]  # each is a held error
+        assert len(world.lists) == 1
+
+    async def test_a_defect_is_told_to_all_and_ends_nothing(self, world: World) -> None:
+        looks = [world.look() for _ in range(2)]
+        await pause()
+        world.fail(ZeroDivisionError())
+        results = await asyncio.gather(*looks, return_exceptions=True)
+        assert all(isinstance(each, ZeroDivisionError) for each in results)
+        looking = world.look(max_age=0.0)
+        await pause()
+        world.answer()
+        assert (await looking).comment == "one"
+
+    async def test_after_a_success_a_failure_is_brief_again(self, world: World) -> None:
+        for _ in range(5):
+            await self._failed(world)
+            world.now += FAILURE_LAST + 1
+        await world.seen()
+        world.now += SHARED + 1
+        await self._failed(world)
+        world.now += FAILURE_FIRST + 0.1
+        world.begin_to_look()
+        await pause()
+        assert len(world.lists) == 8
+
+    @pytest.mark.parametrize("error", [unavailable(), held()], ids=["a failure", "a LIST that was held back"])
+    async def test_what_many_hear_of_does_not_grow(self, world: World, error: Exception) -> None:
+        """Each raise would add to the traceback of the one exception, for as long as the outage lasts."""
+        looks = [world.look() for _ in range(50)]
+        await pause()
+        world.fail(error)
+        await asyncio.gather(*looks, return_exceptions=True)
+        assert len(list(_frames(error))) < 10
+
+    async def _failed(self, world: World, *, max_age: float = SHARED) -> None:
+        looking = world.look(max_age=max_age)
+        await pause()
+        world.fail(unavailable())
+        with pytest.raises(AtlasUnavailableError):
+            await looking
+
+
+def _frames(error: BaseException) -> Iterator[object]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def write(world: World) -> None:
+    world.snapshots.remember_write(ORDERS, endpoint("written"))
+
+
+def write_of_bob(world: World) -> None:
+    world.snapshots.remember_write(ORDERS_OF_BOB, endpoint("written"))
+
+
+def lose(world: World) -> None:
+    world.snapshots.doubt(ORDERS, "e1")
+
+
+def lose_of_bob(world: World) -> None:
+    world.snapshots.doubt(ORDERS_OF_BOB, "e1")
+
+
+def read(world: World) -> None:
+    world.snapshots.remember_read(ORDERS, endpoint("read"), began=world.snapshots.moment())
+
+
+MEANWHILE: dict[str, tuple[Callable[[World], None], str | None]] = {
+    "nothing happens: the LIST is the newest": (lambda world: None, "listed"),
+    "a write is answered: its answer stands": (write, "written"),
+    "a write with other credentials is answered: nothing is known here": (write_of_bob, None),
+    "a write's answer is lost: nothing is known": (lose, None),
+    "the answer to a write with other credentials is lost: nothing is known": (lose_of_bob, None),
+    "a GET that began later is answered: it stands": (read, "read"),
+}
+
+
+class TestOverlaps:
+    @pytest.mark.parametrize("what", MEANWHILE)
+    async def test_while_a_list_that_shows_the_endpoint_is_under_way(self, world: World, what: str) -> None:
+        happen, remembered = MEANWHILE[what]
+        await world.seen()
+        looking = world.look("other", max_age=0.0)
+        await pause()
+        happen(world)
+        world.answer(endpoint("listed"))
+        await looking
+        assert world.recall() == remembered
+
+    @pytest.mark.parametrize("what", MEANWHILE)
+    async def test_while_a_list_that_does_not_show_the_endpoint_is_under_way(self, world: World, what: str) -> None:
+        happen, remembered = MEANWHILE[what]
+        await world.seen()
+        looking = world.look("other", max_age=0.0)
+        await pause()
+        happen(world)
+        world.answer(endpoint("listed", "other"))
+        await looking
+        assert world.recall() == (None if remembered == "listed" else remembered)
+
+    @pytest.mark.parametrize("what", MEANWHILE)
+    async def test_a_list_that_begins_later_is_always_believed(self, world: World, what: str) -> None:
+        await world.seen()
+        MEANWHILE[what][0](world)
+        await world.seen(endpoint("listed"))
+        assert world.recall() == "listed"
+
+    @pytest.mark.parametrize("lose_it", [lose, lose_of_bob])
+    async def test_who_looks_after_a_lost_answer_gets_a_list_that_began_later(
+        self, world: World, lose_it: Callable[[World], None]
+    ) -> None:
+        first = world.look("other")
+        await pause()
+        lose_it(world)
+        second = world.look(max_age=SHARED)
+        await pause()
+        world.answer(endpoint("before it was applied"))
+        await first
+        await pause()
+        world.answer(endpoint("after"))
+        assert (await second).comment == "after"
+        assert len(world.lists) == 2
+
+    async def test_a_get_that_began_before_a_write_was_answered_does_not_undo_it(self, world: World) -> None:
+        await world.seen()
+        began = world.snapshots.moment()
+        write(world)
+        world.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
+        assert world.recall() == "written"
+
+    async def test_a_get_that_began_before_a_write_was_lost_does_not_bring_back_what_was(self, world: World) -> None:
+        await world.seen()
+        began = world.snapshots.moment()
+        lose(world)
+        world.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
+        assert world.recall() is None
+
+    async def test_a_get_that_began_before_a_list_does_not_undo_it(self, world: World) -> None:
+        await world.seen()
+        began = world.snapshots.moment()
+        await world.seen(endpoint("listed"))
+        world.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
+        assert world.recall() == "listed"
+
+    async def test_a_write_is_news_to_the_holders_of_other_credentials(self, world: World) -> None:
+        await world.seen()
+        await world.seen(instance=ORDERS_OF_BOB)
+        write(world)
+        assert world.recall() == "written"
+        assert world.recall(instance=ORDERS_OF_BOB) is None
+
+    async def test_a_write_leaves_other_endpoints_alone(self, world: World) -> None:
+        await world.seen(endpoint("one"), endpoint("two", "e2"))
+        await world.seen(endpoint("one", "e1"), instance=USERS)
+        write(world)
+        assert world.recall("e2") == "two"
+        assert world.recall("e1", instance=USERS) == "one"
+
+    async def test_an_instance_that_is_forgotten_while_it_is_looked_at_is_looked_at_all_the_same(
+        self, world: World
+    ) -> None:
+        looking = world.look()
+        await pause()
+        world.snapshots.forget(ORDERS)
+        world.answer()
+        assert (await looking).comment == "one"
+
+
+class TestDoubts:
+    async def test_no_write_is_in_doubt_to_begin_with(self, world: World) -> None:
+        await world.seen()
+        assert world.snapshots.doubted_for(ORDERS, "e1") is None
+
+    async def test_a_lost_answer_leaves_a_doubt_for_a_minute_whoever_asks(self, world: World) -> None:
+        lose(world)
+        world.now += 20
+        for instance in (ORDERS, ORDERS_OF_BOB):
+            assert world.snapshots.doubted_for(instance, "e1") == pytest.approx(DOUBT - 20)
+        assert world.snapshots.doubted_for(USERS, "e1") is None
+        assert world.snapshots.doubted_for(ORDERS, "e2") is None
+
+    async def test_it_does_not_end_with_its_time_but_with_a_look_that_began_later(self, world: World) -> None:
+        lose(world)
+        world.now += DOUBT + 5
+        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
+        looking = world.look()
+        await pause()
+        world.answer()
+        await looking
+        world.snapshots.settle(ORDERS, "e1")
+        assert world.snapshots.doubted_for(ORDERS, "e1") is None
+
+    async def test_it_does_not_end_before_its_time(self, world: World) -> None:
+        lose(world)
+        world.now += DOUBT - 1
+        looking = world.look()
+        await pause()
+        world.now += 2
+        world.answer()
+        await looking
+        world.snapshots.settle(ORDERS, "e1")
+        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
+
+    async def test_a_list_that_began_before_its_end_is_not_good_enough_afterwards(self, world: World) -> None:
+        lose(world)
+        world.now += DOUBT - 1
+        await world.seen()
+        world.now += 2
+        world.begin_to_look(max_age=SHARED)
+        await pause()
+        assert len(world.lists) == 2
+
+    async def test_it_does_not_end_because_somebody_else_had_a_look(self, world: World) -> None:
+        lose(world)
+        world.now += DOUBT + 1
+        await world.seen()
+        world.snapshots.settle(ORDERS, "e1")
+        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
+
+    async def test_it_does_not_end_with_a_look_that_failed(self, world: World) -> None:
+        lose(world)
+        world.now += DOUBT + 1
+        looking = world.look()
+        await pause()
+        world.fail(unavailable())
+        with pytest.raises(AtlasUnavailableError):
+            await looking
+        world.snapshots.settle(ORDERS, "e1")
+        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
+
+    async def test_a_write_that_is_answered_later_does_not_end_it(self, world: World) -> None:
+        """The lost one may still be applied, on top of it."""
+        await world.seen()
+        lose(world)
+        write(world)
+        assert world.recall() == "written"
+        assert world.snapshots.doubted_for(ORDERS, "e1") == pytest.approx(DOUBT)
+
+    async def test_a_second_lost_answer_begins_a_new_doubt(self, world: World) -> None:
+        lose(world)
+        world.now += DOUBT + 1
+        looking = world.look()
+        await pause()
+        lose(world)
+        world.answer()
+        await looking
+        world.snapshots.settle(ORDERS, "e1")
+        assert world.snapshots.doubted_for(ORDERS, "e1") == pytest.approx(DOUBT)
+
+
+class TestMemory:
+    async def test_a_forgotten_instance_is_not_remembered(self, world: World) -> None:
+        await world.seen()
+        world.snapshots.forget(ORDERS)
+        assert world.recall() is None
+
+    async def test_an_answer_about_a_forgotten_instance_does_not_bring_it_back(self, world: World) -> None:
+        await world.seen()
+        world.snapshots.forget(ORDERS)
+        write(world)
+        read(world)
+        assert world.recall() is None
+        assert not world.snapshots._views
+
+    async def test_what_is_of_no_use_any_more_is_dropped(self, world: World) -> None:
+        for number in range(100):
+            instance = ORDERS._replace(name=f"instance-{number}")
+            await world.seen(instance=instance)
+            world.snapshots.remember_write(instance, endpoint("written"))
+            world.snapshots.doubt(instance, "e1")
+        world.now += IDLE + DOUBT + 1
+        await world.seen()
+        assert list(world.snapshots._views) == [ORDERS]
+        assert not world.snapshots._written
+        assert not world.snapshots._doubts
+
+    async def test_no_two_events_have_the_same_moment_though_the_clock_stands_still(self, world: World) -> None:
+        moments = [world.snapshots.moment() for _ in range(1000)]
+        assert sorted(set(moments)) == moments
+        assert moments[-1] == pytest.approx(world.now)
+
+
+@dataclass
+class Server:
+    """What Atlas really holds: the version of one endpoint, which each applied write raises."""
+
+    version: int = 0
+    confirmed: int = 0
+    """The last version whose write was answered."""
+
+
+@dataclass
+class Reading:
+    """A LIST or GET under way; the server looks at what it holds at some time in between."""
+
+    credentials: str
+    began: float = 0.0
+    answer: int | None = None
+    future: asyncio.Future[Listing] | None = None
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                "begin LIST",
+                "read LIST",
+                "end LIST",
+                "fail LIST",
+                "begin GET",
+                "read GET",
+                "end GET",
+                "apply PATCH",
+                "answer PATCH",
+                "lose PATCH",
+                "apply late",
+                "wait",
+            ]
+        ),
+        st.sampled_from(["alice", "bob"]),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps=STEPS)
+def test_memory_never_shows_a_value_that_is_older_than_the_last_confirmed_write(steps: list[tuple[str, str]]) -> None:
+    """In whatever order LISTs, GETs and PATCHes begin, reach the server and are answered, with whatever credentials.
+
+    Writes to one endpoint do not overlap each other: one worker at a time has its resource.
+    """
+    asyncio.run(_interleave(steps))
+
+
+async def _interleave(steps: list[tuple[str, str]]) -> None:  # noqa: C901, PLR0912, PLR0915  # one branch for each step
+    now = 100.0
+    server = Server()
+    lists: dict[str, Reading] = {}
+    gets: dict[str, Reading] = {}
+    patch: tuple[str, int] | None = None
+    late = 0
+
+    async def fetch(instance: Instance) -> Listing:
+        future: asyncio.Future[Listing] = asyncio.get_running_loop().create_future()
+        lists[instance.credentials].future = future
+        return await future
+
+    snapshots = Snapshots(fetch, lambda: now)
+    looks: list[asyncio.Task[Any]] = []
+    for step, who in steps:
+        instance = ORDERS._replace(credentials=who)
+        match step:
+            case "begin LIST" if who not in lists:
+                lists[who] = Reading(who)
+                looks.append(asyncio.create_task(snapshots.observe(instance, "e1", max_age=0.0)))
+            case "read LIST" if who in lists and lists[who].answer is None:
+                lists[who].answer = server.version
+            case "end LIST" if who in lists:
+                reading = lists.pop(who)
+                answer = server.version if reading.answer is None else reading.answer
+                assert reading.future is not None
+                reading.future.set_result(Listing((endpoint(str(answer)),)))
+            case "fail LIST" if who in lists:
+                failing = lists.pop(who).future
+                assert failing is not None
+                failing.set_exception(unavailable())
+            case "begin GET" if who not in gets:
+                gets[who] = Reading(who, began=snapshots.moment())
+            case "read GET" if who in gets and gets[who].answer is None:
+                gets[who].answer = server.version
+            case "end GET" if who in gets:
+                reading = gets.pop(who)
+                answer = server.version if reading.answer is None else reading.answer
+                snapshots.remember_read(instance, endpoint(str(answer)), began=reading.began)
+            case "apply PATCH" if patch is None:
+                server.version += 1
+                patch = (who, server.version)
+            case "answer PATCH" if patch is not None:
+                server.confirmed = patch[1]
+                snapshots.remember_write(ORDERS._replace(credentials=patch[0]), endpoint(str(patch[1])))
+                patch = None
+            case "lose PATCH" if patch is not None:
+                snapshots.doubt(ORDERS._replace(credentials=patch[0]), "e1")
+                patch = None
+                late += 1
+            case "apply late" if late:
+                server.version += 1
+                late -= 1
+            case "wait":
+                now += 1.0
+            case _:
+                continue
+        await pause()
+        for each in ("alice", "bob"):
+            known = snapshots.recall(ORDERS._replace(credentials=each), "e1", max_age=IDLE)
+            if known is not None:
+                assert int(known.comment or "") >= server.confirmed, f"{each} after {step}"
+    for look in looks:
+        look.cancel()
+    await asyncio.gather(*looks, return_exceptions=True)
+    for reading in lists.values():
+        if reading.future is not None:
+            reading.future.cancel()
+    await pause()

@@ -1,0 +1,421 @@
+"""A small world in memory for stories about passes: an Atlas that holds endpoints, Secrets, resources, and time.
+
+Observations are shared by the real ``Snapshots`` and rounds are the real ``Rounds``; what stands behind their ports is
+state, with a log of what Atlas was asked. ``World.run_for`` plays the loop: it runs what is due, in order, and time
+jumps from one to the next, so that a day costs milliseconds.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Literal, TypeAlias
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
+from atlas_endpoints.atlas.snapshots import Instance, Snapshots
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.store import Key, News, Store
+from atlas_endpoints.kinds.access import Access
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
+from atlas_endpoints.kinds.serverless_private_endpoint.model import watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
+from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
+
+PROJECT = "5f7cac1adf5d6c6306f4b283"
+INSTANCE = "orders"
+ENDPOINT = "6f7cac1adf5d6c6306f4b283"
+VPCE = "vpce-0123456789abcdef0"
+GRACE = timedelta(minutes=2)
+START = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+Work: TypeAlias = Key | Instance
+Applies: TypeAlias = Literal["never", "at once", "late"]
+
+
+class Clock:
+    """Time that moves when the world says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+
+class NoJitter(Random):
+    """Rounds come exactly when they are due, so that calls can be counted."""
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a call fails, and when a PATCH is applied all the same."""
+
+    error: AtlasError
+    applies: Applies = "never"
+
+
+class Atlas(Snapshots):
+    """Holds the endpoints of one instance, and fails as it is told to."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(self._list_all, clock.monotonic)
+        self.endpoints: dict[str, Endpoint] = {}
+        self.calls: list[str] = []
+        """``LIST``, ``GET`` and ``PATCH`` with the fields it carries, in the order in which they were asked for."""
+        self.credentials: list[str] = []
+        """What each call was made with."""
+        self._announced: Deprecation | None = None
+        self.hidden: set[str] = set()
+        """Endpoints that a LIST does not show."""
+        self.lists_late = False
+        """The next LIST shows nothing yet."""
+        self.stores: Callable[[Endpoint], Endpoint] = lambda endpoint: endpoint
+        """What Atlas makes of an endpoint that a PATCH has changed."""
+        self._next_faults: dict[str, deque[Fault]] = {}
+        self._standing_faults: dict[str, Fault] = {}
+        self._late: list[Callable[[], object]] = []
+
+    def put(self, endpoint_id: str = ENDPOINT, **fields: str | None) -> None:
+        """Create or change an endpoint, as a person in the Atlas UI would."""
+        known = self.endpoints.get(endpoint_id, Endpoint(id=endpoint_id, status="AVAILABLE"))
+        self.endpoints[endpoint_id] = known.model_copy(update=fields)
+
+    def announce_the_end(self, sunset: datetime) -> None:
+        self._announced = Deprecation(None, sunset)
+
+    def fail_once(self, call: str, error: AtlasError, *, applies: Applies = "never") -> None:
+        """Have the next call of a kind fail."""
+        self._next_faults.setdefault(call, deque()).append(Fault(error, applies))
+
+    def go_down(self, *calls: str, error: AtlasError | None = None) -> None:
+        """Have all calls of these kinds fail, or all at all, until ``come_back``."""
+        for call in calls or ("LIST", "GET", "PATCH"):
+            self._standing_faults[call] = Fault(error or unavailable(call))
+
+    def come_back(self) -> None:
+        self._standing_faults.clear()
+
+    def apply_late(self) -> None:
+        """Apply what a connection that was lost had carried."""
+        for change in self._late:
+            change()
+        self._late.clear()
+
+    async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
+        began = self.moment()
+        fault = await self._called("GET", instance)
+        if fault is not None:
+            raise fault.error
+        if endpoint_id not in self.endpoints:
+            raise absent("GET")
+        self.remember_read(instance, self.endpoints[endpoint_id], began=began)
+        return self.endpoints[endpoint_id]
+
+    async def update(
+        self, instance: Instance, endpoint_id: str, *, provider_name: str, fields: Mapping[str, str]
+    ) -> Endpoint:
+        assert provider_name in {"AWS", "AZURE"}
+
+        def apply() -> Endpoint:
+            changed = {**self.endpoints[endpoint_id].model_dump(by_alias=True), **fields}
+            self.endpoints[endpoint_id] = self.stores(Endpoint.model_validate(changed))
+            return self.endpoints[endpoint_id]
+
+        fault = await self._called(f"PATCH {','.join(fields)}", instance)
+        if fault is not None:
+            if fault.applies == "at once":
+                apply()
+            elif fault.applies == "late":
+                self._late.append(apply)
+            if fault.error.unknown_outcome:
+                self.doubt(instance, endpoint_id)
+            raise fault.error
+        if endpoint_id not in self.endpoints:
+            raise absent("PATCH")
+        answer = apply()
+        self.remember_write(instance, answer)
+        return answer
+
+    async def _list_all(self, instance: Instance) -> Listing:
+        fault = await self._called("LIST", instance)
+        if fault is not None:
+            raise fault.error
+        if self.lists_late:
+            self.lists_late = False
+            return Listing(())
+        return Listing(tuple(each for id_, each in self.endpoints.items() if id_ not in self.hidden), self._announced)
+
+    async def _called(self, call: str, instance: Instance) -> Fault | None:
+        name = call.partition(" ")[0]
+        faults = self._next_faults.get(name)
+        fault = faults.popleft() if faults else self._standing_faults.get(name)
+        if fault is None or not isinstance(fault.error, AtlasHeldError):
+            self.calls.append(call)
+            self.credentials.append(instance.credentials)
+        await asyncio.sleep(0)
+        return fault
+
+
+class Secrets:
+    """Which credentials are where: a fingerprint, or the error that reading them ends in."""
+
+    def __init__(self) -> None:
+        self.found: dict[str | None, str | Exception] = {None: "operator-1"}
+        self.remembered: dict[str | None, str] = {}
+        """What was there some seconds ago, for those to whom that is good enough."""
+        self.reads: list[bool] = []
+        """For each reading, whether it had to be fresh."""
+
+    async def resolve(self, namespace: str, secret_name: str | None, *, fresh: bool = False) -> Access:
+        assert namespace == "shop"
+        self.reads.append(fresh)
+        await asyncio.sleep(0)
+        remembered = None if fresh else self.remembered.get(secret_name)
+        found = remembered or self.found[secret_name]
+        if isinstance(found, Exception):
+            raise found
+        return Access(found, f"Secret/{secret_name}" if secret_name else "operator")
+
+
+class Resource:
+    """One resource as the API server holds it, and a person who changes it."""
+
+    def __init__(self, name: str, endpoint_id: str, spec: Mapping[str, Any]) -> None:
+        self.generation = 1
+        self.version = 1
+        self.name = name
+        self.uid = f"uid-{name}"
+        self.annotations: dict[str, str] = {}
+        self.deleting = False
+        self.status: Mapping[str, Any] = {"observedGeneration": -1}
+        self.spec: dict[str, Any] = {
+            "projectId": PROJECT,
+            "instanceName": INSTANCE,
+            "providerName": "AWS",
+            "endpointId": endpoint_id,
+            **spec,
+        }
+
+    @property
+    def key(self) -> Key:
+        return Key("shop", self.name)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = {
+            "namespace": "shop",
+            "name": self.name,
+            "uid": self.uid,
+            "generation": self.generation,
+            "resourceVersion": str(self.version),
+            "annotations": dict(self.annotations),
+        }
+        if self.deleting:
+            metadata["deletionTimestamp"] = "2026-11-25T12:00:00Z"
+        return {"metadata": metadata, "spec": dict(self.spec), "status": self.status}
+
+    @property
+    def ready(self) -> tuple[str, str]:
+        """Status and reason of the condition ``Ready``."""
+        found = self.condition("Ready")
+        return (found["status"], found["reason"]) if found else ("", "")
+
+    def condition(self, type_: str) -> Mapping[str, Any] | None:
+        return next((each for each in self.status.get("conditions", ()) if each["type"] == type_), None)
+
+    @property
+    def message(self) -> str:
+        found = self.condition("Ready")
+        return str(found["message"]) if found else ""
+
+
+class World:
+    """Everything together, and time.
+
+    A resource is due after an edit, when its pass asked for it, and when a round brings it back; an instance when its round
+    is due. Backoff has no jitter here: 1 s, 2 s, 4 s and so on, at most 5 minutes.
+    """
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.atlas = Atlas(self.clock)
+        self.secrets = Secrets()
+        self.store = Store(watched_annotations)
+        self.resources: dict[Key, Resource] = {}
+        self.passes: Counter[str] = Counter()
+        """How many passes each resource had, by name."""
+        self.writes: Counter[str] = Counter()
+        """How many times the status of each resource was written, by name."""
+        self._due: dict[Work, float] = {}
+        self._failures: Counter[Work] = Counter()
+        self.rounds = Rounds(
+            self.store,
+            self.atlas,
+            clock=self.clock,
+            random=NoJitter(),
+            schedule=self._schedule,
+            needs_work=self._needs_work,
+            enqueue=self._bring_back,
+        )
+        self.reconciler = self.start()
+
+    def start(self) -> Reconciler:
+        """Begin with an empty memory of what passes have met."""
+        self.reconciler = Reconciler(
+            self.secrets,
+            self.atlas,
+            self.rounds,
+            clock=self.clock,
+            defaults=Defaults(),
+            grace=GRACE,
+        )
+        return self.reconciler
+
+    def create(self, name: str = "db", endpoint_id: str = ENDPOINT, **spec: Any) -> Resource:
+        resource = Resource(name, endpoint_id, spec)
+        self.resources[resource.key] = resource
+        self._changed(resource)
+        return resource
+
+    def edit(self, resource: Resource, **spec: Any) -> None:
+        """Change fields of the spec; ``None`` removes one."""
+        resource.spec.update(spec)
+        resource.spec = {name: value for name, value in resource.spec.items() if value is not None}
+        resource.generation += 1
+        self._changed(resource)
+
+    def annotate(self, resource: Resource, **annotations: str) -> None:
+        """Set annotations of ours, named with underscores."""
+        for name, value in annotations.items():
+            resource.annotations[f"atlas-endpoints.dev/{name.replace('_', '-')}"] = value
+        self._changed(resource)
+
+    def delete(self, resource: Resource) -> None:
+        """Mark it as deleted, as with a finalizer of somebody else."""
+        resource.deleting = True
+        self._changed(resource)
+
+    def vanish(self, resource: Resource) -> None:
+        """Have it be gone without a pass, as when an event says so."""
+        del self.resources[resource.key]
+        self.store.remove(resource.key, resource.uid)
+        self._due.pop(resource.key, None)
+        self.reconciler.forget(resource.key)
+
+    async def pass_over(self, resource: Resource) -> Outcome:
+        """Run one pass now and write its status."""
+        self._due.pop(resource.key, None)
+        return await self._pass(resource)
+
+    async def run_for(self, seconds: float) -> None:
+        """Run whatever comes due within so many seconds."""
+        end = self.clock.seconds + seconds
+        for _ in range(100_000):
+            work = min(self._due, key=lambda each: self._due[each], default=None)
+            if work is None or self._due[work] > end:
+                self.clock.seconds = end
+                return
+            self.clock.seconds = max(self.clock.seconds, self._due.pop(work))
+            if isinstance(work, Instance):
+                self._follow(work, await self.rounds.run(work))
+            else:
+                await self._pass(self.resources[work])
+        raise AssertionError("The world does not come to rest: something is due at once, again and again.")
+
+    async def settle(self) -> None:
+        """Run what is due now, and then let the endpoint's memory grow old; the log begins anew."""
+        await self.run_for(0)
+        await self.run_for(40)
+        self.reset_log()
+
+    def reset_log(self) -> None:
+        self.atlas.calls.clear()
+        self.atlas.credentials.clear()
+        self.secrets.reads.clear()
+        self.passes.clear()
+        self.writes.clear()
+
+    def _changed(self, resource: Resource) -> None:
+        resource.version += 1
+        if self.store.put(resource.body) is News.CHANGED:
+            self._failures.pop(resource.key, None)
+            self._due[resource.key] = self.clock.seconds
+
+    async def _pass(self, resource: Resource) -> Outcome:
+        self.passes[resource.name] += 1
+        body = resource.body
+        outcome = await self.reconciler.reconcile(body, body["status"])
+        status = self.reconciler.render(body, body["status"], outcome)
+        if status != resource.status:
+            self.writes[resource.name] += 1
+            resource.status = status
+            resource.version += 1
+            self.store.put(resource.body)
+        if resource.key in self.resources:
+            self._follow(resource.key, outcome.next)
+        return outcome
+
+    def _follow(self, work: Work, following: Next) -> None:
+        match following:
+            case Rest():
+                self._failures.pop(work, None)
+            case Again(delay):
+                self._failures.pop(work, None)
+                self._at(work, delay)
+            case Retry(at_least):
+                self._failures[work] += 1
+                self._at(work, max(at_least, min(2.0 ** (self._failures[work] - 1), 300.0)))
+
+    def _at(self, work: Work, delay: float) -> None:
+        due = self.clock.seconds + delay
+        self._due[work] = min(due, self._due.get(work, due))
+
+    def _schedule(self, instance: Instance, delay: float) -> None:
+        self._at(instance, delay)
+
+    def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
+        body = self.store.get(key)
+        return body is not None and self.reconciler.needs_work(body, instance, seen)
+
+    def _bring_back(self, key: Key) -> None:
+        self.reconciler.release(key)
+        self._at(key, 0.0)
+
+
+def unavailable(call: str = "LIST", **details: Any) -> AtlasUnavailableError:
+    """Atlas answers nothing of use."""
+    return AtlasUnavailableError("Atlas cannot serve the call.", operation=call, http_status=503, **details)
+
+
+def lost() -> AtlasUnavailableError:
+    """The answer to a PATCH never came."""
+    return AtlasUnavailableError("The connection dropped.", operation="PATCH", unknown_outcome=True)
+
+
+def absent(call: str) -> EndpointAbsentError:
+    """Atlas knows no such endpoint."""
+    return EndpointAbsentError(
+        "Atlas has no endpoint of this id.",
+        operation=call,
+        http_status=404,
+        error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND",
+    )
+
+
+def held(reason: str, *, retry_after: float) -> AtlasHeldError:
+    """Nothing was sent: an earlier answer says that it is not the time."""
+    return AtlasHeldError("Not now.", reason=reason, operation="LIST", retry_after=retry_after)
