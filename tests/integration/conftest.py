@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from support.fixtures import MakeNamespace, RunOperator
 
 
+pytest.register_assert_rewrite("integration.bad_input", "support.scenes")  # they hold assertions of tests
+
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import httpx
 from control_plane.process import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from control_plane.process import Server, ServerGroup
 
 COMMAND = str(Path(sys.executable).with_name("atlas-endpoints"))
@@ -40,6 +43,10 @@ class Place:
         """The path of the instance's endpoints, as a regular expression for faults."""
         return f"/groups/{self.project}/.*/instance/{self.instance}/"
 
+    def sibling(self, number: int) -> Place:
+        """Another endpoint of the same instance, which is there once it was put."""
+        return replace(self, endpoint=f"{self.endpoint[:16]}{number:08x}")
+
     def spec(self, **fields: Any) -> dict[str, Any]:
         """A spec for this endpoint."""
         return {
@@ -53,33 +60,55 @@ class Place:
 
 
 class Atlas:
-    """A running simulator."""
+    """A running simulator; any thread may ask it."""
 
-    def __init__(self, server: Server, url: str) -> None:
+    def __init__(self, server: Server, url: str, launch: Callable[[int], Server]) -> None:
         self.server = server
         self.url = url
+        self._launch = launch
         self._http = httpx.Client(base_url=f"{url}/_simulator/", trust_env=False, timeout=30)
+        self._log: dict[int, dict[str, Any]] = {}
+        self._settled = 0
+        self._reading = threading.Lock()
 
     @classmethod
     def start(cls, group: ServerGroup, folder: Path, seed: dict[str, Any], *, transition: float = 0.5) -> Atlas:
         """Start a simulator on a free port."""
         path = folder / "seed.json"
         path.write_text(json.dumps(seed))
-        arguments = [COMMAND, "simulate", "--port", "0", "--seed", str(path), "--transition", str(transition)]
-        server = group.start("simulator", arguments, folder=folder)
+
+        def launch(port: int) -> Server:
+            arguments = ["--port", str(port), "--seed", str(path), "--transition", str(transition)]
+            return group.start("simulator", [COMMAND, "simulate", *arguments], folder=folder)
+
+        server = launch(0)
         address = re.compile(r"^Atlas simulator: (\S+)$", re.MULTILINE)
         wait_until(
             lambda: address.search(server.log.read_text()) is not None, "the simulator", servers=[server], timeout=60
         )
         found = address.search(server.log.read_text())
         assert found is not None
-        return cls(server, found[1])
+        return cls(server, found[1], launch)
+
+    def stop(self) -> None:
+        """End the simulator, so that connections are refused; it forgets all that was not in the seed."""
+        self.server.stop(kill=True)
+
+    def start_again(self) -> None:
+        """Start it at the same address."""
+        self.server = self._launch(httpx.URL(self.url).port or 0)
+        self._log, self._settled = {}, 0
+        wait_until(self._answers, "the simulator", servers=[self.server], timeout=60)
+
+    def switches(self) -> dict[str, Any]:
+        """How the simulator is set."""
+        return dict(self._http.get("switches").raise_for_status().json())
 
     def requests(self, place: Place | None = None, method: str | None = None) -> list[dict[str, Any]]:
         """The calls to the Admin API so far, of one place and method if asked for."""
         return [
             each
-            for each in self._http.get("requests").raise_for_status().json()
+            for each in self._read_log()
             if (place is None or f"/groups/{place.project}/" in each["path"])
             and (method is None or each["method"] == method)
         ]
@@ -114,25 +143,71 @@ class Atlas:
         """Have an endpoint connected already, so that a resource that wants just that is ready at once."""
         self.change(place, status="AVAILABLE", cloudProviderEndpointId=CLOUD_ENDPOINT, comment=comment)
 
+    def put_account(
+        self,
+        place: Place,
+        role: str | None = "GROUP_OWNER",
+        *,
+        client_secret: str = CLIENT_SECRET,
+        access_list: Sequence[str] = (),
+    ) -> dict[str, str]:
+        """Add or change a service account that no other place uses; its role is for that place's project alone.
+
+        Returns:
+            What a Secret with its credentials holds.
+        """
+        client_id = f"mdb_sa_id_{place.project}"
+        account = {
+            "clientId": client_id,
+            "clientSecret": client_secret,
+            "roles": {place.project if role else "f" * 24: role or "GROUP_OWNER"},
+            "accessList": list(access_list),
+        }
+        self.post("credentials", {"serviceAccounts": [account]})
+        return {"clientId": client_id, "clientSecret": client_secret}
+
+    def put_api_key(self, place: Place, private_key: str = PRIVATE_KEY) -> dict[str, str]:
+        """Add or change an API key that no other place uses, and give what a Secret with it holds."""
+        public_key = "".join(chr(ord("a") + int(digit, 16)) for digit in place.project[-8:])
+        self.post("credentials", {"apiKeys": [{"publicKey": public_key, "privateKey": private_key, "roles": "*"}]})
+        return {"publicApiKey": public_key, "privateApiKey": private_key}
+
     def fail(self, place: Place, *, method: str | None = None, **fault: Any) -> None:
         """Have calls about a place fail; see the simulator's faults."""
         match = {"path": place.path, **({"method": method} if method else {})}
         self.post("faults", [{"match": match, **fault}])
 
-    def heal(self) -> None:
-        """Clear all faults."""
-        self._http.delete("faults").raise_for_status()
+    def heal(self, place: Place | None = None) -> None:
+        """Clear the faults of a place, or all."""
+        parameters = {"path": place.path} if place else {}
+        self._http.delete("faults", params=parameters).raise_for_status()
 
     def close(self) -> None:
-        """End the simulator."""
+        """End the simulator for good."""
         self._http.close()
-        self.server.stop(kill=True)
+        self.stop()
 
     def post(self, what: str, body: Any) -> Any:
         """Use the control API."""
         answer = self._http.post(what, json=body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
+
+    def _answers(self) -> bool:
+        try:
+            return self._http.get("mode").is_success
+        except httpx.TransportError:
+            return False
+
+    def _read_log(self) -> list[dict[str, Any]]:
+        """Give the whole log, of which only what is new is fetched."""
+        with self._reading:
+            answer = self._http.get("requests", params={"since": self._settled}).raise_for_status()
+            for entry in answer.json():
+                self._log[entry["index"]] = entry
+            while self._settled in self._log and self._log[self._settled]["answered"] is not None:
+                self._settled += 1
+            return list(self._log.values())
 
 
 def seed(projects: int, *, endpoints: int = 1, **extra: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,16 +12,20 @@ import httpx
 from control_plane.process import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from control_plane import ControlPlane
 
 PATH = "/apis/atlas-endpoints.dev/v1alpha1/serverlessprivateendpoints"
 
 
 class Recorder:
-    """Watches all resources of a control plane from the beginning to ``stop``."""
+    """Watches all resources of a control plane from the beginning to ``stop``; any thread may ask it."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
         self.bodies: list[dict[str, Any]] = []
+        self._states: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._grown = threading.Condition()
         self._http = control_plane.client()
         # Right after a CRD was established the API server may still answer 429: "storage is (re)initializing".
         wait_until(lambda: self._http.get(PATH).is_success, "the API server to list the resources", timeout=30)
@@ -48,6 +53,42 @@ class Recorder:
             seen.setdefault(json.dumps({**body, "metadata": metadata}, sort_keys=True), body)
         return list(seen.values())
 
+    def states(self, namespace: str, name: str) -> list[dict[str, Any]]:
+        """All states of one resource so far, in order."""
+        with self._grown:
+            return list(self._states.get((namespace, name), ()))
+
+    def wait(
+        self,
+        namespace: str,
+        name: str,
+        what: Callable[[dict[str, Any]], bool],
+        *,
+        since: int,
+        timeout: float,
+    ) -> dict[str, Any] | None:
+        """Wait until a resource is as expected; give it, or ``None`` when it is not in time.
+
+        It costs next to nothing however many wait, unlike asking the API server again and again.
+
+        Args:
+            namespace: of the resource.
+            name: of the resource.
+            what: how it is expected to be.
+            since: the least resource version that counts.
+            timeout: seconds.
+        """
+        deadline = time.monotonic() + timeout
+        with self._grown:
+            while True:
+                states = self._states.get((namespace, name))
+                if states and int(states[-1]["metadata"]["resourceVersion"]) >= since and what(states[-1]):
+                    return states[-1]
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or not self._thread.is_alive():
+                    return None
+                self._grown.wait(remaining)
+
     def _watch(self) -> None:
         while not self._stopped.is_set():
             parameters = {
@@ -59,6 +100,9 @@ class Recorder:
             }
             try:
                 with self._http.stream("GET", PATH, params=parameters) as stream:
+                    if not stream.is_success:  # the CRD is being changed
+                        self._stopped.wait(0.1)
+                        continue
                     for line in stream.iter_lines():
                         self._take(json.loads(line))
             except httpx.TransportError:
@@ -69,4 +113,8 @@ class Recorder:
         assert event["type"] != "ERROR", body
         self._version = body["metadata"]["resourceVersion"]
         if event["type"] in {"ADDED", "MODIFIED"}:
-            self.bodies.append(body)
+            metadata = body["metadata"]
+            with self._grown:
+                self.bodies.append(body)
+                self._states.setdefault((metadata["namespace"], metadata["name"]), []).append(body)
+                self._grown.notify_all()

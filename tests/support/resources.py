@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from control_plane import ControlPlane
+    from support.observed import Recorder
 
 PATH = "/apis/atlas-endpoints.dev/v1alpha1/namespaces"
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -27,12 +28,22 @@ class Resources:
         control_plane: where they are.
         namespace: which one.
         labels: that each resource gets, so that one operator of several serves it.
+        recorder: what to wait with, so that many can wait at once; without it, the API server is asked again and again.
     """
 
-    def __init__(self, control_plane: ControlPlane, namespace: str, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        namespace: str,
+        labels: Mapping[str, str],
+        *,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.namespace = namespace
         self._labels = dict(labels)
         self._http = control_plane.client()
+        self._recorder = recorder
+        self._written: dict[str, int] = {}
 
     def create(
         self, name: str, spec: Mapping[str, Any], *, annotations: Mapping[str, str] | None = None
@@ -45,7 +56,7 @@ class Resources:
             "metadata": metadata,
             "spec": dict(spec),
         }
-        return _json(self._http.post(self._path(), params={"fieldValidation": "Strict"}, json=body))
+        return self._wrote(self._http.post(self._path(), params={"fieldValidation": "Strict"}, json=body))
 
     def edit(self, name: str, **spec: Any) -> dict[str, Any]:
         """Change fields of a spec; ``None`` removes one."""
@@ -57,7 +68,12 @@ class Resources:
 
     def patch(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
         """Apply a merge patch to a resource."""
-        return _json(self._http.patch(self._path(name), content=json.dumps(patch), headers=MERGE))
+        return self._wrote(self._http.patch(self._path(name), content=json.dumps(patch), headers=MERGE))
+
+    def write_status(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply a merge patch to a status, as an earlier operator may have left it."""
+        path = f"{self._path(name)}/status"
+        return self._wrote(self._http.patch(path, content=json.dumps({"status": patch}), headers=MERGE))
 
     def get(self, name: str) -> dict[str, Any]:
         """Read a resource."""
@@ -100,6 +116,11 @@ class Resources:
             AssertionError: it is not in time; the text shows its last status.
         """
         deadline = time.monotonic() + timeout
+        if self._recorder is not None:
+            since = self._written.get(name, 0)
+            found = self._recorder.wait(self.namespace, name, what, since=since, timeout=timeout)
+            if found is not None:
+                return found
         while True:
             body = self.get(name)
             if what(body):
@@ -107,6 +128,11 @@ class Resources:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{name} is not {says or 'as expected'} after {timeout:.0f} s: {told(body)}")
             time.sleep(0.05)
+
+    def states(self, name: str) -> list[dict[str, Any]]:
+        """Give all states that the recorder has seen of a resource."""
+        assert self._recorder is not None
+        return self._recorder.states(self.namespace, name)
 
     def wait_ready(self, name: str, *, timeout: float = 30.0) -> dict[str, Any]:
         """Wait until the present generation is ready."""
@@ -130,6 +156,11 @@ class Resources:
     def close(self) -> None:
         """Let go of the API server."""
         self._http.close()
+
+    def _wrote(self, answer: httpx.Response) -> dict[str, Any]:
+        body = _json(answer)
+        self._written[body["metadata"]["name"]] = int(body["metadata"]["resourceVersion"])
+        return body
 
     def _path(self, name: str = "") -> str:
         return f"{PATH}/{self.namespace}/serverlessprivateendpoints/{name}".rstrip("/")

@@ -1,0 +1,106 @@
+"""What bad input gets: each case a story on the real path, from the cause to the next good state, which comes by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from integration.bad_input import api_keys, credentials, endpoints, limits, manifests, outages, policies
+from support.atlas import Atlas, Place, place, seed
+from support.observed import Recorder
+from support.resources import Resources
+from support.scenes import Performance, Scene, Stage, Story
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from control_plane import ControlPlane
+    from control_plane.process import ServerGroup
+    from support.fixtures import RunOperator
+    from support.operator_process import OperatorProcess
+
+Stages: TypeAlias = "Mapping[str, tuple[Stage, Iterator[Place]]]"
+"""Stages by name, each with its places that are free."""
+
+STORIES: dict[str, Story] = {
+    **manifests.stories.table,
+    **credentials.stories.table,
+    **endpoints.stories.table,
+    **outages.stories.table,
+    **limits.stories.table,
+    **policies.stories.table,
+    **api_keys.stories.table,
+}
+
+PATIENT_PLACES = 20
+"""Projects in the Atlas of the patient stage: more than there are stories on it."""
+
+pytestmark = pytest.mark.timeout(240)  # the first test waits for the start of everything as well
+
+
+@pytest.fixture(scope="module")
+def patient_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
+    """An Atlas for stories that change what is common to all its projects."""
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("patient"), seed(PATIENT_PLACES))
+    yield atlas
+    atlas.close()
+
+
+@pytest.fixture(scope="module")
+def patient_operator(start_operator: RunOperator, patient_atlas: Atlas) -> Iterator[OperatorProcess]:
+    """An operator that waits for two minutes, as by default, before it calls stalled what others may heal."""
+    operator = start_operator(label="patient", atlas=patient_atlas, namespace="default", sync_interval="4s")
+    yield operator
+    operator.stop()
+
+
+@pytest.fixture(scope="module")
+def stages(
+    atlas: Atlas,
+    shared_operator: OperatorProcess,
+    patient_atlas: Atlas,
+    patient_operator: OperatorProcess,
+    places: Iterator[Place],
+) -> Stages:
+    """What stories share."""
+    return {
+        "shared": (Stage(atlas, shared_operator), places),
+        "patient": (
+            Stage(patient_atlas, patient_operator, one_at_a_time=True),
+            (place(number) for number in range(PATIENT_PLACES)),
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def performance(request: pytest.FixtureRequest, control_plane: ControlPlane, stages: Stages) -> Iterator[Performance]:
+    """All stories that were selected, under way."""
+    recorder = Recorder(control_plane)
+
+    def scene(story: Story) -> Scene:
+        stage, free = stages[story.stage]
+        resources = Resources(control_plane, _namespace(control_plane), {"world": story.stage}, recorder=recorder)
+        resources.secret()
+        return Scene(stage, next(free), resources, control_plane)
+
+    chosen = [
+        str(item.callspec.params["sentence"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path == request.path and "performance" in item.fixturenames
+    ]
+    performance = Performance({name: STORIES[name] for name in chosen}, scene)
+    yield performance
+    performance.close()
+    recorder.stop()
+
+
+@pytest.mark.parametrize("sentence", STORIES)
+def test_bad_input(performance: Performance, sentence: str) -> None:
+    performance.outcome(sentence)
+
+
+def _namespace(control_plane: ControlPlane) -> str:
+    with control_plane.client() as http:
+        answer = http.post("/api/v1/namespaces", json={"metadata": {"generateName": "story-"}})
+        return str(answer.raise_for_status().json()["metadata"]["name"])

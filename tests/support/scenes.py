@@ -1,0 +1,263 @@
+"""Stories about resources that are told at the same time, since each of them mostly waits.
+
+A story is a function of a scene: a resource, its place in Atlas and the operator between the two. Stories that share a stage
+share its Atlas and its operator; a place, a namespace and a Secret are each story's own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+from support.atlas import CLOUD_ENDPOINT
+from support.resources import condition, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
+
+    from control_plane import ControlPlane
+    from support.atlas import Atlas, Place
+    from support.operator_process import OperatorProcess
+    from support.resources import Resources
+
+NAME = "orders"
+"""The resource that a story is about."""
+
+INTERVAL = 4.0
+"""Seconds between two looks at a healthy endpoint, on every stage."""
+
+PATIENCE = 45.0
+"""Seconds until what is expected soon has to be there, on a busy machine too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What scenes share.
+
+    Attributes:
+        atlas: a simulated Atlas.
+        operator: that serves the resources of this stage.
+        one_at_a_time: whether stories on it wait for each other, since they change what is common to all.
+        turn: is held by a story that does that.
+    """
+
+    atlas: Atlas
+    operator: OperatorProcess
+    one_at_a_time: bool = False
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one story is about.
+
+    Attributes:
+        stage: where it plays.
+        place: the endpoint, which is RESERVED at first.
+        resources: a namespace with a Secret ``atlas-credentials`` that works.
+        control_plane: where that is.
+    """
+
+    stage: Stage
+    place: Place
+    resources: Resources
+    control_plane: ControlPlane
+
+    @property
+    def atlas(self) -> Atlas:
+        """The simulated Atlas."""
+        return self.stage.atlas
+
+    def create(self, *, connected: bool = False, **fields: Any) -> None:
+        """Create the resource.
+
+        Args:
+            connected: have the endpoint as wanted already, so that nothing is sent.
+            fields: of the spec.
+        """
+        if connected:
+            self.atlas.connect(self.place, fields.get("comment"))
+            fields = {"cloudProviderEndpointId": CLOUD_ENDPOINT, **fields}
+        self.resources.create(NAME, self.place.spec(**fields))
+
+    def edit(self, **fields: Any) -> None:
+        """Edit the resource; ``None`` removes a field."""
+        self.resources.edit(NAME, **fields)
+
+    def becomes_ready(self, name: str = NAME) -> dict[str, Any]:
+        """Wait until a resource is ready, and check that nothing of an earlier failure is left."""
+        body = self.resources.wait_ready(name, timeout=PATIENCE)
+        credentials = condition(body, "CredentialsValid")
+        assert credentials is not None, told(body)
+        assert (credentials["status"], credentials["reason"]) == ("True", "Verified"), told(body)
+        assert "lastError" not in body["status"], told(body)
+        assert "drift" not in body["status"], told(body)
+        return body
+
+    def becomes(
+        self,
+        reason: str,
+        pair: str,
+        *,
+        name: str = NAME,
+        ready: str = "False",
+        says: Iterable[str] = (),
+        error: Mapping[str, Any] | None = None,
+        credentials: tuple[str, str] | None = None,
+        timeout: float = PATIENCE,
+    ) -> dict[str, Any]:
+        """Wait until a resource is not ready for a reason, and check all that it says about it.
+
+        Args:
+            reason: of ``Ready``.
+            pair: ``Reconciling`` or ``Stalled``.
+            name: of the resource.
+            ready: the status of ``Ready``.
+            says: what the message has to hold.
+            error: what ``status.lastError`` has to hold; ``None``: there must be none.
+            credentials: status and reason of ``CredentialsValid``; ``None``: whatever they are.
+            timeout: seconds.
+        """
+        body = self.resources.wait_reason(name, reason, pair=pair, timeout=timeout)
+        is_ready, other = condition(body, "Ready"), condition(body, pair)
+        assert is_ready is not None, told(body)
+        assert other is not None, told(body)
+        assert is_ready["status"] == ready, told(body)
+        assert (other["reason"], other["message"]) == (reason, is_ready["message"]), told(body)
+        missing = [words for words in says if words not in is_ready["message"]]
+        assert not missing, f"Ready's message lacks {missing}: {told(body)}"
+        last_error = body["status"].get("lastError")
+        if error is None:
+            assert last_error is None, told(body)
+        else:
+            assert last_error is not None, told(body)
+            assert {key: last_error.get(key) for key in error} == dict(error), told(body)
+        if credentials is not None:
+            found = condition(body, "CredentialsValid")
+            assert found is not None, told(body)
+            assert (found["status"], found["reason"]) == credentials, told(body)
+        return body
+
+    def calls(self, method: str | None = None, *, since: float = 0.0) -> list[dict[str, Any]]:
+        """The calls about the place's project so far, or those that came at a time or later."""
+        return [each for each in self.atlas.requests(self.place, method) if each["time"] >= since]
+
+    def calls_within(self, seconds: float) -> list[dict[str, Any]]:
+        """Look on for a while, and give the calls about the place's project that came."""
+        began = time.time()
+        time.sleep(seconds)
+        return self.calls(since=began)
+
+    def patches(self) -> list[dict[str, Any]]:
+        """The bodies of all PATCHes of the endpoint."""
+        return self.atlas.patches(self.place)
+
+    def close(self) -> None:
+        """Leave nothing that the operator would go on with."""
+        self.atlas.heal(self.place)
+        for body in self.resources.all():
+            self.resources.delete(body["metadata"]["name"])
+        self.resources.close()
+
+    def diary(self) -> str:
+        """What became of the resources and what was said to Atlas, for whoever finds out why a story went wrong."""
+        lines = []
+        for body in self.resources.all():
+            for state in self.resources.states(body["metadata"]["name"]):
+                ready = condition(state, "Ready") or {"status": "?", "reason": "?", "message": ""}
+                pair = next((each for each in ("Reconciling", "Stalled") if condition(state, each)), "")
+                lines.append(
+                    f"{state['metadata']['name']} generation {state['metadata']['generation']}"
+                    f" (observed {state['status']['observedGeneration']}):"
+                    f" {ready['status']} {ready['reason']} {pair}: {ready['message'][:120]}"
+                )
+        began = time.time()
+        for call in self.calls():
+            shown = json.dumps(call["body"]) if call["body"] else ""
+            lines.append(
+                f"{call['time'] - began:7.1f} s {call['method']} {call['path'].rpartition('/instance/')[2]} {shown}"
+                f" -> {call['status']} {call['errorCode'] or ''} {call['dropped'] or ''}"
+            )
+        return "\n".join(lines)
+
+
+def seldom(calls: list[dict[str, Any]], seconds: float) -> bool:
+    """Tell whether calls within some seconds were no more than a healthy endpoint gets, of each kind and path."""
+    most = seconds / (INTERVAL * 0.9) + 1
+    kinds = [(each["method"], each["path"]) for each in calls]
+    return all(kinds.count(kind) <= most for kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A function that tells a story, and the name of the stage it plays on."""
+
+    play: Callable[[Scene], None]
+    stage: str
+
+
+class Stories:
+    """A table of stories, by their names as sentences."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, Story] = {}
+
+    @overload
+    def __call__(self, play: Callable[[Scene], None]) -> Callable[[Scene], None]: ...
+
+    @overload
+    def __call__(self, *, stage: str) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]: ...
+
+    def __call__(self, play: Callable[[Scene], None] | None = None, *, stage: str = "shared") -> Any:
+        """Enter a function whose name is a sentence, as a decorator."""
+
+        def enter(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
+            self.add(play.__name__.replace("_", " "), play, stage=stage)
+            return play
+
+        return enter if play is None else enter(play)
+
+    def add(self, sentence: str, play: Callable[[Scene], None], *, stage: str = "shared") -> None:
+        """Enter a story."""
+        assert sentence not in self.table, f"two stories are called: {sentence}"
+        self.table[sentence] = Story(play, stage)
+
+
+class Performance:
+    """Stories under way, all at the same time.
+
+    Args:
+        stories: by name.
+        scene: makes the scene of a story.
+    """
+
+    def __init__(self, stories: Mapping[str, Story], scene: Callable[[Story], Scene]) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(stories)), thread_name_prefix="story")
+        self._outcomes: dict[str, Future[None]] = {
+            name: self._pool.submit(_tell, story, scene(story)) for name, story in stories.items()
+        }
+
+    def outcome(self, name: str) -> None:
+        """Wait for the end of a story; it raises what the story raised."""
+        self._outcomes[name].result()
+
+    def close(self) -> None:
+        """Wait until all stories have ended."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _tell(story: Story, scene: Scene) -> None:
+    with scene.stage.turn if scene.stage.one_at_a_time else nullcontext():
+        try:
+            story.play(scene)
+        except Exception as error:
+            error.add_note(scene.diary())
+            raise
+        finally:
+            scene.close()
