@@ -74,6 +74,7 @@ class Operator:
             clock=self._clock,
             random=random,
             schedule=lambda instance, delay: self._queue.add(instance, lane=instance.credentials, delay=delay),
+            still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
         )
@@ -203,6 +204,10 @@ class Operator:
         if body is not None:
             self._reconciler.release(key)
             self._queue.add(key, lane=_lane(body))
+
+    async def _still_uses(self, key: Key, instance: Instance) -> bool:
+        body = self._store.get(key)
+        return body is not None and await self._reconciler.still_uses(body, instance)
 
     def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
         body = self._store.get(key)

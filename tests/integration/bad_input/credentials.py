@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from control_plane.process import wait_until
 from support.atlas import CLIENT_ID, CLIENT_SECRET, CLOUD_ENDPOINT, PRIVATE_KEY, PUBLIC_KEY
 from support.audit import deeds
-from support.resources import CREDENTIALS, condition
+from support.resources import CREDENTIALS, condition, ready
 from support.scenes import NAME, Stories, seldom
 
 if TYPE_CHECKING:
@@ -53,6 +54,46 @@ def a_secret_that_comes_late_is_found_by_itself(scene: Scene) -> None:
     scene.resources.secret("later")
 
     scene.becomes_ready()
+
+
+@stories
+def a_secret_that_is_deleted_while_in_use_is_not_used_any_more(scene: Scene) -> None:
+    """And a new one of its name is."""
+    scene.resources.secret(data=scene.atlas.put_account(scene.place))
+    scene.create(connected=True)
+    scene.becomes_ready()
+
+    scene.resources.delete_secret()
+
+    scene.becomes(
+        "CredentialsInvalid",
+        "Reconciling",
+        says=("There is no Secret atlas-credentials in namespace",),
+        error={"operation": "readSecret", "errorCode": "SecretNotFound"},
+        credentials=("False", "SecretNotFound"),
+    )
+    assert scene.calls_within(6) == []
+    scene.resources.secret()
+    scene.becomes_ready()
+
+
+@stories
+def a_secret_that_is_replaced_while_in_use_is_used_from_then_on(scene: Scene) -> None:
+    """Before Atlas refuses the old credentials, so that nobody has to hurry with revoking them."""
+    first = scene.atlas.put_account(scene.place)
+    scene.resources.secret(data=first)
+    scene.create(connected=True)
+    scene.becomes_ready()
+    assert {each["credentials"] for each in scene.calls()} == {first["clientId"]}
+
+    scene.resources.secret(data=scene.atlas.put_api_key(scene.place))
+
+    wait_until(lambda: scene.calls()[-1]["credentials"] not in {None, first["clientId"]}, "the new ones", timeout=60)
+    began = time.time()
+    scene.edit(comment="with the new ones")
+    scene.becomes_ready()
+    assert first["clientId"] not in {each["credentials"] for each in scene.calls(since=began)}
+    assert {ready(body)["status"] for body in scene.resources.states(NAME)} == {"", "True"}
 
 
 def _lacks_its_secret(scene: Scene, pair: str) -> None:

@@ -135,6 +135,12 @@ class ServerlessPrivateEndpoint(BaseModel):
         return cls(metadata=metadata, spec=Spec.parse(body["spec"]), status=Status.parse(body.get("status")))
 
     @property
+    def secret_name(self) -> str | None:
+        """The Secret with the credentials; None: the operator's own."""
+        reference = self.spec.credentials_secret_ref
+        return reference.name if reference else None
+
+    @property
     def suspended(self) -> bool:
         """No call to Atlas may be made: ``spec.suspend``, or an annotation with ``skip``."""
         return self.spec.suspend or self.metadata.skip

@@ -32,7 +32,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
-from atlas_endpoints.kinds.serverless_private_endpoint.status import find, render
+from atlas_endpoints.kinds.serverless_private_endpoint.status import render, says
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Send, Verdict
 
 SHARED = 5.0
@@ -189,7 +189,7 @@ class Reconciler:
             return False  # its own pass has said so
         pass_ = self._begin(resource, status, self._clock.now(), instance, status.resolved or Resolved())
         if seen is None:
-            return status.observed_generation != pass_.generation or not _says(status, Reason.ENDPOINT_NOT_FOUND)
+            return not says(status, reason=Reason.ENDPOINT_NOT_FOUND, generation=pass_.generation)
         if isinstance(seen, AtlasError):
             outcome = self._unseen_for_long(pass_, seen)
         else:
@@ -200,14 +200,26 @@ class Reconciler:
             outcome = self._announced(instance, conclusions.came_through(pass_, action, seen))
         return outcome.verdict is not None and self.render(body, status.to_json(), outcome) != status.to_json()
 
+    async def still_uses(self, body: Mapping[str, Any], instance: Instance) -> bool:
+        """Tell whether a resource's credentials are those of an instance, as its Secret is now.
+
+        Raises:
+            ClusterUnavailableError: the Secret could not be read.
+        """
+        try:
+            resource = ServerlessPrivateEndpoint.parse(body)
+            access = await self._access.resolve(resource.metadata.namespace, resource.secret_name)
+        except (InvalidSpecError, NoCredentialsError):
+            return False
+        return access.fingerprint == instance.credentials
+
     def release(self, key: Key) -> None:
         """Let a resource ask Atlas again, since a round has seen that it is worth it."""
         self._standstill.release(key)
 
     async def _with_credentials(self, resource: ServerlessPrivateEndpoint, status: Status, now: datetime) -> Outcome:
         """Run the pass, and once more if credentials were refused and newer ones are there by now."""
-        key, metadata, reference = _key(resource), resource.metadata, resource.spec.credentials_secret_ref
-        secret_name = reference.name if reference else None
+        key, metadata, secret_name = _key(resource), resource.metadata, resource.secret_name
         access = await self._access.resolve(metadata.namespace, secret_name, fresh=forced(resource, status))
         replayed = self._standstill.replay(key, resource, access.fingerprint, now)
         if replayed is not None:
@@ -383,8 +395,3 @@ def _sooner(next_: Next, delay: float) -> Next:
             return Again(min(delay, other))
         case following.Retry():
             return next_
-
-
-def _says(status: Status, reason: Reason) -> bool:
-    ready = find(status, "Ready")
-    return ready is not None and ready.reason == reason

@@ -7,7 +7,7 @@ to do or to say. This is how drift is found, and how what is stalled notices tha
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from random import Random
 from typing import Protocol
@@ -16,6 +16,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, Store
@@ -57,6 +58,8 @@ class Rounds:
         clock: tells the time.
         random: for the jitter.
         schedule: asks for a round of an instance after some seconds.
+        still_uses: tells whether a resource's credentials are those of the instance, as of now; may raise
+            ``ClusterUnavailableError``.
         needs_work: tells whether what was seen gives a resource anything to do.
         enqueue: brings a resource back.
     """
@@ -69,6 +72,7 @@ class Rounds:
         clock: Clock,
         random: Random,
         schedule: Callable[[Instance, float], None],
+        still_uses: Callable[[Key, Instance], Awaitable[bool]],
         needs_work: Callable[[Key, Instance, Endpoint | AtlasError | None], bool],
         enqueue: Callable[[Key], None],
     ) -> None:
@@ -77,6 +81,7 @@ class Rounds:
         self._clock = clock
         self._random = random
         self._schedule = schedule
+        self._still_uses = still_uses
         self._needs_work = needs_work
         self._enqueue = enqueue
         self._members: dict[Instance, dict[Key, timedelta]] = {}
@@ -106,6 +111,7 @@ class Rounds:
     async def run(self, instance: Instance) -> Next:
         """Look at an instance, and bring back the resources that this concerns."""
         self._dismiss_vanished(instance)
+        await self._dismiss_changed(instance)
         shortest = self._shortest(instance)
         if shortest is None:
             return Rest()
@@ -128,6 +134,19 @@ class Rounds:
         for key in tuple(self._members.get(instance, ())):
             if self._store.get(key) is None:
                 self.leave(key)
+
+    async def _dismiss_changed(self, instance: Instance) -> None:
+        """Let resources leave whose Secret is gone or holds other credentials by now: nobody uses the old ones for them.
+
+        While the API server cannot be asked, what it said last counts.
+        """
+        try:
+            for key in tuple(self._members.get(instance, ())):
+                if not await self._still_uses(key, instance):
+                    self.leave(key)
+                    self._enqueue(key)
+        except ClusterUnavailableError:
+            return
 
     def _concerns(self, key: Key, instance: Instance, failure: AtlasError | None) -> bool:
         """Tell whether what was seen gives a resource anything to do."""

@@ -713,6 +713,43 @@ class TestWithoutCredentials:
         await world.run_for(60)
         assert resource.ready == AVAILABLE
 
+    async def test_a_round_uses_no_credentials_whose_secret_is_gone(self, world: World) -> None:
+        world.secrets.found["mine"] = "good"
+        resource = await settled(world, comment="one", credentialsSecretRef={"name": "mine"})
+        world.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=60.0)
+        await world.run_for(INTERVAL)
+        assert resource.ready == ("False", "CredentialsInvalid")
+        assert not world.atlas.calls
+
+    async def test_a_round_uses_the_credentials_that_the_secret_holds_by_now(self, world: World) -> None:
+        world.secrets.found["mine"] = "good"
+        resource = await settled(world, comment="one", credentialsSecretRef={"name": "mine"})
+        world.secrets.found["mine"] = "better"
+        await world.run_for(3 * INTERVAL)
+        assert set(world.atlas.credentials) == {"better"}
+        assert resource.ready == AVAILABLE
+        assert not world.writes
+
+    async def test_a_secret_that_goes_takes_no_round_from_those_that_use_another(self, world: World) -> None:
+        world.secrets.found["mine"] = world.secrets.found["yours"] = "good"
+        await settled(world, comment="one", credentialsSecretRef={"name": "mine"})
+        world.create("other", credentialsSecretRef={"name": "yours"})
+        await world.settle()
+        world.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=60.0)
+        await world.run_for(2 * INTERVAL)
+        assert world.atlas.calls == ["LIST", "LIST"]
+
+    async def test_a_round_goes_on_while_the_api_server_cannot_be_reached(self, world: World) -> None:
+        resource = await settled(world)
+        world.secrets.found[None] = ClusterUnavailableError("The API server cannot be reached.")
+        world.atlas.put(comment="drifted")
+        await world.run_for(INTERVAL)
+        assert world.atlas.calls == ["LIST"]
+        assert resource.ready == AVAILABLE
+        world.secrets.found[None] = "good"
+        await world.run_for(INTERVAL)
+        assert comment(world) == "one"
+
     async def test_an_api_server_that_cannot_be_reached_is_nothing_to_write_about(self, world: World) -> None:
         resource = await settled(world)
         world.secrets.found[None] = ClusterUnavailableError("The API server cannot be reached.")

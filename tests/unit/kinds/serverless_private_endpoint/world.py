@@ -268,6 +268,7 @@ class World:
             clock=self.clock,
             random=NoJitter(),
             schedule=self._schedule,
+            still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
         )
@@ -386,6 +387,10 @@ class World:
 
     def _schedule(self, instance: Instance, delay: float) -> None:
         self._at(instance, delay)
+
+    async def _still_uses(self, key: Key, instance: Instance) -> bool:
+        body = self.store.get(key)
+        return body is not None and await self.reconciler.still_uses(body, instance)
 
     def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
         body = self.store.get(key)
