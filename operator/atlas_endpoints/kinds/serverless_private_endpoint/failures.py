@@ -71,14 +71,13 @@ def of_no_credentials(
     """There are no usable credentials; Atlas was not asked."""
     since = failing_since(previous, reason=Reason.CREDENTIALS_INVALID, generation=generation, now=now)
     following = _within_grace(Again(error.retry_in), Reason.CREDENTIALS_INVALID, since, now=now, grace=grace)
-    resolved = previous.resolved or Resolved()
     return Outcome(
         next=following,
         generation=generation,
         verdict=Verdict(Reason.CREDENTIALS_INVALID, error.message, following),
         applied=previous.applied,
         credentials=Finding("False", error.reason, error.message),
-        resolved=resolved.model_copy(update={"credentials_source": error.source}),
+        resolved=Resolved.model_validate({**dict(previous.resolved or Resolved()), "credentials_source": error.source}),
         failure=Failure(
             since=since, operation="readSecret", retryable=False, error_code=error.reason, detail=error.message
         ),

@@ -93,7 +93,8 @@ def _applied(previous: Status, outcome: Outcome) -> Applied | None:
     applied = outcome.applied
     if applied is None or applied.generation == outcome.generation:
         return applied
-    return applied if outcome.generation <= previous.observed_generation + 1 else None
+    nothing_missed = outcome.generation <= previous.observed_generation + 1
+    return applied if nothing_missed and applied == previous.applied else None
 
 
 def _drift(previous: Status, outcome: Outcome, verdict: Verdict) -> tuple[DriftItem, ...]:
