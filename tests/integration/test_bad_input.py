@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from control_plane.process import wait_until
 from integration.bad_input import api_keys, credentials, endpoints, limits, manifests, outages, policies
-from support.atlas import Atlas, Place, place, seed
+from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
 from support.observed import Recorder
-from support.resources import Resources
+from support.resources import Resources, ready
 from support.scenes import Performance, Scene, Stage, Story
 
 if TYPE_CHECKING:
@@ -98,6 +100,63 @@ def performance(request: pytest.FixtureRequest, control_plane: ControlPlane, sta
 @pytest.mark.parametrize("sentence", STORIES)
 def test_bad_input(performance: Performance, sentence: str) -> None:
     performance.outcome(sentence)
+
+
+def test_a_spec_that_is_newer_than_the_operator_is_told_and_not_acted_on(
+    control_plane: ControlPlane, newer_crd: None, resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    atlas.connect(place, "ours")
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours"))
+    before = resources.wait_ready("orders")["status"]
+
+    resources.edit("orders", comment="new", driftPolicy="Ask")
+    body = resources.wait_reason("orders", "InvalidSpec", pair="Stalled")
+    assert "Correct it, or install CRD and operator of the same version: spec.driftPolicy: " in ready(body)["message"]
+    assert body["status"]["lastError"]["operation"] == "validate"
+    assert {key: body["status"][key] for key in ("applied", "endpoint")} == {
+        key: before[key] for key in ("applied", "endpoint")
+    }
+    assert atlas.patches(place) == []
+    resources.edit("orders", driftPolicy=None)
+    resources.wait_ready("orders")
+    assert atlas.patches(place) == [{"comment": "new"}]
+
+    # The API server goes on to hide the new field from a watch that began before: a LIST brings it up.
+    resources.edit("orders", tomorrow="never dies")
+    body = resources.wait_reason("orders", "InvalidSpec", pair="Stalled")
+    assert "spec.tomorrow: unknown field" in ready(body)["message"]
+    assert body["spec"]["tomorrow"] == "never dies"
+    resources.edit("orders", tomorrow=None)
+    resources.wait_ready("orders")
+    assert atlas.patches(place) == [{"comment": "new"}]
+
+
+@pytest.fixture
+def newer_crd(control_plane: ControlPlane, crd: str, resources: Resources, place: Place) -> Iterator[None]:
+    """The CRD as a later version may have it: with one more field, and one more value of a field that there is."""
+    properties = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties"
+    field, value = f"{properties}/tomorrow", f"{properties}/driftPolicy/enum/2"
+    spec = place.spec(tomorrow="never dies", driftPolicy="Ask")
+
+    def serves_it() -> bool:
+        return resources.accepts(spec)
+
+    _patch(
+        control_plane,
+        crd,
+        {"op": "add", "path": field, "value": {"type": "string"}},
+        {"op": "add", "path": value, "value": "Ask"},
+    )
+    wait_until(serves_it, "the newer CRD to be served", timeout=30)
+    yield
+    for body in resources.all():
+        resources.delete(body["metadata"]["name"])
+    _patch(control_plane, crd, {"op": "remove", "path": field}, {"op": "remove", "path": value})
+    wait_until(lambda: not serves_it(), "the CRD to be served as before", timeout=30)
+
+
+def _patch(control_plane: ControlPlane, crd: str, *changes: dict[str, Any]) -> None:
+    control_plane.kubectl("patch", crd, "--type=json", f"--patch={json.dumps(changes)}")
 
 
 def _namespace(control_plane: ControlPlane) -> str:

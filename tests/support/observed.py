@@ -27,9 +27,8 @@ class Recorder:
         self._states: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._grown = threading.Condition()
         self._http = control_plane.client()
-        # Right after a CRD was established the API server may still answer 429: "storage is (re)initializing".
-        wait_until(lambda: self._http.get(PATH).is_success, "the API server to list the resources", timeout=30)
-        self._version = self._http.get(PATH).raise_for_status().json()["metadata"]["resourceVersion"]
+        self._version = ""
+        wait_until(self._list, "the API server to list the resources", timeout=30)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="status recorder", daemon=True)
         self._thread.start()
@@ -110,11 +109,33 @@ class Recorder:
 
     def _take(self, event: dict[str, Any]) -> None:
         body = event["object"]
-        assert event["type"] != "ERROR", body
-        self._version = body["metadata"]["resourceVersion"]
-        if event["type"] in {"ADDED", "MODIFIED"}:
-            metadata = body["metadata"]
-            with self._grown:
-                self.bodies.append(body)
-                self._states.setdefault((metadata["namespace"], metadata["name"]), []).append(body)
-                self._grown.notify_all()
+        match event["type"]:
+            case "ERROR":
+                # When the CRD is changed, the API server forgets what was before.
+                assert body["code"] == httpx.codes.GONE, body
+                self._list()
+            case "ADDED" | "MODIFIED":
+                self._record(body)
+                self._version = body["metadata"]["resourceVersion"]
+            case _:
+                self._version = body["metadata"]["resourceVersion"]
+
+    def _list(self) -> bool:
+        """Begin the watch from now, if the API server serves the kind: what was written meanwhile is seen in its last state.
+
+        Right after a CRD was installed or changed it answers 429 for a moment, "storage is (re)initializing".
+        """
+        answer = self._http.get(PATH)
+        if not answer.is_success:
+            return False
+        self._version = answer.json()["metadata"]["resourceVersion"]
+        for body in answer.json()["items"]:
+            self._record(body)
+        return True
+
+    def _record(self, body: dict[str, Any]) -> None:
+        metadata = body["metadata"]
+        with self._grown:
+            self.bodies.append(body)
+            self._states.setdefault((metadata["namespace"], metadata["name"]), []).append(body)
+            self._grown.notify_all()

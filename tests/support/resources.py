@@ -49,14 +49,13 @@ class Resources:
         self, name: str, spec: Mapping[str, Any], *, annotations: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """Create a resource."""
-        metadata = {"name": name, "labels": self._labels, "annotations": dict(annotations or {})}
-        body = {
-            "apiVersion": "atlas-endpoints.dev/v1alpha1",
-            "kind": "ServerlessPrivateEndpoint",
-            "metadata": metadata,
-            "spec": dict(spec),
-        }
+        body = self._manifest(name, spec, annotations or {})
         return self._wrote(self._http.post(self._path(), params={"fieldValidation": "Strict"}, json=body))
+
+    def accepts(self, spec: Mapping[str, Any]) -> bool:
+        """Tell whether the API server would take a spec."""
+        parameters = {"fieldValidation": "Strict", "dryRun": "All"}
+        return self._http.post(self._path(), params=parameters, json=self._manifest("dry", spec, {})).is_success
 
     def edit(self, name: str, **spec: Any) -> dict[str, Any]:
         """Change fields of a spec; ``None`` removes one."""
@@ -156,6 +155,14 @@ class Resources:
     def close(self) -> None:
         """Let go of the API server."""
         self._http.close()
+
+    def _manifest(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "apiVersion": "atlas-endpoints.dev/v1alpha1",
+            "kind": "ServerlessPrivateEndpoint",
+            "metadata": {"name": name, "labels": self._labels, "annotations": dict(annotations)},
+            "spec": dict(spec),
+        }
 
     def _wrote(self, answer: httpx.Response) -> dict[str, Any]:
         body = _json(answer)

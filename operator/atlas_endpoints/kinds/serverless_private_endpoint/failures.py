@@ -53,7 +53,10 @@ def of_invalid_spec(error: InvalidSpecError, generation: int, previous: Status, 
         next=Rest(),
         generation=generation,
         verdict=Verdict(
-            Reason.INVALID_SPEC, f"The spec breaks rules that the cluster's CRD should have: {problems}", Rest()
+            Reason.INVALID_SPEC,
+            "The spec does not fit this version of the operator, so Atlas is neither read nor changed. Correct it, or install"
+            f" CRD and operator of the same version: {problems}",
+            Rest(),
         ),
         applied=previous.applied,
         failure=Failure(
