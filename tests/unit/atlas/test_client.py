@@ -9,7 +9,7 @@ from time import monotonic
 import httpx
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.client import MEDIA_TYPE, AtlasClient, check_base_url
@@ -277,11 +277,11 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 @pytest.mark.parametrize("script", [trickle, silent])
 @pytest.mark.parametrize("credentials", [ACCOUNT, ApiKey("abcdefgh", "secret")])
 async def test_a_call_ends_in_time_whatever_the_server_does(script: Script, credentials: Credentials) -> None:
-    async with scripted(script) as url, client_of(url, timeout=0.3) as client:
+    async with scripted(script) as url, client_of(url, timeout=1) as client:
         started = monotonic()
         with pytest.raises(AtlasUnavailableError, match="did not answer in time") as raised:
             await patch(client, credentials)
-        assert monotonic() - started < 3
+        assert monotonic() - started < 10
     # The token was not had yet, so the write was not sent; the first request of a digest is the write already.
     assert raised.value.unknown_outcome is isinstance(credentials, ApiKey)
 
@@ -408,6 +408,7 @@ ANSWERS = st.builds(
 )
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=3), method=st.sampled_from(["GET", "PATCH"]))
 async def test_whatever_answers_nothing_but_an_atlas_error_gets_out(
     answers: list[tuple[int, dict[str, str], bytes]], method: str

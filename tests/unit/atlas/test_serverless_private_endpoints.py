@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Answer, Deprecation
@@ -233,6 +233,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(JSON)
 async def test_whatever_atlas_answers_is_an_endpoint_or_an_atlas_error(json: object) -> None:
     for call in (
