@@ -57,6 +57,11 @@ class Loop(Generic[K]):
         """Forget the failures of a key: what it failed with has changed."""
         self._failures.pop(key, None)
 
+    def forget(self, key: K) -> None:
+        """Drop a key that is gone: what was asked for it and its failures; a pass over it that is running finishes."""
+        self._queue.forget(key)
+        self._failures.pop(key, None)
+
     def longest_pass(self) -> float:
         """Tell for how many seconds the oldest running pass has been running; 0 when none is."""
         return max((self._clock.monotonic() - started for started in self._started.values()), default=0.0)
@@ -65,13 +70,27 @@ class Loop(Generic[K]):
         while (key := await self._queue.get()) is not None:
             self._started[key] = self._clock.monotonic()
             try:
-                following: Next = await self._run(key)
-            except Exception:
-                logger.exception("A pass failed; it will be tried again", extra={"key": str(key)})
-                following = Retry()
+                following = await self._pass(key)
             finally:
                 del self._started[key]
             self._queue.done(key, delay=self._delay(key, following))
+            if key not in self._queue:
+                self._failures.pop(key, None)  # it was forgotten while it ran
+
+    async def _pass(self, key: K) -> Next:
+        """Run a pass, whatever happens in it."""
+        try:
+            return await self._run(key)
+        except asyncio.CancelledError:
+            worker = asyncio.current_task()
+            if worker is None or worker.cancelling():
+                raise
+            # Not this worker was cancelled but something that the pass waited for. Going on as if it were us would end
+            # the worker without a word, with the key in its hands for ever.
+            logger.exception("A pass waited for what was cancelled; it will be tried again", extra={"key": str(key)})
+        except Exception:
+            logger.exception("A pass failed; it will be tried again", extra={"key": str(key)})
+        return Retry()
 
     def _delay(self, key: K, following: Next) -> float | None:
         match following:

@@ -1,56 +1,41 @@
-"""The work queue: keys that are due, each handed to one worker at a time.
+"""The work queue: keys with due times, each handed to one worker at a time.
 
-It coalesces (a key is queued once, whatever the number of reasons), keeps due times, knows two priorities and
-bounds how many workers one lane may hold. It follows client-go's workqueue in one more respect: a key that is
-added while a worker has it runs again when that worker is done.
+It coalesces: a key is queued once, whatever the number of reasons, and a key that is added while a worker has it is handed
+out again when that worker is done, as client-go's workqueue does it. Whose turn it is among those that are due is
+decided by ``Lanes``.
 """
 
 import asyncio
 import heapq
-from collections import Counter, OrderedDict
+from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.lanes import Lanes
 
 K = TypeVar("K", bound=Hashable)
 
-ROUTINE_SHARE = 10
-"""One pick in this many is from the routine keys, so that a stream of user changes cannot starve them."""
+_SLACK = 64
+"""How many overtaken times are kept beside as many as there are keys, before the heap of times is built anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """What was asked for a key; replaced, never changed, so that a time in the heap knows whether it was overtaken."""
+
     lane: str
     due: float
     urgent: bool
 
 
-class _Ready(Generic[K]):
-    """Keys that are due, first in first out within a lane, the lanes taking turns."""
+@dataclass(slots=True)
+class _Run:
+    """A key that is with a worker."""
 
-    def __init__(self) -> None:
-        self._lanes: OrderedDict[str, OrderedDict[K, None]] = OrderedDict()
-
-    def push(self, lane: str, key: K) -> None:
-        self._lanes.setdefault(lane, OrderedDict())[key] = None
-
-    def discard(self, lane: str, key: K) -> None:
-        keys = self._lanes[lane]
-        del keys[key]
-        if not keys:
-            del self._lanes[lane]
-
-    def pop(self, busy: Counter[str], limit: int) -> K | None:
-        for lane, keys in self._lanes.items():
-            if busy[lane] < limit:
-                key, _ = keys.popitem(last=False)
-                self._lanes.move_to_end(lane)
-                if not keys:
-                    del self._lanes[lane]
-                return key
-        return None
+    lane: str
+    forgotten: bool = False
 
 
 class Queue(Generic[K]):
@@ -63,22 +48,25 @@ class Queue(Generic[K]):
 
     def __init__(self, clock: Clock, *, lane_limit: int) -> None:
         self._clock = clock
-        self._lane_limit = lane_limit
         self._waiting: dict[K, _Entry] = {}
-        self._running: dict[K, str] = {}
-        self._busy: Counter[str] = Counter()
-        self._timers: list[tuple[float, int, K]] = []
+        self._running: dict[K, _Run] = {}
+        self._ready: Lanes[K] = Lanes(lane_limit)
+        self._times: list[tuple[float, int, K, _Entry]] = []
         self._sequence = 0
-        self._urgent: _Ready[K] = _Ready()
-        self._routine: _Ready[K] = _Ready()
-        self._ready: dict[K, bool] = {}  # and whether it stands among the urgent ones
-        self._picks = 0
         self._closed = False
-        self._changed = asyncio.Event()
+        # Idle workers, the one that has been waiting for longest first. Each is woken by itself, since waking all of them
+        # for each key would cost more than what the key is queued for.
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         """Count the keys that are due and with no worker yet."""
-        return len(self._ready)
+        now = self._clock.monotonic()
+        return sum(entry.due <= now and key not in self._running for key, entry in self._waiting.items())
+
+    def __contains__(self, key: K) -> bool:
+        """Tell whether a pass over a key is asked for, now or later, beside one that may be running."""
+        return key in self._waiting
 
     @property
     def running(self) -> int:
@@ -86,7 +74,9 @@ class Queue(Generic[K]):
         return len(self._running)
 
     def add(self, key: K, *, lane: str = "", delay: float = 0.0, urgent: bool = False) -> None:
-        """Ask for a pass over a key; the earliest due time and the higher priority win over what was asked before.
+        """Ask for a pass over a key.
+
+        Of what was asked for a key before, the earliest time and the higher priority stand; the lane is the newest one.
 
         Args:
             key: what to work on.
@@ -95,29 +85,36 @@ class Queue(Generic[K]):
             urgent: whether a user waits for it.
         """
         due = self._clock.monotonic() + delay
-        entry = self._waiting.get(key)
-        if entry is not None:
-            if key in self._ready and entry.urgent >= urgent:
+        before = self._waiting.get(key)
+        if before is not None:
+            due = min(due, before.due)
+            urgent = urgent or before.urgent
+            if before == _Entry(lane, due, urgent):
                 return  # it keeps its place in the line
-            due = min(due, entry.due)
-            urgent = urgent or entry.urgent
-            self._unready(key, entry)
-        self._place(key, _Entry(lane=lane, due=due, urgent=urgent))
+            self._ready.discard(key)
+        self._waiting[key] = _Entry(lane, due, urgent)
+        if key not in self._running:  # else done() places it
+            self._place(key)
 
     def forget(self, key: K) -> None:
-        """Drop whatever was asked for this key; a worker that has it finishes its pass."""
-        entry = self._waiting.pop(key, None)
-        if entry is not None:
-            self._unready(key, entry)
+        """Drop whatever was asked for a key; a worker that has it finishes, and what it asks for then is dropped too."""
+        if self._waiting.pop(key, None) is not None:
+            self._ready.discard(key)
+        if key in self._running:
+            self._running[key].forgotten = True
 
     async def get(self) -> K | None:
         """Wait for the next due key and hand it out; ``None`` when the queue is closed."""
         while not self._closed:
             self._promote()
-            key = self._pick()
-            if key is not None:
+            taken = self._ready.take()
+            if taken is not None:
+                key, lane = taken
+                del self._waiting[key]
+                self._running[key] = _Run(lane)
+                self._pass_on()
                 return key
-            await self._wait()
+            await self._sleep()
         return None
 
     def done(self, key: K, *, delay: float | None = None) -> None:
@@ -126,67 +123,80 @@ class Queue(Generic[K]):
         Args:
             key: what ``get`` handed out.
             delay: seconds after which it is due again; ``None`` when only what was added meanwhile brings it back.
+
+        Raises:
+            KeyError: no worker has this key.
         """
-        lane = self._running.pop(key)
-        self._busy[lane] -= 1
-        if not self._busy[lane]:
-            del self._busy[lane]
-        if delay is not None:
-            self.add(key, lane=lane, delay=delay)
-        elif (entry := self._waiting.get(key)) is not None:
-            self._place(key, entry)
-        self._changed.set()
+        run = self._running.pop(key)
+        self._ready.release(run.lane)
+        asked = self._waiting.get(key)
+        if asked is not None:
+            self._place(key)
+        if delay is not None and not run.forgotten:
+            self.add(key, lane=asked.lane if asked else run.lane, delay=delay)
+        self._pass_on()
 
     def close(self) -> None:
-        """Hand out nothing more."""
+        """Hand out nothing more; who waits for a key gets ``None``."""
         self._closed = True
-        self._changed.set()
+        while self._idle:
+            self._wake_one()
 
-    def _place(self, key: K, entry: _Entry) -> None:
-        self._waiting[key] = entry
-        if key in self._running:
-            return  # done() places it again
+    def _place(self, key: K) -> None:
+        """Have a key that is with no worker become ready when it is due."""
+        entry = self._waiting[key]
         self._sequence += 1
-        heapq.heappush(self._timers, (entry.due, self._sequence, key))
-        self._changed.set()
+        heapq.heappush(self._times, (entry.due, self._sequence, key, entry))
+        if len(self._times) > 2 * len(self._waiting) + _SLACK:
+            self._times = [time for time in self._times if self._stands(time)]
+            heapq.heapify(self._times)
+        if self._times[0][3] is entry:
+            self._set_alarm()
 
-    def _unready(self, key: K, entry: _Entry) -> None:
-        urgent = self._ready.pop(key, None)
-        if urgent is not None:
-            (self._urgent if urgent else self._routine).discard(entry.lane, key)
+    def _stands(self, time: tuple[float, int, K, _Entry]) -> bool:
+        """Tell whether a time was not overtaken: by another time, by a worker, or by oblivion."""
+        _, _, key, entry = time
+        return self._waiting.get(key) is entry
 
     def _promote(self) -> None:
-        """Move the keys whose time has come from the timers to the ready ones."""
+        """Move the keys whose time has come to the ready ones."""
         now = self._clock.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            due, _, key = heapq.heappop(self._timers)
-            entry = self._waiting.get(key)
-            if entry is None or entry.due != due or key in self._running or key in self._ready:
-                continue  # an older time of a key that was moved, taken or forgotten
-            self._ready[key] = entry.urgent
-            (self._urgent if entry.urgent else self._routine).push(entry.lane, key)
+        while self._times and self._times[0][0] <= now:
+            time = heapq.heappop(self._times)
+            if self._stands(time):
+                _, _, key, entry = time
+                self._ready.put(key, entry.lane, urgent=entry.urgent)
 
-    def _pick(self) -> K | None:
-        first, second = self._urgent, self._routine
-        if (self._picks + 1) % ROUTINE_SHARE == 0:
-            first, second = second, first
-        key = first.pop(self._busy, self._lane_limit)
-        if key is None:
-            key = second.pop(self._busy, self._lane_limit)
-        if key is None:
-            return None
-        self._picks += 1
-        del self._ready[key]
-        entry = self._waiting.pop(key)
-        self._running[key] = entry.lane
-        self._busy[entry.lane] += 1
-        return key
-
-    async def _wait(self) -> None:
-        self._changed.clear()
-        timeout = self._timers[0][0] - self._clock.monotonic() if self._timers else None
+    async def _sleep(self) -> None:
+        """Wait until there may be something to do."""
+        worker = asyncio.get_running_loop().create_future()
+        self._idle.append(worker)
+        self._set_alarm()
         try:
-            async with asyncio.timeout(timeout):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+            await worker
+        except asyncio.CancelledError:
+            self._wake_one()  # what this worker may have been woken for is still there
+            raise
+
+    def _pass_on(self) -> None:
+        """Have another worker look: what became due together has woken one only, and a lane may have room by now."""
+        if len(self._ready):
+            self._wake_one()
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Have an idle worker woken when the next key is due."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._idle and self._times:
+            delay = self._times[0][0] - self._clock.monotonic()
+            self._alarm = self._idle[0].get_loop().call_later(delay, self._wake_one)
+
+    def _wake_one(self) -> None:
+        """Have the worker look that has been idle for longest."""
+        while self._idle:
+            worker = self._idle.popleft()
+            if not worker.done():  # else it is being cancelled
+                worker.set_result(None)
+                return

@@ -1,0 +1,281 @@
+"""What the workers make of passes that rest, wait, fail, hang or are cancelled, on virtual time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from random import Random
+
+import pytest
+from typing_extensions import override
+
+from atlas_endpoints.engine.loop import Loop
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.workqueue import Queue
+from support.virtual_time import VirtualClock
+
+
+class Latest(Random):
+    """Draws what makes every wait as long as it may be."""
+
+    @override
+    def random(self) -> float:
+        return 1.0
+
+
+class Work:
+    """A running loop over keys whose passes go as the test says, and a record of when each began."""
+
+    def __init__(self, clock: VirtualClock, workers: int, random: Random) -> None:
+        self.queue: Queue[str] = Queue(clock, lane_limit=100)
+        self.loop: Loop[str] = Loop(self.queue, self._run, clock=clock, workers=workers, random=random)
+        self.passes: dict[str, Callable[[], Awaitable[Next]]] = {}
+        self.began: defaultdict[str, list[float]] = defaultdict(list)
+        self.ended: list[str] = []
+        self.at_once = 0
+        self._now = 0
+
+    def gaps(self, key: str) -> list[float]:
+        return [later - earlier for earlier, later in pairwise(self.began[key])]
+
+    async def _run(self, key: str) -> Next:
+        self.began[key].append(asyncio.get_running_loop().time())
+        self._now += 1
+        self.at_once = max(self.at_once, self._now)
+        try:
+            return await self.passes[key]()
+        finally:
+            self._now -= 1
+            self.ended.append(key)
+
+
+@asynccontextmanager
+async def working(clock: VirtualClock, *, workers: int = 2, random: Random | None = None) -> AsyncIterator[Work]:
+    work = Work(clock, workers, random or Latest())
+    task = asyncio.create_task(work.loop.work())
+    yield work
+    work.queue.close()
+    await task
+
+
+def answers(following: Next) -> Callable[[], Awaitable[Next]]:
+    async def one_pass() -> Next:
+        return following
+
+    return one_pass
+
+
+def fails(error: BaseException) -> Callable[[], Awaitable[Next]]:
+    async def one_pass() -> Next:
+        raise error
+
+    return one_pass
+
+
+def takes(seconds: float) -> Callable[[], Awaitable[Next]]:
+    async def one_pass() -> Next:
+        await asyncio.sleep(seconds)
+        return Rest()
+
+    return one_pass
+
+
+async def waits_for_what_is_cancelled() -> Next:
+    shared = asyncio.create_task(asyncio.sleep(60), name="an answer that several wait for")
+    shared.cancel()
+    await shared
+    return Rest()
+
+
+class TestWhenAKeyComesBack:
+    async def test_a_key_that_rests_does_not_come_back_by_itself(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Rest())
+            work.queue.add("a")
+            await asyncio.sleep(1e6)
+            assert work.began["a"] == [0]
+
+    async def test_a_key_comes_back_after_the_time_that_its_pass_names(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Again(60))
+            work.queue.add("a")
+            await asyncio.sleep(150)
+            assert work.began["a"] == [0, 60, 120]
+
+    async def test_failures_wait_twice_as_long_each_time_up_to_five_minutes(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Retry())
+            work.queue.add("a")
+            await asyncio.sleep(1500)
+            assert work.gaps("a") == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+
+    async def test_many_keys_that_fail_together_spread_their_retries_over_the_whole_wait(
+        self, clock: VirtualClock
+    ) -> None:
+        async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter
+            for number in range(1000):
+                work.passes[f"{number}"] = answers(Retry())
+                work.queue.add(f"{number}")
+            await asyncio.sleep(100)
+            for nth, ceiling in enumerate([1, 2, 4, 8]):
+                gaps = sorted(work.gaps(f"{number}")[nth] for number in range(1000))
+                assert gaps[0] < 0.02 * ceiling
+                assert 0.4 * ceiling < gaps[500] < 0.6 * ceiling
+                assert 0.98 * ceiling < gaps[-1] <= ceiling
+
+    async def test_a_wait_that_was_asked_for_is_never_shortened_and_hardly_lengthened(
+        self, clock: VirtualClock
+    ) -> None:
+        async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter
+            for number in range(100):
+                work.passes[f"{number}"] = answers(Retry(at_least=600))
+                work.queue.add(f"{number}")
+            await asyncio.sleep(1300)
+            gaps = [work.gaps(f"{number}")[0] for number in range(100)]
+            assert 600 <= min(gaps) < 610
+            assert 650 < max(gaps) <= 660
+
+    @pytest.mark.parametrize("progress", [Again(5), Rest()], ids=["waiting", "done"])
+    async def test_progress_ends_the_backoff(self, clock: VirtualClock, progress: Next) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Retry())
+            work.queue.add("a")
+            await asyncio.sleep(10)
+            work.passes["a"] = answers(progress)
+            await asyncio.sleep(300)
+            work.passes["a"] = answers(Retry())
+            work.queue.add("a")
+            before = len(work.began["a"])
+            await asyncio.sleep(6)
+            assert work.gaps("a")[before:] == [1, 2]
+
+    async def test_a_new_generation_runs_at_once_and_fails_from_the_beginning(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Retry())
+            work.queue.add("a")
+            await asyncio.sleep(600)
+            assert work.gaps("a")[-1] > 200
+            work.loop.reset("a")
+            work.queue.add("a", urgent=True)
+            before = len(work.began["a"])
+            await asyncio.sleep(10)
+            assert work.began["a"][before] == 600
+            assert work.gaps("a")[before:] == [1, 2, 4]
+
+    async def test_a_new_generation_during_a_pass_runs_right_after_it_though_it_fails(
+        self, clock: VirtualClock
+    ) -> None:
+        async with working(clock) as work:
+
+            async def slow_failure() -> Next:
+                await asyncio.sleep(5)
+                return Retry(at_least=300)
+
+            work.passes["a"] = slow_failure
+            work.queue.add("a")
+            await asyncio.sleep(2)
+            work.loop.reset("a")
+            work.queue.add("a", urgent=True)
+            await asyncio.sleep(10)
+            assert work.began["a"] == [0, 5]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "failing",
+        [fails(RuntimeError("a bug")), fails(ExceptionGroup("two", [OSError()])), waits_for_what_is_cancelled],
+        ids=["an exception", "a group of them", "somebody else's work was cancelled"],
+    )
+    async def test_a_pass_that_breaks_is_tried_again_and_the_others_notice_nothing(
+        self, clock: VirtualClock, failing: Callable[[], Awaitable[Next]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with working(clock, workers=2) as work:
+            work.passes |= {"bad": failing, "worse": failing, "good": answers(Again(1))}
+            for key in work.passes:
+                work.queue.add(key)
+            await asyncio.sleep(10)
+            assert work.gaps("bad") == [1, 2, 4]
+            assert work.gaps("worse") == [1, 2, 4]
+            assert work.gaps("good") == [1] * 9
+        assert {record.__dict__.get("key") for record in caplog.records} == {"bad", "worse"}
+
+    async def test_what_ends_the_workers_ends_the_passes(self, clock: VirtualClock) -> None:
+        work = Work(clock, 2, Latest())
+        work.passes["a"] = takes(60)
+        task = asyncio.create_task(work.loop.work())
+        work.queue.add("a")
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (work.ended, clock.monotonic()) == (["a"], 1)
+
+
+class TestWorkers:
+    async def test_so_many_passes_run_at_once_and_no_more(self, clock: VirtualClock) -> None:
+        async with working(clock, workers=3) as work:
+            for number in range(10):
+                work.passes[f"{number}"] = takes(1)
+                work.queue.add(f"{number}")
+            await asyncio.sleep(20)
+            assert work.at_once == 3
+            assert max(began[0] for began in work.began.values()) == 3
+
+    async def test_the_longest_pass_is_the_one_that_began_first(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes |= {"first": takes(30), "second": takes(100)}
+            assert work.loop.longest_pass() == 0
+            work.queue.add("first")
+            await asyncio.sleep(10)
+            work.queue.add("second")
+            await asyncio.sleep(10)
+            assert work.loop.longest_pass() == 20
+            await asyncio.sleep(30)
+            assert work.loop.longest_pass() == 40
+            await asyncio.sleep(100)
+            assert work.loop.longest_pass() == 0
+
+    async def test_a_pass_that_broke_is_not_running_any_more(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(RuntimeError("a bug"))
+            work.queue.add("a")
+            await asyncio.sleep(0.5)
+            assert work.loop.longest_pass() == 0
+
+    async def test_closing_lets_running_passes_finish_and_begins_no_other(self, clock: VirtualClock) -> None:
+        async with working(clock, workers=2) as work:
+            for key, seconds in {"a": 5, "b": 10, "c": 5}.items():
+                work.passes[key] = takes(seconds)
+                work.queue.add(key)
+            await asyncio.sleep(1)
+            work.queue.close()
+        assert (work.ended, clock.monotonic()) == (["a", "b"], 10)
+
+
+class TestForgetting:
+    async def test_a_forgotten_key_is_not_run_again_and_leaves_nothing_behind(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Retry())
+            work.queue.add("a")
+            await asyncio.sleep(5)
+            work.loop.forget("a")
+            before = len(work.began["a"])
+            await asyncio.sleep(1000)
+            assert len(work.began["a"]) == before
+            assert not work.loop._failures
+
+    async def test_a_key_that_is_forgotten_while_it_fails_leaves_nothing_behind(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+
+            async def slow_failure() -> Next:
+                await asyncio.sleep(5)
+                raise RuntimeError("too late")
+
+            work.passes["a"] = slow_failure
+            work.queue.add("a")
+            await asyncio.sleep(1)
+            work.loop.forget("a")
+            await asyncio.sleep(1000)
+            assert work.began["a"] == [0]
+            assert not work.loop._failures

@@ -1,0 +1,456 @@
+"""Which key goes to a worker, when, and how often: one story to a test, on virtual time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, cycle, islice
+
+import pytest
+from typing_extensions import override
+
+from atlas_endpoints.engine.lanes import ROUTINE_SHARE
+from atlas_endpoints.engine.workqueue import Queue
+from support.virtual_time import VirtualClock, VirtualTimeLoop
+
+
+@dataclass
+class Story:
+    """A queue between the steps of a test: nothing happens but what the test does and what is due."""
+
+    loop: VirtualTimeLoop
+    clock: "CountingClock"
+    queue: Queue[str]
+
+    def take(self) -> str:
+        """Have a worker that gets a key at once."""
+        worker = self.worker()
+        assert worker.done(), "nothing is due, though something should be"
+        key = worker.result()
+        assert key is not None
+        return key
+
+    def worker(self) -> asyncio.Task[str | None]:
+        """Have a worker that waits until it gets a key."""
+        worker = self.loop.create_task(self.queue.get())
+        self.loop.run_for(0)
+        return worker
+
+    def due(self) -> list[str]:
+        """Take whatever is due, in order, each for a worker that gives it back at once."""
+        taken = []
+        while (worker := self.worker()).done():
+            key = worker.result()
+            assert key is not None
+            taken.append(key)
+            self.queue.done(key)
+        worker.cancel()
+        self.loop.run_for(0)
+        return taken
+
+    def pass_time(self, seconds: float) -> None:
+        self.loop.run_for(seconds)
+
+    @property
+    def now(self) -> float:
+        return self.loop.time()
+
+
+class CountingClock(VirtualClock):
+    """Counts how often somebody looks at it."""
+
+    looks = 0
+
+    @override
+    def monotonic(self) -> float:
+        self.looks += 1
+        return super().monotonic()
+
+
+@pytest.fixture
+def lane_limit() -> int:
+    return 100
+
+
+@pytest.fixture
+def story(lane_limit: int) -> Iterator[Story]:
+    loop = VirtualTimeLoop()
+    clock = CountingClock(loop)
+    story = Story(loop, clock, Queue(clock, lane_limit=lane_limit))
+    yield story
+    story.queue.close()
+    loop.run_for(0)
+    loop.close()
+
+
+def limited_to(workers: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("lane_limit", [pytest.param(workers, id=f"lane of {workers}")])
+
+
+class TestCoalescing:
+    def test_a_key_that_is_asked_for_ten_times_is_handed_out_once(self, story: Story) -> None:
+        for _ in range(10):
+            story.queue.add("a")
+        assert story.due() == ["a"]
+
+    def test_a_key_that_is_with_a_worker_is_not_handed_out_to_another(self, story: Story) -> None:
+        story.queue.add("a")
+        assert story.take() == "a"
+        story.queue.add("a")
+        story.queue.add("b")
+        assert story.due() == ["b"]
+
+    def test_what_was_asked_for_while_it_ran_is_handed_out_once_again_afterwards(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        for _ in range(3):
+            story.queue.add("a")
+        story.queue.done("a")
+        assert story.due() == ["a"]
+
+    def test_a_key_that_was_given_back_without_more_does_not_return(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.queue.done("a")
+        story.pass_time(1e6)
+        assert story.due() == []
+
+    def test_a_key_that_was_not_handed_out_cannot_be_given_back(self, story: Story) -> None:
+        story.queue.add("a")
+        with pytest.raises(KeyError):
+            story.queue.done("a")
+
+
+class TestDueTimes:
+    def test_keys_come_in_the_order_in_which_they_become_due(self, story: Story) -> None:
+        for key, delay in {"late": 30, "soon": 10, "middle": 20}.items():
+            story.queue.add(key, delay=delay)
+        story.pass_time(30)
+        assert story.due() == ["soon", "middle", "late"]
+
+    @pytest.mark.parametrize("seconds", [0.001, 1, 300, 86400])
+    def test_a_worker_that_waits_is_woken_exactly_when_a_key_is_due(self, story: Story, seconds: float) -> None:
+        worker = story.worker()
+        story.queue.add("a", delay=seconds)
+        story.pass_time(seconds * 0.999)
+        assert not worker.done()
+        story.pass_time(seconds * 0.001)
+        assert worker.done()
+
+    def test_a_worker_that_begins_to_wait_later_is_woken_too(self, story: Story) -> None:
+        story.queue.add("a", delay=5)
+        worker = story.worker()
+        story.pass_time(5)
+        assert worker.done()
+
+    def test_an_earlier_time_replaces_a_later_one_and_wakes_who_waits(self, story: Story) -> None:
+        story.queue.add("a", delay=300)
+        worker = story.worker()
+        story.queue.add("a", delay=2)
+        story.pass_time(2)
+        assert worker.done()
+        story.queue.done("a")
+        story.pass_time(1000)
+        assert story.due() == [], "the later time is gone"
+
+    def test_a_later_time_does_not_replace_an_earlier_one(self, story: Story) -> None:
+        story.queue.add("a", delay=2)
+        story.queue.add("a", delay=300)
+        story.pass_time(2)
+        assert story.due() == ["a"]
+        story.pass_time(1000)
+        assert story.due() == []
+
+    def test_a_delay_given_when_it_is_done_counts_from_then(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.pass_time(7)
+        story.queue.done("a", delay=5)
+        story.pass_time(4.9)
+        assert story.due() == []
+        story.pass_time(0.1)
+        assert story.due() == ["a"]
+
+    def test_what_was_asked_for_meanwhile_comes_before_the_delay_of_the_pass(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.queue.add("a")
+        story.queue.done("a", delay=300)
+        assert story.due() == ["a"]
+        story.pass_time(1000)
+        assert story.due() == []
+
+    def test_the_delay_of_the_pass_comes_before_what_was_asked_for_later(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.queue.add("a", delay=300)
+        story.queue.done("a", delay=5)
+        story.pass_time(5)
+        assert story.due() == ["a"]
+        story.pass_time(1000)
+        assert story.due() == []
+
+
+class TestDepth:
+    def test_it_counts_what_is_due_also_while_no_worker_asks(self, story: Story) -> None:
+        story.queue.add("busy")
+        story.take()
+        for key in ("a", "b", "c"):
+            story.queue.add(key)
+        story.queue.add("later", delay=60)
+        assert len(story.queue) == 3
+        story.pass_time(60)
+        assert len(story.queue) == 4
+
+    def test_it_does_not_count_what_is_with_a_worker_though_it_is_asked_for_again(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.queue.add("a")
+        assert (len(story.queue), story.queue.running) == (0, 1)
+        story.queue.done("a")
+        assert (len(story.queue), story.queue.running) == (1, 0)
+
+
+class TestPriorities:
+    def test_what_a_user_waits_for_comes_first(self, story: Story) -> None:
+        story.queue.add("routine")
+        story.queue.add("edit", urgent=True)
+        assert story.due() == ["edit", "routine"]
+
+    def test_a_routine_key_that_is_edited_moves_up(self, story: Story) -> None:
+        for key in ("a", "b", "c"):
+            story.queue.add(key)
+        assert len(story.queue) == 3
+        story.queue.add("c", urgent=True)
+        assert story.due() == ["c", "a", "b"]
+
+    def test_an_edit_does_not_lose_its_priority_by_a_routine_reason(self, story: Story) -> None:
+        story.queue.add("edit", urgent=True)
+        story.queue.add("edit")
+        story.queue.add("other", urgent=True)
+        story.queue.add("edit")
+        assert story.due() == ["edit", "other"]
+
+    def test_an_edit_of_a_key_that_backs_off_runs_at_once_and_first(self, story: Story) -> None:
+        story.queue.add("failing", delay=300)
+        story.queue.add("routine")
+        story.queue.add("failing", urgent=True)
+        assert story.due() == ["failing", "routine"]
+
+    def test_an_edit_while_it_runs_is_urgent_afterwards(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.queue.add("a", urgent=True)
+        story.queue.add("routine")
+        story.queue.done("a", delay=300)
+        assert story.due() == ["a", "routine"]
+
+    def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(self, story: Story) -> None:
+        for number in range(100):
+            story.queue.add(f"edit {number}", urgent=True)
+        for number in range(100):
+            story.queue.add(f"routine {number}")
+        picks = story.due()[:100]
+        routine = [place for place, key in enumerate(picks) if key.startswith("routine")]
+        assert len(routine) == 100 // ROUTINE_SHARE
+        gaps = [later - earlier for earlier, later in zip([-1, *routine], routine, strict=False)]
+        assert max(gaps) <= ROUTINE_SHARE
+
+
+class TestLanes:
+    def test_lanes_take_turns_however_many_keys_one_of_them_has(self, story: Story) -> None:
+        for number in range(50):
+            story.queue.add(f"many {number}", lane="many")
+        for number in range(2):
+            story.queue.add(f"few {number}", lane="few")
+        assert story.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
+
+    @limited_to(2)
+    def test_a_lane_holds_no_more_workers_than_its_limit(self, story: Story) -> None:
+        for number in range(5):
+            story.queue.add(f"a{number}", lane="a")
+        story.queue.add("b", lane="b")
+        workers = [story.worker() for _ in range(5)]
+
+        def held() -> set[str | None]:
+            return {worker.result() for worker in workers if worker.done()}
+
+        assert held() == {"a0", "b", "a1"}
+        story.queue.done("b")
+        story.pass_time(0)
+        assert held() == {"a0", "b", "a1"}, "room in another lane is no room in this one"
+        story.queue.done("a0")
+        story.pass_time(0)
+        assert held() == {"a0", "b", "a1", "a2"}
+
+    @limited_to(1)
+    def test_a_key_that_waits_in_the_line_changes_to_its_new_lane(self, story: Story) -> None:
+        for key in ("a", "moved"):
+            story.queue.add(key, lane="old", urgent=True)
+        assert story.take() == "a"
+        assert story.worker().done() is False
+        story.queue.add("moved", lane="new", urgent=True)
+        story.pass_time(0)
+        assert story.queue.running == 2
+
+    @limited_to(1)
+    def test_a_key_that_changed_its_lane_while_it_ran_comes_back_in_the_new_one(self, story: Story) -> None:
+        story.queue.add("a", lane="old")
+        story.take()
+        story.queue.add("a", lane="new")
+        story.queue.done("a", delay=0)
+        story.queue.add("b", lane="old")
+        assert {story.take(), story.take()} == {"a", "b"}, "they are in different lanes"
+
+    @limited_to(1)
+    def test_a_lane_s_routine_keys_come_through_though_every_tenth_pick_falls_on_another_lane(
+        self, story: Story
+    ) -> None:
+        """Two lanes of one worker each, both with edits and routine keys for ever: the picks alternate."""
+        edits = count()
+
+        def pick(lane: str) -> str:
+            story.queue.add(f"{lane} edit {next(edits)}", lane=lane, urgent=True)
+            story.queue.add(f"{lane} routine", lane=lane)
+            return story.take()
+
+        held = {"a": pick("a"), "b": pick("b")}
+        routine: Counter[str] = Counter()
+        for lane in islice(cycle("ab"), 10 * ROUTINE_SHARE):
+            story.queue.done(held[lane])
+            held[lane] = pick(lane)
+            routine[lane] += held[lane].endswith("routine")
+        assert min(routine["a"], routine["b"]) >= 10 // 2
+
+    def test_a_lane_without_edits_has_its_share_beside_lanes_with_edits(self, story: Story) -> None:
+        for number in range(100):
+            story.queue.add(f"edit {number}", lane="busy", urgent=True)
+        for number in range(3):
+            story.queue.add(f"routine {number}", lane="quiet")
+        picks = story.due()
+        assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
+
+    def test_a_lane_whose_overdue_routine_key_is_forgotten_goes_on_with_its_edits(self, story: Story) -> None:
+        story.queue.add("routine")
+        for number in range(ROUTINE_SHARE + 5):
+            story.queue.add(f"edit {number}", urgent=True)
+        for _ in range(ROUTINE_SHARE - 1):
+            story.queue.done(story.take())
+        story.queue.forget("routine")
+        assert story.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
+
+
+class TestForgetting:
+    def test_a_forgotten_key_is_not_handed_out_whether_it_was_due_or_not(self, story: Story) -> None:
+        story.queue.add("due")
+        story.queue.add("later", delay=5)
+        assert len(story.queue) == 1
+        story.queue.forget("due")
+        story.queue.forget("later")
+        story.queue.forget("never heard of")
+        story.pass_time(10)
+        assert story.due() == []
+
+    def test_a_forgotten_key_that_runs_finishes_and_does_not_come_back(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.queue.add("a")
+        story.queue.forget("a")
+        assert story.queue.running == 1
+        story.queue.done("a", delay=1)
+        story.pass_time(10)
+        assert story.due() == []
+        assert story.queue.running == 0
+
+    def test_a_name_that_is_taken_anew_while_the_forgotten_key_runs_is_handed_out(self, story: Story) -> None:
+        story.queue.add("a")
+        story.take()
+        story.queue.forget("a")
+        story.queue.add("a")
+        story.queue.done("a", delay=300)
+        assert story.due() == ["a"]
+        story.pass_time(1000)
+        assert story.due() == [], "the delay was meant for the one that is gone"
+
+
+class TestWorkers:
+    def test_as_many_keys_wake_as_many_workers(self, story: Story) -> None:
+        workers = [story.worker() for _ in range(3)]
+        for key in ("a", "b", "c"):
+            story.queue.add(key)
+        story.pass_time(0)
+        assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
+
+    def test_keys_that_are_due_together_wake_as_many_workers(self, story: Story) -> None:
+        workers = [story.worker() for _ in range(3)]
+        for key in ("a", "b", "c"):
+            story.queue.add(key, delay=5)
+        story.pass_time(5)
+        assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
+
+    @limited_to(1)
+    @pytest.mark.parametrize("cancelled", ["before it is woken", "after it was woken"])
+    def test_a_worker_that_is_cancelled_leaves_the_key_to_another(self, story: Story, cancelled: str) -> None:
+        for key in ("a", "b"):
+            story.queue.add(key)
+        story.take()
+        first, second = story.worker(), story.worker()
+        if cancelled == "before it is woken":
+            first.cancel()
+            story.queue.done("a")
+        else:
+            story.queue.done("a")
+            first.cancel()
+        story.pass_time(0)
+        assert first.cancelled()
+        assert second.result() == "b"
+
+    def test_one_key_troubles_one_of_many_idle_workers(self, story: Story) -> None:
+        workers = [story.worker() for _ in range(64)]
+        before = story.clock.looks
+        for number in range(10):
+            story.queue.add(f"{number}")
+            story.pass_time(0)
+        assert sum(worker.done() for worker in workers) == 10
+        assert story.clock.looks - before < 10 * 8
+
+    def test_a_worker_that_found_another_key_first_leaves_the_next_due_time_to_those_who_wait(
+        self, story: Story
+    ) -> None:
+        workers = [story.worker() for _ in range(3)]
+        for delay in (5, 10, 15):
+            story.queue.add(f"in {delay} s", delay=delay)
+        for number in range(3):
+            story.pass_time(5)
+            assert [worker.result() for worker in workers if worker.done()] == ["in 5 s", "in 10 s", "in 15 s"][
+                : number + 1
+            ]
+
+
+class TestClosing:
+    def test_all_who_wait_get_none(self, story: Story) -> None:
+        story.queue.add("later", delay=60)
+        workers = [story.worker() for _ in range(5)]
+        story.queue.close()
+        story.pass_time(0)
+        assert [worker.result() for worker in workers] == [None] * 5
+
+    def test_nothing_is_handed_out_afterwards_and_what_runs_can_be_given_back(self, story: Story) -> None:
+        story.queue.add("a")
+        story.queue.add("b")
+        story.take()
+        story.queue.close()
+        story.queue.done("a", delay=0)
+        story.queue.add("c")
+        assert story.worker().result() is None
+
+
+def test_times_that_were_overtaken_do_not_pile_up(story: Story) -> None:
+    """A key that is edited all day while its next routine look is a day away."""
+    for _ in range(5000):
+        story.queue.add("a", urgent=True)
+        story.take()
+        story.queue.done("a", delay=86400)
+    assert len(story.queue._times) < 200
+    story.pass_time(86400)
+    assert story.due() == ["a"]
