@@ -72,14 +72,17 @@ _SUSPENDED = _Row(
     AccountSuspendedError,
     "The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas.",
 )
-_NO_PROJECT = _Row(ProjectNotFoundError, "Atlas has no project of this id. Correct projectId.")
+_ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
+"""What is left to do where a field is wrong that can never be changed."""
+_NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {_ANEW}.")
 _INVISIBLE_PROJECT = _Row(
     ProjectNotFoundError,
     "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
-    "invited to the project. Correct projectId, or invite it.",
+    f"invited to the project. Invite it, or {_ANEW}.",
 )
 _NO_INSTANCE = _Row(
-    InstanceNotFoundError, "The project has no serverless instance of this name. Correct instanceName or projectId."
+    InstanceNotFoundError,
+    f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {_ANEW}.",
 )
 _NOT_SERVERLESS = _Row(
     NotServerlessError,
@@ -92,10 +95,15 @@ _GONE = _Row(
     "cluster and its private endpoints, and then delete this resource.",
 )
 _UNPARSABLE = _Row(
-    InvalidSpecError, "Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. Correct it."
+    InvalidSpecError,
+    f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {_ANEW}.",
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
-_ABSENT = _Row(EndpointAbsentError, "Atlas has no endpoint of this id in this instance. Correct endpointId.")
+_ABSENT = _Row(
+    EndpointAbsentError,
+    f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {_ANEW}; if the endpoint "
+    "was deleted or has expired, reserve another one and create a resource for it.",
+)
 
 _BY_CODE: Mapping[str, _Row] = {
     "USER_UNAUTHORIZED": _MISSING_ROLE,

@@ -151,15 +151,17 @@ def _what_is_missing(data: Mapping[str, str], account: _Pair, api_key: _Pair) ->
         wanted = " or ".join(" and ".join(pair.missing) for pair in begun)
         verb = "are" if len(begun) == 1 and len(begun[0].missing) > 1 else "is"
         message = f"{wanted} {verb} missing or empty in the Secret."
+        remedy = " Add it as Atlas has shown it."
     else:
         message = (
             "The Secret holds no credentials: clientId and clientSecret (a service account), or publicApiKey and "
             "privateApiKey (an API key), are missing or empty."
         )
+        remedy = " Add one of the two pairs."
     known = {key.lower(): key for key in (*account.keys, *api_key.keys)}
     misspelt = [(key, known[key.lower()]) for key in sorted(data) if key.lower() in known and key not in known.values()]
     hints = [f" {key} must be spelt {right}." for key, right in misspelt]
-    return message + "".join(hints)
+    return message + ("".join(hints) or remedy)
 
 
 def _check_service_account(client_id: str, client_secret: str) -> None:

@@ -114,7 +114,7 @@ UNUSABLE: dict[str, tuple[dict[str, str], str, str]] = {
     "a Secret without clientSecret is told which key it lacks": (
         {"clientId": CLIENT_ID},
         "MissingKeys",
-        "Secret atlas-credentials: clientSecret is missing or empty in the Secret.",
+        "Secret atlas-credentials: clientSecret is missing or empty in the Secret. Add it as Atlas has shown it.",
     ),
     "a Secret without any key is told which keys there are": (
         {},
@@ -240,7 +240,10 @@ def a_foreign_project_is_not_visible_until_the_service_account_is_invited(scene:
         scene.becomes(
             "ProjectNotFound",
             pair,
-            says=("The project is not visible to these credentials", "Correct projectId, or invite it."),
+            says=(
+                "The project is not visible to these credentials",
+                "Invite it, or delete this resource, which leaves Atlas as it is",
+            ),
             error={
                 "operation": "listServerlessPrivateEndpoint",
                 "httpStatus": 401,
@@ -317,7 +320,10 @@ def a_project_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
         scene.becomes(
             "ProjectNotFound",
             pair,
-            says=("Atlas has no project of this id. Correct projectId.", f"No group with ID {nowhere.project} exists."),
+            says=(
+                "Atlas has no project of this id. If projectId is wrong, delete this resource",
+                f"No group with ID {nowhere.project} exists.",
+            ),
             error={"httpStatus": 404, "errorCode": "GROUP_NOT_FOUND", "retryable": False},
             credentials=("True", "Verified"),
         )

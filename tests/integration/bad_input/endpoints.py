@@ -27,7 +27,10 @@ def an_instance_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
         scene.becomes(
             "InstanceNotFound",
             pair,
-            says=("The project has no serverless instance of this name. Correct instanceName or projectId.",),
+            says=(
+                "The project has no serverless instance of this name. If instanceName or projectId is wrong, delete this",
+                "which leaves Atlas as it is, and create it anew with the right one.",
+            ),
             error={
                 "operation": "listServerlessPrivateEndpoint",
                 "httpStatus": 404,
@@ -53,7 +56,11 @@ def an_endpoint_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
         scene.becomes(
             "EndpointNotFound",
             pair,
-            says=("Atlas has no endpoint of this id in this instance. Correct endpointId.", scene.place.endpoint),
+            says=(
+                "Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, delete this",
+                "reserve another one and create a resource for it",
+                scene.place.endpoint,
+            ),
             error={
                 "operation": "getServerlessPrivateEndpoint",
                 "httpStatus": 404,
@@ -110,7 +117,11 @@ def an_endpoint_that_somebody_deletes_is_waited_for_and_then_missed(scene: Scene
     scene.becomes_ready()
 
     scene.atlas.change(scene.place, status="DELETING")
-    body = scene.becomes("Deleting", "Reconciling", says=("Atlas is deleting the endpoint.",))
+    body = scene.becomes(
+        "Deleting",
+        "Reconciling",
+        says=("Atlas is deleting the endpoint, which nobody can stop", "Delete this resource"),
+    )
     assert body["status"]["endpoint"]["status"] == "DELETING"
     scene.edit(comment="in vain")
     time.sleep(2)

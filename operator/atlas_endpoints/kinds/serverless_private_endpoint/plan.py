@@ -24,6 +24,11 @@ POLL_FIRST = 5.0
 POLL_LAST = 60.0
 """Seconds between looks at an endpoint that takes long."""
 
+DELETING = (
+    "Atlas is deleting the endpoint, which nobody can stop, and nothing is sent any more. Delete this resource, and where the"
+    " endpoint is needed, reserve another one and create a resource for it."
+)
+
 FORCE = "set the annotation atlas-endpoints.dev/force-sync"
 
 
@@ -68,7 +73,7 @@ def judge(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
         case "FAILED":
             return Verdict(Reason.ENDPOINT_FAILED, _failure(observed), _rest(found), found.differences)
         case "DELETING":
-            return _waiting(Reason.DELETING, "Atlas is deleting the endpoint.", found, context)
+            return _waiting(Reason.DELETING, DELETING, found, context)
         case other:
             message = f"Atlas reports {_strange(other)}; waiting for it to change."
             return _waiting(Reason.PENDING, message, found, context)

@@ -218,6 +218,9 @@ def _deprecated(previous: Status, outcome: Outcome, verdict: Verdict, now: datet
         return Finding("True", "APIDeprecated", "Atlas has announced that this API is deprecated.")
     if sunset <= now:
         return Finding(
-            "True", "APISunset", f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}, which is past."
+            "True",
+            "APISunset",
+            f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}, which is past: it may end at any time. Move to a"
+            " dedicated cluster and its private endpoints.",
         )
     return Finding("True", "APIDeprecated", f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}.")
