@@ -20,7 +20,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.comparison import (
     shown,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.context import (
-    APPLIED,
     Context,
     Defaults,
     Refusal,
@@ -37,7 +36,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Outcome, Send, Sent, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED, Failure, Outcome, Send, Sent, Verdict
 
 
 @dataclass(frozen=True, slots=True)

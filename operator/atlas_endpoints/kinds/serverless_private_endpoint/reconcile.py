@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Retry, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine import outcome as following
 from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.outcome import Again, Next, Rest
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, key_of
 from atlas_endpoints.kinds.access import Access, NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
@@ -151,7 +151,7 @@ class Reconciler:
             self.forget(key)
             return failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
         except ClusterUnavailableError:
-            return failures.quiet(generation, following.Retry())
+            return failures.quiet(generation, Retry())
 
     def failed(self, body: Mapping[str, Any], error: Exception) -> Outcome:
         """Turn an error that no table knows into an outcome."""
@@ -316,14 +316,11 @@ class Reconciler:
             )
         except EndpointAbsentError:
             await self._look(instance, spec.endpoint_id, max_age=0.0)
-            return failures.quiet(
-                pass_.generation, following.Retry()
-            )  # Atlas contradicts itself: let it make up its mind
+            return failures.quiet(pass_.generation, Retry())  # Atlas contradicts itself: let it make up its mind
         except UpdateRejectedError as error:
             # What was remembered may be why: look, and let the next pass plan on what is true.
             if from_memory and await self._look(instance, spec.endpoint_id, max_age=0.0) != before:
                 return failures.quiet(pass_.generation, Again(0.0))
-            self._atlas.settle(instance, spec.endpoint_id)
             return conclusions.refused(pass_, send, before, error)
         except AtlasError as error:
             if error.unknown_outcome:
@@ -368,9 +365,9 @@ def _generation(body: Mapping[str, Any]) -> int:
 
 def _may_pass(error: AtlasError) -> bool:
     """Tell whether a failure may be over soon, without anybody doing anything."""
-    if error.retry is Retry.WHEN_DUE:  # nothing was sent: it is as with the answer that began the wait
+    if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: it is as with the answer that began the wait
         return error.reason not in failures.CURED_BY_CREDENTIALS
-    return error.retry is Retry.BACKOFF
+    return error.retry is AtlasRetry.BACKOFF
 
 
 def _suspended(generation: int, previous: Status) -> Outcome:
@@ -393,5 +390,5 @@ def _sooner(next_: Next, delay: float) -> Next:
             return Again(delay)
         case Again(other):
             return Again(min(delay, other))
-        case following.Retry():
+        case Retry():
             return next_

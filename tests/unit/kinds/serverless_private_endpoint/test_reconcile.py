@@ -1,6 +1,7 @@
 """Stories about passes: what Atlas was asked, what it holds afterwards, and what the resource says about it."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,13 +20,15 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
-from atlas_endpoints.atlas.snapshots import DOUBT
+from atlas_endpoints.atlas.snapshots import DOUBT, Instance
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.outcome import Again, Rest, Retry
 from atlas_endpoints.kinds.access import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint.failures import SECRET_LOOK
 from unit.kinds.serverless_private_endpoint.world import (
     ENDPOINT,
+    INSTANCE,
+    PROJECT,
     VPCE,
     Resource,
     World,
@@ -42,6 +45,13 @@ AVAILABLE = ("True", "Available")
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture(autouse=True)
+def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A round survives a defect in what it asks a resource, but here there shall be none."""
+    yield
+    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 async def settled(world: World, **spec: Any) -> Resource:
@@ -109,6 +119,24 @@ class TestActingOnWhatIsKnown:
         assert resource.ready == AVAILABLE
         assert resource.status["observedGeneration"] == 2
         assert world.writes["db"] == 1
+
+    async def test_first_contact_acts_on_memory_too(self, world: World) -> None:
+        """Another resource of the instance has had it listed."""
+        world.atlas.put("6f7cac1adf5d6c6306f4b000", comment="somebody's")
+        await settled(world)
+        world.create("other", "6f7cac1adf5d6c6306f4b000", comment="other")
+        await world.run_for(0)
+        assert world.atlas.calls == ["PATCH comment"]
+
+    async def test_force_sync_looks_although_the_last_look_was_a_moment_ago(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, comment="one")
+        resource = world.create(comment="one")
+        await world.run_for(1)
+        world.atlas.put(ENDPOINT, comment="changed")
+        world.annotate(resource, force_sync="now")
+        await world.run_for(0)
+        assert world.atlas.calls == ["LIST", "LIST", "PATCH comment"]
+        assert comment(world) == "one"
 
     async def test_memory_that_is_older_than_ten_minutes_is_not_acted_on(self, world: World) -> None:
         resource = await settled(world, comment="one", syncInterval="24h")
@@ -180,6 +208,14 @@ class TestActingOnWhatIsKnown:
         deprecated = resource.condition("Deprecated")
         assert deprecated is not None
         assert deprecated["reason"] == "APISunset"
+
+    async def test_an_end_that_is_announced_later_is_shown_by_the_round(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.announce_the_end(datetime(2027, 1, 22, tzinfo=UTC))
+        await world.run_for(INTERVAL)
+        deprecated = resource.condition("Deprecated")
+        assert deprecated is not None
+        assert deprecated["reason"] == "APIDeprecated"
 
 
 class TestLostAnswers:
@@ -262,6 +298,58 @@ class TestLostAnswers:
         await world.run_for(DOUBT + 20)
         assert comment(world) == "one"
         assert resource.ready == AVAILABLE
+
+    async def test_healing_a_late_application_is_not_given_up_when_it_is_refused(self, world: World) -> None:
+        resource = await settled(world, comment="one", driftPolicy="Report")
+        world.atlas.fail_once("PATCH", lost(), applies="late")
+        world.edit(resource, comment="two")
+        await world.run_for(0)
+        world.edit(resource, comment="one")
+        await world.run_for(30)
+        world.atlas.apply_late()
+        world.atlas.fail_once("PATCH", rejected())
+        await world.run_for(DOUBT)
+        assert resource.ready == ("False", "UpdateRejected")
+        assert world.atlas.calls[-2:] == ["LIST", "PATCH comment"], "once, and then slowly"
+        await world.run_for(INTERVAL)
+        assert comment(world) == "one"
+        assert resource.ready == AVAILABLE
+
+    async def test_the_last_look_is_not_put_off_by_a_wait_for_something_else(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, status="INITIATING", comment="one")
+        resource = world.create(comment="one")
+        await world.run_for(3000)
+        world.atlas.fail_once("PATCH", lost(), applies="at once")
+        world.edit(resource, comment="two")
+        await world.run_for(40)
+        world.annotate(resource, force_sync="now")
+        outcome = await world.pass_over(resource)
+        assert isinstance(outcome.next, Again)
+        assert outcome.next.delay == pytest.approx(DOUBT - 40)
+
+    async def test_after_the_last_look_what_differs_is_drift_again(self, world: World) -> None:
+        resource = await settled(world, comment="one", driftPolicy="Report")
+        world.atlas.fail_once("PATCH", lost(), applies="at once")
+        world.edit(resource, comment="two")
+        await world.run_for(DOUBT + 10)
+        world.atlas.put(ENDPOINT, comment="changed")
+        await world.run_for(INTERVAL)
+        assert comment(world) == "changed"
+        assert resource.ready == ("False", "Drifted")
+
+    async def test_an_edit_at_the_end_of_a_doubt_has_the_last_look_first(self, world: World) -> None:
+        resource = await settled(world, comment="one", driftPolicy="Report")
+        world.atlas.fail_once("PATCH", lost(), applies="at once")
+        world.edit(resource, comment="two")
+        await world.run_for(30)
+        world.reset_log()
+        world.clock.seconds += DOUBT
+        world.edit(resource, comment="three")
+        await world.run_for(0)
+        assert world.atlas.calls == ["LIST", "PATCH comment"]
+        world.atlas.put(ENDPOINT, comment="changed")
+        await world.run_for(INTERVAL)
+        assert resource.ready == ("False", "Drifted")
 
     async def test_reverting_an_edit_while_atlas_fails_ends_with_the_revert(self, world: World) -> None:
         resource = await settled(world)
@@ -491,6 +579,32 @@ class TestOutages:
         await world.run_for(400)
         assert resource.ready == ("False", "AtlasUnavailable")
 
+    async def test_with_a_short_interval_it_is_told_after_half_an_hour(self, world: World) -> None:
+        resource = await settled(world, comment="one", syncInterval="1m")
+        world.atlas.go_down()
+        await world.run_for(60 + 1500)
+        assert resource.ready == AVAILABLE
+        await world.run_for(700)
+        assert resource.ready == ("False", "AtlasUnavailable")
+
+    async def test_a_rate_limit_is_an_outage_like_any_other(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.go_down("LIST", error=held("RateLimited", retry_after=60.0))
+        await world.run_for(1700)
+        await world.pass_over(resource)
+        assert resource.ready == AVAILABLE
+        assert not world.writes
+
+    async def test_a_person_who_asks_during_an_outage_is_answered_soon_after_it(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.go_down()
+        world.annotate(resource, force_sync="now")
+        await world.run_for(10)
+        assert "lastHandledReconcileAt" not in resource.status
+        world.atlas.come_back()
+        await world.run_for(10)
+        assert resource.status["lastHandledReconcileAt"] == "now"
+
     async def test_a_look_in_between_that_succeeds_starts_the_time_anew(self, world: World) -> None:
         resource = await settled(world)
         for _ in range(4):
@@ -500,6 +614,17 @@ class TestOutages:
             await world.run_for(INTERVAL)
         assert resource.ready == AVAILABLE
         assert not world.writes
+
+    async def test_a_pass_that_succeeds_starts_the_time_anew_as_a_round_does(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.go_down()
+        await world.run_for(1700)
+        world.atlas.come_back()
+        world.annotate(resource, force_sync="now")
+        await world.run_for(0)
+        world.atlas.go_down()
+        await world.run_for(1700)
+        assert resource.ready == AVAILABLE
 
     async def test_an_edit_during_an_outage_is_not_hidden(self, world: World) -> None:
         resource = await settled(world)
@@ -660,6 +785,39 @@ class TestWaitingForSomebodyElse:
         await world.pass_over(resource)
         assert world.atlas.calls == ["LIST"]
         assert resource.ready == ("False", "CredentialsInvalid")
+
+    async def test_the_same_credentials_are_not_used_for_a_second_write_that_is_refused(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.go_down("PATCH", error=REFUSED)
+        world.edit(resource, comment="two")
+        await world.pass_over(resource)
+        assert world.atlas.calls == ["PATCH comment"]
+        assert resource.ready == ("False", "CredentialsInvalid")
+
+    async def test_a_secret_that_was_gone_for_a_while_is_tried_again_though_it_is_the_same(self, world: World) -> None:
+        world.secrets.found["mine"] = "weak"
+        world.atlas.put(ENDPOINT, comment="one")
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
+        resource = world.create(comment="one", credentialsSecretRef={"name": "mine"})
+        await world.run_for(1)
+        world.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=5.0)
+        await world.pass_over(resource)
+        world.secrets.found["mine"] = "weak"
+        world.atlas.come_back()
+        await world.pass_over(resource)
+        assert resource.ready == AVAILABLE
+
+    async def test_a_resource_that_was_suspended_for_a_while_asks_again(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, comment="one")
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
+        resource = world.create(comment="one")
+        await world.run_for(1)
+        world.annotate(resource, reconcile_policy="skip")
+        await world.run_for(1)
+        world.atlas.come_back()
+        world.annotate(resource, reconcile_policy="")
+        await world.run_for(1)
+        assert resource.ready == AVAILABLE
 
     async def test_force_sync_reads_the_secret_afresh(self, world: World) -> None:
         resource = await settled(world)
@@ -887,6 +1045,12 @@ class TestLeavingAtlasAlone:
         await world.run_for(1)
         assert resource.ready == AVAILABLE
 
+    async def test_a_round_brings_no_invalid_spec_back(self, world: World) -> None:
+        """Its own pass has said what is to be said, or will do so."""
+        resource = await settled(world)
+        resource.spec["comment"] = "x" * 81
+        assert not world.reconciler.needs_work(resource.body, Instance("operator-1", PROJECT, INSTANCE), None)
+
     async def test_metadata_that_no_api_server_would_take_is_told_too(self, world: World) -> None:
         resource = world.create("n" * 64, comment="one")
         outcome = await world.pass_over(resource)
@@ -901,6 +1065,19 @@ class TestLeavingAtlasAlone:
         world.reset_log()
         await world.run_for(3600)
         assert not world.atlas.calls
+
+    async def test_a_resource_that_is_gone_leaves_nothing_behind(self, world: World) -> None:
+        waiting, unseen = world.create("waiting", comment="one"), await settled(world)
+        world.atlas.go_down()
+        await world.run_for(INTERVAL)
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
+        await world.pass_over(waiting)
+        for resource in (waiting, unseen):
+            world.vanish(resource)
+        assert not world.reconciler._standstill._held
+        assert not world.reconciler._unseen_since
+        assert not world.rounds._members
+        assert not world.atlas._views
 
 
 class TestSayingNothing:
