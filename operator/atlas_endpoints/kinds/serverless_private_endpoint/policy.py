@@ -65,6 +65,7 @@ class Comparison:
         for each in differences:
             if each.field not in lags:
                 treated[_treatment(each, desired, observed, context)] += (each,)
+        treated[Treatment.SEND], treated[Treatment.SEND_ANEW] = _by_refusal(treated[Treatment.SEND], context)
         lagging = tuple(each for each in differences if each.field in lags)
         return cls(treated, lagging, max(lags.values(), default=0.0))
 
@@ -115,7 +116,18 @@ def _treatment(difference: Difference, desired: Fields, observed: Endpoint, cont
             return Treatment.REPORT
         if _is_contested(difference.field, context) and not context.forced:
             return Treatment.LEAVE_TO_OTHERS
-    return Treatment.SEND_ANEW if _is_refused(difference, context) else Treatment.SEND
+    return Treatment.SEND
+
+
+def _by_refusal(due: tuple[Difference, ...], context: Context) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
+    """Part what was never refused from what was.
+
+    A connection was refused when all of it was: as soon as one of its fields is another, it is another connection.
+    """
+    connection = tuple(each for each in due if each.field in CONNECTION)
+    parts = (connection, *((each,) for each in due if each not in connection))
+    refused = [each for part in parts if all(_is_refused(one, context) for one in part) for each in part]
+    return tuple(each for each in due if each not in refused), tuple(refused)
 
 
 def _is_taken(field: ManagedField, desired: Fields, observed: Endpoint) -> bool:

@@ -14,6 +14,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action, Send, Verdict
 from unit.kinds.serverless_private_endpoint.situations import (
     ADDRESS,
+    ID,
     NOTHING,
     NOW,
     PROVIDERS,
@@ -679,3 +680,9 @@ class TestAzure:
         situation = edited(ONE, wants=Values("one at another address"))
         sent = plan(situation.desired("AZURE"), situation.endpoint("AZURE"), situation.context("AZURE"))
         assert sent == Send({ADDRESS: "10.0.0.9"}, Cause.EDIT)
+
+    def test_a_connection_of_which_one_field_was_refused_and_the_other_edited_is_another_one(self) -> None:
+        situation = edited(ONE, wants=TWO_B, generation=4, seen=3)
+        context = replace(situation.context("AZURE"), refusal=Refusal({ID: situation.desired("AZURE")[ID]}, REFUSED))
+        sent = plan(situation.desired("AZURE"), situation.endpoint("AZURE"), context)
+        assert sent == Send(TWO_B.on("AZURE"), Cause.EDIT)
