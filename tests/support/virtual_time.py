@@ -4,10 +4,11 @@ Time stands still while anything can run. When nothing can, it jumps to the next
 microseconds and each run of a program is the same: callbacks run in the order in which they became due. When there is no
 timer either, the program waits for what can never come, and that is a ``DeadlockError`` rather than a test that hangs.
 
-Three ways to use it, from the outside in:
+Ways to use it, from the outside in:
 
 - ``run(main())`` instead of ``asyncio.run(main())``;
-- ``VirtualTimeLoop`` as a loop factory, for example in a ``conftest.py`` of tests that are coroutines::
+- ``@on_virtual_time`` over a test that is a coroutine;
+- ``VirtualTimeLoop`` as the loop factory of all tests and fixtures of a folder, in its ``conftest.py``::
 
       def pytest_asyncio_loop_factories() -> dict[str, Callable[[], AbstractEventLoop]]:
           return {"virtual-time": VirtualTimeLoop}
@@ -19,13 +20,15 @@ There is no input or output: sockets, subprocesses and threads (``run_in_executo
 """
 
 import asyncio
+import functools
 import selectors
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from typing_extensions import override
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -106,6 +109,16 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
+
+
+def on_virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Have a test that is a coroutine run on a loop of its own on virtual time; its fixtures are no coroutines."""
+
+    @functools.wraps(test)
+    def whole_test(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(test(*args, **kwargs))
+
+    return whole_test
 
 
 class _Waiting(selectors.SelectSelector):

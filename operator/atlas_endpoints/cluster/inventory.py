@@ -10,14 +10,31 @@ from random import Random
 from typing import Protocol
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.cluster.writer import StatusWriter
 from atlas_endpoints.engine import backoff
-from atlas_endpoints.engine.store import Body, Key, Store, vanished
+from atlas_endpoints.engine.store import Body, Key, Store
 
 logger = logging.getLogger(__name__)
 
 SETTLE = 2.0
 """Seconds after the beginning of kopf's own LIST, so that one LIST of ours serves all that it brings."""
+
+PATIENCE = 30.0
+"""Seconds: the longest wait before another try while the API server is away."""
+
+NOT_SERVED = 5.0
+"""Seconds after which to look again whether the API server knows our kind."""
+
+
+class Reader(Protocol):
+    """Performs the LIST; see ``cluster.writer.StatusWriter``."""
+
+    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
+        """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
+
+        Raises:
+            ClusterUnavailableError: they could not be read.
+        """
+        ...
 
 
 class Receiver(Protocol):
@@ -48,7 +65,7 @@ class Inventory:
     def __init__(
         self,
         store: Store,
-        reader: StatusWriter,
+        reader: Reader,
         receiver: Receiver,
         *,
         namespaces: tuple[str, ...],
@@ -82,14 +99,14 @@ class Inventory:
             except ClusterUnavailableError as error:
                 failures += 1
                 logger.warning("The resources could not be listed; trying again: %s", error)
-                await asyncio.sleep(min(backoff.delay(failures, random=self._random.random()), 30.0))
-                continue
-            failures = 0
-            if not self.served:
-                logger.warning("The API server does not serve the kind yet; install the CRD. Looking again in 5 s")
-            await self._rest(self._interval * self._random.uniform(0.9, 1.1) if self.served else 5.0)
+                wait = min(backoff.delay(failures, random=self._random.random()), PATIENCE)
+            else:
+                failures = 0
+                wait = self._interval * self._random.uniform(0.9, 1.1) if self.served else NOT_SERVED
+            await self._rest(wait)
 
     async def _rest(self, seconds: float) -> None:
+        """Wait so long, or until kopf lists anew: then the API server is there, and something may have gone."""
         try:
             async with asyncio.timeout(seconds):
                 await self._wanted.wait()
@@ -99,14 +116,18 @@ class Inventory:
 
     async def _compare(self) -> None:
         self._wanted.clear()
-        before = self._store.identities()
-        lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
-        self.served = all(bodies is not None for bodies in lists)
+        with self._store.comparing() as comparison:
+            lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
         listed = [body for bodies in lists for body in bodies or ()]
-        for key, uid in vanished(before, listed):
+        for key, uid in comparison.vanished(listed):
             self._receiver.gone(key, uid)
-        for body in listed:
+        for body in comparison.standing(listed):
             self._receiver.seen(body)
-        if self.served and not self.complete.is_set():
+        self.served = all(bodies is not None for bodies in lists)
+        if not self.served:
+            logger.warning(
+                "The API server does not serve the kind yet; install the CRD. Looking again in %g s", NOT_SERVED
+            )
+        elif not self.complete.is_set():
             logger.info("All resources are known; beginning to work", extra={"resources": len(self._store)})
             self.complete.set()

@@ -1,15 +1,19 @@
 """The controller of one kind: from an event to a pass, from a pass to one status write.
 
 Status is written once per pass, last, and only if it changed. A write that meets a changed object is rendered anew on
-the fresh object; a write that fails is tried again by itself. Neither repeats what the pass did elsewhere.
+the fresh object; a write that fails is tried again by itself. Neither repeats what the pass did elsewhere, and what a
+pass came to is not lost before it is written: until then it is what the next pass builds on.
+
+While a pass waits for answers, the watch goes on: the object may be edited, deleted, or replaced by a namesake. So after
+each answer the store is asked anew, and an answer never brings back what the watch has told to be gone.
 """
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from atlas_endpoints.engine.outcome import Again, Next, Rest
+from atlas_endpoints.engine.outcome import Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, News, Store, Trigger, key_of
 
 logger = logging.getLogger(__name__)
@@ -33,7 +37,11 @@ class Outcome(Protocol):
 
 
 class Kind(Protocol[O]):
-    """What the engine needs to know of a kind."""
+    """What the engine needs to know of a kind.
+
+    Each body is shown with the newest status that is known, also where that has not reached the API server yet; where a
+    status is given beside it, it is the same one.
+    """
 
     async def reconcile(self, body: Body, previous: Status) -> O:
         """Make the world agree with an object, by at most one write; its failures are outcomes too."""
@@ -44,7 +52,7 @@ class Kind(Protocol[O]):
         ...
 
     def render(self, body: Body, previous: Status, outcome: O) -> Status:
-        """Say in a status what a pass came to; pure."""
+        """Say in a status what a pass came to; pure. The status as it was before means that there is nothing to say."""
         ...
 
     def forget(self, key: Key) -> None:
@@ -80,7 +88,14 @@ class StatusWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Unwritten(Generic[O]):
-    """An outcome whose status has not reached the API server yet."""
+    """What a pass came to, as long as it has not reached the API server.
+
+    Attributes:
+        trigger: what the object was like that the pass was over.
+        base: the status that the pass built on.
+        outcome: of the pass.
+        status: what is to be written.
+    """
 
     trigger: Trigger
     base: Status
@@ -95,7 +110,7 @@ class Controller(Generic[O]):
         kind: decides.
         store: the objects.
         writer: writes status.
-        enqueue: asks for a pass: key, body, and whether it is news, so that old failures are forgotten.
+        enqueue: asks for a pass over an object that is new or has changed; what it failed with before is history.
         written: told of each status that was written: the body before, the status after.
     """
 
@@ -117,14 +132,24 @@ class Controller(Generic[O]):
 
     def seen(self, body: Body) -> None:
         """Take in an object from a watch event or a LIST."""
-        if self._store.put(body) is News.CHANGED:
-            self._enqueue(key_of(body), body)
+        key = key_of(body)
+        before = self._store.get(key)
+        if self._store.put(body) is not News.CHANGED:
+            return
+        if before is not None and not self._store.holds(key, _uid(before)):
+            self._forget(key)  # another object has taken the name, and no event told that the old one is gone
+        self._enqueue(key, body)
 
-    def gone(self, key: Key, uid: str) -> None:
-        """Take in that an object was deleted."""
-        if self._store.remove(key, uid):
-            self._unwritten.pop(key, None)
-            self._kind.forget(key)
+    def gone(self, key: Key, uid: str) -> bool:
+        """Take in that an object was deleted.
+
+        Returns:
+            Whether it was known. If not, nothing is to be forgotten: a namesake may be waiting for its pass already.
+        """
+        if not self._store.remove(key, uid):
+            return False
+        self._forget(key)
+        return True
 
     async def run(self, key: Key) -> Next:
         """Run one pass over an object and write its status.
@@ -135,49 +160,84 @@ class Controller(Generic[O]):
         body = self._store.get(key)
         if body is None:
             return Rest()
-        unwritten = self._unwritten.get(key)
-        if unwritten is None or unwritten.trigger.uid != body["metadata"]["uid"]:
-            previous = body.get("status") or {}
-        elif unwritten.trigger == self._store.trigger(body):
-            return await self._record(body, unwritten.base, unwritten.outcome)
-        else:
-            previous = unwritten.status
         try:
-            outcome = await self._kind.reconcile(body, previous)
-        except Exception as error:
-            logger.exception("A pass met an error that it does not know", extra={"key": str(key)})
-            outcome = self._kind.failed(body, error)
-        return await self._record(body, previous, outcome)
+            return await self._pass(key, body)
+        finally:
+            if not self._store.holds(key, _uid(body)):
+                self._forget(key)  # it went while the pass ran, which may have remembered things of it since
 
-    async def _record(self, body: Body, previous: Status, outcome: O) -> Next:
+    async def _pass(self, key: Key, body: Body) -> Next:
+        unwritten = self._unwritten.get(key)
+        trigger = self._store.trigger(body)
+        if unwritten is not None and unwritten.trigger == trigger:
+            return await self._write(key, unwritten)
+        previous = unwritten.status if unwritten is not None else _status(body)
+        outcome = await self._reconcile(_with_status(body, previous), previous)
+        status = self._kind.render(_with_status(body, previous), previous, outcome)
+        if unwritten is None and status == previous:
+            return outcome.next
+        return await self._write(key, _Unwritten(trigger, previous, outcome, status))
+
+    async def _reconcile(self, body: Body, previous: Status) -> O:
+        try:
+            return await self._kind.reconcile(body, previous)
+        except Exception as error:
+            logger.exception("A pass met an error that it does not know", extra={"key": str(key_of(body))})
+            return self._kind.failed(body, error)
+
+    async def _write(self, key: Key, unwritten: _Unwritten[O]) -> Next:
         """Write what a pass came to, on the object as it is now."""
-        key = key_of(body)
-        status = self._kind.render(body, previous, outcome)
-        # Whatever goes wrong from here on, what the pass came to must not be lost.
-        self._unwritten[key] = _Unwritten(self._store.trigger(body), previous, outcome, status)
+        uid = unwritten.trigger.uid
         for _ in range(WRITE_ATTEMPTS):
-            if status == (body.get("status") or {}):
-                break
+            body = self._store.get(key)
+            if body is None or _uid(body) != uid:
+                return Rest()
+            if unwritten.status == _status(body):  # so it is when only the answer to an earlier attempt was lost
+                self._unwritten.pop(key, None)
+                return unwritten.outcome.next
+            # Whatever goes wrong from here on, what the pass came to must not be lost.
+            self._unwritten[key] = unwritten
             try:
-                after = await self._writer.write(body, status)
+                after = await self._writer.write(body, unwritten.status)
             except GoneError:
-                self.gone(key, body["metadata"]["uid"])
+                self.gone(key, uid)
                 return Rest()
             except ConflictError:
                 fresh = await self._writer.read(key)
-                if fresh is None or fresh["metadata"]["uid"] != body["metadata"]["uid"]:
-                    self.gone(key, body["metadata"]["uid"])
-                    if fresh is not None:
-                        self.seen(fresh)
+                if fresh is None:
+                    self.gone(key, uid)
                     return Rest()
-                self.seen(fresh)
-                body = fresh
-                status = self._kind.render(body, previous, outcome)
+                self._answered(key, uid, fresh)
+                if unwritten.status != _status(fresh):
+                    base = unwritten.base
+                    status = self._kind.render(_with_status(fresh, base), base, unwritten.outcome)
+                    unwritten = replace(unwritten, status=status)
             else:
-                self.seen(after)
-                self._written(body, status)
-                break
-        else:
-            return Again(0.1)  # somebody else is writing this object faster than we are
+                del self._unwritten[key]
+                self._answered(key, uid, after)
+                self._written(body, unwritten.status)
+                return unwritten.outcome.next
+        logger.warning("Somebody else keeps changing an object; its status has to wait", extra={"key": str(key)})
+        return Retry()
+
+    def _answered(self, key: Key, uid: str, body: Body) -> None:
+        """Take in the API server's answer about an object, unless the watch has told meanwhile that it is gone."""
+        if self._store.holds(key, uid):
+            self.seen(body)
+
+    def _forget(self, key: Key) -> None:
         self._unwritten.pop(key, None)
-        return outcome.next
+        self._kind.forget(key)
+
+
+def _uid(body: Body) -> str:
+    uid: str = body["metadata"]["uid"]
+    return uid
+
+
+def _status(body: Body) -> Status:
+    return body.get("status") or {}
+
+
+def _with_status(body: Body, status: Status) -> Body:
+    return {**body, "status": status}

@@ -5,6 +5,7 @@ decides what is news: an object never goes back in time, and only a change that 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, NamedTuple, TypeAlias
 
@@ -46,6 +47,37 @@ class News(Enum):
     """Older than what is known; dropped."""
 
 
+class Comparison:
+    """A LIST that is under way: what was known when it began, and what has gone since.
+
+    Watch and LIST are not in step, so both kinds of difference are ambiguous: what the LIST does not hold may be newer than
+    the LIST, and what only the LIST holds may have been deleted since.
+
+    Args:
+        known: key and uid of each object when the LIST began.
+    """
+
+    def __init__(self, known: Iterable[tuple[Key, str]]) -> None:
+        self._known = tuple(known)
+        self._gone_since: set[str] = set()
+
+    def gone(self, uid: str) -> None:
+        """Take in that an object was deleted while the LIST was under way."""
+        self._gone_since.add(uid)
+
+    def vanished(self, listed: Iterable[Body]) -> list[tuple[Key, str]]:
+        """Tell which objects are known though the LIST does not hold them: their deletion came as no event.
+
+        What the watch has brought since the LIST began is never taken for vanished, nor is what it has taken away.
+        """
+        present = {(key_of(body), body["metadata"]["uid"]) for body in listed}
+        return [(key, uid) for key, uid in self._known if (key, uid) not in present and uid not in self._gone_since]
+
+    def standing(self, listed: Iterable[Body]) -> list[Body]:
+        """Give what the LIST holds and what has not gone since: only the past brings that back."""
+        return [body for body in listed if body["metadata"]["uid"] not in self._gone_since]
+
+
 class Store:
     """The latest known body of each object.
 
@@ -56,6 +88,7 @@ class Store:
     def __init__(self, watched: Callable[[Body], Mapping[str, str]]) -> None:
         self._watched = watched
         self._bodies: dict[Key, Body] = {}
+        self._comparisons: set[Comparison] = set()
 
     def __iter__(self) -> Iterator[Key]:
         """Go over the keys of all objects."""
@@ -69,6 +102,11 @@ class Store:
         """Give the latest known body, or ``None`` when the object is not known or gone."""
         return self._bodies.get(key)
 
+    def holds(self, key: Key, uid: str) -> bool:
+        """Tell whether exactly this object is known, not only one of its name."""
+        known = self._bodies.get(key)
+        return known is not None and bool(known["metadata"]["uid"] == uid)
+
     def put(self, body: Body) -> News:
         """Take in an object and tell whether that makes a pass due."""
         key = key_of(body)
@@ -76,17 +114,30 @@ class Store:
         if known is not None and _older(body, known):
             return News.STALE
         self._bodies[key] = body
-        if known is None or self.trigger(known) != self.trigger(body):
+        if known is None:
             return News.CHANGED
-        return News.NOISE
+        before, after = self.trigger(known), self.trigger(body)
+        if before.uid != after.uid:
+            self._gone(before.uid)
+        return News.NOISE if before == after else News.CHANGED
 
     def remove(self, key: Key, uid: str) -> bool:
         """Forget an object, unless another one has taken its name meanwhile; tell whether it was known."""
-        known = self._bodies.get(key)
-        if known is None or known["metadata"]["uid"] != uid:
+        self._gone(uid)
+        if not self.holds(key, uid):
             return False
         del self._bodies[key]
         return True
+
+    @contextmanager
+    def comparing(self) -> Iterator[Comparison]:
+        """Have a LIST compared with what is known; it is to be made and answered within the context."""
+        comparison = Comparison((key, body["metadata"]["uid"]) for key, body in self._bodies.items())
+        self._comparisons.add(comparison)
+        try:
+            yield comparison
+        finally:
+            self._comparisons.discard(comparison)
 
     def trigger(self, body: Body) -> Trigger:
         """Give the part of an object whose change makes a pass due."""
@@ -98,18 +149,9 @@ class Store:
             annotations=tuple(sorted(self._watched(body).items())),
         )
 
-    def identities(self) -> frozenset[tuple[Key, str]]:
-        """Give key and uid of each known object, to be compared with a LIST that begins now."""
-        return frozenset((key, body["metadata"]["uid"]) for key, body in self._bodies.items())
-
-
-def vanished(before: Iterable[tuple[Key, str]], listed: Iterable[Body]) -> list[tuple[Key, str]]:
-    """Tell which objects that were known before a LIST began are not in it: their deletion came as no event.
-
-    What the watch brought while the LIST was under way is not in ``before`` and so is never taken for vanished.
-    """
-    present = {(key_of(body), body["metadata"]["uid"]) for body in listed}
-    return [identity for identity in before if identity not in present]
+    def _gone(self, uid: str) -> None:
+        for comparison in self._comparisons:
+            comparison.gone(uid)
 
 
 def key_of(body: Body) -> Key:
@@ -119,13 +161,13 @@ def key_of(body: Body) -> Key:
 
 
 def _older(body: Body, known: Body) -> bool:
-    """Tell whether a body is an earlier state of the same object, as a stale API server may send it.
+    """Tell whether a body is an earlier state of an object, or of its name, as a stale API server may send it.
 
-    Resource versions are compared as numbers, which Kubernetes guarantees to be ordered within one resource.
+    Resource versions are numbers, ordered within one kind of resource (Kubernetes guarantees it), and a name is not taken
+    anew before its former object is gone: so they order namesakes too. Times of creation do not: they have whole seconds,
+    and the clock of whichever API server made the object.
     """
     new, old = body["metadata"], known["metadata"]
-    if new["uid"] != old["uid"]:
-        return str(new.get("creationTimestamp", "")) < str(old.get("creationTimestamp", ""))
-    if new.get("generation", 0) != old.get("generation", 0):
-        return bool(new.get("generation", 0) < old.get("generation", 0))
+    if new["uid"] == old["uid"] and new.get("generation", 0) < old.get("generation", 0):
+        return True
     return int(new["resourceVersion"]) < int(old["resourceVersion"])

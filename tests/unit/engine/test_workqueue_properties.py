@@ -8,6 +8,7 @@ from random import Random
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from typing_extensions import override
 
 from atlas_endpoints.engine.lanes import ROUTINE_SHARE
 from atlas_endpoints.engine.workqueue import Queue
@@ -122,6 +123,7 @@ class QueueMachine(RuleBasedStateMachine):
             "a worker sleeps over a key that is due"
         )
 
+    @override
     def teardown(self) -> None:
         self.queue.close()
         self.loop.run_for(0)

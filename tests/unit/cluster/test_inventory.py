@@ -1,0 +1,303 @@
+"""What keeps the store complete, whatever the watch has missed: on an API server in memory, on virtual time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from random import Random
+
+from atlas_endpoints.cluster.inventory import NOT_SERVED, PATIENCE, SETTLE, Inventory
+from atlas_endpoints.engine.store import Body, Key, Store, key_of
+from support.virtual_time import on_virtual_time
+from unit.engine.api_server import ApiServer
+
+INTERVAL = 600.0
+
+
+class Cluster:
+    """An API server, the operator's memory of it, and the inventory that holds the two together."""
+
+    def __init__(self, *, namespaces: tuple[str, ...] = (), label_selector: str = "") -> None:
+        self.server = ApiServer()
+        self.server.watch = self._watch
+        self.store = Store(lambda _body: {})
+        self.gone_objects: list[str] = []
+        self.inventory = Inventory(
+            self.store,
+            self.server,
+            self,
+            namespaces=namespaces,
+            label_selector=label_selector,
+            interval=INTERVAL,
+            random=Random(1),  # noqa: S311  # jitter
+        )
+
+    def seen(self, body: Body) -> None:
+        self.store.put(body)
+
+    def gone(self, key: Key, uid: str) -> None:
+        self.store.remove(key, uid)
+        self.gone_objects.append(uid)
+
+    def known(self) -> dict[str, str]:
+        """By name, the value in the spec of each object that the operator knows."""
+        bodies = {key: self.store.get(key) for key in self.store}
+        return {key.name: body["spec"]["value"] for key, body in bodies.items() if body is not None}
+
+    def _watch(self, type_: str, body: Body) -> None:
+        if type_ == "DELETED":
+            self.store.remove(key_of(body), body["metadata"]["uid"])
+        else:
+            self.store.put(body)
+
+
+@asynccontextmanager
+async def keeping(cluster: Cluster) -> AsyncIterator[ApiServer]:
+    keeper = asyncio.create_task(cluster.inventory.keep())
+    yield cluster.server
+    keeper.cancel()
+    await asyncio.wait([keeper])
+    assert keeper.cancelled()
+
+
+async def next_list(server: ApiServer) -> None:
+    server.list_began.clear()
+    await server.list_began.wait()
+
+
+class TestStart:
+    @on_virtual_time
+    async def test_the_store_is_complete_as_soon_as_all_is_known_and_not_before(self) -> None:
+        cluster = Cluster()
+        cluster.server.watch_lags = True
+        cluster.server.latency = 1.0
+        for name in ("a", "b"):
+            cluster.server.apply(name, "v1")
+        async with keeping(cluster):
+            await asyncio.sleep(0.9)
+            assert not cluster.inventory.complete.is_set()
+            await asyncio.sleep(0.2)
+            assert cluster.inventory.complete.is_set()
+            assert cluster.inventory.served
+            assert cluster.known() == {"a": "v1", "b": "v1"}
+
+    @on_virtual_time
+    async def test_an_empty_cluster_is_complete_too(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster):
+            await asyncio.wait_for(cluster.inventory.complete.wait(), 1)
+            assert cluster.known() == {}
+
+    @on_virtual_time
+    async def test_only_the_namespaces_and_labels_that_were_asked_for_are_known(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"), label_selector="team=mine")
+        cluster.server.watch_lags = True
+        for namespace in ("blue", "green", "red"):
+            for team in ("mine", "yours"):
+                cluster.server.apply(f"{namespace}-{team}", namespace=namespace, team=team)
+        async with keeping(cluster):
+            await cluster.inventory.complete.wait()
+            assert set(cluster.known()) == {"blue-mine", "green-mine"}
+
+
+class TestMissedEvents:
+    @on_virtual_time
+    async def test_whatever_the_watch_has_missed_is_known_after_an_interval(self) -> None:
+        cluster = Cluster()
+        deleted, replaced = cluster.server.apply("deleted", "v1"), cluster.server.apply("replaced", "v1")
+        cluster.server.apply("edited", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.watch_lags = True
+            server.delete(deleted)
+            server.delete(replaced)
+            server.apply("replaced", "v2")
+            server.apply("edited", "v2")
+            server.apply("new", "v2")
+            server.lose_events()
+            await asyncio.sleep(INTERVAL * 1.1)
+            assert cluster.known() == {"edited": "v2", "replaced": "v2", "new": "v2"}
+            assert cluster.gone_objects == ["uid-1", "uid-2"]
+
+    @on_virtual_time
+    async def test_comparisons_do_not_fall_into_step(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            await asyncio.sleep(INTERVAL * 100)
+            gaps = [later - earlier for earlier, later in pairwise(server.lists)]
+            assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
+            assert len(set(gaps)) > 50
+
+    @on_virtual_time
+    async def test_what_is_deleted_while_a_list_is_under_way_is_not_brought_back_by_it(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.7)
+            server.delete(key)
+            await cluster.inventory.complete.wait()
+            assert cluster.known() == {}
+
+    @on_virtual_time
+    async def test_what_is_created_while_a_list_is_under_way_is_not_taken_for_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.7)
+            server.apply("a", "v1")
+            await cluster.inventory.complete.wait()
+            assert cluster.known() == {"a": "v1"}
+            assert not cluster.gone_objects
+
+    @on_virtual_time
+    async def test_who_takes_a_name_while_a_list_is_under_way_has_the_name_and_nothing_is_told_to_be_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.3)
+            server.delete(key)
+            server.apply("a", "v2")
+            await cluster.inventory.complete.wait()
+            assert cluster.known() == {"a": "v2"}
+            assert not cluster.gone_objects
+
+
+class TestRelisting:
+    @on_virtual_time
+    async def test_a_list_of_the_watch_with_many_objects_leads_to_one_comparison(self) -> None:
+        cluster = Cluster()
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(1)
+            assert len(server.lists) == 1
+            server.watch_lags = True
+            server.delete(key)
+            server.lose_events()
+            for _ in range(5000):
+                cluster.inventory.relisted()
+            await asyncio.sleep(SETTLE + 0.1)
+            assert cluster.known() == {}
+            await asyncio.sleep(INTERVAL / 2)
+            assert len(server.lists) == 2
+
+    @on_virtual_time
+    async def test_a_list_of_the_watch_while_one_of_ours_is_under_way_leads_to_another(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.7)
+            cluster.inventory.relisted()
+            await asyncio.sleep(INTERVAL / 2)
+            assert len(server.lists) == 2
+
+
+class TestOutage:
+    @on_virtual_time
+    async def test_an_outage_at_the_start_is_waited_out(self) -> None:
+        cluster = Cluster()
+        cluster.server.down = True
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(600)
+            assert not cluster.inventory.complete.is_set()
+            assert 20 <= len(server.lists) <= 80, "neither given up nor hammered"
+            server.down = False
+            await asyncio.wait_for(cluster.inventory.complete.wait(), PATIENCE)
+            assert cluster.known() == {"a": "v1"}
+
+    @on_virtual_time
+    async def test_an_outage_later_on_takes_nothing_for_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.down = True
+            await asyncio.sleep(INTERVAL * 3)
+            assert cluster.known() == {"a": "v1"}
+            assert cluster.inventory.complete.is_set()
+            assert cluster.inventory.served
+
+    @on_virtual_time
+    async def test_the_watch_s_own_success_ends_the_waiting(self) -> None:
+        cluster = Cluster()
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.down = True
+            server.watch_lags = True
+            await asyncio.sleep(INTERVAL * 2)
+            server.delete(key)
+            server.lose_events()
+            await next_list(server)
+            await asyncio.sleep(0.1)
+            server.down = False
+            cluster.inventory.relisted()
+            await asyncio.sleep(SETTLE + 0.1)
+            assert cluster.known() == {}
+
+    @on_virtual_time
+    async def test_after_an_outage_the_backoff_begins_anew(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            for _ in range(2):
+                server.down = True
+                await asyncio.sleep(INTERVAL * 2)
+                server.down = False
+                await asyncio.sleep(INTERVAL * 2)
+            server.down = True
+            await next_list(server)
+            before = len(server.lists)
+            await asyncio.sleep(4)
+            assert len(server.lists) - before >= 2
+
+    @on_virtual_time
+    async def test_one_namespace_that_cannot_be_listed_takes_nothing_for_gone(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        for namespace in ("blue", "green"):
+            cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.latency = 1.0
+            await next_list(server)
+            await next_list(server)
+            server.down = True  # between the two
+            await asyncio.sleep(INTERVAL)
+            assert set(cluster.known()) == {"in-blue", "in-green"}
+
+
+class TestKindNotServed:
+    @on_virtual_time
+    async def test_without_the_crd_nothing_is_complete_until_it_comes(self) -> None:
+        cluster = Cluster()
+        cluster.server.served = False
+        async with keeping(cluster) as server:
+            await asyncio.sleep(59)
+            assert not cluster.inventory.served
+            assert not cluster.inventory.complete.is_set()
+            assert server.lists == [NOT_SERVED * number for number in range(12)]
+            server.served = True
+            await asyncio.wait_for(cluster.inventory.complete.wait(), NOT_SERVED)
+            assert cluster.inventory.served
+
+    @on_virtual_time
+    async def test_with_the_crd_go_its_objects_and_the_operator_lives_on(self) -> None:
+        cluster = Cluster()
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.watch_lags = True
+            server.delete(key)
+            server.lose_events()
+            server.served = False
+            await asyncio.sleep(INTERVAL * 1.1)
+            assert cluster.known() == {}
+            assert cluster.gone_objects == ["uid-1"]
+            assert not cluster.inventory.served
+            assert cluster.inventory.complete.is_set()
+            server.served = True
+            server.apply("b", "v1")
+            server.lose_events()
+            await asyncio.sleep(NOT_SERVED)
+            assert cluster.known() == {"b": "v1"}

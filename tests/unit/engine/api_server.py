@@ -1,0 +1,147 @@
+"""An API server in memory, as far as one kind of object with a status is concerned."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.controller import ConflictError, GoneError
+from atlas_endpoints.engine.store import Body, Key
+
+NAMESPACE = "default"
+NEVER_SEEN = {"observedGeneration": -1}
+"""The default that the schema gives a status."""
+
+
+class ApiServer:
+    """Keeps objects: versions only grow, uids are never used twice, a change of the spec is a new generation.
+
+    Calls take ``latency`` seconds: they are served half way, and the answer arrives at the end. People's changes take no
+    time; each becomes an event, which is handed to ``watch`` at once, or later while ``watch_lags``.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, dict[str, Any]] = {}
+        self.latency = 0.0
+        self.down = False
+        self.loses_answers = False
+        self.served = True
+        self.watch: Callable[[str, Body], None] = lambda _type, _body: None
+        self.writes: list[tuple[str, Mapping[str, Any]]] = []
+        self.refused = 0
+        self.lists: list[float] = []
+        self.list_began = asyncio.Event()
+        self._versions = itertools.count(100)
+        self._uids = itertools.count(1)
+        self._lag = False
+        self._events: list[tuple[str, Body]] = []
+
+    # What people do.
+
+    def apply(self, name: str, value: str = "", *, namespace: str = NAMESPACE, **labels: str) -> Key:
+        """Create an object, or change the value in its spec."""
+        key = Key(namespace, name)
+        body = self.objects.get(key)
+        if body is None:
+            metadata = {"namespace": namespace, "name": name, "uid": f"uid-{next(self._uids)}", "labels": labels}
+            body = self.objects[key] = {"metadata": metadata | {"generation": 1}, "spec": {"value": value}}
+            body["status"] = dict(NEVER_SEEN)
+            self._changed("ADDED", body)
+        elif body["spec"]["value"] != value:
+            body["spec"]["value"] = value
+            body["metadata"]["generation"] += 1
+            self._changed("MODIFIED", body)
+        return key
+
+    def label(self, key: Key, **labels: str) -> None:
+        self.objects[key]["metadata"]["labels"] |= labels
+        self._changed("MODIFIED", self.objects[key])
+
+    def annotate(self, key: Key, **annotations: str) -> None:
+        metadata = self.objects[key]["metadata"]
+        metadata["annotations"] = metadata.get("annotations", {}) | annotations
+        self._changed("MODIFIED", self.objects[key])
+
+    def delete(self, key: Key) -> None:
+        self._changed("DELETED", self.objects.pop(key))
+
+    def status(self, key: Key) -> dict[str, Any]:
+        status: dict[str, Any] = self.objects[key]["status"]
+        return status
+
+    def body(self, key: Key) -> Body:
+        return deepcopy(self.objects[key])
+
+    # What becomes of the events.
+
+    @property
+    def watch_lags(self) -> bool:
+        return self._lag
+
+    @watch_lags.setter
+    def watch_lags(self, lags: bool) -> None:
+        self._lag = lags
+        while self._events and not self._lag:
+            self.watch(*self._events.pop(0))
+
+    def lose_events(self) -> None:
+        """The watch breaks, and what it had not brought yet never comes."""
+        self._events.clear()
+
+    # What the operator calls.
+
+    async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
+        metadata = body["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        await self._arrive()
+        present = self.objects.get(key)
+        if present is None:
+            self.refused += 1
+            raise GoneError
+        if any(present["metadata"][name] != metadata[name] for name in ("uid", "resourceVersion")):
+            self.refused += 1
+            raise ConflictError
+        if present["status"] != status:
+            present["status"] = deepcopy(dict(status))
+            self._changed("MODIFIED", present)
+        self.writes.append((metadata["name"], present["status"]))
+        answer = deepcopy(present)
+        await self._answer()
+        return answer
+
+    async def read(self, key: Key) -> Body | None:
+        await self._arrive()
+        present = deepcopy(self.objects.get(key))
+        await self._answer()
+        return present
+
+    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
+        self.lists.append(asyncio.get_running_loop().time())
+        self.list_began.set()
+        await self._arrive()
+        selected: list[Body] = [
+            deepcopy(body)
+            for key, body in self.objects.items()
+            if namespace in {None, key.namespace}
+            and (not label_selector or label_selector.split("=")[1] in body["metadata"]["labels"].values())
+        ]
+        served = self.served
+        await self._answer()
+        return selected if served else None
+
+    def _changed(self, type_: str, body: dict[str, Any]) -> None:
+        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        self._events.append((type_, deepcopy(body)))
+        self.watch_lags = self._lag
+
+    async def _arrive(self) -> None:
+        await asyncio.sleep(self.latency / 2)
+        if self.down:
+            raise ClusterUnavailableError("The API server cannot be reached.")
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self.latency / 2)
+        if self.down or self.loses_answers:
+            raise ClusterUnavailableError("The answer was lost.")

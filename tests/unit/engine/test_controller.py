@@ -1,0 +1,495 @@
+"""From an event to a pass and from a pass to a status, on an API server in memory with all that may come in between.
+
+The kind under test keeps a world (``Mirror.world``) as the objects' specs say; each of its passes takes a second.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.engine.controller import Controller
+from atlas_endpoints.engine.loop import Loop
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.store import Body, Key, Store, key_of
+from atlas_endpoints.engine.workqueue import Queue
+from support.virtual_time import VirtualClock
+from unit.engine.api_server import NEVER_SEEN, ApiServer
+
+Status = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    next: Next
+    generation: int
+    sent: str | None = None
+    said: str = "Done"
+    quiet: bool = False
+
+
+class Mirror:
+    """Keeps a world as the specs say, and says in the status all that it has ever sent, and when it was last written."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.world: dict[Key, str] = {}
+        self.sent: list[str] = []
+        self.passes: list[tuple[str, int]] = []
+        self.remembered: dict[Key, str] = {}
+        self.next: Next = Rest()
+        self.bug: Exception | None = None
+        self.quiet = False
+        self.duration = 1.0
+        self._clock = clock
+
+    async def reconcile(self, body: Body, previous: Status) -> Outcome:
+        key, value, generation = key_of(body), body["spec"]["value"], body["metadata"]["generation"]
+        self.passes.append((key.name, generation))
+        await asyncio.sleep(self.duration)
+        self.remembered[key] = body["metadata"]["uid"]
+        if self.bug is not None:
+            raise self.bug
+        if self.quiet:
+            return Outcome(self.next, generation, quiet=True)
+        if self.world.get(key) == value:
+            return Outcome(self.next, generation)
+        self.world[key] = value
+        self.sent.append(value)
+        return Outcome(self.next, generation, sent=value)
+
+    def failed(self, body: Body, error: Exception) -> Outcome:
+        sent = len(body["status"].get("sent", []))
+        return Outcome(Retry(), body["metadata"]["generation"], said=f"InternalError after {sent} sent")
+
+    def render(self, body: Body, previous: Status, outcome: Outcome) -> Status:
+        if outcome.quiet:
+            return dict(body.get("status") or {})
+        sent = [*previous.get("sent", []), *([outcome.sent] if outcome.sent else [])]
+        status = {"observedGeneration": outcome.generation, "sent": sent, "said": outcome.said}
+        if status == {name: value for name, value in previous.items() if name != "since"}:
+            return previous
+        return status | {"since": self._clock.monotonic()}
+
+    def forget(self, key: Key) -> None:
+        self.remembered.pop(key, None)
+
+
+class Operator:
+    """All of the engine around the kind, wired as the product wires it."""
+
+    def __init__(self, clock: VirtualClock, server: ApiServer) -> None:
+        self.server = server
+        self.mirror = Mirror(clock)
+        self.store = Store(lambda body: body["metadata"].get("annotations", {}))
+        self.queue: Queue[Key] = Queue(clock, lane_limit=10)
+        self.shown: list[Status] = []
+        self.controller = Controller[Outcome](
+            self.mirror,
+            self.store,
+            server,
+            enqueue=self._enqueue,
+            written=lambda _body, status: self.shown.append(status),
+        )
+        self.loop: Loop[Key] = Loop(self.queue, self.controller.run, clock=clock, workers=2, random=Random(1))  # noqa: S311  # jitter
+        server.watch = self._watch
+
+    def _watch(self, type_: str, body: Body) -> None:
+        if type_ != "DELETED":
+            self.controller.seen(body)
+        elif self.controller.gone(key_of(body), body["metadata"]["uid"]):
+            self.loop.forget(key_of(body))
+
+    def _enqueue(self, key: Key, body: Body) -> None:
+        self.loop.reset(key)
+        self.queue.add(key, urgent=True)
+
+
+@pytest.fixture
+async def server() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+async def operator(clock: VirtualClock, server: ApiServer) -> AsyncIterator[Operator]:
+    operator = Operator(clock, server)
+    workers = asyncio.create_task(operator.loop.work())
+    yield operator
+    operator.queue.close()
+    await workers
+
+
+class TestStatus:
+    async def test_a_pass_writes_its_status_once(self, server: ApiServer, operator: Operator) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(100)
+        assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
+        assert len(server.writes) == 1
+        assert operator.shown == [server.status(key)]
+
+    async def test_a_pass_that_has_nothing_new_to_say_writes_nothing(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        operator.mirror.next = Again(10)
+        server.apply("a", "v1")
+        await asyncio.sleep(100)
+        assert len(operator.mirror.passes) == 10
+        assert len(server.writes) == 1
+
+    async def test_a_new_operator_does_not_write_what_stands_there_already(
+        self, server: ApiServer, clock: VirtualClock
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.objects[key]["status"] = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
+        operator = Operator(clock, server)
+        operator.mirror.world[key] = "v1"
+        operator.controller.seen(server.body(key))
+        assert await operator.controller.run(key) == Rest()
+        assert operator.mirror.passes == [("a", 1)]
+        assert not server.writes
+
+    async def test_a_pass_of_an_object_that_nobody_knows_does_nothing(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        assert await operator.controller.run(Key("default", "unknown")) == Rest()
+        assert not operator.mirror.passes
+
+
+class TestEvents:
+    async def test_only_what_a_pass_depends_on_causes_one(self, server: ApiServer, operator: Operator) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(10)
+        server.label(key, team="blue")
+        await asyncio.sleep(10)
+        assert operator.mirror.passes == [("a", 1)]
+        server.annotate(key, force="1")
+        await asyncio.sleep(10)
+        assert operator.mirror.passes == [("a", 1), ("a", 1)]
+
+    async def test_an_edit_during_a_pass_leads_to_another_right_after_it(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.apply("a", "v2")
+        server.apply("a", "v3")
+        await asyncio.sleep(1.6)
+        assert operator.mirror.passes == [("a", 1), ("a", 3)]
+        assert operator.mirror.world[key] == "v3"
+        assert server.status(key)["observedGeneration"] == 3
+
+    async def test_an_edit_that_is_noticed_while_writing_only_leads_to_another_pass(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.watch_lags = True
+        server.apply("a", "v2")
+        await asyncio.sleep(10)
+        assert operator.mirror.sent == ["v1", "v2"]
+        assert server.status(key) == {"observedGeneration": 2, "sent": ["v1", "v2"], "said": "Done", "since": 2}
+        server.watch_lags = False
+        await asyncio.sleep(10)
+        assert operator.mirror.sent == ["v1", "v2"]
+        assert len(operator.mirror.passes) == 2, "the late event is no news"
+
+
+class TestConflicts:
+    async def test_a_change_that_the_watch_has_brought_during_the_pass_costs_no_refused_write(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.label(key, team="blue")
+        await asyncio.sleep(10)
+        assert server.status(key)["sent"] == ["v1"]
+        assert (len(server.writes), server.refused) == (1, 0)
+
+    async def test_a_change_that_nobody_has_told_of_costs_a_second_write_and_no_second_pass(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.watch_lags = True
+        server.label(key, team="blue")
+        await asyncio.sleep(10)
+        assert server.status(key)["sent"] == ["v1"]
+        assert server.objects[key]["metadata"]["labels"] == {"team": "blue"}
+        assert operator.mirror.passes == [("a", 1)]
+        assert (len(server.writes), server.refused) == (1, 1)
+
+    async def test_an_object_that_somebody_changes_without_end_is_written_at_a_bearable_pace(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        server.latency = 0.02
+        server.watch_lags = True
+        key = server.apply("a", "v1")
+        operator.controller.seen(server.body(key))
+        for _ in range(6000):
+            await asyncio.sleep(0.01)
+            server.label(key, at=f"{asyncio.get_running_loop().time()}")
+        assert server.refused < 60
+        assert operator.mirror.passes == [("a", 1)]
+        await asyncio.sleep(400)
+        assert server.status(key)["sent"] == ["v1"]
+        assert operator.mirror.passes == [("a", 1)]
+
+
+class TestFailedWrites:
+    async def test_what_could_not_be_written_is_written_later_and_nothing_is_done_again(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(60)
+        assert server.status(key) == NEVER_SEEN
+        server.down = False
+        await asyncio.sleep(120)
+        assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
+        assert operator.mirror.passes == [("a", 1)]
+        assert len(server.writes) == 1
+
+    async def test_the_pass_looks_again_when_it_said_counted_from_the_late_write(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        operator.mirror.next = Again(500)
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(60)
+        server.down = False
+        await asyncio.sleep(120)
+        assert server.status(key)["sent"] == ["v1"]
+        assert operator.mirror.passes == [("a", 1)]
+        await asyncio.sleep(500)
+        assert operator.mirror.passes == [("a", 1)] * 2
+
+    async def test_a_write_whose_answer_was_lost_is_not_made_twice(self, server: ApiServer, operator: Operator) -> None:
+        key = server.apply("a", "v1")
+        server.watch_lags = True
+        server.loses_answers = True
+        await asyncio.sleep(1.5)
+        assert server.status(key)["sent"] == ["v1"]
+        server.loses_answers = False
+        await asyncio.sleep(60)
+        assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
+        assert len(server.writes) == 1
+        assert operator.mirror.passes == [("a", 1)]
+
+    async def test_a_new_generation_builds_on_what_could_not_be_written(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(60)
+        server.apply("a", "v2")
+        await asyncio.sleep(60)
+        server.apply("a", "v3")
+        server.down = False
+        await asyncio.sleep(60)
+        assert operator.mirror.sent == ["v1", "v2", "v3"]
+        assert server.status(key)["sent"] == ["v1", "v2", "v3"], "what the world has confirmed is told"
+        assert server.status(key)["observedGeneration"] == 3
+
+    async def test_a_pass_with_nothing_to_say_does_not_lose_what_could_not_be_written(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(60)
+        operator.mirror.quiet = True
+        server.apply("a", "v2")
+        server.down = False
+        await asyncio.sleep(60)
+        assert operator.mirror.passes == [("a", 1), ("a", 2)]
+        assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
+
+    async def test_a_bug_does_not_lose_what_could_not_be_written(self, server: ApiServer, operator: Operator) -> None:
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(60)
+        operator.mirror.bug = RuntimeError("a bug")
+        server.apply("a", "v2")
+        server.down = False
+        await asyncio.sleep(10)
+        assert server.status(key)["sent"] == ["v1"]
+        assert server.status(key)["said"] == "InternalError after 1 sent"
+
+    async def test_what_a_person_writes_into_the_status_meanwhile_is_overwritten(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(30)
+        server.objects[key]["status"] = {"said": "nonsense"}
+        server.label(key, touched="yes")
+        server.down = False
+        await asyncio.sleep(60)
+        assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
+
+
+class TestBugs:
+    async def test_a_bug_is_said_in_the_status_and_tried_again_while_others_live_on(
+        self, server: ApiServer, operator: Operator, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        operator.mirror.bug = RuntimeError("a bug")
+        bad = server.apply("bad", "v1")
+        await asyncio.sleep(5)
+        assert server.status(bad)["said"].startswith("InternalError")
+        assert len(server.writes) == 1, "the same bug is said once"
+        operator.mirror.bug = None
+        good = server.apply("good", "v1")
+        await asyncio.sleep(60)
+        assert server.status(good)["sent"] == server.status(bad)["sent"] == ["v1"]
+        assert {record.__dict__["key"] for record in caplog.records} == {"default/bad"}
+
+
+class TestDeletion:
+    async def test_a_deleted_object_is_forgotten(self, server: ApiServer, operator: Operator) -> None:
+        operator.mirror.next = Again(10)
+        key = server.apply("a", "v1")
+        await asyncio.sleep(15)
+        server.delete(key)
+        await asyncio.sleep(100)
+        assert len(operator.mirror.passes) == 2
+        assert_nothing_is_left(operator)
+
+    async def test_a_deletion_that_no_event_told_of_is_noticed_when_writing(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.watch_lags = True
+        server.delete(key)
+        server.lose_events()
+        await asyncio.sleep(100)
+        assert len(operator.mirror.passes) == 1
+        assert_nothing_is_left(operator)
+
+    async def test_a_deletion_during_a_pass_leaves_nothing_behind(self, server: ApiServer, operator: Operator) -> None:
+        operator.mirror.next = Again(10)
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.delete(key)
+        await asyncio.sleep(100)
+        assert operator.mirror.passes == [("a", 1)]
+        assert_nothing_is_left(operator)
+
+    async def test_a_deletion_during_a_pass_that_meets_a_bug_leaves_nothing_behind(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        operator.mirror.bug = RuntimeError("a bug")
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.delete(key)
+        await asyncio.sleep(100)
+        assert operator.mirror.passes == [("a", 1)]
+        assert_nothing_is_left(operator)
+
+    async def test_a_deletion_while_the_api_server_is_down_leaves_nothing_behind(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.down = True
+        await asyncio.sleep(10)
+        server.delete(key)
+        await asyncio.sleep(1000)
+        assert_nothing_is_left(operator)
+
+    async def test_the_answer_to_a_write_does_not_bring_back_what_was_deleted_meanwhile(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        server.latency = 1.0
+        key = server.apply("a", "v1")
+        await asyncio.sleep(1.7)
+        assert server.status(key)["sent"] == ["v1"], "the write is done, its answer is on its way"
+        server.delete(key)
+        await asyncio.sleep(100)
+        assert operator.mirror.passes == [("a", 1)]
+        assert_nothing_is_left(operator)
+
+    async def test_the_answer_to_a_read_does_not_bring_back_what_was_deleted_meanwhile(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        server.latency = 1.0
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.watch_lags = True
+        server.label(key, team="blue")
+        await asyncio.sleep(2.2)
+        assert server.refused == 1
+        server.watch_lags = False
+        server.delete(key)
+        await asyncio.sleep(100)
+        assert operator.mirror.passes == [("a", 1)]
+        assert_nothing_is_left(operator)
+
+    async def test_a_late_deletion_does_not_touch_who_has_taken_the_name(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(10)
+        old = server.body(key)
+        server.delete(key)
+        server.apply("a", "v2")
+        assert not operator.controller.gone(key, old["metadata"]["uid"])
+        await asyncio.sleep(10)
+        assert server.status(key)["sent"] == ["v2"]
+
+
+class TestRecreation:
+    @pytest.mark.parametrize("lags", [False, True], ids=["and the watch tells", "and the watch tells late"])
+    async def test_who_takes_the_name_during_a_pass_gets_a_pass_and_a_status_of_its_own(
+        self, server: ApiServer, operator: Operator, lags: bool
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.watch_lags = lags
+        server.delete(key)
+        server.apply("a", "v2")
+        await asyncio.sleep(5)
+        server.watch_lags = False
+        await asyncio.sleep(5)
+        assert operator.mirror.passes == [("a", 1), ("a", 1)]
+        assert server.status(key) == {"observedGeneration": 1, "sent": ["v2"], "said": "Done", "since": 2}
+        assert operator.mirror.remembered == {key: "uid-2"}
+        assert [status["sent"] for _, status in server.writes] == [["v2"]]
+
+    async def test_who_takes_the_name_while_a_status_could_not_be_written_inherits_nothing(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(60)
+        server.watch_lags = True
+        server.delete(key)
+        server.lose_events()
+        server.watch_lags = False
+        server.apply("a", "v2")
+        server.down = False
+        await asyncio.sleep(10)
+        assert server.status(key)["sent"] == ["v2"]
+
+    async def test_what_was_remembered_of_the_old_one_is_dropped_before_the_new_one_s_pass(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        await asyncio.sleep(10)
+        server.watch_lags = True
+        server.delete(key)
+        server.lose_events()
+        server.watch_lags = False
+        server.apply("a", "v2")
+        assert not operator.mirror.remembered
+        await asyncio.sleep(10)
+        assert operator.mirror.remembered == {key: "uid-2"}
+
+
+def assert_nothing_is_left(operator: Operator) -> None:
+    assert len(operator.store) == 0
+    assert not operator.mirror.remembered
+    assert not operator.controller._unwritten
+    assert (len(operator.queue), operator.queue.running) == (0, 0)
+    assert not operator.loop._failures
