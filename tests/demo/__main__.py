@@ -88,9 +88,9 @@ def _keep(stage: Stage) -> None:
     say.output(f"alias kubectl={stage.kubectl_program}")
     say.output(f"kubectl edit spe {story.ORDERS}")
     say.output(
-        f"curl -s {stage.atlas.url}/_simulator/requests      # what Atlas has received; docs/simulator.md tells more"
+        f"curl -s {stage.atlas.url}/_simulator/requests  # what Atlas has received; docs/simulator.md tells more"
     )
-    say.output(f"curl -s {stage.operator_url}/metrics               # /livez and /readyz, too")
+    say.output(f"curl -s {stage.operator_url}/metrics  # /livez and /readyz, too")
     say.output(f"tail -f {stage.operator_log}")
     try:
         while True:
