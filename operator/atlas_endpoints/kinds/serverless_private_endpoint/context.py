@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields, same
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
     Cause,
@@ -16,7 +16,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import find
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED as APPLIED  # noqa: PLC0414  # for importers
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def gather(
         in_doubt: whether a write may still be applied whose answer was lost.
         defaults: where the resource says nothing.
     """
-    applied = previous.applied
+    applied = still_confirmed(previous.applied, resource.spec.desired, resource.metadata.generation)
     return Context(
         now=now,
         generation=resource.metadata.generation,
@@ -145,6 +145,23 @@ def status_since(previous: Status, observed: Endpoint, now: datetime) -> datetim
     if before is not None and (before.id, before.status) == (observed.id, observed.status) and before.status_since:
         return before.status_since
     return now
+
+
+def still_confirmed(applied: Applied | None, desired: Fields, generation: int) -> Applied | None:
+    """Give what still counts as confirmed for a generation.
+
+    Once a newer spec wants another value of a field, that value may have been sent, even if no status tells of it: the operator
+    may have been stopped in between. So the older confirmation is void, also for a spec that returns to the older value.
+
+    Args:
+        applied: what was confirmed.
+        desired: the managed fields of the generation.
+        generation: that a status is about to be written for.
+    """
+    if applied is None or applied.generation == generation:
+        return applied
+    kept = {field: value for field, value in applied.values.items() if same(field, value, desired.get(field, value))}
+    return applied_of(applied.generation, kept)
 
 
 def applied_of(generation: int, values: Fields) -> Applied:
