@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.synced
 CONTROL_PLANE := PYTHONPATH=tests $(BIN)/python -m control_plane
 
-say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+say = @if [ -t 1 ]; then printf '\033[1m==> %s\033[0m\n' "$(1)"; else echo "==> $(1)"; fi
 
 .PHONY: help
 help: ## list the targets

@@ -102,7 +102,8 @@ def test_sigterm_lets_a_call_finish_and_records_its_result(
     resources.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
     operator = start_operator(label="term", atlas=crowded_atlas, namespace="default")
     resources.wait_ready("orders")
-    crowded_atlas.fail(here, method="PATCH", delay=5, times=1)
+    # Longer than the 5 s after which kopf would cancel what it finds.
+    crowded_atlas.fail(here, method="PATCH", delay=9, times=1)
     resources.edit("orders", comment="two")
     wait_until(lambda: bool(crowded_atlas.requests(here, "PATCH")), "the call", timeout=20)
     resources.create("later", place(2).spec(cloudProviderEndpointId=CLOUD_ENDPOINT))

@@ -70,10 +70,6 @@ async def run(
     registry = kopf.OperatorRegistry()
     logins = itertools.count()
 
-    @kopf.on.startup(registry=registry)
-    async def startup(**_: Any) -> None:
-        started()
-
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
         if next(logins) > 0:
@@ -92,14 +88,20 @@ async def run(
             case _:
                 receiver.seen(body)
 
-    await kopf.operator(
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=settings(label_selector),
         clusterwide=not namespaces,
         namespaces=namespaces,
         standalone=True,
         stop_flag=stop,
+        # Without it kopf asks for the name of the user, which a Pod's user id need not have.
+        identity="atlas-endpoints",  # type: ignore[arg-type]  # a NewType that kopf does not export
     )
+    # Not in ``on.startup``: kopf installs its signal handlers, which stop it at once, after that.
+    started()
+    await kopf.run_tasks(tasks, ignored=ours)
 
 
 def settings(label_selector: str) -> kopf.OperatorSettings:

@@ -213,7 +213,7 @@ class Controller(Generic[O]):
                     status = self._kind.render(_with_status(fresh, base), base, unwritten.outcome)
                     unwritten = replace(unwritten, status=status)
             else:
-                del self._unwritten[key]
+                self._unwritten.pop(key, None)
                 self._answered(key, uid, after)
                 self._written(body, unwritten.status)
                 return unwritten.outcome.next

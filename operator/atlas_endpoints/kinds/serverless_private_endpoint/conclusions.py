@@ -22,7 +22,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.comparison import (
 from atlas_endpoints.kinds.serverless_private_endpoint.context import (
     Context,
     Defaults,
-    Refusal,
     applied_of,
     gather,
     status_since,
@@ -99,7 +98,7 @@ def confirmed(pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> Ou
     kept = {
         field: value
         for field, value in (context.confirmed or {}).items()
-        if field in pass_.desired and field not in send.fields and same(field, value, pass_.desired[field])
+        if field in pass_.desired and same(field, value, pass_.desired[field])
     }
     values = {**kept, **{field: shown(answer, field) or "" for field in send.fields}}
     after = replace(
@@ -110,7 +109,6 @@ def confirmed(pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> Ou
         seen_generation=pass_.generation,
         in_doubt=False,
         forced=False,
-        refusal=_without(context, send.fields),
     )
     verdict = judge(pass_.desired, answer, after)
     sent = Sent(tuple(send.fields), send.cause, APPLIED, confirmed=True)
@@ -218,14 +216,6 @@ def _contradicts(values: Fields, desired: Fields, before: Endpoint) -> bool:
         value and not same(field, value, desired[field]) and not same(field, value, shown(before, field))
         for field, value in values.items()
     )
-
-
-def _without(context: Context, taken: Collection[ManagedField]) -> Refusal | None:
-    """Give what Atlas has refused, except for what it has just taken."""
-    if context.refusal is None:
-        return None
-    fields = {field: value for field, value in context.refusal.fields.items() if field not in taken}
-    return replace(context.refusal, fields=fields) if fields else None
 
 
 def _still_refused(pass_: Pass, verdict: Verdict, taken: Collection[ManagedField]) -> Failure | None:

@@ -95,9 +95,12 @@ def is_edit(difference: Difference, context: Context) -> bool:
 
 
 def _lag(difference: Difference, context: Context) -> float:
-    """Tell for how many more seconds a difference may be nothing but Atlas showing what was there before a PATCH."""
+    """Tell for how many more seconds a difference may be nothing but Atlas showing what was there before a PATCH.
+
+    A person who asks by force has seen what Atlas shows: no excuse then.
+    """
     patched = context.patched.get(difference.field)
-    if patched is None or is_edit(difference, context):
+    if patched is None or context.forced or is_edit(difference, context):
         return 0.0
     return (patched + SETTLE - context.now).total_seconds()
 

@@ -49,7 +49,7 @@ class Standstill:
         held = self._held.get(key)
         if held is None or held != _held(resource, fingerprint, held.outcome):
             return None
-        return replace(held.outcome, sent=None, next=self._next(held.outcome, now))
+        return replace(held.outcome, next=self._next(held.outcome, now))
 
     def hold(self, key: Key, resource: ServerlessPrivateEndpoint, fingerprint: str, outcome: Outcome) -> None:
         """Take in what a pass came to."""

@@ -130,9 +130,9 @@ SETTLING: Table = {
         settled(ONE_A, shows=ONE_B, patched=((10, "comment"),), report=True, generation=4),
         Says(Reason.AVAILABLE, Again(20)),
     ),
-    "force does not hurry Atlas": (
+    "force sends at once what may be nothing but Atlas lagging behind": (
         settled(ONE_A, shows=ONE_B, patched=((10, "comment"),), forced=True),
-        Says(Reason.AVAILABLE, Again(20)),
+        Sends(A, Cause.FORCED),
     ),
     "older values are drift when half a minute has passed": (
         settled(ONE_A, shows=ONE_B, patched=((30, "comment"),)),

@@ -39,6 +39,7 @@ from unit.kinds.serverless_private_endpoint.world import (
 )
 
 INTERVAL = 600.0
+OTHER_VPCE = "vpce-0123456789abcdef1"
 AVAILABLE = ("True", "Available")
 
 
@@ -85,6 +86,13 @@ def takes_no_connection(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def takes_no_other_connection(endpoint: Endpoint) -> Endpoint:
+    """Refuse, as Atlas does for an endpoint that is connected to ``VPCE``."""
+    if endpoint.cloud_provider_endpoint_id != VPCE:
+        raise rejected("cloudProviderEndpointId cannot be changed once AVAILABLE")
+    return endpoint
+
+
 class TestActingOnWhatIsKnown:
     async def test_the_first_pass_lists_once_and_sends_nothing_when_all_is_as_desired(self, world: World) -> None:
         world.atlas.put(ENDPOINT, comment="one")
@@ -94,6 +102,9 @@ class TestActingOnWhatIsKnown:
         assert resource.ready == AVAILABLE
         assert resource.status["applied"] == {"generation": 1, "comment": "one"}
         assert resource.status["resolved"]["credentialsSource"] == "operator"
+        valid = resource.condition("CredentialsValid")
+        assert valid is not None
+        assert (valid["status"], valid["reason"]) == ("True", "Verified")
 
     async def test_the_first_pass_sends_only_what_differs(self, world: World) -> None:
         world.atlas.put(ENDPOINT, comment="somebody's", cloud_provider_endpoint_id=VPCE)
@@ -439,6 +450,31 @@ class TestRefusals:
         assert world.atlas.calls == ["PATCH comment"]
         assert comment(world) == "three"
 
+    async def test_a_refused_change_of_what_was_confirmed_before_is_still_a_refused_change(self, world: World) -> None:
+        """It is repeated slowly, and not taken for something that Atlas has stored otherwise."""
+        world.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
+        resource = world.create(comment="one", cloudProviderEndpointId=VPCE)
+        await world.settle()
+        world.atlas.stores = takes_no_other_connection
+        world.edit(resource, comment="two", cloudProviderEndpointId=OTHER_VPCE)
+        await world.run_for(10)
+        assert comment(world) == "two"
+        assert "cannot be changed once AVAILABLE" in resource.message
+        world.reset_log()
+        await world.run_for(3 * INTERVAL)
+        assert world.atlas.calls.count("PATCH cloudProviderEndpointId") == 3
+        assert resource.ready == ("False", "UpdateRejected")
+
+    async def test_a_refusal_that_no_longer_matters_is_not_kept(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.stores = takes_no_connection
+        world.edit(resource, cloudProviderEndpointId=VPCE)
+        await world.run_for(10)
+        world.atlas.put(ENDPOINT, status="INITIATING")
+        await world.run_for(INTERVAL)
+        assert resource.ready == ("False", "Initiating")
+        assert "lastError" not in resource.status
+
     async def test_what_was_refused_stays_known_while_nothing_is_sent(self, world: World) -> None:
         """A pass right after the change of the other fields says the same, and forgets no refusal."""
         resource = await settled(world)
@@ -514,6 +550,47 @@ class TestRefusals:
         assert comment(world) == "three"
         assert resource.ready == AVAILABLE
 
+    async def test_a_first_change_that_is_stored_otherwise_is_rejected_too(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, comment="somebody's")
+        world.atlas.stores = lambda endpoint: endpoint.model_copy(update={"comment": "shortened"})
+        resource = world.create(comment="one")
+        await world.run_for(0)
+        assert resource.ready == ("False", "UpdateRejected")
+
+    async def test_a_change_that_is_stored_otherwise_while_another_is_in_doubt_is_not_repeated_all_the_time(
+        self, world: World
+    ) -> None:
+        resource = await settled(world)
+        world.atlas.fail_once("PATCH", lost())
+        world.atlas.stores = lambda endpoint: endpoint.model_copy(update={"comment": "shortened"})
+        world.edit(resource, comment="two")
+        await world.run_for(INTERVAL)
+        assert resource.ready == ("False", "UpdateRejected")
+        assert world.atlas.calls.count("PATCH comment") == 3, "the lost one, the next, and one after the last look"
+
+    @pytest.mark.parametrize("shown", ["one", None], ids=["the old value", "no value"])
+    async def test_a_change_that_is_not_shown_yet_is_waited_for_before_it_is_called_rejected(
+        self, world: World, shown: str | None
+    ) -> None:
+        resource = await settled(world)
+        world.atlas.stores = lambda endpoint: endpoint.model_copy(update={"comment": shown})
+        world.edit(resource, comment="two")
+        await world.run_for(20)
+        assert resource.ready == ("Unknown", "Pending")
+        await world.run_for(20)
+        assert resource.ready == ("False", "UpdateRejected")
+        assert world.atlas.calls.count("PATCH comment") == 1
+
+    async def test_a_change_that_is_shown_after_a_moment_is_available(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.stores = lambda endpoint: endpoint.model_copy(update={"comment": "one"})
+        world.edit(resource, comment="two")
+        await world.run_for(11)
+        world.atlas.put(ENDPOINT, comment="two")
+        await world.run_for(10)
+        assert resource.ready == AVAILABLE
+        assert world.atlas.calls.count("PATCH comment") == 1
+
 
 class TestDrift:
     async def test_drift_is_corrected_by_the_round(self, world: World) -> None:
@@ -538,6 +615,22 @@ class TestDrift:
         world.atlas.put(ENDPOINT, comment="one")
         await world.run_for(INTERVAL)
         assert resource.ready == AVAILABLE
+
+    @pytest.mark.parametrize("edits", [1, 2])
+    async def test_drift_that_the_answer_to_an_edit_shows_is_drift_all_the_same(self, world: World, edits: int) -> None:
+        """What was confirmed before and not sent now counts as confirmed."""
+        world.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
+        resource = world.create(comment="one", cloudProviderEndpointId=VPCE, driftPolicy="Report")
+        await world.settle()
+        world.atlas.put(ENDPOINT, cloud_provider_endpoint_id=OTHER_VPCE)
+        for number in range(edits):
+            world.edit(resource, comment=f"edit {number}")
+        await world.run_for(0)
+        assert world.atlas.calls == ["PATCH comment"]
+        assert resource.ready == ("False", "Drifted")
+        await world.run_for(2 * INTERVAL)
+        assert resource.ready == ("False", "Drifted")
+        assert set(world.atlas.calls) == {"PATCH comment", "LIST"}
 
     async def test_a_correction_that_fails_is_not_hidden_behind_ready(self, world: World) -> None:
         """Looking succeeded, and what it showed is not what the spec says."""
@@ -594,6 +687,15 @@ class TestOutages:
         await world.pass_over(resource)
         assert resource.ready == AVAILABLE
         assert not world.writes
+
+    async def test_a_request_is_not_handled_by_an_attempt_that_failed(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.go_down()
+        world.edit(resource, comment="two")
+        world.annotate(resource, force_sync="now")
+        await world.run_for(10)
+        assert resource.ready == ("False", "AtlasUnavailable")
+        assert "lastHandledReconcileAt" not in resource.status
 
     async def test_a_person_who_asks_during_an_outage_is_answered_soon_after_it(self, world: World) -> None:
         resource = await settled(world)
@@ -716,6 +818,43 @@ class TestWaitingForSomebodyElse:
         assert not world.writes
         assert len(world.secrets.reads) == 300 / SECRET_LOOK
         assert not any(world.secrets.reads), "a recent reading will do"
+
+    async def test_a_request_is_handled_by_an_answer_that_will_not_change_by_itself(self, world: World) -> None:
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
+        resource = world.create(comment="one")
+        world.annotate(resource, force_sync="now")
+        await world.run_for(0)
+        assert resource.status["lastHandledReconcileAt"] == "now"
+
+    async def test_a_pass_in_between_puts_nothing_off(self, world: World) -> None:
+        """Neither the end of the grace nor the next look at the Secret."""
+        world.secrets.found["mine"] = "weak"
+        world.atlas.put(ENDPOINT, comment="one")
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
+        resource = world.create(comment="one", credentialsSecretRef={"name": "mine"})
+        await world.run_for(15)
+        await world.pass_over(resource)
+        await world.run_for(106)
+        assert resource.condition("Stalled") is not None
+        other = world.create("other", comment="one", credentialsSecretRef={"name": "mine"})
+        await world.run_for(15)
+        await world.pass_over(other)
+        world.secrets.found["mine"] = "strong"
+        world.atlas.come_back()
+        await world.run_for(SECRET_LOOK)
+        assert other.ready == AVAILABLE
+
+    async def test_what_was_found_is_not_repeated_once_it_was_otherwise(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, comment="one")
+        world.atlas.fail_once("LIST", ONLY_OTHERS_CAN_HELP["MissingRole"])
+        resource = world.create(comment="one")
+        await world.run_for(1)
+        world.annotate(resource, force_sync="now")
+        await world.run_for(1)
+        assert resource.ready == AVAILABLE
+        world.annotate(resource, force_sync="")
+        await world.run_for(1)
+        assert resource.ready == AVAILABLE
 
     async def test_it_counts_as_stalled_when_its_grace_is_over_and_no_sooner(self, world: World) -> None:
         world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
@@ -959,6 +1098,7 @@ class TestAbsence:
         world.reset_log()
         await world.run_for(3600)
         assert world.atlas.calls == ["LIST"] * 6
+        assert not world.passes
         assert not world.writes
         world.atlas.put(ENDPOINT, comment="one")
         await world.run_for(INTERVAL)
@@ -1143,6 +1283,8 @@ class TestStates:
 
     async def test_a_slow_atlas_that_shows_the_old_state_for_a_moment_is_not_asked_twice(self, world: World) -> None:
         world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name="com.amazonaws.vpce.svc", comment="one")
+        before = world.atlas.endpoints[ENDPOINT]
+        world.atlas.stores = lambda _: before
         resource = world.create(comment="one", cloudProviderEndpointId=VPCE)
         await world.run_for(20)
         assert world.atlas.calls.count("PATCH cloudProviderEndpointId") == 1
