@@ -77,7 +77,7 @@ def _is_unreadable(scene: Scene, *, fault: dict[str, Any], status: int | None, s
     began = len(scene.resources.states(NAME))
 
     time.sleep(max(0.0, scene.calls()[0]["time"] + 12 - time.time()))
-    _is_backoff(scene.calls())
+    _is_backoff(scene.calls(), most=6)
     assert len(scene.resources.states(NAME)) == began  # no write for each attempt
     scene.atlas.heal(scene.place)
 
@@ -89,15 +89,18 @@ for _sentence, (_fault, _status, _says) in UNREADABLE.items():
     stories.add(_sentence, partial(_is_unreadable, fault=_fault, status=_status, says=_says))
 
 
-def _is_backoff(calls: list[dict[str, Any]]) -> None:
-    """Check that the calls of some ten seconds came neither in a hurry nor too seldom.
+def _is_backoff(calls: list[dict[str, Any]], *, most: int) -> None:
+    """Check that the calls of the first twelve seconds came neither in a hurry nor too seldom.
 
-    Each pause is some part, by chance, of 1, 2, 4, 8 seconds and so on. The resource and the round of its instance each count
-    their own, and share what either finds.
+    The resource and the round of its instance each pause for some part, by chance, of 1, 2, 4, 8 seconds and so on. What either
+    finds they share, for about as long.
+
+    Args:
+        calls: of one kind.
+        most: how many are not too many.
     """
     pauses = [round(later["time"] - earlier["time"], 1) for earlier, later in itertools.pairwise(calls)]
-    assert 3 <= len(calls) <= 18, pauses
-    assert max(pauses) <= 10, pauses
+    assert 2 <= len(calls) <= most, pauses
 
 
 @stories
@@ -130,20 +133,21 @@ def an_atlas_that_refuses_connections_is_waited_for(scene: Scene) -> None:
     scene.create(connected=True)
     scene.becomes_ready()
     began = len(scene.resources.states(NAME))
-    scene.atlas.stop()
     newcomer = scene.place.sibling(1)
-    scene.resources.create("newcomer", newcomer.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-
-    scene.becomes(
-        "AtlasUnavailable",
-        "Reconciling",
-        name="newcomer",
-        says=("Atlas cannot be reached; check ATLAS_URL, network policies and firewalls. (Connection refused)",),
-        error={"httpStatus": None, "retryable": True},
-    )
-    time.sleep(5)
-    assert len(scene.resources.states(NAME)) == began
-    scene.atlas.start_again()
+    scene.atlas.stop()
+    try:
+        scene.resources.create("newcomer", newcomer.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+        scene.becomes(
+            "AtlasUnavailable",
+            "Reconciling",
+            name="newcomer",
+            says=("Atlas cannot be reached; check ATLAS_URL, network policies and firewalls. (Connection refused)",),
+            error={"httpStatus": None, "retryable": True},
+        )
+        time.sleep(5)
+        assert len(scene.resources.states(NAME)) == began
+    finally:
+        scene.atlas.start_again()
     scene.atlas.connect(scene.place)
     scene.atlas.connect(newcomer)
 
@@ -272,7 +276,9 @@ def writes_that_atlas_does_not_take_during_an_upgrade_are_sent_afterwards(scene:
         },
     )
     time.sleep(max(0.0, scene.calls("PATCH")[0]["time"] + 12 - time.time()))
-    _is_backoff(scene.calls("PATCH"))
+    _is_backoff(
+        scene.calls("PATCH"), most=18
+    )  # they are not shared, and a round that succeeds brings the resource back
     scene.atlas.heal(scene.place)
 
     scene.becomes_ready()

@@ -43,7 +43,7 @@ def a_resource_that_is_born_suspended_makes_no_call_at_all(scene: Scene) -> None
     scene.create(connected=True, suspend=True)
 
     _rests(scene)
-    assert scene.calls_within(6) == []
+    assert scene.calls_within(9) == []
     scene.edit(suspend=False)
 
     scene.becomes_ready()
@@ -57,7 +57,7 @@ def _is_skipped(scene: Scene, *, annotation: str) -> None:
     _rests(scene)
     scene.edit(comment="two")
     _rests(scene)
-    assert scene.calls_within(6) == []
+    assert scene.calls_within(9) == []
     scene.resources.annotate(NAME, {annotation: None})
 
     scene.becomes_ready()
