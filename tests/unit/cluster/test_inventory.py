@@ -177,7 +177,8 @@ class TestRelisting:
             server.lose_events()
             for _ in range(5000):
                 cluster.inventory.relisted()
-            await asyncio.sleep(SETTLE + 0.1)
+                await asyncio.sleep(SETTLE * 0.9 / 5000)
+            await asyncio.sleep(SETTLE * 0.2)
             assert cluster.known() == {}
             await asyncio.sleep(INTERVAL / 2)
             assert len(server.lists) == 2

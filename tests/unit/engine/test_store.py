@@ -238,3 +238,11 @@ def test_one_comparison_does_not_know_what_had_gone_before_it(store: Store) -> N
     with store.comparing() as comparison:
         pass
     assert comparison.standing([MODIFIED_A]) == [MODIFIED_A]
+
+
+def test_a_comparison_that_is_over_learns_nothing_more(store: Store) -> None:
+    store.put(A)
+    with store.comparing() as comparison:
+        pass
+    store.remove(key_of(A), "uid of a")
+    assert comparison.standing([A]) == [A]

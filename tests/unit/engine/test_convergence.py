@@ -1,0 +1,160 @@
+"""Whatever happens, in whatever order, the engine converges once it is over, and it has lost and repeated nothing.
+
+Edits, deletions and namesakes; outages, lost answers, a watch that lags or loses events; passes that wait, fail or have
+nothing to say: all of it at moments that hypothesis picks, the engine and the inventory running together.
+"""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlas_endpoints.cluster.inventory import Inventory
+from atlas_endpoints.engine.outcome import Again, Rest, Retry
+from atlas_endpoints.engine.store import Body, Key
+from support.virtual_time import VirtualClock, run
+from unit.engine.api_server import NAMESPACE, ApiServer
+from unit.engine.mirror import Operator
+
+NAMES = ["a", "b"]
+LONG_ENOUGH = 1000.0
+"""Seconds: the longest backoff and the longest interval of the inventory are over."""
+
+
+class World:
+    """An API server, the engine, and what the watch has told to be gone."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.server = ApiServer()
+        self.operator = Operator(clock, self.server)
+        self.gone: set[str] = set()
+        self.passes_over_what_was_gone: list[str] = []
+        self._tell = self.server.watch
+        self.server.watch = self._watch
+        self.operator.mirror.begins = self._begins
+        self.inventory = Inventory(
+            self.operator.store,
+            self.server,
+            self.operator,
+            namespaces=(),
+            label_selector="",
+            interval=60,
+            random=Random(1),  # noqa: S311  # jitter
+        )
+
+    def check(self) -> None:
+        """All is as it should be once everything is over."""
+        server, operator, mirror = self.server, self.operator, self.operator.mirror
+        assert {key: operator.store.get(key) for key in operator.store} == server.objects
+        for key, body in server.objects.items():
+            assert mirror.world[key] == body["spec"]["value"]
+            assert body["status"]["observedGeneration"] == body["metadata"]["generation"]
+            assert body["status"]["said"] == "Done"
+            assert body["status"]["sent"] == mirror.sent_for[body["metadata"]["uid"]], (
+                "something is lost, or told twice"
+            )
+        assert mirror.remembered == {key: body["metadata"]["uid"] for key, body in server.objects.items()}
+        assert not operator.controller._unwritten
+        assert not operator.loop._failures
+        assert (len(operator.queue), operator.queue.running) == (0, 0)
+        assert not self.passes_over_what_was_gone
+
+    def _watch(self, type_: str, body: Body) -> None:
+        if type_ == "DELETED":
+            self.gone.add(body["metadata"]["uid"])
+        self._tell(type_, body)
+
+    def _begins(self, body: Body) -> None:
+        if body["metadata"]["uid"] in self.gone:
+            self.passes_over_what_was_gone.append(body["metadata"]["uid"])
+
+
+Event = Callable[[World], None]
+
+
+def on(name: str, change: Callable[[ApiServer, Key], None]) -> Event:
+    """Do something to an object, if there is one of this name."""
+    key = Key(NAMESPACE, name)
+
+    def event(world: World) -> None:
+        if key in world.server.objects:
+            change(world.server, key)
+
+    return event
+
+
+def sets(target: str, name: str, value: object) -> Event:
+    def event(world: World) -> None:
+        setattr(world.operator.mirror if target == "mirror" else world.server, name, value)
+
+    return event
+
+
+def applies(name: str, value: str) -> Event:
+    def event(world: World) -> None:
+        world.server.apply(name, value)
+
+    return event
+
+
+def loses_events(world: World) -> None:
+    world.server.lose_events()
+
+
+EVENTS: dict[str, Event] = {
+    **{f"{name} becomes {value}": applies(name, value) for name in NAMES for value in ("v1", "v2")},
+    **{f"{name} is deleted": on(name, ApiServer.delete) for name in NAMES},
+    **{f"{name} gets a label": on(name, lambda server, key: server.label(key, touched="yes")) for name in NAMES},
+    **{f"a person calls for {name}": on(name, lambda server, key: server.annotate(key, force="yes")) for name in NAMES},
+    "the watch lags": sets("server", "watch_lags", True),
+    "the watch catches up": sets("server", "watch_lags", False),
+    "the watch loses events": loses_events,
+    "the API server goes": sets("server", "down", True),
+    "the API server comes": sets("server", "down", False),
+    "answers are lost": sets("server", "loses_answers", True),
+    "answers arrive": sets("server", "loses_answers", False),
+    "calls take long": sets("server", "latency", 2.0),
+    "calls take no time": sets("server", "latency", 0.0),
+    "passes meet a bug": sets("mirror", "bug", True),
+    "passes have nothing to say": sets("mirror", "quiet", Again(2)),
+    "passes go well": lambda world: (sets("mirror", "bug", False)(world), sets("mirror", "quiet", None)(world))[0],
+    "passes want to look again": sets("mirror", "next", Again(3)),
+    "passes want to try again": sets("mirror", "next", Retry(at_least=2)),
+    "passes want to rest": sets("mirror", "next", Rest()),
+}
+END = [
+    "the API server comes",
+    "answers arrive",
+    "the watch catches up",
+    "calls take no time",
+    "passes go well",
+    "passes want to rest",
+]
+pauses = st.sampled_from([0.0, 0.0, 0.3, 0.5, 1.0, 1.7, 5.0, 40.0])
+
+
+@settings(max_examples=80, deadline=None)
+@given(story=st.lists(st.tuples(pauses, st.sampled_from(list(EVENTS))), max_size=25))
+def test_all_that_was_wanted_comes_true(story: list[tuple[float, str]]) -> None:
+    run(tell(story))
+
+
+async def tell(story: list[tuple[float, str]]) -> None:
+    world = World(VirtualClock(asyncio.get_running_loop()))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(world.operator.loop.work())
+        inventory = tasks.create_task(world.inventory.keep())
+        for pause, event in story:
+            await asyncio.sleep(pause)
+            EVENTS[event](world)
+        for event in END:
+            EVENTS[event](world)
+        await asyncio.sleep(LONG_ENOUGH)
+        world.check()
+        writes = len(world.server.writes)
+        await asyncio.sleep(LONG_ENOUGH)
+        assert len(world.server.writes) == writes, "it does not come to rest"
+        world.operator.queue.close()
+        inventory.cancel()
