@@ -25,6 +25,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.context import (
     applied_of,
     gather,
     status_since,
+    still_confirmed,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
@@ -87,19 +88,29 @@ class Pass:
         )
 
 
+def confirmed_so_far(resource: ServerlessPrivateEndpoint, previous: Status) -> Applied | None:
+    """Give what counts as confirmed when a status is written and nothing new was confirmed.
+
+    A value that the spec has left is void: the new one may have been sent, by a process that ended before it could tell. If
+    the spec returns to the old one later, that has to count as an edit, and not as drift.
+    """
+    generation = resource.metadata.generation
+    kept = still_confirmed(previous.applied, resource.spec.desired, generation)
+    if kept is None or kept == previous.applied:
+        return previous.applied
+    nothing_missed = generation <= previous.observed_generation + 1
+    return applied_of(generation, kept.values) if nothing_missed else None
+
+
 def came_through(pass_: Pass, verdict: Verdict, endpoint: Endpoint) -> Outcome:
     """The endpoint was seen and nothing is to be sent."""
-    return _seen(pass_, verdict, endpoint, applied=pass_.previous.applied)
+    return _seen(pass_, verdict, endpoint, applied=confirmed_so_far(pass_.resource, pass_.previous))
 
 
 def confirmed(pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> Outcome:
     """Atlas took the PATCH, and its answer is the whole truth: it may hold something else than what was sent."""
     context = pass_.context(before)
-    kept = {
-        field: value
-        for field, value in (context.confirmed or {}).items()
-        if field in pass_.desired and same(field, value, pass_.desired[field])
-    }
+    kept = {field: value for field, value in (context.confirmed or {}).items() if field in pass_.desired}
     values = {**kept, **{field: shown(answer, field) or "" for field in send.fields}}
     after = replace(
         pass_.context(answer),
@@ -200,7 +211,7 @@ def _failed(
         sent=sent,
         refused=objected,
         differences=differences,
-        applied=pass_.previous.applied,
+        applied=confirmed_so_far(pass_.resource, pass_.previous),
     )
     if outcome.failure is not None and not outcome.failure.retryable:
         # What may heal by itself does so while a request stands; here a person has to ask anew.

@@ -144,12 +144,13 @@ class Reconciler:
             return failures.of_invalid_spec(error, generation, status, now)
         if resource.suspended:
             self.forget(key)
-            return _suspended(generation, status)
+            return _suspended(resource, status)
         try:
             return await self._with_credentials(resource, status, now)
         except NoCredentialsError as error:
             self.forget(key)
-            return failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
+            outcome = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
+            return replace(outcome, applied=conclusions.confirmed_so_far(resource, status))
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
 
@@ -370,16 +371,16 @@ def _may_pass(error: AtlasError) -> bool:
     return error.retry is AtlasRetry.BACKOFF
 
 
-def _suspended(generation: int, previous: Status) -> Outcome:
+def _suspended(resource: ServerlessPrivateEndpoint, previous: Status) -> Outcome:
     return Outcome(
         next=Rest(),
-        generation=generation,
+        generation=resource.metadata.generation,
         verdict=Verdict(
             Reason.SUSPENDED,
             "Suspended by spec.suspend or an annotation: Atlas is neither read nor changed.",
             Rest(),
         ),
-        applied=previous.applied,
+        applied=conclusions.confirmed_so_far(resource, previous),
     )
 
 

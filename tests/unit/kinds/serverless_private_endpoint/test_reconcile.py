@@ -386,12 +386,72 @@ class TestLostAnswers:
         outcome = await world.pass_over(resource)
         assert outcome.next == Retry(at_least=7.0)
         assert resource.ready == ("False", "RateLimited")
-        assert resource.status["applied"]["comment"] == "one"
+        assert resource.status["applied"] == {"generation": 2}, "what the spec has left counts no more"
         assert resource.status["drift"] == [{"field": "comment", "desired": "two", "actual": "one"}]
         assert "history" not in resource.status
         world.reset_log()
         await world.run_for(10)
         assert comment(world) == "two"
+
+
+class TestCrashes:
+    @pytest.mark.parametrize("policy", ["Correct", "Report"])
+    @pytest.mark.parametrize("next_status", ["an outage", "a missing Secret", "suspended"])
+    async def test_a_revert_ends_right_though_the_edit_was_sent_and_never_told_of(
+        self, world: World, next_status: str, policy: str
+    ) -> None:
+        """The process ends between a PATCH and its status; the next status of that spec cannot know of the PATCH."""
+        resource = await settled(world, comment="one", driftPolicy=policy, credentialsSecretRef={"name": "mine"})
+        world.edit(resource, comment="two")
+        world.atlas.put(ENDPOINT, comment="two")
+        world.restart()
+        match next_status:
+            case "an outage":
+                world.atlas.go_down()
+            case "a missing Secret":
+                missing = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=60.0)
+                world.secrets.found["mine"] = missing
+            case _:
+                world.annotate(resource, reconcile_policy="skip")
+        await world.pass_over(resource)
+        assert resource.status["observedGeneration"] == 2
+        world.atlas.come_back()
+        world.secrets.found["mine"] = "mine-1"
+        world.annotate(resource, reconcile_policy="")
+        world.edit(resource, comment="one")
+        await world.run_for(5)
+        assert comment(world) == "one"
+        assert resource.ready == AVAILABLE
+
+    async def test_a_spec_that_no_status_tells_of_may_have_been_sent_in_all_its_fields(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
+        resource = world.create(comment="one", cloudProviderEndpointId=VPCE, driftPolicy="Report")
+        await world.settle()
+        world.edit(resource, cloudProviderEndpointId=OTHER_VPCE)
+        world.atlas.put(ENDPOINT, cloud_provider_endpoint_id=OTHER_VPCE)
+        world.restart()
+        world.edit(resource, cloudProviderEndpointId=VPCE, comment="three")
+        world.atlas.go_down()
+        await world.run_for(5)
+        world.atlas.come_back()
+        await world.run_for(10)
+        assert world.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == VPCE
+        assert resource.ready == AVAILABLE
+
+    async def test_what_the_spec_has_not_left_stays_confirmed_through_an_outage(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
+        resource = world.create(comment="one", cloudProviderEndpointId=VPCE, driftPolicy="Report")
+        await world.settle()
+        world.atlas.go_down()
+        world.edit(resource, comment="two")
+        await world.run_for(5)
+        assert resource.status["applied"] == {"generation": 2, "cloudProviderEndpointId": VPCE}
+        world.atlas.put(ENDPOINT, cloud_provider_endpoint_id=OTHER_VPCE)
+        world.atlas.come_back()
+        world.reset_log()
+        await world.run_for(INTERVAL)
+        assert [each for each in world.atlas.calls if each != "LIST"] == ["PATCH comment"]
+        assert resource.ready == ("False", "Drifted")
 
 
 class TestRefusals:

@@ -73,6 +73,7 @@ class Atlas(Snapshots):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(self._list_all, clock.monotonic)
+        self._clock = clock
         self.endpoints: dict[str, Endpoint] = {}
         self.calls: list[str] = []
         """``LIST``, ``GET`` and ``PATCH`` with the fields it carries, in the order in which they were asked for."""
@@ -114,6 +115,10 @@ class Atlas(Snapshots):
         for change in self._late:
             change()
         self._late.clear()
+
+    def forget_all(self) -> None:
+        """Remember nothing, as a process that has just begun; the endpoints are where they were."""
+        super().__init__(self._list_all, self._clock.monotonic)
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         began = self.moment()
@@ -174,7 +179,7 @@ class Secrets:
     """Which credentials are where: a fingerprint, or the error that reading them ends in."""
 
     def __init__(self) -> None:
-        self.found: dict[str | None, str | Exception] = {None: "operator-1"}
+        self.found: dict[str | None, str | Exception] = {None: "operator-1", "mine": "mine-1"}
         self.remembered: dict[str | None, str] = {}
         """What was there some seconds ago, for those to whom that is good enough."""
         self.reads: list[bool] = []
@@ -262,7 +267,17 @@ class World:
         """How many times the status of each resource was written, by name."""
         self._due: dict[Work, float] = {}
         self._failures: Counter[Work] = Counter()
-        self.rounds = Rounds(
+        self.rounds, self.reconciler = self._begin()
+
+    def restart(self) -> None:
+        """End the process before it does anything that is due, and begin another, which remembers nothing."""
+        self._due.clear()
+        self._failures.clear()
+        self.atlas.forget_all()
+        self.rounds, self.reconciler = self._begin()
+
+    def _begin(self) -> tuple[Rounds, Reconciler]:
+        rounds = Rounds(
             self.store,
             self.atlas,
             clock=self.clock,
@@ -272,19 +287,8 @@ class World:
             needs_work=self._needs_work,
             enqueue=self._bring_back,
         )
-        self.reconciler = self.start()
-
-    def start(self) -> Reconciler:
-        """Begin with an empty memory of what passes have met."""
-        self.reconciler = Reconciler(
-            self.secrets,
-            self.atlas,
-            self.rounds,
-            clock=self.clock,
-            defaults=Defaults(),
-            grace=GRACE,
-        )
-        return self.reconciler
+        reconciler = Reconciler(self.secrets, self.atlas, rounds, clock=self.clock, defaults=Defaults(), grace=GRACE)
+        return rounds, reconciler
 
     def create(self, name: str = "db", endpoint_id: str = ENDPOINT, **spec: Any) -> Resource:
         resource = Resource(name, endpoint_id, spec)
