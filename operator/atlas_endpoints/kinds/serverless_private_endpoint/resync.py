@@ -86,15 +86,17 @@ class Rounds:
         self._enqueue = enqueue
         self._members: dict[Instance, dict[Key, timedelta]] = {}
         self._instance_of: dict[Key, Instance] = {}
+        self._paced_by: dict[Instance, timedelta] = {}
 
     def join(self, key: Key, instance: Instance, interval: timedelta) -> None:
         """Have a resource looked at with its instance, at least as often as it wants."""
         if self._instance_of.get(key) not in {None, instance}:
             self.leave(key)
-        shortest = self._shortest(instance)
         self._members.setdefault(instance, {})[key] = interval
         self._instance_of[key] = instance
-        if shortest is None or interval < shortest:
+        paced_by = self._paced_by.get(instance)
+        if paced_by is None or interval < paced_by:
+            self._paced_by[instance] = interval
             self._schedule(instance, self._jittered(interval))
 
     def leave(self, key: Key) -> None:
@@ -105,15 +107,14 @@ class Rounds:
         members = self._members[instance]
         del members[key]
         if not members:
-            del self._members[instance]
+            del self._members[instance], self._paced_by[instance]
             self._snapshots.forget(instance)
 
     async def run(self, instance: Instance) -> Next:
         """Look at an instance, and bring back the resources that this concerns."""
         self._dismiss_vanished(instance)
         await self._dismiss_changed(instance)
-        shortest = self._shortest(instance)
-        if shortest is None:
+        if instance not in self._members:
             return Rest()
         failure: AtlasError | None = None
         try:
@@ -127,7 +128,11 @@ class Rounds:
                 await asyncio.sleep(0)
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Retry(at_least=failure.retry_after or 0.0)
-        return Again(self._jittered(self._shortest(instance) or shortest))
+        members = self._members.get(instance)
+        if not members:
+            return Rest()
+        self._paced_by[instance] = min(members.values())
+        return Again(self._jittered(self._paced_by[instance]))
 
     def _dismiss_vanished(self, instance: Instance) -> None:
         """Let resources leave that joined in a pass during which they were deleted."""
@@ -161,9 +166,6 @@ class Rounds:
             # One resource must not cost the others their round; its own pass says what is the matter.
             logger.exception("A round met an error that it does not know", extra={"resource": str(key)})
             return True
-
-    def _shortest(self, instance: Instance) -> timedelta | None:
-        return min(self._members.get(instance, {}).values(), default=None)
 
     def _jittered(self, interval: timedelta) -> float:
         return interval.total_seconds() * self._random.uniform(1 - JITTER, 1 + JITTER)
