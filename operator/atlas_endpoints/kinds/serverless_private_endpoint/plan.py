@@ -93,7 +93,7 @@ def _send(chosen: Sequence[Difference], desired: Fields, observed: Endpoint, con
 def _cause(chosen: Sequence[Difference], desired: Fields, observed: Endpoint, context: Context) -> Cause:
     if not context.contacted:
         return Cause.FIRST_CONTACT
-    if context.forced and not Comparison.of(desired, observed, replace(context, forced=False)).chosen:
+    if not Comparison.of(desired, observed, replace(context, forced=False)).chosen:
         return Cause.FORCED
     return Cause.EDIT if any(is_edit(each, context) for each in chosen) else Cause.DRIFT
 

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import CONNECTION, Difference, Fields, compare, same
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
-from atlas_endpoints.kinds.serverless_private_endpoint.model import ManagedField
+from atlas_endpoints.kinds.serverless_private_endpoint.model import HISTORY_LIMIT, ManagedField
 
 SETTLE = timedelta(seconds=30)
 """For how long after a confirmed PATCH Atlas may still show older values, before that counts as a difference."""
@@ -169,10 +169,17 @@ def _is_refused(difference: Difference, context: Context) -> bool:
 
 
 def _is_contested(field: ManagedField, context: Context) -> bool:
-    """Tell whether somebody else keeps changing a field back, and its hour of rest is not over."""
+    """Tell whether somebody else keeps changing a field back, and its hour of rest is not over.
+
+    A fight is seen by corrections in a row, and goes on as long as each hourly one is followed by another.
+    """
     times = [each.time for each in context.corrections if field in each.fields]
     # Half an interval more than that many, since rounds are jittered.
     burst = context.sync_interval * (FLAPS + 0.5)
-    in_a_row = len(times) >= FLAPS and times[-1] - times[-FLAPS] <= burst
-    hourly = len(times) > 1 and FLAP_PAUSE <= times[-1] - times[-2] <= FLAP_PAUSE + burst
-    return (in_a_row or hourly) and context.now < times[-1] + FLAP_PAUSE
+    # The first ones may have followed others that are forgotten by now.
+    contested = len(times) == HISTORY_LIMIT
+    for number in range(FLAPS - 1, len(times)):
+        in_a_row = times[number] - times[number - FLAPS + 1] <= burst
+        hourly = FLAP_PAUSE <= times[number] - times[number - 1] <= FLAP_PAUSE + burst
+        contested = in_a_row or (contested and hourly)
+    return contested and context.now < times[-1] + FLAP_PAUSE

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from atlas_endpoints.engine.outcome import Again
-from atlas_endpoints.kinds.serverless_private_endpoint.context import Refusal
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Correction, Refusal
+from atlas_endpoints.kinds.serverless_private_endpoint.model import HISTORY_LIMIT, Cause
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge, plan
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action, Send, Verdict
@@ -134,6 +135,10 @@ SETTLING: Table = {
         settled(ONE_A, shows=ONE_B, patched=((10, "comment"),), forced=True),
         Sends(A, Cause.FORCED),
     ),
+    "older values are no difference until the last moment": (
+        settled(ONE_A, shows=ONE_B, patched=((29, "comment"),)),
+        Says(Reason.AVAILABLE, Again(1)),
+    ),
     "older values are drift when half a minute has passed": (
         settled(ONE_A, shows=ONE_B, patched=((30, "comment"),)),
         Sends(A, Cause.DRIFT),
@@ -224,6 +229,10 @@ REFUSALS: Table = {
         settled(ONE_A, wants=TWO_B, refused=TWO, confirmed_for=2, generation=4),
         Sends(B, Cause.EDIT),
     ),
+    "an edit that clears the comment goes without what was refused": (
+        settled(ONE_A, wants=Values("two", ""), refused=TWO, confirmed_for=2, generation=4),
+        Sends(Values(comment=""), Cause.EDIT),
+    ),
     "a correction of drift goes without what was refused": (
         settled(ONE_A, wants=TWO_A, shows=ONE_B, refused=TWO, confirmed_for=2),
         Sends(A, Cause.DRIFT),
@@ -258,6 +267,22 @@ CONTESTED: Table = {
     "after an hour it is corrected once": (
         settled(ONE_A, shows=ONE_B, corrected=(minutes(60), minutes(70), minutes(80))),
         Sends(A, Cause.DRIFT),
+    ),
+    "two corrections an hour apart are no fight": (
+        settled(ONE_A, shows=ONE_B, corrected=(minutes(10), minutes(75))),
+        Sends(A, Cause.DRIFT),
+    ),
+    "an hour to the minute is an hour": (
+        settled(ONE_A, shows=ONE_B, corrected=(minutes(10), minutes(70), minutes(80), minutes(90))),
+        Says(Reason.DRIFTED, differs=("comment",)),
+    ),
+    "hourly corrections are a fight though its beginning is forgotten": (
+        settled(ONE_A, shows=ONE_B, corrected=tuple(minutes(10 + 65 * number) for number in range(5))),
+        Says(Reason.DRIFTED, differs=("comment",)),
+    ),
+    "drift of another field is corrected": (
+        settled(ONE_A, shows=TWO_A, corrected=(minutes(10), minutes(20), minutes(30))),
+        Sends(ONE, Cause.DRIFT),
     ),
     "and then left alone for another hour": (
         settled(ONE_A, shows=ONE_B, corrected=(minutes(10), minutes(75), minutes(85), minutes(95))),
@@ -419,6 +444,14 @@ INITIATING: Table = {
             words=("cloudProviderEndpointId to", "waits until"),
             differs=("connection",),
         ),
+    ),
+    "connecting something else, though drift is only reported: the change waits and is named": (
+        edited(ONE_A, status="INITIATING", wants=TWO_A, report=True),
+        Says(Reason.INITIATING, Again(15), words=("waits until",), differs=("connection",)),
+    ),
+    "connecting what somebody else wants: the correction waits and is named": (
+        settled(TWO_A, status="INITIATING", shows=ONE_A),
+        Says(Reason.INITIATING, Again(15), words=("waits until",), differs=("connection",)),
     ),
     "connecting something else: the comment goes ahead": (
         edited(ONE_A, status="INITIATING", wants=TWO_B),
@@ -686,3 +719,18 @@ class TestAzure:
         context = replace(situation.context("AZURE"), refusal=Refusal({ID: situation.desired("AZURE")[ID]}, REFUSED))
         sent = plan(situation.desired("AZURE"), situation.endpoint("AZURE"), context)
         assert sent == Send(TWO_B.on("AZURE"), Cause.EDIT)
+
+
+class TestFight:
+    def test_somebody_changes_a_field_back_all_day(self) -> None:
+        """It is corrected three times in a row, and from then on once an hour."""
+        situation = settled(ONE_A, shows=ONE_B)
+        desired, endpoint, context = situation.desired("AWS"), situation.endpoint("AWS"), situation.context("AWS")
+        corrections: list[Correction] = []
+        for number in range(24 * 6):
+            now = NOW + minutes(10) * number
+            action = plan(desired, endpoint, replace(context, now=now, corrections=corrections[-HISTORY_LIMIT:]))
+            if isinstance(action, Send):
+                corrections.append(Correction(now, frozenset(action.fields)))
+        gaps = [later.time - earlier.time for earlier, later in pairwise(corrections)]
+        assert gaps == [minutes(10)] * 2 + [minutes(60)] * 23
