@@ -183,12 +183,12 @@ class Reconciler:
             instance: of the round.
             seen: its endpoint, ``None`` when the LIST does not hold it, or what the LIST failed with.
         """
-        status = Status.parse(body.get("status"))
         try:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError:
             return False  # its own pass has said so
-        pass_ = self._begin(resource, status, self._clock.now(), instance, status.resolved or Resolved())
+        now, status = self._clock.now(), resource.status
+        pass_ = self._begin(resource, status, now, instance, status.resolved or Resolved())
         if seen is None:
             return not says(status, reason=Reason.ENDPOINT_NOT_FOUND, generation=pass_.generation)
         if isinstance(seen, AtlasError):
@@ -199,7 +199,7 @@ class Reconciler:
             if isinstance(action, Send):
                 return True
             outcome = self._announced(instance, conclusions.came_through(pass_, action, seen))
-        return outcome.verdict is not None and self.render(body, status.to_json(), outcome) != status.to_json()
+        return render(status, outcome, now=now, grace=self._grace) != status
 
     async def still_uses(self, body: Mapping[str, Any], instance: Instance) -> bool:
         """Tell whether a resource's credentials are those of an instance, as its Secret is now.
