@@ -136,7 +136,8 @@ def observed_objects(request: pytest.FixtureRequest) -> Iterator[None]:
     recorder = Recorder(request.getfixturevalue("control_plane"))
     yield
     recorder.stop()
-    bodies = recorder.distinct()
+    # Without this label no operator serves a resource: its status was written by the test of the CRD.
+    bodies = [body for body in recorder.distinct() if "world" in body["metadata"].get("labels", {})]
     cache = ROOT / ".cache"
     cache.mkdir(exist_ok=True)
     (cache / "observed-objects.jsonl").write_text("".join(json.dumps(body) + "\n" for body in bodies))
