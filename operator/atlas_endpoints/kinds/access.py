@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.cluster.errors import SecretProblemError
 
+logger = logging.getLogger(__name__)
+
 
 class SecretReader(Protocol):
     """Reads Secrets by name, not older than it promises."""
@@ -71,8 +73,6 @@ class _Place(NamedTuple):
     name: str
     source: str
 
-
-logger = logging.getLogger(__name__)
 
 RETRY_UNUSABLE = 30.0
 """Seconds after which a Secret that exists and is of no use is read again."""

@@ -1,0 +1,217 @@
+"""Reading Secrets: how often the API server is asked, and what is said when it has none to give."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator
+
+import pytest
+
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblemError
+from atlas_endpoints.cluster.secrets_reader import FRESH, IDLE, MAX_AGE, RETRY_FIRST, RETRY_LAST, SecretReader
+from unit.cluster.api_server import RESET, Answer, ApiServer, serving, status_of
+
+CANARY = "canary-4711"
+FORBIDDEN = Answer(403, status_of(403, "Forbidden", "secrets is forbidden"))
+MISSING = Answer(404, status_of(404, "NotFound", "secrets not found"))
+
+
+class World:
+    """A reader, its API server, and the time."""
+
+    def __init__(self, api_server: ApiServer) -> None:
+        self.server = api_server
+        self.now = 100.0
+        self.reader = SecretReader(api_server.api(), lambda: self.now)
+
+    @property
+    def asked(self) -> int:
+        return len(self.server.requests)
+
+    async def problem(self) -> SecretProblemError:
+        with pytest.raises(SecretProblemError) as caught:
+            await self.reader.read("shop", "mine")
+        return caught.value
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with serving() as server:
+        server.secrets["shop", "mine"] = {"clientId": "one", "clientSecret": CANARY}
+        world = World(server)
+        yield world
+        await world.reader._core.api_client.close()
+
+
+class TestReadings:
+    async def test_the_values_are_decoded(self, world: World) -> None:
+        assert await world.reader.read("shop", "mine") == {"clientId": "one", "clientSecret": CANARY}
+        assert world.server.calls == ["GET /api/v1/namespaces/shop/secrets/mine"]
+
+    async def test_a_secret_without_data_is_empty(self, world: World) -> None:
+        world.server.secrets["shop", "mine"] = {}
+        assert await world.reader.read("shop", "mine") == {}
+
+    async def test_many_who_ask_at_once_cost_one_call(self, world: World) -> None:
+        readings = await asyncio.gather(*(world.reader.read("shop", "mine") for _ in range(100)))
+        assert {each["clientId"] for each in readings} == {"one"}
+        assert world.asked == 1
+
+    async def test_many_who_hear_of_a_problem_cost_one_call(self, world: World) -> None:
+        world.server.secrets.clear()
+        results = await asyncio.gather(*(world.reader.read("shop", "mine") for _ in range(100)), return_exceptions=True)
+        assert all(isinstance(each, SecretProblemError) for each in results)
+        assert world.asked == 1
+
+    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, world: World) -> None:
+        impatient = asyncio.create_task(world.reader.read("shop", "mine"))
+        patient = asyncio.create_task(world.reader.read("shop", "mine"))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert (await patient)["clientId"] == "one"
+        assert world.asked == 1
+
+    async def test_a_reading_serves_for_half_a_minute(self, world: World) -> None:
+        await world.reader.read("shop", "mine")
+        world.server.secrets["shop", "mine"] = {"clientId": "two"}
+        world.now += MAX_AGE - 0.1
+        assert (await world.reader.read("shop", "mine"))["clientId"] == "one"
+        world.now += 0.1
+        assert (await world.reader.read("shop", "mine"))["clientId"] == "two"
+        assert world.asked == 2
+
+    async def test_a_fresh_reading_is_never_older_than_a_moment(self, world: World) -> None:
+        await world.reader.read("shop", "mine")
+        world.server.secrets["shop", "mine"] = {"clientId": "two"}
+        world.now += FRESH
+        assert (await world.reader.read("shop", "mine", fresh=True))["clientId"] == "two"
+        world.now += FRESH - 0.1
+        await world.reader.read("shop", "mine", fresh=True)
+        assert world.asked == 2
+
+    async def test_other_names_and_other_namespaces_are_other_secrets(self, world: World) -> None:
+        world.server.secrets["shop", "other"] = {"clientId": "other"}
+        world.server.secrets["warehouse", "mine"] = {"clientId": "elsewhere"}
+        for namespace, name, value in (
+            ("shop", "mine", "one"),
+            ("shop", "other", "other"),
+            ("warehouse", "mine", "elsewhere"),
+        ):
+            assert (await world.reader.read(namespace, name))["clientId"] == value
+
+    async def test_what_nobody_asks_for_any_more_is_dropped(self, world: World) -> None:
+        await world.reader.read("shop", "mine")
+        world.now += IDLE + 1
+        world.server.secrets["shop", "other"] = {"clientId": "other"}
+        await world.reader.read("shop", "other")
+        assert [each.name for each in world.reader._readings] == ["other"]
+
+
+class TestProblems:
+    async def test_a_missing_secret_is_told_with_the_remedy(self, world: World) -> None:
+        world.server.secrets.clear()
+        problem = await world.problem()
+        assert problem.reason == "SecretNotFound"
+        assert "There is no Secret mine in namespace shop." in problem.message
+        assert "clientId and clientSecret" in problem.message
+        assert problem.retry_in == RETRY_FIRST
+
+    async def test_it_is_looked_for_again_ever_more_seldom(self, world: World) -> None:
+        world.server.secrets.clear()
+        waits = []
+        for number in range(1, 8):
+            problem = await world.problem()
+            assert world.asked == number
+            waits.append(problem.retry_in)
+            world.now += problem.retry_in
+        assert waits == [5.0, 10.0, 20.0, 40.0, RETRY_LAST, RETRY_LAST, RETRY_LAST]
+
+    async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, world: World) -> None:
+        world.server.secrets.clear()
+        for _ in range(600):
+            await world.problem()
+            world.now += 0.5
+        assert world.asked == 8, "after 0, 5, 15, 35, 75, 135, 195 and 255 seconds"
+
+    async def test_who_waits_is_told_when_the_next_reading_is_due(self, world: World) -> None:
+        world.server.secrets.clear()
+        await world.problem()
+        world.now += 2.0
+        assert (await world.problem()).retry_in == 3.0
+
+    async def test_who_wants_it_fresh_does_not_wait_for_the_pace(self, world: World) -> None:
+        world.server.secrets.clear()
+        await world.problem()
+        world.server.secrets["shop", "mine"] = {"clientId": "two"}
+        world.now += FRESH
+        assert (await world.reader.read("shop", "mine", fresh=True))["clientId"] == "two"
+
+    async def test_once_it_is_there_the_pace_begins_anew(self, world: World) -> None:
+        world.server.secrets.clear()
+        for _ in range(4):
+            world.now += (await world.problem()).retry_in
+        world.server.secrets["shop", "mine"] = {"clientId": "two"}
+        await world.reader.read("shop", "mine")
+        world.server.secrets.clear()
+        world.now += MAX_AGE
+        assert (await world.problem()).retry_in == RETRY_FIRST
+
+    async def test_a_secret_that_may_not_be_read_is_told_with_the_remedy(self, world: World) -> None:
+        world.server.answers.extend([FORBIDDEN, FORBIDDEN])
+        with pytest.raises(ClusterUnavailableError):
+            await world.reader.read("shop", "mine")
+        world.now += RETRY_FIRST
+        problem = await world.problem()
+        assert problem.reason == "SecretForbidden"
+        assert "may not read Secret mine in namespace shop, whether it exists or not" in problem.message
+        assert "verb get" in problem.message
+        assert problem.retry_in == 10.0
+
+    async def test_the_first_refusal_may_come_from_an_api_server_that_has_just_started(self, world: World) -> None:
+        await world.reader.read("shop", "mine")
+        world.now += MAX_AGE
+        world.server.answers.append(FORBIDDEN)
+        with pytest.raises(ClusterUnavailableError, match="asked once more"):
+            await world.reader.read("shop", "mine")
+        world.now += 1.0
+        with pytest.raises(ClusterUnavailableError, match="asked once more"):
+            await world.reader.read("shop", "mine")
+        assert world.asked == 2, "not before its time"
+        world.now += RETRY_FIRST
+        assert (await world.reader.read("shop", "mine"))["clientId"] == "one"
+
+    async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, world: World) -> None:
+        world.server.answers.extend([MISSING, FORBIDDEN])
+        await world.problem()
+        world.now += RETRY_FIRST
+        with pytest.raises(ClusterUnavailableError, match="asked once more"):
+            await world.reader.read("shop", "mine")
+
+    async def test_a_connection_that_breaks_is_trouble_with_the_api_server(self, world: World) -> None:
+        world.server.answers.extend([RESET, RESET])  # aiohttp sends a GET twice by itself
+        with pytest.raises(ClusterUnavailableError, match="cannot be reached"):
+            await world.reader.read("shop", "mine")
+        assert (await world.reader.read("shop", "mine"))["clientId"] == "one"
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(500, status_of(500, "InternalError", "etcd")),
+            Answer(429, status_of(429, "TooManyRequests", "storage is (re)initializing")),
+            Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+            Answer(200, "<html>Sign in</html>", "text/html"),
+            Answer(200, "{", "application/json"),
+            Answer(200, ["no", "Secret"]),
+            Answer(200, {"kind": "Secret", "data": {"clientSecret": {CANARY: CANARY}}}),
+            Answer(200, "binary", "application/octet-stream"),
+        ],
+        ids=lambda answer: f"{answer.status} {answer.content_type} {str(answer.body)[:12]}",
+    )
+    async def test_anything_else_is_trouble_with_the_api_server(
+        self, world: World, answer: Answer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.server.answers.append(answer)
+        with caplog.at_level(logging.DEBUG), pytest.raises(ClusterUnavailableError) as caught:
+            await world.reader.read("shop", "mine")
+        assert CANARY not in "".join([*traceback.format_exception(caught.value), caplog.text])
+        assert (await world.reader.read("shop", "mine"))["clientId"] == "one", "and heals by itself"
