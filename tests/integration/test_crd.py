@@ -22,27 +22,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
 )
 from control_plane import ControlPlane
-from control_plane.process import wait_until
 from support.cases import Case, UpdateCase, cases, manifest, update_cases
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 STRICT = {"fieldValidation": "Strict"}
-
-
-@pytest.fixture(scope="module")
-def crd(control_plane: ControlPlane) -> str:
-    """The CRD, installed and established; its name."""
-    name = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={CRD}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", name)
-    wait_until(
-        # Unlike other commands, this one asks afresh and does not believe what kubectl remembers.
-        lambda: "serverlessprivateendpoints" in control_plane.kubectl("api-resources", "--categories=atlas").stdout,
-        "the API server to serve the kind",
-        timeout=30,
-    )
-    return name
 
 
 @pytest.fixture(scope="module")
