@@ -99,6 +99,11 @@ def applies(name: str, value: str) -> Event:
     return event
 
 
+def replaces(server: ApiServer, key: Key) -> None:
+    server.delete(key)
+    server.apply(key.name, "v3")
+
+
 def loses_events(world: World) -> None:
     world.server.lose_events()
 
@@ -106,6 +111,7 @@ def loses_events(world: World) -> None:
 EVENTS: dict[str, Event] = {
     **{f"{name} becomes {value}": applies(name, value) for name in NAMES for value in ("v1", "v2")},
     **{f"{name} is deleted": on(name, ApiServer.delete) for name in NAMES},
+    **{f"{name} is replaced": on(name, replaces) for name in NAMES},
     **{f"{name} gets a label": on(name, lambda server, key: server.label(key, touched="yes")) for name in NAMES},
     **{f"a person calls for {name}": on(name, lambda server, key: server.annotate(key, force="yes")) for name in NAMES},
     "the watch lags": sets("server", "watch_lags", True),
@@ -116,6 +122,7 @@ EVENTS: dict[str, Event] = {
     "answers are lost": sets("server", "loses_answers", True),
     "answers arrive": sets("server", "loses_answers", False),
     "calls take long": sets("server", "latency", 2.0),
+    "calls take a moment": sets("server", "latency", 0.4),
     "calls take no time": sets("server", "latency", 0.0),
     "passes meet a bug": sets("mirror", "bug", True),
     "passes have nothing to say": sets("mirror", "quiet", Again(2)),
@@ -132,17 +139,18 @@ END = [
     "passes go well",
     "passes want to rest",
 ]
-pauses = st.sampled_from([0.0, 0.0, 0.3, 0.5, 1.0, 1.7, 5.0, 40.0])
+pauses = st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0, 1.7, 5.0, 40.0])
 
 
-@settings(max_examples=80, deadline=None)
-@given(story=st.lists(st.tuples(pauses, st.sampled_from(list(EVENTS))), max_size=25))
+@settings(max_examples=100, deadline=None)
+@given(story=st.lists(st.tuples(pauses, st.sampled_from(list(EVENTS))), min_size=20, max_size=40))
 def test_all_that_was_wanted_comes_true(story: list[tuple[float, str]]) -> None:
     run(tell(story))
 
 
 async def tell(story: list[tuple[float, str]]) -> None:
     world = World(VirtualClock(asyncio.get_running_loop()))
+    EVENTS["calls take a moment"](world)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(world.operator.loop.work())
         inventory = tasks.create_task(world.inventory.keep())
