@@ -54,9 +54,9 @@ def _is_skipped(scene: Scene, *, annotation: str) -> None:
     scene.becomes_ready()
 
     scene.resources.annotate(NAME, {annotation: "skip"})
-    _rests(scene)
+    _rests(scene, by=f"the annotation {annotation}")
     scene.edit(comment="two")
-    _rests(scene)
+    _rests(scene, by=f"the annotation {annotation}")
     assert scene.calls_within(9) == []
     scene.resources.annotate(NAME, {annotation: None})
 
@@ -68,12 +68,12 @@ for _annotation in ("atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-r
     stories.add(f"the annotation {_annotation} stops all calls", partial(_is_skipped, annotation=_annotation))
 
 
-def _rests(scene: Scene) -> None:
+def _rests(scene: Scene, by: str = "spec.suspend") -> None:
     body = scene.resources.wait(
         NAME, lambda body: observed(body) and ready(body)["reason"] == "Suspended", says="suspended"
     )
     assert ready(body)["status"] == "False"
-    assert "Suspended by spec.suspend or an annotation" in ready(body)["message"]
+    assert ready(body)["message"] == f"Suspended by {by}: Atlas is neither read nor changed until that is taken back."
     assert condition(body, "Reconciling") is None, told(body)
     assert condition(body, "Stalled") is None, told(body)
 

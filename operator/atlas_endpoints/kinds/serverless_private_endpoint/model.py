@@ -91,9 +91,9 @@ class ObjectMeta(BaseModel):
             raise InvalidSpecError(problems("metadata", error)) from None
 
     @property
-    def skip(self) -> bool:
-        """An annotation asks to leave Atlas alone; letter case and stray blanks are forgiven, since a miss would write."""
-        return any(self.annotations.get(name, "").strip().lower() == "skip" for name in POLICY_ANNOTATIONS)
+    def skips(self) -> tuple[str, ...]:
+        """The annotations that ask to leave Atlas alone; letter case and stray blanks are forgiven, since a miss would write."""
+        return tuple(name for name in POLICY_ANNOTATIONS if self.annotations.get(name, "").strip().lower() == "skip")
 
     @property
     def reconcile_request(self) -> str | None:
@@ -141,9 +141,10 @@ class ServerlessPrivateEndpoint(BaseModel):
         return reference.name if reference else None
 
     @property
-    def suspended(self) -> bool:
-        """No call to Atlas may be made: ``spec.suspend``, or an annotation with ``skip``."""
-        return self.spec.suspend or self.metadata.skip
+    def suspended_by(self) -> tuple[str, ...]:
+        """What forbids every call to Atlas, if anything: ``spec.suspend``, and annotations with ``skip``."""
+        annotations = tuple(f"the annotation {name}" for name in self.metadata.skips)
+        return ("spec.suspend", *annotations) if self.spec.suspend else annotations
 
 
 def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:

@@ -142,7 +142,7 @@ class Reconciler:
         except InvalidSpecError as error:
             self.forget(key)
             return failures.of_invalid_spec(error, generation, status, now)
-        if resource.suspended:
+        if resource.suspended_by:
             self.forget(key)
             return _suspended(resource, status)
         try:
@@ -377,7 +377,7 @@ def _suspended(resource: ServerlessPrivateEndpoint, previous: Status) -> Outcome
         generation=resource.metadata.generation,
         verdict=Verdict(
             Reason.SUSPENDED,
-            "Suspended by spec.suspend or an annotation: Atlas is neither read nor changed.",
+            f"Suspended by {' and '.join(resource.suspended_by)}: Atlas is neither read nor changed until that is taken back.",
             Rest(),
         ),
         applied=conclusions.confirmed_so_far(resource, previous),

@@ -27,6 +27,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 from support.cases import Case, cases, manifest
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+OURS, MONGODBS = "atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-reconciliation-policy"
 
 
 def body_of(manifest: Any, **metadata: Any) -> dict[str, Any]:
@@ -157,29 +158,29 @@ class TestDesired:
 
 class TestAnnotations:
     @pytest.mark.parametrize(
-        ("suspend", "annotations", "suspended"),
+        ("suspend", "annotations", "by"),
         [
-            pytest.param(False, {}, False, id="nothing said: not suspended"),
-            pytest.param(True, {}, True, id="the spec suspends"),
-            pytest.param(False, {"atlas-endpoints.dev/reconcile-policy": "skip"}, True, id="the annotation suspends"),
+            pytest.param(False, {}, (), id="nothing said: not suspended"),
+            pytest.param(True, {}, ("spec.suspend",), id="the spec suspends"),
+            pytest.param(False, {OURS: "skip"}, (f"the annotation {OURS}",), id="the annotation suspends"),
+            pytest.param(False, {MONGODBS: "skip"}, (f"the annotation {MONGODBS}",), id="MongoDB's name works too"),
+            pytest.param(False, {OURS: " Skip\n"}, (f"the annotation {OURS}",), id="a careless skip is a skip"),
+            pytest.param(False, {OURS: "manage"}, (), id="another value is none"),
+            pytest.param(True, {OURS: "manage"}, ("spec.suspend",), id="it does not undo the spec"),
             pytest.param(
-                False, {"mongodb.com/atlas-reconciliation-policy": "skip"}, True, id="MongoDB's name works too"
+                True,
+                {MONGODBS: "skip", OURS: "skip"},
+                ("spec.suspend", f"the annotation {OURS}", f"the annotation {MONGODBS}"),
+                id="all that suspends is named",
             ),
             pytest.param(
-                False, {"atlas-endpoints.dev/reconcile-policy": " Skip\n"}, True, id="a careless skip is a skip"
-            ),
-            pytest.param(False, {"atlas-endpoints.dev/reconcile-policy": "manage"}, False, id="another value is none"),
-            pytest.param(
-                True, {"atlas-endpoints.dev/reconcile-policy": "manage"}, True, id="it does not undo the spec"
-            ),
-            pytest.param(
-                False, {"example.com/reconcile-policy": "skip"}, False, id="a stranger's annotation says nothing"
+                False, {"example.com/reconcile-policy": "skip"}, (), id="a stranger's annotation says nothing"
             ),
         ],
     )
-    def test_suspended(self, suspend: bool, annotations: dict[str, str], suspended: bool) -> None:
+    def test_what_suspends_it(self, suspend: bool, annotations: dict[str, str], by: tuple[str, ...]) -> None:
         body = body_of(manifest("AWS", {"suspend": suspend}), annotations=annotations)
-        assert ServerlessPrivateEndpoint.parse(body).suspended is suspended
+        assert ServerlessPrivateEndpoint.parse(body).suspended_by == by
 
     @pytest.mark.parametrize(
         ("annotations", "token"),
