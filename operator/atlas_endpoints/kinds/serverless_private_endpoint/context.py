@@ -51,7 +51,7 @@ class Context:
         forced: whether a person asked for a fresh attempt.
         in_doubt: whether a write may still be applied whose answer was lost.
         refusal: what Atlas has refused.
-        contacted: whether anything was ever sent or confirmed.
+        contacted: whether anything was ever confirmed, as far as is remembered.
         corrections: of drift, earlier ones, the oldest first.
         correct_drift: whether drift is corrected or only reported.
         sync_interval: how often the endpoint is looked at.
@@ -121,7 +121,7 @@ def gather(
         forced=forced(resource, previous),
         in_doubt=in_doubt,
         refusal=_refusal(previous),
-        contacted=applied is not None or bool(previous.history),
+        contacted=applied is not None or any(entry.result == APPLIED for entry in previous.history),
         corrections=[
             Correction(entry.time, frozenset(entry.fields))
             for entry in reversed(previous.history)

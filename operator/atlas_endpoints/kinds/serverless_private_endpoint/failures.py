@@ -131,25 +131,22 @@ def of_atlas(
         differences: that are known to remain.
         applied: what Atlas has confirmed, as of now.
     """
-    held = error.retry is AtlasRetry.WHEN_DUE
     if isinstance(error, NotLeaderError):
         return quiet(generation, Retry())
-    if held and error.reason == Reason.PENDING:
+    if error.reason == Reason.PENDING:
         return quiet(generation, Again(error.retry_after or HELD_LOOK))
-    reason = Reason(error.reason)
+    reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     since = failing_since(previous, reason=reason, generation=generation, now=now)
-    message, failure = (
-        error.message,
-        Failure(
-            since=since,
-            operation=error.operation,
-            retryable=error.retry is AtlasRetry.BACKOFF or (held and reason not in CURED_BY_CREDENTIALS),
-            http_status=error.http_status,
-            error_code=error.error_code,
-            detail=error.detail,
-            fields=refused,
-        ),
+    failure = Failure(
+        since=since,
+        operation=error.operation,
+        retryable=error.retry is AtlasRetry.BACKOFF or (held and reason not in CURED_BY_CREDENTIALS),
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
+        fields=refused,
     )
+    message = error.message
     if failure.retryable or held:
         message, failure = _first_words(reason, message, failure, generation, previous)
     following = _within_grace(_next(error, reason), reason, since, now=now, grace=grace)

@@ -72,6 +72,7 @@ def says(status: Status, *, reason: Reason, generation: int) -> bool:
 
 
 def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[HistoryEntry, ...]:
+    """Add what was sent, unless it failed just as the attempt before: retries write nothing, and push nothing out."""
     if outcome.sent is None:
         return previous.history
     newest = HistoryEntry(
@@ -81,6 +82,9 @@ def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[History
         fields=tuple(outcome.sent.fields),
         result=outcome.sent.result,
     )
+    before = previous.history[0].model_copy(update={"time": newest.time}) if previous.history else None
+    if newest == before and not outcome.sent.confirmed:
+        return previous.history
     return (newest, *previous.history)[:HISTORY_LIMIT]
 
 
@@ -195,7 +199,7 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
         return Finding("False", "UpdateRejected", verdict.message)
     if verdict.reason is Reason.DRIFTED:
         return Finding("False", "DriftDetected", verdict.message)
-    if outcome.failure is not None:
+    if outcome.failure is not None and outcome.endpoint is None:
         return Finding("Unknown", verdict.reason, "The endpoint could not be compared with the spec; see Ready.")
     if verdict.differences:
         names = ", ".join(each.field for each in verdict.differences)

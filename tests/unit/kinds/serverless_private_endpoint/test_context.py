@@ -111,8 +111,17 @@ class TestGather:
         assert found.confirmed_at == NOW - seconds(5)
         assert found.contacted
 
-    def test_it_was_in_contact_though_nothing_counts_as_confirmed(self) -> None:
-        assert context(Status(observed_generation=3, history=(entry(5, COMMENT, result="Unknown"),))).contacted
+    @pytest.mark.parametrize(
+        ("result", "contacted"),
+        [
+            pytest.param("Applied", True, id="an earlier one was confirmed, though nothing counts any more"),
+            pytest.param("Unknown: AtlasUnavailable", False, id="the answer to the first one was lost"),
+            pytest.param("Rejected: INVALID_ATTRIBUTE", False, id="the first one was refused"),
+        ],
+    )
+    def test_whether_it_was_ever_in_contact(self, result: str, contacted: bool) -> None:
+        status = Status(observed_generation=3, history=(entry(5, COMMENT, result=result),))
+        assert context(status).contacted is contacted
 
     def test_when_each_field_was_confirmed_last(self) -> None:
         history = (

@@ -162,6 +162,7 @@ TABLE: Mapping[str, Row] = {
     "429 of the token endpoint": limited(token(429, {"errorCode": "RATE_LIMITED"}), Retry()),
     "too many tokens": limited(token(403, {"error": "access_denied"}), Retry()),
     "held back, since Atlas limits the rate": limited(held("RateLimited", 42), Again(42)),
+    "held back without being told for how long": limited(held("RateLimited", 0), Again(1)),
     "the role is too weak": cured(write(401, "USER_UNAUTHORIZED"), Reason.MISSING_ROLE, "NotAllowed"),
     "403": cured(write(403, "ACCESS_FORBIDDEN"), Reason.MISSING_ROLE, "NotAllowed"),
     "the project is not visible": cured(read(401, "NOT_IN_GROUP"), Reason.PROJECT_NOT_FOUND, "Verified"),
@@ -200,7 +201,7 @@ TABLE: Mapping[str, Row] = {
 QUIET: Mapping[str, tuple[AtlasError, Next]] = {
     "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Retry()),
     "another call finds out whether the credentials work": (held("Pending", 2), Again(2)),
-    "held back without being told for how long": (held("Pending", 0), Again(1)),
+    "another call finds that out, nobody knows for how long": (held("Pending", 0), Again(1)),
 }
 
 
@@ -311,6 +312,10 @@ class TestFirstWords:
         assert status.last_error is not None
         assert (status.last_error.since, status.last_error.error_code) == (NOON, "CLUSTER_NOT_FOUND")
 
+    def test_there_are_none_in_a_status_without_an_error(self) -> None:
+        before = written(Status(), after(read(503), Status(), NOON), NOON).model_copy(update={"last_error": None})
+        assert written(before, after(read(503), before, NOON), NOON).last_error is not None
+
     def test_the_time_of_the_first_failure_is_kept_to_the_second(self) -> None:
         begun = NOON + timedelta(microseconds=1)
         status = written(Status(), after(read(503), Status(), begun), begun)
@@ -322,6 +327,7 @@ class TestGrace:
     def test_it_ends_to_the_second(self) -> None:
         error = read(404, "SERVERLESS_INSTANCE_NOT_FOUND")
         status = written(Status(), after(error, Status(), NOON), NOON)
+        assert after(error, status, NOON + GRACE - timedelta(seconds=1)).next == Again(1)
         for late, expected in (
             (GRACE - timedelta(microseconds=1), "Reconciling"),
             (GRACE, "Stalled"),
@@ -410,6 +416,8 @@ class TestInvalidSpec:
         assert ready.reason == "InvalidSpec"
         assert "spec.comment: Too long; spec.endpointId: Required value: add it" in ready.message
         assert "CRD" in ready.message
+        assert status.last_error is not None
+        assert (status.last_error.operation, status.last_error.retryable) == ("validate", False)
         assert pair(status) == "Stalled"
 
     def test_many_problems_fit(self) -> None:
@@ -427,6 +435,8 @@ class TestBug:
         assert ready is not None
         assert ready.reason == "InternalError"
         assert "ValueError" in ready.message
+        assert status.last_error is not None
+        assert (status.last_error.operation, status.last_error.retryable) == ("reconcile", True)
         assert "a secret" not in json.dumps(status.to_json())
 
     def test_it_keeps_what_was_confirmed(self) -> None:
@@ -509,6 +519,7 @@ class TestSettled:
         assert failures.is_settled(before, 2) is settled
         assert not failures.is_settled(before, 3)
         assert not failures.is_settled(Status(), 2)
+        assert not failures.is_settled(Status(observed_generation=2), 2)
 
     def test_a_quiet_outcome_says_nothing(self) -> None:
         before = render(Status(), after(read(503), Status(), NOON), now=NOON, grace=GRACE)

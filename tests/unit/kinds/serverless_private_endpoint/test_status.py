@@ -234,6 +234,11 @@ class TestSynced:
             ),
             pytest.param([failed()], ("Unknown", "AtlasUnavailable"), id="it could not be compared"),
             pytest.param(
+                [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)],
+                ("False", "MissingRole"),
+                id="it was compared and could not be changed",
+            ),
+            pytest.param(
                 [outcome(sent=sent()), failed(Reason.SUSPENDED, failure=None, generation=2)],
                 ("True", "Updated"),
                 id="suspended: as it was",
@@ -343,6 +348,14 @@ class TestWhatStays:
         before = after(outcome(Reason.DRIFTED, DIFFERENCE))
         assert then(before, failed()).drift == before.drift != ()
 
+    def test_drift_that_a_failure_knows_of_is_told(self) -> None:
+        before = after(outcome(Reason.DRIFTED, DIFFERENCE))
+        refused = failed(
+            Reason.UPDATE_REJECTED,
+            verdict=Verdict(Reason.UPDATE_REJECTED, "No.", Rest(), (Difference(ID, "vpce-1", None),)),
+        )
+        assert [each.field for each in then(before, refused).drift] == [ID]
+
     def test_drift_of_an_older_spec_goes(self) -> None:
         before = after(outcome(Reason.DRIFTED, DIFFERENCE))
         assert then(before, failed(generation=2)).drift == ()
@@ -383,6 +396,27 @@ class TestWhatWasSent:
         status = then(after(outcome(sent=sent())), failed(sent=sent(result)))
         assert status.last_applied_time == NOON
         assert [each.result for each in status.history] == [result, "Applied"]
+
+    def test_attempts_that_fail_alike_are_told_once(self) -> None:
+        attempt = failed(sent=sent("Unknown: AtlasUnavailable"))
+        status = after(outcome(sent=sent()), attempt)
+        assert then(status, attempt, attempt) == status
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            pytest.param(failed(sent=sent("Rejected: INVALID_ATTRIBUTE")), id="it fails in another way"),
+            pytest.param(failed(sent=sent("Unknown: AtlasUnavailable", ID)), id="it carries something else"),
+            pytest.param(failed(generation=2, sent=sent("Unknown: AtlasUnavailable")), id="it is for another spec"),
+        ],
+    )
+    def test_an_attempt_that_differs_from_the_one_before_is_told(self, other: Outcome) -> None:
+        status = then(after(failed(sent=sent("Unknown: AtlasUnavailable"))), other)
+        assert [each.time for each in status.history] == [LATER, NOON]
+
+    def test_each_confirmed_change_is_told(self) -> None:
+        status = then(after(outcome(sent=sent())), outcome(sent=sent()))
+        assert [each.time for each in status.history] == [LATER, NOON]
 
 
 class TestWhatIsConfirmed:
@@ -434,6 +468,10 @@ class TestSince:
     def test_a_failure_that_was_over_is_a_new_one(self) -> None:
         status = after(failed(), outcome())
         assert failing_since(status, reason=Reason.ATLAS_UNAVAILABLE, generation=1, now=LATER) == LATER
+
+    def test_what_was_no_failure_before_begins_now(self) -> None:
+        stored_otherwise = after(outcome(Reason.UPDATE_REJECTED, DIFFERENCE))
+        assert failing_since(stored_otherwise, reason=Reason.UPDATE_REJECTED, generation=1, now=LATER) == LATER
 
     def test_says(self) -> None:
         status = after(failed())
