@@ -218,9 +218,9 @@ class TestPriorities:
         assert story.due() == ["edit", "routine"]
 
     def test_a_routine_key_that_is_edited_moves_up(self, story: Story) -> None:
-        for key in ("a", "b", "c"):
+        for key in ("first", "a", "b", "c"):
             story.queue.add(key)
-        assert len(story.queue) == 3
+        assert story.take() == "first"
         story.queue.add("c", urgent=True)
         assert story.due() == ["c", "a", "b"]
 
@@ -292,6 +292,9 @@ class TestLanes:
         story.queue.add("moved", lane="new", urgent=True)
         story.pass_time(0)
         assert story.queue.running == 2
+        for key in ("a", "moved"):
+            story.queue.done(key)
+        assert story.due() == [], "it does not stand in the old lane as well"
 
     @limited_to(1)
     def test_a_key_that_changed_its_lane_while_it_ran_comes_back_in_the_new_one(self, story: Story) -> None:
@@ -342,9 +345,10 @@ class TestLanes:
 
 class TestForgetting:
     def test_a_forgotten_key_is_not_handed_out_whether_it_was_due_or_not(self, story: Story) -> None:
+        story.queue.add("first")
         story.queue.add("due")
         story.queue.add("later", delay=5)
-        assert len(story.queue) == 1
+        assert story.take() == "first"
         story.queue.forget("due")
         story.queue.forget("later")
         story.queue.forget("never heard of")
