@@ -117,8 +117,8 @@ class Operator:
 
     def gone(self, key: Key, uid: str) -> None:
         """Take in that an object is not there any more."""
-        self._controller.gone(key, uid)
-        self._queue.forget(key)
+        if self._controller.gone(key, uid):
+            self._loop.forget(key)
 
     def deleted(self, body: Mapping[str, Any]) -> None:
         """Take in the event of a deletion."""
@@ -173,7 +173,8 @@ class Operator:
             await asyncio.wait({*tasks, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
             logger.info("Stopping: finishing what is under way")
             self._queue.close()
-            await asyncio.wait({workers}, timeout=DRAIN)
+            if self._inventory.complete.is_set():  # else nothing is under way
+                await asyncio.wait({workers}, timeout=DRAIN)
         finally:
             for task in (tasks[1], workers, stopping):
                 task.cancel()
@@ -197,7 +198,7 @@ class Operator:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
-        self._queue.add(key, lane=_lane(body), urgent=True)
+        self._queue.add(key, lane=_lane(body), urgent=_is_waited_for(body))
 
     def _bring_back(self, key: Key) -> None:
         body = self._store.get(key)
@@ -284,3 +285,9 @@ def _lane(body: Body) -> str:
     """Tell whose share of the workers a resource uses: that of its Secret, or of the operator's."""
     reference = body.get("spec", {}).get("credentialsSecretRef") or {}
     return f"{body['metadata']['namespace']}/{reference['name']}" if "name" in reference else ""
+
+
+def _is_waited_for(body: Body) -> bool:
+    """Tell a change that somebody waits for from what is merely seen for the first time, as all is after a restart."""
+    observed = body.get("status", {}).get("observedGeneration")
+    return observed != body["metadata"].get("generation") or bool(watched_annotations(body))

@@ -1,11 +1,13 @@
 """What can go wrong between us and the Kubernetes API, without its client's exceptions. Pure."""
 
+from atlas_endpoints.engine.outcome import TemporaryError
+
 
 class NoClusterError(Exception):
     """Nothing says where the API server is, or what says so cannot be read."""
 
 
-class ClusterUnavailableError(Exception):
+class ClusterUnavailableError(TemporaryError):
     """The API server could not be reached, or did not answer as it should; heals by itself."""
 
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, assert_never
 
 from atlas_endpoints.engine import backoff
 from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry, TemporaryError
 from atlas_endpoints.engine.workqueue import Queue
 
 K = TypeVar("K", bound=Hashable)
@@ -88,6 +88,8 @@ class Loop(Generic[K]):
             # Not this worker was cancelled but something that the pass waited for. Going on as if it were us would end
             # the worker without a word, with the key in its hands for ever.
             logger.exception("A pass waited for what was cancelled; it will be tried again", extra={"key": str(key)})
+        except TemporaryError as error:
+            logger.warning("A pass failed; it will be tried again: %s", error, extra={"key": str(key)})
         except Exception:
             logger.exception("A pass failed; it will be tried again", extra={"key": str(key)})
         return Retry()

@@ -32,3 +32,10 @@ class Retry:
 
 
 Next: TypeAlias = Rest | Again | Retry
+
+
+class TemporaryError(Exception):
+    """A pass could not be finished for a reason that is expected to pass, such as an API server that is away.
+
+    It is retried like any other error, and logged in one line, since a traceback would tell nothing.
+    """

@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from atlas_endpoints.engine.loop import Loop
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry, TemporaryError
 from atlas_endpoints.engine.workqueue import Queue
 from support.virtual_time import VirtualClock
 
@@ -281,3 +281,23 @@ class TestForgetting:
             await asyncio.sleep(1000)
             assert work.began["a"] == [0]
             assert not work.loop._failures
+
+
+class TestWhatTheLogSays:
+    @pytest.mark.parametrize(
+        ("error", "traceback"),
+        [(TemporaryError("the API server is away"), False), (ZeroDivisionError("a defect"), True)],
+        ids=["what is expected to pass takes one line", "a defect comes with its traceback"],
+    )
+    async def test_a_failed_pass_is_told(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture, error: Exception, traceback: bool
+    ) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(error)
+            work.queue.add("a")
+            await asyncio.sleep(0.1)
+            work.loop.forget("a")
+
+        record = caplog.records[0]
+        assert (record.exc_info is not None) == traceback
+        assert str(error) in caplog.text
