@@ -89,7 +89,7 @@ def contexts(draw: st.DrawFn) -> Context:
     )
 
 
-many = settings(max_examples=100, deadline=None)
+many = settings(max_examples=60, deadline=None)
 
 
 @many
