@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 import aiohttp
-from kubernetes.aio.client.exceptions import ApiException, OpenApiException
+from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 
@@ -33,8 +33,8 @@ async def call(request: Awaitable[T]) -> T:
         if error.status is not None and 400 <= error.status < 500 and error.status != 429:  # noqa: PLR2004  # HTTP's classes
             raise
         raise ClusterUnavailableError(f"The API server answered {error.status} {error.reason}.") from error
-    except (OpenApiException, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise ClusterUnavailableError(f"The API server cannot be reached: {type(error).__name__}.") from error
-    except (ValueError, AttributeError, TypeError):
+    except ValueError:
         # No JSON, or not the object that was asked for. Not chained: pydantic's errors quote what they were given.
         raise ClusterUnavailableError("The answer of the API server is not what was asked for.") from None

@@ -91,7 +91,7 @@ class StatusWriter:
         try:
             answer = await call(request)
         except ApiException as error:
-            if error.status == NOT_FOUND:
+            if _is_gone(error) or _is_not_served(error):
                 return None
             raise ClusterUnavailableError(_refusal(error)) from error
         items = _body(answer).get("items")
@@ -110,6 +110,11 @@ def _body(answer: object) -> Body:
 def _is_gone(error: ApiException) -> bool:
     """Tell an object that is gone from a path that is not served: only the former is answered with a ``Status``."""
     return error.status == NOT_FOUND and _status(error).get("kind") == "Status"
+
+
+def _is_not_served(error: ApiException) -> bool:
+    """Tell that no CRD is there for the path from the words of somebody else, such as a proxy's page."""
+    return error.status == NOT_FOUND and str(error.body).strip() == "404 page not found"
 
 
 def _is_changed(error: ApiException) -> bool:

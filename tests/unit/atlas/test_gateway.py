@@ -1,0 +1,226 @@
+"""The operations over shared observations: what each call sends, and what its end means for what is remembered."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.atlas.answers import Answer, Deprecation
+from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasHeldError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    EndpointAbsentError,
+    NotLeaderError,
+    UpdateRejectedError,
+)
+from atlas_endpoints.atlas.gateway import UNUSED, Gateway
+from atlas_endpoints.atlas.snapshots import DOUBT, Instance
+from atlas_endpoints.atlas.throttle import Throttle
+from atlas_endpoints.atlas.throttled_client import ThrottledClient
+
+PROJECT = "5f7cac1adf5d6c6306f4b283"
+ENDPOINT = "6f7cac1adf5d6c6306f4b283"
+ENDPOINTS = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/orders/endpoint"
+ALICE, BOB = ServiceAccount("mdb_sa_id_alice", "secret-1"), ApiKey("abcdefgh", "secret-2")
+
+
+@dataclass
+class Atlas:
+    """Holds one endpoint; answers when it is let, and fails when it is told to."""
+
+    base_url: str = "https://cloud.mongodb.com"
+    comment: str = "one"
+    calls: list[tuple[str, str, Any]] = field(default_factory=list)
+    credentials: list[Credentials] = field(default_factory=list)
+    failure: AtlasError | None = None
+    deprecation: Deprecation | None = None
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.let.set()
+
+    async def request(
+        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
+    ) -> Answer:
+        self.calls.append((method, path, json))
+        self.credentials.append(credentials)
+        comment = self.comment
+        await self.let.wait()
+        if self.failure is not None:
+            raise self.failure
+        if isinstance(json, dict):
+            self.comment = comment = json["comment"]
+        endpoint = {"_id": ENDPOINT, "status": "AVAILABLE", "comment": comment}
+        return Answer(200, [endpoint] if path == ENDPOINTS else endpoint, self.deprecation)
+
+
+class World:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.atlas = Atlas()
+        self.gateway = Gateway(ThrottledClient(self.atlas, Throttle(), clock=lambda: self.now), lambda: self.now)
+        self.instance = self.of(ALICE)
+
+    def of(self, credentials: Credentials) -> Instance:
+        return Instance(self.gateway.introduce(credentials), PROJECT, "orders")
+
+    def recall(self) -> str | None:
+        known = self.gateway.recall(self.instance, ENDPOINT, max_age=600.0)
+        return known.comment if known else None
+
+    async def observed(self) -> None:
+        await self.gateway.observe(self.instance, ENDPOINT, max_age=0.0)
+        self.atlas.calls.clear()
+
+    async def update(self, comment: str = "two") -> str | None:
+        answer = await self.gateway.update(self.instance, ENDPOINT, provider_name="AWS", fields={"comment": comment})
+        return answer.comment
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+class TestCredentials:
+    async def test_each_call_is_made_with_what_the_instance_names(self, world: World) -> None:
+        for credentials in (ALICE, BOB):
+            await world.gateway.observe(world.of(credentials), ENDPOINT, max_age=0.0)
+        assert world.atlas.credentials == [ALICE, BOB]
+
+    def test_the_same_have_the_same_name(self, world: World) -> None:
+        assert world.of(ALICE) == world.of(ServiceAccount(ALICE.client_id, ALICE.client_secret))
+        assert world.of(ALICE) != world.of(ServiceAccount(ALICE.client_id, "rotated"))
+
+    async def test_those_that_nobody_uses_any_more_are_dropped(self, world: World) -> None:
+        for number in range(100):
+            world.of(ServiceAccount(ALICE.client_id, f"secret-{number}"))
+        world.now += UNUSED + 1
+        world.of(BOB)
+        assert len(world.gateway._introduced) == 1
+
+    async def test_those_that_only_rounds_use_are_kept(self, world: World) -> None:
+        for number in range(4):
+            world.now += UNUSED * 0.6
+            world.of(ServiceAccount("another", f"{number}"))
+            await world.observed()
+        assert await world.update() == "two"
+
+
+class TestReading:
+    async def test_a_look_lists_the_instance(self, world: World) -> None:
+        seen = await world.gateway.observe(world.instance, ENDPOINT, max_age=5.0)
+        assert seen is not None
+        assert seen.comment == "one"
+        assert world.atlas.calls == [("GET", ENDPOINTS, None)]
+
+    async def test_what_a_list_announces_is_remembered(self, world: World) -> None:
+        world.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
+        await world.observed()
+        assert world.gateway.deprecation(world.instance) == world.atlas.deprecation
+
+    async def test_a_get_reads_past_all_memory_and_is_remembered(self, world: World) -> None:
+        await world.observed()
+        world.atlas.comment = "changed"
+        assert (await world.gateway.get(world.instance, ENDPOINT)).comment == "changed"
+        assert world.atlas.calls == [("GET", f"{ENDPOINTS}/{ENDPOINT}", None)]
+        assert world.recall() == "changed"
+
+    async def test_a_get_that_overlaps_with_a_write_does_not_undo_it(self, world: World) -> None:
+        await world.observed()
+        world.atlas.let.clear()
+        getting = asyncio.create_task(world.gateway.get(world.instance, ENDPOINT))
+        await asyncio.sleep(0)
+        updating = asyncio.create_task(world.update())
+        await asyncio.sleep(0)
+        reads_before, world.atlas.let = world.atlas.let, asyncio.Event()
+        reads_before.set()
+        await updating
+        await getting
+        assert world.recall() == "two"
+
+    async def test_absence_is_the_callers_to_judge(self, world: World) -> None:
+        await world.observed()
+        world.atlas.failure = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
+        with pytest.raises(EndpointAbsentError):
+            await world.gateway.get(world.instance, ENDPOINT)
+
+
+class TestWriting:
+    async def test_a_patch_carries_what_changes_and_the_provider(self, world: World) -> None:
+        await world.observed()
+        assert await world.update() == "two"
+        assert world.atlas.calls == [("PATCH", f"{ENDPOINTS}/{ENDPOINT}", {"providerName": "AWS", "comment": "two"})]
+
+    async def test_its_answer_is_remembered_as_the_newest_truth(self, world: World) -> None:
+        await world.observed()
+        await world.update()
+        assert world.recall() == "two"
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            AtlasUnavailableError("No answer.", operation="update", unknown_outcome=True),
+            AtlasUnavailableError("503", operation="update", http_status=503, unknown_outcome=True),
+        ],
+        ids=["no answer", "503"],
+    )
+    async def test_an_unknown_fate_destroys_what_is_remembered(self, world: World, failure: AtlasError) -> None:
+        await world.observed()
+        world.atlas.failure = failure
+        with pytest.raises(AtlasUnavailableError):
+            await world.update()
+        assert world.recall() is None
+        assert world.gateway.doubted_for(world.instance, ENDPOINT) == pytest.approx(DOUBT)
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            UpdateRejectedError("Refused.", operation="update", http_status=400),
+            NotLeaderError("Another replica leads.", operation="update"),
+            AtlasUnavailableError("Refused connection.", operation="update"),
+        ],
+        ids=["refused", "not the leader", "never sent"],
+    )
+    async def test_a_write_that_surely_changed_nothing_leaves_it(self, world: World, failure: AtlasError) -> None:
+        await world.observed()
+        world.atlas.failure = failure
+        with pytest.raises(type(failure)):
+            await world.update()
+        assert world.recall() == "one"
+        assert world.gateway.doubted_for(world.instance, ENDPOINT) is None
+
+    async def test_a_write_that_is_held_back_is_no_write(self, world: World) -> None:
+        await world.observed()
+        world.atlas.failure = CredentialsInvalidError("Revoked.", operation="update", http_status=401)
+        with pytest.raises(CredentialsInvalidError):
+            await world.update()
+        world.atlas.calls.clear()
+        with pytest.raises(AtlasHeldError):
+            await world.update()
+        assert not world.atlas.calls
+        assert world.recall() == "one"
+        assert world.gateway.doubted_for(world.instance, ENDPOINT) is None
+
+    async def test_nobody_knows_how_far_a_cancelled_write_came(self, world: World) -> None:
+        await world.observed()
+        world.atlas.let.clear()
+        updating = asyncio.create_task(world.update())
+        await asyncio.sleep(0)
+        updating.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await updating
+        assert world.recall() is None
+        assert world.gateway.doubted_for(world.instance, ENDPOINT) == pytest.approx(DOUBT)
+
+    async def test_a_field_that_no_patch_can_carry_is_not_sent(self, world: World) -> None:
+        await world.observed()
+        with pytest.raises(ValueError, match="status"):
+            await world.gateway.update(world.instance, ENDPOINT, provider_name="AWS", fields={"status": "AVAILABLE"})
+        assert not world.atlas.calls
+        assert world.recall() == "one"

@@ -1,0 +1,210 @@
+"""Writing status and reading objects: exactly this version of exactly this object, or the right error."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.cluster import calls
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.writer import StatusWriter
+from atlas_endpoints.engine.controller import ConflictError, GoneError
+from atlas_endpoints.engine.store import Key
+from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, serving, status_of
+
+STATUS = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}
+DB = Key("shop", "db")
+
+
+class World:
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.writer = StatusWriter(server.api())
+
+    @property
+    def status(self) -> Any:
+        return self.server.resources[DB]["status"]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with serving() as server:
+        world = World(server)
+        yield world
+        await world.writer._objects.api_client.close()
+
+
+class TestWriting:
+    async def test_the_status_of_this_version_is_replaced(self, world: World) -> None:
+        body = world.server.put("shop", "db", comment="one")
+        after = await world.writer.write(body, STATUS)
+        assert world.status == STATUS
+        assert after["status"] == STATUS
+        assert after["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]
+
+    async def test_it_is_one_json_patch_with_its_tests_under_our_name(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        await world.writer.write(body, STATUS)
+        (request,) = world.server.requests
+        assert (request.method, request.path) == (
+            "PATCH",
+            f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints/db/status",
+        )
+        assert request.headers["Content-Type"] == JSON_PATCH
+        assert request.query == {"fieldManager": "atlas-endpoints"}
+        assert request.body == [
+            {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]},
+            {"op": "add", "path": "/status", "value": STATUS},
+        ]
+
+    async def test_an_object_that_has_changed_is_not_written_to(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        world.server.touch("shop", "db")
+        with pytest.raises(ConflictError):
+            await world.writer.write(body, STATUS)
+        assert world.status == {"observedGeneration": -1}
+
+    async def test_a_namesake_is_not_written_to(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        version = body["metadata"]["resourceVersion"]
+        world.server.put("shop", "db")
+        world.server.resources[DB]["metadata"]["resourceVersion"] = version
+        with pytest.raises(ConflictError):
+            await world.writer.write(body, STATUS)
+        assert world.status == {"observedGeneration": -1}
+
+    async def test_an_object_that_is_gone_is_gone(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        del world.server.resources[DB]
+        with pytest.raises(GoneError):
+            await world.writer.write(body, STATUS)
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [
+            (Answer(409, status_of(409, "Conflict", "the object has been modified")), ConflictError),
+            (Answer(422, status_of(422, "Invalid", "the server rejected our request")), ConflictError),
+            (Answer(422, status_of(422, "Invalid", "no details") | {"details": None}), ConflictError),
+            (Answer(404, status_of(404, "NotFound", "not found")), GoneError),
+        ],
+        ids=["409", "422 without causes", "422 without details", "404"],
+    )
+    async def test_answers_that_speak_of_the_object(self, world: World, answer: Answer, error: type[Exception]) -> None:
+        body = world.server.put("shop", "db")
+        world.server.answers.append(answer)
+        with pytest.raises(error):
+            await world.writer.write(body, STATUS)
+
+    async def test_a_status_that_the_schema_refuses_is_no_conflict(self, world: World) -> None:
+        """To render it anew on a fresh object would bring up the same, again and again."""
+        body = world.server.put("shop", "db")
+        causes = [{"reason": "FieldValueTooLong", "message": "Too long", "field": "status.conditions[0].message"}]
+        message = "status.conditions[0].message: Too long: may not be more than 1024 bytes"
+        world.server.answers.append(Answer(422, status_of(422, "Invalid", message, causes=causes)))
+        with pytest.raises(ClusterUnavailableError, match=r"422 .*status\.conditions\[0\]\.message: Too long"):
+            await world.writer.write(body, STATUS)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(500, status_of(500, "InternalError", "etcd")),
+            Answer(429, status_of(429, "TooManyRequests", "storage is (re)initializing")),
+            Answer(403, status_of(403, "Forbidden", "patch is forbidden")),
+            Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+            Answer(404, "404 page not found", "text/plain"),
+            Answer(404, "<html>", "text/html"),
+            Answer(200, "<html>", "text/html"),
+            Answer(200, '"a word"'),
+            Answer(200, '{"kind": '),
+            RESET,
+        ],
+        ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
+    )
+    async def test_anything_else_is_trouble_with_the_api_server(self, world: World, answer: Answer) -> None:
+        body = world.server.put("shop", "db")
+        world.server.answers.append(answer)
+        with pytest.raises(ClusterUnavailableError):
+            await world.writer.write(body, STATUS)
+        assert len(world.server.requests) == 1, "a write is never sent a second time behind our back"
+
+    async def test_a_write_that_hangs_is_given_up(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(calls, "TIMEOUT", 0.05)
+        body = world.server.put("shop", "db")
+        world.server.answers.append(HANG)
+        with pytest.raises(ClusterUnavailableError):
+            await world.writer.write(body, STATUS)
+
+    async def test_a_long_refusal_is_cut(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        world.server.answers.append(Answer(400, status_of(400, "BadRequest", "x" * 10_000)))
+        with pytest.raises(ClusterUnavailableError) as caught:
+            await world.writer.write(body, STATUS)
+        assert len(str(caught.value)) < 600
+
+
+class TestReading:
+    async def test_an_object_is_given_as_it_is(self, world: World) -> None:
+        body = world.server.put("shop", "db", comment="one")
+        assert await world.writer.read(DB) == body
+
+    async def test_an_object_that_is_gone_is_nothing(self, world: World) -> None:
+        assert await world.writer.read(DB) is None
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(404, "404 page not found", "text/plain"),
+            Answer(404, '"a word"'),
+            Answer(403, status_of(403, "Forbidden", "get is forbidden")),
+            Answer(503, "", "text/plain"),
+            Answer(200, ["no", "object"]),
+        ],
+        ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
+    )
+    async def test_anything_else_is_no_proof_that_it_is_gone(self, world: World, answer: Answer) -> None:
+        world.server.put("shop", "db")
+        world.server.answers.append(answer)
+        with pytest.raises(ClusterUnavailableError):
+            await world.writer.read(DB)
+
+
+class TestListing:
+    async def test_all_namespaces(self, world: World) -> None:
+        bodies = [world.server.put("shop", "db"), world.server.put("warehouse", "db")]
+        assert await world.writer.list(None, "") == bodies
+        assert world.server.calls == [f"GET {RESOURCES}/serverlessprivateendpoints"]
+
+    async def test_one_namespace_with_a_selector(self, world: World) -> None:
+        bodies = [world.server.put("shop", "db")]
+        world.server.put("warehouse", "db")
+        assert await world.writer.list("shop", "team=blue") == bodies
+        (request,) = world.server.requests
+        assert request.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
+        assert request.query["labelSelector"] == "team=blue"
+
+    async def test_an_api_server_that_does_not_know_our_kind_is_told_apart_from_an_empty_one(
+        self, world: World
+    ) -> None:
+        assert await world.writer.list(None, "") == []
+        world.server.serves_the_kind = False
+        assert await world.writer.list(None, "") is None
+        world.server.answers.append(Answer(404, status_of(404, "NotFound", "could not find the requested resource")))
+        assert await world.writer.list(None, "") is None
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(403, status_of(403, "Forbidden", "list is forbidden")),
+            Answer(404, "<html>", "text/html"),
+            Answer(500, "", "text/plain"),
+            Answer(200, {"kind": "Status"}),
+            Answer(200, {"items": ["a word"]}),
+            Answer(200, []),
+        ],
+        ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
+    )
+    async def test_anything_else_is_no_list(self, world: World, answer: Answer) -> None:
+        world.server.answers.append(answer)
+        with pytest.raises(ClusterUnavailableError):
+            await world.writer.list(None, "")
