@@ -39,10 +39,13 @@ class Atlas:
     credentials: list[Credentials] = field(default_factory=list)
     failure: AtlasError | None = None
     deprecation: Deprecation | None = None
-    let: asyncio.Event = field(default_factory=asyncio.Event)
+    held_back: dict[str, asyncio.Event] = field(default_factory=dict)
+    """By method: what its answers wait for; they tell what was true when they were asked."""
 
-    def __post_init__(self) -> None:
-        self.let.set()
+    def hold_back(self, method: str) -> asyncio.Event:
+        """Answer this method only when the event that is given is set."""
+        self.held_back[method] = asyncio.Event()
+        return self.held_back[method]
 
     async def request(
         self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
@@ -50,7 +53,8 @@ class Atlas:
         self.calls.append((method, path, json))
         self.credentials.append(credentials)
         comment = self.comment
-        await self.let.wait()
+        if method in self.held_back:
+            await self.held_back[method].wait()
         if self.failure is not None:
             raise self.failure
         if isinstance(json, dict):
@@ -133,15 +137,12 @@ class TestReading:
 
     async def test_a_get_that_overlaps_with_a_write_does_not_undo_it(self, world: World) -> None:
         await world.observed()
-        world.atlas.let.clear()
+        answer = world.atlas.hold_back("GET")
         getting = asyncio.create_task(world.gateway.get(world.instance, ENDPOINT))
         await asyncio.sleep(0)
-        updating = asyncio.create_task(world.update())
-        await asyncio.sleep(0)
-        reads_before, world.atlas.let = world.atlas.let, asyncio.Event()
-        reads_before.set()
-        await updating
-        await getting
+        await world.update()
+        answer.set()
+        assert (await getting).comment == "one"
         assert world.recall() == "two"
 
     async def test_absence_is_the_callers_to_judge(self, world: World) -> None:
@@ -209,7 +210,7 @@ class TestWriting:
 
     async def test_nobody_knows_how_far_a_cancelled_write_came(self, world: World) -> None:
         await world.observed()
-        world.atlas.let.clear()
+        world.atlas.hold_back("PATCH")
         updating = asyncio.create_task(world.update())
         await asyncio.sleep(0)
         updating.cancel()
