@@ -67,7 +67,7 @@ check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, 
 .PHONY: test
 test: check control-plane ## everything: check, then the operator on a real control plane with the simulator
 	$(call say,integration tests)
-	@$(BIN)/pytest tests/integration -q
+	@$(BIN)/pytest tests/integration -q -n 2 --dist loadfile
 
 .PHONY: demo
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running

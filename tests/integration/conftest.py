@@ -28,8 +28,17 @@ pytest.register_assert_rewrite("integration.bad_input", "support.scenes")  # the
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 
+OBSERVED = ROOT / ".cache" / "observed-objects.jsonl"
+"""Every distinct object that operators of the last run have written, one JSON a line."""
+
 PLACES = 200
 """Projects in the shared Atlas: more than there are tests."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin a new record; the workers of a run that is spread over processes append to the same one."""
+    if not hasattr(session.config, "workerinput"):
+        OBSERVED.unlink(missing_ok=True)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -138,9 +147,9 @@ def observed_objects(request: pytest.FixtureRequest) -> Iterator[None]:
     recorder.stop()
     # Without this label no operator serves a resource: its status was written by the test of the CRD.
     bodies = [body for body in recorder.distinct() if "world" in body["metadata"].get("labels", {})]
-    cache = ROOT / ".cache"
-    cache.mkdir(exist_ok=True)
-    (cache / "observed-objects.jsonl").write_text("".join(json.dumps(body) + "\n" for body in bodies))
+    OBSERVED.parent.mkdir(exist_ok=True)
+    with OBSERVED.open("a") as lines:
+        lines.write("".join(json.dumps(body) + "\n" for body in bodies))
     wrong = [f"{problem}: {json.dumps(body['status'])}" for body in bodies for problem in kstatus.problems(body)]
     assert not wrong, "\n".join(wrong[:20])
 

@@ -1,7 +1,5 @@
 """The main job on a real API server: an edit becomes one PATCH, and what Atlas says lands in the status."""
 
-
-
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.resources import Resources
 
