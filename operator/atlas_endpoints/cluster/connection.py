@@ -89,6 +89,9 @@ class Connection:
         token = await self._configuration.get_api_key_with_prefix("BearerToken")
         if token:
             request.headers["Authorization"] = token
+        if request.session.closed:
+            # By kopf, for the 401 of a call beside this one. In these words it understands, and logs in anew.
+            raise RuntimeError("Session is closed")
         return await handler(request)
 
 

@@ -94,7 +94,6 @@ async def run(
         settings=settings(label_selector),
         clusterwide=not namespaces,
         namespaces=namespaces,
-        standalone=True,
         stop_flag=stop,
         # Without it kopf asks for the name of the user, which a Pod's user id need not have.
         identity="atlas-endpoints",  # type: ignore[arg-type]  # a NewType that kopf does not export

@@ -1,0 +1,242 @@
+"""The way to the API server: where it is, and a token that stays current."""
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from kubernetes.aio import client
+from kubernetes.aio.config import incluster_config, kube_config
+
+from atlas_endpoints.cluster import connection as module
+from atlas_endpoints.cluster.connection import CONNECTIONS, RELOAD_KUBECONFIG, RELOAD_POD, Connection
+from atlas_endpoints.cluster.errors import NoClusterError
+from unit.cluster.api_server import ApiServer, serving
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    async with serving() as server:
+        server.secrets["shop", "mine"] = {}
+        yield server
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Stands still until a test moves ``now``."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a Pod nor a kubeconfig, whatever this machine has."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_PORT", raising=False)
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+
+
+def write_kubeconfig(path: Path, server: str, token: str) -> None:
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "here",
+                "contexts": [{"name": "here", "context": {"cluster": "it", "user": "me"}}],
+                "clusters": [{"name": "it", "cluster": {"server": server}}],
+                "users": [{"name": "me", "user": {"token": token}}],
+            }
+        )
+    )
+
+
+def write_service_account(path: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    (path / "token").write_text(token)
+    (path / "ca.crt").write_text(CERTIFICATE)
+
+
+async def ask(connection: Connection) -> None:
+    """Make a call of our own."""
+    await client.CoreV1Api(connection.api).read_namespaced_secret("mine", "shop")
+
+
+async def ask_as_kopf(connection: Connection) -> None:
+    """Make a call as kopf does."""
+    session = connection.kopf_session()
+    async with session.aiohttp_session.get(f"{session.server}/api/v1/namespaces/shop/secrets/mine") as response:
+        await response.read()
+
+
+async def current_token(connection: Connection) -> str | None:
+    """Give the token that the next request would carry."""
+    token: str | None = await connection.api.configuration.get_api_key_with_prefix("BearerToken")
+    return token
+
+
+def tokens(server: ApiServer) -> list[str | None]:
+    return [request.headers.get("Authorization") for request in server.requests]
+
+
+class TestWhereItIs:
+    async def test_outside_a_cluster_the_kubeconfig_tells(self, server: ApiServer, tmp_path: Path) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+        connection = await Connection.open()
+        assert connection.server == server.url
+        await ask(connection)
+        await ask_as_kopf(connection)
+        assert tokens(server) == ["Bearer one", "Bearer one"]
+        await connection.close()
+
+    async def test_in_a_pod_its_service_account_tells(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", "https://elsewhere.example", "other")
+        write_service_account(tmp_path, monkeypatch, "pod's")
+        connection = await Connection.open()
+        assert connection.server == "https://10.0.0.1:443"
+        assert await current_token(connection) == "bearer pod's"
+        await connection.close()
+
+    async def test_where_there_is_neither_the_remedy_is_told(self) -> None:
+        with pytest.raises(NoClusterError, match="KUBECONFIG"):
+            await Connection.open()
+
+
+class TestTokens:
+    async def test_each_request_carries_the_token_that_is_current(
+        self, server: ApiServer, tmp_path: Path, clock: SimpleNamespace
+    ) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+        connection = await Connection.open()
+        session = connection.kopf_session()
+        for number, token in enumerate(["one", "two", "three"]):
+            write_kubeconfig(tmp_path / "kubeconfig", server.url, token)
+            clock.now = 100.0 + number * RELOAD_KUBECONFIG
+            await ask(connection)
+            async with session.aiohttp_session.get(f"{session.server}/version") as response:
+                await response.read()
+        assert tokens(server) == ["Bearer one"] * 2 + ["Bearer two"] * 2 + ["Bearer three"] * 2
+        await connection.close()
+
+    async def test_a_kubeconfig_is_not_read_for_each_request(
+        self, server: ApiServer, tmp_path: Path, clock: SimpleNamespace
+    ) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+        connection = await Connection.open()
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "two")
+        clock.now += RELOAD_KUBECONFIG - 0.1
+        await ask(connection)
+        clock.now += 0.1
+        await ask(connection)
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "three")
+        await ask(connection)
+        assert tokens(server) == ["Bearer one", "Bearer two", "Bearer two"]
+        await connection.close()
+
+    @pytest.mark.parametrize("damage", ["gone", "torn"])
+    async def test_a_kubeconfig_that_cannot_be_read_for_a_while_ends_nothing(
+        self,
+        server: ApiServer,
+        tmp_path: Path,
+        clock: SimpleNamespace,
+        caplog: pytest.LogCaptureFixture,
+        damage: str,
+    ) -> None:
+        kubeconfig = tmp_path / "kubeconfig"
+        write_kubeconfig(kubeconfig, server.url, "one")
+        connection = await Connection.open()
+        if damage == "gone":
+            kubeconfig.unlink()
+        else:
+            kubeconfig.write_text("current-context: canary-4711")
+        clock.now += RELOAD_KUBECONFIG
+        with caplog.at_level(logging.DEBUG, logger="atlas_endpoints"):
+            await ask(connection)
+        assert "could not be read again" in caplog.text
+        assert "canary" not in caplog.text
+        write_kubeconfig(kubeconfig, server.url, "two")
+        clock.now += RELOAD_KUBECONFIG
+        await ask(connection)
+        assert tokens(server) == ["Bearer one", "Bearer two"]
+        await connection.close()
+
+    async def test_a_pods_token_is_read_again_every_minute(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace
+    ) -> None:
+        write_service_account(tmp_path, monkeypatch, "one")
+        connection = await Connection.open()
+        for token in ("two", "three"):
+            (tmp_path / "token").write_text(token)
+            clock.now += RELOAD_POD
+            assert await current_token(connection) == f"bearer {token}"
+        await connection.close()
+
+    @pytest.mark.parametrize("damage", ["gone", "empty"])
+    async def test_a_pods_token_that_cannot_be_read_for_a_moment_ends_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace, damage: str
+    ) -> None:
+        write_service_account(tmp_path, monkeypatch, "one")
+        connection = await Connection.open()
+        if damage == "gone":
+            (tmp_path / "token").unlink()
+        else:
+            (tmp_path / "token").write_text("")
+        clock.now += RELOAD_POD
+        assert await current_token(connection) == "bearer one"
+        (tmp_path / "token").write_text("two")
+        clock.now += RELOAD_POD
+        assert await current_token(connection) == "bearer two"
+        await connection.close()
+
+    async def test_without_a_token_none_is_sent(self, server: ApiServer) -> None:
+        connection = Connection(client.Configuration(host=server.url))
+        await ask_as_kopf(connection)
+        assert tokens(server) == [None]
+        await connection.close()
+
+
+class TestConnections:
+    async def test_both_clients_are_bounded(self, server: ApiServer) -> None:
+        connection = Connection(client.Configuration(host=server.url))
+        connector = connection.kopf_session().aiohttp_session.connector
+        assert connector is not None
+        assert connector.limit == CONNECTIONS
+        assert connection.api.rest_client.maxsize == CONNECTIONS
+        await connection.close()
+
+    async def test_closing_closes_all(self, server: ApiServer) -> None:
+        connection = Connection(client.Configuration(host=server.url))
+        await ask(connection)
+        sessions = [connection.kopf_session().aiohttp_session for _ in range(3)]
+        await connection.close()
+        assert all(session.closed for session in sessions)
+        assert connection.api.rest_client.pool_manager is not None
+        assert connection.api.rest_client.pool_manager.closed
+
+    async def test_sessions_that_kopf_has_closed_are_not_kept(self, server: ApiServer) -> None:
+        """A 401 that stays makes kopf ask for a session every second."""
+        connection = Connection(client.Configuration(host=server.url))
+        for _ in range(10):
+            await connection.kopf_session().aiohttp_session.close()
+        assert len(connection._sessions) == 1
+        await connection.close()
+
+
+# Made for this test and expired; nobody asks before a connection is made.
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBdDCCARmgAwIBAgIUaU2ZnpwKzXOMZ2aQi0raBds9VWIwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjUwNDM5NTdaFw0yNjExMjYwNDM5NTda
+MA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATn+RZr
+FNx/0yvxR6hyuq59CFmFaZaTV+6e+K5/iETZDlxPaCBwShGM/0Ys9aSX5YeXovHn
+GgF46afDjkTLm8Sjo1MwUTAdBgNVHQ4EFgQUqrvN2pvjZ11eHfDZtY9skQiQAkcw
+HwYDVR0jBBgwFoAUqrvN2pvjZ11eHfDZtY9skQiQAkcwDwYDVR0TAQH/BAUwAwEB
+/zAKBggqhkjOPQQDAgNJADBGAiEA55rKu5KUoqKf4op5xNKPnxhtf6x1KZeDAtIX
+SKrKxZ4CIQC2iWmIPRMTs0pPmdC6XR3TAL6Q+NDerKfWJw2NIZMcYw==
+-----END CERTIFICATE-----
+"""
