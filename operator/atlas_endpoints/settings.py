@@ -46,26 +46,29 @@ class OperatorSettings(BaseSettings):
         default=False,
         description="Accept an http:// address of Atlas that is not this machine; for test clusters, as credentials travel readable",
     )
-    atlas_url: str = Field(DEFAULT_URL, description="Address of the Atlas Admin API")
-    ca_file: Path | None = Field(None, description="Certificates to trust for Atlas instead of the system's, as PEM")
-    namespaces: Names = Field((), description="Namespaces to watch, separated by commas; all when empty")
-    label_selector: str = Field("", description="Serve only resources with these labels")
+    atlas_url: str = Field(default=DEFAULT_URL, description="Address of the Atlas Admin API")
+    ca_file: Path | None = Field(
+        default=None, description="Certificates to trust for Atlas instead of the system's, as PEM"
+    )
+    namespaces: Names = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
+    label_selector: str = Field(default="", description="Serve only resources with these labels")
     credentials_secret: str | None = Field(
-        None, description="namespace/name of the operator's own Secret, for resources that name none"
+        default=None, description="namespace/name of the operator's own Secret, for resources that name none"
     )
     sync_interval: Duration = Field(
-        timedelta(minutes=10), description="How often a settled endpoint is looked at, where the resource does not say"
+        default=timedelta(minutes=10),
+        description="How often a settled endpoint is looked at, where the resource does not say",
     )
     stall_grace: Duration = Field(
-        timedelta(minutes=2),
+        default=timedelta(minutes=2),
         description="How long something that another object may heal counts as progress before it counts as stalled",
     )
-    concurrency: int = Field(16, ge=1, le=256, description="How many resources are worked on at once")
+    concurrency: int = Field(default=16, ge=1, le=256, description="How many resources are worked on at once")
     http_address: str = Field(
-        "0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
+        default="0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
     )  # kubelet and Prometheus come from outside the Pod
-    log_format: LogFormat = Field("json", description="json or text")
-    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: LogFormat = Field(default="json", description="json or text")
+    log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("atlas_url")
     @classmethod
@@ -110,12 +113,14 @@ class SimulatorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_SIMULATE_", extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen at")
-    port: int = Field(8090, ge=0, le=65535, description="Port to listen at; 0 takes a free one")
-    seed: Path | None = Field(None, description="JSON file with projects, instances, endpoints and credentials")
+    host: str = Field(default="127.0.0.1", description="Address to listen at")
+    port: int = Field(default=8090, ge=0, le=65535, description="Port to listen at; 0 takes a free one")
+    seed: Path | None = Field(default=None, description="JSON file with projects, instances, endpoints and credentials")
     transition: float | None = Field(
-        None, ge=0, description="Seconds that each change of an endpoint's state takes; 2 where the seed does not say"
+        default=None,
+        ge=0,
+        description="Seconds that each change of an endpoint's state takes; 2 where the seed does not say",
     )
     latency: float | None = Field(
-        None, ge=0, description="Seconds that each answer takes; 0 where the seed does not say"
+        default=None, ge=0, description="Seconds that each answer takes; 0 where the seed does not say"
     )
