@@ -199,7 +199,7 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
         return Finding("False", "UpdateRejected", verdict.message)
     if verdict.reason is Reason.DRIFTED:
         return Finding("False", "DriftDetected", verdict.message)
-    if outcome.failure is not None and outcome.endpoint is None:
+    if outcome.endpoint is None:
         return Finding("Unknown", verdict.reason, "The endpoint could not be compared with the spec; see Ready.")
     if verdict.differences:
         names = ", ".join(each.field for each in verdict.differences)

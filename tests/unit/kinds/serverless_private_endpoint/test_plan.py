@@ -272,6 +272,10 @@ CONTESTED: Table = {
         settled(ONE_A, shows=ONE_B, corrected=(minutes(10), minutes(75))),
         Sends(A, Cause.DRIFT),
     ),
+    "two corrections an hour apart after a long peace are no fight": (
+        settled(ONE_A, shows=ONE_B, corrected=(minutes(10), minutes(75), minutes(300))),
+        Sends(A, Cause.DRIFT),
+    ),
     "an hour to the minute is an hour": (
         settled(ONE_A, shows=ONE_B, corrected=(minutes(10), minutes(70), minutes(80), minutes(90))),
         Says(Reason.DRIFTED, differs=("comment",)),
