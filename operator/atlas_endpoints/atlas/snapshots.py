@@ -15,6 +15,7 @@ from typing import NamedTuple
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasHeldError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
+from atlas_endpoints.engine.backoff import doubled
 
 DOUBT = 60.0
 """Seconds for which Atlas may still apply a write whose answer was lost."""
@@ -215,7 +216,7 @@ class Snapshots:
         """Give the view of an instance with a LIST that began at ``since`` or later."""
         view = self._views.setdefault(instance, _View())
         if view.failure is not None:
-            shared = min(FAILURE_FIRST * 2.0 ** (view.failures - 1), FAILURE_LAST)
+            shared = doubled(FAILURE_FIRST, view.failures - 1, FAILURE_LAST)
             since = max(since, self._monotonic() - shared)
         while view.began < since:
             if view.listing is None:

@@ -23,6 +23,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     Scope,
 )
+from atlas_endpoints.engine.backoff import doubled
 
 PENDING = "Pending"
 """Reason of a wait that has no cause but another call that is under way."""
@@ -69,7 +70,9 @@ class _Gate:
         if now < self.closed_until:
             return Wait(self.closed_until, self.reason, self.message)
         if self.one_at_a_time and now < self.trial_until:
-            return Wait(now + min(2.0**self.fruitless, 30.0), PENDING, "Another call finds out whether Atlas answers.")
+            return Wait(
+                now + doubled(1.0, self.fruitless, 30.0), PENDING, "Another call finds out whether Atlas answers."
+            )
         return None
 
     def enter(self, serial: int, now: float) -> None:
@@ -171,23 +174,13 @@ class Throttle:
             if gate is not None:
                 gate.leave(admitted.serial)
 
-    def hold_project(self, project_id: str, until: float) -> None:
-        """Let no call about a project through before ``until``, and then one at a time."""
-        gate = self._projects.setdefault(project_id, _Gate(one_at_a_time=True))
-        gate.close(until, RateLimitedError.reason, "Atlas limits the rate of calls for this project.")
-
-    def hold_credentials(self, fingerprint: str, until: float) -> None:
-        """Let no call with these credentials through before ``until``, and then one at a time."""
-        gate = self._credentials.setdefault(fingerprint, _Gate(one_at_a_time=True))
-        gate.close(until, RateLimitedError.reason, "Atlas limits the rate of calls with these credentials.")
-
     def _limit(self, gate: _Gate, error: RateLimitedError, now: float) -> None:
         if error.retry_after:
             until = now + error.retry_after
         elif now < gate.closed_until:
             return  # calls that were under way together back off once
         else:
-            until = now + min(10.0 * 2.0**gate.fruitless, 300.0)  # as Atlas recommends: 10, 20, 40 seconds and so on
+            until = now + doubled(10.0, gate.fruitless, 300.0)  # as Atlas recommends: 10, 20, 40 seconds and so on
         gate.fail(now)
         gate.close(until, error.reason, error.message)
 

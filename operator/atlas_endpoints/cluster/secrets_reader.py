@@ -11,6 +11,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblemError
+from atlas_endpoints.engine.backoff import doubled
 
 MAX_AGE = 30.0
 """Seconds for which a reading may be used."""
@@ -53,7 +54,7 @@ class _Reading:
         """When to read again: with data, when somebody asks later than this."""
         if self.data is not None:
             return self.at + MAX_AGE
-        return self.at + min(RETRY_FIRST * 2.0 ** (self.misses - 1), RETRY_LAST)
+        return self.at + doubled(RETRY_FIRST, self.misses - 1, RETRY_LAST)
 
 
 class SecretReader:

@@ -223,6 +223,25 @@ class TestFailures:
             await world.look()
         assert len(world.lists) == 6
 
+    async def test_failures_for_days_leave_the_longest_time_for_which_one_speaks(self, world: World) -> None:
+        lists = 0
+
+        async def fetch(_instance: Instance) -> Listing:
+            nonlocal lists
+            lists += 1
+            raise unavailable()
+
+        snapshots = Snapshots(fetch, lambda: world.now)
+        for _ in range(10_000):
+            with pytest.raises(AtlasUnavailableError):
+                await snapshots.observe(ORDERS, "e1", max_age=0.0)
+            world.now += FAILURE_LAST + 1
+        for later, made in ((0.0, 10_001), (FAILURE_LAST, 10_001), (0.1, 10_002)):
+            world.now += later
+            with pytest.raises(AtlasUnavailableError):
+                await snapshots.observe(ORDERS, "e1", max_age=SHARED)
+            assert lists == made
+
     async def test_who_wants_a_new_list_gets_an_attempt_of_its_own(self, world: World) -> None:
         await self._failed(world)
         looking = world.look(max_age=0.0)

@@ -228,6 +228,24 @@ def test_a_rate_limit_without_a_figure_backs_off(kind: type[AtlasError]) -> None
     assert world.held().until - world.now == 10
 
 
+def test_an_outage_of_days_leaves_the_patience_at_its_longest() -> None:
+    world = World()
+    for _ in range(10_000):
+        world.call(error(AtlasUnavailableError, status=None))
+    world.admit()
+    assert world.held().until - world.now == 30
+
+
+@pytest.mark.parametrize("kind", [RateLimitedError, CredentialsRateLimitedError])
+def test_rate_limits_for_days_leave_the_backoff_at_its_longest(kind: type[AtlasError]) -> None:
+    world = world_that_works()
+    for _ in range(10_000):
+        world.call(error(kind))
+        world.now = world.held().until
+    world.call(error(kind))
+    assert world.held().until - world.now == 300
+
+
 def test_calls_that_were_under_way_together_back_off_once() -> None:
     world = world_that_works()
     for admitted in [world.admit() for _ in range(8)]:
@@ -244,15 +262,6 @@ def test_the_token_endpoints_limit_holds_the_credentials_in_all_projects() -> No
     world.call(error(CredentialsRateLimitedError, retry_after=30))
     assert world.held(project="other project").until == world.now + 30
     world.admit(fingerprint="other credentials")
-
-
-def test_holds_can_be_set_from_outside() -> None:
-    world = world_that_works()
-    world.throttle.hold_project(PROJECT, world.now + 5)
-    assert world.held() == Wait(world.now + 5, "RateLimited", "Atlas limits the rate of calls for this project.")
-    world.admit(project="other project")
-    world.throttle.hold_credentials(FP, world.now + 9)
-    assert world.held(project="other project").until == world.now + 9
 
 
 def test_one_pair_of_credentials_has_only_so_many_calls_under_way() -> None:

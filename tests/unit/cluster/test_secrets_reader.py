@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblemError
-from atlas_endpoints.cluster.secrets_reader import FRESH, IDLE, MAX_AGE, RETRY_FIRST, RETRY_LAST, SecretReader
+from atlas_endpoints.cluster.secrets_reader import FRESH, IDLE, MAX_AGE, RETRY_FIRST, RETRY_LAST, SecretReader, _Reading
 from unit.cluster.api_server import RESET, Answer, ApiServer, serving, status_of
 
 CANARY = "canary-4711"
@@ -125,6 +125,9 @@ class TestProblems:
             waits.append(problem.retry_in)
             world.now += problem.retry_in
         assert waits == [5.0, 10.0, 20.0, 40.0, RETRY_LAST, RETRY_LAST, RETRY_LAST]
+
+    def test_a_secret_that_is_missing_for_days_is_looked_for_at_the_slowest_pace(self) -> None:
+        assert _Reading(None, 404, at=100.0, misses=10_000).due == 100.0 + RETRY_LAST
 
     async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, world: World) -> None:
         world.server.secrets.clear()

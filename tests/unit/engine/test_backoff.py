@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.engine.backoff import CAP, delay
+from atlas_endpoints.engine.backoff import CAP, delay, doubled
 
 LAST = 1 - 2**-53
 """The largest number that a draw can give."""
@@ -17,6 +17,18 @@ def test_the_longest_wait_doubles_from_one_second_to_five_minutes(failures: int,
     assert delay(failures, random=LAST) == pytest.approx(ceiling)
     assert delay(failures, random=0.5) == ceiling / 2
     assert delay(failures, random=0.0) == 0
+
+
+DOUBLINGS = {0: 5, 1: 10, 2: 20, 3: 40, 4: 60, 1023: 60, 1024: 60, 10_000: 60, 10**400: 60}
+
+
+@pytest.mark.parametrize(("times", "figure"), DOUBLINGS.items())
+def test_a_figure_doubles_up_to_its_cap_however_often_it_is_doubled(times: int, figure: float) -> None:
+    assert doubled(5.0, times, 60.0) == figure
+
+
+def test_a_figure_that_begins_above_its_cap_is_the_cap() -> None:
+    assert doubled(90.0, 0, 60.0) == 60
 
 
 @given(
