@@ -4,13 +4,14 @@ A pass does no input or output itself: it asks its ports, which are few and smal
 stand in for the world. What it decides stands in ``plan``, ``conclusions`` and ``failures``.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
@@ -25,6 +26,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, 
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Cause,
     InvalidSpecError,
+    ObjectMeta,
     Resolved,
     ServerlessPrivateEndpoint,
     Status,
@@ -35,6 +37,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standst
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render, says
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Send, Verdict
 
+logger = logging.getLogger(__name__)
+
 SHARED = 5.0
 """Seconds: a LIST that began no longer ago serves routine looks."""
 
@@ -43,6 +47,9 @@ MEMORY = timedelta(minutes=10)
 
 PATIENCE = timedelta(minutes=30)
 """For at least this long a settled resource stays Ready while looking at it fails."""
+
+LAST_LOOK = 1.0
+"""Seconds after which an endpoint is looked at once more at the earliest, for a doubt that ends or has ended meanwhile."""
 
 
 class AccessPort(Protocol):
@@ -141,7 +148,8 @@ class Reconciler:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError as error:
             self.forget(key)
-            return failures.of_invalid_spec(error, generation, status, now)
+            outcome = failures.of_invalid_spec(error, generation, status, now)
+            return replace(outcome, handled=_request(body))
         if resource.suspended_by:
             self.forget(key)
             return _suspended(resource, status)
@@ -150,8 +158,13 @@ class Reconciler:
         except NoCredentialsError as error:
             self.forget(key)
             outcome = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
-            return replace(outcome, applied=conclusions.confirmed_so_far(resource, status))
-        except ClusterUnavailableError:
+            return replace(
+                outcome,
+                applied=conclusions.confirmed_so_far(resource, status),
+                handled=resource.metadata.reconcile_request,
+            )
+        except ClusterUnavailableError as error:
+            logger.warning("A Secret could not be read; it will be tried again: %s", error, extra={"key": str(key)})
             return failures.quiet(generation, Retry())
 
     def failed(self, body: Mapping[str, Any], error: Exception) -> Outcome:
@@ -248,13 +261,14 @@ class Reconciler:
         )
         pass_ = self._begin(resource, status, now, instance, resolved)
         self._rounds.join(key, instance, pass_.interval)
+        doubted_for = self._atlas.doubted_for(instance, spec.endpoint_id)
         try:
             outcome = await self._converge(pass_, instance)
         except AtlasError as error:
             outcome = self._unseen_for_long(pass_, error)
         else:
             self._unseen_since.pop(key, None)
-        return self._announced(instance, self._looking_again(pass_, instance, outcome))
+        return self._announced(instance, self._looking_again(pass_, instance, outcome, doubted_for))
 
     async def _converge(self, pass_: Pass, instance: Instance) -> Outcome:
         """Observe, plan, act.
@@ -315,9 +329,9 @@ class Reconciler:
                 provider_name=spec.provider_name,
                 fields={field.value: value for field, value in send.fields.items()},
             )
-        except EndpointAbsentError:
-            await self._look(instance, spec.endpoint_id, max_age=0.0)
-            return failures.quiet(pass_.generation, Retry())  # Atlas contradicts itself: let it make up its mind
+        except EndpointAbsentError as error:
+            seen = await self._look(instance, spec.endpoint_id, max_age=0.0)
+            return conclusions.not_applied(pass_, seen, _contradiction(error))
         except UpdateRejectedError as error:
             # What was remembered may be why: look, and let the next pass plan on what is true.
             if from_memory and await self._look(instance, spec.endpoint_id, max_age=0.0) != before:
@@ -346,10 +360,19 @@ class Reconciler:
             return outcome
         return failures.quiet(pass_.generation, outcome.next)
 
-    def _looking_again(self, pass_: Pass, instance: Instance, outcome: Outcome) -> Outcome:
-        """Have one more look when a write that is in doubt cannot be applied any more."""
+    def _looking_again(self, pass_: Pass, instance: Instance, outcome: Outcome, at_first: float | None) -> Outcome:
+        """Have one more look when a write that is in doubt cannot be applied any more.
+
+        Args:
+            pass_: that is about to end.
+            instance: where the endpoint is.
+            outcome: of the pass.
+            at_first: for how many seconds a write was in doubt when the pass began; with 0 it has had that look.
+        """
         doubted_for = self._atlas.doubted_for(instance, pass_.resource.spec.endpoint_id)
-        return replace(outcome, next=_sooner(outcome.next, doubted_for)) if doubted_for else outcome
+        if doubted_for is None or (doubted_for == 0 and at_first == 0):
+            return outcome
+        return replace(outcome, next=_sooner(outcome.next, max(doubted_for, LAST_LOOK)))
 
     def _announced(self, instance: Instance, outcome: Outcome) -> Outcome:
         """Add what Atlas announces about the end of its API."""
@@ -371,6 +394,26 @@ def _may_pass(error: AtlasError) -> bool:
     return error.retry is AtlasRetry.BACKOFF
 
 
+def _contradiction(error: EndpointAbsentError) -> AtlasUnavailableError:
+    """Atlas shows an endpoint and does not find it when it is to change it: let it make up its mind."""
+    return AtlasUnavailableError(
+        "Atlas contradicts itself: it shows the endpoint, and says on a change that it does not exist. The change is tried"
+        " again.",
+        operation=error.operation,
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
+    )
+
+
+def _request(body: Mapping[str, Any]) -> str | None:
+    """Give the request for a pass at once, as far as the metadata can be read."""
+    try:
+        return ObjectMeta.parse(body).reconcile_request
+    except InvalidSpecError:
+        return None
+
+
 def _suspended(resource: ServerlessPrivateEndpoint, previous: Status) -> Outcome:
     return Outcome(
         next=Rest(),
@@ -381,6 +424,7 @@ def _suspended(resource: ServerlessPrivateEndpoint, previous: Status) -> Outcome
             Rest(),
         ),
         applied=conclusions.confirmed_so_far(resource, previous),
+        handled=resource.metadata.reconcile_request,
     )
 
 

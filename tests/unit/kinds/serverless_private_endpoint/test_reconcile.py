@@ -338,6 +338,22 @@ class TestLostAnswers:
         assert isinstance(outcome.next, Again)
         assert outcome.next.delay == pytest.approx(DOUBT - 40)
 
+    async def test_a_look_that_ends_after_the_doubt_and_began_before_is_not_the_last(self, world: World) -> None:
+        resource = await settled(world, comment="one", driftPolicy="Report")
+        world.atlas.fail_once("PATCH", lost(), applies="at once")
+        world.edit(resource, comment="two")
+        await world.run_for(DOUBT - 1)
+        world.annotate(resource, force_sync="now")
+        world.atlas.next_list_takes = 2.0
+        await world.pass_over(resource)
+        world.reset_log()
+        await world.run_for(10)
+        assert world.atlas.calls == ["LIST"], "one more look, and no more than one"
+        world.atlas.put(ENDPOINT, comment="changed")
+        await world.run_for(INTERVAL)
+        assert comment(world) == "changed"
+        assert resource.ready == ("False", "Drifted")
+
     async def test_after_the_last_look_what_differs_is_drift_again(self, world: World) -> None:
         resource = await settled(world, comment="one", driftPolicy="Report")
         world.atlas.fail_once("PATCH", lost(), applies="at once")
@@ -1116,6 +1132,17 @@ class TestWithoutCredentials:
         assert resource.status == before
         assert not world.atlas.calls
 
+    async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_pass(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        resource = await settled(world)
+        world.secrets.found[None] = ClusterUnavailableError("HTTP 500: the KMS plugin is away")
+        await world.pass_over(resource)
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert "the KMS plugin is away" in record.getMessage()
+        assert vars(record)["key"] == str(resource.key)
+
 
 class TestAbsence:
     async def test_an_endpoint_that_neither_list_nor_get_shows_is_not_found(self, world: World) -> None:
@@ -1178,10 +1205,13 @@ class TestAbsence:
         world.atlas.fail_once("PATCH", absent("PATCH"))
         world.edit(resource, comment="two")
         await world.pass_over(resource)
-        assert resource.ready == AVAILABLE, "a LIST shows it: Atlas contradicts itself, and nothing is said yet"
-        assert resource.status["observedGeneration"] == 1
+        assert resource.ready == ("False", "AtlasUnavailable"), "a LIST shows it: Atlas contradicts itself"
+        assert "shows the endpoint" in resource.message
+        assert "does not exist" in resource.message
+        assert resource.status["lastError"]["retryable"]
         await world.run_for(1)
         assert comment(world) == "two"
+        assert resource.ready == AVAILABLE
 
     async def test_an_endpoint_that_is_gone_when_it_is_patched_is_not_found(self, world: World) -> None:
         resource = await settled(world)
@@ -1190,6 +1220,36 @@ class TestAbsence:
         await world.pass_over(resource)
         assert resource.ready == ("False", "EndpointNotFound")
         assert world.atlas.calls == ["PATCH comment", "LIST", "GET"]
+
+
+class TestRequestsThatAtlasIsNotAskedFor:
+    """Tools wait for the acknowledgement, whatever the answer is."""
+
+    async def test_a_suspended_resource_acknowledges(self, world: World) -> None:
+        resource = await settled(world)
+        world.edit(resource, suspend=True)
+        world.annotate(resource, force_sync="now")
+        await world.run_for(0)
+        assert resource.ready == ("False", "Suspended")
+        assert resource.status["lastHandledReconcileAt"] == "now"
+
+    async def test_an_invalid_spec_acknowledges(self, world: World) -> None:
+        resource = await settled(world)
+        world.edit(resource, comment="x" * 81)
+        world.annotate(resource, force_sync="now")
+        await world.run_for(0)
+        assert resource.ready == ("False", "InvalidSpec")
+        assert resource.status["lastHandledReconcileAt"] == "now"
+
+    async def test_missing_credentials_acknowledge_and_are_read_past_the_cache_once(self, world: World) -> None:
+        resource = await settled(world)
+        world.secrets.found[None] = NoCredentialsError("SecretNotFound", "Create it.", source="operator", retry_in=5.0)
+        world.annotate(resource, force_sync="now")
+        await world.run_for(20)
+        assert resource.ready[1] == "CredentialsInvalid"
+        assert resource.status["lastHandledReconcileAt"] == "now"
+        assert world.secrets.reads[0]
+        assert not any(world.secrets.reads[1:])
 
 
 class TestLeavingAtlasAlone:

@@ -84,6 +84,8 @@ class Atlas(Snapshots):
         """Endpoints that a LIST does not show."""
         self.lists_late = False
         """The next LIST shows nothing yet."""
+        self.next_list_takes = 0.0
+        """Seconds for which the next LIST is under way."""
         self.stores: Callable[[Endpoint], Endpoint] = lambda endpoint: endpoint
         """What Atlas makes of an endpoint that a PATCH has changed."""
         self._next_faults: dict[str, deque[Fault]] = {}
@@ -157,6 +159,8 @@ class Atlas(Snapshots):
 
     async def _list_all(self, instance: Instance) -> Listing:
         fault = await self._called("LIST", instance)
+        self._clock.seconds += self.next_list_takes
+        self.next_list_takes = 0.0
         if fault is not None:
             raise fault.error
         if self.lists_late:
