@@ -2,7 +2,9 @@
 
 How one call travels:
 
-- ``throttled_client``: what users of this package call; admits a call (``throttle``), makes it, reports how it ended.
+- ``gateway``: what users of this package call; ties each call to what is remembered.
+- ``snapshots``: what Atlas was last seen to hold, so that many who ask share one LIST.
+- ``throttled_client``: admits a call (``throttle``), makes it, reports how it ended.
 - ``serverless_private_endpoints``: the operations and the wire model of an endpoint.
 - ``client``: one exchange; ``auth`` and ``digest`` sign it, ``transport`` puts it on the wire.
 - ``answers`` reads what came back; ``classification`` is the one table from a refusal to an error of ``errors``.

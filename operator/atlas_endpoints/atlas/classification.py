@@ -161,6 +161,9 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
     429: _TOKEN_LIMITED,
 }
 
+_KNOWN_CODES = frozenset({*_BY_CODE, *_TOKEN_BY_CODE, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"})
+"""The codes of the tables, and the one documented code of those that :func:`_row` knows by their ending."""
+
 _REDIRECTS = range(300, 400)
 _REFUSALS = range(400, 500)
 
@@ -217,6 +220,15 @@ def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailable
         http_status=status,
         unknown_outcome=writes,
     )
+
+
+def bounded_code(code: str | None) -> str | None:
+    """Give an error code if it is a known one, else ``other``: a server may make up any number of them.
+
+    Args:
+        code: of an error; None when there was none, which stays so.
+    """
+    return code if code is None or code in _KNOWN_CODES else "other"
 
 
 def _row(refusal: Refusal, error: ErrorBody, *, writes: bool) -> _Row:

@@ -15,7 +15,7 @@ import httpx
 
 from atlas_endpoints.atlas.answers import Answer, Refusal, deprecation_from, json_from
 from atlas_endpoints.atlas.auth import ServiceAccountAuth, sign_with
-from atlas_endpoints.atlas.classification import classify, unreadable
+from atlas_endpoints.atlas.classification import bounded_code, classify, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.digest import DigestAuth
 from atlas_endpoints.atlas.errors import AtlasError
@@ -43,7 +43,15 @@ class OnRequest(Protocol):
     """Is told of each call that ended, for metrics; ``seconds`` includes authentication."""
 
     def __call__(self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float) -> None:
-        """Take note of a call; ``status`` is None when no answer came."""
+        """Take note of a call.
+
+        Args:
+            operation: the name of the operation in Atlas's API reference.
+            method: of HTTP.
+            status: None when no answer came.
+            error_code: one of a bounded number, see ``classification.bounded_code``; None when there was none.
+            seconds: from the beginning of authentication to the end of the answer.
+        """
 
 
 @dataclass(slots=True)
@@ -172,7 +180,7 @@ class AtlasClient:
             return answer
         finally:
             if self._on_request is not None:
-                self._on_request(operation, method, status, error_code, self._clock() - started)
+                self._on_request(operation, method, status, bounded_code(error_code), self._clock() - started)
 
     async def aclose(self) -> None:
         """Revoke the access tokens, as far as Atlas answers within a moment, and close the connections."""

@@ -3,6 +3,7 @@
 It ties a call to what is remembered: an answer becomes the memory, an unknown fate destroys it.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
 )
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
+
+logger = logging.getLogger(__name__)
 
 UNUSED = 2 * 86400.0
 """Seconds (two days) after which credentials that nobody used are dropped; each resource uses its own once a day or
@@ -96,9 +99,16 @@ class Gateway(Snapshots):
         return endpoint
 
     async def _fetch_listing(self, instance: Instance) -> Listing:
-        return await self._client.call(
+        listing = await self._client.call(
             list_endpoints, self._credentials_of(instance), instance.project_id, instance.name
         )
+        if listing.skipped:
+            logger.warning(
+                "A LIST held %d items without a usable id; they are ignored",
+                listing.skipped,
+                extra={"project": instance.project_id, "instance": instance.name},
+            )
+        return listing
 
     def _credentials_of(self, instance: Instance) -> Credentials:
         introduced = self._introduced[instance.credentials]

@@ -1,4 +1,4 @@
-"""What the rest of the operator calls Atlas with: each call is admitted first and reported afterwards."""
+"""The calls as the throttle allows them: each is admitted first and reported afterwards."""
 
 import time
 from collections.abc import Awaitable, Callable

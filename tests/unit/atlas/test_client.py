@@ -181,6 +181,21 @@ async def test_each_call_is_reported_with_its_end() -> None:
     ]
 
 
+async def test_a_code_that_is_not_in_the_table_is_reported_as_another_one() -> None:
+    codes = []
+
+    def note(_operation: str, _method: str, _status: int | None, error_code: str | None, _seconds: float) -> None:
+        codes.append(error_code)
+
+    for code in ("SERVERLESS_INSTANCE_NOT_FOUND", "MADE_UP_4711", "MADE_UP_ENDPOINT_NOT_FOUND"):
+        atlas = Atlas(answer=web.json_response({"errorCode": code}, status=404))
+        async with serving(atlas.handle) as url, client_of(url, on_request=note) as client:
+            with pytest.raises(AtlasError) as raised:
+                await get(client)
+        assert raised.value.error_code == code
+    assert codes == ["SERVERLESS_INSTANCE_NOT_FOUND", "other", "other"]
+
+
 def answering(head: str, body: bytes = b"") -> Script:
     """After a token, answer each call with these bytes and close."""
 

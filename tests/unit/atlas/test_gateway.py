@@ -1,6 +1,7 @@
 """The operations over shared observations: what each call sends, and what its end means for what is remembered."""
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +38,8 @@ class Atlas:
     comment: str = "one"
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     credentials: list[Credentials] = field(default_factory=list)
+    unusable: int = 0
+    """Number of items in a LIST that have no id."""
     failure: AtlasError | None = None
     deprecation: Deprecation | None = None
     held_back: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -60,7 +63,7 @@ class Atlas:
         if isinstance(json, dict):
             self.comment = comment = json["comment"]
         endpoint = {"_id": ENDPOINT, "status": "AVAILABLE", "comment": comment}
-        return Answer(200, [endpoint] if path == ENDPOINTS else endpoint, self.deprecation)
+        return Answer(200, [endpoint, *[{}] * self.unusable] if path == ENDPOINTS else endpoint, self.deprecation)
 
 
 class World:
@@ -127,6 +130,18 @@ class TestReading:
         world.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
         await world.observed()
         assert world.gateway.deprecation(world.instance) == world.atlas.deprecation
+
+    @pytest.mark.parametrize(("unusable", "lines"), [(0, []), (2, ["A LIST held 2 items without a usable id"])])
+    async def test_items_of_a_list_that_cannot_be_told_apart_are_warned_about(
+        self, world: World, caplog: pytest.LogCaptureFixture, unusable: int, lines: list[str]
+    ) -> None:
+        world.atlas.unusable = unusable
+        await world.observed()
+        assert world.recall() == "one"
+        records = [each for each in caplog.records if each.name == "atlas_endpoints.atlas.gateway"]
+        assert [each.getMessage().partition(";")[0] for each in records] == lines
+        assert all(each.levelno == logging.WARNING for each in records)
+        assert all((vars(each)["project"], vars(each)["instance"]) == (PROJECT, "orders") for each in records)
 
     async def test_a_get_reads_past_all_memory_and_is_remembered(self, world: World) -> None:
         await world.observed()
