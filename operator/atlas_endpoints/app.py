@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import Any, TypeAlias
 
@@ -132,10 +132,11 @@ class Operator:
         """Tell what only a restart can mend."""
         if (stuck := self._loop.longest_pass()) > STUCK:
             return f"a pass has been running for {stuck:.0f} s"
-        if watch.watching() or not self._inventory.served:
+        if watch.watching(self._settings.namespaces) or not self._inventory.served:
             self._unwatched_since = None
         elif self._unwatched_since is None:
             self._unwatched_since = self._clock.monotonic()
+            self._inventory.relisted()  # perhaps the CRD is gone, and with it what there is to watch
         elif self._clock.monotonic() - self._unwatched_since > UNWATCHED:
             return "nobody watches the resources"
         return None
@@ -153,36 +154,40 @@ class Operator:
             Exception: kopf or the workers gave up; the process should end and be restarted.
         """
         kopf_stop = asyncio.Event()
-        tasks = [
-            asyncio.create_task(
-                watch.run(
-                    self._connection,
-                    self,
-                    namespaces=self._settings.namespaces,
-                    label_selector=self._settings.label_selector,
-                    stop=kopf_stop,
-                    started=lambda: _on_signals(stop),
-                ),
-                name="watch",
-            ),
-            asyncio.create_task(self._inventory.keep(), name="inventory"),
-        ]
+        watcher = asyncio.create_task(self._watch(stop, kopf_stop), name="watch")
+        inventory = asyncio.create_task(self._inventory.keep(), name="inventory")
         workers = asyncio.create_task(self._work(), name="workers")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            await asyncio.wait({*tasks, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({watcher, inventory, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
             logger.info("Stopping: finishing what is under way")
             self._queue.close()
             if self._inventory.complete.is_set():  # else nothing is under way
                 await asyncio.wait({workers}, timeout=DRAIN)
         finally:
-            for task in (tasks[1], workers, stopping):
+            for task in (inventory, workers, stopping):
                 task.cancel()
             kopf_stop.set()
-        outcomes = await asyncio.gather(*tasks, workers, return_exceptions=True)
+            if not self._inventory.complete.is_set():
+                watcher.cancel()  # it may be waiting for the CRD
+        outcomes = await asyncio.gather(watcher, inventory, workers, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+        if not stop.is_set():
+            raise RuntimeError("kopf has ended by itself")
+
+    async def _watch(self, stop: asyncio.Event, kopf_stop: asyncio.Event) -> None:
+        if self._settings.namespaces:
+            await self._inventory.complete.wait()  # without scanning, kopf finds no CRD that comes late
+        await watch.run(
+            self._connection,
+            self,
+            namespaces=self._settings.namespaces,
+            label_selector=self._settings.label_selector,
+            stop=kopf_stop,
+            started=lambda: _on_signals(stop),
+        )
 
     async def _work(self) -> None:
         await self._inventory.complete.wait()
@@ -198,13 +203,21 @@ class Operator:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
-        self._queue.add(key, lane=_lane(body), urgent=_is_waited_for(body))
+        self._queue.add(key, lane=self._lane(key, body), urgent=_is_waited_for(body))
 
     def _bring_back(self, key: Key) -> None:
         body = self._store.get(key)
         if body is not None:
             self._reconciler.release(key)
-            self._queue.add(key, lane=_lane(body))
+            self._queue.add(key, lane=self._lane(key, body))
+
+    def _lane(self, key: Key, body: Body) -> str:
+        """Tell whose share of the workers a resource uses: that of its credentials, or until they are known of its Secret."""
+        instance = self._rounds.instance_of(key)
+        if instance is not None:
+            return instance.credentials
+        reference = body.get("spec", {}).get("credentialsSecretRef") or {}
+        return f"{key.namespace}/{reference['name']}" if "name" in reference else ""
 
     async def _still_uses(self, key: Key, instance: Instance) -> bool:
         body = self._store.get(key)
@@ -239,22 +252,26 @@ async def run(settings: OperatorSettings) -> None:
         ValueError: the CA file is not usable.
         Exception: the operator cannot go on; the process should be restarted.
     """
-    connection = await Connection.open()
     metrics = Metrics(__version__)
-    client = AtlasClient(
-        settings.atlas_url,
-        user_agent=f"atlas-endpoints/{__version__}",
-        on_request=metrics.requested,
-        ca_file=settings.ca_file,
-        max_connections=max(64, settings.concurrency),
-    )
-    operator = Operator(settings, connection, client, metrics)
-    stop = asyncio.Event()
-    _on_signals(stop)
-    try:
+    async with AsyncExitStack() as closing:
+        connection = await Connection.open()
+        closing.push_async_callback(connection.close)
+        client = AtlasClient(
+            settings.atlas_url,
+            user_agent=f"atlas-endpoints/{__version__}",
+            fence=lambda: True,  # one replica, which always leads
+            on_request=metrics.requested,
+            ca_file=settings.ca_file,
+            max_connections=max(64, settings.concurrency),
+        )
+        closing.push_async_callback(_close, client)
+        operator = Operator(settings, connection, client, metrics)
+        stop = asyncio.Event()
+        _on_signals(stop)
         server = await probes.serve(
             settings.http_address, live=operator.live, ready=operator.ready, metrics=metrics.exposition
         )
+        closing.push_async_callback(server.cleanup)
         logger.info(
             "Started",
             extra={
@@ -264,27 +281,20 @@ async def run(settings: OperatorSettings) -> None:
                 "probes": [f"{address[0]}:{address[1]}" for address in server.addresses],
             },
         )
-        try:
-            await operator.run(stop)
-        finally:
-            await server.cleanup()
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(5):
-                await client.aclose()
-        await connection.close()
+        await operator.run(stop)
+
+
+async def _close(client: AtlasClient) -> None:
+    """Revoke tokens and close connections, as far as that goes within a moment."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            await client.aclose()
 
 
 def _on_signals(stop: asyncio.Event) -> None:
     """Have SIGTERM and SIGINT set ``stop``; done anew after kopf has set its own handlers, which end it at once."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-
-def _lane(body: Body) -> str:
-    """Tell whose share of the workers a resource uses: that of its Secret, or of the operator's."""
-    reference = body.get("spec", {}).get("credentialsSecretRef") or {}
-    return f"{body['metadata']['namespace']}/{reference['name']}" if "name" in reference else ""
 
 
 def _is_waited_for(body: Body) -> bool:

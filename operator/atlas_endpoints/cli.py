@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
-from atlas_endpoints import app, simulator
+from atlas_endpoints import __version__, app, simulator
 from atlas_endpoints.cluster.errors import NoClusterError
-from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
+from atlas_endpoints.settings import OperatorSettings, SimulatorSettings, unknown_variables
 from atlas_endpoints.telemetry import logs
 
 FAILED, USAGE = 1, 2
@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 1 failed; 2 the arguments or a setting are wrong.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
+        sys.stdout.write(f"atlas-endpoints {__version__}\n")
+        return 0
     try:
         command = get_subcommand(
             Commands(_cli_parse_args=list(arguments or ["--help"]))  # pyright: ignore[reportCallIssue]  # from the base class
@@ -60,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _operate(settings: OperatorSettings) -> int:
     logs.configure(settings.log_format, settings.log_level)
+    for name in unknown_variables():
+        logger.warning("%s is no setting of this version and has no effect", name)
     try:
         asyncio.run(app.run(settings))
     except (NoClusterError, OSError, ValueError) as error:

@@ -1,5 +1,6 @@
 """The operator's settings, each declared once: flag, environment variable and help alike. The only reader of the environment."""
 
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -33,13 +34,15 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 DEFAULT_URL = "https://cloud.mongodb.com"
+FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
 
 
 class OperatorSettings(BaseSettings):
     """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_", extra="ignore", frozen=True, env_ignore_empty=True)
 
     # Before the address, whose check needs it.
     allow_plain_http: bool = Field(
@@ -83,6 +86,21 @@ class OperatorSettings(BaseSettings):
             raise ValueError("must be from 1s to 24h")
         return value
 
+    @field_validator("stall_grace")
+    @classmethod
+    def _not_negative(cls, value: timedelta) -> timedelta:
+        if value < timedelta(0):
+            raise ValueError("must not be negative")
+        return value
+
+    @field_validator("namespaces")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if NAMESPACE.fullmatch(name) is None:
+                raise ValueError(f"{name!r} is no name of a namespace; patterns are not supported, a label selector is")
+        return value
+
     @field_validator("credentials_secret")
     @classmethod
     def _names_a_secret(cls, value: str | None) -> str | None:
@@ -95,8 +113,8 @@ class OperatorSettings(BaseSettings):
     @field_validator("http_address")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        if ADDRESS.fullmatch(value) is None:
-            raise ValueError("must be host:port, such as 0.0.0.0:8080 or 127.0.0.1:0")
+        if ADDRESS.fullmatch(value) is None or int(value.rpartition(":")[2]) > 65535:  # noqa: PLR2004  # the last port
+            raise ValueError("must be host:port, such as 0.0.0.0:8080, [::]:8080 or 127.0.0.1:0")
         return value
 
     @property
@@ -106,6 +124,20 @@ class OperatorSettings(BaseSettings):
             return None
         namespace, _, name = self.credentials_secret.partition("/")
         return namespace, name
+
+
+def unknown_variables() -> list[str]:
+    """Give the names in the environment that look like settings of ours and are none, such as misspelt ones.
+
+    For a Service that is called like us, Kubernetes puts variables of its own into every Pod.
+    """
+    prefix = "ATLAS_ENDPOINTS_"
+    known = {f"{prefix}{name}".upper() for name in OperatorSettings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(prefix) and name not in known and not FOREIGN_VARIABLE.match(name.removeprefix(prefix))
+    )
 
 
 class SimulatorSettings(BaseSettings):

@@ -163,6 +163,22 @@ def test_deleting_a_resource_leaves_atlas_alone_and_never_hangs(
     assert atlas.endpoint(place)["comment"] == "stays"
 
 
+def test_resources_that_are_deleted_and_created_anew_at_once_are_all_served(
+    resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    atlas.connect(place)
+    names = [f"e{number}" for number in range(20)]
+    for name in names:
+        resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+
+    for name in names:
+        resources.delete(name)
+        resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+
+    for name in names:
+        resources.wait_ready(name)
+
+
 def test_a_resource_created_anew_under_the_same_name_is_served_as_new(
     resources: Resources, atlas: Atlas, place: Place
 ) -> None:

@@ -167,6 +167,34 @@ def test_a_restart_writes_nothing_when_nothing_has_changed(
     resources.close()
 
 
+def test_with_a_list_of_namespaces_it_serves_these_and_no_others(
+    control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
+) -> None:
+    labels = {"world": "listed"}
+    served = [Resources(control_plane, make_namespace(), labels) for _ in range(2)]
+    foreign = Resources(control_plane, make_namespace(), labels)
+    operator = start_operator(
+        label="listed",
+        atlas=crowded_atlas,
+        namespace="default",
+        namespaces=",".join(each.namespace for each in served),
+    )
+
+    for number, resources in enumerate([foreign, *served]):
+        resources.secret()
+        crowded_atlas.connect(place(10 + number))
+        # Created after the start, so only a watch can tell of it.
+        resources.create("orders", place(10 + number).spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    for resources in served:
+        resources.wait_ready("orders")
+
+    assert foreign.get("orders")["status"] == {"observedGeneration": -1}
+    assert operator.get("livez").text == "ok"
+    operator.stop()
+    for resources in [foreign, *served]:
+        resources.close()
+
+
 def test_the_probes_and_metrics_of_a_working_operator(crowded_atlas: Atlas, start_operator: RunOperator) -> None:
     operator = start_operator(label="probes", atlas=crowded_atlas, namespace="default")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_endpoints import __version__
 from atlas_endpoints.cli import main
 
 COMMAND = Path(sys.executable).with_name("atlas-endpoints")
@@ -37,6 +38,11 @@ def test_without_arguments_it_tells_what_it_can_do(capsys: pytest.CaptureFixture
     help_ = capsys.readouterr().out
     assert "run" in help_
     assert "simulate" in help_
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _code("--version") == 0
+    assert capsys.readouterr().out == f"atlas-endpoints {__version__}\n"
 
 
 def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

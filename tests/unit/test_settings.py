@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.settings import OperatorSettings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.concurrency == 4
 
 
-@pytest.mark.parametrize("name", ["ATLAS_URL", "NAMESPACES", "CREDENTIALS_SECRET", "LABEL_SELECTOR"])
+@pytest.mark.parametrize("name", [name.upper() for name in OperatorSettings.model_fields])
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"ATLAS_ENDPOINTS_{name}", "")
 
@@ -57,6 +57,9 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("SYNC_INTERVAL", "48h", "from 1s to 24h"),
         ("CREDENTIALS_SECRET", "atlas", "namespace/name"),
         ("HTTP_ADDRESS", "8080", "host:port"),
+        ("HTTP_ADDRESS", "127.0.0.1:99999", "host:port"),
+        ("NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
+        ("STALL_GRACE", "-5s", "must not be negative"),
         ("CONCURRENCY", "0", "greater than or equal to 1"),
         ("LOG_FORMAT", "xml", "'json' or 'text'"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO'"),
@@ -78,3 +81,10 @@ def test_plain_http_is_for_this_machine_or_where_it_is_allowed(monkeypatch: pyte
     monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "http://simulator.test:8090")
     monkeypatch.setenv("ATLAS_ENDPOINTS_ALLOW_PLAIN_HTTP", "true")
     assert OperatorSettings().atlas_url == "http://simulator.test:8090"
+
+
+def test_what_looks_like_a_setting_and_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SYNC_INTERVALL", "LOG_LEVEL", "SERVICE_HOST", "PORT", "PORT_8080_TCP_ADDR", "SIMULATE_PORT"):
+        monkeypatch.setenv(f"ATLAS_ENDPOINTS_{name}", "INFO")
+
+    assert unknown_variables() == ["ATLAS_ENDPOINTS_SYNC_INTERVALL"]

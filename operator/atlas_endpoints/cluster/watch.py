@@ -59,7 +59,7 @@ async def run(
     Args:
         connection: to the API server.
         receiver: is told of objects.
-        namespaces: to watch; all when empty.
+        namespaces: to watch; all when empty. With namespaces, the CRD has to be there already.
         label_selector: of the objects to watch; all when empty.
         stop: ends the watching.
         started: is called when kopf has set itself up (its signal handlers included).
@@ -91,7 +91,7 @@ async def run(
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
-        settings=settings(label_selector),
+        settings=settings(label_selector, namespaced=bool(namespaces)),
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
@@ -103,8 +103,13 @@ async def run(
     await kopf.run_tasks(tasks, ignored=ours)
 
 
-def settings(label_selector: str) -> kopf.OperatorSettings:
-    """Set kopf up, each value with its reason; found by experiment with kopf 1.45."""
+def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
+    """Set kopf up, each value with its reason; found by experiment with kopf 1.45.
+
+    Args:
+        label_selector: of the objects to watch.
+        namespaced: whether only some namespaces are watched.
+    """
     result = kopf.OperatorSettings()
     result.networking.error_backoffs = Forever()  # ending for an outage would cost restarts and their backoff
     result.networking.request_timeout = 15  # the default of 5 minutes blocks on a request that hangs
@@ -116,6 +121,8 @@ def settings(label_selector: str) -> kopf.OperatorSettings:
     result.watching.reconnect_backoff = 0.5
     result.watching.chunk_size = None  # an expired continue token would end kopf
     result.watching.initial_streaming = False  # loses objects when it is interrupted
+    # To scan namespaces takes a right to list them all, which nobody needs who names the few that he wants.
+    result.scanning.disabled = namespaced
     # The CRD alone is watched among CRDs: it may come late, go and come back. Other CRDs are none of our business.
     result.watching.field_selectors["customresourcedefinitions.v1.apiextensions.k8s.io"] = (
         f"metadata.name={PLURAL}.{GROUP}"
@@ -132,6 +139,7 @@ def settings(label_selector: str) -> kopf.OperatorSettings:
     return result
 
 
-def watching() -> bool:
-    """Tell whether kopf's watcher is alive, which kopf itself does not notice."""
-    return any("watcher for" in task.get_name() and PLURAL in task.get_name() for task in asyncio.all_tasks())
+def watching(namespaces: tuple[str, ...]) -> bool:
+    """Tell whether all of kopf's watchers are alive, one for each namespace, which kopf itself does not notice."""
+    watchers = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {PLURAL}.")]
+    return len(watchers) >= max(1, len(namespaces))

@@ -24,10 +24,21 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
     else:
         handler.setFormatter(_TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # kopf tells of each event at INFO, and of each try at ERROR while the API server is away.
-    logging.getLogger("kopf").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
+    # kopf tells of each event at INFO, and while the API server is away of each try at ERROR: of these, the first will do.
+    own = logging.getLevelNamesMapping()[level]
+    logging.getLogger("kopf").setLevel(own if level == "DEBUG" else max(own, logging.WARNING))
+    if level != "DEBUG":
+        handler.addFilter(_first_try)
     for noisy in ("httpx", "httpcore", "aiohttp.access", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _first_try(record: logging.LogRecord) -> bool:
+    """Leave out what kopf says of every further try of a request."""
+    if not record.name.startswith("kopf"):
+        return True
+    message = record.getMessage()
+    return not message.startswith("Request attempt #") or message.startswith("Request attempt #1 ")
 
 
 class _TextFormatter(logging.Formatter):

@@ -38,5 +38,5 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, _, port = address.rpartition(":")
-    await web.TCPSite(runner, host or None, int(port)).start()
+    await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
     return runner

@@ -65,20 +65,20 @@ class TestSettings:
     @pytest.mark.parametrize("why", SETTINGS)
     def test_the_value(self, why: str) -> None:
         path, expected = SETTINGS[why]
-        value: object = watch.settings("")
+        value: object = watch.settings("", namespaced=False)
         for name in path.split("."):
             value = getattr(value, name)
         assert value == expected
 
     def test_the_server_timeout_is_an_integer_as_kubernetes_parses_it(self) -> None:
-        assert isinstance(watch.settings("").watching.server_timeout, int)
+        assert isinstance(watch.settings("", namespaced=False).watching.server_timeout, int)
 
     def test_no_outage_ends_the_operator(self) -> None:
-        backoffs = watch.settings("").networking.error_backoffs
+        backoffs = watch.settings("", namespaced=False).networking.error_backoffs
         assert isinstance(backoffs, watch.Forever)
 
     def test_kopf_removes_no_finalizer_of_ours(self) -> None:
-        assert watch.settings("").persistence.finalizer != f"{GROUP}/cleanup"
+        assert watch.settings("", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
 
 
 @dataclass
@@ -92,6 +92,9 @@ class ApiServer:
     refuses: int = 0
     """How many of the next requests are answered with 401."""
     watched: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as soon as our kind is watched, and the CRD where that is to be watched too."""
+    watches_crd: bool = True
+    _watched: set[str] = field(default_factory=set)
     url: str = ""
 
     def queries(self, path: str, *, watching: bool) -> list[dict[str, str]]:
@@ -135,7 +138,8 @@ class ApiServer:
     async def _watch(self, request: web.Request, *, ours: bool) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        if ours:
+        self._watched.add(request.path)
+        if (CRDS in self._watched or not self.watches_crd) and any(path.endswith(PLURAL) for path in self._watched):
             self.watched.set()
         try:
             while True:
@@ -206,6 +210,7 @@ class World:
 
     @asynccontextmanager
     async def running(self, *, namespaces: tuple[str, ...] = (), label_selector: str = "") -> AsyncIterator[None]:
+        self.server.watches_crd = not namespaces
         task = asyncio.create_task(
             watch.run(
                 self.connection,
@@ -274,6 +279,8 @@ class TestWatching:
         assert ("seen", "one 1") in told
         assert not world.server.queries(RESOURCES, watching=False)
         assert world.receiver.told.empty()
+        asked = {path for _, path, *_ in world.server.requests}
+        assert not asked & {"/api/v1/namespaces", CRDS}, "that would take rights over the whole cluster"
 
     async def test_a_label_selector_goes_to_the_server(self, world: World) -> None:
         async with world.running(label_selector="team=blue"):
@@ -300,10 +307,10 @@ class TestWatching:
         assert ("seen", "one 1") in told
 
     async def test_whether_somebody_watches_can_be_told(self, world: World) -> None:
-        assert not watch.watching()
+        assert not watch.watching(())
         async with world.running():
-            assert watch.watching()
-        assert not watch.watching()
+            assert watch.watching(())
+        assert not watch.watching(())
 
     async def test_when_told_to_stop_it_stops(self, world: World) -> None:
         async with world.running():

@@ -55,3 +55,27 @@ def test_kopf_is_quiet_unless_somebody_debugs(capsys: pytest.CaptureFixture[str]
     logs.configure("text", "DEBUG")
     logging.getLogger("kopf.objects").debug("chatter")
     assert "chatter" in capsys.readouterr().err
+
+
+def test_of_kopfs_tries_while_the_api_server_is_away_only_the_first_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("text", "INFO")
+    kopf = logging.getLogger("kopf._cogs.clients.api")
+
+    kopf.error("Request attempt #1 failed; will retry: GET /apis")
+    kopf.error("Request attempt #2 failed; will retry: GET /apis")
+    logging.getLogger("atlas_endpoints").error("Request attempt #2 is none of kopf's")
+
+    told = capsys.readouterr().err
+    assert "attempt #1" in told
+    assert "GET /apis" not in told.partition("attempt #1")[2].partition("\n")[2]
+    assert "none of kopf's" in told
+
+
+def test_a_higher_level_holds_for_kopf_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text", "ERROR")
+
+    logging.getLogger("kopf.objects").warning("chatter")
+
+    assert capsys.readouterr().err == ""

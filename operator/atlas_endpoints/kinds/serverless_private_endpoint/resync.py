@@ -29,6 +29,9 @@ SHARED = 5.0
 JITTER = 0.1
 """Rounds are up to this share earlier or later, so that instances do not fall into step."""
 
+SECRETS_TIME = 30.0
+"""Seconds that a round spends at most on reading the Secrets of its resources."""
+
 BREATH = 100
 """So many resources are compared at a time before others get their turn."""
 
@@ -99,6 +102,10 @@ class Rounds:
             self._paced_by[instance] = interval
             self._schedule(instance, self._jittered(interval))
 
+    def instance_of(self, key: Key) -> Instance | None:
+        """Tell with which instance a resource is looked at, if it is."""
+        return self._instance_of.get(key)
+
     def leave(self, key: Key) -> None:
         """Have a resource looked at no more."""
         instance = self._instance_of.pop(key, None)
@@ -143,14 +150,15 @@ class Rounds:
     async def _dismiss_changed(self, instance: Instance) -> None:
         """Let resources leave whose Secret is gone or holds other credentials by now: nobody uses the old ones for them.
 
-        While the API server cannot be asked, what it said last counts.
+        While the API server cannot be asked, or is too slow for all of them, what it said last counts.
         """
         try:
-            for key in tuple(self._members.get(instance, ())):
-                if not await self._still_uses(key, instance):
-                    self.leave(key)
-                    self._enqueue(key)
-        except ClusterUnavailableError:
+            async with asyncio.timeout(SECRETS_TIME):
+                for key in tuple(self._members.get(instance, ())):
+                    if not await self._still_uses(key, instance):
+                        self.leave(key)
+                        self._enqueue(key)
+        except (ClusterUnavailableError, TimeoutError):
             return
 
     def _concerns(self, key: Key, instance: Instance, failure: AtlasError | None) -> bool:
