@@ -14,6 +14,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import BREATH, JITTER, Rounds
+from support.virtual_time import on_virtual_time
 from unit.kinds.serverless_private_endpoint.world import Clock, NoJitter
 
 ORDERS = Instance("alice", "5f7cac1adf5d6c6306f4b283", "orders")
@@ -44,6 +45,8 @@ class World:
         self.rotated: set[str] = set()
         """The resources whose Secret holds other credentials than those of their instance."""
         self.cluster_is_away = False
+        self.reading_takes = 0.0
+        """Seconds that each Secret takes to be read."""
         self.rounds = Rounds(
             self.store,
             self.snapshots,
@@ -94,6 +97,7 @@ class World:
     async def _still_uses(self, key_: Key, instance: Instance) -> bool:
         if self.cluster_is_away:
             raise ClusterUnavailableError("The API server cannot be reached.")
+        await asyncio.sleep(self.reading_takes)
         return key_.name not in self.rotated
 
     def _needs_work(self, key_: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
@@ -375,3 +379,16 @@ class TestLeaving:
         assert await world.round() == Again(600.0)
         assert list(world.asked) == ["one", "two"]
         assert not world.brought_back
+
+    @on_virtual_time
+    async def test_secrets_that_take_long_to_read_hold_a_round_up_for_half_a_minute_only(self) -> None:
+        world = World()
+        world.add(*(f"number {number}" for number in range(100)))
+        world.rotated = {"number 1", "number 99"}
+        world.reading_takes = 9.0
+        began = asyncio.get_running_loop().time()
+        await world.round()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(30.0)
+        assert world.brought_back == ["number 1"], "what was not asked counts as before"
+        assert len(world.asked) == 99
+        assert len(world.lists) == 1
