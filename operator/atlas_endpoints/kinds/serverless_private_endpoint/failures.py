@@ -3,6 +3,7 @@
 Which answer of Atlas is which error, and the words for people, stand in ``atlas.classification``.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError, UpdateRejectedError
@@ -181,15 +182,8 @@ def still_refused(previous: Status, verdict: Verdict) -> Failure | None:
     remaining = {each.field for each in verdict.differences}
     if last is None or not remaining & set(last.fields):
         return None
-    return Failure(
-        since=last.since,
-        operation=last.operation,
-        retryable=last.retryable,
-        http_status=last.http_status,
-        error_code=last.error_code,
-        detail=last.detail,
-        fields=tuple(ManagedField(field) for field in last.fields if field in remaining),
-    )
+    failure = Failure.of(last)
+    return replace(failure, fields=tuple(field for field in failure.fields if field in remaining))
 
 
 def _first_words(
@@ -202,15 +196,7 @@ def _first_words(
     ready, last = find(previous, "Ready"), previous.last_error
     if ready is None or last is None or not says(previous, reason=reason, generation=generation):
         return message, failure
-    return ready.message, Failure(
-        since=last.since,
-        operation=last.operation,
-        retryable=failure.retryable,
-        http_status=last.http_status,
-        error_code=last.error_code,
-        detail=last.detail,
-        fields=tuple(field for field in ManagedField if field in last.fields),
-    )
+    return ready.message, replace(Failure.of(last), retryable=failure.retryable)
 
 
 def _next(error: AtlasError, reason: Reason) -> Next:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.conditions import ConditionStatus
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, Fields
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Applied, Cause, ManagedField, Resolved
+from atlas_endpoints.kinds.serverless_private_endpoint.model import Applied, Cause, LastError, ManagedField, Resolved
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 
 APPLIED = "Applied"
@@ -87,6 +87,19 @@ class Failure:
     error_code: str | None = None
     detail: str | None = None
     fields: tuple[ManagedField, ...] = ()
+
+    @classmethod
+    def of(cls, last_error: LastError) -> Self:
+        """Read back what a status says."""
+        return cls(
+            since=last_error.since,
+            operation=last_error.operation,
+            retryable=last_error.retryable,
+            http_status=last_error.http_status,
+            error_code=last_error.error_code,
+            detail=last_error.detail,
+            fields=tuple(field for field in ManagedField if field in last_error.fields),
+        )
 
 
 @dataclass(frozen=True, slots=True)
