@@ -2,7 +2,7 @@
 
 The map of the package, from the outside in (each layer imports only those below it):
 
-- ``cli``: the commands ``run`` and ``simulate``; ``settings``: the only reader of the environment.
+- ``cli``: the commands ``run`` and ``simulate``; ``settings``: the only reader of its own variables.
 - ``app``: wires the collaborators together and runs them until SIGTERM.
 - ``kinds``: everything that is decided about a kind of resource (model, plan, status, reconcile).
 - ``atlas``: the Atlas Admin API; knows HTTP, knows no Kubernetes.

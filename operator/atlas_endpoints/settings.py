@@ -1,4 +1,4 @@
-"""The operator's settings, each declared once: flag, environment variable and help alike. The only reader of the environment."""
+"""The operator's settings, each declared once: flag, environment variable and help alike. The only reader of our variables in the environment."""
 
 import os
 import re

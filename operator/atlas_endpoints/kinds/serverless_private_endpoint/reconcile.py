@@ -8,9 +8,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
@@ -32,6 +31,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, RoundsPort
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render, says
@@ -50,60 +50,6 @@ PATIENCE = timedelta(minutes=30)
 
 LAST_LOOK = 1.0
 """Seconds after which an endpoint is looked at once more at the earliest, for a doubt that ends or has ended meanwhile."""
-
-
-class AccessPort(Protocol):
-    """Finds credentials; see ``kinds.access.AccessResolver``."""
-
-    async def resolve(self, namespace: str, secret_name: str | None, *, fresh: bool = False) -> Access:
-        """Find the credentials of a resource."""
-        ...
-
-
-class AtlasPort(Protocol):
-    """Reads and changes endpoints; see ``atlas.gateway.Gateway`` and ``atlas.snapshots.Snapshots``."""
-
-    def recall(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
-        """Give what is remembered, without a call."""
-        ...
-
-    async def observe(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
-        """Look an endpoint up in the instance's shared LIST."""
-        ...
-
-    async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
-        """Read one endpoint past all memory."""
-        ...
-
-    async def update(
-        self, instance: Instance, endpoint_id: str, *, provider_name: str, fields: Mapping[str, str]
-    ) -> Endpoint:
-        """Change an endpoint."""
-        ...
-
-    def doubted_for(self, instance: Instance, endpoint_id: str) -> float | None:
-        """Tell for how many more seconds a write is in doubt."""
-        ...
-
-    def settle(self, instance: Instance, endpoint_id: str) -> None:
-        """End a doubt whose time is over and after which a LIST was observed."""
-        ...
-
-    def deprecation(self, instance: Instance) -> Deprecation | None:
-        """Tell what Atlas announced about the end of its API."""
-        ...
-
-
-class RoundsPort(Protocol):
-    """The resync of instances; see ``resync.Rounds``."""
-
-    def join(self, key: Key, instance: Instance, interval: timedelta) -> None:
-        """Have a resource looked at with its instance from now on."""
-        ...
-
-    def leave(self, key: Key) -> None:
-        """Have it looked at no more."""
-        ...
 
 
 class Reconciler:
