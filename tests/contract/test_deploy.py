@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -227,3 +228,22 @@ def test_a_probe_asks_what_is_served(probe: str, path: str) -> None:
 def test_the_pods_are_found_by_their_labels() -> None:
     spec = the("Deployment")["spec"]
     assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
+def test_the_seed_for_the_simulator_has_what_the_samples_speak_about() -> None:
+    samples = DEPLOY / "samples"
+    seeded = {
+        (project["id"], instance["name"], instance["providerName"], endpoint["_id"])
+        for project in json.loads((samples / "simulator-seed.json").read_text())["projects"]
+        for instance in project["instances"]
+        for endpoint in instance["endpoints"]
+    }
+    specs = [
+        document["spec"]
+        for path in sorted(samples.glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text())
+        if document["kind"] == "ServerlessPrivateEndpoint"
+    ]
+
+    assert specs
+    assert {(s["projectId"], s["instanceName"], s["providerName"], s["endpointId"]) for s in specs} <= seeded

@@ -89,7 +89,7 @@ def check_base_url(url: str, *, allow_plain_http: bool) -> str:
     if parsed.scheme == "http" and not (allow_plain_http or is_loopback(parsed.host)):
         raise ValueError(
             "ATLAS_URL is plain http, which would show credentials to everybody on the way. Use https, or set "
-            "ALLOW_PLAIN_HTTP=true on a test cluster."
+            "ATLAS_ENDPOINTS_ALLOW_PLAIN_HTTP=true on a test cluster."
         )
     return trimmed
 
