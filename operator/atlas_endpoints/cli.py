@@ -94,11 +94,14 @@ def _simulate(settings: SimulatorSettings) -> int:
 
 
 def _usage(error: ValidationError) -> int:
-    """Name each wrong setting by its flag, which says how its variable is called, too."""
+    """Name each wrong setting by its flag and by its variable, since either may hold it."""
+    prefixes: dict[str, type[BaseSettings]] = {"run": OperatorSettings, "simulate": SimulatorSettings}
     for each in error.errors(include_url=False):
-        _, *names = each["loc"]
-        flag = "--" + str(names[-1]).replace("_", "-") if names else "settings"
-        _say(f"{flag}: {each['msg'].removeprefix('Value error, ')}")
+        command, *names = map(str, each["loc"])
+        name = names[0] if names else command
+        kind = prefixes.get(command)
+        variable = f" ({kind.model_config.get('env_prefix', '')}{name.upper()})" if kind and names else ""
+        _say(f"--{name.replace('_', '-')}{variable}: {each['msg'].removeprefix('Value error, ')}")
     return USAGE
 
 

@@ -57,10 +57,13 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
     [
         (["fly"], "invalid choice: 'fly'"),
         (["run", "--bogus"], "--bogus"),
-        (["run", "--concurrency", "many"], "--concurrency: "),
-        (["run", "--sync-interval", "10"], "--sync-interval: '10' is no duration"),
-        (["run", "--atlas-url", "http://atlas.example.com"], "--atlas-url: ATLAS_URL is plain http"),
-        (["simulate", "--port", "70000"], "--port: "),
+        (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
+        (["run", "--sync-interval", "10"], "--sync-interval (ATLAS_ENDPOINTS_SYNC_INTERVAL): '10' is no duration"),
+        (
+            ["run", "--atlas-url", "http://atlas.example.com"],
+            "--atlas-url (ATLAS_ENDPOINTS_ATLAS_URL): ATLAS_URL is plain http",
+        ),
+        (["simulate", "--port", "70000"], "--port (ATLAS_ENDPOINTS_SIMULATE_PORT): "),
     ],
 )
 def test_a_wrong_argument_is_named_and_gives_2(
