@@ -130,20 +130,8 @@ def refused(pass_: Pass, send: Send, before: Endpoint, error: UpdateRejectedErro
     """Atlas does not take the PATCH: remember which fields, so that the others go without them."""
     names = tuple(send.fields)
     objected = failures.refused_fields(error, names)
-    result = f"Rejected: {error.error_code or error.http_status}"
-    newest = next(iter(pass_.previous.history), None)
-    repeated = newest is not None and (newest.generation, newest.fields, newest.result) == (
-        pass_.generation,
-        names,
-        result,
-    )
-    outcome = _failed(
-        pass_,
-        error,
-        before=before,
-        sent=None if repeated else Sent(names, send.cause, result, confirmed=False),
-        objected=objected,
-    )
+    sent = Sent(names, send.cause, f"Rejected: {error.error_code or error.http_status}", confirmed=False)
+    outcome = _failed(pass_, error, before=before, sent=sent, objected=objected)
     return outcome if set(objected) == set(names) else replace(outcome, next=Again(0.0))
 
 
