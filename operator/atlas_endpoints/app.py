@@ -30,6 +30,7 @@ from atlas_endpoints.engine.workqueue import Queue
 from atlas_endpoints.kinds.access import AccessResolver
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.model import watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import NoBrakes
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
@@ -87,6 +88,7 @@ class Operator:
             ),
             gateway,
             self._rounds,
+            brakes=NoBrakes(),
             clock=self._clock,
             defaults=Defaults(sync_interval=settings.sync_interval),
             grace=settings.stall_grace,

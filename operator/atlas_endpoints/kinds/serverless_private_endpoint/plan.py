@@ -79,6 +79,18 @@ def judge(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
             return _waiting(Reason.PENDING, message, found, context)
 
 
+def hold(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
+    """Say what is true of a resource whose drift could be corrected but for the emergency brake."""
+    differences = Comparison.of(desired, observed, context).differences
+    return Verdict(
+        Reason.DRIFTED,
+        "Atlas no longer shows what it had confirmed, as is so for so many resources that the operator holds corrections back:"
+        f" {_told(differences)}. Find out why, or {FORCE} to correct this one now.",
+        Rest(),
+        differences,
+    )
+
+
 def _send(chosen: Sequence[Difference], desired: Fields, observed: Endpoint, context: Context) -> Send:
     fields = {each.field for each in chosen}
     if observed.status in {"RESERVED", "FAILED"} and CONNECTION & fields:

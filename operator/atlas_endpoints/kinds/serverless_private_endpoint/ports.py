@@ -53,6 +53,22 @@ class AtlasPort(Protocol):
         ...
 
 
+class BrakesPort(Protocol):
+    """The emergency brakes: they hold corrections of drift back when there are suspiciously many of them."""
+
+    def may_correct(self, key: Key) -> bool:
+        """Tell whether drift of a resource may be corrected now; an edit by a user is never asked about."""
+        ...
+
+
+class NoBrakes:
+    """Lets everything pass."""
+
+    def may_correct(self, key: Key) -> bool:  # noqa: ARG002  # see BrakesPort
+        """Say yes."""
+        return True
+
+
 class RoundsPort(Protocol):
     """The resync of instances; see ``resync.Rounds``."""
 

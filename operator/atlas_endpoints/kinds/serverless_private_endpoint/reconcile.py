@@ -30,8 +30,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     ServerlessPrivateEndpoint,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
-from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, RoundsPort
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import hold, plan
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, BrakesPort, RoundsPort
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render, says
@@ -59,6 +59,7 @@ class Reconciler:
         access: finds credentials.
         atlas: reads and changes endpoints.
         rounds: the resync of instances.
+        brakes: may hold corrections of drift back.
         clock: tells the time.
         defaults: where a resource says nothing.
         grace: for how long something that another object may heal counts as progress.
@@ -70,6 +71,7 @@ class Reconciler:
         atlas: AtlasPort,
         rounds: RoundsPort,
         *,
+        brakes: BrakesPort,
         clock: Clock,
         defaults: Defaults,
         grace: timedelta,
@@ -77,6 +79,7 @@ class Reconciler:
         self._access = access
         self._atlas = atlas
         self._rounds = rounds
+        self._brakes = brakes
         self._clock = clock
         self._defaults = defaults
         self._grace = grace
@@ -236,6 +239,8 @@ class Reconciler:
         observed = await self._look(instance, endpoint_id, max_age=0.0 if wants_a_look else SHARED)
         action = plan(pass_.desired, observed, pass_.context(observed))
         if isinstance(action, Send):
+            if action.cause is Cause.DRIFT and not self._brakes.may_correct(_key(pass_.resource)):
+                return conclusions.came_through(pass_, hold(pass_.desired, observed, pass_.context(observed)), observed)
             return await self._send(pass_, instance, action, observed, from_memory=False)
         self._atlas.settle(instance, endpoint_id)
         return conclusions.came_through(pass_, action, observed)

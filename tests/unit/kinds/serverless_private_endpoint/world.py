@@ -269,9 +269,16 @@ class World:
         """How many passes each resource had, by name."""
         self.writes: Counter[str] = Counter()
         """How many times the status of each resource was written, by name."""
+        self.braking = False
+        """Whether corrections of drift are held back."""
         self._due: dict[Work, float] = {}
         self._failures: Counter[Work] = Counter()
         self.rounds, self.reconciler = self._begin()
+
+    def may_correct(self, key: Key) -> bool:
+        """Be the emergency brakes."""
+        assert key in self.resources
+        return not self.braking
 
     def restart(self) -> None:
         """End the process before it does anything that is due, and begin another, which remembers nothing."""
@@ -291,7 +298,9 @@ class World:
             needs_work=self._needs_work,
             enqueue=self._bring_back,
         )
-        reconciler = Reconciler(self.secrets, self.atlas, rounds, clock=self.clock, defaults=Defaults(), grace=GRACE)
+        reconciler = Reconciler(
+            self.secrets, self.atlas, rounds, brakes=self, clock=self.clock, defaults=Defaults(), grace=GRACE
+        )
         return rounds, reconciler
 
     def create(self, name: str = "db", endpoint_id: str = ENDPOINT, **spec: Any) -> Resource:
