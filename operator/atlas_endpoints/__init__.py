@@ -3,7 +3,7 @@
 The map of the package, from the outside in (each layer imports only those below it):
 
 - ``cli``: the commands ``run`` and ``simulate``; ``settings``: the only reader of its own variables.
-- ``app``: wires the collaborators together and runs them until SIGTERM.
+- ``app``: the process: ends, probes and signals until SIGTERM; ``core``: wires everything that decides and remembers.
 - ``kinds``: everything that is decided about a kind of resource (model, plan, status, reconcile).
 - ``atlas``: the Atlas Admin API; knows HTTP, knows no Kubernetes.
 - ``cluster``: the Kubernetes API; the only importer of kopf and kubernetes; knows no Atlas.

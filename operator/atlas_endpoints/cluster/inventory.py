@@ -95,7 +95,7 @@ class Inventory:
         failures = 0
         while True:
             try:
-                await self._compare()
+                await self.compare()
             except ClusterUnavailableError as error:
                 failures += 1
                 logger.warning("The resources could not be listed; trying again: %s", error)
@@ -105,16 +105,12 @@ class Inventory:
                 wait = self._interval * self._random.uniform(0.9, 1.1) if self.served else NOT_SERVED
             await self._rest(wait)
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait so long, or until kopf lists anew: then the API server is there, and something may have gone."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(SETTLE)
+    async def compare(self) -> None:
+        """LIST, and bring the store in line with it.
 
-    async def _compare(self) -> None:
+        Raises:
+            ClusterUnavailableError: the objects could not be listed.
+        """
         self._wanted.clear()
         with self._store.comparing() as comparison:
             lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
@@ -131,3 +127,12 @@ class Inventory:
         elif not self.complete.is_set():
             logger.info("All resources are known; beginning to work", extra={"resources": len(self._store)})
             self.complete.set()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, or until kopf lists anew: then the API server is there, and something may have gone."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(SETTLE)

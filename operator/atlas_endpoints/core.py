@@ -1,0 +1,193 @@
+"""The operator without its ends: what it remembers, what it decides, and when.
+
+It knows the world by a few ports: who makes calls to Atlas, who reads and writes resources, who reads Secrets, and the
+time. So tests and explorations run the very wiring that runs in a cluster.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from random import Random
+from typing import Any, Protocol, TypeAlias
+
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.gateway import Gateway
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.atlas.throttle import Throttle
+from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.cluster.inventory import Inventory, Reader
+from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.controller import Controller, Status, StatusWriter
+from atlas_endpoints.engine.loop import Loop
+from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.store import Body, Key, Store, key_of
+from atlas_endpoints.engine.workqueue import Queue
+from atlas_endpoints.kinds.access import AccessResolver, SecretReader
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
+from atlas_endpoints.kinds.serverless_private_endpoint.model import watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import NoBrakes
+from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
+from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
+from atlas_endpoints.settings import OperatorSettings
+
+Work: TypeAlias = Key | Instance
+"""What the workers work on: a resource, or the resync of an instance."""
+
+
+class Objects(StatusWriter, Reader, Protocol):
+    """Reads and writes resources; see ``cluster.writer.StatusWriter``."""
+
+
+class Observer(Protocol):
+    """Is told what goes on, for logs and metrics."""
+
+    def passed(self, following: Next, seconds: float) -> None:
+        """A pass over a resource has ended, so many seconds after it had begun."""
+        ...
+
+    def written(self, body: Body, status: Status) -> None:
+        """A status was written; ``body`` is the resource as it was before."""
+        ...
+
+
+class Core:
+    """Keeps the store complete and its resources reconciled.
+
+    Args:
+        settings: of the operator.
+        client: makes calls to Atlas.
+        objects: reads and writes resources.
+        secrets: reads Secrets.
+        observer: is told what goes on.
+        clock: tells the time.
+        random: for jitter.
+    """
+
+    def __init__(
+        self,
+        settings: OperatorSettings,
+        *,
+        client: Requester,
+        objects: Objects,
+        secrets: SecretReader,
+        observer: Observer,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._observer = observer
+        self._clock = clock
+        half = max(1, settings.concurrency // 2)
+        self.queue: Queue[Work] = Queue(clock, lane_limit=half)
+        self.store = Store(watched_annotations)
+        throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
+        gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
+        self._rounds = Rounds(
+            self.store,
+            gateway,
+            clock=clock,
+            random=random,
+            schedule=self._schedule,
+            still_uses=self._still_uses,
+            needs_work=self._needs_work,
+            enqueue=self._bring_back,
+        )
+        self._reconciler = Reconciler(
+            AccessResolver(secrets, default=settings.default_secret, introduce=gateway.introduce),
+            gateway,
+            self._rounds,
+            brakes=NoBrakes(),
+            clock=clock,
+            defaults=Defaults(sync_interval=settings.sync_interval),
+            grace=settings.stall_grace,
+        )
+        self._controller = Controller[Outcome](
+            self._reconciler, self.store, objects, enqueue=self._enqueue, written=observer.written
+        )
+        self.loop: Loop[Work] = Loop(self.queue, self._run, clock=clock, workers=settings.concurrency, random=random)
+        self.inventory = Inventory(
+            self.store,
+            objects,
+            self,
+            namespaces=settings.namespaces,
+            label_selector=settings.label_selector,
+            interval=settings.sync_interval.total_seconds(),
+            random=random,
+        )
+
+    def seen(self, body: Body) -> None:
+        """Take in an object from a watch event or a LIST."""
+        self._controller.seen(body)
+
+    def gone(self, key: Key, uid: str) -> None:
+        """Take in that an object is not there any more."""
+        if self._controller.gone(key, uid):
+            self.loop.forget(key)
+
+    def deleted(self, body: Mapping[str, Any]) -> None:
+        """Take in the event of a deletion."""
+        self.gone(key_of(body), body["metadata"]["uid"])
+
+    def relisted(self) -> None:
+        """Take in that the watch has begun to list anew."""
+        self.inventory.relisted()
+
+    async def work(self) -> None:
+        """Run the workers once the store is complete, until the queue is closed."""
+        await self.inventory.complete.wait()
+        await self.loop.work()
+
+    async def stop(self, workers: "asyncio.Task[None]", *, within: float) -> None:
+        """Begin nothing new, and let what is under way finish.
+
+        Args:
+            workers: the task of ``work``.
+            within: seconds that this may take.
+        """
+        self.queue.close()
+        if self.inventory.complete.is_set():  # else nothing is under way
+            await asyncio.wait({workers}, timeout=within)
+
+    async def _run(self, work: Work) -> Next:
+        if isinstance(work, Instance):
+            return await self._rounds.run(work)
+        started = self._clock.monotonic()
+        following = await self._controller.run(work)
+        self._observer.passed(following, self._clock.monotonic() - started)
+        return following
+
+    def _enqueue(self, key: Key, body: Body) -> None:
+        self.loop.reset(key)
+        self.queue.add(key, lane=self._lane(key, body), urgent=_is_waited_for(body))
+
+    def _bring_back(self, key: Key) -> None:
+        body = self.store.get(key)
+        if body is not None:
+            self._reconciler.release(key)
+            self.queue.add(key, lane=self._lane(key, body))
+
+    def _schedule(self, instance: Instance, delay: float) -> None:
+        self.queue.add(instance, lane=instance.credentials, delay=delay)
+
+    def _lane(self, key: Key, body: Body) -> str:
+        """Tell whose share of the workers a resource uses: that of its credentials, or until they are known of its Secret."""
+        instance = self._rounds.instance_of(key)
+        if instance is not None:
+            return instance.credentials
+        reference = body.get("spec", {}).get("credentialsSecretRef") or {}
+        return f"{key.namespace}/{reference['name']}" if "name" in reference else ""
+
+    async def _still_uses(self, key: Key, instance: Instance) -> bool:
+        body = self.store.get(key)
+        return body is not None and await self._reconciler.still_uses(body, instance)
+
+    def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
+        body = self.store.get(key)
+        return body is not None and self._reconciler.needs_work(body, instance, seen)
+
+
+def _is_waited_for(body: Body) -> bool:
+    """Tell a change that somebody waits for from what is merely seen for the first time, as all is after a restart."""
+    observed = body.get("status", {}).get("observedGeneration")
+    return observed != body["metadata"].get("generation") or bool(watched_annotations(body))
