@@ -49,6 +49,24 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self._time
 
+    def set_time(self, seconds: float) -> None:
+        """Go to a time, forwards or backwards; nothing may be running or waiting for a time."""
+        self._time = seconds
+
+    def next_timer(self) -> float | None:
+        """Tell the time at which something is due next, or ``None``."""
+        return min((timer.when() for timer in self._timers() if not timer.cancelled()), default=None)
+
+    def drop_timers(self) -> None:
+        """Forget everything that is due at a time."""
+        for timer in list(self._timers()):
+            timer.cancel()
+        self._timers().clear()
+
+    def _timers(self) -> list[asyncio.TimerHandle]:
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]  # asyncio's own
+        return timers
+
     def run_for(self, seconds: float) -> None:
         """Let everything happen that is due within so many seconds from now; afterwards exactly these have passed.
 

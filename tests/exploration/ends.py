@@ -1,0 +1,183 @@
+"""The ends of an operator in a small world: each call stays open until a move of the explorer answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from atlas_endpoints.atlas.answers import Answer
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, NotLeaderError, UpdateRejectedError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.controller import ConflictError, GoneError
+from exploration.world import FOREIGN, Ghost, resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from atlas_endpoints.atlas.credentials import Credentials
+    from atlas_endpoints.engine.controller import Status
+    from atlas_endpoints.engine.outcome import Next
+    from atlas_endpoints.engine.store import Body, Key
+    from exploration.world import World
+
+READS = frozenset({"LIST", "GET", "READ", "INVENTORY"})
+
+
+@dataclass
+class Effect:
+    """A call that is under way.
+
+    Attributes:
+        replica: who made it.
+        kind: LIST, GET or PATCH at Atlas; STATUS, READ or INVENTORY at the API server.
+        target: the endpoint or the resource; empty for lists.
+        content: what it carries.
+        opened: when, in monotonic seconds.
+        answer: where the caller waits.
+        held: what it was answered, while the answer is on its way.
+    """
+
+    replica: int
+    kind: str
+    target: str
+    content: Any
+    opened: float
+    answer: asyncio.Future[Any]
+    held: Any = None
+
+    def told(self) -> str:
+        carried = ""
+        if self.kind == "PATCH":
+            carried = " " + ", ".join(f"{k}={v!r}" for k, v in self.content.items() if k != "providerName")
+        if self.kind == "STATUS":
+            carried = " " + said(self.content["status"])
+        return f"{self.kind} {self.target}".strip() + carried
+
+
+class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ours
+    """The world has nothing to say to a call but this error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Ends:
+    """One replica's ends: calls to Atlas and to the API server, Secrets, and who is told.
+
+    Args:
+        replica: whose.
+        open_: takes a call and gives the future of its answer.
+        leads: tells whether the replica's Lease is valid.
+    """
+
+    base_url = "https://atlas.example"
+
+    def __init__(
+        self, replica: int, open_: Callable[[int, str, str, Any], asyncio.Future[Any]], leads: Callable[[int], bool]
+    ) -> None:
+        self._replica = replica
+        self._open = open_
+        self._leads = leads
+
+    async def request(
+        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
+    ) -> Answer:
+        """Make a call to Atlas; as in the operator's transport, a write is fenced right before it is sent."""
+        _, _, id_ = path.rpartition("/endpoint")
+        id_ = id_.removeprefix("/")
+        if method == "GET":
+            return Answer(200, await self._open(self._replica, "GET" if id_ else "LIST", id_, operation))
+        if not self._leads(self._replica):
+            raise NotLeaderError("This replica does not lead.", operation=operation)
+        return Answer(200, await self._open(self._replica, method, id_, json))
+
+    async def write(self, body: Body, status: Status) -> Body:
+        """Write a status."""
+        metadata = body["metadata"]
+        content = {"uid": metadata["uid"], "version": metadata["resourceVersion"], "status": status}
+        after: Body = await self._open(self._replica, "STATUS", metadata["name"], content)
+        return after
+
+    async def read(self, key: Key) -> Body | None:
+        """Read a resource."""
+        body: Body | None = await self._open(self._replica, "READ", key.name, None)
+        return body
+
+    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
+        """List the resources."""
+        del namespace, label_selector
+        bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
+        return bodies
+
+    def passed(self, following: Next, seconds: float) -> None:
+        """Nobody listens here."""
+
+    def written(self, body: Body, status: Status) -> None:
+        """Nobody listens here."""
+
+
+class Secrets:
+    """There is one pair of credentials, and it never changes."""
+
+    async def read(self, namespace: str, name: str, *, fresh: bool) -> Mapping[str, str]:
+        del namespace, name, fresh
+        return {"publicApiKey": "abcdefgh", "privateApiKey": "01234567-89ab-cdef-0123-456789abcdef"}
+
+
+def serve(world: World, effect: Effect) -> Any:
+    """Have the world serve a call, and give what it answers.
+
+    Raises:
+        Unserved: it answers with an error.
+    """
+    match effect.kind:
+        case "LIST":
+            return [{"_id": id_, **endpoint} for id_, endpoint in sorted(world.endpoints.items())]
+        case "GET":
+            return {"_id": effect.target, **world.endpoints[effect.target]}
+        case "PATCH":
+            after = world.patch(effect.target, effect.content)
+            if after is None:
+                words = "Atlas refused the change in the endpoint's present status."
+                raise Unserved(UpdateRejectedError(words, operation="update", http_status=409))
+            return {"_id": effect.target, **after}
+        case "STATUS":
+            content = effect.content
+            answer = world.write_status(content["uid"], content["version"], resource(effect.target), content["status"])
+            if isinstance(answer, str):
+                raise Unserved(GoneError() if answer == "gone" else ConflictError())
+            return answer
+        case "READ":
+            return world.objects.get(resource(effect.target))
+        case "INVENTORY":
+            return list(world.objects.values())
+        case other:
+            raise AssertionError(other)
+
+
+def failure(effect: Effect, *, sent: bool) -> Exception:
+    """Give the error that a caller sees when a call breaks: before it was sent, or when its fate is unknown."""
+    if effect.kind in {"LIST", "GET", "PATCH"}:
+        unknown = sent and effect.kind == "PATCH"
+        return AtlasUnavailableError("Atlas gave no answer.", operation=effect.kind, unknown_outcome=unknown)
+    return ClusterUnavailableError("The API server gave no answer.")
+
+
+def ghost(effect: Effect, until: float) -> Ghost:
+    return Ghost(effect.target, effect.content, until)
+
+
+def said(status: Mapping[str, Any]) -> str:
+    """Sum a status up in a few words."""
+    ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
+    applied = status.get("applied") or {}
+    confirmed = applied.get("comment", applied.get("cloudProviderEndpointId", "-"))
+    verdict = f"Ready={ready['status']} {ready['reason']}" if ready else "no Ready"
+    return f"generation {status.get('observedGeneration')}: {verdict}, applied {confirmed}"
+
+
+def is_foreign(effect: Effect, names: frozenset[str]) -> bool:
+    """Tell whether a write goes to an endpoint that no resource names."""
+    return effect.target == FOREIGN or effect.target not in names

@@ -1,0 +1,320 @@
+"""What a state is: whether two moments are the same for all that can come, and how to return to one.
+
+``same`` forms of everything that is remembered: times count from now, versions count by their order, and what can make
+no difference is left out. A state is a hash of that: of the world, of what each replica remembers, and of where each of
+its passes stands (the frames of its coroutines).
+
+``freeze`` and ``thaw`` bring a whole run back, as long as no pass is open in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import io
+import itertools
+import pickle
+import re
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from random import Random
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+ORIGIN = 1e6
+"""Monotonic seconds at which all runs begin: no duration is as large, so that a number tells whether it is a time."""
+
+START = datetime(2026, 11, 25, 12, tzinfo=UTC)
+"""The wall-clock time that belongs to it."""
+
+OLD = 900.0
+"""Seconds after which a time is only old. The operator's longest memory that a small world can meet is ten minutes."""
+
+_IRRELEVANT = frozenset(
+    {
+        # Of the queue and its lanes: how it finds what is due, and fairness that matters only among many keys.
+        *("_times", "_sequence", "_idle", "_alarm", "_urgent_in_a_row", "_overtaken"),
+        # Numbers that only tell one from another.
+        *("_serials", "_last_moment"),
+        # When something was used last, which matters after days.
+        "used",
+        # Our own: what was done, rather than what is.
+        *("log", "writes", "loop"),
+    }
+)
+_SCALES = {"serial": "serial", "trial": "serial", "resourceVersion": "version", "version": "version"}
+"""Numbers that only grow: their order counts, and what they are compared with."""
+_JSON_RANK = re.compile(r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'|'resourceVersion': '(\d+)'")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+class _Rank:
+    """A number of which only the order counts; filled in when all are known."""
+
+    __slots__ = ("scale", "value")
+
+    def __init__(self, scale: str, value: float) -> None:
+        self.scale = scale
+        self.value = value
+
+
+class Same:
+    """Brings what is remembered into a form that is equal for states that are the same.
+
+    Args:
+        now: monotonic seconds.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+        self._numbers: dict[int, int] = {}
+        self._slices: dict[int, tuple[int, int]] = {}
+        self._kept: list[Any] = []  # an id is unique among living objects only
+        self._tokens: list[Any] = []
+
+    def state(self) -> Hashable:
+        """Give the form of all that was added."""
+        tokens = self._tokens
+        places = [place for place, token in enumerate(tokens) if type(token) is _Rank]
+        ranks: dict[str, set[float]] = {}
+        for place in places:
+            ranks.setdefault(tokens[place].scale, set()).add(tokens[place].value)
+        forms = {scale: self._forms(scale, values) for scale, values in ranks.items()}
+        for place in places:
+            tokens[place] = forms[tokens[place].scale][tokens[place].value]
+        return tuple(tokens)
+
+    def _forms(self, scale: str, values: Iterable[float]) -> dict[float, Hashable]:
+        ordered = sorted(values)
+        if scale != "time":
+            return {value: number for number, value in enumerate(ordered)}
+        forms: dict[float, Hashable] = {}
+        times: dict[float, int] = {}
+        for value in ordered:
+            age = max(round(value - self._now, 2), -OLD)
+            rank = 0 if age == -OLD else times.get(age, -1) + 1
+            times[age] = rank
+            forms[value] = (age, rank)
+        return forms
+
+    def leave_out(self, *things: Any) -> None:
+        """Have things counted as known, in this order: they only lead elsewhere."""
+        for thing in things:
+            self._numbers[id(thing)] = len(self._numbers)
+
+    def add(self, value: Any) -> None:
+        """Add something that is remembered.
+
+        Raises:
+            TypeError: nobody has said yet what counts of this type.
+        """
+        _adder(type(value))(self, value)
+
+    def frames(self, coroutine: Any) -> None:
+        """Add where a coroutine stands: each frame from the outside in, with its variables."""
+        while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+            self._tokens.append(frame.f_code.co_qualname)
+            self._tokens.append(frame.f_lasti)
+            for name, value in frame.f_locals.items():
+                self._attribute(name, value)
+            coroutine = coroutine.cr_await
+
+    def _atom(self, value: Any) -> None:
+        self._tokens.append(value)
+
+    def _name(self, value: Any) -> None:
+        self._tokens.append(value.name if isinstance(value, Enum) else getattr(value, "__qualname__", "module"))
+
+    def _nothing(self, value: Any) -> None:
+        """Leave out what makes no difference."""
+
+    def _float(self, value: float) -> None:
+        is_time = ORIGIN / 2 < value < float("inf")
+        self._tokens.append(_Rank("time", value) if is_time else round(value, 3))
+
+    def _str(self, value: str) -> None:
+        is_time = len(value) == len("2026-11-25T12:00:00Z") and _RFC3339.fullmatch(value)
+        self._tokens.append(_rfc3339(value) if is_time else value)
+
+    def _datetime(self, value: datetime) -> None:
+        self._tokens.append(_Rank("time", ORIGIN + (value - START).total_seconds()))
+
+    def _timedelta(self, value: timedelta) -> None:
+        self._tokens.append(value.total_seconds())
+
+    def _mapping(self, value: Mapping[Any, Any]) -> None:
+        if self._again(value):
+            return
+        began = len(self._tokens)
+        if "metadata" in value or "observedGeneration" in value:
+            self._json(value)
+            self._remember(value, began)
+            return
+        self._tokens.append(len(value))
+        # Of all mappings in the operator, only those that are ordered by name are asked for their order.
+        for key in value if type(value) is OrderedDict else sorted(value, key=str):
+            self._attribute(key, value[key])
+        self._remember(value, began)
+
+    def _json(self, value: Mapping[str, Any]) -> None:
+        """Add a resource or a status, of which there are many: what is in the text, and the times and versions in it."""
+        text = repr(value)
+        self._tokens.append(_JSON_RANK.sub("", text))
+        for time, version in _JSON_RANK.findall(text):
+            self._tokens.append(_rfc3339(time) if time else _Rank("version", float(version)))
+
+    def _sequence(self, value: Sequence[Any]) -> None:
+        if self._again(value):
+            return
+        began = len(self._tokens)
+        self._tokens.append(len(value))
+        for each in value:
+            self.add(each)
+        self._remember(value, began)
+
+    def _set(self, value: Iterable[Any]) -> None:
+        self._sequence(sorted(value, key=str))
+
+    def _error(self, value: BaseException) -> None:
+        self._tokens.append(type(value).__name__)
+        self.add({**vars(value), "args": value.args})
+
+    def _event(self, value: asyncio.Event) -> None:
+        self._tokens.append(value.is_set())
+
+    def _future(self, value: asyncio.Future[Any]) -> None:
+        self._tokens.append("done" if value.done() else "pending")
+
+    def _iterator(self, value: Any) -> None:
+        self.add(value.__reduce__()[1:])
+
+    def _value(self, value: Any) -> None:
+        """Add an object that is the same as any other with the same attributes."""
+        if self._again(value):
+            return
+        began = len(self._tokens)
+        self._tokens.append(type(value))
+        self._parts(value)
+        self._remember(value, began)
+
+    def _thing(self, value: Any) -> None:
+        """Add an object that is itself and no other."""
+        self._tokens.append(type(value))
+        number = self._numbers.get(id(value))
+        self._tokens.append(number)
+        if number is None:
+            self._numbers[id(value)] = len(self._numbers)
+            self._kept.append(value)
+            self._parts(value)
+
+    def _parts(self, value: Any) -> None:
+        attributes = getattr(value, "__dict__", None) or {}
+        for name, is_serial in _relevant(type(value), tuple(attributes)):
+            part = getattr(value, name)
+            self._serial(name, part) if is_serial else self.add(part)
+
+    def _attribute(self, name: Any, value: Any) -> None:
+        if name in _IRRELEVANT:
+            return
+        self.add(name)
+        self._serial(name, value) if name in _SCALES else self.add(value)
+
+    def _serial(self, name: str, value: Any) -> None:
+        self._tokens.append(None if value is None else _Rank(_SCALES[name], float(value)))
+
+    def _again(self, value: Any) -> bool:
+        """Add what was added before, if it was."""
+        place = self._slices.get(id(value))
+        if place is None:
+            return False
+        self._tokens.extend(self._tokens[place[0] : place[1]])
+        return True
+
+    def _remember(self, value: Any, began: int) -> None:
+        self._slices[id(value)] = began, len(self._tokens)
+        self._kept.append(value)
+
+
+_ADDERS: Sequence[tuple[tuple[type, ...], Callable[[Same, Any], None]]] = (
+    ((Enum, MethodType, FunctionType, BuiltinFunctionType, type, ModuleType), Same._name),
+    ((bool, int, bytes, type(None)), Same._atom),
+    ((float,), Same._float),
+    ((str,), Same._str),
+    ((datetime,), Same._datetime),
+    ((timedelta,), Same._timedelta),
+    ((Mapping,), Same._mapping),
+    ((list, tuple, deque), Same._sequence),
+    ((set, frozenset), Same._set),
+    ((BaseException,), Same._error),
+    ((asyncio.Event,), Same._event),
+    ((asyncio.Future,), Same._future),
+    ((asyncio.TimerHandle, Random, itertools.count, asyncio.AbstractEventLoop), Same._nothing),
+    ((Iterator,), Same._iterator),
+)
+
+
+@functools.cache
+def _adder(class_: type) -> Callable[[Same, Any], None]:
+    for classes, adder in _ADDERS:
+        if issubclass(class_, classes):
+            return adder
+    if not hasattr(class_, "__dict__") and not _slots(class_):
+        raise TypeError(f"what counts of a {class_.__qualname__} has to be said")
+    return Same._thing if class_.__eq__ is object.__eq__ else Same._value
+
+
+@functools.cache
+def _rfc3339(text: str) -> _Rank:
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return _Rank("time", ORIGIN + (moment - START).total_seconds())
+
+
+@functools.cache
+def _relevant(class_: type, attributes: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    """Give the attributes that count, each with whether only the order of its values does."""
+    names = (*attributes, *_slots(class_))
+    return tuple((name, name in _SCALES) for name in names if name not in _IRRELEVANT)
+
+
+@functools.cache
+def _slots(class_: type) -> tuple[str, ...]:
+    slots = [name for each in class_.__mro__ for name in vars(each).get("__slots__", ())]
+    return tuple(name for name in slots if not name.startswith("__"))
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles a run whose passes are all at an end; what belongs to the event loop is left behind."""
+
+    @override
+    def reducer_override(self, obj: Any) -> Any:
+        match obj:
+            case asyncio.TimerHandle() | asyncio.AbstractEventLoop():
+                return type(None), ()
+            case itertools.count():
+                return itertools.count, (int(repr(obj).partition("(")[2][:-1]),)
+            case BaseException():
+                return _exception, (type(obj), obj.args, vars(obj))
+            case _:
+                return NotImplemented
+
+
+def _exception(class_: type[BaseException], args: tuple[Any, ...], state: Mapping[str, Any]) -> BaseException:
+    error = class_.__new__(class_, *args)
+    error.__dict__.update(state)
+    return error
+
+
+def freeze(run: Any) -> bytes:
+    buffer = io.BytesIO()
+    _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(run)
+    return buffer.getvalue()
+
+
+thaw: Callable[[bytes], Any] = pickle.loads

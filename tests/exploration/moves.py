@@ -1,0 +1,232 @@
+"""What can happen next, and having it happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from exploration.ends import READS
+from exploration.run import CALL, LEASE
+from exploration.world import GHOST_LIFE, Ghost, resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exploration.run import Run
+
+SLACK = 1e-6
+"""Seconds by which a step in time goes past the timer, since sums of floats are not exact."""
+
+
+class Move(NamedTuple):
+    """Something that can happen.
+
+    Attributes:
+        kind: what.
+        index: of the replica, the call, the ghost.
+        how: in which variant.
+    """
+
+    kind: str
+    index: int = 0
+    how: str = ""
+
+
+def moves(run: Run) -> list[Move]:
+    """List everything that can happen; first what happens when nothing goes wrong and nobody does anything."""
+    fair = _fair(run)
+    return [fair, *(each for each in _all(run) if each != fair)]
+
+
+def _fair(run: Run) -> Move:
+    world = run.world
+    for number in run.replicas:
+        if world.events[number]:
+            return Move("deliver", number)
+    if run.effects:
+        return Move("answer", 0)
+    if world.leader is None:
+        return Move("take over")
+    for index, (_, endpoint) in enumerate(sorted(world.endpoints.items())):
+        if endpoint["status"] == "INITIATING":
+            return Move("Atlas connects", index)
+    return Move("time")
+
+
+def _all(run: Run) -> Iterator[Move]:
+    world, left = run.world, run.world.left
+    if world.script:
+        yield Move("act")
+    for number in run.replicas:
+        if world.events[number]:
+            yield Move("deliver", number)
+            if left["lost event"]:
+                yield Move("lose event", number)
+        if left["stale event"]:
+            yield from (Move("stale event", number, key.name) for key in world.outdated if key in world.objects)
+    for index in range(len(run.effects)):
+        yield from _calls(run, index)
+    for index in range(len(world.ghosts)):
+        yield Move("ghost arrives", index)
+    yield from _atlas(run)
+    for number in run.replicas:
+        if left["crash"] and run.leads(number):
+            yield Move("crash", number)
+            if any(each.kind == "STATUS" and each.held is None for each in run.effects):
+                yield Move("crash", number, "status written")
+    if world.leader is not None and world.replicas > 1:
+        if left["silence"]:
+            yield Move("silence", world.leader)
+        if left["hand-over"] and run.replicas[world.leader].core.inventory.complete.is_set():
+            yield Move("hand over", world.leader)
+    if world.leader is None:
+        yield Move("take over")
+        yield from (Move("zombie ends", number) for number in run.replicas if len(run.replicas) > 1 and number == 0)
+    if _time_may_pass(run):
+        yield Move("time")
+
+
+def _calls(run: Run, index: int) -> Iterator[Move]:
+    effect, left = run.effects[index], run.world.left
+    yield Move("answer", index)
+    if effect.held is not None:
+        return
+    if left["slow"] and not any(each.held is not None for each in run.effects):
+        yield Move("hold", index)
+    if not left["fault"]:
+        return
+    if effect.kind in READS:
+        yield Move("fail", index, "before")
+        if effect.kind == "INVENTORY" and run.world.outdated:
+            yield Move("answer", index, "stale")
+    else:
+        yield from (Move("fail", index, how) for how in ("before", "lost", "after"))
+        if effect.kind == "PATCH":
+            yield Move("fail", index, "late")
+
+
+def _atlas(run: Run) -> Iterator[Move]:
+    world, left = run.world, run.world.left
+    for index, (id_, endpoint) in enumerate(sorted(world.endpoints.items())):
+        if endpoint["status"] == "INITIATING":
+            yield Move("Atlas connects", index)
+            if left["Atlas fails"]:
+                yield Move("Atlas fails", index)
+        if left["person"] and any(body["spec"]["endpointId"] == id_ for body in world.objects.values()):
+            yield Move("person", index)
+
+
+def _time_may_pass(run: Run) -> bool:
+    if any(run.world.events[number] for number in run.replicas) or run.world.leader is None:
+        return False
+    due = run.next_timer()
+    if due is None or any(each.held is None or due > each.opened + CALL for each in run.effects):
+        return False
+    changes = any(each["status"] == "INITIATING" for each in run.world.endpoints.values())
+    return not changes or bool(run.world.left["patience"])
+
+
+def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0914, PLR0915  # one flat table
+    """Have something happen, and everything that follows from it at once; say what in words."""
+    world, left = run.world, run.world.left
+    match move:
+        case Move("act"):
+            told = world.act()
+        case Move("deliver", number):
+            type_, body = world.events[number].pop(0)
+            told = f"the watch brings {_event(type_, body)}"
+            core = run.replicas[number].core
+            (core.deleted if type_ == "DELETED" else core.seen)(body)
+        case Move("lose event", number):
+            left["lost event"] -= 1
+            told = f"the watch loses {_event(*world.events[number].pop(0))}"
+        case Move("stale event", number, name):
+            left["stale event"] -= 1
+            body = world.outdated[resource(name)]
+            told = f"the watch brings once more {_event('MODIFIED', body)}"
+            run.replicas[number].core.seen(body)
+        case Move("answer", index, how):
+            effect = run.effects[index]
+            told = f"answered: {effect.told()}"
+            if how == "stale":
+                left["fault"] -= 1
+                told += " with an older state"
+                effect.held = [world.outdated.get(key, body) for key, body in world.objects.items()]
+            run.answer(effect)
+        case Move("hold", index):
+            left["slow"] -= 1
+            told = f"served, and the answer is slow: {run.effects[index].told()}"
+            run.hold(run.effects[index])
+        case Move("fail", index, how):
+            left["fault"] -= 1
+            effect = run.effects[index]
+            words = {"before": "not sent", "lost": "lost on its way", "after": "done, and the answer lost"}
+            told = f"{words.get(how, 'no answer, and it may arrive later')}: {effect.told()}"
+            if how == "after":
+                run.hold(effect)
+            if how == "late":
+                world.ghosts.append(Ghost(effect.target, effect.content, run.now + GHOST_LIFE))
+            run.fail(effect, sent=how != "before")
+        case Move("ghost arrives", index):
+            ghost = world.ghosts.pop(index)
+            told = f"Atlas applies late: {ghost.endpoint} {dict(ghost.fields)}"
+            world.patch(ghost.endpoint, ghost.fields)
+        case Move("Atlas connects" | "Atlas fails" as kind, index):
+            id_, endpoint = sorted(world.endpoints.items())[index]
+            told = f"{kind}: {id_}"
+            if kind == "Atlas fails":
+                left["Atlas fails"] -= 1
+                endpoint.update(status="FAILED", errorMessage="The connection was refused.")
+            else:
+                endpoint.update(status="AVAILABLE")
+            world.note()
+        case Move("person", index):
+            left["person"] -= 1
+            id_, endpoint = sorted(world.endpoints.items())[index]
+            told = f"somebody changes {id_} in Atlas"
+            endpoint.update(comment="by hand")
+            world.note()
+        case Move("crash", number, how):
+            left["crash"] -= 1
+            told = f"replica {number} crashes and starts again"
+            if how:
+                told += ", its status written"
+                run.hold(next(each for each in run.effects if each.kind == "STATUS" and each.held is None))
+            run.crash(number)
+            run.boot(number)
+        case Move("silence", number):
+            left["silence"] -= 1
+            told = f"replica {number} loses its Lease"
+            world.leader = None
+        case Move("zombie ends", number):
+            told = f"replica {number} ends"
+            run.crash(number)
+        case Move("hand over", number):
+            left["hand-over"] -= 1
+            told = f"replica {number} is asked to end"
+            run.stop(number)
+        case Move("take over"):
+            told = "replica 1 takes the Lease"
+            for effect in [each for each in run.effects if each.replica == 0 and each.kind in {"PATCH", "STATUS"}]:
+                # A call ends before a Lease does; what it has sent may still arrive.
+                if effect.kind == "PATCH" and effect.held is None:
+                    world.ghosts.append(Ghost(effect.target, effect.content, run.now + LEASE + GHOST_LIFE))
+                run.fail(effect, sent=True)
+            run.lead(1)
+        case Move("time"):
+            due = run.next_timer()
+            assert due is not None
+            told = f"{due - run.now:.0f} seconds pass"
+            if any(each["status"] == "INITIATING" for each in world.endpoints.values()):
+                left["patience"] -= 1
+            run.pass_time(due - run.now + SLACK)
+            world.ghosts = [each for each in world.ghosts if each.until > run.now]
+        case _:
+            raise AssertionError(move)
+    run.settle()
+    return told
+
+
+def _event(type_: str, body: object) -> str:
+    assert isinstance(body, dict)
+    metadata = body["metadata"]
+    return f"{type_} {metadata['name']}, generation {metadata['generation']}, version {metadata['resourceVersion']}"

@@ -1,0 +1,302 @@
+"""One run of the real operator in a small world, moved step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from atlas_endpoints.core import Core
+from atlas_endpoints.settings import OperatorSettings
+from exploration import laws
+from exploration.ends import Effect, Ends, Secrets, Unserved, failure, serve
+from exploration.memory import ORIGIN, START, Same
+from exploration.world import Ghost
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from datetime import datetime
+
+    from exploration.world import World
+    from support.virtual_time import VirtualTimeLoop
+
+INTERVAL = 600.0
+"""Seconds between two comparisons with the API server, and between two rounds."""
+
+AGAIN = 5.0
+"""Seconds after which a comparison that failed is made again."""
+
+CALL = 15.0
+"""Seconds: the longest that a call may be under way."""
+
+LEASE = 45.0
+"""Seconds after which a Lease that nobody renews is taken over."""
+
+SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
+
+
+class NoJitter(Random):
+    """All that is jittered comes in the middle of its range."""
+
+    @override
+    def random(self) -> float:
+        return 0.5
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+class Clock:
+    """Both readings of the run's virtual time."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def monotonic(self) -> float:
+        return self._run.now
+
+    def now(self) -> datetime:
+        from datetime import timedelta  # noqa: PLC0415
+
+        return START + timedelta(seconds=self._run.now - ORIGIN)
+
+
+class Replica:
+    """An operator's process.
+
+    Attributes:
+        core: the real one.
+        compare_at: when it compares its store with the API server next; ``None`` while it does.
+    """
+
+    def __init__(self, number: int, run: Run) -> None:
+        self.number = number
+        self.core = Core(
+            SETTINGS,
+            client=run.ends(number),
+            objects=run.ends(number),
+            secrets=Secrets(),
+            observer=run.ends(number),
+            clock=Clock(run),
+            random=NoJitter(),
+        )
+        self.compare_at: float | None = run.now
+        self.stops = False
+        self.works = False
+
+
+class Run:
+    """The world, the replicas and the calls between them, at one moment.
+
+    Args:
+        world: as it begins.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.effects: list[Effect] = []
+        self.replicas: dict[int, Replica] = {}
+        self.now_at_rest = ORIGIN
+        self.writes: list[str] = []
+        self.loop: VirtualTimeLoop | None = None
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        for number in range(world.replicas):
+            self.world.events[number] = []
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "loop": None, "_tasks": {}, "writes": [], "now_at_rest": self.now}
+
+    @property
+    def now(self) -> float:
+        return self.now_at_rest if self.loop is None else self.loop.time()
+
+    @property
+    def open(self) -> bool:
+        """Tell whether a pass, a LIST or a comparison is under way."""
+        return bool(self.effects) or any(replica.stops for replica in self.replicas.values())
+
+    def ends(self, number: int) -> Ends:
+        return Ends(number, self.call, self.leads)
+
+    def leads(self, number: int) -> bool:
+        return self.world.leader == number
+
+    def call(self, replica: int, kind: str, target: str, content: Any) -> asyncio.Future[Any]:
+        """Take a call of a replica."""
+        effect = Effect(replica, kind, target, content, self.now, self._running().create_future())
+        laws.on_call(self, effect)
+        if kind == "INVENTORY" and not self.world.lists_take_time:
+            effect.answer.set_result(serve(self.world, effect))
+        else:
+            self.effects.append(effect)
+        return effect.answer
+
+    def begin(self, loop: VirtualTimeLoop) -> None:
+        """Set everything going on an event loop, at the time at which the run was left."""
+        loop.set_time(self.now_at_rest)
+        self.loop = loop
+        for number in range(self.world.replicas):
+            if number not in self.replicas:
+                self.boot(number)
+            else:
+                self._go(self.replicas[number])
+        self.settle()
+
+    def end(self) -> None:
+        """Stop everything, so that the run can be left."""
+        loop = self._running()
+        self.now_at_rest = self.now
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_for(0)
+        loop.drop_timers()
+        self.loop = None
+        self._tasks = {}
+
+    def settle(self) -> None:
+        """Let everything happen that can happen now."""
+        self._running().run_for(0)
+        for task, name in list(self._tasks.items()):
+            if task.done():
+                del self._tasks[task]
+                if not task.cancelled() and task.exception() is not None:
+                    raise AssertionError(f"{name} has ended") from task.exception()
+        laws.on_moment(self)
+
+    def boot(self, number: int) -> None:
+        """Start a replica's process anew; its watch begins with what there is."""
+        self.replicas[number] = replica = Replica(number, self)
+        self.world.events[number] = [("ADDED", body) for body in self.world.objects.values()]
+        self._go(replica)
+
+    def crash(self, number: int) -> None:
+        """End a replica's process; what it has sent may still arrive."""
+        for effect in self._of(number):
+            if effect.kind == "PATCH" and effect.held is None:
+                self.world.ghosts.append(Ghost(effect.target, effect.content, self.now + CALL))
+            self.effects.remove(effect)
+        for task, name in list(self._tasks.items()):
+            if name.endswith(f" {number}"):
+                del self._tasks[task]
+                task.cancel()
+        self._running().run_for(0)
+        del self.replicas[number]
+
+    def stop(self, number: int) -> None:
+        """Ask a replica to end; it finishes what is under way."""
+        replica = self.replicas[number]
+        replica.stops = True
+        workers = next(task for task, name in self._tasks.items() if name == f"workers {number}")
+        self._task(self._stopped(replica, workers), f"stop {number}")
+
+    def lead(self, number: int) -> None:
+        """Give a replica the Lease."""
+        self.world.leader = number
+        self._go(self.replicas[number])
+
+    def answer(self, effect: Effect) -> None:
+        """Serve a call, if that is still to be done, and let the caller know."""
+        self.effects.remove(effect)
+        if effect.held is None:
+            self.hold(effect)
+        if isinstance(effect.held, Exception):
+            effect.answer.set_exception(effect.held)
+        else:
+            effect.answer.set_result(effect.held)
+
+    def hold(self, effect: Effect) -> None:
+        """Serve a call; its answer is on its way."""
+        try:
+            effect.held = serve(self.world, effect)
+        except Unserved as answer:
+            effect.held = answer.error
+        if effect.kind in {"PATCH", "STATUS"}:
+            self.writes.append(effect.told())
+            laws.on_write(self, effect)
+        if effect.held is None:
+            effect.held = False  # an object that is not there
+
+    def fail(self, effect: Effect, *, sent: bool) -> None:
+        """Break a call."""
+        self.effects.remove(effect)
+        effect.answer.set_exception(failure(effect, sent=sent))
+
+    def pass_time(self, seconds: float) -> None:
+        """Have time pass, with everything that becomes due in it."""
+        self._running().run_for(seconds)
+
+    def next_timer(self) -> float | None:
+        """Tell when something becomes due by itself."""
+        return self._running().next_timer()
+
+    def state(self) -> Hashable:
+        """Give what this moment is the same as others by."""
+        same = Same(self.now)
+        same.leave_out(self)
+        same.add(self.world)
+        same.add([self.replicas[number] for number in sorted(self.replicas)])
+        same.add(self.effects)
+        tasks = [(_where(task), task) for task in asyncio.all_tasks(self._running())]
+        for _, task in sorted((each for each in tasks if not _is_idle(each[0])), key=operator.itemgetter(0)):
+            same.frames(task.get_coro())
+        return same.state()
+
+    def _go(self, replica: Replica) -> None:
+        number, loop = replica.number, self._running()
+        if replica.compare_at is not None:
+            loop.call_at(replica.compare_at, self._compare, replica)
+        if self.leads(number) and not replica.stops:
+            self._task(replica.core.work(), f"workers {number}")
+
+    def _compare(self, replica: Replica) -> None:
+        if self.replicas.get(replica.number) is replica and replica.compare_at is not None:
+            replica.compare_at = None
+            self._task(self._comparison(replica), f"comparison {replica.number}")
+
+    async def _comparison(self, replica: Replica) -> None:
+        wait = AGAIN
+        try:
+            await replica.core.inventory.compare()
+            wait = INTERVAL
+        except Exception:  # noqa: BLE001, S110  # it is made again, as the real one is
+            pass
+        replica.compare_at = self.now + wait
+        self._running().call_at(replica.compare_at, self._compare, replica)
+
+    async def _stopped(self, replica: Replica, workers: asyncio.Task[None]) -> None:
+        await replica.core.stop(workers, within=18)
+        self._running().call_soon(self._ended, replica)
+
+    def _ended(self, replica: Replica) -> None:
+        self.crash(replica.number)
+        self.world.leader = None
+
+    def _task(self, coroutine: Any, name: str) -> None:
+        self._tasks[self._running().create_task(coroutine, name=name)] = name
+
+    def _of(self, number: int) -> list[Effect]:
+        return [effect for effect in self.effects if effect.replica == number]
+
+    def _running(self) -> VirtualTimeLoop:
+        assert self.loop is not None
+        return self.loop
+
+
+def _is_idle(where: tuple[str, ...]) -> bool:
+    """Tell whether a task only waits for something to become due, or for those that do."""
+    return where[-3] in {"Queue._sleep", "TaskGroup.__aexit__"}
+
+
+def _where(task: asyncio.Task[Any]) -> tuple[str, ...]:
+    """Tell where a task stands, without times: tasks that are alike in this are alike."""
+    where: list[str] = []
+    coroutine: Any = task.get_coro()
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        where.extend((frame.f_code.co_qualname, str(frame.f_lasti), str(frame.f_locals.get("key"))))
+        coroutine = coroutine.cr_await
+    return tuple(where)

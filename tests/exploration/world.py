@@ -1,0 +1,195 @@
+"""A small world in memory: an API server, an Atlas, people, and what is under way between them; plain data with rules.
+
+Nothing in it knows the operator. It notes down what was true and when, so that ``laws`` can tell a claim from a lie.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from atlas_endpoints.engine.store import Body, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROJECT = "5f7cac1adf5d6c6306f4b283"
+INSTANCE = "orders"
+FOREIGN = "6f7cac1adf5d6c6306f4b2ff"
+"""An endpoint of the same instance that no resource names."""
+NAMESPACE = "team"
+GHOST_LIFE = 60.0
+"""Seconds for which a write whose connection broke may still arrive at Atlas."""
+Spec: TypeAlias = "Mapping[str, Any]"
+Action: TypeAlias = "tuple[str, Spec | None]"
+"""What a person does to a resource: its name, and the new spec, or ``None`` to delete it."""
+
+
+def endpoint_id(name: str) -> str:
+    """The endpoint in Atlas that a resource of this name manages in all worlds."""
+    return "6f7cac1adf5d6c6306f4b2" + name.encode().hex()[:2]
+
+
+def resource(name: str) -> Key:
+    return Key(NAMESPACE, name)
+
+
+@dataclass
+class Ghost:
+    """A write that left and whose connection broke: it arrives later, or never."""
+
+    endpoint: str
+    fields: Mapping[str, str]
+    until: float
+
+
+@dataclass
+class Truth:
+    """What was true of one generation of a resource: whether Atlas has ever shown what it asks for."""
+
+    uid: str
+    generation: int
+    spec: Spec
+    shown: bool = False
+    available: bool = False
+
+
+@dataclass
+class World:
+    """Everything outside the operator.
+
+    Attributes:
+        script: what people still do to resources, in this order, at any moment.
+        left: how often each kind of misfortune may still happen.
+        endpoints: what Atlas holds, by id.
+        settled: how much of the script has happened, and come to rest, when exploration begins.
+        replicas: of the operator.
+        lists_take_time: whether anything can happen while the API server answers a LIST, or that LIST can fail.
+        objects: what the API server holds.
+        outdated: an older state of each object, as a stale API server would show it.
+        events: what the watch has still to bring, for each replica.
+        ghosts: writes to Atlas that may still arrive.
+        leader: the replica whose Lease is valid; ``None`` between two.
+        truths: of each generation.
+        held: by endpoint and field, each value that Atlas has ever held.
+        violations: of laws, in words.
+    """
+
+    script: list[Action]
+    left: Counter[str]
+    endpoints: dict[str, dict[str, str | None]]
+    settled: int = 0
+    replicas: int = 1
+    lists_take_time: bool = False
+    objects: dict[Key, Body] = field(default_factory=dict)
+    outdated: dict[Key, Body] = field(default_factory=dict)
+    events: dict[int, list[tuple[str, Body]]] = field(default_factory=dict)
+    ghosts: list[Ghost] = field(default_factory=list)
+    leader: int | None = 0
+    truths: list[Truth] = field(default_factory=list)
+    held: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    version: int = 100
+    uids: int = 0
+
+    # People.
+
+    def act(self) -> str:
+        """Have people do what is next in the script; say what."""
+        name, spec = self.script.pop(0)
+        key = resource(name)
+        known = self.objects.get(key)
+        if spec is None:
+            assert known is not None
+            self._changed("DELETED", key, known)
+            return f"somebody deletes {name}"
+        if known is None:
+            self.uids += 1
+            metadata = {"namespace": NAMESPACE, "name": name, "uid": f"uid-{self.uids}", "generation": 1}
+            body: Body = {"metadata": metadata, "spec": self._spec(name, spec), "status": {"observedGeneration": -1}}
+            self._changed("ADDED", key, body)
+        else:
+            body = deepcopy(dict(known))
+            body["spec"] = self._spec(name, spec)
+            body["metadata"]["generation"] += 1
+            self.outdated[key] = known
+            self._changed("MODIFIED", key, body)
+        now = self.objects[key]["metadata"]
+        self.truths.append(Truth(now["uid"], now["generation"], self.objects[key]["spec"]))
+        self.note()
+        return f"somebody applies {name}: {_told(spec)}"
+
+    # The API server.
+
+    def write_status(self, uid: str, version: str, key: Key, status: Mapping[str, Any]) -> Body | str:
+        """Write a status, compare-and-set; the body afterwards, or ``gone`` or ``conflict``."""
+        known = self.objects.get(key)
+        if known is None:
+            return "gone"
+        if (known["metadata"]["uid"], known["metadata"]["resourceVersion"]) != (uid, version):
+            return "conflict"
+        if known["status"] != status:
+            self._changed("MODIFIED", key, {**known, "status": deepcopy(dict(status))})
+        return self.objects[key]
+
+    def _changed(self, type_: str, key: Key, body: Body) -> None:
+        self.version += 1
+        body = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+        if type_ == "DELETED":
+            del self.objects[key]
+        else:
+            self.objects[key] = body
+        for events in self.events.values():
+            events.append((type_, body))
+
+    # Atlas.
+
+    def patch(self, endpoint: str, fields: Mapping[str, str]) -> dict[str, str | None] | None:
+        """Change an endpoint as Atlas does; ``None`` when it refuses."""
+        known = self.endpoints[endpoint]
+        connects = "cloudProviderEndpointId" in fields
+        if known["status"] not in {"RESERVED", "INITIATING", "AVAILABLE", "FAILED"}:
+            return None
+        if connects and known["status"] == "INITIATING":
+            return None
+        known.update({name: value for name, value in fields.items() if name != "providerName"})
+        if connects and known["status"] in {"RESERVED", "FAILED"}:
+            known.update(status="INITIATING", errorMessage=None)
+        self.note()
+        return dict(known)
+
+    def note(self) -> None:
+        """Write down what is true now."""
+        for id_, endpoint in self.endpoints.items():
+            for name in ("comment", "cloudProviderEndpointId"):
+                values = self.held.setdefault(id_, {}).setdefault(name, [])
+                if (value := endpoint.get(name) or "") not in values:
+                    values.append(value)
+                    values.sort()
+        for truth in self.truths:
+            shown = self.shows(truth.spec)
+            truth.shown |= shown
+            truth.available |= shown and self.endpoints[truth.spec["endpointId"]]["status"] == "AVAILABLE"
+
+    def shows(self, spec: Spec) -> bool:
+        """Tell whether Atlas shows now what a spec asks for."""
+        endpoint = self.endpoints[spec["endpointId"]]
+        return all(
+            (endpoint.get(name) or "") == spec[name] for name in ("comment", "cloudProviderEndpointId") if name in spec
+        )
+
+    @staticmethod
+    def _spec(name: str, spec: Spec) -> dict[str, Any]:
+        return {
+            "projectId": PROJECT,
+            "instanceName": INSTANCE,
+            "providerName": "AWS",
+            "endpointId": endpoint_id(name),
+            **spec,
+        }
+
+
+def _told(spec: Spec) -> str:
+    return ", ".join(f"{name}={value}" for name, value in spec.items())
