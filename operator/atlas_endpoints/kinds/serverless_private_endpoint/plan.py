@@ -97,7 +97,7 @@ def propose(send: Send, desired: Fields, observed: Endpoint, context: Context) -
     return Verdict(
         Reason.PLANNED,
         f"WRITES is off, so the operator sends nothing to Atlas. It would send, {_because(send.cause)}: {_changes(send.fields)}."
-        " Set WRITES=on to have it sent; status.plan has the whole request.",
+        " It is sent once whoever runs the operator sets WRITES=on; status.plan has the whole request.",
         _unsent(observed, context),
         Comparison.of(desired, observed, context).differences,
     )
