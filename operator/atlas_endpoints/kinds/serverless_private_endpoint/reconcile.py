@@ -219,6 +219,8 @@ class Reconciler:
             outcome = await self._converge(pass_, instance)
         except AtlasError as error:
             outcome = self._unseen_for_long(pass_, error)
+            if not _may_pass(error):
+                self._brakes.release(key)
         else:
             self._unseen_since.pop(key, None)
         return self._announced(instance, self._looking_again(pass_, instance, outcome, doubted_for))

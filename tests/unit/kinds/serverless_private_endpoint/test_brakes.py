@@ -261,6 +261,31 @@ class TestMassDrift:
         assert {each.ready for each in resources} == {AVAILABLE}
         assert "PATCH comment" not in world.atlas.calls
 
+    async def test_a_resource_whose_endpoint_is_gone_waits_no_more(self, world: World) -> None:
+        resources = await crowd(world)
+        drift(world, resources)
+        await world.run_for(INTERVAL)
+        waiting = held(resources)[-1]
+        del world.atlas.endpoints[waiting.spec["endpointId"]]
+        await world.run_for(INTERVAL)
+        assert waiting.ready == ("False", "EndpointNotFound")
+        assert world.brakes.held == len(held(resources)) == 35
+
+    async def test_an_outage_neither_opens_the_brake_nor_closes_it_again(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        resources = await crowd(world)
+        drift(world, resources)
+        await world.run_for(INTERVAL)
+        world.atlas.go_down()
+        await world.run_for(INTERVAL)
+        assert world.brakes.held == 48
+        world.atlas.come_back()
+        await world.run_for(5 * INTERVAL)
+        assert {each.ready for each in resources} == {AVAILABLE}
+        assert len([record for record in caplog.records if "emergency brake" in record.message]) == 2
+
     @pytest.mark.parametrize("going", ["deleted", "suspended"])
     async def test_a_resource_that_is_left_alone_waits_no_more(self, world: World, going: str) -> None:
         resources = await crowd(world)
