@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from support.resources import Resources, condition, ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CROWD, PORTION, INTERVAL = 30, 10, 3.0
 WINDOW = 0.9 * INTERVAL
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -113,6 +115,10 @@ def test_with_writes_off_everything_is_planned_and_sent_when_they_are_on_again(
         "new": ("PATCH", "FirstContact"),
         "forced": ("PATCH", "Forced"),
     }
+    (documented,) = re.findall(r"jsonpath='([^']*status[.]plan[^']*)'", OPERATIONS.read_text(encoding="utf-8"))
+    told = control_plane.kubectl("get", "spe", f"--namespace={resources.namespace}", f"--output=jsonpath={documented}")
+    assert f'{resources.namespace}/edited\tEdit\t{{"comment":"two","providerName":"AWS"}}\n' in told.stdout
+    assert len(told.stdout.splitlines()) == len(plans)
     resources.edit("edited", comment="three")
     plans["edited"] = resources.wait(
         "edited", lambda body: body["status"].get("plan", {}).get("body", {}).get("comment") == "three"

@@ -96,8 +96,8 @@ def propose(send: Send, desired: Fields, observed: Endpoint, context: Context) -
     """Say what is true of a resource for which something would be sent, if anything were."""
     return Verdict(
         Reason.PLANNED,
-        f"WRITES is off, so the operator sends nothing to Atlas. It would send, {_because(send.cause)}: {_changes(send.fields)}."
-        " It is sent once whoever runs the operator sets WRITES=on; status.plan has the whole request.",
+        "WRITES is off, so nothing is sent to Atlas until whoever runs the operator sets WRITES=on. Then this is sent,"
+        f" {_because(send.cause)}, as status.plan shows it: {_changes(send.fields)}.",
         _unsent(observed, context),
         Comparison.of(desired, observed, context).differences,
     )

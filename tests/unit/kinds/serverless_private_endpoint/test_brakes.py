@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.errors import RateLimitedError
+from atlas_endpoints.atlas.errors import AtlasError, RateLimitedError
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import AT_LEAST, Brakes, Limit
 from unit.kinds.serverless_private_endpoint.world import Resource, World, lost
@@ -308,7 +308,7 @@ class TestMassDrift:
             ),
         ],
     )
-    async def test_a_correction_that_has_to_be_made_again_counts_once(self, world: World, error: Exception) -> None:
+    async def test_a_correction_that_has_to_be_made_again_counts_once(self, world: World, error: AtlasError) -> None:
         resources = await crowd(world)
         drift(world, resources)
         for _ in range(6):

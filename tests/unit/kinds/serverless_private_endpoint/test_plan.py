@@ -628,7 +628,7 @@ PROPOSED: Mapping[str, tuple[Situation, Says]] = {
         edited(ONE_A, wants=ONE_B),
         Says(
             Reason.PLANNED,
-            words=("WRITES is off", "since the spec has changed: comment as 'b'", "WRITES=on"),
+            words=("WRITES is off", "since the spec has changed", "comment as 'b'", "WRITES=on"),
             differs=("comment",),
         ),
     ),
