@@ -86,6 +86,10 @@ class Operator:
         queue, store = self._core.queue, self._core.store
         metrics.watch("queue_depth", "Resources that are due and with no worker yet.", lambda: len(queue))
         metrics.watch("active_workers", "Passes that are running.", lambda: queue.running)
+        metrics.watch(
+            "corrections_held", "Resources whose drift the emergency brake holds back.", lambda: self._core.brakes.held
+        )
+        metrics.watch("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
         metrics.watch("resources", "Resources that are known.", lambda: len(store))
 
     def live(self) -> str | None:
@@ -166,6 +170,7 @@ async def run(settings: OperatorSettings) -> None:
             settings.atlas_url,
             user_agent=f"atlas-endpoints/{__version__}",
             fence=lambda: True,  # one replica, which always leads
+            writes=settings.writes,
             on_request=metrics.requested,
             ca_file=settings.ca_file,
             max_connections=max(64, settings.concurrency),
@@ -187,6 +192,8 @@ async def run(settings: OperatorSettings) -> None:
                 "probes": [f"{address[0]}:{address[1]}" for address in server.addresses],
             },
         )
+        if not settings.writes:
+            logger.warning("WRITES is off: nothing is written to Atlas, and statuses show what would be sent")
         await operator.run(stop)
 
 

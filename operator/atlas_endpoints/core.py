@@ -24,11 +24,11 @@ from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
 from atlas_endpoints.engine.workqueue import Queue
 from atlas_endpoints.kinds.access import AccessResolver, SecretReader
+from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.model import watched_annotations
-from atlas_endpoints.kinds.serverless_private_endpoint.ports import NoBrakes
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
+from atlas_endpoints.kinds.serverless_private_endpoint.resync import JITTER, Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 from atlas_endpoints.settings import OperatorSettings
 
@@ -83,6 +83,13 @@ class Core:
         self.store = Store(watched_annotations)
         throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
+        self.brakes = Brakes(
+            Limit.parse(settings.max_corrections),
+            # Rounds are jittered: also one that comes early shall find the window empty of what the one before it did.
+            window=settings.sync_interval.total_seconds() * (1 - JITTER),
+            monotonic=clock.monotonic,
+            known=lambda: len(self.store),
+        )
         self._rounds = Rounds(
             self.store,
             gateway,
@@ -97,7 +104,8 @@ class Core:
             AccessResolver(secrets, default=settings.default_secret, introduce=gateway.introduce),
             gateway,
             self._rounds,
-            brakes=NoBrakes(),
+            brakes=self.brakes,
+            writes=settings.writes,
             clock=clock,
             defaults=Defaults(sync_interval=settings.sync_interval),
             grace=settings.stall_grace,

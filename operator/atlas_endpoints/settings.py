@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import durationpy
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliExplicitFlag, NoDecode, SettingsConfigDict
 
 from atlas_endpoints.atlas.client import check_base_url
+from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Limit
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
 
 
@@ -66,6 +67,14 @@ class OperatorSettings(BaseSettings):
         default=timedelta(minutes=2),
         description="How long something that another object may heal counts as progress before it counts as stalled",
     )
+    max_corrections: str = Field(
+        default="20%",
+        description="How many resources may have drift corrected within one sync interval: a share of all (at least 10) or a number",
+    )
+    writes: CliExplicitFlag[bool] = Field(
+        default=True,
+        description="Whether anything is written to Atlas; off: statuses show what would be sent",
+    )
     concurrency: int = Field(default=16, ge=1, le=256, description="How many resources are worked on at once")
     http_address: str = Field(
         default="0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
@@ -92,6 +101,11 @@ class OperatorSettings(BaseSettings):
         if value < timedelta(0):
             raise ValueError("must not be negative")
         return value
+
+    @field_validator("max_corrections")
+    @classmethod
+    def _is_a_limit(cls, value: str) -> str:
+        return str(Limit.parse(value))
 
     @field_validator("namespaces")
     @classmethod

@@ -47,6 +47,7 @@ A_PERSON_MUST_ACT = frozenset(
         "AccountSuspended",
         "ProvisioningTimeout",
         "Drifted",
+        "Planned",
     }
 )
 """Reasons that are Stalled at once."""
@@ -126,7 +127,7 @@ def problems(body: Body) -> list[str]:
     if len(conditions) != len(listed):
         found.append("a type of condition is there twice")
     found += [f"{each['type']}: {problem}" for each in listed for problem in _of_condition(each, observed)]
-    for rule in (_of_ready, _of_pair, _of_readiness, _of_applied):
+    for rule in (_of_ready, _of_pair, _of_readiness, _of_applied, _of_plan):
         found += rule(body, status, conditions)
     if len(status.get("history", ())) > HISTORY_LIMIT:
         found.append(f"the history has more than {HISTORY_LIMIT} entries")
@@ -229,6 +230,17 @@ def _of_applied(body: Body, status: Body, conditions: Conditions) -> Iterator[st
         wanted, confirmed = body["spec"].get(field), status["applied"].get(field)
         if wanted is not None and not same(wanted, confirmed or ""):
             yield f"Ready is True although {field} is wanted as {wanted!r} and confirmed as {confirmed!r}"
+
+
+def _of_plan(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
+    """Check that a request is shown exactly while it is not sent since nothing may be written."""
+    planned = "Ready" in conditions and conditions["Ready"]["reason"] == "Planned"
+    if planned and "plan" not in status:
+        yield "there is no plan although the reason is Planned"
+    if planned and conditions.get("Synced", {}).get("status") != "False":
+        yield "Synced is not False although something is to be sent"
+    if "plan" in status and not planned:
+        yield "there is a plan although the reason is not Planned"
 
 
 def _same_address(one: str, other: str) -> bool:

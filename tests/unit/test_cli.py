@@ -58,6 +58,8 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
         (["fly"], "invalid choice: 'fly'"),
         (["run", "--bogus"], "--bogus"),
         (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
+        (["run", "--max-corrections", "all"], "--max-corrections (ATLAS_ENDPOINTS_MAX_CORRECTIONS): 'all' is no limit"),
+        (["run", "--writes", "perhaps"], "--writes (ATLAS_ENDPOINTS_WRITES): "),
         (["run", "--sync-interval", "10"], "--sync-interval (ATLAS_ENDPOINTS_SYNC_INTERVAL): '10' is no duration"),
         (
             ["run", "--atlas-url", "http://atlas.example.com"],

@@ -22,6 +22,8 @@ def test_the_defaults_need_nothing() -> None:
     assert settings.default_secret is None
     assert settings.sync_interval == timedelta(minutes=10)
     assert settings.stall_grace == timedelta(minutes=2)
+    assert settings.max_corrections == "20%"
+    assert settings.writes
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +32,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_CREDENTIALS_SECRET", "operator/atlas")
     monkeypatch.setenv("ATLAS_ENDPOINTS_SYNC_INTERVAL", "1h30m")
     monkeypatch.setenv("ATLAS_ENDPOINTS_CONCURRENCY", "4")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_MAX_CORRECTIONS", "50")
 
     settings = OperatorSettings()
 
@@ -38,6 +41,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.default_secret == ("operator", "atlas")
     assert settings.sync_interval == timedelta(minutes=90)
     assert settings.concurrency == 4
+    assert settings.max_corrections == "50"
 
 
 @pytest.mark.parametrize("name", [name.upper() for name in OperatorSettings.model_fields])
@@ -61,6 +65,9 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
         ("STALL_GRACE", "-5s", "must not be negative"),
         ("CONCURRENCY", "0", "greater than or equal to 1"),
+        ("MAX_CORRECTIONS", "many", "examples are 20%"),
+        ("MAX_CORRECTIONS", "0%", "from 1% to 100%"),
+        ("WRITES", "maybe", "valid boolean"),
         ("LOG_FORMAT", "xml", "'json' or 'text'"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO'"),
     ],
@@ -72,6 +79,15 @@ def test_a_wrong_value_is_refused_with_a_remedy(
 
     with pytest.raises(ValidationError, match=message):
         OperatorSettings()
+
+
+@pytest.mark.parametrize("word", ["off", "OFF", "false", "False", "no", "0"])
+def test_writes_are_switched_off_by_whatever_a_tired_person_or_a_template_may_write(
+    monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setenv("ATLAS_ENDPOINTS_WRITES", word)
+
+    assert not OperatorSettings().writes
 
 
 def test_plain_http_is_for_this_machine_or_where_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,7 @@ class AtlasClient:
         base_url: what :func:`check_base_url` returned.
         user_agent: product and version.
         fence: asked right before each write is sent; False holds it back with ``NotLeaderError``.
+        writes: whether there may be writes at all; if not, each is held back with ``WritesOffError``.
         on_request: is told of each call.
         timeout: seconds for a whole call, with all that belongs to it.
         connect_timeout: seconds for getting a connection.
@@ -120,6 +121,7 @@ class AtlasClient:
         *,
         user_agent: str,
         fence: Callable[[], bool] = lambda: True,
+        writes: bool = True,
         on_request: OnRequest | None = None,
         timeout: float = 15.0,
         connect_timeout: float = 5.0,
@@ -140,7 +142,7 @@ class AtlasClient:
         )
         # All calls and all credentials share this client: it must carry nothing over from one answer to another call.
         self._http = httpx.AsyncClient(
-            transport=FencedTransport(wire, fence),
+            transport=FencedTransport(wire, fence, writes=writes),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,

@@ -8,6 +8,7 @@
         CredentialsRateLimitedError   the token endpoint's quota: the credentials have to wait
       AtlasHeldError            nothing was sent: an earlier answer says that it is not the time
       NotLeaderError            nothing was sent: another replica leads
+      WritesOffError            nothing was sent: nothing may be written
       CredentialsInvalidError   Atlas refuses the credentials themselves
       MissingRoleError          the credentials are good, their role is too weak
       IPNotAllowedError         the access list lacks our address
@@ -128,6 +129,12 @@ class AtlasHeldError(AtlasError):
 
 class NotLeaderError(AtlasError):
     """A write was held back at the last moment, since this process does not lead (any more). Not for a status."""
+
+
+class WritesOffError(AtlasError):
+    """A write was held back at the last moment, since nothing may be written; that it came so far is a defect of ours."""
+
+    reason = "InternalError"
 
 
 class CredentialsInvalidError(AtlasError):

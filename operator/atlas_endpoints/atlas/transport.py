@@ -17,7 +17,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import AtlasUnavailableError, NotLeaderError
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, NotLeaderError, WritesOffError
 
 TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError)
 """All that a broken wire raises: bad chunks, status lines and headers come as bare aiohttp errors."""
@@ -40,11 +40,12 @@ class Write:
 
 
 class FencedTransport(httpx.AsyncBaseTransport):
-    """Asks the fence right before each write, also when authentication took its time or sends the write again."""
+    """The last check before each write, also when authentication took its time or sends the write again."""
 
-    def __init__(self, wire: httpx.AsyncBaseTransport, fence: Callable[[], bool]) -> None:
+    def __init__(self, wire: httpx.AsyncBaseTransport, fence: Callable[[], bool], *, writes: bool) -> None:
         self._wire = wire
         self._fence = fence
+        self._writes = writes
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -52,9 +53,16 @@ class FencedTransport(httpx.AsyncBaseTransport):
 
         Raises:
             NotLeaderError: the request is a write and the fence says no; nothing was sent.
+            WritesOffError: the request is a write and there may be none; nothing was sent.
         """
         write = request.extensions.get("write")
         if isinstance(write, Write):
+            if not self._writes:
+                raise WritesOffError(
+                    "A change was about to be sent although WRITES is off, and was held back: a defect of the operator. Please"
+                    " report it.",
+                    operation=write.operation,
+                )
             if not self._fence():
                 raise NotLeaderError(
                     "The write was held back: this replica does not lead (any more).", operation=write.operation

@@ -20,6 +20,7 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     MissingRoleError,
     NotLeaderError,
+    WritesOffError,
 )
 from unit.atlas.wire import PATH, USER_AGENT, Script, client_of, read_request, scripted, serving
 
@@ -128,6 +129,16 @@ async def test_a_write_is_held_back_when_the_fence_says_no() -> None:
     async with serving(atlas.handle) as url, client_of(url, fence=lambda: False) as client:
         assert await get(client) == []
         with pytest.raises(NotLeaderError) as raised:
+            await patch(client)
+    assert [call.method for call in atlas.calls] == ["GET"]
+    assert not raised.value.unknown_outcome
+
+
+async def test_a_write_is_held_back_while_there_may_be_none() -> None:
+    atlas = Atlas()
+    async with serving(atlas.handle) as url, client_of(url, writes=False) as client:
+        assert await get(client) == []
+        with pytest.raises(WritesOffError, match="WRITES is off") as raised:
             await patch(client)
     assert [call.method for call in atlas.calls] == ["GET"]
     assert not raised.value.unknown_outcome

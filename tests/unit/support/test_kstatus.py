@@ -49,6 +49,20 @@ def failing_body(reason: str = "InstanceNotFound", pair: str = "Reconciling", **
     return body(condition("Ready", "False", reason), condition(pair, "True", reason), **status)
 
 
+def planned_body() -> dict[str, Any]:
+    """A resource for which something would be sent, with nothing to find fault with."""
+    return failing_body(
+        "Planned",
+        "Stalled",
+        conditions=[
+            condition("Ready", "False", "Planned"),
+            condition("Stalled", "True", "Planned"),
+            condition("Synced", "False", "Planned"),
+        ],
+        plan={"method": "PATCH", "body": {"providerName": "AWS", "comment": "orders"}, "reason": "Edit"},
+    )
+
+
 def changed(before: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A body with one value set, or removed (``...``)."""
     after = deepcopy(before)
@@ -141,6 +155,7 @@ class TestProblems:
             pytest.param(failing_body(), id="on its way"),
             pytest.param(failing_body(pair="Stalled"), id="stalled after a while"),
             pytest.param(failing_body("EndpointFailed", "Stalled"), id="stalled at once"),
+            pytest.param(planned_body(), id="planned"),
             pytest.param(
                 body(condition("Ready", "Unknown", "Pending"), condition("Reconciling", "True", "Pending")),
                 id="nobody knows yet",
@@ -365,6 +380,17 @@ class TestProblems:
                 changed(ready_body(), "spec.privateEndpointIpAddress", "10.0.0.4"),
                 "privateEndpointIpAddress is wanted",
                 id="ready with an address that was never confirmed",
+            ),
+            pytest.param(
+                changed(planned_body(), "status.plan", ...), "there is no plan", id="planned, and nobody tells what"
+            ),
+            pytest.param(
+                changed(planned_body(), "status.conditions.2", condition("Synced", "True", "InSync")),
+                "Synced is not False",
+                id="planned, and in sync",
+            ),
+            pytest.param(
+                failing_body(plan={"method": "PATCH"}), "not Planned", id="a plan that is left from another time"
             ),
             pytest.param(ready_body(history=[{"time": NOON}] * 6), "more than 5", id="a history that is too long"),
             pytest.param(

@@ -1,7 +1,7 @@
 """What a pass came to: from what Atlas answered to an outcome; pure.
 
-A pass ends in one of five ways: it came through without a write, or its write was confirmed, was refused, failed without
-having been applied, or had its answer lost. (A look at the endpoint that fails is the sixth.)
+A pass ends in one of six ways: it came through without a write, or its write was only planned, was confirmed, was refused,
+failed without having been applied, or had its answer lost. (A look at the endpoint that fails is the seventh.)
 """
 
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, update_body
 from atlas_endpoints.engine.outcome import Again
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import (
@@ -23,6 +23,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.context import (
     Context,
     Defaults,
     applied_of,
+    forced,
     gather,
     status_since,
     still_confirmed,
@@ -30,11 +31,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint.context import (
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
     ManagedField,
+    Plan,
+    PlanBody,
     Resolved,
     ServerlessPrivateEndpoint,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge, propose
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED, Failure, Outcome, Send, Sent, Verdict
 
@@ -49,6 +52,7 @@ class Pass:
         now: wall-clock time, UTC, the same for the whole pass.
         resolved: what the pass uses, for the status.
         in_doubt: whether a write may still be applied whose answer was lost.
+        plans_only: whether nothing may be written to Atlas, only shown what would be.
         defaults: where the resource says nothing.
         grace: for how long something that another object may heal counts as progress.
     """
@@ -58,6 +62,7 @@ class Pass:
     now: datetime
     resolved: Resolved
     in_doubt: bool
+    plans_only: bool
     defaults: Defaults
     grace: timedelta
 
@@ -70,6 +75,11 @@ class Pass:
     def desired(self) -> Fields:
         """The managed fields as they are wanted."""
         return self.resource.spec.desired
+
+    @property
+    def forced(self) -> bool:
+        """Whether a person asked for a fresh attempt that has not been made yet."""
+        return forced(self.resource, self.previous)
 
     @property
     def interval(self) -> timedelta:
@@ -105,6 +115,17 @@ def confirmed_so_far(resource: ServerlessPrivateEndpoint, previous: Status) -> A
 def came_through(pass_: Pass, verdict: Verdict, endpoint: Endpoint) -> Outcome:
     """The endpoint was seen and nothing is to be sent."""
     return _seen(pass_, verdict, endpoint, applied=confirmed_so_far(pass_.resource, pass_.previous))
+
+
+def planned(pass_: Pass, send: Send, endpoint: Endpoint) -> Outcome:
+    """Something is to be sent, and nothing may be: show the whole request.
+
+    A person's request for a fresh attempt stays open, since the attempt is still to be made.
+    """
+    verdict = propose(send, pass_.desired, endpoint, pass_.context(endpoint))
+    body = update_body(pass_.resource.spec.provider_name, {field.value: value for field, value in send.fields.items()})
+    plan = Plan(method="PATCH", body=PlanBody.model_validate(body), reason=send.cause)
+    return replace(came_through(pass_, verdict, endpoint), plan=plan, handled=None)
 
 
 def confirmed(pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> Outcome:

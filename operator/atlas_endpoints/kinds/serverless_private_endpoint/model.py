@@ -30,6 +30,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import (
     EndpointStatus,
     HistoryEntry,
     LastError,
+    Plan,
+    PlanBody,
     Resolved,
     Status,
 )
@@ -46,6 +48,8 @@ __all__ = [
     "LastError",
     "ManagedField",
     "ObjectMeta",
+    "Plan",
+    "PlanBody",
     "Provider",
     "Resolved",
     "SecretRef",

@@ -80,14 +80,26 @@ def judge(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
 
 
 def hold(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
-    """Say what is true of a resource whose drift could be corrected but for the emergency brake."""
+    """Say what is true of a resource whose drift would be corrected but for the emergency brake."""
     differences = Comparison.of(desired, observed, context).differences
     return Verdict(
         Reason.DRIFTED,
-        "Atlas no longer shows what it had confirmed, as is so for so many resources that the operator holds corrections back:"
-        f" {_told(differences)}. Find out why, or {FORCE} to correct this one now.",
-        Rest(),
+        "Atlas no longer shows what it had confirmed, and that of more resources than MAX_CORRECTIONS lets be corrected at a"
+        " time: this one waits for its turn. Find out who changes the endpoints; set WRITES=off to stop all corrections, or"
+        f" {FORCE} to make this one now. Drifted: {_told(differences)}.",
+        _unsent(observed, context),
         differences,
+    )
+
+
+def propose(send: Send, desired: Fields, observed: Endpoint, context: Context) -> Verdict:
+    """Say what is true of a resource for which something would be sent, if anything were."""
+    return Verdict(
+        Reason.PLANNED,
+        "WRITES is off, so nothing is sent to Atlas until whoever runs the operator sets WRITES=on. Then this is sent,"
+        f" {_because(send.cause)}, as status.plan shows it: {_changes(send.fields)}.",
+        _unsent(observed, context),
+        Comparison.of(desired, observed, context).differences,
     )
 
 
@@ -242,6 +254,29 @@ def _pending(found: Comparison, context: Context) -> str:
         return ""
     changes = " and ".join(f"{each.field} to {_quoted(each.desired)}" for each in waiting)
     return f" The change of {changes} waits until it has finished."
+
+
+def _unsent(observed: Endpoint, context: Context) -> Next:
+    """Say when to look again though nothing is sent: Atlas may be at work all the same."""
+    if observed.status == "INITIATING":
+        return Again(_pace(context.now - context.status_since))
+    return Rest()
+
+
+def _because(cause: Cause) -> str:
+    match cause:
+        case Cause.FIRST_CONTACT:
+            return "since the resource is new"
+        case Cause.EDIT:
+            return "since the spec has changed"
+        case Cause.DRIFT:
+            return "since Atlas no longer shows what it had confirmed"
+        case Cause.FORCED:
+            return "since an annotation asks for it"
+
+
+def _changes(fields: Fields) -> str:
+    return "; ".join(f"{field} as {_quoted(value)}" for field, value in fields.items())
 
 
 def _names(differences: Sequence[Difference]) -> str:

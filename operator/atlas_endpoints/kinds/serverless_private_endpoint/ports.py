@@ -54,19 +54,15 @@ class AtlasPort(Protocol):
 
 
 class BrakesPort(Protocol):
-    """The emergency brakes: they hold corrections of drift back when there are suspiciously many of them."""
+    """Holds corrections of drift back when there are suspiciously many of them; see ``brakes.Brakes``."""
 
     def may_correct(self, key: Key) -> bool:
-        """Tell whether drift of a resource may be corrected now; an edit by a user is never asked about."""
+        """Tell whether drift of a resource may be corrected now; what a person has asked for is never asked about."""
         ...
 
-
-class NoBrakes:
-    """Lets everything pass."""
-
-    def may_correct(self, key: Key) -> bool:  # noqa: ARG002  # see BrakesPort
-        """Say yes."""
-        return True
+    def release(self, key: Key) -> None:
+        """Take in that nothing of a resource is held back (any more)."""
+        ...
 
 
 class RoundsPort(Protocol):

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     ACCOUNT_SUSPENDED = "AccountSuspended"
     PROVISIONING_TIMEOUT = "ProvisioningTimeout"
     DRIFTED = "Drifted"
+    PLANNED = "Planned"
     SUSPENDED = "Suspended"
 
 
@@ -82,5 +83,6 @@ MEANING: dict[Reason, Meaning] = {
     Reason.ACCOUNT_SUSPENDED: Meaning("False", Progress.STALLED),
     Reason.PROVISIONING_TIMEOUT: Meaning("False", Progress.STALLED),
     Reason.DRIFTED: Meaning("False", Progress.STALLED),
+    Reason.PLANNED: Meaning("False", Progress.STALLED),
     Reason.SUSPENDED: Meaning("False", Progress.NONE),
 }

@@ -35,7 +35,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, 
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render, says
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Send, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action, Outcome, Send, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Reconciler:
         atlas: reads and changes endpoints.
         rounds: the resync of instances.
         brakes: may hold corrections of drift back.
+        writes: whether anything may be written to Atlas; if not, statuses show what would be.
         clock: tells the time.
         defaults: where a resource says nothing.
         grace: for how long something that another object may heal counts as progress.
@@ -72,6 +73,7 @@ class Reconciler:
         rounds: RoundsPort,
         *,
         brakes: BrakesPort,
+        writes: bool,
         clock: Clock,
         defaults: Defaults,
         grace: timedelta,
@@ -80,6 +82,7 @@ class Reconciler:
         self._atlas = atlas
         self._rounds = rounds
         self._brakes = brakes
+        self._writes = writes
         self._clock = clock
         self._defaults = defaults
         self._grace = grace
@@ -135,6 +138,7 @@ class Reconciler:
         """Drop what is remembered of a resource that is gone, is to be left alone or cannot be worked on."""
         self._rounds.leave(key)
         self._standstill.release(key)
+        self._brakes.release(key)
         self._unseen_since.pop(key, None)
 
     def needs_work(self, body: Mapping[str, Any], instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
@@ -158,9 +162,9 @@ class Reconciler:
         else:
             self._unseen_since.pop(key_of(body), None)
             action = plan(pass_.desired, seen, pass_.context(seen))
-            if isinstance(action, Send):
+            if isinstance(action, Send) and not pass_.plans_only:
                 return True
-            outcome = self._announced(instance, conclusions.came_through(pass_, action, seen))
+            outcome = self._announced(instance, _without_writing(pass_, action, seen))
         return render(status, outcome, now=now, grace=self._grace) != status
 
     async def still_uses(self, body: Mapping[str, Any], instance: Instance) -> bool:
@@ -215,6 +219,8 @@ class Reconciler:
             outcome = await self._converge(pass_, instance)
         except AtlasError as error:
             outcome = self._unseen_for_long(pass_, error)
+            if not _may_pass(error):
+                self._brakes.release(key)
         else:
             self._unseen_since.pop(key, None)
         return self._announced(instance, self._looking_again(pass_, instance, outcome, doubted_for))
@@ -226,8 +232,9 @@ class Reconciler:
             AtlasError: looking at the endpoint failed.
         """
         endpoint_id = pass_.resource.spec.endpoint_id
-        wants_a_look = pass_.in_doubt or forced(pass_.resource, pass_.previous)
-        if not wants_a_look:
+        wants_a_look = pass_.in_doubt or pass_.forced
+        # What is only planned brings no answer that would correct an outdated memory.
+        if not (wants_a_look or pass_.plans_only):
             max_age = min(pass_.interval, MEMORY).total_seconds()
             remembered = self._atlas.recall(instance, endpoint_id, max_age=max_age)
             if remembered is not None:
@@ -238,12 +245,17 @@ class Reconciler:
                     return await self._send(pass_, instance, action, remembered, from_memory=old)
         observed = await self._look(instance, endpoint_id, max_age=0.0 if wants_a_look else SHARED)
         action = plan(pass_.desired, observed, pass_.context(observed))
-        if isinstance(action, Send):
-            if action.cause is Cause.DRIFT and not self._brakes.may_correct(_key(pass_.resource)):
-                return conclusions.came_through(pass_, hold(pass_.desired, observed, pass_.context(observed)), observed)
-            return await self._send(pass_, instance, action, observed, from_memory=False)
-        self._atlas.settle(instance, endpoint_id)
-        return conclusions.came_through(pass_, action, observed)
+        if isinstance(action, Verdict) or pass_.plans_only:
+            self._atlas.settle(instance, endpoint_id)
+            self._brakes.release(_key(pass_.resource))
+            return _without_writing(pass_, action, observed)
+        if self._is_held_back(pass_, action):
+            return conclusions.came_through(pass_, hold(pass_.desired, observed, pass_.context(observed)), observed)
+        return await self._send(pass_, instance, action, observed, from_memory=False)
+
+    def _is_held_back(self, pass_: Pass, send: Send) -> bool:
+        """Ask the emergency brakes, but never about what a person has asked for."""
+        return send.cause is Cause.DRIFT and not pass_.forced and not self._brakes.may_correct(_key(pass_.resource))
 
     async def _look(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint:
         """Find the endpoint in the shared LIST, or else past it.
@@ -273,6 +285,7 @@ class Reconciler:
             AtlasError: looking at the endpoint, which the answer had made necessary, failed.
         """
         spec = pass_.resource.spec
+        self._brakes.release(_key(pass_.resource))
         try:
             answer = await self._atlas.update(
                 instance,
@@ -299,7 +312,16 @@ class Reconciler:
         self, resource: ServerlessPrivateEndpoint, status: Status, now: datetime, instance: Instance, resolved: Resolved
     ) -> Pass:
         in_doubt = self._atlas.doubted_for(instance, resource.spec.endpoint_id) is not None
-        return Pass(resource, status, now, resolved, in_doubt, self._defaults, self._grace)
+        return Pass(
+            resource,
+            status,
+            now,
+            resolved,
+            in_doubt=in_doubt,
+            plans_only=not self._writes,
+            defaults=self._defaults,
+            grace=self._grace,
+        )
 
     def _unseen_for_long(self, pass_: Pass, error: AtlasError) -> Outcome:
         """Looking at the endpoint failed: say so, unless the resource is settled and it may well be over soon."""
@@ -328,6 +350,13 @@ class Reconciler:
     def _announced(self, instance: Instance, outcome: Outcome) -> Outcome:
         """Add what Atlas announces about the end of its API."""
         return replace(outcome, deprecation=self._atlas.deprecation(instance))
+
+
+def _without_writing(pass_: Pass, action: Action, observed: Endpoint) -> Outcome:
+    """Conclude a pass that writes nothing to Atlas."""
+    if isinstance(action, Send):
+        return conclusions.planned(pass_, action, observed)
+    return conclusions.came_through(pass_, action, observed)
 
 
 def _key(resource: ServerlessPrivateEndpoint) -> Key:

@@ -201,6 +201,28 @@ class DriftItem(_StatusModel):
     actual: Text | None = None
 
 
+class PlanBody(_StatusModel):
+    """The body of a request that was not sent: exactly its fields, under Atlas's names."""
+
+    provider_name: Word
+    cloud_provider_endpoint_id: Text | None = None
+    private_endpoint_ip_address: Text | None = None
+    comment: Text | None = None
+
+
+class Plan(_StatusModel):
+    """The request that the operator would send if it sent anything.
+
+    Attributes:
+        method: of HTTP.
+        reason: why it would be sent.
+    """
+
+    method: Word
+    body: PlanBody
+    reason: Cause
+
+
 class LastError(_StatusModel):
     """The failure that holds the resource up.
 
@@ -247,6 +269,7 @@ class Status(_StatusModel):
     endpoint: EndpointStatus | None = None
     resolved: Resolved | None = None
     drift: Annotated[tuple[Item[DriftItem], ...], Field(max_length=8)] = ()
+    plan: Plan | None = None
     last_error: LastError | None = None
     last_applied_time: Time | None = None
     last_handled_reconcile_at: Annotated[str, Field(max_length=REQUEST_LIMIT)] | None = None

@@ -46,6 +46,7 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
         endpoint=_endpoint(previous, outcome),
         resolved=outcome.resolved or previous.resolved,
         drift=_drift(previous, outcome, verdict),
+        plan=outcome.plan,
         last_error=_last_error(outcome),
         last_applied_time=now if outcome.sent is not None and outcome.sent.confirmed else previous.last_applied_time,
         last_handled_reconcile_at=outcome.handled or previous.last_handled_reconcile_at,
@@ -199,6 +200,8 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
         return Finding("False", "UpdateRejected", verdict.message)
     if verdict.reason is Reason.DRIFTED:
         return Finding("False", "DriftDetected", verdict.message)
+    if verdict.reason is Reason.PLANNED:
+        return Finding("False", "Planned", verdict.message)
     if outcome.endpoint is None:
         return Finding("Unknown", verdict.reason, "The endpoint could not be compared with the spec; see Ready.")
     if verdict.differences:

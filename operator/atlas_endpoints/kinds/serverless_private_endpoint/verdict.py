@@ -9,7 +9,14 @@ from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.conditions import ConditionStatus
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, Fields
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Applied, Cause, LastError, ManagedField, Resolved
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    Applied,
+    Cause,
+    LastError,
+    ManagedField,
+    Plan,
+    Resolved,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 
 APPLIED = "Applied"
@@ -125,6 +132,7 @@ class Outcome:
         resolved: what the pass used; ``None`` keeps what was known.
         credentials: what it found out about the credentials; ``None`` keeps what was known.
         sent: the write that it made.
+        plan: the write that it would have made.
         failure: what stopped it.
         handled: the request of a person that it has handled.
         deprecation: what Atlas announced about the end of its API.
@@ -139,6 +147,7 @@ class Outcome:
     resolved: Resolved | None = None
     credentials: Finding | None = None
     sent: Sent | None = None
+    plan: Plan | None = None
     failure: Failure | None = None
     handled: str | None = None
     deprecation: Deprecation | None = None

@@ -20,6 +20,7 @@ from atlas_endpoints.atlas.errors import (
     NotLeaderError,
     RateLimitedError,
     UpdateRejectedError,
+    WritesOffError,
 )
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.kinds.access import NoCredentialsError
@@ -196,6 +197,13 @@ TABLE: Mapping[str, Row] = {
     ),
     "400 of a PATCH": stalled(write(400, "INVALID_ATTRIBUTE"), Reason.UPDATE_REJECTED),
     "409 of a PATCH": stalled(write(409, "CONFLICT"), Reason.UPDATE_REJECTED),
+    "a change that may not be sent and all the same was about to be": Row(
+        WritesOffError("Held back.", operation="updateServerlessPrivateEndpoint"),
+        Reason.INTERNAL_ERROR,
+        Retry(),
+        credentials=None,
+        retryable=True,
+    ),
     "422 of a PATCH": stalled(write(422, "WHO_KNOWS"), Reason.UPDATE_REJECTED),
 }
 QUIET: Mapping[str, tuple[AtlasError, Next]] = {

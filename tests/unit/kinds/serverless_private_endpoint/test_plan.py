@@ -10,7 +10,7 @@ import pytest
 from atlas_endpoints.engine.outcome import Again
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Correction, Refusal
 from atlas_endpoints.kinds.serverless_private_endpoint.model import HISTORY_LIMIT, Cause
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge, plan
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import hold, judge, plan, propose
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action, Send, Verdict
 from unit.kinds.serverless_private_endpoint.situations import (
@@ -591,6 +591,81 @@ def check(action: Action, expected: Sends | Says, provider: Provider) -> None:
 def test_plan(situation: Situation, expected: Sends | Says, provider: Provider) -> None:
     desired, endpoint, context = situation.desired(provider), situation.endpoint(provider), situation.context(provider)
     check(plan(desired, endpoint, context), expected, provider)
+
+
+HELD: Mapping[str, tuple[Situation, Says]] = {
+    "drift waits for its turn, and the way out is named": (
+        settled(ONE_A, shows=ONE_B),
+        Says(
+            Reason.DRIFTED,
+            words=("MAX_CORRECTIONS", "WRITES=off", FORCE, "comment is 'b', not 'a'"),
+            differs=("comment",),
+        ),
+    ),
+    "a failed endpoint that has drifted": (
+        settled(ONE_A, shows=TWO_A, status="FAILED"),
+        Says(Reason.DRIFTED, differs=("connection",)),
+    ),
+    "an endpoint that is being connected goes on being looked at": (
+        settled(ONE_A, shows=ONE_B, status="INITIATING", since=seconds(40)),
+        Says(Reason.DRIFTED, Again(10), differs=("comment",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("situation", "expected"), HELD.values(), ids=HELD)
+def test_hold(situation: Situation, expected: Says, provider: Provider) -> None:
+    desired, endpoint, context = situation.desired(provider), situation.endpoint(provider), situation.context(provider)
+    send = plan(desired, endpoint, context)
+    assert isinstance(send, Send)
+    assert send.cause is Cause.DRIFT
+    check(hold(desired, endpoint, context), expected, provider)
+
+
+PROPOSED: Mapping[str, tuple[Situation, Says]] = {
+    "an edit": (
+        edited(ONE_A, wants=ONE_B),
+        Says(
+            Reason.PLANNED,
+            words=("WRITES is off", "since the spec has changed", "comment as 'b'", "WRITES=on"),
+            differs=("comment",),
+        ),
+    ),
+    "an edit that clears the comment": (
+        edited(ONE_A, wants=Values("one", "")),
+        Says(Reason.PLANNED, words=("comment as empty",), differs=("comment",)),
+    ),
+    "a first contact": (
+        Situation(wants=ONE_A, shows=ONE_B),
+        Says(Reason.PLANNED, words=("the resource is new",), differs=("comment",)),
+    ),
+    "drift": (
+        settled(ONE_A, shows=ONE_B),
+        Says(Reason.PLANNED, words=("no longer shows", "comment as 'a'"), differs=("comment",)),
+    ),
+    "all of a failed endpoint, by force": (
+        settled(ONE_A, status="FAILED", forced=True),
+        Says(Reason.PLANNED, words=("an annotation asks", "cloudProviderEndpointId as", "comment as 'a'")),
+    ),
+    "a connection of a reservation": (
+        Situation(wants=ONE_A, status="RESERVED"),
+        Says(Reason.PLANNED, words=("cloudProviderEndpointId as",), differs=("connection", "comment")),
+    ),
+    "a comment of an endpoint that is being connected, which goes on being looked at": (
+        edited(ONE_A, wants=ONE_B, status="INITIATING", since=seconds(40)),
+        Says(Reason.PLANNED, Again(10), differs=("comment",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("situation", "expected"), PROPOSED.values(), ids=PROPOSED)
+def test_propose(situation: Situation, expected: Says, provider: Provider) -> None:
+    desired, endpoint, context = situation.desired(provider), situation.endpoint(provider), situation.context(provider)
+    send = plan(desired, endpoint, context)
+    assert isinstance(send, Send)
+    check(propose(send, desired, endpoint, context), expected, provider)
 
 
 def after_answer(situation: Situation, provider: Provider, refused: Values = NOTHING) -> Verdict:

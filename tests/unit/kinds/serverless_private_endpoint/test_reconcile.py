@@ -678,25 +678,6 @@ class TestDrift:
         assert resource.ready == AVAILABLE
         assert resource.status["history"][0]["cause"] == "Drift"
 
-    async def test_the_brakes_hold_corrections_and_never_edits(self, world: World) -> None:
-        resource = await settled(world)
-        world.braking = True
-        world.atlas.put(ENDPOINT, comment="changed")
-        await world.run_for(2 * INTERVAL)
-        assert comment(world) == "changed"
-        assert resource.ready == ("False", "Drifted")
-        assert resource.status["drift"] == [{"field": "comment", "desired": "one", "actual": "changed"}]
-        world.edit(resource, comment="two")
-        await world.run_for(1)
-        assert comment(world) == "two"
-        world.atlas.put(ENDPOINT, comment="changed again")
-        await world.run_for(INTERVAL)
-        assert comment(world) == "changed again"
-        world.braking = False
-        await world.run_for(INTERVAL)
-        assert comment(world) == "two"
-        assert resource.ready == AVAILABLE
-
     async def test_drift_is_only_reported_when_the_resource_says_so(self, world: World) -> None:
         resource = await settled(world, comment="one", driftPolicy="Report")
         world.atlas.put(ENDPOINT, comment="changed")
@@ -1357,6 +1338,7 @@ class TestLeavingAtlasAlone:
         assert not world.reconciler._unseen_since
         assert not world.rounds._members
         assert not world.atlas._views
+        assert not world.brakes.held
 
 
 class TestSayingNothing:

@@ -31,6 +31,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Cause,
     InvalidSpecError,
     ManagedField,
+    Plan,
+    PlanBody,
     Resolved,
     Status,
 )
@@ -47,6 +49,7 @@ GRACE = timedelta(minutes=2)
 ENDPOINT = Endpoint(id="5f7cac1adf5d6c6306f4b283", status="AVAILABLE", comment="a")
 RESOLVED = Resolved(project_id="32b6e34b3d91647abb20e7b8", credentials_source="Secret/atlas")
 DIFFERENCE = Difference(COMMENT, "b", "a")
+PLAN = Plan(method="PATCH", body=PlanBody(provider_name="AWS", comment="b"), reason=Cause.EDIT)
 
 
 def outcome(reason: Reason = Reason.AVAILABLE, *differences: Difference, generation: int = 1, **fields: Any) -> Outcome:
@@ -232,6 +235,9 @@ class TestSynced:
             pytest.param(
                 [failed(Reason.UPDATE_REJECTED)], ("False", "UpdateRejected"), id="refused, which is known for certain"
             ),
+            pytest.param(
+                [outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)], ("False", "Planned"), id="a change is only planned"
+            ),
             pytest.param([failed()], ("Unknown", "AtlasUnavailable"), id="it could not be compared"),
             pytest.param(
                 [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)],
@@ -254,6 +260,37 @@ class TestSynced:
 
     def test_a_suspended_resource_that_was_never_compared_says_nothing(self) -> None:
         assert find(after(failed(Reason.SUSPENDED, failure=None)), "Synced") is None
+
+
+class TestPlan:
+    def test_the_request_is_shown_as_it_would_be_sent(self) -> None:
+        status = after(outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN))
+        assert status.to_json()["plan"] == {
+            "method": "PATCH",
+            "body": {"providerName": "AWS", "comment": "b"},
+            "reason": "Edit",
+        }
+        assert problems(body(status, 1)) == []
+        assert kstatus(body(status, 1)) == "Failed"
+
+    def test_an_empty_comment_is_part_of_the_request(self) -> None:
+        clearing = Plan(method="PATCH", body=PlanBody(provider_name="AWS", comment=""), reason=Cause.EDIT)
+        status = after(outcome(Reason.PLANNED, DIFFERENCE, plan=clearing))
+        assert status.to_json()["plan"]["body"] == {"providerName": "AWS", "comment": ""}
+
+    @pytest.mark.parametrize(
+        "following",
+        [
+            pytest.param(outcome(sent=sent()), id="it was sent"),
+            pytest.param(outcome(), id="it has become needless"),
+            pytest.param(failed(), id="nobody knows whether it is still needed"),
+            pytest.param(failed(Reason.SUSPENDED, failure=None), id="the resource was suspended"),
+        ],
+    )
+    def test_it_goes_when(self, following: Outcome) -> None:
+        status = then(after(outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)), following)
+        assert status.plan is None
+        assert problems(body(status, 1)) == []
 
 
 class TestCredentials:
@@ -556,6 +593,23 @@ def _seen(draw: st.DrawFn) -> Event:
 
 
 @st.composite
+def _planned(draw: st.DrawFn) -> Event:
+    fields = draw(st.dictionaries(st.sampled_from(ManagedField), _TEXTS, min_size=1))
+    body = PlanBody.model_validate({"providerName": draw(st.sampled_from(["AWS", "AZURE"])), **fields})
+    plan = Plan(method="PATCH", body=body, reason=draw(st.sampled_from(Cause)))
+    verdict = Verdict(Reason.PLANNED, f"It would send: {draw(_TEXTS)}", Rest(), draw(_DIFFERENCES))
+    endpoint = draw(_ENDPOINTS)
+    return lambda previous, generation, now: outcome(
+        generation=generation,
+        verdict=verdict,
+        endpoint=endpoint,
+        plan=plan,
+        applied=previous.applied,
+        status_since=now,
+    )
+
+
+@st.composite
 def _failing(draw: st.DrawFn) -> Event:
     class_, text, write = draw(st.sampled_from(_ERRORS)), draw(_TEXTS), draw(_SENT)
     error: AtlasError = class_(
@@ -595,6 +649,7 @@ def _bug(previous: Status, generation: int, now: datetime) -> Outcome:
 _EVENTS = (
     _available()
     | _seen()
+    | _planned()
     | _failing()
     | _without_credentials()
     | st.sampled_from([_suspended, _invalid, _bug, lambda _, generation, __: failures.quiet(generation, Rest())])

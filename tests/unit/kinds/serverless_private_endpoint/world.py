@@ -22,10 +22,11 @@ from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, News, Store
 from atlas_endpoints.kinds.access import Access
+from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.model import watched_annotations
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
+from atlas_endpoints.kinds.serverless_private_endpoint.resync import JITTER, Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
@@ -269,25 +270,28 @@ class World:
         """How many passes each resource had, by name."""
         self.writes: Counter[str] = Counter()
         """How many times the status of each resource was written, by name."""
-        self.braking = False
-        """Whether corrections of drift are held back."""
         self._due: dict[Work, float] = {}
         self._failures: Counter[Work] = Counter()
-        self.rounds, self.reconciler = self._begin()
+        self.brakes, self.rounds, self.reconciler = self._begin()
 
-    def may_correct(self, key: Key) -> bool:
-        """Be the emergency brakes."""
-        assert key in self.resources
-        return not self.braking
-
-    def restart(self) -> None:
+    def restart(self, *, writes: bool = True, max_corrections: str = "20%") -> None:
         """End the process before it does anything that is due, and begin another, which remembers nothing."""
         self._due.clear()
         self._failures.clear()
         self.atlas.forget_all()
-        self.rounds, self.reconciler = self._begin()
+        self.brakes, self.rounds, self.reconciler = self._begin(writes=writes, max_corrections=max_corrections)
 
-    def _begin(self) -> tuple[Rounds, Reconciler]:
+    def see_all(self) -> None:
+        """Have every resource be due, as when a process has just begun."""
+        self._due.update(dict.fromkeys(self.resources, self.clock.seconds))
+
+    def _begin(self, *, writes: bool = True, max_corrections: str = "20%") -> tuple[Brakes, Rounds, Reconciler]:
+        brakes = Brakes(
+            Limit.parse(max_corrections),
+            window=Defaults().sync_interval.total_seconds() * (1 - JITTER),
+            monotonic=self.clock.monotonic,
+            known=lambda: len(self.store),
+        )
         rounds = Rounds(
             self.store,
             self.atlas,
@@ -299,9 +303,16 @@ class World:
             enqueue=self._bring_back,
         )
         reconciler = Reconciler(
-            self.secrets, self.atlas, rounds, brakes=self, clock=self.clock, defaults=Defaults(), grace=GRACE
+            self.secrets,
+            self.atlas,
+            rounds,
+            brakes=brakes,
+            writes=writes,
+            clock=self.clock,
+            defaults=Defaults(),
+            grace=GRACE,
         )
-        return rounds, reconciler
+        return brakes, rounds, reconciler
 
     def create(self, name: str = "db", endpoint_id: str = ENDPOINT, **spec: Any) -> Resource:
         resource = Resource(name, endpoint_id, spec)
