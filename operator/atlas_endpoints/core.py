@@ -88,7 +88,7 @@ class Core:
             # Rounds are jittered: also one that comes early shall find the window empty of what the one before it did.
             window=settings.sync_interval.total_seconds() * (1 - JITTER),
             monotonic=clock.monotonic,
-            known=lambda: len(self.store),
+            known=self.store.__len__,
         )
         self._rounds = Rounds(
             self.store,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from copy import deepcopy
@@ -28,6 +29,7 @@ class _State:
         base: the last moment at which nothing was under way, frozen; and what has happened since.
         fair: the moment that follows when nothing more goes wrong.
         quiet: whether nothing was written on the way there.
+        seconds: that passed on the way there.
         desired: whether the world is as it should be.
     """
 
@@ -41,6 +43,7 @@ class _State:
     desired: bool
     fair: int = -1
     quiet: bool = True
+    seconds: float = 0.0
 
 
 @dataclass
@@ -119,13 +122,14 @@ class Explorer:
         for past in state.since:
             perform(run, past)
         run.writes.clear()
+        began = run.now
         perform(run, move)
         self.report.transitions += 1
         self.report.moves[move.kind] += 1
-        quiet = not run.writes
+        quiet, seconds = not run.writes, run.now - began
         number = self._visit(run, state.number, move, state.base, state.since)
         if fair:
-            state.fair, state.quiet = number, quiet
+            state.fair, state.quiet, state.seconds = number, quiet, seconds
 
     def _visit(self, run: Run, parent: int, move: Move | None, base: bytes, since: tuple[Move, ...]) -> int:
         """Take in a moment that was reached, and give its number."""
@@ -148,25 +152,29 @@ class Explorer:
         return number
 
     def _check_convergence(self) -> None:
-        """From everywhere, the operator alone reaches the desired world, and then writes no more."""
-        good: dict[int, bool] = {}
+        """From everywhere, the operator alone reaches the desired world in time, and then writes no more."""
+        waits: dict[int, float] = {}
         for state in self._states:
             trail: list[int] = []
             number = state.number
-            while number not in good and number not in trail:
+            while number not in waits and number not in trail:
                 trail.append(number)
                 number = self._states[number].fair
-            if number not in good:
+            if number not in waits:
                 cycle = [self._states[each] for each in trail[trail.index(number) :]]
-                good[number] = all(each.desired and each.quiet for each in cycle)
-            for each in trail:
-                good[each] = good[number]
-            if not good[state.number]:
-                path = self._path(state.number)
-                while state.number != number:
-                    state = self._states[state.fair]  # noqa: PLW2901  # on to where it ends
-                    path.append(Move("fair"))
-                self._broken("the operator alone does not bring the world to rest as its resources want it", path)
+                at_rest = all(each.desired and each.quiet for each in cycle)
+                waits.update(dict.fromkeys((each.number for each in cycle), 0.0 if at_rest else math.inf))
+            for each in reversed(trail):
+                if each not in waits:
+                    there = self._states[each]
+                    wait = waits[there.fair] + there.seconds
+                    waits[each] = wait if wait > there.seconds or not there.desired or not there.quiet else 0.0
+            if waits[state.number] > self._world.within:
+                self._broken(
+                    "the operator alone does not bring the world to rest as its resources want it"
+                    + ("" if waits[state.number] == math.inf else f" within {self._world.within:.0f} s"),
+                    [*self._path(state.number), *[Move("fair")] * len(trail)],
+                )
                 return
 
     def _path(self, number: int) -> list[Move]:

@@ -39,9 +39,8 @@ def moves(run: Run) -> list[Move]:
 
 def _fair(run: Run) -> Move:
     world = run.world
-    for number in run.replicas:
-        if world.events[number]:
-            return Move("deliver", number)
+    if world.leader is not None and world.events[world.leader]:
+        return Move("deliver", world.leader)
     if run.effects:
         return Move("answer", 0)
     if world.leader is None:
@@ -56,13 +55,8 @@ def _all(run: Run) -> Iterator[Move]:
     world, left = run.world, run.world.left
     if world.script:
         yield Move("act")
-    for number in run.replicas:
-        if world.events[number]:
-            yield Move("deliver", number)
-            if left["lost event"]:
-                yield Move("lose event", number)
-        if left["stale event"]:
-            yield from (Move("stale event", number, key.name) for key in world.outdated if key in world.objects)
+    if world.leader is not None:
+        yield from _watch(run, world.leader)
     for index in range(len(run.effects)):
         yield from _calls(run, index)
     for index in range(len(world.ghosts)):
@@ -76,13 +70,23 @@ def _all(run: Run) -> Iterator[Move]:
     if world.leader is not None and world.replicas > 1:
         if left["silence"]:
             yield Move("silence", world.leader)
-        if left["hand-over"] and run.replicas[world.leader].core.inventory.complete.is_set():
+        if left["hand over"] and run.replicas[world.leader].core.inventory.complete.is_set():
             yield Move("hand over", world.leader)
     if world.leader is None:
         yield Move("take over")
         yield from (Move("zombie ends", number) for number in run.replicas if len(run.replicas) > 1 and number == 0)
     if _time_may_pass(run):
         yield Move("time")
+
+
+def _watch(run: Run, number: int) -> Iterator[Move]:
+    world, left = run.world, run.world.left
+    if world.events[number]:
+        yield Move("deliver", number)
+        if left["lost event"]:
+            yield Move("lose event", number)
+    if left["stale event"]:
+        yield from (Move("stale event", number, key.name) for key in world.outdated if key in world.objects)
 
 
 def _calls(run: Run, index: int) -> Iterator[Move]:
@@ -116,7 +120,8 @@ def _atlas(run: Run) -> Iterator[Move]:
 
 
 def _time_may_pass(run: Run) -> bool:
-    if any(run.world.events[number] for number in run.replicas) or run.world.leader is None:
+    leader = run.world.leader
+    if leader is None or run.world.events[leader]:
         return False
     due = run.next_timer()
     if due is None or any(each.held is None or due > each.opened + CALL for each in run.effects):
@@ -132,10 +137,7 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0914, PLR09
         case Move("act"):
             told = world.act()
         case Move("deliver", number):
-            type_, body = world.events[number].pop(0)
-            told = f"the watch brings {_event(type_, body)}"
-            core = run.replicas[number].core
-            (core.deleted if type_ == "DELETED" else core.seen)(body)
+            told = f"the watch brings {_event(*run.deliver(number))}"
         case Move("lose event", number):
             left["lost event"] -= 1
             told = f"the watch loses {_event(*world.events[number].pop(0))}"
@@ -169,22 +171,23 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0914, PLR09
         case Move("ghost arrives", index):
             ghost = world.ghosts.pop(index)
             told = f"Atlas applies late: {ghost.endpoint} {dict(ghost.fields)}"
+            world.meddled = True
             world.patch(ghost.endpoint, ghost.fields)
         case Move("Atlas connects" | "Atlas fails" as kind, index):
             id_, endpoint = sorted(world.endpoints.items())[index]
             told = f"{kind}: {id_}"
             if kind == "Atlas fails":
                 left["Atlas fails"] -= 1
+                world.failed = True
                 endpoint.update(status="FAILED", errorMessage="The connection was refused.")
             else:
                 endpoint.update(status="AVAILABLE")
             world.note()
         case Move("person", index):
             left["person"] -= 1
-            id_, endpoint = sorted(world.endpoints.items())[index]
+            id_ = sorted(world.endpoints)[index]
             told = f"somebody changes {id_} in Atlas"
-            endpoint.update(comment="by hand")
-            world.note()
+            world.meddle(id_, comment="by hand")
         case Move("crash", number, how):
             left["crash"] -= 1
             told = f"replica {number} crashes and starts again"
@@ -195,13 +198,15 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0914, PLR09
             run.boot(number)
         case Move("silence", number):
             left["silence"] -= 1
-            told = f"replica {number} loses its Lease"
+            told = f"replica {number} loses the API server, and so its Lease"
             world.leader = None
+            for effect in [each for each in run.effects if each.kind in {"STATUS", "READ"}]:
+                run.fail(effect, sent=True)
         case Move("zombie ends", number):
             told = f"replica {number} ends"
             run.crash(number)
         case Move("hand over", number):
-            left["hand-over"] -= 1
+            left["hand over"] -= 1
             told = f"replica {number} is asked to end"
             run.stop(number)
         case Move("take over"):

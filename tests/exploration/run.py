@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import operator
+from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from atlas_endpoints.core import Core
+from atlas_endpoints.core import Core, Work
+from atlas_endpoints.engine.store import Body, Key, key_of
 from atlas_endpoints.settings import OperatorSettings
 from exploration import laws
 from exploration.ends import Effect, Ends, Secrets, Unserved, failure, serve
@@ -18,13 +20,14 @@ from exploration.world import Ghost
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from datetime import datetime
+
+    from atlas_endpoints.engine.outcome import Next
 
     from exploration.world import World
     from support.virtual_time import VirtualTimeLoop
 
-INTERVAL = 600.0
-"""Seconds between two comparisons with the API server, and between two rounds."""
+INTERVAL = 540.0
+"""Seconds between two comparisons with the API server, and between two rounds: as short as jitter makes them."""
 
 AGAIN = 5.0
 """Seconds after which a comparison that failed is made again."""
@@ -39,7 +42,7 @@ SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas",
 
 
 class NoJitter(Random):
-    """All that is jittered comes in the middle of its range."""
+    """Rounds come early, so that one begins while what the one before it has seen still counts; backoff is the mean."""
 
     @override
     def random(self) -> float:
@@ -47,7 +50,7 @@ class NoJitter(Random):
 
     @override
     def uniform(self, a: float, b: float) -> float:
-        return (a + b) / 2
+        return min(a, b)
 
 
 class Clock:
@@ -60,9 +63,36 @@ class Clock:
         return self._run.now
 
     def now(self) -> datetime:
-        from datetime import timedelta  # noqa: PLC0415
-
         return START + timedelta(seconds=self._run.now - ORIGIN)
+
+
+class Watched(Core):
+    """The real core, and a note of what it was told and what it has begun; see ``laws``.
+
+    Attributes:
+        told: uid and generation of each resource, the newest that it was shown.
+        begun: the same, of the last pass over it that has begun.
+    """
+
+    told: dict[Key, tuple[str, int]]
+    begun: dict[Key, tuple[str, int]]
+    violations: list[str]
+
+    @override
+    def seen(self, body: Body) -> None:
+        metadata = body["metadata"]
+        known = self.told.get(key_of(body))
+        newest = metadata["uid"], metadata["generation"]
+        self.told[key_of(body)] = max(known, newest) if known is not None else newest
+        super().seen(body)
+
+    @override
+    async def _run(self, work: Work) -> Next:
+        if isinstance(work, Key) and (body := self.store.get(work)) is not None:
+            self.begun[work] = body["metadata"]["uid"], body["metadata"]["generation"]
+            if self.begun[work] < self.told[work]:
+                self.violations.append(f"a pass over an outdated spec of {work.name} begins")
+        return await super()._run(work)
 
 
 class Replica:
@@ -71,11 +101,12 @@ class Replica:
     Attributes:
         core: the real one.
         compare_at: when it compares its store with the API server next; ``None`` while it does.
+        stops, stopped: whether it was asked to end; whether it has.
     """
 
     def __init__(self, number: int, run: Run) -> None:
         self.number = number
-        self.core = Core(
+        self.core = Watched(
             SETTINGS,
             client=run.ends(number),
             objects=run.ends(number),
@@ -84,9 +115,10 @@ class Replica:
             clock=Clock(run),
             random=NoJitter(),
         )
+        self.core.told, self.core.begun, self.core.violations = {}, {}, run.world.violations
         self.compare_at: float | None = run.now
         self.stops = False
-        self.works = False
+        self.stopped = False
 
 
 class Run:
@@ -132,6 +164,9 @@ class Run:
         laws.on_call(self, effect)
         if kind == "INVENTORY" and not self.world.lists_take_time:
             effect.answer.set_result(serve(self.world, effect))
+        elif kind in {"STATUS", "READ"} and not self.leads(replica):
+            # Who has lost his Lease has lost the API server: else he would have renewed it.
+            effect.answer.set_exception(failure(effect, sent=False))
         else:
             self.effects.append(effect)
         return effect.answer
@@ -161,12 +196,27 @@ class Run:
     def settle(self) -> None:
         """Let everything happen that can happen now."""
         self._running().run_for(0)
+        self.world.now = self.now
         for task, name in list(self._tasks.items()):
             if task.done():
                 del self._tasks[task]
                 if not task.cancelled() and task.exception() is not None:
                     raise AssertionError(f"{name} has ended") from task.exception()
+        if not self.world.standby_lags and self.world.leader == 0 and 1 in self.replicas:
+            while self.world.events[1]:
+                self.deliver(1)
+        for replica in [each for each in self.replicas.values() if each.stopped]:
+            laws.on_release(self, replica.number)
+            self.crash(replica.number)
+            self.world.leader = None
         laws.on_moment(self)
+
+    def deliver(self, number: int) -> tuple[str, Body]:
+        """Have a replica's watch bring the next event."""
+        type_, body = self.world.events[number].pop(0)
+        core = self.replicas[number].core
+        (core.deleted if type_ == "DELETED" else core.seen)(body)
+        return type_, body
 
     def boot(self, number: int) -> None:
         """Start a replica's process anew; its watch begins with what there is."""
@@ -270,11 +320,7 @@ class Run:
 
     async def _stopped(self, replica: Replica, workers: asyncio.Task[None]) -> None:
         await replica.core.stop(workers, within=18)
-        self._running().call_soon(self._ended, replica)
-
-    def _ended(self, replica: Replica) -> None:
-        self.crash(replica.number)
-        self.world.leader = None
+        replica.stopped = True
 
     def _task(self, coroutine: Any, name: str) -> None:
         self._tasks[self._running().create_task(coroutine, name=name)] = name

@@ -20,6 +20,10 @@ INSTANCE = "orders"
 FOREIGN = "6f7cac1adf5d6c6306f4b2ff"
 """An endpoint of the same instance that no resource names."""
 NAMESPACE = "team"
+MANAGED = ("comment", "cloudProviderEndpointId")
+"""The fields of a spec that small worlds are about."""
+SHARED = 5.0
+"""Seconds: what was seen so long ago counts as seen now; the operator promises no more."""
 GHOST_LIFE = 60.0
 """Seconds for which a write whose connection broke may still arrive at Atlas."""
 Spec: TypeAlias = "Mapping[str, Any]"
@@ -47,7 +51,15 @@ class Ghost:
 
 @dataclass
 class Truth:
-    """What was true of one generation of a resource: whether Atlas has ever shown what it asks for."""
+    """What was true of one generation of a resource.
+
+    Attributes:
+        uid: of the resource.
+        generation: of it.
+        spec: what it asks for.
+        shown: whether Atlas has shown that since.
+        available: whether the endpoint was AVAILABLE while it did.
+    """
 
     uid: str
     generation: int
@@ -65,7 +77,9 @@ class World:
         left: how often each kind of misfortune may still happen.
         endpoints: what Atlas holds, by id.
         settled: how much of the script has happened, and come to rest, when exploration begins.
+        within: seconds in which the operator, left alone, brings everything to rest.
         replicas: of the operator.
+        standby_lags: whether the watch of a replica that does not lead brings nothing yet.
         lists_take_time: whether anything can happen while the API server answers a LIST, or that LIST can fail.
         objects: what the API server holds.
         outdated: an older state of each object, as a stale API server would show it.
@@ -74,6 +88,9 @@ class World:
         leader: the replica whose Lease is valid; ``None`` between two.
         truths: of each generation.
         held: by endpoint and field, each value that Atlas has ever held.
+        before: each endpoint as it was before somebody changed it by hand, and when that was.
+        meddled: whether anybody but the operator, as it is now, has changed an endpoint.
+        failed: whether Atlas ever reported a failure.
         violations: of laws, in words.
     """
 
@@ -81,7 +98,9 @@ class World:
     left: Counter[str]
     endpoints: dict[str, dict[str, str | None]]
     settled: int = 0
+    within: float = 120.0
     replicas: int = 1
+    standby_lags: bool = False
     lists_take_time: bool = False
     objects: dict[Key, Body] = field(default_factory=dict)
     outdated: dict[Key, Body] = field(default_factory=dict)
@@ -90,7 +109,11 @@ class World:
     leader: int | None = 0
     truths: list[Truth] = field(default_factory=list)
     held: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    before: dict[str, tuple[dict[str, str | None], float]] = field(default_factory=dict)
+    meddled: bool = False
+    failed: bool = False
     violations: list[str] = field(default_factory=list)
+    now: float = 0.0
     version: int = 100
     uids: int = 0
 
@@ -117,7 +140,11 @@ class World:
             self.outdated[key] = known
             self._changed("MODIFIED", key, body)
         now = self.objects[key]["metadata"]
-        self.truths.append(Truth(now["uid"], now["generation"], self.objects[key]["spec"]))
+        truth = Truth(now["uid"], now["generation"], self.objects[key]["spec"])
+        self.truths.append(truth)
+        for id_, (before, at) in self.before.items():
+            if id_ == truth.spec["endpointId"] and self.now - at <= SHARED:
+                _note(truth, before)
         self.note()
         return f"somebody applies {name}: {_told(spec)}"
 
@@ -163,22 +190,24 @@ class World:
     def note(self) -> None:
         """Write down what is true now."""
         for id_, endpoint in self.endpoints.items():
-            for name in ("comment", "cloudProviderEndpointId"):
+            for name in MANAGED:
                 values = self.held.setdefault(id_, {}).setdefault(name, [])
                 if (value := endpoint.get(name) or "") not in values:
                     values.append(value)
                     values.sort()
         for truth in self.truths:
-            shown = self.shows(truth.spec)
-            truth.shown |= shown
-            truth.available |= shown and self.endpoints[truth.spec["endpointId"]]["status"] == "AVAILABLE"
+            _note(truth, self.endpoints[truth.spec["endpointId"]])
+
+    def meddle(self, endpoint: str, **changes: str) -> None:
+        """Have a person change an endpoint in Atlas."""
+        self.before[endpoint] = dict(self.endpoints[endpoint]), self.now
+        self.meddled = True
+        self.endpoints[endpoint].update(changes)
+        self.note()
 
     def shows(self, spec: Spec) -> bool:
         """Tell whether Atlas shows now what a spec asks for."""
-        endpoint = self.endpoints[spec["endpointId"]]
-        return all(
-            (endpoint.get(name) or "") == spec[name] for name in ("comment", "cloudProviderEndpointId") if name in spec
-        )
+        return _shows(self.endpoints[spec["endpointId"]], spec)
 
     @staticmethod
     def _spec(name: str, spec: Spec) -> dict[str, Any]:
@@ -189,6 +218,16 @@ class World:
             "endpointId": endpoint_id(name),
             **spec,
         }
+
+
+def _shows(endpoint: Mapping[str, str | None], spec: Spec) -> bool:
+    return all((endpoint.get(name) or "") == spec[name] for name in MANAGED if name in spec)
+
+
+def _note(truth: Truth, endpoint: Mapping[str, str | None]) -> None:
+    shown = _shows(endpoint, truth.spec)
+    truth.shown |= shown
+    truth.available |= shown and endpoint["status"] == "AVAILABLE"
 
 
 def _told(spec: Spec) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exploration.world import FOREIGN, World, endpoint_id
 
@@ -13,27 +13,19 @@ if TYPE_CHECKING:
     from exploration.world import Action
 
 VPCE = "vpce-0123456789abcdef0"
+SLOWLY = 720.0
+"""Seconds: what comes as no event is found by the next LIST, of Atlas or of the API server."""
 A, B = {"comment": "A"}, {"comment": "B"}
 
 
-def world(
-    script: Sequence[Action],
-    *,
-    status: str = "AVAILABLE",
-    settled: int = 0,
-    replicas: int = 1,
-    lists_take_time: bool = False,
-    **left: int,
-) -> World:
+def world(script: Sequence[Action], *, status: str = "AVAILABLE", left: str = "", **bounds: Any) -> World:
     """Make a world in which Atlas holds an endpoint for each resource of the script, and one more.
 
     Args:
         script: what people do, in this order, at any moment.
         status: of the endpoints; AVAILABLE ones are connected.
-        settled: how much of the script has happened, and come to rest, before.
-        replicas: of the operator.
-        lists_take_time: whether anything can happen while the API server answers a LIST.
-        left: how often each misfortune may strike; ``lost_event`` and so on.
+        left: the misfortunes that may strike, each as often as it is named.
+        bounds: further attributes of the world.
     """
     connected = VPCE if status == "AVAILABLE" else None
     ours = {
@@ -45,39 +37,58 @@ def world(
     }
     endpoints = {endpoint_id(name): dict(ours) for name, _ in script}
     endpoints[FOREIGN] = {**ours, "status": "AVAILABLE", "comment": "theirs"}
-    return World(
-        script=list(script),
-        left=Counter({name.replace("_", " "): times for name, times in left.items()}),
-        endpoints=endpoints,
-        settled=settled,
-        replicas=replicas,
-        lists_take_time=lists_take_time,
-    )
+    misfortunes = Counter(each.strip() for each in left.split(",") if each.strip())
+    return World(script=list(script), left=misfortunes, endpoints=endpoints, **bounds)
 
 
 def _connects(**fields: str) -> dict[str, str]:
     return {"cloudProviderEndpointId": VPCE, **fields}
 
 
+EDIT = [("a", A), ("a", B)]
+REVERT = [*EDIT, ("a", A)]
+REPORTED = [(name, {**spec, "driftPolicy": "Report"}) for name, spec in REVERT]
+
 WORLDS: dict[str, World] = {
-    "a start, and a call breaks": world([("a", B)], lists_take_time=True, fault=1),
-    "an edit and its revert, one call breaks": world([("a", A), ("a", B), ("a", A)], settled=1, fault=1),
-    "an edit, two calls break": world([("a", A), ("a", B)], settled=1, fault=2),
-    "an edit and its revert, one answer is slow": world([("a", A), ("a", B), ("a", A)], settled=1, slow=1),
-    "an edit, a crash and a call that breaks": world([("a", A), ("a", B)], settled=1, crash=1, fault=1),
-    "an edit and its revert, a crash": world([("a", A), ("a", B), ("a", A)], settled=1, crash=1),
-    "an edit, lost and outdated events": world([("a", A), ("a", B), ("a", A)], settled=1, lists_take_time=True, lost_event=1, stale_event=1),
-    "an edit, and somebody changes the endpoint": world([("a", A), ("a", B)], settled=1, person=1, fault=1),
-    "the same, and drift is only reported": world(
-        [("a", {**A, "driftPolicy": "Report"}), ("a", {**B, "driftPolicy": "Report"})], settled=1, person=1, fault=1
+    "a start, and a call breaks": world([("a", B)], lists_take_time=True, left="fault"),
+    "an edit and its revert, and a call breaks": world(REVERT, settled=1, left="fault"),
+    "an edit, and two calls break": world(EDIT, settled=1, left="fault, fault"),
+    "an edit and its revert, and an answer is slow": world(REVERT, settled=1, left="slow"),
+    "an edit, a crash, and a call breaks": world(EDIT, settled=1, left="crash, fault"),
+    "an edit and its revert, and a crash": world(REVERT, settled=1, left="crash"),
+    "an edit and its revert, a lost event and an outdated one": world(
+        REVERT, settled=1, lists_take_time=True, left="lost event, stale event", within=SLOWLY
     ),
-    "a reservation is connected, which may fail": world(
-        [("a", _connects()), ("a", _connects(comment="B"))], status="RESERVED", Atlas_fails=1, patience=2, fault=1
+    "an edit, somebody changes the endpoint, and a call breaks": world(
+        EDIT, settled=1, left="person, fault", within=SLOWLY
     ),
-    "two endpoints of one instance": world([("a", A), ("b", A), ("a", B), ("b", B)], settled=2, fault=1),
-    "a resource is deleted and made anew": world(
-        [("a", A), ("a", None), ("a", B)], settled=1, lists_take_time=True, lost_event=1, slow=1
+    "the same, and drift is only reported": world(REPORTED[:2], settled=1, left="person, fault", within=SLOWLY),
+    "drift is only reported, an edit and its revert, and a crash": world(REPORTED, settled=1, left="crash"),
+    "a reservation is connected and changed, it may fail, and a call breaks": world(
+        [("a", _connects()), ("a", _connects(comment="B"))], status="RESERVED", left="Atlas fails, patience, fault"
     ),
-    "a leader falls silent": world([("a", A), ("a", B)], settled=1, replicas=2, silence=1),
-    "a leader hands over": world([("a", A), ("a", B), ("a", A)], settled=1, replicas=2, hand_over=1),
+    "two endpoints of one instance, and an answer is slow": world(
+        [("a", A), ("b", A), ("a", B), ("b", B)], settled=2, left="slow"
+    ),
+    "a resource is deleted and made anew, an event is lost, and an answer is slow": world(
+        [("a", A), ("a", None), ("a", B)], settled=1, lists_take_time=True, left="lost event, slow", within=SLOWLY
+    ),
+    "a leader falls silent": world(REVERT, settled=1, replicas=2, left="silence"),
+    "a leader falls silent, and the standby lags": world(
+        EDIT, settled=1, replicas=2, standby_lags=True, left="silence"
+    ),
+    "a leader hands over": world(REVERT, settled=1, replicas=2, left="hand over"),
 }
+"""What ``make test`` walks."""
+
+DEEPER: dict[str, World] = {
+    "an edit and its revert, and two calls break": world(REVERT, settled=1, left="fault, fault"),
+    "an edit and its revert, a crash, and a call breaks": world(REVERT, settled=1, left="crash, fault"),
+    "the same, and drift is only reported": world(REPORTED, settled=1, left="crash, fault"),
+    "an edit and its revert, two crashes": world(REVERT, settled=1, left="crash, crash"),
+    "two endpoints of one instance, and a call breaks": world(
+        [("a", A), ("b", A), ("a", B), ("b", B)], settled=2, left="fault"
+    ),
+    "a leader falls silent, and a call breaks": world(EDIT, settled=1, replicas=2, left="silence, fault"),
+}
+"""What ``make explore`` walks besides: each takes minutes."""

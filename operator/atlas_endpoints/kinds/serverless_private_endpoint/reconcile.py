@@ -241,8 +241,7 @@ class Reconciler:
                 action = plan(pass_.desired, remembered, pass_.context(remembered))
                 # Memory may only justify a write that the resource asks for; all else is looked at first.
                 if isinstance(action, Send) and action.cause in {Cause.FIRST_CONTACT, Cause.EDIT}:
-                    old = self._atlas.recall(instance, endpoint_id, max_age=SHARED) is None
-                    return await self._send(pass_, instance, action, remembered, from_memory=old)
+                    return await self._send(pass_, instance, action, remembered)
         observed = await self._look(instance, endpoint_id, max_age=0.0 if wants_a_look else SHARED)
         action = plan(pass_.desired, observed, pass_.context(observed))
         if isinstance(action, Verdict) or pass_.plans_only:
@@ -251,7 +250,7 @@ class Reconciler:
             return _without_writing(pass_, action, observed)
         if self._is_held_back(pass_, action):
             return conclusions.came_through(pass_, hold(pass_.desired, observed, pass_.context(observed)), observed)
-        return await self._send(pass_, instance, action, observed, from_memory=False)
+        return await self._send(pass_, instance, action, observed)
 
     def _is_held_back(self, pass_: Pass, send: Send) -> bool:
         """Ask the emergency brakes, but never about what a person has asked for."""
@@ -276,9 +275,7 @@ class Reconciler:
                 raise
             return observed
 
-    async def _send(
-        self, pass_: Pass, instance: Instance, send: Send, before: Endpoint, *, from_memory: bool
-    ) -> Outcome:
+    async def _send(self, pass_: Pass, instance: Instance, send: Send, before: Endpoint) -> Outcome:
         """PATCH, and judge what comes back.
 
         Raises:
@@ -297,8 +294,8 @@ class Reconciler:
             seen = await self._look(instance, spec.endpoint_id, max_age=0.0)
             return conclusions.not_applied(pass_, seen, _contradiction(error))
         except UpdateRejectedError as error:
-            # What was remembered may be why: look, and let the next pass plan on what is true.
-            if from_memory and await self._look(instance, spec.endpoint_id, max_age=0.0) != before:
+            # The endpoint may not be any more what was planned for: it was remembered, or a lost write has arrived late.
+            if await self._look(instance, spec.endpoint_id, max_age=0.0) != before:
                 return failures.quiet(pass_.generation, Again(0.0))
             return conclusions.refused(pass_, send, before, error)
         except AtlasError as error:

@@ -1,0 +1,243 @@
+"""Bugs of the kinds that operators have had, planted by patching: the explorer has to find each in a small world.
+
+Each names the world that shows it, with the least that is needed to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from atlas_endpoints.atlas.snapshots import Snapshots, _Sight
+from atlas_endpoints.core import Core
+from atlas_endpoints.engine import store
+from atlas_endpoints.engine.controller import Controller
+from atlas_endpoints.engine.outcome import Rest
+from atlas_endpoints.engine.store import Comparison
+from atlas_endpoints.engine.workqueue import Queue, _Entry
+from atlas_endpoints.kinds.serverless_private_endpoint import conclusions
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
+from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import SHARED, Reconciler
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
+from exploration.worlds import EDIT, REPORTED, REVERT, SLOWLY, A, world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from exploration.world import World
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A planted bug.
+
+    Attributes:
+        bug: what the operator does wrong.
+        world: that shows it.
+        owner, name, wrong: what is replaced by what; the wrong one is given the right one first.
+    """
+
+    bug: str
+    world: World
+    owner: Any
+    name: str
+    wrong: Callable[..., Any]
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        right = getattr(self.owner, self.name)
+
+        def wrong(*args: Any, **kwargs: Any) -> Any:
+            return self.wrong(right, *args, **kwargs)
+
+        wrong.__name__ = self.name  # by which a frozen run finds it again
+        with patch.object(self.owner, self.name, wrong):
+            yield
+
+
+async def _status_before_patch(right: Any, self: Any, pass_: Any, instance: Any, send: Any, before: Any, **_: Any) -> Any:
+    fields = {field.value: value for field, value in send.fields.items()}
+    spec = pass_.resource.spec
+    write = self._atlas.update(instance, spec.endpoint_id, provider_name=spec.provider_name, fields=fields)
+    asyncio.create_task(write, name="later").add_done_callback(lambda task: task.cancelled() or task.exception())  # noqa: RUF006
+    names = {field: value for field, value in send.fields.items()}
+    answer = before.model_copy(update={_snake(field.value): value for field, value in names.items()})
+    return conclusions.confirmed(pass_, send, before, answer)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+
+
+def _keeps_the_old_backoff(right: Any, self: Any, key: Any, **kwargs: Any) -> None:
+    waits = self._waiting.get(key)
+    if waits is None or waits.due <= self._clock.monotonic():
+        right(self, key, **kwargs)
+
+
+def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, **kwargs: Any) -> None:
+    if key not in self._running:
+        right(self, key, **kwargs)
+
+
+def _hands_out_twice(right: Any, self: Any, key: Any, *, lane: str = "", delay: float = 0.0, urgent: bool = False) -> None:
+    if key not in self._running:
+        right(self, key, lane=lane, delay=delay, urgent=urgent)
+    elif delay == 0 and key not in self._waiting:
+        self._waiting[key] = _Entry(lane, self._clock.monotonic(), urgent)
+        self._place(key)
+
+
+def _list_overwrites(right: Any, self: Any, instance: Any, known: Any, listing: Any, began: float) -> Any:
+    return {each.id: _Sight(each, began) for each in listing.endpoints}
+
+
+def _doubts_nothing(right: Any, self: Any, instance: Any, endpoint_id: str) -> None:
+    """Keep what was observed before, whatever became of the write."""
+
+
+async def _ready_from_memory(right: Any, self: Any, pass_: Any, instance: Any) -> Any:
+    remembered = self._atlas.recall(instance, pass_.resource.spec.endpoint_id, max_age=10 * SHARED + 600)
+    if remembered is not None and not pass_.in_doubt:
+        action = plan(pass_.desired, remembered, pass_.context(remembered))
+        if isinstance(action, Verdict):
+            return conclusions.came_through(pass_, action, remembered)
+    return await right(self, pass_, instance)
+
+
+async def _write_drops(right: Any, self: Any, key: Any, unwritten: Any) -> Any:
+    try:
+        return await right(self, key, unwritten)
+    except Exception:
+        self._unwritten.pop(key, None)
+        return Rest()
+
+
+def _speaks_of_what_it_has_not_seen(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Mapping[str, Any]:
+    generation = body["metadata"]["generation"]
+    return right(self, body, previous, replace(outcome, generation=max(outcome.generation, generation)))
+
+
+def _keeps_what_was_confirmed(right: Any, pass_: Any, send: Any, error: Any) -> Any:
+    return replace(right(pass_, send, error), applied=pass_.previous.applied)
+
+
+def _looks_no_more(right: Any, self: Any, pass_: Any, instance: Any, outcome: Any, at_first: Any) -> Any:
+    return outcome
+
+
+def _misses_what_vanished(right: Any, self: Any, listed: Any) -> list[Any]:
+    return []
+
+
+def _believes_any_body(right: Any, body: Any, known: Any) -> bool:
+    return False
+
+
+async def _stops_at_once(right: Any, self: Any, workers: Any, *, within: float) -> None:
+    self.queue.close()
+
+
+MUTANTS = [
+    Mutant(
+        "it says what a PATCH will have done, and sends it afterwards",
+        world(EDIT, settled=1, left="fault"),
+        Reconciler,
+        "_send",
+        _status_before_patch,
+    ),
+    Mutant(
+        "a new generation waits until the old one's backoff is over",
+        world(REVERT, settled=1, left="fault"),
+        Queue,
+        "add",
+        _keeps_the_old_backoff,
+    ),
+    Mutant(
+        "an edit that arrives while a pass runs is forgotten",
+        world(REVERT, settled=1),
+        Queue,
+        "add",
+        _drops_what_is_added_meanwhile,
+    ),
+    Mutant(
+        "two workers run passes over one resource at once",
+        world(REVERT, settled=1),
+        Queue,
+        "add",
+        _hands_out_twice,
+    ),
+    Mutant(
+        "a LIST overwrites the answer of a newer write",
+        world(REVERT, settled=1, left="slow"),
+        Snapshots,
+        "_merged",
+        _list_overwrites,
+    ),
+    Mutant(
+        "a write of unknown fate leaves the last observation as it was",
+        world(REVERT, settled=1, left="fault"),
+        Snapshots,
+        "doubt",
+        _doubts_nothing,
+    ),
+    Mutant(
+        "memory is enough to be Ready",
+        world([("a", A), ("a", {**A, "syncInterval": "20m"})], settled=1, left="person", within=SLOWLY),
+        Reconciler,
+        "_converge",
+        _ready_from_memory,
+    ),
+    Mutant(
+        "a status that could not be written is given up",
+        world(EDIT, settled=1, left="fault"),
+        Controller,
+        "_write",
+        _write_drops,
+    ),
+    Mutant(
+        "a status speaks of a generation that no pass was over",
+        world(REVERT, settled=1),
+        Reconciler,
+        "render",
+        _speaks_of_what_it_has_not_seen,
+    ),
+    Mutant(
+        "what was confirmed before stands although a later write may have undone it",
+        world(REPORTED, settled=1, left="fault, crash"),
+        conclusions,
+        "lost",
+        _keeps_what_was_confirmed,
+    ),
+    Mutant(
+        "nobody looks again when a lost write may have arrived late",
+        world(REVERT, settled=1, left="fault"),
+        Reconciler,
+        "_looking_again",
+        _looks_no_more,
+    ),
+    Mutant(
+        "what has vanished without an event stays in the store",
+        world([("a", A), ("a", None)], settled=1, left="lost event", within=SLOWLY),
+        Comparison,
+        "vanished",
+        _misses_what_vanished,
+    ),
+    Mutant(
+        "an outdated body is taken for news",
+        world(EDIT, settled=1, left="stale event", within=SLOWLY),
+        store,
+        "_older",
+        _believes_any_body,
+    ),
+    Mutant(
+        "the Lease is released while a write is under way",
+        world(EDIT, settled=1, replicas=2, left="hand over"),
+        Core,
+        "stop",
+        _stops_at_once,
+    ),
+]
