@@ -28,7 +28,8 @@ func describe(resource *v1alpha1.ServerlessPrivateEndpoint, endpoint *atlas.Endp
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "AtlasError", err.Error()
 	case endpoint.Status == available:
 		ready.Status, ready.Reason = metav1.ConditionTrue, "Available"
-		ready.Message = "The endpoint is as specified, and Atlas says AVAILABLE."
+		// In the words of atlas-endpoints, so that resources that one of the two has settled are settled for the other.
+		ready.Message = "The endpoint is available and as specified."
 	default:
 		ready.Status, ready.Reason = metav1.ConditionFalse, "Progressing"
 		ready.Message = "Atlas is at work; the endpoint is " + endpoint.Status + "."
