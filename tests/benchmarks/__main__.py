@@ -16,7 +16,7 @@ from benchmarks import chart, machine, report
 from benchmarks.contenders import Peer
 from benchmarks.populations import TENANTS
 from benchmarks.programs import provide_go_programs
-from benchmarks.results import Round, RowResult, load_all
+from benchmarks.results import OURS, PEER, Round, RowResult, load_all
 from benchmarks.rows import ROWS
 from benchmarks.stage import ROOT, staged
 from control_plane import ControlPlaneError, KubectlError, ProgramsError, provide_programs
@@ -83,6 +83,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--tenants", type=int, default=TENANTS, help="how many pairs of credentials share the resources"
     )
+    parser.add_argument("--only", choices=(OURS, PEER), help="run one contender alone, say under a profiler")
     return parser.parse_args()
 
 
@@ -96,13 +97,13 @@ def _rows(text: str) -> list[str]:
 
 async def _run(options: argparse.Namespace) -> None:
     programs, go_programs = provide_programs(), provide_go_programs()
-    counts = options.scale == 1.0 and options.tenants == TENANTS
+    counts = options.scale == 1.0 and options.tenants == TENANTS and options.only is None
     folder = RESULTS if counts else TRIALS
     async with staged(programs, go_programs, tenants=options.tenants) as stage:
         for name in options.rows:
             result = RowResult(name, options.scale, machine.describe(), datetime.now(UTC).date().isoformat())
             for number in range(options.rounds):
-                for contender in _contenders(stage, go_programs, ROWS[name]):
+                for contender in _contenders(stage, go_programs, ROWS[name], options.only):
                     await _measure(
                         stage, contender, result, round_=f"round {number + 1} of {options.rounds}", options=options
                     )
@@ -124,8 +125,15 @@ async def _measure(
     _say(f"{result.row}, {round_}, {contender.name} ({time.monotonic() - begun:.0f} s): {told}")
 
 
-def _contenders(stage: Stage, programs: GoPrograms, row: Row) -> Sequence[Contender]:
-    return [stage.ours, Peer.limited(programs.peer) if row.limited else Peer(programs.peer)]
+def _contenders(stage: Stage, programs: GoPrograms, row: Row, only: str | None) -> Sequence[Contender]:
+    peer = Peer.limited(programs.peer) if row.limited else Peer(programs.peer)
+    match only:
+        case None:
+            return [stage.ours, peer]
+        case "ours":
+            return [stage.ours]
+        case _:
+            return [peer]
 
 
 def _leaves(error: Exception) -> list[Exception]:

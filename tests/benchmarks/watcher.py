@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from benchmarks.api_server import ApiServer
 
-LIFETIME = 3600
-"""Seconds until the API server ends the watch: longer than any row takes."""
+BUFFER = 2**24
+"""Bytes that may wait to be looked at: the events of a whole burst."""
 
 
 def is_at_rest(body: Mapping[str, Any]) -> bool:
@@ -75,29 +75,26 @@ async def watching(api: ApiServer, selector: str) -> AsyncIterator[Watcher]:
     listed = await api.list(selector)
     for body in listed["items"]:
         watcher.see(body, time.time())
-    parameters = {
-        "watch": "1",
-        "labelSelector": selector,
-        "resourceVersion": listed["metadata"]["resourceVersion"],
-        "timeoutSeconds": str(LIFETIME),
-    }
+    async with asyncio.TaskGroup() as group:
+        reader = group.create_task(_watch(api, selector, listed["metadata"]["resourceVersion"], watcher))
+        try:
+            yield watcher
+        finally:
+            reader.cancel()
+
+
+async def _watch(api: ApiServer, selector: str, version: str, watcher: Watcher) -> None:
+    """Watch for ever; the API server may end a watch whose reader falls behind in a burst, which then goes on."""
     timeout = aiohttp.ClientTimeout(total=None)
-    async with api.http.get(api.collection, params=parameters, timeout=timeout, read_bufsize=2**20) as answer:
-        answer.raise_for_status()
-        async with asyncio.TaskGroup() as group:
-            reader = group.create_task(_read(answer, watcher))
-            try:
-                yield watcher
-            finally:
-                reader.cancel()
-
-
-async def _read(answer: aiohttp.ClientResponse, watcher: Watcher) -> None:
-    async for line in answer.content:
-        moment = time.time()
-        event = json.loads(line)
-        if event["type"] in {"ADDED", "MODIFIED"}:
-            watcher.see(event["object"], moment)
-        elif event["type"] == "ERROR":
-            raise RuntimeError(f"the watch broke: {event['object']}")
-    raise RuntimeError("the API server has ended the watch")
+    while True:
+        parameters = {"watch": "1", "labelSelector": selector, "resourceVersion": version}
+        async with api.http.get(api.collection, params=parameters, timeout=timeout, read_bufsize=BUFFER) as answer:
+            answer.raise_for_status()
+            async for line in answer.content:
+                moment = time.time()
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise RuntimeError(f"the watch broke: {event['object']}")
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "DELETED":
+                    watcher.see(event["object"], moment)
