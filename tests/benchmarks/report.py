@@ -54,10 +54,10 @@ def _conditions(measured: Measured) -> str:
     """Tell on what the rows were measured; rows of one run share a paragraph."""
     rows: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for name, result in measured.items():
-        rows.setdefault((("date", result.date), *result.machine.items()), []).append(f"{name} ({result.count} rounds)")
+        rows.setdefault((("date", result.date), *result.machine.items()), []).append(f"{name} ({result.count})")
     return "".join(f"{paragraph}\n" for facts, names in rows.items() for paragraph in _paragraph(dict(facts), names))
 
 
 def _paragraph(facts: dict[str, str], names: list[str]) -> Iterator[str]:
-    yield f"Rows: {', '.join(names)}; measured on {facts.pop('date')}."
+    yield f"Measured on {facts.pop('date')}; rows, with the number of their rounds: {', '.join(names)}."
     yield f"{'; '.join(f'{topic}: {words}' for topic, words in facts.items())}.\n"

@@ -29,7 +29,7 @@ def test_the_page_keeps_what_people_wrote_and_loses_old_figures() -> None:
     assert once.startswith(f"# Title\n\n{BEGIN}\n\n| | ours |")
     assert once.endswith(f"{END}\n\nThe end.\n")
     assert "old figures" not in once
-    assert "edit (3 rounds); measured on 2026-01-02." in once
+    assert "Measured on 2026-01-02; rows, with the number of their rounds: edit (3)." in once
     assert "processor: Fast CPU 9000, 2 cores" in once
     assert update(once, {"edit": edits()}) == once
 
