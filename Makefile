@@ -72,3 +72,12 @@ test: check control-plane ## everything: check, then the operator on a real cont
 .PHONY: demo
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running
 	@PYTHONPATH=tests $(BIN)/python -m demo
+
+# For `make bench`: which rows (all when empty), how often, and the share of the full size.
+ROWS ?=
+ROUNDS ?= 5
+SCALE ?= 1
+
+.PHONY: bench
+bench: $(READY) control-plane ## measure the operator beside a peer in Go; a quick look: ROWS=edit,burst ROUNDS=1 SCALE=0.1
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks --rows '$(ROWS)' --rounds $(ROUNDS) --scale $(SCALE)

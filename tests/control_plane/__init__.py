@@ -10,7 +10,8 @@ There is no scheduler and no kubelet: objects live, controllers act on them, but
 | module | what it answers |
 | --- | --- |
 | `programs` | which executables: built here, or those of `KUBEBUILDER_ASSETS` |
-| `build`, `toolchain`, `progress` | how they are built from the Go module beside this file |
+| `build` | how they are built from the Go module beside this file |
+| `go_build`, `toolchain`, `progress` | how the programs of any Go module of this checkout are built, once |
 | `cluster` | `ControlPlane`, the running thing |
 | `access` | who may come in, and with what |
 | `arguments`, `configuration`, `keys`, `kubeconfig` | what its servers are told; pure |

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from control_plane import detached
-from control_plane.build import CACHE, BuildError
+from control_plane.go_build import CACHE, BuildError
 from control_plane.process import ServerExitedError
 from control_plane.programs import ASSETS_VARIABLE, ProgramsError, provide_programs
 from control_plane.toolchain import ToolchainError

@@ -43,7 +43,7 @@ class BuildState:
         total: How many packages there are at most; those in Go's cache are never announced.
     """
 
-    main_package: str
+    main_package: str = ""
     total: int = 0
     downloads: int = 0
     packages: int = 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx
 
 from control_plane import ControlPlaneError, KubectlError, ProgramsError, provide_programs
-from control_plane.build import BuildError
+from control_plane.go_build import BuildError
 from control_plane.process import ServerExitedError
 from control_plane.toolchain import ToolchainError
 from demo import story

@@ -23,16 +23,24 @@ class Deed:
     code: int
 
 
-def deeds(control_plane: ControlPlane, user: str) -> list[Deed]:
+def length(control_plane: ControlPlane) -> int:
+    """The length of the audit log in bytes, for `since`."""
+    assert control_plane.audit_log is not None
+    return control_plane.audit_log.stat().st_size
+
+
+def deeds(control_plane: ControlPlane, user: str, *, since: int = 0) -> list[Deed]:
     """All requests of a user that have been answered, in order.
 
     Args:
         control_plane: one with an audit log.
         user: such as ``system:serviceaccount:default:operator-shared``.
+        since: the log's `length` at which to begin.
     """
     assert control_plane.audit_log is not None
     found = []
     with control_plane.audit_log.open() as lines:
+        lines.seek(since)
         for line in lines:
             if user not in line or not line.endswith("\n"):
                 continue
@@ -53,6 +61,6 @@ def deeds(control_plane: ControlPlane, user: str) -> list[Deed]:
     return found
 
 
-def writes(control_plane: ControlPlane, user: str) -> list[Deed]:
-    """All requests of a user that changed something, or tried to."""
-    return [each for each in deeds(control_plane, user) if each.verb not in READS]
+def writes(control_plane: ControlPlane, user: str, *, since: int = 0) -> list[Deed]:
+    """All requests of a user that changed something, or tried to; see `deeds`."""
+    return [each for each in deeds(control_plane, user, since=since) if each.verb not in READS]

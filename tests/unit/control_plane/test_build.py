@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from control_plane.build import MODULE, PROGRAMS, BuildError, build_flags, digest, ensure_built, kubernetes_version
+from control_plane.build import MODULE, PROGRAMS, build_flags, ensure_built, kubernetes_version
+from control_plane.go_build import BuildError, GoModule, digest
+from control_plane.go_build import ensure_built as ensure_module_built
 from control_plane.process import wait_until
 from control_plane.toolchain import ToolchainError
 
@@ -78,7 +80,7 @@ def test_it_builds_once_and_then_again_only_when_a_program_is_made_of_something_
     assert len(fake_go.builds) == 1
 
     fake_go.install(build="printf newer > $out")
-    monkeypatch.setattr("control_plane.build.platform.machine", lambda: "another")
+    monkeypatch.setattr("control_plane.go_build.platform.machine", lambda: "another")
     ensure_built(target)
     assert (target / "etcd").read_text() == "newer"
 
@@ -102,7 +104,7 @@ def test_a_failed_build_of_a_change_leaves_what_was_there(
     ensure_built(target)
     fake_go.install(build="printf broken > $out; exit 1")
     with monkeypatch.context() as change:
-        change.setattr("control_plane.build.platform.machine", lambda: "another")
+        change.setattr("control_plane.go_build.platform.machine", lambda: "another")
         with pytest.raises(BuildError):
             ensure_built(target)
 
@@ -134,6 +136,47 @@ def test_a_second_process_waits_for_the_one_that_builds(
 
     assert len(fake_go.builds) == 1
     assert (target / "kubectl").read_text() == "binary"
+
+
+def test_a_module_of_two_programs_becomes_two_executables_made_of_its_sources_in_all_folders(
+    fake_go: FakeGo, tmp_path: Path
+) -> None:
+    folder, target = tmp_path / "module", tmp_path / "target"
+    (folder / "cmd").mkdir(parents=True)
+    (folder / "go.mod").write_text("module m")
+    (folder / "cmd" / "one_test.go").write_text("package main")
+    source = folder / "cmd" / "one.go"
+    source.write_text("package main")
+    module = GoModule(
+        title="two programs",
+        folder=folder,
+        programs={"one": "./cmd/one", "two": "./cmd/two"},
+        links={},
+        flags=[],
+        patience="a minute",
+    )
+    assert sorted(module.sources()) == ["cmd/one.go", "go.mod"]
+
+    ensure_module_built(module, target)
+    assert [(target / name).read_text() for name in ("one", "two")] == ["binary", "binary"]
+    assert [build.split()[-1] for build in fake_go.builds] == ["./cmd/one", "./cmd/two"]
+
+    ensure_module_built(module, target)
+    assert len(fake_go.builds) == len(["one", "two"])
+    source.write_text("package main // edited")
+    ensure_module_built(module, target)
+    assert len(fake_go.builds) == 2 * len(["one", "two"])
+
+
+def test_without_go_a_build_that_nothing_spares_names_no_way_out(
+    fake_go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "go.mod").write_text("module m")
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    module = GoModule(title="the peer", folder=tmp_path, programs={}, links={}, flags=[], patience="a minute")
+    with pytest.raises(ToolchainError, match=r"to build the peer, and there is no `go` on PATH") as raised:
+        ensure_module_built(module, tmp_path / "target")
+    assert "build nothing" not in str(raised.value)
 
 
 def test_go_gets_caches_in_the_checkout_when_it_has_nowhere_else_to_put_them(fake_go: FakeGo, tmp_path: Path) -> None:

@@ -1,0 +1,14 @@
+"""The benchmark (`make bench`): atlas-endpoints and a peer in Go, measured side by side; docs/benchmark.md tells the rest.
+
+| module | what it answers |
+| --- | --- |
+| `rows` | what is measured: each row is one coroutine over the stage |
+| `stage` | what it happens on: a control plane, a stub of Atlas, one contender at a time |
+| `contenders`, `programs` | how ours and the peer are started; the Go module in `peer/` holds the peer and the stub |
+| `populations` | which resources there are; pure |
+| `api_server`, `watcher` | how the driver changes resources and sees them settle |
+| `atlas_stub`, `exposition`, `usage` | what Atlas, the contenders and the kernel tell |
+| `figures`, `results` | statistics, and what is kept of a run; pure |
+| `lines`, `report`, `chart` | the table, its goals, the page and the plot; pure |
+| `machine` | versions and the class of hardware |
+"""

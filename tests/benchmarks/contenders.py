@@ -1,0 +1,199 @@
+"""How ours and the peer are started, and what a running one tells."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import aiohttp
+
+from benchmarks import usage
+from benchmarks.exposition import total
+from benchmarks.results import OURS, PEER, SLOW_PEER
+from control_plane.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.usage import Memory
+    from control_plane.process import Server
+
+START_TIMEOUT = 120.0
+"""Seconds until a contender has to know all resources."""
+POLL = 0.02
+"""Seconds between two questions to a contender that starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Under which conditions a contender runs.
+
+    Attributes:
+        kubeconfig: Whom it is.
+        atlas_url: Its Atlas.
+        selector: The labels of its resources.
+        workers: How many resources it works on at once.
+        sync_interval: Seconds after which it compares settled resources with Atlas again.
+    """
+
+    kubeconfig: Path
+    atlas_url: str
+    selector: str
+    workers: int
+    sync_interval: float
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command line, the settings in its environment, and where it will serve what.
+
+    Attributes:
+        metric: The counter of its passes over resources.
+    """
+
+    command: list[str]
+    environment: dict[str, str]
+    ready_url: str
+    metrics_url: str
+    metric: str
+
+
+class Contender(Protocol):
+    """An operator that can be started."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+        ...
+
+    def launch(self, conditions: Conditions) -> Launch:
+        """Say how it is started."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """atlas-endpoints."""
+
+    program: Path
+    name: str = OURS
+
+    def launch(self, conditions: Conditions) -> Launch:
+        """Say how it is started."""
+        address = f"127.0.0.1:{free_port()}"
+        flags = {
+            "atlas-url": conditions.atlas_url,
+            "label-selector": conditions.selector,
+            "sync-interval": f"{conditions.sync_interval:g}s",
+            "concurrency": conditions.workers,
+            "http-address": address,
+        }
+        return Launch(
+            command=[str(self.program), "run", *(f"--{name}={value}" for name, value in flags.items())],
+            environment={"KUBECONFIG": str(conditions.kubeconfig)},
+            ready_url=f"http://{address}/readyz",
+            metrics_url=f"http://{address}/metrics",
+            metric="atlas_endpoints_reconcile_total",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The operator in Go.
+
+    Attributes:
+        qps: Requests a second to the API server that its client allows; -1: no limit.
+        burst: How many more may come at once.
+    """
+
+    program: Path
+    name: str = PEER
+    qps: int = -1
+    burst: int = 0
+
+    @classmethod
+    def limited(cls, program: Path) -> Peer:
+        """Give it the client limits that were the default for years."""
+        return cls(program, SLOW_PEER, qps=20, burst=30)
+
+    def launch(self, conditions: Conditions) -> Launch:
+        """Say how it is started."""
+        metrics, probes = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        flags = {
+            "atlas-url": conditions.atlas_url,
+            "label-selector": conditions.selector,
+            "sync-interval": f"{conditions.sync_interval:g}s",
+            "max-concurrent-reconciles": conditions.workers,
+            "kube-api-qps": self.qps,
+            "kube-api-burst": self.burst,
+            "metrics-bind-address": metrics,
+            "health-probe-bind-address": probes,
+        }
+        return Launch(
+            command=[str(self.program), *(f"--{name}={value}" for name, value in flags.items())],
+            environment={"KUBECONFIG": str(conditions.kubeconfig), "ATLAS_TOKEN": "for-the-benchmark"},
+            ready_url=f"http://{probes}/readyz",
+            metrics_url=f"http://{metrics}/metrics",
+            metric="controller_runtime_reconcile_total",
+        )
+
+
+class Running:
+    """A running contender.
+
+    Attributes:
+        user: Its name at the API server.
+        started: The moment (`time.time`) at which it was started.
+    """
+
+    def __init__(self, server: Server, launch: Launch, http: aiohttp.ClientSession, *, user: str) -> None:
+        self._server = server
+        self._launch = launch
+        self._http = http
+        self.user = user
+        self.started = time.time()
+
+    async def ready(self) -> float:
+        """Wait until it knows all resources, and give the seconds from its start."""
+        while not await self._is_ready():
+            self._check(START_TIMEOUT, "to be ready")
+            await asyncio.sleep(POLL)
+        return time.time() - self.started
+
+    async def passes(self, count: int, *, timeout: float) -> float:  # noqa: ASYNC109  the loop has to look at the process
+        """Wait until it has made so many passes over resources since its start, and give the seconds from its start."""
+        while await self.passes_made() < count:
+            self._check(timeout, f"to have made {count} passes")
+            await asyncio.sleep(5 * POLL)
+        return time.time() - self.started
+
+    async def passes_made(self) -> float:
+        """Tell how many passes over resources it has made."""
+        async with self._http.get(self._launch.metrics_url) as answer:
+            return total(await answer.text(), self._launch.metric)
+
+    def cpu_seconds(self) -> float:
+        """Tell how much processor time it has used."""
+        return usage.cpu_seconds(self._server.process.pid)
+
+    def memory(self) -> Memory:
+        """Tell how much memory it uses."""
+        return usage.memory(self._server.process.pid)
+
+    async def stop(self) -> None:
+        """End it, as a cluster would."""
+        await asyncio.to_thread(self._server.stop, kill=False)
+
+    async def _is_ready(self) -> bool:
+        try:
+            async with self._http.get(self._launch.ready_url) as answer:
+                return answer.ok
+        except aiohttp.ClientConnectionError:
+            return False
+
+    def _check(self, timeout: float, what: str) -> None:
+        self._server.check()
+        if time.time() - self.started > timeout:
+            raise TimeoutError(f"waited {timeout:.0f} s in vain for {self._server.name} {what}; see {self._server.log}")

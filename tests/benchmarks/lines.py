@@ -1,0 +1,244 @@
+"""The lines of the table: which figures are shown, and what they are to be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from benchmarks.figures import Summary, shown
+from benchmarks.results import OURS, PEER, SLOW_PEER, RowResult
+
+Measured: TypeAlias = Mapping[str, RowResult]
+"""The results by the names of the rows."""
+
+
+class Goal(Protocol):
+    """What a figure of ours is to be."""
+
+    @property
+    def text(self) -> str:
+        """The goal in words."""
+        ...
+
+    def is_met(self, line: Line, measured: Measured) -> bool | None:
+        """Tell whether it is; None when something that it takes was not measured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line.
+
+    Attributes:
+        title: What it shows.
+        row: Where it was measured.
+        figure: Which figure of the row.
+        unit: Of the figure; empty for numbers of things.
+        goal: What it is to be, if anything.
+        against: The contender that ours is compared with.
+    """
+
+    title: str
+    row: str
+    figure: str
+    unit: str = ""
+    goal: Goal | None = None
+    against: str = PEER
+
+    def summary(self, measured: Measured, contender: str) -> Summary | None:
+        """Sum up what a contender came to; None when it was not measured."""
+        result = measured.get(self.row)
+        return result.summary(contender, self.figure) if result else None
+
+    def ratio(self, measured: Measured) -> float | None:
+        """Divide our median by that of the peer; None when that makes no sense."""
+        ours, peer = self.summary(measured, OURS), self.summary(measured, self.against)
+        return ours.median / peer.median if ours and peer and peer.median else None
+
+
+@dataclass(frozen=True, slots=True)
+class RatioAtMost:
+    """So many times the peer's, or less."""
+
+    limit: float
+
+    @property
+    def text(self) -> str:
+        """The goal in words."""
+        return f"at most {self.limit:g}x"
+
+    def is_met(self, line: Line, measured: Measured) -> bool | None:
+        """Compare the medians."""
+        ratio = line.ratio(measured)
+        return None if ratio is None else ratio <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class RatioAtLeast:
+    """So many times the peer's, or more."""
+
+    limit: float
+
+    @property
+    def text(self) -> str:
+        """The goal in words."""
+        return f"at least {self.limit:g}x"
+
+    def is_met(self, line: Line, measured: Measured) -> bool | None:
+        """Compare the medians."""
+        ratio = line.ratio(measured)
+        return None if ratio is None else ratio >= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """A bound of its own."""
+
+    limit: float
+    unit: str = ""
+
+    @property
+    def text(self) -> str:
+        """The goal in words."""
+        return f"at most {self.limit:g} {self.unit}".rstrip() if self.limit else "none"
+
+    def is_met(self, line: Line, measured: Measured) -> bool | None:
+        """Compare our median with it."""
+        ours = line.summary(measured, OURS)
+        return None if ours is None else ours.median <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class AtMostTimes:
+    """So many times the same figure of ours in another row, or less."""
+
+    factor: float
+    row: str
+    words: str
+
+    @property
+    def text(self) -> str:
+        """The goal in words."""
+        return f"at most {self.factor:g}x {self.words}"
+
+    def is_met(self, line: Line, measured: Measured) -> bool | None:
+        """Compare the medians."""
+        ours, other = line.summary(measured, OURS), measured.get(self.row)
+        reference = other.summary(OURS, line.figure) if other else None
+        return None if ours is None or reference is None else ours.median <= self.factor * reference.median
+
+
+def _burst(workers: int, ratio: float) -> tuple[Line, ...]:
+    row = f"burst-{workers}"
+    return tuple(
+        Line(
+            title=f"1,000 {change}s at once, {workers} workers",
+            row=row,
+            figure=f"{change}_rate",
+            unit="/s",
+            goal=RatioAtLeast(ratio),
+        )
+        for change in ("create", "edit")
+    )
+
+
+LINES = (
+    Line(title="one edit at rest, p50", row="edit", figure="p50_ms", unit="ms", goal=RatioAtMost(0.65)),
+    Line(title="one edit at rest, p99", row="edit", figure="p99_ms", unit="ms", goal=RatioAtMost(0.8)),
+    Line(title="the same without Atlas's share, p50", row="edit", figure="own_p50_ms", unit="ms"),
+    Line(title="until Atlas hears of the edit, p50", row="edit", figure="heard_p50_ms", unit="ms"),
+    Line(title="Atlas calls for each edit", row="edit", figure="atlas_calls"),
+    Line(title="Kubernetes writes for each edit", row="edit", figure="kubernetes_writes", goal=AtMost(1)),
+    *_burst(16, 1.0),
+    *_burst(64, 0.85),
+    *(
+        Line(
+            title=f"processor time for each {change}, 16 workers",
+            row="burst-16",
+            figure=f"{change}_cpu_ms",
+            unit="ms",
+            goal=AtMost(1.6, "ms"),
+        )
+        for change in ("create", "edit")
+    ),
+    *(
+        Line(title=f"Atlas calls for each {change} of a burst", row="burst-16", figure=f"{change}_atlas_calls")
+        for change in ("create", "edit")
+    ),
+    *(
+        Line(
+            title=f"Kubernetes writes for each {change} of a burst",
+            row="burst-16",
+            figure=f"{change}_kubernetes_writes",
+            goal=AtMost(1),
+        )
+        for change in ("create", "edit")
+    ),
+    Line(title="one edit while 5,000 resources resync, p50", row="resync", figure="p50_ms", unit="ms"),
+    Line(
+        title="one edit while 5,000 resources resync, p99",
+        row="resync",
+        figure="p99_ms",
+        unit="ms",
+        goal=AtMostTimes(2, "edit", "the edit at rest"),
+    ),
+    Line(title="start, all 5,000 known", row="start-5000", figure="ready_s", unit="s", goal=AtMost(2.1, "s")),
+    Line(title="start, all 5,000 compared with Atlas", row="start-5000", figure="compared_s", unit="s"),
+    Line(title="start, Atlas calls for 5,000", row="start-5000", figure="atlas_calls"),
+    Line(title="start, Kubernetes writes for 5,000", row="start-5000", figure="kubernetes_writes", goal=AtMost(0)),
+    Line(
+        title="resident memory, 5,000 settled",
+        row="start-5000",
+        figure="resident_mb",
+        unit="MB",
+        goal=AtMost(140, "MB"),
+    ),
+    Line(
+        title="start, all 20,000 known",
+        row="start-20000",
+        figure="ready_s",
+        unit="s",
+        goal=AtMostTimes(4, "start-5000", "those of 5,000"),
+    ),
+    Line(title="start, all 20,000 compared with Atlas", row="start-20000", figure="compared_s", unit="s"),
+    Line(title="start, Kubernetes writes for 20,000", row="start-20000", figure="kubernetes_writes", goal=AtMost(0)),
+    Line(
+        title="resident memory, 20,000 settled",
+        row="start-20000",
+        figure="resident_mb",
+        unit="MB",
+        goal=AtMostTimes(4, "start-5000", "that of 5,000"),
+    ),
+    Line(
+        title="Atlas calls an hour at rest, 1,000 resources on 40 instances",
+        row="rest",
+        figure="atlas_calls_an_hour",
+        goal=AtMost(260),
+    ),
+    Line(title="Kubernetes writes at rest", row="rest", figure="kubernetes_writes", goal=AtMost(0)),
+    Line(
+        title="200 edits at once, the peer with 20 requests a second",
+        row="throttled",
+        figure="edit_rate",
+        unit="/s",
+        against=SLOW_PEER,
+    ),
+    Line(
+        title="the last of 200 edits at rest (p99), the peer with 20 requests a second",
+        row="throttled",
+        figure="edit_p99_ms",
+        unit="ms",
+        against=SLOW_PEER,
+    ),
+)
+
+
+def cell(summary: Summary | None, unit: str) -> str:
+    """Write a median with its unit and its spread."""
+    if summary is None:
+        return ""
+    value = f"{shown(summary.median)}{unit if unit.startswith('/') else f' {unit}'}".rstrip()
+    if summary.low == summary.high:
+        return value
+    return f"{value} ({shown(summary.low)} to {shown(summary.high)})"

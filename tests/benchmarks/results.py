@@ -1,0 +1,77 @@
+"""What is kept of a run: the figures of each row, contender and round, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping  # noqa: TC003  dataclass fields are read at run time by documentation tools
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from benchmarks.figures import Summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OURS = "ours"
+PEER = "peer"
+SLOW_PEER = "peer, 20 qps"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one contender came to in one round: figures by name."""
+
+    contender: str
+    figures: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class RowResult:
+    """A row that was measured.
+
+    Attributes:
+        row: Its name.
+        scale: The share of the full size that it was run with.
+        machine: Versions and the class of hardware, as words by topic.
+        date: On which day, as ISO 8601.
+        rounds: In the order in which they were run.
+    """
+
+    row: str
+    scale: float
+    machine: Mapping[str, str]
+    date: str
+    rounds: list[Round] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**stored, "rounds": [Round(**each) for each in stored["rounds"]]})
+
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    def summary(self, contender: str, figure: str) -> Summary | None:
+        """Sum up a figure of a contender over the rounds; None when it was not measured."""
+        values = [
+            each.figures[figure] for each in self.rounds if each.contender == contender and figure in each.figures
+        ]
+        return Summary.of(values) if values else None
+
+    @property
+    def count(self) -> int:
+        """How many rounds each contender had, at least."""
+        counts: defaultdict[str, int] = defaultdict(int)
+        for each in self.rounds:
+            counts[each.contender] += 1
+        return min(counts.values(), default=0)
+
+
+def load_all(folder: Path) -> dict[str, RowResult]:
+    """Read the results of all rows that a folder holds, by the names of the rows."""
+    loaded = [RowResult.load(path) for path in sorted(folder.glob("*.json"))]
+    return {result.row: result for result in loaded}

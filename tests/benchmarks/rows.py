@@ -1,0 +1,251 @@
+"""What is measured: each row is one coroutine, run for each contender in each round.
+
+A row returns figures by name. Times are in milliseconds or seconds as the name says, `cpu_ms`, `atlas_calls` and
+`kubernetes_writes` are for each change, memory is in MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from benchmarks.api_server import each
+from benchmarks.atlas_stub import LATENCY
+from benchmarks.contenders import Contender
+from benchmarks.figures import percentile
+from benchmarks.stage import REST_TIMEOUT, SYNC_INTERVAL, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.contenders import Running
+    from benchmarks.populations import Population, Resource
+    from benchmarks.watcher import Watcher
+
+Figures: TypeAlias = dict[str, float]
+Measure: TypeAlias = Callable[[Stage, Contender, float], Awaitable[Figures]]
+
+EDITS = 100
+PAUSE = (0.01, 0.05)
+"""Seconds between two edits at rest, at random, so that they do not fall into step with anything."""
+RESYNC_PAUSE = (0.05, 0.15)
+"""Seconds between two edits during a resync: a hundred edits take longer than an interval."""
+RESYNC_INTERVAL = 10.0
+"""Seconds. The peer needs 6.3 of them for 5,000 calls of 20 ms with 16 workers."""
+REST_INTERVAL = 15.0
+REST_INTERVALS = 4
+CALM = 2.0
+"""Seconds that a contender gets to put its memory in order after its start."""
+LOOK_TIMEOUT = 300.0
+"""Seconds until all settled resources have to have been compared with Atlas."""
+LOGGED = 0.3
+"""Seconds after which the audit log holds what a watch has already shown."""
+HOUR = 3600.0
+MILLISECONDS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One edit.
+
+    Attributes:
+        resource: What was edited.
+        accepted: The moment (`time.time`) at which the API server had accepted it.
+        rested: The moment at which a watcher saw the status at rest.
+    """
+
+    resource: Resource
+    accepted: float
+    rested: float
+
+    @property
+    def milliseconds(self) -> float:
+        """How long it took."""
+        return (self.rested - self.accepted) * MILLISECONDS
+
+
+async def measure_edits(stage: Stage, contender: Contender, scale: float) -> Figures:
+    """One edit at a time, while nothing else is going on."""
+    async with stage.at_work(contender) as (running, watcher):
+        before = await _Counts.of(stage, running)
+        await stage.atlas.forget_calls()
+        edits = await _edit_one_by_one(stage, watcher, _scaled(EDITS, scale), PAUSE)
+        calls = await stage.atlas.calls()
+        per_edit = calls.admin / len(edits)
+        heard = dict(calls.patches)  # of several to one endpoint the last
+        last = {edit.resource.endpoint: edit for edit in edits}
+        until_heard = [(heard[endpoint] - edit.accepted) * MILLISECONDS for endpoint, edit in last.items()]
+        return {
+            **_percentiles([edit.milliseconds for edit in edits]),
+            "own_p50_ms": percentile([edit.milliseconds for edit in edits], 50) - per_edit * LATENCY * MILLISECONDS,
+            "heard_p50_ms": percentile(until_heard, 50),
+            "atlas_calls": per_edit,
+            **await before.per_change(stage, running, len(edits)),
+        }
+
+
+async def measure_burst(stage: Stage, contender: Contender, scale: float, *, size: int = 1000, workers: int) -> Figures:
+    """All resources are created at once, and then all are edited at once."""
+    population = stage.population("burst", _scaled(size, scale))
+    async with stage.at_work(contender, population, workers=workers) as (running, watcher):
+        figures: Figures = {}
+        for name, change in (("create", stage.create), ("edit", stage.edit)):
+            before = await _Counts.of(stage, running)
+            await stage.atlas.forget_calls()
+            edits, seconds = await _all_at_once(watcher, population, partial(change, comment=name))
+            calls = await stage.atlas.calls()
+            phase = {
+                "rate": population.size / seconds,
+                **_percentiles([edit.milliseconds for edit in edits]),
+                "atlas_calls": calls.admin / population.size,
+                **await before.per_change(stage, running, population.size),
+            }
+            figures |= {f"{name}_{figure}": value for figure, value in phase.items()}
+        return {**figures, "resident_mb": running.memory().resident}
+
+
+async def measure_edits_in_resync(stage: Stage, contender: Contender, scale: float, *, size: int = 5000) -> Figures:
+    """One edit at a time, while settled resources are compared with Atlas all the time."""
+    settled = await stage.settle([_scaled(size, scale)])
+    async with stage.at_work(contender, background=settled, sync_interval=RESYNC_INTERVAL) as (_, watcher):
+        await stage.atlas.forget_calls()
+        edits = await _edit_one_by_one(stage, watcher, _scaled(EDITS, scale), RESYNC_PAUSE)
+        calls = await stage.atlas.calls()
+        looks = calls.counts.get("list", 0) + calls.counts.get("get", 0)
+        return {**_percentiles([edit.milliseconds for edit in edits]), "atlas_looks": looks}
+
+
+async def measure_start(stage: Stage, contender: Contender, scale: float, *, sizes: Sequence[int]) -> Figures:
+    """A start with settled resources: until all are known, and until all have been compared with Atlas."""
+    settled = await stage.settle([_scaled(size, scale) for size in sizes])
+    count = sum(population.size for population in settled)
+    await stage.replace_world(settled)
+    moment = stage.moment()
+    async with stage.running(contender, settled) as running:
+        ready = await running.ready()
+        compared = await running.passes(count, timeout=LOOK_TIMEOUT)
+        await asyncio.sleep(CALM)
+        memory = running.memory()
+        calls = await stage.atlas.calls()
+        return {
+            "ready_s": ready,
+            "compared_s": compared,
+            "cpu_s": running.cpu_seconds(),
+            "resident_mb": memory.resident,
+            "peak_mb": memory.peak,
+            "atlas_calls": calls.admin,
+            "kubernetes_writes": stage.kubernetes_writes(running, moment),
+        }
+
+
+async def measure_rest(stage: Stage, contender: Contender, scale: float, *, size: int = 1000) -> Figures:
+    """An hour at rest, from a few short intervals: calls and writes do not depend on how long an interval is."""
+    settled = await stage.settle([_scaled(size, scale)])
+    await stage.replace_world(settled)
+    async with stage.running(contender, settled, sync_interval=REST_INTERVAL) as running:
+        await running.ready()
+        await running.passes(sum(population.size for population in settled), timeout=LOOK_TIMEOUT)
+        await asyncio.sleep(REST_INTERVAL)  # the first round after the start is not like the others
+        await stage.atlas.forget_calls()
+        moment, cpu = stage.moment(), running.cpu_seconds()
+        await asyncio.sleep(REST_INTERVALS * REST_INTERVAL)
+        calls = await stage.atlas.calls()
+        intervals_an_hour = HOUR / SYNC_INTERVAL
+        return {
+            "atlas_calls_an_hour": calls.admin / REST_INTERVALS * intervals_an_hour,
+            "kubernetes_writes": stage.kubernetes_writes(running, moment),
+            "cpu_s_an_hour": (running.cpu_seconds() - cpu) / REST_INTERVALS * intervals_an_hour,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the benchmark.
+
+    Attributes:
+        measure: Runs it once.
+        limited: Whether the limited peer runs in it too, beside ours.
+    """
+
+    measure: Measure
+    limited: bool = False
+
+
+ROWS: Mapping[str, Row] = {
+    "edit": Row(measure_edits),
+    "burst-16": Row(partial(measure_burst, workers=16)),
+    "burst-64": Row(partial(measure_burst, workers=64)),
+    "throttled": Row(partial(measure_burst, size=200, workers=16), limited=True),
+    "resync": Row(measure_edits_in_resync),
+    "start-5000": Row(partial(measure_start, sizes=(5000,))),
+    "start-20000": Row(partial(measure_start, sizes=(5000, 20000))),
+    "rest": Row(measure_rest),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What a contender had used and done when a measurement began."""
+
+    cpu_seconds: float
+    moment: int
+
+    @classmethod
+    async def of(cls, stage: Stage, running: Running) -> _Counts:
+        await asyncio.sleep(LOGGED)
+        return cls(running.cpu_seconds(), stage.moment())
+
+    async def per_change(self, stage: Stage, running: Running, changes: int) -> Figures:
+        await asyncio.sleep(LOGGED)
+        return {
+            "cpu_ms": (running.cpu_seconds() - self.cpu_seconds) * MILLISECONDS / changes,
+            "kubernetes_writes": stage.kubernetes_writes(running, self.moment) / changes,
+        }
+
+
+async def _edit_one_by_one(stage: Stage, watcher: Watcher, count: int, pause: tuple[float, float]) -> list[Edit]:
+    resources = list(stage.warm)
+    edits = []
+    for number in range(count):
+        await asyncio.sleep(random.uniform(*pause))  # noqa: S311  # jitter
+        resource = resources[number % len(resources)]
+        edits.append(await _settle(watcher, resource, partial(stage.edit, comment=f"edit {number}")))
+    return edits
+
+
+async def _all_at_once(
+    watcher: Watcher, population: Population, change: Callable[[Resource], Awaitable[tuple[int, float]]]
+) -> tuple[list[Edit], float]:
+    """Change all resources, and give the edits and the seconds from the first change to the last rest."""
+    accepted: list[tuple[Resource, int, float]] = []
+
+    async def act(resource: Resource) -> None:
+        accepted.append((resource, *(await change(resource))))
+
+    begun = time.time()
+    await each(population, act)
+    edits = [
+        Edit(resource, moment, await watcher.rested(resource.name, generation, timeout=REST_TIMEOUT))
+        for resource, generation, moment in accepted
+    ]
+    return edits, max(edit.rested for edit in edits) - begun
+
+
+async def _settle(
+    watcher: Watcher, resource: Resource, change: Callable[[Resource], Awaitable[tuple[int, float]]]
+) -> Edit:
+    generation, accepted = await change(resource)
+    return Edit(resource, accepted, await watcher.rested(resource.name, generation, timeout=REST_TIMEOUT))
+
+
+def _percentiles(milliseconds: list[float]) -> Figures:
+    return {"p50_ms": percentile(milliseconds, 50), "p99_ms": percentile(milliseconds, 99)}
+
+
+def _scaled(count: int, scale: float) -> int:
+    return max(1, round(count * scale))
