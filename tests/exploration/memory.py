@@ -265,7 +265,7 @@ def _adder(class_: type) -> Callable[[Same, Any], None]:
     for classes, adder in _ADDERS:
         if issubclass(class_, classes):
             return adder
-    if not class_.__dictoffset__ and not _slots(class_):
+    if not class_.__dictoffset__ and "__slots__" not in vars(class_):
         raise TypeError(f"what counts of a {class_.__qualname__} has to be said")
     return Same._thing if class_.__eq__ is object.__eq__ else Same._value
 

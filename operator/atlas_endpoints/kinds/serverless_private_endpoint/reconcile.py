@@ -295,7 +295,9 @@ class Reconciler:
             return conclusions.not_applied(pass_, seen, _contradiction(error))
         except UpdateRejectedError as error:
             # The endpoint may not be any more what was planned for: it was remembered, or a lost write has arrived late.
-            if await self._look(instance, spec.endpoint_id, max_age=0.0) != before:
+            # That the same is refused again, which is tried as seldom as a healthy resource is checked, is no such news.
+            is_news = not says(pass_.previous, reason=Reason.UPDATE_REJECTED, generation=pass_.generation)
+            if is_news and await self._look(instance, spec.endpoint_id, max_age=0.0) != before:
                 return failures.quiet(pass_.generation, Again(0.0))
             return conclusions.refused(pass_, send, before, error)
         except AtlasError as error:

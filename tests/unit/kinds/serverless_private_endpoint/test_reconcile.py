@@ -321,10 +321,36 @@ class TestLostAnswers:
         world.atlas.fail_once("PATCH", rejected())
         await world.run_for(DOUBT)
         assert resource.ready == ("False", "UpdateRejected")
-        assert world.atlas.calls[-2:] == ["LIST", "PATCH comment"], "once, and then slowly"
+        assert world.atlas.calls[-3:] == ["LIST", "PATCH comment", "LIST"], "once, and then slowly"
         await world.run_for(INTERVAL)
         assert comment(world) == "one"
         assert resource.ready == AVAILABLE
+
+    async def test_a_refusal_that_a_lost_write_has_caused_by_arriving_late_is_planned_anew_and_not_told(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name="service")
+        world.atlas.fail_once("PATCH", lost(), applies="late")
+        resource = world.create(cloudProviderEndpointId=VPCE)
+        await world.run_for(0)
+        update = world.atlas.update
+
+        async def comes_second(*args: Any, **kwargs: Any) -> Endpoint:
+            monkeypatch.undo()
+            world.atlas.apply_late()
+            with pytest.raises(UpdateRejectedError) as refused:
+                world.atlas.fail_once("PATCH", rejected())
+                await update(*args, **kwargs)
+            world.atlas.put(ENDPOINT, status="INITIATING")
+            raise refused.value
+
+        monkeypatch.setattr(world.atlas, "update", comes_second)
+        world.edit(resource, cloudProviderEndpointId=VPCE, comment="two")
+        await world.run_for(5)
+
+        assert resource.ready == ("False", "Initiating")
+        assert comment(world) == "two"
+        assert not any("Rejected" in entry["result"] for entry in resource.status["history"])
 
     async def test_the_last_look_is_not_put_off_by_a_wait_for_something_else(self, world: World) -> None:
         world.atlas.put(ENDPOINT, status="INITIATING", comment="one")
