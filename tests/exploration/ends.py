@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,10 @@ from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, NotLeaderError, UpdateRejectedError
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.controller import ConflictError, GoneError
-from exploration.world import FOREIGN, Ghost, resource
+from exploration.world import resource
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
 
     from atlas_endpoints.atlas.credentials import Credentials
@@ -165,10 +165,6 @@ def failure(effect: Effect, *, sent: bool) -> Exception:
     return ClusterUnavailableError("The API server gave no answer.")
 
 
-def ghost(effect: Effect, until: float) -> Ghost:
-    return Ghost(effect.target, effect.content, until)
-
-
 def said(status: Mapping[str, Any]) -> str:
     """Sum a status up in a few words."""
     ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
@@ -176,8 +172,3 @@ def said(status: Mapping[str, Any]) -> str:
     confirmed = applied.get("comment", applied.get("cloudProviderEndpointId", "-"))
     verdict = f"Ready={ready['status']} {ready['reason']}" if ready else "no Ready"
     return f"generation {status.get('observedGeneration')}: {verdict}, applied {confirmed}"
-
-
-def is_foreign(effect: Effect, names: frozenset[str]) -> bool:
-    """Tell whether a write goes to an endpoint that no resource names."""
-    return effect.target == FOREIGN or effect.target not in names

@@ -9,6 +9,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from exploration import laws
 from exploration.memory import freeze, thaw
 from exploration.moves import Move, moves, perform
@@ -60,6 +62,7 @@ class Report:
     story: Story | None = None
     complete: bool = False
 
+    @override
     def __str__(self) -> str:
         summed = (
             f"{self.world}: {self.states} states, {self.transitions} transitions, depth {self.depth},"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.engine.store import Body
 from exploration.ends import said
 from exploration.world import MANAGED, resource
 from support import kstatus
@@ -12,8 +11,10 @@ from support import kstatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from atlas_endpoints.engine.store import Body
     from exploration.ends import Effect
     from exploration.run import Run
+
 
 def on_call(run: Run, effect: Effect) -> None:
     """A call begins."""

@@ -115,7 +115,8 @@ class Same:
         Raises:
             TypeError: nobody has said yet what counts of this type.
         """
-        _adder(type(value))(self, value)
+        class_: type[object] = type(value)
+        _adder(class_)(self, value)  # type: ignore[arg-type]  # mypy takes a class's __hash__ for that of its instances
 
     def frames(self, coroutine: Any) -> None:
         """Add where a coroutine stands: each frame from the outside in, with its variables."""
@@ -216,7 +217,7 @@ class Same:
 
     def _parts(self, value: Any) -> None:
         attributes = getattr(value, "__dict__", None) or {}
-        for name, is_serial in _relevant(type(value), tuple(attributes)):
+        for name, is_serial in _relevant(type(value), tuple(attributes)):  # type: ignore[arg-type]  # as above
             part = getattr(value, name)
             self._serial(name, part) if is_serial else self.add(part)
 
@@ -267,7 +268,7 @@ def _adder(class_: type) -> Callable[[Same, Any], None]:
             return adder
     if not class_.__dictoffset__ and "__slots__" not in vars(class_):
         raise TypeError(f"what counts of a {class_.__qualname__} has to be said")
-    return Same._thing if class_.__eq__ is object.__eq__ else Same._value
+    return Same._value if any("__eq__" in vars(each) for each in class_.__mro__[:-1]) else Same._thing
 
 
 @functools.cache

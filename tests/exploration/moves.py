@@ -22,12 +22,12 @@ class Move(NamedTuple):
 
     Attributes:
         kind: what.
-        index: of the replica, the call, the ghost.
+        number: of the replica, the call, the ghost, the endpoint.
         how: in which variant.
     """
 
     kind: str
-    index: int = 0
+    number: int = 0
     how: str = ""
 
 
@@ -67,14 +67,7 @@ def _all(run: Run) -> Iterator[Move]:
             yield Move("crash", number)
             if any(each.kind == "STATUS" and each.held is None for each in run.effects):
                 yield Move("crash", number, "status written")
-    if world.leader is not None and world.replicas > 1:
-        if left["silence"]:
-            yield Move("silence", world.leader)
-        if left["hand over"] and run.replicas[world.leader].core.inventory.complete.is_set():
-            yield Move("hand over", world.leader)
-    if world.leader is None:
-        yield Move("take over")
-        yield from (Move("zombie ends", number) for number in run.replicas if len(run.replicas) > 1 and number == 0)
+    yield from _leadership(run)
     if _time_may_pass(run):
         yield Move("time")
 
@@ -119,6 +112,19 @@ def _atlas(run: Run) -> Iterator[Move]:
             yield Move("person", index)
 
 
+def _leadership(run: Run) -> Iterator[Move]:
+    world, left = run.world, run.world.left
+    if world.leader is None:
+        yield Move("take over")
+        if 0 in run.replicas:
+            yield Move("zombie ends", 0)
+        return
+    if left["silence"]:
+        yield Move("silence", world.leader)
+    if left["hand over"]:
+        yield Move("hand over", world.leader)
+
+
 def _time_may_pass(run: Run) -> bool:
     leader = run.world.leader
     if leader is None or run.world.events[leader]:
@@ -130,7 +136,7 @@ def _time_may_pass(run: Run) -> bool:
     return not changes or bool(run.world.left["patience"])
 
 
-def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0914, PLR0915  # one flat table
+def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one flat table
     """Have something happen, and everything that follows from it at once; say what in words."""
     world, left = run.world, run.world.left
     match move:

@@ -25,7 +25,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
 from exploration.worlds import EDIT, REPORTED, REVERT, SLOWLY, A, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from exploration.world import World
 
@@ -58,13 +58,14 @@ class Mutant:
             yield
 
 
-async def _status_before_patch(right: Any, self: Any, pass_: Any, instance: Any, send: Any, before: Any, **_: Any) -> Any:
+async def _status_before_patch(right: Any, self: Any, *planned: Any) -> Any:
+    pass_, instance, send, before = planned
     fields = {field.value: value for field, value in send.fields.items()}
     spec = pass_.resource.spec
     write = self._atlas.update(instance, spec.endpoint_id, provider_name=spec.provider_name, fields=fields)
-    asyncio.create_task(write, name="later").add_done_callback(lambda task: task.cancelled() or task.exception())  # noqa: RUF006
-    names = {field: value for field, value in send.fields.items()}
-    answer = before.model_copy(update={_snake(field.value): value for field, value in names.items()})
+    later = asyncio.create_task(write, name="later")
+    later.add_done_callback(lambda task: task.cancelled() or task.exception())
+    answer = before.model_copy(update={_snake(name): value for name, value in fields.items()})
     return conclusions.confirmed(pass_, send, before, answer)
 
 
@@ -83,7 +84,9 @@ def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, **kwargs: An
         right(self, key, **kwargs)
 
 
-def _hands_out_twice(right: Any, self: Any, key: Any, *, lane: str = "", delay: float = 0.0, urgent: bool = False) -> None:
+def _hands_out_twice(
+    right: Any, self: Any, key: Any, *, lane: str = "", delay: float = 0.0, urgent: bool = False
+) -> None:
     if key not in self._running:
         right(self, key, lane=lane, delay=delay, urgent=urgent)
     elif delay == 0 and key not in self._waiting:
@@ -91,7 +94,8 @@ def _hands_out_twice(right: Any, self: Any, key: Any, *, lane: str = "", delay: 
         self._place(key)
 
 
-def _list_overwrites(right: Any, self: Any, instance: Any, known: Any, listing: Any, began: float) -> Any:
+def _list_overwrites(right: Any, self: Any, *taken_in: Any) -> Any:
+    _, _, listing, began = taken_in
     return {each.id: _Sight(each, began) for each in listing.endpoints}
 
 
@@ -111,12 +115,12 @@ async def _ready_from_memory(right: Any, self: Any, pass_: Any, instance: Any) -
 async def _write_drops(right: Any, self: Any, key: Any, unwritten: Any) -> Any:
     try:
         return await right(self, key, unwritten)
-    except Exception:
+    except Exception:  # noqa: BLE001  # the bug
         self._unwritten.pop(key, None)
         return Rest()
 
 
-def _speaks_of_what_it_has_not_seen(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Mapping[str, Any]:
+def _speaks_of_what_it_has_not_seen(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Any:
     generation = body["metadata"]["generation"]
     return right(self, body, previous, replace(outcome, generation=max(outcome.generation, generation)))
 
@@ -125,7 +129,8 @@ def _keeps_what_was_confirmed(right: Any, pass_: Any, send: Any, error: Any) -> 
     return replace(right(pass_, send, error), applied=pass_.previous.applied)
 
 
-def _looks_no_more(right: Any, self: Any, pass_: Any, instance: Any, outcome: Any, at_first: Any) -> Any:
+def _looks_no_more(right: Any, self: Any, *concluded: Any) -> Any:
+    _, _, outcome, _ = concluded
     return outcome
 
 

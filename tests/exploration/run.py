@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from atlas_endpoints.engine.outcome import Next
-
     from exploration.world import World
     from support.virtual_time import VirtualTimeLoop
 

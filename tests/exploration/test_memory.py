@@ -98,14 +98,14 @@ def test_a_coroutine_is_where_it_stands_and_what_it_holds() -> None:
     assert at("a", 1) != at("a", 2)
 
 
-class Failure(Exception):
+class NoError(Exception):
     def __init__(self, message: str, *, code: int) -> None:
         super().__init__(message)
         self.code = code
 
 
 def test_what_is_frozen_comes_back_as_it_was() -> None:
-    thing = Thing(Failure("no", code=7), itertools.count(5))
+    thing = Thing(NoError("no", code=7), itertools.count(5))
     both = thaw(freeze([thing, thing]))
 
     assert both[0] is both[1]

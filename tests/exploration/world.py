@@ -5,7 +5,6 @@ Nothing in it knows the operator. It notes down what was true and when, so that 
 
 from __future__ import annotations
 
-from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from atlas_endpoints.engine.store import Body, Key
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Mapping
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
@@ -134,9 +134,12 @@ class World:
             body: Body = {"metadata": metadata, "spec": self._spec(name, spec), "status": {"observedGeneration": -1}}
             self._changed("ADDED", key, body)
         else:
-            body = deepcopy(dict(known))
-            body["spec"] = self._spec(name, spec)
-            body["metadata"]["generation"] += 1
+            generation = known["metadata"]["generation"] + 1
+            body = {
+                **known,
+                "spec": self._spec(name, spec),
+                "metadata": {**known["metadata"], "generation": generation},
+            }
             self.outdated[key] = known
             self._changed("MODIFIED", key, body)
         now = self.objects[key]["metadata"]

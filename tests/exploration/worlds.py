@@ -73,7 +73,7 @@ WORLDS: dict[str, World] = {
     "a resource is deleted and made anew, an event is lost, and an answer is slow": world(
         [("a", A), ("a", None), ("a", B)], settled=1, lists_take_time=True, left="lost event, slow", within=SLOWLY
     ),
-    "a leader falls silent": world(REVERT, settled=1, replicas=2, left="silence"),
+    "a leader falls silent": world(EDIT, settled=1, replicas=2, left="silence"),
     "a leader falls silent, and the standby lags": world(
         EDIT, settled=1, replicas=2, standby_lags=True, left="silence"
     ),
@@ -89,6 +89,7 @@ DEEPER: dict[str, World] = {
     "two endpoints of one instance, and a call breaks": world(
         [("a", A), ("b", A), ("a", B), ("b", B)], settled=2, left="fault"
     ),
+    "a leader falls silent after an edit and before its revert": world(REVERT, settled=1, replicas=2, left="silence"),
     "a leader falls silent, and a call breaks": world(EDIT, settled=1, replicas=2, left="silence, fault"),
 }
 """What ``make explore`` walks besides: each takes minutes."""
