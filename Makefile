@@ -64,8 +64,14 @@ check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, 
 	$(call say,unit and contract tests)
 	@$(BIN)/pytest tests/unit tests/contract -q -n 2
 
+.PHONY: explore
+explore: $(READY) ## walk small worlds completely, the larger ones too (an hour); NAME= picks some
+	@PYTHONPATH=tests $(BIN)/python -m exploration --deeper "$(NAME)"
+
 .PHONY: test
-test: check control-plane ## everything: check, then the operator on a real control plane with the simulator
+test: check control-plane ## everything: check, small worlds walked completely, the operator on a real control plane
+	$(call say,small worlds walked completely)
+	@$(BIN)/pytest tests/exploration -q -n 2
 	$(call say,integration tests)
 	@$(BIN)/pytest tests/integration -q -n 2 --dist loadfile
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import httpx
+from typing_extensions import override
+
 from atlas_endpoints.atlas.answers import Answer
-from atlas_endpoints.atlas.errors import AtlasUnavailableError, NotLeaderError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, UpdateRejectedError
+from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from exploration.world import resource
@@ -63,8 +67,8 @@ class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ou
         self.error = error
 
 
-class Ends:
-    """One replica's ends: calls to Atlas and to the API server, Secrets, and who is told.
+class Ends(httpx.AsyncBaseTransport):
+    """One replica's ends: calls to Atlas (through the real fence) and to the API server, and who is told.
 
     Args:
         replica: whose.
@@ -80,18 +84,28 @@ class Ends:
         self._replica = replica
         self._open = open_
         self._leads = leads
+        self._fenced = FencedTransport(self, self._may_write, writes=True)
 
     async def request(
         self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
     ) -> Answer:
-        """Make a call to Atlas; as in the operator's transport, a write is fenced right before it is sent."""
-        _, _, id_ = path.rpartition("/endpoint")
-        id_ = id_.removeprefix("/")
-        if method == "GET":
-            return Answer(200, await self._open(self._replica, "GET" if id_ else "LIST", id_, operation))
-        if not self._leads(self._replica):
-            raise NotLeaderError("This replica does not lead.", operation=operation)
-        return Answer(200, await self._open(self._replica, method, id_, json))
+        """Make a call to Atlas."""
+        write = None if method == "GET" else Write(operation)
+        request = httpx.Request(method, self.base_url + path, extensions={"write": write, "json": json})
+        response = await self._fenced.handle_async_request(request)
+        return Answer(200, response.extensions["answer"])
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Take a call that the fence has let through."""
+        id_ = request.url.path.rpartition("/endpoint")[2].removeprefix("/")
+        kind = request.method if id_ else "LIST"
+        return httpx.Response(
+            200, extensions={"answer": await self._open(self._replica, kind, id_, request.extensions["json"])}
+        )
+
+    def _may_write(self) -> bool:
+        return self._leads(self._replica)
 
     async def write(self, body: Body, status: Status) -> Body:
         """Write a status."""

@@ -23,6 +23,7 @@ from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ _ADDERS: Sequence[tuple[tuple[type, ...], Callable[[Same, Any], None]]] = (
     ((BaseException,), Same._error),
     ((asyncio.Event,), Same._event),
     ((asyncio.Future,), Same._future),
-    ((asyncio.TimerHandle, Random, itertools.count, asyncio.AbstractEventLoop), Same._nothing),
+    ((asyncio.TimerHandle, Random, itertools.count, asyncio.AbstractEventLoop, httpx.Request), Same._nothing),
     ((Iterator,), Same._iterator),
 )
 

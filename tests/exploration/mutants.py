@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from atlas_endpoints.atlas.snapshots import Snapshots, _Sight
+from atlas_endpoints.atlas.transport import FencedTransport
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine import store
 from atlas_endpoints.engine.controller import Controller
@@ -146,6 +147,10 @@ async def _stops_at_once(right: Any, self: Any, workers: Any, *, within: float) 
     self.queue.close()
 
 
+async def _asks_nobody(right: Any, self: Any, request: Any) -> Any:
+    return await self._wire.handle_async_request(request)
+
+
 MUTANTS = [
     Mutant(
         "it says what a PATCH will have done, and sends it afterwards",
@@ -244,5 +249,12 @@ MUTANTS = [
         Core,
         "stop",
         _stops_at_once,
+    ),
+    Mutant(
+        "a replica writes without asking whether it leads",
+        world(EDIT, settled=1, replicas=2, left="silence"),
+        FencedTransport,
+        "handle_async_request",
+        _asks_nobody,
     ),
 ]
