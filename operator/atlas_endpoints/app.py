@@ -5,18 +5,24 @@ import logging
 import signal
 from contextlib import AsyncExitStack, suppress
 from random import Random
+from typing import NoReturn
 
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster import watch
 from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.election import Terms
+from atlas_endpoints.cluster.errors import LeadershipLostError
+from atlas_endpoints.cluster.lease import Elector, new_identity
+from atlas_endpoints.cluster.lease_api import LeaseApi
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.cluster.writer import StatusWriter
 from atlas_endpoints.core import Core
-from atlas_endpoints.engine.clock import SystemClock
+from atlas_endpoints.engine.clock import SystemClock, boottime
 from atlas_endpoints.engine.controller import Status
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body, key_of
+from atlas_endpoints.leadership import Alone, Leadership, end
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes
 from atlas_endpoints.telemetry.metrics import Metrics
@@ -68,16 +74,23 @@ class Operator:
     """The running operator."""
 
     def __init__(
-        self, settings: OperatorSettings, connection: Connection, client: AtlasClient, metrics: Metrics
+        self,
+        settings: OperatorSettings,
+        connection: Connection,
+        client: AtlasClient,
+        leadership: Leadership,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._connection = connection
+        self._leadership = leadership
         self._clock = SystemClock()
+        api = connection.fenced(leadership.leads)
         self._core = Core(
             settings,
             client=client,
-            objects=StatusWriter(connection.api),
-            secrets=SecretReader(connection.api, self._clock.monotonic),
+            objects=StatusWriter(api, write_within=_terms(settings).write),
+            secrets=SecretReader(api, self._clock.monotonic),
             observer=Told(metrics),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
@@ -91,6 +104,7 @@ class Operator:
         )
         metrics.watch("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
         metrics.watch("resources", "Resources that are known.", lambda: len(store))
+        metrics.watch("leader", "Whether this replica leads, 1 or 0.", leadership.leads)
 
     def live(self) -> str | None:
         """Tell what only a restart can mend."""
@@ -106,39 +120,60 @@ class Operator:
         return None
 
     def ready(self) -> str | None:
-        """Tell why no work is being done, if so."""
+        """Tell why this replica neither works nor could take over, if so."""
         if not self._core.inventory.complete.is_set():
             return "the resources have not been listed yet"
-        return None
+        return self._leadership.refusal
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set; then finish what is under way.
+        """Stand by, and work once this replica leads, until ``stop`` is set; then finish what is under way.
 
         Raises:
+            LeadershipLostError: this replica has led and must not do so any longer.
             Exception: kopf or the workers gave up; the process should end and be restarted.
         """
         kopf_stop = asyncio.Event()
-        complete = self._core.inventory.complete
+        election = asyncio.create_task(self._leadership.run(), name="election")
         watcher = asyncio.create_task(self._watch(stop, kopf_stop), name="watch")
-        inventory = asyncio.create_task(self._core.inventory.keep(), name="inventory")
-        workers = asyncio.create_task(self._core.work(), name="workers")
+        workers = asyncio.create_task(self._work(), name="workers")
+        inventory = asyncio.create_task(self._keep(), name="inventory")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            await asyncio.wait({watcher, inventory, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            logger.info("Stopping: finishing what is under way")
-            await self._core.stop(workers, within=DRAIN)
+            await asyncio.wait({election, watcher, inventory, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not election.done():
+                logger.info("Stopping: finishing what is under way")
+                idle = await self._core.stop(workers, within=DRAIN)
+                await self._hand_over(election, idle=idle)
         finally:
-            for task in (inventory, workers, stopping):
+            for task in (election, inventory, workers, stopping):
                 task.cancel()
             kopf_stop.set()
-            if not complete.is_set():
+            if not self._core.inventory.complete.is_set():
                 watcher.cancel()  # it may be waiting for the CRD
+        if election.done() and not election.cancelled():
+            await election  # lost
         outcomes = await asyncio.gather(watcher, inventory, workers, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
         if not stop.is_set():
             raise RuntimeError("kopf has ended by itself")
+
+    async def _keep(self) -> None:
+        """Keep the store complete, from a LIST that begins after the election, so that whoever leads at once needs no other."""
+        await self._leadership.decided.wait()
+        await self._core.inventory.keep()
+
+    async def _work(self) -> None:
+        await self._leadership.elected.wait()
+        await self._core.work()
+
+    async def _hand_over(self, election: "asyncio.Task[NoReturn]", *, idle: bool) -> None:
+        """Renew no longer; and when nothing of ours may reach Atlas any more, tell the others so."""
+        election.cancel()
+        await asyncio.wait({election})
+        if idle and election.cancelled():
+            await self._leadership.release()
 
     async def _watch(self, stop: asyncio.Event, kopf_stop: asyncio.Event) -> None:
         if self._settings.namespaces:
@@ -166,17 +201,19 @@ async def run(settings: OperatorSettings) -> None:
     async with AsyncExitStack() as closing:
         connection = await Connection.open()
         closing.push_async_callback(connection.close)
+        leadership = _leadership(settings, connection)
         client = AtlasClient(
             settings.atlas_url,
             user_agent=f"atlas-endpoints/{__version__}",
-            fence=lambda: True,  # one replica, which always leads
+            fence=leadership.leads,
             writes=settings.writes,
             on_request=metrics.requested,
+            timeout=_terms(settings).write,
             ca_file=settings.ca_file,
             max_connections=max(64, settings.concurrency),
         )
         closing.push_async_callback(_close, client)
-        operator = Operator(settings, connection, client, metrics)
+        operator = Operator(settings, connection, client, leadership, metrics)
         stop = asyncio.Event()
         _on_signals(stop)
         server = await probes.serve(
@@ -194,7 +231,27 @@ async def run(settings: OperatorSettings) -> None:
         )
         if not settings.writes:
             logger.warning("WRITES is off: nothing is written to Atlas, and statuses show what would be sent")
-        await operator.run(stop)
+        try:
+            await operator.run(stop)
+        except LeadershipLostError as loss:
+            end(loss)
+
+
+def _terms(settings: OperatorSettings) -> Terms:
+    return Terms(settings.lease_duration.total_seconds())
+
+
+def _leadership(settings: OperatorSettings, connection: Connection) -> Leadership:
+    if not settings.leader_elect:
+        return Alone()
+    return Elector(
+        LeaseApi(connection.api, settings.lease_namespace or connection.namespace, settings.lease_name),
+        own=new_identity(),
+        terms=_terms(settings),
+        clock=boottime,
+        now=SystemClock().now,
+        random=Random(),  # noqa: S311  # jitter
+    )
 
 
 async def _close(client: AtlasClient) -> None:

@@ -78,6 +78,7 @@ class Core:
     ) -> None:
         self._observer = observer
         self._clock = clock
+        self._working = False
         half = max(1, settings.concurrency // 2)
         self.queue: Queue[Work] = Queue(clock, lane_limit=half)
         self.store = Store(watched_annotations)
@@ -142,20 +143,30 @@ class Core:
         self.inventory.relisted()
 
     async def work(self) -> None:
-        """Run the workers once the store is complete, until the queue is closed."""
-        await self.inventory.complete.wait()
+        """Run the workers until the queue is closed, as soon as the store is complete as of now.
+
+        What was known before may be what another replica has overtaken: in the moment before it handed over, it may have
+        acted on an edit that the watch has not brought here yet. So nothing is done on the strength of an older LIST.
+        """
+        await self.inventory.refresh()
+        self._working = True
         await self.loop.work()
 
-    async def stop(self, workers: "asyncio.Task[None]", *, within: float) -> None:
+    async def stop(self, workers: "asyncio.Task[None]", *, within: float) -> bool:
         """Begin nothing new, and let what is under way finish.
 
         Args:
             workers: the task of ``work``.
             within: seconds that this may take.
+
+        Returns:
+            Whether nothing is under way any more.
         """
         self.queue.close()
-        if self.inventory.complete.is_set():  # else nothing is under way
-            await asyncio.wait({workers}, timeout=within)
+        if not self._working:
+            return True
+        await asyncio.wait({workers}, timeout=within)
+        return workers.done()
 
     async def _run(self, work: Work) -> Next:
         if isinstance(work, Instance):

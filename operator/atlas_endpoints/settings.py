@@ -37,6 +37,7 @@ SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-
 DEFAULT_URL = "https://cloud.mongodb.com"
 FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+OBJECT = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
 
 
@@ -76,6 +77,18 @@ class OperatorSettings(BaseSettings):
         description="Whether anything is written to Atlas; off: statuses show what would be sent",
     )
     concurrency: int = Field(default=16, ge=1, le=256, description="How many resources are worked on at once")
+    leader_elect: CliExplicitFlag[bool] = Field(
+        default=True, description="Of several replicas, let one lead by a Lease; only a single one can do without"
+    )
+    lease_name: str = Field(default="atlas-endpoints", description="Name of the Lease")
+    lease_namespace: str | None = Field(
+        default=None,
+        description="Namespace of the Lease; the Pod's own, or that of the kubeconfig's context, when empty",
+    )
+    lease_duration: Duration = Field(
+        default=timedelta(seconds=45),
+        description="How long after the last sign of the leader another replica takes over; a write may take a third of it, and 15s at most",
+    )
     http_address: str = Field(
         default="0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
     )  # kubelet and Prometheus come from outside the Pod
@@ -113,6 +126,28 @@ class OperatorSettings(BaseSettings):
         for name in value:
             if NAMESPACE.fullmatch(name) is None:
                 raise ValueError(f"{name!r} is no name of a namespace; patterns are not supported, a label selector is")
+        return value
+
+    @field_validator("lease_name")
+    @classmethod
+    def _names_a_lease(cls, value: str) -> str:
+        if OBJECT.fullmatch(value) is None:
+            raise ValueError(f"{value!r} is no name of an object")
+        return value
+
+    @field_validator("lease_namespace")
+    @classmethod
+    def _names_a_namespace(cls, value: str | None) -> str | None:
+        if value and NAMESPACE.fullmatch(value) is None:
+            raise ValueError(f"{value!r} is no name of a namespace")
+        return value or None
+
+    @field_validator("lease_duration")
+    @classmethod
+    def _is_a_lease(cls, value: timedelta) -> timedelta:
+        # The API knows whole seconds only. Below the least, every hiccup of the API server would cost the leadership.
+        if not timedelta(seconds=6) <= value <= timedelta(minutes=10) or value.microseconds:
+            raise ValueError("must be whole seconds from 6s to 10m")
         return value
 
     @field_validator("credentials_secret")

@@ -19,15 +19,19 @@ TIMEOUT = 15.0
 """Seconds for a whole call."""
 
 
-async def call(request: Awaitable[T]) -> T:
+async def call(request: Awaitable[T], *, within: float = TIMEOUT) -> T:
     """Make a call.
+
+    Args:
+        request: the call.
+        within: seconds that it may take.
 
     Raises:
         ApiException: the API server answered with an error that the caller may understand (4xx).
         ClusterUnavailableError: anything else, with a text that holds nothing of the objects concerned.
     """
     try:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(within):
             return await request
     except ApiException as error:
         if error.status is not None and 400 <= error.status < 500 and error.status != 429:  # noqa: PLR2004  # HTTP's classes

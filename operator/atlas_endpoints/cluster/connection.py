@@ -3,14 +3,17 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Self, TypeAlias
 
 import aiohttp
 import kopf
 from kubernetes.aio import client, config
 from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import incluster_config
+from typing_extensions import override
 
-from atlas_endpoints.cluster.errors import NoClusterError
+from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
 
 logger = logging.getLogger(__name__)
 
@@ -19,19 +22,29 @@ RELOAD_POD, RELOAD_KUBECONFIG = 60.0, 300.0
 The kubelet renews a token long before; a kubeconfig may start a program to get one."""
 
 CONNECTIONS = 30
-"""For each of the two clients; without a bound, a burst of events opens a connection for every object."""
+"""For each client; without a bound, a burst of events opens a connection for every object."""
+
+LONGEST_LINE = 2**21
+"""Bytes that a session buffers, as the client's own does."""
 
 Load: TypeAlias = Callable[[client.Configuration], Awaitable[None]]
 """Reads a configuration from where it is kept."""
 
 
 class Connection:
-    """The API server as the process is allowed to use it. Make it with ``open``; end it with ``close``."""
+    """The API server as the process is allowed to use it. Make it with ``open``; end it with ``close``.
 
-    def __init__(self, configuration: client.Configuration) -> None:
+    Attributes:
+        api: for the Lease; nothing holds its writes back, and no burst of other calls gets in its way.
+        namespace: where this process is at home: the Pod's own, or the one of the kubeconfig's context.
+    """
+
+    def __init__(self, configuration: client.Configuration, *, namespace: str = "default") -> None:
         self._configuration = configuration
         configuration.connection_pool_maxsize = CONNECTIONS
         self.api = client.ApiClient(configuration)
+        self.namespace = namespace
+        self._fenced: list[client.ApiClient] = []
         self._sessions: list[aiohttp.ClientSession] = []
 
     @classmethod
@@ -45,22 +58,35 @@ class Connection:
         load, seconds = _load_from_pod, RELOAD_POD
         try:
             await load(configuration)
+            namespace = _namespace_of_pod()
         except config.ConfigException:
             load, seconds = _load_kubeconfig, RELOAD_KUBECONFIG
             try:
                 await load(configuration)
+                namespace = _namespace_of_kubeconfig()
             except (config.ConfigException, OSError) as error:
                 raise NoClusterError(
                     "The Kubernetes API is not known: this is no Pod with a ServiceAccount, and the kubeconfig (the variable"
                     f" KUBECONFIG, else ~/.kube/config) is of no use: {error}"
                 ) from error
         _Reload(load, seconds, time.monotonic).attach(configuration)
-        return cls(configuration)
+        return cls(configuration, namespace=namespace)
 
     @property
     def server(self) -> str:
         """The URL of the API server."""
         return str(self._configuration.host)
+
+    def fenced(self, fence: Callable[[], bool]) -> client.ApiClient:
+        """Give a client whose every write asks first; where the fence says no, it ends in ``NotLeaderError``.
+
+        Args:
+            fence: asked right before each write is sent.
+        """
+        api = client.ApiClient(self._configuration)
+        api.rest_client = _FencedClient(self._configuration, fence)
+        self._fenced.append(api)
+        return api
 
     def kopf_session(self) -> kopf.AiohttpSession:
         """Give kopf a session whose requests carry the token that is current when they are made.
@@ -79,7 +105,8 @@ class Connection:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.api.close()  # type: ignore[no-untyped-call]  # untyped
+        for api in (self.api, *self._fenced):
+            await api.close()  # type: ignore[no-untyped-call]  # untyped
         for session in self._sessions:
             await session.close()
 
@@ -92,6 +119,35 @@ class Connection:
         if request.session.closed:
             # By kopf, for the 401 of a call beside this one. In these words it understands, and logs in anew.
             raise RuntimeError("Session is closed")
+        return await handler(request)
+
+
+class _FencedClient(RESTClientObject):
+    """Asks the fence where the client's work is done, and only connecting and sending are left.
+
+    Args:
+        configuration: of the client.
+        fence: asked right before each write is sent.
+    """
+
+    def __init__(self, configuration: client.Configuration, fence: Callable[[], bool]) -> None:
+        super().__init__(configuration)
+        self._fence = fence
+
+    @override
+    def _create_pool_manager(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=self._create_connector(),
+            middlewares=[self._hold_back],
+            trust_env=True,
+            read_bufsize=LONGEST_LINE,
+        )
+
+    async def _hold_back(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if request.method != "GET" and not self._fence():
+            raise NotLeaderError("The write was held back: this replica does not lead (any more).")
         return await handler(request)
 
 
@@ -133,3 +189,16 @@ async def _load_from_pod(configuration: client.Configuration) -> None:
 
 async def _load_kubeconfig(configuration: client.Configuration) -> None:
     await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
+
+
+def _namespace_of_pod() -> str:
+    """Read where the Pod is; the kubelet puts that beside its token."""
+    try:
+        return Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace").read_text().strip() or "default"
+    except OSError:
+        return "default"
+
+
+def _namespace_of_kubeconfig() -> str:
+    _, context = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]  # untyped
+    return str(context["context"].get("namespace") or "default")

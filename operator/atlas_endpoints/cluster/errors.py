@@ -25,3 +25,19 @@ class SecretProblemError(Exception):
         self.reason = reason
         self.message = message
         self.retry_in = retry_in
+
+
+class NotLeaderError(ClusterUnavailableError):
+    """Nothing was sent: another replica leads, or may lead by now."""
+
+
+class LeaseRefusedError(Exception):
+    """The Lease cannot be had until somebody mends the configuration; the text says what and how."""
+
+
+class LeaseConflictError(Exception):
+    """The Lease has changed since it was read, or somebody has created it first."""
+
+
+class LeadershipLostError(Exception):
+    """This replica has led and must not do so any longer: its process has to end."""

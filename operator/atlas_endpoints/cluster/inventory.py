@@ -6,6 +6,7 @@ through. So only a LIST of our own tells what is there and what has gone.
 
 import asyncio
 import logging
+from contextlib import suppress
 from random import Random
 from typing import Protocol
 
@@ -81,6 +82,8 @@ class Inventory:
         self._interval = interval
         self._random = random
         self._wanted = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self.complete = asyncio.Event()
         """Set once the store holds everything; it stays so."""
         self.served = False
@@ -89,6 +92,17 @@ class Inventory:
     def relisted(self) -> None:
         """Compare soon: kopf has begun to list anew."""
         self._wanted.set()
+
+    async def refresh(self) -> None:
+        """Wait until the store is complete by a LIST that begins from now on, which it does at once.
+
+        ``keep`` has to be running, or to be started.
+        """
+        compared = asyncio.get_running_loop().create_future()
+        self._waiting.append(compared)
+        self._wanted.set()
+        self._hurried.set()
+        await compared
 
     async def keep(self) -> None:
         """Compare at once and then for ever."""
@@ -112,6 +126,8 @@ class Inventory:
             ClusterUnavailableError: the objects could not be listed.
         """
         self._wanted.clear()
+        self._hurried.clear()
+        waiting = tuple(self._waiting)
         with self._store.comparing() as comparison:
             lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
         listed = [body for bodies in lists for body in bodies or ()]
@@ -125,14 +141,22 @@ class Inventory:
                 "The API server does not serve the kind yet; install the CRD. Looking again in %g s", NOT_SERVED
             )
         elif not self.complete.is_set():
-            logger.info("All resources are known; beginning to work", extra={"resources": len(self._store)})
+            logger.info("All resources are known", extra={"resources": len(self._store)})
             self.complete.set()
+        if self.complete.is_set():
+            self._waiting = self._waiting[len(waiting) :]
+            for each in waiting:
+                if not each.done():  # else whoever waited has given up
+                    each.set_result(None)
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until kopf lists anew: then the API server is there, and something may have gone."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(SETTLE)
+        if await _set_within(self._wanted, seconds):
+            await _set_within(self._hurried, SETTLE)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    return False

@@ -1,6 +1,5 @@
 """Writing status, and reading objects: compare-and-set, so that nobody's newer state is overwritten."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +7,11 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, PLURAL, VERSION
-from atlas_endpoints.cluster.calls import call
+from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, told
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from atlas_endpoints.engine.store import Body, Key
-
-NOT_FOUND, CONFLICT, INVALID = 404, 409, 422
 
 
 class StatusWriter:
@@ -21,10 +19,12 @@ class StatusWriter:
 
     Args:
         api: the connection.
+        write_within: seconds that a write may take.
     """
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT) -> None:
         self._objects = client.CustomObjectsApi(api)
+        self._write_within = write_within
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
         """Write the status of exactly this version of an object; see ``engine.controller.StatusWriter``.
@@ -49,14 +49,15 @@ class StatusWriter:
                     field_manager=FIELD_MANAGER,
                     # Without it the client sends a list as a merge patch, which is no JSON object.
                     _content_type="application/json-patch+json",
-                )
+                ),
+                within=self._write_within,
             )
         except ApiException as error:
-            if _is_gone(error):
+            if is_gone(error):
                 raise GoneError from error
-            if _is_changed(error):
+            if is_changed(error):
                 raise ConflictError from error
-            raise ClusterUnavailableError(_refusal(error)) from error
+            raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
         return _body(after)
 
     async def read(self, key: Key) -> Body | None:
@@ -70,9 +71,9 @@ class StatusWriter:
                 self._objects.get_namespaced_custom_object(GROUP, VERSION, key.namespace, PLURAL, key.name)
             )
         except ApiException as error:
-            if _is_gone(error):
+            if is_gone(error):
                 return None
-            raise ClusterUnavailableError(_refusal(error)) from error
+            raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
         return _body(body)
 
     async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
@@ -91,9 +92,9 @@ class StatusWriter:
         try:
             answer = await call(request)
         except ApiException as error:
-            if _is_gone(error) or _is_not_served(error):
+            if is_gone(error) or is_not_served(error):
                 return None
-            raise ClusterUnavailableError(_refusal(error)) from error
+            raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
         items = _body(answer).get("items")
         if not isinstance(items, list):
             raise ClusterUnavailableError("The API server's answer to a LIST holds no items.")
@@ -105,34 +106,3 @@ def _body(answer: object) -> Body:
     if not isinstance(answer, dict):
         raise ClusterUnavailableError("The API server's answer is no object.")
     return answer
-
-
-def _is_gone(error: ApiException) -> bool:
-    """Tell an object that is gone from a path that is not served: only the former is answered with a ``Status``."""
-    return error.status == NOT_FOUND and _status(error).get("kind") == "Status"
-
-
-def _is_not_served(error: ApiException) -> bool:
-    """Tell that no CRD is there for the path from the words of somebody else, such as a proxy's page."""
-    return error.status == NOT_FOUND and str(error.body).strip() == "404 page not found"
-
-
-def _is_changed(error: ApiException) -> bool:
-    """Tell whether a test of the patch failed; a status that the schema refuses (a defect of ours) is 422 with causes."""
-    details = _status(error).get("details")
-    causes = details.get("causes") if isinstance(details, dict) else None
-    return error.status == CONFLICT or (error.status == INVALID and not causes)
-
-
-def _refusal(error: ApiException) -> str:
-    message = str(_status(error).get("message", ""))
-    return f"The API server refused: {error.status} {error.reason}: {message[:500]}"
-
-
-def _status(error: ApiException) -> Mapping[str, Any]:
-    """Read the ``Status`` that an API server explains its refusals with; empty when it is something else."""
-    try:
-        status = json.loads(error.body or "")
-    except ValueError:
-        return {}
-    return status if isinstance(status, dict) else {}

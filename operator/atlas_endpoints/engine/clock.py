@@ -1,6 +1,7 @@
 """Time as a collaborator, so that tests and explorations can run on a clock of their own."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -27,3 +28,9 @@ class SystemClock:
     def now(self) -> datetime:
         """Wall-clock time in UTC."""
         return datetime.now(UTC)
+
+
+def boottime() -> float:
+    """Seconds that only grow, and do so while the host sleeps too, where the system has such a clock (Linux does)."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
