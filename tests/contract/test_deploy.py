@@ -13,13 +13,14 @@ import yaml
 import atlas_endpoints
 from atlas_endpoints import app
 from atlas_endpoints.cli import Commands
+from atlas_endpoints.cluster import lease
 from atlas_endpoints.cluster.api import GROUP, PLURAL
 from atlas_endpoints.settings import OperatorSettings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY, CRDS = ROOT / "deploy", ROOT / "crds"
 CLUSTER = ROOT / "operator" / "atlas_endpoints" / "cluster"
-APIEXTENSIONS = "apiextensions.k8s.io"
+APIEXTENSIONS, LEASES = "apiextensions.k8s.io", "coordination.k8s.io"
 
 
 class Call(NamedTuple):
@@ -50,6 +51,10 @@ CALLS = (
     Call("writer.py", "list_namespaced_custom_object", GROUP, PLURAL, "list"),
     Call("writer.py", "get_namespaced_custom_object", GROUP, PLURAL, "get"),
     Call("writer.py", "patch_namespaced_custom_object_status", GROUP, f"{PLURAL}/status", "patch"),
+    Call("lease_api.py", "get_namespaced_custom_object", LEASES, "leases", "get"),
+    Call("lease_api.py", "create_namespaced_custom_object", LEASES, "leases", "create"),
+    Call("lease_api.py", "replace_namespaced_custom_object", LEASES, "leases", "update"),
+    Call("lease_api.py", "list_namespaced_custom_object_without_preload_content", LEASES, "leases", "watch"),
     Call("secrets_reader.py", "read_namespaced_secret", "", "secrets", "get"),
 )
 CLIENT_METHOD = re.compile(
@@ -78,8 +83,7 @@ def the(kind: str) -> dict[str, Any]:
 
 
 def rules() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = the("ClusterRole")["rules"]
-    return found
+    return [*the("ClusterRole")["rules"], *the("Role")["rules"]]
 
 
 def pod() -> dict[str, Any]:
@@ -152,11 +156,24 @@ def test_of_crds_only_those_of_the_operator_can_be_watched() -> None:
     assert [rule["resourceNames"] for rule in rules() if APIEXTENSIONS in rule["apiGroups"]] == [names]
 
 
-def test_the_role_is_bound_to_the_account_that_the_pod_uses() -> None:
-    account, binding, deployment = the("ServiceAccount"), the("ClusterRoleBinding"), the("Deployment")
+def test_but_for_creating_it_the_operator_has_rights_on_its_own_lease_alone() -> None:
+    name = OperatorSettings.model_fields["lease_name"].default
+    named = {verb: rule.get("resourceNames") for rule in the("Role")["rules"] for verb in rule["verbs"]}
+    assert named == {"get": [name], "update": [name], "watch": [name], "create": None}
+    assert not any(LEASES in rule["apiGroups"] for rule in the("ClusterRole")["rules"])
+
+
+@pytest.mark.parametrize("kind", ["ClusterRole", "Role"])
+def test_the_role_is_bound_to_the_account_that_the_pod_uses(kind: str) -> None:
+    account, binding, deployment = the("ServiceAccount"), the(f"{kind}Binding"), the("Deployment")
     namespace, name = account["metadata"]["namespace"], account["metadata"]["name"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "namespace": namespace, "name": name}]
-    assert binding["roleRef"]["name"] == the("ClusterRole")["metadata"]["name"]
+    assert binding["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": kind,
+        "name": the(kind)["metadata"]["name"],
+    }
+    assert the(kind)["metadata"].get("namespace") == binding["metadata"].get("namespace")
     assert (deployment["metadata"]["namespace"], pod()["serviceAccountName"]) == (namespace, name)
     assert the("Namespace")["metadata"]["name"] == namespace
 
@@ -185,15 +202,25 @@ def test_the_root_file_system_is_read_only() -> None:
     assert container()["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-def test_there_is_one_operator_at_a_time() -> None:
-    spec = the("Deployment")["spec"]
-    assert spec["replicas"] == 1
-    assert spec["strategy"] == {"type": "Recreate"}
+def test_an_update_waits_for_a_replica_that_stands_by() -> None:
+    assert the("Deployment")["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+    # Without a Lease, two operators would send what one of them has decided.
+    assert OperatorSettings.model_fields["leader_elect"].default is True
+    assert not any("leader-elect" in flag for flag in container()["args"])
 
 
-def test_it_may_finish_what_is_under_way() -> None:
+def test_the_lease_is_where_the_operator_has_rights_on_it() -> None:
+    """By default it is in the Pod's own namespace."""
+    assert OperatorSettings.model_fields["lease_namespace"].default is None
+    assert the("Role")["metadata"]["namespace"] == the("Deployment")["metadata"]["namespace"]
+
+
+def test_it_may_finish_what_is_under_way_and_hand_over() -> None:
     closing_down = 5
-    assert pod()["terminationGracePeriodSeconds"] > app.DRAIN + closing_down
+    assert pod()["terminationGracePeriodSeconds"] > app.DRAIN + lease.RELEASE + closing_down
 
 
 def test_memory_is_bounded_and_cpu_is_not() -> None:

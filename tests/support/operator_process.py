@@ -47,7 +47,14 @@ class OperatorProcess:
             wait: whether to wait until /readyz says so.
             settings: flags by their names in Python.
         """
-        settings = {"http_address": "127.0.0.1:0", "atlas_url": atlas_url, "log_format": "text", **settings}
+        # By default it leads alone: the operators of many tests run beside each other, each for resources of its own.
+        settings = {
+            "http_address": "127.0.0.1:0",
+            "atlas_url": atlas_url,
+            "log_format": "text",
+            "leader_elect": "false",
+            **settings,
+        }
         flags = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
         command = ["/usr/bin/env", f"KUBECONFIG={kubeconfig}", COMMAND, "run", *flags]
         server = group.start(name, command, folder=folder)

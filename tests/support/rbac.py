@@ -10,18 +10,19 @@ import yaml
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
-def shipped_role() -> dict[str, Any]:
-    """The operator's ClusterRole as it is shipped."""
+def shipped(kind: str) -> dict[str, Any]:
+    """The one object of a kind among those that are shipped."""
     for path in sorted(DEPLOY.rglob("*.yaml")):
         for document in yaml.safe_load_all(path.read_text()):
-            if document and document.get("kind") == "ClusterRole":
+            if document and document.get("kind") == kind:
                 return dict(document)
-    raise LookupError("deploy/ ships no ClusterRole")
+    raise LookupError(f"deploy/ ships no {kind}")
 
 
 def service_account(namespace: str, name: str) -> str:
-    """Manifests of a ServiceAccount that may do what the shipped one may."""
-    role = shipped_role()
+    """Manifests of a ServiceAccount that may do what the shipped one may: with the Lease, in its own namespace."""
+    role, lease = shipped("ClusterRole"), shipped("Role")
+    lease["metadata"]["namespace"] = namespace
     subject = {"kind": "ServiceAccount", "namespace": namespace, "name": name}
     return yaml.safe_dump_all(
         [
@@ -36,6 +37,14 @@ def service_account(namespace: str, name: str) -> str:
                     "kind": "ClusterRole",
                     "name": role["metadata"]["name"],
                 },
+                "subjects": [subject],
+            },
+            lease,
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": name, "namespace": namespace},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": lease["metadata"]["name"]},
                 "subjects": [subject],
             },
         ]

@@ -78,6 +78,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         finally:
             self._until = None
 
+    def skip(self, seconds: float) -> None:
+        """Let time pass in which nothing ran, as for a process that was stopped: whatever was due by now is late."""
+        self._time += seconds
+
     def _wait(self, timeout: float | None) -> None:
         """Pass the time for which the loop has nothing to do: ``timeout`` seconds, or for ever."""
         if timeout == 0:

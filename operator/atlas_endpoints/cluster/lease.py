@@ -143,7 +143,7 @@ class Elector:
                 "Lease %s could not be released; another replica leads in %g s: %s",
                 self._leases,
                 self._terms.lease,
-                error or type(error).__name__,
+                str(error) or type(error).__name__,
             )
         else:
             logger.info("Lease %s is released", self._leases)
@@ -165,8 +165,9 @@ class Elector:
         Returns:
             After how many seconds, from its beginning, to try again.
         """
+        seconds = self._time_for_an_attempt()
         try:
-            async with asyncio.timeout(self._time_for_an_attempt()):
+            async with asyncio.timeout(seconds):
                 pause = await self._step()
         except LeaseConflictError:
             self._lease = None
@@ -177,7 +178,9 @@ class Elector:
         except ClusterUnavailableError as error:
             self._failed(str(error))
         except TimeoutError:
-            self._failed("The API server did not answer in time.")
+            # An attempt that the deadline has cut short tells nothing new.
+            cut_short = self._trouble and seconds < self._terms.retry
+            self._failed(self._trouble if cut_short else "The API server did not answer in time.")
         else:
             self._succeeded()
             return pause

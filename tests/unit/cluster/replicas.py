@@ -1,0 +1,349 @@
+"""Several replicas that compete for one Lease: each on a host of its own, with its own time, in one deterministic world.
+
+A host may sleep, be stopped, crash, or have a clock that runs too fast; its network may lose or delay what it likes. Every
+host runs on an event loop of its own, so that one of them can stand still while the others go on.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from random import Random
+from typing import Any, Literal, NoReturn, TypeAlias
+
+from atlas_endpoints.cluster.election import Lease, Record, Terms
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeadershipLostError, LeaseConflictError
+from atlas_endpoints.cluster.lease import Elector
+from support.virtual_time import VirtualTimeLoop
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+Loss: TypeAlias = Literal["", "request", "answer", "connection", "connection after"]
+"""What becomes of a call: nothing bad; no trace of the request, or of the answer, ever; an error, before or after it was
+applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """How one call fares.
+
+    Attributes:
+        there: seconds until the API server has it.
+        back: seconds until the answer is here.
+        loss: what goes wrong.
+    """
+
+    there: float = 0.01
+    back: float = 0.01
+    loss: Loss = ""
+
+
+class LeaseServer:
+    """The API server with its one Lease."""
+
+    def __init__(self) -> None:
+        self.lease: Lease | None = None
+        self.refusal: Exception | None = None
+        self.holders: list[str] = []
+        """Everybody who has held the Lease, in order."""
+        self._version = 100
+        self._watchers: list[tuple[str, asyncio.Future[None]]] = []
+
+    def read(self) -> Lease | None:
+        self._check()
+        return self.lease
+
+    def create(self, record: Record) -> Lease:
+        self._check()
+        if self.lease is not None:
+            raise LeaseConflictError
+        return self.put(record)
+
+    def replace(self, lease: Lease, record: Record) -> Lease:
+        self._check()
+        if self.lease is None or self.lease.version != lease.version:
+            raise LeaseConflictError
+        if self.lease.record == record:
+            return self.lease  # a write that changes nothing is none
+        return self.put(record)
+
+    def put(self, record: Record) -> Lease:
+        """Write the Lease, as anybody with the rights may."""
+        self._version += 1
+        self.lease = Lease(str(self._version), record)
+        if record.holder and self.holders[-1:] != [record.holder]:
+            self.holders.append(record.holder)
+        self._tell()
+        return self.lease
+
+    def touch(self) -> None:
+        """Change the Lease in a way that says nothing, such as a label."""
+        if self.lease is not None:
+            self.put(self.lease.record)
+
+    def delete(self) -> None:
+        self.lease = None
+        self._tell()
+
+    def watch(self, version: str, change: "asyncio.Future[None]") -> None:
+        self._watchers.append((version, change))
+        self._tell()
+
+    def _tell(self) -> None:
+        now = self.lease.version if self.lease is not None else ""
+        told = [(version, change) for version, change in self._watchers if version != now or change.done()]
+        self._watchers = [each for each in self._watchers if each not in told]
+        for _, change in told:
+            if not change.done():
+                change.set_result(None)
+
+    def _check(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+
+@dataclass
+class World:
+    """The hosts, the API server, and the time of the world.
+
+    Attributes:
+        terms: of the Lease.
+        step: seconds in which the hosts run one after the other.
+        time: seconds since the beginning, of which no host knows.
+        server: the API server.
+        hosts: by their names.
+    """
+
+    terms: Terms = Terms(45.0)  # noqa: RUF009  # it is frozen
+    step: float = 0.25
+    time: float = 0.0
+    server: LeaseServer = field(default_factory=LeaseServer)
+    hosts: dict[str, "Host"] = field(default_factory=dict)
+    _post: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def host(self, name: str, **facts: Any) -> "Host":
+        """Add a host, whose replica starts at once."""
+        self.hosts[name] = host = Host(self, name, **facts)
+        host.start()
+        return host
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Have something happen."""
+        heapq.heappush(self._post, (self.time + seconds, next(self._numbers), act))
+
+    def run_for(self, seconds: float, *, watch: Callable[[], None] = lambda: None) -> None:
+        """Let time pass.
+
+        Args:
+            seconds: how much.
+            watch: called again and again.
+        """
+        end = self.time + seconds
+        while self.time < end - self.step / 2:
+            for host in self.hosts.values():
+                host.step()
+            self.time += self.step
+            while self._post and self._post[0][0] <= self.time:
+                heapq.heappop(self._post)[2]()
+            watch()
+
+    def run_until(self, condition: Callable[[], bool], *, within: float) -> float:
+        """Let time pass until something is so, and tell how long that took."""
+        started = self.time
+        while not condition():
+            assert self.time - started < within, f"in vain for {within} s"
+            self.run_for(self.step)
+        return self.time - started
+
+    def leaders(self) -> list[str]:
+        """Who would let a write pass right now."""
+        return [name for name, host in self.hosts.items() if host.leads()]
+
+    def close(self) -> None:
+        for host in self.hosts.values():
+            host.close()
+
+
+class Host:
+    """A host with one replica, which is started anew whenever it ends, as a kubelet does it.
+
+    Args:
+        world: where it is.
+        name: of the host.
+        rate: how many seconds its clocks count in one of the world.
+        wall: what its wall clock shows at the beginning.
+        passage: how a call fares; by default, well.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        *,
+        rate: float = 1.0,
+        wall: datetime = NOON,
+        passage: Callable[[], Passage] = Passage,
+    ) -> None:
+        self.world = world
+        self.name = name
+        self.rate = rate
+        self.wall = wall
+        self.wall_stands = False
+        self.passage = passage
+        self.watches = True
+        self.runs = True
+        self.losses: list[str] = []
+        """What its replicas have said when they lost the Lease."""
+        self.lives = 0
+        self._loop = VirtualTimeLoop()
+        self._step_began = 0.0
+        self._slept = 0.0
+        self._task: asyncio.Task[NoReturn] | None = None
+        self.elector: Elector
+
+    def start(self) -> None:
+        """Start a replica."""
+        self.lives += 1
+        self.elector = Elector(
+            _Network(self),
+            own=f"{self.name}_{self.lives}",
+            terms=self.world.terms,
+            clock=self.clock,
+            now=self._now,
+            random=Random(self.lives),  # noqa: S311  # jitter
+        )
+        self._task = self._loop.create_task(self.elector.run())
+
+    def step(self) -> None:
+        """Run for one step of the world's time."""
+        self._step_began = self._loop.time()
+        if not self.runs:
+            self._slept += self.world.step
+            return
+        self._loop.run_for(self.world.step)
+        self._step_began = self._loop.time()
+        if self._task is not None and self._task.done():
+            self.losses.append(str(self._task.exception()))
+            assert isinstance(self._task.exception(), LeadershipLostError)
+            self.start()
+
+    def clock(self) -> float:
+        """Show what ``boottime`` shows: it goes on, whether this host runs or not."""
+        return 1000.0 + self.rate * (self.world.time + self._loop.time() - self._step_began)
+
+    def leads(self) -> bool:
+        """Tell whether a write would pass the fence now."""
+        return self._task is not None and self.elector.leads()
+
+    def freeze(self) -> None:
+        """Have nothing run any more."""
+        self.runs, self._slept = False, 0.0
+
+    def resume(self, *, asleep: bool) -> None:
+        """Let it go on: after sleep its timers have stood still, after a stop they are all late."""
+        if not self.runs and not asleep:
+            self._loop.skip(self._slept)
+        self.runs = True
+
+    def crash(self) -> None:
+        """Kill the replica; the host starts none again by itself."""
+        self._kill()
+
+    def stop(self) -> None:
+        """End the replica as SIGTERM does: it lets go of the Lease."""
+        elector = self.elector
+        self._kill()
+        self._loop.create_task(elector.release())
+
+    @property
+    def alive(self) -> bool:
+        return self._task is not None
+
+    def close(self) -> None:
+        self._kill()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_for(0)
+        self._loop.close()
+
+    def _kill(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._loop.run_for(0)
+            self._task = None
+
+    def _now(self) -> datetime:
+        return self.wall if self.wall_stands else self.wall + timedelta(seconds=self.clock())
+
+    @contextmanager
+    def unplugged(self) -> Iterator[None]:
+        """Have the network swallow everything."""
+        before, self.passage = self.passage, lambda: Passage(loss="request")
+        yield
+        self.passage = before
+
+
+class _Network:
+    """What lies between a host and the API server; satisfies ``lease.Leases``."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._world = host.world
+
+    def __str__(self) -> str:
+        return "ours/atlas-endpoints"
+
+    async def read(self) -> Lease | None:
+        return await self._call(self._world.server.read)
+
+    async def create(self, record: Record) -> Lease:
+        return await self._call(lambda: self._world.server.create(record))
+
+    async def replace(self, lease: Lease, record: Record) -> Lease:
+        return await self._call(lambda: self._world.server.replace(lease, record))
+
+    async def changed(self, lease: Lease, *, within: float) -> None:
+        change = asyncio.get_running_loop().create_future()
+        if self._host.watches and self._host.passage().loss == "":
+            self._world.server.watch(lease.version, change)
+        await asyncio.wait([change], timeout=within)
+        change.cancel()
+
+    async def _call(self, act: Callable[[], Any]) -> Any:
+        passage = self._host.passage()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def arrive() -> None:
+            if passage.loss == "connection":
+                outcome: Any = ClusterUnavailableError("The connection broke off.")
+            else:
+                try:
+                    outcome = act()
+                except Exception as error:  # noqa: BLE001  # it is the answer
+                    outcome = error
+                if passage.loss == "connection after":
+                    outcome = ClusterUnavailableError("The connection broke off.")
+            if passage.loss != "answer":
+                self._world.later(passage.back, lambda: deliver(outcome))
+
+        def deliver(outcome: Any) -> None:
+            if answer.done():
+                return  # nobody waits for it any more
+            if isinstance(outcome, Exception):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+        if passage.loss != "request":
+            self._world.later(passage.there, arrive)
+        return await answer
+
+
+def held_by(world: World, holder: str, **facts: Any) -> Lease:
+    """Have somebody hold the Lease who is none of the hosts."""
+    record = Record(holder, int(world.terms.lease), "", "", 0)
+    return world.server.put(replace(record, **facts))

@@ -1,0 +1,176 @@
+"""Never two at once: replicas on hosts that sleep, stop, crash and run unevenly, on a network that does what it likes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Literal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlas_endpoints.cluster.election import Record, Terms
+from unit.cluster.replicas import NOON, Loss, Passage, World
+
+TERMS = Terms(45.0)
+NAMES = ("a", "b", "c")
+LOSSES: tuple[Loss, ...] = ("request", "answer", "connection", "connection after")
+
+DRIFT = 0.03
+"""How much of a second a host's clock may be wrong in each. A thirtieth is far more than any host that runs."""
+
+Happening = Literal[
+    "network is bad",
+    "network is well",
+    "freeze",
+    "wake",
+    "go on",
+    "crash",
+    "stop",
+    "start",
+    "touch",
+    "delete",
+    "no watch",
+]
+
+
+@dataclass
+class Story:
+    """What happens to whom, and whether two ever lead at once.
+
+    Attributes:
+        world: where.
+        random: decides how each call fares.
+        last_led: when each replica would have let a write pass for the last time.
+        problems: what must not have happened.
+    """
+
+    world: World
+    random: Random
+    last_led: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def bad_network(self) -> Passage:
+        """Anything at all, latencies among it that outlast every patience."""
+        loss: Loss = self.random.choice(LOSSES) if self.random.random() < 0.4 else ""
+        return Passage(self._latency(), self._latency(), loss)
+
+    def _latency(self) -> float:
+        return self.random.choice((0.01, 0.5, 3.0, self.random.uniform(0, 60)))
+
+    def happen(self, what: Happening, name: str) -> None:
+        """Have something happen to a host; nothing where it makes no sense."""
+        world, host = self.world, self.world.hosts[name]
+        match what:
+            case "network is bad":
+                host.passage = self.bad_network
+            case "network is well":
+                host.passage, host.watches = Passage, True
+            case "no watch":
+                host.watches = False
+            case "freeze":
+                host.freeze()
+            case "wake" | "go on" if not host.runs:
+                host.resume(asleep=what == "wake")
+            case "crash" if host.alive and host.runs:
+                host.crash()
+                self.last_led.pop(name, None)  # what a dead process has sent is beside the point here
+            case "stop" if host.alive and host.runs:
+                host.stop()
+                self.last_led.pop(name, None)  # nothing was under way any more
+            case "start" if not host.alive and host.runs and not self._deleted_lately():
+                host.start()
+            case "touch":
+                world.server.touch()
+            case "delete" if all(each.elector._sighting is not None for each in world.hosts.values()):
+                # To those that have never seen the Lease, the documents say so, a deletion is a permission.
+                world.server.delete()
+                self.deleted = world.time
+            case _:
+                pass
+
+    deleted: float = float("-inf")
+
+    def _deleted_lately(self) -> bool:
+        return self.world.time < self.deleted + 2 * TERMS.lease
+
+    def check(self) -> None:
+        """See who leads, and whether what an earlier leader may have sent has had its time to arrive."""
+        leaders = self.world.leaders()
+        for name in leaders:
+            for other, last in self.last_led.items():
+                if other != name and self.world.time < last + TERMS.write * (1 - DRIFT) - self.world.step:
+                    self.problems.append(f"at {self.world.time} {name} leads, and {other} did at {last}")
+            self.last_led[name] = self.world.time
+
+
+HAPPENINGS = st.tuples(
+    st.sampled_from(Happening.__args__),  # type: ignore[attr-defined]  # a Literal has them
+    st.sampled_from(NAMES),
+    st.sampled_from((0.25, 1.0, 5.0, 15.0, 30.0, 50.0)),
+)
+
+
+def told(world: World, random: Random) -> Story:
+    """Begin a story: three hosts whose clocks agree in nothing."""
+    for number, name in enumerate(NAMES):
+        rate = random.uniform(1 - DRIFT, 1 + DRIFT)
+        world.host(name, rate=rate, wall=NOON + timedelta(days=number * random.randint(-300, 300)))
+        world.run_for(random.choice((0.0, 0.25, 7.0)))
+    return Story(world, random)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(HAPPENINGS, max_size=25), st.integers(0, 2**32))
+def test_whatever_happens_one_leads_at_a_time_and_when_it_is_over_one_leads(
+    happenings: list[tuple[Happening, str, float]], seed: int
+) -> None:
+    world = World(TERMS)
+    try:
+        story = told(world, Random(seed))  # noqa: S311  # a story that can be told again
+        for what, name, seconds in happenings:
+            story.happen(what, name)
+            world.run_for(seconds, watch=story.check)
+        assert not story.problems, story.problems[0]
+
+        heal(story)
+        world.run_for(3 * TERMS.lease, watch=story.check)  # late requests come to nothing, then somebody takes over
+        assert not story.problems, story.problems[0]
+        assert len(world.leaders()) == 1
+        (leader,) = world.leaders()
+        world.run_for(
+            60, watch=lambda: story.problems.append("it changes hands") if world.leaders() != [leader] else None
+        )
+        assert not story.problems, story.problems[0]
+    finally:
+        world.close()
+
+
+def heal(story: Story) -> None:
+    """Have all be well, and every replica run."""
+    for host in story.world.hosts.values():
+        if not host.runs:
+            host.resume(asleep=False)
+        host.passage, host.watches = Passage, True
+    story.world.run_for(60, watch=story.check)
+    for host in story.world.hosts.values():
+        if not host.alive and not story._deleted_lately():
+            host.start()
+        elif not host.alive:
+            story.world.run_for(2 * TERMS.lease, watch=story.check)
+            host.start()
+
+
+def test_the_world_notices_two_leaders() -> None:
+    """A check that cannot fail would prove nothing: here somebody empties the Lease, so the standby does not wait."""
+    world = World(TERMS)
+    try:
+        story = told(world, Random(1))  # noqa: S311
+        world.run_for(20, watch=story.check)
+        (leader,) = world.leaders()
+        world.hosts[leader].freeze()
+        world.server.put(Record())
+        world.run_for(10, watch=story.check)
+        assert story.problems
+    finally:
+        world.close()
