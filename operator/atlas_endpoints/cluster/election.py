@@ -11,6 +11,9 @@ from typing import TypeAlias
 WRITE = 15.0
 """Seconds that a write to Atlas or to the API server may take at most."""
 
+GONE = ""
+"""The version of a Lease that was there and is not any more."""
+
 NOT_RENEWED = "could not be renewed in time"
 """Why the leadership is lost when the deadline passes."""
 
@@ -81,7 +84,7 @@ class Sighting:
     """The newest state of the Lease that this replica has seen.
 
     Attributes:
-        version: of that state.
+        version: of that state; ``GONE`` when there is a Lease no more.
         since: when it was first seen, by this replica's own clock.
         expires: when it may be taken if it stays unchanged.
     """
@@ -124,7 +127,8 @@ Decision: TypeAlias = Claim | Wait | Lost
 def look(before: Sighting | None, lease: Lease | None, now: float, duration: float) -> Sighting | None:
     """Take in what the Lease says now.
 
-    A Lease that is gone is taken for one that stays as it was: who deletes it does not thereby stop its holder.
+    That it is gone is a change like any other: who deletes it does not thereby stop its holder, who may have renewed it
+    right before.
 
     Args:
         before: what was seen before.
@@ -132,7 +136,11 @@ def look(before: Sighting | None, lease: Lease | None, now: float, duration: flo
         now: a time after it was read.
         duration: seconds for which we count on the Lease ourselves.
     """
-    if lease is None or (before is not None and before.version == lease.version):
+    if lease is None:
+        if before is None or before.version == GONE:
+            return before
+        return Sighting(GONE, now, now + (before.expires - before.since))
+    if before is not None and before.version == lease.version:
         return before
     # The longer of the two: the holder may be of another version, or set otherwise.
     return Sighting(lease.version, now, now + max(duration, lease.record.duration))

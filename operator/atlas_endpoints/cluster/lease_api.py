@@ -133,8 +133,9 @@ class LeaseApi:
             watch=True,
         )
         async with stream:
-            if json.loads(await stream.content.readline())["type"] not in {"ADDED", "MODIFIED", "DELETED"}:
-                raise ValueError("no event")  # such as an error: this version is too old for a watch
+            event = json.loads(await stream.content.readline())
+        if not isinstance(event, dict) or event.get("type") not in {"ADDED", "MODIFIED", "DELETED"}:
+            raise ValueError("no event")  # such as an error: this version is too old for a watch
 
     def _taken_in(self, body: object) -> Lease:
         try:

@@ -113,6 +113,7 @@ class World:
         terms: of the Lease.
         step: seconds in which the hosts run one after the other.
         time: seconds since the beginning, of which no host knows.
+        starts_from: when hosts may start replicas again by themselves.
         server: the API server.
         hosts: by their names.
     """
@@ -120,6 +121,7 @@ class World:
     terms: Terms = Terms(45.0)  # noqa: RUF009  # it is frozen
     step: float = 0.25
     time: float = 0.0
+    starts_from: float = 0.0
     server: LeaseServer = field(default_factory=LeaseServer)
     hosts: dict[str, "Host"] = field(default_factory=dict)
     _post: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -199,6 +201,8 @@ class Host:
         self.losses: list[str] = []
         """What its replicas have said when they lost the Lease."""
         self.lives = 0
+        self.restarts = False
+        """Whether the host is about to start a replica, since the last one has ended by itself."""
         self._loop = VirtualTimeLoop()
         self._step_began = 0.0
         self._slept = 0.0
@@ -208,6 +212,7 @@ class Host:
     def start(self) -> None:
         """Start a replica."""
         self.lives += 1
+        self.restarts = False
         self.elector = Elector(
             _Network(self),
             own=f"{self.name}_{self.lives}",
@@ -229,6 +234,9 @@ class Host:
         if self._task is not None and self._task.done():
             self.losses.append(str(self._task.exception()))
             assert isinstance(self._task.exception(), LeadershipLostError)
+            self._task = None
+            self.restarts = True
+        if self.restarts and self.world.time >= self.world.starts_from:
             self.start()
 
     def clock(self) -> float:

@@ -12,7 +12,8 @@ from kubernetes.aio.config import incluster_config, kube_config
 
 from atlas_endpoints.cluster import connection as module
 from atlas_endpoints.cluster.connection import CONNECTIONS, RELOAD_KUBECONFIG, RELOAD_POD, Connection
-from atlas_endpoints.cluster.errors import NoClusterError
+from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
+from atlas_endpoints.cluster.writer import StatusWriter
 from unit.cluster.api_server import ApiServer, serving
 
 
@@ -41,14 +42,14 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
 
 
-def write_kubeconfig(path: Path, server: str, token: str) -> None:
+def write_kubeconfig(path: Path, server: str, token: str, **context: str) -> None:
     path.write_text(
         yaml.safe_dump(
             {
                 "apiVersion": "v1",
                 "kind": "Config",
                 "current-context": "here",
-                "contexts": [{"name": "here", "context": {"cluster": "it", "user": "me"}}],
+                "contexts": [{"name": "here", "context": {"cluster": "it", "user": "me", **context}}],
                 "clusters": [{"name": "it", "cluster": {"server": server}}],
                 "users": [{"name": "me", "user": {"token": token}}],
             }
@@ -60,6 +61,7 @@ def write_service_account(path: Path, monkeypatch: pytest.MonkeyPatch, token: st
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     (path / "token").write_text(token)
+    (path / "namespace").write_text("atlas-endpoints")
     (path / "ca.crt").write_text(CERTIFICATE)
 
 
@@ -100,7 +102,26 @@ class TestWhereItIs:
         write_service_account(tmp_path, monkeypatch, "pod's")
         connection = await Connection.open()
         assert connection.server == "https://10.0.0.1:443"
+        assert connection.namespace == "atlas-endpoints"
         assert await current_token(connection) == "bearer pod's"
+        await connection.close()
+
+    @pytest.mark.parametrize(("named", "namespace"), [({"namespace": "shop"}, "shop"), ({}, "default")], ids=str)
+    async def test_outside_a_cluster_the_context_tells_the_namespace(
+        self, tmp_path: Path, named: dict[str, str], namespace: str
+    ) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", "https://api.example", "one", **named)
+        connection = await Connection.open()
+        assert connection.namespace == namespace
+        await connection.close()
+
+    async def test_a_pod_that_is_not_told_its_namespace_takes_the_default(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_service_account(tmp_path, monkeypatch, "pod's")
+        (tmp_path / "namespace").unlink()
+        connection = await Connection.open()
+        assert connection.namespace == "default"
         await connection.close()
 
     async def test_where_there_is_neither_the_remedy_is_told(self) -> None:
@@ -201,23 +222,75 @@ class TestTokens:
         await connection.close()
 
 
+class TestFence:
+    @pytest.fixture
+    async def connection(self, server: ApiServer) -> AsyncIterator[Connection]:
+        connection = Connection(client.Configuration(host=server.url))
+        yield connection
+        await connection.close()
+
+    async def test_a_write_is_held_back_when_the_fence_says_no(self, server: ApiServer, connection: Connection) -> None:
+        writer = StatusWriter(connection.fenced(lambda: False))
+        with pytest.raises(NotLeaderError):
+            await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
+        assert server.requests == []
+
+    async def test_reading_asks_no_fence(self, connection: Connection) -> None:
+        reader = client.CoreV1Api(connection.fenced(lambda: False))
+        assert (await reader.read_namespaced_secret("mine", "shop")).metadata is not None
+
+    async def test_each_write_asks_anew(self, server: ApiServer, connection: Connection) -> None:
+        leads = [True]
+        writer = StatusWriter(connection.fenced(lambda: leads[0]))
+        body = await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
+        leads[0] = False
+        with pytest.raises(NotLeaderError):
+            await writer.write(body, {"observedGeneration": 2})
+        assert server.resources["shop", "db"]["status"] == {"observedGeneration": 1}
+
+    async def test_the_fence_is_asked_after_the_time_that_a_new_token_takes(
+        self, server: ApiServer, connection: Connection
+    ) -> None:
+        leads = [True]
+
+        async def load(_: client.Configuration) -> None:
+            leads[0] = False
+
+        connection.api.configuration.api_key["BearerToken"] = "Bearer one"
+        module._Reload(load, 0.0, lambda: 0.0).attach(connection.api.configuration)
+        writer = StatusWriter(connection.fenced(lambda: leads[0]))
+        with pytest.raises(NotLeaderError):
+            await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
+        assert server.requests == []
+
+    async def test_the_lease_itself_is_written_without_it(self, server: ApiServer, connection: Connection) -> None:
+        connection.fenced(lambda: False)
+        body = server.put("shop", "db")
+        await StatusWriter(connection.api).write(body, {"observedGeneration": 1})
+        assert server.resources["shop", "db"]["status"] == {"observedGeneration": 1}
+
+
 class TestConnections:
-    async def test_both_clients_are_bounded(self, server: ApiServer) -> None:
+    async def test_all_clients_are_bounded(self, server: ApiServer) -> None:
         connection = Connection(client.Configuration(host=server.url))
         connector = connection.kopf_session().aiohttp_session.connector
         assert connector is not None
         assert connector.limit == CONNECTIONS
-        assert connection.api.rest_client.maxsize == CONNECTIONS
+        for api in (connection.api, connection.fenced(lambda: True)):
+            assert api.rest_client.maxsize == CONNECTIONS
         await connection.close()
 
     async def test_closing_closes_all(self, server: ApiServer) -> None:
         connection = Connection(client.Configuration(host=server.url))
-        await ask(connection)
+        fenced = connection.fenced(lambda: True)
+        for api in (connection.api, fenced):
+            await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")
         sessions = [connection.kopf_session().aiohttp_session for _ in range(3)]
         await connection.close()
         assert all(session.closed for session in sessions)
-        assert connection.api.rest_client.pool_manager is not None
-        assert connection.api.rest_client.pool_manager.closed
+        for api in (connection.api, fenced):
+            assert api.rest_client.pool_manager is not None
+            assert api.rest_client.pool_manager.closed
 
     async def test_sessions_that_kopf_has_closed_are_not_kept(self, server: ApiServer) -> None:
         """A 401 that stays makes kopf ask for a session every second."""

@@ -100,6 +100,78 @@ class TestStart:
             assert set(cluster.known()) == {"blue-mine", "green-mine"}
 
 
+class TestRefreshing:
+    @on_virtual_time
+    async def test_before_the_start_it_waits_for_the_first_list_and_asks_for_no_other(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        refreshed = asyncio.create_task(cluster.inventory.refresh())
+        await asyncio.sleep(0)
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.9)
+            assert not refreshed.done()
+            await asyncio.sleep(0.2)
+            assert refreshed.done()
+            await asyncio.sleep(SETTLE * 2)
+            assert len(server.lists) == 1
+
+    @on_virtual_time
+    async def test_a_list_that_has_begun_does_not_count(self) -> None:
+        cluster = Cluster()
+        cluster.server.watch_lags = True
+        cluster.server.latency = 1.0
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.5)
+            refreshed = asyncio.create_task(cluster.inventory.refresh())
+            await cluster.inventory.complete.wait()
+            assert not refreshed.done()
+            server.apply("new", "v1")
+            await asyncio.wait_for(refreshed, 1.1)
+            assert cluster.known() == {"new": "v1"}
+
+    @on_virtual_time
+    async def test_at_rest_it_lists_at_once(self) -> None:
+        cluster = Cluster()
+        cluster.server.watch_lags = True
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            await asyncio.sleep(INTERVAL / 2)
+            server.apply("new", "v1")
+            await asyncio.wait_for(cluster.inventory.refresh(), 0.1)
+            assert cluster.known() == {"new": "v1"}
+
+    @on_virtual_time
+    async def test_it_does_not_wait_for_kopf_to_settle(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster):
+            await cluster.inventory.complete.wait()
+            cluster.inventory.relisted()
+            await asyncio.sleep(SETTLE / 4)
+            await asyncio.wait_for(cluster.inventory.refresh(), 0.1)
+
+    @on_virtual_time
+    async def test_while_the_api_server_is_away_it_waits(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.down = True
+            refreshed = asyncio.create_task(cluster.inventory.refresh())
+            await asyncio.sleep(PATIENCE * 10)
+            assert not refreshed.done()
+            server.down = False
+            await asyncio.wait_for(refreshed, PATIENCE * 1.1)
+
+    @on_virtual_time
+    async def test_who_gives_up_waiting_disturbs_nobody(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        async with keeping(cluster):
+            impatient = asyncio.create_task(cluster.inventory.refresh())
+            await asyncio.sleep(0.1)
+            impatient.cancel()
+            await asyncio.wait_for(cluster.inventory.refresh(), 2.5)
+
+
 class TestMissedEvents:
     @on_virtual_time
     async def test_whatever_the_watch_has_missed_is_known_after_an_interval(self) -> None:

@@ -207,6 +207,17 @@ class TestTrouble:
         pair.server.delete()
         assert TERMS.deadline < 5 + pair.run_until(lambda: pair.leaders() == ["b"], within=60)
 
+    def test_a_lease_that_is_deleted_while_a_standby_could_not_look_is_not_taken(self, pair: World) -> None:
+        """What it saw last is old, and the leader has renewed since."""
+        with pair.hosts["b"].unplugged():
+            pair.run_for(100)
+            pair.server.delete()
+        pair.hosts["a"].freeze()  # a leader who does not notice at once
+        pair.run_for(20, watch=lambda: never_both(pair))
+        pair.hosts["a"].resume(asleep=False)
+        pair.run_for(60)
+        assert pair.leaders() == ["a"]
+
     def test_a_leader_whose_lease_somebody_takes_ends(self, pair: World) -> None:
         held_by(pair, "somebody")
         pair.run_for(TERMS.retry * 1.2)

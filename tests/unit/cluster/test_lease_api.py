@@ -1,0 +1,220 @@
+"""The Lease as it is on the wire: read leniently, written by compare-and-set, waited for by a watch that may fail."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from kubernetes.aio import client
+
+from atlas_endpoints.cluster.election import Lease, Record
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeaseConflictError, LeaseRefusedError
+from atlas_endpoints.cluster.lease_api import LeaseApi
+from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, serving, status_of
+
+PATH = "/apis/coordination.k8s.io/v1/namespaces/ours/leases"
+STAMP = "2026-11-25T12:30:15.000001Z"
+RECORD = Record("a_1", 45, STAMP, STAMP, 3)
+SPEC = {
+    "holderIdentity": "a_1",
+    "leaseDurationSeconds": 45,
+    "acquireTime": STAMP,
+    "renewTime": STAMP,
+    "leaseTransitions": 3,
+}
+
+
+class Wire:
+    def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
+        self.server = server
+        self.lease = LeaseApi(api, "ours", "atlas-endpoints")
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    async with serving() as server, server.api() as api:
+        yield Wire(server, api)
+
+
+def lease(version: str = "7", spec: object = SPEC, *, status: int = 200, **metadata: object) -> Answer:
+    meta = {"name": "atlas-endpoints", "namespace": "ours", "resourceVersion": version, "uid": "u", **metadata}
+    return Answer(status, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec})
+
+
+ABSENT = Answer(404, status_of(404, "NotFound", 'leases.coordination.k8s.io "atlas-endpoints" not found'))
+FORBIDDEN = Answer(403, status_of(403, "Forbidden", "leases.coordination.k8s.io is forbidden"))
+NO_NAMESPACE = Answer(404, status_of(404, "NotFound", 'namespaces "ours" not found'))
+NOT_SERVED = Answer(404, "404 page not found", "text/plain")
+CONFLICT = Answer(409, status_of(409, "Conflict", "the object has been modified"))
+
+
+class TestReading:
+    async def test_what_it_says(self, wire: Wire) -> None:
+        wire.server.answers.append(lease())
+        assert await wire.lease.read() == Lease("7", RECORD)
+        assert wire.server.calls == [f"GET {PATH}/atlas-endpoints"]
+
+    async def test_there_is_none(self, wire: Wire) -> None:
+        wire.server.answers.append(ABSENT)
+        assert await wire.lease.read() is None
+
+    @pytest.mark.parametrize(
+        "spec", [None, {}, {"holderIdentity": None, "leaseDurationSeconds": None, "renewTime": None}], ids=str
+    )
+    async def test_one_that_says_nothing_is_nobody_s(self, wire: Wire, spec: object) -> None:
+        wire.server.answers.append(lease(spec=spec))
+        assert await wire.lease.read() == Lease("7", Record())
+
+    async def test_fields_that_are_not_known_yet_do_not_matter(self, wire: Wire) -> None:
+        wire.server.answers.append(lease(spec={**SPEC, "strategy": "OldestEmulationVersion", "new": {"in": "1.50"}}))
+        assert await wire.lease.read() == Lease("7", RECORD)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(200, ["a list"]),
+            Answer(200, {"kind": "Lease"}),
+            Answer(200, {"kind": "Lease", "metadata": {}, "spec": {}}),
+            Answer(200, "<html>", "text/html"),
+            lease(spec=["a list"]),
+            lease(spec={"leaseDurationSeconds": "long"}),
+        ],
+        ids=lambda answer: str(answer.body)[:60],
+    )
+    async def test_what_is_no_lease_is_trouble_that_may_pass(self, wire: Wire, answer: Answer) -> None:
+        wire.server.answers.append(answer)
+        with pytest.raises(ClusterUnavailableError):
+            await wire.lease.read()
+
+
+class TestWriting:
+    async def test_creating(self, wire: Wire) -> None:
+        wire.server.answers.append(lease("8", status=201))
+        assert await wire.lease.create(RECORD) == Lease("8", RECORD)
+        (request,) = wire.server.requests
+        assert (request.method, request.path) == ("POST", PATH)
+        assert request.body == {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "atlas-endpoints", "namespace": "ours"},
+            "spec": SPEC,
+        }
+
+    async def test_replacing_this_version_and_nothing_that_others_wrote(self, wire: Wire) -> None:
+        wire.server.answers.extend([lease("7", labels={"team": "db"}, annotations={"note": "ours"}), lease("8")])
+        before = await wire.lease.read()
+        assert before is not None
+        assert await wire.lease.replace(before, RECORD) == Lease("8", RECORD)
+        request = wire.server.requests[-1]
+        assert (request.method, request.path) == ("PUT", f"{PATH}/atlas-endpoints")
+        assert request.body["metadata"] == {
+            "name": "atlas-endpoints",
+            "labels": {"team": "db"},
+            "annotations": {"note": "ours"},
+            "resourceVersion": "7",
+        }
+        assert request.body["spec"] == SPEC
+
+    async def test_somebody_was_faster(self, wire: Wire) -> None:
+        wire.server.answers.extend([CONFLICT, CONFLICT, ABSENT])
+        with pytest.raises(LeaseConflictError):
+            await wire.lease.create(RECORD)
+        for _ in ("changed", "gone"):
+            with pytest.raises(LeaseConflictError):
+                await wire.lease.replace(Lease("7", RECORD), RECORD)
+
+    async def test_a_write_is_never_sent_a_second_time_behind_our_back(self, wire: Wire) -> None:
+        """The fate of the first is not known; the elector looks first."""
+        wire.server.answers.append(RESET)
+        with pytest.raises(ClusterUnavailableError):
+            await wire.lease.create(RECORD)
+        assert len(wire.server.requests) == 1
+
+
+REFUSALS = {
+    "no right to read it": ("read", FORBIDDEN, ["may not get Lease ours/atlas-endpoints", "LEADER_ELECT=false"]),
+    "no right to create it": ("create", FORBIDDEN, ["may not create Lease ours/atlas-endpoints", "deploy/rbac.yaml"]),
+    "no right to write it": ("replace", FORBIDDEN, ["may not update Lease ours/atlas-endpoints", "in that namespace"]),
+    "no such namespace": ("create", NO_NAMESPACE, ["there is no namespace ours", "LEASE_NAMESPACE"]),
+    "no such group": ("read", NOT_SERVED, ["serves no leases of coordination.k8s.io/v1", "LEADER_ELECT=false"]),
+    "no such group when writing": ("create", NOT_SERVED, ["serves no leases"]),
+    "an invalid Lease": ("create", Answer(422, status_of(422, "Invalid", "name: Invalid value")), ["Invalid value"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+async def test_a_refusal_tells_the_remedy(wire: Wire, case: str) -> None:
+    call, answer, words = REFUSALS[case]
+    wire.server.answers.append(answer)
+    calls = {
+        "read": wire.lease.read,
+        "create": lambda: wire.lease.create(RECORD),
+        "replace": lambda: wire.lease.replace(Lease("7", RECORD), RECORD),
+    }
+    with pytest.raises(LeaseRefusedError) as caught:
+        await calls[call]()
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+        Answer(404, "<html>", "text/html"),
+        Answer(429, "", "text/plain"),
+        Answer(500, "", "text/plain"),
+    ],
+    ids=lambda answer: str(answer.status),
+)
+async def test_other_refusals_may_pass(wire: Wire, answer: Answer) -> None:
+    wire.server.answers.append(answer)
+    with pytest.raises(ClusterUnavailableError):
+        await wire.lease.read()
+
+
+class TestWaiting:
+    @pytest.mark.parametrize("type_", ["MODIFIED", "DELETED"])
+    async def test_it_ends_with_the_next_event(self, wire: Wire, type_: str) -> None:
+        wire.server.answers.append(Answer(200, json.dumps({"type": type_, "object": {}}) + "\n"))
+        began = time.monotonic()
+        await wire.lease.changed(Lease("7", RECORD), within=20)
+        assert time.monotonic() - began < 5
+        (request,) = wire.server.requests
+        assert request.path == PATH
+        assert request.query == {
+            "fieldSelector": "metadata.name=atlas-endpoints",
+            "resourceVersion": "7",
+            "timeoutSeconds": "20",
+            "watch": "true",
+        }
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            HANG,
+            RESET,
+            FORBIDDEN,
+            Answer(200, ""),
+            Answer(200, '{"type": "MODI'),
+            Answer(200, "[]\n"),
+            Answer(200, '{"type": "ERROR", "object": {"kind": "Status", "code": 410}}\n'),
+            Answer(410, status_of(410, "Expired", "too old resource version")),
+        ],
+        ids=lambda answer: f"{answer.status} {str(answer.body)[:30]}",
+    )
+    async def test_a_watch_that_tells_nothing_ends_it_no_sooner(self, wire: Wire, answer: Answer) -> None:
+        """Else a watch that is always refused would become a hot loop."""
+        wire.server.answers.extend([answer, answer])
+        began = time.monotonic()
+        await wire.lease.changed(Lease("7", RECORD), within=0.2)
+        assert 0.2 <= time.monotonic() - began < 5
+
+    async def test_who_is_cancelled_is_cancelled(self, wire: Wire) -> None:
+        wire.server.answers.append(HANG)
+        task = asyncio.create_task(wire.lease.changed(Lease("7", RECORD), within=20))
+        while not wire.server.requests:  # noqa: ASYNC110  # the server takes no event of ours
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
