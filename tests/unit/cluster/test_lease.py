@@ -243,7 +243,7 @@ class TestTrouble:
     def test_a_holder_who_promised_to_be_silent_for_longer_is_given_that_time(self, world: World) -> None:
         held_by(world, "somebody", duration=120)
         world.host("a")
-        assert 120 <= world.run_until(lambda: world.leaders() == ["a"], within=130)
+        assert world.run_until(lambda: world.leaders() == ["a"], within=130) >= 120
 
     @pytest.mark.parametrize("duration", [0, -5, 1])
     def test_a_holder_who_promised_nonsense_is_given_the_usual_time(self, world: World, duration: int) -> None:

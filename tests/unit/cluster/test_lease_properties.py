@@ -1,6 +1,5 @@
 """Never two at once: replicas on hosts that sleep, stop, crash and run unevenly, on a network that does what it likes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
