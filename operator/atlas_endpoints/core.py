@@ -160,13 +160,13 @@ class Core:
             within: seconds that this may take.
 
         Returns:
-            Whether nothing is under way any more.
+            Whether nothing is under way any more, in Atlas either: a call that was broken off may still arrive there.
         """
         self.queue.close()
         if not self._working:
             return True
         await asyncio.wait({workers}, timeout=within)
-        return workers.done()
+        return workers.done() and not workers.cancelled() and workers.exception() is None
 
     async def _run(self, work: Work) -> Next:
         if isinstance(work, Instance):
