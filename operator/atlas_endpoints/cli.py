@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments (by default the process's own) name, and return its exit code.
 
     Returns:
-        0 done; 1 failed; 2 the arguments or a setting are wrong.
+        0 done; 1 failed; 2 the arguments or a setting are wrong. Who loses the leadership does not return: see
+        ``leadership.LOST``.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"]:
