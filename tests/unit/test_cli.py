@@ -59,6 +59,11 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
         (["run", "--bogus"], "--bogus"),
         (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
         (["run", "--max-corrections", "all"], "--max-corrections (ATLAS_ENDPOINTS_MAX_CORRECTIONS): 'all' is no limit"),
+        (["run", "--leader-elect=perhaps"], "--leader-elect (ATLAS_ENDPOINTS_LEADER_ELECT): "),
+        (
+            ["run", "--leader-elect=false", "--lease-duration", "1s"],
+            "--lease-duration (ATLAS_ENDPOINTS_LEASE_DURATION): ",
+        ),
         (["run", "--writes", "perhaps"], "--writes (ATLAS_ENDPOINTS_WRITES): "),
         (["run", "--sync-interval", "10"], "--sync-interval (ATLAS_ENDPOINTS_SYNC_INTERVAL): '10' is no duration"),
         (

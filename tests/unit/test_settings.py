@@ -22,6 +22,8 @@ def test_the_defaults_need_nothing() -> None:
     assert settings.default_secret is None
     assert settings.sync_interval == timedelta(minutes=10)
     assert settings.stall_grace == timedelta(minutes=2)
+    assert settings.leader_elect
+    assert settings.lease_duration == timedelta(seconds=45)
     assert settings.max_corrections == "20%"
     assert settings.writes
 
@@ -60,6 +62,11 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("SYNC_INTERVAL", "10", "no duration; examples are"),
         ("SYNC_INTERVAL", "48h", "from 1s to 24h"),
         ("CREDENTIALS_SECRET", "atlas", "namespace/name"),
+        ("LEASE_NAME", "Not_A_Name", "no name of an object"),
+        ("LEASE_NAMESPACE", "not.one", "no name of a namespace"),
+        ("LEASE_DURATION", "5s", "whole seconds from 6s to 10m"),
+        ("LEASE_DURATION", "10m1s", "whole seconds from 6s to 10m"),
+        ("LEASE_DURATION", "7500ms", "whole seconds from 6s to 10m"),
         ("HTTP_ADDRESS", "8080", "host:port"),
         ("HTTP_ADDRESS", "127.0.0.1:99999", "host:port"),
         ("NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),

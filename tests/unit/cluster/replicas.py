@@ -12,12 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
+
+from typing_extensions import override
 
 from atlas_endpoints.cluster.election import Lease, Record, Terms
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeadershipLostError, LeaseConflictError
 from atlas_endpoints.cluster.lease import Elector
 from support.virtual_time import VirtualTimeLoop
+
+T = TypeVar("T")
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -265,7 +269,7 @@ class Host:
         """End the replica as SIGTERM does: it lets go of the Lease."""
         elector = self.elector
         self._kill()
-        self._loop.create_task(elector.release())
+        self._releasing = self._loop.create_task(elector.release())
 
     @property
     def alive(self) -> bool:
@@ -302,6 +306,7 @@ class _Network:
         self._host = host
         self._world = host.world
 
+    @override
     def __str__(self) -> str:
         return "ours/atlas-endpoints"
 
@@ -321,13 +326,13 @@ class _Network:
         await asyncio.wait([change], timeout=within)
         change.cancel()
 
-    async def _call(self, act: Callable[[], Any]) -> Any:
+    async def _call(self, act: Callable[[], T]) -> T:
         passage = self._host.passage()
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def arrive() -> None:
             if passage.loss == "connection":
-                outcome: Any = ClusterUnavailableError("The connection broke off.")
+                outcome: T | Exception = ClusterUnavailableError("The connection broke off.")
             else:
                 try:
                     outcome = act()
@@ -338,7 +343,7 @@ class _Network:
             if passage.loss != "answer":
                 self._world.later(passage.back, lambda: deliver(outcome))
 
-        def deliver(outcome: Any) -> None:
+        def deliver(outcome: T | Exception) -> None:
             if answer.done():
                 return  # nobody waits for it any more
             if isinstance(outcome, Exception):

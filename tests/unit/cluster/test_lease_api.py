@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from kubernetes.aio import client
@@ -147,7 +147,7 @@ REFUSALS = {
 async def test_a_refusal_tells_the_remedy(wire: Wire, case: str) -> None:
     call, answer, words = REFUSALS[case]
     wire.server.answers.append(answer)
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[Lease | None]]] = {
         "read": wire.lease.read,
         "create": lambda: wire.lease.create(RECORD),
         "replace": lambda: wire.lease.replace(Lease("7", RECORD), RECORD),
