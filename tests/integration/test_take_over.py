@@ -64,9 +64,8 @@ def test_a_standby_is_ready_and_takes_over_5000_resources_without_writing_to_any
 
         wait_until(lambda: standby.metric("atlas_endpoints_leader") == 1, "the take-over", timeout=30)
         record_property("seconds until the standby leads", round(time.monotonic() - began, 2))
-        wait_until(
-            lambda: standby.metric("atlas_endpoints_reconcile_total", result="done") >= MANY, "all passes", timeout=120
-        )
+        while standby.metric("atlas_endpoints_reconcile_total", result="done") < MANY:
+            time.sleep(0.5)  # each look costs what it looks at
         record_property("seconds until each of 5,000 had its first pass", round(time.monotonic() - began, 1))
 
     assert {body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in resources.all()} == before
@@ -125,11 +124,8 @@ async def create(control_plane: ControlPlane, namespace: str, bodies: Iterable[d
             async with session.post(path, json=body) as answer:
                 created = await answer.json()
             assert answer.ok, created
-            patch = json.dumps({"status": body["status"]})
-            status = f"{path}/{body['metadata']['name']}/status"
-            async with session.patch(
-                status, data=patch, headers={"Content-Type": "application/merge-patch+json"}
-            ) as answer:
+            created["status"] = body["status"]
+            async with session.put(f"{path}/{body['metadata']['name']}/status", json=created) as answer:
                 assert answer.ok, await answer.text()
 
     async with aiohttp.ClientSession(
