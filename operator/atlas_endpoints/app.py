@@ -165,7 +165,13 @@ class Operator:
         await self._core.inventory.keep()
 
     async def _work(self) -> None:
+        """Work as soon as this replica leads and knows all as of then.
+
+        What a standby knew before, the leader may have overtaken: right before it handed over, it may have acted on an
+        edit that the watch has not brought here yet. So nothing is done on the strength of an older LIST.
+        """
         await self._leadership.elected.wait()
+        await self._core.inventory.refresh()
         await self._core.work()
 
     async def _hand_over(self, election: "asyncio.Task[NoReturn]", *, idle: bool) -> None:

@@ -143,12 +143,8 @@ class Core:
         self.inventory.relisted()
 
     async def work(self) -> None:
-        """Run the workers until the queue is closed, as soon as the store is complete as of now.
-
-        What was known before may be what another replica has overtaken: in the moment before it handed over, it may have
-        acted on an edit that the watch has not brought here yet. So nothing is done on the strength of an older LIST.
-        """
-        await self.inventory.refresh()
+        """Run the workers once the store is complete, until the queue is closed."""
+        await self.inventory.complete.wait()
         self._working = True
         await self.loop.work()
 

@@ -89,6 +89,7 @@ class Ours:
             "sync-interval": f"{conditions.sync_interval:g}s",
             "concurrency": conditions.workers,
             "http-address": address,
+            "leader-elect": "false",  # the peer has no rival either, and a killed one leaves no Lease to wait for
         }
         return Launch(
             command=[str(self.program), "run", *(f"--{name}={value}" for name, value in flags.items())],
