@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import NoReturn
 
-from atlas_endpoints import __version__
+from atlas_endpoints import __version__, garbage
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster import watch
 from atlas_endpoints.cluster.connection import Connection
@@ -138,6 +138,7 @@ class Operator:
         workers = asyncio.create_task(self._work(), name="workers")
         inventory = asyncio.create_task(self._keep(), name="inventory")
         stopping = asyncio.create_task(stop.wait(), name="stop")
+        sparing = asyncio.create_task(self._spare_what_stays(), name="garbage")
         try:
             await asyncio.wait({election, watcher, inventory, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not election.done():
@@ -145,7 +146,7 @@ class Operator:
                 idle = await self._core.stop(workers, within=DRAIN)
                 await self._hand_over(election, idle=idle)
         finally:
-            for task in (election, inventory, workers, stopping):
+            for task in (election, inventory, workers, stopping, sparing):
                 task.cancel()
             kopf_stop.set()
             if not self._core.inventory.complete.is_set():
@@ -180,6 +181,10 @@ class Operator:
         await asyncio.wait({election})
         if idle and election.cancelled():
             await self._leadership.release()
+    async def _spare_what_stays(self) -> None:
+        """Keep the garbage collector away from the resources once all are known."""
+        await self._core.inventory.complete.wait()
+        garbage.spare_what_stays()
 
     async def _watch(self, stop: asyncio.Event, kopf_stop: asyncio.Event) -> None:
         if self._settings.namespaces:
@@ -203,6 +208,7 @@ async def run(settings: OperatorSettings) -> None:
         ValueError: the CA file is not usable.
         Exception: the operator cannot go on; the process should be restarted.
     """
+    garbage.collect_seldom()
     metrics = Metrics(__version__)
     async with AsyncExitStack() as closing:
         connection = await Connection.open()
