@@ -181,6 +181,7 @@ class Operator:
         await asyncio.wait({election})
         if idle and election.cancelled():
             await self._leadership.release()
+
     async def _spare_what_stays(self) -> None:
         """Keep the garbage collector away from the resources once all are known."""
         await self._core.inventory.complete.wait()

@@ -2,9 +2,11 @@
 
 import logging
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self, TypeAlias
+from urllib.parse import urlsplit
 
 import aiohttp
 import kopf
@@ -42,6 +44,10 @@ class Connection:
     def __init__(self, configuration: client.Configuration, *, namespace: str = "default") -> None:
         self._configuration = configuration
         configuration.connection_pool_maxsize = CONNECTIONS
+        configuration.proxy = configuration.proxy or _proxy_from_environment(configuration.host)
+        # Else aiohttp asks the environment for the proxy in a thread, and reads ~/.netrc, for each call: that takes longer
+        # than to send it. What a .netrc holds for the host is none of the API server's business either.
+        configuration.client_session_kwargs = {"trust_env": False}
         self.api = client.ApiClient(configuration)
         self.namespace = namespace
         self._fenced: list[client.ApiClient] = []
@@ -97,7 +103,8 @@ class Connection:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls),
             middlewares=[self._authorize],
-            trust_env=True,
+            proxy=self._configuration.proxy,
+            trust_env=False,  # as for our own
         )
         # kopf closes a session that was refused, and then asks for another.
         self._sessions = [*(each for each in self._sessions if not each.closed), session]
@@ -139,7 +146,7 @@ class _FencedClient(RESTClientObject):
         return aiohttp.ClientSession(
             connector=self._create_connector(),
             middlewares=[self._hold_back],
-            trust_env=True,
+            trust_env=False,  # as for the others
             read_bufsize=LONGEST_LINE,
         )
 
@@ -181,6 +188,14 @@ class _Reload:
             # Only the class: a parser's message quotes what it could not read, which may be a token.
             logger.warning("The configuration of the cluster could not be read again: %s", type(error).__name__)
         self.attach(configuration)
+
+
+def _proxy_from_environment(server: str) -> str | None:
+    """Find the proxy as other programs do: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``."""
+    url = urlsplit(server)
+    if url.hostname is not None and urllib.request.proxy_bypass(url.hostname):
+        return None
+    return urllib.request.getproxies().get(url.scheme)
 
 
 async def _load_from_pod(configuration: client.Configuration) -> None:

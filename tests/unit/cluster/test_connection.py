@@ -34,9 +34,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither a Pod nor a kubeconfig, whatever this machine has."""
+    """Neither a Pod nor a kubeconfig nor a proxy, whatever this machine has."""
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_PORT", raising=False)
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
@@ -268,6 +271,59 @@ class TestFence:
         body = server.put("shop", "db")
         await StatusWriter(connection.api).write(body, {"observedGeneration": 1})
         assert server.resources["shop", "db"]["status"] == {"observedGeneration": 1}
+
+
+async def ask_behind_the_fence(connection: Connection) -> None:
+    """Make a call of our own that would be fenced if it wrote."""
+    await client.CoreV1Api(connection.fenced(lambda: True)).read_namespaced_secret("mine", "shop")
+
+
+ASK = {"our own": ask, "our own behind the fence": ask_behind_the_fence, "kopf's": ask_as_kopf}
+
+
+@pytest.mark.parametrize("whose", ASK)
+class TestProxies:
+    """The API server is found through a proxy as other programs find it."""
+
+    async def test_a_call_goes_through_the_proxy_of_the_environment(
+        self, server: ApiServer, monkeypatch: pytest.MonkeyPatch, whose: str
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", server.url.replace("//", "//me:canary@"))
+        connection = Connection(client.Configuration(host="http://kubernetes.example"))
+        await ASK[whose](connection)
+        (request,) = server.requests
+        assert request.headers["Host"] == "kubernetes.example"
+        assert request.headers["Proxy-Authorization"].startswith("Basic ")
+        await connection.close()
+
+    async def test_a_call_goes_past_the_proxy_where_the_environment_says_so(
+        self, server: ApiServer, monkeypatch: pytest.MonkeyPatch, whose: str
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.1")
+        connection = Connection(client.Configuration(host=server.url))
+        await ASK[whose](connection)
+        assert len(server.requests) == 1
+        await connection.close()
+
+    async def test_the_proxy_of_the_kubeconfig_comes_before_that_of_the_environment(
+        self, server: ApiServer, monkeypatch: pytest.MonkeyPatch, whose: str
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        connection = Connection(client.Configuration(host="http://kubernetes.example", proxy=server.url))
+        await ASK[whose](connection)
+        assert len(server.requests) == 1
+        await connection.close()
+
+    async def test_no_credentials_come_from_a_netrc(
+        self, server: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whose: str
+    ) -> None:
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password canary\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        connection = Connection(client.Configuration(host=server.url))
+        await ASK[whose](connection)
+        assert tokens(server) == [None]
+        await connection.close()
 
 
 class TestConnections:
