@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import kopf
+from typing_extensions import override
 
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
@@ -29,6 +30,24 @@ class Receiver(Protocol):
     def relisted(self) -> None:
         """A LIST has begun to arrive object by object: what is gone since comes as no event."""
         ...
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps kopf from working out what has changed in an object: it does so for every event, and nobody asks for it."""
+
+    @override
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:
+        """Find nothing in an object that could change."""
+        return kopf.BodyEssence()
+
+    @override
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        """Know of no earlier state."""
+        return kopf.BodyEssence()
+
+    @override
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Keep nothing."""
 
 
 class Forever:
@@ -133,6 +152,7 @@ def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
     result.queueing.idle_timeout = 1
     result.queueing.error_delays = (1, 2, 5, 10, 30)
     result.posting.loggers = False  # Events are ours to post
+    result.persistence.diffbase_storage = NoDiffBase()
     result.peering.standalone = True  # peering is no mutual exclusion
     # kopf removes a finalizer of this name from every object as soon as no handler needs it: never that of our own.
     result.persistence.finalizer = "atlas-endpoints.dev/kopf"

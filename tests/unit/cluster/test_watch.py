@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import kopf
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -76,6 +77,11 @@ class TestSettings:
     def test_no_outage_ends_the_operator(self) -> None:
         backoffs = watch.settings("", namespaced=False).networking.error_backoffs
         assert isinstance(backoffs, watch.Forever)
+
+    def test_kopf_works_out_no_changes(self) -> None:
+        storage = watch.settings("", namespaced=False).persistence.diffbase_storage
+        body = kopf.Body({"metadata": {"labels": {"team": "blue"}}, "spec": {"comment": "one"}})
+        assert storage.build(body=body) == storage.fetch(body=body) == {}
 
     def test_kopf_removes_no_finalizer_of_ours(self) -> None:
         assert watch.settings("", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
