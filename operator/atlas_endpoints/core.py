@@ -26,7 +26,7 @@ from atlas_endpoints.engine.workqueue import Queue
 from atlas_endpoints.kinds.access import AccessResolver, SecretReader
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
-from atlas_endpoints.kinds.serverless_private_endpoint.model import watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace, watched_annotations
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import JITTER, Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
@@ -190,12 +190,11 @@ class Core:
         instance = self._rounds.instance_of(key)
         if instance is not None:
             return instance.credentials
-        reference = body.get("spec", {}).get("credentialsSecretRef") or {}
-        return f"{key.namespace}/{reference['name']}" if "name" in reference else ""
+        place = CredentialsPlace.of(body)
+        return f"{place.namespace}/{place.secret_name}" if place.secret_name is not None else ""
 
-    async def _still_uses(self, key: Key, instance: Instance) -> bool:
-        body = self.store.get(key)
-        return body is not None and await self._reconciler.still_uses(body, instance)
+    async def _still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
+        return await self._reconciler.still_uses(place, instance)
 
     def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
         body = self.store.get(key)

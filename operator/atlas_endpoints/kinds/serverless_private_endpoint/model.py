@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -40,6 +40,7 @@ __all__ = [
     "HISTORY_LIMIT",
     "Applied",
     "Cause",
+    "CredentialsPlace",
     "DriftItem",
     "DriftPolicy",
     "EndpointStatus",
@@ -149,6 +150,30 @@ class ServerlessPrivateEndpoint(BaseModel):
         """What forbids every call to Atlas, if anything: ``spec.suspend``, and annotations with ``skip``."""
         annotations = tuple(f"the annotation {name}" for name in self.metadata.skips)
         return ("spec.suspend", *annotations) if self.spec.suspend else annotations
+
+
+class CredentialsPlace(NamedTuple):
+    """Where a resource wants its credentials from.
+
+    Attributes:
+        namespace: of the resource, and of the Secret.
+        secret_name: None: the operator's own credentials.
+    """
+
+    namespace: str
+    secret_name: str | None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Self:
+        """Read it from an object, also when the rest of its spec is not valid.
+
+        Args:
+            body: the whole object with its wire names, as JSON gives it.
+        """
+        spec = body.get("spec")
+        reference = spec.get("credentialsSecretRef") if isinstance(spec, Mapping) else None
+        name = reference.get("name") if isinstance(reference, Mapping) else None
+        return cls(body["metadata"]["namespace"], name if isinstance(name, str) else None)
 
 
 def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:

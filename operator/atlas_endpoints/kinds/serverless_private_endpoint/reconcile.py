@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
@@ -20,10 +21,13 @@ from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, key_of
 from atlas_endpoints.kinds.access import Access, NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
+from atlas_endpoints.kinds.serverless_private_endpoint.agreements import Agreements
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import compare
 from atlas_endpoints.kinds.serverless_private_endpoint.conclusions import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Cause,
+    CredentialsPlace,
     InvalidSpecError,
     ObjectMeta,
     Resolved,
@@ -87,6 +91,7 @@ class Reconciler:
         self._defaults = defaults
         self._grace = grace
         self._standstill = Standstill(grace)
+        self._agreements = Agreements()
         self._unseen_since: dict[Key, datetime] = {}
 
     async def reconcile(self, body: Mapping[str, Any], previous: Mapping[str, Any]) -> Outcome:
@@ -139,6 +144,7 @@ class Reconciler:
         self._rounds.leave(key)
         self._standstill.release(key)
         self._brakes.release(key)
+        self._agreements.end(key)
         self._unseen_since.pop(key, None)
 
     def needs_work(self, body: Mapping[str, Any], instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
@@ -149,34 +155,41 @@ class Reconciler:
             instance: of the round.
             seen: its endpoint, ``None`` when the LIST does not hold it, or what the LIST failed with.
         """
+        key, now = key_of(body), self._clock.now()
+        if isinstance(seen, Endpoint):
+            self._unseen_since.pop(key, None)
+            if self._agreements.stands(key, body, seen, self._announcement(instance, now)):
+                return False
         try:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError:
             return False  # its own pass has said so
-        now, status = self._clock.now(), resource.status
+        status = resource.status
         pass_ = self._begin(resource, status, now, instance, status.resolved or Resolved())
         if seen is None:
             return not says(status, reason=Reason.ENDPOINT_NOT_FOUND, generation=pass_.generation)
         if isinstance(seen, AtlasError):
             outcome = self._unseen_for_long(pass_, seen)
         else:
-            self._unseen_since.pop(key_of(body), None)
             action = plan(pass_.desired, seen, pass_.context(seen))
             if isinstance(action, Send) and not pass_.plans_only:
                 return True
             outcome = self._announced(instance, _without_writing(pass_, action, seen))
-        return render(status, outcome, now=now, grace=self._grace) != status
+        if render(status, outcome, now=now, grace=self._grace) != status:
+            return True
+        if isinstance(seen, Endpoint) and _is_timeless(pass_, outcome, seen):
+            self._agreements.conclude(key, body, seen, self._announcement(instance, now))
+        return False
 
-    async def still_uses(self, body: Mapping[str, Any], instance: Instance) -> bool:
-        """Tell whether a resource's credentials are those of an instance, as its Secret is now.
+    async def still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
+        """Tell whether the credentials at a place are those of an instance, as its Secret is now.
 
         Raises:
             ClusterUnavailableError: the Secret could not be read.
         """
         try:
-            resource = ServerlessPrivateEndpoint.parse(body)
-            access = await self._access.resolve(resource.metadata.namespace, resource.secret_name)
-        except (InvalidSpecError, NoCredentialsError):
+            access = await self._access.resolve(place.namespace, place.secret_name)
+        except NoCredentialsError:
             return False
         return access.fingerprint == instance.credentials
 
@@ -346,9 +359,24 @@ class Reconciler:
             return outcome
         return replace(outcome, next=_sooner(outcome.next, max(doubted_for, LAST_LOOK)))
 
+    def _announcement(self, instance: Instance, now: datetime) -> tuple[Deprecation | None, bool]:
+        """Give what Atlas announces about the end of its API, and whether that is past."""
+        deprecation = self._atlas.deprecation(instance)
+        sunset = deprecation.sunset if deprecation is not None else None
+        return deprecation, sunset is not None and sunset <= now
+
     def _announced(self, instance: Instance, outcome: Outcome) -> Outcome:
         """Add what Atlas announces about the end of its API."""
         return replace(outcome, deprecation=self._atlas.deprecation(instance))
+
+
+def _is_timeless(pass_: Pass, outcome: Outcome, seen: Endpoint) -> bool:
+    """Tell whether a pass would come to the same at any other time, but for what Atlas announces.
+
+    All times that matter to a plan are those after which Atlas, or a difference, is treated otherwise.
+    """
+    verdict = outcome.verdict
+    return verdict is not None and verdict.reason is Reason.AVAILABLE and not compare(pass_.desired, seen)
 
 
 def _without_writing(pass_: Pass, action: Action, observed: Endpoint) -> Outcome:

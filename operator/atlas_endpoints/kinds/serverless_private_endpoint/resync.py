@@ -20,6 +20,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, Store
+from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ JITTER = 0.1
 SECRETS_TIME = 30.0
 """Seconds that a round spends at most on reading the Secrets of its resources."""
 
-BREATH = 100
-"""So many resources are compared at a time before others get their turn."""
+BREATH = 0.002
+"""Seconds that resources are compared at a time before others get their turn; an edit that comes meanwhile waits so long."""
 
 
 class SnapshotsPort(Protocol):
@@ -61,7 +62,7 @@ class Rounds:
         clock: tells the time.
         random: for the jitter.
         schedule: asks for a round of an instance after some seconds.
-        still_uses: tells whether a resource's credentials are those of the instance, as of now; may raise
+        still_uses: tells whether the credentials at a place are those of the instance, as of now; may raise
             ``ClusterUnavailableError``.
         needs_work: tells whether what was seen gives a resource anything to do.
         enqueue: brings a resource back.
@@ -75,7 +76,7 @@ class Rounds:
         clock: Clock,
         random: Random,
         schedule: Callable[[Instance, float], None],
-        still_uses: Callable[[Key, Instance], Awaitable[bool]],
+        still_uses: Callable[[CredentialsPlace, Instance], Awaitable[bool]],
         needs_work: Callable[[Key, Instance, Endpoint | AtlasError | None], bool],
         enqueue: Callable[[Key], None],
     ) -> None:
@@ -128,11 +129,13 @@ class Rounds:
             await self._snapshots.refresh(instance, since=self._clock.monotonic() - SHARED)
         except AtlasError as error:
             failure = error
-        for number, key in enumerate(tuple(self._members.get(instance, ())), start=1):
+        breathed = self._clock.monotonic()
+        for key in tuple(self._members.get(instance, ())):
             if self._concerns(key, instance, failure):
                 self._enqueue(key)
-            if number % BREATH == 0:
+            if self._clock.monotonic() >= breathed + BREATH:
                 await asyncio.sleep(0)
+                breathed = self._clock.monotonic()
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Retry(at_least=failure.retry_after or 0.0)
         members = self._members.get(instance)
@@ -150,16 +153,30 @@ class Rounds:
     async def _dismiss_changed(self, instance: Instance) -> None:
         """Let resources leave whose Secret is gone or holds other credentials by now: nobody uses the old ones for them.
 
+        Each Secret is asked about once, however many resources share it.
+
         While the API server cannot be asked, or is too slow for all of them, what it said last counts.
         """
         try:
             async with asyncio.timeout(SECRETS_TIME):
-                for key in tuple(self._members.get(instance, ())):
-                    if not await self._still_uses(key, instance):
-                        self.leave(key)
-                        self._enqueue(key)
+                for place, keys in self._by_credentials_place(instance).items():
+                    if await self._still_uses(place, instance):
+                        continue
+                    for key in keys:
+                        if self._instance_of.get(key) == instance:
+                            self.leave(key)
+                            self._enqueue(key)
         except (ClusterUnavailableError, TimeoutError):
             return
+
+    def _by_credentials_place(self, instance: Instance) -> dict[CredentialsPlace, list[Key]]:
+        """Put the resources together that want their credentials from the same place."""
+        places: dict[CredentialsPlace, list[Key]] = {}
+        for key in self._members.get(instance, ()):
+            body = self._store.get(key)
+            if body is not None:
+                places.setdefault(CredentialsPlace.of(body), []).append(key)
+        return places
 
     def _concerns(self, key: Key, instance: Instance, failure: AtlasError | None) -> bool:
         """Tell whether what was seen gives a resource anything to do."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +24,12 @@ from atlas_endpoints.atlas.snapshots import DOUBT, Instance
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.outcome import Again, Rest, Retry
 from atlas_endpoints.kinds.access import NoCredentialsError
+from atlas_endpoints.kinds.serverless_private_endpoint import reconcile
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
 from atlas_endpoints.kinds.serverless_private_endpoint.failures import SECRET_LOOK
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action
 from unit.kinds.serverless_private_endpoint.world import (
     ENDPOINT,
     INSTANCE,
@@ -227,6 +232,36 @@ class TestActingOnWhatIsKnown:
         deprecated = resource.condition("Deprecated")
         assert deprecated is not None
         assert deprecated["reason"] == "APIDeprecated"
+
+    async def test_an_end_that_passes_is_shown_by_the_round(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.announce_the_end(world.clock.now() + timedelta(seconds=3 * INTERVAL))
+        await world.run_for(2 * INTERVAL)
+        assert [each["reason"] for each in resource.status["conditions"]][-1] == "APIDeprecated"
+        await world.run_for(2 * INTERVAL)
+        assert [each["reason"] for each in resource.status["conditions"]][-1] == "APISunset"
+
+    async def test_a_round_plans_nothing_for_what_is_as_it_was(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        resource = await settled(world)
+        planned: list[str | None] = []
+
+        def counting(desired: Fields, observed: Endpoint, context: Context) -> Action:
+            planned.append(observed.comment)
+            return plan(desired, observed, context)
+
+        monkeypatch.setattr(reconcile, "plan", counting)
+        await world.run_for(5 * INTERVAL)
+        assert planned == ["one"]
+        world.atlas.put(comment="by hand")
+        await world.run_for(INTERVAL)
+        assert comment(world) == "one"
+        planned.clear()
+        world.edit(resource, comment="two")
+        await world.run_for(3 * INTERVAL)
+        assert comment(world) == "two"
+        assert planned.count("two") == 1, "for the first round after the edit"
 
 
 class TestLostAnswers:

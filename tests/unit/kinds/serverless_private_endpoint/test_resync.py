@@ -13,6 +13,7 @@ from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, Store
+from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import BREATH, JITTER, Rounds
 from support.virtual_time import on_virtual_time
 from unit.kinds.serverless_private_endpoint.world import Clock, NoJitter
@@ -43,8 +44,12 @@ class World:
         self.broken: set[str] = set()
         """The resources that cannot be asked, for a defect."""
         self.rotated: set[str] = set()
-        """The resources whose Secret holds other credentials than those of their instance."""
+        """The Secrets, called like the resource that uses them, that hold other credentials than those of their instance."""
+        self.places: list[CredentialsPlace] = []
+        """The Secrets that were asked about."""
         self.cluster_is_away = False
+        self.asking_takes = 0.0
+        """Seconds that each comparison takes."""
         self.reading_takes = 0.0
         """Seconds that each Secret takes to be read."""
         self.rounds = Rounds(
@@ -58,10 +63,13 @@ class World:
             enqueue=lambda key: self.brought_back.append(key.name),
         )
 
-    def add(self, *names: str, instance: Instance = ORDERS, interval: timedelta = TEN_MINUTES) -> None:
+    def add(
+        self, *names: str, instance: Instance = ORDERS, interval: timedelta = TEN_MINUTES, secret: str | None = None
+    ) -> None:
         for name in names:
             metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": "1"}
-            self.store.put({"metadata": metadata, "spec": {"endpointId": f"id of {name}"}})
+            spec = {"endpointId": f"id of {name}", "credentialsSecretRef": {"name": secret or name}}
+            self.store.put({"metadata": metadata, "spec": spec})
             self.rounds.join(key(name), instance, interval)
 
     def remove(self, name: str) -> None:
@@ -94,14 +102,16 @@ class World:
         due = self.clock.seconds + delay
         self.due[instance] = min(due, self.due.get(instance, due))
 
-    async def _still_uses(self, key_: Key, instance: Instance) -> bool:
+    async def _still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
+        self.places.append(place)
         if self.cluster_is_away:
             raise ClusterUnavailableError("The API server cannot be reached.")
         await asyncio.sleep(self.reading_takes)
-        return key_.name not in self.rotated
+        return place.secret_name not in self.rotated
 
     def _needs_work(self, key_: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
         self.asked[key_.name] = seen
+        self.clock.seconds += self.asking_takes
         if key_.name in self.broken:
             raise ZeroDivisionError
         return key_.name in self.working
@@ -235,7 +245,8 @@ class TestWhoIsBroughtBack:
         assert "ZeroDivisionError" in caplog.text
 
     async def test_many_are_asked_without_holding_up_everybody_else(self, world: World) -> None:
-        world.add(*(f"db-{number}" for number in range(10 * BREATH)))
+        world.add(*(f"db-{number}" for number in range(1000)))
+        world.asking_takes = BREATH / 100
         turns = 0
 
         async def somebody_else() -> None:
@@ -371,6 +382,15 @@ class TestLeaving:
         assert await world.round() == Rest()
         assert world.brought_back == ["one", "two"]
         assert not world.lists
+
+    async def test_a_secret_that_many_share_is_asked_about_once(self, world: World) -> None:
+        world.add("one", "two", secret="shared")
+        world.add("three", secret="other")
+        await world.round()
+        assert world.places == [CredentialsPlace("shop", "shared"), CredentialsPlace("shop", "other")]
+        world.rotated = {"shared"}
+        await world.round()
+        assert world.brought_back == ["one", "two"]
 
     async def test_while_the_api_server_cannot_be_asked_what_it_said_last_counts(self, world: World) -> None:
         world.add("one", "two")

@@ -24,7 +24,7 @@ from atlas_endpoints.engine.store import Key, News, Store
 from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
-from atlas_endpoints.kinds.serverless_private_endpoint.model import watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace, watched_annotations
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import JITTER, Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
@@ -416,9 +416,8 @@ class World:
     def _schedule(self, instance: Instance, delay: float) -> None:
         self._at(instance, delay)
 
-    async def _still_uses(self, key: Key, instance: Instance) -> bool:
-        body = self.store.get(key)
-        return body is not None and await self.reconciler.still_uses(body, instance)
+    async def _still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
+        return await self.reconciler.still_uses(place, instance)
 
     def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
         body = self.store.get(key)
