@@ -96,7 +96,7 @@ class Reconciler:
 
     async def reconcile(self, body: Mapping[str, Any], previous: Mapping[str, Any]) -> Outcome:
         """Run one pass over a resource."""
-        now, status, key = self._clock.now(), Status.parse(previous), key_of(body)
+        now, key = self._clock.now(), key_of(body)
         generation = _generation(body)
         if "deletionTimestamp" in body["metadata"]:
             self.forget(key)
@@ -105,8 +105,9 @@ class Reconciler:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError as error:
             self.forget(key)
-            outcome = failures.of_invalid_spec(error, generation, status, now)
+            outcome = failures.of_invalid_spec(error, generation, Status.parse(previous), now)
             return replace(outcome, handled=_request(body))
+        status = resource.status  # which is the previous one
         if resource.suspended_by:
             self.forget(key)
             return _suspended(resource, status)

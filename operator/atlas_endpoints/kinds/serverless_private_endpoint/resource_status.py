@@ -4,11 +4,11 @@ Pure. The bounds are those of the CRD: a text that is too long is cut when the m
 written and what is written reads back equal. Import these names from ``model``.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,29 +18,18 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-    model_serializer,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticOmit, PydanticUseDefault
 
 from atlas_endpoints.engine.conditions import Condition, ConditionStatus, shorten
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import ManagedField
-
-T = TypeVar("T")
 
 HISTORY_LIMIT = 5
 """Entries of ``Status.history``; the newest come first and the oldest fall off."""
 
 REQUEST_LIMIT = 256
 """Characters of ``Status.last_handled_reconcile_at``."""
-
-_LENIENT = {"lenient": True}
 
 
 class Cause(StrEnum):
@@ -65,21 +54,12 @@ class _Cut:
     def __call__(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        return shorten(value.encode(errors="replace").decode(), self.limit)
+        # Nearly all texts are ASCII, and ASCII knows no surrogates.
+        return shorten(value if value.isascii() else value.encode(errors="replace").decode(), self.limit)
 
 
 def _newest(value: Any) -> Any:
     return tuple(value)[:HISTORY_LIMIT] if isinstance(value, list | tuple) else value
-
-
-def _unless_unreadable(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    """Leave an item out of a list that is being read back when it makes no sense to this version of the operator."""
-    try:
-        return handler(value)
-    except ValidationError:
-        if info.context != _LENIENT:
-            raise
-        raise PydanticOmit from None
 
 
 def _to_the_second(value: datetime) -> datetime:
@@ -90,7 +70,6 @@ def _rfc3339(value: datetime) -> str:
     return f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
-Item = Annotated[T, WrapValidator(_unless_unreadable)]
 Time = Annotated[AwareDatetime, AfterValidator(_to_the_second), PlainSerializer(_rfc3339)]
 """UTC to the second, written as RFC 3339 with ``Z``, as ``metav1.Time`` is."""
 Word = Annotated[str, BeforeValidator(_Cut(64)), Field(max_length=64)]
@@ -100,23 +79,10 @@ Text = Annotated[str, BeforeValidator(_Cut(1024)), Field(max_length=1024)]
 class _StatusModel(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _default_if_unreadable(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        try:
-            return handler(value)
-        except ValidationError:
-            if info.context != _LENIENT:
-                raise
-            raise PydanticUseDefault from None
-
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None and value not in ([], ())}
-
     def to_json(self) -> dict[str, Any]:
         """Return what the API server stores: wire names, no nulls, no empty lists; ``""`` is kept, it means cleared."""
-        return self.model_dump(mode="json", by_alias=True)
+        wire: dict[str, Any] = _without_empty_lists(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return wire
 
 
 class ConditionEntry(_StatusModel):
@@ -131,12 +97,20 @@ class ConditionEntry(_StatusModel):
 
 
 def _read_condition(value: Any) -> Condition:
-    wire = ConditionEntry.model_validate(asdict(value) if isinstance(value, Condition) else value)
+    wire = ConditionEntry.model_validate(value, from_attributes=isinstance(value, Condition))
     return Condition(**dict(wire))
 
 
 def _write_condition(value: Condition) -> dict[str, Any]:
-    return ConditionEntry(**asdict(value)).to_json()
+    # By hand: a status is mostly conditions, and what was read or made by ``_read_condition`` needs no further check.
+    return {
+        "type": value.type,
+        "status": value.status,
+        "reason": value.reason,
+        "message": value.message,
+        "observedGeneration": value.observed_generation,
+        "lastTransitionTime": _rfc3339(value.last_transition_time),
+    }
 
 
 ConditionField = Annotated[Condition, BeforeValidator(_read_condition), PlainSerializer(_write_condition)]
@@ -157,8 +131,12 @@ class Applied(_StatusModel):
     @property
     def values(self) -> dict[ManagedField, str]:
         """The confirmed values, in the form of ``Spec.desired``; ``Applied.model_validate`` takes them by these names."""
-        wire = self.to_json()
-        return {field: wire[field] for field in ManagedField if field in wire}
+        values = {
+            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.cloud_provider_endpoint_id,
+            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.private_endpoint_ip_address,
+            ManagedField.COMMENT: self.comment,
+        }
+        return {field: value for field, value in values.items() if value is not None}
 
 
 class EndpointStatus(_StatusModel):
@@ -264,16 +242,16 @@ class Status(_StatusModel):
     NEVER_OBSERVED: ClassVar[int] = -1
 
     observed_generation: int = Field(default=NEVER_OBSERVED, ge=-1)
-    conditions: Annotated[tuple[Item[ConditionField], ...], Field(max_length=16)] = ()
+    conditions: Annotated[tuple[ConditionField, ...], Field(max_length=16)] = ()
     applied: Applied | None = None
     endpoint: EndpointStatus | None = None
     resolved: Resolved | None = None
-    drift: Annotated[tuple[Item[DriftItem], ...], Field(max_length=8)] = ()
+    drift: Annotated[tuple[DriftItem, ...], Field(max_length=8)] = ()
     plan: Plan | None = None
     last_error: LastError | None = None
     last_applied_time: Time | None = None
     last_handled_reconcile_at: Annotated[str, Field(max_length=REQUEST_LIMIT)] | None = None
-    history: Annotated[tuple[Item[HistoryEntry], ...], Field(max_length=HISTORY_LIMIT), BeforeValidator(_newest)] = ()
+    history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LIMIT), BeforeValidator(_newest)] = ()
 
     @classmethod
     def parse(cls, raw: object) -> Self:
@@ -285,4 +263,37 @@ class Status(_StatusModel):
         Returns:
             What could be understood; unknown or unreadable fields and list items are left out. Never raises.
         """
-        return cls.model_validate(dict(raw) if isinstance(raw, Mapping) else {}, context=_LENIENT)
+        readable: Any = dict(raw) if isinstance(raw, Mapping) else {}
+        # What this version has written, which is nearly all, is read at once.
+        try:
+            return cls.model_validate(readable)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[-1]["loc"]
+        readable = deepcopy(readable)
+        while True:
+            _take_out(readable, fault)
+            try:
+                return cls.model_validate(readable)
+            except ValidationError as error:
+                fault = error.errors(include_url=False)[-1]["loc"]
+
+
+def _take_out(raw: Any, path: Sequence[int | str]) -> None:
+    """Take what cannot be read out of a status; where it is not there (which is the fault), what ought to hold it."""
+    *above, last = path
+    holder = raw
+    try:
+        for step in above:
+            holder = holder[step]
+        del holder[last]
+    except (LookupError, TypeError):
+        _take_out(raw, above)
+
+
+def _without_empty_lists(value: Any) -> Any:
+    """Leave empty lists out, at any depth."""
+    if isinstance(value, dict):
+        return {name: _without_empty_lists(each) for name, each in value.items() if each != []}
+    if isinstance(value, list):
+        return [_without_empty_lists(each) for each in value]
+    return value
