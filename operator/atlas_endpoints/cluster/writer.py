@@ -9,6 +9,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, told
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from atlas_endpoints.engine.store import Body, Key
@@ -23,7 +24,7 @@ class StatusWriter:
     """
 
     def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT) -> None:
-        self._objects = client.CustomObjectsApi(api)
+        self._api = api
         self._write_within = write_within
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
@@ -39,16 +40,13 @@ class StatusWriter:
         ]
         try:
             after = await call(
-                self._objects.patch_namespaced_custom_object_status(
-                    GROUP,
-                    VERSION,
-                    metadata["namespace"],
-                    PLURAL,
-                    metadata["name"],
-                    patch,
-                    field_manager=FIELD_MANAGER,
-                    # Without it the client sends a list as a merge patch, which is no JSON object.
-                    _content_type="application/json-patch+json",
+                exchange(
+                    self._api,
+                    "PATCH",
+                    (*_path(metadata["namespace"], metadata["name"]), "status"),
+                    query={"fieldManager": FIELD_MANAGER},
+                    body=patch,
+                    content_type="application/json-patch+json",
                 ),
                 within=self._write_within,
             )
@@ -67,9 +65,7 @@ class StatusWriter:
             ClusterUnavailableError: it could not be read.
         """
         try:
-            body = await call(
-                self._objects.get_namespaced_custom_object(GROUP, VERSION, key.namespace, PLURAL, key.name)
-            )
+            body = await call(exchange(self._api, "GET", _path(key.namespace, key.name)))
         except ApiException as error:
             if is_gone(error):
                 return None
@@ -82,15 +78,9 @@ class StatusWriter:
         Raises:
             ClusterUnavailableError: they could not be read.
         """
-        request = (
-            self._objects.list_cluster_custom_object(GROUP, VERSION, PLURAL, label_selector=label_selector)
-            if namespace is None
-            else self._objects.list_namespaced_custom_object(
-                GROUP, VERSION, namespace, PLURAL, label_selector=label_selector
-            )
-        )
+        query = {"labelSelector": label_selector} if label_selector else None
         try:
-            answer = await call(request)
+            answer = await call(exchange(self._api, "GET", _path(namespace), query=query))
         except ApiException as error:
             if is_gone(error) or is_not_served(error):
                 return None
@@ -99,6 +89,12 @@ class StatusWriter:
         if not isinstance(items, list):
             raise ClusterUnavailableError("The API server's answer to a LIST holds no items.")
         return [_body(item) for item in items]
+
+
+def _path(namespace: str | None, *name: str) -> tuple[str, ...]:
+    """Give the path of our kind in one namespace or in all, or of one object."""
+    inside = ("namespaces", namespace) if namespace is not None else ()
+    return ("apis", GROUP, VERSION, *inside, PLURAL, *name)
 
 
 def _body(answer: object) -> Body:

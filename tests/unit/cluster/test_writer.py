@@ -18,7 +18,8 @@ DB = Key("shop", "db")
 class World:
     def __init__(self, server: ApiServer) -> None:
         self.server = server
-        self.writer = StatusWriter(server.api())
+        self.api = server.api()
+        self.writer = StatusWriter(self.api)
 
     @property
     def status(self) -> Any:
@@ -30,7 +31,7 @@ async def world() -> AsyncIterator[World]:
     async with serving() as server:
         world = World(server)
         yield world
-        await world.writer._objects.api_client.close()
+        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
 
 
 class TestWriting:
