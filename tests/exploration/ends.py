@@ -12,6 +12,7 @@ from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, UpdateRejectedError
 from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.inventory import Page
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from exploration.world import resource
 
@@ -119,11 +120,10 @@ class Ends(httpx.AsyncBaseTransport):
         body: Body | None = await self._open(self._replica, "READ", key.name, None)
         return body
 
-    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
+    async def list(self, namespace: str | None, label_selector: str, following: str) -> Page | None:
         """List the resources."""
-        del namespace, label_selector
-        bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
-        return bodies
+        del namespace, label_selector, following
+        return Page(await self._open(self._replica, "INVENTORY", "", None))
 
     def passed(self, following: Next, seconds: float) -> None:
         """Nobody listens here."""

@@ -6,13 +6,15 @@ through. So only a LIST of our own tells what is there and what has gone.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine import backoff
-from atlas_endpoints.engine.store import Body, Key, Store
+from atlas_endpoints.engine.store import Body, Comparison, Key, Store
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +28,29 @@ NOT_SERVED = 5.0
 """Seconds after which to look again whether the API server knows our kind."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a LIST.
+
+    Attributes:
+        items: the objects.
+        following: asks for the next page; empty on the last one.
+    """
+
+    items: Sequence[Body]
+    following: str = ""
+
+
 class Reader(Protocol):
     """Performs the LIST; see ``cluster.writer.StatusWriter``."""
 
-    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
+    async def list(self, namespace: str | None, label_selector: str, following: str) -> Page | None:
         """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
+
+        Args:
+            namespace: to list; ``None``: all.
+            label_selector: of the objects.
+            following: asks for the page after another one; empty for the first.
 
         Raises:
             ClusterUnavailableError: they could not be read.
@@ -122,20 +142,20 @@ class Inventory:
     async def compare(self) -> None:
         """LIST, and bring the store in line with it.
 
+        It goes page by page: all at once, many objects would hold everybody else up while they are read, and be in memory
+        twice.
+
         Raises:
-            ClusterUnavailableError: the objects could not be listed.
+            ClusterUnavailableError: the objects could not be listed, or only in part: the next comparison begins anew.
         """
         self._wanted.clear()
         self._hurried.clear()
         waiting = tuple(self._waiting)
         with self._store.comparing() as comparison:
-            lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
-        listed = [body for bodies in lists for body in bodies or ()]
-        for key, uid in comparison.vanished(listed):
-            self._receiver.gone(key, uid)
-        for body in comparison.standing(listed):
-            self._receiver.seen(body)
-        self.served = all(bodies is not None for bodies in lists)
+            served = [await self._take_in(namespace, comparison) for namespace in self._namespaces]
+            for key, uid in comparison.vanished():
+                self._receiver.gone(key, uid)
+        self.served = all(served)
         if not self.served:
             logger.warning(
                 "The API server does not serve the kind yet; install the CRD. Looking again in %g s", NOT_SERVED
@@ -148,6 +168,19 @@ class Inventory:
             for each in waiting:
                 if not each.done():  # else whoever waited has given up
                     each.set_result(None)
+
+    async def _take_in(self, namespace: str | None, comparison: Comparison) -> bool:
+        """Take in what is in a namespace, or in all; tell whether the API server knows our kind."""
+        following = ""
+        while True:
+            page = await self._reader.list(namespace, self._label_selector, following)
+            if page is None:
+                return False
+            for body in comparison.standing(page.items):
+                self._receiver.seen(body)
+            if not page.following:
+                return True
+            following = page.following
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until kopf lists anew: then the API server is there, and something may have gone."""

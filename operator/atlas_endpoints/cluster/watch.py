@@ -11,6 +11,8 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.objects import without_managed_fields
+from atlas_endpoints.engine.store import Body
 
 RELOGIN = 1.0
 """Seconds before kopf is given another session after a 401, so that one that stays does not become a hot loop."""
@@ -19,11 +21,11 @@ RELOGIN = 1.0
 class Receiver(Protocol):
     """Who is told of objects."""
 
-    def seen(self, body: dict[str, Any]) -> None:
+    def seen(self, body: Body) -> None:
         """An object is there, in this state."""
         ...
 
-    def deleted(self, body: dict[str, Any]) -> None:
+    def deleted(self, body: Body) -> None:
         """An object is gone; this was its last state."""
         ...
 
@@ -97,7 +99,7 @@ async def run(
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def event(event: kopf.RawEvent, **_: Any) -> None:
-        body = dict(event["object"])
+        body = without_managed_fields(dict(event["object"]))
         match event["type"]:
             case "DELETED":
                 receiver.deleted(body)

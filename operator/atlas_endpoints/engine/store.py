@@ -4,7 +4,7 @@ It is fed by watch events and by LISTs, which may come late, twice, out of order
 decides what is news: an object never goes back in time, and only a change that can matter to a pass counts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, NamedTuple, TypeAlias
@@ -59,23 +59,27 @@ class Comparison:
 
     def __init__(self, known: Iterable[tuple[Key, str]]) -> None:
         self._known = tuple(known)
+        self._present: set[tuple[Key, str]] = set()
         self._gone_since: set[str] = set()
 
     def gone(self, uid: str) -> None:
         """Take in that an object was deleted while the LIST was under way."""
         self._gone_since.add(uid)
 
-    def vanished(self, listed: Iterable[Body]) -> list[tuple[Key, str]]:
-        """Tell which objects are known though the LIST does not hold them: their deletion came as no event.
-
-        What the watch has brought since the LIST began is never taken for vanished, nor is what it has taken away.
-        """
-        present = {(key_of(body), body["metadata"]["uid"]) for body in listed}
-        return [(key, uid) for key, uid in self._known if (key, uid) not in present and uid not in self._gone_since]
-
-    def standing(self, listed: Iterable[Body]) -> list[Body]:
-        """Give what the LIST holds and what has not gone since: only the past brings that back."""
+    def standing(self, listed: Sequence[Body]) -> list[Body]:
+        """Take in a page of the LIST, and give what has not gone since: only the past brings that back."""
+        self._present.update((key_of(body), body["metadata"]["uid"]) for body in listed)
         return [body for body in listed if body["metadata"]["uid"] not in self._gone_since]
+
+    def vanished(self) -> list[tuple[Key, str]]:
+        """Tell, when all pages were taken in, which objects are known though the LIST does not hold them.
+
+        Their deletion came as no event. What the watch has brought since the LIST began is never taken for vanished, nor is
+        what it has taken away.
+        """
+        return [
+            (key, uid) for key, uid in self._known if (key, uid) not in self._present and uid not in self._gone_since
+        ]
 
 
 class Store:
@@ -113,6 +117,9 @@ class Store:
         known = self._bodies.get(key)
         if known is not None and _older(body, known):
             return News.STALE
+        if known is not None and _same(body, known):
+            # What watch, LIST and writes bring again is not kept in its place: who knows it by identity need not look anew.
+            return News.NOISE
         self._bodies[key] = body
         if known is None:
             return News.CHANGED
@@ -158,6 +165,12 @@ def key_of(body: Body) -> Key:
     """Name an object."""
     metadata = body["metadata"]
     return Key(metadata["namespace"], metadata["name"])
+
+
+def _same(body: Body, known: Body) -> bool:
+    """Tell whether a body is the very state of an object that is known."""
+    new, old = body["metadata"], known["metadata"]
+    return bool(new["uid"] == old["uid"] and new["resourceVersion"] == old["resourceVersion"])
 
 
 def _older(body: Body, known: Body) -> bool:

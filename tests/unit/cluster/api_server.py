@@ -121,9 +121,9 @@ class ApiServer:
             case ["apis", _, _, *_] if not self.serves_the_kind:
                 return web.Response(status=404, text="404 page not found")
             case ["apis", _, _, plural] if plural == PLURAL:
-                return self._list(None)
+                return self._list(None, request.query)
             case ["apis", _, _, "namespaces", namespace, _]:
-                return self._list(namespace)
+                return self._list(namespace, request.query)
             case ["apis", _, _, "namespaces", namespace, _, name, *rest]:
                 if (namespace, name) not in self.resources:
                     return refusal(404, "NotFound", f"{PLURAL} {name!r} not found")
@@ -151,9 +151,12 @@ class ApiServer:
         metadata = {"namespace": namespace, "name": name}
         return web.json_response({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data or None})
 
-    def _list(self, namespace: str | None) -> web.Response:
+    def _list(self, namespace: str | None, query: Mapping[str, str]) -> web.Response:
         items = [body for (place, _), body in self.resources.items() if namespace in {None, place}]
-        metadata = {"resourceVersion": str(self._version)}
+        begin = int(query.get("continue", "0"))
+        end = begin + int(query["limit"])
+        metadata = {"resourceVersion": str(self._version), **({"continue": str(end)} if end < len(items) else {})}
+        items = items[begin:end]
         return web.json_response({"kind": "ServerlessPrivateEndpointList", "metadata": metadata, "items": items})
 
     def _patch(self, resource: dict[str, Any], content_type: str, operations: Any) -> web.Response:

@@ -17,6 +17,7 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster import watch
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.engine.store import Body
 
 DEADLINE = 10.0
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -188,10 +189,10 @@ class Receiver:
     def __init__(self) -> None:
         self.told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
-    def seen(self, body: dict[str, Any]) -> None:
+    def seen(self, body: Body) -> None:
         self.told.put_nowait(("seen", f"{body['metadata']['name']} {body['metadata']['resourceVersion']}"))
 
-    def deleted(self, body: dict[str, Any]) -> None:
+    def deleted(self, body: Body) -> None:
         self.told.put_nowait(("deleted", f"{body['metadata']['name']} {body['metadata']['resourceVersion']}"))
 
     def relisted(self) -> None:

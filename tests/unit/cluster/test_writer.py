@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from atlas_endpoints.cluster import writer
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.inventory import Page
 from atlas_endpoints.cluster.writer import StatusWriter
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from atlas_endpoints.engine.store import Key
@@ -131,9 +133,9 @@ class TestWriting:
     async def test_a_write_that_hangs_is_given_up(self, world: World) -> None:
         body = world.server.put("shop", "db")
         world.server.answers.append(HANG)
-        writer = StatusWriter(world.writer._objects.api_client, write_within=0.05)
+        impatient = StatusWriter(world.api, write_within=0.05)
         with pytest.raises(ClusterUnavailableError):
-            await writer.write(body, STATUS)
+            await impatient.write(body, STATUS)
 
     async def test_a_long_refusal_is_cut(self, world: World) -> None:
         body = world.server.put("shop", "db")
@@ -172,34 +174,50 @@ class TestReading:
 class TestListing:
     async def test_all_namespaces(self, world: World) -> None:
         bodies = [world.server.put("shop", "db"), world.server.put("warehouse", "db")]
-        assert await world.writer.list(None, "") == bodies
+        assert await world.writer.list(None, "", "") == Page(bodies)
         assert world.server.calls == [f"GET {RESOURCES}/serverlessprivateendpoints"]
 
     async def test_one_namespace_with_a_selector(self, world: World) -> None:
         bodies = [world.server.put("shop", "db")]
         world.server.put("warehouse", "db")
-        assert await world.writer.list("shop", "team=blue") == bodies
+        assert await world.writer.list("shop", "team=blue", "") == Page(bodies)
         (request,) = world.server.requests
         assert request.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
         assert request.query["labelSelector"] == "team=blue"
 
+    async def test_many_come_page_by_page(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(writer, "PAGE", 2)
+        bodies = [world.server.put("shop", f"db-{number}") for number in range(3)]
+        first = await world.writer.list(None, "", "")
+        assert first is not None
+        assert first.items == bodies[:2]
+        assert await world.writer.list(None, "", first.following) == Page(bodies[2:])
+
+    async def test_who_has_written_what_is_left_out(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        world.server.resources[DB]["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+        assert await world.writer.list(None, "", "") == Page([body])
+        assert await world.writer.read(DB) == body
+
     async def test_an_api_server_that_does_not_know_our_kind_is_told_apart_from_an_empty_one(
         self, world: World
     ) -> None:
-        assert await world.writer.list(None, "") == []
+        assert await world.writer.list(None, "", "") == Page([])
         world.server.serves_the_kind = False
-        assert await world.writer.list(None, "") is None
+        assert await world.writer.list(None, "", "") is None
         world.server.answers.append(Answer(404, status_of(404, "NotFound", "could not find the requested resource")))
-        assert await world.writer.list(None, "") is None
+        assert await world.writer.list(None, "", "") is None
 
     @pytest.mark.parametrize(
         "answer",
         [
             Answer(403, status_of(403, "Forbidden", "list is forbidden")),
+            Answer(410, status_of(410, "Expired", "The provided continue parameter is too old")),
             Answer(404, "<html>", "text/html"),
             Answer(500, "", "text/plain"),
             Answer(200, {"kind": "Status"}),
-            Answer(200, {"items": ["a word"]}),
+            Answer(200, {"items": []}),
+            Answer(200, {"items": ["a word"], "metadata": {}}),
             Answer(200, []),
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
@@ -207,4 +225,4 @@ class TestListing:
     async def test_anything_else_is_no_list(self, world: World, answer: Answer) -> None:
         world.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
-            await world.writer.list(None, "")
+            await world.writer.list(None, "", "")

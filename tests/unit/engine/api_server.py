@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.inventory import Page
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from atlas_endpoints.engine.store import Body, Key
 
@@ -28,6 +29,10 @@ class ApiServer:
         self.down = False
         self.loses_answers = False
         self.served = True
+        self.page = 1000
+        """Objects of a LIST at a time."""
+        self.expired = 0
+        """How many of the next continuations of a LIST come too late."""
         self.watch: Callable[[str, Body], None] = lambda _type, _body: None
         self.writes: list[tuple[str, Mapping[str, Any]]] = []
         self.refused = 0
@@ -117,8 +122,14 @@ class ApiServer:
         await self._answer()
         return present
 
-    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
-        self.lists.append(asyncio.get_running_loop().time())
+    async def list(self, namespace: str | None, label_selector: str, following: str) -> Page | None:
+        if not following:
+            self.lists.append(asyncio.get_running_loop().time())
+        elif self.expired:
+            self.expired -= 1
+            raise ClusterUnavailableError(
+                "The API server refused: 410 Gone: The provided continue parameter is too old"
+            )
         self.list_began.set()
         await self._arrive()
         selected: list[Body] = [
@@ -129,7 +140,9 @@ class ApiServer:
         ]
         served = self.served
         await self._answer()
-        return selected if served else None
+        begin = int(following or 0)
+        end = begin + self.page
+        return Page(selected[begin:end], str(end) if end < len(selected) else "") if served else None
 
     def _changed(self, type_: str, body: dict[str, Any]) -> None:
         body["metadata"]["resourceVersion"] = str(next(self._versions))

@@ -220,8 +220,15 @@ def test_what_a_list_tells(store: Store, row: Compared) -> None:
         store.put(each)
     with store.comparing() as comparison:
         row.meanwhile(store)
-    assert comparison.vanished(row.listed) == [(key_of(each), each["metadata"]["uid"]) for each in row.gone]
-    assert comparison.standing(row.listed) == row.standing
+    standing = [each for page in (row.listed[:1], row.listed[1:]) for each in comparison.standing(page)]
+    assert standing == row.standing
+    assert comparison.vanished() == [(key_of(each), each["metadata"]["uid"]) for each in row.gone]
+
+
+def test_the_same_state_again_leaves_the_object_that_is_known(store: Store) -> None:
+    store.put(A)
+    assert store.put(deepcopy(A)) is News.NOISE
+    assert store.get(key_of(A)) is A
 
 
 def test_what_comes_and_goes_while_a_list_is_under_way_is_not_brought_back_by_it(store: Store) -> None:
