@@ -155,6 +155,8 @@ def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
     result.queueing.error_delays = (1, 2, 5, 10, 30)
     result.posting.loggers = False  # Events are ours to post
     result.persistence.diffbase_storage = NoDiffBase()
+    # It is never used; to look for its traces in an object, for every event, costs least where it has one place only.
+    result.persistence.progress_storage = kopf.StatusProgressStorage()
     result.peering.standalone = True  # peering is no mutual exclusion
     # kopf removes a finalizer of this name from every object as soon as no handler needs it: never that of our own.
     result.persistence.finalizer = "atlas-endpoints.dev/kopf"
