@@ -35,6 +35,9 @@ DRAIN = 18.0
 STUCK = 120.0
 """Seconds after which a pass counts as stuck: each of its few calls is bounded by 15 s."""
 
+FIRST_INVENTORY = 5.0
+"""Seconds that kopf waits for our first LIST at most: where the CRD is missing, kopf notices at once when it comes."""
+
 UNWATCHED = 60.0
 """Seconds without a watcher after which only a restart helps; kopf brings one back much sooner if it ever does."""
 
@@ -187,9 +190,22 @@ class Operator:
         await self._core.inventory.complete.wait()
         garbage.spare_what_stays()
 
-    async def _watch(self, stop: asyncio.Event, kopf_stop: asyncio.Event) -> None:
+    async def _first_inventory(self) -> None:
+        """Wait until our own LIST is through, before kopf makes its own.
+
+        Ours comes in pages and leaves what is kept in one piece; kopf's comes at once, and what is kept of it would lie
+        scattered in the memory that it took, which then would never be given back.
+        """
+        complete = self._core.inventory.complete
         if self._settings.namespaces:
-            await self._core.inventory.complete.wait()  # without scanning, kopf finds no CRD that comes late
+            await complete.wait()  # without scanning, kopf finds no CRD that comes late
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_INVENTORY):
+                await complete.wait()
+
+    async def _watch(self, stop: asyncio.Event, kopf_stop: asyncio.Event) -> None:
+        await self._first_inventory()
         await watch.run(
             self._connection,
             self._core,
