@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.cluster.objects import without_managed_fields
+from atlas_endpoints.cluster.objects import lean
 from atlas_endpoints.engine.store import Body
 
 RELOGIN = 1.0
@@ -99,7 +99,7 @@ async def run(
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def event(event: kopf.RawEvent, **_: Any) -> None:
-        body = without_managed_fields(dict(event["object"]))
+        body = lean(dict(event["object"]))
         match event["type"]:
             case "DELETED":
                 receiver.deleted(body)

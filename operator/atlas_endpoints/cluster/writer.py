@@ -11,7 +11,7 @@ from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.inventory import Page
-from atlas_endpoints.cluster.objects import without_managed_fields
+from atlas_endpoints.cluster.objects import lean
 from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, told
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from atlas_endpoints.engine.store import Body, Key
@@ -61,7 +61,7 @@ class StatusWriter:
             if is_changed(error):
                 raise ConflictError from error
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        return without_managed_fields(_body(after))
+        return lean(_body(after))
 
     async def read(self, key: Key) -> Body | None:
         """Read an object; ``None`` when there is none.
@@ -75,7 +75,7 @@ class StatusWriter:
             if is_gone(error):
                 return None
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        return without_managed_fields(_body(body))
+        return lean(_body(body))
 
     async def list(self, namespace: str | None, label_selector: str, following: str) -> Page | None:
         """List the objects of one namespace, or of all, a page at a time; see ``cluster.inventory.Reader``.
@@ -94,7 +94,7 @@ class StatusWriter:
         items, metadata = answer.get("items"), answer.get("metadata")
         if not isinstance(items, list) or not isinstance(metadata, dict):
             raise ClusterUnavailableError("The API server's answer to a LIST holds no items.")
-        return Page([without_managed_fields(_body(item)) for item in items], metadata.get("continue") or "")
+        return Page([lean(_body(item)) for item in items], metadata.get("continue") or "")
 
 
 def _path(namespace: str | None, *name: str) -> tuple[str, ...]:
