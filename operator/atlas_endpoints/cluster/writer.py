@@ -11,7 +11,7 @@ from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, told
 from atlas_endpoints.engine.controller import ConflictError, GoneError
-from atlas_endpoints.engine.store import Body, Key
+from atlas_endpoints.engine.store import Body, Key, Listing
 
 
 class StatusWriter:
@@ -31,6 +31,23 @@ class StatusWriter:
 
         A JSON patch tests uid and resourceVersion in the same breath. (A merge patch would write to a namesake.)
         """
+        return _body(await self._patch(body, status))
+
+    async def confirms(self, body: Body) -> bool:
+        """Tell whether an object is at this very version now, by a write that changes nothing.
+
+        A read may be answered from the past; a write that tests a version cannot be.
+
+        Raises:
+            ClusterUnavailableError: that could not be found out.
+        """
+        try:
+            await self._patch(body, body.get("status", {}), dry_run=True)
+        except (GoneError, ConflictError):
+            return False
+        return True
+
+    async def _patch(self, body: Body, status: Mapping[str, Any], *, dry_run: bool = False) -> object:
         metadata = body["metadata"]
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
@@ -38,7 +55,7 @@ class StatusWriter:
             {"op": "add", "path": "/status", "value": status},
         ]
         try:
-            after = await call(
+            answer: object = await call(
                 self._objects.patch_namespaced_custom_object_status(
                     GROUP,
                     VERSION,
@@ -49,6 +66,7 @@ class StatusWriter:
                     field_manager=FIELD_MANAGER,
                     # Without it the client sends a list as a merge patch, which is no JSON object.
                     _content_type="application/json-patch+json",
+                    dry_run="All" if dry_run else None,
                 ),
                 within=self._write_within,
             )
@@ -58,7 +76,7 @@ class StatusWriter:
             if is_changed(error):
                 raise ConflictError from error
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        return _body(after)
+        return answer
 
     async def read(self, key: Key) -> Body | None:
         """Read an object; ``None`` when there is none.
@@ -76,7 +94,7 @@ class StatusWriter:
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
         return _body(body)
 
-    async def list(self, namespace: str | None, label_selector: str) -> list[Body] | None:
+    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
         """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
 
         Raises:
@@ -95,10 +113,11 @@ class StatusWriter:
             if is_gone(error) or is_not_served(error):
                 return None
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        items = _body(answer).get("items")
-        if not isinstance(items, list):
-            raise ClusterUnavailableError("The API server's answer to a LIST holds no items.")
-        return [_body(item) for item in items]
+        match answer:
+            case {"items": [*items], "metadata": {"resourceVersion": str(version)}} if version.isdecimal():
+                return Listing([_body(item) for item in items], int(version))
+            case _:
+                raise ClusterUnavailableError("The API server's answer to a LIST holds no items, or no version.")
 
 
 def _body(answer: object) -> Body:

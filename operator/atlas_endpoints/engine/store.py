@@ -4,7 +4,7 @@ It is fed by watch events and by LISTs, which may come late, twice, out of order
 decides what is news: an object never goes back in time, and only a change that can matter to a pass counts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, NamedTuple, TypeAlias
@@ -25,6 +25,18 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         """The way in which kubectl and logs write it."""
         return f"{self.namespace}/{self.name}"
+
+
+class Listing(NamedTuple):
+    """The answer to a LIST.
+
+    Attributes:
+        bodies: the objects.
+        version: the resource version at which they were like this.
+    """
+
+    bodies: Sequence[Body]
+    version: int
 
 
 class Trigger(NamedTuple):
@@ -54,11 +66,13 @@ class Comparison:
     the LIST, and what only the LIST holds may have been deleted since.
 
     Args:
-        known: key and uid of each object when the LIST began.
+        known: each object as it was known when the LIST began.
+        newest: how far the cluster was known to be by then.
     """
 
-    def __init__(self, known: Iterable[tuple[Key, str]]) -> None:
-        self._known = tuple(known)
+    def __init__(self, known: Iterable[Body], newest: int) -> None:
+        self._known = {body["metadata"]["uid"]: body for body in known}
+        self._newest = newest
         self._gone_since: set[str] = set()
 
     def gone(self, uid: str) -> None:
@@ -71,7 +85,22 @@ class Comparison:
         What the watch has brought since the LIST began is never taken for vanished, nor is what it has taken away.
         """
         present = {(key_of(body), body["metadata"]["uid"]) for body in listed}
-        return [(key, uid) for key, uid in self._known if (key, uid) not in present and uid not in self._gone_since]
+        known = ((key_of(body), uid) for uid, body in self._known.items())
+        return [(key, uid) for key, uid in known if (key, uid) not in present and uid not in self._gone_since]
+
+    @property
+    def known(self) -> list[Body]:
+        """The objects as they were known when the LIST began."""
+        return list(self._known.values())
+
+    def is_of_the_past(self, listing: Listing) -> bool:
+        """Tell whether a LIST is older than what was known when it began, as a whole or in one of its objects."""
+        return listing.version < self._newest or bool(self.older(listing.bodies))
+
+    def older(self, listed: Iterable[Body]) -> list[Body]:
+        """Give what the LIST shows in an earlier state than was known when it began."""
+        known = ((body, self._known.get(body["metadata"]["uid"])) for body in listed)
+        return [body for body, before in known if before is not None and version_of(body) < version_of(before)]
 
     def standing(self, listed: Iterable[Body]) -> list[Body]:
         """Give what the LIST holds and what has not gone since: only the past brings that back."""
@@ -89,6 +118,8 @@ class Store:
         self._watched = watched
         self._bodies: dict[Key, Body] = {}
         self._comparisons: set[Comparison] = set()
+        self.newest = 0
+        """The highest resource version that any object has come with: the cluster has been that far."""
 
     def __iter__(self) -> Iterator[Key]:
         """Go over the keys of all objects."""
@@ -114,6 +145,7 @@ class Store:
         if known is not None and _older(body, known):
             return News.STALE
         self._bodies[key] = body
+        self.newest = max(self.newest, version_of(body))
         if known is None:
             return News.CHANGED
         before, after = self.trigger(known), self.trigger(body)
@@ -132,7 +164,7 @@ class Store:
     @contextmanager
     def comparing(self) -> Iterator[Comparison]:
         """Have a LIST compared with what is known; it is to be made and answered within the context."""
-        comparison = Comparison((key, body["metadata"]["uid"]) for key, body in self._bodies.items())
+        comparison = Comparison(self._bodies.values(), self.newest)
         self._comparisons.add(comparison)
         try:
             yield comparison
@@ -170,4 +202,9 @@ def _older(body: Body, known: Body) -> bool:
     new, old = body["metadata"], known["metadata"]
     if new["uid"] == old["uid"] and new.get("generation", 0) < old.get("generation", 0):
         return True
-    return int(new["resourceVersion"]) < int(old["resourceVersion"])
+    return version_of(body) < version_of(known)
+
+
+def version_of(body: Body) -> int:
+    """Give the resource version of an object: a number, which only grows within one kind of resource."""
+    return int(body["metadata"]["resourceVersion"])
