@@ -48,6 +48,7 @@ def _connects(**fields: str) -> dict[str, str]:
 
 EDIT = [("a", A), ("a", B)]
 REVERT = [*EDIT, ("a", A)]
+CONNECT = [("a", _connects()), ("a", _connects(comment="B"))]
 REPORTED = [(name, {**spec, "driftPolicy": "Report"}) for name, spec in REVERT]
 
 WORLDS: dict[str, World] = {
@@ -67,9 +68,10 @@ WORLDS: dict[str, World] = {
     "drift is only reported, an edit and its revert, and a crash": world(
         REPORTED, settled=1, left="crash", within=SLOWLY
     ),
-    "a reservation is connected and changed, it may fail, and a call breaks": world(
-        [("a", _connects()), ("a", _connects(comment="B"))], status="RESERVED", left="Atlas fails, patience, fault"
+    "a reservation is connected and changed, and it may fail": world(
+        CONNECT, status="RESERVED", left="Atlas fails, patience"
     ),
+    "a reservation is connected, and a call breaks": world(CONNECT[:1], status="RESERVED", left="patience, fault"),
     "two endpoints of one instance, and an answer is slow": world(
         [("a", A), ("b", A), ("a", B), ("b", B)], settled=2, left="slow"
     ),
@@ -85,6 +87,9 @@ WORLDS: dict[str, World] = {
 """What ``make test`` walks."""
 
 DEEPER: dict[str, World] = {
+    "a reservation is connected and changed, it may fail, and a call breaks": world(
+        CONNECT, status="RESERVED", left="Atlas fails, patience, fault"
+    ),
     "an edit and its revert, and two calls break": world(REVERT, settled=1, left="fault, fault"),
     "an edit and its revert, a crash, and a call breaks": world(REVERT, settled=1, left="crash, fault", within=SLOWLY),
     "the same, and drift is only reported": world(REPORTED, settled=1, left="crash, fault", within=SLOWLY),
