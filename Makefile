@@ -69,11 +69,18 @@ explore: $(READY) ## walk small worlds completely, the larger ones too (an hour)
 	@PYTHONPATH=tests $(BIN)/python -m exploration --deeper "$(NAME)"
 
 .PHONY: test
-test: check control-plane ## everything: check, small worlds walked completely, the operator on a real control plane
+test: check control-plane ## everything: check, small worlds walked completely, the operator on a real control plane, and under faults
 	$(call say,small worlds walked completely)
 	@$(BIN)/pytest tests/exploration -q -n 2
 	$(call say,integration tests)
 	@$(BIN)/pytest tests/integration -q -n 2 --dist loadfile
+	$(call say,chaos tests)
+	@$(BIN)/pytest tests/chaos -q -n 2 --dist loadfile
+
+MINUTES ?= 20
+.PHONY: soak
+soak: $(READY) control-plane ## random edits under random faults for MINUTES (20), then outages of true length; prints what came of it
+	@$(BIN)/pytest tests/chaos/test_soak.py tests/chaos/test_outages.py -q -s --minutes=$(MINUTES)
 
 .PHONY: demo
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running

@@ -98,6 +98,7 @@ class Operator:
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
         )
+        connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None
         queue, store = self._core.queue, self._core.store
         metrics.watch("queue_depth", "Resources that are due and with no worker yet.", lambda: len(queue))
@@ -107,6 +108,7 @@ class Operator:
         )
         metrics.watch("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
         metrics.watch("resources", "Resources that are known.", lambda: len(store))
+        metrics.watch("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
         metrics.watch("leader", "Whether this replica leads, 1 or 0.", leadership.leads)
 
     def live(self) -> str | None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
 from atlas_endpoints import __version__, app, simulator
-from atlas_endpoints.cluster.errors import NoClusterError
+from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError
 from atlas_endpoints.settings import OperatorSettings, SimulatorSettings, unknown_variables
 from atlas_endpoints.telemetry import logs
 
@@ -70,6 +70,9 @@ def _operate(settings: OperatorSettings) -> int:
         asyncio.run(app.run(settings))
     except (NoClusterError, OSError, ValueError) as error:
         logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
+        return FAILED
+    except ClusterWentBackError as error:
+        logger.error("The operator has to be started anew: %s", error)  # noqa: TRY400  # as above
         return FAILED
     except Exception:
         logger.exception("The operator cannot go on")

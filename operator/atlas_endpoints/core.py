@@ -142,6 +142,15 @@ class Core:
         """Take in that the watch has begun to list anew."""
         self.inventory.relisted()
 
+    def reachable(self) -> None:
+        """Take in that the API server answers again after an outage.
+
+        A watch that goes on does not tell what it has missed if the cluster was restored meanwhile; and what waits to be
+        written should not wait for the end of a long backoff.
+        """
+        self.inventory.relisted()
+        self.loop.resume(self._again)
+
     async def work(self) -> None:
         """Run the workers once the store is complete, until the queue is closed."""
         await self.inventory.complete.wait()
@@ -175,6 +184,12 @@ class Core:
     def _enqueue(self, key: Key, body: Body) -> None:
         self.loop.reset(key)
         self.queue.add(key, lane=self._lane(key, body), urgent=_is_waited_for(body))
+
+    def _again(self, work: Work) -> None:
+        if isinstance(work, Instance):
+            self._schedule(work, 0)
+        elif (body := self.store.get(work)) is not None:
+            self.queue.add(work, lane=self._lane(work, body))
 
     def _bring_back(self, key: Key) -> None:
         body = self.store.get(key)

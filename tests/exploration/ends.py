@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, UpdateRejectedError
 from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.cluster.inventory import Page
 from atlas_endpoints.engine.controller import ConflictError, GoneError
+from atlas_endpoints.engine.store import Listing, key_of, version_of
 from exploration.world import resource
 
 if TYPE_CHECKING:
@@ -120,10 +121,16 @@ class Ends(httpx.AsyncBaseTransport):
         body: Body | None = await self._open(self._replica, "READ", key.name, None)
         return body
 
-    async def list(self, namespace: str | None, label_selector: str, following: str) -> Page | None:
-        """List the resources."""
-        del namespace, label_selector, following
-        return Page(await self._open(self._replica, "INVENTORY", "", None))
+    async def confirms(self, body: Body) -> bool:
+        """Tell whether a resource is at this version now."""
+        present = await self.read(key_of(body))
+        return present is not None and version_of(present) == version_of(body)
+
+    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+        """List the resources; that the answer is of the past is told by them alone."""
+        del namespace, label_selector
+        bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
+        return Listing(bodies, sys.maxsize)
 
     def passed(self, following: Next, seconds: float) -> None:
         """Nobody listens here."""

@@ -135,7 +135,7 @@ def _looks_no_more(right: Any, self: Any, *concluded: Any) -> Any:
     return outcome
 
 
-def _misses_what_vanished(right: Any, self: Any) -> list[Any]:
+def _misses_what_vanished(right: Any, self: Any, listed: Any) -> list[Any]:
     return []
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.core import Core, Work
 from atlas_endpoints.engine.store import Body, Key, key_of
 from atlas_endpoints.settings import OperatorSettings
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from atlas_endpoints.engine.outcome import Next
     from exploration.world import World
     from support.virtual_time import VirtualTimeLoop
-
-INTERVAL = 540.0
-"""Seconds between two comparisons with the API server, and between two rounds: as short as jitter makes them."""
 
 AGAIN = 5.0
 """Seconds after which a comparison that failed is made again."""
@@ -100,6 +98,7 @@ class Replica:
     Attributes:
         core: the real one.
         compare_at: when it compares its store with the API server next; ``None`` while it does.
+        works: whether it knows all as of when it came to lead, and its workers run.
         stops, stopped: whether it was asked to end; whether it has.
     """
 
@@ -116,6 +115,7 @@ class Replica:
         )
         self.core.told, self.core.begun, self.core.violations = {}, {}, run.world.violations
         self.compare_at: float | None = run.now
+        self.works = False
         self.stops = False
         self.stopped = False
 
@@ -149,7 +149,10 @@ class Run:
     @property
     def open(self) -> bool:
         """Tell whether a pass, a LIST or a comparison is under way."""
-        return bool(self.effects) or any(replica.stops for replica in self.replicas.values())
+        replicas = self.replicas.values()
+        return bool(self.effects) or any(
+            each.stops or (self.leads(each.number) and not each.works) for each in replicas
+        )
 
     def ends(self, number: int) -> Ends:
         return Ends(number, self.call, self.leads)
@@ -300,20 +303,33 @@ class Run:
         if replica.compare_at is not None:
             loop.call_at(replica.compare_at, self._compare, replica)
         if self.leads(number) and not replica.stops:
-            self._task(replica.core.work(), f"workers {number}")
+            self._task(self._work(replica), f"workers {number}")
+
+    async def _work(self, replica: Replica) -> None:
+        """Work as the real process does: from a LIST on that begins when it leads."""
+        if not replica.works:
+            refreshed = asyncio.ensure_future(replica.core.inventory.refresh())
+            if replica.compare_at is not None:
+                replica.compare_at = self.now
+                self._compare(replica)
+            await refreshed
+            replica.works = True
+        await replica.core.work()
 
     def _compare(self, replica: Replica) -> None:
-        if self.replicas.get(replica.number) is replica and replica.compare_at is not None:
+        # A timer may have been overtaken.
+        is_due = replica.compare_at is not None and replica.compare_at <= self.now
+        if is_due and self.replicas.get(replica.number) is replica:
             replica.compare_at = None
             self._task(self._comparison(replica), f"comparison {replica.number}")
 
     async def _comparison(self, replica: Replica) -> None:
-        wait = AGAIN
         try:
-            await replica.core.inventory.compare()
-            wait = INTERVAL
-        except Exception:  # noqa: BLE001, S110  # it is made again, as the real one is
-            pass
+            wait = await replica.core.inventory.compare()
+        except ClusterUnavailableError:
+            wait = AGAIN
+        if self.leads(replica.number) and not replica.works and not replica.stops:
+            wait = min(wait, 0.0 if replica.core.inventory.complete.is_set() else AGAIN)
         replica.compare_at = self.now + wait
         self._running().call_at(replica.compare_at, self._compare, replica)
 

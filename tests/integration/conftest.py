@@ -1,38 +1,52 @@
-"""The control plane that the integration tests share."""
+"""What the integration tests share: one control plane, one Atlas, and one operator that most of them use."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from control_plane import ControlPlane, provide_programs
-from control_plane.process import ServerGroup, wait_until
-from support import kstatus
-from support.atlas import Atlas, Place, place, seed
-from support.observed import Recorder
-from support.operator_process import OperatorProcess
-from support.rbac import service_account
 from support.resources import Resources
+from support.running import (  # fixtures and a hook become this folder's by their names
+    ROOT,
+    atlas,
+    control_plane,
+    crd,
+    group,
+    make_namespace,
+    namespace,
+    observing,
+    own_place,
+    places,
+    pytest_collection_finish,
+    start_operator,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from control_plane import ControlPlane
+    from support.atlas import Atlas
     from support.fixtures import MakeNamespace, RunOperator
+    from support.operator_process import OperatorProcess
 
+__all__ = [
+    "atlas",
+    "control_plane",
+    "crd",
+    "group",
+    "make_namespace",
+    "namespace",
+    "own_place",
+    "places",
+    "pytest_collection_finish",
+    "start_operator",
+]
 
 pytest.register_assert_rewrite("integration.bad_input", "support.scenes")  # they hold assertions of tests
 
-ROOT = Path(__file__).parents[2]
-CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
-
 OBSERVED = ROOT / ".cache" / "observed-objects.jsonl"
 """Every distinct object that operators of the last run have written, one JSON a line."""
-
-PLACES = 200
-"""Projects in the shared Atlas: more than there are tests."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -41,142 +55,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         OBSERVED.unlink(missing_ok=True)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the control plane before the first test that needs it.
-
-    A cold build takes minutes: longer than a test may, and too long to say nothing. Here no test's clock runs yet, and
-    with pytest's capture off, the progress is seen.
-    """
-    if session.config.option.collectonly or not any("control_plane" in _fixtures_of(item) for item in session.items):
-        return
-    capture: Any = session.config.pluginmanager.getplugin("capturemanager")  # its class is private to pytest
-    with capture.global_and_fixture_disabled():
-        provide_programs()
-
-
-def _fixtures_of(item: pytest.Item) -> list[str]:
-    return item.fixturenames if isinstance(item, pytest.Function) else []
-
-
-@pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """The run's control plane (each xdist worker's own), with an audit log of all requests."""
-    with ControlPlane(
-        provide_programs(), directory=tmp_path_factory.mktemp("control-plane"), audit_log=True
-    ) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """A fresh namespace for the module's tests."""
-    name = _create_namespace(control_plane, labels=None)
-    yield name
-    _delete_namespaces(control_plane, [name])
-
-
-@pytest.fixture
-def make_namespace(control_plane: ControlPlane) -> Iterator[MakeNamespace]:
-    """A maker of namespaces for one test."""
-    names: list[str] = []
-
-    def make(labels: Mapping[str, str] | None = None) -> str:
-        names.append(_create_namespace(control_plane, labels))
-        return names[-1]
-
-    yield make
-    _delete_namespaces(control_plane, names)
-
-
-def _create_namespace(control_plane: ControlPlane, labels: Mapping[str, str] | None) -> str:
-    metadata = {"generateName": "test-", "labels": dict(labels or {})}
-    manifest = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    created = control_plane.kubectl("create", "--filename=-", "--output=jsonpath={.metadata.name}", stdin=manifest)
-    return created.stdout
-
-
-def _delete_namespaces(control_plane: ControlPlane, names: list[str]) -> None:
-    if names:
-        control_plane.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *names)
-
-
-@pytest.fixture(scope="session")
-def crd(control_plane: ControlPlane) -> str:
-    """The CRD, installed and established; its name."""
-    name = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={CRD}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", name)
-    wait_until(
-        # Unlike other commands, this one asks afresh and does not believe what kubectl remembers.
-        lambda: "serverlessprivateendpoints" in control_plane.kubectl("api-resources", "--categories=atlas").stdout,
-        "the API server to serve the kind",
-        timeout=30,
-    )
-    with control_plane.client() as client:
-        # For a moment it answers 429, "storage is (re)initializing".
-        path = "/apis/atlas-endpoints.dev/v1alpha1/serverlessprivateendpoints"
-        wait_until(lambda: client.get(path).is_success, "the API server to list the kind", timeout=30)
-    return name
-
-
-@pytest.fixture(scope="session")
-def group() -> Iterator[ServerGroup]:
-    """What ends all processes of the run, however it ends."""
-    group = ServerGroup(detached=False)
-    yield group
-    group.close()
-
-
-@pytest.fixture(scope="session")
-def atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
-    """The simulated Atlas that most tests share; each test has places of its own in it."""
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(PLACES))
-    yield atlas
-    atlas.close()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def observed_objects(request: pytest.FixtureRequest) -> Iterator[None]:
     """Check every status that the whole run writes, and leave each in ``.cache`` for other checkers."""
-    if not any("crd" in _fixtures_of(item) for item in request.session.items):
+    with observing(request, OBSERVED):
         yield
-        return
-    request.getfixturevalue("crd")
-    recorder = Recorder(request.getfixturevalue("control_plane"))
-    yield
-    recorder.stop()
-    # Without this label no operator serves a resource: its status was written by the test of the CRD.
-    bodies = [body for body in recorder.distinct() if "world" in body["metadata"].get("labels", {})]
-    OBSERVED.parent.mkdir(exist_ok=True)
-    with OBSERVED.open("a") as lines:
-        lines.write("".join(json.dumps(body) + "\n" for body in bodies))
-    wrong = [f"{problem}: {json.dumps(body['status'])}" for body in bodies for problem in kstatus.problems(body)]
-    assert not wrong, "\n".join(wrong[:20])
-
-
-@pytest.fixture(scope="session")
-def start_operator(
-    control_plane: ControlPlane, crd: str, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunOperator]:
-    """A starter of operators that serve the resources with one label only."""
-    started: list[OperatorProcess] = []
-
-    def start(*, label: str, atlas: Atlas, namespace: str, **settings: Any) -> OperatorProcess:
-        control_plane.kubectl("apply", "--filename=-", stdin=service_account(namespace, f"operator-{label}"))
-        operator = OperatorProcess.start(
-            group,
-            tmp_path_factory.mktemp(f"operator-{label}"),
-            kubeconfig=control_plane.kubeconfig_for(namespace, f"operator-{label}"),
-            atlas_url=atlas.url,
-            label_selector=f"world={label}",
-            **settings,
-        )
-        started.append(operator)
-        return operator
-
-    yield start
-    for operator in started:
-        operator.server.stop(kill=True)
 
 
 @pytest.fixture(scope="session")
@@ -196,15 +79,3 @@ def resources(
     resources.secret()
     yield resources
     resources.close()
-
-
-@pytest.fixture(scope="session")
-def places() -> Iterator[Place]:
-    """All places of the shared Atlas, one by one."""
-    return (place(number) for number in range(PLACES))
-
-
-@pytest.fixture(name="place")
-def own_place(places: Iterator[Place]) -> Place:
-    """A place in the shared Atlas that no other test uses, with one endpoint that is RESERVED."""
-    return next(places)

@@ -121,6 +121,15 @@ class Atlas:
             if each["path"].endswith(place.endpoint)
         ]
 
+    def endpoints(self) -> list[dict[str, Any]]:
+        """All endpoints as Atlas has them."""
+        projects = self._http.get("state").raise_for_status().json()["projects"]
+        return [each for project in projects for instance in project["instances"] for each in instance["endpoints"]]
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that were posted, with how often each has happened."""
+        return list(self._http.get("faults").raise_for_status().json())
+
     def endpoint(self, place: Place) -> dict[str, Any]:
         """The endpoint as Atlas has it."""
         for project in self._http.get("state").raise_for_status().json()["projects"]:

@@ -82,6 +82,10 @@ class Resources:
         """Read all resources."""
         return list(_json(self._http.get(self._path()))["items"])
 
+    def version(self) -> int:
+        """Give the highest resource version among all resources, which any write to one of them raises."""
+        return max(int(body["metadata"]["resourceVersion"]) for body in self.all())
+
     def delete(self, name: str) -> None:
         """Delete a resource."""
         self._http.delete(self._path(name)).raise_for_status()

@@ -11,7 +11,7 @@ from typing import TypeVar
 import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError
 
 T = TypeVar("T")
 
@@ -36,9 +36,9 @@ async def call(request: Awaitable[T], *, within: float = TIMEOUT) -> T:
     except ApiException as error:
         if error.status is not None and 400 <= error.status < 500 and error.status != 429:  # noqa: PLR2004  # HTTP's classes
             raise
-        raise ClusterUnavailableError(f"The API server answered {error.status} {error.reason}.") from error
+        raise ClusterUnreachableError(f"The API server answered {error.status} {error.reason}.") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise ClusterUnavailableError(f"The API server cannot be reached: {type(error).__name__}.") from error
+        raise ClusterUnreachableError(f"The API server cannot be reached: {type(error).__name__}.") from error
     except ValueError:
         # No JSON, or not the object that was asked for. Not chained: pydantic's errors quote what they were given.
         raise ClusterUnavailableError("The answer of the API server is not what was asked for.") from None

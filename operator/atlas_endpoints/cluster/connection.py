@@ -1,6 +1,8 @@
 """One way to the API server, shared by kopf and by our own calls: address, TLS and a token that stays current."""
 
+import asyncio
 import logging
+import math
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -15,13 +17,20 @@ from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import incluster_config
 from typing_extensions import override
 
+from atlas_endpoints.cluster.answers import Answer, Forbearance
 from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
+from atlas_endpoints.cluster.reachability import Reachability
 
 logger = logging.getLogger(__name__)
 
 RELOAD_POD, RELOAD_KUBECONFIG = 60.0, 300.0
 """Seconds after which the ServiceAccount's token, or a kubeconfig, is read again: tokens in them (or behind them) expire.
 The kubelet renews a token long before; a kubeconfig may start a program to get one."""
+
+RELOAD_REFUSED = 1.0
+"""Seconds after which it is read again when the token was refused: it may have been replaced."""
+
+UNAUTHORIZED, TOO_MANY, UNAVAILABLE = 401, 429, 500
 
 CONNECTIONS = 30
 """For each client; without a bound, a burst of events opens a connection for every object."""
@@ -36,18 +45,33 @@ Load: TypeAlias = Callable[[client.Configuration], Awaitable[None]]
 class Connection:
     """The API server as the process is allowed to use it. Make it with ``open``; end it with ``close``.
 
+    Args:
+        configuration: of the client.
+        reload: reads it again.
+        namespace: where this process is at home: the Pod's own, or the one of the kubeconfig's context.
+
     Attributes:
         api: for the Lease; nothing holds its writes back, and no burst of other calls gets in its way.
-        namespace: where this process is at home: the Pod's own, or the one of the kubeconfig's context.
+        namespace: as given.
+        reachability: hears of every call.
     """
 
-    def __init__(self, configuration: client.Configuration, *, namespace: str = "default") -> None:
+    def __init__(
+        self, configuration: client.Configuration, reload: "Reload | None" = None, *, namespace: str = "default"
+    ) -> None:
         self._configuration = configuration
+        self._reload = reload
+        self.reachability = Reachability(time.monotonic)
+        self._forbearance = Forbearance(time.monotonic)
         configuration.connection_pool_maxsize = CONNECTIONS
         configuration.proxy = configuration.proxy or _proxy_from_environment(configuration.host)
-        # Else aiohttp asks the environment for the proxy in a thread, and reads ~/.netrc, for each call: that takes longer
-        # than to send it. What a .netrc holds for the host is none of the API server's business either.
-        configuration.client_session_kwargs = {"trust_env": False}
+        # Read by its REST client, though it is not among the configuration's documented fields.
+        configuration.client_session_kwargs = {
+            "middlewares": [self._authorize, self._listen],
+            # Else aiohttp asks the environment for the proxy in a thread, and reads ~/.netrc, for each call: that takes
+            # longer than to send it. What a .netrc holds for the host is none of the API server's business either.
+            "trust_env": False,
+        }
         self.api = client.ApiClient(configuration)
         self.namespace = namespace
         self._fenced: list[client.ApiClient] = []
@@ -75,8 +99,9 @@ class Connection:
                     "The Kubernetes API is not known: this is no Pod with a ServiceAccount, and the kubeconfig (the variable"
                     f" KUBECONFIG, else ~/.kube/config) is of no use: {error}"
                 ) from error
-        _Reload(load, seconds, time.monotonic).attach(configuration)
-        return cls(configuration, namespace=namespace)
+        reload = Reload(load, seconds, time.monotonic)
+        reload.attach(configuration)
+        return cls(configuration, reload, namespace=namespace)
 
     @property
     def server(self) -> str:
@@ -102,7 +127,8 @@ class Connection:
         tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls),
-            middlewares=[self._authorize],
+            middlewares=[self._forbearance, self._authorize, self._listen],
+            response_class=Answer,
             proxy=self._configuration.proxy,
             trust_env=False,  # as for our own
         )
@@ -120,13 +146,40 @@ class Connection:
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        """Make a call with the token that is current, and once more if it is refused and there is another by now."""
+        token = await self._send_token(request)
+        response = await handler(request)
+        if response.status != UNAUTHORIZED or self._reload is None:
+            return response
+        self._reload.refused()
+        if await self._send_token(request) == token:
+            return response
+        response.release()
+        return await handler(request)
+
+    async def _send_token(self, request: aiohttp.ClientRequest) -> str | None:
+        token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
         if token:
             request.headers["Authorization"] = token
         if request.session.closed:
             # By kopf, for the 401 of a call beside this one. In these words it understands, and logs in anew.
             raise RuntimeError("Session is closed")
-        return await handler(request)
+        return token
+
+    async def _listen(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Make a call, and take notice of whether it is answered."""
+        try:
+            response = await handler(request)
+        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # the last is how timeouts come
+            self.reachability.failed("timeout" if isinstance(error, asyncio.CancelledError) else type(error).__name__)
+            raise
+        if response.status >= UNAVAILABLE or response.status == TOO_MANY:
+            self.reachability.failed(f"HTTP {response.status}")
+        else:
+            self.reachability.answered()
+        return response
 
 
 class _FencedClient(RESTClientObject):
@@ -145,7 +198,7 @@ class _FencedClient(RESTClientObject):
     def _create_pool_manager(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=self._create_connector(),
-            middlewares=[self._hold_back],
+            middlewares=[*self.configuration.client_session_kwargs["middlewares"], self._hold_back],
             trust_env=False,  # as for the others
             read_bufsize=LONGEST_LINE,
         )
@@ -153,12 +206,13 @@ class _FencedClient(RESTClientObject):
     async def _hold_back(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        if request.method != "GET" and not self._fence():
+        is_trial = "dryRun" in request.url.query  # it changes nothing, whoever leads
+        if request.method != "GET" and not is_trial and not self._fence():
             raise NotLeaderError("The write was held back: this replica does not lead (any more).")
         return await handler(request)
 
 
-class _Reload:
+class Reload:
     """Reads a configuration again from time to time, before a call that needs its token.
 
     Args:
@@ -176,6 +230,11 @@ class _Reload:
     def attach(self, configuration: client.Configuration) -> None:
         """Have the client ask before each call."""
         configuration.refresh_api_key_hook = self  # type: ignore[assignment]  # typed as None, documented as a function
+
+    def refused(self) -> None:
+        """Take in that the token was refused: it is read again before the next call, unless that was done just now."""
+        if self._monotonic() >= self._read + RELOAD_REFUSED:
+            self._read = -math.inf
 
     async def __call__(self, configuration: client.Configuration) -> None:
         """Read again, if it is time; what cannot be read now is tried again later, and the old token serves meanwhile."""

@@ -11,6 +11,16 @@ class ClusterUnavailableError(TemporaryError):
     """The API server could not be reached, or did not answer as it should; heals by itself."""
 
 
+class ClusterUnreachableError(ClusterUnavailableError):
+    """It did not answer, or said that it cannot serve; ``cluster.reachability`` tells people, once for all calls."""
+
+    told_elsewhere = True
+
+
+class ClusterWentBackError(Exception):
+    """The cluster's data are older than what was known of them, as after a restore. Only a fresh memory can go on."""
+
+
 class SecretProblemError(Exception):
     """A Secret cannot be had.
 

@@ -10,11 +10,10 @@ from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.exchange import exchange
-from atlas_endpoints.cluster.inventory import Page
 from atlas_endpoints.cluster.objects import lean
 from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, told
 from atlas_endpoints.engine.controller import ConflictError, GoneError
-from atlas_endpoints.engine.store import Body, Key
+from atlas_endpoints.engine.store import Body, Key, Listing
 
 PAGE = 500
 """Objects that are listed at a time: to read so many takes about 10 ms, during which nothing else happens."""
@@ -37,6 +36,23 @@ class StatusWriter:
 
         A JSON patch tests uid and resourceVersion in the same breath. (A merge patch would write to a namesake.)
         """
+        return lean(_body(await self._patch(body, status)))
+
+    async def confirms(self, body: Body) -> bool:
+        """Tell whether an object is at this very version now, by a write that changes nothing.
+
+        A read may be answered from the past; a write that tests a version cannot be.
+
+        Raises:
+            ClusterUnavailableError: that could not be found out.
+        """
+        try:
+            await self._patch(body, body.get("status", {}), dry_run=True)
+        except (GoneError, ConflictError):
+            return False
+        return True
+
+    async def _patch(self, body: Body, status: Mapping[str, Any], *, dry_run: bool = False) -> object:
         metadata = body["metadata"]
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
@@ -44,12 +60,12 @@ class StatusWriter:
             {"op": "add", "path": "/status", "value": status},
         ]
         try:
-            after = await call(
+            answer: object = await call(
                 exchange(
                     self._api,
                     "PATCH",
                     (*_path(metadata["namespace"], metadata["name"]), "status"),
-                    query={"fieldManager": FIELD_MANAGER},
+                    query={"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})},
                     body=patch,
                     content_type="application/json-patch+json",
                 ),
@@ -61,7 +77,7 @@ class StatusWriter:
             if is_changed(error):
                 raise ConflictError from error
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        return lean(_body(after))
+        return answer
 
     async def read(self, key: Key) -> Body | None:
         """Read an object; ``None`` when there is none.
@@ -77,24 +93,41 @@ class StatusWriter:
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
         return lean(_body(body))
 
-    async def list(self, namespace: str | None, label_selector: str, following: str) -> Page | None:
-        """List the objects of one namespace, or of all, a page at a time; see ``cluster.inventory.Reader``.
+    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+        """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
+
+        They are read page by page, since all at once they would hold everybody else up; all pages show the same moment.
 
         Raises:
-            ClusterUnavailableError: they could not be read, or the LIST was begun too long ago to be continued (410).
+            ClusterUnavailableError: they could not be read, or not all of them before their moment was forgotten (410).
         """
+        bodies: list[Body] = []
+        following = ""
+        while True:
+            page = await self._page(namespace, label_selector, following)
+            match page:
+                case None:
+                    return None
+                case {"items": [*items], "metadata": {"resourceVersion": str(version)} as metadata} if (
+                    version.isdecimal()
+                ):
+                    bodies += [lean(_body(item)) for item in items]
+                    following = metadata.get("continue") or ""
+                case _:
+                    raise ClusterUnavailableError("The API server's answer to a LIST holds no items, or no version.")
+            if not following:
+                return Listing(bodies, int(version))
+
+    async def _page(self, namespace: str | None, label_selector: str, following: str) -> Body | None:
+        """Give a page of a LIST: the first, or the one that another one has told of."""
         wanted = {"limit": str(PAGE), "labelSelector": label_selector, "continue": following}
         query = {name: value for name, value in wanted.items() if value}
         try:
-            answer = _body(await call(exchange(self._api, "GET", _path(namespace), query=query)))
+            return _body(await call(exchange(self._api, "GET", _path(namespace), query=query)))
         except ApiException as error:
             if is_gone(error) or is_not_served(error):
                 return None
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        items, metadata = answer.get("items"), answer.get("metadata")
-        if not isinstance(items, list) or not isinstance(metadata, dict):
-            raise ClusterUnavailableError("The API server's answer to a LIST holds no items.")
-        return Page([lean(_body(item)) for item in items], metadata.get("continue") or "")
 
 
 def _path(namespace: str | None, *name: str) -> tuple[str, ...]:

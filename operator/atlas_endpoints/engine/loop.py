@@ -45,6 +45,7 @@ class Loop(Generic[K]):
         self._workers = workers
         self._random = random
         self._failures: dict[K, int] = {}
+        self._held_up: set[K] = set()
         self._started: dict[K, float] = {}
 
     async def work(self) -> None:
@@ -60,7 +61,19 @@ class Loop(Generic[K]):
     def forget(self, key: K) -> None:
         """Drop a key that is gone: what was asked for it and its failures; a pass over it that is running finishes."""
         self._queue.forget(key)
+        self._held_up.discard(key)
         self._failures.pop(key, None)
+
+    def resume(self, again: Callable[[K], None]) -> None:
+        """Have tried again at once what failed for want of something that is there again, as if it had never failed.
+
+        Args:
+            again: asks for a pass over a key.
+        """
+        held_up, self._held_up = self._held_up, set()
+        for key in held_up:
+            self.reset(key)
+            again(key)
 
     def longest_pass(self) -> float:
         """Tell for how many seconds the oldest running pass has been running; 0 when none is."""
@@ -74,11 +87,13 @@ class Loop(Generic[K]):
             finally:
                 del self._started[key]
             self._queue.done(key, delay=self._delay(key, following))
-            if key not in self._queue:
-                self._failures.pop(key, None)  # it was forgotten while it ran
+            if key not in self._queue:  # it was forgotten while it ran
+                self._failures.pop(key, None)
+                self._held_up.discard(key)
 
     async def _pass(self, key: K) -> Next:
         """Run a pass, whatever happens in it."""
+        self._held_up.discard(key)
         try:
             return await self._run(key)
         except asyncio.CancelledError:
@@ -89,7 +104,10 @@ class Loop(Generic[K]):
             # the worker without a word, with the key in its hands for ever.
             logger.exception("A pass waited for what was cancelled; it will be tried again", extra={"key": str(key)})
         except TemporaryError as error:
-            logger.warning("A pass failed; it will be tried again: %s", error, extra={"key": str(key)})
+            self._held_up.add(key)
+            is_news = key not in self._failures and not error.told_elsewhere
+            level = logging.WARNING if is_news else logging.DEBUG
+            logger.log(level, "A pass failed; it will be tried again: %s", error, extra={"key": str(key)})
         except Exception:
             logger.exception("A pass failed; it will be tried again", extra={"key": str(key)})
         return Retry()

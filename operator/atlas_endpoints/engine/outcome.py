@@ -37,5 +37,11 @@ Next: TypeAlias = Rest | Again | Retry
 class TemporaryError(Exception):
     """A pass could not be finished for a reason that is expected to pass, such as an API server that is away.
 
-    It is retried like any other error, and logged in one line, since a traceback would tell nothing.
+    It is retried like any other error, and logged in one line, since a traceback would tell nothing: when a key begins to fail,
+    and not at each try.
+
+    Attributes:
+        told_elsewhere: whether people hear of it already, so that a line for each key would only be noise.
     """
+
+    told_elsewhere: bool = False

@@ -27,6 +27,18 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+class Listing(NamedTuple):
+    """The answer to a LIST.
+
+    Attributes:
+        bodies: the objects.
+        version: the resource version at which they were like this.
+    """
+
+    bodies: Sequence[Body]
+    version: int
+
+
 class Trigger(NamedTuple):
     """The part of an object whose change makes a pass due; labels, foreign annotations and status are not in it."""
 
@@ -54,32 +66,45 @@ class Comparison:
     the LIST, and what only the LIST holds may have been deleted since.
 
     Args:
-        known: key and uid of each object when the LIST began.
+        known: each object as it was known when the LIST began.
+        newest: how far the cluster was known to be by then.
     """
 
-    def __init__(self, known: Iterable[tuple[Key, str]]) -> None:
-        self._known = tuple(known)
-        self._present: set[tuple[Key, str]] = set()
+    def __init__(self, known: Iterable[Body], newest: int) -> None:
+        self._known = {body["metadata"]["uid"]: body for body in known}
+        self._newest = newest
         self._gone_since: set[str] = set()
 
     def gone(self, uid: str) -> None:
         """Take in that an object was deleted while the LIST was under way."""
         self._gone_since.add(uid)
 
-    def standing(self, listed: Sequence[Body]) -> list[Body]:
-        """Take in a page of the LIST, and give what has not gone since: only the past brings that back."""
-        self._present.update((key_of(body), body["metadata"]["uid"]) for body in listed)
-        return [body for body in listed if body["metadata"]["uid"] not in self._gone_since]
+    def vanished(self, listed: Iterable[Body]) -> list[tuple[Key, str]]:
+        """Tell which objects are known though the LIST does not hold them: their deletion came as no event.
 
-    def vanished(self) -> list[tuple[Key, str]]:
-        """Tell, when all pages were taken in, which objects are known though the LIST does not hold them.
-
-        Their deletion came as no event. What the watch has brought since the LIST began is never taken for vanished, nor is
-        what it has taken away.
+        What the watch has brought since the LIST began is never taken for vanished, nor is what it has taken away.
         """
-        return [
-            (key, uid) for key, uid in self._known if (key, uid) not in self._present and uid not in self._gone_since
-        ]
+        present = {(key_of(body), body["metadata"]["uid"]) for body in listed}
+        known = ((key_of(body), uid) for uid, body in self._known.items())
+        return [(key, uid) for key, uid in known if (key, uid) not in present and uid not in self._gone_since]
+
+    @property
+    def known(self) -> list[Body]:
+        """The objects as they were known when the LIST began."""
+        return list(self._known.values())
+
+    def is_of_the_past(self, listing: Listing) -> bool:
+        """Tell whether a LIST is older than what was known when it began, as a whole or in one of its objects."""
+        return listing.version < self._newest or bool(self.older(listing.bodies))
+
+    def older(self, listed: Iterable[Body]) -> list[Body]:
+        """Give what the LIST shows in an earlier state than was known when it began."""
+        known = ((body, self._known.get(body["metadata"]["uid"])) for body in listed)
+        return [body for body, before in known if before is not None and version_of(body) < version_of(before)]
+
+    def standing(self, listed: Iterable[Body]) -> list[Body]:
+        """Give what the LIST holds and what has not gone since: only the past brings that back."""
+        return [body for body in listed if body["metadata"]["uid"] not in self._gone_since]
 
 
 class Store:
@@ -93,6 +118,8 @@ class Store:
         self._watched = watched
         self._bodies: dict[Key, Body] = {}
         self._comparisons: set[Comparison] = set()
+        self.newest = 0
+        """The highest resource version that any object has come with: the cluster has been that far."""
 
     def __iter__(self) -> Iterator[Key]:
         """Go over the keys of all objects."""
@@ -121,6 +148,7 @@ class Store:
             # What watch, LIST and writes bring again is not kept in its place: who knows it by identity need not look anew.
             return News.NOISE
         self._bodies[key] = body
+        self.newest = max(self.newest, version_of(body))
         if known is None:
             return News.CHANGED
         before, after = self.trigger(known), self.trigger(body)
@@ -139,7 +167,7 @@ class Store:
     @contextmanager
     def comparing(self) -> Iterator[Comparison]:
         """Have a LIST compared with what is known; it is to be made and answered within the context."""
-        comparison = Comparison((key, body["metadata"]["uid"]) for key, body in self._bodies.items())
+        comparison = Comparison(self._bodies.values(), self.newest)
         self._comparisons.add(comparison)
         try:
             yield comparison
@@ -167,12 +195,6 @@ def key_of(body: Body) -> Key:
     return Key(metadata["namespace"], metadata["name"])
 
 
-def _same(body: Body, known: Body) -> bool:
-    """Tell whether a body is the very state of an object that is known."""
-    new, old = body["metadata"], known["metadata"]
-    return bool(new["uid"] == old["uid"] and new["resourceVersion"] == old["resourceVersion"])
-
-
 def _older(body: Body, known: Body) -> bool:
     """Tell whether a body is an earlier state of an object, or of its name, as a stale API server may send it.
 
@@ -183,4 +205,14 @@ def _older(body: Body, known: Body) -> bool:
     new, old = body["metadata"], known["metadata"]
     if new["uid"] == old["uid"] and new.get("generation", 0) < old.get("generation", 0):
         return True
-    return int(new["resourceVersion"]) < int(old["resourceVersion"])
+    return version_of(body) < version_of(known)
+
+
+def _same(body: Body, known: Body) -> bool:
+    """Tell whether a body is the very state of an object that is known."""
+    return bool(body["metadata"]["uid"] == known["metadata"]["uid"]) and version_of(body) == version_of(known)
+
+
+def version_of(body: Body) -> int:
+    """Give the resource version of an object: a number, which only grows within one kind of resource."""
+    return int(body["metadata"]["resourceVersion"])

@@ -24,21 +24,24 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
     else:
         handler.setFormatter(_TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # kopf tells of each event at INFO, and while the API server is away of each try at ERROR: of these, the first will do.
+    # kopf tells of each event at INFO, and of each try of a request at ERROR. That the API server is away is told by
+    # ``cluster.reachability``, once; that something is forbidden is worth a line.
     own = logging.getLevelNamesMapping()[level]
     logging.getLogger("kopf").setLevel(own if level == "DEBUG" else max(own, logging.WARNING))
     if level != "DEBUG":
-        handler.addFilter(_first_try)
+        handler.addFilter(_is_worth_a_line)
     for noisy in ("httpx", "httpcore", "aiohttp.access", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _first_try(record: logging.LogRecord) -> bool:
-    """Leave out what kopf says of every further try of a request."""
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Leave out what kopf says of tries that fail, but for the first of what it may not do."""
     if not record.name.startswith("kopf"):
         return True
     message = record.getMessage()
-    return not message.startswith("Request attempt #") or message.startswith("Request attempt #1 ")
+    if not message.startswith("Request attempt #"):
+        return True
+    return message.startswith("Request attempt #1 ") and "APIForbiddenError" in message
 
 
 class _TextFormatter(logging.Formatter):

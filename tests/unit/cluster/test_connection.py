@@ -1,20 +1,24 @@
 """The way to the API server: where it is, and a token that stays current."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import aiohttp
 import pytest
 import yaml
 from kubernetes.aio import client
 from kubernetes.aio.config import incluster_config, kube_config
 
 from atlas_endpoints.cluster import connection as module
-from atlas_endpoints.cluster.connection import CONNECTIONS, RELOAD_KUBECONFIG, RELOAD_POD, Connection
+from atlas_endpoints.cluster.connection import CONNECTIONS, RELOAD_KUBECONFIG, RELOAD_POD, RELOAD_REFUSED, Connection
 from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
 from atlas_endpoints.cluster.writer import StatusWriter
-from unit.cluster.api_server import ApiServer, serving
+from unit.cluster.api_server import RESET, Answer, ApiServer, serving, status_of
+
+REFUSED = Answer(401, status_of(401, "Unauthorized", "Unauthorized"))
 
 
 @pytest.fixture
@@ -218,10 +222,93 @@ class TestTokens:
         assert await current_token(connection) == "bearer two"
         await connection.close()
 
+    @pytest.mark.parametrize("ask", [ask, ask_as_kopf], ids=["we", "kopf"])
+    async def test_a_token_that_is_refused_is_read_again_at_once(
+        self, server: ApiServer, tmp_path: Path, clock: SimpleNamespace, ask: Callable[[Connection], Awaitable[None]]
+    ) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+        connection = await Connection.open()
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "two")
+        clock.now += RELOAD_REFUSED
+        server.answers.append(REFUSED)
+
+        await ask(connection)
+
+        assert tokens(server) == ["Bearer one", "Bearer two"]
+        await connection.close()
+
+    async def test_a_token_that_stays_refused_is_sent_once_for_each_call(
+        self, server: ApiServer, tmp_path: Path, clock: SimpleNamespace
+    ) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+        connection = await Connection.open()
+        for _ in range(3):
+            clock.now += RELOAD_REFUSED
+            server.answers.append(REFUSED)
+            with pytest.raises(client.ApiException, match="401"):
+                await ask(connection)
+        assert tokens(server) == ["Bearer one"] * 3
+        await connection.close()
+
+    async def test_while_tokens_are_refused_the_kubeconfig_is_not_read_all_the_time(
+        self, server: ApiServer, tmp_path: Path, clock: SimpleNamespace
+    ) -> None:
+        """It may start a program."""
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+        connection = await Connection.open()
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "two")
+        clock.now += RELOAD_REFUSED / 2
+        server.answers.append(REFUSED)
+        with pytest.raises(client.ApiException, match="401"):
+            await ask(connection)
+        assert tokens(server) == ["Bearer one"]
+        await connection.close()
+
     async def test_without_a_token_none_is_sent(self, server: ApiServer) -> None:
         connection = Connection(client.Configuration(host=server.url))
         await ask_as_kopf(connection)
         assert tokens(server) == [None]
+        await connection.close()
+
+
+class TestReachability:
+    @pytest.mark.parametrize("ask", [ask, ask_as_kopf], ids=["we", "kopf"])
+    @pytest.mark.parametrize("answer", [RESET, Answer(503), Answer(429)], ids=["broken", "503", "429"])
+    async def test_every_call_tells_whether_the_server_answers(
+        self,
+        server: ApiServer,
+        clock: SimpleNamespace,
+        caplog: pytest.LogCaptureFixture,
+        answer: Answer,
+        ask: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        connection = Connection(client.Configuration(host=server.url))
+        returned: list[float] = []
+        connection.reachability.returned = lambda: returned.append(clock.now)
+        with caplog.at_level(logging.INFO, logger="atlas_endpoints"):
+            for _ in range(4):
+                server.answers.extend([answer] * 2)  # aiohttp itself sends a GET again whose connection breaks
+                with suppress(client.ApiException, aiohttp.ClientError):
+                    await ask(connection)
+                server.answers.clear()
+                clock.now += 2
+            await ask(connection)
+        assert caplog.text.count("has not answered") == 1
+        assert caplog.text.count("answers again") == 1
+        assert returned == [clock.now]
+        await connection.close()
+
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    async def test_a_refusal_is_an_answer(
+        self, server: ApiServer, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture, status: int
+    ) -> None:
+        connection = Connection(client.Configuration(host=server.url))
+        for _ in range(4):
+            server.answers.append(Answer(status))
+            with pytest.raises(client.ApiException):
+                await ask(connection)
+            clock.now += 2
+        assert "has not answered" not in caplog.text
         await connection.close()
 
 
@@ -260,11 +347,31 @@ class TestFence:
             leads[0] = False
 
         connection.api.configuration.api_key["BearerToken"] = "Bearer one"
-        module._Reload(load, 0.0, lambda: 0.0).attach(connection.api.configuration)
+        module.Reload(load, 0.0, lambda: 0.0).attach(connection.api.configuration)
         writer = StatusWriter(connection.fenced(lambda: leads[0]))
         with pytest.raises(NotLeaderError):
             await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
         assert server.requests == []
+
+    async def test_a_trial_that_changes_nothing_is_not_held_back(
+        self, server: ApiServer, connection: Connection
+    ) -> None:
+        """A standby, too, has to find out whether the cluster went back."""
+        assert await StatusWriter(connection.fenced(lambda: False)).confirms(server.put("shop", "db"))
+
+    async def test_the_fence_is_asked_again_before_a_write_is_sent_with_another_token(
+        self, server: ApiServer, tmp_path: Path, clock: SimpleNamespace
+    ) -> None:
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+        connection = await Connection.open()
+        write_kubeconfig(tmp_path / "kubeconfig", server.url, "two")
+        clock.now += RELOAD_REFUSED
+        server.answers.append(REFUSED)
+        leads = iter([True, False])
+        with pytest.raises(NotLeaderError):
+            await StatusWriter(connection.fenced(lambda: next(leads))).write(server.put("shop", "db"), {})
+        assert tokens(server) == ["Bearer one"]
+        await connection.close()
 
     async def test_the_lease_itself_is_written_without_it(self, server: ApiServer, connection: Connection) -> None:
         connection.fenced(lambda: False)

@@ -1,12 +1,16 @@
 """What keeps the store complete, whatever the watch has missed: on an API server in memory, on virtual time."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from random import Random
 
-from atlas_endpoints.cluster.inventory import NOT_SERVED, PATIENCE, SETTLE, Inventory
+import pytest
+
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, ClusterWentBackError
+from atlas_endpoints.cluster.inventory import DOUBT, NOT_SERVED, PATIENCE, SETTLE, Inventory
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
 from support.virtual_time import on_virtual_time
 from unit.engine.api_server import ApiServer
@@ -189,7 +193,7 @@ class TestMissedEvents:
             server.lose_events()
             await asyncio.sleep(INTERVAL * 1.1)
             assert cluster.known() == {"edited": "v2", "replaced": "v2", "new": "v2"}
-            assert cluster.gone_objects == ["uid-1"], "of the other one its namesake tells"
+            assert cluster.gone_objects == ["uid-1", "uid-2"]
 
     @on_virtual_time
     async def test_comparisons_do_not_fall_into_step(self) -> None:
@@ -233,52 +237,6 @@ class TestMissedEvents:
             server.apply("a", "v2")
             await cluster.inventory.complete.wait()
             assert cluster.known() == {"a": "v2"}
-            assert not cluster.gone_objects
-
-
-class TestPages:
-    @on_virtual_time
-    async def test_all_pages_together_tell_what_is_there(self) -> None:
-        cluster = Cluster()
-        cluster.server.page = 2
-        keys = [cluster.server.apply(name, "v1") for name in "abcde"]
-        async with keeping(cluster) as server:
-            await cluster.inventory.complete.wait()
-            assert set(cluster.known()) == set("abcde")
-            server.watch_lags = True
-            server.delete(keys[0])
-            server.apply("e", "v2")
-            server.lose_events()
-            await asyncio.sleep(INTERVAL * 1.1)
-            assert cluster.known() == {"b": "v1", "c": "v1", "d": "v1", "e": "v2"}
-            assert cluster.gone_objects == ["uid-1"]
-
-    @on_virtual_time
-    async def test_what_is_deleted_between_two_pages_stays_away(self) -> None:
-        cluster = Cluster()
-        cluster.server.page = 1
-        cluster.server.latency = 1.0
-        first, _, last = (cluster.server.apply(name, "v1") for name in "abc")
-        async with keeping(cluster) as server:
-            await asyncio.sleep(2.7)  # the last page is on its way
-            server.delete(first)
-            server.delete(last)
-            await cluster.inventory.complete.wait()
-            assert set(cluster.known()) == {"b"}
-
-    @on_virtual_time
-    async def test_a_list_that_cannot_be_continued_begins_anew_and_takes_nothing_for_gone(self) -> None:
-        cluster = Cluster()
-        cluster.server.page = 2
-        for name in "abcde":
-            cluster.server.apply(name, "v1")
-        cluster.server.expired = 1
-        async with keeping(cluster) as server:
-            await asyncio.sleep(0.1)
-            assert not cluster.inventory.complete.is_set()
-            await asyncio.wait_for(cluster.inventory.complete.wait(), 5)
-            assert len(server.lists) == 2
-            assert set(cluster.known()) == set("abcde")
             assert not cluster.gone_objects
 
 
@@ -420,3 +378,167 @@ class TestKindNotServed:
             server.lose_events()
             await asyncio.sleep(NOT_SERVED)
             assert cluster.known() == {"b": "v1"}
+
+
+class TestWhatIsTold:
+    @on_virtual_time
+    async def test_a_kind_that_is_not_served_is_told_once_each_time(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            for _ in range(2):
+                server.served = False
+                await asyncio.sleep(INTERVAL * 2)
+                server.served = True
+                await asyncio.sleep(INTERVAL * 2)
+        assert caplog.text.count("install the CRD") == 2
+
+    @pytest.mark.parametrize(
+        ("error", "lines"),
+        [
+            (ClusterUnavailableError("The API server refused: 403 Forbidden"), 2),
+            (ClusterUnreachableError("The API server cannot be reached: ClientConnectorError."), 0),
+        ],
+        ids=["a refusal is told when it begins", "an outage is told elsewhere"],
+    )
+    @on_virtual_time
+    async def test_failures_are_told(
+        self, error: ClusterUnavailableError, lines: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            for _ in range(2):
+                server.fails = error
+                await asyncio.sleep(INTERVAL * 2)
+                server.fails = None
+                await asyncio.sleep(INTERVAL * 2)
+        assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == lines
+
+
+class TestThePast:
+    @on_virtual_time
+    async def test_a_list_of_the_past_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster()
+        deleted = cluster.server.apply("deleted", "v1")
+        cluster.server.apply("edited", "v1")
+        past = cluster.server.remember()
+        cluster.server.delete(deleted)
+        cluster.server.apply("edited", "v2")
+        cluster.server.apply("new", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.past = past
+            await asyncio.sleep(INTERVAL * 3)
+            assert cluster.known() == {"edited": "v2", "new": "v1"}
+            assert not cluster.gone_objects
+            assert caplog.text.count("an earlier state") == 1
+            server.past = None
+            server.watch_lags = True
+            server.apply("edited", "v3")
+            await asyncio.sleep(DOUBT)
+            assert cluster.known() == {"edited": "v3", "new": "v1"}
+
+    @on_virtual_time
+    async def test_one_list_of_the_past_is_no_reason_to_ask_further(self) -> None:
+        cluster = Cluster()
+        past = cluster.server.remember()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.past = past
+            await next_list(server)
+            server.past = None
+            await asyncio.sleep(INTERVAL)
+            assert cluster.known() == {"a": "v1"}
+
+    @on_virtual_time
+    async def test_who_waits_for_a_fresh_list_is_not_content_with_one_of_the_past(self) -> None:
+        cluster = Cluster()
+        past = cluster.server.remember()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.past = past
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(cluster.inventory.refresh(), INTERVAL)
+            server.past = None
+            await asyncio.wait_for(cluster.inventory.refresh(), 1)
+
+    @pytest.mark.parametrize(
+        "names",
+        [("known",), (), ("known", "other")],
+        ids=["what is known was at an earlier version", "nothing was there then", "something has not changed since"],
+    )
+    @on_virtual_time
+    async def test_a_cluster_that_went_back_ends_the_process(self, names: tuple[str, ...]) -> None:
+        cluster = Cluster()
+        for name in names:
+            cluster.server.apply(name, "v1")
+        backup = cluster.server.remember()
+        for value in ("v2", "v3"):
+            cluster.server.apply("known", value)
+        keeper = asyncio.create_task(cluster.inventory.keep())
+        await cluster.inventory.complete.wait()
+        cluster.server.restore(backup)
+        cluster.inventory.relisted()
+
+        with pytest.raises(ClusterWentBackError, match="restored from a backup"):
+            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
+
+    @on_virtual_time
+    async def test_a_server_that_is_away_after_it_went_back_is_waited_for(self) -> None:
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        backup = cluster.server.remember()
+        cluster.server.apply("a", "v2")
+        keeper = asyncio.create_task(cluster.inventory.keep())
+        await cluster.inventory.complete.wait()
+        cluster.server.restore(backup)
+        cluster.inventory.relisted()
+        await next_list(cluster.server)
+        cluster.server.down = True
+        await asyncio.sleep(INTERVAL)
+        assert not keeper.done()
+        cluster.server.down = False
+
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, PATIENCE + DOUBT)
+
+    @on_virtual_time
+    async def test_an_edit_after_the_restore_is_proof_as_well(self) -> None:
+        """One of the objects is at another version than the LIST had; the others still tell."""
+        cluster = Cluster()
+        for name in ("a", "b"):
+            cluster.server.apply(name, "v1")
+        backup = cluster.server.remember()
+        for name in ("a", "b"):
+            for value in ("v2", "v3", "v4", "v5"):
+                cluster.server.apply(name, value)
+        cluster.server.latency = 1.0
+        keeper = asyncio.create_task(cluster.inventory.keep())
+        await cluster.inventory.complete.wait()
+        cluster.server.watch_lags = True
+        cluster.server.restore(backup)
+        cluster.inventory.relisted()
+        await next_list(cluster.server)
+        await next_list(cluster.server)
+        await asyncio.sleep(0.9)
+        cluster.server.apply("a", "after the restore")
+
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, 5)
+
+    @on_virtual_time
+    async def test_a_cluster_that_went_back_and_has_counted_on_since_ends_the_process(self) -> None:
+        """Its versions are those of all kinds of objects, so they soon overtake what we knew."""
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        backup = cluster.server.remember()
+        cluster.server.apply("a", "v2")
+        keeper = asyncio.create_task(cluster.inventory.keep())
+        await cluster.inventory.complete.wait()
+        cluster.server.restore(backup)
+        cluster.server.version += 1000
+        cluster.inventory.relisted()
+
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)

@@ -7,10 +7,9 @@ import pytest
 
 from atlas_endpoints.cluster import writer
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.cluster.inventory import Page
 from atlas_endpoints.cluster.writer import StatusWriter
 from atlas_endpoints.engine.controller import ConflictError, GoneError
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.engine.store import Key, Listing
 from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, serving, status_of
 
 STATUS = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}
@@ -174,50 +173,69 @@ class TestReading:
 class TestListing:
     async def test_all_namespaces(self, world: World) -> None:
         bodies = [world.server.put("shop", "db"), world.server.put("warehouse", "db")]
-        assert await world.writer.list(None, "", "") == Page(bodies)
+        assert await world.writer.list(None, "") == Listing(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
         assert world.server.calls == [f"GET {RESOURCES}/serverlessprivateendpoints"]
 
     async def test_one_namespace_with_a_selector(self, world: World) -> None:
         bodies = [world.server.put("shop", "db")]
-        world.server.put("warehouse", "db")
-        assert await world.writer.list("shop", "team=blue", "") == Page(bodies)
+        last = world.server.put("warehouse", "db")
+        listing = await world.writer.list("shop", "team=blue")
+        assert listing == Listing(bodies, int(last["metadata"]["resourceVersion"]))
         (request,) = world.server.requests
         assert request.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
         assert request.query["labelSelector"] == "team=blue"
 
     async def test_many_come_page_by_page(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "PAGE", 2)
-        bodies = [world.server.put("shop", f"db-{number}") for number in range(3)]
-        first = await world.writer.list(None, "", "")
-        assert first is not None
-        assert first.items == bodies[:2]
-        assert await world.writer.list(None, "", first.following) == Page(bodies[2:])
+        bodies = [world.server.put("shop", f"db-{number}") for number in range(5)]
+        assert await world.writer.list("shop", "team=blue") == Listing(
+            bodies, int(bodies[-1]["metadata"]["resourceVersion"])
+        )
+        assert [request.query.get("continue") for request in world.server.requests] == [None, "2", "4"]
+        assert {request.query["labelSelector"] for request in world.server.requests} == {"team=blue"}
+
+    async def test_a_list_that_cannot_be_continued_is_no_list(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writer, "PAGE", 1)
+        bodies = [world.server.put("shop", f"db-{number}") for number in range(2)]
+        first = {"items": bodies[:1], "metadata": {"resourceVersion": "12", "continue": "1"}}
+        expired = status_of(410, "Expired", "The provided continue parameter is too old")
+        world.server.answers.extend([Answer(200, first), Answer(410, expired)])
+        with pytest.raises(ClusterUnavailableError, match="410"):
+            await world.writer.list(None, "")
+        listing = await world.writer.list(None, "")
+        assert listing is not None
+        assert listing.bodies == bodies, "and the next one begins anew"
 
     async def test_who_has_written_what_is_left_out(self, world: World) -> None:
         body = world.server.put("shop", "db")
         world.server.resources[DB]["metadata"]["managedFields"] = [{"manager": "kubectl"}]
-        assert await world.writer.list(None, "", "") == Page([body])
+        listing = await world.writer.list(None, "")
+        assert listing is not None
+        assert listing.bodies == [body]
         assert await world.writer.read(DB) == body
 
     async def test_an_api_server_that_does_not_know_our_kind_is_told_apart_from_an_empty_one(
         self, world: World
     ) -> None:
-        assert await world.writer.list(None, "", "") == Page([])
+        assert await world.writer.list(None, "") == Listing([], 10)
         world.server.serves_the_kind = False
-        assert await world.writer.list(None, "", "") is None
+        assert await world.writer.list(None, "") is None
         world.server.answers.append(Answer(404, status_of(404, "NotFound", "could not find the requested resource")))
-        assert await world.writer.list(None, "", "") is None
+        assert await world.writer.list(None, "") is None
 
     @pytest.mark.parametrize(
         "answer",
         [
             Answer(403, status_of(403, "Forbidden", "list is forbidden")),
-            Answer(410, status_of(410, "Expired", "The provided continue parameter is too old")),
             Answer(404, "<html>", "text/html"),
             Answer(500, "", "text/plain"),
             Answer(200, {"kind": "Status"}),
+            Answer(200, {"items": ["a word"], "metadata": {"resourceVersion": "10"}}),
+            Answer(200, "null"),
             Answer(200, {"items": []}),
-            Answer(200, {"items": ["a word"], "metadata": {}}),
+            Answer(200, {"items": [], "metadata": {"resourceVersion": "ten"}}),
             Answer(200, []),
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
@@ -225,4 +243,30 @@ class TestListing:
     async def test_anything_else_is_no_list(self, world: World, answer: Answer) -> None:
         world.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
-            await world.writer.list(None, "", "")
+            await world.writer.list(None, "")
+
+
+class TestConfirming:
+    async def test_the_present_version_is_confirmed_and_nothing_is_written(self, world: World) -> None:
+        body = world.server.put("shop", "db", comment="one")
+        assert await world.writer.confirms(body)
+        (request,) = world.server.requests
+        assert (request.method, request.query["dryRun"]) == ("PATCH", "All")
+        assert request.body[:2] == [
+            {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]},
+        ]
+        assert request.body[2]["value"] == body["status"]
+
+    async def test_a_former_version_and_a_former_object_are_not(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        world.server.touch("shop", "db")
+        assert not await world.writer.confirms(body)
+        del world.server.resources[DB]
+        assert not await world.writer.confirms(body)
+
+    async def test_without_an_answer_nobody_knows(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        world.server.answers.append(RESET)
+        with pytest.raises(ClusterUnavailableError):
+            await world.writer.confirms(body)

@@ -7,9 +7,8 @@ from copy import deepcopy
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.cluster.inventory import Page
 from atlas_endpoints.engine.controller import ConflictError, GoneError
-from atlas_endpoints.engine.store import Body, Key
+from atlas_endpoints.engine.store import Body, Key, Listing
 
 NAMESPACE = "default"
 NEVER_SEEN = {"observedGeneration": -1}
@@ -27,18 +26,18 @@ class ApiServer:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.latency = 0.0
         self.down = False
+        self.fails: Exception | None = None
+        """What calls fail with."""
         self.loses_answers = False
         self.served = True
-        self.page = 1000
-        """Objects of a LIST at a time."""
-        self.expired = 0
-        """How many of the next continuations of a LIST come too late."""
         self.watch: Callable[[str, Body], None] = lambda _type, _body: None
         self.writes: list[tuple[str, Mapping[str, Any]]] = []
         self.refused = 0
         self.lists: list[float] = []
         self.list_began = asyncio.Event()
-        self._versions = itertools.count(100)
+        self.version = 99
+        self.past: tuple[int, dict[Key, dict[str, Any]]] | None = None
+        """What a LIST is answered from, if not from what there is."""
         self._uids = itertools.count(1)
         self._lag = False
         self._events: list[tuple[str, Body]] = []
@@ -122,35 +121,50 @@ class ApiServer:
         await self._answer()
         return present
 
-    async def list(self, namespace: str | None, label_selector: str, following: str) -> Page | None:
-        if not following:
-            self.lists.append(asyncio.get_running_loop().time())
-        elif self.expired:
-            self.expired -= 1
-            raise ClusterUnavailableError(
-                "The API server refused: 410 Gone: The provided continue parameter is too old"
-            )
+    async def confirms(self, body: Body) -> bool:
+        await self._arrive()
+        metadata = body["metadata"]
+        present = self.objects.get(Key(metadata["namespace"], metadata["name"]))
+        await self._answer()
+        return present is not None and all(
+            present["metadata"][name] == metadata[name] for name in ("uid", "resourceVersion")
+        )
+
+    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+        self.lists.append(asyncio.get_running_loop().time())
         self.list_began.set()
         await self._arrive()
+        version, objects = self.past if self.past is not None else (self.version, self.objects)
         selected: list[Body] = [
             deepcopy(body)
-            for key, body in self.objects.items()
+            for key, body in objects.items()
             if namespace in {None, key.namespace}
             and (not label_selector or label_selector.split("=")[1] in body["metadata"]["labels"].values())
         ]
         served = self.served
         await self._answer()
-        begin = int(following or 0)
-        end = begin + self.page
-        return Page(selected[begin:end], str(end) if end < len(selected) else "") if served else None
+        return Listing(selected, version) if served else None
+
+    # What becomes of the data.
+
+    def remember(self) -> tuple[int, dict[Key, dict[str, Any]]]:
+        """Give a copy of all there is, as a backup or as a cache that lags behind."""
+        return self.version, deepcopy(self.objects)
+
+    def restore(self, backup: tuple[int, dict[Key, dict[str, Any]]]) -> None:
+        """Go back to an earlier state; versions go on from there, and no event tells of it."""
+        self.version, self.objects = backup[0], deepcopy(backup[1])
 
     def _changed(self, type_: str, body: dict[str, Any]) -> None:
-        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.version += 1
+        body["metadata"]["resourceVersion"] = str(self.version)
         self._events.append((type_, deepcopy(body)))
         self.watch_lags = self._lag
 
     async def _arrive(self) -> None:
         await asyncio.sleep(self.latency / 2)
+        if self.fails is not None:
+            raise self.fails
         if self.down:
             raise ClusterUnavailableError("The API server cannot be reached.")
 

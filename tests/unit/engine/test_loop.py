@@ -1,6 +1,7 @@
 """What the workers make of passes that rest, wait, fail, hang or are cancelled, on virtual time."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -283,6 +284,47 @@ class TestForgetting:
             assert not work.loop._failures
 
 
+class TestResuming:
+    async def test_what_was_held_up_is_tried_again_at_once_and_nothing_else(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes |= {
+                "held up": fails(TemporaryError("away")),
+                "failing": answers(Retry()),
+                "well": answers(Rest()),
+            }
+            for key in work.passes:
+                work.queue.add(key)
+            await asyncio.sleep(100)
+            before = {key: len(began) for key, began in work.began.items()}
+            work.loop.resume(work.queue.add)
+            await asyncio.sleep(0.1)
+            after = {key: len(began) - before[key] for key, began in work.began.items()}
+            assert after == {"held up": 1, "failing": 0, "well": 0}
+            await asyncio.sleep(4)
+            assert work.gaps("held up")[-2:] == [1, 2], "its backoff begins anew"
+
+    async def test_what_went_well_since_is_not_resumed(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(TemporaryError("away"))
+            work.queue.add("a")
+            await asyncio.sleep(0.5)
+            work.passes["a"] = answers(Rest())
+            await asyncio.sleep(10)
+            again: list[str] = []
+            work.loop.resume(again.append)
+            assert again == []
+
+    async def test_what_is_gone_is_not_resumed(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(TemporaryError("away"))
+            work.queue.add("a")
+            await asyncio.sleep(0.5)
+            work.loop.forget("a")
+            again: list[str] = []
+            work.loop.resume(again.append)
+            assert again == []
+
+
 class TestWhatTheLogSays:
     @pytest.mark.parametrize(
         ("error", "traceback"),
@@ -301,3 +343,30 @@ class TestWhatTheLogSays:
         record = caplog.records[0]
         assert (record.exc_info is not None) == traceback
         assert str(error) in caplog.text
+
+    async def test_a_key_that_goes_on_failing_is_told_once(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """And anew when it fails after it went well."""
+        async with working(clock) as work:
+            for _ in range(2):
+                work.passes["a"] = fails(TemporaryError("the API server refuses"))
+                work.queue.add("a")
+                await asyncio.sleep(100)
+                work.passes["a"] = answers(Rest())
+                await asyncio.sleep(100)
+        assert len(work.began["a"]) > 10
+        assert caplog.text.count("the API server refuses") == 2
+
+    async def test_what_people_hear_of_elsewhere_is_not_told_for_each_key(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        error = TemporaryError("the API server is away")
+        error.told_elsewhere = True
+        async with working(clock) as work:
+            work.passes["a"] = fails(error)
+            work.queue.add("a")
+            await asyncio.sleep(10)
+            work.loop.forget("a")
+        assert len(work.began["a"]) > 2
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

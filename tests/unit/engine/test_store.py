@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.engine.store import Body, Key, News, Store, key_of
+from atlas_endpoints.engine.store import Body, Key, Listing, News, Store, key_of
 
 KEY = Key("default", "a")
 WATCHED = "example.dev/force"
@@ -120,6 +120,16 @@ def test_the_newest_stands_in_whatever_order_its_history_arrives(order: Sequence
     assert store.get(KEY) == history[-1]
 
 
+def test_how_far_the_cluster_has_been_is_never_forgotten(store: Store) -> None:
+    assert store.newest == 0
+    store.put(body(version=10))
+    store.put(body(version=12))
+    store.put(body(version=11))
+    store.remove(KEY, "first")
+    store.put(body(uid="second", version=9))
+    assert store.newest == 12
+
+
 class TestRemoving:
     def test_what_was_removed_is_unknown(self, store: Store) -> None:
         store.put(FIRST)
@@ -154,6 +164,7 @@ def named(name: str, *, uid: str, version: int = 10) -> Body:
 A, B, C = (named(name, uid=f"uid of {name}") for name in "abc")
 A_AGAIN = named("a", uid="another uid", version=20)
 MODIFIED_A = named("a", uid="uid of a", version=11)
+BEFORE_A, FORMER_A = named("a", uid="uid of a", version=9), named("a", uid="uid before a", version=5)
 
 
 class Meanwhile:
@@ -220,9 +231,8 @@ def test_what_a_list_tells(store: Store, row: Compared) -> None:
         store.put(each)
     with store.comparing() as comparison:
         row.meanwhile(store)
-    standing = [each for page in (row.listed[:1], row.listed[1:]) for each in comparison.standing(page)]
-    assert standing == row.standing
-    assert comparison.vanished() == [(key_of(each), each["metadata"]["uid"]) for each in row.gone]
+    assert comparison.vanished(row.listed) == [(key_of(each), each["metadata"]["uid"]) for each in row.gone]
+    assert comparison.standing(row.listed) == row.standing
 
 
 def test_the_same_state_again_leaves_the_object_that_is_known(store: Store) -> None:
@@ -236,6 +246,25 @@ def test_what_comes_and_goes_while_a_list_is_under_way_is_not_brought_back_by_it
         store.put(A)
         store.remove(key_of(A), "uid of a")
     assert comparison.standing([A, B]) == [B]
+
+
+LISTINGS: dict[str, tuple[Listing, list[Body]]] = {
+    "as new as what is known": (Listing([A, B], 10), []),
+    "newer": (Listing([A, MODIFIED_A], 12), []),
+    "older as a whole, though no object shows it": (Listing([], 9), []),
+    "newer as a whole, with an object as it was before": (Listing([BEFORE_A, B], 12), [BEFORE_A]),
+    "with a namesake of former times, whose version does not tell": (Listing([FORMER_A], 12), []),
+}
+
+
+@pytest.mark.parametrize(("listing", "older"), LISTINGS.values(), ids=LISTINGS)
+def test_a_list(store: Store, listing: Listing, older: list[Body]) -> None:
+    for each in (A, B):
+        store.put(each)
+    with store.comparing() as comparison:
+        store.put(named("a", uid="uid of a", version=20))  # what comes meanwhile may well be newer
+    assert comparison.older(listing.bodies) == older
+    assert comparison.is_of_the_past(listing) == (bool(older) or listing.version < 10)
 
 
 def test_one_comparison_does_not_know_what_had_gone_before_it(store: Store) -> None:

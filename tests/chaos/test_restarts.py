@@ -1,0 +1,181 @@
+"""The operator killed and stopped, and the API server and etcd restarted under it, once with the data of yesterday."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chaos.proxy import Proxy
+from control_plane import ControlPlane, provide_programs
+from control_plane.process import wait_until
+from support.atlas import CLOUD_ENDPOINT
+from support.operator_process import OperatorProcess
+from support.rbac import service_account
+from support.resources import Resources
+from support.running import install
+
+if TYPE_CHECKING:
+    from chaos.at_once import AtOnce, Tale
+    from chaos.ground import Ground
+    from chaos.scale import Scale
+
+LABEL = "restarts"
+
+
+@pytest.fixture(scope="module")
+def operator(ground: Ground) -> OperatorProcess:
+    """An operator with the interval that it has by default, which is no help here."""
+    return ground.start(LABEL)
+
+
+@pytest.fixture(scope="module")
+def resources(ground: Ground) -> Resources:
+    return ground.resources(LABEL)
+
+
+def _killed_again_and_again_it_sends_what_came_last(ground: Ground, _: Scale) -> None:
+    resources, place = ground.resources("killed"), ground.place()
+    ground.atlas.connect(place, "0")
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="0"))
+    for number in range(3):
+        operator = ground.start("killed", wait=number == 2)
+        resources.edit("orders", comment=str(number))
+        time.sleep(0.4 * number)
+        operator.stop(kill=True)
+
+    operator = ground.start("killed")
+    resources.wait_ready("orders")
+
+    assert ground.atlas.endpoint(place)["comment"] == "2"
+    sent = [each["comment"] for each in ground.atlas.patches(place)]
+    assert len(sent) == len(set(sent)), "Atlas was told twice"
+    operator.stop()
+
+
+def _etcd_restored_from_a_backup(ground: Ground, _: Scale) -> None:
+    """Its versions go back, so all news would look old: the operator ends and says why, and a fresh one does what is right."""
+    with TemporaryDirectory() as folder, ControlPlane(provide_programs()) as control_plane:
+        install(control_plane)
+        with Proxy(control_plane.url, ca=control_plane.ca) as api:
+            _restore(ground, control_plane, api, Path(folder))
+
+
+def _restore(ground: Ground, control_plane: ControlPlane, api: Proxy, folder: Path) -> None:
+    control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", "operator"))
+    kubeconfig = api.kubeconfig(control_plane.kubeconfig_for("default", "operator"), folder / "kubeconfig")
+
+    def start() -> OperatorProcess:
+        return OperatorProcess.start(ground.group, folder, kubeconfig=kubeconfig, atlas_url=ground.atlas.url)
+
+    place = ground.place()
+    ground.atlas.connect(place, "one")
+    resources = Resources(control_plane, "default", {})
+    resources.secret()
+    operator = start()
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    resources.wait_ready("orders")
+    data, backup = control_plane.directory / "etcd", folder / "backup"
+    control_plane.stop_etcd(kill=True)
+    shutil.copytree(data, backup)
+    control_plane.start_etcd()
+    for comment in ("two", "three"):
+        resources.edit("orders", comment=comment)
+        resources.wait_ready("orders")
+
+    api.refuse()
+    control_plane.stop_apiserver(kill=True)
+    control_plane.stop_etcd(kill=True)
+    shutil.rmtree(data)
+    shutil.copytree(backup, data)
+    control_plane.start_etcd()
+    control_plane.start_apiserver()
+    time.sleep(4)  # an outage that people are told of
+    api.listen()
+
+    assert operator.server.process.wait(40) == 1
+    assert "has to be started anew: The cluster's data are older" in operator.log
+    assert "Traceback" not in operator.log
+    assert [each["comment"] for each in ground.atlas.patches(place)] == ["two", "three"]
+    fresh = start()
+    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "one", "what was restored in Atlas", timeout=20)
+    resources.wait_ready("orders")
+    resources.edit("orders", comment="four")
+    resources.wait_ready("orders")
+    assert ground.atlas.endpoint(place)["comment"] == "four"
+    fresh.stop()
+    resources.close()
+
+
+KILLED, RESTORED = "killed again and again", "etcd restored from a backup"
+TALES: dict[str, Tale] = {
+    KILLED: _killed_again_and_again_it_sends_what_came_last,
+    RESTORED: _etcd_restored_from_a_backup,  # on a control plane of its own, while the other tests go on
+}
+
+
+@pytest.mark.parametrize("tale", [KILLED])
+def test_the_operator(tale: str, at_once: AtOnce) -> None:
+    at_once.outcome(tale)
+
+
+def test_stopped_in_the_middle_of_a_call_and_continued(
+    ground: Ground, operator: OperatorProcess, resources: Resources
+) -> None:
+    """As a host does that sleeps: the world goes on, and the operator has seen nothing of it."""
+    here, other = ground.place(), ground.place()
+    for name, place in (("here", here), ("other", other)):
+        ground.atlas.connect(place, "one")
+        resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+        resources.wait_ready(name)
+    known = operator.metric("atlas_endpoints_resources")
+    ground.atlas.fail(here, method="PATCH", delay=1, times=1)
+    resources.edit("here", comment="two")
+    wait_until(lambda: bool(ground.atlas.requests(here, "PATCH")), "the PATCH", timeout=10)
+
+    operator.server.process.send_signal(signal.SIGSTOP)
+    resources.edit("here", comment="three")
+    resources.delete("other")
+    time.sleep(4)
+    operator.server.process.send_signal(signal.SIGCONT)
+
+    resources.wait_ready("here", timeout=20)
+    assert ground.atlas.patches(here) == [{"comment": "two"}, {"comment": "three"}]
+    wait_until(
+        lambda: operator.metric("atlas_endpoints_resources") == known - 1, "the deleted one to be forgotten", timeout=10
+    )
+    assert operator.get("livez").text == "ok"
+
+
+@pytest.mark.parametrize("server", ["apiserver", "etcd"])
+def test_a_restart_under_it(server: str, ground: Ground, operator: OperatorProcess, resources: Resources) -> None:
+    place = ground.place()
+    name = f"over-{server}"
+    ground.atlas.connect(place, "one")
+    resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    resources.wait_ready(name)
+    ground.atlas.fail(place, method="PATCH", delay=1, times=1)
+    resources.edit(name, comment="two")
+    wait_until(lambda: bool(ground.atlas.requests(place, "PATCH")), "the PATCH", timeout=10)
+
+    if server == "etcd":
+        ground.control_plane.restart_etcd(kill=True)
+    else:
+        ground.control_plane.restart_apiserver(kill=True)
+    resources.wait_ready(name, timeout=20)
+    resources.edit(name, comment="three")
+
+    resources.wait_ready(name, timeout=20)
+    assert ground.atlas.patches(place) == [{"comment": "two"}, {"comment": "three"}]
+    operator.server.check()
+    assert operator.get("livez").text == "ok"
+
+
+@pytest.mark.parametrize("tale", [RESTORED])
+def test_the_cluster(tale: str, at_once: AtOnce) -> None:
+    at_once.outcome(tale)
