@@ -195,8 +195,8 @@ class Operator:
     async def _first_inventory(self) -> None:
         """Wait until our own LIST is through, before kopf makes its own.
 
-        Ours comes in pages and leaves what is kept in one piece; kopf's comes at once, and what is kept of it would lie
-        scattered in the memory that it took, which then would never be given back.
+        Both at once would be in memory together, and compete for the processor until the resources are known. What kopf
+        brings afterwards is known already, and not kept.
         """
         complete = self._core.inventory.complete
         if self._settings.namespaces:

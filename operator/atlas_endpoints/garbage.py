@@ -8,7 +8,7 @@ quarter of the processor time in a burst, and 0.4 s during which nothing else ru
 import gc
 
 YOUNG = 50_000
-"""New objects after which the youngest generation is looked at, which takes about a millisecond; Python's own value is 700,
+"""New objects after which the youngest generation is looked at, which takes a millisecond or two; Python's own value is 700,
 which a single answer of an API server reaches."""
 
 OLDER = 10
