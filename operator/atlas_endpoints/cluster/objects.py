@@ -9,8 +9,8 @@ from atlas_endpoints.engine.store import Body
 def lean(body: Body) -> Body:
     """Give an object that means the same and takes less memory.
 
-    It does not tell who has written what (``managedFields``), nearly half of an object that nobody here asks for, and shares its texts with the other
-    objects: most of them stand in many.
+    It does not tell who has written what (``managedFields``), nearly half of an object that nobody here asks for, and shares
+    its texts with the other objects: most of them stand in many.
     """
     metadata = body.get("metadata")
     if isinstance(metadata, dict):
