@@ -196,7 +196,7 @@ MUTANTS = [
     ),
     Mutant(
         "memory is enough to be Ready",
-        world([("a", A), ("a", {**A, "syncInterval": "20m"})], settled=1, left="person", within=SLOWLY),
+        world([("a", A), ("a", {**A, "syncInterval": "20m"})], settled=1, left="person", within=2 * SLOWLY),
         Reconciler,
         "_converge",
         _ready_from_memory,
@@ -217,7 +217,7 @@ MUTANTS = [
     ),
     Mutant(
         "what was confirmed before stands although a later write may have undone it",
-        world(REPORTED, settled=1, left="fault, crash"),
+        world(REPORTED, settled=1, left="fault, crash", within=SLOWLY),
         conclusions,
         "lost",
         _keeps_what_was_confirmed,

@@ -16,5 +16,4 @@ def test_a_planted_bug_is_found(mutant: Mutant) -> None:
 
         assert report.violation is not None
         assert report.story is not None
-        assert report.violation.split(",")[0].split(" (")[0] in str(report)
         assert len(report.story.rows) > 2
