@@ -91,15 +91,16 @@ class Queue(Generic[K]):
             urgent = urgent or before.urgent
             if before == _Entry(lane, due, urgent):
                 return  # it keeps its place in the line
-            self._ready.discard(key)
+            self._withdraw(key)
         self._waiting[key] = _Entry(lane, due, urgent)
         if key not in self._running:  # else done() places it
             self._place(key)
 
     def forget(self, key: K) -> None:
         """Drop whatever was asked for a key; a worker that has it finishes, and what it asks for then is dropped too."""
-        if self._waiting.pop(key, None) is not None:
-            self._ready.discard(key)
+        if key in self._waiting:
+            self._withdraw(key)
+            del self._waiting[key]
         if key in self._running:
             self._running[key].forgotten = True
 
@@ -141,6 +142,11 @@ class Queue(Generic[K]):
         self._closed = True
         while self._idle:
             self._wake_one()
+
+    def _withdraw(self, key: K) -> None:
+        """Have a key stand in the line no longer, after all that is due stands there: its lane may wait on without it."""
+        self._promote()
+        self._ready.discard(key)
 
     def _place(self, key: K) -> None:
         """Have a key that is with no worker become ready when it is due."""

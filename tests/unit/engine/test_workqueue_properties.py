@@ -101,6 +101,7 @@ class QueueMachine(RuleBasedStateMachine):
     def a_key_is_forgotten(self, key: int) -> None:
         self.queue.forget(key)
         self.asked.pop(key, None)
+        self.forgive()
         if key in self.running:
             self.forgotten.add(key)
         self.settle()
@@ -142,6 +143,15 @@ class QueueMachine(RuleBasedStateMachine):
         if before is not None:
             due, urgent = min(due, before.due), urgent or before.urgent
         self.asked[key] = Asked(lane, due, urgent)
+        self.forgive()
+
+    def forgive(self) -> None:
+        """Nobody is passed over in a lane from which the last routine key that waited has been taken away."""
+        now = self.loop.time()
+        waiting = (each for key, each in self.asked.items() if key not in self.running and each.due <= now)
+        routine = {each.lane for each in waiting if not each.urgent}
+        for lane in self.routine_passed_over.keys() - routine - {"all"}:
+            self.routine_passed_over[lane] = 0
 
     def done(self, key: int, delay: float | None) -> None:
         self.queue.done(key, delay=delay)
