@@ -241,6 +241,13 @@ def test_the_same_state_again_leaves_the_object_that_is_known(store: Store) -> N
     assert store.get(key_of(A)) is A
 
 
+def test_the_same_version_with_more_in_it_takes_the_place_of_what_a_watch_had_left_out(store: Store) -> None:
+    whole = {**A, "spec": {**A.get("spec", {}), "tomorrow": "never dies"}}
+    store.put(A)
+    assert store.put(whole) is News.NOISE
+    assert store.get(key_of(A)) is whole
+
+
 def test_what_comes_and_goes_while_a_list_is_under_way_is_not_brought_back_by_it(store: Store) -> None:
     with store.comparing() as comparison:
         store.put(A)

@@ -164,7 +164,8 @@ class Reconciler:
         try:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError:
-            return False  # its own pass has said so
+            # Its own pass has said so, unless the watch had hidden what a LIST has brought up.
+            return not says(Status.parse(body.get("status")), reason=Reason.INVALID_SPEC, generation=_generation(body))
         status = resource.status
         pass_ = self._begin(resource, status, now, instance, status.resolved or Resolved())
         if seen is None:
