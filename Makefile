@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 PYTHON ?= python3
-UV_VERSION := 0.13.9
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/uv.txt)
 UV := .cache/uv-$(UV_VERSION)/bin/uv
 # The environment is the checkout's own, and TLS follows the machine's certificates (company proxies).
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -12,19 +12,21 @@ export UV_SYSTEM_CERTS := 1
 unexport VIRTUAL_ENV
 BIN := .venv/bin
 READY := .venv/.synced
+SCANNERS := .cache/scanners/.synced .cache/checkov/.synced
 CONTROL_PLANE := PYTHONPATH=tests $(BIN)/python -m control_plane
+DELIVERY := PYTHONPATH=tests $(BIN)/python -m delivery
 
 say = @if [ -t 1 ]; then printf '\033[1m==> %s\033[0m\n' "$(1)"; else echo "==> $(1)"; fi
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	$(call say,bringing uv $(UV_VERSION) into .cache)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=") if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv .cache/uv-$(UV_VERSION)
-	@.cache/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@.cache/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 
 $(READY): $(UV) pyproject.toml uv.lock
 	$(call say,installing the locked Python environment into .venv)
@@ -34,9 +36,27 @@ $(READY): $(UV) pyproject.toml uv.lock
 .PHONY: setup
 setup: $(READY) ## bring uv and the locked Python environment into .venv
 
+.cache/%/.synced: requirements/%.txt $(UV)
+	$(call say,bringing the locked $* into .cache)
+	@$(UV) venv --quiet --clear --python $(PYTHON) .cache/$*
+	@$(UV) pip sync --quiet --python .cache/$*/bin/python --require-hashes $<
+	@touch $@
+
+.PHONY: lock
+lock: $(UV) ## lock again what requirements/*.in and pyproject.toml ask for
+	@$(UV) lock
+	@for name in requirements/*.in; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command 'make lock' --output-file "$${name%.in}.txt" "$$name"; \
+	done
+
 .PHONY: control-plane
 control-plane: $(READY) ## build the Kubernetes control plane for tests into .cache (minutes when cold)
 	@$(CONTROL_PLANE) build
+
+.PHONY: delivery-programs
+delivery-programs: $(READY) ## build Helm 3 and 4, helm-docs, promtool and Argo CD's Lua for the delivery tests (minutes when cold)
+	@$(DELIVERY) build
 
 .PHONY: up
 up: $(READY) ## start a local control plane; its kubeconfig is .cache/kubeconfig
@@ -51,6 +71,15 @@ format: $(READY) ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: generate
+generate: $(READY) control-plane delivery-programs ## write the files that are built from others
+	@$(DELIVERY) generate
+
+.PHONY: record
+record: $(READY) control-plane delivery-programs ## record what the operator writes, as testdata of Argo CD's health check; then generate
+	@$(BIN)/pytest tests/delivery/test_recorded.py -q --record
+	@$(DELIVERY) generate
+
 .PHONY: check
 check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, generated files
 	$(call say,lint and format)
@@ -64,18 +93,48 @@ check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, 
 	$(call say,unit and contract tests)
 	@$(BIN)/pytest tests/unit tests/contract -q -n 2
 
+.PHONY: scanners
+scanners: $(READY) $(SCANNERS) control-plane delivery-programs ## other people's scanners over Dockerfile, manifests, workflows, YAML and shell
+	@$(BIN)/pytest tests/delivery/test_scanners.py -v
+
+# For `make image` and `make test-image`: the image's name, and another base than the Dockerfile's.
+IMAGE ?=
+BASE_IMAGE ?=
+
+.PHONY: image
+image: ## build the image with buildah, podman or docker; IMAGE= names it, BASE_IMAGE= is another base
+	@PYTHONPATH=tests $(PYTHON) -m image build --image='$(IMAGE)' --base='$(BASE_IMAGE)'
+
+.PHONY: base-image
+base-image: ## make a base image from Debian's packages, where no image registry is reached (root, buildah, debootstrap)
+	@PYTHONPATH=tests $(PYTHON) -m image base
+
+.PHONY: test-image
+test-image: $(READY) control-plane ## look into the built image and run it on a real control plane, its root file system read-only (root)
+	@$(BIN)/pytest tests/image -v --image='$(IMAGE)'
+
 .PHONY: explore
 explore: $(READY) ## walk small worlds completely, the larger ones too (an hour); NAME= picks some
 	@PYTHONPATH=tests $(BIN)/python -m exploration --deeper "$(NAME)"
 
 .PHONY: test
-test: check control-plane ## everything: check, small worlds walked completely, the operator on a real control plane, and under faults
+test: check control-plane delivery-programs $(SCANNERS) ## everything: check, small worlds walked completely, the operator on a real control plane, and under faults, its delivery
 	$(call say,small worlds walked completely)
 	@$(BIN)/pytest tests/exploration -q -n 2
+	$(call say,a thousand random histories)
+	@$(BIN)/pytest tests/histories -q -n 2
 	$(call say,integration tests)
 	@$(BIN)/pytest tests/integration -q -n 2 --dist loadfile
 	$(call say,chaos tests)
-	@$(BIN)/pytest tests/chaos -q -n 2 --dist loadfile
+	@$(BIN)/pytest tests/chaos -q -n 3 --dist loadfile # on two cores: they mostly wait
+	$(call say,delivery tests)
+	@$(BIN)/pytest tests/delivery -q -n 3 --dist loadfile # as these
+
+.PHONY: test-oldest
+test-oldest: $(READY) ## the CRD and the main job on the oldest Kubernetes that is supported, built into .cache (minutes when cold)
+	@$(CONTROL_PLANE) build-oldest
+	$(call say,on the oldest Kubernetes)
+	@KUBEBUILDER_ASSETS=.cache/control-plane-oldest $(BIN)/pytest tests/integration/test_crd.py tests/integration/test_main_job.py -q
 
 MINUTES ?= 20
 .PHONY: soak

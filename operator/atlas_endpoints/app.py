@@ -10,19 +10,21 @@ from typing import NoReturn
 from atlas_endpoints import __version__, garbage
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster import watch
+from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.election import Terms
 from atlas_endpoints.cluster.errors import LeadershipLostError
+from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.cluster.lease import Elector, new_identity
 from atlas_endpoints.cluster.lease_api import LeaseApi
+from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
+from atlas_endpoints.cluster.references_reader import ReferenceReader
 from atlas_endpoints.cluster.secrets_reader import SecretReader
-from atlas_endpoints.cluster.writer import StatusWriter
+from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import SystemClock, boottime
-from atlas_endpoints.engine.controller import Status
-from atlas_endpoints.engine.outcome import Next
-from atlas_endpoints.engine.store import Body, key_of
-from atlas_endpoints.leadership import Alone, Leadership, end
+from atlas_endpoints.leadership import Alone, Leadership, end, hand_over
+from atlas_endpoints.observer import Told
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes
 from atlas_endpoints.telemetry.metrics import Metrics
@@ -32,6 +34,9 @@ logger = logging.getLogger(__name__)
 DRAIN = 18.0
 """Seconds for what is under way at SIGTERM: longer than a call may take, shorter than the 20 s that we promise."""
 
+LAST_EVENTS = 1.0
+"""Seconds of these for the Events that wait to be written, at most: nobody is held up for them."""
+
 STUCK = 120.0
 """Seconds after which a pass counts as stuck: each of its few calls is bounded by 15 s."""
 
@@ -40,37 +45,6 @@ FIRST_INVENTORY = 5.0
 
 UNWATCHED = 60.0
 """Seconds without a watcher after which only a restart helps; kopf brings one back much sooner if it ever does."""
-
-
-class Told:
-    """What the core tells, for logs and metrics.
-
-    Args:
-        metrics: count it.
-    """
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def passed(self, following: Next, seconds: float) -> None:
-        """Count a pass."""
-        self._metrics.reconciled(following, seconds)
-
-    def written(self, body: Body, status: Status) -> None:
-        """Count a status, and log what it says."""
-        ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
-        if ready is not None:
-            self._metrics.status_written(ready["reason"])
-            logger.info(
-                "%s",
-                ready["message"],
-                extra={
-                    "resource": str(key_of(body)),
-                    "generation": status["observedGeneration"],
-                    "ready": ready["status"],
-                    "reason": ready["reason"],
-                },
-            )
 
 
 class Operator:
@@ -89,12 +63,16 @@ class Operator:
         self._leadership = leadership
         self._clock = SystemClock()
         api = connection.fenced(leadership.leads)
+        self._events = EventRecorder(api, now=self._clock.now, counted=metrics.event)
         self._core = Core(
             settings,
             client=client,
-            objects=StatusWriter(api, write_within=_terms(settings).write),
+            objects=ResourceWriter(api, write_within=_terms(settings).write, label_selector=settings.label_selector),
             secrets=SecretReader(api, self._clock.monotonic),
-            observer=Told(metrics),
+            namespaces=NamespaceReader(api, self._clock.monotonic),
+            targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
+            config_maps=ConfigMapWriter(api, write_within=_terms(settings).write),
+            observer=Told(metrics, self._events),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
         )
@@ -135,6 +113,7 @@ class Operator:
 
         Raises:
             LeadershipLostError: this replica has led and must not do so any longer.
+            SelectorRefusedError: the API server cannot read the label selector.
             Exception: kopf or the workers gave up; the process should end and be restarted.
         """
         kopf_stop = asyncio.Event()
@@ -144,14 +123,19 @@ class Operator:
         inventory = asyncio.create_task(self._keep(), name="inventory")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         sparing = asyncio.create_task(self._spare_what_stays(), name="garbage")
+        events = asyncio.create_task(self._events.run(), name="events")
+        sparing.add_done_callback(log_failure)
+        events.add_done_callback(log_failure)
         try:
             await asyncio.wait({election, watcher, inventory, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not election.done():
                 logger.info("Stopping: finishing what is under way")
+                until = self._clock.monotonic() + DRAIN
                 idle = await self._core.stop(workers, within=DRAIN)
-                await self._hand_over(election, idle=idle)
+                await self._events.close(within=max(0.0, min(LAST_EVENTS, until - self._clock.monotonic())))
+                await self._hand_over(election, idle=idle, until=until)
         finally:
-            for task in (election, inventory, workers, stopping, sparing):
+            for task in (election, inventory, workers, stopping, sparing, events):
                 task.cancel()
             kopf_stop.set()
             if not self._core.inventory.complete.is_set():
@@ -180,12 +164,13 @@ class Operator:
         await self._core.inventory.refresh()
         await self._core.work()
 
-    async def _hand_over(self, election: "asyncio.Task[NoReturn]", *, idle: bool) -> None:
+    async def _hand_over(self, election: "asyncio.Task[NoReturn]", *, idle: bool, until: float) -> None:
         """Renew no longer; and when nothing of ours may reach Atlas any more, tell the others so."""
         election.cancel()
         await asyncio.wait({election})
-        if idle and election.cancelled():
-            await self._leadership.release()
+        if idle and election.cancelled() and self._settings.leader_elect:
+            settled_in = self._core.may_arrive_for(_terms(self._settings).write)
+            await hand_over(self._leadership, settled_in=settled_in, within=until - self._clock.monotonic())
 
     async def _spare_what_stays(self) -> None:
         """Keep the garbage collector away from the resources once all are known."""
@@ -223,6 +208,7 @@ async def run(settings: OperatorSettings) -> None:
 
     Raises:
         NoClusterError: it is not known where the API server is.
+        SelectorRefusedError: the API server cannot read the label selector.
         OSError: the address of the probes is not to be had.
         ValueError: the CA file is not usable.
         Exception: the operator cannot go on; the process should be restarted.
@@ -242,6 +228,7 @@ async def run(settings: OperatorSettings) -> None:
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
             max_connections=max(64, settings.concurrency),
+            random=Random(),  # noqa: S311  # jitter
         )
         closing.push_async_callback(_close, client)
         operator = Operator(settings, connection, client, leadership, metrics)
@@ -257,6 +244,7 @@ async def run(settings: OperatorSettings) -> None:
                 "version": __version__,
                 "kubernetes": connection.server,
                 "atlas": settings.atlas_url,
+                "lease": str(_leases(settings, connection)) if settings.leader_elect else "none",
                 "probes": [f"{address[0]}:{address[1]}" for address in server.addresses],
             },
         )
@@ -272,11 +260,15 @@ def _terms(settings: OperatorSettings) -> Terms:
     return Terms(settings.lease_duration.total_seconds())
 
 
+def _leases(settings: OperatorSettings, connection: Connection) -> LeaseApi:
+    return LeaseApi(connection.api, settings.lease_namespace or connection.namespace, settings.lease_name)
+
+
 def _leadership(settings: OperatorSettings, connection: Connection) -> Leadership:
     if not settings.leader_elect:
         return Alone()
     return Elector(
-        LeaseApi(connection.api, settings.lease_namespace or connection.namespace, settings.lease_name),
+        _leases(settings, connection),
         own=new_identity(),
         terms=_terms(settings),
         clock=boottime,
@@ -290,6 +282,16 @@ async def _close(client: AtlasClient) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(5):
             await client.aclose()
+
+
+def log_failure(task: "asyncio.Task[None]") -> None:
+    """Tell of the failure of a task that nobody waits for, since the operator can do without it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error(
+            "A task has failed and the operator goes on without it, until a restart: %s",
+            task.get_name(),
+            exc_info=error,
+        )
 
 
 def _on_signals(stop: asyncio.Event) -> None:

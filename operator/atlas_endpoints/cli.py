@@ -5,15 +5,18 @@ Flags and environment variables come from the settings' own declarations, so eac
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
-from atlas_endpoints import __version__, app, simulator
-from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError
-from atlas_endpoints.settings import OperatorSettings, SimulatorSettings, unknown_variables
+from atlas_endpoints import __version__, app, check, importing, planning, simulator
+from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
+from atlas_endpoints.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.event_loop import new_event_loop
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings, unknown_variables
 from atlas_endpoints.telemetry import logs
 
 FAILED, USAGE = 1, 2
@@ -30,9 +33,13 @@ class Commands(BaseSettings):
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        cli_shortcuts={"filename": "f", "output": "o", "recursive": "R", "target": "as"},
     )
 
     run: CliSubCommand[OperatorSettings]
+    check: CliSubCommand[CheckSettings]
+    plan: CliSubCommand[PlanSettings]
+    import_: CliSubCommand[ImportSettings] = Field(alias="import")
     simulate: CliSubCommand[SimulatorSettings]
 
 
@@ -40,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments (by default the process's own) name, and return its exit code.
 
     Returns:
-        0 done; 1 failed; 2 the arguments or a setting are wrong. Who loses the leadership does not return: see
+        0 done; 1 failed; 2 the arguments or a setting are wrong; 3 a plan would change something. Who loses the leadership does not return: see
         ``leadership.LOST``.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -54,6 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         return _usage(error)
     match command:
+        case CheckSettings():
+            return _check(command)
+        case PlanSettings():
+            return _plan(command)
+        case ImportSettings():
+            return _import(command)
         case OperatorSettings():
             return _operate(command)
         case SimulatorSettings():
@@ -67,8 +80,9 @@ def _operate(settings: OperatorSettings) -> int:
     for name in unknown_variables():
         logger.warning("%s is no setting of this version and has no effect", name)
     try:
-        asyncio.run(app.run(settings))
-    except (NoClusterError, OSError, ValueError) as error:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(app.run(settings))
+    except (NoClusterError, SelectorRefusedError, OSError, ValueError) as error:
         logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
         return FAILED
     except ClusterWentBackError as error:
@@ -78,6 +92,41 @@ def _operate(settings: OperatorSettings) -> int:
         logger.exception("The operator cannot go on")
         return FAILED
     return 0
+
+
+def _check(settings: CheckSettings) -> int:
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            passed = runner.run(check.run(settings, _print))
+    except KeyboardInterrupt:
+        _say("The check was interrupted.")
+        return FAILED
+    return 0 if passed else FAILED
+
+
+def _plan(settings: PlanSettings) -> int:
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            return runner.run(planning.run(settings, _print))
+    except ValueError as error:
+        _say(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        _say("The plan was interrupted.")
+        return FAILED
+
+
+def _import(settings: ImportSettings) -> int:
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            complete = runner.run(importing.run(settings, _print, _say))
+    except (ValueError, OSError) as error:
+        _say(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        _say("The import was interrupted.")
+        return FAILED
+    return 0 if complete else FAILED
 
 
 def _simulate(settings: SimulatorSettings) -> int:
@@ -99,7 +148,13 @@ def _simulate(settings: SimulatorSettings) -> int:
 
 def _usage(error: ValidationError) -> int:
     """Name each wrong setting by its flag and by its variable, since either may hold it."""
-    prefixes: dict[str, type[BaseSettings]] = {"run": OperatorSettings, "simulate": SimulatorSettings}
+    prefixes: dict[str, type[BaseSettings]] = {
+        "run": OperatorSettings,
+        "check": CheckSettings,
+        "plan": PlanSettings,
+        "import": ImportSettings,
+        "simulate": SimulatorSettings,
+    }
     for each in error.errors(include_url=False):
         command, *names = map(str, each["loc"])
         name = names[0] if names else command
@@ -107,6 +162,15 @@ def _usage(error: ValidationError) -> int:
         variable = f" ({kind.model_config.get('env_prefix', '')}{name.upper()})" if kind and names else ""
         _say(f"--{name.replace('_', '-')}{variable}: {each['msg'].removeprefix('Value error, ')}")
     return USAGE
+
+
+def _print(line: str) -> None:
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads, such as `head`, has had enough. The exit code is for somebody else.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(line: str) -> None:

@@ -1,15 +1,17 @@
 """The operator without its ends: what it remembers, what it decides, and when.
 
-It knows the world by a few ports: who makes calls to Atlas, who reads and writes resources, who reads Secrets, and the
-time. So tests and explorations run the very wiring that runs in a cluster.
+It knows the world by a few ports: who makes calls to Atlas, who reads and writes resources, who reads Secrets,
+Namespaces and what resources refer to, and the time. So tests and explorations run the very wiring that runs in a cluster.
 """
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
@@ -18,17 +20,26 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.inventory import Inventory, Reader
 from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.controller import Controller, Status, StatusWriter
+from atlas_endpoints.engine.controller import Controller, Status, Writer
 from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
 from atlas_endpoints.engine.workqueue import Queue
-from atlas_endpoints.kinds.access import AccessResolver, SecretReader
+from atlas_endpoints.kinds.access import AccessResolver
+from atlas_endpoints.kinds.ports import NamespaceReader, SecretReader
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
-from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace, watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    CredentialsPlace,
+    asks_for_something,
+    endpoint_of,
+    watched_annotations,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.outputs import ConfigMapsPort, Outputs
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from atlas_endpoints.kinds.serverless_private_endpoint.resync import JITTER, Rounds
+from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver, TargetReader
+from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 from atlas_endpoints.settings import OperatorSettings
 
@@ -36,8 +47,8 @@ Work: TypeAlias = Key | Instance
 """What the workers work on: a resource, or the resync of an instance."""
 
 
-class Objects(StatusWriter, Reader, Protocol):
-    """Reads and writes resources; see ``cluster.writer.StatusWriter``."""
+class Objects(Writer, Reader, Protocol):
+    """Reads and writes resources; see ``cluster.writer.ResourceWriter``."""
 
 
 class Observer(Protocol):
@@ -51,6 +62,10 @@ class Observer(Protocol):
         """A status was written; ``body`` is the resource as it was before."""
         ...
 
+    def announced(self, body: Body, announcement: Announcement) -> None:
+        """Something has become of a resource that its status will not tell, since the resource goes."""
+        ...
+
 
 class Core:
     """Keeps the store complete and its resources reconciled.
@@ -60,6 +75,9 @@ class Core:
         client: makes calls to Atlas.
         objects: reads and writes resources.
         secrets: reads Secrets.
+        namespaces: reads Namespaces.
+        targets: reads what resources refer to.
+        config_maps: reads and writes ConfigMaps.
         observer: is told what goes on.
         clock: tells the time.
         random: for jitter.
@@ -72,6 +90,9 @@ class Core:
         client: Requester,
         objects: Objects,
         secrets: SecretReader,
+        namespaces: NamespaceReader,
+        targets: TargetReader,
+        config_maps: ConfigMapsPort,
         observer: Observer,
         clock: Clock,
         random: Random,
@@ -81,13 +102,12 @@ class Core:
         self._working = False
         half = max(1, settings.concurrency // 2)
         self.queue: Queue[Work] = Queue(clock, lane_limit=half)
-        self.store = Store(watched_annotations)
+        self.store = Store(watched_annotations, endpoint_of)
         throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
-        gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
+        self._gateway = gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
         self.brakes = Brakes(
             Limit.parse(settings.max_corrections),
-            # Rounds are jittered: also one that comes early shall find the window empty of what the one before it did.
-            window=settings.sync_interval.total_seconds() * (1 - JITTER),
+            window=settings.sync_interval.total_seconds(),
             monotonic=clock.monotonic,
             known=self.store.__len__,
         )
@@ -102,14 +122,29 @@ class Core:
             enqueue=self._bring_back,
         )
         self._reconciler = Reconciler(
-            AccessResolver(secrets, default=settings.default_secret, introduce=gateway.introduce),
+            AccessResolver(
+                secrets,
+                namespaces,
+                default=settings.default_secret,
+                default_for=settings.credentials_namespaces,
+                introduce=gateway.introduce,
+                check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
+                monotonic=clock.monotonic,
+            ),
+            ReferenceResolver(targets),
+            Outputs(config_maps if settings.outputs else None, clock.monotonic),
             gateway,
             self._rounds,
+            resources=self.store,
             brakes=self.brakes,
+            wake=self._wake,
             writes=settings.writes,
             clock=clock,
             defaults=Defaults(sync_interval=settings.sync_interval),
             grace=settings.stall_grace,
+            namespaces=namespaces,
+            read=objects.read,
+            announce=observer.announced,
         )
         self._controller = Controller[Outcome](
             self._reconciler, self.store, objects, enqueue=self._enqueue, written=observer.written
@@ -135,11 +170,19 @@ class Core:
             self.loop.forget(key)
 
     def deleted(self, body: Mapping[str, Any]) -> None:
-        """Take in the event of a deletion."""
-        self.gone(key_of(body), body["metadata"]["uid"])
+        """Take in the event of a deletion.
+
+        What has lost the label that we serve comes as deleted, too. If a newer state of it is known, it may have got the label
+        back; or that is the answer to a write of ours, which tells nothing of that. Until a LIST has told, it is left alone.
+        """
+        key, uid = key_of(body), body["metadata"]["uid"]
+        is_late = self.store.knows_later(body)
+        self.gone(key, uid)
+        if is_late:
+            self.inventory.relisted()
 
     def relisted(self) -> None:
-        """Take in that the watch has begun to list anew."""
+        """Take in that the watch has begun with a new LIST."""
         self.inventory.relisted()
 
     def reachable(self) -> None:
@@ -173,6 +216,14 @@ class Core:
         await asyncio.wait({workers}, timeout=within)
         return workers.done() and not workers.cancelled() and workers.exception() is None
 
+    def may_arrive_for(self, seconds: float) -> float:
+        """Tell for how many more seconds a write may still arrive at Atlas whose answer was not waited for, or was lost.
+
+        Args:
+            seconds: that a write may be on its way.
+        """
+        return max(0.0, self._gateway.doubted_at + seconds - self._clock.monotonic())
+
     async def _run(self, work: Work) -> Next:
         if isinstance(work, Instance):
             return await self._rounds.run(work)
@@ -188,28 +239,31 @@ class Core:
     def _again(self, work: Work) -> None:
         if isinstance(work, Instance):
             self._schedule(work, 0)
-        elif (body := self.store.get(work)) is not None:
-            self.queue.add(work, lane=self._lane(work, body))
+        else:
+            self._wake(work)
 
     def _bring_back(self, key: Key) -> None:
+        self._reconciler.release(key)
+        self._wake(key)
+
+    def _wake(self, key: Key) -> None:
         body = self.store.get(key)
         if body is not None:
-            self._reconciler.release(key)
             self.queue.add(key, lane=self._lane(key, body))
 
     def _schedule(self, instance: Instance, delay: float) -> None:
         self.queue.add(instance, lane=instance.credentials, delay=delay)
 
     def _lane(self, key: Key, body: Body) -> str:
-        """Tell whose share of the workers a resource uses: that of its credentials, or until they are known of its Secret."""
+        """Tell whose share of the workers a resource uses: that of its credentials, or until they are known, of what names them."""
         instance = self._rounds.instance_of(key)
         if instance is not None:
             return instance.credentials
         place = CredentialsPlace.of(body)
-        return f"{place.namespace}/{place.secret_name}" if place.secret_name is not None else ""
+        return f"{place.namespace}/{place.secret_name or ''}"
 
-    async def _still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
-        return await self._reconciler.still_uses(place, instance)
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
+        return await self._reconciler.still_uses(place, source, instance)
 
     def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
         body = self.store.get(key)
@@ -219,4 +273,4 @@ class Core:
 def _is_waited_for(body: Body) -> bool:
     """Tell a change that somebody waits for from what is merely seen for the first time, as all is after a restart."""
     observed = body.get("status", {}).get("observedGeneration")
-    return observed != body["metadata"].get("generation") or bool(watched_annotations(body))
+    return observed != body["metadata"].get("generation") or asks_for_something(body)

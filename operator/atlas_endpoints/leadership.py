@@ -66,6 +66,24 @@ class Alone:
         """Nobody waits for it."""
 
 
+async def hand_over(leadership: Leadership, *, settled_in: float, within: float) -> None:
+    """Let go when nothing that this replica sent can arrive at Atlas any more, or else have the Lease run out.
+
+    Args:
+        leadership: whose ``run`` has ended.
+        settled_in: seconds after which that is so.
+        within: seconds that there are for it.
+    """
+    if settled_in > within:
+        logger.warning(
+            "The Lease is not released, since a write whose answer was lost may still arrive at Atlas; another replica"
+            " leads when it has run out"
+        )
+        return
+    await asyncio.sleep(settled_in)
+    await leadership.release()
+
+
 def end(loss: LeadershipLostError) -> NoReturn:
     """End the process on the spot, as a crash would.
 

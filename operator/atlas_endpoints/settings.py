@@ -11,38 +11,45 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, CliExplicitFlag, NoDecode, SettingsConfigDict
 
 from atlas_endpoints.atlas.client import check_base_url
+from atlas_endpoints.engine.names import is_name, is_namespace
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Limit
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
+
+DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")
+"""Go's durations, which know no days; the library takes more than Go does."""
 
 
 def _duration(value: Any) -> Any:
     """Read a duration as Kubernetes writes it."""
     if not isinstance(value, str):
         return value
-    try:
-        return durationpy.from_str(value)
-    except durationpy.DurationError as error:
-        raise ValueError(f"{value!r} is no duration; examples are 90s, 10m and 1h30m") from error
+    if DURATION.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is no duration; examples are 90s, 10m and 1h30m")
+    return durationpy.from_str(value)
 
 
 def _names(value: Any) -> Any:
     """Read names that are separated by commas."""
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if value.strip() and not names:
+        raise ValueError("holds commas and no name; all are meant when it is empty")
+    return names
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
-SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 DEFAULT_URL = "https://cloud.mongodb.com"
 FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
-NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-OBJECT = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+CRD = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?){2,}")
 ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
 
 
-class OperatorSettings(BaseSettings):
-    """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
+class AtlasSettings(BaseSettings):
+    """How Atlas is reached."""
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_", extra="ignore", frozen=True, env_ignore_empty=True)
 
@@ -55,10 +62,34 @@ class OperatorSettings(BaseSettings):
     ca_file: Path | None = Field(
         default=None, description="Certificates to trust for Atlas instead of the system's, as PEM"
     )
+
+    @field_validator("atlas_url")
+    @classmethod
+    def _can_be_trusted(cls, value: str, info: ValidationInfo) -> str:
+        return check_base_url(value or DEFAULT_URL, allow_plain_http=info.data.get("allow_plain_http", False))
+
+
+class OperatorSettings(AtlasSettings):
+    """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
+
     namespaces: Names = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
     label_selector: str = Field(default="", description="Serve only resources with these labels")
     credentials_secret: str | None = Field(
-        default=None, description="namespace/name of the operator's own Secret, for resources that name none"
+        default=None,
+        description="namespace/name of the operator's own Secret, for resources that name none and whose namespace names none",
+    )
+    # After the Secret, which its check needs.
+    credentials_namespaces: Names = Field(
+        default=(),
+        description="Namespaces whose resources may use the operator's own Secret, separated by commas; all when empty",
+    )
+    reference_kinds: Names = Field(
+        default=("vpcendpoints.ec2.services.k8s.aws", "privateendpoints.network.azure.com"),
+        description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
+    )
+    outputs: CliExplicitFlag[bool] = Field(
+        default=False,
+        description="Whether ConfigMaps are written for resources that ask for it, with what the cloud's side needs",
     )
     sync_interval: Duration = Field(
         default=timedelta(minutes=10),
@@ -95,11 +126,6 @@ class OperatorSettings(BaseSettings):
     log_format: LogFormat = Field(default="json", description="json or text")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
-    @field_validator("atlas_url")
-    @classmethod
-    def _can_be_trusted(cls, value: str, info: ValidationInfo) -> str:
-        return check_base_url(value or DEFAULT_URL, allow_plain_http=info.data.get("allow_plain_http", False))
-
     @field_validator("sync_interval")
     @classmethod
     def _in_range(cls, value: timedelta) -> timedelta:
@@ -120,25 +146,33 @@ class OperatorSettings(BaseSettings):
     def _is_a_limit(cls, value: str) -> str:
         return str(Limit.parse(value))
 
-    @field_validator("namespaces")
+    @field_validator("namespaces", "credentials_namespaces")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            if NAMESPACE.fullmatch(name) is None:
-                raise ValueError(f"{name!r} is no name of a namespace; patterns are not supported, a label selector is")
+            if not is_namespace(name):
+                raise ValueError(f"{name!r} is no name of a namespace, and patterns are not supported")
+        return value
+
+    @field_validator("reference_kinds")
+    @classmethod
+    def _are_crds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if CRD.fullmatch(name) is None:
+                raise ValueError(f"{name!r} is no name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")
         return value
 
     @field_validator("lease_name")
     @classmethod
     def _names_a_lease(cls, value: str) -> str:
-        if OBJECT.fullmatch(value) is None:
+        if not is_name(value):
             raise ValueError(f"{value!r} is no name of an object")
         return value
 
     @field_validator("lease_namespace")
     @classmethod
     def _names_a_namespace(cls, value: str | None) -> str | None:
-        if value and NAMESPACE.fullmatch(value) is None:
+        if value and not is_namespace(value):
             raise ValueError(f"{value!r} is no name of a namespace")
         return value or None
 
@@ -153,10 +187,22 @@ class OperatorSettings(BaseSettings):
     @field_validator("credentials_secret")
     @classmethod
     def _names_a_secret(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        if SECRET_NAME.fullmatch(value) is None:
-            raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
+        return _secret(value)
+
+    @field_validator("credentials_namespaces")
+    @classmethod
+    def _restricts_a_secret(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        # If that is not valid, it is not there: then it has an error of its own.
+        if value and info.data.get("credentials_secret", "") is None:
+            raise ValueError(
+                "says who may use the operator's own Secret, and there is none: name it in CREDENTIALS_SECRET"
+            )
+        watched = info.data.get("namespaces", ())
+        if value and watched and not set(value) & set(watched):
+            raise ValueError(
+                "has none of the NAMESPACES that are watched, so that nobody could use the operator's own Secret: name some of"
+                " them, or leave it empty for all"
+            )
         return value
 
     @field_validator("http_address")
@@ -169,19 +215,75 @@ class OperatorSettings(BaseSettings):
     @property
     def default_secret(self) -> tuple[str, str] | None:
         """Namespace and name of the operator's own Secret."""
-        if self.credentials_secret is None:
-            return None
-        namespace, _, name = self.credentials_secret.partition("/")
-        return namespace, name
+        return _split(self.credentials_secret)
 
 
-def unknown_variables() -> list[str]:
+class CheckSettings(OperatorSettings):
+    """Tell whether Atlas, the credentials, their role, the projects and the instances are as the operator needs them.
+
+    It takes the settings of run, changes nothing, and ends with 0 when nothing has failed, else with 1.
+    """
+
+    project: ObjectId | None = Field(
+        default=None, description="A project to look at instead of what the resources use: 24 hexadecimal characters"
+    )
+    instance: InstanceName | None = Field(
+        default=None, validate_default=True, description="The serverless instance to look at in that project"
+    )
+    secret: str | None = Field(
+        default=None,
+        description="namespace/name of a Secret to look at, and to ask about the project with; else the operator's own",
+    )
+
+    @field_validator("instance")
+    @classmethod
+    def _goes_with_a_project(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "project" in info.data and (value is None) != (info.data["project"] is None):
+            raise ValueError("--project and --instance go together: give both, or neither")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _names_some_secret(cls, value: str | None) -> str | None:
+        return _secret(value)
+
+    @property
+    def names_a_place(self) -> bool:
+        """Whether a place is named to look at, instead of those that resources use."""
+        return self.project is not None or self.secret is not None
+
+    @property
+    def secret_to_check(self) -> tuple[str, str] | None:
+        """Namespace and name of the Secret that is named."""
+        return _split(self.secret)
+
+
+def _secret(value: str | None) -> str | None:
+    if not value:
+        return None
+    namespace, _, name = value.partition("/")
+    if not (is_namespace(namespace) and is_name(name)):
+        raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
+    return value
+
+
+def _split(secret: str | None) -> tuple[str, str] | None:
+    if secret is None:
+        return None
+    namespace, _, name = secret.partition("/")
+    return namespace, name
+
+
+def unknown_variables(kind: type[OperatorSettings] = OperatorSettings) -> list[str]:
     """Give the names in the environment that look like settings of ours and are none, such as misspelt ones.
 
     For a Service that is called like us, Kubernetes puts variables of its own into every Pod.
+
+    Args:
+        kind: the settings that are meant.
     """
     prefix = "ATLAS_ENDPOINTS_"
-    known = {f"{prefix}{name}".upper() for name in OperatorSettings.model_fields}
+    known = {f"{prefix}{name}".upper() for name in kind.model_fields}
     return sorted(
         name
         for name in os.environ

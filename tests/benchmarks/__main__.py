@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from benchmarks.rows import Row
     from benchmarks.stage import Stage
 
-RESULTS = CACHE / "benchmark" / "results"
-"""The newest run in full size of each row."""
-TRIALS = CACHE / "benchmark" / "trials"
+RESULTS = ROOT / "docs" / "benchmark"
+"""The newest run in full size of each row: what the page and the plot are made of, committed beside them."""
+TRIALS = CACHE / "benchmark"
 """The newest run of each row in another size; no document speaks of it."""
 PAGE = ROOT / "docs" / "benchmark.md"
 PLOT = ROOT / "docs" / "benchmark.svg"

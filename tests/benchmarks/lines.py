@@ -163,6 +163,16 @@ LINES = (
         for change in ("create", "edit")
     ),
     *(
+        Line(
+            title=f"processor time of the control plane for each {change}, {workers} workers",
+            row=f"burst-{workers}",
+            figure=f"{change}_control_plane_cpu_ms",
+            unit="ms",
+        )
+        for workers in (16, 64)
+        for change in ("create", "edit")
+    ),
+    *(
         Line(title=f"Atlas calls for each {change} of a burst", row="burst-16", figure=f"{change}_atlas_calls")
         for change in ("create", "edit")
     ),

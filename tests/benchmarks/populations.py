@@ -141,7 +141,7 @@ def status_of(sample: Resource, status: str, resource: Resource) -> str:
     for known, other in (
         (sample.endpoint, resource.endpoint),
         (sample.project, resource.project),
-        (f"Secret/{secret_name(sample.tenant)}", f"Secret/{secret_name(resource.tenant)}"),
+        (f"resource/{secret_name(sample.tenant)}", f"resource/{secret_name(resource.tenant)}"),
     ):
         status = status.replace(known, other)
     return status

@@ -193,17 +193,21 @@ class _Counts:
     """What a contender had used and done when a measurement began."""
 
     cpu_seconds: float
+    control_plane_cpu_seconds: float
     moment: int
 
     @classmethod
     async def of(cls, stage: Stage, running: Running) -> _Counts:
         await asyncio.sleep(LOGGED)
-        return cls(running.cpu_seconds(), stage.moment())
+        return cls(running.cpu_seconds(), stage.control_plane_cpu_seconds(), stage.moment())
 
     async def per_change(self, stage: Stage, running: Running, changes: int) -> Figures:
         await asyncio.sleep(LOGGED)
         return {
             "cpu_ms": (running.cpu_seconds() - self.cpu_seconds) * MILLISECONDS / changes,
+            "control_plane_cpu_ms": (stage.control_plane_cpu_seconds() - self.control_plane_cpu_seconds)
+            * MILLISECONDS
+            / changes,
             "kubernetes_writes": stage.kubernetes_writes(running, self.moment) / changes,
         }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from benchmarks import atlas_stub
+from benchmarks import atlas_stub, usage
 from benchmarks.api_server import API, PLURAL, ApiServer, each, session
 from benchmarks.contenders import Conditions, Ours, Running
 from benchmarks.populations import INSTANCES, Population, Resource, secret, selector, status_of, world
@@ -92,6 +92,10 @@ class Stage:
     def moment(self) -> int:
         """Give the present end of the API server's audit log."""
         return audit.length(self._control_plane)
+
+    def control_plane_cpu_seconds(self) -> float:
+        """Tell how much processor time the control plane has used."""
+        return sum(usage.cpu_seconds(pid) for pid in self._control_plane.pids.values())
 
     @asynccontextmanager
     async def running(

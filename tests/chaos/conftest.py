@@ -12,19 +12,7 @@ from chaos.proxy import Proxy
 from chaos.scale import Scale
 from support.operator_process import OperatorProcess
 from support.rbac import service_account
-from support.running import (  # fixtures and a hook become this folder's by their names
-    ROOT,
-    atlas,
-    control_plane,
-    crd,
-    group,
-    make_namespace,
-    observing,
-    own_place,
-    places,
-    pytest_collection_finish,
-    start_operator,
-)
+from support.running import ROOT, observing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,18 +23,6 @@ if TYPE_CHECKING:
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
     from support.atlas import Atlas, Place
-
-__all__ = [
-    "atlas",
-    "control_plane",
-    "crd",
-    "group",
-    "make_namespace",
-    "own_place",
-    "places",
-    "pytest_collection_finish",
-    "start_operator",
-]
 
 OBSERVED = ROOT / ".cache" / "observed-in-chaos.jsonl"
 """Every distinct object that operators of the last run have written, one JSON a line."""
@@ -132,7 +108,7 @@ def at_once(request: pytest.FixtureRequest, ground: Ground, scale: Scale) -> Ite
     chosen = {
         str(item.callspec.params["tale"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.path == request.path and "at_once" in item.fixturenames
+        if isinstance(item, pytest.Function) and item.path == request.path and "tale" in item.fixturenames
     }
     tales: dict[str, Tale] = request.module.TALES
     running = AtOnce({name: tale for name, tale in tales.items() if name in chosen}, ground, scale)

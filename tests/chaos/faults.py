@@ -159,9 +159,11 @@ class Stale:
 
     Attributes:
         listing: the answer to a LIST, as it was.
+        verbs: which reads; a GET by name without a version is always of the present, unless something stands before the server.
     """
 
     listing: dict[str, Any]
+    verbs: frozenset[str] = frozenset({"list", "get"})
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any]]:
         """Give status and body of the answer to a read that is no watch."""

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -40,7 +41,7 @@ from chaos.faults import (
 from chaos.streams import Stream, sever
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -147,16 +148,34 @@ class Proxy:
         self._call(add())
         return fault
 
+    @contextmanager
+    def breaking(self, trouble: Trouble, **which: Any) -> Iterator[Fault]:
+        """Have something go wrong until the block ends; the faults of others stay.
+
+        Args:
+            trouble: what.
+            which: requests, as for ``inject``.
+        """
+        fault = self.inject(trouble, **which)
+        try:
+            yield fault
+        finally:
+            self.heal(fault)
+
     def heal(self, fault: Fault | None = None) -> None:
-        """Have a fault, or all of them, happen no more; connections that hang since one did break."""
+        """Have a fault, or all of them, happen no more; connections that hang since it did break, and no others."""
 
         async def remove() -> None:
             self._faults.remove(fault)
             for stream in list(self._streams):
-                if stream.frozen:
+                if stream.frozen_by is not None and stream.frozen_by.healed.is_set():
                     stream.suffer(Fault(Match(), Reset()))
 
         self._call(remove())
+
+    def watched(self, path: str) -> bool:
+        """Tell whether a watch is open whose path ends so."""
+        return any(stream.request.path.endswith(path) for stream in list(self._streams))
 
     def refuse(self) -> None:
         """Break all connections and refuse new ones."""
@@ -240,7 +259,7 @@ class Proxy:
                 await asyncio.sleep(seconds)
             case Revoked(good) if request.headers.get("Authorization") != f"Bearer {good}":
                 return web.json_response(status(401, "Unauthorized"), status=401)
-            case Stale() as stale if asked.verb in {"list", "get"}:
+            case Stale() as stale if asked.verb in stale.verbs:
                 code, body = stale.answer(asked)
                 return web.json_response(body, status=code)
             case Reset() | Refusal() | Hold():

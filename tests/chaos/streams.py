@@ -26,12 +26,14 @@ class Stream:
         self._http = request
         self._response = response
         self._items: asyncio.Queue[bytes | Fault | None] = asyncio.Queue()
-        self.frozen = False
+        self.frozen_by: Fault | None = None
         self._unmarked = False
 
     def can_suffer(self, trouble: Trouble) -> bool:
         """Tell whether a trouble may come to a watch that is open."""
-        return not self.frozen and isinstance(trouble, Reset | Frozen | Closed | Said | Truncated | Unmarked | Stale)
+        return self.frozen_by is None and isinstance(
+            trouble, Reset | Frozen | Closed | Said | Truncated | Unmarked | Stale
+        )
 
     def suffer(self, fault: Fault) -> None:
         """Have it go wrong."""
@@ -67,7 +69,7 @@ class Stream:
 
     async def _take(self, item: bytes | Fault | None) -> bool:
         """Deal with a line, a fault or the end; tell whether the watch goes on."""
-        if self.frozen and not isinstance(item, Fault):
+        if self.frozen_by is not None and not isinstance(item, Fault):
             return True
         if item is None:
             return False
@@ -75,13 +77,15 @@ class Stream:
             if not (self._unmarked and item.startswith(b'{"type":"BOOKMARK"')):
                 await self._response.write(item)
             return True
+        if item.healed.is_set():  # before it came to that
+            return True
         item.happened.set()
-        return await self._suffer(item.trouble)
+        return await self._suffer(item)
 
-    async def _suffer(self, trouble: Trouble) -> bool:
-        match trouble:
+    async def _suffer(self, fault: Fault) -> bool:
+        match fault.trouble:
             case Frozen() | Stale():
-                self.frozen = True
+                self.frozen_by = fault
             case Unmarked():
                 self._unmarked = True
             case Said(line):

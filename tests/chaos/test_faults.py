@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_endpoints.cluster.inventory import SETTLE
 from chaos.faults import (
     Closed,
     Delay,
@@ -22,18 +25,19 @@ from chaos.faults import (
     Stale,
     Trouble,
     Truncated,
-    Unmarked,
     Verb,
 )
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from chaos.at_once import AtOnce, Tale
     from chaos.ground import Ground
-    from chaos.proxy import Proxy
+    from chaos.proxy import Exchange, Proxy
+    from chaos.scale import Scale
     from control_plane import ControlPlane
     from support.atlas import Atlas, Place
     from support.operator_process import OperatorProcess
@@ -65,29 +69,29 @@ def _refused(verb: Verb, first: Goes, status: int, reason: str, *, times: int | 
     return (Goes(Refusal(status, reason), verb, times), first)
 
 
-WATCHING: dict[str, Sequence[Goes]] = {
+RESUMED: dict[str, Sequence[Goes]] = {
     "a watch is reset": (Goes(Reset(), "watch"),),
     "a watch ends": (ENDS,),
     "watches end as soon as they have begun": (Goes(Closed(), "watch", None),),
-    "a watch freezes": (Goes(Frozen(), "watch"),),
-    "a watch brings no bookmarks": (Goes(Unmarked(), "watch"), Goes(Closed(), "watch")),
+    "a watch is refused with 403": _refused("watch", ENDS, 403, "Forbidden"),
+    "a watch is refused with 429": _refused("watch", ENDS, 429, "TooManyRequests"),
+    "a watch is refused with 500": _refused("watch", ENDS, 500, "InternalError"),
+}
+"""What goes wrong with the watch that all resources share; it goes on from where it was. One after the other."""
+
+RELISTED: dict[str, Sequence[Goes]] = {
     "a watch breaks off in an event": (Goes(Truncated(), "watch"),),
     "a watch brings the page of a proxy": (Goes(Said(HTML.encode() + b"\n"), "watch"),),
     "a watch says 410": (EXPIRES,),
     "a watch says 500": (Goes(Said.error(500, "InternalError"), "watch"),),
     "a watch says 504": (Goes(Said.error(504, "Timeout"), "watch"),),
-    "a watch hangs before it begins": (Goes(Hold(Moment.BEFORE), "watch"), ENDS),
-    "a watch is refused with 403": _refused("watch", ENDS, 403, "Forbidden"),
     "a watch is refused with 404": _refused("watch", ENDS, 404, "NotFound"),
     "a watch is refused with 410": _refused("watch", ENDS, 410, "Expired", times=1),
     "watches are refused with 410 for a while": _refused("watch", ENDS, 410, "Expired", times=None),
-    "a watch is refused with 429": _refused("watch", ENDS, 429, "TooManyRequests"),
-    "a watch is refused with 500": _refused("watch", ENDS, 500, "InternalError"),
     "a watch is answered with the page of a proxy": (Goes(Refusal(200, body=HTML), "watch"), ENDS),
     "a LIST is reset": (Goes(Reset(), "list", 2), EXPIRES),
     "the answer to a LIST is lost": (Goes(Reset(Moment.AFTER), "list", 2), EXPIRES),
     "a LIST is slow": (Goes(Delay(2.0), "list", 2), EXPIRES),
-    "a LIST hangs": (Goes(Hold(Moment.BEFORE), "list"), EXPIRES),
     "a LIST is cut short": (Goes(Truncated(), "list", 2), EXPIRES),
     "a LIST is answered with the page of a proxy": (Goes(Refusal(200, body=HTML), "list", 2), EXPIRES),
     "a LIST is refused with 403": _refused("list", EXPIRES, 403, "Forbidden"),
@@ -98,7 +102,15 @@ WATCHING: dict[str, Sequence[Goes]] = {
     "LISTs are refused with 503 for a while": _refused("list", EXPIRES, 503, "ServiceUnavailable", times=None),
     "a LIST is refused with 504": _refused("list", EXPIRES, 504, "Timeout"),
 }
-"""What goes wrong with what all resources share; one after the other."""
+"""What goes wrong with the watch and the LIST that all resources share; a LIST tells what was missed. One after the other."""
+
+ALONE: dict[str, tuple[Sequence[Goes], dict[str, str]]] = {
+    # It looks like a watch while nothing happens, and each is asked for anew after a minute. Until then a round tells.
+    "a watch freezes": ((Goes(Frozen(), "watch"),), {"sync_interval": "4s"}),
+    "a watch hangs before it begins": ((Goes(Hold(Moment.BEFORE), "watch"), ENDS), {}),
+    "a LIST hangs": ((Goes(Hold(Moment.BEFORE), "list"), EXPIRES), {}),
+}
+"""What takes its time to be noticed, and what the operator needs for it; each with an operator of its own, all at once."""
 
 A_STATUS: dict[str, tuple[Trouble, int]] = {
     "is not sent since the connection breaks": (Reset(), 2),
@@ -145,8 +157,8 @@ def api(ground: Ground) -> Proxy:
 
 @pytest.fixture(scope="module")
 def running(ground: Ground) -> tuple[OperatorProcess, Path]:
-    """The operator of this file, and the kubeconfig that it reads."""
-    return ground.start_behind(ground.api, label=LABEL, atlas_url=ground.atlas.url, sync_interval="4s", concurrency=64)
+    """The operator of this file, and the kubeconfig that it reads; no round comes within a test and hides what was lost."""
+    return ground.start_behind(ground.api, label=LABEL, atlas_url=ground.atlas.url, concurrency=64)
 
 
 @pytest.fixture(scope="module")
@@ -160,10 +172,9 @@ def resources(ground: Ground) -> Resources:
 
 
 @pytest.fixture
-def alive(api: Proxy, operator: OperatorProcess) -> Iterator[None]:
+def alive(operator: OperatorProcess) -> Iterator[None]:
     """The operator is the same process before and after the test, and well."""
     yield
-    api.heal()
     operator.server.check()
     assert operator.get("livez").text == "ok"
 
@@ -199,22 +210,76 @@ def _at_rest(name: str, place: Place, resources: Resources, atlas: Atlas, **fiel
     return Subject(name, place, resources, atlas)
 
 
-@pytest.mark.parametrize("sentence", WATCHING)
-def test_an_edit_while(sentence: str, api: Proxy, alive: None, subject: Subject) -> None:
-    going = WATCHING[sentence]
+def _edit_while(going: Sequence[Goes], api: Proxy, subject: Subject) -> None:
+    # After errors the operator takes its time to watch again.
+    wait_until(lambda: api.watched(KIND), "the operator to watch", timeout=40)
     before = len(api.exchanges)
+    with ExitStack() as breaking:
+        faults = [
+            breaking.enter_context(api.breaking(each.trouble, verb=each.verb, path=each.path, times=each.times))
+            for each in going
+        ]
+        subject.resources.edit(subject.name, comment="two")
+        for each, fault in zip(going, faults, strict=True):
+            assert fault.happened.wait(10), each
+        if any(each.times is None for each in going):
+            time.sleep(LONG)
+            asked = [each for each in api.exchanges[before:] if each.request.verb in {"list", "watch"}]
+            assert len(asked) < LONG * 10, "the API server is hammered"
+            breaking.close()
 
-    faults = [api.inject(each.trouble, verb=each.verb, path=each.path, times=each.times) for each in going]
-    subject.resources.edit(subject.name, comment="two")
-    for each, fault in zip(going, faults, strict=True):
-        assert fault.happened.wait(10), each
-    if any(each.times is None for each in going):
-        time.sleep(LONG)
-        asked = [each for each in api.exchanges[before:] if each.request.verb in {"list", "watch"}]
-        assert len(asked) < LONG * 10, "the API server is hammered"
-        api.heal()
+        subject.converges("two")
 
-    subject.converges("two")
+
+def _no_list_is_due(api: Proxy) -> None:
+    """Wait until a LIST that has nothing to do with the test cannot bring what the watch has missed."""
+    wait_until(lambda: not _lists(api, time.time() - 2 * SETTLE), "the last LIST to be over", timeout=30)
+
+
+def _lists(api: Proxy, began: float) -> list[Exchange]:
+    return [
+        each
+        for each in api.exchanges
+        if each.time > began and each.request.verb == "list" and each.request.path.endswith(KIND)
+    ]
+
+
+@pytest.mark.parametrize("sentence", RESUMED)
+def test_an_edit_that_a_watch_brings_late_since(sentence: str, api: Proxy, alive: None, subject: Subject) -> None:
+    _no_list_is_due(api)
+    began = time.time()
+
+    _edit_while(RESUMED[sentence], api, subject)
+
+    assert not _lists(api, began)
+
+
+@pytest.mark.parametrize("sentence", RELISTED)
+def test_an_edit_that_a_list_brings_since(sentence: str, api: Proxy, alive: None, subject: Subject) -> None:
+    _edit_while(RELISTED[sentence], api, subject)
+
+
+def _alone(ground: Ground, _: Scale, *, label: str, going: Sequence[Goes], settings: Mapping[str, str]) -> None:
+    resources = ground.resources(label)
+    operator = ground.start(label, **settings)
+    subject = _at_rest("orders", ground.place(), resources, ground.atlas)
+    if not settings:
+        _no_list_is_due(ground.api)
+    _edit_while(going, ground.api, subject)
+    operator.server.check()
+    assert operator.get("livez").text == "ok"
+    operator.stop()
+
+
+TALES: dict[str, Tale] = {
+    sentence: partial(_alone, label=f"alone-{number}", going=going, settings=settings)
+    for number, (sentence, (going, settings)) in enumerate(ALONE.items())
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def under_way(at_once: AtOnce) -> None:
+    """Begin what takes long before the first test."""
 
 
 @pytest.fixture(scope="module")
@@ -225,10 +290,11 @@ def one_each(ground: Ground, operator: OperatorProcess, resources: Resources) ->
         secret = f"of-{name}"
         resources.secret(secret)
         subject = _at_rest(name, place, resources, ground.atlas)
-        fault = ground.api.inject(going.trouble, verb=going.verb, path=going.path.format(name=name), times=going.times)
-        resources.edit(name, comment="two", credentialsSecretRef={"name": secret})
-        assert fault.happened.wait(10), going
-        subject.converges("two")
+        path = going.path.format(name=name)
+        with ground.api.breaking(going.trouble, verb=going.verb, path=path, times=going.times) as fault:
+            resources.edit(name, comment="two", credentialsSecretRef={"name": secret})
+            assert fault.happened.wait(10), going
+            subject.converges("two")
 
     with ThreadPoolExecutor(len(ONE_RESOURCE)) as pool:
         yield {
@@ -236,7 +302,6 @@ def one_each(ground: Ground, operator: OperatorProcess, resources: Resources) ->
             for number, (sentence, going) in enumerate(ONE_RESOURCE.items())
         }
         pool.shutdown(cancel_futures=True)
-    ground.api.heal()
 
 
 @pytest.mark.parametrize("sentence", ONE_RESOURCE)
@@ -263,18 +328,18 @@ def test_an_edit_after_the_token_was_replaced_and_the_old_one_revoked(
     _, kubeconfig = running
     account = ("create", "token", f"operator-{LABEL}", "--namespace=default")
     token = control_plane.kubectl(*account).stdout.strip()
-    closed = api.inject(Closed(), verb="watch", path=KIND, times=1)
-    assert closed.happened.wait(10)
-    revoked = api.inject(Revoked(token))
-    subject.resources.edit(subject.name, comment="two")
-    assert revoked.happened.wait(10)
+    with api.breaking(Closed(), verb="watch", path=KIND, times=1) as closed:
+        assert closed.happened.wait(10)
+    with api.breaking(Revoked(token)) as revoked:
+        subject.resources.edit(subject.name, comment="two")
+        assert revoked.happened.wait(10)
 
-    api.kubeconfig(kubeconfig, kubeconfig, token=token)
+        api.kubeconfig(kubeconfig, kubeconfig, token=token)
 
-    subject.converges("two")
+        subject.converges("two")
 
 
-def test_an_edit_while_all_reads_are_of_the_past(
+def test_an_edit_while_all_lists_are_of_the_past(
     control_plane: ControlPlane, api: Proxy, alive: None, subject: Subject
 ) -> None:
     """The operator does not go back: it knows better."""
@@ -284,15 +349,22 @@ def test_an_edit_while_all_reads_are_of_the_past(
     subject.converges("two")
     began = len(api.exchanges)
 
-    stale = api.inject(Stale(listing), path=KIND)
-    assert stale.happened.wait(5)
-    wait_until(
-        lambda: sum(each.request.verb == "list" for each in api.exchanges[began:]) >= 3,
-        "the past to be read",
-        timeout=20,
-    )
-    subject.resources.edit(subject.name, comment="three")
-    time.sleep(1)
-    api.heal()
+    with (
+        api.breaking(EXPIRES.trouble, verb="watch", path=KIND, times=1),
+        api.breaking(Stale(listing, frozenset({"list"})), path=KIND) as stale,
+    ):
+        assert stale.happened.wait(5)
+        wait_until(
+            lambda: sum(each.request.verb == "list" for each in api.exchanges[began:]) >= 3,
+            "the past to be read",
+            timeout=20,
+        )
+        subject.resources.edit(subject.name, comment="three")
+        time.sleep(1)
 
     subject.converges("two", "three")
+
+
+@pytest.mark.parametrize("tale", TALES)
+def test_an_edit_alone_while(tale: str, at_once: AtOnce) -> None:
+    at_once.outcome(tale)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chaos.faults import Unmarked
 from chaos.proxy import Proxy
 from control_plane import ControlPlane, provide_programs
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.operator_process import OperatorProcess
 from support.rbac import service_account
-from support.resources import Resources
+from support.resources import Resources, observed
 from support.running import install
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chaos.scale import Scale
 
 LABEL = "restarts"
+KIND = "/serverlessprivateendpoints"
 
 
 @pytest.fixture(scope="module")
@@ -40,21 +42,28 @@ def resources(ground: Ground) -> Resources:
 
 
 def _killed_again_and_again_it_sends_what_came_last(ground: Ground, _: Scale) -> None:
+    """Each time in the middle of a PATCH: Atlas has been asked, and nobody hears its answer."""
     resources, place = ground.resources("killed"), ground.place()
     ground.atlas.connect(place, "0")
     resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="0"))
-    for number in range(3):
-        operator = ground.start("killed", wait=number == 2)
+    for number in range(1, 4):
+        ground.atlas.fail(place, method="PATCH", delay=1, times=1)
         resources.edit("orders", comment=str(number))
-        time.sleep(0.4 * number)
+        operator = ground.start("killed", wait=False)
+        wait_until(
+            lambda number=number: len(ground.atlas.requests(place, "PATCH")) == number,  # type: ignore[misc]
+            "the PATCH",
+            servers=[operator.server],
+            timeout=30,
+        )
         operator.stop(kill=True)
+        assert not observed(resources.get("orders")), "the kill came too late to interrupt anything"
 
     operator = ground.start("killed")
     resources.wait_ready("orders")
 
-    assert ground.atlas.endpoint(place)["comment"] == "2"
-    sent = [each["comment"] for each in ground.atlas.patches(place)]
-    assert len(sent) == len(set(sent)), "Atlas was told twice"
+    assert ground.atlas.endpoint(place)["comment"] == "3"
+    assert ground.atlas.patches(place) == [{"comment": str(number)} for number in range(1, 4)]
     operator.stop()
 
 
@@ -174,6 +183,27 @@ def test_a_restart_under_it(server: str, ground: Ground, operator: OperatorProce
     assert ground.atlas.patches(place) == [{"comment": "two"}, {"comment": "three"}]
     operator.server.check()
     assert operator.get("livez").text == "ok"
+
+
+def test_a_watch_without_bookmarks_that_a_new_api_server_knows_nothing_of(
+    ground: Ground, operator: OperatorProcess, resources: Resources
+) -> None:
+    """Others wrote, and no bookmark said so: the watch is to go on from before all that the server remembers. So it is not."""
+    place = ground.place()
+    ground.atlas.connect(place, "one")
+    resources.create("unmarked", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    resources.wait_ready("unmarked")
+    with ground.api.breaking(Unmarked(), verb="watch", path=KIND):
+        ground.resources("of-others").create("orders", ground.place().spec())
+        began = len(ground.api.exchanges)
+        ground.control_plane.restart_apiserver(kill=True)
+        resources.edit("unmarked", comment="two")
+
+        resources.wait_ready("unmarked")
+    asked = [each.request.verb for each in ground.api.exchanges[began:] if each.request.path.endswith(KIND)]
+    assert "list" in asked[asked.index("watch") :], "the server remembered it all, and the test shows nothing"
+    assert ground.atlas.patches(place) == [{"comment": "two"}]
+    operator.server.check()
 
 
 @pytest.mark.parametrize("tale", [RESTORED])

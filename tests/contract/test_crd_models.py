@@ -13,7 +13,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import Co
 from support.cases import cases, update_cases
 
 CRD = Path(__file__).parents[2] / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
-SIZE_LIMIT = 40_000
+SIZE_LIMIT = 60_000
 """Bytes. `kubectl apply` without --server-side copies the CRD into an annotation, which has room for 262144."""
 
 

@@ -1,11 +1,10 @@
-"""What `kubectl apply -k deploy` installs: no right that is not used, no call without its right, a Pod that asks for little."""
+"""What `deploy/` installs: all that it holds, a Pod that asks for little, and what the operator is told."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,92 +13,27 @@ import atlas_endpoints
 from atlas_endpoints import app
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.cluster import lease
-from atlas_endpoints.cluster.api import GROUP, PLURAL
 from atlas_endpoints.settings import OperatorSettings
+from support.deploy import ACCESS, COMPONENTS, DEPLOY, INSTALL, OVERLAYS, documents, kustomization, manifests, the
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[2]
-DEPLOY, CRDS = ROOT / "deploy", ROOT / "crds"
-CLUSTER = ROOT / "operator" / "atlas_endpoints" / "cluster"
-APIEXTENSIONS, LEASES = "apiextensions.k8s.io", "coordination.k8s.io"
+CRDS = ROOT / "crds"
+CRD = "CustomResourceDefinition"
 
 
-class Call(NamedTuple):
-    """A call to the Kubernetes API.
-
-    Attributes:
-        module: which module of `cluster/` makes it.
-        evidence: the words in that module that make it.
-        group: API group.
-        resource: resource, with its subresource.
-        verb: as RBAC names it.
-    """
-
-    module: str
-    evidence: str
-    group: str
-    resource: str
-    verb: str
+def shipped(overlay: str = "cluster") -> list[dict[str, Any]]:
+    return list(manifests(OVERLAYS[overlay]))
 
 
-CALLS = (
-    Call("watch.py", "kopf.on.event(GROUP, VERSION, PLURAL", GROUP, PLURAL, "list"),
-    Call("watch.py", "kopf.on.event(GROUP, VERSION, PLURAL", GROUP, PLURAL, "watch"),
-    # kopf waits for the CRD, and goes on when it comes back.
-    Call("watch.py", "customresourcedefinitions", APIEXTENSIONS, "customresourcedefinitions", "list"),
-    Call("watch.py", "customresourcedefinitions", APIEXTENSIONS, "customresourcedefinitions", "watch"),
-    Call("writer.py", 'self._api, "GET", _path(namespace)', GROUP, PLURAL, "list"),
-    Call("writer.py", 'self._api, "GET", _path(key.namespace, key.name)', GROUP, PLURAL, "get"),
-    Call(
-        "writer.py",
-        'self._api, "PATCH", (*_path(metadata["namespace"], metadata["name"]), "status")',
-        GROUP,
-        f"{PLURAL}/status",
-        "patch",
-    ),
-    Call("lease_api.py", "get_namespaced_custom_object", LEASES, "leases", "get"),
-    Call("lease_api.py", "create_namespaced_custom_object", LEASES, "leases", "create"),
-    Call("lease_api.py", "replace_namespaced_custom_object", LEASES, "leases", "update"),
-    Call("lease_api.py", "list_namespaced_custom_object_without_preload_content", LEASES, "leases", "watch"),
-    Call("secrets_reader.py", "read_namespaced_secret", "", "secrets", "get"),
-)
-CLIENT_METHOD = re.compile(
-    r"\.((?:read|get|list|create|patch|replace|delete|watch|connect)_(?:namespaced|cluster)_\w+|\w+_for_all_namespaces)\("
-)
-EXCHANGE = re.compile(r'exchange\((self\._api, "[A-Z]+", \(?\*?_path\([^)]*\)(?:, "\w+"\))?)')
-"""The calls past the client's generated methods."""
-
-
-def words(module: str) -> str:
-    """A module of `cluster/` without its line breaks."""
-    return re.sub(r"\s+", " ", (CLUSTER / module).read_text(encoding="utf-8")).replace("( ", "(")
-
-
-def documents(path: Path) -> list[dict[str, Any]]:
-    return [each for each in yaml.safe_load_all(path.read_text(encoding="utf-8")) if each]
-
-
-def kustomization(path: Path) -> list[str]:
-    (document,) = documents(path)
-    resources: list[str] = document["resources"]
-    return resources
-
-
-def shipped() -> list[dict[str, Any]]:
-    files = [name for name in kustomization(DEPLOY / "kustomization.yaml") if not name.startswith("../")]
-    return [document for name in files for document in documents(DEPLOY / name)]
-
-
-def the(kind: str) -> dict[str, Any]:
-    (found,) = [each for each in shipped() if each["kind"] == kind]
-    return found
-
-
-def rules() -> list[dict[str, Any]]:
-    return [*the("ClusterRole")["rules"], *the("Role")["rules"]]
+def deployment() -> dict[str, Any]:
+    return the("Deployment", shipped())
 
 
 def pod() -> dict[str, Any]:
-    spec: dict[str, Any] = the("Deployment")["spec"]["template"]["spec"]
+    spec: dict[str, Any] = deployment()["spec"]["template"]["spec"]
     return spec
 
 
@@ -109,100 +43,54 @@ def container() -> dict[str, Any]:
     return found
 
 
-def test_every_manifest_is_installed() -> None:
-    files = {path.name for path in DEPLOY.glob("*.yaml")} - {"kustomization.yaml"}
-    assert set(kustomization(DEPLOY / "kustomization.yaml")) == files | {"../crds"}
+def test_kubectl_apply_k_deploy_installs_the_operator_for_the_whole_cluster() -> None:
+    assert kustomization(DEPLOY)["resources"] == ["overlays/cluster"]
+    assert kustomization(DEPLOY).keys() == {"apiVersion", "kind", "resources"}
+
+
+def test_the_overlay_for_the_whole_cluster_changes_nothing_that_its_files_say() -> None:
+    """So that these tests, which read the files, see what is installed."""
+    folders = (OVERLAYS["cluster"], DEPLOY / "base", CRDS)
+    assert {key for folder in folders for key in kustomization(folder)} == {"apiVersion", "kind", "resources"}
+
+
+def test_the_built_install_yaml_holds_that_overlay() -> None:
+    def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(objects, key=lambda each: (each["kind"], each["metadata"]["name"]))
+
+    assert in_order(documents(INSTALL)) == in_order(shipped())
+
+
+@pytest.mark.parametrize(
+    "folder", [DEPLOY / "base", ACCESS, *OVERLAYS.values(), *COMPONENTS.values()], ids=lambda path: path.name
+)
+def test_every_manifest_is_named_by_its_kustomization(folder: Path) -> None:
+    document = kustomization(folder)
+    named = {*document.get("resources", ()), *(each["path"] for each in document.get("patches", ()) if "path" in each)}
+    assert {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"} <= named
 
 
 def test_every_crd_is_installed() -> None:
-    assert set(kustomization(CRDS / "Kustomization")) == {path.name for path in CRDS.glob("*.yaml")}
+    assert set(kustomization(CRDS)["resources"]) == {path.name for path in CRDS.glob("*.yaml")}
+    for overlay in OVERLAYS:
+        assert {each["metadata"]["name"] for each in shipped(overlay) if each["kind"] == CRD} == set(crd_names())
 
 
 def test_kubectl_apply_f_of_the_crds_meets_nothing_else() -> None:
-    assert {document["kind"] for path in CRDS.glob("*.y*ml") for document in documents(path)} == {
-        "CustomResourceDefinition"
-    }
+    assert {document["kind"] for path in CRDS.glob("*.y*ml") for document in documents(path)} == {CRD}
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.verb} {call.resource}: {call.evidence}")
-def test_a_call_is_made_where_the_table_says(call: Call) -> None:
-    assert call.evidence in words(call.module)
-
-
-def test_the_table_has_every_method_of_the_client_that_is_called() -> None:
-    called = {
-        (path.name, found)
-        for path in CLUSTER.glob("*.py")
-        for pattern in (CLIENT_METHOD, EXCHANGE)
-        for found in pattern.findall(words(path.name))
-    }
-    told = {
-        (call.module, call.evidence)
-        for call in CALLS
-        if CLIENT_METHOD.match(f".{call.evidence}(") or EXCHANGE.match(f"exchange({call.evidence}")
-    }
-    assert called == told
-
-
-def test_what_is_granted_is_what_is_called() -> None:
-    granted = {
-        (group, resource, verb)
-        for rule in rules()
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    assert granted == {(call.group, call.resource, call.verb) for call in CALLS}
-
-
-def test_no_rule_has_a_wildcard() -> None:
-    assert "*" not in {
-        each
-        for rule in rules()
-        for part in ("apiGroups", "resources", "verbs", "resourceNames")
-        for each in rule.get(part, ())
-    }
-    assert not any("nonResourceURLs" in rule for rule in rules())
-
-
-def test_secrets_can_be_read_by_name_and_not_enumerated() -> None:
-    assert [rule["verbs"] for rule in rules() if "secrets" in rule["resources"]] == [["get"]]
-
-
-def test_of_crds_only_those_of_the_operator_can_be_watched() -> None:
-    names = [document["metadata"]["name"] for path in CRDS.glob("*.yaml") for document in documents(path)]
-    assert [rule["resourceNames"] for rule in rules() if APIEXTENSIONS in rule["apiGroups"]] == [names]
-
-
-def test_but_for_creating_it_the_operator_has_rights_on_its_own_lease_alone() -> None:
-    name = OperatorSettings.model_fields["lease_name"].default
-    named = {verb: rule.get("resourceNames") for rule in the("Role")["rules"] for verb in rule["verbs"]}
-    assert named == {"get": [name], "update": [name], "watch": [name], "create": None}
-    assert not any(LEASES in rule["apiGroups"] for rule in the("ClusterRole")["rules"])
-
-
-@pytest.mark.parametrize("kind", ["ClusterRole", "Role"])
-def test_the_role_is_bound_to_the_account_that_the_pod_uses(kind: str) -> None:
-    account, binding, deployment = the("ServiceAccount"), the(f"{kind}Binding"), the("Deployment")
-    namespace, name = account["metadata"]["namespace"], account["metadata"]["name"]
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "namespace": namespace, "name": name}]
-    assert binding["roleRef"] == {
-        "apiGroup": "rbac.authorization.k8s.io",
-        "kind": kind,
-        "name": the(kind)["metadata"]["name"],
-    }
-    assert the(kind)["metadata"].get("namespace") == binding["metadata"].get("namespace")
-    assert (deployment["metadata"]["namespace"], pod()["serviceAccountName"]) == (namespace, name)
-    assert the("Namespace")["metadata"]["name"] == namespace
+def crd_names() -> list[str]:
+    return [document["metadata"]["name"] for path in CRDS.glob("*.yaml") for document in documents(path)]
 
 
 def test_the_account_s_token_is_only_where_it_is_asked_for() -> None:
-    assert the("ServiceAccount")["automountServiceAccountToken"] is False
+    assert the("ServiceAccount", shipped())["automountServiceAccountToken"] is False
     assert pod()["automountServiceAccountToken"] is True
 
 
 def test_the_namespace_enforces_the_restricted_pod_security_standard() -> None:
-    labels = the("Namespace")["metadata"]["labels"]
+    labels = the("Namespace", shipped())["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
@@ -221,19 +109,13 @@ def test_the_root_file_system_is_read_only() -> None:
 
 
 def test_an_update_waits_for_a_replica_that_stands_by() -> None:
-    assert the("Deployment")["spec"]["strategy"] == {
+    assert deployment()["spec"]["strategy"] == {
         "type": "RollingUpdate",
         "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
     }
     # Without a Lease, two operators would send what one of them has decided.
     assert OperatorSettings.model_fields["leader_elect"].default is True
     assert not any("leader-elect" in flag for flag in container()["args"])
-
-
-def test_the_lease_is_where_the_operator_has_rights_on_it() -> None:
-    """By default it is in the Pod's own namespace."""
-    assert OperatorSettings.model_fields["lease_namespace"].default is None
-    assert the("Role")["metadata"]["namespace"] == the("Deployment")["metadata"]["namespace"]
 
 
 def test_it_may_finish_what_is_under_way_and_hand_over() -> None:
@@ -248,7 +130,7 @@ def test_memory_is_bounded_and_cpu_is_not() -> None:
 
 
 def test_the_image_cannot_be_a_stranger_s_and_has_this_version() -> None:
-    assert container()["image"] == f"localhost/atlas-endpoints:{atlas_endpoints.__version__}"
+    assert container()["image"] == f"registry.example.com/atlas-endpoints:{atlas_endpoints.__version__}"
 
 
 def test_arguments_and_variables_are_those_of_the_operator() -> None:
@@ -271,7 +153,7 @@ def test_a_probe_asks_what_is_served(probe: str, path: str) -> None:
 
 
 def test_the_pods_are_found_by_their_labels() -> None:
-    spec = the("Deployment")["spec"]
+    spec = deployment()["spec"]
     assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
 
 
@@ -291,4 +173,5 @@ def test_the_seed_for_the_simulator_has_what_the_samples_speak_about() -> None:
     ]
 
     assert specs
-    assert {(s["projectId"], s["instanceName"], s["providerName"], s["endpointId"]) for s in specs} <= seeded
+    assert {(s["projectId"], s["instanceName"], s["providerName"]) for s in specs} <= {each[:3] for each in seeded}
+    assert {s["endpointId"] for s in specs if "endpointId" in s} <= {each[3] for each in seeded}

@@ -15,8 +15,10 @@ from atlas_endpoints.cli import Commands
 from atlas_endpoints.settings import OperatorSettings
 
 ROOT = Path(__file__).parents[2]
-LABELS = {"title", "description", "licenses", "version", "revision", "created", "base.name"}
-"""Below org.opencontainers.image; where the image comes from is known to whoever publishes it, and added there."""
+LABELS = {
+    "title", "description", "licenses", "vendor", "version", "revision", "created", "source", "documentation", "base.name",
+}  # fmt: skip
+"""Below org.opencontainers.image."""
 
 
 class Instruction(NamedTuple):
@@ -68,20 +70,41 @@ def test_the_usual_base_names_a_python_that_the_package_supports_and_no_host() -
     assert f"Programming Language :: Python :: {found.group()}" in project["classifiers"]
 
 
-def test_the_image_is_built_with_the_uv_that_developers_use() -> None:
-    used = re.search(r"^UV_VERSION := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert used is not None
-    assert argument("UV_VERSION") == used.group(1)
+def test_the_image_is_built_with_the_uv_that_developers_use_and_both_know_its_hash() -> None:
+    (of_image,) = (each.text for each in stages()[0] if each.name == "RUN" and "bin/pip install" in each.text)
+    (of_developers,) = re.findall(r"bin/pip install .*", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    for install in (of_image, of_developers):
+        assert re.search(r"--require-hashes -r \S*\buv\.txt$", install)
+    assert "requirements/uv.txt" in copied()
 
 
-def test_only_what_is_locked_gets_in_and_bytecode_is_compiled() -> None:
-    syncs = [each.text for each in stages()[0] if each.name == "RUN" and "uv sync" in each.text]
+def test_only_what_is_locked_gets_in_and_of_that_no_tools() -> None:
+    commands = [command for each in stages()[0] if each.name == "RUN" for command in each.text.split("&&")]
+    syncs = [command for command in commands if "uv sync" in command]
+    (of_builder,) = [sync for sync in syncs if "UV_PROJECT_ENVIRONMENT=/opt/build " in sync]
+    (of_image,) = [sync for sync in syncs if "UV_PROJECT_ENVIRONMENT=/opt/atlas-endpoints " in sync]
     assert len(syncs) == 2
-    for sync in syncs:
-        assert "--locked" in sync
-        assert "--no-dev" in sync
-    assert "--no-editable" in syncs[-1]
-    assert any("UV_COMPILE_BYTECODE=1" in each.text for each in stages()[0])
+    assert all("--locked" in sync for sync in syncs)
+    assert "--only-group build" in of_builder
+    assert "--no-dev" in of_image
+    taken = [each.text for each in stages()[-1] if each.name == "COPY" and "--from" in each.text]
+    assert taken == ["--from=build /opt/atlas-endpoints /opt/atlas-endpoints"]
+
+
+def test_nothing_is_built_but_the_package_itself_and_that_by_what_is_locked() -> None:
+    assert any("UV_NO_BUILD=1" in each.text for each in stages()[0] if each.name == "ENV")
+    (build,) = [each.text for each in stages()[0] if "hatchling build" in each.text]
+    assert build.startswith("/opt/build/bin/hatchling build")
+    assert "uv pip install --python /opt/atlas-endpoints --no-deps --offline " in build
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["dependency-groups"]["build"] == project["build-system"]["requires"]
+
+
+def test_bytecode_is_compiled_so_that_it_is_the_same_each_time_and_never_too_old() -> None:
+    (compilation,) = [each.text for each in stages()[0] if "compileall" in each.text]
+    assert compilation.startswith("PYTHONHASHSEED=0 ")
+    assert "-j 1" in compilation
+    assert "--invalidation-mode unchecked-hash" in compilation
 
 
 def test_it_runs_as_a_numeric_user_that_is_not_root() -> None:
@@ -115,7 +138,15 @@ def test_the_labels_say_what_it_is() -> None:
 
 
 def test_nothing_is_fetched_by_address() -> None:
-    assert not any(each.name == "ADD" or "://" in each.text for each in instructions())
+    assert not any(each.name == "ADD" for each in instructions())
+    assert not any("://" in each.text for each in instructions() if each.name in {"FROM", "RUN", "COPY"})
+
+
+def test_where_it_comes_from_is_an_example_until_a_release_says_so() -> None:
+    assert argument("SOURCE") == "https://example.com/atlas-endpoints"
+    release = (ROOT / ".github" / "workflows" / "release.yaml").read_text(encoding="utf-8")
+    given = set(re.findall(r'--build-arg "(\w+)=', release))
+    assert given == {each.text.partition("=")[0] for each in instructions() if each.name == "ARG"}
 
 
 def copied() -> list[str]:

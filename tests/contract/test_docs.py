@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import durationpy
@@ -13,20 +12,29 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from atlas_endpoints.kinds.serverless_private_endpoint import model
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
-from atlas_endpoints.settings import OperatorSettings
-from atlas_endpoints.telemetry.metrics import PREFIX, Metrics
+from atlas_endpoints.check.findings import Level
+from atlas_endpoints.cluster import events
+from atlas_endpoints.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
+from atlas_endpoints.kinds.serverless_private_endpoint import announcements, model
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import FAILURES, MEANING, Progress, Reason
+from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
+from atlas_endpoints.planning.manifests import Place
+from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
+from atlas_endpoints.settings import AtlasSettings, CheckSettings, OperatorSettings
+from atlas_endpoints.telemetry.metrics import PREFIX
+from support.documentation import DOCS, PACKAGE, ROOT, anchors, exported_metrics, parsed, prose, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "operator" / "atlas_endpoints"
 KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
-DOCS = ROOT / "docs"
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "changelog.d" / "README.md", ROOT / "operator" / "README.md"]
+    [
+        *ROOT.glob("*.md"),
+        *DOCS.rglob("*.md"),
+        *(ROOT / folder / "README.md" for folder in ("changelog.d", "charts/atlas-endpoints", "operator")),
+    ]
 )
 
 
@@ -54,23 +62,18 @@ def blocks_of(page: Path) -> Iterator[Block]:
         yield Block(page, text.count("\n", 0, match.start()) + 1, match.group(1), match.group(2))
 
 
-def prose(page: Path) -> str:
-    """Give a page without its blocks."""
-    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-
-
-def section(page: Path, title: str) -> str:
-    """Give the text between a heading of the second level and the next."""
-    (found,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return str(found)
-
-
 def rows(text: str) -> list[list[str]]:
     """Give the cells of a page's tables, heads and rules left out."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     rules = {number for number, row in enumerate(cells) if all(re.fullmatch(r"-+", cell) for cell in row)}
     return [row for number, row in enumerate(cells) if number not in rules and number + 1 not in rules]
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Give each table of a page by itself."""
+    found = [rows(part) for part in text.split("\n\n")]
+    return [table for table in found if table]
 
 
 def words(cell: str) -> list[str]:
@@ -85,10 +88,6 @@ def strings_in(node: ast.AST) -> Iterator[str]:
             yield each.value
         elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "Reason":
             yield Reason[each.attr].value
-
-
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def findings(node: ast.AST) -> set[str]:
@@ -110,16 +109,41 @@ def credentials_reasons() -> set[str]:
     """Give the reasons of CredentialsValid: what failures finds, and what reading a Secret can end with."""
     modules = (
         PACKAGE / "cluster" / "secrets_reader.py",
+        PACKAGE / "cluster" / "namespaces_reader.py",
         PACKAGE / "atlas" / "credentials.py",
         PACKAGE / "kinds" / "access.py",
     )
-    read = {text for path in modules for text in strings_in(parsed(path)) if re.fullmatch(r"([A-Z][a-z]+){2,}", text)}
+    read = {
+        text
+        for path in modules
+        for text in strings_in(parsed(path))
+        if re.fullmatch(r"[A-Z][a-z]+([A-Z]+[a-z]*)+", text)
+    }
     return findings(parsed(KIND / "failures.py")) | read
+
+
+def references_reasons() -> set[str]:
+    """Give the reasons of ReferencesResolved: what the resolver finds, and what reading an object can end with."""
+    modules = (PACKAGE / "cluster" / "references_reader.py", KIND / "references.py")
+    errors = {
+        text
+        for path in modules
+        for each in ast.walk(parsed(path))
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "UnreadableError"
+        for text in strings_in(each.args[0])
+    }
+    return (
+        findings(ast.Module([each for each in parsed(KIND / "references.py").body if isinstance(each, ast.Assign)], []))
+        | errors
+    )
 
 
 CONDITIONS = {
     "Synced": findings(function(KIND / "status.py", "_synced")),
     "CredentialsValid": credentials_reasons(),
+    "Contended": findings(function(KIND / "conclusions.py", "contended")),
+    "ReferencesResolved": references_reasons(),
+    "OutputsWritten": findings(parsed(KIND / "outputs.py")),
     "Deprecated": findings(function(KIND / "status.py", "_deprecated")),
 }
 
@@ -144,13 +168,47 @@ def test_every_reason_of_another_condition_has_its_row_and_no_other_has(conditio
     assert documented == CONDITIONS[condition]
 
 
+def test_the_reasons_of_events_are_those_of_failures() -> None:
+    table = rows(section(DOCS / "reasons.md", "Events"))
+    (warning,) = [words(row[2]) for row in table if (row[0], words(row[1])) == ("failure", ["Warning"])]
+    assert sorted(warning) == sorted(FAILURES)
+
+
+def test_the_reasons_without_an_event_are_all_others() -> None:
+    (none,) = re.findall(
+        r"^- for waiting and normal progress: (.*)$", section(DOCS / "reasons.md", "Events"), re.MULTILINE
+    )
+    suspended = {reason for reason in Reason if MEANING[reason] == ("False", Progress.NONE, False)}
+    assert {*re.findall(r"\[(\w+)\]", none)} == {*Reason} - FAILURES - suspended
+
+
+def test_how_many_events_are_written_is_what_is_documented() -> None:
+    text = section(DOCS / "reasons.md", "Events")
+    assert f"at most {1 / events.PAUSE:.0f} a second, while {events.WAITING:,} wait" in text
+    assert f"within {events.WITHIN:.0f} seconds" in text
+    assert f"cut to {announcements.NOTE_LIMIT:,} bytes" in text
+    assert f"`{events.REPORTING_CONTROLLER}`" in text
+
+
+def test_every_refusal_that_the_installation_page_explains_is_provoked_by_a_test() -> None:
+    quoted = {word for row in rows(section(DOCS / "install.md", "When something is refused")) for word in words(row[0])}
+    provoked = {
+        text
+        for path in (ROOT / "tests" / "delivery").glob("test_*.py")
+        for call in ast.walk(parsed(path))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "says"
+        for text in strings_in(call)
+    }
+    assert quoted == provoked
+
+
 def test_the_readme_names_each_condition() -> None:
     documented = {word for row in rows(section(ROOT / "README.md", "What the status tells")) for word in words(row[0])}
     assert {"Ready", "Reconciling", "Stalled", *CONDITIONS} <= documented
 
 
 def settings_rows() -> list[list[str]]:
-    return rows((DOCS / "settings.md").read_text(encoding="utf-8").split("## Credentials", maxsplit=1)[0])
+    return rows((DOCS / "settings.md").read_text(encoding="utf-8").split("\n## ", maxsplit=1)[0])
 
 
 def test_every_setting_has_its_row_and_no_other_has() -> None:
@@ -158,6 +216,50 @@ def test_every_setting_has_its_row_and_no_other_has() -> None:
     assert documented == {
         (f"--{name.replace('_', '-')}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in OperatorSettings.model_fields
     }
+
+
+def test_every_setting_that_only_check_has_has_its_row_and_no_other_has() -> None:
+    table = rows(section(DOCS / "check.md", "A place that no resource uses yet"))
+    own = CheckSettings.model_fields.keys() - OperatorSettings.model_fields.keys()
+    assert {(words(row[0])[0], words(row[1])[0]) for row in table} == {
+        (f"--{name}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in own
+    }
+
+
+def test_every_word_that_a_finding_begins_with_is_explained_and_no_other_is() -> None:
+    text = (DOCS / "check.md").read_text(encoding="utf-8").split("## ", maxsplit=1)[0]
+    assert [words(row[0])[0] for row in rows(text)] == list(Level)
+
+
+@pytest.mark.parametrize(("page", "settings"), [("plan.md", PlanSettings), ("import.md", ImportSettings)])
+def test_every_setting_of_a_command_without_a_cluster_has_its_row_and_no_other_has(
+    page: str, settings: type[AtlasSettings]
+) -> None:
+    table = rows(section(DOCS / page, "What it takes"))
+    assert {(words(row[0])[0], words(row[1])[0]) for row in table} == {
+        (f"--{name.replace('_', '-')}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in settings.model_fields
+    }
+
+
+def test_every_variable_with_credentials_is_documented_and_no_other_is() -> None:
+    documented = {
+        word for row in rows(section(DOCS / "plan.md", "Credentials")) for cell in row for word in words(cell)
+    }
+    aliases = [field.validation_alias for field in EnvironmentCredentials.model_fields.values()]
+    known = {name for alias in aliases for name in ([alias] if isinstance(alias, str) else alias.choices)}  # type: ignore[union-attr]
+    assert documented == known
+    assert set(VARIABLES.values()) <= known
+
+
+def test_every_field_and_action_of_a_plan_is_documented_and_no_other_is() -> None:
+    own, entry, actions = tables(section(DOCS / "plan.md", "The output for programs"))
+    document = as_document([Forecast(Place("a.yaml"), None, Action.UNKNOWN, None, "")], {}, [])
+    assert own[0][1] == str(FORMAT_VERSION)
+    assert [word for row in own for word in words(row[0])] == list(document)
+    assert [word for row in entry for word in words(row[0])] == list(document["resources"][0])
+    assert [words(row[0])[0] for row in actions] == list(Action)
+    assert {words(row[0])[0] for row in actions if row[2] == "yes"} == CHANGING
+    assert {words(row[0])[0] for row in actions if not row[2]} == FAILED
 
 
 @pytest.mark.parametrize("row", settings_rows(), ids=lambda row: row[0].strip("`"))
@@ -170,35 +272,10 @@ def test_the_documented_default_is_the_real_one(row: list[str]) -> None:
         assert TypeAdapter(bool).validate_python(documented[0]) is default
     elif hasattr(default, "total_seconds"):
         assert durationpy.from_str(documented[0]) == default
+    elif isinstance(default, tuple):
+        assert documented == [",".join(default)]
     else:
         assert documented == [str(default)]
-
-
-def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
-    """Give type and labels of each metric that the operator exports."""
-    metrics = Metrics("0")
-    watched = [
-        call.args[0].value
-        for call in ast.walk(parsed(PACKAGE / "app.py"))
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr == "watch"
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-        and isinstance(call.args[0].value, str)
-    ]
-    found = {f"{PREFIX}_{name}": ("gauge", frozenset[str]()) for name in watched}
-    for collector in vars(metrics).values():
-        if hasattr(collector, "_labelnames"):
-            found |= described(collector)
-    (build_info,) = [family for family in metrics.registry.collect() if family.name.endswith("_build_info")]
-    return found | {build_info.name: (build_info.type, frozenset(build_info.samples[0].labels))}
-
-
-def described(collector: Any) -> dict[str, tuple[str, frozenset[str]]]:
-    (family,) = collector.describe()
-    suffix = "_total" if family.type == "counter" else ""
-    return {family.name + suffix: (family.type, frozenset(collector._labelnames))}
 
 
 def test_every_metric_has_its_row_with_type_and_labels_and_no_other_has() -> None:
@@ -216,13 +293,13 @@ def test_every_annotation_that_works_is_documented_and_no_other_is() -> None:
     documented = {
         words(row[0])[0].partition(":")[0] for row in rows(section(DOCS / "settings.md", "Annotations of a resource"))
     }
-    assert documented == {*model.POLICY_ANNOTATIONS, *model.REQUEST_ANNOTATIONS}
-
-
-def anchors(page: Path) -> set[str]:
-    """Give the anchors that GitHub makes of a page's headings."""
-    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert documented == {
+        *model.POLICY_ANNOTATIONS,
+        *model.REQUEST_ANNOTATIONS,
+        *model.DELETION_ANNOTATIONS,
+        model.ENDPOINT_ANNOTATION,
+        model.FORCE_FINALIZE,
+    }
 
 
 @pytest.mark.parametrize("page", each_page())

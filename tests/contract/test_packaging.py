@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 import atlas_endpoints
+from control_plane.build import NEWEST, OLDEST, required_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +61,13 @@ def test_python_started_in_the_root_finds_its_own_operator_module() -> None:
 
 def test_there_is_one_version() -> None:
     assert pyproject()["project"]["version"] == atlas_endpoints.__version__
+
+
+def test_the_supported_releases_of_kubernetes_are_those_that_tests_run_on() -> None:
+    oldest, newest = (required_version(each).removeprefix("v").rpartition(".")[0] for each in (OLDEST, NEWEST))
+    chart = yaml.safe_load((ROOT / "charts" / "atlas-endpoints" / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["kubeVersion"] == f">={oldest}.0-0"
+    assert f"[{oldest} to {newest}](#supported-versions)" in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 
 
 def test_the_oldest_python_is_the_same_for_all_tools() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `python -m control_plane build | up | down`, which make calls."""
+"""The command line: `python -m control_plane build | build-oldest | up | down`, which make calls."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from control_plane import detached
+from control_plane.build import OLDEST, OLDEST_TARGET, ensure_built, required_version
 from control_plane.go_build import CACHE, BuildError
 from control_plane.process import ServerExitedError
 from control_plane.programs import ASSETS_VARIABLE, ProgramsError, provide_programs
@@ -22,6 +23,12 @@ def build() -> None:
     programs = provide_programs()
     source = f" (of {ASSETS_VARIABLE})" if os.environ.get(ASSETS_VARIABLE) else ""
     _say(f"the control plane's programs are in {_short(programs.etcd.parent)}{source}")
+
+
+def build_oldest() -> None:
+    """Build the programs of the oldest Kubernetes that is supported, unless they are up to date."""
+    folder = ensure_built(OLDEST_TARGET, OLDEST)
+    _say(f"the programs of Kubernetes {required_version(OLDEST)} are in {_short(folder)}")
 
 
 def up() -> None:
@@ -46,7 +53,7 @@ def down() -> None:
     )
 
 
-COMMANDS = {"build": build, "up": up, "down": down}
+COMMANDS = {"build": build, "build-oldest": build_oldest, "up": up, "down": down}
 
 
 def main() -> None:

@@ -90,7 +90,7 @@ def etcd_arguments(files: Files) -> list[str]:
     return [
         f"--data-dir={files.etcd_data}",
         f"--listen-client-urls={ETCD_URL}",
-        f"--advertise-client-urls={ETCD_URL}",
+        "--advertise-client-urls=http://127.0.0.1:0",  # nobody asks for it, but it has to be there, and no socket for etcd 3.6
         "--listen-peer-urls=http://127.0.0.1:0",  # it has no peers, but cannot be told so
         "--unsafe-no-fsync",  # the data need to outlive etcd, not the machine
         "--log-level=warn",

@@ -10,6 +10,9 @@ from control_plane.go_build import ensure_built as ensure_module_built
 
 MODULE = Path(__file__).resolve().parent
 TARGET = CACHE / "control-plane"
+OLDEST_TARGET = CACHE / "control-plane-oldest"
+NEWEST, OLDEST = "go.mod", "oldest.mod"
+"""What is required for the newest release of Kubernetes that is supported, and for the oldest."""
 BINARY = "control-plane"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 """The names the binary answers to; the same as in its `main.go`."""
@@ -36,8 +39,17 @@ def build_flags(version: str) -> list[str]:
     return ["-ldflags", " ".join(["-s -w", *stamps])]
 
 
-def ensure_built(target: Path = TARGET) -> Path:
+def required_version(requirements: str = NEWEST) -> str:
+    """Read the Kubernetes release that is built from a file of requirements."""
+    return kubernetes_version((MODULE / requirements).read_text())
+
+
+def ensure_built(target: Path = TARGET, requirements: str = NEWEST) -> Path:
     """Build the programs into a folder, unless they are there and up to date.
+
+    Args:
+        target: The folder.
+        requirements: Which release: `NEWEST` or `OLDEST`.
 
     Returns:
         The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`.
@@ -46,13 +58,17 @@ def ensure_built(target: Path = TARGET) -> Path:
         ToolchainError: Go is missing or too old.
         BuildError: Go failed.
     """
+    version = required_version(requirements)
     module = GoModule(
-        title="the control plane",
+        title="the control plane" if requirements == NEWEST else f"the control plane of Kubernetes {version}",
         folder=MODULE,
         programs={BINARY: "."},
         links={BINARY: PROGRAMS},
-        flags=build_flags(kubernetes_version((MODULE / "go.mod").read_text())),
+        flags=build_flags(version),
+        requirements=requirements,
         patience="5 to 10 minutes on 2 cores",
-        way_out=f"set KUBEBUILDER_ASSETS to a folder that holds {', '.join(PROGRAMS[:-1])} and {PROGRAMS[-1]}",
+        way_out=f"set KUBEBUILDER_ASSETS to a folder that holds {', '.join(PROGRAMS[:-1])} and {PROGRAMS[-1]}"
+        if requirements == NEWEST
+        else "",
     )
     return ensure_module_built(module, target)

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import ssl
 import tempfile
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,6 +22,7 @@ from control_plane.process import Server, ServerExitedError, ServerGroup, wait_u
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from types import TracebackType
 
     from control_plane.configuration import PodSecurityLevel
@@ -202,8 +204,19 @@ class ControlPlane:
             headers={"Authorization": f"Bearer {token or self.admin_token}"},
             verify=ssl.create_default_context(cafile=self.ca),
             trust_env=False,  # a proxy of the environment is not for loopback
-            timeout=30,
+            timeout=120,  # a LIST of thousands on a machine that is busy with everything else
         )
+
+    @contextmanager
+    def etcd_client(self) -> Iterator[httpx.Client]:
+        """Give an HTTP client of etcd, which speaks JSON as well: https://etcd.io/docs/latest/dev-guide/api_grpc_gateway/."""
+        with tempfile.TemporaryDirectory() as short:
+            # A socket's path may have some 100 bytes only, and the folder's own may be longer.
+            folder = Path(short) / "control-plane"
+            folder.symlink_to(self.directory)
+            transport = httpx.HTTPTransport(uds=str(folder / self._files.etcd_socket.name))
+            with httpx.Client(base_url="http://etcd", transport=transport, timeout=30) as client:
+                yield client
 
     def kubectl(self, *args: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run kubectl as the administrator.

@@ -45,6 +45,8 @@ class GoModule:
         programs: The packages to build, by the names of the executables they become.
         links: Other names that an executable answers to, by its name.
         flags: What `go build` is told beside `COMMON_FLAGS`.
+        requirements: The file that says which modules are needed, beside one with their checksums; `go.mod`, or another in
+            the same folder from which other releases of the same programs are built.
         patience: How long it takes when nothing is cached.
         way_out: What spares the build, for those who have no Go; empty if nothing does.
     """
@@ -55,15 +57,26 @@ class GoModule:
     links: Mapping[str, Sequence[str]]
     flags: Sequence[str]
     patience: str
+    requirements: str = "go.mod"
     way_out: str = ""
 
     def sources(self) -> dict[str, bytes]:
-        """Read the files that the programs are made of, by their paths in the module."""
+        """Read the files that the programs are made of, by their paths in the module.
+
+        A folder within that has a go.mod of its own is a module of its own.
+        """
+        others = {path.parent for path in self.folder.rglob("go.mod")} - {self.folder}
+        required = {self.requirements, Path(self.requirements).with_suffix(".sum").name}
         return {
             path.relative_to(self.folder).as_posix(): path.read_bytes()
             for path in self.folder.rglob("*")
-            if (path.suffix == ".go" and not path.stem.endswith("_test")) or path.name in {"go.mod", "go.sum"}
+            if (path.suffix == ".go" and not path.stem.endswith("_test")) or path.name in required
+            if others.isdisjoint(path.parents)
         }
+
+    def requirement_flags(self) -> list[str]:
+        """Say where Go finds what is required, if not where it looks by itself."""
+        return [] if self.requirements == "go.mod" else [f"-modfile={self.requirements}"]
 
 
 def digest(sources: Mapping[str, bytes], flags: Sequence[str], machine: str) -> str:
@@ -96,7 +109,7 @@ def ensure_built(module: GoModule, target: Path) -> Path:
         ToolchainError: Go is missing or too old.
         BuildError: Go failed.
     """
-    flags = [*COMMON_FLAGS, *module.flags]
+    flags = [*COMMON_FLAGS, *module.requirement_flags(), *module.flags]
     wanted = digest(module.sources(), flags, f"{platform.system()} {platform.machine()}")
     stamp = target / "stamp"
     if _reads(stamp, wanted):
@@ -138,7 +151,7 @@ def _build(module: GoModule, target: Path, flags: Sequence[str], progress: Progr
     for name, package in module.programs.items():
         state = BuildState()
         run = _Run(module.folder, environment, state, progress)
-        packages = run([go, "list", "-mod=readonly", "-deps", package]).splitlines()
+        packages = run([go, "list", "-mod=readonly", *module.requirement_flags(), "-deps", package]).splitlines()
         state.total, state.main_package = len(packages), packages[-1]
         # Under a name of its own until it is whole: one that runs keeps the old file, a killed build leaves none.
         unfinished[name] = target / f"{name}.unfinished"

@@ -29,7 +29,7 @@ COMMAND = Path(sys.executable).with_name("atlas-endpoints")
 SAMPLES = Path("deploy", "samples")
 """Relative to the root, where the demo's commands run."""
 OPERATOR = "atlas-endpoints"
-"""The operator's namespace and ServiceAccount; see deploy/rbac.yaml."""
+"""The operator's namespace and ServiceAccount; see deploy/base."""
 
 START_TIMEOUT = 30.0
 """Seconds until the simulator and the operator have to answer: two on an idle machine."""

@@ -34,14 +34,16 @@ def install(stage: Stage) -> None:
     stage.control_plane.start()
     version = json.loads(stage.control_plane.kubectl("version", "--output=json").stdout)["serverVersion"]["gitVersion"]
     say.aside(f"etcd, kube-apiserver and kube-controller-manager {version} run at {stage.control_plane.url}")
-    stage.kubectl("apply", "-f", "crds/", "-f", "deploy/namespace.yaml", "-f", "deploy/rbac.yaml")
+    files = ("namespace.yaml", "service-account.yaml", "leader-election.yaml")
+    rights = [part for name in files for part in ("-f", f"deploy/base/{name}")]
+    stage.kubectl("apply", "-f", "crds/", *rights, "-f", "deploy/overlays/cluster/rbac.yaml")
     stage.kubectl("wait", "--for=condition=Established", "crd/serverlessprivateendpoints.atlas-endpoints.dev")
 
     say.heading("A simulated Atlas, and the operator")
     stage.start_atlas()
     say.aside(f"the simulated Atlas Admin API runs at {stage.atlas.url}")
     stage.start_operator()
-    say.aside("the operator runs beside the cluster, as its own ServiceAccount with the rights of deploy/rbac.yaml")
+    say.aside("the operator runs beside the cluster, as its own ServiceAccount with the rights that it has there")
 
 
 def watch_over(stage: Stage) -> None:

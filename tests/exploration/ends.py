@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from atlas_endpoints.atlas.errors import AtlasUnavailableError, UpdateRejectedEr
 from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.controller import ConflictError, GoneError
-from atlas_endpoints.engine.store import Listing, key_of, version_of
+from atlas_endpoints.engine.store import Listing
 from exploration.world import resource
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from atlas_endpoints.atlas.credentials import Credentials
-    from atlas_endpoints.engine.controller import Status
+    from atlas_endpoints.cluster.age import Age
+    from atlas_endpoints.engine.controller import MetadataChange, Status
     from atlas_endpoints.engine.outcome import Next
     from atlas_endpoints.engine.store import Body, Key
+    from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
     from exploration.world import World
 
 READS = frozenset({"LIST", "GET", "READ", "INVENTORY"})
@@ -42,6 +45,7 @@ class Effect:
         opened: when, in monotonic seconds.
         answer: where the caller waits.
         held: what it was answered, while the answer is on its way.
+        clears: whether the answer confirms a write that nobody has meddled with since.
     """
 
     replica: int
@@ -51,6 +55,7 @@ class Effect:
     opened: float
     answer: asyncio.Future[Any]
     held: Any = None
+    clears: bool = False
 
     def told(self) -> str:
         carried = ""
@@ -93,7 +98,7 @@ class Ends(httpx.AsyncBaseTransport):
     ) -> Answer:
         """Make a call to Atlas."""
         write = None if method == "GET" else Write(operation)
-        request = httpx.Request(method, self.base_url + path, extensions={"write": write, "json": json})
+        request = httpx.Request(method, _url(self.base_url + path), extensions={"write": write, "json": json})
         response = await self._fenced.handle_async_request(request)
         return Answer(200, response.extensions["answer"])
 
@@ -116,15 +121,14 @@ class Ends(httpx.AsyncBaseTransport):
         after: Body = await self._open(self._replica, "STATUS", metadata["name"], content)
         return after
 
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        """No resource of these worlds has a policy, or a reservation, that its metadata would tell of."""
+        raise AssertionError((body, change))
+
     async def read(self, key: Key) -> Body | None:
         """Read a resource."""
         body: Body | None = await self._open(self._replica, "READ", key.name, None)
         return body
-
-    async def confirms(self, body: Body) -> bool:
-        """Tell whether a resource is at this version now."""
-        present = await self.read(key_of(body))
-        return present is not None and version_of(present) == version_of(body)
 
     async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
         """List the resources; that the answer is of the past is told by them alone."""
@@ -138,13 +142,29 @@ class Ends(httpx.AsyncBaseTransport):
     def written(self, body: Body, status: Status) -> None:
         """Nobody listens here."""
 
+    def announced(self, body: Body, announcement: Announcement) -> None:
+        """Nobody listens here."""
+
+
+@functools.cache
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
+
 
 class Secrets:
     """There is one pair of credentials, and it never changes."""
 
-    async def read(self, namespace: str, name: str, *, fresh: bool) -> Mapping[str, str]:
-        del namespace, name, fresh
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
+        del namespace, name, age
         return {"publicApiKey": "abcdefgh", "privateApiKey": "01234567-89ab-cdef-0123-456789abcdef"}
+
+
+class Namespaces:
+    """None of them has an annotation for us."""
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        del namespace, age
+        return {}
 
 
 def serve(world: World, effect: Effect) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from exploration import laws
+from exploration.laws import Law, Violation
 from exploration.memory import freeze, thaw
 from exploration.moves import Move, moves, perform
 from exploration.run import Run
@@ -22,43 +24,50 @@ if TYPE_CHECKING:
     from exploration.world import World
 
 
-@dataclass
-class _State:
-    """A moment that was reached.
+@dataclass(eq=False)
+class _Moment:
+    """A state, by the way in which it was met first.
 
     Attributes:
-        parent: from which, and by which move.
         base: the last moment at which nothing was under way, frozen; and what has happened since.
+        options: what can happen here; first what does when nothing more goes wrong.
+        desired: whether the world is as it should be.
+        broken: by what a law is broken here, if one is.
         fair: the moment that follows when nothing more goes wrong.
         quiet: whether nothing was written on the way there.
         seconds: that passed on the way there.
-        desired: whether the world is as it should be.
+        number: in the order of the walk; negative as long as the walk has not come here.
+        parent: from which the walk came here first, and so on a shortest way, and by which move.
+        depth: how many moves the beginning is away.
+        wait: seconds in which the operator, left alone from here on, brings the world to rest; infinite if it never does.
     """
 
-    number: int
-    parent: int
-    move: Move | None
-    depth: int
     base: bytes
     since: tuple[Move, ...]
     options: list[Move]
     desired: bool
-    fair: int = -1
+    broken: Violation | None
+    fair: _Moment | None = None
     quiet: bool = True
     seconds: float = 0.0
+    number: int = -1
+    parent: _Moment | None = None
+    move: Move | None = None
+    depth: int = 0
+    wait: float | None = None
 
 
 @dataclass
 class Report:
-    """What an exploration came to."""
+    """What an exploration came to; its seconds are the processor's."""
 
     world: str
     states: int = 0
     transitions: int = 0
     depth: int = 0
     seconds: float = 0.0
-    moves: Counter[str] = field(default_factory=Counter)
-    violation: str | None = None
+    moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    violation: Violation | None = None
     story: Story | None = None
     complete: bool = False
 
@@ -74,6 +83,9 @@ class Report:
 class Explorer:
     """Walks one world, breadth first, so that the first story that breaks a law is a shortest one.
 
+    To return to a state costs more than to go on from it. So wherever a new one is met, what follows when nothing more
+    goes wrong is made to happen at once, and kept until the walk comes there.
+
     Args:
         name: of the world.
         world: as it begins.
@@ -84,21 +96,23 @@ class Explorer:
         self._world = world
         self._limit = limit
         self._loop = VirtualTimeLoop()
-        self._states: list[_State] = []
-        self._known: dict[int, int] = {}
+        self._met: dict[bytes, _Moment] = {}
+        self._walked: list[_Moment] = []
         self.report = Report(name)
 
     def explore(self) -> Report:
         """Walk until nothing new is found, or a law is broken."""
-        began = time.perf_counter()
-        report = self.report
+        began = time.process_time()
+        report, collected = self.report, gc.get_threshold()
+        gc.set_threshold(20_000, 20, 100)  # most that is made here is short-lived, and a walk makes much
         try:
             self._explore()
-            report.complete = report.violation is None and len(self._states) < self._limit
+            report.complete = report.violation is None and len(self._walked) < self._limit
         finally:
-            report.states = len(self._states)
-            report.depth = max((state.depth for state in self._states), default=0)
-            report.seconds = time.perf_counter() - began
+            gc.set_threshold(*collected)
+            report.states = len(self._walked)
+            report.depth = max((moment.depth for moment in self._walked), default=0)
+            report.seconds = time.process_time() - began
             self._loop.close()
         return report
 
@@ -106,95 +120,113 @@ class Explorer:
         run = settled(self._world, self._loop)
         base = freeze(run)
         run.begin(self._loop)
-        self._visit(run, -1, None, base, ())
-        at = 0
-        while at < len(self._states) < self._limit:
-            state = self._states[at]
-            for number, move in enumerate(state.options):
-                self._step(state, move, fair=number == 0)
-                if self.report.violation is not None:
-                    return
-            state.options = []
-            at += 1
-        if at == len(self._states):
-            self._check_convergence()
+        self._come_to(self._meet(run, base, ()), None, None)
+        for moment in self._walked:  # which grows on the way
+            if self.report.violation is not None or len(self._walked) >= self._limit:
+                return
+            self._walk_on(moment)
 
-    def _step(self, state: _State, move: Move, *, fair: bool) -> None:
-        run: Run = thaw(state.base)
-        run.begin(self._loop)
-        for past in state.since:
-            perform(run, past)
-        run.writes.clear()
-        began = run.now
-        perform(run, move)
-        self.report.transitions += 1
-        self.report.moves[move.kind] += 1
-        quiet, seconds = not run.writes, run.now - began
-        number = self._visit(run, state.number, move, state.base, state.since)
-        if fair:
-            state.fair, state.quiet, state.seconds = number, quiet, seconds
-
-    def _visit(self, run: Run, parent: int, move: Move | None, base: bytes, since: tuple[Move, ...]) -> int:
-        """Take in a moment that was reached, and give its number."""
-        if run.world.violations:
-            self._broken(run.world.violations[0], [*self._path(parent), *([move] if move else [])])
-        form = hash(run.state())
-        known = self._known.get(form)
-        if known is not None:
-            run.end()
-            return known
-        options, desired, open_ = moves(run), laws.is_as_desired(run), run.open
-        run.end()
-        if not open_:
-            base, since = freeze(run), ()
-        elif move is not None:
-            since = (*since, move)
-        number = self._known[form] = len(self._states)
-        depth = self._states[parent].depth + 1 if parent >= 0 else 0
-        self._states.append(_State(number, parent, move, depth, base, since, options, desired))
-        return number
-
-    def _check_convergence(self) -> None:
-        """From everywhere, the operator alone reaches the desired world in time, and then writes no more."""
-        waits: dict[int, float] = {}
-        for state in self._states:
-            trail: list[int] = []
-            number = state.number
-            while number not in waits and number not in trail:
-                trail.append(number)
-                number = self._states[number].fair
-            if number not in waits:
-                cycle = [self._states[each] for each in trail[trail.index(number) :]]
-                at_rest = all(each.desired and each.quiet for each in cycle)
-                waits.update(dict.fromkeys((each.number for each in cycle), 0.0 if at_rest else math.inf))
-            for each in reversed(trail):
-                if each not in waits:
-                    there = self._states[each]
-                    wait = waits[there.fair] + there.seconds
-                    waits[each] = wait if wait > there.seconds or not there.desired or not there.quiet else 0.0
-            if waits[state.number] > self._world.within:
-                self._broken(
-                    "the operator alone does not bring the world to rest as its resources want it"
-                    + ("" if waits[state.number] == math.inf else f" within {self._world.within:.0f} s"),
-                    [*self._path(state.number), *[Move("fair")] * len(trail)],
-                )
+    def _walk_on(self, moment: _Moment) -> None:
+        """Have everything happen that can happen in a moment."""
+        for move in moment.options:
+            following = moment.fair if move == moment.options[0] else self._step(moment, move)
+            assert following is not None
+            self.report.transitions += 1
+            self.report.moves[move.kind, move.how] += 1
+            self._come_to(following, moment, move)
+            if self.report.violation is not None:
                 return
 
-    def _path(self, number: int) -> list[Move]:
+    def _come_to(self, moment: _Moment, parent: _Moment | None, move: Move | None) -> None:
+        if moment.number >= 0:
+            return
+        moment.number, moment.parent, moment.move = len(self._walked), parent, move
+        moment.depth = parent.depth + 1 if parent is not None else 0
+        self._walked.append(moment)
+        if moment.broken is not None:
+            self._tell(moment.broken, self._path(moment))
+        else:
+            self._check_wait(moment)
+
+    def _step(self, moment: _Moment, move: Move) -> _Moment:
+        """Return to a moment and have something happen."""
+        run: Run = thaw(moment.base)
+        run.begin(self._loop)
+        for past in moment.since:
+            perform(run, past)
+        perform(run, move)
+        return self._meet(run, moment.base, (*moment.since, move))
+
+    def _meet(self, run: Run, base: bytes, since: tuple[Move, ...]) -> _Moment:
+        """Take in a moment that was reached, and all that follow until one is known."""
+        form = run.state()
+        first = moment = self._met.get(form) or self._new(run, form, base, since)
+        while moment.fair is None and moment.broken is None:
+            if not moment.since:
+                run.end()
+                run = thaw(moment.base)
+                run.begin(self._loop)
+            began = run.now
+            run.writes.clear()
+            perform(run, moment.options[0])
+            moment.quiet, moment.seconds = not run.writes, run.now - began
+            form = run.state()
+            moment.fair = self._met.get(form)
+            if moment.fair is None:
+                moment.fair = self._new(run, form, moment.base, (*moment.since, moment.options[0]))
+            moment = moment.fair
+        run.end()
+        return first
+
+    def _new(self, run: Run, form: bytes, base: bytes, since: tuple[Move, ...]) -> _Moment:
+        broken = run.world.violations[0] if run.world.violations else None
+        options, desired = moves(run), laws.is_as_desired(run)
+        if not run.open:
+            run.end()
+            base, since = freeze(run), ()
+        moment = self._met[form] = _Moment(base, since, options, desired, broken)
+        return moment
+
+    def _check_wait(self, moment: _Moment) -> None:
+        """From everywhere, the operator alone reaches the desired world in time, and then writes no more."""
+        trail: dict[_Moment, None] = {}
+        at: _Moment | None = moment
+        while at is not None and at.wait is None and at not in trail:
+            trail[at] = None
+            at = at.fair
+        passed = list(trail)
+        if at is None:  # a law is broken there, of which the walk will tell
+            return
+        if at.wait is None:
+            cycle = passed[passed.index(at) :]
+            at_rest = all(each.desired and each.quiet for each in cycle)
+            for each in cycle:
+                each.wait = 0.0 if at_rest else math.inf
+        for each in reversed(passed):
+            if each.wait is None:
+                assert each.fair is not None
+                assert each.fair.wait is not None
+                is_at_rest = each.fair.wait == 0 and each.desired and each.quiet
+                each.wait = 0.0 if is_at_rest else each.fair.wait + each.seconds
+        assert moment.wait is not None
+        if moment.wait > self._world.within:
+            what = "it never does" if moment.wait == math.inf else f"it takes more than {self._world.within:.0f} s"
+            self._tell(Violation(Law.REST, what), [*self._path(moment), *[Move("fair")] * len(passed)])
+
+    def _path(self, moment: _Moment) -> list[Move]:
         path: list[Move] = []
-        while number >= 0:
-            state = self._states[number]
-            if state.move is not None:
-                path.append(state.move)
-            number = state.parent
+        at: _Moment | None = moment
+        while at is not None:
+            if at.move is not None:
+                path.append(at.move)
+            at = at.parent
         return path[::-1]
 
-    def _broken(self, law: str, path: list[Move]) -> None:
-        if self.report.violation is None:
-            self.report.violation = law
-            loop = VirtualTimeLoop()
-            self.report.story = tell(settled(self._world, loop), path, loop)
-            loop.close()
+    def _tell(self, violation: Violation, path: list[Move]) -> None:
+        self.report.violation = violation
+        loop = VirtualTimeLoop()
+        self.report.story = tell(settled(self._world, loop), path, loop)
+        loop.close()
 
 
 def settled(world: World, loop: VirtualTimeLoop) -> Run:

@@ -2,34 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from typing_extensions import override
 
 from exploration.ends import said
 from exploration.world import MANAGED, resource
 from support import kstatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from atlas_endpoints.engine.store import Body
     from exploration.ends import Effect
     from exploration.run import Run
+    from exploration.world import Truth
+
+
+LANE = 2
+"""Workers that one pair of credentials may have, of which there is one in these worlds: half of the four."""
+
+
+class Law(Enum):
+    """What must hold."""
+
+    OURS = "no write goes to an endpoint that no resource names"
+    ONE_AT_A_TIME = "never two writes at once to one endpoint"
+    LEADER = "no write comes from a replica that does not lead"
+    RELEASE = "no write is under way when the Lease is released"
+    NEEDED = "no write changes nothing, unless somebody else has meddled"
+    CLAIMS = "applied and Ready claim only what Atlas has shown since that generation was made"
+    WORDS = "each status obeys the rules of kstatus and Flux"
+    STALLED = "a resource is Stalled only where a person has to act"
+    AT_ONCE = "an edit that has arrived has a pass begun as soon as a worker is free"
+    NEWEST = "no pass is over a spec older than one that has arrived"
+    FORWARD = "what is known of an object never goes back to an earlier version"
+    ALIVE = "whatever happens, the operator's workers and comparisons go on"
+    REST = "left alone, the operator brings the world to rest as the resources want it, in time"
+
+
+class Violation(NamedTuple):
+    """A law that is broken, and by what."""
+
+    law: Law
+    what: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.what} (the law: {self.law.value})"
 
 
 def on_call(run: Run, effect: Effect) -> None:
     """A call begins."""
     if effect.kind != "PATCH":
         return
-    world = run.world
-    if effect.target not in {truth.spec["endpointId"] for truth in world.truths}:
-        _broken(run, f"a write to {effect.target}, which is not ours")
-    if any(each.kind == "PATCH" and each.target == effect.target for each in run.effects):
-        _broken(run, f"two writes to {effect.target} are under way at once")
+    world, target = run.world, effect.target
+    if target not in set(_ours(run, effect.replica)):
+        _broken(run, Law.OURS, f"a write to {target}")
+    if any(each.kind == "PATCH" and each.target == target for each in run.effects):
+        _broken(run, Law.ONE_AT_A_TIME, f"two writes to {target} are under way")
     if not run.leads(effect.replica):
-        _broken(run, f"replica {effect.replica} writes to Atlas and does not lead")
-    holds = world.endpoints[effect.target]
-    if not world.meddled and all(holds.get(name) == effect.content[name] for name in MANAGED if name in effect.content):
-        _broken(run, "a write that changes nothing, though nobody else has changed anything")
+        _broken(run, Law.LEADER, f"replica {effect.replica} writes to Atlas")
+    holds = world.endpoints[target]
+    is_held = all(holds.get(name) == effect.content[name] for name in MANAGED if name in effect.content)
+    if is_held and target not in world.meddled:
+        _broken(run, Law.NEEDED, f"a write of what {target} holds")
+
+
+def _ours(run: Run, replica: int) -> Iterator[str]:
+    """Give the endpoints that are named by a resource that is there, that a replica knows, or that it works on."""
+    core = run.replicas[replica].core
+    yield from (body["spec"]["endpointId"] for body in run.world.objects.values())
+    yield from (body["spec"]["endpointId"] for key in core.store if (body := core.store.get(key)) is not None)
+    yield from core.working_on.values()
 
 
 def on_write(run: Run, effect: Effect) -> None:
@@ -39,51 +85,62 @@ def on_write(run: Run, effect: Effect) -> None:
     body: Body = run.world.objects[resource(effect.target)]
     status: dict[str, Any] = body["status"]
     for problem in kstatus.problems(body):
-        _broken(run, f"{problem} ({said(status)})")
+        _broken(run, Law.WORDS, f"{problem} ({said(status)})")
     _check_claims(run, body, status)
-    _check_stalled(run, status)
+    _check_stalled(run, body["spec"]["endpointId"], status)
 
 
 def on_release(run: Run, number: int) -> None:
     """A replica gives up its Lease of its own will."""
     if any(each.replica == number and each.kind in {"PATCH", "STATUS"} for each in run.effects):
-        _broken(run, f"replica {number} releases the Lease while a write of its own is under way")
+        _broken(run, Law.RELEASE, f"replica {number} releases the Lease")
 
 
 def _check_claims(run: Run, body: Body, status: Mapping[str, Any]) -> None:
     """A status claims only what Atlas has confirmed."""
-    key = body["metadata"]["uid"], status["observedGeneration"]
-    truth = next(each for each in run.world.truths if (each.uid, each.generation) == key)
+    uid, generation = body["metadata"]["uid"], status["observedGeneration"]
+    truths = {each.generation: each for each in run.world.truths if each.uid == uid}
+    truth = truths[generation]
     ready = next(each for each in status["conditions"] if each["type"] == "Ready")
     if ready["status"] == "True" and not truth.available:
-        _broken(run, f"Ready, and Atlas has never shown what generation {truth.generation} wants ({said(status)})")
+        _broken(run, Law.CLAIMS, f"Ready, and Atlas has not shown what generation {generation} wants ({said(status)})")
     applied = status.get("applied") or {}
-    held = run.world.held[truth.spec["endpointId"]]
     for name in MANAGED:
-        if name in applied and applied[name] not in held[name]:
-            _broken(run, f"applied claims {name}={applied[name]!r}, which Atlas has never held")
-    if applied.get("generation") == truth.generation and not truth.shown and _same(applied, truth.spec):
-        _broken(run, f"applied claims generation {truth.generation}, which Atlas has never shown")
+        if name in applied and applied[name] not in _held_since(truths, applied["generation"], name):
+            _broken(run, Law.CLAIMS, f"applied claims {name}={applied[name]!r}, and Atlas has not held that since")
+    if applied.get("generation") == generation and not truth.shown and _same(applied, truth.spec):
+        _broken(run, Law.CLAIMS, f"applied claims generation {generation}, and Atlas has not shown it")
 
 
-def _check_stalled(run: Run, status: Mapping[str, Any]) -> None:
+def _held_since(truths: Mapping[int, Truth], generation: int, name: str) -> set[str]:
+    """Give what a field has held since a generation was made, or an earlier one if all since want the same of it."""
+    wanted, values = truths[generation].spec.get(name), set[str]()
+    while generation in truths and truths[generation].spec.get(name) == wanted:
+        values.update(truths[generation].held[name])
+        generation -= 1
+    return values
+
+
+def _check_stalled(run: Run, endpoint: str, status: Mapping[str, Any]) -> None:
     """A resource is Stalled only where a person has to act."""
     stalled = next((each["reason"] for each in status["conditions"] if each["type"] == "Stalled"), None)
-    has_a_cause = {None: True, "EndpointFailed": run.world.failed, "Drifted": run.world.meddled}
+    has_a_cause = {None: True, "EndpointFailed": run.world.failed, "Drifted": endpoint in run.world.meddled}
     if not has_a_cause.get(stalled, False):
-        _broken(run, f"Stalled for {stalled}, and nobody has to act ({said(status)})")
+        _broken(run, Law.STALLED, f"Stalled for {stalled}, and nobody has to act ({said(status)})")
 
 
 def on_moment(run: Run) -> None:
     """Everything that could happen at once has happened."""
-    if run.effects or run.world.leader not in run.replicas:
+    replica = run.replicas.get(run.world.leader) if run.world.leader is not None else None
+    if replica is None or not replica.works or replica.stops:
         return
-    core = run.replicas[run.world.leader].core
-    if not core.inventory.complete.is_set():
+    core = replica.core
+    if core.queue.running >= LANE:
         return
     for key, newest in core.told.items():
-        if core.store.get(key) is not None and core.begun.get(key, ("", 0)) < newest:
-            _broken(run, f"generation {newest[1]} of {key.name} has arrived, all workers are idle, and no pass begins")
+        is_known = core.store.get(key) is not None and key not in core.working_on
+        if is_known and core.begun.get(key, ("", 0)) < newest:
+            _broken(run, Law.AT_ONCE, f"generation {newest[1]} of {key.name} has arrived, and no pass begins")
 
 
 def is_as_desired(run: Run) -> bool:
@@ -109,5 +166,5 @@ def _same(applied: Any, spec: Any) -> bool:
     return all(applied.get(name) == spec[name] for name in MANAGED if name in spec)
 
 
-def _broken(run: Run, law: str) -> None:
-    run.world.violations.append(law)
+def _broken(run: Run, law: Law, what: str) -> None:
+    run.world.violations.append(Violation(law, what))

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import io
 import itertools
+import marshal
 import pickle
 import re
 from collections import OrderedDict, deque
@@ -26,8 +28,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from typing_extensions import override
 
+from atlas_endpoints.atlas.gateway import Gateway, _Introduced
+from atlas_endpoints.atlas.throttle import Throttle, _Gate
+from atlas_endpoints.engine.lanes import Lanes
+from atlas_endpoints.engine.workqueue import Queue
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Iterable
 
 ORIGIN = 1e6
 """Monotonic seconds at which all runs begin: no duration is as large, so that a number tells whether it is a time."""
@@ -40,16 +47,20 @@ OLD = 900.0
 
 _IRRELEVANT = frozenset(
     {
-        # Of the queue and its lanes: how it finds what is due, and fairness that matters only among many keys.
-        *("_times", "_sequence", "_idle", "_alarm", "_urgent_in_a_row", "_overtaken"),
+        # How the queue finds what is due, and fairness that matters only among many keys.
+        *((Queue, name) for name in ("_times", "_sequence", "_idle", "_alarm")),
+        *((Lanes, name) for name in ("_urgent_in_a_row", "_overtaken")),
         # Numbers that only tell one from another.
-        *("_serials", "_last_moment"),
+        (Throttle, "_serials"),
+        (Gateway, "_last_moment"),
         # When something was used last, which matters after days.
-        "used",
-        # Our own: what was done, rather than what is.
-        *("log", "writes", "loop"),
+        (_Introduced, "used"),
+        (_Gate, "used"),
     }
 )
+"""Attributes that make no difference to what can come."""
+_IRRELEVANT_LOCALS = frozenset({("wait", "loop"), ("_wait", "loop")})
+"""The same of a function's variables: asyncio's own."""
 _SCALES = {"serial": "serial", "trial": "serial", "resourceVersion": "version", "version": "version"}
 """Numbers that only grow: their order counts, and what they are compared with."""
 _JSON_RANK = re.compile(r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'|'resourceVersion': '(\d+)'")
@@ -76,30 +87,31 @@ class Same:
     def __init__(self, now: float) -> None:
         self._now = now
         self._numbers: dict[int, int] = {}
-        self._slices: dict[int, tuple[int, int]] = {}
+        self._slices: dict[int, tuple[int, int, int, int]] = {}
         self._kept: list[Any] = []  # an id is unique among living objects only
         self._tokens: list[Any] = []
+        self._ranked: list[int] = []  # where in them a rank is
 
-    def state(self) -> Hashable:
-        """Give the form of all that was added."""
+    def state(self) -> bytes:
+        """Give a digest of all that was added: Python's own hash takes -1 and -2 for the same."""
         tokens = self._tokens
-        places = [place for place, token in enumerate(tokens) if type(token) is _Rank]
         ranks: dict[str, set[float]] = {}
-        for place in places:
+        for place in self._ranked:
             ranks.setdefault(tokens[place].scale, set()).add(tokens[place].value)
         forms = {scale: self._forms(scale, values) for scale, values in ranks.items()}
-        for place in places:
+        for place in self._ranked:
             tokens[place] = forms[tokens[place].scale][tokens[place].value]
-        return tuple(tokens)
+        # This version of the format knows no references: what is equal is written equally.
+        return hashlib.blake2b(marshal.dumps(tokens, 2), digest_size=16).digest()
 
-    def _forms(self, scale: str, values: Iterable[float]) -> dict[float, Hashable]:
+    def _forms(self, scale: str, values: Iterable[float]) -> dict[float, Any]:
         ordered = sorted(values)
         if scale != "time":
             return {value: number for number, value in enumerate(ordered)}
-        forms: dict[float, Hashable] = {}
+        forms: dict[float, Any] = {}
         times: dict[float, int] = {}
         for value in ordered:
-            age = max(round(value - self._now, 2), -OLD)
+            age = max(round(value - self._now, 2) + 0.0, -OLD)
             rank = 0 if age == -OLD else times.get(age, -1) + 1
             times[age] = rank
             forms[value] = (age, rank)
@@ -117,7 +129,10 @@ class Same:
             TypeError: nobody has said yet what counts of this type.
         """
         class_: type[object] = type(value)
-        _adder(class_)(self, value)  # type: ignore[arg-type]  # mypy takes a class's __hash__ for that of its instances
+        adder = _ADDER_OF.get(class_)
+        if adder is None:
+            adder = _ADDER_OF[class_] = _adder(class_)
+        adder(self, value)
 
     def frames(self, coroutine: Any) -> None:
         """Add where a coroutine stands: each frame from the outside in, with its variables."""
@@ -125,8 +140,13 @@ class Same:
             self._tokens.append(frame.f_code.co_qualname)
             self._tokens.append(frame.f_lasti)
             for name, value in frame.f_locals.items():
-                self._attribute(name, value)
+                if (frame.f_code.co_qualname, name) not in _IRRELEVANT_LOCALS:
+                    self._attribute(name, value)
             coroutine = coroutine.cr_await
+
+    def _rank(self, rank: _Rank) -> None:
+        self._ranked.append(len(self._tokens))
+        self._tokens.append(rank)
 
     def _atom(self, value: Any) -> None:
         self._tokens.append(value)
@@ -139,22 +159,31 @@ class Same:
 
     def _float(self, value: float) -> None:
         is_time = ORIGIN / 2 < value < float("inf")
-        self._tokens.append(_Rank("time", value) if is_time else round(value, 3))
+        if is_time:
+            self._rank(_Rank("time", value))
+        else:
+            self._tokens.append(round(value, 3) + 0.0)  # there is no minus 0
 
     def _str(self, value: str) -> None:
         is_time = len(value) == len("2026-11-25T12:00:00Z") and _RFC3339.fullmatch(value)
-        self._tokens.append(_rfc3339(value) if is_time else value)
+        if is_time:
+            self._rank(_rfc3339(value))
+        else:
+            self._tokens.append(value)
 
     def _datetime(self, value: datetime) -> None:
-        self._tokens.append(_Rank("time", ORIGIN + (value - START).total_seconds()))
+        self._rank(_Rank("time", ORIGIN + (value - START).total_seconds()))
 
     def _timedelta(self, value: timedelta) -> None:
         self._tokens.append(value.total_seconds())
 
     def _mapping(self, value: Mapping[Any, Any]) -> None:
+        if not value:
+            self._tokens.append(0)
+            return
         if self._again(value):
             return
-        began = len(self._tokens)
+        began = len(self._tokens), len(self._ranked)
         if "metadata" in value or "observedGeneration" in value:
             self._json(value)
             self._remember(value, began)
@@ -170,12 +199,12 @@ class Same:
         text = repr(value)
         self._tokens.append(_JSON_RANK.sub("", text))
         for time, version in _JSON_RANK.findall(text):
-            self._tokens.append(_rfc3339(time) if time else _Rank("version", float(version)))
+            self._rank(_rfc3339(time) if time else _Rank("version", float(version)))
 
     def _sequence(self, value: Sequence[Any]) -> None:
         if self._again(value):
             return
-        began = len(self._tokens)
+        began = len(self._tokens), len(self._ranked)
         self._tokens.append(len(value))
         for each in value:
             self.add(each)
@@ -201,14 +230,14 @@ class Same:
         """Add an object that is the same as any other with the same attributes."""
         if self._again(value):
             return
-        began = len(self._tokens)
-        self._tokens.append(type(value))
+        began = len(self._tokens), len(self._ranked)
+        self._tokens.append(_named(type(value)))
         self._parts(value)
         self._remember(value, began)
 
     def _thing(self, value: Any) -> None:
         """Add an object that is itself and no other."""
-        self._tokens.append(type(value))
+        self._tokens.append(_named(type(value)))
         number = self._numbers.get(id(value))
         self._tokens.append(number)
         if number is None:
@@ -223,24 +252,29 @@ class Same:
             self._serial(name, part) if is_serial else self.add(part)
 
     def _attribute(self, name: Any, value: Any) -> None:
-        if name in _IRRELEVANT:
-            return
         self.add(name)
         self._serial(name, value) if name in _SCALES else self.add(value)
 
     def _serial(self, name: str, value: Any) -> None:
-        self._tokens.append(None if value is None else _Rank(_SCALES[name], float(value)))
+        if value is None:
+            self._tokens.append(None)
+        else:
+            self._rank(_Rank(_SCALES[name], float(value)))
 
     def _again(self, value: Any) -> bool:
         """Add what was added before, if it was."""
-        place = self._slices.get(id(value))
-        if place is None:
+        known = self._slices.get(id(value))
+        if known is None:
             return False
-        self._tokens.extend(self._tokens[place[0] : place[1]])
+        began, ended, first, last = known
+        if first < last:
+            ahead = len(self._tokens) - began
+            self._ranked.extend([place + ahead for place in self._ranked[first:last]])
+        self._tokens.extend(self._tokens[began:ended])
         return True
 
-    def _remember(self, value: Any, began: int) -> None:
-        self._slices[id(value)] = began, len(self._tokens)
+    def _remember(self, value: Any, began: tuple[int, int]) -> None:
+        self._slices[id(value)] = began[0], len(self._tokens), began[1], len(self._ranked)
         self._kept.append(value)
 
 
@@ -262,7 +296,10 @@ _ADDERS: Sequence[tuple[tuple[type, ...], Callable[[Same, Any], None]]] = (
 )
 
 
-@functools.cache
+_ADDER_OF: dict[type, Callable[[Same, Any], None]] = {}
+"""What is known of the above by now."""
+
+
 def _adder(class_: type) -> Callable[[Same, Any], None]:
     for classes, adder in _ADDERS:
         if issubclass(class_, classes):
@@ -270,6 +307,10 @@ def _adder(class_: type) -> Callable[[Same, Any], None]:
     if not class_.__dictoffset__ and "__slots__" not in vars(class_):
         raise TypeError(f"what counts of a {class_.__qualname__} has to be said")
     return Same._value if any("__eq__" in vars(each) for each in class_.__mro__[:-1]) else Same._thing
+
+
+def _named(class_: type) -> str:
+    return f"{class_.__module__}.{class_.__qualname__}"
 
 
 @functools.cache
@@ -282,7 +323,8 @@ def _rfc3339(text: str) -> _Rank:
 def _relevant(class_: type, attributes: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
     """Give the attributes that count, each with whether only the order of its values does."""
     names = (*attributes, *_slots(class_))
-    return tuple((name, name in _SCALES) for name in names if name not in _IRRELEVANT)
+    left_out = {name for each, name in _IRRELEVANT if issubclass(class_, each)}
+    return tuple((name, name in _SCALES) for name in names if name not in left_out)
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exploration.ends import READS
 from exploration.run import CALL, LEASE
-from exploration.world import GHOST_LIFE, Ghost, resource
+from exploration.world import GHOST_LIFE, Ghost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Move(NamedTuple):
 
     Attributes:
         kind: what.
-        number: of the replica, the call, the ghost, the endpoint.
+        number: of the replica, the call, the ghost, the endpoint, the earlier state.
         how: in which variant.
     """
 
@@ -69,7 +69,11 @@ def _all(run: Run) -> Iterator[Move]:
                 yield Move("crash", number, "status written")
     yield from _leadership(run)
     if _time_may_pass(run):
-        yield Move("time")
+        assert world.leader is not None
+        if not world.events[world.leader]:
+            yield Move("time")
+        elif left["slow event"]:
+            yield Move("time", how="and an event is slow")
 
 
 def _watch(run: Run, number: int) -> Iterator[Move]:
@@ -79,7 +83,7 @@ def _watch(run: Run, number: int) -> Iterator[Move]:
         if left["lost event"]:
             yield Move("lose event", number)
     if left["stale event"]:
-        yield from (Move("stale event", number, key.name) for key in world.outdated if key in world.objects)
+        yield from (Move("stale event", index, how) for index, (how, _) in enumerate(world.past()))
 
 
 def _calls(run: Run, index: int) -> Iterator[Move]:
@@ -89,12 +93,14 @@ def _calls(run: Run, index: int) -> Iterator[Move]:
         return
     if left["slow"] and not any(each.held is not None for each in run.effects):
         yield Move("hold", index)
+    if left["lost answer"] and effect.kind == "PATCH":
+        yield Move("fail", index, "after")
     if not left["fault"]:
         return
     if effect.kind in READS:
         yield Move("fail", index, "before")
-        if effect.kind == "INVENTORY" and run.world.outdated:
-            yield Move("answer", index, "stale")
+        if effect.kind == "INVENTORY" and run.world.past():
+            yield Move("answer", index, "an older state")
     else:
         yield from (Move("fail", index, how) for how in ("before", "lost", "after"))
         if effect.kind == "PATCH":
@@ -127,13 +133,21 @@ def _leadership(run: Run) -> Iterator[Move]:
 
 def _time_may_pass(run: Run) -> bool:
     leader = run.world.leader
-    if leader is None or run.world.events[leader]:
+    if leader is None:
         return False
-    due = run.next_timer()
-    if due is None or any(each.held is None or due > each.opened + CALL for each in run.effects):
+    if _due(run) is None:
         return False
     changes = any(each["status"] == "INITIATING" for each in run.world.endpoints.values())
     return not changes or bool(run.world.left["patience"])
+
+
+def _due(run: Run) -> float | None:
+    """Tell to when time may pass: to what is due next, though not past the end of a call that is under way."""
+    due = run.next_timer()
+    if due is None or any(each.held is None for each in run.effects):
+        return None
+    ends = min((each.opened + CALL for each in run.effects), default=due)
+    return min(due, ends) if ends > run.now else None
 
 
 def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one flat table
@@ -147,25 +161,26 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
         case Move("lose event", number):
             left["lost event"] -= 1
             told = f"the watch loses {_event(*world.events[number].pop(0))}"
-        case Move("stale event", number, name):
+        case Move("stale event", index, _):
             left["stale event"] -= 1
-            body = world.outdated[resource(name)]
+            _, body = world.past()[index]
             told = f"the watch brings once more {_event('MODIFIED', body)}"
-            run.replicas[number].core.seen(body)
+            assert world.leader is not None
+            run.replicas[world.leader].core.seen(body)
         case Move("answer", index, how):
             effect = run.effects[index]
             told = f"answered: {effect.told()}"
-            if how == "stale":
+            if how:
                 left["fault"] -= 1
-                told += " with an older state"
-                effect.held = [world.outdated.get(key, body) for key, body in world.objects.items()]
+                told += f" with {how}"
+                effect.held = [next(iter(world.outdated.get(key, ())), body) for key, body in world.objects.items()]
             run.answer(effect)
         case Move("hold", index):
             left["slow"] -= 1
             told = f"served, and the answer is slow: {run.effects[index].told()}"
             run.hold(run.effects[index])
         case Move("fail", index, how):
-            left["fault"] -= 1
+            left["lost answer" if left["lost answer"] and not left["fault"] else "fault"] -= 1
             effect = run.effects[index]
             words = {"before": "not sent", "lost": "lost on its way", "after": "done, and the answer lost"}
             told = f"{words.get(how, 'no answer, and it may arrive later')}: {effect.told()}"
@@ -177,7 +192,7 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
         case Move("ghost arrives", index):
             ghost = world.ghosts.pop(index)
             told = f"Atlas applies late: {ghost.endpoint} {dict(ghost.fields)}"
-            world.meddled = True
+            run.meddled(ghost.endpoint)
             world.patch(ghost.endpoint, ghost.fields)
         case Move("Atlas connects" | "Atlas fails" as kind, index):
             id_, endpoint = sorted(world.endpoints.items())[index]
@@ -193,6 +208,7 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             left["person"] -= 1
             id_ = sorted(world.endpoints)[index]
             told = f"somebody changes {id_} in Atlas"
+            run.meddled(id_)
             world.meddle(id_, comment="by hand")
         case Move("crash", number, how):
             left["crash"] -= 1
@@ -223,10 +239,12 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
                     world.ghosts.append(Ghost(effect.target, effect.content, run.now + LEASE + GHOST_LIFE))
                 run.fail(effect, sent=True)
             run.lead(1)
-        case Move("time"):
-            due = run.next_timer()
+        case Move("time", _, how):
+            if how:
+                left["slow event"] -= 1
+            due = _due(run)
             assert due is not None
-            told = f"{due - run.now:.0f} seconds pass"
+            told = f"{due - run.now:.0f} seconds pass {how}".strip()
             if any(each["status"] == "INITIATING" for each in world.endpoints.values()):
                 left["patience"] -= 1
             run.pass_time(due - run.now + SLACK)
@@ -234,6 +252,8 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
         case _:
             raise AssertionError(move)
     run.settle()
+    if not world.may_show_the_past:
+        world.outdated.clear()
     return told
 
 

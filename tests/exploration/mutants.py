@@ -16,14 +16,18 @@ from atlas_endpoints.atlas.transport import FencedTransport
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine import store
 from atlas_endpoints.engine.controller import Controller
+from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Rest
 from atlas_endpoints.engine.store import Comparison
 from atlas_endpoints.engine.workqueue import Queue, _Entry
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions
+from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
-from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import SHARED, Reconciler
+from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
-from exploration.worlds import EDIT, REPORTED, REVERT, SLOWLY, A, world
+from exploration.laws import Law
+from exploration.worlds import EDIT, REPORTED, REVERT, SLOWLY, TWO, A, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,11 +41,13 @@ class Mutant:
 
     Attributes:
         bug: what the operator does wrong.
+        law: that it breaks first.
         world: that shows it.
         owner, name, wrong: what is replaced by what; the wrong one is given the right one first.
     """
 
     bug: str
+    law: Law
     world: World
     owner: Any
     name: str
@@ -60,10 +66,10 @@ class Mutant:
 
 
 async def _status_before_patch(right: Any, self: Any, *planned: Any) -> Any:
-    pass_, instance, send, before = planned
+    pass_, instance, _, send, before = planned
     fields = {field.value: value for field, value in send.fields.items()}
     spec = pass_.resource.spec
-    write = self._atlas.update(instance, spec.endpoint_id, provider_name=spec.provider_name, fields=fields)
+    write = self._atlas.update(instance, pass_.endpoint_id, provider_name=spec.provider_name, fields=fields)
     later = asyncio.create_task(write, name="later")
     later.add_done_callback(lambda task: task.cancelled() or task.exception())
     answer = before.model_copy(update={_snake(name): value for name, value in fields.items()})
@@ -105,7 +111,7 @@ def _doubts_nothing(right: Any, self: Any, instance: Any, endpoint_id: str) -> N
 
 
 async def _ready_from_memory(right: Any, self: Any, pass_: Any, instance: Any) -> Any:
-    remembered = self._atlas.recall(instance, pass_.resource.spec.endpoint_id, max_age=10 * SHARED + 600)
+    remembered = self._atlas.recall(instance, pass_.endpoint_id, max_age=10 * SHARED + 600)
     if remembered is not None and not pass_.in_doubt:
         action = plan(pass_.desired, remembered, pass_.context(remembered))
         if isinstance(action, Verdict):
@@ -143,8 +149,24 @@ def _believes_any_body(right: Any, body: Any, known: Any) -> bool:
     return False
 
 
-async def _stops_at_once(right: Any, self: Any, workers: Any, *, within: float) -> None:
+async def _stops_at_once(right: Any, self: Any, workers: Any, *, within: float) -> bool:
     self.queue.close()
+    return True
+
+
+async def _takes_time_for_rest(right: Any, self: Any, workers: Any, *, within: float) -> bool:
+    await right(self, workers, within=within)
+    return True
+
+
+async def _one_worker(right: Any, self: Any) -> None:
+    self._workers = 1
+    await right(self)
+
+
+def _older_by_generation(right: Any, body: Any, known: Any) -> bool:
+    new, old = body["metadata"], known["metadata"]
+    return bool(new["uid"] == old["uid"] and new["generation"] < old["generation"])
 
 
 async def _asks_nobody(right: Any, self: Any, request: Any) -> Any:
@@ -154,13 +176,15 @@ async def _asks_nobody(right: Any, self: Any, request: Any) -> Any:
 MUTANTS = [
     Mutant(
         "it says what a PATCH will have done, and sends it afterwards",
+        Law.CLAIMS,
         world(EDIT, settled=1, left="fault"),
-        Reconciler,
+        Convergence,
         "_send",
         _status_before_patch,
     ),
     Mutant(
         "a new generation waits until the old one's backoff is over",
+        Law.AT_ONCE,
         world(REVERT, settled=1, left="fault"),
         Queue,
         "add",
@@ -168,6 +192,7 @@ MUTANTS = [
     ),
     Mutant(
         "an edit that arrives while a pass runs is forgotten",
+        Law.AT_ONCE,
         world(REVERT, settled=1),
         Queue,
         "add",
@@ -175,6 +200,7 @@ MUTANTS = [
     ),
     Mutant(
         "two workers run passes over one resource at once",
+        Law.ONE_AT_A_TIME,
         world(REVERT, settled=1),
         Queue,
         "add",
@@ -182,6 +208,7 @@ MUTANTS = [
     ),
     Mutant(
         "a LIST overwrites the answer of a newer write",
+        Law.CLAIMS,
         world(REVERT, settled=1, left="slow"),
         Snapshots,
         "_merged",
@@ -189,6 +216,7 @@ MUTANTS = [
     ),
     Mutant(
         "a write of unknown fate leaves the last observation as it was",
+        Law.REST,
         world(REVERT, settled=1, left="fault"),
         Snapshots,
         "doubt",
@@ -196,13 +224,15 @@ MUTANTS = [
     ),
     Mutant(
         "memory is enough to be Ready",
+        Law.CLAIMS,
         world([("a", A), ("a", {**A, "syncInterval": "20m"})], settled=1, left="person", within=2 * SLOWLY),
-        Reconciler,
-        "_converge",
+        Convergence,
+        "converge",
         _ready_from_memory,
     ),
     Mutant(
         "a status that could not be written is given up",
+        Law.REST,
         world(EDIT, settled=1, left="fault"),
         Controller,
         "_write",
@@ -210,6 +240,7 @@ MUTANTS = [
     ),
     Mutant(
         "a status speaks of a generation that no pass was over",
+        Law.WORDS,
         world(REVERT, settled=1),
         Reconciler,
         "render",
@@ -217,13 +248,15 @@ MUTANTS = [
     ),
     Mutant(
         "what was confirmed before stands although a later write may have undone it",
-        world(REPORTED, settled=1, left="fault, crash", within=SLOWLY),
+        Law.STALLED,
+        world(REPORTED, settled=1, left="crash, lost answer", within=SLOWLY),
         conclusions,
         "lost",
         _keeps_what_was_confirmed,
     ),
     Mutant(
         "nobody looks again when a lost write may have arrived late",
+        Law.REST,
         world(REVERT, settled=1, left="fault"),
         Reconciler,
         "_looking_again",
@@ -231,6 +264,7 @@ MUTANTS = [
     ),
     Mutant(
         "what has vanished without an event stays in the store",
+        Law.REST,
         world([("a", A), ("a", None)], settled=1, left="lost event", within=SLOWLY),
         Comparison,
         "vanished",
@@ -238,21 +272,48 @@ MUTANTS = [
     ),
     Mutant(
         "an outdated body is taken for news",
+        Law.FORWARD,
         world(EDIT, settled=1, left="stale event", within=SLOWLY),
         store,
         "_older",
         _believes_any_body,
     ),
     Mutant(
+        "a body of the same generation is taken for news, however old it is",
+        Law.FORWARD,
+        world(EDIT, settled=1, left="stale event", within=SLOWLY),
+        store,
+        "_older",
+        _older_by_generation,
+    ),
+    Mutant(
+        "there is one worker instead of four",
+        Law.AT_ONCE,
+        world(TWO[:3], settled=1),
+        Loop,
+        "work",
+        _one_worker,
+    ),
+    Mutant(
         "the Lease is released while a write is under way",
+        Law.RELEASE,
         world(EDIT, settled=1, replicas=2, left="hand over"),
         Core,
         "stop",
         _stops_at_once,
     ),
     Mutant(
+        "the Lease is released when the time for finishing is over, whatever is under way",
+        Law.RELEASE,
+        world(EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY),
+        Core,
+        "stop",
+        _takes_time_for_rest,
+    ),
+    Mutant(
         "a replica writes without asking whether it leads",
-        world(EDIT, settled=1, replicas=2, left="silence"),
+        Law.LEADER,
+        world(EDIT, settled=1, replicas=2, left="silence", within=SLOWLY),
         FencedTransport,
         "handle_async_request",
         _asks_nobody,

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import traceback
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from atlas_endpoints.app import DRAIN
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.core import Core, Work
-from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.engine.store import Body, Key, key_of, version_of
 from atlas_endpoints.settings import OperatorSettings
 from exploration import laws
-from exploration.ends import Effect, Ends, Secrets, Unserved, failure, serve
+from exploration.ends import Effect, Ends, Namespaces, Secrets, Unserved, failure, serve
+from exploration.laws import Law, Violation
 from exploration.memory import ORIGIN, START, Same
 from exploration.world import Ghost
+from support.targets import NoConfigMaps, NoTargets
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from atlas_endpoints.engine.outcome import Next
     from exploration.world import World
     from support.virtual_time import VirtualTimeLoop
@@ -69,27 +71,39 @@ class Watched(Core):
     Attributes:
         told: uid and generation of each resource, the newest that it was shown.
         begun: the same, of the last pass over it that has begun.
+        working_on: the resources over which a pass is under way, and the endpoint that each named when it began.
     """
 
     told: dict[Key, tuple[str, int]]
     begun: dict[Key, tuple[str, int]]
-    violations: list[str]
+    working_on: dict[Key, str]
+    violations: list[Violation]
 
     @override
     def seen(self, body: Body) -> None:
-        metadata = body["metadata"]
-        known = self.told.get(key_of(body))
+        metadata, key = body["metadata"], key_of(body)
+        known = self.told.get(key)
         newest = metadata["uid"], metadata["generation"]
-        self.told[key_of(body)] = max(known, newest) if known is not None else newest
+        self.told[key] = max(known, newest) if known is not None else newest
+        before = self.store.get(key)
         super().seen(body)
+        after = self.store.get(key)
+        if before is not None and after is not None and version_of(after) < version_of(before):
+            what = f"{key.name} goes back from version {version_of(before)} to {version_of(after)}"
+            self.violations.append(Violation(Law.FORWARD, what))
 
     @override
     async def _run(self, work: Work) -> Next:
-        if isinstance(work, Key) and (body := self.store.get(work)) is not None:
-            self.begun[work] = body["metadata"]["uid"], body["metadata"]["generation"]
-            if self.begun[work] < self.told[work]:
-                self.violations.append(f"a pass over an outdated spec of {work.name} begins")
-        return await super()._run(work)
+        if not isinstance(work, Key) or (body := self.store.get(work)) is None:
+            return await super()._run(work)
+        self.begun[work] = body["metadata"]["uid"], body["metadata"]["generation"]
+        if self.begun[work] < self.told[work]:
+            self.violations.append(Violation(Law.NEWEST, f"a pass over generation {self.begun[work][1]} begins"))
+        self.working_on[work] = body["spec"]["endpointId"]
+        try:
+            return await super()._run(work)
+        finally:
+            self.working_on.pop(work, None)  # two may be under way where they must not
 
 
 class Replica:
@@ -100,6 +114,7 @@ class Replica:
         compare_at: when it compares its store with the API server next; ``None`` while it does.
         works: whether it knows all as of when it came to lead, and its workers run.
         stops, stopped: whether it was asked to end; whether it has.
+        idle: whether nothing of it was under way any more by then, so that it releases the Lease.
     """
 
     def __init__(self, number: int, run: Run) -> None:
@@ -109,15 +124,20 @@ class Replica:
             client=run.ends(number),
             objects=run.ends(number),
             secrets=Secrets(),
+            namespaces=Namespaces(),
+            targets=NoTargets(),
+            config_maps=NoConfigMaps(),
             observer=run.ends(number),
             clock=Clock(run),
             random=NoJitter(),
         )
-        self.core.told, self.core.begun, self.core.violations = {}, {}, run.world.violations
+        self.core.told, self.core.begun, self.core.working_on = {}, {}, {}
+        self.core.violations = run.world.violations
         self.compare_at: float | None = run.now
         self.works = False
         self.stops = False
         self.stopped = False
+        self.idle = False
 
 
 class Run:
@@ -177,16 +197,19 @@ class Run:
         """Set everything going on an event loop, at the time at which the run was left."""
         loop.set_time(self.now_at_rest)
         self.loop = loop
-        for number in range(self.world.replicas):
-            if number not in self.replicas:
+        if self.replicas:
+            for replica in self.replicas.values():
+                self._go(replica)
+        else:
+            for number in range(self.world.replicas):
                 self.boot(number)
-            else:
-                self._go(self.replicas[number])
         self.settle()
 
     def end(self) -> None:
-        """Stop everything, so that the run can be left."""
-        loop = self._running()
+        """Stop everything, so that the run can be left; that may have been done already."""
+        if self.loop is None:
+            return
+        loop = self.loop
         self.now_at_rest = self.now
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -202,13 +225,15 @@ class Run:
         for task, name in list(self._tasks.items()):
             if task.done():
                 del self._tasks[task]
-                if not task.cancelled() and task.exception() is not None:
-                    raise AssertionError(f"{name} has ended") from task.exception()
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    what = f"{name} end with {''.join(traceback.format_exception(error))}"
+                    self.world.violations.append(Violation(Law.ALIVE, what))
         if not self.world.standby_lags and self.world.leader == 0 and 1 in self.replicas:
             while self.world.events[1]:
                 self.deliver(1)
         for replica in [each for each in self.replicas.values() if each.stopped]:
-            laws.on_release(self, replica.number)
+            if replica.idle:
+                laws.on_release(self, replica.number)
             self.crash(replica.number)
             self.world.leader = None
         laws.on_moment(self)
@@ -260,6 +285,15 @@ class Run:
             effect.answer.set_exception(effect.held)
         else:
             effect.answer.set_result(effect.held)
+            if effect.clears and self.leads(effect.replica):
+                self.world.confirmed(effect.target)
+
+    def meddled(self, endpoint: str) -> None:
+        """Note that somebody else has changed an endpoint: what is under way to us does not tell of it."""
+        self.world.meddled.add(endpoint)
+        for effect in self.effects:
+            if effect.target == endpoint:
+                effect.clears = False
 
     def hold(self, effect: Effect) -> None:
         """Serve a call; its answer is on its way."""
@@ -267,6 +301,8 @@ class Run:
             effect.held = serve(self.world, effect)
         except Unserved as answer:
             effect.held = answer.error
+        else:
+            effect.clears = effect.kind == "PATCH"
         if effect.kind in {"PATCH", "STATUS"}:
             self.writes.append(effect.told())
             laws.on_write(self, effect)
@@ -286,7 +322,7 @@ class Run:
         """Tell when something becomes due by itself."""
         return self._running().next_timer()
 
-    def state(self) -> Hashable:
+    def state(self) -> bytes:
         """Give what this moment is the same as others by."""
         same = Same(self.now)
         same.leave_out(self)
@@ -334,7 +370,7 @@ class Run:
         self._running().call_at(replica.compare_at, self._compare, replica)
 
     async def _stopped(self, replica: Replica, workers: asyncio.Task[None]) -> None:
-        await replica.core.stop(workers, within=18)
+        replica.idle = await replica.core.stop(workers, within=DRAIN)
         replica.stopped = True
 
     def _task(self, coroutine: Any, name: str) -> None:

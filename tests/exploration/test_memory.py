@@ -58,6 +58,10 @@ SHARED = Thing()
     ("one", "other"),
     [
         pytest.param(Value(ORIGIN + 5), Value(ORIGIN + 6), id="another time"),
+        pytest.param(Value(ORIGIN - 1), Value(ORIGIN - 2), id="one second ago, or two, which Python hashes alike"),
+        pytest.param({"observed": -1}, {"observed": -2}, id="minus one, or minus two, which it hashes alike, too"),
+        pytest.param({"used": 1}, {"used": 2}, id="a key of a mapping that names an irrelevant attribute elsewhere"),
+        pytest.param(Thing({"log": 1}), Thing({"log": 2}), id="another log of something that is no queue"),
         pytest.param([ORIGIN, ORIGIN + 1e-9], [ORIGIN + 1e-9, ORIGIN], id="another order of moments"),
         pytest.param([{"serial": 1}, {"serial": 2}], [{"serial": 2}, {"serial": 1}], id="another order of serials"),
         pytest.param([1, 2], [2, 1], id="another order of a list"),

@@ -6,6 +6,14 @@ import pytest
 
 from exploration.explorer import Explorer
 from exploration.mutants import MUTANTS, Mutant
+from exploration.worlds import WORLDS
+
+FURTHER = [
+    mutant
+    for number, mutant in enumerate(MUTANTS)
+    if mutant.world not in WORLDS.values() and mutant.world not in [each.world for each in MUTANTS[:number]]
+]
+"""One mutant for each world that is not walked as one of ``WORLDS``."""
 
 
 @pytest.mark.timeout(600)
@@ -15,5 +23,15 @@ def test_a_planted_bug_is_found(mutant: Mutant) -> None:
         report = Explorer(mutant.bug, mutant.world).explore()
 
         assert report.violation is not None
+        assert report.violation.law is mutant.law, f"\n{report}"
         assert report.story is not None
         assert len(report.story.rows) > 2
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutant", FURTHER, ids=[mutant.bug for mutant in FURTHER])
+def test_without_the_bug_its_world_breaks_no_law(mutant: Mutant) -> None:
+    report = Explorer(mutant.bug, mutant.world).explore()
+
+    assert report.violation is None, f"\n{report}"
+    assert report.complete

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
 
+    from exploration.laws import Violation
+
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 INSTANCE = "orders"
 FOREIGN = "6f7cac1adf5d6c6306f4b2ff"
@@ -57,8 +59,9 @@ class Truth:
         uid: of the resource.
         generation: of it.
         spec: what it asks for.
-        shown: whether Atlas has shown that since.
+        shown: whether Atlas has shown that since, and since the operator had a write confirmed.
         available: whether the endpoint was AVAILABLE while it did.
+        held: by field, each value that Atlas has held since.
     """
 
     uid: str
@@ -66,6 +69,7 @@ class Truth:
     spec: Spec
     shown: bool = False
     available: bool = False
+    held: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,16 +86,16 @@ class World:
         standby_lags: whether the watch of a replica that does not lead brings nothing yet.
         lists_take_time: whether anything can happen while the API server answers a LIST, or that LIST can fail.
         objects: what the API server holds.
-        outdated: an older state of each object, as a stale API server would show it.
+        outdated: earlier states of each object, or of its name, as a stale API server would show them: the last one of what
+            was before the present generation, and the last one of this. Kept only as long as one may still be shown.
         events: what the watch has still to bring, for each replica.
         ghosts: writes to Atlas that may still arrive.
         leader: the replica whose Lease is valid; ``None`` between two.
         truths: of each generation.
-        held: by endpoint and field, each value that Atlas has ever held.
         before: each endpoint as it was before somebody changed it by hand, and when that was.
-        meddled: whether anybody but the operator, as it is now, has changed an endpoint.
+        meddled: endpoints that anybody but the operator, as it is now, has changed since it had a write confirmed.
         failed: whether Atlas ever reported a failure.
-        violations: of laws, in words.
+        violations: of laws.
     """
 
     script: list[Action]
@@ -103,16 +107,15 @@ class World:
     standby_lags: bool = False
     lists_take_time: bool = False
     objects: dict[Key, Body] = field(default_factory=dict)
-    outdated: dict[Key, Body] = field(default_factory=dict)
+    outdated: dict[Key, list[Body]] = field(default_factory=dict)
     events: dict[int, list[tuple[str, Body]]] = field(default_factory=dict)
     ghosts: list[Ghost] = field(default_factory=list)
     leader: int | None = 0
     truths: list[Truth] = field(default_factory=list)
-    held: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     before: dict[str, tuple[dict[str, str | None], float]] = field(default_factory=dict)
-    meddled: bool = False
+    meddled: set[str] = field(default_factory=set)
     failed: bool = False
-    violations: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
     now: float = 0.0
     version: int = 100
     uids: int = 0
@@ -140,7 +143,6 @@ class World:
                 "spec": self._spec(name, spec),
                 "metadata": {**known["metadata"], "generation": generation},
             }
-            self.outdated[key] = known
             self._changed("MODIFIED", key, body)
         now = self.objects[key]["metadata"]
         truth = Truth(now["uid"], now["generation"], self.objects[key]["spec"])
@@ -167,12 +169,36 @@ class World:
     def _changed(self, type_: str, key: Key, body: Body) -> None:
         self.version += 1
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+        if key in self.objects and self.may_show_the_past:
+            past = [*self.outdated.get(key, ()), self.objects[key]]
+            former = [each for each in past if not _is_of_one_generation(each, body)]
+            self.outdated[key] = [*former[-1:], *(each for each in past[-1:] if _is_of_one_generation(each, body))]
         if type_ == "DELETED":
             del self.objects[key]
         else:
             self.objects[key] = body
         for events in self.events.values():
             events.append((type_, body))
+
+    @property
+    def may_show_the_past(self) -> bool:
+        """Tell whether an earlier state of an object may still be shown."""
+        return bool(self.left["stale event"] or (self.left["fault"] and self.lists_take_time))
+
+    def past(self) -> list[tuple[str, Body]]:
+        """Give the earlier states that a watch may bring again, each with how old it is."""
+        return [
+            (self._how_old(body, self.objects[key]), body)
+            for key, bodies in sorted(self.outdated.items())
+            if key in self.objects
+            for body in bodies
+        ]
+
+    @staticmethod
+    def _how_old(body: Body, present: Body) -> str:
+        if body["metadata"]["uid"] != present["metadata"]["uid"]:
+            return "a former object"
+        return "an older version" if _is_of_one_generation(body, present) else "an older generation"
 
     # Atlas.
 
@@ -192,19 +218,20 @@ class World:
 
     def note(self) -> None:
         """Write down what is true now."""
-        for id_, endpoint in self.endpoints.items():
-            for name in MANAGED:
-                values = self.held.setdefault(id_, {}).setdefault(name, [])
-                if (value := endpoint.get(name) or "") not in values:
-                    values.append(value)
-                    values.sort()
         for truth in self.truths:
             _note(truth, self.endpoints[truth.spec["endpointId"]])
+
+    def confirmed(self, endpoint: str) -> None:
+        """Take in that the operator knows what it has written: from now on only what Atlas shows since then counts."""
+        self.meddled.discard(endpoint)
+        for truth in self.truths:
+            if truth.spec["endpointId"] == endpoint:
+                truth.shown, truth.available, truth.held = False, False, {}
+        self.note()
 
     def meddle(self, endpoint: str, **changes: str) -> None:
         """Have a person change an endpoint in Atlas."""
         self.before[endpoint] = dict(self.endpoints[endpoint]), self.now
-        self.meddled = True
         self.endpoints[endpoint].update(changes)
         self.note()
 
@@ -227,8 +254,18 @@ def _shows(endpoint: Mapping[str, str | None], spec: Spec) -> bool:
     return all((endpoint.get(name) or "") == spec[name] for name in MANAGED if name in spec)
 
 
+def _is_of_one_generation(body: Body, other: Body) -> bool:
+    one, two = body["metadata"], other["metadata"]
+    return bool((one["uid"], one["generation"]) == (two["uid"], two["generation"]))
+
+
 def _note(truth: Truth, endpoint: Mapping[str, str | None]) -> None:
     shown = _shows(endpoint, truth.spec)
+    for name in MANAGED:
+        values = truth.held.setdefault(name, [])
+        if (value := endpoint.get(name) or "") not in values:
+            values.append(value)
+            values.sort()
     truth.shown |= shown
     truth.available |= shown and endpoint["status"] == "AVAILABLE"
 

@@ -49,6 +49,8 @@ def _connects(**fields: str) -> dict[str, str]:
 EDIT = [("a", A), ("a", B)]
 REVERT = [*EDIT, ("a", A)]
 CONNECT = [("a", _connects()), ("a", _connects(comment="B"))]
+ANEW = [("a", A), ("a", None), ("a", B)]
+TWO = [("a", A), ("b", A), ("a", B), ("b", B)]
 REPORTED = [(name, {**spec, "driftPolicy": "Report"}) for name, spec in REVERT]
 
 WORLDS: dict[str, World] = {
@@ -56,33 +58,41 @@ WORLDS: dict[str, World] = {
     "an edit and its revert, and a call breaks": world(REVERT, settled=1, left="fault"),
     "an edit, and two calls break": world(EDIT, settled=1, left="fault, fault"),
     "an edit and its revert, and an answer is slow": world(REVERT, settled=1, left="slow"),
+    "an edit and its revert, and an event is slow": world(REVERT, settled=1, left="slow event", within=SLOWLY),
     "an edit, a crash, and a call breaks": world(EDIT, settled=1, left="crash, fault", within=SLOWLY),
     "an edit and its revert, and a crash": world(REVERT, settled=1, left="crash", within=SLOWLY),
+    "an edit, and a LIST breaks or shows the past": world(
+        EDIT, settled=1, lists_take_time=True, left="fault", within=SLOWLY
+    ),
     "an edit and its revert, a lost event and an outdated one": world(
-        REVERT, settled=1, lists_take_time=True, left="lost event, stale event", within=SLOWLY
+        REVERT, settled=1, left="lost event, stale event", within=SLOWLY
+    ),
+    "a resource is deleted and made anew, and an outdated event comes": world(
+        ANEW, settled=1, lists_take_time=True, left="stale event", within=SLOWLY
     ),
     "an edit, somebody changes the endpoint, and a call breaks": world(
         EDIT, settled=1, left="person, fault", within=SLOWLY
     ),
     "the same, and drift is only reported": world(REPORTED[:2], settled=1, left="person, fault", within=SLOWLY),
-    "drift is only reported, an edit and its revert, and a crash": world(
-        REPORTED, settled=1, left="crash", within=SLOWLY
+    "drift is only reported, an edit and its revert, a crash, and an answer is lost": world(
+        REPORTED, settled=1, left="crash, lost answer", within=SLOWLY
     ),
     "a reservation is connected and changed, and it may fail": world(
         CONNECT, status="RESERVED", left="Atlas fails, patience"
     ),
     "a reservation is connected, and a call breaks": world(CONNECT[:1], status="RESERVED", left="patience, fault"),
-    "two endpoints of one instance, and an answer is slow": world(
-        [("a", A), ("b", A), ("a", B), ("b", B)], settled=2, left="slow"
-    ),
+    "two endpoints of one instance, and an answer is slow": world(TWO, settled=2, left="slow"),
     "a resource is deleted and made anew, an event is lost, and an answer is slow": world(
-        [("a", A), ("a", None), ("a", B)], settled=1, lists_take_time=True, left="lost event, slow", within=SLOWLY
+        ANEW, settled=1, lists_take_time=True, left="lost event, slow", within=SLOWLY
     ),
     "a leader falls silent": world(EDIT, settled=1, replicas=2, left="silence", within=SLOWLY),
     "a leader falls silent, and the standby lags": world(
         EDIT, settled=1, replicas=2, standby_lags=True, left="silence", within=SLOWLY
     ),
     "a leader hands over": world(REVERT, settled=1, replicas=2, left="hand over"),
+    "a leader hands over, and answers are slow": world(
+        EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY
+    ),
 }
 """What ``make test`` walks."""
 
@@ -94,9 +104,7 @@ DEEPER: dict[str, World] = {
     "an edit and its revert, a crash, and a call breaks": world(REVERT, settled=1, left="crash, fault", within=SLOWLY),
     "the same, and drift is only reported": world(REPORTED, settled=1, left="crash, fault", within=SLOWLY),
     "an edit and its revert, two crashes": world(REVERT, settled=1, left="crash, crash", within=SLOWLY),
-    "two endpoints of one instance, and a call breaks": world(
-        [("a", A), ("b", A), ("a", B), ("b", B)], settled=2, left="fault"
-    ),
+    "two endpoints of one instance, and a call breaks": world(TWO, settled=2, left="fault"),
     "a leader falls silent after an edit and before its revert": world(
         REVERT, settled=1, replicas=2, left="silence", within=SLOWLY
     ),

@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.resources import Resources
-from support.running import (  # fixtures and a hook become this folder's by their names
-    ROOT,
-    atlas,
-    control_plane,
-    crd,
-    group,
-    make_namespace,
-    namespace,
-    observing,
-    own_place,
-    places,
-    pytest_collection_finish,
-    start_operator,
-)
+from support.running import ROOT, observing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,19 +16,6 @@ if TYPE_CHECKING:
     from support.atlas import Atlas
     from support.fixtures import MakeNamespace, RunOperator
     from support.operator_process import OperatorProcess
-
-__all__ = [
-    "atlas",
-    "control_plane",
-    "crd",
-    "group",
-    "make_namespace",
-    "namespace",
-    "own_place",
-    "places",
-    "pytest_collection_finish",
-    "start_operator",
-]
 
 pytest.register_assert_rewrite("integration.bad_input", "support.scenes")  # they hold assertions of tests
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from control_plane.process import wait_until
-from integration.bad_input import api_keys, credentials, endpoints, limits, manifests, outages, policies
+from integration.bad_input import (
+    api_keys,
+    credentials,
+    endpoints,
+    limits,
+    manifests,
+    outages,
+    policies,
+    rotation,
+    tenancy,
+)
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
 from support.observed import Recorder
 from support.resources import Resources, ready
@@ -33,6 +43,8 @@ STORIES: dict[str, Story] = {
     **limits.stories.table,
     **policies.stories.table,
     **api_keys.stories.table,
+    **tenancy.stories.table,
+    **rotation.stories.table,
 }
 
 PATIENT_PLACES = 20
@@ -58,16 +70,36 @@ def patient_operator(start_operator: RunOperator, patient_atlas: Atlas) -> Itera
 
 
 @pytest.fixture(scope="module")
+def tenancy_operator(control_plane: ControlPlane, start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
+    """An operator with a Secret of its own, which only the resources of one namespace may use."""
+    control_plane.kubectl("create", "namespace", tenancy.GUEST)
+    own = Resources(control_plane, "default", {})
+    own.secret(tenancy.OWN)
+    own.close()
+    return start_operator(
+        label=tenancy.STAGE,
+        atlas=atlas,
+        namespace="default",
+        sync_interval="4s",
+        stall_grace="3s",
+        **tenancy.SETTINGS,
+    )
+
+
+@pytest.fixture(scope="module")
 def stages(
+    *,
     atlas: Atlas,
     shared_operator: OperatorProcess,
     patient_atlas: Atlas,
     patient_operator: OperatorProcess,
+    tenancy_operator: OperatorProcess,
     places: Iterator[Place],
 ) -> Stages:
     """What stories share."""
     return {
         "shared": (Stage(atlas, shared_operator), places),
+        tenancy.STAGE: (Stage(atlas, tenancy_operator), places),
         "patient": (
             Stage(patient_atlas, patient_operator, one_at_a_time=True),
             (place(number) for number in range(PATIENT_PLACES)),

@@ -78,6 +78,9 @@ def test_the_api_server_judges_a_change_as_the_table_says(case: UpdateCase, api:
     name = case.before["metadata"]["name"]
     old = api.post("", json=case.before, params=STRICT)
     assert old.status_code == httpx.codes.CREATED, old.text
+    if case.status:
+        old = api.put(f"{name}/status", json=old.json() | {"status": {"observedGeneration": 1, **case.status}})
+        assert old.is_success, old.text
     try:
         answer = api.put(name, json=old.json() | {"spec": case.manifest["spec"]}, params=STRICT)
         assert_as_told(problems(answer), case)
@@ -209,7 +212,9 @@ def test_kubectl_lists_what_people_look_for(
         conditions=(
             Condition("Ready", "False", "EndpointFailed", "it failed", observed_generation=1, last_transition_time=now),
         ),
-        endpoint=EndpointStatus(status="FAILED", cloud_provider_endpoint_id="vpce-1", error_message="no-such-endpoint"),
+        endpoint=EndpointStatus(
+            id="a" * 24, status="FAILED", cloud_provider_endpoint_id="vpce-1", error_message="no-such-endpoint"
+        ),
         last_applied_time=now,
     )
     api.put("created/status", json={**created, "status": status.to_json()}, params=STRICT)
@@ -227,7 +232,7 @@ def test_kubectl_lists_what_people_look_for(
     header, row = rows("serverlessprivateendpoint", "--output=wide")
     assert header == wide
     spec = created["spec"]
-    assert row[len(narrow) : -1] == [spec["projectId"], spec["endpointId"], "vpce-1", "no-such-endpoint"]
+    assert row[len(narrow) : -1] == [spec["projectId"], "a" * 24, "vpce-1", "no-such-endpoint"]
     assert any("created" in line[0] for line in rows("atlas"))
 
 

@@ -329,7 +329,10 @@ def test_a_replica_that_may_not_have_the_lease_says_what_is_missing_and_is_not_r
 
     wait_until(lambda: "may not get Lease" in replica.get("readyz").text, "the reason", timeout=30)
 
-    assert "leases of coordination.k8s.io in that namespace, as deploy/rbac.yaml does" in replica.get("readyz").text
+    assert (
+        "leases of coordination.k8s.io in that namespace, as deploy/base/leader-election.yaml does"
+        in replica.get("readyz").text
+    )
     assert replica.get("livez").text == "ok"
     replicas.control_plane.kubectl("apply", "--filename=-", stdin=service_account(replicas.namespace, "a"))
     wait_to_lead(replica)

@@ -80,7 +80,8 @@ def test_a_thousand_resources_at_once_all_converge(
     with ThreadPoolExecutor(16) as pool:
         wanted = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "burst"}
         list(pool.map(lambda index: resources.create(f"e{index}", places[index].spec(**wanted)), range(BURST)))
-    wait_until(lambda: all(ready(body)["status"] == "True" for body in resources.all()), "all to be ready", timeout=200)
+    while not all(ready(body)["status"] == "True" for body in resources.all()):
+        time.sleep(1)  # each look costs what it looks at
 
     record_property("seconds until all were ready", round(time.monotonic() - began, 1))
     patches = crowded_atlas.requests(method="PATCH")

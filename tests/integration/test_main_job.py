@@ -19,7 +19,7 @@ def test_a_resource_connects_its_endpoint_and_becomes_ready(resources: Resources
         "cloudProviderEndpointId": CLOUD_ENDPOINT,
         "comment": "for orders",
     }
-    assert status["resolved"]["credentialsSource"] == "Secret/atlas-credentials"
+    assert status["resolved"]["credentialsSource"] == "resource/atlas-credentials"
     assert "lastError" not in status
     assert {each["type"]: each["status"] for each in status["conditions"]} == {
         "Ready": "True",

@@ -15,11 +15,16 @@ import httpx
 from control_plane.process import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from control_plane.process import Server, ServerGroup
 
-COMMAND = str(Path(sys.executable).with_name("atlas-endpoints"))
+COMMAND = (
+    "/usr/bin/env",
+    f"PYTHONPATH={Path(__file__).parents[2] / 'operator'}",
+    str(Path(sys.executable).with_name("atlas-endpoints")),
+)
+"""The command of this very checkout, also where several share one environment."""
 
 CLIENT_ID = "mdb_sa_id_5f7cac1adf5d6c6306f4b299"
 CLIENT_SECRET = "mdb_sa_sk_for-tests-only"
@@ -66,7 +71,7 @@ class Atlas:
         self.server = server
         self.url = url
         self._launch = launch
-        self._http = httpx.Client(base_url=f"{url}/_simulator/", trust_env=False, timeout=30)
+        self._http = httpx.Client(base_url=f"{url}/_simulator/", trust_env=False, timeout=60)
         self._log: dict[int, dict[str, Any]] = {}
         self._settled = 0
         self._reading = threading.Lock()
@@ -79,7 +84,7 @@ class Atlas:
 
         def launch(port: int) -> Server:
             arguments = ["--port", str(port), "--seed", str(path), "--transition", str(transition)]
-            return group.start("simulator", [COMMAND, "simulate", *arguments], folder=folder)
+            return group.start("simulator", [*COMMAND, "simulate", *arguments], folder=folder)
 
         server = launch(0)
         address = re.compile(r"^Atlas simulator: (\S+)$", re.MULTILINE)
@@ -158,9 +163,17 @@ class Atlas:
         role: str | None = "GROUP_OWNER",
         *,
         client_secret: str = CLIENT_SECRET,
+        former_secret: str | None = None,
         access_list: Sequence[str] = (),
     ) -> dict[str, str]:
         """Add or change a service account that no other place uses; its role is for that place's project alone.
+
+        Args:
+            place: that it is for.
+            role: in the project of the place; ``None``: in none that there is.
+            client_secret: its secret.
+            former_secret: another one that is valid still.
+            access_list: the addresses from which it may be used; none: all.
 
         Returns:
             What a Secret with its credentials holds.
@@ -169,17 +182,41 @@ class Atlas:
         account = {
             "clientId": client_id,
             "clientSecret": client_secret,
+            "clientSecrets": [former_secret] if former_secret else [],
             "roles": {place.project if role else "f" * 24: role or "GROUP_OWNER"},
             "accessList": list(access_list),
         }
         self.post("credentials", {"serviceAccounts": [account]})
         return {"clientId": client_id, "clientSecret": client_secret}
 
-    def put_api_key(self, place: Place, private_key: str = PRIVATE_KEY) -> dict[str, str]:
-        """Add or change an API key that no other place uses, and give what a Secret with it holds."""
-        public_key = "".join(chr(ord("a") + int(digit, 16)) for digit in place.project[-8:])
-        self.post("credentials", {"apiKeys": [{"publicKey": public_key, "privateKey": private_key, "roles": "*"}]})
+    def put_api_key(
+        self, place: Place, private_key: str = PRIVATE_KEY, *, role: str = "GROUP_OWNER", generation: int = 0
+    ) -> dict[str, str]:
+        """Add or change an API key that no other place uses, and give what a Secret with it holds.
+
+        Args:
+            place: that it is for.
+            private_key: its secret.
+            role: in all projects.
+            generation: of several keys for one place, 0 to 9.
+        """
+        public_key = "".join(chr(ord("a") + int(digit, 16)) for digit in f"{place.project[-7:]}{generation}")
+        roles = {"*": role}
+        self.post("credentials", {"apiKeys": [{"publicKey": public_key, "privateKey": private_key, "roles": roles}]})
         return {"publicApiKey": public_key, "privateApiKey": private_key}
+
+    def remove_credentials(self, data: Mapping[str, str]) -> None:
+        """Remove the account or key that a Secret with these keys holds; its tokens end with it."""
+        self.post("credentials", {"remove": [data.get("clientId") or data["publicApiKey"]]})
+
+    def revoke_tokens(self, data: Mapping[str, str]) -> None:
+        """End all access tokens of the service account that a Secret with these keys holds."""
+        self.post("credentials", {"revokeTokens": [data["clientId"]]})
+
+    def signed_by(self, data: Mapping[str, str], *, since: float = 0.0) -> list[dict[str, Any]]:
+        """All requests that name the account or key that a Secret with these keys holds, tokens and revocations included."""
+        name = data.get("clientId") or data["publicApiKey"]
+        return [each for each in self.requests() if each["credentials"] == name and each["time"] >= since]
 
     def fail(self, place: Place, *, method: str | None = None, **fault: Any) -> None:
         """Have calls about a place fail; see the simulator's faults."""
@@ -251,6 +288,18 @@ def seed(projects: int, *, endpoints: int = 1, **extra: Any) -> dict[str, Any]:
         "switches": {"oauth": {"requestsPerMinute": None}},
         **extra,
     }
+
+
+def connected(world: dict[str, Any]) -> dict[str, Any]:
+    """Have all endpoints of a seed be connected, to services of one name, so that their statuses are alike."""
+    for project in world["projects"]:
+        for endpoint in project["instances"][0]["endpoints"]:
+            endpoint.update(
+                status="AVAILABLE",
+                cloudProviderEndpointId=CLOUD_ENDPOINT,
+                endpointServiceName="com.amazonaws.vpce.shop",
+            )
+    return world
 
 
 def project_id(number: int) -> str:

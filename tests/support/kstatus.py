@@ -28,12 +28,22 @@ HEALS_BY_ITSELF = frozenset(
         "RateLimited",
         "AtlasUnavailable",
         "InternalError",
+        "CorrectionHeld",
     }
 )
 """Reasons of ``Ready`` that are Reconciling however long they last."""
 
 OTHERS_MAY_HEAL = frozenset(
-    {"CredentialsInvalid", "MissingRole", "IPNotAllowed", "EndpointNotFound", "ProjectNotFound", "InstanceNotFound"}
+    {
+        "CredentialsInvalid",
+        "MissingRole",
+        "IPNotAllowed",
+        "ReferenceNotReady",
+        "EndpointNotFound",
+        "Conflict",
+        "ProjectNotFound",
+        "InstanceNotFound",
+    }
 )
 """Reasons that are Reconciling for a while and Stalled afterwards."""
 
@@ -46,6 +56,7 @@ A_PERSON_MUST_ACT = frozenset(
         "NotServerless",
         "AccountSuspended",
         "ProvisioningTimeout",
+        "DeletionBlocked",
         "Drifted",
         "Planned",
     }
@@ -59,18 +70,26 @@ REASONS: Mapping[str, frozenset[str]] = {
     "Synced": HEALS_BY_ITSELF
     | OTHERS_MAY_HEAL
     | A_PERSON_MUST_ACT
-    | {"InSync", "Updated", "DriftDetected", "UpdateRejected"},
+    | {"InSync", "Observing", "Updated", "DriftDetected", "UpdateRejected"},
+    "ReferencesResolved": frozenset({"Resolved", "NotFound", "NotReady", "FieldMissing", "KindNotAllowed"}),
+    "OutputsWritten": frozenset({"Written", "Pending", "NotOurs", "Disabled", "Refused"}),
     "CredentialsValid": frozenset(
         {
             "SecretNotFound",
             "SecretForbidden",
             "MissingKeys",
             "AmbiguousKeys",
+            "BaseURLNotAllowed",
+            "InvalidBaseURL",
+            "InvalidSecretName",
+            "NamespaceForbidden",
+            "NamespaceNotAllowed",
             "Unauthorized",
             "NotAllowed",
             "Verified",
         }
     ),
+    "Contended": frozenset({"Conflict", "Pending"}),
     "Deprecated": frozenset({"APIDeprecated", "APISunset", "APIGone"}),
 }
 """The types of condition that a resource may have, and the reasons that each may give."""

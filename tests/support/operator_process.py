@@ -12,6 +12,7 @@ from control_plane.process import wait_until
 from support.atlas import COMMAND
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from control_plane.process import Server, ServerGroup
@@ -34,6 +35,7 @@ class OperatorProcess:
         atlas_url: str,
         name: str = "operator",
         wait: bool = True,
+        environment: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> OperatorProcess:
         """Start an operator and wait until it works.
@@ -45,6 +47,7 @@ class OperatorProcess:
             atlas_url: its Atlas.
             name: of the log file.
             wait: whether to wait until /readyz says so.
+            environment: variables beside ``KUBECONFIG``; else it has none.
             settings: flags by their names in Python.
         """
         # By default it leads alone: the operators of many tests run beside each other, each for resources of its own.
@@ -56,10 +59,11 @@ class OperatorProcess:
             **settings,
         }
         flags = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
-        command = ["/usr/bin/env", f"KUBECONFIG={kubeconfig}", COMMAND, "run", *flags]
+        variables = [f"{key}={value}" for key, value in {"KUBECONFIG": kubeconfig, **(environment or {})}.items()]
+        command = ["/usr/bin/env", *variables, *COMMAND, "run", *flags]
         server = group.start(name, command, folder=folder)
         already = len(server.log.read_text())
-        address = re.compile(r"Started .*probes=\['([^']+)'")
+        address = re.compile(r"""Started.*probes"?[=:] ?\[['"]([^'"]+)['"]""")
         wait_until(
             lambda: address.search(server.log.read_text()[already:]) is not None,
             "the operator",
@@ -79,7 +83,7 @@ class OperatorProcess:
 
     def get(self, path: str) -> httpx.Response:
         """Ask a probe or the metrics."""
-        return httpx.get(f"{self.probes}/{path}", trust_env=False, timeout=10)
+        return httpx.get(f"{self.probes}/{path}", trust_env=False, timeout=30)
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric over all series with these labels."""

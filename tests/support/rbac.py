@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import yaml
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
-
-
-def shipped(kind: str) -> dict[str, Any]:
-    """The one object of a kind among those that are shipped."""
-    for path in sorted(DEPLOY.rglob("*.yaml")):
-        for document in yaml.safe_load_all(path.read_text()):
-            if document and document.get("kind") == kind:
-                return dict(document)
-    raise LookupError(f"deploy/ ships no {kind}")
+from support.deploy import OVERLAYS, manifests, the
 
 
 def service_account(namespace: str, name: str) -> str:
     """Manifests of a ServiceAccount that may do what the shipped one may: with the Lease, in its own namespace."""
-    role, lease = shipped("ClusterRole"), shipped("Role")
+    shipped = list(manifests(OVERLAYS["cluster"]))
+    role, lease = the("ClusterRole", shipped), the("Role", shipped, "atlas-endpoints-leader-election")
     lease["metadata"]["namespace"] = namespace
     subject = {"kind": "ServiceAccount", "namespace": namespace, "name": name}
     return yaml.safe_dump_all(

@@ -95,7 +95,7 @@ class Resources:
         return self._http.get(self._path(name)).status_code == httpx.codes.OK
 
     def secret(self, name: str = "atlas-credentials", data: Mapping[str, str] | None = None) -> None:
-        """Create or replace a Secret; by default with credentials that work."""
+        """Create a Secret, or replace it in one step; by default with credentials that work."""
         body = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -103,8 +103,9 @@ class Resources:
             "stringData": dict(CREDENTIALS if data is None else data),
         }
         collection = f"/api/v1/namespaces/{self.namespace}/secrets"
-        self._http.delete(f"{collection}/{name}")
-        _json(self._http.post(collection, json=body))
+        answer = self._http.put(f"{collection}/{name}", json=body)
+        # The API server creates no Secret by PUT.
+        _json(self._http.post(collection, json=body) if answer.status_code == httpx.codes.NOT_FOUND else answer)
 
     def delete_secret(self, name: str = "atlas-credentials") -> None:
         """Delete a Secret."""
@@ -155,6 +156,28 @@ class Resources:
             timeout=timeout,
             says=f"{reason} {pair or ''}",
         )
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Read the Events about a resource, or about all, the oldest first."""
+        items = _json(self._http.get(f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"))["items"]
+        found = [
+            each
+            for each in items
+            if each["regarding"]["kind"] == "ServerlessPrivateEndpoint" and name in {None, each["regarding"]["name"]}
+        ]
+        return sorted(found, key=lambda each: str(each["eventTime"]))
+
+    def wait_events(self, name: str, *told: tuple[str, str], timeout: float = 30.0) -> list[dict[str, Any]]:
+        """Wait until there are so many Events about a resource, and give them if type and reason of each are as told.
+
+        Raises:
+            AssertionError: there are fewer, or others.
+        """
+        deadline = time.monotonic() + timeout
+        while len(found := self.events(name)) < len(told) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [(each["type"], each["reason"]) for each in found] == list(told), found
+        return found
 
     def close(self) -> None:
         """Let go of the API server."""

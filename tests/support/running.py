@@ -1,6 +1,6 @@
 """Fixtures for tests on the real control plane: it, the CRD, a simulated Atlas, and operators between the two.
 
-A ``conftest.py`` makes them its own by importing them by name.
+A plugin of pytest, which ``tests/conftest.py`` names.
 """
 
 from __future__ import annotations

@@ -10,15 +10,25 @@ import pytest
 
 from atlas_endpoints import __version__
 from atlas_endpoints.cli import main
+from atlas_endpoints.settings import CheckSettings, unknown_variables
 
 COMMAND = Path(sys.executable).with_name("atlas-endpoints")
+OPERATOR = Path(__file__).parents[2] / "operator"
+"""This tree's own, wherever the command was installed from."""
 
 
-def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [COMMAND, *arguments],
-        env={"PATH": os.defpath, "KUBECONFIG": "/nonexistent", "HOME": "/nonexistent", **environment},
-        capture_output=True,
+        env={
+            "PATH": os.defpath,
+            "PYTHONPATH": str(OPERATOR),
+            "KUBECONFIG": "/nonexistent",
+            "HOME": "/nonexistent",
+            **environment,
+        },
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         check=False,
@@ -37,6 +47,9 @@ def test_without_arguments_it_tells_what_it_can_do(capsys: pytest.CaptureFixture
     assert _code() == 0
     help_ = capsys.readouterr().out
     assert "run" in help_
+    assert "check" in help_
+    assert "plan" in help_
+    assert "import" in help_
     assert "simulate" in help_
 
 
@@ -70,6 +83,44 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
             ["run", "--atlas-url", "http://atlas.example.com"],
             "--atlas-url (ATLAS_ENDPOINTS_ATLAS_URL): ATLAS_URL is plain http",
         ),
+        (
+            ["check", "--writes", "perhaps"],
+            "--writes (ATLAS_ENDPOINTS_WRITES): ",
+        ),
+        (
+            ["check", "--project", "shop", "--instance", "shop"],
+            "--project (ATLAS_ENDPOINTS_PROJECT): must be an Atlas ID of 24 lower-case hexadecimal characters",
+        ),
+        (["check", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
+        (
+            ["check", "--project", "5f" * 12],
+            "--instance (ATLAS_ENDPOINTS_INSTANCE): --project and --instance go together: give both, or neither",
+        ),
+        (
+            ["check", "--instance", "shop"],
+            "--instance (ATLAS_ENDPOINTS_INSTANCE): --project and --instance go together",
+        ),
+        (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
+        (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): name a file or a folder with manifests, or -"),
+        (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
+        (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),
+        (["import"], "--project (ATLAS_ENDPOINTS_PROJECT): name the project to read from Atlas, or"),
+        (["import", "--project", "shop"], "--project (ATLAS_ENDPOINTS_PROJECT): must be an Atlas ID of 24 lower-case"),
+        (["import", "-f", "a.yaml"], "--filename (ATLAS_ENDPOINTS_FILENAME): reads exported resources for --as"),
+        (
+            ["import", "--as", "atlas-private-endpoint", "-f", "a.yaml"],
+            "--credentials-secret (ATLAS_ENDPOINTS_CREDENTIALS_SECRET): is required for --as atlas-private-endpoint",
+        ),
+        (["import", "--as", "another"], "--target"),
+        (
+            ["import", "--project", "5f" * 12, "--region", "us-east-1"],
+            "--region (ATLAS_ENDPOINTS_REGION): must be spelt as Atlas does",
+        ),
+        (["import", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
+        (
+            ["import", "--project", "5f" * 12, "--credentials-secret", "shop/atlas-credentials"],
+            "--credentials-secret (ATLAS_ENDPOINTS_CREDENTIALS_SECRET): must be the name of a Secret",
+        ),
         (["simulate", "--port", "70000"], "--port (ATLAS_ENDPOINTS_SIMULATE_PORT): "),
     ],
 )
@@ -87,13 +138,58 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, capsy
     assert "--concurrency" in capsys.readouterr().err
 
 
+NO_FILE = "there is no file '/nonexistent'; set KUBECONFIG to the kubeconfig of a cluster, as for kubectl"
+
+
 def test_without_a_cluster_it_says_where_it_looked_and_gives_1() -> None:
     done = _run("run", "--http-address", "127.0.0.1:0")
 
     assert done.returncode == 1
     record = json.loads(done.stderr.splitlines()[-1])
     assert record["level"] == "ERROR"
-    assert "KUBECONFIG" in record["message"]
+    assert NO_FILE in record["message"]
+    assert "Config not found" not in done.stderr
+
+
+def test_a_check_without_a_cluster_says_where_it_looked_and_asks_atlas_all_the_same() -> None:
+    done = _run("check", "--atlas-url", "http://127.0.0.1:1", ATLAS_ENDPOINTS_NAMESPACE="shop")
+
+    assert done.returncode == 1
+    settings, cluster, atlas, result = done.stdout.strip().split("\n\n")
+    assert settings.endswith("warning  ATLAS_ENDPOINTS_NAMESPACE is no setting of this version and has no effect.")
+    assert cluster.startswith("Kubernetes\nfailed   The Kubernetes API is not known: ")
+    assert cluster.endswith(f"{NO_FILE}. Credentials come from Secrets only, so none are tried.")
+    assert atlas.startswith("Atlas: http://127.0.0.1:1\nfailed   Atlas cannot be reached; check ATLAS_URL")
+    assert atlas.endswith("(Connection refused)")
+    assert result.startswith("Result: something has to be done (1 warning, 2 failed; ")
+    assert not done.stderr
+
+
+def test_a_report_of_which_only_the_beginning_is_read_ends_without_a_traceback() -> None:
+    """As with `| head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = _run("check", "--atlas-url", "http://127.0.0.1:1", stdout=writing)
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_what_only_check_knows_has_no_effect_on_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_ENDPOINTS_PROJECT", "5f" * 12)
+
+    assert unknown_variables() == ["ATLAS_ENDPOINTS_PROJECT"]
+    assert unknown_variables(CheckSettings) == []
+
+
+def test_a_certificate_file_that_is_not_there_fails_the_check(tmp_path: Path) -> None:
+    done = _run("check", "--ca-file", str(tmp_path / "none.pem"))
+
+    assert done.returncode == 1
+    assert "\nfailed   The file " in done.stdout
+    assert "cannot be read as certificates in PEM" in done.stdout
 
 
 def test_a_seed_file_that_is_not_there_gives_1(tmp_path: Path) -> None:

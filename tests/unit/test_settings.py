@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from atlas_endpoints.settings import OperatorSettings, unknown_variables
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,7 @@ def test_the_defaults_need_nothing() -> None:
     assert settings.atlas_url == "https://cloud.mongodb.com"
     assert settings.namespaces == ()
     assert settings.default_secret is None
+    assert settings.credentials_namespaces == ()
     assert settings.sync_interval == timedelta(minutes=10)
     assert settings.stall_grace == timedelta(minutes=2)
     assert settings.leader_elect
@@ -32,6 +33,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "https://cloud.mongodbgov.com/")
     monkeypatch.setenv("ATLAS_ENDPOINTS_NAMESPACES", "team-a, team-b,")
     monkeypatch.setenv("ATLAS_ENDPOINTS_CREDENTIALS_SECRET", "operator/atlas")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES", "team-a,team-c")
     monkeypatch.setenv("ATLAS_ENDPOINTS_SYNC_INTERVAL", "1h30m")
     monkeypatch.setenv("ATLAS_ENDPOINTS_CONCURRENCY", "4")
     monkeypatch.setenv("ATLAS_ENDPOINTS_MAX_CORRECTIONS", "50")
@@ -41,6 +43,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.atlas_url == "https://cloud.mongodbgov.com"
     assert settings.namespaces == ("team-a", "team-b")
     assert settings.default_secret == ("operator", "atlas")
+    assert settings.credentials_namespaces == ("team-a", "team-c")
     assert settings.sync_interval == timedelta(minutes=90)
     assert settings.concurrency == 4
     assert settings.max_corrections == "50"
@@ -61,6 +64,10 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("ATLAS_URL", "cloud.mongodb.com", "must start with https"),
         ("SYNC_INTERVAL", "10", "no duration; examples are"),
         ("SYNC_INTERVAL", "48h", "from 1s to 24h"),
+        ("SYNC_INTERVAL", "1d", "no duration; examples are"),
+        ("ATLAS_URL", "https://atlas.example:99999", "is no URL"),
+        ("ATLAS_URL", "https://[::1", "is no URL"),
+        ("ATLAS_URL", "http://127.1", "plain http"),
         ("CREDENTIALS_SECRET", "atlas", "namespace/name"),
         ("LEASE_NAME", "Not_A_Name", "no name of an object"),
         ("LEASE_NAMESPACE", "not.one", "no name of a namespace"),
@@ -70,6 +77,10 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("HTTP_ADDRESS", "8080", "host:port"),
         ("HTTP_ADDRESS", "127.0.0.1:99999", "host:port"),
         ("NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
+        ("NAMESPACES", ", ,", "commas and no name"),
+        ("CREDENTIALS_NAMESPACES", "team-a", "there is none: name it in CREDENTIALS_SECRET"),
+        ("CREDENTIALS_NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
+        ("CREDENTIALS_NAMESPACES", ",", "commas and no name"),
         ("STALL_GRACE", "-5s", "must not be negative"),
         ("CONCURRENCY", "0", "greater than or equal to 1"),
         ("MAX_CORRECTIONS", "many", "examples are 20%"),
@@ -86,6 +97,24 @@ def test_a_wrong_value_is_refused_with_a_remedy(
 
     with pytest.raises(ValidationError, match=message):
         OperatorSettings()
+
+
+@pytest.mark.parametrize("kind", [OperatorSettings, CheckSettings])
+@pytest.mark.parametrize(
+    ("watched", "served", "right"),
+    [("shop", "web", False), ("shop,web", "web,other", True), ("", "web", True), ("shop", "", True)],
+)
+def test_somebody_that_is_watched_must_be_able_to_use_the_operators_own_secret(
+    kind: type[OperatorSettings], watched: str, served: str, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_ENDPOINTS_NAMESPACES", watched)
+    monkeypatch.setenv("ATLAS_ENDPOINTS_CREDENTIALS_SECRET", "system/atlas")
+    monkeypatch.setenv("ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES", served)
+    if right:
+        kind()
+    else:
+        with pytest.raises(ValidationError, match="has none of the NAMESPACES that are watched"):
+            kind()
 
 
 @pytest.mark.parametrize("word", ["off", "OFF", "false", "False", "no", "0"])

@@ -65,7 +65,7 @@ class Requester(Protocol):
 
     @property
     def base_url(self) -> str:
-        """The address of Atlas without a trailing slash."""
+        """The address of the Atlas for credentials that name no other, without a trailing slash."""
         ...
 
     async def request(

@@ -7,11 +7,14 @@ service account), so one token serves all calls and is revoked at the end.
 
 import asyncio
 import base64
+import math
 import re
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, assert_never
 from urllib.parse import quote_plus, urlencode
 
@@ -22,12 +25,17 @@ from atlas_endpoints.atlas.answers import AUTHENTICATED, Refusal, error_body_fro
 from atlas_endpoints.atlas.classification import classify_token_answer, unreadable
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.digest import DigestAuth
+from atlas_endpoints.atlas.redaction import carried
+from atlas_endpoints.atlas.transport import TRANSPORT_ERRORS
 
 if TYPE_CHECKING:
     from atlas_endpoints.atlas.errors import AtlasError
 
 TOKEN_OPERATION = "createAccessToken"  # noqa: S105  # the name of an operation
 _REVOKE_OPERATION = "revokeAccessToken"
+
+_RENEW_FROM, _RENEW_UNTIL = 0.6, 0.75
+"""Shares of a token's life between which it is renewed, at random: replicas and accounts would otherwise keep in step."""
 
 _ASSUMED_LIFE = 600.0
 """Seconds that a token is taken to live when Atlas does not say."""
@@ -37,12 +45,12 @@ _RETRY_RENEWAL = 60.0
 
 
 def sign_with(
-    credentials: Credentials, base_url: str, *, clock: Callable[[], float]
+    credentials: Credentials, base_url: str, *, clock: Callable[[], float], random: Random
 ) -> "ServiceAccountAuth | DigestAuth":
     """Choose how calls with these credentials are signed. The result is shared by all of them."""
     match credentials:
         case ServiceAccount():
-            return ServiceAccountAuth(credentials, base_url, clock=clock)
+            return ServiceAccountAuth(credentials, base_url, clock=clock, random=random)
         case ApiKey():
             return DigestAuth(credentials)
         case _:
@@ -61,8 +69,9 @@ class _Token:
 class ServiceAccountAuth(httpx.Auth):
     """Signs requests with the access token of a service account.
 
-    One call at a time asks for a token; those that wait share what it gets, also a refusal. After two thirds of its
-    life a token is renewed by one call while the others go on with it; if that fails, it serves until it expires.
+    One call at a time asks for a token; those that wait share what it gets, also a refusal. After about two thirds of
+    its life a token is renewed by one call while the others go on with it; if that fails, it serves until it expires.
+    While Atlas asks to wait with the next request for a token, none is made.
     A call whose token is refused renews it and is repeated, once. (A refusal of the call, for a missing role or a
     foreign project, is no refusal of the token.)
 
@@ -70,16 +79,21 @@ class ServiceAccountAuth(httpx.Auth):
         credentials: the service account.
         base_url: of Atlas.
         clock: monotonic seconds.
+        random: for jitter.
     """
 
-    def __init__(self, credentials: ServiceAccount, base_url: str, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, credentials: ServiceAccount, base_url: str, *, clock: Callable[[], float], random: Random
+    ) -> None:
         self._credentials = credentials
         self._base_url = base_url
         self._clock = clock
+        self._random = random
         self._token: _Token | None = None
         self._renewing = asyncio.Lock()
         self._attempts = 0
         self._failure: Callable[[], AtlasError] | None = None
+        self._not_before = -math.inf
 
     @override
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
@@ -93,20 +107,25 @@ class ServiceAccountAuth(httpx.Auth):
             if self._lacks_token(refused) or self._is_due():
                 attempts = self._attempts
                 async with self._renewing:
-                    if self._failure and self._attempts > attempts and self._lacks_token(refused):
-                        raise self._failure()
+                    answered = self._attempts > attempts or self._clock() < self._not_before
+                    if self._failure and answered and self._lacks_token(refused):
+                        raise self._refusal(self._failure)
                     if self._lacks_token(refused) or self._is_due():
                         sent_at = self._begin()
-                        response = yield self._form_request(
-                            "token",
-                            {"grant_type": "client_credentials"},
-                            operation=TOKEN_OPERATION,
-                            user_agent=request.headers["User-Agent"],
-                            timeout=request.extensions.get("timeout"),
-                        )
-                        await self._take(response, sent_at)
+                        try:
+                            response = yield self._form_request(
+                                "token",
+                                {"grant_type": "client_credentials"},
+                                operation=TOKEN_OPERATION,
+                                user_agent=request.headers["User-Agent"],
+                                timeout=request.extensions.get("timeout"),
+                            )
+                            await self._take(response, sent_at)
+                        except TRANSPORT_ERRORS:
+                            if self._lacks_token(refused):
+                                raise
                         if self._failure and self._lacks_token(refused):
-                            raise self._failure()
+                            raise self._refusal(self._failure)
             token = self._token
             assert token is not None  # noqa: S101  # what does not give a token has raised
             request.headers["Authorization"] = f"Bearer {token.value}"
@@ -129,19 +148,28 @@ class ServiceAccountAuth(httpx.Auth):
         return self._token is None or self._token.value == refused or self._clock() >= self._token.expires_at
 
     def _is_due(self) -> bool:
-        return self._token is not None and self._clock() >= self._token.renew_at
+        return self._token is not None and self._clock() >= max(self._token.renew_at, self._not_before)
+
+    def _refusal(self, failure: Callable[[], "AtlasError"]) -> "AtlasError":
+        """Give the answer of the token endpoint to one more call, with what is left of the wait that it asks for."""
+        error, left = failure(), self._not_before - self._clock()
+        if left > 0:
+            error.retry_after = left
+        return error
 
     def _begin(self) -> float:
-        """Note the time, and put the next renewal off: this one may fail without a word, on a broken wire."""
+        """Note the time, and put the next renewal off: this one may fail, and the calls until then go on with the old token."""
         now = self._clock()
         if self._token is not None:
             self._token = replace(self._token, renew_at=now + _RETRY_RENEWAL)
         return now
 
     async def _take(self, response: httpx.Response, sent_at: float) -> None:
-        body = await response.aread()
+        async with aclosing(response):
+            body = await response.aread()
         self._attempts += 1
-        if response.is_success and (token := _token_in(body, sent_at)) is not None:
+        share = self._random.uniform(_RENEW_FROM, _RENEW_UNTIL)
+        if response.is_success and (token := _token_in(body, sent_at, share)) is not None:
             self._token, self._failure = token, None
         elif response.is_success:
             self._failure = partial(unreadable, response.status_code, operation=TOKEN_OPERATION, writes=False)
@@ -151,19 +179,23 @@ class ServiceAccountAuth(httpx.Auth):
                 Refusal(response.status_code, response.headers, body),
                 operation=TOKEN_OPERATION,
                 now=datetime.now(UTC),
-                hide=(self._credentials.secret,),
+                hide=carried(self._credentials.secret, self._basic()),
             )
+            self._not_before = self._clock() + (self._failure().retry_after or 0.0)
+
+    def _basic(self) -> str:
+        pair = f"{quote_plus(self._credentials.client_id)}:{quote_plus(self._credentials.client_secret)}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     def _form_request(
         self, name: str, form: dict[str, str], *, operation: str, user_agent: str, timeout: object
     ) -> httpx.Request:
-        pair = f"{quote_plus(self._credentials.client_id)}:{quote_plus(self._credentials.client_secret)}"
         return httpx.Request(
             "POST",
             f"{self._base_url}/api/oauth/{name}",
             headers={
                 "Accept": "application/json",
-                "Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",
+                "Authorization": self._basic(),
                 "Content-Type": "application/x-www-form-urlencoded",
                 "User-Agent": user_agent,
             },
@@ -172,7 +204,8 @@ class ServiceAccountAuth(httpx.Auth):
         )
 
 
-def _token_in(body: bytes, sent_at: float) -> _Token | None:
+def _token_in(body: bytes, sent_at: float, share: float) -> _Token | None:
+    """Read a token, to be renewed after a share of its life; None when there is none."""
     parsed = json_from(body)
     value = parsed.get("access_token") if isinstance(parsed, dict) else None
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
@@ -180,4 +213,4 @@ def _token_in(body: bytes, sent_at: float) -> _Token | None:
     life = seconds_from(parsed.get("expires_in"))
     if life is None or life <= 0:
         life = _ASSUMED_LIFE
-    return _Token(value, renew_at=sent_at + life * 2 / 3, expires_at=sent_at + life - min(10.0, life / 10))
+    return _Token(value, renew_at=sent_at + life * share, expires_at=sent_at + life - min(10.0, life / 10))

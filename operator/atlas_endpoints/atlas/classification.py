@@ -13,6 +13,8 @@ from http import HTTPStatus
 
 from atlas_endpoints.atlas.answers import ErrorBody, Refusal, error_body_from, json_from, retry_after_from
 from atlas_endpoints.atlas.errors import (
+    ATLAS_ADDRESS,
+    PUT_VALID_ONES,
     AccountSuspendedError,
     APIGoneError,
     AtlasError,
@@ -29,6 +31,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     UpdateRejectedError,
 )
+from atlas_endpoints.atlas.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,13 @@ class _Row:
     explanation: str
 
 
-_CHECK_URL = "check ATLAS_URL and the proxies on the way"
+_CHECK_URL = f"check {ATLAS_ADDRESS} and the proxies on the way"
 _UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment; it is retried.")
 _NOT_ATLAS = _Row(AtlasUnavailableError, f"Something that is not the Atlas Admin API answered; {_CHECK_URL}.")
 _REDIRECT = _Row(
     AtlasUnavailableError,
-    "The call was redirected, and redirects are never followed: ATLAS_URL must be the address of the Atlas Admin API "
-    "itself, such as https://cloud.mongodb.com.",
+    f"The call was redirected, and redirects are never followed: {ATLAS_ADDRESS} must be the address of the Atlas Admin "
+    "API itself, such as https://cloud.mongodb.com.",
 )
 _PROXY = _Row(AtlasUnavailableError, "A proxy wants credentials: put them into the proxy's URL (HTTPS_PROXY).")
 _UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
@@ -61,7 +64,7 @@ _MISSING_ROLE = _Row(
 _CREDENTIALS_INVALID = _Row(
     CredentialsInvalidError,
     "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
-    "(ATLAS_URL). Put valid ones into the Secret.",
+    f"(ATLAS_URL). {PUT_VALID_ONES}",
 )
 _IP_NOT_ALLOWED = _Row(
     IPNotAllowedError,
@@ -84,15 +87,19 @@ _NO_INSTANCE = _Row(
     InstanceNotFoundError,
     f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {_ANEW}.",
 )
+WAY_OUT = "atlas-endpoints import --as atlas-private-endpoint"
+"""The command that helps on where this API ends."""
+
 _NOT_SERVERLESS = _Row(
     NotServerlessError,
     "The instance is not serverless (any more): Atlas turned serverless instances into Flex or dedicated clusters. Flex "
-    "has no private endpoints; on a dedicated cluster use its own private endpoints, and then delete this resource.",
+    "has no private endpoints; on a dedicated cluster use its own private endpoints, whose manifest "
+    f"`{WAY_OUT}` writes, and then delete this resource.",
 )
 _GONE = _Row(
     APIGoneError,
     "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
-    "cluster and its private endpoints, and then delete this resource.",
+    f"cluster and its private endpoints, whose manifest `{WAY_OUT}` writes, and then delete this resource.",
 )
 _UNPARSABLE = _Row(
     InvalidSpecError,
@@ -269,15 +276,16 @@ def _error(
     hide: Collection[str],
     unknown_outcome: bool,
 ) -> AtlasError:
-    detail = _redacted(_atlas_words(error), hide)
+    detail = redacted(_atlas_words(error), hide)
+    code = error.code if error.code and redacted(error.code, hide) == error.code else None
     address = _address_in(error)
     explanation = row.explanation.format(role=role, address=address or "of the operator")
-    numbers = f"HTTP {refusal.status}" + (f" {error.code}" if error.code else "")
+    numbers = f"HTTP {refusal.status}" + (f" {code}" if code else "")
     raised = row.error(
         f"{explanation} ({numbers})" + (f" Atlas says: {detail}" if detail else ""),
         operation=operation,
         http_status=refusal.status,
-        error_code=error.code,
+        error_code=code,
         detail=detail,
         retry_after=retry_after_from(refusal.headers, error, now=now),
         unknown_outcome=unknown_outcome,
@@ -302,10 +310,3 @@ def _address_in(error: ErrorBody) -> str | None:
         except ValueError:
             continue
     return None
-
-
-def _redacted(text: str, hide: Collection[str]) -> str:
-    text = re.sub(r"(?is)\b(basic|bearer)\s+[\w.~+/=-]{8,}|\bdigest\s+\w+=.*|mdb_sa_sk_\S+", "***", text)
-    for secret in hide:
-        text = text.replace(secret, "***") if secret else text
-    return text

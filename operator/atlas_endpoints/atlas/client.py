@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
 import httpx
@@ -18,22 +18,27 @@ from atlas_endpoints.atlas.auth import ServiceAccountAuth, sign_with
 from atlas_endpoints.atlas.classification import bounded_code, classify, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.digest import DigestAuth
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import AtlasError, CredentialsInvalidError
+from atlas_endpoints.atlas.redaction import carried, without
 from atlas_endpoints.atlas.transport import (
     TRANSPORT_ERRORS,
     FencedTransport,
     Write,
     failure,
-    is_loopback,
-    open_wire,
-    proxy_from_environment,
+    send,
 )
+from atlas_endpoints.atlas.wires import Wires, is_loopback
 
 MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
 """The only version of serverless private endpoints that ever was."""
 
+ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
+"""Path and name of an operation without a project."""
+
 _MAX_BODY = 32 * 1024 * 1024
 """Bytes of an answer that are read: ten thousand endpoints several times over, and far less than our memory."""
+
+_LAST_PORT = 65535
 
 _IDLE = 7200.0
 """Seconds without a call after which credentials are forgotten; their token has expired by then."""
@@ -62,43 +67,46 @@ class _Signer:
     used: float
 
 
-def check_base_url(url: str, *, allow_plain_http: bool) -> str:
-    """Check and normalise the address of Atlas.
+def check_base_url(url: str, *, allow_plain_http: bool, name: str = "ATLAS_URL") -> str:
+    """Check and normalise the address of an Atlas.
 
     Args:
         url: such as https://cloud.mongodb.com; a trailing slash is trimmed.
         allow_plain_http: whether http is accepted for other hosts than this machine. Credentials then travel readable.
+        name: of what holds it, for the error.
 
     Raises:
-        ValueError: with what is wrong and what to do.
+        ValueError: with what is wrong and what to do. It holds nothing of the URL, which may come from a Secret.
     """
     trimmed = url.strip().rstrip("/")
     try:
         parsed = httpx.URL(trimmed)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"ATLAS_URL is no URL: {error}. An example is https://cloud.mongodb.com.") from error
+    except httpx.InvalidURL:
+        parsed = None
+    if parsed is None or not 0 <= (parsed.port or 0) <= _LAST_PORT:
+        raise ValueError(f"{name} is no URL. An example is https://cloud.mongodb.com.")
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError("ATLAS_URL must start with https:// and name a host, such as https://cloud.mongodb.com.")
+        raise ValueError(f"{name} must start with https:// and name a host, such as https://cloud.mongodb.com.")
     if parsed.userinfo or parsed.query or parsed.fragment:
         raise ValueError(
-            "ATLAS_URL must hold no user, password, query or fragment: credentials belong into a Secret, and the rest "
-            "does not belong there."
+            f"{name} must hold no user, password, query or fragment: credentials belong into keys of their own in a "
+            "Secret, and the rest does not belong there."
         )
     if "/api/atlas" in parsed.path:
-        raise ValueError(f"ATLAS_URL must end before {parsed.path}: the operator adds the path of each call.")
+        raise ValueError(f"{name} must end before /api/atlas: the operator adds the path of each call.")
     if parsed.scheme == "http" and not (allow_plain_http or is_loopback(parsed.host)):
         raise ValueError(
-            "ATLAS_URL is plain http, which would show credentials to everybody on the way. Use https, or set "
+            f"{name} is plain http, which would show credentials to everybody on the way. Use https, or set "
             "ATLAS_ENDPOINTS_ALLOW_PLAIN_HTTP=true on a test cluster."
         )
     return trimmed
 
 
 class AtlasClient:
-    """Makes calls to one Atlas, with any credentials. Close it with :meth:`aclose`.
+    """Makes calls to Atlas, with any credentials. Close it with :meth:`aclose`.
 
     Args:
-        base_url: what :func:`check_base_url` returned.
+        base_url: of the Atlas for credentials that name no other; what :func:`check_base_url` returned.
         user_agent: product and version.
         fence: asked right before each write is sent; False holds it back with ``NotLeaderError``.
         writes: whether there may be writes at all; if not, each is held back with ``WritesOffError``.
@@ -107,12 +115,12 @@ class AtlasClient:
         connect_timeout: seconds for getting a connection.
         max_connections: at least the number of concurrent calls.
         ca_file: certificates to trust instead of the public ones.
-        proxy: URL of a proxy; None: what the environment says, if anything.
-        wire: replaces all that is below HTTP (connections, TLS, proxy), for tests.
+        wire: replaces all that is below HTTP (connections, TLS, proxies), for tests.
         clock: monotonic seconds.
+        random: for jitter.
 
     Raises:
-        ValueError: ``ca_file`` or ``proxy`` is not usable.
+        ValueError: ``ca_file`` is not usable, or the proxy that the environment names for ``base_url``.
     """
 
     def __init__(
@@ -127,28 +135,24 @@ class AtlasClient:
         connect_timeout: float = 5.0,
         max_connections: int = 64,
         ca_file: Path | None = None,
-        proxy: str | None = None,
         wire: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
+        random: Random,
     ) -> None:
         self.base_url = base_url
         self._user_agent = user_agent
         self._on_request = on_request
         self._timeout = timeout
         self._clock = clock
+        self._random = random
         self._signers: dict[str, _Signer] = {}
-        wire = wire or open_wire(
-            ca_file=ca_file, proxy=proxy or proxy_from_environment(base_url), max_connections=max_connections
-        )
-        # All calls and all credentials share this client: it must carry nothing over from one answer to another call.
-        self._http = httpx.AsyncClient(
-            transport=FencedTransport(wire, fence, writes=writes),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
-            timeout=httpx.Timeout(timeout, connect=connect_timeout, pool=connect_timeout),
-            headers={"Accept": MEDIA_TYPE, "User-Agent": user_agent},
-        )
+        if wire is None:
+            wire = wires = Wires(ca_file=ca_file, max_connections=max_connections, fence=fence)
+            wires.wire_to(httpx.URL(base_url))  # what is wrong with it is said at the start
+        self._wire = FencedTransport(wire, fence, writes=writes)
+        self._timeouts = httpx.Timeout(timeout, connect=connect_timeout, pool=connect_timeout).as_dict()
+        self._headers = {"Accept": MEDIA_TYPE, "User-Agent": user_agent}
+        self._headers_of_a_body = {**self._headers, "Content-Type": MEDIA_TYPE}
 
     async def request(
         self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
@@ -156,7 +160,7 @@ class AtlasClient:
         """Make one call.
 
         Args:
-            credentials: to sign it with.
+            credentials: to sign it with; the call goes to the Atlas that they are for.
             method: GET for reading; anything else counts as a write.
             path: from ``/api/atlas/v2`` on, with quoted segments.
             operation: the name of the operation in Atlas's API reference, for errors and metrics.
@@ -173,7 +177,8 @@ class AtlasClient:
         status: int | None = None
         error_code: str | None = None
         try:
-            answer = await self._exchange(credentials, self._build(method, path, operation, json, write))
+            url = (credentials.base_url or self.base_url) + path
+            answer = await self._exchange(credentials, self._build(method, url, operation, json, write))
             status = answer.status
         except AtlasError as error:
             status, error_code = error.http_status, error.error_code
@@ -184,21 +189,33 @@ class AtlasClient:
             if self._on_request is not None:
                 self._on_request(operation, method, status, bounded_code(error_code), self._clock() - started)
 
+    async def knock(self) -> None:
+        """Make a call without credentials, and take Atlas's refusal for the sign that it is Atlas that answers.
+
+        Raises:
+            AtlasError: whatever else comes of it.
+        """
+        try:
+            answer = await self._exchange(None, self._build("GET", self.base_url + ROOT, STATUS, None, None))
+        except CredentialsInvalidError:
+            return
+        raise unreadable(answer.status, operation=STATUS, writes=False)
+
     async def aclose(self) -> None:
         """Revoke the access tokens, as far as Atlas answers within a moment, and close the connections."""
         revocations = [self._revoke(signer.auth) for signer in self._signers.values()]
         self._signers.clear()
         await asyncio.gather(*revocations)
-        await self._http.aclose()
+        await self._wire.aclose()
 
-    async def _exchange(self, credentials: Credentials, request: httpx.Request) -> Answer:
-        auth = self._sign_with(credentials)
+    async def _exchange(self, credentials: Credentials | None, request: httpx.Request) -> Answer:
+        auth = httpx.Auth() if credentials is None else self._sign_with(credentials)
         operation: str = request.extensions["operation"]
         write: Write | None = request.extensions["write"]
         writes = write is not None
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._http.send(request, auth=auth, stream=True)
+                response = await send(self._wire, request, auth)
                 async with aclosing(response):
                     body = await _body_of(response)
         except TRANSPORT_ERRORS as error:
@@ -206,19 +223,19 @@ class AtlasClient:
             raise failure(error, operation=operation, unknown_outcome=in_doubt) from error
         if body is None:
             raise unreadable(response.status_code, operation=operation, writes=writes)
+        hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
         if response.is_success:
-            return Answer(response.status_code, json_from(body), deprecation_from(response.headers))
-        hide = (credentials.secret, request.headers.get("Authorization", "").partition(" ")[2])
+            return Answer(response.status_code, json_from(without(body, hide)), deprecation_from(response.headers))
         refusal = Refusal(response.status_code, response.headers, body)
         raise classify(refusal, operation=operation, writes=writes, now=datetime.now(UTC), hide=hide)
 
-    def _build(self, method: str, path: str, operation: str, json: object, write: Write | None) -> httpx.Request:
-        return self._http.build_request(
+    def _build(self, method: str, url: str, operation: str, json: object, write: Write | None) -> httpx.Request:
+        return httpx.Request(
             method,
-            self.base_url + path,
+            url,
             content=None if json is None else jsonlib.dumps(json).encode(),
-            headers={} if json is None else {"Content-Type": MEDIA_TYPE},
-            extensions={"operation": operation, "write": write},
+            headers=self._headers if json is None else self._headers_of_a_body,
+            extensions={"operation": operation, "write": write, "timeout": self._timeouts},
         )
 
     def _sign_with(self, credentials: Credentials) -> ServiceAccountAuth | DigestAuth:
@@ -227,7 +244,8 @@ class AtlasClient:
         signer = self._signers.get(fingerprint)
         if signer is None:
             self._signers = {name: known for name, known in self._signers.items() if known.used > now - _IDLE}
-            signer = self._signers[fingerprint] = _Signer(sign_with(credentials, self.base_url, clock=self._clock), now)
+            auth = sign_with(credentials, credentials.base_url or self.base_url, clock=self._clock, random=self._random)
+            signer = self._signers[fingerprint] = _Signer(auth, now)
         signer.used = now
         return signer.auth
 
@@ -236,7 +254,9 @@ class AtlasClient:
         if request is not None:
             with suppress(*TRANSPORT_ERRORS):  # it expires anyway
                 async with asyncio.timeout(3):
-                    await self._http.send(request)
+                    response = await self._wire.handle_async_request(request)
+                    async with aclosing(response):
+                        await response.aread()
 
 
 async def _body_of(response: httpx.Response) -> bytes | None:

@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -18,12 +18,16 @@ _CLIENT_SECRET = re.compile(r"mdb_sa_sk_\S+")
 _PUBLIC_KEY = re.compile(r"[a-z]{8}")
 _PRIVATE_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+ENCODED_TWICE = "looks base64-encoded twice. Put the plain value under stringData, or encode it once under data."
+"""What is said of a value in a Secret, for those who read values from elsewhere to say it better."""
+
 
 class CredentialsError(Exception):
     """The keys of a Secret are not usable credentials.
 
     Attributes:
-        reason: ``MissingKeys`` (a key is absent, empty, or does not hold what its name says) or ``AmbiguousKeys``.
+        reason: ``MissingKeys`` (a key is absent, empty, or does not hold what its name says), ``AmbiguousKeys``,
+            ``BaseURLNotAllowed`` (this Secret may not name an Atlas) or ``InvalidBaseURL``.
         message: one line for a person: which key, what is wrong, what to do. Never holds a value.
     """
 
@@ -35,10 +39,14 @@ class CredentialsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A service account: its id and secret are exchanged for access tokens."""
+    """A service account: its id and secret are exchanged for access tokens.
+
+    ``base_url`` is the Atlas that they are for; None: the operator's ``ATLAS_URL``.
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
+    base_url: str | None = None
 
     kind: ClassVar[str] = "service account"
 
@@ -48,16 +56,20 @@ class ServiceAccount:
         return self.client_secret
 
     def fingerprint(self, base_url: str) -> str:
-        """Name these credentials at this Atlas; see :func:`_fingerprint`."""
-        return _fingerprint(self.kind, self.client_id, self.client_secret, base_url)
+        """Name these credentials at their own Atlas, else at this one; see :func:`_fingerprint`."""
+        return _fingerprint(self.kind, self.client_id, self.client_secret, self.base_url or base_url)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key: the public key is the user and the private key the password of HTTP digest."""
+    """An API key: the public key is the user and the private key the password of HTTP digest.
+
+    ``base_url`` is the Atlas that they are for; None: the operator's ``ATLAS_URL``.
+    """
 
     public_key: str
     private_key: str = field(repr=False)
+    base_url: str | None = None
 
     kind: ClassVar[str] = "API key"
 
@@ -67,29 +79,34 @@ class ApiKey:
         return self.private_key
 
     def fingerprint(self, base_url: str) -> str:
-        """Name these credentials at this Atlas; see :func:`_fingerprint`."""
-        return _fingerprint(self.kind, self.public_key, self.private_key, base_url)
+        """Name these credentials at their own Atlas, else at this one; see :func:`_fingerprint`."""
+        return _fingerprint(self.kind, self.public_key, self.private_key, self.base_url or base_url)
 
 
 Credentials = ServiceAccount | ApiKey
 
 
-def parse_credentials(data: Mapping[str, str]) -> tuple[Credentials, list[str]]:
+def parse_credentials(
+    data: Mapping[str, str], *, check_base_url: Callable[[str], str] | None = None
+) -> tuple[Credentials, list[str]]:
     """Read credentials from the decoded keys of a Secret.
 
-    ``clientId`` and ``clientSecret`` make a service account, ``publicApiKey`` and ``privateApiKey`` an API key.
-    Other keys (``orgId`` for one) are ignored.
+    ``clientId`` and ``clientSecret`` make a service account, ``publicApiKey`` and ``privateApiKey`` an API key;
+    ``baseUrl`` names the Atlas that they are for. Other keys (``orgId`` for one) are ignored.
 
     Args:
         data: the keys and values of the Secret, base64 of the manifest already decoded.
+        check_base_url: checks and normalises a base URL, and raises ``ValueError`` with what is wrong, which must not
+            hold the URL; None: this Secret may not name one. Its owner could send the operator to a host of their own.
 
     Returns:
         The credentials, and warnings for a person, such as whitespace that was trimmed.
 
     Raises:
-        CredentialsError: with ``MissingKeys`` or ``AmbiguousKeys``.
+        CredentialsError: they are of no use.
     """
     warnings: list[str] = []
+    base_url = _base_url(data, check_base_url, warnings)
     account = _pair(data, ("clientId", "clientSecret"), warnings)
     api_key = _pair(data, ("publicApiKey", "privateApiKey"), warnings)
     if account.complete and api_key.complete:
@@ -101,11 +118,11 @@ def parse_credentials(data: Mapping[str, str]) -> tuple[Credentials, list[str]]:
     if account.complete:
         warnings += _ignored(api_key)
         _check_service_account(*account.values)
-        return ServiceAccount(*account.values), warnings
+        return ServiceAccount(*account.values, base_url), warnings
     if api_key.complete:
         warnings += _ignored(account)
         _check_api_key(*api_key.values)
-        return ApiKey(*api_key.values), warnings
+        return ApiKey(*api_key.values, base_url), warnings
     raise CredentialsError("MissingKeys", _what_is_missing(data, account, api_key))
 
 
@@ -132,6 +149,28 @@ class _Pair:
 def _pair(data: Mapping[str, str], keys: tuple[str, str], warnings: list[str]) -> _Pair:
     first, second = (_trimmed(key, data.get(key, ""), warnings) for key in keys)
     return _Pair(keys, (first, second))
+
+
+def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warnings: list[str]) -> str | None:
+    """Give the Atlas that a Secret names, if any; a misspelt key counts, lest credentials go to another Atlas than meant."""
+    for key in sorted(key for key in data if key.lower() == "baseurl"):
+        value = _trimmed(key, data[key], warnings)
+        if not value:
+            continue
+        if check is None:
+            raise CredentialsError(
+                "BaseURLNotAllowed",
+                f"{key} names another Atlas, which is heeded only where the operator itself uses the Secret; nothing is sent."
+                " Name a Secret without that key; or remove it, unless this is the operator's own Secret.",
+            )
+        if key != "baseUrl":
+            raise CredentialsError("InvalidBaseURL", f"{key} must be spelt baseUrl.")
+        try:
+            return check(value)
+        except ValueError as error:
+            # Not chained: the cause may hold the URL, and the URL a password.
+            raise CredentialsError("InvalidBaseURL", str(error)) from None
+    return None
 
 
 def _trimmed(key: str, value: str, warnings: list[str]) -> str:
@@ -198,7 +237,7 @@ def _check_encoding(key: str, value: str, shape: re.Pattern[str]) -> None:
     if shape.fullmatch(_decoded(value)):
         raise CredentialsError(
             "MissingKeys",
-            f"{key} looks base64-encoded twice. Put the plain value under stringData, or encode it once under data.",
+            f"{key} {ENCODED_TWICE}",
         )
 
 

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import AUTHENTICATED, error_body_from
 from atlas_endpoints.atlas.credentials import ApiKey
-from atlas_endpoints.atlas.errors import AtlasUnavailableError
+from atlas_endpoints.atlas.errors import ATLAS_ADDRESS, AtlasUnavailableError
 
 _ATTEMPTS = 4
 """Signed requests that one call may cost: the first, and three on what it was told with a refusal."""
@@ -153,8 +153,8 @@ def _first_challenge_in(response: httpx.Response) -> _Challenge:
     if challenge is None:
         raise _unavailable(
             response.request,
-            "Atlas refuses the call without asking for a digest, which API keys need; check ATLAS_URL and the proxies on "
-            "the way.",
+            f"Atlas refuses the call without asking for a digest, which API keys need; check {ATLAS_ADDRESS} and the "
+            "proxies on the way.",
         )
     return challenge
 

@@ -27,6 +27,12 @@ this package; a test sees to that.
 
 import enum
 
+ATLAS_ADDRESS = "ATLAS_URL (or baseUrl in the operator's Secret)"
+"""Where people look when what answers is not the Atlas that they mean."""
+
+PUT_VALID_ONES = "Put valid ones into the Secret."
+"""The remedy of ``CredentialsInvalidError``, for those who know which Secret is meant to say it better."""
+
 
 class Retry(enum.Enum):
     """When to try again."""

@@ -4,7 +4,8 @@ It ties a call to what is remembered: an answer becomes the memory, an unknown f
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from atlas_endpoints.atlas.credentials import Credentials
@@ -12,6 +13,8 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.serverless_private_endpoints import (
     Endpoint,
     Listing,
+    create_endpoint,
+    delete_endpoint,
     get_endpoint,
     list_endpoints,
     update_body,
@@ -83,20 +86,53 @@ class Gateway(Snapshots):
             AtlasError: with ``unknown_outcome``, what was remembered is forgotten and a later LIST has to tell.
         """
         credentials, body = self._credentials_of(instance), update_body(provider_name, fields)
-        try:
+        with self._in_doubt_unless_told(instance, endpoint_id):
             endpoint = await self._client.call(
                 update_endpoint, credentials, instance.project_id, instance.name, endpoint_id, body
             )
+        self.remember_write(instance, endpoint)
+        return endpoint
+
+    async def create(self, instance: Instance, mark: str) -> Endpoint:
+        """Reserve an endpoint, and remember it.
+
+        Args:
+            instance: where.
+            mark: the comment by which ``marked`` finds it again.
+
+        Raises:
+            AtlasError: with ``unknown_outcome`` there may be an endpoint now: a later LIST has to tell.
+        """
+        credentials = self._credentials_of(instance)
+        with self._in_doubt_unless_told(instance, mark):
+            endpoint = await self._client.call(create_endpoint, credentials, instance.project_id, instance.name, mark)
+        self.remember_write(instance, endpoint)
+        return endpoint
+
+    async def delete(self, instance: Instance, endpoint_id: str) -> None:
+        """Have an endpoint deleted; what was remembered of it is forgotten.
+
+        Raises:
+            AtlasError: ``EndpointAbsentError`` when Atlas says that there is none.
+        """
+        credentials = self._credentials_of(instance)
+        with self._in_doubt_unless_told(instance, endpoint_id):
+            await self._client.call(delete_endpoint, credentials, instance.project_id, instance.name, endpoint_id)
+        self.remember_gone(instance, endpoint_id)
+
+    @contextmanager
+    def _in_doubt_unless_told(self, instance: Instance, what: str) -> Iterator[None]:
+        """Keep in mind that nobody knows what became of a write, unless its answer tells."""
+        try:
+            yield
         except AtlasError as error:
             if error.unknown_outcome:
-                self.doubt(instance, endpoint_id)
+                self.doubt(instance, what)
             raise
         except BaseException:
             # Cancelled on the way: nobody knows how far it came.
-            self.doubt(instance, endpoint_id)
+            self.doubt(instance, what)
             raise
-        self.remember_write(instance, endpoint)
-        return endpoint
 
     async def _fetch_listing(self, instance: Instance) -> Listing:
         listing = await self._client.call(

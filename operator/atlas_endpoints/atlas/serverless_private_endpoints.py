@@ -19,7 +19,9 @@ from atlas_endpoints.atlas.errors import AtlasUnavailableError, EndpointAbsentEr
 
 LIST = "listServerlessPrivateEndpoint"
 GET = "getServerlessPrivateEndpoint"
+CREATE = "createServerlessPrivateEndpoint"
 UPDATE = "updateServerlessPrivateEndpoint"
+DELETE = "deleteServerlessPrivateEndpoint"
 
 CHANGEABLE = frozenset({"cloudProviderEndpointId", "privateEndpointIpAddress", "comment"})
 """The fields that a PATCH may carry beside ``providerName``; Atlas refuses any other."""
@@ -110,6 +112,28 @@ async def get_endpoint(
     return endpoint
 
 
+async def create_endpoint(
+    client: Requester, credentials: Credentials, project_id: str, instance_name: str, comment: str
+) -> Endpoint:
+    """Reserve an endpoint; Atlas knows no key by which the same call, sent twice, would reserve only one.
+
+    Args:
+        client: as for all operations.
+        credentials: of the role Project Owner.
+        project_id: 24 hexadecimal digits.
+        instance_name: of the serverless instance, which decides about cloud and region.
+        comment: by which the endpoint is found again, at most 80 characters.
+
+    Raises:
+        AtlasError: with ``unknown_outcome`` when there may be an endpoint now; so also for a 2xx that does not tell its id.
+    """
+    path = _path(CREATE, project_id, instance_name)
+    answer = await client.request(credentials, "POST", path, operation=CREATE, json={"comment": comment})
+    if (endpoint := _endpoint(answer.json)) is None:
+        raise unreadable(answer.status, operation=CREATE, writes=True)
+    return endpoint
+
+
 async def update_endpoint(  # noqa: PLR0917  # the operations have these arguments in the same order
     client: Requester,
     credentials: Credentials,
@@ -138,10 +162,24 @@ async def update_endpoint(  # noqa: PLR0917  # the operations have these argumen
     return endpoint
 
 
+async def delete_endpoint(
+    client: Requester, credentials: Credentials, project_id: str, instance_name: str, endpoint_id: str
+) -> None:
+    """Have one endpoint deleted, which takes Atlas a while; to ask again while it does changes nothing.
+
+    Raises:
+        AtlasError: ``EndpointAbsentError`` when Atlas says that there is none, with a code made for it.
+    """
+    path = _path(DELETE, project_id, instance_name, endpoint_id)
+    await client.request(credentials, "DELETE", path, operation=DELETE)
+
+
 OPERATIONS: Mapping[str, str] = {
     list_endpoints.__name__: LIST,
     get_endpoint.__name__: GET,
+    create_endpoint.__name__: CREATE,
     update_endpoint.__name__: UPDATE,
+    delete_endpoint.__name__: DELETE,
 }
 """Atlas's names of the operations, by the names of the functions here."""
 
@@ -159,6 +197,11 @@ def update_body(provider_name: str, changes: Mapping[str, str]) -> dict[str, str
     if unknown := sorted(changes.keys() - CHANGEABLE):
         raise ValueError(f"A PATCH cannot carry {', '.join(unknown)}; it may carry {', '.join(sorted(CHANGEABLE))}.")
     return {"providerName": provider_name, **changes}
+
+
+def endpoint_path(project_id: str, instance_name: str, endpoint_id: str | None) -> str:
+    """Give the path of an endpoint, or without an id that of all of an instance, as it is sent."""
+    return _path(GET, project_id, instance_name, endpoint_id)
 
 
 def _endpoint(item: Any, endpoint_id: str | None = None) -> Endpoint | None:
@@ -182,10 +225,19 @@ def _path(operation: str, project_id: str, instance_name: str, endpoint_id: str 
 
 
 def _segment(value: str, operation: str) -> str:
-    if value in {"", ".", ".."}:  # would name another path
+    if value in {"", ".", ".."} or not _is_text(value):  # would name another path, or none
         raise InvalidSpecError(
             f"projectId, instanceName or endpointId is {value!r}, which names nothing in Atlas. Correct it.",
             operation=operation,
         )
     # The wire normalises these harmless characters back; a digest signs the path as it is sent.
     return quote(value, safe="!$&'()*,:;=@")
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether a text can be encoded: with half of a surrogate pair it cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

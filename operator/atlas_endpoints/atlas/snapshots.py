@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.errors import AtlasHeldError
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
+from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError
+from atlas_endpoints.atlas.serverless_private_endpoints import LIST, Endpoint, Listing
 from atlas_endpoints.engine.backoff import doubled
 
 DOUBT = 60.0
@@ -66,6 +66,7 @@ class _View:
         failure: what it failed with, if it did.
         failures: how many LISTs in a row have failed.
         deprecation: what Atlas announced last.
+        skipped: how many items of that LIST had no usable id.
         listing: the LIST that is under way.
     """
 
@@ -74,6 +75,7 @@ class _View:
     failure: Exception | None = None
     failures: int = 0
     deprecation: Deprecation | None = None
+    skipped: int = 0
     listing: asyncio.Task[AtlasHeldError | None] | None = None
 
 
@@ -107,6 +109,8 @@ class Snapshots:
         self._views: dict[Instance, _View] = {}
         self._written: dict[_EndpointKey, float] = {}
         self._doubts: dict[_EndpointKey, _Doubt] = {}
+        self.doubted_at = -math.inf
+        """When, in monotonic seconds, it was last learned of a write that nobody knows whether it was applied."""
 
     def recall(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
         """Give what is remembered of an endpoint without asking Atlas, or ``None``.
@@ -137,16 +141,39 @@ class Snapshots:
         Raises:
             Exception: what the LIST failed with, also when somebody else had asked for it.
         """
+        view = await self._viewed(instance, endpoint_id, max_age)
+        sight = view.sights.get(endpoint_id)
+        return sight.endpoint if sight else None
+
+    async def marked(self, instance: Instance, mark: str, *, max_age: float) -> tuple[Endpoint, ...]:
+        """Give the endpoints of an instance with this very comment, the smallest id first; arguments as of ``observe``.
+
+        Raises:
+            AtlasUnavailableError: none has it, and the LIST holds something without a usable id, which may be the one.
+            Exception: what the LIST failed with, also when somebody else had asked for it.
+        """
+        view = await self._viewed(instance, mark, max_age)
+        found = (sight.endpoint for sight in view.sights.values() if sight.endpoint.comment == mark)
+        endpoints = tuple(sorted(found, key=lambda each: each.id))
+        if view.skipped and not endpoints:
+            raise AtlasUnavailableError(
+                "Atlas shows endpoints without an id, of which one may be the endpoint that is looked for; it is looked for"
+                " again.",
+                operation=LIST,
+            )
+        return endpoints
+
+    async def _viewed(self, instance: Instance, what: str, max_age: float) -> _View:
+        """Give a view that is new enough, also with regard to a write that is in doubt."""
         since = self.moment() - max_age
-        doubt = self._doubts.get(_key(instance, endpoint_id))
+        doubt = self._doubts.get(_key(instance, what))
         over = doubt is not None and self._monotonic() >= doubt.until
         if doubt is not None:
             since = max(since, doubt.until if over else doubt.since)
         view = await self._refreshed(instance, since)
         if doubt is not None and over:
             doubt.looked = True
-        sight = view.sights.get(endpoint_id)
-        return sight.endpoint if sight else None
+        return view
 
     async def refresh(self, instance: Instance, *, since: float) -> None:
         """Have a LIST of an instance that began at ``since`` (monotonic seconds) or later.
@@ -164,6 +191,10 @@ class Snapshots:
         at = self._written_now(_key(instance, endpoint.id))
         self._put(instance, _Sight(endpoint, at))
 
+    def remember_gone(self, instance: Instance, endpoint_id: str) -> None:
+        """Take in that Atlas deletes an endpoint: what was known of it before holds no more."""
+        self._written_now(_key(instance, endpoint_id))
+
     def remember_read(self, instance: Instance, endpoint: Endpoint, *, began: float) -> None:
         """Take in the answer to a GET of one endpoint.
 
@@ -180,6 +211,7 @@ class Snapshots:
         key = _key(instance, endpoint_id)
         at = self._written_now(key)
         self._doubts[key] = _Doubt(since=at, until=at + DOUBT)
+        self.doubted_at = at
 
     def doubted_for(self, instance: Instance, endpoint_id: str) -> float | None:
         """Tell for how many more seconds a write is in doubt; ``None`` when none is.
@@ -245,6 +277,7 @@ class Snapshots:
             view.failure = None
             view.failures = 0
             view.deprecation = listing.deprecation or view.deprecation
+            view.skipped = listing.skipped
             view.sights = self._merged(instance, view.sights, listing, began)
         finally:
             view.listing = None

@@ -40,7 +40,7 @@ class Admitted:
     """A call may be made; :meth:`Throttle.report` or :meth:`Throttle.release` must follow, whatever becomes of it."""
 
     fingerprint: str
-    project_id: str
+    project: str
     serial: int
 
 
@@ -120,36 +120,36 @@ class Throttle:
         self._in_flight: Counter[str] = Counter()
         self._serials = itertools.count()
 
-    def admit(self, fingerprint: str, project_id: str, now: float) -> Admitted | Wait:
+    def admit(self, fingerprint: str, project: str, now: float) -> Admitted | Wait:
         """Decide about one call.
 
         Args:
             fingerprint: of the credentials.
-            project_id: that the call is about.
+            project: names the project that the call is about, and its Atlas.
             now: monotonic seconds, as for all methods.
         """
         credentials = self._gate_of(fingerprint, now)
-        project = self._projects.get(project_id)
-        wait = credentials.wait(now) or (project.wait(now) if project else None)
+        gate = self._projects.get(project)
+        wait = credentials.wait(now) or (gate.wait(now) if gate else None)
         if wait is None and self._in_flight[fingerprint] >= self._max_in_flight:
             wait = Wait(now + 1.0, PENDING, "Enough calls with these credentials are under way.")
         if wait is not None:
             return wait
-        admitted = Admitted(fingerprint, project_id, next(self._serials))
+        admitted = Admitted(fingerprint, project, next(self._serials))
         self._in_flight[fingerprint] += 1
         credentials.enter(admitted.serial, now)
-        if project is not None:
-            project.enter(admitted.serial, now)
+        if gate is not None:
+            gate.enter(admitted.serial, now)
         return admitted
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
         """Take in how an admitted call ended; ``error`` is None when it succeeded."""
         self.release(admitted)
         credentials = self._gate_of(admitted.fingerprint, now)
-        project = self._projects.get(admitted.project_id)
+        project = self._projects.get(admitted.project)
         match error:
             case RateLimitedError(scope=Scope.PROJECT):
-                self._limit(self._projects.setdefault(admitted.project_id, _Gate(one_at_a_time=True)), error, now)
+                self._limit(self._projects.setdefault(admitted.project, _Gate(one_at_a_time=True)), error, now)
             case RateLimitedError():
                 self._limit(credentials, error, now)
             case CredentialsInvalidError():
@@ -163,14 +163,14 @@ class Throttle:
             case _:
                 credentials.open(now)
                 if project is not None and project.open(now):
-                    del self._projects[admitted.project_id]
+                    del self._projects[admitted.project]
 
     def release(self, admitted: Admitted) -> None:
         """Take in that an admitted call was given up, so that nothing was learned from it."""
         self._in_flight[admitted.fingerprint] -= 1
         if not self._in_flight[admitted.fingerprint]:
             del self._in_flight[admitted.fingerprint]
-        for gate in (self._credentials.get(admitted.fingerprint), self._projects.get(admitted.project_id)):
+        for gate in (self._credentials.get(admitted.fingerprint), self._projects.get(admitted.project)):
             if gate is not None:
                 gate.leave(admitted.serial)
 

@@ -29,7 +29,7 @@ class ThrottledClient:
         self._clock = clock
 
     def fingerprint(self, credentials: Credentials) -> str:
-        """Name credentials at this Atlas; safe to log."""
+        """Name credentials at their Atlas; safe to log."""
         return credentials.fingerprint(self._client.base_url)
 
     async def call(
@@ -47,7 +47,8 @@ class ThrottledClient:
             AtlasError: what the call failed with.
         """
         now = self._clock()
-        admitted = self._throttle.admit(self.fingerprint(credentials), project_id, now)
+        project = f"{credentials.base_url or self._client.base_url} {project_id}"
+        admitted = self._throttle.admit(self.fingerprint(credentials), project, now)
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.message,

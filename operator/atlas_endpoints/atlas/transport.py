@@ -1,23 +1,20 @@
-"""The wire to Atlas: connections, TLS, proxies, the last check before a write, and what its failures mean.
+"""What goes over the wire to Atlas: the last check before a write, the steps of a call, and what its failures mean.
 
-The aiohttp transport of httpx has surprises (exception classes that mislead, a cookie jar of its own, options that are
-silently ignored); all of them are dealt with here.
+The exception classes of httpx's aiohttp transport mislead; that is dealt with here, and its other surprises in ``wires``.
 """
 
-import ipaddress
 import os
 import ssl
-import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import AtlasUnavailableError, NotLeaderError, WritesOffError
+from atlas_endpoints.atlas.errors import ATLAS_ADDRESS, AtlasUnavailableError, NotLeaderError, WritesOffError
 
 TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError)
 """All that a broken wire raises: bad chunks, status lines and headers come as bare aiohttp errors."""
@@ -39,8 +36,15 @@ class Write:
     in_doubt: bool = False
 
 
+_sending: ContextVar[Write | None] = ContextVar("sending", default=None)
+"""The write that the present task has handed to the wire: down there, a request is method and URL only."""
+
+
 class FencedTransport(httpx.AsyncBaseTransport):
-    """The last check before each write, also when authentication took its time or sends the write again."""
+    """The check before each write, also when authentication took its time or sends the write again.
+
+    The wire asks once more, when a connection is there: see :func:`fenced_requests`.
+    """
 
     def __init__(self, wire: httpx.AsyncBaseTransport, fence: Callable[[], bool], *, writes: bool) -> None:
         self._wire = wire
@@ -64,10 +68,9 @@ class FencedTransport(httpx.AsyncBaseTransport):
                     operation=write.operation,
                 )
             if not self._fence():
-                raise NotLeaderError(
-                    "The write was held back: this replica does not lead (any more).", operation=write.operation
-                )
+                raise _held_back(write)
             write.in_doubt = True
+        _sending.set(write if isinstance(write, Write) else None)  # for each request anew, so that none is mistaken
         response = await self._wire.handle_async_request(request)
         if isinstance(write, Write) and response.status_code == httpx.codes.UNAUTHORIZED:
             write.in_doubt = False
@@ -79,49 +82,65 @@ class FencedTransport(httpx.AsyncBaseTransport):
         await self._wire.aclose()
 
 
-def open_wire(*, ca_file: Path | None, proxy: str | None, max_connections: int) -> httpx.AsyncBaseTransport:
-    """Make a transport that verifies TLS, keeps no cookies, reads no netrc and uses the given proxy.
+async def send(wire: httpx.AsyncBaseTransport, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
+    """Send a request, and with it whatever its authentication takes.
+
+    httpx's own client would do the same at more than twice the cost: it also merges URLs and keeps cookies, follows redirects
+    and calls hooks. None of these may happen here, since all calls and all credentials share the wire.
 
     Args:
-        ca_file: certificates to trust, in PEM; None: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else the usual public ones.
-        proxy: URL of a proxy; see :func:`proxy_from_environment`.
-        max_connections: a call waits for one beyond that, so give at least the number of concurrent calls.
+        wire: sends a single request.
+        request: the call.
+        auth: signs it, perhaps after other requests or once more.
+
+    Returns:
+        The answer to the call, whose body is still to be read; to be closed by the caller.
 
     Raises:
-        ValueError: the certificates cannot be read, or the proxy is of an unknown kind.
+        AtlasError: as ``auth`` and ``wire`` do.
+        Exception: one of ``TRANSPORT_ERRORS``.
     """
-    context = _tls_context(ca_file)
+    async with aclosing(auth.async_auth_flow(request)) as flow:
+        following = await anext(flow)
+        while True:
+            try:
+                response = await wire.handle_async_request(following)
+            except TRANSPORT_ERRORS as error:
+                following = await flow.athrow(error)  # raises it, unless the flow can do without this answer
+                continue
+            response.request = following
+            try:
+                following = await flow.asend(response)
+            except StopAsyncIteration:
+                return response
+            except BaseException:
+                await response.aclose()
+                raise
+            if not response.is_closed:  # a connection serves the next request only when its answer was read
+                async with aclosing(response):
+                    await response.aread()
 
-    def session() -> aiohttp.ClientSession:
-        # A cookie would travel with other credentials; trust_env would send what ~/.netrc holds for the host.
-        return aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=max_connections, ssl=context),
-            trust_env=False,
-        )
 
-    return AiohttpTransport(verify=context, proxy=_proxy(proxy), client=session)
+def _held_back(write: Write) -> NotLeaderError:
+    return NotLeaderError("The write was held back: this replica does not lead (any more).", operation=write.operation)
 
 
-def proxy_from_environment(base_url: str) -> str | None:
-    """Find the proxy for Atlas as other programs do: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
+def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
+    """Make requests that ask as late as can be: they may have waited for a connection, and aiohttp sends some twice.
 
-    A loopback address never goes through a proxy.
+    Args:
+        fence: asked for each write; when it says no, sending raises ``NotLeaderError``.
     """
-    url = httpx.URL(base_url)
-    if is_loopback(url.host) or urllib.request.proxy_bypass(url.netloc.decode()):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
+    class FencedRequest(aiohttp.ClientRequest):
+        @override
+        async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+            write = _sending.get()
+            if write is not None and not fence():
+                raise _held_back(write)
+            return await super().send(conn)
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine itself."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return FencedRequest
 
 
 def failure(error: Exception, *, operation: str, unknown_outcome: bool) -> AtlasUnavailableError:
@@ -144,21 +163,23 @@ def failure(error: Exception, *, operation: str, unknown_outcome: bool) -> Atlas
 
 _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
     (
-        "TLS to Atlas failed. ATLAS_URL must speak TLS with a certificate that is trusted; behind a proxy that opens "
+        f"TLS to Atlas failed. {ATLAS_ADDRESS} must speak TLS with a certificate that is trusted; behind a proxy that opens "
         "TLS, trust its certificate authority with SSL_CERT_FILE."
     ): (aiohttp.ClientSSLError,),
     "The proxy on the way to Atlas cannot be used; check HTTPS_PROXY and NO_PROXY, and the proxy itself.": (
         aiohttp.ClientProxyConnectionError,
         aiohttp.ClientHttpProxyError,
     ),
-    "The host of ATLAS_URL cannot be found; check ATLAS_URL and the cluster's DNS.": (aiohttp.ClientConnectorDNSError,),
-    "Atlas cannot be reached; check ATLAS_URL, network policies and firewalls.": _NOT_SENT,
+    f"The host of Atlas cannot be found; check {ATLAS_ADDRESS} and the cluster's DNS.": (
+        aiohttp.ClientConnectorDNSError,
+    ),
+    f"Atlas cannot be reached; check {ATLAS_ADDRESS}, network policies and firewalls.": _NOT_SENT,
     "Atlas did not answer in time; the call is retried.": (TimeoutError, httpx.TimeoutException),
     "Atlas's answer broke off or cannot be decoded; the call is retried.": (
         aiohttp.ClientPayloadError,
         httpx.DecodingError,
     ),
-    "What answered does not speak proper HTTP; check ATLAS_URL and the proxies on the way.": (
+    f"What answered does not speak proper HTTP; check {ATLAS_ADDRESS} and the proxies on the way.": (
         aiohttp.ClientResponseError,
         httpx.ProtocolError,
     ),
@@ -185,24 +206,3 @@ def _system_words(cause: Exception) -> str:
         # Of the two, asyncio's own words hold addresses; only a failed name lookup (negative) has no others.
         return os.strerror(system.errno) if system.errno > 0 else system.strerror or ""
     return ""
-
-
-def _proxy(url: str | None) -> httpx.Proxy | None:
-    if url is None:
-        return None
-    parsed = httpx.URL(url)
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError("The proxy's URL must start with http:// or https://; other kinds are not supported.")
-    if not parsed.userinfo:
-        return httpx.Proxy(parsed)
-    # The transport would use what aiohttp has deprecated for this.
-    authorization = aiohttp.encode_basic_auth(parsed.username, parsed.password)
-    return httpx.Proxy(parsed.copy_with(userinfo=b""), headers={"Proxy-Authorization": authorization})
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        where = f"The file {ca_file}" if ca_file else "What SSL_CERT_FILE or SSL_CERT_DIR names"
-        raise ValueError(f"{where} cannot be read as certificates in PEM: {error.strerror or error}.") from error

@@ -3,6 +3,7 @@
 GROUP = "atlas-endpoints.dev"
 VERSION = "v1alpha1"
 PLURAL = "serverlessprivateendpoints"
+KIND = "ServerlessPrivateEndpoint"
 
 FIELD_MANAGER = "atlas-endpoints"
 """Under this name ``managedFields`` shows what the operator wrote."""

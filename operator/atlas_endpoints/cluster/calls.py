@@ -6,6 +6,7 @@ of a strange answer stumbles over.
 
 import asyncio
 from collections.abc import Awaitable
+from http import HTTPStatus
 from typing import TypeVar
 
 import aiohttp
@@ -34,7 +35,7 @@ async def call(request: Awaitable[T], *, within: float = TIMEOUT) -> T:
         async with asyncio.timeout(within):
             return await request
     except ApiException as error:
-        if error.status is not None and 400 <= error.status < 500 and error.status != 429:  # noqa: PLR2004  # HTTP's classes
+        if error.status is not None and 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS:  # noqa: PLR2004  # HTTP's classes
             raise
         raise ClusterUnreachableError(f"The API server answered {error.status} {error.reason}.") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:

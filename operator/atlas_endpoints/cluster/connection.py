@@ -2,44 +2,44 @@
 
 import asyncio
 import logging
-import math
+import os
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
 import kopf
 from kubernetes.aio import client, config
 from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import incluster_config
+from kubernetes.aio.config import incluster_config, kube_config
 from typing_extensions import override
+from yaml import YAMLError
 
 from atlas_endpoints.cluster.answers import Answer, Forbearance
 from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
-from atlas_endpoints.cluster.reachability import Reachability
+from atlas_endpoints.cluster.reachability import Reachability, kind_of
+from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, Reload
+from atlas_endpoints.cluster.stream import Take
 
 logger = logging.getLogger(__name__)
-
-RELOAD_POD, RELOAD_KUBECONFIG = 60.0, 300.0
-"""Seconds after which the ServiceAccount's token, or a kubeconfig, is read again: tokens in them (or behind them) expire.
-The kubelet renews a token long before; a kubeconfig may start a program to get one."""
-
-RELOAD_REFUSED = 1.0
-"""Seconds after which it is read again when the token was refused: it may have been replaced."""
-
-UNAUTHORIZED, TOO_MANY, UNAVAILABLE = 401, 429, 500
 
 CONNECTIONS = 30
 """For each client; without a bound, a burst of events opens a connection for every object."""
 
+ANSWER_WITHIN = 15.0
+"""Seconds in which an answer has to be here, or that of a watch to begin: kopf gives one as long for that as for all that it may
+bring, over a minute, in which nothing is seen, and all pages of a LIST count as one answer to it."""
+
+REDIRECTIONS = range(300, 400)
+"""Statuses that aiohttp would act upon. Each of its requests carries our token, to wherever that leads, and what is said there
+would count as the API server's word."""
+
 LONGEST_LINE = 2**21
 """Bytes that a session buffers, as the client's own does."""
-
-Load: TypeAlias = Callable[[client.Configuration], Awaitable[None]]
-"""Reads a configuration from where it is kept."""
 
 
 class Connection:
@@ -49,15 +49,22 @@ class Connection:
         configuration: of the client.
         reload: reads it again.
         namespace: where this process is at home: the Pod's own, or the one of the kubeconfig's context.
+        in_pod: whether it has the rights of a Pod's ServiceAccount; else those of whoever is in the kubeconfig.
 
     Attributes:
         api: for the Lease; nothing holds its writes back, and no burst of other calls gets in its way.
         namespace: as given.
+        in_pod: as given.
         reachability: hears of every call.
     """
 
     def __init__(
-        self, configuration: client.Configuration, reload: "Reload | None" = None, *, namespace: str = "default"
+        self,
+        configuration: client.Configuration,
+        reload: Reload | None = None,
+        *,
+        namespace: str = "default",
+        in_pod: bool = False,
     ) -> None:
         self._configuration = configuration
         self._reload = reload
@@ -74,6 +81,7 @@ class Connection:
         }
         self.api = client.ApiClient(configuration)
         self.namespace = namespace
+        self.in_pod = in_pod
         self._fenced: list[client.ApiClient] = []
         self._sessions: list[aiohttp.ClientSession] = []
 
@@ -101,7 +109,7 @@ class Connection:
                 ) from error
         reload = Reload(load, seconds, time.monotonic)
         reload.attach(configuration)
-        return cls(configuration, reload, namespace=namespace)
+        return cls(configuration, reload, namespace=namespace, in_pod=load is _load_from_pod)
 
     @property
     def server(self) -> str:
@@ -119,14 +127,21 @@ class Connection:
         self._fenced.append(api)
         return api
 
-    def kopf_session(self) -> kopf.AiohttpSession:
+    def kopf_session(
+        self, take: Take | None = None, relisted: Callable[[], None] = lambda: None
+    ) -> kopf.AiohttpSession:
         """Give kopf a session whose requests carry the token that is current when they are made.
 
         With a token that is read for each request, rotation costs no 401 and no new login.
+
+        Args:
+            take: takes the objects of our kind from the answers; without it, kopf gets them.
+            relisted: is told that kopf has listed our kind, and that all of it was taken.
         """
+        self._forbearance.take, self._forbearance.relisted = take, relisted
         tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls),
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # it has a watch for each namespace, and all stay
             middlewares=[self._forbearance, self._authorize, self._listen],
             response_class=Answer,
             proxy=self._configuration.proxy,
@@ -149,7 +164,7 @@ class Connection:
         """Make a call with the token that is current, and once more if it is refused and there is another by now."""
         token = await self._send_token(request)
         response = await handler(request)
-        if response.status != UNAUTHORIZED or self._reload is None:
+        if response.status != HTTPStatus.UNAUTHORIZED or self._reload is None:
             return response
         self._reload.refused()
         if await self._send_token(request) == token:
@@ -169,21 +184,35 @@ class Connection:
     async def _listen(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Make a call, and take notice of whether it is answered."""
+        """Make a call, and take notice of whether it is answered.
+
+        An answer is read to its end here, unless it is a watch: what begins and does not end is none.
+        """
+        watching = "watch" in request.url.query
+        kind = kind_of(request.method, request.url.path, watch=watching)
+        request.server_hostname = self._configuration.tls_server_name  # kopf does not know of it
         try:
-            response = await handler(request)
-        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # the last is how timeouts come
-            self.reachability.failed("timeout" if isinstance(error, asyncio.CancelledError) else type(error).__name__)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                response = await handler(request)
+                if not watching:
+                    await response.read()
+        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # the last is how a caller ends it
+            late = isinstance(error, asyncio.CancelledError | TimeoutError)
+            self.reachability.failed(kind, "timeout" if late else type(error).__name__)
             raise
-        if response.status >= UNAVAILABLE or response.status == TOO_MANY:
-            self.reachability.failed(f"HTTP {response.status}")
+        if response.status in REDIRECTIONS:
+            response.close()
+            self.reachability.failed(kind, f"HTTP {response.status}, a redirection, which is not followed")
+            raise aiohttp.ClientConnectionError("The API server redirects.")
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self.reachability.failed(kind, f"HTTP {response.status}")
         else:
-            self.reachability.answered()
+            self.reachability.answered(kind)
         return response
 
 
 class _FencedClient(RESTClientObject):
-    """Asks the fence where the client's work is done, and only connecting and sending are left.
+    """Asks the fence for each request that it sends, when a connection is there and only bytes are left to send.
 
     Args:
         configuration: of the client.
@@ -198,55 +227,24 @@ class _FencedClient(RESTClientObject):
     def _create_pool_manager(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=self._create_connector(),
-            middlewares=[*self.configuration.client_session_kwargs["middlewares"], self._hold_back],
+            middlewares=self.configuration.client_session_kwargs["middlewares"],
+            request_class=_fenced(self._fence),
             trust_env=False,  # as for the others
             read_bufsize=LONGEST_LINE,
         )
 
-    async def _hold_back(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        is_trial = "dryRun" in request.url.query  # it changes nothing, whoever leads
-        if request.method != "GET" and not is_trial and not self._fence():
-            raise NotLeaderError("The write was held back: this replica does not lead (any more).")
-        return await handler(request)
 
+def _fenced(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
+    """Make requests that ask as late as can be: they may have waited for a connection, and aiohttp sends some twice."""
 
-class Reload:
-    """Reads a configuration again from time to time, before a call that needs its token.
+    class FencedRequest(aiohttp.ClientRequest):
+        @override
+        async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+            if self.method != "GET" and not fence():
+                raise NotLeaderError("The write was held back: this replica does not lead (any more).")
+            return await super().send(conn)
 
-    Args:
-        load: reads it.
-        seconds: between readings.
-        monotonic: seconds that only grow.
-    """
-
-    def __init__(self, load: Load, seconds: float, monotonic: Callable[[], float]) -> None:
-        self._load = load
-        self._seconds = seconds
-        self._monotonic = monotonic
-        self._read = monotonic()
-
-    def attach(self, configuration: client.Configuration) -> None:
-        """Have the client ask before each call."""
-        configuration.refresh_api_key_hook = self  # type: ignore[assignment]  # typed as None, documented as a function
-
-    def refused(self) -> None:
-        """Take in that the token was refused: it is read again before the next call, unless that was done just now."""
-        if self._monotonic() >= self._read + RELOAD_REFUSED:
-            self._read = -math.inf
-
-    async def __call__(self, configuration: client.Configuration) -> None:
-        """Read again, if it is time; what cannot be read now is tried again later, and the old token serves meanwhile."""
-        if self._monotonic() < self._read + self._seconds:
-            return
-        self._read = self._monotonic()
-        try:
-            await self._load(configuration)
-        except Exception as error:  # noqa: BLE001  # files, YAML and programs fail in many ways, and none may end the call
-            # Only the class: a parser's message quotes what it could not read, which may be a token.
-            logger.warning("The configuration of the cluster could not be read again: %s", type(error).__name__)
-        self.attach(configuration)
+    return FencedRequest
 
 
 def _proxy_from_environment(server: str) -> str | None:
@@ -262,7 +260,24 @@ async def _load_from_pod(configuration: client.Configuration) -> None:
 
 
 async def _load_kubeconfig(configuration: client.Configuration) -> None:
-    await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
+    _refuse_a_missing_file(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    try:
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
+    except (YAMLError, ValueError, TypeError, AttributeError) as error:
+        # Its words may show a piece of the file, which holds secrets.
+        raise config.ConfigException(f"it cannot be read as a kubeconfig ({type(error).__name__})") from None
+
+
+def _refuse_a_missing_file(location: str) -> None:
+    """Say that no kubeconfig is there; the client would complain about a key in it, and write a line to stderr before.
+
+    Args:
+        location: one path, or several as ``KUBECONFIG`` may hold them.
+    """
+    if not any(path and Path(path).expanduser().exists() for path in location.split(os.pathsep)):
+        raise config.ConfigException(
+            f"there is no file {location!r}; set KUBECONFIG to the kubeconfig of a cluster, as for kubectl"
+        )
 
 
 def _namespace_of_pod() -> str:

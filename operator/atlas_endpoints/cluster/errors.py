@@ -12,29 +12,42 @@ class ClusterUnavailableError(TemporaryError):
 
 
 class ClusterUnreachableError(ClusterUnavailableError):
-    """It did not answer, or said that it cannot serve; ``cluster.reachability`` tells people, once for all calls."""
+    """It did not answer, or said that it cannot serve.
+
+    ``cluster.reachability`` tells people: once for all calls, or once for one kind of call.
+    """
 
     told_elsewhere = True
+
+
+class SelectorRefusedError(ClusterUnavailableError):
+    """The API server cannot read the label selector; only another setting helps. The text repeats its words."""
 
 
 class ClusterWentBackError(Exception):
     """The cluster's data are older than what was known of them, as after a restore. Only a fresh memory can go on."""
 
 
-class SecretProblemError(Exception):
-    """A Secret cannot be had.
+class UnreadableError(Exception):
+    """An object that a resource depends on cannot be had.
 
     Attributes:
-        reason: ``SecretNotFound`` or ``SecretForbidden``.
+        reason: of a condition, such as ``SecretNotFound``, ``NamespaceForbidden`` or ``NotReady``.
         message: for people, with the remedy.
-        retry_in: seconds after which it is worth reading again; shared by all who wait for this Secret.
+        what: names the object, for people, where it is a Secret or a Namespace.
+        retry_in: seconds after which it is worth reading again; shared by all who wait for this object.
     """
 
-    def __init__(self, reason: str, message: str, *, retry_in: float) -> None:
+    def __init__(self, reason: str, message: str, *, retry_in: float, what: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.what = what
         self.retry_in = retry_in
+
+
+class RefusedError(Exception):
+    """The API server does not let the operator do it, until somebody changes something; the text repeats its words."""
 
 
 class NotLeaderError(ClusterUnavailableError):

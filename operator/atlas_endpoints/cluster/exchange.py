@@ -4,11 +4,11 @@ The upper half is generated from the API's description. It checks every argument
 of an answer in search of types that objects of our kind do not have: a sixth of the processor time of a burst.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import orjson
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
@@ -49,4 +49,4 @@ async def exchange(
     text = await answer.read()
     if not 200 <= answer.status < 300:  # noqa: PLR2004  # HTTP's classes
         raise ApiException.from_response(http_resp=answer, body=text.decode(errors="replace"), data=None)
-    return json.loads(text)
+    return orjson.loads(text)

@@ -6,18 +6,21 @@ through. So only a LIST of our own tells what is there and what has gone.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from enum import Enum, auto
 from random import Random
 from typing import Protocol
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
 from atlas_endpoints.engine import backoff
-from atlas_endpoints.engine.store import Body, Key, Listing, Store
+from atlas_endpoints.engine.complaints import Complaints
+from atlas_endpoints.engine.store import Body, Comparison, Key, Listing, Store, key_of, version_of
 
 logger = logging.getLogger(__name__)
 
 SETTLE = 2.0
-"""Seconds after the beginning of kopf's own LIST, so that one LIST of ours serves all that it brings."""
+"""Seconds after kopf has listed, so that one LIST of ours serves all its watches, which often break together."""
 
 PATIENCE = 30.0
 """Seconds: the longest wait before another try while the API server is away."""
@@ -34,15 +37,29 @@ DOUBTS = 2
 PROOFS = 3
 """How many objects are asked about for that."""
 
+UNDECIDED = 60.0
+"""Seconds after which a past of which no object tells what it is counts as the present: a cache has caught up by then."""
+
+
+class Past(Enum):
+    """What a LIST is that is older than what was known before it began."""
+
+    SHOWN = auto()
+    """Shown only: the cluster has moved on, and the API server does not say so yet."""
+    IS_NOW = auto()
+    """The present: the cluster has gone back there."""
+    UNDECIDABLE = auto()
+    """One of the two: no object is there that would tell."""
+
 
 class Reader(Protocol):
-    """Performs the LIST; see ``cluster.writer.StatusWriter``."""
+    """Performs the LIST; see ``cluster.writer.ResourceWriter``."""
 
-    async def confirms(self, body: Body) -> bool:
-        """Tell whether an object is at this very version now, and not only in a reading of the past.
+    async def read(self, key: Key) -> Body | None:
+        """Read an object as it is now, past all caches; ``None`` when there is none.
 
         Raises:
-            ClusterUnavailableError: that could not be found out.
+            ClusterUnavailableError: it could not be read.
         """
         ...
 
@@ -50,6 +67,7 @@ class Reader(Protocol):
         """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
 
         Raises:
+            SelectorRefusedError: the API server cannot read the label selector.
             ClusterUnavailableError: they could not be read.
         """
         ...
@@ -98,8 +116,11 @@ class Inventory:
         self._label_selector = label_selector
         self._interval = interval
         self._random = random
+        self._complaints: Complaints[str] = Complaints()
         self._wanted = asyncio.Event()
         self._doubts = 0
+        self._told_past = False
+        self._undecided_since: float | None = None
         self._told_not_served = False
         self._hurried = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
@@ -109,7 +130,7 @@ class Inventory:
         """Whether the API server knows our kind, as of the last comparison."""
 
     def relisted(self) -> None:
-        """Compare soon: kopf has begun to list anew."""
+        """Compare soon: kopf has listed anew, or an event leaves open what is there."""
         self._wanted.set()
 
     async def refresh(self) -> None:
@@ -127,6 +148,7 @@ class Inventory:
         """Compare at once and then for ever.
 
         Raises:
+            SelectorRefusedError: the API server has never been able to read the label selector.
             ClusterWentBackError: only a fresh memory can go on.
         """
         failures = 0
@@ -134,13 +156,17 @@ class Inventory:
             try:
                 wait = await self.compare()
             except ClusterUnavailableError as error:
+                if isinstance(error, SelectorRefusedError) and not self.complete.is_set():
+                    raise
                 failures += 1
-                is_news = failures == 1 and not error.told_elsewhere
+                self._undecided_since = None
+                is_news = not error.told_elsewhere and self._complaints.failed("LIST", str(error))
                 level = logging.WARNING if is_news else logging.DEBUG
                 logger.log(level, "The resources could not be listed; trying again: %s", error)
                 wait = min(backoff.delay(failures, random=self._random.random()), PATIENCE)
             else:
                 failures = 0
+                self._complaints.mended("LIST")
             await self._rest(wait)
 
     async def compare(self) -> float:
@@ -155,17 +181,23 @@ class Inventory:
         waiting = len(self._waiting)
         with self._store.comparing() as comparison:
             lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
-        listed = [body for listing in lists if listing is not None for body in listing.bodies]
-        if any(listing is not None and comparison.is_of_the_past(listing) for listing in lists):
-            await self._doubt(comparison.older(listed) or listed, comparison.known)
+        listings = [listing for listing in lists if listing is not None]
+        if past := [listing for listing in listings if comparison.is_of_the_past(listing)]:
+            await self._doubt(past, comparison)
             return DOUBT
-        self._doubts = 0
+        self._end_doubts()
+        listed = [body for listing in listings for body in listing.bodies]
         for key, uid in comparison.vanished(listed):
             self._receiver.gone(key, uid)
         for body in comparison.standing(listed):
             self._receiver.seen(body)
         self.served = all(listing is not None for listing in lists)
         return self._conclude(waiting)
+
+    def _end_doubts(self) -> None:
+        self._doubts = 0
+        self._told_past = False
+        self._undecided_since = None
 
     def _conclude(self, waiting: int) -> float:
         """Tell those who have been waiting since before the LIST, and when to look again."""
@@ -187,12 +219,12 @@ class Inventory:
         self._told_not_served = False
         return self._interval * self._random.uniform(0.9, 1.1)
 
-    async def _doubt(self, shown: list[Body], known: list[Body]) -> None:
-        """Take in a LIST that is older than what had been known before it began; nothing else is taken from it.
+    async def _doubt(self, listings: Sequence[Listing], comparison: Comparison) -> None:
+        """Take in LISTs that are older than what had been known before they began; nothing else is taken from them.
 
-        Either it was answered from the past, which passes. Or the cluster itself has gone back, as when etcd was restored from
-        a backup: then its versions count on from there, and all that it says would be taken for the past for a long time, by us
-        and by the watch. Reads cannot tell the two apart. Writes can: only the present version of an object can be changed.
+        Either they were answered from the past, which passes. Or the cluster itself has gone back, as when etcd was restored
+        from a backup: then its versions count on from there, and all that it says would be taken for the past for a long
+        time, by us and by the watch. LISTs cannot tell the two apart. What is so now is told by a read by name.
 
         Raises:
             ClusterWentBackError: the cluster has gone back.
@@ -200,23 +232,44 @@ class Inventory:
         self._doubts += 1
         if self._doubts < DOUBTS:
             return
-        went_back = await self._confirm(shown) if shown else not await self._confirm(known)
-        if not went_back:
-            if self._doubts == DOUBTS:
-                logger.warning("The API server shows an earlier state of the resources; waiting until it is up to date")
-            return
-        raise ClusterWentBackError(
-            "The cluster's data are older than what the operator has seen of them, as after etcd was restored from a backup."
-        )
+        if not self._told_past:
+            logger.warning("The API server shows an earlier state of the resources; waiting until it is up to date")
+        self._told_past = True
+        judgements = {await self._judge(listing, comparison) for listing in listings}
+        now = asyncio.get_running_loop().time()
+        if Past.UNDECIDABLE not in judgements or Past.SHOWN in judgements:
+            self._undecided_since = None
+        elif self._undecided_since is None:
+            self._undecided_since = now
+        undecided_for = now - self._undecided_since if self._undecided_since is not None else 0.0
+        if Past.IS_NOW in judgements or undecided_for >= UNDECIDED:
+            raise ClusterWentBackError(
+                "The cluster's data are older than what the operator has seen of them, as after etcd was restored from a backup."
+            )
+
+    async def _judge(self, listing: Listing, comparison: Comparison) -> Past:
+        """Find out what a LIST is that is older than what was known."""
+        older = comparison.older(listing.bodies)
+        suspects = older or comparison.newer_than(listing)
+        try:
+            for body in suspects[:PROOFS]:
+                present = await self._reader.read(key_of(body))
+                if present is None or present["metadata"]["uid"] != body["metadata"]["uid"]:
+                    continue
+                if older and version_of(present) == version_of(body):
+                    return Past.IS_NOW
+                if not older and version_of(present) >= version_of(body):
+                    return Past.SHOWN
+        except ClusterUnavailableError as error:
+            logger.debug("Whether the cluster has gone back cannot be found out: %s", error)
+            return Past.UNDECIDABLE
+        # None of the older states is the present one: all have been edited, and later LISTs will tell.
+        return Past.SHOWN if older else Past.UNDECIDABLE
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until kopf lists anew: then the API server is there, and something may have gone."""
         if await _set_within(self._wanted, seconds):
             await _set_within(self._hurried, SETTLE)
-
-    async def _confirm(self, bodies: list[Body]) -> bool:
-        """Tell whether the cluster is as some objects have it; one of them may have changed since."""
-        return any([await self._reader.confirms(body) for body in bodies[:PROOFS]])
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -37,11 +37,17 @@ from atlas_endpoints.cluster.errors import (
 
 logger = logging.getLogger(__name__)
 
+UNAVAILABLE = "unavailable"
+"""The kind of trouble that no text of a refusal names: the API server does not answer, or not as it should."""
+
 SOON = 0.2
 """Seconds between two attempts at least, however fast the Lease changes."""
 
 RELEASE = 3.0
 """Seconds that letting go may take."""
+
+ARRIVAL = 1.0
+"""Seconds for which a claim is looked for on whose answer nobody waits any more: it may arrive after the first look."""
 
 
 class Leases(Protocol):
@@ -102,6 +108,9 @@ class Elector:
         self._sighting: Sighting | None = None
         self._valid_until = float("-inf")
         self._trouble = ""
+        self._unanswered = False
+        """Whether a claim was sent of which nobody knows whether it has arrived."""
+        self._told: set[str] = set()
         self._followed = ""
         self.elected = asyncio.Event()
         """Set when this replica leads; it stays so, since a loss ends the process."""
@@ -131,12 +140,13 @@ class Elector:
 
         Call it when ``run`` has ended, and nothing that this replica sent is under way any more.
         """
-        if not self.elected.is_set():
+        if not self.elected.is_set() and not self._unanswered:
             return
         self._valid_until = float("-inf")
+        look_until = self._clock() + ARRIVAL if self._unanswered else self._clock()
         try:
             async with asyncio.timeout(RELEASE):
-                while not await self._let_go():
+                while not await self._let_go(look_until):
                     self._lease = None
         except (ClusterUnavailableError, LeaseRefusedError, TimeoutError) as error:
             logger.warning(
@@ -148,11 +158,14 @@ class Elector:
         else:
             logger.info("Lease %s is released", self._leases)
 
-    async def _let_go(self) -> bool:
+    async def _let_go(self, look_until: float) -> bool:
         """Write that nobody holds the Lease; tell whether it needs no other try."""
         lease = self._lease or await self._leases.read()
         if lease is None or lease.record.holder != self._own:
-            return True
+            if self._clock() >= look_until:
+                return True
+            await asyncio.sleep(SOON)
+            return False
         try:
             await self._leases.replace(lease, released(lease.record, now=self._now()))
         except LeaseConflictError:
@@ -171,10 +184,11 @@ class Elector:
                 pause = await self._step()
         except LeaseConflictError:
             self._lease = None
+            self._unanswered = False
             return SOON
         except LeaseRefusedError as error:
             self.refusal = str(error)
-            self._failed(str(error))
+            self._failed(str(error), kind=str(error))
         except ClusterUnavailableError as error:
             self._failed(str(error))
         except TimeoutError:
@@ -218,7 +232,9 @@ class Elector:
         )
         self._lease = None  # until the answer is here, nobody knows what the Lease says
         sent = self._clock()
+        self._unanswered = True
         self._lease = await (self._leases.create(record) if lease is None else self._leases.replace(lease, record))
+        self._unanswered = False
         self._valid_until = sent + self._terms.deadline
         if self.leads() and not self.elected.is_set():
             self.elected.set()
@@ -249,17 +265,23 @@ class Elector:
             extra={"lease": str(self._leases), "identity": self._own},
         )
 
-    def _failed(self, trouble: str) -> None:
-        """Note what went wrong; an outage is one line in the log, however many attempts it outlasts."""
+    def _failed(self, trouble: str, *, kind: str = UNAVAILABLE) -> None:
+        """Note what went wrong.
+
+        An outage is one line in the log, however many attempts it outlasts and in however many ways they fail. A refusal is
+        one for each text, since each names another remedy.
+        """
         self._lease = None
-        if trouble != self._trouble:
+        if kind not in self._told:
             logger.warning("Lease %s cannot be had; trying again: %s", self._leases, trouble)
+        self._told.add(kind)
         self._trouble = trouble
 
     def _succeeded(self) -> None:
         if self._trouble:
             logger.info("Lease %s can be had again", self._leases)
         self._trouble = ""
+        self._told.clear()
         self.refusal = None
 
     def _loss(self, why: str) -> LeadershipLostError:

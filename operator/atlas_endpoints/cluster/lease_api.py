@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,7 @@ from atlas_endpoints.cluster.api import FIELD_MANAGER
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.election import Lease, Record
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeaseConflictError, LeaseRefusedError
-from atlas_endpoints.cluster.refusals import CONFLICT, FORBIDDEN, INVALID, is_gone, is_not_served, told
+from atlas_endpoints.cluster.refusals import is_gone, is_not_served, told
 
 GROUP, VERSION, PLURAL = "coordination.k8s.io", "v1", "leases"
 
@@ -162,12 +163,12 @@ class LeaseApi:
 
     def _refusal(self, error: ApiException, verb: str) -> Exception:
         """Tell what a person has to do about a refusal."""
-        if error.status == CONFLICT:
+        if error.status == HTTPStatus.CONFLICT:
             return LeaseConflictError()
-        if error.status == FORBIDDEN:
+        if error.status == HTTPStatus.FORBIDDEN:
             return LeaseRefusedError(
                 f"The operator may not {verb} Lease {self} ({told(error)}). Give its ServiceAccount the verbs get, create,"
-                f" update and watch on leases of {GROUP} in that namespace, as deploy/rbac.yaml does, or run a single"
+                f" update and watch on leases of {GROUP} in that namespace, as deploy/base/leader-election.yaml does, or run a single"
                 " replica with LEADER_ELECT=false."
             )
         if is_gone(error):
@@ -179,7 +180,7 @@ class LeaseApi:
             return LeaseRefusedError(
                 f"The API server serves no leases of {GROUP}/{VERSION}. Run a single replica with LEADER_ELECT=false."
             )
-        if error.status == INVALID:
+        if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return LeaseRefusedError(f"The API server does not take Lease {self}: {told(error)}")
         return ClusterUnavailableError(f"The API server refused Lease {self}: {told(error)}")
 

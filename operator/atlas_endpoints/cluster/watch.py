@@ -12,6 +12,7 @@ from typing_extensions import override
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.objects import lean
+from atlas_endpoints.cluster.stream import Event
 from atlas_endpoints.engine.store import Body
 
 RELOGIN = 1.0
@@ -30,7 +31,7 @@ class Receiver(Protocol):
         ...
 
     def relisted(self) -> None:
-        """A LIST has begun to arrive object by object: what is gone since comes as no event."""
+        """A LIST has arrived, perhaps with nothing in it: what had gone before comes as no event."""
         ...
 
 
@@ -95,19 +96,21 @@ async def run(
     async def login(**_: Any) -> kopf.AiohttpSession:
         if next(logins) > 0:
             await asyncio.sleep(RELOGIN)
-        return connection.kopf_session()
+        return connection.kopf_session(take, receiver.relisted)
 
+    # kopf watches what has a handler. Its session takes the objects before, and what it would miss gets here all the same.
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def event(event: kopf.RawEvent, **_: Any) -> None:
-        body = lean(dict(event["object"]))
-        match event["type"]:
-            case "DELETED":
-                receiver.deleted(body)
-            case None:
-                receiver.relisted()
-                receiver.seen(body)
-            case _:
-                receiver.seen(body)
+        if event["type"] is None:
+            receiver.relisted()
+        take({"type": event["type"], "object": dict(event["object"])})
+
+    def take(event: Event) -> None:
+        body = lean(event["object"])
+        if event["type"] == "DELETED":
+            receiver.deleted(body)
+        else:
+            receiver.seen(body)
 
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
@@ -133,7 +136,7 @@ def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
     """
     result = kopf.OperatorSettings()
     result.networking.error_backoffs = Forever()  # ending for an outage would cost restarts and their backoff
-    result.networking.request_timeout = 15  # the default of 5 minutes blocks on a request that hangs
+    result.networking.request_timeout = 600  # for all pages of a LIST; our session bounds each of its answers
     result.networking.connect_timeout = 5
     result.watching.inactivity_timeout = 1e8  # off: it may cancel the watcher for good, and nothing notices
     result.watching.server_timeout = 60  # the cure for silently dead streams; an integer, as Kubernetes parses it

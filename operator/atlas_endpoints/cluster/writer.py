@@ -1,6 +1,7 @@
-"""Writing status, and reading objects: compare-and-set, so that nobody's newer state is overwritten."""
+"""Writing status and metadata, and reading objects: compare-and-set, so that nobody's newer state is overwritten."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from kubernetes.aio import client
@@ -8,65 +9,70 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.calls import TIMEOUT, call
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.objects import lean
-from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, told
-from atlas_endpoints.engine.controller import ConflictError, GoneError
+from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, is_refused, told
+from atlas_endpoints.engine.controller import (
+    ConflictError,
+    GoneError,
+    MetadataChange,
+    annotations_of,
+    finalizers_of,
+)
 from atlas_endpoints.engine.store import Body, Key, Listing
 
 PAGE = 250
 """Objects that are listed at a time: to read so many takes about 10 ms of processor time, in which nothing else happens."""
 
 
-class StatusWriter:
-    """Writes the status of resources of our kind.
+class ResourceWriter:
+    """Writes the status of resources of our kind, and what is ours in their metadata.
 
     Args:
         api: the connection.
         write_within: seconds that a write may take.
+        label_selector: of the resources that are ours to serve; all when empty.
     """
 
-    def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT) -> None:
+    def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT, label_selector: str = "") -> None:
         self._api = api
         self._write_within = write_within
+        self._label_selector = label_selector
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
-        """Write the status of exactly this version of an object; see ``engine.controller.StatusWriter``.
+        """Write the status of exactly this version of an object; see ``engine.controller.Writer``.
 
         A JSON patch tests uid and resourceVersion in the same breath. (A merge patch would write to a namesake.)
         """
-        return lean(_body(await self._patch(body, status)))
+        return await self._patch(body, [{"op": "add", "path": "/status", "value": status}], "status")
 
-    async def confirms(self, body: Body) -> bool:
-        """Tell whether an object is at this very version now, by a write that changes nothing.
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        """Write into the metadata of exactly this version of an object; see ``engine.controller.Writer``."""
+        patch: list[Mapping[str, Any]] = []
+        before = list(finalizers_of(body))
+        after = [name for name in before if change.finalizers.get(name, True)]
+        after += [name for name, wanted in change.finalizers.items() if wanted and name not in before]
+        if after != before:
+            patch.append({"op": "add", "path": "/metadata/finalizers", "value": after})
+        if change.annotations:
+            annotations = {**annotations_of(body), **change.annotations}
+            patch.append({"op": "add", "path": "/metadata/annotations", "value": annotations})
+        return await self._patch(body, patch)
 
-        A read may be answered from the past; a write that tests a version cannot be.
-
-        Raises:
-            ClusterUnavailableError: that could not be found out.
-        """
-        try:
-            await self._patch(body, body.get("status", {}), dry_run=True)
-        except (GoneError, ConflictError):
-            return False
-        return True
-
-    async def _patch(self, body: Body, status: Mapping[str, Any], *, dry_run: bool = False) -> object:
+    async def _patch(self, body: Body, patch: Sequence[Mapping[str, Any]], *subresource: str) -> Body:
         metadata = body["metadata"]
-        patch = [
-            {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
-            {"op": "add", "path": "/status", "value": status},
+        tests = [
+            {"op": "test", "path": f"/metadata/{name}", "value": metadata[name]} for name in ("uid", "resourceVersion")
         ]
         try:
-            answer: object = await call(
+            answer = await call(
                 exchange(
                     self._api,
                     "PATCH",
-                    (*_path(metadata["namespace"], metadata["name"]), "status"),
-                    query={"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})},
-                    body=patch,
+                    _path(metadata["namespace"], metadata["name"], *subresource),
+                    query={"fieldManager": FIELD_MANAGER},
+                    body=[*tests, *patch],
                     content_type="application/json-patch+json",
                 ),
                 within=self._write_within,
@@ -77,10 +83,12 @@ class StatusWriter:
             if is_changed(error):
                 raise ConflictError from error
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        return answer
+        return lean(_body(answer))
 
     async def read(self, key: Key) -> Body | None:
-        """Read an object; ``None`` when there is none.
+        """Read an object as it is now; ``None`` when there is none, or none that is ours to serve.
+
+        Without a ``resourceVersion`` the answer to a GET is never from a cache.
 
         Raises:
             ClusterUnavailableError: it could not be read.
@@ -91,7 +99,16 @@ class StatusWriter:
             if is_gone(error):
                 return None
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
-        return lean(_body(body))
+        return lean(_body(body)) if await self._is_selected(key) else None
+
+    async def _is_selected(self, key: Key) -> bool:
+        """Ask whether the labels of an object are those that we serve, which the API server alone can tell."""
+        if not self._label_selector:
+            return True
+        listing = await self._list(
+            key.namespace, {"labelSelector": self._label_selector, "fieldSelector": f"metadata.name={key.name}"}
+        )
+        return listing is not None and bool(listing.bodies)
 
     async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
         """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
@@ -99,12 +116,16 @@ class StatusWriter:
         They are read page by page, since all at once they would hold everybody else up; all pages show the same moment.
 
         Raises:
+            SelectorRefusedError: the API server cannot read the label selector.
             ClusterUnavailableError: they could not be read, or not all of them before their moment was forgotten (410).
         """
+        return await self._list(namespace, {"labelSelector": label_selector} if label_selector else {})
+
+    async def _list(self, namespace: str | None, selectors: Mapping[str, str]) -> Listing | None:
         bodies: list[Body] = []
         following = ""
         while True:
-            page = await self._page(namespace, label_selector, following)
+            page = await self._page(namespace, selectors, following)
             match page:
                 case None:
                     return None
@@ -118,20 +139,25 @@ class StatusWriter:
             if not following:
                 return Listing(bodies, int(version))
 
-    async def _page(self, namespace: str | None, label_selector: str, following: str) -> Body | None:
+    async def _page(self, namespace: str | None, selectors: Mapping[str, str], following: str) -> Body | None:
         """Give a page of a LIST: the first, or the one that another one has told of."""
-        wanted = {"limit": str(PAGE), "labelSelector": label_selector, "continue": following}
-        query = {name: value for name, value in wanted.items() if value}
+        query = {"limit": str(PAGE), **selectors, **({"continue": following} if following else {})}
         try:
             return _body(await call(exchange(self._api, "GET", _path(namespace), query=query)))
         except ApiException as error:
             if is_gone(error) or is_not_served(error):
                 return None
+            # Of what a first page asks for, the selector alone is somebody's own words.
+            if not following and "labelSelector" in selectors and is_refused(error, HTTPStatus.BAD_REQUEST):
+                raise SelectorRefusedError(
+                    f"LABEL_SELECTOR is {selectors['labelSelector']!r}, which the API server cannot read: {told(error)}. Correct it; an"
+                    " example is team=shop,stage!=test."
+                ) from error
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
 
 
 def _path(namespace: str | None, *name: str) -> tuple[str, ...]:
-    """Give the path of our kind in one namespace or in all, or of one object."""
+    """Give the path of our kind in one namespace or in all, or of one object, or of a subresource of it."""
     inside = ("namespaces", namespace) if namespace is not None else ()
     return ("apis", GROUP, VERSION, *inside, PLURAL, *name)
 

@@ -43,7 +43,7 @@ def condition(
         type=type_,
         status=status,
         reason=reason,
-        message=shorten(message, MESSAGE_LIMIT),
+        message=shorten(printable(message), MESSAGE_LIMIT),
         observed_generation=generation,
         last_transition_time=now,
     )
@@ -71,3 +71,18 @@ def merge(previous: Iterable[Condition], wanted: Sequence[Condition]) -> tuple[C
 def shorten(text: str, limit: int) -> str:
     """Cut a text to at most ``limit`` characters, showing with an ellipsis that it was cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Make text from outside harmless for whoever shows it, character by character.
+
+    White space of all kinds, line separators included, becomes spaces; what else does not print becomes U+FFFD: control
+    characters, and with them terminal escapes, bidirectional overrides and lone surrogates.
+    """
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(char: str) -> str:
+    if char.isprintable():
+        return char
+    return " " if char.isspace() else "\ufffd"

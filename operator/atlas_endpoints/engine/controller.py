@@ -1,6 +1,6 @@
 """The controller of one kind: from an event to a pass, from a pass to one status write.
 
-Status is written once per pass, last, and only if it changed. A write that meets a changed object is rendered anew on
+Status is written once per pass, last, after what the pass wants in the metadata, and only what has changed. A write that meets a changed object is rendered anew on
 the fresh object; a write that fails is tried again by itself. Neither repeats what the pass did elsewhere, and what a
 pass came to is not lost before it is written: until then it is what the next pass builds on.
 
@@ -9,8 +9,8 @@ each answer the store is asked anew, and an answer never brings back what the wa
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from atlas_endpoints.engine.outcome import Next, Rest, Retry
@@ -23,8 +23,27 @@ Status: TypeAlias = Mapping[str, Any]
 
 O = TypeVar("O", bound="Outcome")  # noqa: E741  # the one thing that a kind's parts hand to each other
 
-WRITE_ATTEMPTS = 3
-"""How often one pass renders on a fresh object before it leaves the write to the loop's backoff."""
+WRITE_ATTEMPTS = 4
+"""How often one pass tries to write, its metadata too, before it leaves that to the loop's backoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataChange:
+    """What is to be written into the metadata of an object.
+
+    Attributes:
+        finalizers: by their names, whether each is to be there; all others stay as they are.
+        annotations: by their names; all others stay as they are.
+    """
+
+    finalizers: Mapping[str, bool] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def needed_by(self, body: Body) -> bool:
+        """Tell whether an object is not like this yet."""
+        return any((name in finalizers_of(body)) is not wanted for name, wanted in self.finalizers.items()) or any(
+            annotations_of(body).get(name) != value for name, value in self.annotations.items()
+        )
 
 
 class Outcome(Protocol):
@@ -33,6 +52,11 @@ class Outcome(Protocol):
     @property
     def next(self) -> Next:
         """When to look again."""
+        ...
+
+    @property
+    def metadata(self) -> MetadataChange | None:
+        """What is to be written into the object's metadata, before its status; ``None``: nothing."""
         ...
 
 
@@ -68,11 +92,24 @@ class GoneError(Exception):
     """The object is gone."""
 
 
-class StatusWriter(Protocol):
-    """How status reaches the API server."""
+class Writer(Protocol):
+    """How what a pass came to reaches the API server."""
 
     async def write(self, body: Body, status: Status) -> Body:
         """Write the status of exactly this version of an object.
+
+        Raises:
+            ConflictError: the object is not at this version any more.
+            GoneError: there is no such object.
+            Exception: the API server could not be reached or refused.
+        """
+        ...
+
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        """Write into the metadata of exactly this version of an object.
+
+        Returns:
+            The object afterwards; with its last finalizer taken away, a deleted one is gone.
 
         Raises:
             ConflictError: the object is not at this version any more.
@@ -109,7 +146,7 @@ class Controller(Generic[O]):
     Args:
         kind: decides.
         store: the objects.
-        writer: writes status.
+        writer: writes metadata and status.
         enqueue: asks for a pass over an object that is new or has changed; what it failed with before is history.
         written: told of each status that was written: the body before, the status after.
     """
@@ -118,7 +155,7 @@ class Controller(Generic[O]):
         self,
         kind: Kind[O],
         store: Store,
-        writer: StatusWriter,
+        writer: Writer,
         *,
         enqueue: Callable[[Key, Body], None],
         written: Callable[[Body, Status], None],
@@ -171,10 +208,14 @@ class Controller(Generic[O]):
         trigger = self._store.trigger(body)
         if unwritten is not None and unwritten.trigger == trigger:
             return await self._write(key, unwritten)
+        if unwritten is not None and unwritten.status == _status(body):
+            self._arrived(key, body)
+            unwritten = None
         previous = unwritten.status if unwritten is not None else _status(body)
         outcome = await self._reconcile(_with_status(body, previous), previous)
         status = self._kind.render(_with_status(body, previous), previous, outcome)
-        if unwritten is None and status == previous:
+        change = outcome.metadata
+        if unwritten is None and status == previous and not (change is not None and change.needed_by(body)):
             return outcome.next
         return await self._write(key, _Unwritten(trigger, previous, outcome, status))
 
@@ -192,12 +233,16 @@ class Controller(Generic[O]):
             body = self._store.get(key)
             if body is None or _uid(body) != uid:
                 return Rest()
-            if unwritten.status == _status(body):  # so it is when only the answer to an earlier attempt was lost
-                self._unwritten.pop(key, None)
+            change = self._still_due(unwritten, body)
+            if unwritten.status == _status(body) and change is None:
+                self._arrived(key, body)
                 return unwritten.outcome.next
             # Whatever goes wrong from here on, what the pass came to must not be lost.
             self._unwritten[key] = unwritten
             try:
+                if change is not None:
+                    self._answered(key, uid, await self._writer.change(body, change))
+                    continue
                 after = await self._writer.write(body, unwritten.status)
             except GoneError:
                 self.gone(key, uid)
@@ -220,6 +265,21 @@ class Controller(Generic[O]):
         logger.warning("Somebody else keeps changing an object; its status has to wait", extra={"key": str(key)})
         return Retry()
 
+    def _still_due(self, unwritten: _Unwritten[O], body: Body) -> MetadataChange | None:
+        """Give the change of the metadata that is still to be made; none of an object that has become another since.
+
+        What was decided for it as it was, such as to take a finalizer away, may be wrong by now; the next pass decides anew.
+        """
+        change = unwritten.outcome.metadata
+        is_due = change is not None and self._store.trigger(body) == unwritten.trigger and change.needed_by(body)
+        return change if is_due else None
+
+    def _arrived(self, key: Key, body: Body) -> None:
+        """Tell of a write that was tried and turns out to be done: only its answer was lost."""
+        tried = self._unwritten.pop(key, None)
+        if tried is not None and tried.status == _status(body):
+            self._written(_with_status(body, tried.base), tried.status)
+
     def _answered(self, key: Key, uid: str, body: Body) -> None:
         """Take in the API server's answer about an object, unless the watch has told meanwhile that it is gone."""
         if self._store.holds(key, uid):
@@ -228,6 +288,16 @@ class Controller(Generic[O]):
     def _forget(self, key: Key) -> None:
         self._unwritten.pop(key, None)
         self._kind.forget(key)
+
+
+def finalizers_of(body: Body) -> Sequence[str]:
+    """Give the finalizers of an object."""
+    return body["metadata"].get("finalizers") or ()
+
+
+def annotations_of(body: Body) -> Mapping[str, str]:
+    """Give the annotations of an object."""
+    return body["metadata"].get("annotations") or {}
 
 
 def _uid(body: Body) -> str:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar, assert_never
 
 from atlas_endpoints.engine import backoff
 from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.complaints import Complaints
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry, TemporaryError
 from atlas_endpoints.engine.workqueue import Queue
 
@@ -45,6 +46,7 @@ class Loop(Generic[K]):
         self._workers = workers
         self._random = random
         self._failures: dict[K, int] = {}
+        self._complaints: Complaints[K] = Complaints()
         self._held_up: set[K] = set()
         self._started: dict[K, float] = {}
 
@@ -63,6 +65,7 @@ class Loop(Generic[K]):
         self._queue.forget(key)
         self._held_up.discard(key)
         self._failures.pop(key, None)
+        self._complaints.mended(key)
 
     def resume(self, again: Callable[[K], None]) -> None:
         """Have tried again at once what failed for want of something that is there again, as if it had never failed.
@@ -90,12 +93,13 @@ class Loop(Generic[K]):
             if key not in self._queue:  # it was forgotten while it ran
                 self._failures.pop(key, None)
                 self._held_up.discard(key)
+                self._complaints.mended(key)
 
     async def _pass(self, key: K) -> Next:
         """Run a pass, whatever happens in it."""
         self._held_up.discard(key)
         try:
-            return await self._run(key)
+            following = await self._run(key)
         except asyncio.CancelledError:
             worker = asyncio.current_task()
             if worker is None or worker.cancelling():
@@ -105,12 +109,24 @@ class Loop(Generic[K]):
             logger.exception("A pass waited for what was cancelled; it will be tried again", extra={"key": str(key)})
         except TemporaryError as error:
             self._held_up.add(key)
-            is_news = key not in self._failures and not error.told_elsewhere
-            level = logging.WARNING if is_news else logging.DEBUG
-            logger.log(level, "A pass failed; it will be tried again: %s", error, extra={"key": str(key)})
+            self._tell(key, error)
         except Exception:
             logger.exception("A pass failed; it will be tried again", extra={"key": str(key)})
+        else:
+            self._complaints.mended(key)
+            return following
         return Retry()
+
+    def _tell(self, key: K, error: TemporaryError) -> None:
+        """Have one line in the log for each cause, with a count when it meets many keys."""
+        keys = 0 if error.told_elsewhere else self._complaints.failed(key, str(error))
+        if keys > 1:
+            logger.warning(
+                "%d passes fail like this; they will be tried again: %s", keys, error, extra={"key": str(key)}
+            )
+        else:
+            level = logging.WARNING if keys else logging.DEBUG
+            logger.log(level, "A pass failed; it will be tried again: %s", error, extra={"key": str(key)})
 
     def _delay(self, key: K, following: Next) -> float | None:
         match following:

@@ -34,11 +34,22 @@ class Retry:
 Next: TypeAlias = Rest | Again | Retry
 
 
+def at_latest(following: Next, delay: float) -> Next:
+    """Look again after ``delay`` seconds at the latest; a backoff goes on as it is."""
+    match following:
+        case Rest():
+            return Again(delay)
+        case Again(other):
+            return Again(min(delay, other))
+        case Retry():
+            return following
+
+
 class TemporaryError(Exception):
     """A pass could not be finished for a reason that is expected to pass, such as an API server that is away.
 
-    It is retried like any other error, and logged in one line, since a traceback would tell nothing: when a key begins to fail,
-    and not at each try.
+    It is retried like any other error, and logged in one line, since a traceback would tell nothing: once for each cause, and
+    not at each try.
 
     Attributes:
         told_elsewhere: whether people hear of it already, so that a line for each key would only be noise.

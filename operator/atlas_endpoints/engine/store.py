@@ -88,11 +88,6 @@ class Comparison:
         known = ((key_of(body), uid) for uid, body in self._known.items())
         return [(key, uid) for key, uid in known if (key, uid) not in present and uid not in self._gone_since]
 
-    @property
-    def known(self) -> list[Body]:
-        """The objects as they were known when the LIST began."""
-        return list(self._known.values())
-
     def is_of_the_past(self, listing: Listing) -> bool:
         """Tell whether a LIST is older than what was known when it began, as a whole or in one of its objects."""
         return listing.version < self._newest or bool(self.older(listing.bodies))
@@ -101,6 +96,15 @@ class Comparison:
         """Give what the LIST shows in an earlier state than was known when it began."""
         known = ((body, self._known.get(body["metadata"]["uid"])) for body in listed)
         return [body for body, before in known if before is not None and version_of(body) < version_of(before)]
+
+    def newer_than(self, listing: Listing) -> list[Body]:
+        """Give what was known when the LIST began, is not in it and is newer, the newest first; if it is there now, the LIST lags.
+
+        That it belongs to another namespace than the LIST does not matter: versions are those of the whole kind.
+        """
+        shown = {body["metadata"]["uid"] for body in listing.bodies} | self._gone_since
+        missing = (body for uid, body in self._known.items() if uid not in shown)
+        return sorted((body for body in missing if version_of(body) > listing.version), key=version_of, reverse=True)
 
     def standing(self, listed: Iterable[Body]) -> list[Body]:
         """Give what the LIST holds and what has not gone since: only the past brings that back."""
@@ -112,10 +116,15 @@ class Store:
 
     Args:
         watched: picks the annotations whose change makes a pass due.
+        index: gives what an object is found by beside its name, if it is.
     """
 
-    def __init__(self, watched: Callable[[Body], Mapping[str, str]]) -> None:
+    def __init__(
+        self, watched: Callable[[Body], Mapping[str, str]], index: Callable[[Body], str | None] = lambda _: None
+    ) -> None:
         self._watched = watched
+        self._index = index
+        self._indexed: dict[str, set[Key]] = {}
         self._bodies: dict[Key, Body] = {}
         self._comparisons: set[Comparison] = set()
         self.newest = 0
@@ -133,10 +142,28 @@ class Store:
         """Give the latest known body, or ``None`` when the object is not known or gone."""
         return self._bodies.get(key)
 
+    def found_by(self, value: str) -> list[Body]:
+        """Give the objects for which ``index`` gives a value."""
+        return [self._bodies[key] for key in self._indexed.get(value, ())]
+
+    def is_still(self, key: Key, trigger: Trigger) -> bool:
+        """Tell whether an object is still what a pass over it was begun for."""
+        known = self._bodies.get(key)
+        return known is not None and self.trigger(known) == trigger
+
     def holds(self, key: Key, uid: str) -> bool:
         """Tell whether exactly this object is known, not only one of its name."""
         known = self._bodies.get(key)
         return known is not None and bool(known["metadata"]["uid"] == uid)
+
+    def knows_later(self, body: Body) -> bool:
+        """Tell whether a later state of this very object is known."""
+        known = self._bodies.get(key_of(body))
+        return (
+            known is not None
+            and bool(known["metadata"]["uid"] == body["metadata"]["uid"])
+            and version_of(body) < version_of(known)
+        )
 
     def put(self, body: Body) -> News:
         """Take in an object and tell whether that makes a pass due."""
@@ -148,7 +175,7 @@ class Store:
             # What watch, LIST and writes bring again is not kept in its place: who knows it by identity need not look anew.
             # Its version alone does not tell: a watch that is older than the CRD hides the fields that came since.
             return News.NOISE
-        self._bodies[key] = body
+        self._keep(key, body)
         self.newest = max(self.newest, version_of(body))
         if known is None:
             return News.CHANGED
@@ -162,7 +189,7 @@ class Store:
         self._gone(uid)
         if not self.holds(key, uid):
             return False
-        del self._bodies[key]
+        self._keep(key, None)
         return True
 
     @contextmanager
@@ -184,6 +211,22 @@ class Store:
             deleting="deletionTimestamp" in metadata,
             annotations=tuple(sorted(self._watched(body).items())),
         )
+
+    def _keep(self, key: Key, body: Body | None) -> None:
+        """Put an object in the place of the one that was known, or none."""
+        known = self._bodies.get(key)
+        before = None if known is None else self._index(known)
+        after = None if body is None else self._index(body)
+        if before is not None and before != after:
+            self._indexed[before].discard(key)
+            if not self._indexed[before]:
+                del self._indexed[before]
+        if body is not None:
+            self._bodies[key] = body
+        elif known is not None:
+            del self._bodies[key]
+        if after is not None:
+            self._indexed.setdefault(after, set()).add(key)
 
     def _gone(self, uid: str) -> None:
         for comparison in self._comparisons:

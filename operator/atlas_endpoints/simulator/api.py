@@ -11,7 +11,7 @@ from typing import Literal
 from atlas_endpoints.simulator import bodies, errors, negotiation
 from atlas_endpoints.simulator.credentials import GROUP_OWNER, Credentials, Principal
 from atlas_endpoints.simulator.digest import Digest
-from atlas_endpoints.simulator.documents import RATE_LIMIT_ID, instance_document, rate_limit_documents
+from atlas_endpoints.simulator.documents import RATE_LIMIT_ID, instance_document, instances_page, rate_limit_documents
 from atlas_endpoints.simulator.errors import ApiError
 from atlas_endpoints.simulator.exchange import Answer, Request, to_json
 from atlas_endpoints.simulator.headers import of_operation
@@ -151,6 +151,10 @@ class AdminApi:
         request, route, project = admitted.request, admitted.route, admitted.project
         if project is None:
             return 200, to_json(self._rate_limits(request, route))
+        if route.operation is Operation.LIST_INSTANCES:
+            # Since the sunset this list is empty; instances that have become Flex clusters stayed in it until then.
+            instances = [] if self.mode == "gone" else list(project.instances.values())
+            return 200, to_json(instances_page(request, project, instances))
         instance = project.instances.get(route.instance)
         if instance is None:
             raise errors.instance_not_found(route.instance, project.id)

@@ -1,14 +1,19 @@
-"""The documents of the API besides the private endpoint: the instance and the rate limits."""
+"""The documents of the API besides the private endpoint: instances and rate limits."""
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from atlas_endpoints.simulator import errors
 from atlas_endpoints.simulator.endpoint import Status
+from atlas_endpoints.simulator.exchange import Request
 from atlas_endpoints.simulator.routes import COLLECTION_PATH, ENDPOINT_PATH
 from atlas_endpoints.simulator.switches import RateLimit
 from atlas_endpoints.simulator.world import Instance, Project
 
 RATE_LIMIT_ID = "serverlessPrivateEndpoints_group"
+_ITEMS_PER_PAGE, _MOST_ITEMS_PER_PAGE = 100, 500
 
 
 def instance_document(project: Project, instance: Instance) -> dict[str, Any]:
@@ -46,6 +51,47 @@ def instance_document(project: Project, instance: Instance) -> dict[str, Any]:
         "stateName": "IDLE",
         "terminationProtectionEnabled": False,
     }
+
+
+def instances_page(request: Request, project: Project, instances: Sequence[Instance]) -> dict[str, Any]:
+    """Describe a page of a project's instances, as Atlas pages every list of documents.
+
+    Args:
+        request: With ``pageNum`` (from 1), ``itemsPerPage`` (1 to 500, 100 if absent) and ``includeCount`` (true if absent).
+        project: Whose instances.
+        instances: All of them.
+
+    Raises:
+        ApiError: 400, a number is out of its range.
+    """
+    number = _number(request, "pageNum", 1, most=None)
+    size = _number(request, "itemsPerPage", _ITEMS_PER_PAGE, most=_MOST_ITEMS_PER_PAGE)
+    begin, end = (number - 1) * size, number * size
+    pages = {"previous": number - 1 if number > 1 else None, "self": number}
+    pages["next"] = number + 1 if end < len(instances) else None
+    page: dict[str, Any] = {
+        "links": [
+            {
+                "href": f"http://{request.headers.get('Host', '')}{request.path}?pageNum={each}&itemsPerPage={size}",
+                "rel": rel,
+            }
+            for rel, each in pages.items()
+            if each is not None
+        ],
+        "results": [instance_document(project, each) for each in instances[begin:end]],
+    }
+    if request.query.get("includeCount", "true").lower() == "true":
+        page["totalCount"] = len(instances)
+    return page
+
+
+def _number(request: Request, name: str, default: int, *, most: int | None) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= (int(text) if most is None else most):
+        raise errors.invalid_attribute(name)
+    return int(text)
 
 
 def rate_limit_documents(limit: RateLimit | None) -> list[dict[str, Any]]:

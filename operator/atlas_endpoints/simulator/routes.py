@@ -26,6 +26,7 @@ class Operation(Enum):
     GET = auto()
     UPDATE = auto()
     DELETE = auto()
+    LIST_INSTANCES = auto()
     GET_INSTANCE = auto()
     LIST_RATE_LIMITS = auto()
     GET_RATE_LIMIT = auto()
@@ -47,6 +48,7 @@ JAVA_METHODS: Mapping[Operation, str] = {
     Operation.GET: f"{_RESOURCE}::getServerlessPrivateEndpoint",
     Operation.UPDATE: f"{_RESOURCE}::updateServerlessPrivateEndpoint",
     Operation.DELETE: f"{_RESOURCE}::deleteServerlessPrivateEndpoint",
+    Operation.LIST_INSTANCES: "ApiAtlasServerlessInstanceDescriptionResource::getAllServerlessInstances",
     Operation.GET_INSTANCE: "ApiAtlasServerlessInstanceDescriptionResource::getServerlessInstance",
     Operation.LIST_RATE_LIMITS: "ApiAtlasRateLimitResource::getRateLimits",
     Operation.GET_RATE_LIMIT: "ApiAtlasRateLimitResource::getRateLimit",
@@ -87,6 +89,8 @@ def match(request: Request) -> Route:
             route = Route(_operation(request, _ITEM), project, name, key)
             if not _HEX_ID.fullmatch(key):
                 raise errors.malformed_path(request.path)
+        case ("api", "atlas", "v2", "groups", project, "serverless"):
+            route = Route(_operation(request, {"GET": Operation.LIST_INSTANCES}), project)
         case ("api", "atlas", "v2", "groups", project, "serverless", name):
             route = Route(_operation(request, _INSTANCE), project, name)
         case ("api", "atlas", "v2", "rateLimits"):
@@ -95,7 +99,8 @@ def match(request: Request) -> Route:
             return Route(_operation(request, {"GET": Operation.GET_RATE_LIMIT}), rate_limit=rate_limit)
         case _:
             raise errors.resource_not_found(request.path)
-    if not _HEX_ID.fullmatch(route.project) or not _NAME.fullmatch(route.instance):
+    named = route.operation is Operation.LIST_INSTANCES or _NAME.fullmatch(route.instance)
+    if not _HEX_ID.fullmatch(route.project) or not named:
         raise errors.malformed_path(request.path)
     return route
 

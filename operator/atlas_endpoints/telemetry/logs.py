@@ -1,10 +1,13 @@
 """Logging: JSON for machines, text for people; kopf's own chatter kept down."""
 
 import logging
-from typing import Literal, TypeAlias
+import re
+from typing import Any, Literal, TypeAlias
 
 from pythonjsonlogger.json import JsonFormatter
 from typing_extensions import override
+
+from atlas_endpoints.engine.conditions import printable
 
 LogFormat: TypeAlias = Literal["json", "text"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -15,7 +18,7 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
     handler = logging.StreamHandler()
     if log_format == "json":
         handler.setFormatter(
-            JsonFormatter(
+            _JsonFormatter(
                 "%(levelname)s %(name)s %(message)s",
                 timestamp=True,
                 rename_fields={"levelname": "level", "name": "logger"},
@@ -30,7 +33,9 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
     logging.getLogger("kopf").setLevel(own if level == "DEBUG" else max(own, logging.WARNING))
     if level != "DEBUG":
         handler.addFilter(_is_worth_a_line)
-    for noisy in ("httpx", "httpcore", "aiohttp.access", "asyncio"):
+    # What they tell below that is of requests, their headers and the answers to them: of no use to people, and a Secret may
+    # be among the answers. ``client`` is what the Kubernetes client calls its own.
+    for noisy in ("httpx", "httpcore", "aiohttp", "aiohttp.access", "asyncio", "kubernetes", "client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -44,7 +49,21 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
     return message.startswith("Request attempt #1 ") and "APIForbiddenError" in message
 
 
-class _TextFormatter(logging.Formatter):
+class _Redacting(logging.Formatter):
+    """Hides what looks like a secret of Atlas or the header that carries one, which a traceback of a defect may quote."""
+
+    SECRET = re.compile(r"mdb_sa_sk_[^\s\"'\\\\]+|\bBearer [^\s\"'\\\\]{8,}|\bBasic [A-Za-z0-9+/=]{16,}")
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return self.SECRET.sub("***", super().format(record))
+
+
+class _JsonFormatter(_Redacting, JsonFormatter):
+    """One JSON object."""
+
+
+class _TextFormatter(_Redacting):
     """One line: time, level, message, and what else is known as ``key=value``."""
 
     STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -53,11 +72,12 @@ class _TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
 
     @override
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Give the line; only a traceback, which comes after it, has more than one."""
         extra = {name: value for name, value in vars(record).items() if name not in self.STANDARD}
-        if not extra:
-            return line
-        first, *rest = line.split("\n")
         facts = " ".join(f"{name}={value}" for name, value in extra.items())
-        return "\n".join([f"{first}  {facts}", *rest])
+        return printable(super().formatMessage(record) + (f"  {facts}" if facts else ""))
+
+    @override
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(printable(line) for line in super().formatException(ei).split("\n"))

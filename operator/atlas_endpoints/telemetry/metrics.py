@@ -29,6 +29,12 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._events = Counter(
+            f"{PREFIX}_events_total",
+            "Kubernetes Events about resources: written, or dropped.",
+            ["result"],
+            registry=self.registry,
+        )
         self._requests = Counter(
             f"{PREFIX}_atlas_requests_total",
             "Calls to the Atlas Admin API; status is empty when no answer came.",
@@ -57,6 +63,10 @@ class Metrics:
     def status_written(self, reason: str) -> None:
         """Count a status write."""
         self._status_writes.labels(reason).inc()
+
+    def event(self, result: str) -> None:
+        """Count an Event by what became of it; fits ``EventRecorder``'s ``counted``."""
+        self._events.labels(result).inc()
 
     def requested(
         self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float

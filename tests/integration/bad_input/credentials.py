@@ -8,15 +8,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from control_plane.process import wait_until
 from support.atlas import CLIENT_ID, CLIENT_SECRET, CLOUD_ENDPOINT, PRIVATE_KEY, PUBLIC_KEY
 from support.audit import deeds
 from support.resources import CREDENTIALS, condition, ready
 from support.scenes import NAME, Stories, seldom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from support.atlas import Atlas, Place
     from support.scenes import Scene
 
 stories = Stories()
@@ -54,46 +54,6 @@ def a_secret_that_comes_late_is_found_by_itself(scene: Scene) -> None:
     scene.resources.secret("later")
 
     scene.becomes_ready()
-
-
-@stories
-def a_secret_that_is_deleted_while_in_use_is_not_used_any_more(scene: Scene) -> None:
-    """And a new one of its name is."""
-    scene.resources.secret(data=scene.atlas.put_account(scene.place))
-    scene.create(connected=True)
-    scene.becomes_ready()
-
-    scene.resources.delete_secret()
-
-    scene.becomes(
-        "CredentialsInvalid",
-        "Reconciling",
-        says=("There is no Secret atlas-credentials in namespace",),
-        error={"operation": "readSecret", "errorCode": "SecretNotFound"},
-        credentials=("False", "SecretNotFound"),
-    )
-    assert scene.calls_within(6) == []
-    scene.resources.secret()
-    scene.becomes_ready()
-
-
-@stories
-def a_secret_that_is_replaced_while_in_use_is_used_from_then_on(scene: Scene) -> None:
-    """Before Atlas refuses the old credentials, so that nobody has to hurry with revoking them."""
-    first = scene.atlas.put_account(scene.place)
-    scene.resources.secret(data=first)
-    scene.create(connected=True)
-    scene.becomes_ready()
-    assert {each["credentials"] for each in scene.calls()} == {first["clientId"]}
-
-    scene.resources.secret(data=scene.atlas.put_api_key(scene.place))
-
-    wait_until(lambda: scene.calls()[-1]["credentials"] not in {None, first["clientId"]}, "the new ones", timeout=60)
-    began = time.time()
-    scene.edit(comment="with the new ones")
-    scene.becomes_ready()
-    assert first["clientId"] not in {each["credentials"] for each in scene.calls(since=began)}
-    assert {ready(body)["status"] for body in scene.resources.states(NAME)} == {"", "True"}
 
 
 def _lacks_its_secret(scene: Scene, pair: str) -> None:
@@ -174,7 +134,7 @@ def a_wrong_client_secret_is_tried_seldom_until_the_secret_is_mended(scene: Scen
         body = scene.becomes(
             "CredentialsInvalid",
             pair,
-            says=("Atlas does not accept the credentials: they are mistyped", "Put valid ones into the Secret."),
+            says=("Atlas does not accept the credentials: they are mistyped", "Put valid ones into Secret "),
             error={"httpStatus": 401, "errorCode": "invalid_client", "retryable": False},
             credentials=("False", "Unauthorized"),
         )
@@ -212,7 +172,7 @@ def a_wrong_api_key_is_tried_seldom_until_the_secret_is_mended(scene: Scene) -> 
             scene.becomes(
                 "CredentialsInvalid",
                 pair,
-                says=("Atlas does not accept the credentials", "Put valid ones into the Secret."),
+                says=("Atlas does not accept the credentials", "Put valid ones into Secret "),
                 error={
                     "operation": "listServerlessPrivateEndpoint",
                     "httpStatus": 401,
@@ -260,9 +220,35 @@ def a_foreign_project_is_not_visible_until_the_service_account_is_invited(scene:
 
 
 @stories
-def a_read_only_role_is_enough_until_something_has_to_be_written(scene: Scene) -> None:
-    """A resource that needs no write is ready beside one that is not."""
-    scene.resources.secret(data=scene.atlas.put_account(scene.place, role="GROUP_READ_ONLY"))
+def a_foreign_project_of_one_resource_is_nothing_to_the_others_of_its_credentials(scene: Scene) -> None:
+    """They are ready beside it, and so are their edits."""
+    data = scene.atlas.put_account(scene.place)
+    scene.resources.secret(data=data)
+    foreign = replace(scene.place, project=f"6{scene.place.project[1:]}")
+    for number in range(5):
+        scene.resources.create(f"foreign-{number}", foreign.sibling(number).spec(comment="not ours"))
+    scene.create(connected=True)
+    for number in range(5):
+        scene.becomes(
+            "ProjectNotFound",
+            "Stalled",
+            name=f"foreign-{number}",
+            error={"errorCode": "NOT_IN_GROUP"},
+            credentials=("True", "Verified"),
+        )
+
+    for number in range(5):
+        scene.edit(comment=f"edit {number}")
+        scene.becomes_ready()
+
+    assert {each["status"] for each in scene.calls()} == {200}
+    assert {each["errorCode"] for each in scene.atlas.requests(foreign)} == {"NOT_IN_GROUP"}
+    assert [each["status"] for each in scene.atlas.signed_by(data) if each["path"] == "/api/oauth/token"] == [200]
+    assert {ready(body)["status"] for body in scene.resources.states(NAME)} == {"", "True"}
+
+
+def _may_read_only(scene: Scene, *, put: Callable[[Atlas, Place, str], dict[str, str]]) -> None:
+    scene.resources.secret(data=put(scene.atlas, scene.place, "GROUP_READ_ONLY"))
     content = scene.place.sibling(1)
     scene.atlas.connect(content)
     scene.resources.create("content", content.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
@@ -285,10 +271,20 @@ def a_read_only_role_is_enough_until_something_has_to_be_written(scene: Scene) -
         )
     assert seldom(scene.calls_within(10), 10)
     scene.becomes_ready("content")
-    scene.atlas.put_account(scene.place)
+    put(scene.atlas, scene.place, "GROUP_OWNER")
 
     scene.becomes_ready()
     assert scene.atlas.endpoint(scene.place)["comment"] == "mine"
+
+
+stories.add(
+    "a read only role is enough until something has to be written",
+    partial(_may_read_only, put=lambda atlas, place, role: atlas.put_account(place, role)),
+)
+stories.add(
+    "a read only role of an API key is enough until something has to be written",
+    partial(_may_read_only, put=lambda atlas, place, role: atlas.put_api_key(place, role=role)),
+)
 
 
 @stories

@@ -161,7 +161,7 @@ def the_end_of_the_api_is_told_with_the_way_out(scene: Scene) -> None:
             "Stalled",
             says=(
                 "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22).",
-                "Move to a dedicated cluster and its private endpoints, and then delete this resource.",
+                "Move to a dedicated cluster and its private endpoints, whose manifest `atlas-endpoints import",
             ),
             error={"httpStatus": 410, "errorCode": "VERSION_GONE", "retryable": False},
             credentials=("True", "Verified"),

@@ -28,7 +28,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "a-long-comment": ({"comment": "x" * 81}, ("spec.comment", "80")),
     "a-short-interval": ({"syncInterval": "5s"}, ("spec.syncInterval", "from 1m to 24h")),
-    "nothing-to-manage": ({"endpointId": None}, ("spec.endpointId", "Required value")),
+    "nothing-to-observe": (
+        {"endpointId": None, "managementPolicy": "Observe"},
+        ("spec.endpointId", "name the endpoint that is to be observed"),
+    ),
     "a-misspelt-field": ({"coment": "x"}, ('unknown field "spec.coment"',)),
 }
 """What is wrong with a manifest of that name, and what has to be said about it: the field, the rule, the remedy."""

@@ -28,7 +28,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
         200,
         (
             "Atlas answered 200 without the content that belongs to it (empty, cut off, or not from Atlas); if it persists,"
-            " check ATLAS_URL and the proxies on the way."
+            " check ATLAS_URL (or baseUrl in the operator's Secret) and the proxies on the way."
         ),
     ),
     "the error page of a proxy is no answer": (
@@ -39,7 +39,10 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
     "a refusal in HTML is not Atlas's word": (
         {"status": 403, "body": HTML},
         403,
-        "Something that is not the Atlas Admin API answered; check ATLAS_URL and the proxies on the way.",
+        (
+            "Something that is not the Atlas Admin API answered; check ATLAS_URL (or baseUrl in the operator's Secret) and the"
+            " proxies on the way."
+        ),
     ),
     "JSON that ends early is no answer": (
         {"status": 200, "body": '[{"_id": "6f7cac1a'},
@@ -142,7 +145,9 @@ def an_atlas_that_refuses_connections_is_waited_for(scene: Scene) -> None:
             "AtlasUnavailable",
             "Reconciling",
             name="newcomer",
-            says=("Atlas cannot be reached; check ATLAS_URL, network policies and firewalls. (Connection refused)",),
+            says=(
+                "Atlas cannot be reached; check ATLAS_URL (or baseUrl in the operator's Secret), network policies and firewalls. (Connection refused)",
+            ),
             error={"httpStatus": None, "retryable": True},
         )
         time.sleep(5)
@@ -248,7 +253,9 @@ def a_redirect_is_never_followed(scene: Scene) -> None:
     scene.becomes(
         "AtlasUnavailable",
         "Reconciling",
-        says=("redirects are never followed: ATLAS_URL must be the address of the Atlas Admin API itself",),
+        says=(
+            "redirects are never followed: ATLAS_URL (or baseUrl in the operator's Secret) must be the address of the Atlas Admin API itself",
+        ),
         error={"httpStatus": 302, "retryable": True},
     )
     scene.atlas.heal(scene.place)

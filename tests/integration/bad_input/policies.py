@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from control_plane.process import wait_until
+from support.atlas import CLOUD_ENDPOINT
 from support.resources import condition, observed, ready, told
 from support.scenes import NAME, Stories
 
@@ -124,10 +125,11 @@ def drift_is_only_told_where_the_policy_says_report(scene: Scene) -> None:
 def a_field_that_somebody_keeps_changing_back_is_not_fought_over(scene: Scene) -> None:
     """After three corrections in a row it rests, and is right when the other side gives in."""
     content = scene.place.sibling(1)
+    scene.create(connected=True, comment="ours", syncInterval="1m")
+    scene.becomes_ready()  # before the other comes, whose look at the instance could be older than what was just connected
     scene.atlas.connect(content)
     scene.resources.create("content", content.spec())  # its interval is the one by which the instance is looked at
-    scene.create(connected=True, comment="ours", syncInterval="1m")
-    scene.becomes_ready()
+    scene.becomes_ready("content")
     now = datetime.now(UTC)
     corrections = [_correction(now - timedelta(seconds=ago)) for ago in (40, 80)]
     scene.resources.write_status(NAME, {"history": corrections})
@@ -174,3 +176,45 @@ def what_atlas_writes_otherwise_and_means_the_same_is_no_drift(scene: Scene) -> 
 
     assert {each["method"] for each in scene.calls_within(6)} == {"GET"}
     assert {ready(each)["status"] for each in scene.resources.states(NAME)} == {"", "True"}
+
+
+@stories
+def what_only_observes_tells_of_every_difference_and_sends_nothing(scene: Scene) -> None:
+    """Credentials that may only read are enough, and to manage again sends what is still to be sent."""
+    account = scene.atlas.put_account(scene.place, role="GROUP_READ_ONLY")
+    scene.resources.secret(data=account)
+    scene.create(connected=True, comment="ours", managementPolicy="Observe")
+    body = scene.becomes_ready()
+    assert (condition(body, "Synced") or {})["reason"] == "Observing"
+
+    scene.edit(comment="mine")
+    body = _drifted(scene, "spec.managementPolicy is Observe, so nothing is sent: comment is 'ours', not 'mine'.")
+    assert body["status"]["drift"] == [{"field": "comment", "desired": "mine", "actual": "ours"}]
+    scene.atlas.change(scene.place, comment="theirs")
+    scene.resources.wait(NAME, lambda body: "comment is 'theirs', not 'mine'." in ready(body)["message"])
+    assert {each["method"] for each in scene.calls_within(9)} == {"GET"}
+    scene.resources.secret(data=scene.atlas.put_account(scene.place, role="GROUP_OWNER"))
+    scene.edit(managementPolicy="Manage")
+
+    scene.becomes_ready()
+    assert scene.patches() == [{"comment": "mine"}]
+
+
+@stories
+def what_only_plans_shows_the_very_request_and_sends_it_when_it_is_managed(scene: Scene) -> None:
+    """The plan follows the spec and Atlas."""
+    scene.create(comment="mine", cloudProviderEndpointId=CLOUD_ENDPOINT, managementPolicy="Plan")
+    body = scene.becomes("Planned", "Stalled", says=("spec.managementPolicy is Plan", "until it is Manage"))
+    everything = {"providerName": "AWS", "cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "mine"}
+    assert body["status"]["plan"] == {"method": "PATCH", "body": everything, "reason": "FirstContact"}
+    assert (condition(body, "Synced") or {})["reason"] == "Planned"
+
+    scene.atlas.change(scene.place, comment="mine")
+    without = {"providerName": "AWS", "cloudProviderEndpointId": CLOUD_ENDPOINT}
+    scene.resources.wait(NAME, lambda body: body["status"].get("plan", {}).get("body") == without)
+    assert {each["method"] for each in scene.calls_within(9)} == {"GET"}
+    scene.edit(managementPolicy=None)
+
+    body = scene.becomes_ready()
+    assert scene.patches() == [{"cloudProviderEndpointId": CLOUD_ENDPOINT}]
+    assert "plan" not in body["status"]

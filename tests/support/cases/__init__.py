@@ -45,9 +45,15 @@ class Case:
 
 @dataclass(frozen=True)
 class UpdateCase(Case):
-    """A change of ``before`` to ``manifest``, and what becomes of it."""
+    """A change of ``before`` to ``manifest``, and what becomes of it.
+
+    Attributes:
+        before: the resource as it was, without its status.
+        status: what the operator has written before the change, beside the generation.
+    """
 
     before: Mapping[str, Any] = field(default_factory=dict)
+    status: Mapping[str, Any] = field(default_factory=dict)
 
 
 def cases() -> list[Case]:
@@ -62,12 +68,14 @@ def update_cases() -> list[UpdateCase]:
     """Give the rows for changes of resources that exist."""
     found = []
     for number, row in enumerate(_rows("updates.yaml")):
-        before = _manifest(number, base=row["base"], spec=row.get("before"))
+        without = row.get("without", [])
+        before = _manifest(number, base=row["base"], spec=row.get("before"), without=without)
         after = deepcopy(before)
         after["spec"] |= row.get("set", {})
         for name in row.get("unset", []):
             del after["spec"][name]
-        found.append(UpdateCase(name=row["name"], before=before, manifest=after, refused=row.get("refused", {})))
+        refused, status = row.get("refused", {}), row.get("status", {})
+        found.append(UpdateCase(name=row["name"], before=before, manifest=after, refused=refused, status=status))
     return found
 
 

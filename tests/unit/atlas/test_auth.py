@@ -41,6 +41,8 @@ class TokenServer:
     revoked: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     """The token of each call."""
+    bodies: list[bytes] = field(default_factory=list)
+    """Of each call."""
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(0)  # let concurrent calls overlap
@@ -54,6 +56,7 @@ class TokenServer:
             return httpx.Response(200)
         token = request.headers["Authorization"].removeprefix("Bearer ")
         self.calls.append(token)
+        self.bodies.append(await request.aread())
         if self.refuses_all or token in self.refuses:
             return httpx.Response(401, json={"error": 401, "errorCode": self.code})
         return httpx.Response(200, json=[])
@@ -70,7 +73,7 @@ class TokenServer:
 
 
 async def call(client: AtlasClient) -> None:
-    await client.request(ACCOUNT, "PATCH", PATH, operation="op", json={})
+    await client.request(ACCOUNT, "PATCH", PATH, operation="op", json={"comment": "ours"})
 
 
 def answering(status: int, **kwargs: object) -> Callable[[], Awaitable[httpx.Response]]:
@@ -82,6 +85,14 @@ def answering(status: int, **kwargs: object) -> Callable[[], Awaitable[httpx.Res
 
 async def broken() -> httpx.Response:
     raise httpx.ReadError("broke off")
+
+
+async def breaking_off() -> httpx.Response:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"access_token": '
+        raise httpx.ReadError("broke off")
+
+    return httpx.Response(200, content=body())
 
 
 async def test_sixteen_concurrent_first_calls_ask_for_one_token() -> None:
@@ -107,14 +118,14 @@ async def test_the_token_request_is_what_atlas_documents() -> None:
     assert request.headers["User-Agent"] == USER_AGENT
 
 
-async def test_a_token_is_renewed_by_one_call_after_two_thirds_of_its_life() -> None:
+async def test_a_token_is_renewed_by_one_call_when_three_quarters_of_its_life_are_over_at_the_latest() -> None:
     server = TokenServer()
     async with server.client() as client:
         await call(client)
-        server.now += LIFE * 2 / 3 - 1
+        server.now += LIFE * 0.6 - 1
         await call(client)
         assert server.calls == ["token-1"] * 2
-        server.now += 2
+        server.now += LIFE * 0.15 + 2
         await asyncio.gather(*(call(client) for _ in range(16)))
         await call(client)
     assert len(server.token_requests) == 2
@@ -122,9 +133,53 @@ async def test_a_token_is_renewed_by_one_call_after_two_thirds_of_its_life() -> 
     assert sorted(server.calls[2:]) == ["token-1"] * 15 + ["token-2"] * 2
 
 
+async def test_tokens_that_were_issued_together_are_not_renewed_together() -> None:
+    server, accounts = TokenServer(), [ServiceAccount(f"mdb_sa_id_{number}", "secret") for number in range(60)]
+    renewals: list[int] = []
+    async with server.client() as client:
+        for _ in range(17):
+            before = len(server.token_requests)
+            for account in accounts:
+                await client.request(account, "GET", PATH, operation="op")
+            renewals.append(len(server.token_requests) - before)
+            server.now += LIFE * 0.05
+    first, early, late = renewals[0], renewals[1:13], renewals[13:16]
+    assert (first, sum(early), sum(late)) == (60, 0, 60)
+    assert all(10 <= each <= 30 for each in late), late
+
+
+async def test_an_early_renewal_that_is_told_to_wait_is_not_tried_again_before_that() -> None:
+    """Even if the old token is refused meanwhile: then the calls wait, too."""
+    server = TokenServer()
+    async with server.client() as client:
+        await call(client)
+        server.now += LIFE * 0.75
+        server.token_answer = answering(429, headers={"Retry-After": "300"})
+        await call(client)
+        server.now += 240
+        await call(client)
+        server.refuses = {"token-1"}
+        for left in (60, 30):
+            with pytest.raises(RateLimitedError) as raised:
+                await call(client)
+            assert raised.value.retry_after == left
+            server.now += 30
+        assert len(server.token_requests) == 2
+        server.token_answer = None
+        await call(client)
+    assert server.calls[-1] == "token-3"
+
+
 @pytest.mark.parametrize(
     "answer",
-    [answering(500), answering(429), answering(200, text="<html>"), answering(401, json={"error": "invalid_client"})],
+    [
+        answering(500),
+        answering(429),
+        answering(200, text="<html>"),
+        answering(401, json={"error": "invalid_client"}),
+        broken,
+        breaking_off,
+    ],
 )
 async def test_a_renewal_that_fails_early_leaves_the_old_token_in_use_and_is_tried_again_a_minute_later(
     answer: Callable[[], Awaitable[httpx.Response]],
@@ -132,7 +187,7 @@ async def test_a_renewal_that_fails_early_leaves_the_old_token_in_use_and_is_tri
     server = TokenServer()
     async with server.client() as client:
         await call(client)
-        server.now += LIFE * 2 / 3
+        server.now += LIFE * 0.75
         server.token_answer = answer
         for _ in range(3):
             await call(client)
@@ -173,14 +228,16 @@ async def test_a_write_whose_token_was_refused_is_not_in_doubt_when_the_renewal_
     assert not raised.value.unknown_outcome
 
 
-async def test_a_refused_token_is_renewed_once_for_all_calls_and_each_is_repeated_once() -> None:
+async def test_a_refused_token_is_renewed_once_for_all_calls_and_each_is_repeated_once_as_it_was() -> None:
     server = TokenServer()
     async with server.client() as client:
         await call(client)
         server.refuses = {"token-1"}
+        server.bodies.clear()
         await asyncio.gather(*(call(client) for _ in range(16)))
     assert len(server.token_requests) == 2
     assert sorted(server.calls[1:]) == ["token-1"] * 16 + ["token-2"] * 16
+    assert server.bodies == [b'{"comment": "ours"}'] * 32
 
 
 async def test_a_refusal_that_survives_a_new_token_is_one_of_the_credentials() -> None:
@@ -243,6 +300,7 @@ async def test_a_caller_that_gives_up_does_not_take_the_token_from_the_others() 
     ("answer", "seconds"),
     [
         (answering(429, json={"errorCode": "RATE_LIMITED", "parameters": ["/api/oauth/token", 10, 1]}), None),
+        (answering(429, json={"errorCode": "RATE_LIMITED_TOKEN_BUCKET", "parameters": ["t", 23]}), 23),
         (answering(429, headers={"Retry-After": "17"}), 17),
         (answering(403, json={"error": "access_denied", "error_description": "Access Token limit reached"}), None),
     ],

@@ -2,13 +2,14 @@ import asyncio
 import gzip
 import json
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
+import aiohttp
 import httpx
 import pytest
-from aiohttp import web
+from aiohttp import hdrs, web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from atlas_endpoints.atlas.errors import (
     NotLeaderError,
     WritesOffError,
 )
-from unit.atlas.wire import PATH, USER_AGENT, Script, client_of, read_request, scripted, serving
+from unit.atlas.wire import PATH, USER_AGENT, Handler, Script, client_of, read_request, scripted, serving
 
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_canary_4711")
 OTHER = ServiceAccount("mdb_sa_id_4567", "mdb_sa_sk_other")
@@ -94,6 +95,20 @@ async def test_json_is_read_under_any_content_type() -> None:
         assert await get(client) == [1]
 
 
+async def test_no_request_asks_for_a_coding_that_is_not_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp by itself asks for those that it understands, and it is not the one that decodes: from Python 3.14 on, zstd."""
+    monkeypatch.setitem(aiohttp.ClientRequest.DEFAULT_HEADERS, hdrs.ACCEPT_ENCODING, "gzip, deflate, zstd")
+    asked: dict[str, str] = {}
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked[request.path] = request.headers["Accept-Encoding"]
+        return await Atlas().handle(request)
+
+    async with serving(handle) as url, client_of(url) as client:
+        await get(client)
+    assert asked == dict.fromkeys(("/api/oauth/token", PATH, "/api/oauth/revoke"), "gzip, deflate")
+
+
 async def test_cookies_are_never_sent_back() -> None:
     atlas = Atlas(answer=web.json_response([], headers={"Set-Cookie": "session=1; Path=/"}))
     # Cookie jars tend to ignore hosts that are addresses.
@@ -155,6 +170,33 @@ async def test_the_fence_is_asked_after_the_time_that_authentication_takes() -> 
         with pytest.raises(NotLeaderError):
             await patch(client)
     assert atlas.calls == []
+
+
+async def test_the_fence_is_asked_after_the_time_that_a_connection_takes() -> None:
+    """All are in use, so the write waits for one; meanwhile the leadership is lost."""
+    atlas, leads, arrived, answer = Atlas(), [True], asyncio.Event(), asyncio.Event()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == PATH:
+            arrived.set()
+            await answer.wait()
+        return await atlas.handle(request)
+
+    async with (
+        serving(handle) as url,
+        client_of(url, fence=lambda: leads[0], max_connections=1) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        tasks.create_task(get(client))
+        await arrived.wait()
+        write = asyncio.create_task(patch(client))
+        await asyncio.sleep(0.1)
+        leads[0] = False
+        answer.set()
+        with pytest.raises(NotLeaderError) as raised:
+            await write
+    assert [call.method for call in atlas.calls] == ["GET"]
+    assert not raised.value.unknown_outcome
 
 
 async def test_the_fence_is_asked_again_when_authentication_sends_the_write_again() -> None:
@@ -339,7 +381,7 @@ async def test_calls_go_through_the_proxy_that_the_environment_names(monkeypatch
     assert [call.host for call in atlas.calls] == ["atlas.example"]
 
 
-async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
+async def test_a_proxy_that_refuses_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     heads: list[bytes] = []
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -348,13 +390,61 @@ async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
         await writer.drain()
 
     async with scripted(refuse) as url:
-        proxy = url.replace("http://", "http://user:canary@")
-        async with client_of("https://atlas.example", proxy=proxy) as client:
+        monkeypatch.setenv("https_proxy", url.replace("http://", "http://user:canary@"))
+        monkeypatch.setenv("no_proxy", "elsewhere.example")
+        async with client_of("https://atlas.example") as client:
             with pytest.raises(AtlasUnavailableError, match=r"proxy on the way.*\(HTTP 407\)") as raised:
                 await get(client)
     assert heads[0].startswith(b"CONNECT atlas.example:443")
     assert b"proxy-authorization: basic dxnlcjpjyw5hcnk=" in heads[0].lower()
     assert "canary" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize(
+    "credentials", [replace(ACCOUNT, base_url="https://gateway.internal"), ApiKey("abcdefgh", "s", "http://[::1]:1")]
+)
+async def test_the_proxy_is_chosen_for_the_address_that_the_credentials_are_for(
+    credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here none, so that the connection is refused where the address itself leads."""
+    atlas = Atlas()
+    async with serving(atlas.handle) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("https_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "gateway.internal")
+        async with client_of("http://atlas.example") as client:
+            with pytest.raises(AtlasUnavailableError, match=r"cannot be (reached|found); check ATLAS_URL \(or baseUrl"):
+                await get(client, credentials)
+            await get(client)
+    assert [call.host for call in atlas.calls] == ["atlas.example"]
+
+
+@pytest.mark.parametrize("own", [ACCOUNT, ApiKey("abcdefgh", "secret")])
+async def test_credentials_for_another_atlas_are_sent_there_and_nowhere_else(own: Credentials) -> None:
+    """Calls, token requests and revocations; and what is for the first Atlas goes there, of the same name as it may be."""
+    seen: list[tuple[str, str, str]] = []
+
+    def atlas(name: str) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            seen.append((name, request.method, request.path))
+            return await Atlas().handle(request)
+
+        return handle
+
+    async with serving(atlas("first")) as url, serving(atlas("second")) as elsewhere, client_of(url) as client:
+        await patch(client, replace(own, base_url=elsewhere))
+        await get(client, replace(own, base_url=elsewhere))
+        assert {name for name, _, _ in seen} == {"second"}
+        await get(client, own)
+    calls = [("PATCH", PATH), ("GET", PATH)]
+    token, revocation = ("POST", "/api/oauth/token"), ("POST", "/api/oauth/revoke")
+    account = isinstance(own, ServiceAccount)
+    assert [rest for name, *rest in seen if name == "second"] == [
+        list(each) for each in ([token, *calls, revocation] if account else calls)
+    ]
+    assert [rest for name, *rest in seen if name == "first"] == [
+        list(each) for each in ([token, calls[1], revocation] if account else [calls[1]])
+    ]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500])
@@ -509,8 +599,9 @@ BAD_BASE_URLS: dict[str, tuple[str, str]] = {
     "nothing": ("", "https://"),
     "a password": ("https://user:canary@cloud.mongodb.com", "Secret"),
     "a query": ("https://cloud.mongodb.com/?a=b", "query"),
-    "the path of the API": ("https://cloud.mongodb.com/api/atlas/v2", "end before /api/atlas/v2"),
-    "a bad port": ("https://cloud.mongodb.com:port", "no URL"),
+    "the path of the API": ("https://cloud.mongodb.com/api/atlas/v2/canary", "end before /api/atlas:"),
+    "a bad port": ("https://cloud.mongodb.com:canary", "no URL"),
+    "a port beyond the last": ("https://cloud.mongodb.com:65536", "no URL"),
 }
 
 
@@ -524,6 +615,6 @@ def test_of_base_urls(name: str) -> None:
 def test_a_base_url_is_refused_for(name: str) -> None:
     url, words = BAD_BASE_URLS[name]
     with pytest.raises(ValueError, match=words) as raised:
-        check_base_url(url, allow_plain_http=False)
-    assert "ATLAS_URL" in str(raised.value)
+        check_base_url(url, allow_plain_http=False, name="baseUrl")
+    assert str(raised.value).startswith("baseUrl ")
     assert "canary" not in str(raised.value)

@@ -38,7 +38,36 @@ GOOD: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey, list[str]]] = {
         ServiceAccount(ID, SECRET),
         ["publicApiKey is ignored"],
     ),
+    "an empty base URL, as of a template": (
+        {"clientId": ID, "clientSecret": SECRET, "baseUrl": " \n"},
+        ServiceAccount(ID, SECRET),
+        [],
+    ),
 }
+
+NAMING_AN_ATLAS: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey, list[str]]] = {
+    "a service account of another Atlas": (
+        {"clientId": ID, "clientSecret": SECRET, "baseUrl": "https://canary.example"},
+        ServiceAccount(ID, SECRET, "HTTPS://CANARY.EXAMPLE"),
+        [],
+    ),
+    "an API key of another Atlas, with a line feed": (
+        {"publicApiKey": PUBLIC, "privateApiKey": PRIVATE, "baseUrl": "https://canary.example\n"},
+        ApiKey(PUBLIC, PRIVATE, "HTTPS://CANARY.EXAMPLE"),
+        ["baseUrl has whitespace"],
+    ),
+    "no base URL": ({"clientId": ID, "clientSecret": SECRET}, ServiceAccount(ID, SECRET), []),
+    "an empty base URL": ({"clientId": ID, "clientSecret": SECRET, "baseUrl": ""}, ServiceAccount(ID, SECRET), []),
+}
+
+
+@pytest.mark.parametrize("name", NAMING_AN_ATLAS)
+def test_a_secret_that_may_name_an_atlas_may_hold(name: str) -> None:
+    data, expected, warnings = NAMING_AN_ATLAS[name]
+    credentials, given = parse_credentials(data, check_base_url=str.upper)
+    assert credentials == expected
+    assert len(given) == len(warnings)
+    assert all(text.startswith(start) for text, start in zip(given, warnings, strict=True))
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -106,6 +135,19 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
         "MissingKeys",
         "publicApiKey holds characters",
     ),
+    "a base URL": (
+        {"clientId": ID, "clientSecret": SECRET, "baseUrl": "https://canary.example"},
+        "BaseURLNotAllowed",
+        (
+            "baseUrl names another Atlas, which is heeded only where the operator itself uses the Secret; nothing is sent."
+            " Name a Secret without that key; or remove it, unless this is the operator's own Secret."
+        ),
+    ),
+    "a base URL whose key is misspelt": (
+        {"clientId": ID, "clientSecret": SECRET, "baseURL": "https://canary.example"},
+        "BaseURLNotAllowed",
+        "baseURL names another Atlas",
+    ),
 }
 
 
@@ -117,6 +159,20 @@ def test_a_secret_is_refused_for(name: str) -> None:
     assert raised.value.reason == reason
     assert words in raised.value.message
     assert not any(value.strip() and value.strip() in str(raised.value) for value in data.values())
+
+
+def _refuse(_url: str) -> str:
+    raise ValueError("baseUrl must not be so.")
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("baseUrl", "baseUrl must not be so."), ("baseURL", "baseURL must be spelt baseUrl.")]
+)
+def test_a_base_url_that_is_of_no_use_is_told_without_its_value(key: str, words: str) -> None:
+    with pytest.raises(CredentialsError) as raised:
+        parse_credentials({"clientId": ID, "clientSecret": SECRET, key: "https://u:canary@a"}, check_base_url=_refuse)
+    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", words)
+    assert raised.value.__cause__ is None
 
 
 @pytest.mark.parametrize("credentials", [ServiceAccount(ID, "canary"), ApiKey(PUBLIC, "canary")])
@@ -138,3 +194,9 @@ def test_a_fingerprint_changes_with_all_that_counts_and_with_nothing_else() -> N
     assert len(set(names)) == len(names)
     assert {len(name) for name in names} == {12}
     assert ServiceAccount("a", "b").fingerprint("https://x") == names[0]
+
+
+@pytest.mark.parametrize("kind", [ServiceAccount, ApiKey])
+def test_credentials_that_name_their_atlas_are_those_of_that_atlas(kind: type[ServiceAccount | ApiKey]) -> None:
+    there = kind("a", "b").fingerprint("https://there")
+    assert kind("a", "b", "https://there").fingerprint("https://here") == there

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -193,6 +194,7 @@ class TestWriting:
             await world.update()
         assert world.recall() is None
         assert world.gateway.doubted_for(world.instance, ENDPOINT) == pytest.approx(DOUBT)
+        assert world.gateway.doubted_at > -math.inf
 
     @pytest.mark.parametrize(
         "failure",
@@ -210,6 +212,7 @@ class TestWriting:
             await world.update()
         assert world.recall() == "one"
         assert world.gateway.doubted_for(world.instance, ENDPOINT) is None
+        assert world.gateway.doubted_at == -math.inf
 
     async def test_a_write_that_is_held_back_is_no_write(self, world: World) -> None:
         await world.observed()

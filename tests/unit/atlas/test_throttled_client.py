@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,21 @@ async def test_a_held_call_is_not_sent_and_says_when_to_come_again_and_why() -> 
     assert raised.value.operation == LIST
 
 
+@pytest.mark.parametrize("error", [CredentialsInvalidError, RateLimitedError])
+async def test_what_one_atlas_says_about_credentials_or_a_project_holds_back_no_call_to_another(
+    error: type[AtlasError],
+) -> None:
+    world, elsewhere = World(), replace(KEY, base_url="https://elsewhere.example")
+    world.client.error = error("No.", operation="op", http_status=429, retry_after=55)
+    with pytest.raises(error):
+        await world.call()
+    world.client.error = None
+    await world.atlas.call(list_endpoints, elsewhere, "project", "instance")
+    with pytest.raises(AtlasHeldError):
+        await world.call()
+    assert world.client.calls == 2
+
+
 async def test_refused_credentials_are_not_used_again_until_the_probe() -> None:
     world = World()
     world.client.error = CredentialsInvalidError("Refused.", operation="op", http_status=401)
@@ -101,5 +117,7 @@ async def test_a_cancelled_call_makes_room_for_the_next_one() -> None:
     await world.call()
 
 
-def test_credentials_are_named_by_their_fingerprint_at_this_atlas() -> None:
+def test_credentials_are_named_by_their_fingerprint_at_their_atlas() -> None:
     assert World().atlas.fingerprint(KEY) == KEY.fingerprint("https://atlas.example")
+    elsewhere = replace(KEY, base_url="https://elsewhere.example")
+    assert World().atlas.fingerprint(elsewhere) == KEY.fingerprint("https://elsewhere.example")

@@ -1,5 +1,4 @@
 import ssl
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -7,7 +6,7 @@ import aiohttp
 import httpx
 import pytest
 
-from atlas_endpoints.atlas.transport import failure, is_loopback, open_wire, proxy_from_environment
+from atlas_endpoints.atlas.transport import failure
 
 PLACE = cast("Any", SimpleNamespace(host="cloud.mongodb.com", port=443, ssl=True))
 UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
@@ -67,54 +66,3 @@ def test_that(name: str) -> None:
     assert words in error.message
     assert error.unknown_outcome is in_doubt
     assert not failure(raised, operation="op", unknown_outcome=False).unknown_outcome
-
-
-@pytest.mark.parametrize(
-    ("url", "environment", "proxy"),
-    [
-        ("https://cloud.mongodb.com", {}, None),
-        ("https://cloud.mongodb.com", {"https_proxy": "http://proxy:3128"}, "http://proxy:3128"),
-        ("https://cloud.mongodb.com", {"HTTPS_PROXY": "proxy:3128"}, "http://proxy:3128"),
-        ("https://cloud.mongodb.com", {"all_proxy": "http://proxy:3128"}, "http://proxy:3128"),
-        ("https://cloud.mongodb.com", {"http_proxy": "http://proxy:3128"}, None),
-        ("https://cloud.mongodb.com", {"https_proxy": "http://proxy:3128", "no_proxy": ".mongodb.com"}, None),
-        ("http://127.0.0.1:8080", {"http_proxy": "http://proxy:3128"}, None),
-        ("http://localhost:8080", {"http_proxy": "http://proxy:3128"}, None),
-    ],
-)
-def test_the_proxy_is_the_one_that_other_programs_would_use(
-    url: str, environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert proxy_from_environment(url) == proxy
-
-
-def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    (tmp_path / "empty.pem").write_text("no certificate")
-    for name in ("missing.pem", "empty.pem"):
-        with pytest.raises(ValueError, match=f"{name} cannot be read as certificates in PEM"):
-            open_wire(ca_file=tmp_path / name, proxy=None, max_connections=1)
-
-
-def test_an_unreadable_ssl_cert_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", "/missing")
-    with pytest.raises(ValueError, match="SSL_CERT_FILE"):
-        open_wire(ca_file=None, proxy=None, max_connections=1)
-
-
-def test_a_proxy_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="http://") as raised:
-        open_wire(ca_file=None, proxy="socks5://user:canary@proxy:1080", max_connections=1)
-    assert "canary" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("localhost", True), ("a.localhost", True), ("127.9.9.9", True), ("::1", True), ("10.0.0.1", False), ("", False)],
-)
-def test_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from random import Random
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -57,6 +58,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 @asynccontextmanager
 async def client_of(base_url: str, **options: object) -> AsyncIterator[AtlasClient]:
     """A client of a server of these tests."""
+    options = {"random": Random(4711), **options}  # noqa: S311  # jitter
     client = AtlasClient(base_url, user_agent=USER_AGENT, **options)  # type: ignore[arg-type]  # passed on as they are
     try:
         yield client

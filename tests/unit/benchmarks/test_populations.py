@@ -70,9 +70,9 @@ def test_a_status_at_rest_is_told_of_another_resource_in_its_own_words() -> None
     sample, other = Resource("sample", 0), Resource("settled", 41)
     status = {
         "endpoint": {"id": sample.endpoint},
-        "resolved": {"projectId": sample.project, "credentialsSource": "Secret/atlas-0"},
+        "resolved": {"projectId": sample.project, "credentialsSource": "resource/atlas-0"},
     }
     assert json.loads(status_of(sample, json.dumps(status), other)) == {
         "endpoint": {"id": other.endpoint},
-        "resolved": {"projectId": project_id(1), "credentialsSource": "Secret/atlas-1"},
+        "resolved": {"projectId": project_id(1), "credentialsSource": "resource/atlas-1"},
     }

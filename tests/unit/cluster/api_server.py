@@ -1,4 +1,4 @@
-"""A small Kubernetes API server on a real socket: it keeps Secrets and resources of our kind, and misbehaves as it is told.
+"""A small Kubernetes API server on a real socket: it keeps resources of our kind and what belongs to them, and misbehaves.
 
 It knows as much of the protocol as the modules under test use. JSON patches are applied for real, with their tests.
 """
@@ -38,17 +38,19 @@ class Answer:
     """What to answer next time, whatever is asked.
 
     Attributes:
-        status: of HTTP; 0 drops the connection, -1 never answers.
+        status: of HTTP; 0 drops the connection, -1 never answers, -2 never ends to.
         body: JSON, or text as it is.
         content_type: of the body.
+        location: where a redirection leads.
     """
 
     status: int
     body: object = ""
     content_type: str = "application/json"
+    location: str | None = None
 
 
-RESET, HANG = Answer(0), Answer(-1)
+RESET, HANG, STALL = Answer(0), Answer(-1), Answer(-2)
 
 
 @dataclass
@@ -59,6 +61,10 @@ class ApiServer:
         url: where it is.
         resources: bodies by namespace and name.
         secrets: values by namespace and name.
+        events: by namespace and name.
+        namespaces: annotations by name; of those that have none, ``None``.
+        others: plurals of other kinds that are served, by apiVersion and kind.
+        objects: bodies of these kinds by path.
         serves_the_kind: whether our CRD is installed.
         requests: what was asked for so far.
         answers: what to answer to the next requests instead of the truth.
@@ -67,6 +73,10 @@ class ApiServer:
     url: str = ""
     resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     secrets: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    events: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    namespaces: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
+    others: dict[tuple[str, str], str] = field(default_factory=dict)
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     serves_the_kind: bool = True
     requests: list[Request] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
@@ -115,9 +125,16 @@ class ApiServer:
         self.requests.append(Request(request.method, request.path, dict(request.query), dict(request.headers), body))
         if self.answers:
             return await self._misbehave(request, self.answers.popleft())
+        return self._other(request.path) or self._ours(request, body)
+
+    def _ours(self, request: web.Request, body: Any) -> web.Response:
         match request.path.strip("/").split("/"):
             case ["api", "v1", "namespaces", namespace, "secrets", name]:
                 return self._secret(namespace, name)
+            case ["apis", "events.k8s.io", "v1", "namespaces", namespace, "events"] if isinstance(body, dict):
+                return self._event(namespace, body)
+            case ["api", "v1", "namespaces", name]:
+                return self._namespace(name)
             case ["apis", _, _, *_] if not self.serves_the_kind:
                 return web.Response(status=404, text="404 page not found")
             case ["apis", _, _, plural] if plural == PLURAL:
@@ -134,14 +151,19 @@ class ApiServer:
                 return web.Response(status=404, text="404 page not found")
 
     async def _misbehave(self, request: web.Request, answer: Answer) -> web.StreamResponse:
-        if answer.status == HANG.status:
+        if answer.status == STALL.status:
+            response = web.StreamResponse(headers={"Content-Length": "1000"})
+            await response.prepare(request)
+            await response.write(b"{")
+        if answer.status in {HANG.status, STALL.status}:
             await self._ends.wait()
-        if answer.status in {RESET.status, HANG.status}:
+        if answer.status in {RESET.status, HANG.status, STALL.status}:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        return web.Response(status=answer.status, text=text, content_type=answer.content_type)
+        headers = {"Location": answer.location} if answer.location is not None else {}
+        return web.Response(status=answer.status, text=text, content_type=answer.content_type, headers=headers)
 
     def _secret(self, namespace: str, name: str) -> web.Response:
         values = self.secrets.get((namespace, name))
@@ -150,6 +172,32 @@ class ApiServer:
         data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
         metadata = {"namespace": namespace, "name": name}
         return web.json_response({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data or None})
+
+    def _event(self, namespace: str, event: dict[str, Any]) -> web.Response:
+        key = namespace, event["metadata"]["name"]
+        if key in self.events:
+            return refusal(409, "AlreadyExists", f"events {key[1]!r} already exists")
+        self.events[key] = event
+        return web.json_response(event, status=201)
+
+    def _namespace(self, name: str) -> web.Response:
+        if name not in self.namespaces:
+            return refusal(404, "NotFound", f"namespaces {name!r} not found")
+        metadata = {"name": name, "annotations": self.namespaces[name]}
+        return web.json_response({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+    def _other(self, path: str) -> web.Response | None:
+        """Answer about other kinds; ``None`` when it is about none of them."""
+        if path in self.objects:
+            return web.json_response(self.objects[path])
+        kinds = {kind: plural for (api, kind), plural in self.others.items() if f"{path}/".startswith(f"/apis/{api}/")}
+        if not kinds and "/configmaps/" not in path:
+            return None
+        if path.count("/") > len(("", "apis", "group", "version")) - 1:
+            return refusal(404, "NotFound", f"{path} not found")
+        resources = [{"kind": kind, "name": plural, "namespaced": True} for kind, plural in kinds.items()]
+        resources += [{**each, "name": f"{each['name']}/status"} for each in resources]
+        return web.json_response({"kind": "APIResourceList", "resources": resources})
 
     def _list(self, namespace: str | None, query: Mapping[str, str]) -> web.Response:
         items = [body for (place, _), body in self.resources.items() if namespace in {None, place}]

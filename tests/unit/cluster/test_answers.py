@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from atlas_endpoints.cluster import answers
-from atlas_endpoints.cluster.answers import BEGIN_ANEW, Answer, Forbearance
+from atlas_endpoints.cluster.answers import Answer, Forbearance
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
+from atlas_endpoints.cluster.stream import BEGIN_ANEW, Event
 
 LIST = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 WATCH = f"{LIST}?watch=true"
@@ -29,17 +30,23 @@ class World:
     status: int = 200
     body: bytes = b"{}"
     content_type: str = "application/json"
-    began: list[float] = field(default_factory=list)
+    pages: dict[str, str] = field(default_factory=dict)
+    """What is said with status 200 instead, by the page that is asked for; the first one is ``""``."""
+    asked: list[dict[str, str]] = field(default_factory=list)
     base: str = ""
+    forbearance: Forbearance = field(init=False)
     session: aiohttp.ClientSession = field(init=False)
 
-    async def handle(self, _: web.Request) -> web.Response:
-        self.began.append(asyncio.get_running_loop().time())
+    async def handle(self, request: web.Request) -> web.Response:
+        self.asked.append(dict(request.query))
+        page = self.pages.get(request.query.get("continue", ""))
+        if page is not None:
+            return web.Response(text=page, content_type=self.content_type)
         return web.Response(status=self.status, body=self.body, content_type=self.content_type)
 
-    async def lines(self) -> list[bytes]:
+    async def lines(self, path: str = WATCH) -> list[bytes]:
         """Watch, and give what kopf would read."""
-        async with self.session.get(f"{self.base}{WATCH}") as response:
+        async with self.session.get(f"{self.base}{path}") as response:
             assert response.status == 200
             text = b"".join([piece async for piece in response.content.iter_chunked(1024)])
         return text.splitlines(keepends=True)
@@ -53,8 +60,8 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     app.router.add_get("/{path:.*}", world.handle)
     async with TestServer(app) as server:
         world.base = str(server.make_url("")).rstrip("/")
-        forbearance = Forbearance(asyncio.get_running_loop().time)
-        async with aiohttp.ClientSession(middlewares=[forbearance], response_class=Answer) as session:
+        world.forbearance = Forbearance(asyncio.get_running_loop().time)
+        async with aiohttp.ClientSession(middlewares=[world.forbearance], response_class=Answer) as session:
             world.session = session
             yield world
 
@@ -72,6 +79,11 @@ STREAMS: dict[str, tuple[bytes, list[bytes]]] = {
     "a page of a proxy begins anew": (b"<html>\n<body>", [BEGIN_ANEW]),
     "what is no object begins anew": (b"[]\n", [BEGIN_ANEW]),
     "an event without an object begins anew": (b'{"type": "ADDED"}\n', [BEGIN_ANEW]),
+    "an event without a type begins anew": (b'{"object": {}}\n', [BEGIN_ANEW]),
+    "an object whose metadata are none begins anew": (
+        b'{"type": "BOOKMARK", "object": {"metadata": []}}\n',
+        [BEGIN_ANEW],
+    ),
 }
 
 
@@ -79,6 +91,112 @@ STREAMS: dict[str, tuple[bytes, list[bytes]]] = {
 async def test_what_a_watch_says(world: World, said: bytes, read: list[bytes]) -> None:
     world.body = said
     assert await world.lines() == read
+
+
+def happened(type_: str, version: int, **metadata: str) -> Event:
+    return {"type": type_, "object": {"metadata": {"name": "a", "resourceVersion": str(version), **metadata}}}
+
+
+def said(*events: Event) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+def read_of(line: bytes) -> tuple[str, str]:
+    """Give what matters to kopf of an event that it keeps to itself."""
+    event = json.loads(line)
+    return event["type"], event["object"]["metadata"]["resourceVersion"]
+
+
+def has_pages(world: World, count: int) -> list[dict[str, Any]]:
+    """Have a LIST come in so many pages, and give what it holds."""
+    items = [{"metadata": {"name": str(number)}} for number in range(count)]
+    for number, item in enumerate(items):
+        following = {"continue": f"page {number + 1}"} if item is not items[-1] else {}
+        metadata = {"resourceVersion": "7", **following}
+        world.pages[f"page {number}" if number else ""] = json.dumps({"items": [item], "metadata": metadata})
+    return items
+
+
+class TestTakingOurObjects:
+    async def test_of_what_has_happened_kopf_reads_only_how_far_the_stream_has_come(self, world: World) -> None:
+        events = [happened("ADDED", 3), happened("MODIFIED", 4), happened("DELETED", 5)]
+        taken: list[Event] = []
+        world.forbearance.take = taken.append
+        world.body = said(*events)
+        assert [read_of(line) for line in await world.lines()] == [("BOOKMARK", str(n)) for n in (3, 4, 5)]
+        assert taken == events
+
+    async def test_a_bookmark_is_kopfs(self, world: World) -> None:
+        taken: list[Event] = []
+        world.forbearance.take = taken.append
+        world.body = said(happened("BOOKMARK", 9))
+        assert await world.lines() == [world.body]
+        assert taken == []
+
+    async def test_what_happens_in_a_way_that_nobody_knows_is_kopfs(self, world: World) -> None:
+        """Which takes no notice of it."""
+        taken: list[Event] = []
+        world.forbearance.take = taken.append
+        world.body = said(happened("RENAMED", 9))
+        assert await world.lines() == [world.body]
+        assert taken == []
+
+    async def test_what_comes_before_an_error_is_taken(self, world: World) -> None:
+        taken: list[Event] = []
+        world.forbearance.take = taken.append
+        world.body = said(happened("ADDED", 3)) + ERROR
+        assert (await world.lines())[1:] == [BEGIN_ANEW]
+        assert taken == [happened("ADDED", 3)]
+
+    async def test_one_that_cannot_be_taken_in_does_not_hold_up_the_next(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        taken: list[str] = []
+        world.forbearance.take = lambda event: taken.append(event["object"]["metadata"]["uid"])
+        world.body = said(happened("ADDED", 3), happened("ADDED", 4, uid="second"))
+        assert [read_of(line)[1] for line in await world.lines()] == ["3", "4"]
+        assert taken == ["second"]
+        assert "could not be taken in" in caplog.text
+
+    async def test_a_list_is_read_by_pages_of_which_kopf_gets_the_version(self, world: World) -> None:
+        items = has_pages(world, 3)
+        taken: list[Event | str] = []
+        world.forbearance.take = taken.append
+        world.forbearance.relisted = lambda: taken.append("relisted")
+        async with world.session.get(f"{world.base}{LIST}?labelSelector=team%3Dblue") as response:
+            assert await response.json() == {"items": [], "metadata": {"resourceVersion": "7"}}
+        assert taken == [*({"type": None, "object": item} for item in items), "relisted"]
+        asked = {"limit": str(answers.AT_ONCE), "labelSelector": "team=blue"}
+        assert world.asked == [asked, {**asked, "continue": "page 1"}, {**asked, "continue": "page 2"}]
+
+    async def test_a_page_that_has_expired_looks_like_a_broken_connection(self, world: World) -> None:
+        world.status = 410
+        world.pages[""] = json.dumps({"items": [], "metadata": {"resourceVersion": "7", "continue": "old"}})
+        world.forbearance.take = lambda _: None
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await world.session.get(f"{world.base}{LIST}")
+        assert [each.get("continue") for each in world.asked] == [None, "old"]
+
+    @pytest.mark.parametrize("body", [b"{}", b'{"items": null}', b'{"items": [], "metadata": {}}'])
+    async def test_a_list_without_items_holds_nothing(self, world: World, body: bytes) -> None:
+        taken: list[Event | str] = []
+        world.forbearance.take = taken.append
+        world.forbearance.relisted = lambda: taken.append("relisted")
+        world.body = body
+        async with world.session.get(f"{world.base}{LIST}") as response:
+            assert (await response.json())["items"] == []
+        assert taken == ["relisted"]
+
+    async def test_other_kinds_are_kopfs(self, world: World) -> None:
+        taken: list[Event] = []
+        world.forbearance.take = taken.append
+        crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        world.body = said(happened("ADDED", 3))
+        assert await world.lines(f"{crds}?watch=true") == [world.body]
+        world.body = b'{"items": [{"metadata": {"name": "a"}}]}'
+        async with world.session.get(f"{world.base}{crds}") as response:
+            assert len((await response.json())["items"]) == 1
+        assert taken == []
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -95,20 +213,43 @@ async def test_what_kopf_can_bear_is_left_to_it(world: World, status: int) -> No
             assert response.status == status
 
 
-Broken: TypeAlias = Callable[[World], None]
+@pytest.mark.parametrize("status", [400, 406, 408, 421])
+async def test_of_what_kopf_cannot_bear_people_hear_once(
+    world: World, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for again in (1, 2):
+        world.status = status
+        for _ in range(3):
+            assert await world.lines() == [BEGIN_ANEW]
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await world.session.get(f"{world.base}{LIST}")
+        assert [record.getMessage() for record in caplog.records] == again * [
+            f"The API server refuses {verb} {PLURAL} (HTTP {status}); it is tried again until it does not"
+            for verb in ("WATCH", "LIST")
+        ]
+        world.status = 200
+        await world.lines()
+        await world.session.get(f"{world.base}{LIST}")
+
 
 UNREADABLE: dict[str, dict[str, Any]] = {
     "a LIST that is cut short": {"body": b'{"items": ['},
     "a LIST that is a word": {"body": b'"word"'},
+    "a LIST of something": {"body": b'{"items": {"a": 1}}'},
+    "a LIST whose metadata are none": {"body": b'{"items": [], "metadata": []}'},
     "the page of a proxy": {"body": b"<html></html>", "content_type": "text/html"},
     "a kind that is not served for a moment": {"status": 404, "body": b"404 page not found"},
     "a LIST that is refused as too old": {"status": 410},
 }
 
 
+@pytest.mark.parametrize("whose", ["ours", "kopf's"])
 @pytest.mark.parametrize("broken", UNREADABLE.values(), ids=UNREADABLE)
-async def test_what_is_of_no_use_looks_like_a_broken_connection(world: World, broken: dict[str, Any]) -> None:
+async def test_what_is_of_no_use_looks_like_a_broken_connection(
+    world: World, broken: dict[str, Any], whose: str
+) -> None:
     """After which kopf asks again."""
+    world.forbearance.take = (lambda _: None) if whose == "ours" else None
     for name, value in broken.items():
         setattr(world, name, value)
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -130,21 +271,71 @@ async def test_what_was_checked_is_given_to_kopf_as_it_is(world: World) -> None:
         assert await response.json() is first
 
 
-async def test_watches_that_end_at_once_are_begun_no_faster_than_they_should(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@dataclass
+class Patience:
+    """A clock that stands still but while somebody sleeps, and how long that was each time."""
+
+    now: float = 100.0
+    slept: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def patience(world: World, monkeypatch: pytest.MonkeyPatch) -> Patience:
+    patience = Patience()
+    monkeypatch.setattr(answers, "PACE", 1.0)  # again
+    monkeypatch.setattr(answers, "asyncio", SimpleNamespace(sleep=patience.sleep))
+    monkeypatch.setattr(world.forbearance, "_monotonic", lambda: patience.now)
+    return patience
+
+
+async def test_watches_that_end_at_once_are_begun_no_faster_than_they_should(world: World, patience: Patience) -> None:
+    world.body = b""
+    for _ in range(3):
+        await world.lines()
+    await world.lines(f"/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true")
+    assert patience.slept == [answers.PACE] * 2, "another watch does not wait for this one"
+    patience.now += answers.PACE / 4
+    await world.lines()
+    assert patience.slept[2:] == [answers.PACE * 3 / 4], "it counts from the beginning of the last one"
+
+
+@pytest.mark.parametrize(
+    ("said", "slows_down"),
+    [
+        pytest.param(ERROR, True, id="an error"),
+        pytest.param(EVENT + ERROR, True, id="an error after an event"),
+        pytest.param(b"<html>\n", True, id="the page of a proxy"),
+        pytest.param(BEGIN_ANEW, False, id="a version that is too old"),
+        pytest.param(EVENT, False, id="a watch that ends as it should"),
+    ],
+)
+async def test_watches_that_break_one_after_the_other_are_begun_ever_more_seldom(
+    world: World, patience: Patience, said: bytes, slows_down: bool
 ) -> None:
-    monkeypatch.setattr(answers, "PACE", 0.1)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(0.55):
-            while True:
-                await world.lines()
-    assert 4 <= len(world.began) <= 6
-    async with _elsewhere(world) as began:
-        assert asyncio.get_running_loop().time() - began < 0.05, "another watch does not wait for this one"
+    """Since kopf lists everything after each of them; and as fast as before when one went well."""
+    world.body = said
+    for _ in range(7):
+        await world.lines()
+    world.body = EVENT
+    for _ in range(3):
+        await world.lines()
+    assert patience.slept == ([1, 2, 4, 8, 16, 30, 30, 1, 1] if slows_down else [1] * 9)
 
 
-@asynccontextmanager
-async def _elsewhere(world: World) -> AsyncIterator[float]:
-    began = asyncio.get_running_loop().time()
-    async with world.session.get(f"{world.base}/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true"):
-        yield began
+async def test_a_watch_that_breaks_when_it_has_lasted_is_the_first_that_breaks(
+    world: World, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.body = EVENT + ERROR
+    for _ in range(4):
+        await world.lines()
+    world.forbearance.take = lambda _: monkeypatch.setattr(patience, "now", patience.now + answers.LONGEST_PACE + 1)
+    await world.lines()
+    world.forbearance.take = None
+    patience.slept.clear()
+    for _ in range(2):
+        await world.lines()
+    assert patience.slept == [0, 2]

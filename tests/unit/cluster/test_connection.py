@@ -1,5 +1,6 @@
 """The way to the API server: where it is, and a token that stays current."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -13,10 +14,14 @@ from kubernetes.aio import client
 from kubernetes.aio.config import incluster_config, kube_config
 
 from atlas_endpoints.cluster import connection as module
-from atlas_endpoints.cluster.connection import CONNECTIONS, RELOAD_KUBECONFIG, RELOAD_POD, RELOAD_REFUSED, Connection
-from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
-from atlas_endpoints.cluster.writer import StatusWriter
-from unit.cluster.api_server import RESET, Answer, ApiServer, serving, status_of
+from atlas_endpoints.cluster import reload
+from atlas_endpoints.cluster.calls import call
+from atlas_endpoints.cluster.connection import CONNECTIONS, Connection
+from atlas_endpoints.cluster.errors import ClusterUnreachableError, NoClusterError, NotLeaderError
+from atlas_endpoints.cluster.exchange import exchange
+from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, RELOAD_REFUSED, Reload
+from atlas_endpoints.cluster.writer import ResourceWriter
+from unit.cluster.api_server import HANG, RESET, STALL, Answer, ApiServer, serving, status_of
 
 REFUSED = Answer(401, status_of(401, "Unauthorized", "Unauthorized"))
 
@@ -99,6 +104,7 @@ class TestWhereItIs:
         write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
         connection = await Connection.open()
         assert connection.server == server.url
+        assert not connection.in_pod
         await ask(connection)
         await ask_as_kopf(connection)
         assert tokens(server) == ["Bearer one", "Bearer one"]
@@ -110,6 +116,7 @@ class TestWhereItIs:
         connection = await Connection.open()
         assert connection.server == "https://10.0.0.1:443"
         assert connection.namespace == "atlas-endpoints"
+        assert connection.in_pod
         assert await current_token(connection) == "bearer pod's"
         await connection.close()
 
@@ -130,6 +137,27 @@ class TestWhereItIs:
         connection = await Connection.open()
         assert connection.namespace == "default"
         await connection.close()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(
+                "canary-4711: [",
+                "\tcanary-4711",
+                "canary-4711",
+                "- canary-4711",
+                "\x00canary-4711",
+                "",
+                "apiVersion: v1",
+            ),
+            *("clusters: canary-4711", "contexts: [canary-4711]"),
+        ],
+    )
+    async def test_a_file_that_is_no_kubeconfig_is_told_without_a_word_of_it(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "kubeconfig").write_text(text, encoding="utf-8")
+        with pytest.raises(NoClusterError, match=r"the kubeconfig .* is of no use") as raised:
+            await Connection.open()
+        assert "canary" not in str(raised.value)
 
     async def test_where_there_is_neither_the_remedy_is_told(self) -> None:
         with pytest.raises(NoClusterError, match="KUBECONFIG"):
@@ -298,6 +326,28 @@ class TestReachability:
         assert returned == [clock.now]
         await connection.close()
 
+    @pytest.mark.parametrize("ask", [ask, ask_as_kopf], ids=["we", "kopf"])
+    async def test_an_answer_that_begins_and_never_ends_is_none(
+        self,
+        server: ApiServer,
+        clock: SimpleNamespace,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        ask: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        """As where the network loses large packets only: each short answer comes, and no LIST."""
+        monkeypatch.setattr(module, "ANSWER_WITHIN", 0.1)
+        connection = Connection(client.Configuration(host=server.url))
+        async with asyncio.timeout(30):
+            for _ in range(2):
+                server.answers.append(STALL)
+                with pytest.raises(TimeoutError):
+                    await ask(connection)
+                clock.now += 16
+        assert "The API server has not answered for 16 s (timeout)" in caplog.text
+        server.end()
+        await connection.close()
+
     @pytest.mark.parametrize("status", [401, 403, 404])
     async def test_a_refusal_is_an_answer(
         self, server: ApiServer, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture, status: int
@@ -312,6 +362,61 @@ class TestReachability:
         await connection.close()
 
 
+class TestRefusedTogether:
+    async def test_all_calls_whose_token_was_refused_wait_for_the_one_new_token(
+        self, server: ApiServer, clock: SimpleNamespace
+    ) -> None:
+        loads: list[None] = []
+
+        async def load(configuration: client.Configuration) -> None:
+            loads.append(None)
+            await asyncio.sleep(0.2)  # as a program takes that a kubeconfig names
+            configuration.api_key["BearerToken"] = "Bearer two"
+
+        configuration = client.Configuration(host=server.url)
+        configuration.api_key["BearerToken"] = "Bearer one"
+        again = Reload(load, RELOAD_KUBECONFIG, lambda: clock.now)
+        again.attach(configuration)
+        connection = Connection(configuration, again)
+        clock.now += RELOAD_REFUSED
+        server.answers.extend([REFUSED] * 5)
+        await asyncio.gather(*(ask(connection) for _ in range(5)))
+        assert len(loads) == 1
+        assert [each.headers["Authorization"] for each in server.requests] == ["Bearer one"] * 5 + ["Bearer two"] * 5
+        await connection.close()
+
+    async def test_a_program_that_never_tells_the_token_is_started_again(
+        self,
+        server: ApiServer,
+        clock: SimpleNamespace,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(reload, "RELOAD_WITHIN", 0.1)
+        loads: list[None] = []
+
+        async def load(configuration: client.Configuration) -> None:
+            loads.append(None)
+            if len(loads) == 1:
+                await asyncio.Event().wait()
+            configuration.api_key["BearerToken"] = "Bearer two"
+
+        configuration = client.Configuration(host=server.url)
+        configuration.api_key["BearerToken"] = "Bearer one"
+        again = Reload(load, RELOAD_KUBECONFIG, lambda: clock.now)
+        again.attach(configuration)
+        connection = Connection(configuration, again)
+        async with asyncio.timeout(30):
+            for _ in range(2):
+                clock.now += RELOAD_REFUSED
+                server.answers.append(REFUSED)
+                with suppress(client.ApiException):
+                    await ask(connection)
+        assert [each.headers["Authorization"] for each in server.requests] == ["Bearer one", "Bearer one", "Bearer two"]
+        assert "could not be read again: TimeoutError" in caplog.text
+        await connection.close()
+
+
 class TestFence:
     @pytest.fixture
     async def connection(self, server: ApiServer) -> AsyncIterator[Connection]:
@@ -320,10 +425,45 @@ class TestFence:
         await connection.close()
 
     async def test_a_write_is_held_back_when_the_fence_says_no(self, server: ApiServer, connection: Connection) -> None:
-        writer = StatusWriter(connection.fenced(lambda: False))
+        writer = ResourceWriter(connection.fenced(lambda: False))
         with pytest.raises(NotLeaderError):
             await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
         assert server.requests == []
+
+    async def test_the_fence_is_asked_after_the_time_that_a_connection_takes(
+        self, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All are in use, so the write waits for one; meanwhile the leadership is lost."""
+        monkeypatch.setattr(module, "CONNECTIONS", 1)
+        connection = Connection(client.Configuration(host=server.url))
+        leads = [True]
+        api = connection.fenced(lambda: leads[0])
+        body = server.put("shop", "db")
+        server.answers.append(HANG)
+        hanging = asyncio.create_task(client.CoreV1Api(api).read_namespaced_secret("mine", "shop"))
+        await asyncio.sleep(0.1)
+        write = asyncio.create_task(ResourceWriter(api).write(body, {"observedGeneration": 1}))
+        await asyncio.sleep(0.1)
+        assert not write.done()
+        leads[0] = False
+        hanging.cancel()
+        with pytest.raises(NotLeaderError):
+            await write
+        assert [each.method for each in server.requests] == ["GET"]
+        server.end()
+        await connection.close()
+
+    async def test_the_fence_is_asked_again_when_a_write_is_sent_a_second_time(
+        self, server: ApiServer, connection: Connection
+    ) -> None:
+        """By aiohttp itself, when the connection that it has reused is dead."""
+        asked: list[None] = []
+        api = connection.fenced(lambda: asked.append(None) or len(asked) == 1)  # type: ignore[func-returns-value]  # counts
+        await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")  # so that there is a connection to be reused
+        server.answers.extend([RESET, RESET])
+        with pytest.raises(NotLeaderError):
+            await call(exchange(api, "DELETE", ("apis", "g", "v1", "namespaces", "shop", "things", "db")))
+        assert [each.method for each in server.requests] == ["GET", "DELETE"]
 
     async def test_reading_asks_no_fence(self, connection: Connection) -> None:
         reader = client.CoreV1Api(connection.fenced(lambda: False))
@@ -331,7 +471,7 @@ class TestFence:
 
     async def test_each_write_asks_anew(self, server: ApiServer, connection: Connection) -> None:
         leads = [True]
-        writer = StatusWriter(connection.fenced(lambda: leads[0]))
+        writer = ResourceWriter(connection.fenced(lambda: leads[0]))
         body = await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
         leads[0] = False
         with pytest.raises(NotLeaderError):
@@ -347,17 +487,11 @@ class TestFence:
             leads[0] = False
 
         connection.api.configuration.api_key["BearerToken"] = "Bearer one"
-        module.Reload(load, 0.0, lambda: 0.0).attach(connection.api.configuration)
-        writer = StatusWriter(connection.fenced(lambda: leads[0]))
+        Reload(load, 0.0, lambda: 0.0).attach(connection.api.configuration)
+        writer = ResourceWriter(connection.fenced(lambda: leads[0]))
         with pytest.raises(NotLeaderError):
             await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
         assert server.requests == []
-
-    async def test_a_trial_that_changes_nothing_is_not_held_back(
-        self, server: ApiServer, connection: Connection
-    ) -> None:
-        """A standby, too, has to find out whether the cluster went back."""
-        assert await StatusWriter(connection.fenced(lambda: False)).confirms(server.put("shop", "db"))
 
     async def test_the_fence_is_asked_again_before_a_write_is_sent_with_another_token(
         self, server: ApiServer, tmp_path: Path, clock: SimpleNamespace
@@ -369,14 +503,14 @@ class TestFence:
         server.answers.append(REFUSED)
         leads = iter([True, False])
         with pytest.raises(NotLeaderError):
-            await StatusWriter(connection.fenced(lambda: next(leads))).write(server.put("shop", "db"), {})
+            await ResourceWriter(connection.fenced(lambda: next(leads))).write(server.put("shop", "db"), {})
         assert tokens(server) == ["Bearer one"]
         await connection.close()
 
     async def test_the_lease_itself_is_written_without_it(self, server: ApiServer, connection: Connection) -> None:
         connection.fenced(lambda: False)
         body = server.put("shop", "db")
-        await StatusWriter(connection.api).write(body, {"observedGeneration": 1})
+        await ResourceWriter(connection.api).write(body, {"observedGeneration": 1})
         assert server.resources["shop", "db"]["status"] == {"observedGeneration": 1}
 
 
@@ -433,12 +567,89 @@ class TestProxies:
         await connection.close()
 
 
-class TestConnections:
-    async def test_all_clients_are_bounded(self, server: ApiServer) -> None:
+async def write_a_status(connection: Connection) -> None:
+    """Make a write of our own."""
+    body = {"metadata": {"namespace": "shop", "name": "db", "uid": "one", "resourceVersion": "1"}}
+    await ResourceWriter(connection.fenced(lambda: True)).write(body, {"observedGeneration": 1})
+
+
+@pytest.mark.parametrize("whose", ASK)
+async def test_the_name_that_the_kubeconfig_expects_on_the_certificate_is_asked_for(whose: str) -> None:
+    """As where a tunnel leads to the API server; the first bytes of TLS hold the name."""
+    hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello.set_result(await reader.read(4096))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        configuration = client.Configuration(host=f"https://127.0.0.1:{port}", tls_server_name="kubernetes.example")
+        connection = Connection(configuration)
+        with suppress(aiohttp.ClientError):
+            await ASK[whose](connection)
+        assert b"kubernetes.example" in await hello
+        await connection.close()
+
+
+class TestRedirections:
+    """A redirection is not followed: our token would go wherever it leads, and what is said there would be believed."""
+
+    @pytest.mark.parametrize("status", [302, 307])
+    @pytest.mark.parametrize("whose", [*ASK, "a write"])
+    async def test_our_token_goes_nowhere_else(self, server: ApiServer, whose: str, status: int) -> None:
+        configuration = client.Configuration(host=server.url, api_key={"BearerToken": "Bearer one"})
+        connection = Connection(configuration)
+        async with serving() as elsewhere:
+            elsewhere.secrets["shop", "mine"] = {}
+            server.answers.append(Answer(status, {}, location=elsewhere.url.replace("127.0.0.1", "localhost")))
+            with pytest.raises((aiohttp.ClientConnectionError, ClusterUnreachableError)):
+                await {**ASK, "a write": write_a_status}[whose](connection)
+            assert elsewhere.requests == []
+        await connection.close()
+
+    async def test_people_are_told(
+        self, server: ApiServer, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
+    ) -> None:
         connection = Connection(client.Configuration(host=server.url))
-        connector = connection.kopf_session().aiohttp_session.connector
-        assert connector is not None
-        assert connector.limit == CONNECTIONS
+        for _ in range(4):
+            server.answers.append(Answer(302, {}, location="/login"))
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await ask(connection)
+            clock.now += 2
+        assert "has not answered for 4 s (HTTP 302, a redirection, which is not followed)" in caplog.text
+        await connection.close()
+
+
+class TestConnections:
+    async def test_a_watch_whose_answer_does_not_begin_is_given_up_long_before_it_may_end(
+        self, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "ANSWER_WITHIN", 0.05)
+        server.answers.append(HANG)
+        connection = Connection(client.Configuration(host=server.url))
+        session = connection.kopf_session()
+        async with asyncio.timeout(2):
+            with pytest.raises(TimeoutError):
+                await session.aiohttp_session.get(f"{session.server}/api/v1/namespaces/shop/secrets/mine")
+        await connection.close()
+
+    async def test_however_many_namespaces_there_are_each_has_its_watch(self, server: ApiServer) -> None:
+        """A watch keeps its connection for as long as it lasts."""
+        namespaces = CONNECTIONS + 10
+        server.answers.extend([HANG] * namespaces)
+        connection = Connection(client.Configuration(host=server.url))
+        watches = [asyncio.create_task(ask_as_kopf(connection)) for _ in range(namespaces)]
+        async with asyncio.timeout(60):
+            while len(server.requests) < namespaces:  # noqa: ASYNC110  # what a stub has counted has no event
+                await asyncio.sleep(0.01)
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+        await connection.close()
+
+    async def test_clients_of_our_own_are_bounded(self, server: ApiServer) -> None:
+        connection = Connection(client.Configuration(host=server.url))
         for api in (connection.api, connection.fenced(lambda: True)):
             assert api.rest_client.maxsize == CONNECTIONS
         await connection.close()

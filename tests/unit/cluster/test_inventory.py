@@ -2,15 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
 import pytest
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, ClusterWentBackError
-from atlas_endpoints.cluster.inventory import DOUBT, NOT_SERVED, PATIENCE, SETTLE, Inventory
+from atlas_endpoints.cluster.errors import (
+    ClusterUnavailableError,
+    ClusterUnreachableError,
+    ClusterWentBackError,
+    SelectorRefusedError,
+)
+from atlas_endpoints.cluster.inventory import DOUBT, NOT_SERVED, PATIENCE, SETTLE, UNDECIDED, Inventory
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
 from support.virtual_time import on_virtual_time
 from unit.engine.api_server import ApiServer
@@ -102,6 +108,28 @@ class TestStart:
         async with keeping(cluster):
             await cluster.inventory.complete.wait()
             assert set(cluster.known()) == {"blue-mine", "green-mine"}
+
+
+class TestLabelSelector:
+    @on_virtual_time
+    async def test_one_that_the_api_server_cannot_read_ends_the_operator(self) -> None:
+        cluster = Cluster(label_selector="team,,")
+        cluster.server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
+        with pytest.raises(SelectorRefusedError):
+            await cluster.inventory.keep()
+
+    @on_virtual_time
+    async def test_one_that_has_been_read_before_does_not(self) -> None:
+        cluster = Cluster(label_selector="team=mine")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
+            await asyncio.sleep(INTERVAL * 2)
+            server.fails = None
+            server.watch_lags = True
+            server.apply("new", "v1", team="mine")
+            await asyncio.sleep(PATIENCE * 2)
+            assert cluster.known() == {"new": "v1"}
 
 
 class TestRefreshing:
@@ -414,6 +442,45 @@ class TestWhatIsTold:
         assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == lines
 
 
+@dataclass(frozen=True)
+class Story:
+    """What happens after a LIST has shown one object, while a later LIST shows the same once more.
+
+    Attributes:
+        happens: of which the watch tells.
+        goes_back: whether the cluster goes back to before it; else the LIST is only answered from the past.
+        ends_after: seconds after which only a fresh memory can go on; None when it goes on by itself.
+        namespaces: that are listed.
+    """
+
+    happens: Callable[[ApiServer], object]
+    goes_back: bool
+    ends_after: float | None
+    namespaces: tuple[str, ...] = ()
+
+
+STORIES = {
+    "somebody creates an object, and the LIST lags": Story(
+        lambda server: server.apply("new", "v1", namespace="blue"), goes_back=False, ends_after=None
+    ),
+    "somebody creates an object, and the cluster goes back": Story(
+        lambda server: server.apply("new", "v1", namespace="blue"), goes_back=True, ends_after=UNDECIDED
+    ),
+    "an object comes and goes, and the LIST lags for very long": Story(
+        lambda server: server.delete(server.apply("brief", "v1")), goes_back=False, ends_after=UNDECIDED
+    ),
+    "an object is edited, and the cluster goes back": Story(
+        lambda server: server.apply("settled", "v2", namespace="blue"), goes_back=True, ends_after=0
+    ),
+    "somebody creates an object in another namespace, and both LISTs lag": Story(
+        lambda server: server.apply("new", "v1", namespace="green"),
+        goes_back=False,
+        ends_after=None,
+        namespaces=("blue", "green"),
+    ),
+}
+
+
 class TestThePast:
     @on_virtual_time
     async def test_a_list_of_the_past_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -465,8 +532,8 @@ class TestThePast:
 
     @pytest.mark.parametrize(
         "names",
-        [("known",), (), ("known", "other")],
-        ids=["what is known was at an earlier version", "nothing was there then", "something has not changed since"],
+        [("known",), ("known", "other")],
+        ids=["what is known was at an earlier version", "something has not changed since"],
     )
     @on_virtual_time
     async def test_a_cluster_that_went_back_ends_the_process(self, names: tuple[str, ...]) -> None:
@@ -483,6 +550,62 @@ class TestThePast:
 
         with pytest.raises(ClusterWentBackError, match="restored from a backup"):
             await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
+
+    @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+    @on_virtual_time
+    async def test_of_a_list_that_shows_nothing_older_the_objects_tell(self, story: Story) -> None:
+        cluster = Cluster(namespaces=story.namespaces)
+        cluster.server.apply("settled", "v1", namespace="blue")
+        keeper = asyncio.create_task(cluster.inventory.keep())
+        await cluster.inventory.complete.wait()
+        past = cluster.server.remember()
+        story.happens(cluster.server)
+        if story.goes_back:
+            cluster.server.restore(past)
+        else:
+            cluster.server.past = past
+        cluster.inventory.relisted()
+        began = asyncio.get_running_loop().time()
+        done, _ = await asyncio.wait({keeper}, timeout=3 * UNDECIDED)
+        if story.ends_after is None:
+            assert not done
+            assert set(cluster.known()) >= {"settled"}
+            cluster.server.past = None
+            await asyncio.sleep(INTERVAL)
+            assert set(cluster.known()) == {key.name for key in cluster.server.objects}
+            keeper.cancel()
+            return
+        with pytest.raises(ClusterWentBackError):
+            keeper.result()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(story.ends_after, abs=3 * DOUBT)
+
+    @on_virtual_time
+    async def test_a_cache_that_lags_for_less_than_a_minute_ends_nothing_though_no_object_tells(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.past = server.remember()
+            server.delete(server.apply("brief", "v1"))
+            cluster.inventory.relisted()
+            await asyncio.sleep(UNDECIDED - DOUBT)
+            server.past = None
+            await asyncio.sleep(INTERVAL)
+            assert not cluster.known()
+
+    @on_virtual_time
+    async def test_while_objects_cannot_be_read_it_is_not_decided_at_once(self) -> None:
+        cluster = Cluster()
+        keeper = asyncio.create_task(cluster.inventory.keep())
+        await cluster.inventory.complete.wait()
+        backup = cluster.server.remember()
+        cluster.server.apply("a", "v1")
+        cluster.server.unreadable = True
+        cluster.server.restore(backup)
+        cluster.inventory.relisted()
+        await asyncio.sleep(UNDECIDED - DOUBT)
+        assert not keeper.done()
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, 4 * DOUBT)
 
     @on_virtual_time
     async def test_a_server_that_is_away_after_it_went_back_is_waited_for(self) -> None:

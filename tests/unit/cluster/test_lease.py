@@ -1,5 +1,6 @@
 """Who leads when: replicas on hosts of their own, with one Lease, in a world on virtual time."""
 
+import itertools
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,7 +10,7 @@ import pytest
 from atlas_endpoints.cluster.election import Record, Terms
 from atlas_endpoints.cluster.errors import LeaseRefusedError
 from atlas_endpoints.cluster.lease import new_identity
-from unit.cluster.replicas import NOON, Passage, World, held_by
+from unit.cluster.replicas import NOON, Loss, Passage, World, held_by
 
 TERMS = Terms(45.0)
 
@@ -281,6 +282,28 @@ class TestTrouble:
             ("INFO", "Lease ours/atlas-endpoints can be had again"),
         ]
 
+    def test_an_outage_that_fails_in_many_ways_is_one_line_all_the_same(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        losses: Iterator[Loss] = itertools.cycle(("connection", "request"))
+        world.host("a", passage=lambda: Passage(loss=next(losses)))
+        with caplog.at_level(logging.WARNING):
+            world.run_for(600)
+        assert len(caplog.records) == 1
+
+    def test_each_refusal_is_told_since_each_has_a_remedy_of_its_own(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.host("a")
+        with caplog.at_level(logging.WARNING):
+            for text in ("Give it the verb get.", "Give it the verb create.", "Give it the verb get."):
+                world.server.refusal = LeaseRefusedError(text)
+                world.run_for(60)
+        assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
+            "Give it the verb get.",
+            "Give it the verb create.",
+        ]
+
 
 class TestLettingGo:
     def test_the_record_says_so_in_the_words_of_client_go(self, pair: World) -> None:
@@ -290,6 +313,20 @@ class TestLettingGo:
         assert pair.server.lease is not None
         record = pair.server.lease.record
         assert (record.holder, record.duration, record.transitions) == ("", 1, 0)
+
+    @pytest.mark.parametrize("there", [0.0, 0.6], ids=["and has arrived", "and arrives a moment later"])
+    def test_a_first_claim_whose_answer_is_not_waited_for_any_more_is_taken_back(
+        self, world: World, there: float
+    ) -> None:
+        """As when a process is asked to end while it takes the Lease for the first time."""
+        passages = itertools.chain([Passage()], [Passage(there=there, back=30)], itertools.repeat(Passage()))
+        host = world.host("a", passage=lambda: next(passages))
+        world.run_for(4 * STEP)
+        assert not host.elector.elected.is_set()
+        host.stop()
+        world.run_for(3)
+        assert world.server.lease is not None
+        assert world.server.lease.record.holder == ""
 
     def test_a_standby_has_nothing_to_let_go_of(self, pair: World) -> None:
         pair.hosts["b"].stop()

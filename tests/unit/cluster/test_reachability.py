@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from atlas_endpoints.cluster.reachability import NOTICED, Reachability
+from atlas_endpoints.cluster.reachability import LASTING, NOTICED, Reachability, kind_of
 
 
 class World:
@@ -17,7 +17,7 @@ class World:
     def fail_for(self, seconds: float) -> None:
         """Fail once a second."""
         for _ in range(int(seconds) + 1):
-            self.reachability.failed("ClientConnectorError")
+            self.reachability.failed("LIST things", "ClientConnectorError")
             self.now += 1
 
 
@@ -34,8 +34,8 @@ def test_an_outage_is_told_when_it_begins_and_when_it_ends(world: World, caplog:
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             world.fail_for(300)
-            world.reachability.answered()
-            world.reachability.answered()
+            world.reachability.answered("GET secrets")
+            world.reachability.answered("GET secrets")
     assert told(caplog) == 2 * [
         (
             "WARNING",
@@ -50,6 +50,68 @@ def test_what_is_over_soon_is_not_worth_a_line(world: World, caplog: pytest.LogC
     with caplog.at_level(logging.INFO):
         for _ in range(100):
             world.fail_for(NOTICED - 1)
-            world.reachability.answered()
+            world.reachability.answered("LIST things")
     assert told(caplog) == []
     assert world.returns == []
+
+
+def test_one_kind_of_call_that_fails_while_others_are_answered_is_told_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for _ in range(300):
+            world.reachability.failed("PATCH things/status", "HTTP 500")
+            world.reachability.answered("WATCH things")
+            world.now += 1
+        world.reachability.answered("PATCH things/status")
+    assert told(caplog) == [
+        (
+            "WARNING",
+            (
+                "The API server answers other calls, but for 10 s has not answered any of the kind PATCH things/status"
+                " (HTTP 500); it is tried again until it does"
+            ),
+        ),
+        ("INFO", "The API server answers PATCH things/status again, after 300 s"),
+    ]
+    assert world.returns == [400.0]
+
+
+def test_a_kind_of_call_that_fails_now_and_then_is_not_worth_a_line(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        world.reachability.failed("PATCH things/status", "HTTP 500")
+        world.reachability.answered("WATCH things")
+        world.now += LASTING - 1
+        world.reachability.answered("PATCH things/status")
+    assert told(caplog) == []
+
+
+def test_an_outage_of_all_is_not_told_for_each_kind(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(60):
+        for kind in ("PATCH things/status", "WATCH things", "GET secrets"):
+            world.reachability.failed(kind, "ClientConnectorError")
+        world.now += 1
+    assert len(told(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "watch", "kind"),
+    [
+        ("GET", "/apis/g.dev/v1/things", False, "LIST things"),
+        ("GET", "/apis/g.dev/v1/namespaces/shop/things", True, "WATCH things"),
+        ("GET", "/apis/g.dev/v1/namespaces/shop/things/db", False, "GET things"),
+        ("PATCH", "/apis/g.dev/v1/namespaces/shop/things/db/status", False, "PATCH things/status"),
+        ("GET", "/api/v1/namespaces/shop/secrets/key", False, "GET secrets"),
+        ("GET", "/api/v1/namespaces", True, "WATCH namespaces"),
+        ("PATCH", "/k8s/clusters/c-1/apis/g.dev/v1/namespaces/shop/things/db/status", False, "PATCH things/status"),
+        ("GET", "/api/v1/namespaces/api/secrets/apis", False, "GET secrets"),
+        ("GET", "/apis", False, "GET apis"),
+        ("GET", "/version", False, "GET version"),
+        ("GET", "/apis/g.dev/v1", False, "GET"),
+    ],
+    ids=str,
+)
+def test_a_kind_of_call_has_a_name(method: str, path: str, watch: bool, kind: str) -> None:
+    assert kind_of(method, path, watch=watch) == kind

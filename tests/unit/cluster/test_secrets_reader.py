@@ -1,14 +1,17 @@
 """Reading Secrets: how often the API server is asked, and what is said when it has none to give."""
 
 import asyncio
+import gc
 import logging
 import traceback
 from collections.abc import AsyncIterator
 
 import pytest
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblemError
-from atlas_endpoints.cluster.secrets_reader import FRESH, IDLE, MAX_AGE, RETRY_FIRST, RETRY_LAST, SecretReader, _Reading
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.readings import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, _Reading
+from atlas_endpoints.cluster.secrets_reader import SecretReader
 from unit.cluster.api_server import RESET, Answer, ApiServer, serving, status_of
 
 CANARY = "canary-4711"
@@ -28,8 +31,8 @@ class World:
     def asked(self) -> int:
         return len(self.server.requests)
 
-    async def problem(self) -> SecretProblemError:
-        with pytest.raises(SecretProblemError) as caught:
+    async def problem(self) -> UnreadableError:
+        with pytest.raises(UnreadableError) as caught:
             await self.reader.read("shop", "mine")
         return caught.value
 
@@ -60,7 +63,7 @@ class TestReadings:
     async def test_many_who_hear_of_a_problem_cost_one_call(self, world: World) -> None:
         world.server.secrets.clear()
         results = await asyncio.gather(*(world.reader.read("shop", "mine") for _ in range(100)), return_exceptions=True)
-        assert all(isinstance(each, SecretProblemError) for each in results)
+        assert all(isinstance(each, UnreadableError) for each in results)
         assert world.asked == 1
 
     async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, world: World) -> None:
@@ -70,6 +73,21 @@ class TestReadings:
         impatient.cancel()
         assert (await patient)["clientId"] == "one"
         assert world.asked == 1
+
+    async def test_a_failure_that_nobody_waits_for_any_more_is_no_complaint_of_the_event_loop(
+        self, world: World
+    ) -> None:
+        complaints: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        world.server.answers.append(Answer(500, status_of(500, "InternalError", "etcd")))
+        impatient = asyncio.create_task(world.reader.read("shop", "mine"))
+        await asyncio.sleep(0)
+        (read,) = world.reader._readings._reads.values()
+        impatient.cancel()
+        await asyncio.wait({impatient, read})
+        del impatient, read
+        gc.collect()
+        assert complaints == []
 
     async def test_a_reading_serves_for_half_a_minute(self, world: World) -> None:
         await world.reader.read("shop", "mine")
@@ -84,9 +102,28 @@ class TestReadings:
         await world.reader.read("shop", "mine")
         world.server.secrets["shop", "mine"] = {"clientId": "two"}
         world.now += FRESH
-        assert (await world.reader.read("shop", "mine", fresh=True))["clientId"] == "two"
+        assert (await world.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
         world.now += FRESH - 0.1
-        await world.reader.read("shop", "mine", fresh=True)
+        await world.reader.read("shop", "mine", age=Age.FRESH)
+        assert world.asked == 2
+
+    async def test_a_reading_that_begins_anew_is_of_nothing_that_was_or_is_being_read(self, world: World) -> None:
+        await world.reader.read("shop", "mine")
+        begun = asyncio.create_task(world.reader.read("shop", "mine", age=Age.ANEW))
+        await asyncio.sleep(0)
+        world.server.secrets["shop", "mine"] = {"clientId": "two"}
+        found = await asyncio.gather(*(world.reader.read("shop", "mine", age=Age.ANEW) for _ in range(3)))
+        assert [each["clientId"] for each in found] == ["two"] * 3
+        await begun
+        assert world.asked == 3
+
+    async def test_who_wants_it_fresh_waits_for_a_reading_that_is_under_way(self, world: World) -> None:
+        await world.reader.read("shop", "mine")
+        world.server.secrets["shop", "mine"] = {"clientId": "two"}
+        begun = asyncio.create_task(world.reader.read("shop", "mine", age=Age.ANEW))
+        await asyncio.sleep(0)
+        assert (await world.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
+        assert (await begun)["clientId"] == "two"
         assert world.asked == 2
 
     async def test_other_names_and_other_namespaces_are_other_secrets(self, world: World) -> None:
@@ -104,7 +141,7 @@ class TestReadings:
         world.now += IDLE + 1
         world.server.secrets["shop", "other"] = {"clientId": "other"}
         await world.reader.read("shop", "other")
-        assert [each.name for each in world.reader._readings] == ["other"]
+        assert [each.name for each in world.reader._readings._readings] == ["other"]
 
 
 class TestProblems:
@@ -127,7 +164,8 @@ class TestProblems:
         assert waits == [5.0, 10.0, 20.0, 40.0, RETRY_LAST, RETRY_LAST, RETRY_LAST]
 
     def test_a_secret_that_is_missing_for_days_is_looked_for_at_the_slowest_pace(self) -> None:
-        assert _Reading(None, 404, at=100.0, misses=10_000).due == 100.0 + RETRY_LAST
+        missing: _Reading[str] = _Reading(None, 404, at=100.0, misses=10_000)
+        assert missing.due == 100.0 + RETRY_LAST
 
     async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, world: World) -> None:
         world.server.secrets.clear()
@@ -147,7 +185,7 @@ class TestProblems:
         await world.problem()
         world.server.secrets["shop", "mine"] = {"clientId": "two"}
         world.now += FRESH
-        assert (await world.reader.read("shop", "mine", fresh=True))["clientId"] == "two"
+        assert (await world.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
 
     async def test_once_it_is_there_the_pace_begins_anew(self, world: World) -> None:
         world.server.secrets.clear()
@@ -183,6 +221,25 @@ class TestProblems:
         world.now += RETRY_FIRST
         assert (await world.reader.read("shop", "mine"))["clientId"] == "one"
 
+    async def test_the_second_refusal_is_believed_however_seldom_somebody_asks(self, world: World) -> None:
+        world.server.answers.append(FORBIDDEN)
+        with pytest.raises(ClusterUnavailableError, match="asked once more"):
+            await world.reader.read("shop", "mine")
+        world.server.secrets["shop", "other"] = {"clientId": "other"}
+        for _ in range(26):
+            world.now += 3600.0
+            await world.reader.read("shop", "other")
+        world.server.answers.append(FORBIDDEN)
+        assert (await world.problem()).reason == "SecretForbidden"
+
+    async def test_a_secret_that_could_not_be_had_is_dropped_in_the_end(self, world: World) -> None:
+        world.server.secrets.clear()
+        await world.problem()
+        world.now += MISSED + 1
+        world.server.secrets["shop", "other"] = {"clientId": "other"}
+        await world.reader.read("shop", "other")
+        assert [each.name for each in world.reader._readings._readings] == ["other"]
+
     async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, world: World) -> None:
         world.server.answers.extend([MISSING, FORBIDDEN])
         await world.problem()
@@ -202,6 +259,9 @@ class TestProblems:
             Answer(500, status_of(500, "InternalError", "etcd")),
             Answer(429, status_of(429, "TooManyRequests", "storage is (re)initializing")),
             Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+            Answer(404, "404 page not found", "text/plain"),
+            Answer(404, "<html>Not found</html>", "text/html"),
+            Answer(403, "<html>Forbidden</html>", "text/html"),
             Answer(200, "<html>Sign in</html>", "text/html"),
             Answer(200, "{", "application/json"),
             Answer(200, ["no", "Secret"]),

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from atlas_endpoints.cluster import watch
+from atlas_endpoints.cluster import answers, connection, watch
 from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.engine.store import Body
@@ -46,7 +47,7 @@ class TestForever:
 
 
 SETTINGS: dict[str, tuple[str, object]] = {
-    "a request that hangs is given up": ("networking.request_timeout", 15),
+    "a LIST may take many answers, which our session bounds": ("networking.request_timeout", 600),
     "a server that is away is noticed": ("networking.connect_timeout", 5),
     "nothing cancels the watcher for good": ("watching.inactivity_timeout", 1e8),
     "streams end on the server's side before they are silently dead": ("watching.server_timeout", 60),
@@ -98,9 +99,15 @@ class ApiServer:
     """Method, path, query and Authorization."""
     refuses: int = 0
     """How many of the next requests are answered with 401."""
+    slowness: float = 0.0
+    """Seconds that each page of a LIST takes."""
+    says: deque[bytes] = field(default_factory=deque)
+    """What comes over the wire in answer to the next requests."""
     watched: asyncio.Event = field(default_factory=asyncio.Event)
     """Set as soon as our kind is watched, and the CRD where that is to be watched too."""
     watches_crd: bool = True
+    ends: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set it to have the watch of our kind end, as it does every minute."""
     _watched: set[str] = field(default_factory=set)
     url: str = ""
 
@@ -110,6 +117,8 @@ class ApiServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         authorization = request.headers.get("Authorization")
         self.requests.append((request.method, request.path, dict(request.query), authorization))
+        if self.says:
+            return self._say(request, self.says.popleft())
         if self.refuses:
             self.refuses -= 1
             return web.json_response({"kind": "Status", "code": 401, "reason": "Unauthorized"}, status=401)
@@ -138,9 +147,16 @@ class ApiServer:
             case path if path.endswith(PLURAL):
                 namespace = path.split("/")[-2] if "/namespaces/" in path else None
                 items = [each for each in self.items if namespace in {None, each["metadata"]["namespace"]}]
-                return web.json_response({"items": items, "metadata": {"resourceVersion": "1"}})
+                await asyncio.sleep(self.slowness)
+                return web.json_response(_page(items, request.query))
             case _:
                 return web.json_response({"kind": "Status", "code": 404}, status=404)
+
+    def _say(self, request: web.Request, said: bytes) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(said)
+        request.transport.close()
+        return web.Response()
 
     async def _watch(self, request: web.Request, *, ours: bool) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -152,10 +168,31 @@ class ApiServer:
             while True:
                 if not ours:
                     await asyncio.sleep(3600)
-                event = await self.events.get()
+                event = await self._next_event()
+                if event is None:
+                    return response
                 await response.write(json.dumps(event).encode() + b"\n")
         except (asyncio.CancelledError, ConnectionError):
             return response
+
+    async def _next_event(self) -> dict[str, Any] | None:
+        event, end = asyncio.ensure_future(self.events.get()), asyncio.ensure_future(self.ends.wait())
+        try:
+            await asyncio.wait({event, end}, return_when=asyncio.FIRST_COMPLETED)
+            if event.done():
+                return event.result()
+            self.ends.clear()
+            return None
+        finally:
+            event.cancel()
+            end.cancel()
+
+
+def _page(items: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
+    begin = int(query.get("continue", 0))
+    end = begin + int(query.get("limit", len(items)))
+    following = {"continue": str(end)} if end < len(items) else {}
+    return {"items": items[begin:end], "metadata": {"resourceVersion": "1", **following}}
 
 
 def _group(name: str, version: str) -> dict[str, Any]:
@@ -250,20 +287,135 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
         await world.connection.close()
 
 
+def over_http(status: str, body: bytes = b"", *headers: str) -> bytes:
+    head = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers)
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+FAULTS = {
+    "no HTTP at all": b"hello\r\n\r\n",
+    "a header that is none": over_http("200 OK", b"{}", "no header"),
+    "a header without end": over_http("200 OK", b"{}", "X-Trace: " + "x" * 10_000),
+    "chunks that are none": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+    "a coding that nobody knows": over_http("200 OK", b"{}", "Content-Encoding: br"),
+    "an object whose metadata are none": over_http(
+        "200 OK", b'{"type":"ADDED","object":{"metadata":0},"metadata":0}\n'
+    ),
+    "items that are none": over_http("200 OK", b'{"items": {"a": 1}}'),
+    "a page that is no UTF-8": over_http(
+        "502 Bad Gateway", "<html>déjà vu".encode("latin-1"), "Content-Type: text/html"
+    ),
+    "a page that is cut short": over_http("502 Bad Gateway").replace(b"Length: 0", b"Length: 9") + b"<html>",
+    "a page that is packed badly": over_http("502 Bad Gateway", b"no gzip", "Content-Encoding: gzip"),
+    "a refusal that is a list": over_http("503 Service Unavailable", b"[1]"),
+    "a refusal with strange details": over_http("429 Too Many Requests", b'{"kind": "Status", "details": [1]}'),
+    "a time until which to wait": over_http("429 Too Many Requests", b"", "Retry-After: Wed, 25 Nov 2026 07:28:00 GMT"),
+    "a day for which to wait": over_http("429 Too Many Requests", b"", "Retry-After: 86400"),
+    "a request that was too slow": over_http("408 Request Timeout"),
+    "a request that is no good": over_http("400 Bad Request"),
+    "a host that is not served": over_http("421 Misdirected Request"),
+}
+"""What may come from an API server, a load balancer or a proxy, after any of which kopf by itself would end."""
+
+
+@pytest.fixture
+def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has it lose no time between its attempts."""
+    monkeypatch.setattr(answers, "PACE", 0.0)
+    monkeypatch.setattr(watch.Forever, "__iter__", lambda _: itertools.repeat(0.01))
+    patient = watch.settings
+
+    def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
+        result = patient(label_selector, namespaced=namespaced)
+        result.watching.reconnect_backoff = 0.01
+        return result
+
+    monkeypatch.setattr(watch, "settings", settings)
+
+
+@pytest.fixture
+def objects_go_to_kopf(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands for a kopf that reads its answers in another way, past who takes the objects from them."""
+    session = world.connection.kopf_session
+    monkeypatch.setattr(world.connection, "kopf_session", lambda *_: session())
+
+
 class TestWatching:
     async def test_what_is_there_is_told_as_a_list(self, world: World) -> None:
         world.server.items = [resource("one"), resource("two", "warehouse")]
         async with world.running():
-            told = await world.receiver.next(4)
-        assert sorted(told) == [("relisted", ""), ("relisted", ""), ("seen", "one 1"), ("seen", "two 1")]
+            told = await world.receiver.next(3)
+        assert told == [("seen", "one 1"), ("seen", "two 1"), ("relisted", "")]
         assert world.started.is_set()
+
+    async def test_a_list_is_told_of_though_it_holds_nothing(self, world: World) -> None:
+        """What there was may have gone while nobody watched."""
+        async with world.running():
+            assert await world.receiver.next(1) == [("relisted", "")]
+
+    async def test_a_list_may_take_longer_than_an_answer(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
+        monkeypatch.setattr(answers, "AT_ONCE", 1)
+        world.server.items = [resource(f"number {number}") for number in range(8)]
+        world.server.slowness = 0.1
+        async with world.running():
+            assert len(await world.receiver.next(9)) == 9
+        assert len(world.server.queries(RESOURCES, watching=False)) == 8, "none was asked for again"
 
     async def test_what_happens_is_told_in_its_order(self, world: World) -> None:
         async with world.running():
+            await world.receiver.next(1)
             for type_, version in (("ADDED", 2), ("MODIFIED", 3), ("DELETED", 4)):
                 world.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
                 told = await world.receiver.next(1)
                 assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
+
+    @pytest.mark.usefixtures("objects_go_to_kopf")
+    async def test_what_gets_to_kopf_all_the_same_is_told_too(self, world: World) -> None:
+        world.server.items = [resource("one")]
+        async with world.running():
+            assert await world.receiver.next(2) == [("relisted", ""), ("seen", "one 1")]
+            for type_, version in (("MODIFIED", 3), ("DELETED", 4)):
+                world.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
+                told = await world.receiver.next(1)
+                assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
+
+    async def test_kopf_has_nothing_to_do_for_an_object(self, world: World) -> None:
+        """It has a task for each object that it knows of."""
+        world.server.items = [resource("one"), resource("two")]
+        async with world.running():
+            world.server.events.put_nowait({"type": "ADDED", "object": resource("three", version=2)})
+            await world.receiver.next(4)
+            names = {task.get_name() for task in asyncio.all_tasks()}
+        assert not [name for name in names if name.startswith("worker for") and PLURAL in name]
+
+    async def test_a_watch_that_ends_is_resumed_where_it_had_come_to(self, world: World) -> None:
+        async with world.running():
+            world.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=41)})
+            await world.receiver.next(2)
+            world.server.watched.clear()
+            world.server.ends.set()
+            async with asyncio.timeout(DEADLINE):
+                await world.server.watched.wait()
+            world.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=42)})
+            assert await world.receiver.next(1) == [("seen", "one 42")]
+        assert [query["resourceVersion"] for query in world.server.queries(RESOURCES, watching=True)] == ["1", "41"]
+        assert len(world.server.queries(RESOURCES, watching=False)) == 1, "nothing has to be listed anew"
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.parametrize("fault", FAULTS)
+    async def test_kopf_lives_on_after(self, world: World, fault: str) -> None:
+        """At the start, when it looks what there is, and when a watch and a LIST begin."""
+        world.server.says.extend([FAULTS[fault]] * 4)
+        async with world.running():
+            world.server.says.extend([FAULTS[fault]] * 4)
+            world.server.ends.set()
+            async with asyncio.timeout(DEADLINE):
+                while world.server.says:  # noqa: ASYNC110  # what a stub has said has no event
+                    await asyncio.sleep(0.01)
+            world.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=2)})
+            while await world.receiver.next(1) != [("seen", "one 2")]:
+                pass
 
     async def test_kopf_writes_nothing(self, world: World) -> None:
         world.server.items = [resource("one")]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.cluster import writer
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.cluster.writer import StatusWriter
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
+from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from atlas_endpoints.engine.store import Key, Listing
 from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, serving, status_of
@@ -20,7 +20,7 @@ class World:
     def __init__(self, server: ApiServer) -> None:
         self.server = server
         self.api = server.api()
-        self.writer = StatusWriter(self.api)
+        self.writer = ResourceWriter(self.api)
 
     @property
     def status(self) -> Any:
@@ -132,7 +132,7 @@ class TestWriting:
     async def test_a_write_that_hangs_is_given_up(self, world: World) -> None:
         body = world.server.put("shop", "db")
         world.server.answers.append(HANG)
-        impatient = StatusWriter(world.api, write_within=0.05)
+        impatient = ResourceWriter(world.api, write_within=0.05)
         with pytest.raises(ClusterUnavailableError):
             await impatient.write(body, STATUS)
 
@@ -169,6 +169,26 @@ class TestReading:
         with pytest.raises(ClusterUnavailableError):
             await world.writer.read(DB)
 
+    @pytest.mark.parametrize("selected", [True, False])
+    async def test_with_a_label_selector_it_is_asked_whether_the_object_is_still_among_those_that_are_served(
+        self, world: World, *, selected: bool
+    ) -> None:
+        """A status that meets a changed object must not be written to one that has left the selection."""
+        body = world.server.put("shop", "db")
+        items = [body] if selected else []
+        world.server.answers.extend(
+            [Answer(200, body), Answer(200, {"items": items, "metadata": {"resourceVersion": "11"}})]
+        )
+        read = await ResourceWriter(world.api, label_selector="team=blue").read(DB)
+        assert read == (body if selected else None)
+        _, asked = world.server.requests
+        assert asked.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
+        assert asked.query == {
+            "limit": str(writer.PAGE),
+            "labelSelector": "team=blue",
+            "fieldSelector": "metadata.name=db",
+        }
+
 
 class TestListing:
     async def test_all_namespaces(self, world: World) -> None:
@@ -184,6 +204,29 @@ class TestListing:
         (request,) = world.server.requests
         assert request.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
         assert request.query["labelSelector"] == "team=blue"
+
+    async def test_a_label_selector_that_the_api_server_cannot_read_is_named_with_its_words(self, world: World) -> None:
+        words = "unable to parse requirement: found ',', expected: in, notin"
+        world.server.answers.append(Answer(400, status_of(400, "BadRequest", words)))
+        with pytest.raises(SelectorRefusedError, match=f"LABEL_SELECTOR is 'team,,'.*{words}"):
+            await world.writer.list(None, "team,,")
+
+    @pytest.mark.parametrize(
+        ("selector", "answer"),
+        [
+            ("team=blue", Answer(400, "<html>Bad Request</html>", "text/html")),
+            ("team=blue", Answer(403, status_of(403, "Forbidden", "list is forbidden"))),
+            ("", Answer(400, status_of(400, "BadRequest", "what was that?"))),
+        ],
+        ids=["a proxy refuses", "another refusal", "no selector"],
+    )
+    async def test_no_other_refusal_is_taken_for_one_of_the_label_selector(
+        self, world: World, selector: str, answer: Answer
+    ) -> None:
+        world.server.answers.append(answer)
+        with pytest.raises(ClusterUnavailableError) as raised:
+            await world.writer.list(None, selector)
+        assert not isinstance(raised.value, SelectorRefusedError)
 
     async def test_many_come_page_by_page(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "PAGE", 2)
@@ -244,29 +287,3 @@ class TestListing:
         world.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
             await world.writer.list(None, "")
-
-
-class TestConfirming:
-    async def test_the_present_version_is_confirmed_and_nothing_is_written(self, world: World) -> None:
-        body = world.server.put("shop", "db", comment="one")
-        assert await world.writer.confirms(body)
-        (request,) = world.server.requests
-        assert (request.method, request.query["dryRun"]) == ("PATCH", "All")
-        assert request.body[:2] == [
-            {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]},
-        ]
-        assert request.body[2]["value"] == body["status"]
-
-    async def test_a_former_version_and_a_former_object_are_not(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        world.server.touch("shop", "db")
-        assert not await world.writer.confirms(body)
-        del world.server.resources[DB]
-        assert not await world.writer.confirms(body)
-
-    async def test_without_an_answer_nobody_knows(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        world.server.answers.append(RESET)
-        with pytest.raises(ClusterUnavailableError):
-            await world.writer.confirms(body)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from control_plane.build import MODULE, PROGRAMS, build_flags, ensure_built, kubernetes_version
+from control_plane.build import (
+    MODULE,
+    NEWEST,
+    OLDEST,
+    PROGRAMS,
+    build_flags,
+    ensure_built,
+    kubernetes_version,
+    required_version,
+)
 from control_plane.go_build import BuildError, GoModule, digest
 from control_plane.go_build import ensure_built as ensure_module_built
 from control_plane.process import wait_until
@@ -59,12 +68,29 @@ def test_a_go_mod_without_kubernetes_is_refused() -> None:
         kubernetes_version("module m\nrequire k8s.io/api v0.37.2\n")
 
 
-def test_all_of_kubernetes_is_of_one_release() -> None:
-    go_mod = (MODULE / "go.mod").read_text()
+@pytest.mark.parametrize("requirements", [NEWEST, OLDEST])
+def test_all_of_kubernetes_is_of_one_release(requirements: str) -> None:
+    go_mod = (MODULE / requirements).read_text()
     staging = kubernetes_version(go_mod).replace("v1.", "v0.", 1)
     replaced = re.findall(r"^\t(k8s\.io/\S+) => (\S+) (\S+)$", go_mod, re.MULTILINE)
     assert len(replaced) > 30
     assert [entry for entry in replaced if entry[1:] != (entry[0], staging)] == []
+
+
+def test_the_oldest_release_is_built_from_requirements_of_its_own(fake_go: FakeGo, tmp_path: Path) -> None:
+    ensure_built(tmp_path, OLDEST)
+    (build,) = fake_go.builds
+    assert f"-modfile={OLDEST}" in build.split()
+    assert f"gitVersion={required_version(OLDEST)}" in build
+
+
+def test_a_change_of_other_requirements_is_none_of_the_programs() -> None:
+    newest, oldest = (
+        GoModule(title="", folder=MODULE, programs={}, links={}, flags=[], patience="", requirements=requirements)
+        for requirements in (NEWEST, OLDEST)
+    )
+    assert newest.sources().keys() - oldest.sources().keys() == {"go.mod", "go.sum"}
+    assert oldest.sources().keys() - newest.sources().keys() == {"oldest.mod", "oldest.sum"}
 
 
 def test_it_builds_once_and_then_again_only_when_a_program_is_made_of_something_else(
@@ -155,6 +181,9 @@ def test_a_module_of_two_programs_becomes_two_executables_made_of_its_sources_in
         flags=[],
         patience="a minute",
     )
+    (folder / "other" / "cmd").mkdir(parents=True)
+    for name in ("go.mod", "cmd/main.go"):
+        (folder / "other" / name).write_text("of a module of its own")
     assert sorted(module.sources()) == ["cmd/one.go", "go.mod"]
 
     ensure_module_built(module, target)

@@ -7,8 +7,8 @@ from copy import deepcopy
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.controller import ConflictError, GoneError
-from atlas_endpoints.engine.store import Body, Key, Listing
+from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange
+from atlas_endpoints.engine.store import Body, Key, Listing, key_of
 
 NAMESPACE = "default"
 NEVER_SEEN = {"observedGeneration": -1}
@@ -29,9 +29,12 @@ class ApiServer:
         self.fails: Exception | None = None
         """What calls fail with."""
         self.loses_answers = False
+        self.unreadable = False
+        """Whether objects may not be read by name."""
         self.served = True
         self.watch: Callable[[str, Body], None] = lambda _type, _body: None
         self.writes: list[tuple[str, Mapping[str, Any]]] = []
+        self.changes: list[tuple[str, MetadataChange]] = []
         self.refused = 0
         self.lists: list[float] = []
         self.list_began = asyncio.Event()
@@ -97,38 +100,52 @@ class ApiServer:
     # What the operator calls.
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
+        present = await self._present(body)
+        if present["status"] != status:
+            present["status"] = deepcopy(dict(status))
+            self._changed("MODIFIED", present)
+        self.writes.append((present["metadata"]["name"], present["status"]))
+        answer = deepcopy(present)
+        await self._answer()
+        return answer
+
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        present = await self._present(body)
+        metadata = present["metadata"]
+        kept = [each for each in metadata.get("finalizers", ()) if change.finalizers.get(each, True)]
+        metadata["finalizers"] = kept + [
+            name for name, is_in in change.finalizers.items() if is_in and name not in kept
+        ]
+        metadata["annotations"] = {**metadata.get("annotations", {}), **change.annotations}
+        self.changes.append((metadata["name"], change))
+        if "deletionTimestamp" in metadata and not metadata["finalizers"]:
+            self.delete(key_of(present))
+        else:
+            self._changed("MODIFIED", present)
+        answer = deepcopy(present)
+        await self._answer()
+        return answer
+
+    async def _present(self, body: Body) -> dict[str, Any]:
+        """Give exactly this version of an object."""
         metadata = body["metadata"]
-        key = Key(metadata["namespace"], metadata["name"])
         await self._arrive()
-        present = self.objects.get(key)
+        present = self.objects.get(key_of(body))
         if present is None:
             self.refused += 1
             raise GoneError
         if any(present["metadata"][name] != metadata[name] for name in ("uid", "resourceVersion")):
             self.refused += 1
             raise ConflictError
-        if present["status"] != status:
-            present["status"] = deepcopy(dict(status))
-            self._changed("MODIFIED", present)
-        self.writes.append((metadata["name"], present["status"]))
-        answer = deepcopy(present)
-        await self._answer()
-        return answer
+        return present
 
     async def read(self, key: Key) -> Body | None:
         await self._arrive()
+        if self.unreadable:
+            raise ClusterUnavailableError("The API server refused: 403 Forbidden")
         present = deepcopy(self.objects.get(key))
         await self._answer()
         return present
-
-    async def confirms(self, body: Body) -> bool:
-        await self._arrive()
-        metadata = body["metadata"]
-        present = self.objects.get(Key(metadata["namespace"], metadata["name"]))
-        await self._answer()
-        return present is not None and all(
-            present["metadata"][name] == metadata[name] for name in ("uid", "resourceVersion")
-        )
 
     async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
         self.lists.append(asyncio.get_running_loop().time())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from atlas_endpoints.engine.controller import Controller
+from atlas_endpoints.engine.controller import Controller, MetadataChange
 from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
@@ -32,6 +32,7 @@ class Outcome:
     sent: str | None = None
     said: str = "Done"
     quiet: bool = False
+    metadata: MetadataChange | None = None
 
 
 class Mirror:
@@ -47,6 +48,8 @@ class Mirror:
         self.next: Next = Rest()
         self.bug = False
         self.quiet: Next | None = None
+        self.change: MetadataChange | None = None
+        """What each pass wants in the metadata of its object."""
         self.duration = 1.0
         self._clock = clock
 
@@ -59,13 +62,13 @@ class Mirror:
         if self.bug:
             raise PlantedError("a bug")
         if self.quiet is not None:
-            return Outcome(self.quiet, generation, quiet=True)
+            return Outcome(self.quiet, generation, quiet=True, metadata=self.change)
         if self.world.get(key) == value:
-            return Outcome(self.next, generation)
+            return Outcome(self.next, generation, metadata=self.change)
         self.world[key] = value
         self.sent.append(value)
         self.sent_for[body["metadata"]["uid"]].append(value)
-        return Outcome(self.next, generation, sent=value)
+        return Outcome(self.next, generation, sent=value, metadata=self.change)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         sent = len(body["status"].get("sent", []))
@@ -94,12 +97,14 @@ class Operator:
         self.store = Store(lambda body: body["metadata"].get("annotations", {}))
         self.queue: Queue[Key] = Queue(clock, lane_limit=10)
         self.shown: list[Status] = []
+        self.shown_after: list[Status] = []
+        """For each status that was shown, the one before it."""
         self.controller = Controller[Outcome](
             self.mirror,
             self.store,
             server,
             enqueue=self._enqueue,
-            written=lambda _body, status: self.shown.append(status),
+            written=self._written,
         )
         self.loop: Loop[Key] = Loop(self.queue, self.controller.run, clock=clock, workers=2, random=Random(1))  # noqa: S311  # jitter
         server.watch = self._watch
@@ -110,6 +115,10 @@ class Operator:
     def gone(self, key: Key, uid: str) -> None:
         if self.controller.gone(key, uid):
             self.loop.forget(key)
+
+    def _written(self, body: Body, status: Status) -> None:
+        self.shown_after.append(body.get("status") or {})
+        self.shown.append(status)
 
     def _watch(self, type_: str, body: Body) -> None:
         if type_ == "DELETED":

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.controller import MetadataChange
 from atlas_endpoints.engine.outcome import Again, Rest
 from atlas_endpoints.engine.store import Key
 from support.virtual_time import VirtualClock
@@ -171,6 +172,81 @@ class TestConflicts:
         assert operator.mirror.passes == [("a", 1)]
 
 
+FINALIZER, NOTE = "example.com/keep", "example.com/note"
+KEEP, LET_GO = MetadataChange({FINALIZER: True}, {NOTE: "one"}), MetadataChange({FINALIZER: False})
+
+
+class TestMetadata:
+    async def test_it_is_written_before_the_status_and_once(self, server: ApiServer, operator: Operator) -> None:
+        operator.mirror.change = KEEP
+        key = server.apply("a", "v1")
+        await asyncio.sleep(10)
+        metadata = server.objects[key]["metadata"]
+        assert (metadata["finalizers"], metadata["annotations"]) == ([FINALIZER], {NOTE: "one"})
+        assert len(server.changes) == 1
+        assert server.status(key)["sent"] == ["v1"]
+        assert server.refused == 0
+
+    async def test_what_others_have_written_stays(self, server: ApiServer, operator: Operator) -> None:
+        operator.mirror.change = KEEP
+        key = server.apply("a", "v1")
+        server.objects[key]["metadata"] |= {"finalizers": ["other"], "annotations": {"theirs": "too"}}
+        await asyncio.sleep(10)
+        metadata = server.objects[key]["metadata"]
+        assert metadata["finalizers"] == ["other", FINALIZER]
+        assert metadata["annotations"] == {"theirs": "too", NOTE: "one"}
+
+    async def test_it_is_written_though_there_is_nothing_to_say(self, server: ApiServer, operator: Operator) -> None:
+        operator.mirror.quiet, operator.mirror.change = Rest(), KEEP
+        key = server.apply("a", "v1")
+        await asyncio.sleep(10)
+        assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
+        assert server.writes == []
+
+    async def test_it_is_written_later_when_it_could_not_be(self, server: ApiServer, operator: Operator) -> None:
+        operator.mirror.change = KEEP
+        key = server.apply("a", "v1")
+        await asyncio.sleep(0.5)
+        server.down = True
+        await asyncio.sleep(30)
+        server.down = False
+        await asyncio.sleep(60)
+        assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
+        assert operator.mirror.sent == ["v1"]
+
+    @pytest.mark.parametrize("lags", [False, True], ids=["the watch tells first", "a conflict tells first"])
+    async def test_what_was_decided_for_an_object_as_it_was_is_not_done_to_one_that_has_changed(
+        self, server: ApiServer, operator: Operator, *, lags: bool
+    ) -> None:
+        """Else a finalizer that an edit had asked for would go, and the object with it."""
+        operator.mirror.change = KEEP
+        key = server.apply("a", "v1")
+        await asyncio.sleep(10)
+        operator.mirror.change, server.latency = LET_GO, 1.0
+        server.apply("a", "v2")
+        await asyncio.sleep(operator.mirror.duration + 0.1)  # the pass is over, and what it wants is on its way
+        server.watch_lags = lags
+        operator.mirror.change = KEEP
+        server.objects[key]["metadata"]["deletionTimestamp"] = "now"
+        server.apply("a", "v3")
+        await asyncio.sleep(20)
+        server.watch_lags = False
+        await asyncio.sleep(20)
+        assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
+        assert server.status(key)["observedGeneration"] == 3
+
+    async def test_an_object_whose_last_finalizer_goes_is_gone(self, server: ApiServer, operator: Operator) -> None:
+        operator.mirror.change = KEEP
+        key = server.apply("a", "v1")
+        await asyncio.sleep(10)
+        operator.mirror.quiet, operator.mirror.change = Rest(), LET_GO
+        server.objects[key]["metadata"]["deletionTimestamp"] = "now"
+        server.annotate(key, touched="yes")
+        await asyncio.sleep(10)
+        assert key not in server.objects
+        assert operator.store.get(key) is None
+
+
 class TestFailedWrites:
     async def test_what_could_not_be_written_is_written_later_and_nothing_is_done_again(
         self, server: ApiServer, operator: Operator
@@ -213,6 +289,42 @@ class TestFailedWrites:
         assert operator.mirror.passes == [("a", 1)]
         await asyncio.sleep(220)
         assert operator.mirror.passes == [("a", 1)] * 3, "and then all goes on as usual"
+
+    @pytest.mark.parametrize("lags", [False, True], ids=["the watch tells first", "a conflict tells first"])
+    async def test_a_write_whose_answer_was_lost_is_told_of_once(
+        self, server: ApiServer, operator: Operator, lags: bool
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.watch_lags = lags
+        server.loses_answers = True
+        await asyncio.sleep(1.5)
+        assert server.status(key)["sent"] == ["v1"]
+        server.loses_answers = False
+        await asyncio.sleep(60)
+        assert (operator.shown_after, operator.shown) == ([NEVER_SEEN], [server.status(key)])
+        assert len(server.writes) == 1
+
+    async def test_a_write_whose_answer_was_lost_is_told_of_after_an_edit_too(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        key = server.apply("a", "v1")
+        server.loses_answers = True
+        await asyncio.sleep(1.5)
+        first = server.status(key)
+        server.loses_answers = False
+        server.apply("a", "v2")
+        await asyncio.sleep(60)
+        assert (operator.shown_after, operator.shown) == ([NEVER_SEEN, first], [first, server.status(key)])
+
+    async def test_of_what_was_never_written_nothing_is_told(self, server: ApiServer, operator: Operator) -> None:
+        key = server.apply("a", "v1")
+        server.down = True
+        await asyncio.sleep(60)
+        server.objects[key]["status"] = {"said": "by somebody else"}
+        server.apply("a", "v2")
+        server.down = False
+        await asyncio.sleep(60)
+        assert (operator.shown_after, operator.shown) == ([{"said": "by somebody else"}], [server.status(key)])
 
     async def test_a_new_generation_builds_on_what_could_not_be_written(
         self, server: ApiServer, operator: Operator

@@ -358,6 +358,37 @@ class TestWhatTheLogSays:
         assert len(work.began["a"]) > 10
         assert caplog.text.count("the API server refuses") == 2
 
+    async def test_a_refusal_that_comes_after_another_failure_is_told(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is not the first failure of its key, and still nobody knows of it."""
+        away = TemporaryError("the API server is away")
+        away.told_elsewhere = True
+        async with working(clock) as work:
+            work.passes["a"] = fails(away)
+            work.queue.add("a")
+            await asyncio.sleep(10)
+            work.passes["a"] = fails(TemporaryError("the API server refuses"))
+            await asyncio.sleep(1000)
+            work.loop.forget("a")
+        assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+            "A pass failed; it will be tried again: the API server refuses"
+        ]
+
+    async def test_a_refusal_of_many_keys_takes_a_line_for_each_tenfold(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        keys = [f"key-{number}" for number in range(150)]
+        async with working(clock) as work:
+            for key in keys:
+                work.passes[key] = fails(TemporaryError(f'endpoints "{key}" is forbidden'))
+                work.queue.add(key)
+            await asyncio.sleep(1000)
+            for key in keys:
+                work.loop.forget(key)
+        lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        assert [line.partition(" ")[0] for line in lines] == ["A", "10", "100"]
+
     async def test_what_people_hear_of_elsewhere_is_not_told_for_each_key(
         self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -1,13 +1,16 @@
 """Where credentials come from, and what is said when they cannot be had."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblemError
-from atlas_endpoints.kinds.access import RETRY_UNUSABLE, Access, AccessResolver, NoCredentialsError
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.kinds.access import ANNOTATION, RETRY_UNUSABLE, Access, AccessResolver
+from atlas_endpoints.kinds.errors import NoCredentialsError
 
 CANARY = "mdb_sa_sk_canary-4711"
 GOOD = {"clientId": "mdb_sa_id_0123", "clientSecret": CANARY}
@@ -16,30 +19,54 @@ OPERATORS = ("atlas-system", "atlas-credentials")
 
 
 class Cluster:
-    """Secrets by namespace and name: their values, or what reading them ends in."""
+    """Secrets by namespace and name, and the annotations of Namespaces: or what reading them ends in."""
 
     def __init__(self) -> None:
         self.secrets: dict[tuple[str, str], Mapping[str, str] | Exception] = {}
-        self.read_fresh: dict[tuple[str, str], bool] = {}
-        """What was read, and whether it had to be fresh."""
+        self.namespaces: dict[str, Mapping[str, str] | Exception] = {}
+        self.namespaces_read: dict[str, Age] = {}
+        self.read_at: dict[tuple[str, str], Age] = {}
+        """What was read, and how old the reading was allowed to be."""
 
-    async def read(self, namespace: str, name: str, *, fresh: bool) -> Mapping[str, str]:
-        self.read_fresh[namespace, name] = fresh
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
+        self.read_at[namespace, name] = age
         found = self.secrets.get((namespace, name))
         if found is None:
-            found = SecretProblemError(
-                "SecretNotFound", f"There is no Secret {name} in namespace {namespace}.", retry_in=7.0
+            found = UnreadableError(
+                "SecretNotFound", f"There is no Secret {name} in namespace {namespace}.", what="Secret", retry_in=7.0
             )
         if isinstance(found, Exception):
             raise found
         return found
 
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        self.namespaces_read[namespace] = age
+        found = self.namespaces.get(namespace, {})
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def _in_https(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError("baseUrl must start with https://.")
+    return url
+
 
 class World:
-    def __init__(self, *, default: tuple[str, str] | None = OPERATORS) -> None:
+    def __init__(self, *, default: tuple[str, str] | None = OPERATORS, default_for: Sequence[str] = ()) -> None:
         self.cluster = Cluster()
         self.introduced: list[Credentials] = []
-        self.resolver = AccessResolver(self.cluster, default=default, introduce=self._introduce)
+        self.now = 0.0
+        self.resolver = AccessResolver(
+            self.cluster,
+            self.cluster,
+            default=default,
+            default_for=default_for,
+            introduce=self._introduce,
+            check_base_url=_in_https,
+            monotonic=lambda: self.now,
+        )
 
     def _introduce(self, credentials: Credentials) -> str:
         self.introduced.append(credentials)
@@ -57,50 +84,240 @@ async def refusal(world: World, secret_name: str | None = "mine") -> NoCredentia
     return caught.value
 
 
-class TestSources:
-    async def test_the_secret_that_the_resource_names_wins(self, world: World) -> None:
-        world.cluster.secrets["shop", "mine"] = OTHER
-        world.cluster.secrets[OPERATORS] = GOOD
-        assert await world.resolver.resolve("shop", "mine") == Access("fingerprint of ApiKey", "Secret/mine")
+@dataclass(frozen=True)
+class Case:
+    """Which Secrets there are, who names them, and which is used.
 
-    async def test_without_a_name_the_operators_own_is_used(self, world: World) -> None:
-        world.cluster.secrets[OPERATORS] = GOOD
-        assert await world.resolver.resolve("shop", None) == Access("fingerprint of ServiceAccount", "operator")
+    Attributes:
+        resource: the Secret that the resource in namespace ``shop`` names.
+        namespace: the annotation of its namespace.
+        operator: the operator's own.
+        for_: the namespaces that may use that.
+        secrets: that exist, as namespace and name.
+        source: of the credentials that are used.
+        reason: why there are none.
+        words: of the message, that make it clear.
+        reads: the Secrets that are read.
+    """
 
-    async def test_the_operators_own_never_stands_in_for_one_that_is_named_and_missing(self, world: World) -> None:
-        """It may see more than the resource's owner may."""
+    resource: str | None = None
+    namespace: str | None = None
+    operator: tuple[str, str] | None = OPERATORS
+    for_: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = (("shop", "mine"), ("shop", "ours"), OPERATORS)
+    source: str | None = None
+    reason: str = ""
+    words: tuple[str, ...] = ()
+    reads: list[tuple[str, str]] = field(default_factory=list)
+
+
+THREE_WAYS = ("spec.credentialsSecretRef.name", f"in its annotation {ANNOTATION}", "ask whoever runs the operator")
+LONG = "a" * 253
+CASES: dict[str, Case] = {
+    "the Secret that the resource names wins": Case("mine", "ours", source="resource/mine", reads=[("shop", "mine")]),
+    "then the one that its namespace names": Case(namespace="ours", source="namespace/ours", reads=[("shop", "ours")]),
+    "then the operator's own": Case(source="operator/atlas-credentials", reads=[OPERATORS]),
+    "the longest name that there can be": Case(
+        namespace=LONG, secrets=(("shop", LONG),), source=f"namespace/{LONG}", reads=[("shop", LONG)]
+    ),
+    "white space around the annotation does not count": Case(
+        namespace=" ours\n", source="namespace/ours", reads=[("shop", "ours")]
+    ),
+    "an empty annotation is as if absent": Case(namespace="", source="operator/atlas-credentials", reads=[OPERATORS]),
+    "a blank annotation, too": Case(namespace=" \t", source="operator/atlas-credentials", reads=[OPERATORS]),
+    "a namespace that may use the operator's own": Case(
+        for_=("warehouse", "shop"), source="operator/atlas-credentials", reads=[OPERATORS]
+    ),
+    "a namespace that may not": Case(
+        for_=("warehouse", "shopping"),
+        reason="NamespaceNotAllowed",
+        words=("namespace shop may not use the operator's own", "CREDENTIALS_NAMESPACES", *THREE_WAYS),
+    ),
+    "a namespace that may not, with a Secret of its own": Case(
+        namespace="ours", for_=("warehouse",), source="namespace/ours", reads=[("shop", "ours")]
+    ),
+    "a resource of a namespace that may not, with a Secret of its own": Case(
+        "mine", for_=("warehouse",), source="resource/mine", reads=[("shop", "mine")]
+    ),
+    "no scope names one": Case(
+        operator=None,
+        reason="SecretNotFound",
+        words=(
+            "Neither the resource nor its namespace names a Secret, and the operator has none of its own",
+            *THREE_WAYS,
+        ),
+    ),
+    # What others may use never stands in for what is named and not there: it may see more than the resource's owner may.
+    "the resource's is missing": Case(
+        "other",
+        "ours",
+        reason="SecretNotFound",
+        words=("There is no Secret other in namespace shop.",),
+        source="resource/other",
+        reads=[("shop", "other")],
+    ),
+    "the namespace's is missing": Case(
+        namespace="other",
+        reason="SecretNotFound",
+        words=(
+            "There is no Secret other in namespace shop.",
+            f"The annotation {ANNOTATION} of the namespace names it.",
+        ),
+        source="namespace/other",
+        reads=[("shop", "other")],
+    ),
+    "the operator's is missing": Case(
+        secrets=(("shop", "mine"),),
+        reason="SecretNotFound",
+        words=("The operator's own Secret atlas-credentials does not exist.", THREE_WAYS[0], THREE_WAYS[1]),
+        source="operator/atlas-credentials",
+        reads=[OPERATORS],
+    ),
+    "one of that name in another namespace is none": Case(
+        "mine",
+        secrets=(("warehouse", "mine"), OPERATORS),
+        reason="SecretNotFound",
+        source="resource/mine",
+        reads=[("shop", "mine")],
+    ),
+    **{
+        f"an annotation that is no name: {text[:20]!r}": Case(
+            namespace=text,
+            reason="InvalidSecretName",
+            words=(f"The annotation {ANNOTATION} of namespace shop is no name of a Secret", "Correct or remove it."),
+        )
+        for text in (
+            "warehouse/mine",
+            "../../warehouse/secrets/mine",
+            "..",
+            ".",
+            "%2e%2e",
+            "mine?watch=true",
+            "Mine",
+            "mine\nmine",
+            "mine\0",
+            "ﬁne",
+            "१",
+            "a" * 254,
+            "mine.",
+            "-mine",
+        )
+    },
+    "a resource's name that is none, should the API server have let it pass": Case(
+        "../../warehouse/secrets/mine",
+        reason="InvalidSecretName",
+        words=("spec.credentialsSecretRef.name is no name of a Secret",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_of_three_scopes_the_most_specific_wins(name: str) -> None:
+    case = CASES[name]
+    world = World(default=case.operator, default_for=case.for_)
+    world.cluster.secrets = dict.fromkeys(case.secrets, GOOD)
+    if case.namespace is not None:
+        world.cluster.namespaces["shop"] = {ANNOTATION: case.namespace}
+
+    if case.reason:
+        error = await refusal(world, case.resource)
+        assert (error.reason, error.source) == (case.reason, case.source)
+        assert [words for words in case.words if words not in error.message] == []
+        assert not world.introduced
+    else:
+        access = await world.resolver.resolve("shop", case.resource)
+        assert access == Access("fingerprint of ServiceAccount", str(case.source))
+    assert list(world.cluster.read_at) == case.reads
+    assert list(world.cluster.namespaces_read) == ([] if case.resource else ["shop"])
+
+
+class TestReadings:
+    @pytest.mark.parametrize(
+        ("age", "of_the_namespace"), [(Age.RECENT, Age.RECENT), (Age.FRESH, Age.FRESH), (Age.ANEW, Age.FRESH)]
+    )
+    async def test_how_old_a_reading_of_each_may_be(self, world: World, age: Age, of_the_namespace: Age) -> None:
+        """Credentials that were refused make useless what is known of their Secret, and not what names it."""
+        world.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
+        world.cluster.secrets["shop", "mine"] = GOOD
+        await world.resolver.resolve("shop", None, age=age)
+        assert world.cluster.read_at == {("shop", "mine"): age}
+        assert world.cluster.namespaces_read == {"shop": of_the_namespace}
+
+    async def test_a_namespace_that_may_not_be_read_may_name_a_secret_so_no_other_stands_in(self, world: World) -> None:
         world.cluster.secrets[OPERATORS] = GOOD
-        assert (await refusal(world)).reason == "SecretNotFound"
-        assert list(world.cluster.read_fresh) == [("shop", "mine")]
+        world.cluster.namespaces["shop"] = UnreadableError(
+            "NamespaceForbidden", "It may not.", what="Namespace", retry_in=11.0
+        )
+        error = await refusal(world, None)
+        assert (error.reason, error.message, error.retry_in, error.operation) == (
+            "NamespaceForbidden",
+            "It may not.",
+            11.0,
+            "readNamespace",
+        )
+        assert not world.cluster.read_at
+
+    @pytest.mark.parametrize(
+        ("named", "retry_in"), [("resource", 60.0), ("namespace", RETRY_UNUSABLE), ("operator", RETRY_UNUSABLE)]
+    )
+    async def test_another_secret_that_is_named_meanwhile_need_not_wait_for_the_one_that_is_missing(
+        self, world: World, named: str, retry_in: float
+    ) -> None:
+        missing = UnreadableError("SecretNotFound", "There is none.", what="Secret", retry_in=60.0)
+        world.cluster.secrets = {("shop", "mine"): missing, OPERATORS: missing}
+        if named == "namespace":
+            world.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
+        error = await refusal(world, "mine" if named == "resource" else None)
+        assert (error.reason, error.retry_in) == ("SecretNotFound", retry_in)
+
+
+async def test_the_operators_own_can_be_asked_for_whoever_may_use_it() -> None:
+    world = World(default_for=("warehouse",))
+    world.cluster.secrets[OPERATORS] = GOOD
+    assert await world.resolver.resolve_own() == Access("fingerprint of ServiceAccount", "operator/atlas-credentials")
+    assert not world.cluster.namespaces_read
+
+
+class TestBaseURLs:
+    async def test_the_operators_own_may_name_another_atlas(self, world: World) -> None:
+        world.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "https://cloud.mongodbgov.com"}
+        await world.resolver.resolve("shop", None)
+        assert [each.base_url for each in world.introduced] == ["https://cloud.mongodbgov.com"]
+
+    async def test_one_that_is_wrong_there_is_told(self, world: World) -> None:
+        world.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "canary"}
+        error = await refusal(world, None)
+        assert (error.reason, error.message) == (
+            "InvalidBaseURL",
+            "The operator's own Secret atlas-credentials: baseUrl must start with https://.",
+        )
         assert not world.introduced
 
-    async def test_a_secret_of_that_name_in_another_namespace_is_never_read(self, world: World) -> None:
-        world.cluster.secrets["warehouse", "mine"] = GOOD
-        await refusal(world)
-        assert {namespace for namespace, _ in world.cluster.read_fresh} == {"shop"}
-
-    async def test_without_any_the_resource_is_told_what_to_set(self) -> None:
-        error = await refusal(World(default=None), None)
-        assert error.reason == "SecretNotFound"
-        assert "spec.credentialsSecretRef.name" in error.message
-        assert error.source is None
-
-    @pytest.mark.parametrize("fresh", [True, False])
-    async def test_who_wants_a_fresh_reading_gets_one(self, world: World, *, fresh: bool) -> None:
-        world.cluster.secrets["shop", "mine"] = GOOD
-        await world.resolver.resolve("shop", "mine", fresh=fresh)
-        assert world.cluster.read_fresh == {("shop", "mine"): fresh}
+    @pytest.mark.parametrize(
+        ("annotation", "subject"),
+        [(None, "Secret mine"), ("mine", f"By the annotation {ANNOTATION} of the namespace, Secret mine")],
+        ids=["resource", "namespace"],
+    )
+    async def test_those_of_a_tenant_may_not(self, world: World, annotation: str | None, subject: str) -> None:
+        world.cluster.secrets["shop", "mine"] = {**GOOD, "baseUrl": "https://canary.example"}
+        world.cluster.namespaces["shop"] = {ANNOTATION: annotation} if annotation else {}
+        error = await refusal(world, None if annotation else "mine")
+        assert error.reason == "BaseURLNotAllowed"
+        assert error.message.startswith(f"{subject}: baseUrl names another Atlas")
+        assert not world.introduced, "nothing can be sent with what nobody knows"
 
 
 class TestProblems:
     async def test_what_is_wrong_with_a_secret_is_passed_on_with_its_pace(self, world: World) -> None:
-        problem = SecretProblemError("SecretForbidden", "The operator may not read Secret mine.", retry_in=11.0)
+        problem = UnreadableError(
+            "SecretForbidden", "The operator may not read Secret mine.", what="Secret mine", retry_in=11.0
+        )
         world.cluster.secrets["shop", "mine"] = problem
         error = await refusal(world)
         assert (error.reason, error.message, error.source, error.retry_in) == (
             "SecretForbidden",
             "The operator may not read Secret mine.",
-            "Secret/mine",
+            "resource/mine",
             11.0,
         )
 
@@ -118,16 +335,38 @@ class TestProblems:
     @pytest.mark.parametrize(
         "secret", [None, {"clientId": "x"}, {**GOOD, **OTHER}], ids=["missing", "without a key", "ambiguous"]
     )
-    async def test_users_are_not_told_where_the_operator_keeps_its_own(
-        self, world: World, secret: Mapping[str, str] | None
+    async def test_users_are_told_that_the_operators_own_is_of_no_use_and_whoever_runs_it_also_where_it_is(
+        self, world: World, caplog: pytest.LogCaptureFixture, secret: Mapping[str, str] | None
     ) -> None:
         if secret is not None:
             world.cluster.secrets[OPERATORS] = secret
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                error = await refusal(world, None)
+                assert error.source == "operator/atlas-credentials"
+                assert error.message.startswith("The operator's own Secret atlas-credentials")
+                assert OPERATORS[0] not in error.message
+            (warning,) = (each.getMessage() for each in caplog.records)
+            assert warning.startswith("The operator's own Secret atlas-system/atlas-credentials is of no use: ")
+            world.cluster.secrets[OPERATORS] = GOOD
+            await world.resolver.resolve("shop", None)
+            world.cluster.secrets[OPERATORS] = {}
+            await refusal(world, None)
+        assert len(caplog.records) == 2, "it is news again after it was well"
+
+    async def test_that_of_a_tenant_is_none_of_the_log_s_business(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.WARNING):
+            await refusal(world)
+        assert not caplog.records
+
+    async def test_the_operators_own_that_may_not_be_read_is_told_to_users(self, world: World) -> None:
+        world.cluster.secrets[OPERATORS] = UnreadableError(
+            "SecretForbidden", "It may not.", what="Secret", retry_in=5.0
+        )
         error = await refusal(world, None)
-        assert error.source == "operator"
-        assert "operator's own" in error.message
-        assert OPERATORS[0] not in error.message
-        assert OPERATORS[1] not in error.message
+        assert error.message.startswith("The operator's own Secret atlas-credentials may not be read by it. ")
 
     async def test_an_api_server_that_is_away_is_no_problem_of_the_secret(self, world: World) -> None:
         world.cluster.secrets["shop", "mine"] = ClusterUnavailableError("The API server cannot be reached.")
@@ -144,6 +383,8 @@ SECRETS: dict[str, Mapping[str, str]] = {
     "in the wrong place": {"publicApiKey": CANARY, "privateApiKey": CANARY},
     "misspelt": {"clientid": "mdb_sa_id_0123", "clientSecret": CANARY},
     "not ASCII": {**GOOD, "clientSecret": f"{CANARY}ü"},
+    "of another Atlas": {**GOOD, "baseUrl": f"https://user:{CANARY}@atlas.example"},
+    "with a base URL that is none": {**GOOD, "baseUrl": CANARY},
 }
 
 
@@ -177,7 +418,42 @@ class TestSecrecy:
             await world.resolver.resolve("shop", "mine")
         assert len(caplog.records) == 2
 
+    async def test_what_was_logged_about_secrets_that_nobody_uses_any_more_is_forgotten(self, world: World) -> None:
+        odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
+        world.cluster.secrets = {("shop", "mine"): odd, ("shop", "ours"): odd}
+        await world.resolver.resolve("shop", "mine")
+        for _ in range(50):
+            world.now += 1800.0
+            await world.resolver.resolve("shop", "ours")
+        assert [place.name for place in world.resolver._warned] == ["ours"]
+
     async def test_white_space_is_trimmed(self, world: World) -> None:
         world.cluster.secrets["shop", "mine"] = {**GOOD, "clientSecret": f" {CANARY}\n"}
         await world.resolver.resolve("shop", "mine")
         assert world.introduced[0].secret == CANARY
+
+
+class TestRefusedByAtlas:
+    async def test_whoever_runs_the_operator_is_told_where_its_own_is_once_while_it_stays_so(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        told = "Atlas does not accept the credentials of the operator's own Secret atlas-system/atlas-credentials"
+        world.cluster.secrets[OPERATORS] = GOOD
+        wrong = await world.resolver.resolve("shop", None)
+        for _ in range(3):
+            world.resolver.judged(wrong, accepted=False)
+        assert caplog.messages == [told]
+        assert caplog.records[0].levelname == "WARNING"
+        world.cluster.secrets[OPERATORS] = OTHER
+        world.resolver.judged(await world.resolver.resolve("shop", None), accepted=False)
+        assert caplog.messages == [told] * 2, "others are refused, too"
+        world.resolver.judged(wrong, accepted=True)
+        world.resolver.judged(wrong, accepted=False)
+        assert caplog.messages == [told] * 3, "it had been over"
+
+    async def test_those_of_a_tenant_are_the_tenants_business(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.cluster.secrets["shop", "mine"] = GOOD
+        world.resolver.judged(await world.resolver.resolve("shop", "mine"), accepted=False)
+        assert not caplog.messages

@@ -30,6 +30,17 @@ async def test_after_the_sunset_every_operation_is_gone(atlas: Atlas, method: st
     }
 
 
+@pytest.mark.parametrize(("mode", "names"), [("gone", []), ("flex", ["aws", "azure"])])
+async def test_the_list_of_instances_is_empty_after_the_sunset_and_held_flex_clusters_before(
+    mode: str, names: list[str], atlas: Atlas
+) -> None:
+    await atlas.control("mode", {"mode": mode})
+
+    page = await atlas.show(f"/api/atlas/v2/groups/{PROJECT}/serverless")
+
+    assert [each["name"] for each in page["results"]] == names
+
+
 @pytest.mark.parametrize(("method", "path"), CALLS)
 async def test_a_flex_cluster_has_no_private_endpoints(atlas: Atlas, method: str, path: str) -> None:
     await atlas.control("mode", {"mode": "flex"})

@@ -225,6 +225,47 @@ async def test_the_instance_shows_a_connection_string_for_each_available_endpoin
     assert string["endpoints"] == [{"endpointId": VPCE, "providerName": "AWS", "region": "US_EAST_1"}]
 
 
+INSTANCES = f"/api/atlas/v2/groups/{PROJECT}/serverless"
+
+
+async def test_the_instances_of_a_project_come_as_one_page(atlas: Atlas) -> None:
+    page = await atlas.show(INSTANCES)
+
+    assert [each["name"] for each in page["results"]] == ["aws", "azure"]
+    assert page["results"][0] == await atlas.show(f"{INSTANCES}/aws")
+    assert page["totalCount"] == 2
+    assert [each["rel"] for each in page["links"]] == ["self"]
+
+
+async def test_smaller_pages_are_linked_to_each_other(atlas: Atlas) -> None:
+    first = await atlas.show(f"{INSTANCES}?itemsPerPage=1")
+    links = {each["rel"]: each["href"] for each in first["links"]}
+    second = (await atlas.call("GET", links["next"])).json()
+
+    assert [each["name"] for each in first["results"] + second["results"]] == ["aws", "azure"]
+    assert (first["totalCount"], second["totalCount"]) == (2, 2)
+    assert [each["rel"] for each in second["links"]] == ["previous", "self"]
+
+
+async def test_a_page_after_the_last_is_empty_and_a_count_is_left_out_when_it_is_not_wanted(atlas: Atlas) -> None:
+    page = await atlas.show(f"{INSTANCES}?pageNum=3&includeCount=false")
+
+    assert (page["results"], "totalCount" in page) == ([], False)
+
+
+@pytest.mark.parametrize("query", ["itemsPerPage=501", "itemsPerPage=0", "itemsPerPage=x", "pageNum=0", "pageNum=-1"])
+async def test_a_page_that_cannot_be_is_refused(query: str, atlas: Atlas) -> None:
+    answer = await atlas.call("GET", f"{INSTANCES}?{query}")
+
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, "INVALID_ATTRIBUTE")
+
+
+async def test_instances_are_not_made_here(atlas: Atlas) -> None:
+    answer = await atlas.call("POST", INSTANCES, json={})
+
+    assert answer.status_code == 405
+
+
 async def test_an_absent_instance_is_404(atlas: Atlas) -> None:
     answer = await atlas.call("GET", f"/api/atlas/v2/groups/{PROJECT}/serverless/none")
 

@@ -135,6 +135,6 @@ async def _command(stop: signal.Signals | None = None, **flags: Any) -> AsyncIte
         serving.cancel()
     else:
         os.kill(os.getpid(), stop)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with contextlib.suppress(asyncio.CancelledError):
             await serving

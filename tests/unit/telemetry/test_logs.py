@@ -82,3 +82,52 @@ def test_a_higher_level_holds_for_kopf_too(capsys: pytest.CaptureFixture[str]) -
     logging.getLogger("kopf.objects").warning("chatter")
 
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_words_from_outside_begin_no_line_and_do_nothing_to_a_terminal(
+    log_format: logs.LogFormat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(log_format, "INFO")
+    hostile = "a\nERROR forged\r\x1b[2J\u2028\u202eb\x9b"
+
+    logging.getLogger("atlas_endpoints").info("%s", hostile, extra={"resource": hostile})
+    logging.getLogger("atlas_endpoints").error("A pass failed", exc_info=ValueError(hostile))
+
+    said = capsys.readouterr().err
+    assert [line for line in said.split("\n") if not line.isprintable()] == []
+    assert len([line for line in said.split("\n") if line.startswith(("20", "{"))]) == 2
+
+
+def test_of_requests_no_library_logs_more_than_where_they_go(caplog: pytest.LogCaptureFixture) -> None:
+    """Level DEBUG is for people who look for a mistake, and they show their logs to others."""
+    logs.configure("text", "DEBUG")
+
+    for name in (
+        "httpx",
+        "httpcore",
+        "aiohttp.access",
+        "aiohttp.client",
+        "asyncio",
+        "kubernetes",
+        "kubernetes.aio",
+        "client",
+    ):
+        assert not logging.getLogger(name).isEnabledFor(logging.DEBUG), name
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_defect_that_quotes_a_secret_does_not_get_it_into_the_log(
+    log_format: logs.LogFormat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(log_format, "DEBUG")
+    said = "mdb_sa_sk_canary-4711", "Bearer eyJ.canary.4711", "Basic Y2FuYXJ5LTQ3MTE6Y2FuYXJ5"
+    for each in said:
+        logging.getLogger("kopf").debug("sent %r", each)
+        logging.getLogger("atlas_endpoints").error("A pass failed", exc_info=KeyError(each))
+    shown = capsys.readouterr().err
+    assert shown.count("***") == 2 * len(said)
+    assert "canary" not in shown
+    assert "Y2Fu" not in shown
+    if log_format == "json":
+        assert [json.loads(line)["level"] for line in shown.splitlines()] == ["DEBUG", "ERROR"] * len(said)

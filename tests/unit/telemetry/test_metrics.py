@@ -28,6 +28,14 @@ def test_a_status_write_is_counted_by_its_reason() -> None:
     assert metrics.registry.get_sample_value("atlas_endpoints_status_writes_total", {"reason": "Available"}) == 1
 
 
+def test_an_event_is_counted_by_what_became_of_it() -> None:
+    metrics = Metrics("0")
+
+    metrics.event("dropped")
+
+    assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "dropped"}) == 1
+
+
 def test_a_call_is_counted_with_its_answer_or_with_none() -> None:
     metrics = Metrics("0")
 

@@ -6,9 +6,11 @@ a person has the time to look, and to switch ``WRITES`` off.
 """
 
 import logging
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from typing_extensions import override
@@ -83,29 +85,35 @@ class Brakes:
         self._monotonic = monotonic
         self._known = known
         self._corrected: dict[Key, float] = {}  # when last, the earliest first
-        self._held: set[Key] = set()
+        self._held: dict[Key, int] = {}  # by the number of its turn, in the order in which they came
+        self._turns = 0
 
     @property
     def held(self) -> int:
         """The number of resources whose correction is being held back."""
         return len(self._held)
 
-    def may_correct(self, key: Key) -> bool:
-        """Tell whether drift of a resource may be corrected now, and if so, count that as done."""
+    def wait_to_correct(self, key: Key) -> float:
+        """Tell when drift of a resource may be corrected.
+
+        Returns:
+            0 when that is now, and then it counts as done; else the seconds after which to ask again: by then there is
+            room for this resource and those that came before it. Infinite when no drift is ever corrected.
+        """
         now = self._monotonic()
         self._slide(now)
         allowed = self._limit.of(self._known())
         if key not in self._corrected and len(self._corrected) >= allowed:
             self._hold(key, allowed)
-            return False
+            return self._until_its_turn(key, now, allowed)
         self._corrected.pop(key, None)
         self._corrected[key] = now
-        return True
+        return 0.0
 
     def release(self, key: Key) -> None:
         """Take in that nothing of a resource is held back (any more): it was sent, has healed or is not worked on."""
         if key in self._held:
-            self._held.remove(key)
+            del self._held[key]
             if not self._held:
                 logger.info("The emergency brake is open again: no correction of drift is held back any more")
 
@@ -120,12 +128,24 @@ class Brakes:
                 self._limit,
                 extra={"allowed": allowed},
             )
-        self._held.add(key)
+        if key not in self._held:
+            self._held[key] = self._turns
+            self._turns += 1
+
+    def _until_its_turn(self, key: Key, now: float, allowed: int) -> float:
+        """Give each of those that wait a place of its own in the window, so that they do not all come back for the first."""
+        if allowed == 0:
+            return math.inf
+        served = self._turns - len(self._held)
+        before = max(0, self._held[key] - served)
+        windows, place = divmod(before, allowed)
+        leaves = next(islice(self._corrected.values(), len(self._corrected) - allowed + place, None))
+        return leaves + self._window * (1 + windows) - now
 
     def _slide(self, now: float) -> None:
         """Drop what has left the window."""
         while self._corrected:
             key = next(iter(self._corrected))
-            if self._corrected[key] > now - self._window:
+            if self._corrected[key] + self._window > now:
                 return
             del self._corrected[key]

@@ -5,13 +5,13 @@ failed without having been applied, or had its answer lost. (A look at the endpo
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, update_body
 from atlas_endpoints.engine.outcome import Again
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, Undecided
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import (
     Difference,
     Fields,
@@ -20,82 +20,35 @@ from atlas_endpoints.kinds.serverless_private_endpoint.comparison import (
     shown,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.context import (
-    Context,
-    Defaults,
     applied_of,
-    forced,
-    gather,
+    confirmed_before,
     status_since,
-    still_confirmed,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
     ManagedField,
     Plan,
     PlanBody,
-    Resolved,
     ServerlessPrivateEndpoint,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge, propose
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST, judge, propose, report
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED, Failure, Outcome, Send, Sent, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
+from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import (
+    APPLIED,
+    Action,
+    Failure,
+    Finding,
+    Outcome,
+    Send,
+    Sent,
+    Verdict,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass knows from its beginning.
-
-    Attributes:
-        resource: as it is.
-        previous: the status before.
-        now: wall-clock time, UTC, the same for the whole pass.
-        resolved: what the pass uses, for the status.
-        in_doubt: whether a write may still be applied whose answer was lost.
-        plans_only: whether nothing may be written to Atlas, only shown what would be.
-        defaults: where the resource says nothing.
-        grace: for how long something that another object may heal counts as progress.
-    """
-
-    resource: ServerlessPrivateEndpoint
-    previous: Status
-    now: datetime
-    resolved: Resolved
-    in_doubt: bool
-    plans_only: bool
-    defaults: Defaults
-    grace: timedelta
-
-    @property
-    def generation(self) -> int:
-        """The spec that the pass acts on."""
-        return self.resource.metadata.generation
-
-    @property
-    def desired(self) -> Fields:
-        """The managed fields as they are wanted."""
-        return self.resource.spec.desired
-
-    @property
-    def forced(self) -> bool:
-        """Whether a person asked for a fresh attempt that has not been made yet."""
-        return forced(self.resource, self.previous)
-
-    @property
-    def interval(self) -> timedelta:
-        """How often the endpoint is looked at when all is well."""
-        return self.resource.spec.sync_interval or self.defaults.sync_interval
-
-    def context(self, observed: Endpoint) -> Context:
-        """Give what planning needs to know beside the desire and the observation."""
-        return gather(
-            self.resource,
-            self.previous,
-            observed,
-            now=self.now,
-            in_doubt=self.in_doubt,
-            defaults=self.defaults,
-        )
+CONTENDED_LOOK = 15.0
+"""Seconds after which a resource looks whether its endpoint is still another one's; no call to Atlas."""
 
 
 def confirmed_so_far(resource: ServerlessPrivateEndpoint, previous: Status) -> Applied | None:
@@ -105,7 +58,7 @@ def confirmed_so_far(resource: ServerlessPrivateEndpoint, previous: Status) -> A
     the spec returns to the old one later, that has to count as an edit, and not as drift.
     """
     generation = resource.metadata.generation
-    kept = still_confirmed(previous.applied, resource.spec.desired, generation)
+    kept = confirmed_before(previous, resource.spec.desired, generation)
     if kept is None or kept == previous.applied:
         return previous.applied
     nothing_missed = generation <= previous.observed_generation + 1
@@ -114,7 +67,17 @@ def confirmed_so_far(resource: ServerlessPrivateEndpoint, previous: Status) -> A
 
 def came_through(pass_: Pass, verdict: Verdict, endpoint: Endpoint) -> Outcome:
     """The endpoint was seen and nothing is to be sent."""
-    return _seen(pass_, verdict, endpoint, applied=confirmed_so_far(pass_.resource, pass_.previous))
+    return seen(pass_, verdict, endpoint, applied=confirmed_so_far(pass_.resource, pass_.previous))
+
+
+def without_writing(pass_: Pass, action: Action, observed: Endpoint) -> Outcome:
+    """The pass writes nothing to Atlas, whatever its plan was."""
+    if pass_.policy == "Observe":
+        verdict = report(pass_.desired, observed, pass_.context(observed))
+        return replace(came_through(pass_, verdict, observed), observing=True)
+    if isinstance(action, Send):
+        return planned(pass_, action, observed)
+    return came_through(pass_, action, observed)
 
 
 def planned(pass_: Pass, send: Send, endpoint: Endpoint) -> Outcome:
@@ -122,7 +85,7 @@ def planned(pass_: Pass, send: Send, endpoint: Endpoint) -> Outcome:
 
     A person's request for a fresh attempt stays open, since the attempt is still to be made.
     """
-    verdict = propose(send, pass_.desired, endpoint, pass_.context(endpoint))
+    verdict = propose(send, pass_.desired, endpoint, pass_.context(endpoint), why=why_nothing_is_sent(pass_))
     body = update_body(pass_.resource.spec.provider_name, {field.value: value for field, value in send.fields.items()})
     plan = Plan(method="PATCH", body=PlanBody.model_validate(body), reason=send.cause)
     return replace(came_through(pass_, verdict, endpoint), plan=plan, handled=None)
@@ -144,7 +107,36 @@ def confirmed(pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> Ou
     )
     verdict = judge(pass_.desired, answer, after)
     sent = Sent(tuple(send.fields), send.cause, APPLIED, confirmed=True)
-    return _seen(pass_, verdict, answer, applied=applied_of(pass_.generation, values), sent=sent)
+    return seen(pass_, verdict, answer, applied=applied_of(pass_.generation, values), sent=sent)
+
+
+def contended(pass_: Pass, claim: Owner | Undecided, endpoint: Endpoint) -> Outcome:
+    """Another resource owns the endpoint, or may turn out to: that it is as this one wants it confirms nothing for this one."""
+    differences = compare(pass_.desired, endpoint)
+    if not isinstance(claim, Owner):
+        message = (
+            "Another resource names the same endpoint, and it is not known yet which of them owns it, so nothing is sent for"
+            " this one meanwhile."
+        )
+        verdict, failure = Verdict(Reason.PENDING, message, Again(POLL_FIRST), differences), None
+        finding = Finding("True", Reason.PENDING, message)
+    else:
+        owner = claim.named_for(pass_.resource.metadata.namespace)
+        message = (
+            f"The endpoint belongs to {owner}, so nothing is sent for this one. Remove one of the two, or name another endpoint"
+            " here; when the other goes, does not manage the endpoint any more, or lastingly cannot, this one takes over by"
+            " itself."
+        )
+        verdict = Verdict(Reason.CONFLICT, message, Again(CONTENDED_LOOK), differences)
+        finding = Finding("True", Reason.CONFLICT, message)
+        since = failing_since(pass_.previous, reason=Reason.CONFLICT, generation=pass_.generation, now=pass_.now)
+        failure = Failure(since=since, operation="claim", retryable=False, detail=message)
+    return replace(
+        came_through(pass_, verdict, endpoint),
+        applied=confirmed_so_far(pass_.resource, pass_.previous),
+        failure=failure,
+        contended=finding,
+    )
 
 
 def refused(pass_: Pass, send: Send, before: Endpoint, error: UpdateRejectedError) -> Outcome:
@@ -152,29 +144,45 @@ def refused(pass_: Pass, send: Send, before: Endpoint, error: UpdateRejectedErro
     names = tuple(send.fields)
     objected = failures.refused_fields(error, names)
     sent = Sent(names, send.cause, f"Rejected: {error.error_code or error.http_status}", confirmed=False)
-    outcome = _failed(pass_, error, before=before, sent=sent, objected=objected)
+    outcome = failed(pass_, error, before=before, sent=sent, objected=objected)
     return outcome if set(objected) == set(names) else replace(outcome, next=Again(0.0))
 
 
 def not_applied(pass_: Pass, before: Endpoint, error: AtlasError) -> Outcome:
     """The PATCH failed and has surely changed nothing."""
-    return _failed(pass_, error, before=before)
+    return failed(pass_, error, before=before)
 
 
 def lost(pass_: Pass, send: Send, error: AtlasError) -> Outcome:
     """The PATCH may have been applied, or may still be: nothing counts as confirmed any more."""
     sent = Sent(tuple(send.fields), send.cause, f"Unknown: {error.reason}", confirmed=False)
-    return replace(_failed(pass_, error, sent=sent), applied=None)
+    return replace(failed(pass_, error, sent=sent), applied=None)
 
 
 def unseen(pass_: Pass, error: AtlasError) -> Outcome:
     """Looking at the endpoint failed."""
-    return _failed(pass_, error)
+    return failed(pass_, error)
 
 
-def _seen(
+def why_nothing_is_sent(pass_: Pass) -> str:
+    """Say why what is planned is not done, and until when."""
+    if pass_.resource.spec.management_policy == "Plan":
+        return "spec.managementPolicy is Plan, so nothing is sent to Atlas until it is Manage"
+    return "WRITES is off, so nothing is sent to Atlas until whoever runs the operator sets WRITES=on"
+
+
+def seen(
     pass_: Pass, verdict: Verdict, endpoint: Endpoint, *, applied: Applied | None, sent: Sent | None = None
 ) -> Outcome:
+    """Say what is true of an endpoint that was seen.
+
+    Args:
+        pass_: which has seen it.
+        verdict: about it.
+        endpoint: as it was seen.
+        applied: what Atlas has confirmed, unless all is as desired.
+        sent: the write that it answers to.
+    """
     if not compare(pass_.desired, endpoint):
         applied = applied_of(pass_.generation, pass_.desired)
     return Outcome(
@@ -192,7 +200,7 @@ def _seen(
     )
 
 
-def _failed(
+def failed(
     pass_: Pass,
     error: AtlasError,
     *,

@@ -15,6 +15,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import as_shown
 from atlas_endpoints.kinds.serverless_private_endpoint.status import find
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED
 
@@ -108,7 +109,7 @@ def gather(
         in_doubt: whether a write may still be applied whose answer was lost.
         defaults: where the resource says nothing.
     """
-    applied = still_confirmed(previous.applied, resource.spec.desired, resource.metadata.generation)
+    applied = confirmed_before(previous, resource.spec.desired, resource.metadata.generation)
     return Context(
         now=now,
         generation=resource.metadata.generation,
@@ -142,9 +143,41 @@ def forced(resource: ServerlessPrivateEndpoint, previous: Status) -> bool:
 def status_since(previous: Status, observed: Endpoint, now: datetime) -> datetime:
     """Tell since when an endpoint has been seen in the status that it has."""
     before = previous.endpoint
-    if before is not None and (before.id, before.status) == (observed.id, observed.status) and before.status_since:
+    now_shown = (as_shown(observed.id), as_shown(observed.status))
+    if before is not None and (before.id, before.status) == now_shown and before.status_since:
         return before.status_since
     return now
+
+
+def confirmed_before(previous: Status, desired: Fields, generation: int) -> Applied | None:
+    """Give what a status tells as confirmed and what still counts as such for what is desired now.
+
+    A value that comes from another object may change while the generation stays. The older one was confirmed and is not what
+    is wanted any more, so that the new one is an edit; ``Status.resolved`` tells which one was wanted before. (With a value that was
+    wanted before, a confirmation of something else means that Atlas has stored something else.)
+
+    Args:
+        previous: the status before the pass.
+        desired: the managed fields, references resolved.
+        generation: that a status is about to be written for.
+    """
+    applied, resolved = previous.applied, previous.resolved
+    if applied is not None and resolved is not None:
+        wanted_before = {
+            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: resolved.cloud_provider_endpoint_id,
+            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: resolved.private_endpoint_ip_address,
+        }
+        replaced = {
+            field
+            for field, before in wanted_before.items()
+            if field in desired
+            and not same(field, applied.values.get(field), desired[field])
+            and not same(field, before, desired[field])
+        }
+        if replaced & applied.values.keys():
+            kept = {field: value for field, value in applied.values.items() if field not in replaced}
+            applied = applied_of(applied.generation, kept)
+    return still_confirmed(applied, desired, generation)
 
 
 def still_confirmed(applied: Applied | None, desired: Fields, generation: int) -> Applied | None:

@@ -6,10 +6,11 @@ Which answer of Atlas is which error, and the words for people, stand in ``atlas
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import PUT_VALID_ONES, AtlasError, NotLeaderError, UpdateRejectedError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
-from atlas_endpoints.kinds.access import NoCredentialsError
+from atlas_endpoints.kinds.access import remedy_for_refused
+from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import CONNECTION, Difference
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
@@ -23,7 +24,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_sin
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Sent, Verdict
 
 SECRET_LOOK = 30.0
-"""Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
+"""Seconds after which a resource that waits for better credentials reads its Secret afresh; no call to Atlas."""
 
 CURED_BY_CREDENTIALS = frozenset(
     {Reason.CREDENTIALS_INVALID, Reason.MISSING_ROLE, Reason.IP_NOT_ALLOWED, Reason.PROJECT_NOT_FOUND}
@@ -83,7 +84,7 @@ def of_no_credentials(
         credentials=Finding("False", error.reason, error.message),
         resolved=Resolved.model_validate({**dict(previous.resolved or Resolved()), "credentials_source": error.source}),
         failure=Failure(
-            since=since, operation="readSecret", retryable=False, error_code=error.reason, detail=error.message
+            since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message
         ),
     )
 
@@ -146,9 +147,15 @@ def of_atlas(
         error_code=error.error_code,
         detail=error.detail,
         fields=refused,
+        held=held,
     )
     message = error.message
-    if failure.retryable or held:
+    source = resolved.credentials_source
+    if source is not None:
+        message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
+    another_cause = _is_another_cause(_credentials(error, reason, message), previous)
+    same_source = previous.resolved is None or previous.resolved.credentials_source == source
+    if (failure.retryable or held) and same_source and not another_cause:
         message, failure = _first_words(reason, message, failure, generation, previous)
     following = _within_grace(_next(error, reason), reason, since, now=now, grace=grace)
     return Outcome(
@@ -196,7 +203,13 @@ def _first_words(
     ready, last = find(previous, "Ready"), previous.last_error
     if ready is None or last is None or not says(previous, reason=reason, generation=generation):
         return message, failure
-    return ready.message, replace(Failure.of(last), retryable=failure.retryable)
+    return ready.message, replace(Failure.of(last), retryable=failure.retryable, held=failure.held)
+
+
+def _is_another_cause(credentials: Finding | None, previous: Status) -> bool:
+    """Tell whether credentials are found to be wrong in another way than before, which one reason of ``Ready`` stands for."""
+    known = find(previous, "CredentialsValid")
+    return credentials is not None and known is not None and known.reason != credentials.reason
 
 
 def _next(error: AtlasError, reason: Reason) -> Next:

@@ -3,27 +3,41 @@
 Pure: no input or output, no clock, no environment.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict
 
+from atlas_endpoints.engine.store import Key
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_metadata import (
+    DELETION_ANNOTATIONS,
+    ENDPOINT_ANNOTATION,
+    FINALIZER,
+    FORCE_FINALIZE,
+    POLICY_ANNOTATIONS,
+    REQUEST_ANNOTATIONS,
+    EndpointRecord,
+    ObjectMeta,
+    asks_for_something,
+    deletion_policy_in,
+    skips,
+    watched_annotations,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import (
+    CloudProviderEndpointRef,
+    DeletionPolicy,
     DriftPolicy,
     InvalidSpecError,
     ManagedField,
+    ManagementPolicy,
     Provider,
     SecretRef,
     Spec,
-    problems,
+    is_cloud_id,
+    is_ip_address,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import (
     HISTORY_LIMIT,
-    REQUEST_LIMIT,
     Applied,
     Cause,
     DriftItem,
@@ -32,87 +46,55 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import (
     LastError,
     Plan,
     PlanBody,
+    Reservation,
     Resolved,
     Status,
 )
 
 __all__ = [
+    "DELETION_ANNOTATIONS",
+    "ENDPOINT_ANNOTATION",
+    "FINALIZER",
+    "FORCE_FINALIZE",
     "HISTORY_LIMIT",
+    "MARK",
+    "POLICY_ANNOTATIONS",
+    "REQUEST_ANNOTATIONS",
     "Applied",
     "Cause",
+    "CloudProviderEndpointRef",
     "CredentialsPlace",
+    "DeletionPolicy",
     "DriftItem",
     "DriftPolicy",
+    "EndpointRecord",
     "EndpointStatus",
     "HistoryEntry",
     "InvalidSpecError",
     "LastError",
     "ManagedField",
+    "ManagementPolicy",
     "ObjectMeta",
     "Plan",
     "PlanBody",
     "Provider",
+    "Reservation",
     "Resolved",
     "SecretRef",
     "ServerlessPrivateEndpoint",
     "Spec",
     "Status",
+    "asks_for_something",
+    "deletion_policy_in",
+    "endpoint_of",
+    "is_cloud_id",
+    "is_ip_address",
+    "skips",
     "watched_annotations",
 ]
 
-POLICY_ANNOTATIONS = ("atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-reconciliation-policy")
-"""``skip`` in any of them suspends the resource; the second is the name that MongoDB's own operator uses."""
-REQUEST_ANNOTATIONS = ("atlas-endpoints.dev/force-sync", "reconcile.fluxcd.io/requestedAt")
-"""A new value in any of them asks for a pass at once."""
-
-
-class ObjectMeta(BaseModel):
-    """What the operator reads of ``metadata``, with the wishes that annotations can state."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
-
-    namespace: str
-    name: str = Field(max_length=63)
-    uid: str
-    generation: int
-    resource_version: str
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
-    annotations: Mapping[str, str] = Field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read the metadata of an object, whether or not its spec is valid.
-
-        Args:
-            body: the whole object with its wire names, as JSON gives it.
-
-        Raises:
-            InvalidSpecError: a field is missing or of the wrong type, which no API server lets happen.
-        """
-        try:
-            return cls.model_validate(body.get("metadata"))
-        except ValidationError as error:
-            raise InvalidSpecError(problems("metadata", error)) from None
-
-    @property
-    def skips(self) -> tuple[str, ...]:
-        """The annotations that ask to leave Atlas alone; letter case and stray blanks are forgiven, since a miss would write."""
-        return tuple(name for name in POLICY_ANNOTATIONS if self.annotations.get(name, "").strip().lower() == "skip")
-
-    @property
-    def reconcile_request(self) -> str | None:
-        """The token of the request for a pass at once, or None; another token than the last one is a new request.
-
-        It is the annotation's value as it stands, so that tools find it again in ``status.lastHandledReconcileAt``; of
-        two annotations a JSON list of both values, so that a new value of either makes a new token (and so does the
-        removal of one); a digest when that is too long for the status.
-        """
-        values = [value for name in REQUEST_ANNOTATIONS if (value := self.annotations.get(name))]
-        if not values:
-            return None
-        token = values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False)
-        return token if len(token) <= REQUEST_LIMIT else "sha256:" + hashlib.sha256(token.encode()).hexdigest()
+MARK = "atlas-endpoints.dev/"
+"""How the comment of an endpoint begins that the operator has reserved; a resource's uid follows."""
 
 
 class ServerlessPrivateEndpoint(BaseModel):
@@ -123,6 +105,11 @@ class ServerlessPrivateEndpoint(BaseModel):
     metadata: ObjectMeta
     spec: Spec
     status: Status
+
+    @property
+    def key(self) -> Key:
+        """Its name in the store."""
+        return Key(self.metadata.namespace, self.metadata.name)
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -135,15 +122,49 @@ class ServerlessPrivateEndpoint(BaseModel):
             InvalidSpecError: the spec breaks a rule, or has a field that this version of the operator does not know.
         """
         metadata = ObjectMeta.parse(body)
+        metadata.deletion_policy  # noqa: B018  # of which nobody understands it is told before anything is done
         if body.get("spec") is None:
             raise InvalidSpecError(["spec: Required value: add it"])
         return cls(metadata=metadata, spec=Spec.parse(body["spec"]), status=Status.parse(body.get("status")))
 
     @property
+    def endpoint_id(self) -> str | None:
+        """The endpoint that the resource stands for: the one that the spec names, or else its reservation; None: none yet.
+
+        What the annotation says counts only once it was taken over into the status: what a person writes there moves no resource
+        to another endpoint.
+        """
+        if self.spec.endpoint_id is not None:
+            return self.spec.endpoint_id
+        return self.status.reservation.endpoint_id if self.status.reservation is not None else None
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether its endpoint is its own to delete: named by the spec, or reserved for this very resource."""
+        reservation = self.status.reservation
+        return self.spec.endpoint_id is not None or reservation is None or not reservation.adopted
+
+    @property
+    def mark(self) -> str:
+        """The comment of an endpoint that was reserved for this resource, until the resource has taken note of it."""
+        return f"{MARK}{self.metadata.uid}"
+
+    @property
     def secret_name(self) -> str | None:
-        """The Secret with the credentials; None: the operator's own."""
+        """The Secret with the credentials; None: the namespace's default, else the operator's own."""
         reference = self.spec.credentials_secret_ref
         return reference.name if reference else None
+
+    @property
+    def refers(self) -> bool:
+        """Whether a part of the spec is in other objects, which may change while this one does not."""
+        spec = self.spec
+        return spec.cloud_provider_endpoint_ref is not None or spec.private_endpoint_ip_address_from is not None
+
+    @property
+    def needs_the_cluster(self) -> bool:
+        """Whether there is more to look at than the endpoint: what the spec refers to, or what was written for others."""
+        return self.refers or self.spec.output_config_map_ref is not None
 
     @property
     def suspended_by(self) -> tuple[str, ...]:
@@ -157,7 +178,7 @@ class CredentialsPlace(NamedTuple):
 
     Attributes:
         namespace: of the resource, and of the Secret.
-        secret_name: None: the operator's own credentials.
+        secret_name: None: the namespace's default, else the operator's own.
     """
 
     namespace: str
@@ -176,11 +197,19 @@ class CredentialsPlace(NamedTuple):
         return cls(body["metadata"]["namespace"], name if isinstance(name, str) else None)
 
 
-def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:
-    """Return the annotations whose change makes a pass due; all others are none of the operator's business.
+def endpoint_of(body: Mapping[str, Any]) -> str | None:
+    """Give ``ServerlessPrivateEndpoint.endpoint_id`` of an object, also when its spec is not valid; much faster.
 
     Args:
         body: the whole object with its wire names, as JSON gives it.
     """
-    annotations = body.get("metadata", {}).get("annotations") or {}
-    return {name: annotations[name] for name in (*POLICY_ANNOTATIONS, *REQUEST_ANNOTATIONS) if name in annotations}
+    named = _part(body, "spec").get("endpointId")
+    if isinstance(named, str):
+        return named
+    reserved = _part(_part(body, "status"), "reservation").get("endpointId")
+    return reserved if isinstance(reserved, str) else None
+
+
+def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = body.get(name)
+    return part if isinstance(part, Mapping) else {}

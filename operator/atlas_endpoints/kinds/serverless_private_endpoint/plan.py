@@ -4,6 +4,7 @@ An endpoint's life in Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING (after 
 FAILED and DELETING from anywhere. Source: the Atlas Admin API, "Serverless Private Endpoints".
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ DELETING = (
     "Atlas is deleting the endpoint, which nobody can stop, and nothing is sent any more. Delete this resource, and where the"
     " endpoint is needed, reserve another one and create a resource for it."
 )
+
+OBSERVES = "spec.managementPolicy is Observe, so nothing is sent"
 
 FORCE = "set the annotation atlas-endpoints.dev/force-sync"
 
@@ -79,28 +82,70 @@ def judge(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
             return _waiting(Reason.PENDING, message, found, context)
 
 
-def hold(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
-    """Say what is true of a resource whose drift would be corrected but for the emergency brake."""
+def hold(desired: Fields, observed: Endpoint, context: Context, wait: float) -> Verdict:
+    """Say what is true of a resource whose drift would be corrected but for the emergency brake.
+
+    Args:
+        desired: the managed fields.
+        observed: what Atlas shows.
+        context: everything else that matters.
+        wait: seconds until it is its turn; infinite when drift is not corrected at all, which only a person can change.
+    """
     differences = Comparison.of(desired, observed, context).differences
+    following = _unsent(observed, context)
+    if math.isinf(wait):
+        return Verdict(
+            Reason.DRIFTED,
+            "Atlas no longer shows what it had confirmed, and with MAX_CORRECTIONS=0 the operator corrects no drift. Whoever"
+            f" runs it can allow that; {FORCE} to correct this one now. Drifted: {_told(differences)}.",
+            following,
+            differences,
+        )
     return Verdict(
-        Reason.DRIFTED,
+        Reason.CORRECTION_HELD,
         "Atlas no longer shows what it had confirmed, and that of more resources than MAX_CORRECTIONS lets be corrected at a"
         " time: this one waits for its turn. Find out who changes the endpoints; set WRITES=off to stop all corrections, or"
         f" {FORCE} to make this one now. Drifted: {_told(differences)}.",
-        _unsent(observed, context),
+        Again(min(wait, following.delay) if isinstance(following, Again) else wait),
         differences,
     )
 
 
-def propose(send: Send, desired: Fields, observed: Endpoint, context: Context) -> Verdict:
-    """Say what is true of a resource for which something would be sent, if anything were."""
+def propose(send: Send, desired: Fields, observed: Endpoint, context: Context, *, why: str) -> Verdict:
+    """Say what is true of a resource for which something would be sent, if anything were.
+
+    Args:
+        send: what would be.
+        desired: the managed fields.
+        observed: what Atlas shows.
+        context: everything else that matters.
+        why: nothing is sent, and until when.
+    """
     return Verdict(
         Reason.PLANNED,
-        "WRITES is off, so nothing is sent to Atlas until whoever runs the operator sets WRITES=on. Then this is sent,"
-        f" {_because(send.cause)}, as status.plan shows it: {_changes(send.fields)}.",
+        f"{why}. Then this is sent, {_because(send.cause)}, as status.plan shows it: {_changes(send.fields)}.",
         _unsent(observed, context),
         Comparison.of(desired, observed, context).differences,
     )
+
+
+def report(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
+    """Say what is true of a resource that only observes: no difference is on its way, since nobody sends it."""
+    found = Comparison.of(desired, observed, replace(context, forced=False))
+    match observed.status:
+        case "FAILED":
+            message = f"Atlas reports that the endpoint failed; {OBSERVES}. Atlas: {_words(observed)}"
+            return Verdict(Reason.ENDPOINT_FAILED, message, Rest(), found.differences)
+        case "RESERVED" | "INITIATING" | "AVAILABLE" if found.differences:
+            return Verdict(
+                Reason.DRIFTED,
+                f"Atlas does not show what the spec says, and {OBSERVES}: {_told(found.differences)}. Correct the spec, or set"
+                " managementPolicy to Manage to have Atlas changed.",
+                _unsent(observed, context),
+                found.differences,
+            )
+        case _:
+            return judge(desired, observed, replace(context, forced=False))
 
 
 def _send(chosen: Sequence[Difference], desired: Fields, observed: Endpoint, context: Context) -> Send:
@@ -138,7 +183,7 @@ def _reserved(observed: Endpoint, found: Comparison, context: Context) -> Verdic
     service, following = observed.endpoint_service_name, _rest(found)
     if not service:
         message = "The endpoint is reserved; Atlas has not named the service to connect to yet."
-        following = Again(_pace(context.now - context.status_since))
+        following = Again(pace(context.now - context.status_since))
     elif observed.provider_name == "AZURE" or observed.private_link_service_resource_id:
         target = observed.private_link_service_resource_id or "the private link service of the endpoint"
         message = (
@@ -199,8 +244,12 @@ def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> Verdict
     return Verdict(Reason.PENDING, message, Again(POLL_FIRST), found.differences)
 
 
+def _words(observed: Endpoint) -> str:
+    return one_line(observed.error_message or "", limit=500) or "no message"
+
+
 def _failure(observed: Endpoint) -> str:
-    words = one_line(observed.error_message or "", limit=500) or "no message"
+    words = _words(observed)
     if not observed.endpoint_service_name:
         return (
             "Atlas could not reserve the endpoint, so nothing can be connected to it. Reserve another one in Atlas, and name"
@@ -226,14 +275,14 @@ def _waiting(
             Rest(),
             found.differences,
         )
-    return Verdict(reason, message, Again(min(_pace(elapsed), left.total_seconds())), found.differences)
+    return Verdict(reason, message, Again(min(pace(elapsed), left.total_seconds())), found.differences)
 
 
 def _strange(status: str | None) -> str:
     return f"the status {one_line(status, limit=100)!r}, which this operator does not know" if status else "no status"
 
 
-def _pace(elapsed: timedelta) -> float:
+def pace(elapsed: timedelta) -> float:
     """Tell in how many seconds to look again at something that began to change some time ago."""
     return min(max(elapsed.total_seconds() / 4, POLL_FIRST), POLL_LAST)
 
@@ -259,7 +308,7 @@ def _pending(found: Comparison, context: Context) -> str:
 def _unsent(observed: Endpoint, context: Context) -> Next:
     """Say when to look again though nothing is sent: Atlas may be at work all the same."""
     if observed.status == "INITIATING":
-        return Again(_pace(context.now - context.status_since))
+        return Again(pace(context.now - context.status_since))
     return Rest()
 
 
@@ -273,6 +322,8 @@ def _because(cause: Cause) -> str:
             return "since Atlas no longer shows what it had confirmed"
         case Cause.FORCED:
             return "since an annotation asks for it"
+        case Cause.RESERVATION:
+            return "since the resource has no endpoint"
 
 
 def _changes(fields: Fields) -> str:

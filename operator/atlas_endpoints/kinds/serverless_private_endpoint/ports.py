@@ -1,21 +1,51 @@
 """What a pass asks of the world: few and small ports, behind which tests and explorations can put worlds of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.engine.store import Body, Key, Trigger
 from atlas_endpoints.kinds.access import Access
+from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint, Status
+from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
 
 class AccessPort(Protocol):
     """Finds credentials; see ``kinds.access.AccessResolver``."""
 
-    async def resolve(self, namespace: str, secret_name: str | None, *, fresh: bool = False) -> Access:
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
         """Find the credentials of a resource."""
+        ...
+
+    def judged(self, access: Access, *, accepted: bool) -> None:
+        """Take in whether Atlas accepts credentials."""
+        ...
+
+
+class ReferencesPort(Protocol):
+    """Finds what resources refer to; see ``references.ReferenceResolver``."""
+
+    async def resolve(self, resource: ServerlessPrivateEndpoint, *, age: Age) -> Resolution:
+        """Put plain values in the place of references."""
+        ...
+
+
+class OutputsPort(Protocol):
+    """Writes what resources hand over; see ``outputs.Outputs``."""
+
+    async def publish(
+        self, resource: ServerlessPrivateEndpoint, outcome: Outcome, previous: Status, *, max_age: float
+    ) -> Outcome:
+        """Have it written, and say what came of it."""
+        ...
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a resource."""
         ...
 
 
@@ -40,6 +70,18 @@ class AtlasPort(Protocol):
         """Change an endpoint."""
         ...
 
+    async def marked(self, instance: Instance, mark: str, *, max_age: float) -> tuple[Endpoint, ...]:
+        """Give the endpoints with this comment, the smallest id first."""
+        ...
+
+    async def create(self, instance: Instance, mark: str) -> Endpoint:
+        """Reserve an endpoint."""
+        ...
+
+    async def delete(self, instance: Instance, endpoint_id: str) -> None:
+        """Have an endpoint deleted."""
+        ...
+
     def doubted_for(self, instance: Instance, endpoint_id: str) -> float | None:
         """Tell for how many more seconds a write is in doubt."""
         ...
@@ -56,12 +98,32 @@ class AtlasPort(Protocol):
 class BrakesPort(Protocol):
     """Holds corrections of drift back when there are suspiciously many of them; see ``brakes.Brakes``."""
 
-    def may_correct(self, key: Key) -> bool:
-        """Tell whether drift of a resource may be corrected now; what a person has asked for is never asked about."""
+    def wait_to_correct(self, key: Key) -> float:
+        """Tell after how many seconds drift of a resource may be corrected; what a person asked for is never asked about."""
         ...
 
     def release(self, key: Key) -> None:
         """Take in that nothing of a resource is held back (any more)."""
+        ...
+
+
+class ResourcesPort(Protocol):
+    """The resources as they are known now; see ``engine.store.Store``."""
+
+    def holds(self, key: Key, uid: str) -> bool:
+        """Tell whether exactly this resource is there, not only one of its name."""
+        ...
+
+    def is_still(self, key: Key, trigger: Trigger) -> bool:
+        """Tell whether a resource is still what a pass over it was begun for."""
+        ...
+
+    def get(self, key: Key) -> Body | None:
+        """Give a resource as the API server has it."""
+        ...
+
+    def found_by(self, value: str) -> Sequence[Body]:
+        """Give the resources that stand for the endpoint of an id."""
         ...
 
 

@@ -24,7 +24,9 @@ class Reason(StrEnum):
     CREDENTIALS_INVALID = "CredentialsInvalid"
     MISSING_ROLE = "MissingRole"
     IP_NOT_ALLOWED = "IPNotAllowed"
+    REFERENCE_NOT_READY = "ReferenceNotReady"
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
+    CONFLICT = "Conflict"
     PROJECT_NOT_FOUND = "ProjectNotFound"
     INSTANCE_NOT_FOUND = "InstanceNotFound"
     ENDPOINT_FAILED = "EndpointFailed"
@@ -34,6 +36,8 @@ class Reason(StrEnum):
     NOT_SERVERLESS = "NotServerless"
     ACCOUNT_SUSPENDED = "AccountSuspended"
     PROVISIONING_TIMEOUT = "ProvisioningTimeout"
+    DELETION_BLOCKED = "DeletionBlocked"
+    CORRECTION_HELD = "CorrectionHeld"
     DRIFTED = "Drifted"
     PLANNED = "Planned"
     SUSPENDED = "Suspended"
@@ -53,10 +57,17 @@ class Progress(Enum):
 
 
 class Meaning(NamedTuple):
-    """What a reason says in the conditions ``Ready``, ``Reconciling`` and ``Stalled``."""
+    """What a reason says in the conditions ``Ready``, ``Reconciling`` and ``Stalled``.
+
+    Attributes:
+        ready: the status of ``Ready``.
+        progress: which of the two others goes with it.
+        retried: whether it is Reconciling since something failed and is tried again, and not since it is on its way.
+    """
 
     ready: ConditionStatus
     progress: Progress
+    retried: bool = False
 
 
 MEANING: dict[Reason, Meaning] = {
@@ -66,13 +77,15 @@ MEANING: dict[Reason, Meaning] = {
     Reason.INITIATING: Meaning("False", Progress.RECONCILING),
     Reason.WAITING_FOR_CLOUD_ENDPOINT: Meaning("False", Progress.RECONCILING),
     Reason.DELETING: Meaning("False", Progress.RECONCILING),
-    Reason.RATE_LIMITED: Meaning("False", Progress.RECONCILING),
-    Reason.ATLAS_UNAVAILABLE: Meaning("False", Progress.RECONCILING),
-    Reason.INTERNAL_ERROR: Meaning("False", Progress.RECONCILING),
+    Reason.RATE_LIMITED: Meaning("False", Progress.RECONCILING, retried=True),
+    Reason.ATLAS_UNAVAILABLE: Meaning("False", Progress.RECONCILING, retried=True),
+    Reason.INTERNAL_ERROR: Meaning("False", Progress.RECONCILING, retried=True),
     Reason.CREDENTIALS_INVALID: Meaning("False", Progress.GRACE),
     Reason.MISSING_ROLE: Meaning("False", Progress.GRACE),
     Reason.IP_NOT_ALLOWED: Meaning("False", Progress.GRACE),
+    Reason.REFERENCE_NOT_READY: Meaning("False", Progress.GRACE),
     Reason.ENDPOINT_NOT_FOUND: Meaning("False", Progress.GRACE),
+    Reason.CONFLICT: Meaning("False", Progress.GRACE),
     Reason.PROJECT_NOT_FOUND: Meaning("False", Progress.GRACE),
     Reason.INSTANCE_NOT_FOUND: Meaning("False", Progress.GRACE),
     Reason.ENDPOINT_FAILED: Meaning("False", Progress.STALLED),
@@ -82,7 +95,16 @@ MEANING: dict[Reason, Meaning] = {
     Reason.NOT_SERVERLESS: Meaning("False", Progress.STALLED),
     Reason.ACCOUNT_SUSPENDED: Meaning("False", Progress.STALLED),
     Reason.PROVISIONING_TIMEOUT: Meaning("False", Progress.STALLED),
+    Reason.DELETION_BLOCKED: Meaning("False", Progress.STALLED),
+    Reason.CORRECTION_HELD: Meaning("False", Progress.RECONCILING),
     Reason.DRIFTED: Meaning("False", Progress.STALLED),
     Reason.PLANNED: Meaning("False", Progress.STALLED),
     Reason.SUSPENDED: Meaning("False", Progress.NONE),
 }
+
+FAILURES = frozenset[str](
+    reason
+    for reason, meaning in MEANING.items()
+    if meaning.retried or meaning.progress in {Progress.GRACE, Progress.STALLED}
+)
+"""The reasons that tell of a failure, or of what only a person can move on."""

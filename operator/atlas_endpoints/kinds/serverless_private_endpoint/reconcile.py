@@ -1,32 +1,36 @@
-"""One pass over a resource: observe, plan, at most one write, and an outcome.
+"""What a pass over a resource is framed by: whether it is due at all, its credentials, what failed, and when to look again.
 
-A pass does no input or output itself: it asks its ports, which are few and small, so that tests and explorations can
-stand in for the world. What it decides stands in ``plan``, ``conclusions`` and ``failures``.
+What is done in between stands in ``convergence``.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.outcome import Again, Rest, Retry, at_latest
 from atlas_endpoints.engine.store import Key, key_of
-from atlas_endpoints.kinds.access import Access, NoCredentialsError
+from atlas_endpoints.kinds.access import Access
+from atlas_endpoints.kinds.errors import NoCredentialsError
+from atlas_endpoints.kinds.ports import NamespaceReader
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.agreements import Agreements
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import compare
-from atlas_endpoints.kinds.serverless_private_endpoint.conclusions import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced
+from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
+from atlas_endpoints.kinds.serverless_private_endpoint.deletion import Deletion
+from atlas_endpoints.kinds.serverless_private_endpoint.farewell import is_recorded
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
-    Cause,
     CredentialsPlace,
     InvalidSpecError,
     ObjectMeta,
@@ -34,23 +38,30 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     ServerlessPrivateEndpoint,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import hold, plan
-from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, BrakesPort, RoundsPort
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import (
+    AccessPort,
+    AtlasPort,
+    BrakesPort,
+    OutputsPort,
+    ReferencesPort,
+    ResourcesPort,
+    RoundsPort,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render, says
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action, Outcome, Send, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Send, Verdict
 
 logger = logging.getLogger(__name__)
 
-SHARED = 5.0
-"""Seconds: a LIST that began no longer ago serves routine looks."""
-
-MEMORY = timedelta(minutes=10)
-"""The oldest observation that may justify a PATCH without looking first."""
-
 PATIENCE = timedelta(minutes=30)
 """For at least this long a settled resource stays Ready while looking at it fails."""
+
+RECENT_OUTPUTS = 30.0
+"""For so many seconds at most nobody looks whether a ConfigMap is as the operator has left it."""
 
 LAST_LOOK = 1.0
 """Seconds after which an endpoint is looked at once more at the earliest, for a doubt that ends or has ended meanwhile."""
@@ -61,36 +72,56 @@ class Reconciler:
 
     Args:
         access: finds credentials.
+        references: finds what resources refer to.
+        outputs: writes what resources hand over.
         atlas: reads and changes endpoints.
         rounds: the resync of instances.
+        resources: which are still there.
         brakes: may hold corrections of drift back.
+        wake: has a resource come back at once.
         writes: whether anything may be written to Atlas; if not, statuses show what would be.
         clock: tells the time.
         defaults: where a resource says nothing.
         grace: for how long something that another object may heal counts as progress.
+        namespaces: reads Namespaces, which may have a policy for the endpoints of deleted resources.
+        read: reads a resource as it is; ``None`` when there is none.
+        announce: tells people what becomes of the endpoint of a deleted resource.
     """
 
     def __init__(
         self,
         access: AccessPort,
+        references: ReferencesPort,
+        outputs: OutputsPort,
         atlas: AtlasPort,
         rounds: RoundsPort,
         *,
+        resources: ResourcesPort,
         brakes: BrakesPort,
+        wake: Callable[[Key], None],
         writes: bool,
         clock: Clock,
         defaults: Defaults,
         grace: timedelta,
+        namespaces: NamespaceReader,
+        read: Callable[[Key], Awaitable[Mapping[str, Any] | None]],
+        announce: Callable[[Mapping[str, Any], Announcement], None],
     ) -> None:
         self._access = access
+        self._references = references
+        self._outputs = outputs
         self._atlas = atlas
         self._rounds = rounds
         self._brakes = brakes
+        self._convergence = Convergence(atlas, brakes, resources, clock=clock, announce=announce)
+        self._deletion = Deletion(
+            access, namespaces, atlas, resources, read=read, announce=announce, writes=writes, defaults=defaults
+        )
         self._writes = writes
         self._clock = clock
         self._defaults = defaults
         self._grace = grace
-        self._standstill = Standstill(grace)
+        self._standstill = Standstill(grace, wake=wake)
         self._agreements = Agreements()
         self._unseen_since: dict[Key, datetime] = {}
 
@@ -99,22 +130,44 @@ class Reconciler:
         now, key = self._clock.now(), key_of(body)
         generation = _generation(body)
         if "deletionTimestamp" in body["metadata"]:
-            self.forget(key)
-            return failures.quiet(generation, Rest())
+            self._let_be(key)
+            return await self._deletion.finish(body, now)
         try:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError as error:
-            self.forget(key)
+            self._let_be(key)
             outcome = failures.of_invalid_spec(error, generation, Status.parse(previous), now)
             return replace(outcome, handled=_request(body))
+        # What keeps a resource from going, and a backup from forgetting, is there before an endpoint is reserved or used.
+        first = resource.endpoint_id is None or not is_recorded(resource)
+        outcome = failures.quiet(generation, Again(0.0)) if first else await self._pass(resource, now)
+        try:
+            change = await self._deletion.bookkeeping(resource)
+        except ClusterUnavailableError as error:
+            logger.warning("A Namespace could not be read; it will be tried again: %s", error, extra={"key": str(key)})
+            return (
+                failures.quiet(generation, Retry()) if first else replace(outcome, next=at_latest(outcome.next, 30.0))
+            )
+        if change is None:
+            return await self._pass(resource, now) if first else outcome
+        return replace(outcome, metadata=change)
+
+    async def _pass(self, resource: ServerlessPrivateEndpoint, now: datetime) -> Outcome:
+        """Run a pass over a resource that is valid and lives."""
         status = resource.status  # which is the previous one
+        key, generation = resource.key, resource.metadata.generation
         if resource.suspended_by:
-            self.forget(key)
+            self._let_be(key)
             return _suspended(resource, status)
         try:
-            return await self._with_credentials(resource, status, now)
+            resolution = await self._references.resolve(
+                resource, age=Age.FRESH if forced(resource, status) else Age.RECENT
+            )
+            outcome = await self._with_credentials(resolution, status, now)
+            outcome = replace(outcome, next=resolution.paced(outcome.next))
+            return await self._outputs.publish(resource, outcome, status, max_age=self._outputs_last(resource, status))
         except NoCredentialsError as error:
-            self.forget(key)
+            self._let_be(key)
             outcome = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
             return replace(
                 outcome,
@@ -122,8 +175,17 @@ class Reconciler:
                 handled=resource.metadata.reconcile_request,
             )
         except ClusterUnavailableError as error:
-            logger.warning("A Secret could not be read; it will be tried again: %s", error, extra={"key": str(key)})
+            logger.warning(
+                "What the resource depends on could not be read; it will be tried again: %s",
+                error,
+                extra={"key": str(key)},
+            )
             return failures.quiet(generation, Retry())
+
+    def _outputs_last(self, resource: ServerlessPrivateEndpoint, status: Status) -> float:
+        """Tell for how many seconds a ConfigMap is taken to be as it was, so that each round looks at it once."""
+        interval = resource.spec.sync_interval or self._defaults.sync_interval
+        return 0.0 if forced(resource, status) else min(RECENT_OUTPUTS, interval.total_seconds() / 2)
 
     def failed(self, body: Mapping[str, Any], error: Exception) -> Outcome:
         """Turn an error that no table knows into an outcome."""
@@ -141,11 +203,18 @@ class Reconciler:
         return render(Status.parse(previous), outcome, now=self._clock.now(), grace=self._grace).to_json()
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource that is gone, is to be left alone or cannot be worked on."""
+        """Drop what is remembered of a resource that is gone."""
+        self._let_be(key)
+        self._deletion.forget(key)
+
+    def _let_be(self, key: Key) -> None:
+        """Drop what is remembered of what a resource's passes have found: it is to be left alone, or cannot be worked on."""
         self._rounds.leave(key)
         self._standstill.release(key)
         self._brakes.release(key)
         self._agreements.end(key)
+        self._outputs.forget(key)
+        self._convergence.reservations.forget(key)
         self._unseen_since.pop(key, None)
 
     def needs_work(self, body: Mapping[str, Any], instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
@@ -166,25 +235,36 @@ class Reconciler:
         except InvalidSpecError:
             # Its own pass has said so, unless the watch had hidden what a LIST has brought up.
             return not says(Status.parse(body.get("status")), reason=Reason.INVALID_SPEC, generation=_generation(body))
+        if resource.needs_the_cluster and isinstance(seen, Endpoint):
+            return True  # what it refers to, or has written, may have changed, which only a pass reads
         status = resource.status
         pass_ = self._begin(resource, status, now, instance, status.resolved or Resolved())
         if seen is None:
+            if resource.endpoint_id is None or pass_.replaces_lost:
+                return not says(status, reason=Reason.PLANNED, generation=pass_.generation)
             return not says(status, reason=Reason.ENDPOINT_NOT_FOUND, generation=pass_.generation)
         if isinstance(seen, AtlasError):
             outcome = self._unseen_for_long(pass_, seen)
+        elif (claim := self._convergence.claim(pass_, seen.id)) is not None:
+            outcome = self._announced(instance, conclusions.contended(pass_, claim, seen))
         else:
             action = plan(pass_.desired, seen, pass_.context(seen))
-            if isinstance(action, Send) and not pass_.plans_only:
+            if isinstance(action, Send) and pass_.policy == "Manage":
                 return True
-            outcome = self._announced(instance, _without_writing(pass_, action, seen))
+            outcome = self._announced(instance, conclusions.without_writing(pass_, action, seen))
         if render(status, outcome, now=now, grace=self._grace) != status:
             return True
         if isinstance(seen, Endpoint) and _is_timeless(pass_, outcome, seen):
             self._agreements.conclude(key, body, seen, self._announcement(instance, now))
         return False
 
-    async def still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
-        """Tell whether the credentials at a place are those of an instance, as its Secret is now.
+    async def still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
+        """Tell whether the credentials at a place are those of an instance, as its Secret is now, and come from there still.
+
+        Args:
+            place: where a resource wants them from.
+            source: where they came from, as its status says; ``None`` when it does not.
+            instance: with their fingerprint.
 
         Raises:
             ClusterUnavailableError: the Secret could not be read.
@@ -193,33 +273,43 @@ class Reconciler:
             access = await self._access.resolve(place.namespace, place.secret_name)
         except NoCredentialsError:
             return False
-        return access.fingerprint == instance.credentials
+        return access.fingerprint == instance.credentials and source in {None, access.source}
 
     def release(self, key: Key) -> None:
         """Let a resource ask Atlas again, since a round has seen that it is worth it."""
         self._standstill.release(key)
 
-    async def _with_credentials(self, resource: ServerlessPrivateEndpoint, status: Status, now: datetime) -> Outcome:
+    async def _with_credentials(self, resolution: Resolution, status: Status, now: datetime) -> Outcome:
         """Run the pass, and once more if credentials were refused and newer ones are there by now."""
-        key, metadata, secret_name = _key(resource), resource.metadata, resource.secret_name
-        access = await self._access.resolve(metadata.namespace, secret_name, fresh=forced(resource, status))
-        replayed = self._standstill.replay(key, resource, access.fingerprint, now)
+        resource = resolution.resource
+        key, metadata, secret_name = resource.key, resource.metadata, resource.secret_name
+        # A reading of just before the Secret was changed would put the cure off until the next look.
+        looks_for_news = forced(resource, status) or self._standstill.awaits_credentials(key)
+        age = Age.FRESH if looks_for_news else Age.RECENT
+        access = await self._access.resolve(metadata.namespace, secret_name, age=age)
+        replayed = self._standstill.replay(key, resolution, access, now)
         if replayed is not None:
             return replayed
-        outcome = await self._observed(key, resource, status, now, access)
+        outcome = await self._observed(key, resolution, status, now, access)
         if outcome.verdict is not None and outcome.verdict.reason is Reason.CREDENTIALS_INVALID:
-            newest = await self._access.resolve(metadata.namespace, secret_name, fresh=True)
+            # A reading of before the refusal may be of before a rotation as well. Where the call was held back, whoever was
+            # refused has read the Secret since.
+            was_refused = outcome.failure is not None and not outcome.failure.held
+            age = Age.ANEW if was_refused else Age.FRESH
+            newest = await self._access.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
                 access = newest
-                outcome = await self._observed(key, resource, status, now, access)
-        self._standstill.hold(key, resource, access.fingerprint, outcome)
+                outcome = await self._observed(key, resolution, status, now, access)
+        if outcome.credentials is not None and outcome.verdict is not None:
+            self._access.judged(access, accepted=outcome.verdict.reason is not Reason.CREDENTIALS_INVALID)
+        self._standstill.hold(key, resolution, access, outcome)
         return outcome
 
     async def _observed(
-        self, key: Key, resource: ServerlessPrivateEndpoint, status: Status, now: datetime, access: Access
+        self, key: Key, resolution: Resolution, status: Status, now: datetime, access: Access
     ) -> Outcome:
         """Run the pass with credentials, all errors of Atlas turned into outcomes."""
-        spec = resource.spec
+        resource, spec = resolution.resource, resolution.resource.spec
         instance = Instance(access.fingerprint, spec.project_id, spec.instance_name)
         resolved = Resolved(
             project_id=spec.project_id,
@@ -229,110 +319,29 @@ class Reconciler:
         )
         pass_ = self._begin(resource, status, now, instance, resolved)
         self._rounds.join(key, instance, pass_.interval)
-        doubted_for = self._atlas.doubted_for(instance, spec.endpoint_id)
+        doubted_for = self._atlas.doubted_for(instance, pass_.written_as)
         try:
-            outcome = await self._converge(pass_, instance)
+            outcome = await self._convergence.converge(pass_, instance)
         except AtlasError as error:
             outcome = self._unseen_for_long(pass_, error)
             if not _may_pass(error):
                 self._brakes.release(key)
         else:
             self._unseen_since.pop(key, None)
-        return self._announced(instance, self._looking_again(pass_, instance, outcome, doubted_for))
-
-    async def _converge(self, pass_: Pass, instance: Instance) -> Outcome:
-        """Observe, plan, act.
-
-        Raises:
-            AtlasError: looking at the endpoint failed.
-        """
-        endpoint_id = pass_.resource.spec.endpoint_id
-        wants_a_look = pass_.in_doubt or pass_.forced
-        # What is only planned brings no answer that would correct an outdated memory.
-        if not (wants_a_look or pass_.plans_only):
-            max_age = min(pass_.interval, MEMORY).total_seconds()
-            remembered = self._atlas.recall(instance, endpoint_id, max_age=max_age)
-            if remembered is not None:
-                action = plan(pass_.desired, remembered, pass_.context(remembered))
-                # Memory may only justify a write that the resource asks for; all else is looked at first.
-                if isinstance(action, Send) and action.cause in {Cause.FIRST_CONTACT, Cause.EDIT}:
-                    return await self._send(pass_, instance, action, remembered)
-        observed = await self._look(instance, endpoint_id, max_age=0.0 if wants_a_look else SHARED)
-        action = plan(pass_.desired, observed, pass_.context(observed))
-        if isinstance(action, Verdict) or pass_.plans_only:
-            self._atlas.settle(instance, endpoint_id)
-            self._brakes.release(_key(pass_.resource))
-            return _without_writing(pass_, action, observed)
-        if self._is_held_back(pass_, action):
-            return conclusions.came_through(pass_, hold(pass_.desired, observed, pass_.context(observed)), observed)
-        return await self._send(pass_, instance, action, observed)
-
-    def _is_held_back(self, pass_: Pass, send: Send) -> bool:
-        """Ask the emergency brakes, but never about what a person has asked for."""
-        return send.cause is Cause.DRIFT and not pass_.forced and not self._brakes.may_correct(_key(pass_.resource))
-
-    async def _look(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint:
-        """Find the endpoint in the shared LIST, or else past it.
-
-        Its absence takes proof: a GET that says so, and a LIST without it that began for this very purpose.
-
-        Raises:
-            AtlasError: ``EndpointAbsentError`` when its absence is proved.
-        """
-        observed = await self._atlas.observe(instance, endpoint_id, max_age=max_age)
-        if observed is not None:
-            return observed
-        try:
-            return await self._atlas.get(instance, endpoint_id)
-        except EndpointAbsentError:
-            observed = await self._atlas.observe(instance, endpoint_id, max_age=0.0) if max_age > 0 else None
-            if observed is None:
-                raise
-            return observed
-
-    async def _send(self, pass_: Pass, instance: Instance, send: Send, before: Endpoint) -> Outcome:
-        """PATCH, and judge what comes back.
-
-        Raises:
-            AtlasError: looking at the endpoint, which the answer had made necessary, failed.
-        """
-        spec = pass_.resource.spec
-        self._brakes.release(_key(pass_.resource))
-        try:
-            answer = await self._atlas.update(
-                instance,
-                spec.endpoint_id,
-                provider_name=spec.provider_name,
-                fields={field.value: value for field, value in send.fields.items()},
-            )
-        except EndpointAbsentError as error:
-            seen = await self._look(instance, spec.endpoint_id, max_age=0.0)
-            return conclusions.not_applied(pass_, seen, _contradiction(error))
-        except UpdateRejectedError as error:
-            # The endpoint may not be any more what was planned for: it was remembered, or a lost write has arrived late.
-            # That the same is refused again, which is tried as seldom as a healthy resource is checked, is no such news.
-            is_news = not says(pass_.previous, reason=Reason.UPDATE_REJECTED, generation=pass_.generation)
-            if is_news and await self._look(instance, spec.endpoint_id, max_age=0.0) != before:
-                return failures.quiet(pass_.generation, Again(0.0))
-            return conclusions.refused(pass_, send, before, error)
-        except AtlasError as error:
-            if error.unknown_outcome:
-                return conclusions.lost(pass_, send, error)
-            return conclusions.not_applied(pass_, before, error)
-        self._atlas.settle(instance, spec.endpoint_id)
-        return conclusions.confirmed(pass_, send, before, answer)
+        outcome = self._announced(instance, self._looking_again(pass_, instance, outcome, doubted_for))
+        return resolution.conclude(outcome, status, now=now, grace=self._grace)
 
     def _begin(
         self, resource: ServerlessPrivateEndpoint, status: Status, now: datetime, instance: Instance, resolved: Resolved
     ) -> Pass:
-        in_doubt = self._atlas.doubted_for(instance, resource.spec.endpoint_id) is not None
+        in_doubt = self._atlas.doubted_for(instance, resource.endpoint_id or resource.mark) is not None
         return Pass(
             resource,
             status,
             now,
             resolved,
             in_doubt=in_doubt,
-            plans_only=not self._writes,
+            writes=self._writes,
             defaults=self._defaults,
             grace=self._grace,
         )
@@ -342,7 +351,7 @@ class Reconciler:
         outcome = conclusions.unseen(pass_, error)
         if not _may_pass(error) or not failures.is_settled(pass_.previous, pass_.generation):
             return outcome
-        since = self._unseen_since.setdefault(_key(pass_.resource), pass_.now)
+        since = self._unseen_since.setdefault(pass_.key, pass_.now)
         if pass_.now - since >= max(3 * pass_.interval, PATIENCE):
             return outcome
         return failures.quiet(pass_.generation, outcome.next)
@@ -356,10 +365,10 @@ class Reconciler:
             outcome: of the pass.
             at_first: for how many seconds a write was in doubt when the pass began; with 0 it has had that look.
         """
-        doubted_for = self._atlas.doubted_for(instance, pass_.resource.spec.endpoint_id)
+        doubted_for = self._atlas.doubted_for(instance, pass_.written_as)
         if doubted_for is None or (doubted_for == 0 and at_first == 0):
             return outcome
-        return replace(outcome, next=_sooner(outcome.next, max(doubted_for, LAST_LOOK)))
+        return replace(outcome, next=at_latest(outcome.next, max(doubted_for, LAST_LOOK)))
 
     def _announcement(self, instance: Instance, now: datetime) -> tuple[Deprecation | None, bool]:
         """Give what Atlas announces about the end of its API, and whether that is past."""
@@ -381,17 +390,6 @@ def _is_timeless(pass_: Pass, outcome: Outcome, seen: Endpoint) -> bool:
     return verdict is not None and verdict.reason is Reason.AVAILABLE and not compare(pass_.desired, seen)
 
 
-def _without_writing(pass_: Pass, action: Action, observed: Endpoint) -> Outcome:
-    """Conclude a pass that writes nothing to Atlas."""
-    if isinstance(action, Send):
-        return conclusions.planned(pass_, action, observed)
-    return conclusions.came_through(pass_, action, observed)
-
-
-def _key(resource: ServerlessPrivateEndpoint) -> Key:
-    return Key(resource.metadata.namespace, resource.metadata.name)
-
-
 def _generation(body: Mapping[str, Any]) -> int:
     return int(body["metadata"].get("generation", 0))
 
@@ -401,18 +399,6 @@ def _may_pass(error: AtlasError) -> bool:
     if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: it is as with the answer that began the wait
         return error.reason not in failures.CURED_BY_CREDENTIALS
     return error.retry is AtlasRetry.BACKOFF
-
-
-def _contradiction(error: EndpointAbsentError) -> AtlasUnavailableError:
-    """Atlas shows an endpoint and does not find it when it is to change it: let it make up its mind."""
-    return AtlasUnavailableError(
-        "Atlas contradicts itself: it shows the endpoint, and says on a change that it does not exist. The change is tried"
-        " again.",
-        operation=error.operation,
-        http_status=error.http_status,
-        error_code=error.error_code,
-        detail=error.detail,
-    )
 
 
 def _request(body: Mapping[str, Any]) -> str | None:
@@ -435,14 +421,3 @@ def _suspended(resource: ServerlessPrivateEndpoint, previous: Status) -> Outcome
         applied=conclusions.confirmed_so_far(resource, previous),
         handled=resource.metadata.reconcile_request,
     )
-
-
-def _sooner(next_: Next, delay: float) -> Next:
-    """Look again after ``delay`` seconds at the latest."""
-    match next_:
-        case Rest():
-            return Again(delay)
-        case Again(other):
-            return Again(min(delay, other))
-        case Retry():
-            return next_

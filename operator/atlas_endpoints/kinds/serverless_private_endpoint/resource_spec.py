@@ -22,17 +22,25 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from atlas_endpoints.engine.conditions import shorten
+from atlas_endpoints.engine.names import is_name
 
 Provider: TypeAlias = Literal["AWS", "AZURE"]
 DriftPolicy: TypeAlias = Literal["Correct", "Report"]
+ManagementPolicy: TypeAlias = Literal["Manage", "Observe", "Plan"]
+DeletionPolicy: TypeAlias = Literal["Retain", "Delete"]
 
 _OBJECT_ID = r"[0-9a-f]{24}"
 _INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
-_DNS_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_API_VERSION = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+/v[0-9][a-z0-9]*"
+_KIND = r"[A-Z][a-zA-Z0-9]*"
+_FIELD_PATH = r"([.]?[a-zA-Z0-9_-]+)([.][a-zA-Z0-9_-]+)*"
+_CONFIG_MAP_KEY = r"[-._a-zA-Z0-9]+"
 _ONE_LINE = r"[^\x00-\x1f\x7f]*"
 _DURATION = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
 """Go's durations without sign and fraction, as the Gateway API has them (GEP-2257)."""
 _DURATION_LIMIT = 28
+CLOUD_ID_LIMIT = 300
+"""Characters of the ID of a private endpoint in a cloud."""
 _AWS_ID = r"vpce-[0-9a-f]{17}"
 _AZURE_NAME = r"[^/\x00-\x20\x7f]"
 _AZURE_ID = (
@@ -56,10 +64,27 @@ _ADDRESS_MISSING = (
     "Required value: must be set together with `cloudProviderEndpointId` when `providerName` is AZURE: "
     "add the private IP address of that private endpoint"
 )
+_NOT_RESERVED = (
+    "Required value: must be set when `managementPolicy` is Observe: nothing is reserved then; "
+    "name the endpoint that is to be observed"
+)
 _ID_MISSING = (
     "Required value: must be set together with `privateEndpointIpAddress`: "
     "add the resource ID of the private endpoint that has this address"
 )
+_ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
+_ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
+_NO_FIELD_PATH = (
+    "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
+    "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
+)
+
+KNOWN_PATHS = {
+    ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
+    ("network.azure.com", "PrivateEndpoint"): "status.id",
+}
+"""Where the ID of a private endpoint is in objects of the kinds that people use most, by group and kind: those of AWS Controllers
+for Kubernetes (ACK) and of Azure Service Operator (ASO)."""
 
 
 class ManagedField(StrEnum):
@@ -89,7 +114,18 @@ def _matches(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
-def _is_ip(text: str) -> bool:
+def is_cloud_id(provider: Provider, text: str) -> bool:
+    """Tell whether a text is the ID of a private endpoint in a cloud."""
+    if len(text) > CLOUD_ID_LIMIT:
+        return False
+    match provider:
+        case "AWS":
+            return _matches(_AWS_ID, text)
+        case "AZURE":
+            return _matches(_AZURE_ID, text)
+
+
+def is_ip_address(text: str) -> bool:
     """Tell what CEL's ``isIP`` tells: no zone, no IPv4 address in IPv6 clothes."""
     try:
         address = ipaddress.ip_address(text)
@@ -136,15 +172,24 @@ SecretName = Annotated[
     str,
     Field(max_length=253),
     _rule(
-        partial(_matches, _DNS_SUBDOMAIN),
+        is_name,
         "must be the name of a Secret, that is lower-case letters, digits, `-` and `.`, "
+        "beginning and ending with a letter or digit",
+    ),
+]
+ObjectName = Annotated[
+    str,
+    Field(max_length=253),
+    _rule(
+        is_name,
+        "must be the name of an object, that is lower-case letters, digits, `-` and `.`, "
         "beginning and ending with a letter or digit",
     ),
 ]
 IpAddress = Annotated[
     str,
     Field(max_length=45),
-    _rule(_is_ip, "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
+    _rule(is_ip_address, "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
 ]
 Comment = Annotated[
     str,
@@ -167,20 +212,8 @@ Duration = Annotated[
 ]
 
 
-class SecretRef(BaseModel):
-    """A Secret of the resource's own namespace."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    name: SecretName
-
-
-class Spec(BaseModel):
-    """What the user asks for; ``kubectl explain spe.spec`` tells the meaning of each field.
-
-    The fields of ``ManagedField`` are None when they are not managed: Atlas keeps the value it has. ``comment == ""``
-    clears the comment. Durations are None where the operator's settings decide.
-    """
+class _AsWritten(BaseModel):
+    """What is read by the names that a manifest has, and takes nothing for what it is not."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -191,18 +224,113 @@ class Spec(BaseModel):
         validate_by_alias=True,
     )
 
+
+class SecretRef(BaseModel):
+    """A Secret of the resource's own namespace."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    name: SecretName
+
+
+class CloudProviderEndpointRef(_AsWritten):
+    """An object of the resource's own namespace that holds the ID of the private endpoint in the cloud."""
+
+    api_version: Annotated[
+        str,
+        Field(max_length=128),
+        _rule(
+            partial(_matches, _API_VERSION),
+            "must be group and version of a custom resource, such as `ec2.services.k8s.aws/v1alpha1`",
+        ),
+    ]
+    kind: Annotated[str, Field(max_length=63), _rule(partial(_matches, _KIND), "must be a kind, such as `VPCEndpoint`")]
+    name: ObjectName
+    field_path: (
+        Annotated[
+            str,
+            Field(max_length=256),
+            _rule(
+                partial(_matches, _FIELD_PATH),
+                "must be names of fields that are separated by dots, such as `.status.atProvider.id`; lists and filters are not supported",
+            ),
+        ]
+        | None
+    ) = None
+
+    @property
+    def group(self) -> str:
+        """The group of the object's API."""
+        return self.api_version.partition("/")[0]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names that lead to the field."""
+        path = self.field_path or KNOWN_PATHS[self.group, self.kind]
+        return tuple(path.removeprefix(".").split("."))
+
+    @model_validator(mode="after")
+    def _leads_to_a_field(self) -> Self:
+        if self.field_path is None and (self.group, self.kind) not in KNOWN_PATHS:
+            raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": _NO_FIELD_PATH})
+        return self
+
+
+class ConfigMapKeyRef(BaseModel):
+    """A key of a ConfigMap of the resource's own namespace."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    name: ObjectName
+    key: Annotated[
+        str,
+        Field(max_length=253),
+        _rule(
+            partial(_matches, _CONFIG_MAP_KEY),
+            "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`",
+        ),
+    ]
+
+
+class PrivateEndpointIpAddressFrom(_AsWritten):
+    """Where the address of the private endpoint is."""
+
+    config_map_key_ref: ConfigMapKeyRef
+
+
+class ConfigMapRef(BaseModel):
+    """A ConfigMap of the resource's own namespace."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    name: ObjectName
+
+
+class Spec(_AsWritten):
+    """What the user asks for; ``kubectl explain spe.spec`` tells the meaning of each field.
+
+    The fields of ``ManagedField`` are None when they are not managed: Atlas keeps the value it has. ``comment == ""``
+    clears the comment. ``endpoint_id`` is None where the operator reserves an endpoint. Durations are None where the operator's
+    settings decide, and ``deletion_policy`` where the Namespace does.
+    """
+
     project_id: ObjectId
     instance_name: InstanceName
     provider_name: Provider
-    endpoint_id: ObjectId
-    cloud_provider_endpoint_id: Annotated[str, Field(max_length=300)] | None = None
+    endpoint_id: ObjectId | None = None
+    cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
+    cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
     private_endpoint_ip_address: IpAddress | None = None
+    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
     comment: Comment | None = None
     credentials_secret_ref: SecretRef | None = None
+    management_policy: ManagementPolicy = "Manage"
     drift_policy: DriftPolicy = "Correct"
     sync_interval: Duration | None = None
     provisioning_timeout: Duration | None = None
+    deletion_policy: DeletionPolicy | None = None
     suspend: bool = False
+    output_config_map_ref: ConfigMapRef | None = None
 
     @classmethod
     def parse(cls, raw: object) -> Self:
@@ -228,25 +356,35 @@ class Spec(BaseModel):
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
-        misfits = {field.value: message for field, message in self._misfits()}
+        misfits = {str(field): message for field, message in self._misfits()}
         if misfits:
             raise PydanticCustomError("misfits", "fields do not fit together", misfits)
         return self
 
-    def _misfits(self) -> Iterator[tuple[ManagedField, str]]:
+    def _misfits(self) -> Iterator[tuple[str, str]]:
+        if self.endpoint_id is None and self.management_policy == "Observe":
+            yield "endpointId", _NOT_RESERVED
         cloud_id, address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
+        connects = cloud_id is not None or self.cloud_provider_endpoint_ref is not None
+        has_address = address is not None or self.private_endpoint_ip_address_from is not None
+        if cloud_id is not None and self.cloud_provider_endpoint_ref is not None:
+            yield "cloudProviderEndpointRef", _ID_TWICE
+        if address is not None and self.private_endpoint_ip_address_from is not None:
+            yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
         match self.provider_name:
             case "AWS":
-                if cloud_id is not None and not _matches(_AWS_ID, cloud_id):
+                if cloud_id is not None and not is_cloud_id("AWS", cloud_id):
                     yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _NO_AWS_ID
                 if address is not None:
                     yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_ON_AWS
+                if self.private_endpoint_ip_address_from is not None:
+                    yield "privateEndpointIpAddressFrom", _ADDRESS_ON_AWS
             case "AZURE":
-                if cloud_id is not None and not _matches(_AZURE_ID, cloud_id):
+                if cloud_id is not None and not is_cloud_id("AZURE", cloud_id):
                     yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _NO_AZURE_ID
-                if cloud_id is not None and address is None:
+                if connects and not has_address:
                     yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_MISSING
-                if cloud_id is None and address is not None:
+                if not connects and has_address:
                     yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _ID_MISSING
 
 

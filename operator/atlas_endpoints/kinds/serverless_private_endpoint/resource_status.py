@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.engine.conditions import Condition, ConditionStatus, shorten
+from atlas_endpoints.engine.conditions import Condition, ConditionStatus, printable, shorten
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import ManagedField
 
 HISTORY_LIMIT = 5
@@ -43,6 +43,8 @@ class Cause(StrEnum):
     """Atlas no longer shows what it had confirmed."""
     FORCED = "Forced"
     """A person asked for it."""
+    RESERVATION = "Reservation"
+    """The resource had no endpoint."""
 
 
 class _Cut:
@@ -74,6 +76,15 @@ Time = Annotated[AwareDatetime, AfterValidator(_to_the_second), PlainSerializer(
 """UTC to the second, written as RFC 3339 with ``Z``, as ``metav1.Time`` is."""
 Word = Annotated[str, BeforeValidator(_Cut(64)), Field(max_length=64)]
 Text = Annotated[str, BeforeValidator(_Cut(1024)), Field(max_length=1024)]
+
+
+def as_shown(value: Any) -> Any:
+    """Give a text of Atlas as a status shows it: what does not print replaced, and cut."""
+    return _Cut(1024)(printable(value)) if isinstance(value, str) else value
+
+
+Shown = Annotated[str, BeforeValidator(as_shown), Field(max_length=1024)]
+"""Words of Atlas, or of whatever answers in its place: nothing is compared with them but what has come the same way."""
 
 
 class _StatusModel(BaseModel):
@@ -146,23 +157,23 @@ class EndpointStatus(_StatusModel):
         status_since: when the operator first saw the endpoint in this ``status``.
     """
 
-    id: Text | None = None
-    status: Text | None = None
+    id: Shown | None = None
+    status: Shown | None = None
     status_since: Time | None = None
-    error_message: Text | None = None
-    provider_name: Text | None = None
-    cloud_provider_endpoint_id: Text | None = None
-    private_endpoint_ip_address: Text | None = None
-    endpoint_service_name: Text | None = None
-    private_link_service_resource_id: Text | None = None
-    comment: Text | None = None
+    error_message: Shown | None = None
+    provider_name: Shown | None = None
+    cloud_provider_endpoint_id: Shown | None = None
+    private_endpoint_ip_address: Shown | None = None
+    endpoint_service_name: Shown | None = None
+    private_link_service_resource_id: Shown | None = None
+    comment: Shown | None = None
 
 
 class Resolved(_StatusModel):
     """What the last pass used, after all defaults.
 
     Attributes:
-        credentials_source: ``Secret/<name>`` of the resource's namespace, or ``operator``; never a value of a Secret.
+        credentials_source: scope and name of the Secret, see ``kinds.access.Access``; never a value of it.
     """
 
     project_id: Word | None = None
@@ -176,13 +187,13 @@ class DriftItem(_StatusModel):
 
     field: Word
     desired: Text | None = None
-    actual: Text | None = None
+    actual: Shown | None = None
 
 
 class PlanBody(_StatusModel):
     """The body of a request that was not sent: exactly its fields, under Atlas's names."""
 
-    provider_name: Word
+    provider_name: Word | None = None
     cloud_provider_endpoint_id: Text | None = None
     private_endpoint_ip_address: Text | None = None
     comment: Text | None = None
@@ -197,8 +208,25 @@ class Plan(_StatusModel):
     """
 
     method: Word
-    body: PlanBody
+    body: PlanBody | None = None
     reason: Cause
+
+
+class Reservation(_StatusModel):
+    """An endpoint that was not named by the spec, but reserved for it, or is about to be.
+
+    Attributes:
+        requested_at: when it was asked for; without ``endpoint_id`` nobody knows yet whether Atlas has reserved it.
+        endpoint_id: of the endpoint.
+        attempt: how many endpoints in a row were reserved and soon lost, this one included.
+        adopted: whether it was found by the annotation of an earlier resource, such as that of a backup, and not reserved
+            for this one; then it is retained until ``spec.endpointId`` names it.
+    """
+
+    requested_at: Time
+    endpoint_id: Word | None = None
+    attempt: int = Field(default=1, ge=1)
+    adopted: bool | None = None
 
 
 class LastError(_StatusModel):
@@ -215,7 +243,7 @@ class LastError(_StatusModel):
     operation: Word
     http_status: int | None = None
     error_code: Annotated[str, BeforeValidator(_Cut(128)), Field(max_length=128)] | None = None
-    detail: Text | None = None
+    detail: Shown | None = None
     retryable: bool
     fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
 
@@ -246,6 +274,7 @@ class Status(_StatusModel):
     applied: Applied | None = None
     endpoint: EndpointStatus | None = None
     resolved: Resolved | None = None
+    reservation: Reservation | None = None
     drift: Annotated[tuple[DriftItem, ...], Field(max_length=8)] = ()
     plan: Plan | None = None
     last_error: LastError | None = None

@@ -5,6 +5,7 @@ to do or to say. This is how drift is found, and how what is stalled notices tha
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -19,8 +20,8 @@ from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
-from atlas_endpoints.engine.store import Key, Store
-from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
+from atlas_endpoints.engine.store import Body, Key, Store
+from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace, endpoint_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +63,8 @@ class Rounds:
         clock: tells the time.
         random: for the jitter.
         schedule: asks for a round of an instance after some seconds.
-        still_uses: tells whether the credentials at a place are those of the instance, as of now; may raise
-            ``ClusterUnavailableError``.
+        still_uses: tells whether the credentials at a place are those of the instance, as of now, and come from where a
+            status says; may raise ``ClusterUnavailableError``.
         needs_work: tells whether what was seen gives a resource anything to do.
         enqueue: brings a resource back.
     """
@@ -76,7 +77,7 @@ class Rounds:
         clock: Clock,
         random: Random,
         schedule: Callable[[Instance, float], None],
-        still_uses: Callable[[CredentialsPlace, Instance], Awaitable[bool]],
+        still_uses: Callable[[CredentialsPlace, str | None, Instance], Awaitable[bool]],
         needs_work: Callable[[Key, Instance, Endpoint | AtlasError | None], bool],
         enqueue: Callable[[Key], None],
     ) -> None:
@@ -153,38 +154,45 @@ class Rounds:
     async def _dismiss_changed(self, instance: Instance) -> None:
         """Let resources leave whose Secret is gone or holds other credentials by now: nobody uses the old ones for them.
 
+        So do those who have the same ones from another Secret by now, which their statuses are to tell.
+
         Each Secret is asked about once, however many resources share it.
 
-        While the API server cannot be asked, or is too slow for all of them, what it said last counts.
+        Where the API server cannot be asked, or is too slow for all of them, what it said last counts.
         """
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SECRETS_TIME):
-                for place, keys in self._by_credentials_place(instance).items():
-                    if await self._still_uses(place, instance):
-                        continue
-                    for key in keys:
-                        if self._instance_of.get(key) == instance:
-                            self.leave(key)
-                            self._enqueue(key)
-        except (ClusterUnavailableError, TimeoutError):
-            return
+                for (place, source), keys in self._by_credentials(instance).items():
+                    if await self._has_changed(place, source, instance):
+                        for key in keys:
+                            if self._instance_of.get(key) == instance:
+                                self.leave(key)
+                                self._enqueue(key)
 
-    def _by_credentials_place(self, instance: Instance) -> dict[CredentialsPlace, list[Key]]:
-        """Put the resources together that want their credentials from the same place."""
-        places: dict[CredentialsPlace, list[Key]] = {}
+    async def _has_changed(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
+        try:
+            return not await self._still_uses(place, source, instance)
+        except ClusterUnavailableError:  # one Secret, or all of them
+            return False
+
+    def _by_credentials(self, instance: Instance) -> dict[tuple[CredentialsPlace, str | None], list[Key]]:
+        """Put the resources together that want their credentials from the same place, and say the same about their source."""
+        groups: dict[tuple[CredentialsPlace, str | None], list[Key]] = {}
         for key in self._members.get(instance, ()):
             body = self._store.get(key)
             if body is not None:
-                places.setdefault(CredentialsPlace.of(body), []).append(key)
-        return places
+                groups.setdefault((CredentialsPlace.of(body), _source(body)), []).append(key)
+        return groups
 
     def _concerns(self, key: Key, instance: Instance, failure: AtlasError | None) -> bool:
         """Tell whether what was seen gives a resource anything to do."""
         body = self._store.get(key)
         if body is None:
             return False
-        endpoint_id = body.get("spec", {}).get("endpointId", "")
-        seen = failure or self._snapshots.recall(instance, endpoint_id, max_age=math.inf)
+        endpoint_id = endpoint_of(body)
+        seen: Endpoint | AtlasError | None = failure
+        if failure is None and endpoint_id is not None:
+            seen = self._snapshots.recall(instance, endpoint_id, max_age=math.inf)
         try:
             return self._needs_work(key, instance, seen)
         except Exception:
@@ -194,3 +202,10 @@ class Rounds:
 
     def _jittered(self, interval: timedelta) -> float:
         return interval.total_seconds() * self._random.uniform(1 - JITTER, 1 + JITTER)
+
+
+def _source(body: Body) -> str | None:
+    """Tell where the credentials of a resource came from, as its status says."""
+    resolved = (body.get("status") or {}).get("resolved") or {}
+    source: str | None = resolved.get("credentialsSource")
+    return source

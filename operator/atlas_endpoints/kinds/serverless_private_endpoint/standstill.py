@@ -1,17 +1,24 @@
 """Resources that only somebody else can help: what was found stays true until something has changed.
 
-Such a resource comes back often, to see whether its Secret has changed, and once when its grace is over, to say so. Neither
+Such a resource comes back often, to see whether its Secret or what it refers to has changed, and once when its grace is over, to say so. Neither
 is a reason to ask Atlas again: the round of its instance does that, as often as for a healthy resource.
+
+Many may wait for one Secret, each with a time of its own to look. The first that finds it changed brings back the others,
+so that all are helped at once, with one reading.
 """
 
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from atlas_endpoints.engine.outcome import Again, Next, Rest
 from atlas_endpoints.engine.store import Key
+from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
-from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress
+from atlas_endpoints.kinds.serverless_private_endpoint.model import Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.references import Problem, Resolution
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
 
@@ -22,7 +29,9 @@ class _Held:
     uid: str
     generation: int
     request: str | None
-    fingerprint: str
+    spec: Spec
+    access: Access
+    problem: Problem | None
     outcome: Outcome
 
 
@@ -31,48 +40,83 @@ class Standstill:
 
     Args:
         grace: for how long something that another object may heal counts as progress.
+        wake: has a resource come back at once.
     """
 
-    def __init__(self, grace: timedelta) -> None:
+    def __init__(self, grace: timedelta, *, wake: Callable[[Key], None]) -> None:
         self._grace = grace
+        self._wake = wake
         self._held: dict[Key, _Held] = {}
+        self._awaiting: defaultdict[Access, set[Key]] = defaultdict(set)
+        """Who waits for better credentials than these, and was not woken since it looked last."""
 
-    def replay(self, key: Key, resource: ServerlessPrivateEndpoint, fingerprint: str, now: datetime) -> Outcome | None:
+    def replay(self, key: Key, resolution: Resolution, access: Access, now: datetime) -> Outcome | None:
         """Give what a pass would find, as long as nothing has changed that it depends on; else ``None``.
 
         Args:
             key: of the resource.
-            resource: as it is.
-            fingerprint: of its credentials as they are.
+            resolution: the resource as it is, with what it refers to.
+            access: its credentials as they are.
             now: wall-clock time, UTC.
         """
         held = self._held.get(key)
-        if held is None or held != _held(resource, fingerprint, held.outcome):
+        if held is None:
             return None
+        if held.access != access:
+            self._wake_others(key, held.access)
+        if held != _held(resolution, access, held.outcome):
+            return None
+        self._await(key, held)
         return replace(held.outcome, next=self._next(held.outcome, now))
 
-    def hold(self, key: Key, resource: ServerlessPrivateEndpoint, fingerprint: str, outcome: Outcome) -> None:
+    def hold(self, key: Key, resolution: Resolution, access: Access, outcome: Outcome) -> None:
         """Take in what a pass came to."""
         verdict = outcome.verdict
-        if verdict is not None and MEANING[verdict.reason].progress is Progress.GRACE:
-            self._held[key] = _held(resource, fingerprint, outcome)
-        else:
-            self.release(key)
+        waits = resolution.problem is not None and isinstance(outcome.next, Rest)
+        asks_atlas = verdict is not None and verdict.reason is not Reason.CONFLICT
+        self.release(key)
+        if verdict is not None and asks_atlas and (waits or MEANING[verdict.reason].progress is Progress.GRACE):
+            held = self._held[key] = _held(resolution, access, outcome)
+            self._await(key, held)
+
+    def awaits_credentials(self, key: Key) -> bool:
+        """Tell whether a resource comes back only to see whether its Secret holds better credentials by now."""
+        held = self._held.get(key)
+        return held is not None and _curable_by_credentials(held.outcome)
 
     def release(self, key: Key) -> None:
         """Let the next pass ask Atlas."""
-        self._held.pop(key, None)
+        held = self._held.pop(key, None)
+        if held is not None and held.access in self._awaiting:
+            self._awaiting[held.access].discard(key)
+            if not self._awaiting[held.access]:
+                del self._awaiting[held.access]
+
+    def _await(self, key: Key, held: _Held) -> None:
+        if _curable_by_credentials(held.outcome):
+            self._awaiting[held.access].add(key)
+
+    def _wake_others(self, key: Key, access: Access) -> None:
+        """Bring back who else waits for better credentials than these, each once: it looks for itself."""
+        for other in sorted(self._awaiting.pop(access, set()) - {key}):
+            self._wake(other)
 
     def _next(self, outcome: Outcome, now: datetime) -> Next:
         """Come back to look at the Secret, if that may help, and when the grace is over."""
         delays = []
-        if outcome.verdict is not None and outcome.verdict.reason in failures.CURED_BY_CREDENTIALS:
+        if _curable_by_credentials(outcome):
             delays.append(failures.SECRET_LOOK)
         if outcome.failure is not None and now < outcome.failure.since + self._grace:
             delays.append((outcome.failure.since + self._grace - now).total_seconds())
         return Again(min(delays)) if delays else Rest()
 
 
-def _held(resource: ServerlessPrivateEndpoint, fingerprint: str, outcome: Outcome) -> _Held:
-    metadata = resource.metadata
-    return _Held(metadata.uid, metadata.generation, metadata.reconcile_request, fingerprint, outcome)
+def _curable_by_credentials(outcome: Outcome) -> bool:
+    return outcome.verdict is not None and outcome.verdict.reason in failures.CURED_BY_CREDENTIALS
+
+
+def _held(resolution: Resolution, access: Access, outcome: Outcome) -> _Held:
+    metadata, spec = resolution.resource.metadata, resolution.resource.spec
+    return _Held(
+        metadata.uid, metadata.generation, metadata.reconcile_request, spec, access, resolution.problem, outcome
+    )

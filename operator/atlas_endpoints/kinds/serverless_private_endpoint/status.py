@@ -20,6 +20,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED, Finding, Outcome, Verdict
 
+CONTENDED = "Contended"
+"""The condition of a resource whose endpoint is another one's, or may turn out to be; only there while that is so."""
+
 
 def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
     """Write down an outcome.
@@ -43,8 +46,9 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
             previous.conditions, tuple(_conditions(previous, outcome, verdict, history, now=now, grace=grace))
         ),
         applied=_applied(previous, outcome),
-        endpoint=_endpoint(previous, outcome),
+        endpoint=endpoint_after(previous, outcome),
         resolved=outcome.resolved or previous.resolved,
+        reservation=None if outcome.forgets_reservation else outcome.reservation or previous.reservation,
         drift=_drift(previous, outcome, verdict),
         plan=outcome.plan,
         last_error=_last_error(outcome),
@@ -124,8 +128,11 @@ def _last_error(outcome: Outcome) -> LastError | None:
     )
 
 
-def _endpoint(previous: Status, outcome: Outcome) -> EndpointStatus | None:
+def endpoint_after(previous: Status, outcome: Outcome) -> EndpointStatus | None:
+    """Give what a status tells of the endpoint after a pass."""
     seen = outcome.endpoint
+    if outcome.reservation is not None and seen is None:
+        return None  # of an endpoint that is gone, or was another one
     if seen is None:
         return previous.endpoint
     return EndpointStatus(
@@ -170,11 +177,21 @@ def _conditions(
     pair = _pair(outcome, verdict.reason, now=now, grace=grace)
     if pair is not None:
         yield make(pair, Finding("True", verdict.reason, verdict.message))
+    decided = outcome.endpoint is not None or outcome.sent is not None
+    if outcome.contended is not None:
+        yield make(CONTENDED, outcome.contended)
+    elif not decided and (known := find(previous, CONTENDED)):
+        yield known
     synced = None if verdict.reason is Reason.SUSPENDED else make("Synced", _synced(outcome, verdict, history))
     credentials = None if outcome.credentials is None else make("CredentialsValid", outcome.credentials)
     for type_, found in (("Synced", synced), ("CredentialsValid", credentials)):
         known = found or find(previous, type_)
         if known is not None:
+            yield known
+    for type_, told in (("ReferencesResolved", outcome.references), ("OutputsWritten", outcome.outputs)):
+        if told is not None:
+            yield make(type_, told)
+        elif (known := find(previous, type_)) and known.observed_generation == outcome.generation:
             yield known
     deprecated = _deprecated(previous, outcome, verdict, now)
     if deprecated is not None:
@@ -198,7 +215,7 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
     """Tell whether Atlas holds what the resource wants, whatever state the endpoint is in."""
     if verdict.reason is Reason.UPDATE_REJECTED:
         return Finding("False", "UpdateRejected", verdict.message)
-    if verdict.reason is Reason.DRIFTED:
+    if verdict.reason in {Reason.DRIFTED, Reason.CORRECTION_HELD}:
         return Finding("False", "DriftDetected", verdict.message)
     if verdict.reason is Reason.PLANNED:
         return Finding("False", "Planned", verdict.message)
@@ -207,6 +224,10 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
     if verdict.differences:
         names = ", ".join(each.field for each in verdict.differences)
         return Finding("False", verdict.reason, f"Not yet as specified: {names}.")
+    if outcome.references is not None and outcome.references.status == "False":
+        return Finding("Unknown", Reason.REFERENCE_NOT_READY, "Not all that the spec refers to is there.")
+    if outcome.observing:
+        return Finding("True", "Observing", "Atlas shows what the spec says. Nothing is ever sent to make it so.")
     if history and history[0].generation == outcome.generation and history[0].result == APPLIED:
         return Finding("True", "Updated", "Atlas has confirmed what was sent.")
     return Finding("True", "InSync", "Atlas shows what the spec says.")

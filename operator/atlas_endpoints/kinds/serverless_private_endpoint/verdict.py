@@ -7,6 +7,7 @@ from typing import Self, TypeAlias
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.conditions import ConditionStatus
+from atlas_endpoints.engine.controller import MetadataChange
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -15,6 +16,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     LastError,
     ManagedField,
     Plan,
+    Reservation,
     Resolved,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
@@ -85,6 +87,7 @@ class Failure:
         error_code: Atlas's own.
         detail: Atlas's own words.
         fields: what Atlas refused, if it refused fields.
+        held: whether nothing was sent, since an earlier answer says that it is not the time; no status tells that.
     """
 
     since: datetime
@@ -94,6 +97,7 @@ class Failure:
     error_code: str | None = None
     detail: str | None = None
     fields: tuple[ManagedField, ...] = ()
+    held: bool = False
 
     @classmethod
     def of(cls, last_error: LastError) -> Self:
@@ -131,11 +135,18 @@ class Outcome:
         status_since: since when that endpoint has its status.
         resolved: what the pass used; ``None`` keeps what was known.
         credentials: what it found out about the credentials; ``None`` keeps what was known.
+        contended: that the endpoint is another resource's, or may be; ``None``: it is not, where it was seen or written to.
+        references: what it found out about what the spec refers to; ``None`` keeps what was known of this generation.
+        outputs: what came of what the resource hands over; ``None`` keeps what was known of this generation.
         sent: the write that it made.
         plan: the write that it would have made.
         failure: what stopped it.
         handled: the request of a person that it has handled.
         deprecation: what Atlas announced about the end of its API.
+        observing: whether the resource only observes.
+        reservation: what is known of the endpoint that was, or is to be, reserved; ``None`` keeps what was known.
+        forgets_reservation: whether what was known of one holds no more, since Atlas has surely reserved none.
+        metadata: what is to be written into the resource's metadata.
     """
 
     next: Next
@@ -146,8 +157,15 @@ class Outcome:
     status_since: datetime | None = None
     resolved: Resolved | None = None
     credentials: Finding | None = None
+    contended: Finding | None = None
+    references: Finding | None = None
+    outputs: Finding | None = None
     sent: Sent | None = None
     plan: Plan | None = None
     failure: Failure | None = None
     handled: str | None = None
     deprecation: Deprecation | None = None
+    observing: bool = False
+    reservation: Reservation | None = None
+    forgets_reservation: bool = False
+    metadata: MetadataChange | None = None

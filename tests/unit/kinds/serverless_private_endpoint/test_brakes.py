@@ -1,6 +1,7 @@
 """The emergency brake: what it lets pass within a window, and what becomes of a mass drift."""
 
 import logging
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -14,7 +15,7 @@ from unit.kinds.serverless_private_endpoint.world import Resource, World, lost
 
 WINDOW = 540.0
 INTERVAL = 600.0
-DRIFTED, AVAILABLE = ("False", "Drifted"), ("True", "Available")
+HELD, DRIFTED, AVAILABLE = ("False", "CorrectionHeld"), ("False", "Drifted"), ("True", "Available")
 
 
 class TestLimit:
@@ -59,7 +60,10 @@ class Drift:
 
     def may(self, name: str, *, later: float = 0.0) -> bool:
         self.now += later
-        return self.brakes.may_correct(Key("shop", name))
+        return self.wait(name) == 0
+
+    def wait(self, name: str) -> float:
+        return self.brakes.wait_to_correct(Key("shop", name))
 
     def release(self, name: str) -> None:
         self.brakes.release(Key("shop", name))
@@ -101,7 +105,39 @@ class TestWindow:
     def test_none_pass_when_none_may(self) -> None:
         drift = Drift("0")
         assert not drift.may("a")
+        assert drift.wait("a") == math.inf
         assert not drift.may("a", later=10 * WINDOW)
+
+    def test_each_that_waits_is_told_when_it_is_its_turn(self) -> None:
+        drift = Drift()
+        drift.may("a")
+        drift.may("b", later=100)
+        # One place is free when a leaves, one when b does, and the others a window after those.
+        waits = {name: drift.wait(name) for name in "cdefg"}
+        assert waits == {
+            "c": WINDOW - 100,
+            "d": WINDOW,
+            "e": 2 * WINDOW - 100,
+            "f": 2 * WINDOW,
+            "g": 3 * WINDOW - 100,
+        }
+        assert drift.wait("g") == waits["g"], "to ask once more changes nothing"
+
+    def test_who_comes_when_it_was_told_to_passes(self) -> None:
+        drift = Drift()
+        drift.may("a")
+        drift.may("b", later=100)
+        told = sorted((drift.now + drift.wait(name), name) for name in "cdefg")
+        for time, name in told:
+            assert drift.may(name, later=time - drift.now), name
+            drift.release(name)
+
+    def test_those_behind_move_up_when_one_waits_no_more(self) -> None:
+        drift = Drift("1")
+        drift.may("a")
+        assert [drift.wait(name) for name in "bcd"] == [WINDOW, 2 * WINDOW, 3 * WINDOW]
+        drift.release("b")
+        assert [drift.wait(name) for name in "cd"] == [WINDOW, 2 * WINDOW]
 
 
 class TestHeld:
@@ -172,7 +208,7 @@ def drift(world: World, resources: Sequence[Resource], comment: str = "theirs") 
 
 
 def held(resources: Sequence[Resource]) -> list[Resource]:
-    return [each for each in resources if each.ready == DRIFTED]
+    return [each for each in resources if each.ready == HELD]
 
 
 class TestMassDrift:
@@ -206,12 +242,13 @@ class TestMassDrift:
         await world.run_for(INTERVAL)
         waiting = held(resources)[-1]
         assert waiting.status["drift"] == [{"field": "comment", "desired": "ours", "actual": "theirs"}]
-        assert (waiting.condition("Stalled") or {})["reason"] == "Drifted"
+        assert (waiting.condition("Reconciling") or {})["reason"] == "CorrectionHeld"
+        assert waiting.condition("Stalled") is None, "nobody has to act"
         assert (waiting.condition("Synced") or {})["reason"] == "DriftDetected"
         assert "MAX_CORRECTIONS" in waiting.message
         world.reset_log()
         await world.run_for(2 * INTERVAL)
-        assert waiting.ready == DRIFTED
+        assert waiting.ready == HELD
         assert world.writes[waiting.name] == 0
 
     async def test_edits_pass_and_take_nobodys_turn(self, world: World) -> None:
@@ -317,6 +354,20 @@ class TestMassDrift:
         corrected = [each for each in world.atlas.endpoints.values() if each.comment == "ours"]
         assert len(corrected) == 12
         assert world.brakes.held == 48
+
+    async def test_no_round_that_comes_early_costs_a_turn(self, world: World) -> None:
+        """Rounds are up to a tenth early; what they find no room for comes back by itself."""
+        resources = await crowd(world)
+        drift(world, resources)
+        await world.run_for(INTERVAL)
+        (first,) = set(world.rounds._members)
+        world.reset_log()
+        for _ in range(4):
+            await world.run_for(0.85 * INTERVAL)
+            world._schedule(first, 0)  # a round of its instance, before there is room
+            await world.run_for(0.15 * INTERVAL)
+        assert world.atlas.calls.count("PATCH comment") == 48
+        assert {each.ready for each in resources} == {AVAILABLE}
 
     async def test_a_few_that_drift_are_corrected_at_once(self, world: World) -> None:
         resources = await crowd(world)

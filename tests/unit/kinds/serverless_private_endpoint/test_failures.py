@@ -23,7 +23,7 @@ from atlas_endpoints.atlas.errors import (
     WritesOffError,
 )
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
-from atlas_endpoints.kinds.access import NoCredentialsError
+from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -44,7 +44,7 @@ NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GRACE = timedelta(minutes=2)
 WITHIN = timedelta(seconds=100)
 """After the first failure; 20 s before the grace is over."""
-RESOLVED = Resolved(project_id="32b6e34b3d91647abb20e7b8", credentials_source="Secret/atlas")
+RESOLVED = Resolved(project_id="32b6e34b3d91647abb20e7b8", credentials_source="resource/atlas")
 HTML = b"<html><body>Bad gateway</body></html>"
 
 
@@ -70,6 +70,11 @@ def write(status: int, code: str | None = None, **more: Any) -> AtlasError:
 def token(status: int, body: Mapping[str, str]) -> AtlasError:
     """What getting an access token fails with."""
     return classify_token_answer(refusal(status, body=json.dumps(body).encode()), operation="token", now=NOON)
+
+
+def read_held_back(error: AtlasError) -> AtlasHeldError:
+    """What a later call fails with, which repeats what the answer said."""
+    return AtlasHeldError(error.message, reason=error.reason, operation=error.operation, retry_after=500)
 
 
 def held(reason: str, retry_after: float) -> AtlasHeldError:
@@ -237,7 +242,10 @@ class TestAtlas:
         assert failure is not None
         assert ready is not None
         assert (verdict.reason, outcome.next, verdict.next) == (row.reason, row.pace, row.pace)
-        assert (ready.reason, ready.message) == (row.reason, row.error.message)
+        assert (ready.reason, ready.message) == (
+            row.reason,
+            row.error.message.replace("into the Secret.", "into Secret atlas."),
+        )
         assert failure.retryable == row.retryable
         assert (failure.since, failure.operation) == (NOON, row.error.operation)
         assert (failure.http_status, failure.error_code) == (row.error.http_status, row.error.error_code)
@@ -275,6 +283,38 @@ class TestAtlas:
             assert row.retryable == (progress is Progress.RECONCILING)
 
 
+class TestRefusedCredentials:
+    """The remedy is for whoever can mend it, and names the Secret."""
+
+    ASK = (
+        "They are those of the operator's own Secret atlas. Ask whoever runs the operator to mend that; or name a Secret in"
+        " spec.credentialsSecretRef.name, or have the namespace name one in its annotation"
+        " atlas-endpoints.dev/credentials-secret. (HTTP 401"
+    )
+
+    @pytest.mark.parametrize(
+        ("source", "remedy"),
+        [
+            pytest.param("resource/mine", "Put valid ones into Secret mine. (HTTP 401", id="of the resource"),
+            pytest.param("namespace/ours", "Put valid ones into Secret ours. (HTTP 401", id="of its namespace"),
+            pytest.param("operator/atlas", ASK, id="of the operator, where nobody else can mend them"),
+            pytest.param(None, "Put valid ones into the Secret. (HTTP 401", id="of whoever: not known"),
+        ],
+    )
+    def test_the_remedy(self, source: str | None, remedy: str) -> None:
+        error = read(401, "UNEXPECTED_ERROR")
+        for each in (error, read_held_back(error)):
+            outcome = failures.of_atlas(
+                each, 1, Status(), now=NOON, grace=GRACE, resolved=Resolved(credentials_source=source)
+            )
+            status = written(Status(), outcome, NOON)
+            for type_ in ("Ready", "CredentialsValid"):
+                condition = find(status, type_)
+                assert condition is not None
+                assert remedy in condition.message
+                assert condition.message.endswith("Atlas says: Atlas's own words.")
+
+
 class TestFirstWords:
     """Retries write nothing, however the words of a failure vary."""
 
@@ -304,6 +344,29 @@ class TestFirstWords:
         status = written(status, after(read(429), status, later), later)
         assert status.last_error is not None
         assert (status.last_error.since, status.last_error.http_status) == (later, 429)
+
+    def test_they_give_way_to_the_name_of_another_secret_with_the_same_credentials(self) -> None:
+        status = written(Status(), after(read(401), Status(), NOON), NOON)
+        later = NOON + timedelta(seconds=50)
+        moved = RESOLVED.model_copy(update={"credentials_source": "resource/other"})
+        outcome = failures.of_atlas(read_held_back(read(401)), 1, status, now=later, grace=GRACE, resolved=moved)
+        ready = find(written(status, outcome, later), "Ready")
+        assert ready is not None
+        assert "Put valid ones into Secret other." in ready.message
+
+    def test_they_give_way_to_another_cause_of_the_same_reason(self) -> None:
+        """Its Secret was missing; now it is there, and Atlas has refused already what it holds."""
+        missing = NoCredentialsError("SecretNotFound", "There is no Secret.", source="resource/atlas", retry_in=5.0)
+        status = written(Status(), failures.of_no_credentials(missing, 1, Status(), now=NOON, grace=GRACE), NOON)
+        outcome = after(read_held_back(read(401)), status, NOON + WITHIN)
+        assert outcome.verdict is not None
+        assert outcome.failure is not None
+        assert "Atlas does not accept" in outcome.verdict.message
+        assert outcome.failure.since == NOON, "it has not been well in between"
+        status = written(status, outcome, NOON + WITHIN)
+        valid = find(status, "CredentialsValid")
+        assert valid is not None
+        assert (valid.reason, valid.message) == ("Unauthorized", outcome.verdict.message)
 
     def test_they_give_way_to_another_generation(self) -> None:
         status = written(Status(), after(read(503), Status(), NOON), NOON)
@@ -376,7 +439,7 @@ class TestWhatIsPassedOn:
 class TestNoCredentials:
     @staticmethod
     def outcome(previous: Status, now: datetime, retry_in: float = 5.0, reason: str = "SecretNotFound") -> Outcome:
-        error = NoCredentialsError(reason, "Create the Secret.", source="Secret/atlas", retry_in=retry_in)
+        error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
         return failures.of_no_credentials(error, 1, previous, now=now, grace=GRACE)
 
     @pytest.mark.parametrize("reason", ["SecretNotFound", "SecretForbidden", "MissingKeys", "AmbiguousKeys"])
@@ -406,11 +469,11 @@ class TestNoCredentials:
 
     def test_it_names_another_source(self) -> None:
         before = Status(observed_generation=1, resolved=RESOLVED)
-        error = NoCredentialsError("SecretNotFound", "None.", source="operator", retry_in=5)
+        error = NoCredentialsError("SecretNotFound", "None.", source="operator/atlas", retry_in=5)
         outcome = failures.of_no_credentials(error, 1, before, now=NOON, grace=GRACE)
         resolved = written(before, outcome, NOON).resolved
         assert resolved is not None
-        assert (resolved.project_id, resolved.credentials_source) == (RESOLVED.project_id, "operator")
+        assert (resolved.project_id, resolved.credentials_source) == (RESOLVED.project_id, "operator/atlas")
 
 
 class TestInvalidSpec:

@@ -84,7 +84,7 @@ class TestParse:
             uid="0c2cbb4e",
             generation=3,
             resource_version="7",
-            creation_timestamp=NOON,
+            creation_timestamp="2026-11-25T12:00:00Z",
             deletion_timestamp=NOON + timedelta(seconds=1),
             annotations={"a": "b"},
         )
@@ -231,17 +231,25 @@ class TestAnnotations:
                     "annotations": {
                         "kubectl.kubernetes.io/last-applied-configuration": "{}",
                         "argocd.argoproj.io/tracking-id": "x",
-                        "atlas-endpoints.dev/endpoint-id": "y",
+                        "atlas-endpoints.dev/credentials-secret": "y",
+                        "atlas-endpoints.dev/deletion-policy": "Delete",
+                        "atlas-endpoints.dev/endpoint-id": "z",
+                        "atlas-endpoints.dev/force-finalize": "true",
                         "atlas-endpoints.dev/force-sync": "1",
                         "atlas-endpoints.dev/reconcile-policy": "skip",
                         "mongodb.com/atlas-reconciliation-policy": "skip",
+                        "mongodb.com/atlas-resource-policy": "keep",
                         "reconcile.fluxcd.io/requestedAt": "2",
                     }
                 },
                 {
+                    "atlas-endpoints.dev/deletion-policy": "Delete",
+                    "atlas-endpoints.dev/endpoint-id": "z",
+                    "atlas-endpoints.dev/force-finalize": "true",
                     "atlas-endpoints.dev/force-sync": "1",
                     "atlas-endpoints.dev/reconcile-policy": "skip",
                     "mongodb.com/atlas-reconciliation-policy": "skip",
+                    "mongodb.com/atlas-resource-policy": "keep",
                     "reconcile.fluxcd.io/requestedAt": "2",
                 },
                 id="only those that ask the operator for something",
@@ -275,7 +283,7 @@ FULL = Status(
         generation=1, cloud_provider_endpoint_id="vpce-1", private_endpoint_ip_address="10.0.0.4", comment=""
     ),
     endpoint=EndpointStatus(id="5f7c", status="AVAILABLE", status_since=NOON, comment=""),
-    resolved=Resolved(project_id="32b6", credentials_source="Secret/atlas"),
+    resolved=Resolved(project_id="32b6", credentials_source="resource/atlas"),
     drift=(DriftItem(field="comment", desired="a", actual="b"),),
     last_error=LastError(
         since=NOON,
@@ -310,7 +318,7 @@ WIRE: dict[str, Any] = {
         "comment": "",
     },
     "endpoint": {"id": "5f7c", "status": "AVAILABLE", "statusSince": "2026-11-25T12:00:00Z", "comment": ""},
-    "resolved": {"projectId": "32b6", "credentialsSource": "Secret/atlas"},
+    "resolved": {"projectId": "32b6", "credentialsSource": "resource/atlas"},
     "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
     "lastError": {
         "since": "2026-11-25T12:00:00Z",
@@ -393,7 +401,7 @@ class TestStatus:
         assert Status.parse(status.to_json()) == status
 
     def test_half_a_character_of_atlas_does_not_spoil_the_status(self) -> None:
-        assert EndpointStatus(comment="a\ud83db").to_json() == {"comment": "a?b"}
+        assert EndpointStatus(comment="a\ud83db").to_json() == {"comment": "a\ufffdb"}
 
     def test_the_newest_entries_of_the_history_stay(self) -> None:
         history = tuple(entry(generation) for generation in range(9, 0, -1))

@@ -1,5 +1,6 @@
 """The decisions about an endpoint: one table, each row a sentence, for both clouds."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ import pytest
 from atlas_endpoints.engine.outcome import Again
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Correction, Refusal
 from atlas_endpoints.kinds.serverless_private_endpoint.model import HISTORY_LIMIT, Cause
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import hold, judge, plan, propose
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import hold, judge, plan, propose, report
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action, Send, Verdict
 from unit.kinds.serverless_private_endpoint.situations import (
@@ -593,34 +594,48 @@ def test_plan(situation: Situation, expected: Sends | Says, provider: Provider) 
     check(plan(desired, endpoint, context), expected, provider)
 
 
-HELD: Mapping[str, tuple[Situation, Says]] = {
+HELD: Mapping[str, tuple[Situation, float, Says]] = {
     "drift waits for its turn, and the way out is named": (
         settled(ONE_A, shows=ONE_B),
+        420,
         Says(
-            Reason.DRIFTED,
+            Reason.CORRECTION_HELD,
+            Again(420),
             words=("MAX_CORRECTIONS", "WRITES=off", FORCE, "comment is 'b', not 'a'"),
             differs=("comment",),
         ),
     ),
     "a failed endpoint that has drifted": (
         settled(ONE_A, shows=TWO_A, status="FAILED"),
-        Says(Reason.DRIFTED, differs=("connection",)),
+        420,
+        Says(Reason.CORRECTION_HELD, Again(420), differs=("connection",)),
     ),
     "an endpoint that is being connected goes on being looked at": (
         settled(ONE_A, shows=ONE_B, status="INITIATING", since=seconds(40)),
-        Says(Reason.DRIFTED, Again(10), differs=("comment",)),
+        420,
+        Says(Reason.CORRECTION_HELD, Again(10), differs=("comment",)),
+    ),
+    "its turn comes before the next look": (
+        settled(ONE_A, shows=ONE_B, status="INITIATING", since=seconds(40)),
+        3,
+        Says(Reason.CORRECTION_HELD, Again(3), differs=("comment",)),
+    ),
+    "drift is not corrected at all, which only a person can change": (
+        settled(ONE_A, shows=ONE_B),
+        math.inf,
+        Says(Reason.DRIFTED, words=("MAX_CORRECTIONS=0", FORCE, "comment is 'b', not 'a'"), differs=("comment",)),
     ),
 }
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize(("situation", "expected"), HELD.values(), ids=HELD)
-def test_hold(situation: Situation, expected: Says, provider: Provider) -> None:
+@pytest.mark.parametrize(("situation", "wait", "expected"), HELD.values(), ids=HELD)
+def test_hold(situation: Situation, wait: float, expected: Says, provider: Provider) -> None:
     desired, endpoint, context = situation.desired(provider), situation.endpoint(provider), situation.context(provider)
     send = plan(desired, endpoint, context)
     assert isinstance(send, Send)
     assert send.cause is Cause.DRIFT
-    check(hold(desired, endpoint, context), expected, provider)
+    check(hold(desired, endpoint, context, wait), expected, provider)
 
 
 PROPOSED: Mapping[str, tuple[Situation, Says]] = {
@@ -628,7 +643,7 @@ PROPOSED: Mapping[str, tuple[Situation, Says]] = {
         edited(ONE_A, wants=ONE_B),
         Says(
             Reason.PLANNED,
-            words=("WRITES is off", "since the spec has changed", "comment as 'b'", "WRITES=on"),
+            words=("A person said so. Then", "since the spec has changed", "comment as 'b'"),
             differs=("comment",),
         ),
     ),
@@ -665,7 +680,71 @@ def test_propose(situation: Situation, expected: Says, provider: Provider) -> No
     desired, endpoint, context = situation.desired(provider), situation.endpoint(provider), situation.context(provider)
     send = plan(desired, endpoint, context)
     assert isinstance(send, Send)
-    check(propose(send, desired, endpoint, context), expected, provider)
+    check(propose(send, desired, endpoint, context, why="A person said so"), expected, provider)
+
+
+OBSERVED: Mapping[str, tuple[Situation, Says]] = {
+    "as specified": (settled(ONE_A), Says(Reason.AVAILABLE)),
+    "as specified, though nothing was ever sent": (Situation(wants=ONE_A, shows=ONE_A), Says(Reason.AVAILABLE)),
+    "an edit": (
+        edited(ONE_A, wants=ONE_B),
+        Says(Reason.DRIFTED, words=("comment is 'a', not 'b'", "Observe", "to Manage"), differs=("comment",)),
+    ),
+    "drift, whatever the policy for drift": (
+        settled(ONE_A, shows=ONE_B, report=True),
+        Says(Reason.DRIFTED, words=("Observe",), without=("driftPolicy",), differs=("comment",)),
+    ),
+    "drift of what was corrected three times": (
+        settled(A, shows=B, corrected=(minutes(1), minutes(11), minutes(21))),
+        Says(Reason.DRIFTED, words=("Observe",), without=("corrected",), differs=("comment",)),
+    ),
+    "what Atlas has refused": (
+        edited(ONE_A, wants=TWO_A, refused=TWO),
+        Says(Reason.DRIFTED, words=("Observe",), without=(REFUSED,), differs=("connection",)),
+    ),
+    "a reservation that nobody connects": (
+        Situation(status="RESERVED", wants=ONE),
+        Says(Reason.DRIFTED, words=("Observe", "is empty"), differs=("connection",)),
+    ),
+    "a reservation without a cloud endpoint": (
+        Situation(status="RESERVED", wants=A, shows=A),
+        Says(Reason.WAITING_FOR_CLOUD_ENDPOINT),
+    ),
+    "another connection is being made": (
+        Situation(status="INITIATING", wants=ONE, shows=TWO),
+        Says(Reason.DRIFTED, Again(15), words=("Observe",), without=("waits until",), differs=("connection",)),
+    ),
+    "the connection is being made": (
+        Situation(status="INITIATING", wants=ONE, shows=ONE),
+        Says(Reason.INITIATING, Again(15)),
+    ),
+    "a reservation that is being made shows nothing yet": (
+        Situation(status="RESERVATION_REQUESTED", wants=ONE_A),
+        Says(Reason.RESERVATION_REQUESTED, Again(15), differs=("connection", "comment")),
+    ),
+    "it has failed": (
+        settled(ONE, status="FAILED", error_message="No route."),
+        Says(Reason.ENDPOINT_FAILED, words=("Observe", "No route."), without=(FORCE,)),
+    ),
+    "it has failed and a person forces": (
+        settled(ONE, status="FAILED", forced=True),
+        Says(Reason.ENDPOINT_FAILED, words=("no message",)),
+    ),
+    "it is being deleted": (
+        settled(ONE, status="DELETING"),
+        Says(Reason.DELETING, Again(15)),
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("situation", "expected"), OBSERVED.values(), ids=OBSERVED)
+def test_report(situation: Situation, expected: Says, provider: Provider) -> None:
+    check(
+        report(situation.desired(provider), situation.endpoint(provider), situation.context(provider)),
+        expected,
+        provider,
+    )
 
 
 def after_answer(situation: Situation, provider: Provider, refused: Values = NOTHING) -> Verdict:

@@ -1,11 +1,14 @@
 """Stories about passes: what Atlas was asked, what it holds afterwards, and what the resource says about it."""
 
+import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import (
     APIGoneError,
@@ -21,9 +24,10 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import DOUBT, Instance
+from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.outcome import Again, Rest, Retry
-from atlas_endpoints.kinds.access import NoCredentialsError
+from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import reconcile
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
@@ -44,6 +48,7 @@ from unit.kinds.serverless_private_endpoint.world import (
 )
 
 INTERVAL = 600.0
+ANOTHER = "7f7cac1adf5d6c6306f4b283"
 OTHER_VPCE = "vpce-0123456789abcdef1"
 AVAILABLE = ("True", "Available")
 
@@ -106,7 +111,7 @@ class TestActingOnWhatIsKnown:
         assert world.atlas.calls == ["LIST"]
         assert resource.ready == AVAILABLE
         assert resource.status["applied"] == {"generation": 1, "comment": "one"}
-        assert resource.status["resolved"]["credentialsSource"] == "operator"
+        assert resource.status["resolved"]["credentialsSource"] == "operator/atlas"
         valid = resource.condition("CredentialsValid")
         assert valid is not None
         assert (valid["status"], valid["reason"]) == ("True", "Verified")
@@ -484,7 +489,7 @@ class TestCrashes:
             case "an outage":
                 world.atlas.go_down()
             case "a missing Secret":
-                missing = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=60.0)
+                missing = NoCredentialsError("SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0)
                 world.secrets.found["mine"] = missing
             case _:
                 world.annotate(resource, reconcile_policy="skip")
@@ -529,7 +534,27 @@ class TestCrashes:
         assert resource.ready == ("False", "Drifted")
 
 
+class Talkative(dict[str, Endpoint]):
+    """Endpoints of which Atlas has something else to say at each look."""
+
+    looks = itertools.count()
+
+    @override
+    def items(self) -> Any:
+        words = {"error_message": f"attempt {next(self.looks)} has failed"}
+        return {id_: each.model_copy(update=words) for id_, each in super().items()}.items()
+
+
 class TestRefusals:
+    async def test_one_is_told_though_the_words_of_the_endpoint_are_others_at_each_look(self, world: World) -> None:
+        """Else the change would be sent again at once, for ever."""
+        world.atlas.put(comment="zero")
+        world.atlas.endpoints = Talkative(world.atlas.endpoints)
+        world.atlas.go_down("PATCH", error=rejected())
+        resource = world.create(comment="one")
+        await world.pass_over(resource)
+        assert resource.ready == ("False", "UpdateRejected")
+
     async def test_a_refusal_is_told_in_atlas_words(self, world: World) -> None:
         resource = await settled(world)
         world.atlas.go_down("PATCH", error=rejected())
@@ -911,6 +936,8 @@ ONLY_OTHERS_CAN_HELP: dict[str, AtlasError] = {
     "APIGone": APIGoneError("The API has ended.", operation="LIST", http_status=410),
 }
 
+CREDENTIALS_CAN_HELP = ["CredentialsInvalid", "MissingRole", "IPNotAllowed", "ProjectNotFound"]
+
 
 class TestWaitingForSomebodyElse:
     @pytest.mark.parametrize("reason", ONLY_OTHERS_CAN_HELP)
@@ -929,7 +956,24 @@ class TestWaitingForSomebodyElse:
         await world.run_for(INTERVAL)
         assert resource.ready == AVAILABLE
 
-    @pytest.mark.parametrize("reason", ["CredentialsInvalid", "MissingRole", "IPNotAllowed", "ProjectNotFound"])
+    async def test_whose_credentials_are_refused_is_told_and_that_they_are_accepted_again(self, world: World) -> None:
+        world.atlas.put(ENDPOINT, comment="one")
+        world.atlas.go_down("LIST", error=REFUSED)
+        world.create(comment="one")
+        await world.run_for(1)
+        assert set(world.secrets.judgements) == {("operator/atlas", False)}
+        world.secrets.judgements.clear()
+        world.atlas.come_back()
+        await world.run_for(INTERVAL)
+        assert set(world.secrets.judgements) == {("operator/atlas", True)}
+
+    async def test_credentials_whose_role_is_too_weak_are_accepted_all_the_same(self, world: World) -> None:
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
+        world.create(comment="one")
+        await world.run_for(1)
+        assert set(world.secrets.judgements) == {("operator/atlas", True)}
+
+    @pytest.mark.parametrize("reason", CREDENTIALS_CAN_HELP)
     async def test_a_changed_secret_heals_it_within_the_time_between_looks(self, world: World, reason: str) -> None:
         world.secrets.found["mine"] = "weak"
         world.atlas.put(ENDPOINT, comment="one")
@@ -937,11 +981,58 @@ class TestWaitingForSomebodyElse:
         resource = world.create(comment="one", credentialsSecretRef={"name": "mine"})
         await world.run_for(200)
         world.atlas.come_back()
-        world.secrets.found["mine"] = "strong"
+        world.secrets.found["mine"], world.secrets.remembered["mine"] = "strong", "weak"
         world.reset_log()
         await world.run_for(SECRET_LOOK)
         assert resource.ready == AVAILABLE
         assert world.atlas.credentials == ["strong"]
+
+    @pytest.mark.parametrize("reason", CREDENTIALS_CAN_HELP)
+    async def test_the_first_that_finds_a_secret_changed_has_the_others_helped_at_once(
+        self, world: World, reason: str
+    ) -> None:
+        """However much later they would have looked themselves; who waits for another Secret is left alone."""
+        world.secrets.found.update(mine="weak", other="weak too")
+        ids = [f"{number:024x}" for number in range(4)]
+        for each in ids:
+            world.atlas.put(each, comment="one")
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP[reason])
+        waiting: list[Resource] = []
+        for number, secret in enumerate(["mine", "mine", "other", "mine"]):
+            reference = {"name": secret}
+            waiting.append(world.create(f"db-{number}", ids[number], comment="one", credentialsSecretRef=reference))
+            await world.run_for(7)
+        world.atlas.come_back()
+        world.secrets.found["mine"] = "strong"
+        world.reset_log()
+        await world.run_for(2)
+        assert [each.ready[1] for each in waiting] == ["Available", "Available", reason, "Available"]
+        assert world.atlas.credentials == ["strong"]
+        assert world.passes == {"db-0": 1, "db-1": 1, "db-3": 1}
+
+    async def test_who_was_woken_for_nothing_waits_on_and_is_woken_again(self, world: World) -> None:
+        """Secrets of one name in two namespaces may hold the same credentials."""
+        world.secrets.found.update(mine="weak", twin="weak")
+        world.secrets.sources["twin"] = "resource/mine"
+        ids = [f"{number:024x}" for number in range(3)]
+        for each in ids:
+            world.atlas.put(each, comment="one")
+        world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
+        waiting: list[Resource] = []
+        for number, secret in enumerate(["mine", "twin", "twin"]):
+            reference = {"name": secret}
+            waiting.append(world.create(f"db-{number}", ids[number], comment="one", credentialsSecretRef=reference))
+            await world.run_for(5)
+        first, twin, other_twin = waiting
+        world.atlas.come_back()
+        world.secrets.found["mine"] = "strong"
+        await world.pass_over(first)
+        await world.run_for(0)
+        assert (twin.ready[1], other_twin.ready[1]) == ("MissingRole", "MissingRole")
+        world.secrets.found["twin"] = "stronger"
+        await world.pass_over(twin)
+        await world.run_for(0)
+        assert other_twin.ready == AVAILABLE
 
     async def test_looking_at_the_secret_costs_no_call_and_no_write(self, world: World) -> None:
         world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
@@ -952,7 +1043,7 @@ class TestWaitingForSomebodyElse:
         assert not world.atlas.calls
         assert not world.writes
         assert len(world.secrets.reads) == 300 / SECRET_LOOK
-        assert not any(world.secrets.reads), "a recent reading will do"
+        assert set(world.secrets.reads) == {Age.FRESH}, "an older one could be of before the change"
 
     async def test_a_request_is_handled_by_an_answer_that_will_not_change_by_itself(self, world: World) -> None:
         world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
@@ -964,14 +1055,15 @@ class TestWaitingForSomebodyElse:
     async def test_a_pass_in_between_puts_nothing_off(self, world: World) -> None:
         """Neither the end of the grace nor the next look at the Secret."""
         world.secrets.found["mine"] = "weak"
-        world.atlas.put(ENDPOINT, comment="one")
+        for each in (ENDPOINT, ANOTHER):
+            world.atlas.put(each, comment="one")
         world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         resource = world.create(comment="one", credentialsSecretRef={"name": "mine"})
         await world.run_for(15)
         await world.pass_over(resource)
         await world.run_for(106)
         assert resource.condition("Stalled") is not None
-        other = world.create("other", comment="one", credentialsSecretRef={"name": "mine"})
+        other = world.create("other", ANOTHER, comment="one", credentialsSecretRef={"name": "mine"})
         await world.run_for(15)
         await world.pass_over(other)
         world.secrets.found["mine"] = "strong"
@@ -1047,7 +1139,7 @@ class TestWaitingForSomebodyElse:
         world.secrets.remembered["mine"] = "old"
         world.secrets.found["mine"] = "new"
         await world.pass_over(resource)
-        assert world.secrets.reads == [False, True]
+        assert world.secrets.reads == [Age.RECENT, Age.ANEW]
         assert world.atlas.credentials == ["old", "new"]
         assert resource.ready == AVAILABLE
 
@@ -1074,7 +1166,9 @@ class TestWaitingForSomebodyElse:
         world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         resource = world.create(comment="one", credentialsSecretRef={"name": "mine"})
         await world.run_for(1)
-        world.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=5.0)
+        world.secrets.found["mine"] = NoCredentialsError(
+            "SecretNotFound", "Gone.", source="resource/mine", retry_in=5.0
+        )
         await world.pass_over(resource)
         world.secrets.found["mine"] = "weak"
         world.atlas.come_back()
@@ -1097,7 +1191,7 @@ class TestWaitingForSomebodyElse:
         resource = await settled(world)
         world.annotate(resource, force_sync="now")
         await world.run_for(0)
-        assert world.secrets.reads == [True]
+        assert world.secrets.reads == [Age.FRESH]
         assert world.atlas.calls == ["LIST"]
 
     async def test_revoked_credentials_are_no_outage_for_a_settled_resource(self, world: World) -> None:
@@ -1107,6 +1201,39 @@ class TestWaitingForSomebodyElse:
         await world.run_for(INTERVAL)
         await world.pass_over(resource)
         assert resource.ready == ("False", "CredentialsInvalid")
+        assert Age.ANEW not in world.secrets.reads, "whoever was refused has done that"
+
+    async def test_nor_does_it_read_the_secret_anew_where_its_status_tells_of_a_refusal_already(
+        self, world: World
+    ) -> None:
+        world.atlas.put(ENDPOINT, comment="one")
+        world.atlas.go_down("LIST", error=REFUSED)
+        resource = world.create(comment="one")
+        await world.run_for(0)
+        assert resource.status["lastError"]["httpStatus"] == REFUSED.http_status
+        world.restart()
+        world.atlas.go_down("LIST", error=held("CredentialsInvalid", retry_after=600.0))
+        world.secrets.reads.clear()
+        await world.pass_over(resource)
+        assert resource.ready == ("False", "CredentialsInvalid")
+        assert Age.ANEW not in world.secrets.reads
+
+    @pytest.mark.parametrize("refused", [False, True], ids=["that are accepted", "that are refused"])
+    async def test_the_source_of_credentials_is_told_also_when_another_secret_holds_the_same_ones(
+        self, world: World, *, refused: bool
+    ) -> None:
+        resource = await settled(world)
+        if refused:
+            world.atlas.go_down("LIST", error=REFUSED)
+            await world.run_for(2 * INTERVAL)
+            assert resource.ready == ("False", "CredentialsInvalid")
+        assert resource.status["resolved"]["credentialsSource"] == "operator/atlas"
+        world.secrets.sources[None] = "namespace/team"
+        await world.run_for(SECRET_LOOK if refused else 2 * INTERVAL)
+        assert resource.status["resolved"]["credentialsSource"] == "namespace/team"
+        world.reset_log()
+        await world.run_for(INTERVAL)
+        assert world.atlas.calls == ["LIST"], "and then all is as before"
 
     async def test_revoked_credentials_are_told_by_every_resource_within_a_round(self, world: World) -> None:
         resources = []
@@ -1121,7 +1248,7 @@ class TestWaitingForSomebodyElse:
 
 class TestWithoutCredentials:
     async def test_a_missing_secret_is_told_and_atlas_is_not_asked(self, world: World) -> None:
-        missing = NoCredentialsError("SecretNotFound", "There is no Secret mine.", source="Secret/mine", retry_in=5.0)
+        missing = NoCredentialsError("SecretNotFound", "There is no Secret mine.", source="resource/mine", retry_in=5.0)
         world.secrets.found["mine"] = missing
         resource = world.create(comment="one", credentialsSecretRef={"name": "mine"})
         outcome = await world.pass_over(resource)
@@ -1136,7 +1263,9 @@ class TestWithoutCredentials:
     async def test_without_its_secret_a_resource_costs_no_round(self, world: World) -> None:
         world.secrets.found["mine"] = "good"
         resource = await settled(world, comment="one", credentialsSecretRef={"name": "mine"})
-        world.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=60.0)
+        world.secrets.found["mine"] = NoCredentialsError(
+            "SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0
+        )
         await world.pass_over(resource)
         world.reset_log()
         await world.run_for(3600)
@@ -1148,7 +1277,9 @@ class TestWithoutCredentials:
     async def test_a_round_uses_no_credentials_whose_secret_is_gone(self, world: World) -> None:
         world.secrets.found["mine"] = "good"
         resource = await settled(world, comment="one", credentialsSecretRef={"name": "mine"})
-        world.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=60.0)
+        world.secrets.found["mine"] = NoCredentialsError(
+            "SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0
+        )
         await world.run_for(INTERVAL)
         assert resource.ready == ("False", "CredentialsInvalid")
         assert not world.atlas.calls
@@ -1164,10 +1295,13 @@ class TestWithoutCredentials:
 
     async def test_a_secret_that_goes_takes_no_round_from_those_that_use_another(self, world: World) -> None:
         world.secrets.found["mine"] = world.secrets.found["yours"] = "good"
+        world.atlas.put(ANOTHER)
         await settled(world, comment="one", credentialsSecretRef={"name": "mine"})
-        world.create("other", credentialsSecretRef={"name": "yours"})
+        world.create("other", ANOTHER, credentialsSecretRef={"name": "yours"})
         await world.settle()
-        world.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "Gone.", source="Secret/mine", retry_in=60.0)
+        world.secrets.found["mine"] = NoCredentialsError(
+            "SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0
+        )
         await world.run_for(2 * INTERVAL)
         assert world.atlas.calls == ["LIST", "LIST"]
 
@@ -1200,6 +1334,7 @@ class TestWithoutCredentials:
         (record,) = caplog.records
         assert record.levelno == logging.WARNING
         assert "the KMS plugin is away" in record.getMessage()
+        assert "Secret" not in record.getMessage(), "it may be a Namespace that could not be read; the error says what"
         assert vars(record)["key"] == str(resource.key)
 
 
@@ -1302,13 +1437,15 @@ class TestRequestsThatAtlasIsNotAskedFor:
 
     async def test_missing_credentials_acknowledge_and_are_read_past_the_cache_once(self, world: World) -> None:
         resource = await settled(world)
-        world.secrets.found[None] = NoCredentialsError("SecretNotFound", "Create it.", source="operator", retry_in=5.0)
+        world.secrets.found[None] = NoCredentialsError(
+            "SecretNotFound", "Create it.", source="operator/atlas", retry_in=5.0
+        )
         world.annotate(resource, force_sync="now")
         await world.run_for(20)
         assert resource.ready[1] == "CredentialsInvalid"
         assert resource.status["lastHandledReconcileAt"] == "now"
-        assert world.secrets.reads[0]
-        assert not any(world.secrets.reads[1:])
+        assert world.secrets.reads[0] is Age.FRESH
+        assert set(world.secrets.reads[1:]) <= {Age.RECENT}
 
 
 class TestLeavingAtlasAlone:
@@ -1391,8 +1528,44 @@ class TestLeavingAtlasAlone:
         await world.run_for(3600)
         assert not world.atlas.calls
 
+    async def test_a_resource_that_vanishes_while_its_pass_looks_has_nothing_sent_for_it(self, world: World) -> None:
+        """So it is too when its labels have taken it out of what is served."""
+        world.atlas.put(status="AVAILABLE", comment="zero")
+        resource = world.create(comment="one")
+        pass_ = asyncio.create_task(world.reconciler.reconcile(resource.body, resource.status))
+        while not world.atlas.calls:  # noqa: ASYNC110  # it is a list
+            await asyncio.sleep(0)
+        world.vanish(resource)
+        outcome = await pass_
+        assert world.atlas.calls == ["LIST"]
+        assert outcome.verdict is None
+
+    async def test_nor_has_one_that_vanishes_while_its_secret_is_read(self, world: World) -> None:
+        world.atlas.put(status="AVAILABLE", comment="zero")
+        resource = world.create(comment="one")
+        pass_ = asyncio.create_task(world.reconciler.reconcile(resource.body, resource.status))
+        while not world.secrets.reads:  # noqa: ASYNC110  # it is a list
+            await asyncio.sleep(0)
+        world.vanish(resource)
+        outcome = await pass_
+        assert world.atlas.calls == ["LIST"]
+        assert outcome.verdict is None
+
+    async def test_nor_is_anything_sent_once_a_namesake_has_taken_its_place(self, world: World) -> None:
+        world.atlas.put(status="AVAILABLE", comment="zero")
+        resource = world.create(comment="one")
+        pass_ = asyncio.create_task(world.reconciler.reconcile(resource.body, resource.status))
+        while not world.secrets.reads:  # noqa: ASYNC110  # it is a list
+            await asyncio.sleep(0)
+        world.vanish(resource)
+        namesake = resource.body
+        namesake["metadata"] |= {"uid": "uid-namesake", "resourceVersion": "9"}
+        world.store.put(namesake)
+        await pass_
+        assert world.atlas.calls == ["LIST"]
+
     async def test_a_resource_that_is_gone_leaves_nothing_behind(self, world: World) -> None:
-        waiting, unseen = world.create("waiting", comment="one"), await settled(world)
+        waiting, unseen = world.create("waiting", ANOTHER, comment="one"), await settled(world)
         world.atlas.go_down()
         await world.run_for(INTERVAL)
         world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])

@@ -47,6 +47,8 @@ class World:
         """The Secrets, called like the resource that uses them, that hold other credentials than those of their instance."""
         self.places: list[CredentialsPlace] = []
         """The Secrets that were asked about."""
+        self.unreadable: set[str] = set()
+        """The Secrets that the API server cannot show, called likewise."""
         self.cluster_is_away = False
         self.asking_takes = 0.0
         """Seconds that each comparison takes."""
@@ -102,9 +104,9 @@ class World:
         due = self.clock.seconds + delay
         self.due[instance] = min(due, self.due.get(instance, due))
 
-    async def _still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
         self.places.append(place)
-        if self.cluster_is_away:
+        if self.cluster_is_away or place.secret_name in self.unreadable:
             raise ClusterUnavailableError("The API server cannot be reached.")
         await asyncio.sleep(self.reading_takes)
         return place.secret_name not in self.rotated
@@ -399,6 +401,13 @@ class TestLeaving:
         assert await world.round() == Again(600.0)
         assert list(world.asked) == ["one", "two"]
         assert not world.brought_back
+
+    async def test_one_secret_that_cannot_be_read_keeps_no_other_from_being_asked_about(self, world: World) -> None:
+        world.add("one", "two", "three")
+        world.unreadable = {"one"}
+        world.rotated = {"one", "two"}
+        await world.round()
+        assert world.brought_back == ["two"]
 
     @on_virtual_time
     async def test_secrets_that_take_long_to_read_hold_a_round_up_for_half_a_minute_only(self) -> None:

@@ -1,6 +1,6 @@
 """What people and their tools read: which condition says what, what stays, and what is never written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -23,9 +23,10 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.conditions import Condition
 from atlas_endpoints.engine.outcome import Rest
-from atlas_endpoints.kinds.access import NoCredentialsError
+from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference
+from atlas_endpoints.kinds.serverless_private_endpoint.context import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
     Cause,
@@ -47,7 +48,7 @@ NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
 GRACE = timedelta(minutes=2)
 ENDPOINT = Endpoint(id="5f7cac1adf5d6c6306f4b283", status="AVAILABLE", comment="a")
-RESOLVED = Resolved(project_id="32b6e34b3d91647abb20e7b8", credentials_source="Secret/atlas")
+RESOLVED = Resolved(project_id="32b6e34b3d91647abb20e7b8", credentials_source="resource/atlas")
 DIFFERENCE = Difference(COMMENT, "b", "a")
 PLAN = Plan(method="PATCH", body=PlanBody(provider_name="AWS", comment="b"), reason=Cause.EDIT)
 
@@ -158,7 +159,7 @@ def test_a_whole_status() -> None:
             "cloudProviderEndpointId": "VPCE-1",
             "endpointServiceName": "svc",
         },
-        "resolved": {"projectId": "32b6e34b3d91647abb20e7b8", "credentialsSource": "Secret/atlas"},
+        "resolved": {"projectId": "32b6e34b3d91647abb20e7b8", "credentialsSource": "resource/atlas"},
         "lastAppliedTime": "2026-11-25T12:00:00Z",
         "lastHandledReconcileAt": "noon",
         "history": [
@@ -229,6 +230,11 @@ class TestSynced:
                 [outcome(Reason.INITIATING, DIFFERENCE)], ("False", "Initiating"), id="a change waits for its time"
             ),
             pytest.param([outcome(Reason.DRIFTED, DIFFERENCE)], ("False", "DriftDetected"), id="drift"),
+            pytest.param(
+                [outcome(Reason.CORRECTION_HELD, DIFFERENCE)],
+                ("False", "DriftDetected"),
+                id="drift that waits for its turn",
+            ),
             pytest.param(
                 [outcome(Reason.UPDATE_REJECTED, DIFFERENCE)], ("False", "UpdateRejected"), id="stored otherwise"
             ),
@@ -375,7 +381,7 @@ class TestWhatStays:
         changed = Endpoint(id="1", status="REHEATING", error_message="Two\nlines.", comment="")
         endpoint = then(after(outcome()), outcome(endpoint=changed, status_since=LATER)).endpoint
         assert endpoint is not None
-        assert (endpoint.status, endpoint.error_message, endpoint.comment) == ("REHEATING", "Two\nlines.", "")
+        assert (endpoint.status, endpoint.error_message, endpoint.comment) == ("REHEATING", "Two lines.", "")
         assert endpoint.status_since == LATER
 
     def test_what_was_used_stays_while_nothing_is(self) -> None:
@@ -555,6 +561,7 @@ _SEEN = sorted(
         Reason.ENDPOINT_FAILED,
         Reason.UPDATE_REJECTED,
         Reason.PROVISIONING_TIMEOUT,
+        Reason.CORRECTION_HELD,
         Reason.DRIFTED,
     }
 )
@@ -715,3 +722,53 @@ def test_a_failure_that_goes_on_is_no_news(history: Sequence[tuple[Event, int, i
     assert {each.type: each for each in again.conditions if each.type not in {"Reconciling", "Stalled"}} == {
         each.type: each for each in status.conditions if each.type not in {"Reconciling", "Stalled"}
     }
+
+
+HOSTILE = st.text(max_size=60) | st.sampled_from(
+    ["\x1b[31mred\x1b[0m", "one\ntwo", "\u202egpj.exe", "a\u2028b", "\x00", "\ud800", "x" * 5000, "\x9b2J"]
+)
+
+
+class TestWordsOfAtlas:
+    """Who answers in Atlas's place must not move the cursor of who reads the status."""
+
+    @given(
+        st.builds(
+            Endpoint,
+            id=HOSTILE,
+            status=HOSTILE,
+            error_message=HOSTILE,
+            provider_name=HOSTILE,
+            cloud_provider_endpoint_id=HOSTILE,
+            private_endpoint_ip_address=HOSTILE,
+            endpoint_service_name=HOSTILE,
+            private_link_service_resource_id=HOSTILE,
+            comment=HOSTILE,
+        ),
+        HOSTILE,
+    )
+    def test_they_are_printable_and_bounded_and_read_back_the_same(self, endpoint: Endpoint, words: str) -> None:
+        drifted = outcome(Reason.DRIFTED, Difference(COMMENT, "b", words), endpoint=endpoint)
+        verdict = Verdict(Reason.DRIFTED, f"comment is {words}", Rest(), drifted.verdict.differences)  # type: ignore[union-attr]  # it has one
+        status = render(Status(), replace(drifted, verdict=verdict), now=NOON, grace=GRACE)
+        texts = list(texts_in(status.to_json()))
+        assert [text for text in texts if not text.isprintable() or len(text) > 1024] == []
+        assert Status.parse(status.to_json()) == status
+        assert render(status, replace(drifted, verdict=verdict), now=NOON, grace=GRACE) == status
+
+    @given(HOSTILE, HOSTILE)
+    def test_how_long_a_strange_status_has_stood_is_known_all_the_same(self, id_: str, word: str) -> None:
+        endpoint = Endpoint(id=id_, status=word)
+        status = render(Status(), outcome(endpoint=endpoint, status_since=NOON), now=NOON, grace=GRACE)
+        assert status_since(status, endpoint, LATER) == NOON
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict() | list():
+            for each in value.values() if isinstance(value, dict) else value:
+                yield from texts_in(each)
+        case _:
+            pass

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import override
 
@@ -19,14 +19,21 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
+from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.cluster.targets import Target
+from atlas_endpoints.engine.controller import ConflictError
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Key, News, Store
 from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
-from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace, watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace, endpoint_of, watched_annotations
+from atlas_endpoints.kinds.serverless_private_endpoint.outputs import Outputs
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from atlas_endpoints.kinds.serverless_private_endpoint.resync import JITTER, Rounds
+from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver
+from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
@@ -34,7 +41,11 @@ INSTANCE = "orders"
 ENDPOINT = "6f7cac1adf5d6c6306f4b283"
 VPCE = "vpce-0123456789abcdef0"
 GRACE = timedelta(minutes=2)
+TARGET_LOOK = 5.0
+"""Seconds after which a reference that leads nowhere is worth reading again; here it does not rise."""
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+T = TypeVar("T")
 
 Work: TypeAlias = Key | Instance
 Applies: TypeAlias = Literal["never", "at once", "late"]
@@ -76,8 +87,15 @@ class Atlas(Snapshots):
         super().__init__(self._list_all, clock.monotonic)
         self._clock = clock
         self.endpoints: dict[str, Endpoint] = {}
+        self.ignores_deletes = False
+        """Whether Atlas takes a DELETE and does nothing."""
+        self.while_listing: Callable[[Instance], object] = lambda _: None
+        self.while_posting: Callable[[Instance], object] = lambda _: None
+        """What happens while the next call of a kind is under way."""
+        self.deleted = 0
+        """How many endpoints there were that are gone: no two have had one id."""
         self.calls: list[str] = []
-        """``LIST``, ``GET`` and ``PATCH`` with the fields it carries, in the order in which they were asked for."""
+        """``LIST``, ``GET``, ``POST``, ``DELETE``, and ``PATCH`` with the fields it carries, in the order in which they were asked for."""
         self.credentials: list[str] = []
         """What each call was made with."""
         self._announced: Deprecation | None = None
@@ -107,7 +125,7 @@ class Atlas(Snapshots):
 
     def go_down(self, *calls: str, error: AtlasError | None = None) -> None:
         """Have all calls of these kinds fail, or all at all, until ``come_back``."""
-        for call in calls or ("LIST", "GET", "PATCH"):
+        for call in calls or ("LIST", "GET", "PATCH", "POST", "DELETE"):
             self._standing_faults[call] = Fault(error or unavailable(call))
 
     def come_back(self) -> None:
@@ -143,23 +161,58 @@ class Atlas(Snapshots):
             self.endpoints[endpoint_id] = self.stores(Endpoint.model_validate(changed))
             return self.endpoints[endpoint_id]
 
-        fault = await self._called(f"PATCH {','.join(fields)}", instance)
+        def found() -> Endpoint:
+            if endpoint_id not in self.endpoints:
+                raise absent("PATCH")
+            return apply()
+
+        answer = await self._write(f"PATCH {','.join(fields)}", instance, endpoint_id, found)
+        self.remember_write(instance, answer)
+        return answer
+
+    async def create(self, instance: Instance, mark: str) -> Endpoint:
+        def apply() -> Endpoint:
+            id_ = f"{len(self.endpoints) + self.deleted:024x}"
+            self.endpoints[id_] = Endpoint(id=id_, status="RESERVATION_REQUESTED", comment=mark)
+            return self.endpoints[id_]
+
+        happens, self.while_posting = self.while_posting, lambda _: None
+        happens(instance)
+        answer = await self._write("POST", instance, mark, apply)
+        self.remember_write(instance, answer)
+        return answer
+
+    async def delete(self, instance: Instance, endpoint_id: str) -> None:
+        def apply() -> None:
+            if not self.ignores_deletes:
+                self.put(endpoint_id, status="DELETING")
+
+        if endpoint_id not in self.endpoints:
+            raise absent("DELETE")
+        await self._write("DELETE", instance, endpoint_id, apply)
+        self.remember_gone(instance, endpoint_id)
+
+    def vanish(self, endpoint_id: str) -> None:
+        """Have an endpoint be gone, as when it has expired or its deletion is done."""
+        del self.endpoints[endpoint_id]
+        self.deleted += 1
+
+    async def _write(self, call: str, instance: Instance, what: str, apply: Callable[[], T]) -> T:
+        fault = await self._called(call, instance)
         if fault is not None:
             if fault.applies == "at once":
                 apply()
             elif fault.applies == "late":
                 self._late.append(apply)
             if fault.error.unknown_outcome:
-                self.doubt(instance, endpoint_id)
+                self.doubt(instance, what)
             raise fault.error
-        if endpoint_id not in self.endpoints:
-            raise absent("PATCH")
-        answer = apply()
-        self.remember_write(instance, answer)
-        return answer
+        return apply()
 
     async def _list_all(self, instance: Instance) -> Listing:
         fault = await self._called("LIST", instance)
+        happens, self.while_listing = self.while_listing, lambda _: None
+        happens(instance)
         self._clock.seconds += self.next_list_takes
         self.next_list_takes = 0.0
         if fault is not None:
@@ -185,38 +238,130 @@ class Secrets:
 
     def __init__(self) -> None:
         self.found: dict[str | None, str | Exception] = {None: "operator-1", "mine": "mine-1"}
+        self.sources: dict[str | None, str] = {}
+        """Where they come from, if that is not plain from the name."""
         self.remembered: dict[str | None, str] = {}
         """What was there some seconds ago, for those to whom that is good enough."""
-        self.reads: list[bool] = []
-        """For each reading, whether it had to be fresh."""
+        self.reads: list[Age] = []
+        """How old each reading was allowed to be."""
+        self.judgements: list[tuple[str, bool]] = []
+        """What was told about credentials: where they are from, and whether Atlas accepts them."""
 
-    async def resolve(self, namespace: str, secret_name: str | None, *, fresh: bool = False) -> Access:
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
         assert namespace == "shop"
-        self.reads.append(fresh)
+        self.reads.append(age)
         await asyncio.sleep(0)
-        remembered = None if fresh else self.remembered.get(secret_name)
+        remembered = self.remembered.get(secret_name) if age is Age.RECENT else None
         found = remembered or self.found[secret_name]
         if isinstance(found, Exception):
             raise found
-        return Access(found, f"Secret/{secret_name}" if secret_name else "operator")
+        source = f"resource/{secret_name}" if secret_name else "operator/atlas"
+        return Access(found, self.sources.get(secret_name, source))
+
+    def judged(self, access: Access, *, accepted: bool) -> None:
+        self.judgements.append((access.source, accepted))
+
+
+class Targets:
+    """What objects of other kinds hold, by kind and name, or why that is of no use."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str | UnreadableError] = {}
+        self.reads: list[tuple[Target, Age]] = []
+        """For each reading, what it was of and how old it was allowed to be."""
+
+    async def read(self, target: Target, *, age: Age) -> str:
+        self.reads.append((target, age))
+        await asyncio.sleep(0)
+        found = self.held.get(target.object)
+        if found is None:
+            raise UnreadableError("NotFound", f"There is no {target.object}.", retry_in=TARGET_LOOK)
+        if isinstance(found, UnreadableError):
+            raise found
+        return found
+
+
+class ConfigMaps:
+    """The ConfigMaps of the one namespace, by name, and what was asked about them."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, ConfigMap] = {}
+        self.calls: list[str] = []
+        """``GET``, ``POST`` and ``PATCH``, in order."""
+        self.error: Exception | None = None
+        """What all calls end in, until somebody mends it."""
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What somebody else does between a reading and the write that follows."""
+        self._version = 0
+
+    def put(self, name: str, data: Mapping[str, str], *owners: str) -> None:
+        """Create or replace one, as somebody else would."""
+        self._version += 1
+        uid = self.found[name].uid if name in self.found else f"uid-{self._version}"
+        self.found[name] = ConfigMap(uid, str(self._version), frozenset(owners), deleting=False, data=data)
+
+    def held(self, name: str) -> Mapping[str, str] | None:
+        return self.found[name].data if name in self.found else None
+
+    async def read(self, namespace: str, name: str) -> ConfigMap | None:
+        await self._called("GET")
+        assert namespace == "shop"
+        return self.found.get(name)
+
+    async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
+        await self._called("POST")
+        if name in self.found:
+            raise ConflictError
+        self.put(name, data, owner.uid)
+
+    async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
+        await self._called("PATCH")
+        now = self.found.get(name)
+        if now is None or (now.uid, now.version) != (found.uid, found.version):
+            raise ConflictError
+        self.put(name, data, *found.owners)
+
+    async def _called(self, call: str) -> None:
+        self.calls.append(call)
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        if call != "GET":
+            meanwhile, self.meanwhile = self.meanwhile, lambda: None
+            meanwhile()
+
+
+class Namespaces:
+    """The annotations of the one namespace."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] | Exception = {}
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        assert namespace == "shop"
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
 
 
 class Resource:
     """One resource as the API server holds it, and a person who changes it."""
 
-    def __init__(self, name: str, endpoint_id: str, spec: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, endpoint_id: str | None, spec: Mapping[str, Any], *, created: float = 0.0) -> None:
         self.generation = 1
         self.version = 1
         self.name = name
         self.uid = f"uid-{name}"
         self.annotations: dict[str, str] = {}
         self.deleting = False
+        self.finalizers: list[str] = []
+        self.created = f"{START + timedelta(seconds=created):%Y-%m-%dT%H:%M:%SZ}"
         self.status: Mapping[str, Any] = {"observedGeneration": -1}
         self.spec: dict[str, Any] = {
             "projectId": PROJECT,
             "instanceName": INSTANCE,
             "providerName": "AWS",
-            "endpointId": endpoint_id,
+            **({} if endpoint_id is None else {"endpointId": endpoint_id}),
             **spec,
         }
 
@@ -233,6 +378,8 @@ class Resource:
             "generation": self.generation,
             "resourceVersion": str(self.version),
             "annotations": dict(self.annotations),
+            "finalizers": list(self.finalizers),
+            "creationTimestamp": self.created,
         }
         if self.deleting:
             metadata["deletionTimestamp"] = "2026-11-25T12:00:00Z"
@@ -264,7 +411,12 @@ class World:
         self.clock = Clock()
         self.atlas = Atlas(self.clock)
         self.secrets = Secrets()
-        self.store = Store(watched_annotations)
+        self.targets = Targets()
+        self.config_maps = ConfigMaps()
+        self.namespaces = Namespaces()
+        self.announced: list[tuple[str, str]] = []
+        """Reason and message of each announcement that no status tells."""
+        self.store = Store(watched_annotations, endpoint_of)
         self.resources: dict[Key, Resource] = {}
         self.passes: Counter[str] = Counter()
         """How many passes each resource had, by name."""
@@ -274,21 +426,25 @@ class World:
         self._failures: Counter[Work] = Counter()
         self.brakes, self.rounds, self.reconciler = self._begin()
 
-    def restart(self, *, writes: bool = True, max_corrections: str = "20%") -> None:
+    def restart(self, *, writes: bool = True, max_corrections: str = "20%", outputs: bool = True) -> None:
         """End the process before it does anything that is due, and begin another, which remembers nothing."""
         self._due.clear()
         self._failures.clear()
         self.atlas.forget_all()
-        self.brakes, self.rounds, self.reconciler = self._begin(writes=writes, max_corrections=max_corrections)
+        self.brakes, self.rounds, self.reconciler = self._begin(
+            writes=writes, max_corrections=max_corrections, outputs=outputs
+        )
 
     def see_all(self) -> None:
         """Have every resource be due, as when a process has just begun."""
         self._due.update(dict.fromkeys(self.resources, self.clock.seconds))
 
-    def _begin(self, *, writes: bool = True, max_corrections: str = "20%") -> tuple[Brakes, Rounds, Reconciler]:
+    def _begin(
+        self, *, writes: bool = True, max_corrections: str = "20%", outputs: bool = True
+    ) -> tuple[Brakes, Rounds, Reconciler]:
         brakes = Brakes(
             Limit.parse(max_corrections),
-            window=Defaults().sync_interval.total_seconds() * (1 - JITTER),
+            window=Defaults().sync_interval.total_seconds(),
             monotonic=self.clock.monotonic,
             known=lambda: len(self.store),
         )
@@ -304,18 +460,25 @@ class World:
         )
         reconciler = Reconciler(
             self.secrets,
+            ReferenceResolver(self.targets),
+            Outputs(self.config_maps if outputs else None, self.clock.monotonic),
             self.atlas,
             rounds,
+            resources=self.store,
             brakes=brakes,
+            wake=lambda key: self._at(key, 0.0),
             writes=writes,
             clock=self.clock,
             defaults=Defaults(),
             grace=GRACE,
+            namespaces=self.namespaces,
+            read=self._read,
+            announce=lambda _, announcement: self.announced.append((announcement.reason, announcement.message)),
         )
         return brakes, rounds, reconciler
 
-    def create(self, name: str = "db", endpoint_id: str = ENDPOINT, **spec: Any) -> Resource:
-        resource = Resource(name, endpoint_id, spec)
+    def create(self, name: str = "db", endpoint_id: str | None = ENDPOINT, **spec: Any) -> Resource:
+        resource = Resource(name, endpoint_id, spec, created=self.clock.seconds)
         self.resources[resource.key] = resource
         self._changed(resource)
         return resource
@@ -334,9 +497,13 @@ class World:
         self._changed(resource)
 
     def delete(self, resource: Resource) -> None:
-        """Mark it as deleted, as with a finalizer of somebody else."""
+        """Mark it as deleted, as with a finalizer; where it has none it stays all the same, as with somebody else's."""
         resource.deleting = True
         self._changed(resource)
+
+    def exists(self, resource: Resource) -> bool:
+        """Tell whether it is still there."""
+        return resource.key in self.resources
 
     def vanish(self, resource: Resource) -> None:
         """Have it be gone without a pass, as when an event says so."""
@@ -344,6 +511,10 @@ class World:
         self.store.remove(resource.key, resource.uid)
         self._due.pop(resource.key, None)
         self.reconciler.forget(resource.key)
+
+    async def _read(self, key: Key) -> Mapping[str, Any] | None:
+        await asyncio.sleep(0)
+        return self.resources[key].body if key in self.resources else None
 
     async def pass_over(self, resource: Resource) -> Outcome:
         """Run one pass now and write its status."""
@@ -375,6 +546,8 @@ class World:
         self.atlas.calls.clear()
         self.atlas.credentials.clear()
         self.secrets.reads.clear()
+        self.targets.reads.clear()
+        self.config_maps.calls.clear()
         self.passes.clear()
         self.writes.clear()
 
@@ -389,6 +562,17 @@ class World:
         body = resource.body
         outcome = await self.reconciler.reconcile(body, body["status"])
         status = self.reconciler.render(body, body["status"], outcome)
+        change = outcome.metadata
+        if change is not None and change.needed_by(body):
+            kept = [each for each in resource.finalizers if change.finalizers.get(each, True)]
+            added = [each for each, wanted in change.finalizers.items() if wanted and each not in kept]
+            let_go = resource.deleting and bool(resource.finalizers) and not kept
+            resource.finalizers = kept + added
+            resource.annotations.update(change.annotations)
+            if let_go:
+                self.vanish(resource)
+                return outcome
+            self._changed(resource)
         if status != resource.status:
             self.writes[resource.name] += 1
             resource.status = status
@@ -416,8 +600,8 @@ class World:
     def _schedule(self, instance: Instance, delay: float) -> None:
         self._at(instance, delay)
 
-    async def _still_uses(self, place: CredentialsPlace, instance: Instance) -> bool:
-        return await self.reconciler.still_uses(place, instance)
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
+        return await self.reconciler.still_uses(place, source, instance)
 
     def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
         body = self.store.get(key)

@@ -1,0 +1,19 @@
+{{/* How metrics are read, for a ServiceMonitor or a PodMonitor: a list, as YAML. Takes the values of the monitor. */}}
+{{- define "atlas-endpoints.scrape" -}}
+- port: http
+  path: /metrics
+  {{- with .interval }}
+  interval: {{ . }}
+  {{- end }}
+  {{- with .scrapeTimeout }}
+  scrapeTimeout: {{ . }}
+  {{- end }}
+  {{- with .relabelings }}
+  relabelings:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .metricRelabelings }}
+  metricRelabelings:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,4 @@
+-- Has the operator make no call to Atlas for this resource.
+
+obj.spec.suspend = true
+return obj

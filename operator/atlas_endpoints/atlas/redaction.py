@@ -1,0 +1,67 @@
+"""Takes out of answers what they give back of the credentials that they were asked with. Pure.
+
+Whoever answers in Atlas's place, or a proxy on the way, may show a request in its error; and errors are shown to more people
+than may read the Secret. What is hidden are the forms in which requests carry a secret and in which servers quote them.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "***"
+
+SHORTEST = 8
+"""Characters below which a secret is left in answers of success: it would be found in words that have nothing to do with it.
+
+Atlas's own have 36 and more."""
+
+_WORD = r"(?-i:[A-Z]?[a-z]{0,14}|[A-Z]{0,15})[.]?(?![\w.~+/=-])"
+"""A word of a sentence, such as "authentication", and no token: those have digits, signs or capitals within, or are long."""
+
+_SHAPES = re.compile(
+    rf"(?is)\b(basic|bearer)\s+(?!{_WORD})[\w.~+/=-]{{8,}}"
+    r'|\bdigest\s+(?=\w+=)(?:.*\b)?\w+=(?:"[^"]*"?|\S*)'  # up to its last parameter; a realm may hold any words
+    r"|mdb_sa_sk_\S+"
+)
+_ANSWER_OF_DIGEST = re.compile(r'\b(?:response|cnonce)="([^"]+)"')
+
+
+def carried(secret: str, authorization: str) -> tuple[str, ...]:
+    """Give what a request carries and nobody may see.
+
+    Args:
+        secret: of the credentials.
+        authorization: the header of the request; empty when it has none.
+    """
+    return (secret, authorization.partition(" ")[2], *_ANSWER_OF_DIGEST.findall(authorization))
+
+
+def redacted(text: str, hide: Iterable[str]) -> str:
+    """Take secrets out of an error's words: those that are known, and whatever looks like one."""
+    text = _SHAPES.sub(HIDDEN, text)
+    for form in _forms(hide, shortest=1):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def without(body: bytes, hide: Iterable[str]) -> bytes:
+    """Take secrets out of an answer of success, none of whose fields is one."""
+    for form in _forms(hide, shortest=SHORTEST):
+        body = body.replace(form.encode(), HIDDEN.encode())
+    return body
+
+
+def _forms(hide: Iterable[str], *, shortest: int) -> Iterator[str]:
+    for secret in hide:
+        if len(secret) < shortest:
+            continue
+        raw = secret.encode()
+        yield secret
+        yield json.dumps(secret)[1:-1]
+        yield json.dumps(secret, ensure_ascii=False)[1:-1]
+        yield quote(secret, safe="")
+        yield quote_plus(secret)
+        yield base64.b64encode(raw).decode()
+        yield base64.urlsafe_b64encode(raw).decode().rstrip("=")

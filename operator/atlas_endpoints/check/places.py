@@ -1,0 +1,165 @@
+"""What there is to ask about: the credentials and instances that the resources use, as the operator would see them. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from atlas_endpoints.check.findings import Finding, named, ok, skipped, warning
+from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    CredentialsPlace,
+    InvalidSpecError,
+    Provider,
+    ServerlessPrivateEndpoint,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance of Atlas.
+
+    Attributes:
+        project_id: of its project.
+        name: in its project.
+    """
+
+    project_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one resource uses.
+
+    Attributes:
+        resource: its name.
+        credentials: where it wants its credentials from.
+        instance: which it is about.
+        provider: AWS or AZURE, as it says.
+    """
+
+    resource: Key
+    credentials: CredentialsPlace
+    instance: Instance
+    provider: Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the resources of a cluster use.
+
+    Attributes:
+        uses: of each resource that the operator would ask Atlas about, in the order of their names.
+        suspended: those that it leaves alone, since they say so.
+        terminating: those that it leaves alone, since they are being deleted.
+        invalid: those whose spec it cannot read, with what is wrong.
+    """
+
+    uses: tuple[Use, ...] = ()
+    suspended: tuple[Key, ...] = ()
+    terminating: tuple[Key, ...] = ()
+    invalid: Mapping[Key, str] = field(default_factory=dict)
+
+    def findings(self, where: str) -> list[Finding]:
+        """Tell what was found.
+
+        Args:
+            where: it was looked, such as "in all namespaces".
+        """
+        known = len(self.uses) + len(self.suspended) + len(self.terminating) + len(self.invalid)
+        if known == 0:
+            return [ok(f"There is no resource {where}.")]
+        instances = len({use.instance for use in self.uses})
+        found = [ok(f"{_count(known, 'resource')} {where}, {_count(instances, 'instance')} of Atlas.")]
+        for left_alone, why in ((self.suspended, "suspended"), (self.terminating, "being deleted")):
+            if left_alone:
+                verb, them = ("is", "it") if len(left_alone) == 1 else ("are", "them")
+                found.append(skipped(f"{named(map(str, left_alone))} {verb} {why}: Atlas is not asked about {them}."))
+        found += [
+            warning(f"{key} is left out, since its spec is not valid. {problem}")
+            for key, problem in self.invalid.items()
+        ]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one section of the report is about.
+
+    Attributes:
+        fingerprint: of the credentials.
+        instance: None: only the credentials are asked about.
+        sources: of the credentials, for people.
+        providers: what the resources say about the instance's cloud.
+        resources: that use it.
+    """
+
+    fingerprint: str
+    instance: Instance | None
+    sources: tuple[str, ...]
+    providers: tuple[Provider, ...] = ()
+    resources: tuple[Key, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The heading of its section."""
+        sources = named(self.sources)
+        if self.instance is None:
+            return f"Credentials: {sources}"
+        users = f", for {named(map(str, self.resources))}" if self.resources else ""
+        return f"Project {self.instance.project_id}, instance {self.instance.name}{users}"
+
+
+def survey(bodies: Iterable[Body]) -> Survey:
+    """Find out what resources use.
+
+    Args:
+        bodies: whole objects with their wire names, as JSON gives them.
+    """
+    uses: list[Use] = []
+    suspended: list[Key] = []
+    terminating: list[Key] = []
+    invalid: dict[Key, str] = {}
+    for body in sorted(bodies, key=key_of):
+        if "deletionTimestamp" in body["metadata"]:
+            terminating.append(key_of(body))
+            continue
+        try:
+            resource = ServerlessPrivateEndpoint.parse(body)
+        except InvalidSpecError as error:
+            invalid[key_of(body)] = "; ".join(error.problems)
+            continue
+        if resource.suspended_by:
+            suspended.append(resource.key)
+            continue
+        spec = resource.spec
+        instance = Instance(spec.project_id, spec.instance_name)
+        uses.append(Use(resource.key, CredentialsPlace.of(body), instance, spec.provider_name))
+    return Survey(tuple(uses), tuple(suspended), tuple(terminating), invalid)
+
+
+def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, str] | None]) -> list[Place]:
+    """Put together what is asked about together: the same instance by the same credentials.
+
+    Args:
+        uses: of the resources.
+        access: gives fingerprint and source of the credentials; None when there are none, and then nothing can be asked.
+    """
+    found: dict[tuple[str, Instance], list[tuple[str, Use]]] = {}
+    for use in uses:
+        if (known := access(use.credentials)) is not None:
+            fingerprint, source = known
+            found.setdefault((fingerprint, use.instance), []).append((source, use))
+    return [
+        Place(
+            fingerprint,
+            instance,
+            sources=tuple(dict.fromkeys(source for source, _ in users)),
+            providers=tuple(dict.fromkeys(use.provider for _, use in users)),
+            resources=tuple(use.resource for _, use in users),
+        )
+        for (fingerprint, instance), users in found.items()
+    ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,149 @@
+"""A check as a process: it asks Kubernetes and Atlas, and prints what was found. What is decided is elsewhere.
+
+Nothing is changed: the API server gets no write at all; Atlas gets one PATCH for each instance and each pair of credentials that
+resources use for it, without a change and for an endpoint that cannot exist, and none with ``WRITES=off``.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.check.findings import Level, failed, passed, skipped, warning
+from atlas_endpoints.check.interview import Told, announced, interview
+from atlas_endpoints.check.places import Place
+from atlas_endpoints.check.questions import Atlas
+from atlas_endpoints.check.report import Overheard, Report
+from atlas_endpoints.check.sources import Sources
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.errors import NoClusterError
+from atlas_endpoints.settings import CheckSettings, unknown_variables
+
+WITHIN = 120.0
+"""Seconds for the whole check."""
+
+AT_ONCE = 8
+"""Pairs of credentials that are tried at once; with each, one question is asked after the other."""
+
+
+async def run(settings: CheckSettings, say: Callable[[str], object]) -> bool:
+    """Check all that the operator needs, and tell.
+
+    Args:
+        settings: of the operator, and what to look at.
+        say: is given each line of the report as soon as it is known.
+
+    Returns:
+        Whether nothing has failed.
+    """
+    report = Report(say)
+    overheard = Overheard(report)
+    began = time.monotonic()
+    logging.getLogger("atlas_endpoints").addHandler(overheard)
+    try:
+        async with AsyncExitStack() as closing:
+            try:
+                async with asyncio.timeout(WITHIN):
+                    await _check(settings, report, closing)
+            except TimeoutError:
+                report.tell(failed(f"It was not over after {WITHIN:.0f} s and was given up; what stands above holds."))
+    finally:
+        logging.getLogger("atlas_endpoints").removeHandler(overheard)
+    report.end(time.monotonic() - began)
+    return passed(report.findings)
+
+
+async def _check(settings: CheckSettings, report: Report, closing: AsyncExitStack) -> None:
+    unknown = unknown_variables(CheckSettings)
+    if unknown:
+        report.section(
+            "Settings", [warning(f"{name} is no setting of this version and has no effect.") for name in unknown]
+        )
+    places: list[Place] = []
+    credentials: Mapping[str, Credentials] = {}
+    connection = await _connect(report, closing)
+    if connection is not None:
+        sources = Sources(settings, connection, report)
+        places, credentials = await sources.find(), sources.credentials
+    told: list[Told] = []
+    for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
+        here = [place for place in places if credentials[place.fingerprint].base_url == base_url]
+        atlas = await _reach(settings, base_url, report, closing)
+        if atlas is not None:
+            told += await _ask(atlas, here, credentials, report, writes=settings.writes)
+        elif here:
+            report.tell(skipped("Projects and instances are not asked about, since Atlas cannot be reached."))
+    if findings := announced((each.deprecation for each in told if each.listed), now=datetime.now(UTC)):
+        report.section("The end of the API", findings)
+
+
+async def _connect(report: Report, closing: AsyncExitStack) -> Connection | None:
+    try:
+        connection = await Connection.open()
+    except (NoClusterError, OSError, ValueError) as error:
+        report.section("Kubernetes", [failed(f"{error}. Credentials come from Secrets only, so none are tried.")])
+        return None
+    closing.push_async_callback(connection.close)
+    report.section(f"Kubernetes at {connection.server}")
+    return connection
+
+
+async def _reach(
+    settings: CheckSettings, base_url: str | None, report: Report, closing: AsyncExitStack
+) -> Atlas | None:
+    """Find out whether Atlas answers; None when it does not."""
+    try:
+        atlas = Atlas(settings, base_url)
+    except ValueError as error:
+        report.section("Atlas", [failed(str(error))])
+        return None
+    closing.push_async_callback(atlas.close)
+    report.section(f"Atlas: {atlas.name}")
+    report.tell(*await atlas.way())
+    report.tell(reached := await atlas.reach())
+    return None if reached.level is Level.FAILED else atlas
+
+
+async def _ask(
+    atlas: Atlas, places: Iterable[Place], credentials: Mapping[str, Credentials], report: Report, *, writes: bool
+) -> list[Told]:
+    """Ask about places, and tell about each as soon as it is known."""
+    pairs: dict[str, list[Place]] = {}
+    for place in places:
+        pairs.setdefault(place.fingerprint, []).append(place)
+    told: list[Told] = []
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def with_one_pair(fingerprint: str, places: Sequence[Place]) -> None:
+        async with room:
+            hopeless = False
+            for place in places:
+                if hopeless:
+                    report.section(
+                        place.title, [skipped("It is not asked about: see what these credentials met above.")]
+                    )
+                    continue
+                result = await _interview(atlas, place, credentials[fingerprint], writes=writes)
+                hopeless = result.hopeless
+                told.append(result)
+                report.section(place.title, result.findings)
+
+    async with asyncio.TaskGroup() as group:
+        for fingerprint, its_places in pairs.items():
+            group.create_task(with_one_pair(fingerprint, its_places))
+    return told
+
+
+async def _interview(atlas: Atlas, place: Place, credentials: Credentials, *, writes: bool) -> Told:
+    flow = interview(place, writes=writes)
+    question = next(flow)
+    while True:
+        answer = await atlas.ask(credentials, question)
+        try:
+            question = flow.send(answer)
+        except StopIteration as end:
+            told: Told = end.value
+            return told

@@ -1,0 +1,204 @@
+"""What Kubernetes knows: which resources there are, and the credentials that they use. It is only read."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from atlas_endpoints.atlas.client import check_base_url
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped
+from atlas_endpoints.check.places import Instance, Place, Survey, places, survey
+from atlas_endpoints.check.report import Report
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
+from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
+from atlas_endpoints.cluster.readings import FRESH
+from atlas_endpoints.cluster.secrets_reader import SecretReader
+from atlas_endpoints.cluster.writer import ResourceWriter
+from atlas_endpoints.engine.store import Body
+from atlas_endpoints.kinds.access import Access, AccessResolver, Scope
+from atlas_endpoints.kinds.errors import NoCredentialsError
+from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
+from atlas_endpoints.settings import CheckSettings
+
+FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
+"""Reasons that depend on who asks."""
+
+OWN = CredentialsPlace("", None)
+"""The operator's own Secret, whoever may use it; no resource is in a namespace without a name."""
+
+
+class Sources:
+    """Finds out in Kubernetes what there is to ask Atlas about.
+
+    Args:
+        settings: of the operator, and what to look at.
+        connection: to the API server.
+        report: is told what is found.
+
+    Attributes:
+        credentials: by their fingerprints.
+    """
+
+    def __init__(self, settings: CheckSettings, connection: Connection, report: Report) -> None:
+        self._settings = settings
+        self._report = report
+        self._in_pod = connection.in_pod
+        self._api = connection.fenced(lambda: False)  # nothing is to be written, so nothing can be
+        self._access = AccessResolver(
+            SecretReader(self._api, time.monotonic),
+            NamespaceReader(self._api, time.monotonic),
+            default=settings.default_secret,
+            default_for=settings.credentials_namespaces,
+            introduce=self._introduce,
+            check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
+            monotonic=time.monotonic,
+            warns_of_own=False,  # it is a finding
+        )
+        self.credentials: dict[str, Credentials] = {}
+
+    async def find(self) -> list[Place]:
+        """Look at resources and Secrets, tell about them, and give what there is to ask about."""
+        found = Survey()
+        if not self._settings.names_a_place:
+            bodies = await self._list()
+            if bodies is None:
+                return []
+            found = survey(bodies)
+            self._report.tell(*found.findings(self._where))
+        named_place = self._named_place()
+        wanted = dict.fromkeys((*(use.credentials for use in found.uses), *filter(None, (named_place,))))
+        if not wanted:
+            self._report.tell(self._nothing_to_try())
+            return []
+        self._report.section("Credentials")
+        results = await asyncio.gather(*(self._resolve(place) for place in wanted))
+        known = dict(zip(wanted, results, strict=True))
+        self._tell(found, known)
+        return self._places(found, known, named_place)
+
+    async def _list(self) -> list[Body] | None:
+        """List the resources that the operator would serve; None when that fails."""
+        bodies: list[Body] = []
+        for namespace in self._settings.namespaces or (None,):
+            try:
+                listing = await ResourceWriter(self._api).list(namespace, self._settings.label_selector)
+            except ClusterUnavailableError as error:
+                self._report.tell(failed(_explained(error)))
+                return None
+            if listing is None:
+                self._report.tell(failed("The API server does not serve the kind: install the CRD."))
+                return None
+            bodies += listing.bodies
+        return bodies
+
+    @property
+    def _where(self) -> str:
+        namespaces, selector = self._settings.namespaces, self._settings.label_selector
+        where = f"in {named(namespaces, most=10)}" if namespaces else "in all namespaces"
+        return f"{where} with the labels {selector}" if selector else where
+
+    def _named_place(self) -> CredentialsPlace | None:
+        """Give the credentials that are looked at whether or not a resource uses them."""
+        named_secret, own = self._settings.secret_to_check, self._settings.default_secret
+        if named_secret is not None and named_secret != own:
+            return CredentialsPlace(*named_secret)
+        return None if own is None else OWN
+
+    def _nothing_to_try(self) -> Finding:
+        if self._settings.names_a_place:
+            return failed(
+                "There are no credentials to ask with: name a Secret with --secret namespace/name, since the operator has none"
+                " of its own (CREDENTIALS_SECRET)."
+            )
+        return skipped("No credentials are tried: the operator has no Secret of its own (CREDENTIALS_SECRET).")
+
+    def _introduce(self, credentials: Credentials) -> str:
+        fingerprint = credentials.fingerprint(self._settings.atlas_url)
+        self.credentials[fingerprint] = credentials
+        return fingerprint
+
+    async def _resolve(self, place: CredentialsPlace) -> Access | str:
+        """Find credentials; a text says why there are none."""
+        try:
+            try:
+                return await self._find(place)
+            except ClusterUnreachableError:
+                raise
+            except ClusterUnavailableError:
+                # An API server that has just started refuses what it permits: it is believed the second time.
+                await asyncio.sleep(FRESH)
+                return await self._find(place, age=Age.FRESH)
+        except ClusterUnavailableError as error:
+            return _explained(error)
+        except NoCredentialsError as error:
+            return self._problem(place, error)
+
+    def _problem(self, place: CredentialsPlace, error: NoCredentialsError) -> str:
+        """Say why there are no credentials, to whoever runs the check: with the rights that were tried, and the namespace."""
+        cause = error.__cause__ if isinstance(error.__cause__, UnreadableError) else None
+        if cause is not None and cause.reason in FORBIDDEN and not self._in_pod:
+            return (
+                f"The user of the kubeconfig may not read {cause.what}, so it is not known whether the operator may. Run the check"
+                " in the operator's Pod, or as somebody who has the verb get on it."
+            )
+        if (error.source or "").startswith(f"{Scope.OPERATOR}/"):
+            # What users are not told about the operator's own Secret, whoever runs a check may know.
+            return error.message if cause is None else cause.message
+        is_named = f"namespace {place.namespace}" in error.message
+        return error.message if is_named else f"Namespace {place.namespace}: {error.message}"
+
+    async def _find(self, place: CredentialsPlace, *, age: Age = Age.RECENT) -> Access:
+        if place == OWN:
+            return await self._access.resolve_own(age=age)
+        return await self._access.resolve(*place, age=age)
+
+    def _tell(self, found: Survey, known: Mapping[CredentialsPlace, Access | str]) -> None:
+        lines: dict[Finding, None] = {}
+        problems: dict[str, list[str]] = {}
+        for place, result in known.items():
+            if isinstance(result, Access):
+                kind = self.credentials[result.fingerprint].kind
+                article = "an" if kind.startswith("A") else "a"
+                lines[ok(f"{self._source(place, result)} holds the credentials of {article} {kind}.")] = None
+            else:
+                problems.setdefault(result, []).extend(
+                    str(use.resource) for use in found.uses if use.credentials == place
+                )
+        for problem, users in problems.items():
+            lines[failed(f"{problem} (For {named(users)}.)" if users else problem)] = None
+        self._report.tell(*lines)
+
+    def _source(self, place: CredentialsPlace, access: Access) -> str:
+        scope, _, name = access.source.partition("/")
+        if scope == Scope.OPERATOR:
+            return f"The operator's own Secret {self._settings.credentials_secret}"
+        return f"Secret {name} of namespace {place.namespace}"
+
+    def _places(
+        self, found: Survey, known: Mapping[CredentialsPlace, Access | str], named_place: CredentialsPlace | None
+    ) -> list[Place]:
+        sources = {
+            place: (access.fingerprint, self._source(place, access))
+            for place, access in known.items()
+            if isinstance(access, Access)
+        }
+        asked = places(found.uses, sources.get)
+        if (
+            named_place is not None
+            and named_place in sources
+            and all(place.fingerprint != sources[named_place][0] for place in asked)
+        ):
+            fingerprint, source = sources[named_place]
+            project, instance = self._settings.project, self._settings.instance
+            named_instance = Instance(project, instance) if project and instance else None
+            asked.append(Place(fingerprint, named_instance, (source,)))
+        return asked
+
+
+def _explained(error: ClusterUnavailableError) -> str:
+    if isinstance(error, ClusterUnreachableError):
+        return f"{error} Look at the kubeconfig or, in a Pod, at network policies."
+    return str(error)

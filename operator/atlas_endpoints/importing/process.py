@@ -1,0 +1,159 @@
+"""An import as a process: it asks Atlas or reads files, and writes manifests. What is decided is elsewhere."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from atlas_endpoints import __version__
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
+from atlas_endpoints.atlas.errors import PUT_VALID_ONES, AtlasError, NotServerlessError
+from atlas_endpoints.atlas.serverless_instances import ServerlessInstance
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.clusterless import EnvironmentCredentials, ImportSettings
+from atlas_endpoints.importing.drafts import Draft, LeftOut, Origin, Wishes, draft, provider_of
+from atlas_endpoints.importing.reading import Found, endpoints_of, instances_of
+from atlas_endpoints.importing.way_out import Connection, region_of, successors
+from atlas_endpoints.importing.writing import write
+from atlas_endpoints.planning.manifests import Manifest, Misfit
+from atlas_endpoints.planning.sources import find
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What was read, and what is to be said about it.
+
+    Attributes:
+        found: by instance.
+        remarks: for people; nothing is amiss.
+        complaints: for people; something is missing.
+    """
+
+    found: Sequence[Found] = ()
+    remarks: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+async def run(settings: ImportSettings, put: Say, say: Say) -> bool:
+    """Write manifests for the endpoints of a project, or of exported resources.
+
+    Args:
+        settings: which, and where to.
+        put: is given each manifest, if no folder is named.
+        say: is given lines for people.
+
+    Returns:
+        Whether all that there is was written.
+
+    Raises:
+        ValueError: the CA file or the proxy is not usable.
+        OSError: the folder cannot be written.
+    """
+    wishes = Wishes(settings.namespace, settings.credentials_secret)
+    harvest = Harvest()
+    if settings.project is None:
+        drafts = successors(_exported(settings, harvest), wishes)
+    else:
+        harvest = await _ask(settings, settings.project)
+        endpoints = [
+            (endpoint, each.instance, Origin(settings.project, each.instance.name, each.instance.provider))
+            for each in harvest.found
+            for endpoint in each.endpoints
+        ]
+        if settings.target == "serverless-private-endpoint":
+            drafts = [draft(endpoint, origin, wishes) for endpoint, _, origin in endpoints]
+        else:
+            drafts = successors((_connection(*each, region=settings.region) for each in endpoints), wishes)
+    written = [each for each in drafts if isinstance(each, Draft)]
+    for each in drafts:
+        if isinstance(each, LeftOut):
+            told = harvest.remarks if each.expected else harvest.complaints
+            told.append(f"Endpoint {each.endpoint_id} gets no manifest: {each.why}.")
+    if settings.output_dir is not None:
+        harvest.complaints.extend(write(written, settings.output_dir))
+    else:
+        for number, each in enumerate(written):
+            put(("---\n" if number else "") + each.text.rstrip("\n"))
+    for line in (*harvest.remarks, *harvest.complaints):
+        say(line)
+    say(f"{len(written)} {'manifest' if len(written) == 1 else 'manifests'} written.")
+    return not harvest.complaints
+
+
+def _exported(settings: ImportSettings, harvest: Harvest) -> Iterable[Connection]:
+    """Read exported resources, which know what they were connected to also when Atlas does not answer any more."""
+    for each in find(settings.filename, recursive=settings.recursive, namespace=settings.namespace or "default"):
+        if isinstance(each, Misfit):
+            harvest.complaints.append(f"{each.place}: {'; '.join(each.problems)}")
+        elif isinstance(each, Manifest):
+            spec, endpoint = each.resource.spec, each.exported.endpoint
+            known = region_of(endpoint.endpoint_service_name) if endpoint else None
+            shown = endpoint.cloud_provider_endpoint_id if endpoint else None
+            yield Connection(
+                str(each.resource.key),
+                spec.project_id,
+                spec.provider_name,
+                known or settings.region,
+                spec.cloud_provider_endpoint_id or shown,
+            )
+
+
+def _connection(endpoint: Endpoint, instance: ServerlessInstance, origin: Origin, *, region: str | None) -> Connection:
+    return Connection(
+        f"{endpoint.id} of {origin.instance}",
+        origin.project_id,
+        provider_of(endpoint, origin),
+        instance.region or region_of(endpoint.endpoint_service_name) or region,
+        endpoint.cloud_provider_endpoint_id,
+    )
+
+
+async def _ask(settings: ImportSettings, project: str) -> Harvest:
+    variables = EnvironmentCredentials()
+    try:
+        credentials, warnings = variables.parse()
+    except CredentialsError as error:
+        return Harvest(complaints=[error.message])
+    client = AtlasClient(
+        settings.atlas_url,
+        user_agent=f"atlas-endpoints/{__version__}",
+        writes=False,
+        ca_file=settings.ca_file,
+        random=Random(),  # noqa: S311  # jitter
+    )
+    try:
+        found = await _read(client, credentials, settings, project)
+    except AtlasError as error:
+        return Harvest(complaints=[_told(error, variables)])
+    finally:
+        await client.aclose()
+    harvest = Harvest(found, remarks=warnings)
+    for each in found:
+        name = each.instance.name
+        if isinstance(each.refusal, NotServerlessError) and settings.instance is None:
+            harvest.remarks.append(f"{name} is no serverless instance any more and has no such endpoints.")
+        elif each.refusal is not None:
+            harvest.complaints.append(f"{name}: {_told(each.refusal, variables)}")
+        if each.skipped:
+            harvest.complaints.append(f"{name}: {each.skipped} of its endpoints have no id that could be read.")
+    return harvest
+
+
+async def _read(client: Requester, credentials: Credentials, settings: ImportSettings, project: str) -> list[Found]:
+    instances: tuple[ServerlessInstance, ...] = (ServerlessInstance(settings.instance or ""),)
+    if settings.instance is None or settings.target == "atlas-private-endpoint":
+        # Only the list knows the region, so it is read for one instance, too.
+        listed = await instances_of(client, credentials, project)
+        instances = tuple(each for each in listed if settings.instance in {None, each.name}) or instances
+    # Only here somebody may sit and wait; the operator itself need not know the library.
+    from atlas_endpoints.importing.progress import bar  # noqa: PLC0415
+
+    with bar("Instances", len(instances)) as done:
+        return await endpoints_of(client, credentials, project, instances, done=done)
+
+
+def _told(error: AtlasError, variables: EnvironmentCredentials) -> str:
+    return error.message.replace(PUT_VALID_ONES, f"They are those of {variables.variables}. Put valid ones there.")

@@ -1,0 +1,106 @@
+"""Which changes of a status are worth a Kubernetes Event: a failure, and the end of one; pure.
+
+Whatever is worth one is in the status already, so nothing is lost with an Event. It follows from two statuses alone: at rest
+and after a restart there is none, however often a failure is met again.
+
+Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of ``events.k8s.io/v1``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.engine.conditions import MESSAGE_LIMIT
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import FAILURES, Reason
+
+NOTE_LIMIT = 1024
+"""Bytes of an Event's note, in UTF-8."""
+
+RECONCILE = "Reconcile"
+"""What the operator was about where no single call is to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What an Event tells.
+
+    Attributes:
+        type: ``Warning`` for a failure, ``Normal`` for its end.
+        reason: the new reason of ``Ready``.
+        message: for people: one line of printable characters, within ``NOTE_LIMIT``.
+        action: what was tried, as a word for programs, such as ``UpdateServerlessPrivateEndpoint``.
+    """
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+    action: str
+
+
+def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announcement | None:
+    """Tell what is to be announced when a status takes the place of another.
+
+    Args:
+        previous: the status as it was before, as JSON; anybody may have written it.
+        status: as it is from now on, as JSON.
+
+    Returns:
+        ``None`` when nothing is. A failure that goes on is no news, be it ``Stalled`` by now or of another generation,
+        unless an edit has led to other words, or the credentials are at fault for another reason.
+    """
+    # Not by way of the models: to read a status with them takes longer than all else that is done with one.
+    before, after = _ready(previous), _ready(status)
+    if (lost := _reserved(previous)) is not None and _reserved(status) is None:
+        message = f"Endpoint {lost}, which was reserved, is gone from Atlas: it has expired or was deleted. Another is reserved."
+        return Announcement("Warning", "EndpointLost", message, RECONCILE)
+    reason, earlier = after.get("reason"), before.get("reason")
+    if reason in FAILURES:
+        same_words = _generation(before) == _generation(after) or before.get("message") == after.get("message")
+        goes_on = reason == earlier and same_words and _blamed(previous) == _blamed(status)
+        return None if goes_on else _announcement("Warning", after, _operation(status))
+    if earlier not in FAILURES or reason in {None, Reason.SUSPENDED}:  # suspended: nobody looks whether it is over
+        return None
+    return _announcement("Normal", after, RECONCILE)
+
+
+def _announcement(type_: Literal["Normal", "Warning"], ready: Mapping[str, Any], action: str) -> Announcement:
+    return Announcement(type_, ready["reason"], _note(ready["message"]), action)
+
+
+def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _condition(status, "Ready")
+
+
+def _reserved(status: Mapping[str, Any]) -> str | None:
+    """Give the endpoint that was reserved for a resource, if one was."""
+    endpoint_id: str | None = (status.get("reservation") or {}).get("endpointId")
+    return endpoint_id
+
+
+def _blamed(status: Mapping[str, Any]) -> object:
+    """Tell for which reason the credentials are at fault, if they are; unlike words, it does not vary from try to try."""
+    credentials = _condition(status, "CredentialsValid")
+    return credentials.get("reason") if credentials.get("status") == "False" else None
+
+
+def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
+    return next((each for each in status.get("conditions") or () if each["type"] == type_), {})
+
+
+def _generation(condition: Mapping[str, Any]) -> object:
+    return condition.get("observedGeneration")
+
+
+def _operation(status: Mapping[str, Any]) -> str:
+    """Name the call that failed, as an Event names what was done."""
+    operation = str((status.get("lastError") or {}).get("operation") or RECONCILE)
+    return operation[0].upper() + operation[1:]
+
+
+def _note(message: str) -> str:
+    """Make a message fit for a note; what is cut is cut between two characters."""
+    line = one_line(message, limit=MESSAGE_LIMIT)
+    if len(line.encode()) <= NOTE_LIMIT:
+        return line
+    return line.encode()[: NOTE_LIMIT - len("…".encode())].decode(errors="ignore") + "…"

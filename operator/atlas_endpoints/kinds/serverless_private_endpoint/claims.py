@@ -1,0 +1,193 @@
+"""Who may write to an endpoint that several resources name, and whether somebody still needs it; pure.
+
+Only a resource that manages, is not suspended and whose own credentials have seen the endpoint can own it: nobody gets hold of
+an endpoint, or keeps one from being deleted, by naming it alone. Whoever owns it goes on owning it, through lost answers,
+outages and a Secret that is away for a moment, until it lastingly cannot work; age decides only where nobody owns it yet.
+
+All that is read from what the resources' own statuses say, so it holds across restarts. Whoever has seen an endpoint and has
+no condition ``Contended`` owns it. The statuses are read as plain JSON, since anybody can make many resources that name an
+endpoint, and each pass over one of them looks at all of them.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any, TypeAlias
+
+from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint, Status, skips
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.status import CONTENDED
+
+UNABLE = frozenset[str](
+    {
+        Reason.CREDENTIALS_INVALID,
+        Reason.MISSING_ROLE,
+        Reason.IP_NOT_ALLOWED,
+        Reason.PROJECT_NOT_FOUND,
+        Reason.INSTANCE_NOT_FOUND,
+        Reason.INVALID_SPEC,
+        Reason.API_GONE,
+        Reason.NOT_SERVERLESS,
+    }
+)
+"""Reasons for which a resource that is Stalled cannot do anything for its endpoint."""
+
+PATIENCE = timedelta(minutes=30)
+"""For how long others wait for a resource that has not come to see the endpoint, since something fails that may pass."""
+
+
+class Undecided(Enum):
+    """What is not known yet about the others."""
+
+    UNDECIDED = auto()
+    """One of them may still come to see the endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The resource that an endpoint belongs to instead."""
+
+    key: Key
+
+    def named_for(self, namespace: str) -> str:
+        """Name it as far as people of a namespace may know."""
+        return f"resource {self.key.name}" if self.key.namespace == namespace else "a resource of another namespace"
+
+
+Claim: TypeAlias = Owner | Undecided | None
+
+_Status: TypeAlias = Mapping[str, Any] | None
+"""A status as the API server has it, which has seen to its schema."""
+
+
+def owner_before(resource: ServerlessPrivateEndpoint, others: Collection[Body], now: datetime) -> Claim:
+    """Tell who owns the endpoint of a resource in its place; ``None``: nobody, so that it is its own.
+
+    Args:
+        resource: whose credentials have seen the endpoint, or are about to look at it.
+        others: the resources that stand for an endpoint of the same id, itself among them or not.
+        now: wall-clock time, UTC.
+    """
+    endpoint_id = resource.endpoint_id
+    if resource.spec.management_policy != "Manage" or endpoint_id is None:
+        return None
+    if not is_held(resource.metadata.uid, others):  # as nearly always
+        return None
+    incumbents = [body for body in others if _owns(body.get("status"), endpoint_id)]
+    incumbents = [body for body in _rivals(resource, incumbents) if _may_own(body)]
+    mine = (resource.metadata.creation_timestamp or "", resource.metadata.uid)
+    if owns := _owns(resource.status.to_json(), endpoint_id):
+        incumbents = [body for body in incumbents if _age(body) < mine]
+    if incumbents:
+        return Owner(key_of(min(incumbents, key=_age)))
+    if owns:
+        return None
+    older = [body for body in others if _age(body) < mine and _may_come_to_own(body.get("status"), endpoint_id, now)]
+    first = min((body for body in _rivals(resource, older) if _may_own(body)), key=_age, default=None)
+    if first is None:
+        return None
+    return Owner(key_of(first)) if _has_seen(first.get("status"), endpoint_id) else Undecided.UNDECIDED
+
+
+def needed_by(resource: ServerlessPrivateEndpoint, endpoint_id: str, others: Iterable[Body], now: datetime) -> Claim:
+    """Tell who still needs an endpoint of a resource that is being deleted, and so has to keep it.
+
+    In its own namespace that is whoever stands for it, whatever its state. Of other namespaces those that have ever seen it: else
+    anybody could keep an endpoint from being deleted by naming it.
+
+    Args:
+        resource: that is being deleted.
+        endpoint_id: its endpoint.
+        others: the resources that stand for an endpoint of this id, itself among them or not.
+        now: wall-clock time, UTC.
+    """
+    rivals = _rivals(resource, others)
+    namespace = resource.metadata.namespace
+    needing = [
+        body
+        for body in rivals
+        if body["metadata"]["namespace"] == namespace or _has_seen(body.get("status"), endpoint_id)
+    ]
+    if needing:
+        return Owner(key_of(min(needing, key=_age)))
+    return Undecided.UNDECIDED if any(_may_see(body.get("status"), now) for body in rivals) else None
+
+
+def is_held(uid: str, others: Iterable[Body]) -> bool:
+    """Tell whether the resource of a uid, or any other, stands for an endpoint already, so that a copy must not take it.
+
+    Args:
+        uid: of the resource that asks.
+        others: the resources that stand for the endpoint.
+    """
+    return any(body["metadata"]["uid"] != uid for body in others)
+
+
+def _rivals(resource: ServerlessPrivateEndpoint, others: Iterable[Body]) -> list[Body]:
+    """Give those that are others, live, and mean the same instance; a project that is not known yet may be the same."""
+    uid, instance, resolved = resource.metadata.uid, resource.spec.instance_name, resource.status.resolved
+    project = resource.spec.project_id or (resolved.project_id if resolved is not None else None)
+    return [
+        body
+        for body in others
+        if body["metadata"]["uid"] != uid
+        and "deletionTimestamp" not in body["metadata"]
+        and (spec := body.get("spec") or {}).get("instanceName") == instance
+        and (spec.get("projectId") or _resolved(body).get("projectId")) in {project, None}
+    ]
+
+
+def _resolved(body: Body) -> Mapping[str, Any]:
+    return (body.get("status") or {}).get("resolved") or {}
+
+
+def _may_own(body: Body) -> bool:
+    spec = body.get("spec") or {}
+    manages = spec.get("managementPolicy", "Manage") == "Manage"
+    return manages and not spec.get("suspend") and not skips(body["metadata"].get("annotations") or {})
+
+
+def _owns(status: _Status, endpoint_id: str) -> bool:
+    """Tell whether a status is that of an owner, as long as its spec lets it be one."""
+    return _has_seen(status, endpoint_id) and _condition(status, CONTENDED) is None and not _is_unable(status)
+
+
+def _may_come_to_own(status: _Status, endpoint_id: str, now: datetime) -> bool:
+    """Tell whether a resource goes first where nobody owns the endpoint: it can work on it, or may be about to."""
+    return not _is_unable(status) if _has_seen(status, endpoint_id) else _may_see(status, now)
+
+
+def _has_seen(status: _Status, endpoint_id: str) -> bool:
+    endpoint = status.get("endpoint") if status else None
+    return endpoint is not None and bool(endpoint.get("id") == endpoint_id)
+
+
+def _is_unable(status: _Status) -> bool:
+    """Tell whether a resource cannot do anything for its endpoint, and that not only for a moment."""
+    stalled = _condition(status, "Stalled")
+    return stalled is not None and stalled.get("reason") in UNABLE
+
+
+def _may_see(status: _Status, now: datetime) -> bool:
+    """Tell whether a resource that has not seen its endpoint may still come to: it is new, or something fails that passes."""
+    if not status or status.get("observedGeneration", Status.NEVER_OBSERVED) == Status.NEVER_OBSERVED:
+        return True
+    failure = status.get("lastError") or {}
+    return bool(failure.get("retryable")) and now - datetime.fromisoformat(failure["since"]) < PATIENCE
+
+
+def _condition(status: _Status, type_: str) -> Mapping[str, Any] | None:
+    conditions = (status or {}).get("conditions") or ()
+    for each in conditions:  # a generator would take twice as long, and this is what a claim costs
+        if each["type"] == type_:
+            found: Mapping[str, Any] = each
+            return found
+    return None
+
+
+def _age(body: Body) -> tuple[str, str]:
+    """Order resources, the oldest first; RFC 3339 in UTC orders as text, and the uid decides within a second."""
+    metadata = body["metadata"]
+    return metadata.get("creationTimestamp") or "", metadata["uid"]

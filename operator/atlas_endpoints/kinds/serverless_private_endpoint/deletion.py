@@ -1,0 +1,375 @@
+"""The end of a resource that takes its endpoint with it: DELETE, wait until Atlas has none any more, let the resource go.
+
+A resource is never stuck without a reason that says how to get out, and its endpoint is never left behind in silence.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
+from atlas_endpoints.atlas.errors import Retry as AtlasRetry
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.engine.controller import MetadataChange, finalizers_of
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.store import Key, key_of
+from atlas_endpoints.kinds.access import Access
+from atlas_endpoints.kinds.errors import NoCredentialsError
+from atlas_endpoints.kinds.ports import NamespaceReader
+from atlas_endpoints.kinds.serverless_private_endpoint import failures
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, needed_by
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, status_since
+from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
+    WAYS_OUT,
+    Delete,
+    Keep,
+    Release,
+    bookkeeping,
+    fate,
+    fate_by_metadata,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    FINALIZER,
+    DeletionPolicy,
+    InvalidSpecError,
+    ObjectMeta,
+    Resolved,
+    ServerlessPrivateEndpoint,
+    Status,
+    deletion_policy_in,
+    endpoint_of,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST, pace
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, ResourcesPort
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reservations import may_arrive_for
+from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Outcome, Verdict
+
+GONE_WITH_ITS_PLACE = frozenset(
+    {Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND}
+)
+"""Reasons for which nobody can delete the endpoint any more, since what it was a part of is gone."""
+
+UNAUTHORIZED = frozenset({401, 403})
+"""HTTP statuses by which Atlas says nothing about what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Credentials with which an endpoint could not be deleted, and until when that is taken for granted."""
+
+    access: Access
+    until: datetime
+
+
+class Deletion:
+    """Ends resources, and sees to it that they do not end before.
+
+    Args:
+        access: finds credentials.
+        namespaces: reads Namespaces, which may have a policy for their resources.
+        atlas: reads and deletes endpoints.
+        resources: as they are known now.
+        read: reads a resource as it is; ``None`` when there is none.
+        announce: tells people what becomes of an endpoint.
+        writes: whether anything may be written to Atlas.
+        defaults: where a resource says nothing.
+    """
+
+    def __init__(
+        self,
+        access: AccessPort,
+        namespaces: NamespaceReader,
+        atlas: AtlasPort,
+        resources: ResourcesPort,
+        *,
+        read: Callable[[Key], Awaitable[Mapping[str, Any] | None]],
+        announce: Callable[[Mapping[str, Any], Announcement], None],
+        writes: bool,
+        defaults: Defaults,
+    ) -> None:
+        self._access = access
+        self._namespaces = namespaces
+        self._atlas = atlas
+        self._resources = resources
+        self._read = read
+        self._announce = announce
+        self._writes = writes
+        self._defaults = defaults
+        self._refused: dict[Key, _Refused] = {}
+
+    async def bookkeeping(self, resource: ServerlessPrivateEndpoint) -> MetadataChange | None:
+        """Give what a resource's metadata lacks while it lives.
+
+        Raises:
+            ClusterUnavailableError: the Namespace could not be read.
+        """
+        try:
+            policy: DeletionPolicy | None = await self._policy(resource)
+        except UnreadableError:
+            policy = None
+        return bookkeeping(resource, policy)
+
+    async def finish(self, body: Mapping[str, Any], now: datetime) -> Outcome:
+        """Run one pass over a resource that is being deleted."""
+        generation, status = int(body["metadata"].get("generation", 0)), Status.parse(body.get("status"))
+        if FINALIZER not in finalizers_of(body):
+            return failures.quiet(generation, Rest())
+        try:
+            release = fate_by_metadata(ObjectMeta.parse(body), endpoint_of(body), status)
+            if release is not None:
+                return self._release(body, release.announcement)
+            resource = ServerlessPrivateEndpoint.parse(body)
+            policy = await self._policy(resource)
+        except InvalidSpecError as error:
+            problems = "; ".join(error.problems)
+            message = f"The spec does not fit this version of the operator, so its endpoint is not deleted: {problems}."
+            return _blocked(generation, status, now, message, operation="validate", following=Rest())
+        except UnreadableError as error:
+            message = f"Whether the endpoint is to be deleted is not known. {error.message}"
+            return _blocked(
+                generation, status, now, message, operation="readNamespace", following=Again(error.retry_in)
+            )
+        except ClusterUnavailableError:
+            return failures.quiet(generation, Retry())
+        match fate(resource, policy, writes=self._writes):
+            case Release(announcement):
+                return self._release(body, announcement)
+            case Keep(message):
+                return _blocked(generation, status, now, message, operation="delete", following=Rest())
+            case Delete():
+                return await self._with_credentials(body, resource, now)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a resource that is gone."""
+        self._refused.pop(key, None)
+
+    async def _policy(self, resource: ServerlessPrivateEndpoint) -> DeletionPolicy:
+        """Give the policy for an endpoint: of the annotation, of the spec, of the Namespace, or Retain.
+
+        Raises:
+            UnreadableError: the Namespace may not be read, which alone may say something.
+            ClusterUnavailableError: it could not be read.
+        """
+        policy = resource.metadata.deletion_policy or resource.spec.deletion_policy
+        if policy is not None:
+            return policy
+        annotations = await self._namespaces.annotations(resource.metadata.namespace, age=Age.RECENT)
+        return deletion_policy_in(annotations) or "Retain"
+
+    async def _with_credentials(
+        self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, now: datetime
+    ) -> Outcome:
+        """Have the endpoint deleted, unless another resource needs it."""
+        generation, status = resource.metadata.generation, resource.status
+        try:
+            if resource.endpoint_id is not None:
+                found = await self._needed(body, resource, resource.endpoint_id, now)
+                if found is not None:
+                    return found
+            access = await self._access.resolve(resource.metadata.namespace, resource.secret_name)
+        except NoCredentialsError as error:
+            message = f"The endpoint cannot be deleted. {error.message}"
+            following = Again(error.retry_in)
+            return _blocked(
+                generation, status, now, message, operation=error.operation, following=following, code=error.reason
+            )
+        except ClusterUnavailableError:
+            return failures.quiet(generation, Retry())
+        refused = self._refused.get(resource.key)
+        if refused is not None and refused.access == access and now < refused.until:
+            return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again
+        self.forget(resource.key)
+        recorded = status.resolved.project_id if status.resolved is not None else None
+        instance = Instance(access.fingerprint, recorded or resource.spec.project_id, resource.spec.instance_name)
+        try:
+            if resource.endpoint_id is None:
+                return await self._delete_marked(body, resource, instance, now)
+            return await self._delete(body, resource, instance, resource.endpoint_id, now)
+        except AtlasError as error:
+            return self._failed(body, resource, error, access, now)
+        except ClusterUnavailableError:
+            return failures.quiet(generation, Retry())
+
+    async def _needed(
+        self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, endpoint_id: str, now: datetime
+    ) -> Outcome | None:
+        """Tell what follows from another resource that needs the endpoint, or may; ``None``: nobody does.
+
+        Raises:
+            ClusterUnavailableError: whether the other is still there could not be read.
+        """
+        others = list(self._resources.found_by(endpoint_id))
+        claim = needed_by(resource, endpoint_id, others, now)
+        while isinstance(claim, Owner) and not await self._is_there(claim.key):
+            others = [each for each in others if key_of(each) != claim.key]
+            claim = needed_by(resource, endpoint_id, others, now)
+        if isinstance(claim, Owner):
+            owner = claim.named_for(resource.metadata.namespace)
+            note = f"Endpoint {endpoint_id} stays in Atlas as it is: {owner} stands for it, too."
+            return self._release(body, Announcement("Normal", "EndpointHandedOver", note, "Delete"))
+        if claim is None:
+            return None
+        message = "Another resource names the endpoint; it is not known yet whether it needs it."
+        return _deleting(resource.metadata.generation, message, Again(POLL_FIRST))
+
+    async def _delete(
+        self,
+        body: Mapping[str, Any],
+        resource: ServerlessPrivateEndpoint,
+        instance: Instance,
+        endpoint_id: str,
+        now: datetime,
+    ) -> Outcome:
+        """Have one endpoint deleted, or let the resource go if it is gone."""
+        try:
+            endpoint = await look(self._atlas, instance, endpoint_id, max_age=SHARED)
+            if endpoint.status != "DELETING":
+                # While the pass waited, somebody may have changed his mind, or come to need it.
+                if not self._resources.is_still(resource.key, resource.metadata.trigger):
+                    return failures.quiet(resource.metadata.generation, Again(0.0))
+                if (found := await self._needed(body, resource, endpoint_id, now)) is not None:
+                    return found
+                await self._ask_to_delete(instance, endpoint_id)
+        except EndpointAbsentError:
+            note = f"Endpoint {endpoint_id} is gone from Atlas."
+            return self._release(body, Announcement("Normal", "EndpointDeleted", note, "Delete"))
+        return self._waiting(resource, endpoint, now)
+
+    async def _is_there(self, key: Key) -> bool:
+        """Ask the API server for a resource that is to inherit an endpoint: that it went may have come as no event."""
+        body = await self._read(key)
+        return body is not None and "deletionTimestamp" not in body["metadata"]
+
+    async def _ask_to_delete(self, instance: Instance, endpoint_id: str) -> None:
+        """Send a DELETE; that it finds nothing takes the same proof as ever."""
+        try:
+            await self._atlas.delete(instance, endpoint_id)
+        except EndpointAbsentError:
+            await look(self._atlas, instance, endpoint_id, max_age=0.0)
+
+    async def _delete_marked(
+        self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, instance: Instance, now: datetime
+    ) -> Outcome:
+        """Delete what may have been reserved, of which the mark alone tells; what others stand for by now is theirs."""
+        marked = await self._atlas.marked(instance, resource.mark, max_age=SHARED)
+        mine = [each for each in marked if not self._resources.found_by(each.id)]
+        if mine:
+            await self._delete(body, resource, instance, mine[0].id, now)
+            message = "Atlas is deleting an endpoint that was reserved for this resource."
+            return _deleting(resource.metadata.generation, message, Again(POLL_FIRST))
+        reservation = resource.status.reservation
+        left = may_arrive_for(reservation, now) if reservation is not None else 0.0
+        if left > 0:
+            message = "An endpoint may have been reserved for this resource, and is looked for in Atlas before it goes."
+            return _deleting(resource.metadata.generation, message, Again(min(left, POLL_FIRST)))
+        return self._release(body, None)
+
+    def _waiting(self, resource: ServerlessPrivateEndpoint, endpoint: Endpoint, now: datetime) -> Outcome:
+        """Atlas is deleting the endpoint, which takes it a while."""
+        elapsed = now - (resource.metadata.deletion_timestamp or now)
+        patience = resource.spec.provisioning_timeout or self._defaults.provisioning_timeout
+        generation, following = resource.metadata.generation, Again(pace(elapsed))
+        if elapsed >= patience:
+            message = (
+                "Atlas has taken longer to delete the endpoint than spec.provisioningTimeout; it is still looked at. Ask MongoDB's"
+                " support."
+            )
+            outcome = _blocked(generation, resource.status, now, message, operation="delete", following=following)
+        else:
+            message = "Atlas is deleting the endpoint; the resource goes when Atlas has none any more."
+            outcome = _deleting(generation, message, following)
+        return replace(
+            outcome,
+            endpoint=endpoint,
+            status_since=status_since(resource.status, endpoint, now),
+            credentials=failures.VERIFIED,
+            applied=resource.status.applied,
+        )
+
+    def _failed(
+        self,
+        body: Mapping[str, Any],
+        resource: ServerlessPrivateEndpoint,
+        error: AtlasError,
+        access: Access,
+        now: datetime,
+    ) -> Outcome:
+        """Say what stands in the way, or let the resource go where nobody can delete its endpoint any more."""
+        generation, status = resource.metadata.generation, resource.status
+        if _is_gone_with_its_place(error):
+            what = f"Endpoint {resource.endpoint_id}" if resource.endpoint_id else "Its endpoint, if there was one,"
+            note = f"{what} cannot be deleted any more, and was not: {error.message}"
+            return self._release(body, Announcement("Warning", "EndpointOrphaned", note, "Delete"))
+        resolved = Resolved.model_validate({**dict(status.resolved or Resolved()), "credentials_source": access.source})
+        outcome = failures.of_atlas(
+            error, generation, status, now=now, grace=timedelta(0), resolved=resolved, applied=status.applied
+        )
+        verdict = outcome.verdict
+        if verdict is None:
+            return outcome
+        message = f"The endpoint cannot be deleted. {verdict.message}"
+        if error.retry is AtlasRetry.BACKOFF or _is_held(error):
+            told = verdict.message if WAYS_OUT in verdict.message else f"{message} {WAYS_OUT}"
+            return replace(outcome, verdict=replace(verdict, message=told))
+        interval = resource.spec.sync_interval or self._defaults.sync_interval
+        following = Again(interval.total_seconds())
+        if verdict.reason in failures.CURED_BY_CREDENTIALS:
+            self._refused[resource.key] = _Refused(access, now + interval)
+            following = Again(min(failures.SECRET_LOOK, interval.total_seconds()))
+        blocked = _blocked(
+            generation, status, now, message, operation=error.operation, following=following, code=error.error_code
+        )
+        return replace(blocked, resolved=resolved, credentials=outcome.credentials)
+
+    def _release(self, body: Mapping[str, Any], announcement: Announcement | None) -> Outcome:
+        """Let the resource go, and tell what becomes of its endpoint."""
+        if announcement is not None:
+            self._announce(body, announcement)
+        outcome = failures.quiet(int(body["metadata"].get("generation", 0)), Rest())
+        return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
+
+
+def _is_gone_with_its_place(error: AtlasError) -> bool:
+    """Tell whether Atlas says, and not only to these credentials, that what the endpoint was a part of is gone."""
+    return (
+        error.reason in GONE_WITH_ITS_PLACE and error.http_status is not None and error.http_status not in UNAUTHORIZED
+    )
+
+
+def _is_held(error: AtlasError) -> bool:
+    """Tell whether nothing was sent for a reason that passes by itself."""
+    return error.retry is AtlasRetry.WHEN_DUE and error.reason not in failures.CURED_BY_CREDENTIALS
+
+
+def _deleting(generation: int, message: str, following: Next) -> Outcome:
+    return Outcome(next=following, generation=generation, verdict=Verdict(Reason.DELETING, message, following))
+
+
+def _blocked(
+    generation: int,
+    previous: Status,
+    now: datetime,
+    message: str,
+    *,
+    operation: str,
+    following: Next,
+    code: str | None = None,
+) -> Outcome:
+    """Say why a resource does not go, and how it does all the same."""
+    told = message if WAYS_OUT in message else f"{message} {WAYS_OUT}"
+    since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now)
+    return Outcome(
+        next=following,
+        generation=generation,
+        verdict=Verdict(Reason.DELETION_BLOCKED, told, following),
+        applied=previous.applied,
+        failure=Failure(since=since, operation=operation, retryable=False, error_code=code, detail=told),
+    )

@@ -1,0 +1,35 @@
+"""Looking at one endpoint: in the shared LIST, or else past it."""
+
+from atlas_endpoints.atlas.errors import EndpointAbsentError
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort
+
+SHARED = 5.0
+"""Seconds: a LIST that began no longer ago serves routine looks."""
+
+
+async def look(atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint:
+    """Find an endpoint in the shared LIST, or else past it.
+
+    Its absence takes proof: a GET that says so, and a LIST without it that began for this very purpose.
+
+    Args:
+        atlas: where to look.
+        instance: where the endpoint is.
+        endpoint_id: which one.
+        max_age: seconds; a LIST that began earlier is not good enough, and with 0 none that has begun already is.
+
+    Raises:
+        AtlasError: ``EndpointAbsentError`` when its absence is proved.
+    """
+    observed = await atlas.observe(instance, endpoint_id, max_age=max_age)
+    if observed is not None:
+        return observed
+    try:
+        return await atlas.get(instance, endpoint_id)
+    except EndpointAbsentError:
+        observed = await atlas.observe(instance, endpoint_id, max_age=0.0) if max_age > 0 else None
+        if observed is None:
+            raise
+        return observed

@@ -1,0 +1,59 @@
+"""What becomes of what the core tells: lines in the log, metrics, and Kubernetes Events."""
+
+import logging
+
+from atlas_endpoints.cluster.events import EventRecorder
+from atlas_endpoints.engine.controller import Status
+from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.store import Body, key_of
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, announce
+from atlas_endpoints.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+class Told:
+    """Hears what the core tells; see ``core.Observer``.
+
+    Args:
+        metrics: count it.
+        events: tell of it whoever looks at the resource.
+    """
+
+    def __init__(self, metrics: Metrics, events: EventRecorder) -> None:
+        self._metrics = metrics
+        self._events = events
+
+    def passed(self, following: Next, seconds: float) -> None:
+        """Count a pass."""
+        self._metrics.reconciled(following, seconds)
+
+    def written(self, body: Body, status: Status) -> None:
+        """Count a status, log what it says (as a warning where a failure begins), and announce what is news in it."""
+        news = announce(body.get("status") or {}, status)
+        ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
+        if ready is not None:
+            self._metrics.status_written(ready["reason"])
+            logger.log(
+                logging.WARNING if news is not None and news.type == "Warning" else logging.INFO,
+                "%s",
+                ready["message"],
+                extra={
+                    "resource": str(key_of(body)),
+                    "generation": status["observedGeneration"],
+                    "ready": ready["status"],
+                    "reason": ready["reason"],
+                },
+            )
+        if news is not None:
+            self._record(body, news)
+
+    def announced(self, body: Body, announcement: Announcement) -> None:
+        """Tell in the log and in an Event what no status will tell."""
+        level = logging.WARNING if announcement.type == "Warning" else logging.INFO
+        extra = {"resource": str(key_of(body)), "reason": announcement.reason}
+        logger.log(level, "%s", announcement.message, extra=extra)
+        self._record(body, announcement)
+
+    def _record(self, body: Body, news: Announcement) -> None:
+        self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)

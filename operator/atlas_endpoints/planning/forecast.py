@@ -1,0 +1,200 @@
+"""What the operator would do about a manifest: its outcome in plain values, for people and programs alike. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.engine.outcome import Again, Retry
+from atlas_endpoints.engine.store import Key
+from atlas_endpoints.kinds.access import remedy_for_refused
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import shown
+from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, Cause, ManagedField, Plan, Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
+from atlas_endpoints.planning.manifests import Manifest, Misfit, Place
+from atlas_endpoints.planning.stand_ins import SOURCE
+
+
+class Action(StrEnum):
+    """What the operator would do."""
+
+    RESERVE = "Reserve"
+    """It would have an endpoint reserved by a POST, and go on with that one."""
+    UPDATE = "Update"
+    """It would send a PATCH."""
+    WAIT = "Wait"
+    """It would send a PATCH as soon as Atlas takes one: the endpoint is busy."""
+    REPORT = "Report"
+    """It would send nothing and report what differs: ``managementPolicy`` is Observe or Plan."""
+    NONE = "None"
+    """It would send nothing."""
+    SUSPENDED = "Suspended"
+    """It would not even look, since the manifest says so; neither did this command."""
+    UNKNOWN = "Unknown"
+    """It cannot be told; the message says why."""
+    INVALID = "Invalid"
+    """It could not read the manifest."""
+
+
+CHANGING = frozenset({Action.RESERVE, Action.UPDATE, Action.WAIT})
+"""With these, something would change in Atlas."""
+
+FAILED = frozenset({Action.UNKNOWN, Action.INVALID})
+"""With these, it is not known whether anything would."""
+
+ATTEMPTS = 3
+"""How often Atlas is asked in vain before that is told."""
+
+BUSY = frozenset({Reason.RESERVATION_REQUESTED, Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
+"""Reasons with which a difference waits to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that Atlas does not hold as the manifest has it.
+
+    Attributes:
+        field: its name in the spec and in Atlas.
+        before: what Atlas holds; None: nothing.
+        after: what the manifest says.
+    """
+
+    field: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What would become of one manifest.
+
+    Attributes:
+        place: where it stands.
+        key: of the resource; None: it could not be read.
+        action: what the operator would do.
+        reason: that the condition ``Ready`` would have; None: it would not come so far.
+        message: for people.
+        spec: what the manifest says; None: it could not be read.
+        endpoint: as Atlas shows it; None: it was not seen.
+        changes: what differs, whether or not it is sent.
+        body: of the PATCH or the POST; None: none is sent.
+    """
+
+    place: Place
+    key: Key | None
+    action: Action
+    reason: Reason | None
+    message: str
+    spec: Spec | None = None
+    endpoint: Endpoint | None = None
+    changes: tuple[Change, ...] = ()
+    body: dict[str, Any] | None = None
+
+
+def of_misfit(misfit: Misfit) -> Forecast:
+    """Say that a manifest could not be read."""
+    return Forecast(misfit.place, misfit.key, Action.INVALID, Reason.INVALID_SPEC, "\n".join(misfit.problems))
+
+
+def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forecast:
+    """Say what a pass came to that could see Atlas and not write to it.
+
+    Args:
+        manifest: that it was about.
+        outcome: of the pass.
+        variables: that hold the credentials, for people.
+    """
+    verdict, spec = outcome.verdict, manifest.resource.spec
+    if verdict is None:
+        raise ValueError("a pass over a resource without a status has something to say")
+    action = _action(spec, outcome, verdict)
+    message = verdict.message
+    if action is Action.UPDATE:
+        message = "This would be sent to Atlas."
+    elif action is Action.RESERVE:
+        message = "An endpoint would be reserved, and given what the manifest says as soon as Atlas takes it."
+    elif action is Action.UNKNOWN:
+        remedy = f"They are those of {variables} in the environment. Put valid ones there."
+        message = message.replace(remedy_for_refused(SOURCE), remedy)
+    return Forecast(
+        manifest.place,
+        manifest.resource.key,
+        action,
+        verdict.reason,
+        message,
+        spec=spec,
+        endpoint=outcome.endpoint,
+        changes=tuple(Change(each.field.value, each.actual, each.desired) for each in verdict.differences),
+        body=_body(action, outcome.plan),
+    )
+
+
+def unanswered(manifest: Manifest, message: str) -> Forecast:
+    """Say that there was no time to find out."""
+    return Forecast(manifest.place, manifest.resource.key, Action.UNKNOWN, None, message, spec=manifest.resource.spec)
+
+
+def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
+    """Tell after how many seconds to ask once more, since Atlas gave no answer that would last; None: not at all.
+
+    Args:
+        outcome: of a pass.
+        attempts: how often Atlas has been asked in vain, this pass counted.
+    """
+    failure = outcome.failure
+    if failure is None or not failure.retryable:
+        return None
+    match outcome.next:
+        case Again(delay) if failure.held:
+            return delay
+        case Retry(at_least) if attempts < ATTEMPTS:
+            # Longer than a LIST that failed speaks for others: 3 s, then 9 s.
+            return max(at_least, 3.0**attempts)
+        case _:
+            return None
+
+
+def sent_along(forecast: Forecast) -> tuple[Change, ...]:
+    """Give what the PATCH holds though Atlas has it already: the fields of a connection go together."""
+    if forecast.body is None or forecast.endpoint is None:
+        return ()
+    changed = {each.field for each in forecast.changes}
+    return tuple(
+        Change(field.value, shown(forecast.endpoint, field), forecast.body[field])
+        for field in ManagedField
+        if field in forecast.body and field not in changed
+    )
+
+
+def exit_code(forecasts: Iterable[Forecast]) -> int:
+    """Give 0: nothing would change; 3: something would; 1: that cannot be told of all."""
+    actions = {each.action for each in forecasts}
+    if actions & FAILED:
+        return 1
+    return 3 if actions & CHANGING else 0
+
+
+def count(forecasts: Sequence[Forecast]) -> dict[Action, int]:
+    """Count the forecasts by their action, in the order of the actions; those that are not there are left out."""
+    actions = [each.action for each in forecasts]
+    return {action: actions.count(action) for action in Action if action in actions}
+
+
+def _action(spec: Spec, outcome: Outcome, verdict: Verdict) -> Action:
+    if verdict.reason is Reason.SUSPENDED:
+        return Action.SUSPENDED
+    if outcome.failure is not None:
+        return Action.UNKNOWN
+    if spec.management_policy != "Manage" and (verdict.differences or outcome.plan is not None):
+        return Action.REPORT
+    if outcome.plan is not None:
+        return Action.RESERVE if outcome.plan.reason is Cause.RESERVATION else Action.UPDATE
+    return Action.WAIT if verdict.differences and verdict.reason in BUSY else Action.NONE
+
+
+def _body(action: Action, plan: Plan | None) -> dict[str, Any] | None:
+    if action is Action.RESERVE:
+        return {"comment": f"{MARK}<uid>"}  # of the resource, which has none before it is applied
+    return plan.body.to_json() if action is Action.UPDATE and plan is not None and plan.body is not None else None

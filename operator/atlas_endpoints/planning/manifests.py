@@ -1,0 +1,247 @@
+"""Manifests: from the text of a file to resources as the operator reads them. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import yaml
+from typing_extensions import override
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.engine.store import Key
+from atlas_endpoints.kinds.serverless_private_endpoint.model import (
+    REQUEST_ANNOTATIONS,
+    InvalidSpecError,
+    ServerlessPrivateEndpoint,
+    Status,
+)
+
+GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint"
+
+NO_KIND = "without a kind"
+"""How documents are counted that are YAML and no Kubernetes objects, such as the values of a chart."""
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+_WRITTEN_BY_THE_API_SERVER = ("deletionTimestamp", "creationTimestamp", "managedFields", "ownerReferences")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands.
+
+    Attributes:
+        file: its name as it was given; ``-`` for the standard input.
+        document: its number in the file, from 1 on; 0: the file as a whole.
+        line: where the document begins, from 1 on; 0: not known.
+        item: its number in a List, from 1 on; 0: it is in none.
+    """
+
+    file: str
+    document: int = 0
+    line: int = 0
+    item: int = 0
+
+    @override
+    def __str__(self) -> str:
+        """The way in which people find it."""
+        parts = ["the standard input" if self.file == "-" else self.file]
+        if self.document:
+            parts.append(f"document {self.document}")
+        if self.document > 1 and self.line:
+            parts.append(f"from line {self.line}")
+        if self.item:
+            parts.append(f"item {self.item}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A resource that the operator can work on.
+
+    Attributes:
+        place: where it stands.
+        body: the whole object, as an API server would give it right after its creation.
+        resource: the same as the operator reads it.
+        exported: the status that an export has left in it; empty without one.
+    """
+
+    place: Place
+    body: Mapping[str, Any]
+    resource: ServerlessPrivateEndpoint
+    exported: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Something that is meant for the operator and that it cannot work on.
+
+    Attributes:
+        place: where it stands.
+        problems: one line each, the field first.
+        key: of the resource, if it could be read.
+    """
+
+    place: Place
+    problems: tuple[str, ...]
+    key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """An object of another kind, or none.
+
+    Attributes:
+        kind: with its group; ``NO_KIND``: it has none.
+    """
+
+    kind: str
+
+
+Document: TypeAlias = Manifest | Misfit | Other
+
+
+def read(file: str, text: str, *, namespace: str) -> list[Document]:
+    """Read all that a file holds.
+
+    Args:
+        file: its name.
+        text: of the file, in YAML or JSON.
+        namespace: of resources that name none.
+    """
+    found: list[Document] = []
+    loader = _Loader(text)
+    place = Place(file, 1)
+    try:
+        while loader.check_node() and (node := loader.get_node()) is not None:
+            place = replace(place, line=node.start_mark.line + 1)
+            found += _documents(loader.construct_document(node), place, namespace)
+            place = Place(file, place.document + 1)
+    except (yaml.YAMLError, RecursionError) as error:
+        found.append(Misfit(place, (_of_yaml(error),)))
+    finally:
+        loader.dispose()
+    return found
+
+
+def doubles(documents: Iterable[Document]) -> list[str]:
+    """Warn of resources that stand in several places, since only what is applied last would stay."""
+    places: dict[Key, list[Place]] = {}
+    for each in documents:
+        if isinstance(each, Manifest):
+            places.setdefault(each.resource.key, []).append(each.place)
+    return [
+        f"{key} stands in several places, of which the one that is applied last counts: {'; '.join(map(str, found))}."
+        for key, found in places.items()
+        if len(found) > 1
+    ]
+
+
+def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document]:
+    if document is None:
+        return
+    if not isinstance(document, Mapping):
+        yield Misfit(place, (f"is {type(document).__name__} and no Kubernetes object: remove or correct it",))
+        return
+    kind, version = document.get("kind"), document.get("apiVersion")
+    if not isinstance(kind, str) or not kind:
+        yield Other(NO_KIND)
+    elif isinstance(document.get("items"), list) and kind.endswith("List"):
+        for number, item in enumerate(document["items"], start=1):
+            yield from _documents(item, replace(place, item=number), namespace)
+    elif kind != KIND or not _is_of_our_group(version):
+        group = str(version).rpartition("/")[0] if version else ""
+        yield Other(f"{kind}.{group}" if group else kind)
+    elif version != f"{GROUP}/{VERSION}":
+        yield Misfit(place, (f"apiVersion: Unsupported value: must be {GROUP}/{VERSION}",))
+    else:
+        yield _resource(document, place, namespace)
+
+
+def _is_of_our_group(version: object) -> bool:
+    return not isinstance(version, str) or version.partition("/")[0] == GROUP
+
+
+def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Document:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return Misfit(place, ("metadata: Required value: add it, with a name",))
+    body = _as_created({**document, "metadata": {"namespace": namespace, **metadata}})
+    name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
+    key = Key(namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
+    problems = [*_misnamed(name, namespace)]
+    try:
+        resource = ServerlessPrivateEndpoint.parse(body)
+    except InvalidSpecError as error:
+        told = [each for each in error.problems if not (problems and each.startswith("metadata.name"))]
+        return Misfit(place, (*problems, *told), key)
+    return (
+        Misfit(place, tuple(problems), key)
+        if problems
+        else Manifest(place, body, resource, Status.parse(document.get("status")))
+    )
+
+
+def _misnamed(name: object, namespace: object) -> Iterator[str]:
+    """Name what no API server would take, and what stands before everything else for whoever reads it."""
+    if not isinstance(name, str) or not name:
+        yield "metadata.name: Required value: add it (`generateName` names no resource that could be compared)"
+    elif _NAME.fullmatch(name) is None:
+        yield (
+            f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: must consist of lower-case letters, digits, `-` and"
+            " `.`, and begin and end with a letter or digit"
+        )
+    if not isinstance(namespace, str) or _NAMESPACE.fullmatch(namespace) is None:
+        yield "metadata.namespace: Invalid value: must be the name of a namespace"
+
+
+def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an object as it is right after its creation, whatever an export has left in it.
+
+    Requests for a pass at once are dropped: the operator may have handled them long ago.
+    """
+    metadata = {
+        name: value for name, value in document["metadata"].items() if name not in _WRITTEN_BY_THE_API_SERVER
+    } | {"uid": "", "generation": 1, "resourceVersion": ""}
+    annotations = metadata.pop("annotations", None)
+    if isinstance(annotations, Mapping):
+        annotations = {name: value for name, value in annotations.items() if name not in REQUEST_ANNOTATIONS}
+    if annotations:
+        metadata["annotations"] = annotations
+    rest = {name: value for name, value in document.items() if name not in {"metadata", "status"}}
+    return {**rest, "metadata": metadata}
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as kubectl does: dates are texts, and no key may come twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # as in the base class
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    @override
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _of_yaml(error: Exception) -> str:
+    match error:
+        case yaml.MarkedYAMLError(problem_mark=mark, problem=problem) if mark is not None:
+            what = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+        case RecursionError():
+            what = "it is nested too deeply"
+        case _:
+            what = str(error)
+    told = f"is no YAML that can be read, and what follows in the file is not looked at: {what}"
+    return one_line(told, limit=400)

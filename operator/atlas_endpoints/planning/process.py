@@ -1,0 +1,173 @@
+"""A plan as a process: it reads manifests, looks at Atlas, and prints. What is decided is elsewhere.
+
+Nothing but reads is sent: the reconciler is told that there are no writes, and the client would hold one back.
+"""
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+from atlas_endpoints import __version__
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import CredentialsError
+from atlas_endpoints.atlas.gateway import Gateway
+from atlas_endpoints.atlas.throttle import Throttle
+from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.clusterless import EnvironmentCredentials, PlanSettings
+from atlas_endpoints.engine.clock import SystemClock
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
+from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
+from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver
+from atlas_endpoints.planning import report
+from atlas_endpoints.planning.forecast import (
+    Forecast,
+    asks_again_in,
+    exit_code,
+    of_misfit,
+    of_outcome,
+    unanswered,
+)
+from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles
+from atlas_endpoints.planning.sources import find
+from atlas_endpoints.planning.stand_ins import NoNamespaces, NoObjects, OneLook, OnePair, nobody, with_notes
+
+logger = logging.getLogger(__name__)
+
+WITHIN = 300.0
+"""Seconds for the whole plan."""
+
+AT_ONCE = 4
+"""Instances that are looked at at once."""
+
+
+async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
+    """Tell what the operator would do about manifests.
+
+    Args:
+        settings: which manifests, and how to tell.
+        say: is given the whole of it, once.
+
+    Returns:
+        The exit code: 0 nothing would change, 3 something would, 1 that cannot be told of all.
+
+    Raises:
+        ValueError: the CA file or the proxy is not usable.
+    """
+    documents = find(settings.filename, recursive=settings.recursive, namespace=settings.namespace)
+    client = AtlasClient(
+        settings.atlas_url,
+        user_agent=f"atlas-endpoints/{__version__}",
+        writes=False,
+        ca_file=settings.ca_file,
+        random=Random(),  # noqa: S311  # jitter
+    )
+    try:
+        planner = Planner(client)
+        forecasts = await planner.forecast(documents)
+    finally:
+        await client.aclose()
+    warnings = [*planner.warnings, *doubles(documents)]
+    others = Counter(each.kind for each in documents if isinstance(each, Other))
+    if settings.output == "text":
+        say(report.as_text(forecasts, others, warnings))
+    else:
+        write = report.as_json if settings.output == "json" else report.as_yaml
+        say(write(report.as_document(forecasts, others, warnings)))
+    return exit_code(forecasts)
+
+
+class Planner:
+    """Asks the operator's own reconciler, which is allowed to read, about one manifest after the other.
+
+    Args:
+        client: makes the calls.
+
+    Attributes:
+        warnings: about the credentials, for people.
+    """
+
+    def __init__(self, client: Requester) -> None:
+        clock = SystemClock()
+        throttle = Throttle(max_in_flight=AT_ONCE)
+        gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
+        found = EnvironmentCredentials()
+        self.warnings: list[str] = []
+        self._variables = found.variables
+        try:
+            credentials, self.warnings = found.parse()
+            access = OnePair(gateway.introduce(credentials))
+        except CredentialsError as error:
+            access = OnePair(error)
+        alone = OneLook()
+        self._reconciler = Reconciler(
+            access,
+            ReferenceResolver(NoObjects()),
+            alone,
+            gateway,
+            alone,
+            resources=alone,
+            brakes=alone,
+            wake=lambda _: None,  # one look is all there is
+            writes=False,
+            clock=clock,
+            defaults=Defaults(),
+            grace=timedelta(0),
+            namespaces=NoNamespaces(),
+            read=nobody,
+            announce=lambda _, announcement: logger.debug("%s", announcement.message),
+        )
+        self._told: dict[int, Forecast] = {}
+
+    async def forecast(self, documents: Iterable[Document]) -> list[Forecast]:
+        """Say of each manifest what would become of it, in their order; other kinds are left out."""
+        ours = [each for each in documents if not isinstance(each, Other)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WITHIN):
+                await self._look([(number, each) for number, each in enumerate(ours) if isinstance(each, Manifest)])
+        return [self._of(number, each) for number, each in enumerate(ours)]
+
+    def _of(self, number: int, document: Manifest | Misfit) -> Forecast:
+        if isinstance(document, Misfit):
+            return of_misfit(document)
+        late = f"It was not over after {WITHIN:.0f} s and was given up."
+        return self._told.get(number) or unanswered(document, late)
+
+    async def _look(self, manifests: Iterable[tuple[int, Manifest]]) -> None:
+        """Look at some instances at once, and at the manifests of one together, so that they share its LIST."""
+        instances: dict[tuple[str, str], list[tuple[int, Manifest]]] = defaultdict(list)
+        for number, each in manifests:
+            spec = each.resource.spec
+            instances[spec.project_id, spec.instance_name].append((number, each))
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def look(group: list[tuple[int, Manifest]]) -> None:
+            async with room:
+                for number, each in group:
+                    self._told[number] = await self._ask(each)
+
+        groups = list(instances.values())
+        for group in groups[:1]:
+            # Credentials that were never seen to work get one call at a time anyway.
+            await look(group)
+        async with asyncio.TaskGroup() as tasks:
+            for group in groups[1:]:
+                tasks.create_task(look(group))
+
+    async def _ask(self, manifest: Manifest) -> Forecast:
+        attempts = 0
+        body = manifest.body
+        while True:
+            outcome = await self._reconciler.reconcile(body, body.get("status") or {})
+            if (after := with_notes(body, outcome)) != body:
+                body = after
+                continue
+            attempts += outcome.failure is not None and not outcome.failure.held
+            wait = asks_again_in(outcome, attempts)
+            if wait is None:
+                return of_outcome(manifest, outcome, variables=self._variables)
+            await asyncio.sleep(wait)

@@ -1,0 +1,150 @@
+"""Forecasts as people and programs read them. Pure."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import yaml
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.atlas.serverless_private_endpoints import endpoint_path
+from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast, count, exit_code, sent_along
+
+FORMAT_VERSION = 1
+"""Grows when a program that reads the output would have to change; fields are only added within a version."""
+
+LONGEST = 2000
+"""Characters of a line."""
+
+TITLES: Mapping[Action, str] = {
+    Action.RESERVE: "an endpoint would be reserved in Atlas",
+    Action.UPDATE: "would be changed in Atlas",
+    Action.WAIT: "would be changed in Atlas, as soon as Atlas takes a change",
+    Action.REPORT: "differs, and nothing would be sent",
+    Action.NONE: "nothing would be sent",
+    Action.SUSPENDED: "left alone, Atlas was not asked",
+    Action.UNKNOWN: "cannot be told",
+    Action.INVALID: "is not valid",
+}
+
+
+def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> str:
+    """Tell people, resource by resource, and sum up.
+
+    Args:
+        forecasts: in the order of the manifests.
+        others: how many objects of each other kind were skipped.
+        warnings: that concern all of them.
+    """
+    blocks = [[f"Warning: {each}" for each in warnings]] if warnings else []
+    blocks += [list(_block(each)) for each in forecasts]
+    blocks.append(list(_summary(forecasts, others)))
+    return "\n\n".join("\n".join(_harmless(line) for line in block) for block in blocks)
+
+
+def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> dict[str, Any]:
+    """Tell programs; see docs/plan.md for what stands where.
+
+    Args:
+        forecasts: in the order of the manifests.
+        others: how many objects of each other kind were skipped.
+        warnings: that concern all of them.
+    """
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "exitCode": exit_code(forecasts),
+        "summary": {str(action): number for action, number in count(forecasts).items()},
+        "resources": [_entry(each) for each in forecasts],
+        "skipped": dict(sorted(others.items())),
+        "warnings": list(warnings),
+    }
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """Write a document as JSON."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """Write a document as YAML."""
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=LONGEST)).rstrip("\n")
+
+
+def _block(forecast: Forecast) -> Iterator[str]:
+    name = f"{forecast.key} ({forecast.place})" if forecast.key else f"{forecast.place}"
+    yield f"{name}: {TITLES[forecast.action]}"
+    if forecast.spec is not None:
+        status = f": {forecast.endpoint.status}" if forecast.endpoint is not None else ""
+        endpoint = f"endpoint {_endpoint_id(forecast)}" if _endpoint_id(forecast) else "no endpoint yet"
+        yield f"  {endpoint}, instance {forecast.spec.instance_name}, project {forecast.spec.project_id}{status}"
+    if forecast.action is not Action.UPDATE:
+        yield from (f"  {line}" for line in forecast.message.splitlines())
+    for each in forecast.changes:
+        yield f"  ~ {each.field}: {_shown(each.before)} -> {_shown(each.after)}"
+    for each in sent_along(forecast):
+        yield f"    {each.field}: {_shown(each.after)}, sent along"
+
+
+def _summary(forecasts: Sequence[Forecast], others: Mapping[str, int]) -> Iterator[str]:
+    actions = Counter(each.action for each in forecasts)
+    changing = sum(actions[each] for each in CHANGING)
+    failed = sum(actions[each] for each in FAILED)
+    told = [f"{changing} would change", f"{len(forecasts) - changing - failed} would not"]
+    if failed:
+        told.append(f"of {failed} it cannot be told")
+    yield f"Plan: {', '.join(told)}. Nothing was sent."
+    if others:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(others.items()))
+        yield f"Skipped, since they are no ServerlessPrivateEndpoint: {kinds}."
+
+
+def _entry(forecast: Forecast) -> dict[str, Any]:
+    key, spec, endpoint = forecast.key, forecast.spec, forecast.endpoint
+    return {
+        "namespace": key.namespace if key else None,
+        "name": key.name if key else None,
+        "source": {
+            "file": forecast.place.file,
+            "document": forecast.place.document or None,
+            "line": forecast.place.line or None,
+            "item": forecast.place.item or None,
+        },
+        "action": str(forecast.action),
+        "reason": str(forecast.reason) if forecast.reason else None,
+        "message": forecast.message,
+        "projectId": spec.project_id if spec else None,
+        "instanceName": spec.instance_name if spec else None,
+        "endpointId": _endpoint_id(forecast),
+        "status": endpoint.status if endpoint else None,
+        "changes": [asdict(each) for each in forecast.changes],
+        "request": _request(forecast),
+    }
+
+
+def _request(forecast: Forecast) -> dict[str, Any] | None:
+    if forecast.body is None or forecast.spec is None:
+        return None
+    spec = forecast.spec
+    return {
+        "method": "POST" if forecast.action is Action.RESERVE else "PATCH",
+        "path": endpoint_path(spec.project_id, spec.instance_name, _endpoint_id(forecast)),
+        "body": forecast.body,
+    }
+
+
+def _endpoint_id(forecast: Forecast) -> str | None:
+    if forecast.spec is not None and forecast.spec.endpoint_id is not None:
+        return forecast.spec.endpoint_id
+    return forecast.endpoint.id if forecast.endpoint is not None else None
+
+
+def _shown(value: str | None) -> str:
+    return f"'{value}'" if value else "nothing"
+
+
+def _harmless(line: str) -> str:
+    # Whatever a manifest or Atlas has put into it, a terminal gets one line of printable characters.
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return indent + one_line(line, limit=LONGEST)

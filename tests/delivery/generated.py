@@ -1,0 +1,127 @@
+"""Files that are made from others, and kept in step by `make generate`.
+
+A new one is an entry of `GENERATED`; tests/delivery/test_generated.py compares all of them with what is in the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from delivery import argocd
+from delivery.helm import CHART, ROOT, Helm, documents
+from delivery.kustomize import install_manifest
+from delivery.plain import plain
+from delivery.values import described, values_of
+from support.deploy import COMPONENTS, INSTALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from delivery.programs import DeliveryPrograms
+
+CRDS = ROOT / "crds"
+ALERTS_HEADER = "# Built from charts/atlas-endpoints/files/alerts.yaml by `make generate`: do not edit.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A file that is made from others.
+
+    Attributes:
+        path: Where it is.
+        content: Makes its text.
+    """
+
+    path: Path
+    content: Callable[[DeliveryPrograms], str]
+
+    @property
+    def name(self) -> str:
+        """Its path in the checkout."""
+        return self.path.relative_to(ROOT).as_posix()
+
+    def write(self, programs: DeliveryPrograms) -> bool:
+        """Bring it up to date.
+
+        Returns:
+            Whether it was not.
+        """
+        content = self.content(programs)
+        if self.path.exists() and self.path.read_text(encoding="utf-8") == content:
+            return False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(content, encoding="utf-8")
+        return True
+
+
+def schema(_: DeliveryPrograms) -> str:
+    """Make the schema of the chart's values: it is written by hand but for the descriptions, which are those of values.yaml."""
+    old = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    new = described(old, values_of((CHART / "values.yaml").read_text(encoding="utf-8")))
+    return json.dumps(new, indent=2, ensure_ascii=False) + "\n"
+
+
+def readme(programs: DeliveryPrograms) -> str:
+    """Make the chart's README from README.md.gotmpl and the comments of values.yaml."""
+    with tempfile.TemporaryDirectory() as home:
+        done = subprocess.run(
+            [
+                programs.helm_docs,
+                f"--chart-search-root={CHART}",
+                "--dry-run",
+                "--sort-values-order=file",
+                "--log-level=warning",
+            ],
+            cwd=home,
+            env={"HOME": home},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    text = done.stdout.strip()
+    if not text:  # it skips what it cannot read, and calls that a success
+        raise ValueError(done.stderr)
+    return f"{text}\n"
+
+
+def alerts(programs: DeliveryPrograms) -> str:
+    """Make the component's PrometheusRule from the chart's."""
+    with tempfile.TemporaryDirectory() as home:
+        helm = Helm(programs.helm4, 4, Path(home))
+        text = helm.template("--set=metrics.prometheusRule.enabled=true", "--show-only=templates/prometheusrule.yaml")
+    (rule,) = documents(text)
+    return f"{ALERTS_HEADER}{yaml.safe_dump(plain(rule), sort_keys=False, allow_unicode=True, width=120)}"
+
+
+def _crd(path: Path) -> Generated:
+    return Generated(CHART / "files" / "crds" / path.name, lambda _: path.read_text(encoding="utf-8"))
+
+
+def _for_argocd(path: Path) -> Generated:
+    return Generated(path, lambda _: argocd.generated()[path])
+
+
+GENERATED = (
+    *(_crd(path) for path in sorted(CRDS.glob("*.yaml"))),
+    Generated(CHART / "values.schema.json", schema),
+    Generated(CHART / "README.md", readme),
+    Generated(COMPONENTS["prometheus"] / "prometheus-rule.yaml", alerts),
+    Generated(INSTALL, lambda _: install_manifest()),
+    *(_for_argocd(path) for path in argocd.generated()),
+)
+
+
+def generate(programs: DeliveryPrograms) -> list[str]:
+    """Bring all generated files up to date.
+
+    Returns:
+        The names of those that were not.
+    """
+    return [each.name for each in GENERATED if each.write(programs)]

@@ -1,0 +1,119 @@
+"""Helm as a program: either major, with its own home folders, so that a test leaves and finds nothing on the machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "atlas-endpoints"
+RELEASE = NAMESPACE = "atlas-endpoints"
+"""What the documentation installs, and where."""
+
+
+class HelmError(Exception):
+    """Helm has failed; the message is what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """A Helm of one major version.
+
+    Attributes:
+        program: The executable.
+        major: 3 or 4.
+        home: A folder of its own, for caches, configuration and plugins.
+        kubeconfig: The cluster that it acts on; without one it can reach none.
+    """
+
+    program: Path
+    major: int
+    home: Path
+    kubeconfig: Path | None = None
+
+    def __call__(self, *arguments: str | Path, stdin: str | None = None) -> str:
+        """Run a command and return what it printed.
+
+        Raises:
+            HelmError: It has failed.
+        """
+        done = subprocess.run(
+            [self.program, *arguments],
+            env=self._environment(),
+            cwd=ROOT,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise HelmError((done.stderr + done.stdout).strip())
+        return done.stdout
+
+    def lint(self, chart: Path = CHART, *, values: Sequence[Path] = ()) -> str:
+        """Lint a chart, warnings being errors."""
+        return self("lint", "--strict", chart, *_files(values))
+
+    def template(
+        self,
+        *arguments: str,
+        chart: Path = CHART,
+        values: Sequence[Path] = (),
+        release: str = RELEASE,
+        namespace: str = NAMESPACE,
+    ) -> str:
+        """Render a chart.
+
+        Args:
+            arguments: More flags, such as `--set`.
+            chart: Its folder or archive.
+            values: Files with values, the last one first in rank.
+            release: Name of the release.
+            namespace: Namespace of the release.
+        """
+        return self("template", release, chart, "--namespace", namespace, *_files(values), *arguments)
+
+    def package(self, chart: Path, target: Path, *arguments: str) -> Path:
+        """Put a chart into an archive.
+
+        Args:
+            chart: Its folder.
+            target: The folder for the archive.
+            arguments: More flags, such as `--version`.
+
+        Returns:
+            The archive.
+        """
+        self("package", chart, "--destination", target, *arguments)
+        (archive,) = target.glob("*.tgz")
+        return archive
+
+    def _environment(self) -> dict[str, str]:
+        home = {
+            name: str(self.home / folder)
+            for name, folder in {
+                "HOME": ".",
+                "HELM_CACHE_HOME": "cache",
+                "HELM_CONFIG_HOME": "config",
+                "HELM_DATA_HOME": "data",
+            }.items()
+        }
+        nowhere = self.home / "no-kubeconfig"
+        return {"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig or nowhere), **home}
+
+
+def documents(rendered: str) -> list[dict[str, Any]]:
+    """Read what was rendered, object by object."""
+    return [each for each in yaml.load_all(rendered, Loader=yaml.CSafeLoader) if each]
+
+
+def _files(values: Sequence[Path]) -> list[str]:
+    return [f"--values={path}" for path in values]

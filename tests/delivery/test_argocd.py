@@ -1,0 +1,187 @@
+"""Argo CD's view of a resource, by its own engine: health and actions, as built-in scripts and as its settings have them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from delivery.argo_lua import ArgoLua, LuaError, provide_argo_lua
+from delivery.argocd import ACTIONS, FORCE_SYNC, LONG_AGO, PATCH, SETTING
+from delivery.kustomize import from_here, objects, write
+from delivery.recorded import KIND, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from control_plane import ControlPlane
+
+ARGOCD_CM = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm, namespace: argocd, labels: {app.kubernetes.io/part-of: argocd}}
+data: {url: "https://argocd.example.com"}
+"""
+
+
+def table(path: Path, name: str) -> list[Any]:
+    """Read the rows of a test file in Argo CD's layout."""
+    rows = yaml.safe_load(path.read_text(encoding="utf-8"))[name]
+    return [pytest.param(row, id=f"{row.get('action', '')} {row['inputPath']}".strip()) for row in rows]
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+class Scripts:
+    """The scripts of the kind: those in the files, or those in the settings."""
+
+    def __init__(self, health: str, discovery: str, actions: dict[str, str]) -> None:
+        self.health = health
+        self.discovery = discovery
+        self.actions = actions
+
+
+def built_in() -> Scripts:
+    def read(path: Path) -> str:
+        return path.read_text(encoding="utf-8")
+
+    actions = {path.parent.name: read(path) for path in ACTIONS.glob("*/action.lua")}
+    return Scripts(read(KIND / "health.lua"), read(ACTIONS / "discovery.lua"), actions)
+
+
+def from_settings() -> Scripts:
+    data = loaded(PATCH)["data"]
+    actions = yaml.safe_load(data[f"resource.customizations.actions.{SETTING}"])
+    return Scripts(
+        data[f"resource.customizations.health.{SETTING}"],
+        actions["discovery.lua"],
+        {each["name"]: each["action.lua"] for each in actions["definitions"]},
+    )
+
+
+@pytest.fixture(scope="module")
+def engine() -> Path:
+    """The program that runs scripts."""
+    return provide_argo_lua()
+
+
+@pytest.fixture(
+    params=[(built_in, True), (from_settings, True), (from_settings, False)],
+    ids=["built in", "in the settings with useOpenLibs", "in the settings"],
+)
+def argo(request: pytest.FixtureRequest, engine: Path) -> tuple[ArgoLua, Scripts]:
+    """Argo CD with the scripts, in each of the ways in which it may have them."""
+    source, open_libs = request.param
+    return ArgoLua(engine, open_libs=open_libs), source()
+
+
+@pytest.mark.parametrize("row", table(KIND / "health_test.yaml", "tests"))
+def test_health_is_as_the_table_says(row: dict[str, Any], argo: tuple[ArgoLua, Scripts]) -> None:
+    lua, scripts = argo
+    assert lua.health(scripts.health, loaded(KIND / row["inputPath"])) == row["healthStatus"]
+
+
+MADE_UP: dict[str, tuple[dict[str, Any], str]] = {
+    "a status without conditions": ({"observedGeneration": 1}, "Progressing"),
+    "a status of a generation before the last": (
+        {"observedGeneration": 0, "conditions": [("Ready", "True")]},
+        "Progressing",
+    ),
+    "a status of a generation to come": ({"observedGeneration": 2, "conditions": [("Ready", "True")]}, "Progressing"),
+    "a status that somebody has emptied": ({}, "Progressing"),
+    "Ready that is contradicted by Reconciling": (
+        {"observedGeneration": 1, "conditions": [("Ready", "True"), ("Reconciling", "True")]},
+        "Progressing",
+    ),
+    "Ready that is contradicted by Stalled": (
+        {"observedGeneration": 1, "conditions": [("Ready", "True"), ("Stalled", "True")]},
+        "Degraded",
+    ),
+    "a pair that is there and not true": (
+        {"observedGeneration": 1, "conditions": [("Reconciling", "False"), ("Stalled", "False"), ("Ready", "True")]},
+        "Healthy",
+    ),
+    "neither ready nor stalled nor on its way": (
+        {"observedGeneration": 1, "conditions": [("Ready", "False")]},
+        "Progressing",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MADE_UP)
+def test_health_is_told_also_of_a_status_that_no_operator_writes(case: str, argo: tuple[ArgoLua, Scripts]) -> None:
+    lua, scripts = argo
+    status, health = MADE_UP[case]
+    conditions = [
+        {"type": type_, "status": value, "reason": "Why", "message": "So."}
+        for type_, value in status.get("conditions", ())
+    ]
+    body = {**recorded()["available"], "status": {**status, **({"conditions": conditions} if conditions else {})}}
+    assert lua.health(scripts.health, body)["status"] == health
+
+
+@pytest.mark.parametrize("row", table(ACTIONS / "action_test.yaml", "discoveryTests"))
+def test_only_actions_that_do_something_are_offered(row: dict[str, Any], argo: tuple[ArgoLua, Scripts]) -> None:
+    lua, scripts = argo
+    expected = {action["name"]: action["disabled"] for action in row["result"]}
+    assert lua.discover(scripts.discovery, loaded(ACTIONS / row["inputPath"])) == expected
+    assert scripts.actions.keys() == expected.keys()
+
+
+@pytest.mark.parametrize("row", table(ACTIONS / "action_test.yaml", "actionTests"))
+def test_an_action_changes_what_it_is_for_and_nothing_else(row: dict[str, Any], argo: tuple[ArgoLua, Scripts]) -> None:
+    lua, scripts = argo
+    after = lua.act(scripts.actions[row["action"]], loaded(ACTIONS / row["inputPath"]))
+    if row["action"] == "reconcile":
+        asked = datetime.fromisoformat(after["metadata"]["annotations"][FORCE_SYNC])
+        assert abs(datetime.now(UTC) - asked) < timedelta(minutes=1)
+        after["metadata"]["annotations"][FORCE_SYNC] = LONG_AGO
+    assert after == loaded(ACTIONS / row["expectedOutputPath"])
+
+
+def test_a_suspended_resource_that_is_being_deleted_offers_nothing(argo: tuple[ArgoLua, Scripts]) -> None:
+    lua, scripts = argo
+    body = recorded()["deleted"]
+    body["spec"]["suspend"] = True
+    assert lua.discover(scripts.discovery, body) == dict.fromkeys(scripts.actions, True)
+
+
+def test_the_action_reconcile_keeps_what_else_is_annotated(argo: tuple[ArgoLua, Scripts]) -> None:
+    lua, scripts = argo
+    body = recorded()["available"]
+    body["metadata"] |= {"labels": {}, "annotations": {"argocd.argoproj.io/tracking-id": "shop:1"}}
+    metadata = lua.act(scripts.actions["reconcile"], body)["metadata"]
+    assert metadata["annotations"].keys() == {"argocd.argoproj.io/tracking-id", FORCE_SYNC}
+    assert metadata["labels"] == {}
+
+
+@pytest.mark.parametrize(
+    "script", ["string.len('')", "math.floor(1)", "os.time()", "io.write('')", "coroutine.create()"]
+)
+def test_the_engine_has_no_library_that_argo_cd_lacks(script: str, engine: Path) -> None:
+    with pytest.raises(LuaError, match="attempt to index a non-table object"):
+        ArgoLua(engine, open_libs=False).health(f"return {{status = {script}}}", {})
+
+
+def test_the_settings_reach_an_argo_cd_that_is_installed_by_kustomize(tmp_path: Path) -> None:
+    """Which has settings of its own."""
+    folder = write(tmp_path, {"resources": ["argocd-cm.yaml"], "components": from_here(tmp_path, [PATCH.parent])})
+    (folder / "argocd-cm.yaml").write_text(ARGOCD_CM)
+    (patched,) = objects(folder)
+    assert patched["metadata"] == yaml.safe_load(ARGOCD_CM)["metadata"]
+    assert patched["data"] == {"url": "https://argocd.example.com", **loaded(PATCH)["data"]}
+
+
+def test_the_settings_reach_an_argo_cd_that_runs(control_plane: ControlPlane, namespace: str) -> None:
+    manifest = re.sub("namespace: argocd,", f"namespace: {namespace},", ARGOCD_CM)
+    control_plane.kubectl("apply", "--filename=-", stdin=manifest)
+    patch = ("patch", "configmap", "argocd-cm", f"--namespace={namespace}", f"--patch-file={PATCH}")
+    assert "patched" in control_plane.kubectl(*patch).stdout
+    assert "(no change)" in control_plane.kubectl(*patch).stdout
+    found = control_plane.kubectl("get", "configmap", "argocd-cm", f"--namespace={namespace}", "--output=yaml").stdout
+    assert yaml.safe_load(found)["data"] == {"url": "https://argocd.example.com", **loaded(PATCH)["data"]}

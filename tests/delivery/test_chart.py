@@ -1,0 +1,269 @@
+"""The chart as Helm renders it, in both majors, with each of the values files that it ships."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from atlas_endpoints.settings import OperatorSettings
+from delivery.helm import CHART, Helm, HelmError, documents
+from delivery.values import Value, values_of
+from support.running import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from delivery.programs import DeliveryPrograms
+
+VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+REFUSED = sorted((ROOT / "tests" / "delivery" / "testdata" / "refused").glob("*.yaml"))
+CASES = [pytest.param((), id="defaults"), *(pytest.param((path,), id=path.stem) for path in VALUES)]
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_lint_has_nothing_to_say(helm: Helm, values: tuple[Path, ...]) -> None:
+    helm.lint(values=values)
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_both_majors_render_the_same_and_rendering_twice_gives_the_same_bytes(
+    helm3: Helm, helm4: Helm, values: tuple[Path, ...]
+) -> None:
+    of_3, of_4 = helm3.template(values=values), helm4.template(values=values)
+    assert documents(of_3) == documents(of_4)
+    assert helm3.template(values=values) == of_3
+    assert helm4.template(values=values) == of_4
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_no_name_is_there_twice_where_server_side_apply_takes_it_once(helm4: Helm, values: tuple[Path, ...]) -> None:
+    """Client-side apply lets duplicates pass, so a release of Helm 3 would fail only when Helm 4 upgrades it."""
+    for document in documents(helm4.template(values=values)):
+        for entries in lists_in(document):
+            for key in ("name", "mountPath", "containerPort"):
+                keys = [each[key] for each in entries if isinstance(each, dict) and key in each]
+                assert len(keys) == len(set(keys)), f"{document['kind']}: {keys}"
+
+
+def lists_in(node: Any) -> Iterator[list[Any]]:
+    if isinstance(node, list):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from lists_in(child)
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_every_object_says_what_it_belongs_to(helm4: Helm, values: tuple[Path, ...]) -> None:
+    ours = [each for each in documents(helm4.template(values=values)) if each["metadata"].get("labels")]
+    for document in ours:
+        labels = document["metadata"]["labels"]
+        assert labels["app.kubernetes.io/instance"] == "atlas-endpoints", document["metadata"]["name"]
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+    assert ours
+
+
+@pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
+def test_values_are_refused_that_are_misspelt_or_contradict_each_other(helm: Helm, path: Path) -> None:
+    message = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    with pytest.raises(HelmError) as refusal:
+        helm.template(values=[path])
+    assert message in str(refusal.value)
+
+
+WORDS: dict[str, list[str]] = {
+    "atlasUrl": [
+        *(
+            "https://cloud.mongodb.com",
+            "https://cloud.mongodb.com:443/",
+            "https://gateway.example/atlas",
+            "https://[::1]:8443",
+        ),
+        *("http://127.0.0.1:8090", "http://127.9.9.9", "http://[::1]", "http://localhost:80", "http://a.localhost"),
+        *(
+            "https://host:99999",
+            "https://host:65536",
+            "https://host:65535",
+            "https://[::1",
+            "https://host:",
+            "https://",
+        ),
+        *("http://127.1", "http://127.0.0.1.example", "http://localhost.example", "http://10.0.0.1", "ftp://host"),
+        *("https://user:password@host", "https://host?a=b", "https://host#a", "https://host/api/atlas/v2", "host"),
+    ],
+    "syncInterval": [
+        "1s",
+        "90s",
+        "1h30m",
+        "24h",
+        "1.5m",
+        "0",
+        "0s",
+        "10",
+        "1d",
+        "48h",
+        "-1m",
+        "1m ",
+        "500ms",
+        "1500ms",
+    ],
+    "stallGrace": ["0", "0s", "90s", "2m", "1.5m", "250ms", "48h", "1d", "-5s", "2", "m", "1h-5m"],
+}
+"""What may be written as a setting; the chart is to refuse what the operator would refuse when it starts, and no more."""
+
+
+@pytest.mark.parametrize(("setting", "word"), [(setting, word) for setting, words in WORDS.items() for word in words])
+def test_the_chart_takes_the_settings_that_the_operator_takes(helm4: Helm, setting: str, word: str) -> None:
+    try:
+        OperatorSettings.model_validate({re.sub(r"(?=[A-Z])", "_", setting).lower(): word})
+    except ValidationError:
+        with pytest.raises(HelmError, match=rf"settings\.{setting} is "):
+            helm4.template(f"--set-json=settings.{setting}={json.dumps(word)}")
+    else:
+        helm4.template(f"--set-json=settings.{setting}={json.dumps(word)}")
+
+
+def test_all_contradictions_are_told_at_once(helm: Helm) -> None:
+    with pytest.raises(HelmError) as refusal:
+        helm.template("--set=replicas=2,leaderElection.enabled=false,credentials.namespace=platform")
+    assert str(refusal.value).count("\n- ") == len(["replicas", "credentials"])
+
+
+@pytest.mark.parametrize("release", ["my.rel", f"{'a' * 44}.b", "atlas-endpoints.v1"])
+def test_names_are_dns_labels_though_that_of_a_release_may_have_dots(helm: Helm, release: str) -> None:
+    of_crd = "CustomResourceDefinition"
+    names = [each["metadata"]["name"] for each in documents(helm.template(release=release)) if each["kind"] != of_crd]
+    assert names
+    assert [name for name in names if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)] == []
+
+
+def test_as_part_of_another_chart_it_takes_what_helm_passes_to_parts(helm: Helm, tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    (parent / "charts").mkdir(parents=True)
+    (parent / "charts" / "atlas-endpoints").symlink_to(CHART)
+    dependency = {"name": "atlas-endpoints", "version": "0.1.0", "condition": "atlas-endpoints.enabled"}
+    chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    values = {"global": {"registry": "registry.example.com"}, "atlas-endpoints": {"enabled": True, "replicas": 2}}
+    (parent / "values.yaml").write_text(yaml.safe_dump(values))
+    (deployment,) = [each for each in documents(helm.template(chart=parent)) if each["kind"] == "Deployment"]
+    assert deployment["spec"]["replicas"] == 2
+
+
+def leaves() -> list[Any]:
+    """Give every value that a values file of the chart sets."""
+    return [
+        pytest.param(path, value.path, id=f"{path.stem}-{value.name}")
+        for path in VALUES
+        for value in values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
+        if find(yaml.safe_load(path.read_text(encoding="utf-8")), value.path) is not None
+    ]
+
+
+def find(values: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return None
+        values = values[key]
+    return values
+
+
+def without(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    left = copy.deepcopy(values)
+    del find(left, path[:-1])[path[-1]]
+    return left
+
+
+@pytest.fixture(scope="module")
+def rendered(programs: DeliveryPrograms, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """What a values file leads to, rendered once."""
+    helm = Helm(programs.helm4, 4, tmp_path_factory.mktemp("helm"))
+    return functools.cache(lambda path: helm.template(values=[path]))
+
+
+@pytest.mark.parametrize(("path", "value"), leaves())
+def test_a_value_makes_a_difference(
+    helm4: Helm, rendered: Callable[[Path], str], tmp_path: Path, path: Path, value: tuple[str, ...]
+) -> None:
+    """What is rendered, or whether it is, depends on each value that a file sets."""
+    less = tmp_path / "less.yaml"
+    less.write_text(yaml.safe_dump(without(yaml.safe_load(path.read_text(encoding="utf-8")), value)))
+    try:
+        assert helm4.template(values=[less]) != rendered(path)
+    except HelmError as refusal:
+        assert value[-1] in str(refusal)  # noqa: PT017  # it is needed by another
+
+
+ALL_WHEN_EMPTY = {"watchNamespaces", "credentials.namespaces", "rbac.secretNames"}
+"""A slip of the pen must not widen what the operator sees, so that null is refused there, in words of its own."""
+
+
+def may_be_null(value: Value) -> bool:
+    return value.value in ("", None) or isinstance(value.value, (dict, list)) or value.name == "proxy.noProxy"
+
+
+def null(path: Path, names: Iterable[tuple[str, ...]]) -> Path:
+    """Write a values file that takes values away."""
+    values: dict[str, Any] = {}
+    for *sections, name in names:
+        functools.reduce(lambda inner, key: inner.setdefault(key, {}), sections, values)[name] = None
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.mark.parametrize("flags", [(), ("--set=openshift.enabled=true,leaderElection.enabled=false",)])
+def test_null_takes_away_what_has_no_content_by_default_or_several_keys(
+    helm: Helm, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    values = values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
+    nothing = null(
+        tmp_path / "nothing.yaml",
+        [value.path for value in values if may_be_null(value) and value.name not in ALL_WHEN_EMPTY],
+    )
+    kinds = ("prometheusRule", "serviceMonitor", "grafanaDashboard")
+    enabled = ",".join(f"metrics.{kind}.enabled=true" for kind in kinds)
+    given = ("--set=networkPolicy.enabled=true,podDisruptionBudget.enabled=true", f"--set={enabled}")
+    proxy = '--set-json=extraEnv=[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]'
+    rendered = documents(helm.template(*given, *flags, proxy, values=[nothing]))
+    assert {"Deployment", "NetworkPolicy", "PrometheusRule", "ServiceMonitor"} <= {each["kind"] for each in rendered}
+
+
+def test_null_is_refused_for_all_other_values_and_for_sections_of_them(helm: Helm, tmp_path: Path) -> None:
+    values = values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
+    needed = {value.path for value in values if not may_be_null(value)}
+    sections = {value.path[:length] for value in values for length in range(1, len(value.path))}
+    for level in range(1, max(map(len, needed)) + 1):
+        paths = {path for path in needed | sections if len(path) == level}
+        with pytest.raises(HelmError) as refusal:
+            helm.template(values=[null(tmp_path / "null.yaml", paths)])
+        assert missing(str(refusal.value)) == paths
+
+
+def missing(refusal: str) -> set[tuple[str, ...]]:
+    """Give the values that Helm misses, as it says."""
+    return {
+        (*filter(None, section.split("/")), name)
+        for section, names in re.findall(r"at '(.*)': missing propert(?:y|ies) (.*)", refusal)
+        for name in re.findall(r"'(\w+)'", names)
+    }
+
+
+def test_every_value_is_set_in_a_file_that_the_chart_ships() -> None:
+    all_values = {value.name for value in values_of((CHART / "values.yaml").read_text(encoding="utf-8"))}
+    assert {".".join(case.values[1]) for case in leaves()} == all_values
+
+
+def test_the_crd_is_the_one_of_the_repository_with_labels_and_without_a_way_to_be_deleted(helm: Helm) -> None:
+    (path,) = (CHART.parents[1] / "crds").glob("*.yaml")
+    (original,) = documents(path.read_text(encoding="utf-8"))
+    (rendered,) = [each for each in documents(helm.template()) if each["kind"] == "CustomResourceDefinition"]
+    assert rendered["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert rendered["metadata"].pop("labels")["app.kubernetes.io/name"] == "atlas-endpoints"
+    assert rendered == original

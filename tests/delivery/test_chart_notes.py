@@ -1,0 +1,92 @@
+"""What `helm install` says in the end. Helm 3 would need a cluster for that; it is the same text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from delivery.helm import CHART
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from delivery.helm import Helm
+
+GIVEN = "image.repository=registry.example.com/team/atlas-endpoints"
+SUNSET = "MongoDB ended serverless instances on 2026-01-22"
+
+
+def notes(helm: Helm, *settings: str, values: Path | None = None) -> str:
+    arguments = [f"--set={setting}" for setting in settings]
+    arguments += [] if values is None else [f"--values={values}"]
+    printed = helm("install", "endpoints", CHART, "--namespace=team", "--dry-run=client", *arguments)
+    return printed.partition("NOTES:\n")[2]
+
+
+def warnings(text: str) -> list[str]:
+    return [line.removeprefix("WARNING: ") for line in text.splitlines() if line.startswith("WARNING: ")]
+
+
+def test_they_say_what_is_watched_where_credentials_come_from_and_what_to_do_next(helm4: Helm) -> None:
+    text = notes(helm4)
+    assert "watches ServerlessPrivateEndpoints in all namespaces." in text
+    assert (
+        "from the Secret that a resource names in its own namespace, else from the one that the\nnamespace names"
+        in text
+    )
+    assert "atlas-endpoints.dev/credentials-secret." in text
+    assert "kubectl -n team rollout status deployment/endpoints-atlas-endpoints" in text
+
+
+def test_they_name_namespaces_labels_and_the_secret_of_the_operator(helm4: Helm) -> None:
+    text = notes(helm4, "settings.labelSelector=team=shop", values=CHART / "ci" / "namespaced-values.yaml")
+    assert "in shop, billing with the labels team=shop." in text
+    assert "else, in shop alone, from\natlas in platform" in text
+    assert "kubectl -n platform create secret generic atlas" in text
+    assert "it may read only atlas-credentials." in text
+
+
+def test_with_an_image_of_one_s_own_they_warn_of_the_end_of_the_api_alone(helm4: Helm) -> None:
+    (warning,) = warnings(notes(helm4, GIVEN))
+    assert warning.startswith(SUNSET)
+
+
+@pytest.mark.parametrize(
+    ("setting", "warning"),
+    [
+        ("image.repository=registry.example.com/atlas-endpoints", "image.repository is the example's"),
+        ("settings.writes=false", "settings.writes is false: nothing is written to Atlas"),
+        ("settings.allowPlainHttp=true", "settings.allowPlainHttp is true"),
+        ("rbac.create=false", "rbac.create is false: the operator can do nothing until"),
+        ("crds.install=false", "crds.install is false: the operator waits until somebody installs the CRD."),
+        (
+            "crds.install=false,watchNamespaces={shop}",
+            "crds.install is false: the operator waits until somebody installs the CRD, which has to be there before",
+        ),
+        (
+            "crds.keep=false",
+            "crds.keep is false: uninstalling the release deletes the CRD, as does an upgrade with crds.install false",
+        ),
+        (
+            "podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1",
+            "podDisruptionBudget.minAvailable is as many as there are replicas",
+        ),
+    ],
+)
+def test_they_warn_of_what_may_be_a_slip(helm4: Helm, setting: str, warning: str) -> None:
+    first, last = warnings(notes(helm4, GIVEN, setting))
+    assert first.startswith(warning)
+    assert last.startswith(SUNSET)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "settings.writes=true",
+        "podDisruptionBudget.enabled=true",
+        "replicas=2,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1",
+    ],
+)
+def test_they_do_not_warn_of_what_is_fine(helm4: Helm, setting: str) -> None:
+    assert len(warnings(notes(helm4, GIVEN, setting))) == len([SUNSET])

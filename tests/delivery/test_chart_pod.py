@@ -1,0 +1,282 @@
+"""The Pod that the chart makes: its settings as the operator reads them, and what surrounds it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atlas_endpoints import app
+from atlas_endpoints.cluster import lease
+from atlas_endpoints.settings import OperatorSettings, unknown_variables
+from delivery.helm import CHART, documents
+from support.deploy import OVERLAYS, manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from delivery.helm import Helm
+
+CI = CHART / "ci"
+
+
+def rendered(helm: Helm, *values: str, flags: Iterable[str] = ()) -> list[dict[str, Any]]:
+    return documents(helm.template(*(f"--values={CI / name}-values.yaml" for name in values), *flags))
+
+
+def the(kind: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
+    (found,) = [each for each in objects if each["kind"] == kind]
+    return found
+
+
+def pod(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    spec: dict[str, Any] = the("Deployment", objects)["spec"]["template"]["spec"]
+    return spec
+
+
+def container(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    (found,) = [each for each in pod(objects)["containers"] if each["name"] == "operator"]
+    return dict(found)
+
+
+def environment(objects: list[dict[str, Any]]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in container(objects).get("env", ())}
+
+
+def settings(objects: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> OperatorSettings:
+    """Have the operator read the Pod's environment."""
+    for name, value in environment(objects).items():
+        monkeypatch.setenv(name, value)
+    assert unknown_variables() == []
+    return OperatorSettings()
+
+
+def test_by_default_every_setting_has_the_operator_s_own_default(helm: Helm) -> None:
+    assert "env" not in container(rendered(helm))
+
+
+def test_every_setting_arrives(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = (
+        "--set=watchNamespaces={shop,billing}",
+        "--set=credentials.namespaces={shop}",
+        "--set=references.kinds={vpcendpoints.ec2.aws.upbound.io}",
+        "--set=outputs.enabled=true",
+        "--set=caBundle.configMap=proxy-ca",
+        "--set=leaderElection.leaseName=endpoints,leaderElection.leaseNamespace=leases",
+        "--set=leaderElection.leaseDuration=30s",
+    )
+    read = settings(rendered(helm, "settings", flags=flags), monkeypatch)
+    expected = OperatorSettings(
+        allow_plain_http=True,
+        atlas_url="http://atlas.test.svc:8090",
+        ca_file=Path("/etc/atlas-endpoints/ca/ca.crt"),
+        namespaces=("shop", "billing"),
+        label_selector="team=shop",
+        credentials_secret="atlas-endpoints/atlas-credentials",
+        credentials_namespaces=("shop",),
+        reference_kinds=("vpcendpoints.ec2.aws.upbound.io",),
+        outputs=True,
+        sync_interval=timedelta(minutes=5),
+        stall_grace=timedelta(seconds=90),
+        max_corrections="50",
+        writes=False,
+        concurrency=4,
+        lease_name="endpoints",
+        lease_namespace="leases",
+        lease_duration=timedelta(seconds=30),
+        http_address="[::]:9090",
+        log_format="text",
+        log_level="DEBUG",
+    )
+    assert read == expected
+    unset = {name for name, field in OperatorSettings.model_fields.items() if getattr(read, name) == field.default}
+    assert unset == {"leader_elect"}  # which goes without a Lease: see the next
+
+
+def test_leader_election_can_be_switched_off(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = rendered(helm, "single")
+    assert settings(objects, monkeypatch).leader_elect is False
+    assert the("Deployment", objects)["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize(("given", "read"), [("true", True), ("false", False)])
+def test_the_emergency_brake_can_be_pulled_and_let_go(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, given: str, read: object
+) -> None:
+    assert settings(rendered(helm, flags=[f"--set=settings.writes={given}"]), monkeypatch).writes is read
+
+
+def test_without_values_the_pod_is_the_one_of_deploy_but_for_the_labels(helm: Helm) -> None:
+    ours, theirs = (the("Deployment", objects) for objects in (rendered(helm), list(manifests(OVERLAYS["cluster"]))))
+    for each in (ours, theirs):
+        del each["metadata"]["labels"], each["spec"]["selector"], each["spec"]["template"]["metadata"]["labels"]
+    assert ours == theirs
+
+
+def test_the_pod_may_finish_what_is_under_way_and_hand_over(helm: Helm) -> None:
+    closing_down = 5
+    assert pod(rendered(helm))["terminationGracePeriodSeconds"] > app.DRAIN + lease.RELEASE + closing_down
+
+
+def test_the_image_is_pulled_by_its_digest_when_there_is_one(helm: Helm) -> None:
+    objects = rendered(helm, "digest")
+    image = f"registry.example.com:5000/team/atlas-endpoints:edge@sha256:{'0' * 64}"
+    for spec in (pod(objects), the("Pod", objects)["spec"]):
+        assert [each["image"] for each in spec["containers"]] == [image]
+        assert spec["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_the_proxy_is_never_on_the_way_to_the_api_server(helm: Helm) -> None:
+    variables = environment(rendered(helm, "network"))
+    assert variables["HTTPS_PROXY"] == "http://proxy.example.com:3128"
+    assert variables["NO_PROXY"] == "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local,.example.com"
+
+
+def test_a_proxy_from_a_secret_is_not_on_the_way_to_the_api_server_either(helm: Helm) -> None:
+    variables = {each["name"]: each for each in container(rendered(helm, "extra"))["env"]}
+    assert "valueFrom" in variables["HTTPS_PROXY"]
+    assert variables["NO_PROXY"]["value"] == "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local"
+
+
+def test_who_sets_a_proxy_and_its_exceptions_himself_has_them_as_they_are(helm: Helm) -> None:
+    given = '[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "NO_PROXY", "value": "10.0.0.1"}]'
+    assert environment(rendered(helm, flags=[f"--set-json=extraEnv={given}"]))["NO_PROXY"] == "10.0.0.1"
+
+
+def test_without_a_proxy_nothing_is_said_about_one(helm: Helm) -> None:
+    assert not {name for name in environment(rendered(helm, "settings")) if name.endswith("_PROXY")}
+
+
+@pytest.mark.parametrize(("values", "source"), [("network", "configMap"), ("extra", "secret")])
+def test_certificates_are_mounted_where_the_operator_looks_for_them(helm: Helm, values: str, source: str) -> None:
+    objects = rendered(helm, values)
+    (volume,) = [each for each in pod(objects)["volumes"] if each["name"] == "ca"]
+    (mount,) = [each for each in container(objects)["volumeMounts"] if each["name"] == "ca"]
+    (item,) = volume[source]["items"]
+    variables = {each["name"]: each.get("value") for each in container(objects)["env"]}
+    assert f"{mount['mountPath']}/{item['path']}" == variables["ATLAS_ENDPOINTS_CA_FILE"]
+    assert item["key"] == item["path"]
+    assert mount["readOnly"] is True
+
+
+def test_on_openshift_no_user_and_no_group_is_fixed_and_the_scc_is_named(helm: Helm) -> None:
+    objects = rendered(helm, "openshift")
+    template = the("Deployment", objects)["spec"]["template"]
+    assert template["metadata"]["annotations"]["openshift.io/required-scc"] == "restricted-v2"
+    for spec in (template["spec"], the("Pod", objects)["spec"]):
+        for context in (spec["securityContext"], *(each["securityContext"] for each in spec["containers"])):
+            assert not {name for name in context if name.endswith(("User", "Group", "Groups"))}
+        assert spec["securityContext"]["runAsNonRoot"] is True
+
+
+def test_replicas_are_spread_by_their_own_labels_unless_others_are_given(helm: Helm) -> None:
+    objects = rendered(helm, "replicas")
+    deployment = the("Deployment", objects)
+    own = deployment["spec"]["selector"]["matchLabels"]
+    selectors = [each["labelSelector"]["matchLabels"] for each in pod(objects)["topologySpreadConstraints"]]
+    assert selectors == [own, {"app.kubernetes.io/instance": "atlas-endpoints"}]
+
+
+def test_labels_and_names_of_a_site_change_no_selector_but_by_name(helm: Helm) -> None:
+    objects = rendered(helm, "names")
+    deployment = the("Deployment", objects)
+    selector = {"app.kubernetes.io/name": "private-endpoints", "app.kubernetes.io/instance": "atlas-endpoints"}
+    assert deployment["spec"]["selector"]["matchLabels"] == selector
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert labels == {**selector, "team": "platform", "sidecar.example.com/inject": "false"}
+    assert deployment["metadata"]["name"] == "team-private-endpoints"
+    assert all(each["metadata"]["labels"]["team"] == "platform" for each in objects)
+    (crd,) = [each for each in objects if each["kind"] == "CustomResourceDefinition"]
+    assert "helm.sh/resource-policy" not in crd["metadata"]["annotations"]
+
+
+def test_a_long_name_is_cut_so_that_every_name_made_from_it_is_a_label_s_value(helm: Helm) -> None:
+    objects = rendered(helm, flags=[f"--set=fullnameOverride={'very-long-' * 6}name,nameOverride={'long-' * 12}name"])
+    longest = 63
+    for each in objects:
+        assert each["kind"] == "CustomResourceDefinition" or len(each["metadata"]["name"]) <= longest
+        assert all(len(value) <= longest for value in each["metadata"]["labels"].values())
+
+
+def test_what_finds_pods_finds_those_of_the_deployment_and_no_others(helm: Helm) -> None:
+    objects = rendered(helm, "replicas", "observed", "openshift")
+    labels = the("Deployment", objects)["spec"]["template"]["metadata"]["labels"]
+    test_pod = the("Pod", objects)["metadata"]["labels"]
+    selectors = [
+        the("Service", objects)["spec"]["selector"],
+        the("PodDisruptionBudget", objects)["spec"]["selector"]["matchLabels"],
+        the("NetworkPolicy", objects)["spec"]["podSelector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector.items() <= labels.items()
+        assert not selector.items() <= test_pod.items()
+
+
+@pytest.mark.parametrize(("values", "kind"), [("observed", "ServiceMonitor"), ("pod-monitor", "PodMonitor")])
+def test_a_monitor_finds_what_it_scrapes(helm: Helm, values: str, kind: str) -> None:
+    objects = rendered(helm, values)
+    spec = the(kind, objects)["spec"]
+    found = the("Service", objects) if kind == "ServiceMonitor" else the("Deployment", objects)["spec"]["template"]
+    (endpoint,) = spec.get("endpoints") or spec["podMetricsEndpoints"]
+    ports = found["spec"]["ports"] if kind == "ServiceMonitor" else container(objects)["ports"]
+    assert spec["selector"]["matchLabels"].items() <= found["metadata"]["labels"].items()
+    assert endpoint["port"] in {port["name"] for port in ports}
+    assert endpoint["path"] == "/metrics"
+
+
+def egress(objects: list[dict[str, Any]]) -> set[tuple[str, int]]:
+    return {
+        (port["protocol"], port["port"])
+        for rule in the("NetworkPolicy", objects)["spec"]["egress"]
+        for port in rule["ports"]
+    }
+
+
+def test_the_network_policy_lets_out_what_is_called_and_nothing_else(helm: Helm) -> None:
+    out = egress(rendered(helm, flags=["--set=networkPolicy.enabled=true"]))
+    assert out == {("UDP", 53), ("TCP", 53), ("TCP", 443), ("TCP", 6443)}
+
+
+def test_the_network_policy_knows_the_ports_of_proxies_and_of_atlas(helm: Helm) -> None:
+    assert {port for _, port in egress(rendered(helm, "network"))} == {53, 443, 3128, 80, 8443}
+    flags = ["--set=networkPolicy.enabled=true", "--set=settings.atlasUrl=https://atlas.example.com:9443"]
+    assert ("TCP", 9443) in egress(rendered(helm, flags=flags))
+
+
+def test_a_network_policy_without_ports_lets_out_to_none_but_dns_not_to_all(helm: Helm) -> None:
+    """A rule without ports and peers would allow everything."""
+    objects = rendered(helm, flags=["--set=networkPolicy.enabled=true", "--set-json=networkPolicy.egressPorts=[]"])
+    assert egress(objects) == {("UDP", 53), ("TCP", 53)}
+
+
+def test_the_network_policy_of_openshift_knows_its_port_for_dns(helm: Helm) -> None:
+    assert {("UDP", 5353), ("TCP", 5353)} <= egress(rendered(helm, "openshift"))
+
+
+def test_the_network_policy_lets_in_who_reads_metrics_and_helm_test(helm: Helm) -> None:
+    objects = rendered(helm, "network")
+    (metrics, more) = the("NetworkPolicy", objects)["spec"]["ingress"]
+    monitoring, test = metrics["from"]
+    assert metrics["ports"] == [{"port": "http", "protocol": "TCP"}]
+    assert monitoring["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
+    test_pod = the("Pod", objects)["metadata"]["labels"]
+    assert test["podSelector"]["matchLabels"].items() <= test_pod.items()
+    assert more == {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+
+
+def test_helm_test_asks_the_service_for_what_the_operator_serves(helm: Helm) -> None:
+    objects = rendered(helm, "settings")
+    test, service = the("Pod", objects), the("Service", objects)
+    (container,) = test["spec"]["containers"]
+    port = service["spec"]["ports"][0]["port"]
+    assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert container["command"][-1] == f"http://{service['metadata']['name']}.atlas-endpoints:{port}"
+    assert port == 9090
+    compile(container["command"][2], "helm test", "exec")
+
+
+def test_more_objects_are_rendered_as_templates_whether_they_are_text_or_not(helm: Helm) -> None:
+    names = {each["metadata"]["name"] for each in rendered(helm, "extra") if each["kind"] == "ConfigMap"}
+    assert names == {"atlas-endpoints-site", "atlas-endpoints-more"}

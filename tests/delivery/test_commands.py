@@ -1,0 +1,135 @@
+"""The commands that README.md and docs/install.md show, run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from control_plane import ControlPlane, provide_programs
+from control_plane.process import wait_until
+from support.documentation import ROOT, section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from delivery.helm import Helm
+
+README, INSTALL = ROOT / "README.md", ROOT / "docs" / "install.md"
+NOT_HERE = ("make image ", "docker ", "kubectl -n atlas-endpoints rollout status ")
+"""Beginnings of commands that need more than there is here: something that builds images, and a kubelet that runs them."""
+CLUSTER_WIDE = "clusterroles,clusterrolebindings,namespaces"
+"""Kinds of which nothing with our label is left at the end; what else there was, was in the namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A shell in a folder that looks like a checkout, with a kubectl and a Helm that act on a cluster of its own."""
+
+    control_plane: ControlPlane
+    folder: Path
+
+    def run(self, block: str) -> str:
+        """Run a block of commands; the first that fails ends it, and is an error."""
+        commands = "\n".join(line for line in block.splitlines() if not line.startswith(NOT_HERE))
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=self.folder,
+            env={
+                "PATH": f"{self.folder / 'bin'}:{os.defpath}",
+                "HOME": str(self.folder),
+                "KUBECONFIG": str(self.control_plane.kubeconfig),
+                "CLIENT_ID": "mdb_sa_id_0123456789abcdef01234567",
+                "CLIENT_SECRET": "mdb_sa_sk_made-up",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def serves_the_kind(self) -> bool:
+        """Tell whether the API server knows endpoints by now."""
+        return self.control_plane.kubectl("get", "spe", "--all-namespaces", check=False).returncode == 0
+
+    def left(self) -> str:
+        """What of ours is in the cluster, but for CRDs."""
+        return self.control_plane.kubectl(
+            *("get", CLUSTER_WIDE, "--selector=app.kubernetes.io/name=atlas-endpoints", "--output=name")
+        ).stdout
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane of this module's own, since the commands name what they install."""
+    with ControlPlane(provide_programs(), directory=tmp_path_factory.mktemp("control-plane")) as running:
+        yield running
+
+
+def shell(control_plane: ControlPlane, helm: Helm, folder: Path) -> Shell:
+    for name in ("charts", "crds", "deploy"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "helm").symlink_to(helm.program)
+    (folder / "bin" / "kubectl").symlink_to(provide_programs().kubectl)
+    return Shell(control_plane, folder)
+
+
+def blocks(page: Path, title: str, language: str = "bash") -> list[str]:
+    """Give the blocks of a section of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", section(page, title), re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_installs_with_helm_and_makes_an_endpoint(
+    control_plane: ControlPlane, helm: Helm, tmp_path: Path
+) -> None:
+    title = "In your cluster, with your Atlas"
+    install, use = blocks(README, title)
+    (orders,) = blocks(README, title, "yaml")
+    (tmp_path / "orders.yaml").write_text(orders, encoding="utf-8")
+    bash = shell(control_plane, helm, tmp_path)
+    bash.run(install)
+    wait_until(bash.serves_the_kind, "the API server to serve the kind", timeout=30)
+
+    assert "orders" in bash.run(use)
+
+    (uninstall,) = blocks(INSTALL, "Uninstall")
+    bash.run(uninstall)
+    assert bash.left() == ""
+    assert not bash.serves_the_kind()
+    bash.run("kubectl delete namespace shop")
+
+
+def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
+    control_plane: ControlPlane, helm4: Helm, tmp_path: Path
+) -> None:
+    bash = shell(control_plane, helm4, tmp_path)
+    (one_file,) = blocks(INSTALL, "One file")
+    (take_over,) = blocks(INSTALL, "Upgrade")
+    (uninstall,) = blocks(INSTALL, "Uninstall")
+
+    bash.run(one_file)
+    path = "--output=jsonpath={.spec.template.spec.containers[0].image}"
+    image = control_plane.kubectl("get", "deployment", "atlas-endpoints", "--namespace=atlas-endpoints", path).stdout
+    assert image == "registry.example.com/team/atlas-endpoints:0.1.0"
+    bash.run(take_over)
+    assert "atlas-endpoints" in bash.run("helm list --namespace atlas-endpoints --short")
+    wait_until(bash.serves_the_kind, "the API server to serve the kind", timeout=30)
+    bash.run(uninstall)
+
+    assert bash.left() == ""
+    assert not bash.serves_the_kind()
+
+
+def test_the_page_s_commands_for_helm_are_those_of_the_readme() -> None:
+    def helm_of(block: str) -> str:
+        (command,) = re.findall(r"^helm (?:.*\\\n)*.*$", block, re.MULTILINE)
+        return str(command)
+
+    assert helm_of(blocks(INSTALL, "Helm")[0]) == helm_of(blocks(README, "In your cluster, with your Atlas")[0])

@@ -1,0 +1,219 @@
+"""What `deploy/` installs, rendered by kubectl, on the real API server, and with its rights alone."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import yaml
+
+from control_plane.process import wait_until
+from delivery.admission import RESTRICTED, objections
+from delivery.kustomize import from_here, moved, objects, of_kind, write
+from support.audit import deeds
+from support.deploy import ACCESS, COMPONENTS, DEPLOY, NAME, OVERLAYS, the
+from support.operator_process import OperatorProcess
+from support.resources import Resources
+from support.running import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from control_plane import ControlPlane
+    from control_plane.process import ServerGroup
+    from support.atlas import Atlas, Place
+    from support.fixtures import MakeNamespace
+
+MONITORING = ROOT / "tests" / "delivery" / "testdata" / "monitoring.coreos.com"
+
+
+def apply(control_plane: ControlPlane, folder: Path) -> None:
+    """Apply a kustomization, and expect that the API server takes all of it and warns of nothing."""
+    done = control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", "-k", str(folder))
+    assert not done.stderr, done.stderr
+
+
+def has_pods(control_plane: ControlPlane, namespace: str) -> bool:
+    return bool(control_plane.kubectl("get", "pods", f"--namespace={namespace}", "--output=name").stdout)
+
+
+def test_kubectl_apply_k_deploy_gets_a_pod_into_the_cluster_without_a_warning(
+    control_plane: ControlPlane, crd: str
+) -> None:
+    apply(control_plane, DEPLOY)
+
+    # The controllers create it in a namespace that enforces the Pod Security Standard `restricted`.
+    wait_until(lambda: has_pods(control_plane, NAME), "a Pod", timeout=30)
+    again = control_plane.kubectl("diff", "-k", str(DEPLOY), check=False)
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+@pytest.fixture
+def monitoring(control_plane: ControlPlane) -> None:
+    """The kinds of the Prometheus Operator."""
+    control_plane.kubectl("apply", "--server-side", f"--filename={MONITORING}")
+    control_plane.kubectl("wait", "--for=condition=Established", "crd/servicemonitors.monitoring.coreos.com")
+
+
+@pytest.mark.usefixtures("crd", "monitoring")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_can_be_installed_elsewhere_with_all_components(
+    overlay: str, control_plane: ControlPlane, make_namespace: MakeNamespace, tmp_path: Path
+) -> None:
+    namespace = make_namespace()
+
+    apply(control_plane, moved(tmp_path, namespace, overlay, COMPONENTS.values()))
+
+    wait_until(lambda: has_pods(control_plane, namespace), "a Pod", timeout=30)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_id_of_a_user_or_group_is_asked_for_which_openshift_would_refuse(overlay: str) -> None:
+    spec = the("Deployment", objects(OVERLAYS[overlay]))["spec"]["template"]["spec"]
+    asked = {name for each in (spec, *spec["containers"]) for name in each["securityContext"]}
+    assert asked
+    assert not {name for name in asked if name.endswith(("User", "Group", "Groups"))}
+
+
+def test_on_openshift_the_pod_asks_for_the_scc_that_is_as_strict_as_it_is_itself() -> None:
+    cluster, openshift = (the("Deployment", objects(OVERLAYS[name])) for name in ("cluster", "openshift"))
+    annotations = cluster["spec"]["template"]["metadata"]["annotations"]
+    annotations["openshift.io/required-scc"] = "restricted-v2"
+    assert openshift == cluster
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_component_finds_the_operator_s_pods_and_ports(component: str, tmp_path: Path) -> None:
+    rendered = objects(moved(tmp_path, "somewhere", "cluster", [COMPONENTS[component]]))
+    template = the("Deployment", rendered)["spec"]["template"]
+    service = the("Service", rendered, f"{NAME}-metrics")
+    ports = {port["name"] for each in template["spec"]["containers"] for port in each["ports"]}
+
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    for monitor in of_kind("ServiceMonitor", rendered):
+        assert monitor["metadata"]["namespace"] == service["metadata"]["namespace"] == "somewhere"
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert {each["port"] for each in monitor["spec"]["endpoints"]} <= {p["name"] for p in service["spec"]["ports"]}
+    for policy in of_kind("NetworkPolicy", rendered):
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == ports
+        egress = {(port["protocol"], port["port"]) for rule in policy["spec"]["egress"] for port in rule["ports"]}
+        assert {("TCP", 443), ("TCP", 6443), ("UDP", 53), ("TCP", 53)} == egress
+
+
+@pytest.fixture
+def served(control_plane: ControlPlane, crd: str, make_namespace: MakeNamespace, tmp_path: Path) -> list[str]:
+    """The namespaced overlay, installed: the namespace that it is in, and a second one that it is given to serve."""
+    home, other = make_namespace(), make_namespace()
+    moved(tmp_path / "home", home, "namespaced")
+    write(tmp_path / "other", {"namespace": other, "resources": from_here(tmp_path / "other", [ACCESS])})
+    # The account is where the operator is, not where it may read.
+    subject = yaml.safe_dump([{"op": "replace", "path": "/subjects/0/namespace", "value": home}])
+    patch: dict[str, Any] = {"target": {"kind": "RoleBinding", "namespace": other}, "patch": subject}
+    apply(control_plane, write(tmp_path, {"resources": ["home", "other"], "patches": [patch]}))
+    return [home, other]
+
+
+@pytest.fixture
+def operator(
+    served: list[str], control_plane: ControlPlane, atlas: Atlas, group: ServerGroup, tmp_path: Path
+) -> OperatorProcess:
+    """The operator as the account of that overlay."""
+    return OperatorProcess.start(
+        group,
+        tmp_path,
+        kubeconfig=control_plane.kubeconfig_for(served[0], NAME),
+        atlas_url=atlas.url,
+        namespaces=",".join(served),
+        leader_elect="true",
+    )
+
+
+def test_with_the_rights_of_the_namespaced_overlay_it_serves_its_namespaces_and_no_other(
+    served: list[str],
+    operator: OperatorProcess,
+    control_plane: ControlPlane,
+    places: Iterator[Place],
+    make_namespace: MakeNamespace,
+) -> None:
+    stranger = make_namespace()
+    inside = [Resources(control_plane, namespace, {}) for namespace in served]
+    outside = Resources(control_plane, stranger, {})
+    for resources in (outside, *inside):
+        resources.secret()
+        resources.create("orders", next(places).spec())
+
+    for resources in inside:
+        resources.wait_reason("orders", "WaitingForCloudEndpoint")
+
+    assert operator.stop() == 0
+    user = f"system:serviceaccount:{served[0]}:{NAME}"
+    done = deeds(control_plane, user)
+    assert {each.namespace for each in done if each.resource} == set(served)
+    assert [each for each in done if each.code == httpx.codes.FORBIDDEN] == []
+    assert outside.get("orders")["status"]["observedGeneration"] == -1
+    question = ("auth", "can-i", "get", "secrets", f"--as={user}")
+    assert control_plane.kubectl(*question, f"--namespace={stranger}", check=False).stdout.strip() == "no"
+    for resources in (outside, *inside):
+        resources.close()
+
+
+def test_the_namespaced_overlay_serves_the_namespace_that_it_is_in() -> None:
+    """By what the Pod is told about itself, so that moving it elsewhere needs no other change."""
+    (container,) = the("Deployment", objects(OVERLAYS["namespaced"]))["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [
+        {"name": "ATLAS_ENDPOINTS_NAMESPACES", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+    ]
+
+
+@pytest.mark.parametrize("sample", sorted((DEPLOY / "samples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_sample_is_taken_without_a_warning(sample: Path, control_plane: ControlPlane, crd: str) -> None:
+    done = control_plane.kubectl("apply", "--dry-run=server", "--validate=strict", f"--filename={sample}")
+    assert not done.stderr, done.stderr
+
+
+def documented() -> list[Any]:
+    """Give the kustomizations of a user's own that pages show: the files of each by their paths."""
+    found: list[Any] = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        for block in re.finditer(r"^```yaml\n# (\S+/kustomization\.yaml)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            path, content = block.groups()
+            if path == "my-cluster/kustomization.yaml":
+                line = text.count("\n", 0, block.start()) + 1
+                found.append(pytest.param({}, id=f"{page.relative_to(ROOT)}:{line}"))
+            found[-1].values[0][path] = content
+    return found
+
+
+@pytest.mark.parametrize("files", documented())
+def test_a_kustomization_on_a_page_installs_an_operator(
+    files: dict[str, str], control_plane: ControlPlane, make_namespace: MakeNamespace, tmp_path: Path
+) -> None:
+    (tmp_path / "atlas-endpoints").symlink_to(ROOT)
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(content, encoding="utf-8")
+    rendered = objects(tmp_path / "my-cluster")
+
+    assert objections(control_plane, make_namespace(RESTRICTED), the("Deployment", rendered)) == []
+    # A role that is given in a namespace is given to the account that the operator has.
+    account = the("ServiceAccount", rendered)["metadata"]
+    subject = {"kind": "ServiceAccount", "namespace": account["namespace"], "name": account["name"]}
+    bindings = [each for each in rendered if each["kind"].endswith("Binding")]
+    assert all(each["subjects"] == [subject] for each in bindings)
+    if "$patch: delete" in files["my-cluster/kustomization.yaml"]:  # where nothing of the cluster may be changed
+        assert {each["metadata"].get("namespace") for each in rendered} == {"shop"}
+    served = {path.split("/")[1] for path in files if path.count("/") == 2}
+    assert served <= {each["metadata"].get("namespace") for each in bindings}
+    readers = [
+        each["metadata"].get("namespace", "")
+        for each in rendered
+        for rule in each.get("rules") or ()
+        if "secrets" in rule["resources"]
+    ]
+    assert readers == sorted(served) or not served, "it reads Secrets where its resources are, and nowhere else"

@@ -1,0 +1,63 @@
+"""The health check expressions that are shown for Flux judge each recorded object right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import celpy
+import pytest
+import yaml
+from celpy.adapter import json_to_cel
+
+from delivery.recorded import ROOT, recorded
+from support.kstatus import kstatus
+from support.resources import ready
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FLUX = ROOT / "deploy" / "flux"
+STATES = [state for state, body in recorded().items() if "status" in body]
+
+
+def expressions() -> list[dict[str, str]]:
+    """All health checks that are shown."""
+    documents = [each for path in sorted(FLUX.glob("*.yaml")) for each in yaml.safe_load_all(path.read_text("utf-8"))]
+    return [check for each in documents for check in each["spec"].get("healthCheckExprs", ())]
+
+
+def judge(body: Mapping[str, Any], check: Mapping[str, str]) -> str:
+    """Tell what Flux makes of an object that has a status (RFC 0009; fluxcd/pkg/runtime/cel, StatusEvaluator)."""
+    if body["status"]["observedGeneration"] != body["metadata"]["generation"]:
+        return "InProgress"
+    environment = celpy.Environment()
+    for name in ("inProgress", "failed", "current"):
+        program = environment.program(environment.compile(check[name]))
+        if program.evaluate({key: json_to_cel(value) for key, value in body.items()}):
+            return name[0].upper() + name[1:]
+    return "InProgress"
+
+
+def test_each_example_that_waits_for_endpoints_has_the_same_check() -> None:
+    shown = expressions()
+    assert len(shown) == 2
+    assert shown[0] == shown[1]
+    assert (shown[0]["apiVersion"], shown[0]["kind"]) == ("atlas-endpoints.dev/v1alpha1", "ServerlessPrivateEndpoint")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_flux_judges_as_kstatus_does_but_does_not_wait_for_what_is_suspended(state: str) -> None:
+    body = recorded()[state]
+    said = "Current" if ready(body)["reason"] == "Suspended" else kstatus(body)
+    if said == "Terminating":  # which is nothing special to Flux
+        said = "Failed" if ready(body)["reason"] == "DeletionBlocked" else "InProgress"
+    assert judge(body, expressions()[0]) == said
+
+
+def test_all_verdicts_occur() -> None:
+    assert {judge(recorded()[state], expressions()[0]) for state in STATES} == {"InProgress", "Failed", "Current"}
+
+
+def test_a_status_without_conditions_is_waited_for() -> None:
+    body = {**recorded()["available"], "status": {"observedGeneration": 1}}
+    assert judge(body, expressions()[0]) == "InProgress"

@@ -1,0 +1,275 @@
+"""Nothing is left for a GitOps tool to correct, and what it does to a resource causes no work: on the real control plane.
+
+Argo CD applies server-side with a field manager of its own, or client-side; Flux server-side. Each of them then compares
+what is in the cluster with what is in Git, as ``kubectl diff`` does.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
+from support.atlas import CLOUD_ENDPOINT, Atlas, Place
+from support.audit import length, writes
+from support.resources import Resources, condition, observed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from control_plane import ControlPlane
+    from support.fixtures import MakeNamespace, RunOperator
+    from support.operator_process import OperatorProcess
+
+OPERATOR = "system:serviceaccount:default:operator-gitops"
+TRACKING_ID = "argocd.argoproj.io/tracking-id"
+MINUTES = 10
+"""The operator's interval: within a test nothing is due by itself."""
+
+A_WHILE = 2.0
+"""Seconds to look on: an operator that reacts does so within milliseconds."""
+
+FORGETS = SHARED + 0.5
+"""Seconds after which no pass gets along with what was seen before: from then on each costs a call."""
+
+ROUNDS = 60
+"""How often a manifest is applied in a loop."""
+
+
+@pytest.fixture(scope="module")
+def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
+    """An operator as it is shipped."""
+    return start_operator(label="gitops", atlas=atlas, namespace="default", sync_interval=f"{MINUTES}m")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """How a GitOps tool applies a manifest, and how it looks for differences."""
+
+    control_plane: ControlPlane
+    resources: Resources
+    options: tuple[str, ...]
+
+    def manifest(self, spec: dict[str, Any], **annotations: str) -> str:
+        """Write what is in Git."""
+        return json.dumps(
+            {
+                "apiVersion": "atlas-endpoints.dev/v1alpha1",
+                "kind": "ServerlessPrivateEndpoint",
+                "metadata": {
+                    "name": "orders",
+                    "namespace": self.resources.namespace,
+                    "labels": {"world": "gitops"},
+                    "annotations": {TRACKING_ID: "endpoints:1", **annotations},
+                },
+                "spec": spec,
+            }
+        )
+
+    def apply(self, manifest: str) -> None:
+        """Bring the cluster to what is in Git."""
+        self.control_plane.kubectl("apply", *self.options, "--filename=-", stdin=manifest)
+
+    def differences(self, manifest: str) -> str:
+        """Compare the cluster with what is in Git; empty when nothing differs."""
+        found = self.control_plane.kubectl("diff", *self.options, "--filename=-", stdin=manifest, check=False)
+        assert found.returncode == bool(found.stdout), found.stderr
+        return found.stdout
+
+
+TOOLS = {
+    "server-side, as Argo CD and Flux": ("--server-side", "--force-conflicts", "--field-manager=argocd-controller"),
+    "client-side": (),
+}
+
+
+@pytest.fixture
+def resources(
+    control_plane: ControlPlane, operator: OperatorProcess, make_namespace: MakeNamespace
+) -> Iterator[Resources]:
+    """A namespace with credentials that work."""
+    resources = Resources(control_plane, make_namespace(), {"world": "gitops"})
+    resources.secret()
+    yield resources
+    resources.close()
+
+
+@pytest.fixture(params=list(TOOLS.values()), ids=list(TOOLS))
+def tool(request: pytest.FixtureRequest, control_plane: ControlPlane, resources: Resources) -> Tool:
+    """A GitOps tool, in each of its ways."""
+    return Tool(control_plane, resources, request.param)
+
+
+def _becomes_ready(tool: Tool, atlas: Atlas, place: Place) -> None:
+    tool.resources.wait_ready("orders")
+
+
+def _is_refused(tool: Tool, atlas: Atlas, place: Place) -> None:
+    tool.resources.wait_reason("orders", "UpdateRejected", pair="Stalled")
+
+
+def _is_corrected(tool: Tool, atlas: Atlas, place: Place) -> None:
+    """Somebody changes the endpoint in Atlas, and the operator is asked to look."""
+    tool.resources.wait_ready("orders")
+    atlas.change(place, comment="theirs")
+    tool.resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "1"})
+    tool.resources.wait("orders", lambda body: body["status"].get("lastHandledReconcileAt") == "1")
+    tool.resources.wait_ready("orders")
+    assert atlas.endpoint(place)["comment"] == "orders"
+
+
+def _is_suspended(tool: Tool, atlas: Atlas, place: Place) -> None:
+    tool.resources.wait_reason("orders", "Suspended")
+
+
+FULL = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "orders", "driftPolicy": "Correct"}
+TIMES = {"syncInterval": "90m", "provisioningTimeout": "1h30m"}
+STORIES: dict[str, tuple[dict[str, Any], Callable[[Tool, Atlas, Place], None]]] = {
+    "of a minimal resource": ({"cloudProviderEndpointId": CLOUD_ENDPOINT}, _becomes_ready),
+    "of a resource that uses every field": ({**FULL, **TIMES, "suspend": False}, _becomes_ready),
+    "of a comment that is cleared": ({**FULL, "comment": ""}, _becomes_ready),
+    "after drift was corrected in Atlas": (FULL, _is_corrected),
+    "of what Atlas refuses": ({**FULL, "cloudProviderEndpointId": "vpce-0123456789abcdef1"}, _is_refused),
+    "of a suspended resource": ({**FULL, "suspend": True}, _is_suspended),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_nothing_differs_once_the_operator_is_done(story: str, tool: Tool, atlas: Atlas, place: Place) -> None:
+    fields, come_to_rest = STORIES[story]
+    atlas.connect(place, "an endpoint of long standing")
+    manifest = tool.manifest(place.spec(**fields))
+    tool.apply(manifest)
+    come_to_rest(tool, atlas, place)
+
+    body = tool.resources.get("orders")
+    assert observed(body)
+    assert tool.differences(manifest) == ""
+    assert body["metadata"]["generation"] == 1
+    assert body["spec"] == json.loads(manifest)["spec"]
+
+
+def test_a_difference_is_found(tool: Tool, atlas: Atlas, place: Place) -> None:
+    tool.apply(tool.manifest(place.spec(comment="one")))
+    assert "+  comment: two" in tool.differences(tool.manifest(place.spec(comment="two")))
+
+
+def test_the_operator_owns_the_status_and_nothing_else(tool: Tool, atlas: Atlas, place: Place) -> None:
+    atlas.connect(place)
+    tool.apply(tool.manifest(place.spec(**FULL)))
+    tool.resources.wait_ready("orders")
+
+    managers = tool.resources.get("orders")["metadata"]["managedFields"]
+    (own,) = [each for each in managers if each.get("subresource") == "status"]
+    assert own["fieldsV1"].keys() == {"f:status"}
+    (other,) = [each for each in managers if each is not own]
+    assert "f:status" not in other["fieldsV1"]
+
+
+@pytest.fixture(scope="module")
+def at_rest(
+    control_plane: ControlPlane, operator: OperatorProcess, namespace: str, atlas: Atlas, places: Iterator[Place]
+) -> Iterator[AtRest]:
+    """A resource that was settled so long ago that any work on it would be seen."""
+    resources, place = Resources(control_plane, namespace, {"world": "gitops"}), next(places)
+    resources.secret()
+    tool = Tool(control_plane, resources, TOOLS["server-side, as Argo CD and Flux"])
+    atlas.connect(place, "orders")
+    tool.apply(tool.manifest(place.spec(**FULL)))
+    resources.wait_ready("orders")
+    time.sleep(FORGETS)
+    yield AtRest(tool, atlas, place)
+    resources.close()
+
+
+@dataclass(frozen=True, slots=True)
+class AtRest:
+    """A resource that nothing is to be done about."""
+
+    tool: Tool
+    atlas: Atlas
+    place: Place
+
+    @contextmanager
+    def causes_no_work(self) -> Iterator[None]:
+        """Do something, and see that the operator neither asks Atlas nor writes anything because of it."""
+        tool, status = self.tool, self.tool.resources.get("orders")["status"]
+        log, calls = length(tool.control_plane), len(self.atlas.requests(self.place))
+        yield
+        time.sleep(A_WHILE)
+        assert len(self.atlas.requests(self.place)) == calls
+        assert writes(tool.control_plane, OPERATOR, since=log) == []
+        assert tool.resources.get("orders")["status"] == status
+
+
+def test_labels_and_annotations_of_others_cause_no_work(at_rest: AtRest) -> None:
+    with at_rest.causes_no_work():
+        for number in range(5):
+            annotations = (TRACKING_ID, "argocd.argoproj.io/sync-wave", "example.com/anything")
+            labels = ("app.kubernetes.io/instance", "kustomize.toolkit.fluxcd.io/name")
+            metadata = {
+                "annotations": dict.fromkeys(annotations, f"shop-{number}"),
+                "labels": dict.fromkeys(labels, f"shop-{number}"),
+            }
+            at_rest.tool.resources.patch("orders", {"metadata": metadata})
+
+
+@pytest.mark.parametrize("changes", [False, True], ids=["the same", "another tracking-id each time"])
+def test_applying_in_a_loop_causes_no_storm(changes: bool, at_rest: AtRest) -> None:
+    """As fast as the API server takes it, which no tool does."""
+    tool, spec = at_rest.tool, at_rest.place.spec(**FULL)
+    tool.apply(tool.manifest(spec))
+    before = tool.resources.version()
+
+    collection = "/apis/atlas-endpoints.dev/v1alpha1/namespaces"
+    path = f"{collection}/{tool.resources.namespace}/serverlessprivateendpoints/orders"
+    with at_rest.causes_no_work(), tool.control_plane.client() as http:
+        for number in range(ROUNDS):
+            http.patch(
+                path,
+                params={"fieldManager": "argocd-controller", "force": "true"},
+                headers={"Content-Type": "application/apply-patch+yaml"},
+                content=tool.manifest(spec, **({TRACKING_ID: str(number)} if changes else {})),
+            ).raise_for_status()
+
+    assert (tool.resources.version() == before) is not changes
+
+
+def test_a_new_value_of_force_sync_causes_work(
+    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    """So that the tests before would notice some."""
+    atlas.connect(place, "orders")
+    resources.create("orders", place.spec(**FULL))
+    resources.wait_ready("orders")
+    log, calls = length(control_plane), len(atlas.requests(place))
+
+    resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "now"})
+    resources.wait("orders", lambda body: body["status"].get("lastHandledReconcileAt") == "now")
+
+    assert len(atlas.requests(place)) == calls + 1
+    assert [each.resource for each in writes(control_plane, OPERATOR, since=log)] == [
+        "serverlessprivateendpoints/status"
+    ]
+
+
+def test_applying_again_and_again_while_the_operator_works_sends_one_change(
+    tool: Tool, atlas: Atlas, place: Place
+) -> None:
+    """And never brings two generations about."""
+    manifest = tool.manifest(place.spec(**FULL))
+    deadline = time.monotonic() + 30
+    while True:
+        tool.apply(manifest)
+        body = tool.resources.get("orders")
+        ready = condition(body, "Ready")
+        if ready is not None and ready["status"] == "True":
+            break
+        assert time.monotonic() < deadline, ready
+    assert atlas.patches(place) == [{"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "orders"}]
+    assert body["metadata"]["generation"] == 1

@@ -1,0 +1,218 @@
+"""The operator with exactly the rights that are shipped: it needs each of them, and no other."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from control_plane.process import wait_until
+from delivery.helm import documents
+from delivery.kustomize import from_here, moved, objects, write
+from support import clouds
+from support.atlas import CLOUD_ENDPOINT
+from support.audit import deeds
+from support.clouds import ACK, ASO
+from support.deploy import ACCESS, NAME
+from support.operator_process import OperatorProcess
+from support.resources import MERGE, Resources, condition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from control_plane import ControlPlane
+    from control_plane.process import ServerGroup
+    from delivery.helm import Helm
+    from support.atlas import Atlas, Place
+    from support.fixtures import MakeNamespace
+
+AZURE_ENDPOINT = (
+    "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
+    "/providers/Microsoft.Network/privateEndpoints/pe"
+)
+ROLES, BINDINGS = {"Role", "ClusterRole"}, {"RoleBinding", "ClusterRoleBinding"}
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What an operator is given.
+
+    Attributes:
+        home: the namespace that it is in.
+        served: the namespaces whose resources it is to serve.
+        everywhere: whether it serves all namespaces.
+        rendered: the objects that are installed.
+        outputs: whether it is to write ConfigMaps.
+    """
+
+    home: str
+    served: Sequence[str]
+    everywhere: bool
+    rendered: Sequence[dict[str, Any]]
+    outputs: bool = False
+
+
+def cluster(folder: Path, home: str, served: Sequence[str], _helm: Helm) -> Installation:
+    return Installation(home, served, everywhere=True, rendered=objects(moved(folder, home, "cluster")))
+
+
+def namespaced(folder: Path, home: str, served: Sequence[str], _helm: Helm) -> Installation:
+    moved(folder / "home", home, "namespaced")
+    subject = yaml.safe_dump([{"op": "replace", "path": "/subjects/0/namespace", "value": home}])
+    patches: list[dict[str, Any]] = []
+    for name in served:
+        write(folder / name, {"namespace": name, "resources": from_here(folder / name, [ACCESS])})
+        patches.append({"target": {"kind": "RoleBinding", "namespace": name}, "patch": subject})
+    installed = objects(write(folder, {"resources": ["home", *served], "patches": patches}))
+    return Installation(home, [home, *served], everywhere=False, rendered=installed)
+
+
+def chart_for_namespaces(folder: Path, home: str, served: Sequence[str], helm: Helm) -> Installation:  # as the others
+    values = f"--set=watchNamespaces={{{','.join(served)}}},rbac.secretNames={{atlas-credentials}},outputs.enabled=true"
+    installed = documents(helm.template(values, namespace=home))
+    return Installation(home, served, everywhere=False, rendered=installed, outputs=True)
+
+
+def chart_for_all(folder: Path, home: str, served: Sequence[str], helm: Helm) -> Installation:  # as the others
+    installed = documents(helm.template("--set=rbac.secretNames={atlas-credentials}", namespace=home))
+    return Installation(home, served, everywhere=True, rendered=installed)
+
+
+Right = tuple[str, str, str]
+"""A namespace (empty for all), a resource, and a verb."""
+
+
+def granted(rendered: Sequence[dict[str, Any]]) -> Iterator[Right]:
+    """Give the rights that are bound to an account."""
+    roles = {
+        (each["kind"], each["metadata"]["name"], each["metadata"].get("namespace", "")): each["rules"]
+        for each in rendered
+        if each["kind"] in ROLES
+    }
+    for each in rendered:
+        if each["kind"] in BINDINGS:
+            where = each["metadata"].get("namespace", "")
+            for rule in roles[each["roleRef"]["kind"], each["roleRef"]["name"], where]:
+                yield from ((where, resource, verb) for resource in rule["resources"] for verb in rule["verbs"])
+
+
+@pytest.mark.usefixtures("crd")
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("install", [cluster, namespaced, chart_for_namespaces, chart_for_all])
+def test_each_right_is_used_and_none_is_missed(
+    install: Callable[[Path, str, Sequence[str], Helm], Installation],
+    *,
+    control_plane: ControlPlane,
+    atlas: Atlas,
+    places: Iterator[Place],
+    group: ServerGroup,
+    make_namespace: MakeNamespace,
+    helm4: Helm,
+    tmp_path: Path,
+) -> None:
+    installation = install(tmp_path / "installed", make_namespace(), [make_namespace(), make_namespace()], helm4)
+    rights = [each for each in installation.rendered if each["kind"] in {"ServiceAccount", *ROLES, *BINDINGS}]
+    control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(rights))
+    user = f"system:serviceaccount:{installation.home}:{NAME}"
+
+    # In the whole cluster there are resources of other tests.
+    only, listed = {"label_selector": f"world={installation.home}"}, {"namespaces": ",".join(installation.served)}
+    scope: dict[str, Any] = only if installation.everywhere else listed
+
+    def start(name: str) -> OperatorProcess:
+        return OperatorProcess.start(
+            group,
+            tmp_path,
+            kubeconfig=control_plane.kubeconfig_for(installation.home, NAME),
+            atlas_url=atlas.url,
+            name=name,
+            leader_elect="true",
+            lease_namespace=installation.home,
+            outputs=str(installation.outputs).lower(),
+            sync_interval="2s",
+            **scope,
+        )
+
+    def used(namespace: str) -> set[tuple[str, str]]:
+        return {(each.resource, each.verb) for each in deeds(control_plane, user) if each.namespace == namespace}
+
+    first = start("first")
+    tenants = [Resources(control_plane, each, {"world": installation.home}) for each in installation.served]
+    for tenant in tenants:
+        tenant.secret()
+        here, nowhere, poor = next(places), next(places), next(places).spec()
+        tenant.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+        tenant.create("lost", {**nowhere.spec(), "endpointId": "f" * 24})
+        del poor["credentialsSecretRef"]
+        reserving = {name: value for name, value in next(places).spec().items() if name != "endpointId"}
+        tenant.create("reserved", reserving)
+        tenant.create("poor", poor)
+        for kind in (ACK, ASO):
+            clouds.install(control_plane, kind)
+            name = kind["kind"].lower()
+            tenant.create(name, next(places).spec(cloudProviderEndpointRef={**kind, "name": "nowhere"}))
+            tenant.wait_reason(name, "WaitingForCloudEndpoint")
+        address = {"privateEndpointIpAddressFrom": {"configMapKeyRef": {"name": "nowhere", "key": "address"}}}
+        azure = {**next(places).spec(), "providerName": "AZURE", "cloudProviderEndpointId": AZURE_ENDPOINT, **address}
+        tenant.create("azure", azure)
+        tenant.wait(
+            "azure", lambda body: (condition(body, "ReferencesResolved") or {}).get("reason") == "NotFound", says="read"
+        )
+        if installation.outputs:
+            hand_over(control_plane, tenant, next(places))
+        tenant.wait_reason("reserved", "WaitingForCloudEndpoint")
+        tenant.wait_ready("orders")
+        tenant.wait_reason("lost", "EndpointNotFound")
+        tenant.wait_reason("poor", "CredentialsInvalid")
+        fight_over(tenant, lambda tenant=tenant: ("serverlessprivateendpoints", "get") in used(tenant.namespace))  # type: ignore[misc]  # the loop's own
+    second = start("second")
+    assert first.stop() == 0
+    for tenant in tenants:
+        tenant.edit("orders", comment="last")
+        tenant.wait_ready("orders")
+    assert second.stop() == 0
+
+    done = deeds(control_plane, user)
+    assert [each for each in done if each.code == 403] == []
+    assert {each.verb for each in done if each.resource == "secrets"} == {"get"}
+    everywhere = {(each.resource, each.verb) for each in done}
+    unused = {
+        (where, resource, verb)
+        for where, resource, verb in granted(rights)
+        if (resource, verb) not in (used(where) if where else everywhere)
+    }
+    assert unused == set()
+    for tenant in tenants:
+        tenant.close()
+
+
+def hand_over(control_plane: ControlPlane, tenant: Resources, place: Place) -> None:
+    """Have a ConfigMap be created, and put right after somebody has changed it."""
+    tenant.create("outputs", place.spec(outputConfigMapRef={"name": "outputs"}))
+    path = f"/api/v1/namespaces/{tenant.namespace}/configmaps/outputs"
+    with control_plane.client() as http:
+        wait_until(lambda: http.get(path).is_success, "a ConfigMap", timeout=30)
+        patch = json.dumps({"data": {"endpointId": "another"}})
+        http.patch(path, content=patch, headers=MERGE).raise_for_status()
+        wait_until(lambda: http.get(path).json()["data"]["endpointId"] == place.endpoint, "its own value", timeout=30)
+
+
+def fight_over(tenant: Resources, done: Callable[[], bool]) -> None:
+    """Change a resource while its status is written, until the operator had to read it anew."""
+    numbers = iter(range(10_000))
+
+    def touch(_: object) -> None:
+        tenant.annotate("orders", {"example.com/touched": str(next(numbers))})
+
+    def edit_and_touch() -> bool:
+        tenant.edit("orders", comment=f"edit {next(numbers)}")
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(touch, range(60)))
+        return done()
+
+    wait_until(edit_and_touch, "a status that met a changed object", timeout=60)

@@ -1,0 +1,179 @@
+"""An API server in memory, as far as resources, their finalizers and a watch are concerned; it fails as it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange
+from atlas_endpoints.engine.store import Body, Key, Listing, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from random import Random
+
+NAMESPACE = "shop"
+
+
+class Cluster:
+    """Keeps resources.
+
+    Args:
+        random: decides how long calls take and which of them fail.
+        now: wall-clock time as RFC 3339 has it.
+
+    Attributes:
+        objects: as they are.
+        watcher: is told of each change, some time later; ``None`` while nobody watches.
+        down: whether nothing arrives.
+        unreliable: the share of calls whose answer is lost.
+        written: is told when something was written by the operator.
+        gone: is told of an object that is gone.
+        written_at: by uid, when the operator has first written anything into an object, in seconds of the loop.
+        deleted: the body of each object that is gone, as it was last.
+        held: the uids of those that had a finalizer when they were deleted.
+        wanted_delete: the uids of those that have ever had the policy to take their endpoint along.
+    """
+
+    def __init__(self, random: Random, now: Callable[[], str]) -> None:
+        self._random = random
+        self._now = now
+        self.objects: dict[Key, dict[str, Any]] = {}
+        self.watcher: Callable[[str, Body], None] | None = None
+        self.down = False
+        self.unreliable = 0.0
+        self.lost_events = 0.0
+        self.deleted: list[Body] = []
+        self.written: Callable[[], None] = lambda: None
+        self.gone: Callable[[Body], None] = lambda _: None
+        self.written_at: dict[str, float] = {}
+        self.wanted_delete: set[str] = set()
+        self.held: set[str] = set()
+        self._version = 100
+        self._uids = 0
+
+    # What people do.
+
+    def apply(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> None:
+        """Create a resource, or change its spec; a field that is ``None`` is left out."""
+        key = Key(NAMESPACE, name)
+        known = self.objects.get(key)
+        wanted = {name: value for name, value in spec.items() if value is not None}
+        if known is None:
+            self._uids += 1
+            self.objects[key] = {
+                "metadata": {
+                    "namespace": NAMESPACE,
+                    "name": name,
+                    "uid": f"uid-{self._uids}",
+                    "generation": 1,
+                    "creationTimestamp": self._now(),
+                    "annotations": dict(annotations or {}),
+                },
+                "spec": wanted,
+                "status": {"observedGeneration": -1},
+            }
+            self._changed("ADDED", key)
+        elif known["spec"] != wanted:
+            known["spec"] = wanted
+            known["metadata"]["generation"] += 1
+            self._changed("MODIFIED", key)
+
+    def edit(self, name: str, **fields: Any) -> None:
+        """Change fields of a spec; ``None`` removes one."""
+        self.apply(name, {**self.objects[Key(NAMESPACE, name)]["spec"], **fields})
+
+    def annotate(self, name: str, **annotations: str) -> None:
+        """Set annotations of ours, named with underscores."""
+        key = Key(NAMESPACE, name)
+        for each, value in annotations.items():
+            self.objects[key]["metadata"]["annotations"][f"atlas-endpoints.dev/{each.replace('_', '-')}"] = value
+        self._changed("MODIFIED", key)
+
+    def delete(self, name: str) -> None:
+        """Delete a resource: at once, or when its finalizers are gone."""
+        key = Key(NAMESPACE, name)
+        metadata = self.objects[key]["metadata"]
+        if "deletionTimestamp" in metadata:
+            return
+        metadata["deletionTimestamp"] = self._now()
+        if metadata.get("finalizers"):
+            self.held.add(metadata["uid"])
+        metadata["generation"] += 1
+        self._changed("MODIFIED", key)
+
+    # What the operator calls.
+
+    async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
+        def write(present: dict[str, Any]) -> None:
+            present["status"] = deepcopy(dict(status))
+
+        return await self._write(body, write)
+
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        def write(present: dict[str, Any]) -> None:
+            metadata = present["metadata"]
+            kept = [each for each in metadata.get("finalizers", ()) if change.finalizers.get(each, True)]
+            added = [each for each, wanted in change.finalizers.items() if wanted and each not in kept]
+            assert not (added and "deletionTimestamp" in metadata), "no finalizer is added to what is being deleted"
+            metadata["finalizers"] = kept + added
+            metadata["annotations"].update(change.annotations)
+
+        return await self._write(body, write)
+
+    async def read(self, key: Key) -> Body | None:
+        await self._arrive()
+        present = deepcopy(self.objects.get(key))
+        await self._answer()
+        return present
+
+    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+        del namespace, label_selector
+        await self._arrive()
+        listing = Listing(deepcopy(list(self.objects.values())), self._version)
+        await self._answer()
+        return listing
+
+    async def _write(self, body: Body, write: Callable[[dict[str, Any]], None]) -> Body:
+        key, metadata = key_of(body), body["metadata"]
+        await self._arrive()
+        present = self.objects.get(key)
+        if present is None:
+            raise GoneError
+        if any(present["metadata"][name] != metadata[name] for name in ("uid", "resourceVersion")):
+            raise ConflictError
+        write(present)
+        self.written_at.setdefault(metadata["uid"], asyncio.get_running_loop().time())
+        self._changed("MODIFIED", key)
+        self.written()
+        answer = deepcopy(present)
+        await self._answer()
+        return answer
+
+    def _changed(self, type_: str, key: Key) -> None:
+        body = self.objects[key]
+        metadata = body["metadata"]
+        self._version += 1
+        metadata["resourceVersion"] = str(self._version)
+        if body["spec"].get("deletionPolicy") == "Delete":
+            self.wanted_delete.add(metadata["uid"])
+        if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
+            del self.objects[key]
+            self.deleted.append(body)
+            self.gone(body)
+            type_ = "DELETED"
+        if self.watcher is not None and self._random.random() >= self.lost_events:
+            # Each comes in its time, and none overtakes another of its object.
+            self.watcher(type_, deepcopy(body))
+
+    async def _arrive(self) -> None:
+        await asyncio.sleep(self._random.uniform(0.0, 0.05))
+        if self.down:
+            raise ClusterUnavailableError("The API server cannot be reached.")
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self._random.uniform(0.0, 0.05))
+        if self.down or self._random.random() < self.unreliable:
+            raise ClusterUnavailableError("The answer was lost.")

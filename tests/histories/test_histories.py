@@ -1,0 +1,20 @@
+"""Whatever happens to a few resources, in the end the world is as they want it, and nobody else's is touched."""
+
+import pytest
+
+from histories.history import History
+from support.virtual_time import run
+
+SEEDS, TOGETHER = 1000, 50
+
+
+async def play(seed: int) -> tuple[str | None, list[str]]:
+    history = History(seed)
+    return await history.run(), history.told
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, TOGETHER))
+def test_a_history_ends_as_its_resources_want_it(first: int) -> None:
+    for seed in range(first, first + TOGETHER):
+        wrong, told = run(play(seed))
+        assert wrong is None, "\n".join([f"seed {seed}: {wrong}", *told])

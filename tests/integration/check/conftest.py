@@ -1,0 +1,63 @@
+"""One Atlas of their own for the checks, which change what is common to all its projects, and the ServiceAccount that they run as."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.atlas import Atlas, place, seed
+from support.checking import Checker
+from support.rbac import service_account
+from support.resources import Resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from control_plane import ControlPlane
+    from control_plane.process import ServerGroup
+    from support.atlas import Place
+    from support.checking import Check
+    from support.fixtures import MakeNamespace
+
+PLACES = 60
+
+
+@pytest.fixture(scope="package")
+def atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
+    """An Atlas of its own: some tests change what is common to all its projects."""
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("checked"), seed(PLACES))
+    yield atlas
+    atlas.close()
+
+
+@pytest.fixture(scope="session")
+def places() -> Iterator[Place]:
+    """All places of that Atlas, one by one."""
+    return (place(number) for number in range(PLACES))
+
+
+@pytest.fixture(scope="package")
+def checker(control_plane: ControlPlane, crd: str, atlas: Atlas) -> Checker:
+    """Checks as the shipped ServiceAccount."""
+    control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", "checker"))
+    kubeconfig = control_plane.kubeconfig_for("default", "checker")
+    return Checker(control_plane, atlas, kubeconfig, "system:serviceaccount:default:checker")
+
+
+@pytest.fixture
+def resources(control_plane: ControlPlane, crd: str, make_namespace: MakeNamespace) -> Iterator[Resources]:
+    """A namespace with working credentials."""
+    resources = Resources(control_plane, make_namespace(), {})
+    resources.secret()
+    yield resources
+    resources.close()
+
+
+@pytest.fixture
+def check(
+    checker: Checker, resources: Resources, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Check:
+    """Checks the test's namespace alone."""
+    return partial(checker.check, monkeypatch, capsys, "--namespaces", resources.namespace)

@@ -1,0 +1,291 @@
+"""What a resource hands to the other side: from one commit to AVAILABLE, and a ConfigMap that is nobody else's."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from control_plane.process import wait_until
+from support import clouds
+from support.atlas import CLOUD_ENDPOINT
+from support.audit import deeds
+from support.clouds import ACK, ASO, CloudObject
+from support.deploy import COMPONENTS
+from support.resources import MERGE, Resources, condition, ready
+from support.running import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from control_plane import ControlPlane
+    from support.atlas import Atlas, Place
+    from support.fixtures import MakeNamespace, RunOperator
+    from support.operator_process import OperatorProcess
+
+LABEL = "outputs"
+ACCOUNT = f"operator-{LABEL}"
+OPERATOR = f"system:serviceaccount:default:{ACCOUNT}"
+FLUX = ROOT / "tests" / "delivery" / "testdata" / "toolkit.fluxcd.io"
+EXAMPLES = {
+    "endpointId": "62f5394fcbfe456e4ed881d6",
+    "endpointServiceName": "pls_62f5394fcbfe456e4ed881d6",
+    "privateLinkServiceResourceId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers"
+    "/Microsoft.Network/privateLinkServices/pls_62f5394fcbfe456e4ed881d6",
+}
+INPUTS = {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders", "vpcID": "vpc-0f1e2d3c4b5a69788"}
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("outputs")]
+
+
+@pytest.fixture(scope="module")
+def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
+    return start_operator(label=LABEL, atlas=atlas, namespace="default", sync_interval="3s", outputs="true")
+
+
+@pytest.fixture
+def allowed(control_plane: ControlPlane) -> Iterator[None]:
+    """The rights of the component ``outputs``, beside those of the overlay."""
+    control_plane.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rights()))
+    yield
+    control_plane.kubectl("delete", "--filename=-", stdin=yaml.safe_dump_all(rights()))
+
+
+def rights() -> list[dict[str, Any]]:
+    (patch,) = yaml.safe_load((COMPONENTS["outputs"] / "rbac.yaml").read_text(encoding="utf-8"))
+    api, name = "rbac.authorization.k8s.io", f"{ACCOUNT}-outputs"
+    subject = {"kind": "ServiceAccount", "namespace": "default", "name": ACCOUNT}
+    return [
+        {"apiVersion": f"{api}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": [patch["value"]]},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": name},
+            "subjects": [subject],
+        },
+    ]
+
+
+@pytest.fixture
+def resources(
+    control_plane: ControlPlane, operator: OperatorProcess, make_namespace: MakeNamespace
+) -> Iterator[Resources]:
+    assert operator
+    resources = Resources(control_plane, make_namespace(), {"world": LABEL})
+    resources.secret()
+    yield resources
+    resources.close()
+
+
+class ConfigMaps:
+    """The ConfigMaps of a namespace, as somebody else sees and changes them."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
+        self._http = control_plane.client()
+        self._path = f"/api/v1/namespaces/{namespace}/configmaps"
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        answer = self._http.get(f"{self._path}/{name}")
+        return None if answer.status_code == 404 else dict(answer.raise_for_status().json())
+
+    def data(self, name: str) -> dict[str, str]:
+        return dict((self.get(name) or {}).get("data") or {})
+
+    def create(self, name: str, **data: str) -> None:
+        self._http.post(self._path, json={"metadata": {"name": name}, "data": data}).raise_for_status()
+
+    def patch(self, name: str, patch: dict[str, Any]) -> None:
+        self._http.patch(f"{self._path}/{name}", content=json.dumps(patch), headers=MERGE).raise_for_status()
+
+    def delete(self, name: str) -> None:
+        self._http.delete(f"{self._path}/{name}").raise_for_status()
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@pytest.fixture
+def config_maps(control_plane: ControlPlane, resources: Resources) -> Iterator[ConfigMaps]:
+    found = ConfigMaps(control_plane, resources.namespace)
+    yield found
+    found.close()
+
+
+def waits_for(resources: Resources, status: str, reason: str) -> dict[str, Any]:
+    """Wait until the resource says how it stands with its ConfigMap, and give it."""
+
+    def is_told(body: dict[str, Any]) -> bool:
+        found = condition(body, "OutputsWritten")
+        return found is not None and (found["status"], found["reason"]) == (status, reason)
+
+    return resources.wait("orders", is_told, timeout=45, says=reason)
+
+
+def substituted(text: str, values: dict[str, str]) -> str:
+    """Put values into a manifest, as Flux's ``postBuild`` does: what is missing is empty."""
+    return re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], ""), text)
+
+
+def blocks(page: str) -> list[str]:
+    """Give the YAML of a page."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def block(page: str, kind: str) -> str:
+    (found,) = [each for each in blocks(page) if f"\nkind: {kind}\n" in each and "ResourceGraph" not in each]
+    return found
+
+
+@pytest.mark.usefixtures("allowed")
+def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commit(
+    control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
+) -> None:
+    clouds.install(control_plane, ACK)
+    shown = yaml.safe_load(block("aws-with-ack.md", "ServerlessPrivateEndpoint"))["spec"]
+    here = {name: place.spec()[name] for name in ("projectId", "instanceName", "credentialsSecretRef")}
+    resources.create("orders", {**shown, **here})
+    wait_until(lambda: config_maps.get("orders-atlas") is not None, "the ConfigMap", timeout=45)
+
+    data = config_maps.data("orders-atlas")
+    body = waits_for(resources, "True", "Written")
+    assert data == {
+        "endpointId": body["status"]["reservation"]["endpointId"],
+        "endpointServiceName": body["status"]["endpoint"]["endpointServiceName"],
+    }
+    network = yaml.safe_load(substituted(block("aws-with-ack.md", "VPCEndpoint"), data))
+    assert network["spec"]["serviceName"] == data["endpointServiceName"]
+    vpc_endpoint = CloudObject(control_plane, resources.namespace, ACK, network["metadata"]["name"])
+    vpc_endpoint.create(network["spec"])
+    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT, state="pendingAcceptance")
+    resources.wait_ready("orders", timeout=45)
+
+    resources.delete("orders")
+    wait_until(lambda: config_maps.get("orders-atlas") is None, "the garbage collector", timeout=60)
+    vpc_endpoint.close()
+
+
+@pytest.mark.usefixtures("allowed")
+def test_what_somebody_does_to_it_is_put_right_and_at_rest_nothing_is_written(
+    control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
+) -> None:
+    resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
+    waits_for(resources, "True", "Written")
+    data = config_maps.data("out")
+    assert data["endpointId"] == place.endpoint
+
+    config_maps.patch("out", {"data": {"endpointServiceName": "elsewhere", "more": "kept"}})
+    wait_until(lambda: config_maps.data("out") == {**data, "more": "kept"}, "the old values", timeout=30)
+    config_maps.delete("out")
+    wait_until(lambda: config_maps.data("out") == data, "another one", timeout=30)
+
+    def done() -> list[str]:
+        return [
+            each.verb
+            for each in deeds(control_plane, OPERATOR)
+            if each.resource == "configmaps" and each.namespace == resources.namespace
+        ]
+
+    before = done()
+    wait_until(lambda: len(done()) >= len(before) + 3, "looks at it", timeout=30)
+    assert {*done()[len(before) :]} == {"get"}
+    assert {*done()} == {"get", "create", "patch"}
+
+
+@pytest.mark.usefixtures("allowed")
+def test_one_that_was_there_before_is_left_alone_and_atlas_is_seen_to(
+    resources: Resources, config_maps: ConfigMaps, place: Place
+) -> None:
+    config_maps.create("out", endpointServiceName="theirs")
+    before = config_maps.get("out")
+    resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
+    body = waits_for(resources, "False", "NotOurs")
+    assert "There is a ConfigMap out" in ready(body)["message"]
+    resources.edit("orders", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    resources.wait_ready("orders")
+    assert config_maps.get("out") == before
+
+    config_maps.delete("out")
+    waits_for(resources, "True", "Written")
+
+
+def test_without_the_right_it_says_which_one_and_goes_on_once_it_is_there(
+    control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
+) -> None:
+    resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
+    body = waits_for(resources, "False", "Refused")
+    found = condition(body, "OutputsWritten")
+    assert found is not None
+    assert "get, create and patch configmaps" in found["message"]
+    assert ready(body)["reason"] == "WaitingForCloudEndpoint"
+    assert config_maps.get("out") is None
+
+    control_plane.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rights()))
+    waits_for(resources, "True", "Written")
+    control_plane.kubectl("delete", "--filename=-", stdin=yaml.safe_dump_all(rights()))
+
+
+def test_an_operator_that_writes_none_says_what_to_switch_on(
+    start_operator: RunOperator, atlas: Atlas, place: Place, control_plane: ControlPlane, make_namespace: MakeNamespace
+) -> None:
+    operator = start_operator(label="no-outputs", atlas=atlas, namespace="default", sync_interval="3s")
+    resources = Resources(control_plane, make_namespace(), {"world": "no-outputs"})
+    resources.secret()
+    resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
+    assert "OUTPUTS=on" in ready(waits_for(resources, "False", "Disabled"))["message"]
+    resources.close()
+    operator.stop()
+
+
+def templates(definition: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the objects that kro makes of a definition, its expressions replaced by what they come to."""
+
+    def value(match: re.Match[str]) -> str:
+        path = match[1].split(".")
+        if path[:3] == ["endpoint", "status", "endpoint"]:
+            return EXAMPLES[path[3]]
+        return INPUTS.get(path[-1], "orders")
+
+    text = re.sub(
+        r"\$\{([\w.]+)\}", value, yaml.safe_dump([each["template"] for each in definition["spec"]["resources"]])
+    )
+    return list(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [
+        ("aws-with-ack.md", {"VPCEndpoint", "Kustomization", "ResourceGraphDefinition"}),
+        ("azure-with-aso.md", {"PrivateEndpoint", "Kustomization"}),
+    ],
+)
+@pytest.mark.usefixtures("crd")
+def test_what_a_walk_through_shows_is_taken_by_all_sides(
+    control_plane: ControlPlane, page: str, kinds: set[str]
+) -> None:
+    for kind in (ACK, ASO):
+        clouds.install(control_plane, kind)
+    control_plane.kubectl("apply", "--server-side", f"--filename={FLUX / 'kustomizations.yaml'}")
+    control_plane.kubectl(
+        "wait", "--for=condition=Established", "--timeout=30s", "crd/kustomizations.kustomize.toolkit.fluxcd.io"
+    )
+    shown = [yaml.safe_load(substituted(each, EXAMPLES)) for each in blocks(page)]
+    assert {body["kind"] for body in shown} == {"ServerlessPrivateEndpoint", *kinds}
+    (resource,) = [body for body in shown if body["kind"] == "ServerlessPrivateEndpoint"]
+    (flux,) = [body for body in shown if body["kind"] == "Kustomization"]
+    named = {"kind": "ConfigMap", "name": resource["spec"]["outputConfigMapRef"]["name"]}
+    assert flux["spec"]["postBuild"]["substituteFrom"] == [named]
+    flux["metadata"]["namespace"] = "default"
+
+    bodies = [body for body in shown if body["kind"] != "ResourceGraphDefinition"]
+    for body in shown:
+        if body["kind"] == "ResourceGraphDefinition":
+            bodies += templates(body)
+    assert "${" not in yaml.safe_dump_all(bodies)
+    control_plane.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", "--filename=-", stdin=yaml.safe_dump_all(bodies)
+    )

@@ -1,0 +1,241 @@
+"""An endpoint from its reservation to its deletion, on a real control plane: one resource is enough, and one endpoint is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from control_plane.process import wait_until
+from support.atlas import CLOUD_ENDPOINT, Atlas, place, seed
+from support.resources import Resources, condition, ready, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from control_plane import ControlPlane
+    from control_plane.process import ServerGroup
+    from support.atlas import Place
+    from support.fixtures import MakeNamespace, RunOperator
+
+FINALIZER = "atlas-endpoints.dev/cleanup"
+ANNOTATION = "atlas-endpoints.dev/endpoint-id"
+
+
+def reserving(place: Place, **fields: Any) -> dict[str, Any]:
+    """A spec that names no endpoint."""
+    return {name: value for name, value in place.spec(**fields).items() if name != "endpointId"}
+
+
+def of(atlas: Atlas, place: Place) -> list[dict[str, Any]]:
+    """The endpoints of a place's instance, but for the one that was there from the beginning."""
+    projects = httpx.get(f"{atlas.url}/_simulator/state").raise_for_status().json()["projects"]
+    return [
+        endpoint
+        for project in projects
+        if project["id"] == place.project
+        for instance in project["instances"]
+        for endpoint in instance["endpoints"]
+        if endpoint["_id"] != place.endpoint
+    ]
+
+
+def is_gone(resources: Resources, name: str) -> bool:
+    return not resources.exists(name)
+
+
+def test_one_resource_reserves_connects_and_takes_its_endpoint_along(
+    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    resources.create("orders", reserving(place, comment="orders", deletionPolicy="Delete"))
+    body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    service = body["status"]["endpoint"]["endpointServiceName"]
+    assert service in ready(body)["message"]
+    (endpoint,) = of(atlas, place)
+    assert body["status"]["reservation"]["endpointId"] == endpoint["_id"]
+    assert body["metadata"]["annotations"][ANNOTATION] == f"{endpoint['_id']}/{body['metadata']['uid']}"
+    assert body["metadata"]["finalizers"] == [FINALIZER]
+    assert endpoint["comment"] == "orders"
+
+    resources.edit("orders", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    resources.wait_ready("orders")
+    control_plane.kubectl("delete", "spe", "orders", f"--namespace={resources.namespace}", "--timeout=60s")
+
+    assert of(atlas, place) == []
+    writes = [(each["method"], each["status"]) for each in atlas.requests(place) if each["method"] != "GET"]
+    assert writes == [("POST", 201), ("PATCH", 200), ("PATCH", 200), ("DELETE", 204)]
+    assert ("Normal", "EndpointDeleted") in {(each["type"], each["reason"]) for each in resources.events()}
+
+
+def test_the_finalizer_is_written_before_the_endpoint_is_asked_for(
+    resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    atlas.fail(place, method="POST", status=429, headers={"Retry-After": "1"}, times=1)
+    resources.create("orders", reserving(place, deletionPolicy="Delete"))
+    wait_until(lambda: bool(atlas.requests(place, "POST")), "the first POST", timeout=20)
+    assert resources.get("orders")["metadata"]["finalizers"] == [FINALIZER]
+    resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    assert len(of(atlas, place)) == 1
+    resources.delete("orders")
+    wait_until(lambda: is_gone(resources, "orders"), "the resource to go", timeout=30)
+
+
+def test_by_default_the_endpoint_stays_and_nothing_holds_the_resource(
+    resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    resources.create("orders", reserving(place))
+    body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    assert "finalizers" not in body["metadata"]
+    resources.delete("orders")
+    assert is_gone(resources, "orders")
+    assert [each["status"] for each in of(atlas, place)] == ["RESERVED"]
+    assert atlas.requests(place, "DELETE") == []
+
+
+def test_the_annotation_brings_a_restored_backup_its_endpoint_back(
+    resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    resources.create("orders", reserving(place, comment="orders"))
+    backup = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    resources.create("copy", reserving(place), annotations={ANNOTATION: backup["metadata"]["annotations"][ANNOTATION]})
+    copy = resources.wait_reason("copy", "WaitingForCloudEndpoint", pair="Reconciling")
+    assert copy["status"]["reservation"]["endpointId"] != backup["status"]["reservation"]["endpointId"]
+    resources.delete("orders")
+    resources.create(
+        "orders",
+        reserving(place, comment="orders"),
+        annotations={ANNOTATION: backup["metadata"]["annotations"][ANNOTATION]},
+    )
+    restored = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    assert restored["status"]["reservation"]["endpointId"] == backup["status"]["reservation"]["endpointId"]
+    assert restored["status"]["reservation"]["adopted"] is True
+    assert len(of(atlas, place)) == 2
+
+
+def test_an_endpoint_that_has_expired_is_replaced(resources: Resources, atlas: Atlas, place: Place) -> None:
+    resources.create("orders", reserving(place))
+    body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    first = body["status"]["reservation"]["endpointId"]
+    # As if it had been reserved long ago.
+    resources.write_status("orders", {"reservation": {"requestedAt": "2026-01-01T00:00:00Z"}})
+    gone = {"_id": first, "remove": True}
+    atlas.post("endpoints", {"projectId": place.project, "instanceName": place.instance, "endpoint": gone})
+    resources.wait_events("orders", ("Warning", "EndpointLost"))
+    resources.wait(
+        "orders",
+        lambda body: (
+            body["status"]["reservation"].get("endpointId") not in {None, first}
+            and ready(body)["reason"] == "WaitingForCloudEndpoint"
+        ),
+        timeout=60,
+    )
+
+
+def test_a_later_endpoint_id_must_be_the_reserved_one(resources: Resources, atlas: Atlas, place: Place) -> None:
+    resources.create("orders", reserving(place))
+    resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    (endpoint,) = of(atlas, place)
+    with pytest.raises(AssertionError, match="must be the endpoint that was reserved for this resource"):
+        resources.edit("orders", endpointId="f" * 24)
+    resources.edit("orders", endpointId=endpoint["_id"])
+    with pytest.raises(AssertionError, match="may not be changed or removed"):
+        resources.edit("orders", endpointId=None)
+
+
+def test_a_namespace_that_is_deleted_says_why_it_waits_and_how_to_get_out(
+    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    """The Secret goes first, so the endpoint cannot be deleted; nothing is left behind in silence."""
+    atlas.connect(place, "one")
+    spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one", deletionPolicy="Delete")
+    resources.create("orders", {**spec, "suspend": True})  # so that the Secret is not known to the operator yet
+    resources.wait("orders", lambda body: body["metadata"].get("finalizers") == [FINALIZER])
+    resources.delete_secret()
+    control_plane.kubectl("delete", "namespace", resources.namespace, "--wait=false")
+    resources.wait("orders", lambda body: "spec.suspend" in ready(body)["message"], says="blocked by suspend")
+    resources.edit("orders", suspend=None)
+    resources.wait("orders", lambda body: "There is no Secret" in ready(body)["message"], says="blocked by the Secret")
+    body = resources.wait_reason("orders", "DeletionBlocked", pair="Stalled", timeout=60)
+    assert "There is no Secret atlas-credentials" in ready(body)["message"]
+    assert "force-finalize" in ready(body)["message"]
+    assert (condition(body, "Ready") or {})["status"] == "False", told(body)
+
+    resources.annotate("orders", {"atlas-endpoints.dev/force-finalize": "true"})
+    wait_until(lambda: is_gone(resources, "orders"), "the resource to go", timeout=20)
+    assert atlas.endpoint(place)["status"] == "AVAILABLE"
+    assert atlas.requests(place, "DELETE") == []
+
+
+def test_a_policy_that_changes_adds_and_removes_the_finalizer(resources: Resources, atlas: Atlas, place: Place) -> None:
+    atlas.connect(place, "one")
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    resources.wait_ready("orders")
+    resources.edit("orders", deletionPolicy="Delete")
+    resources.wait("orders", lambda body: body["metadata"].get("finalizers") == [FINALIZER])
+    resources.annotate("orders", {"mongodb.com/atlas-resource-policy": "keep"})
+    resources.wait("orders", lambda body: "finalizers" not in body["metadata"])
+
+
+def test_the_older_of_two_owns_the_endpoint_and_a_renamed_one_keeps_it(
+    resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    atlas.connect(place, "one")
+    spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one", deletionPolicy="Delete")
+    resources.create("orders", spec)
+    resources.wait_ready("orders")
+    resources.create("renamed", {**spec, "comment": "two"})
+    body = resources.wait_reason("renamed", "Conflict")
+    assert "resource orders" in ready(body)["message"]
+    assert atlas.patches(place) == []
+
+    resources.delete("orders")
+    wait_until(lambda: is_gone(resources, "orders"), "the old one to go", timeout=30)
+    resources.wait_ready("renamed", timeout=40)
+    assert atlas.patches(place) == [{"comment": "two"}]
+    assert atlas.requests(place, "DELETE") == []
+
+
+@pytest.fixture
+def own_atlas(group: ServerGroup, tmp_path: Path) -> Iterator[Atlas]:
+    """An Atlas of its own, whose faults hit nobody else."""
+    atlas = Atlas.start(group, tmp_path, seed(4))
+    yield atlas
+    atlas.close()
+
+
+@pytest.mark.timeout(240)
+def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
+    control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
+) -> None:
+    """Killed while Atlas has not applied the call yet, while it has and the answer is on its way, and after the answer."""
+    resources = Resources(control_plane, make_namespace(), {"world": "killed"})
+    resources.secret()
+    before, after, applied, quiet = (place(number) for number in range(4))
+    own_atlas.fail(before, method="POST", drop="before", delay=5, times=1)
+    own_atlas.fail(after, method="POST", drop="after", delay=5, times=1)
+    operator = start_operator(label="killed", atlas=own_atlas, namespace="default", sync_interval="4s")
+    for name, where in {"before": before, "after": after, "applied": applied}.items():
+        resources.create(name, reserving(where, comment=name, deletionPolicy="Delete"))
+    wait_until(lambda: len(of(own_atlas, applied)) == 1, "an endpoint", timeout=20)
+    wait_until(lambda: _has_intent(resources, "before") and _has_intent(resources, "after"), "the intents", timeout=20)
+    operator.stop(kill=True)
+
+    again = start_operator(label="killed", atlas=own_atlas, namespace="default", sync_interval="4s")
+    for name in ("before", "after", "applied"):
+        resources.wait_reason(name, "WaitingForCloudEndpoint", pair="Reconciling", timeout=120)
+    for name, where in {"before": before, "after": after, "applied": applied}.items():
+        (endpoint,) = of(own_atlas, where)
+        assert endpoint["comment"] == name
+    assert of(own_atlas, quiet) == []
+    for name in ("before", "after", "applied"):
+        resources.delete(name)
+    wait_until(lambda: resources.all() == [], "all to go", timeout=60)
+    assert of(own_atlas, before) == of(own_atlas, after) == of(own_atlas, applied) == []
+    again.stop()
+    resources.close()
+
+
+def _has_intent(resources: Resources, name: str) -> bool:
+    return "reservation" in resources.get(name).get("status", {})

@@ -1,0 +1,30 @@
+"""What resources refer to and hand over, where nothing does."""
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
+from atlas_endpoints.cluster.targets import Target
+
+
+class NoTargets:
+    """Knows no object, and nobody asks it for one."""
+
+    async def read(self, target: Target, *, age: Age) -> NoReturn:  # as the port has it
+        raise AssertionError(target)
+
+
+class NoConfigMaps:
+    """Knows no ConfigMap, and nobody asks it for one."""
+
+    async def read(self, namespace: str, name: str) -> NoReturn:  # as the port has it
+        raise AssertionError(namespace, name)
+
+    async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> NoReturn:  # as the port has it
+        raise AssertionError(owner, name, data)
+
+    async def update(
+        self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]
+    ) -> NoReturn:  # as the port has it
+        raise AssertionError(owner, name, found, data)

@@ -1,0 +1,131 @@
+"""What an answer gives back of the credentials is taken out, in each form in which it may come."""
+
+import base64
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.redaction import carried, redacted, without
+from unit.atlas.wire import PATH, client_of, serving
+
+SECRET = 'canary + 4711/ü&="\\'
+ACCOUNT = ServiceAccount("mdb_sa_id_0123", "canary+4711/secret&=")
+API_KEY = ApiKey("abcdefgh", "canary-4711-private-key")
+FORMS: dict[str, Callable[[str], str]] = {
+    "raw": lambda secret: secret,
+    "as JSON": lambda secret: json.dumps(secret)[1:-1],
+    "quoted in a URL": lambda secret: quote(secret, safe=""),
+    "quoted in a form": quote_plus,
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "base64 for URLs": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_of_a_secret_is_hidden_from_errors_and_from_answers_of_success(form: str) -> None:
+    shown = FORMS[form](SECRET)
+    assert redacted(f"the password {shown} is wrong", [SECRET]) == "the password *** is wrong"
+    assert without(f"<{shown}>".encode(), [SECRET]) == b"<***>"
+
+
+def test_a_secret_that_is_a_common_word_does_not_take_success_apart() -> None:
+    answer = b'[{"_id": "1", "status": "AVAILABLE"}]'
+    assert without(answer, ["status", "", "a"]) == answer
+
+
+@given(st.text(), st.lists(st.text(min_size=8), max_size=3))
+def test_what_is_hidden_is_in_no_error_any_more(text: str, secrets: list[str]) -> None:
+    line = redacted("|".join([text, *secrets]), secrets)
+    assert [secret for secret in secrets if secret in line and "*" not in secret] == []
+
+
+def test_of_a_digest_the_answer_to_the_challenge_is_hidden_too() -> None:
+    header = 'Digest username="abcdefgh", nonce="n", response="0123456789abcdef", cnonce="fedcba98"'
+    shown = redacted("response=0123456789abcdef cnonce=fedcba98", carried("secret", header))
+    assert shown == "response=*** cnonce=***"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bearer authentication required",
+        "The bearer credentials are invalid.",
+        "BASIC AUTHENTICATION is not offered; use Bearer authentication.",
+        "A digest is required, and realm=x was given",
+    ],
+)
+def test_words_about_authentication_are_shown(text: str) -> None:
+    assert redacted(text, []) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Bearer eyJ0eXAi.canary is expired", "*** is expired"),
+        ("bearer abcdefgh.canary", "***"),
+        ("bearer abcdefghijklmnopqrst", "***"),
+        ("Basic dXNlcjpwYXNz", "***"),
+        ("basic canary4711.", "***"),
+        ("Basic Canary-Canary", "***"),
+        ("digest realm=x is required, resource shop is locked", "*** is required, resource shop is locked"),
+        ('Digest username="a", realm="MMS Public API", response="canary" is wrong', "*** is wrong"),
+        ('Digest username="a", response="canary", realm="MMS Public API" is wrong', "*** is wrong"),
+        (r"{\"Digest username=\"a b\", response=\"canary\" is wrong", r"{\"*** is wrong"),
+        ("Digest username=a,\n response=canary,\n nc=00000001, and so on", "*** and so on"),
+        ('Digest username="a", response="canary', "***"),
+    ],
+)
+def test_what_looks_like_a_header_of_credentials_is_hidden_and_the_words_around_it_are_shown(
+    text: str, shown: str
+) -> None:
+    assert redacted(text, []) == shown
+
+
+@pytest.mark.parametrize("credentials", [ACCOUNT, API_KEY], ids=lambda each: each.kind)
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 500])
+async def test_a_server_that_says_all_that_it_was_sent_tells_nobody_else(credentials: Credentials, status: int) -> None:
+    heard: set[str] = set()
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "")
+        if not given:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
+        if request.path.startswith("/api/oauth"):
+            heard.add(given.partition(" ")[2])
+            return web.json_response({"access_token": "token.canary.0123456789", "expires_in": 3600})
+        secrets = [form(credentials.secret) for form in FORMS.values()] + [given, given.partition(" ")[2]]
+        heard.update(secrets)
+        body = {"errorCode": "canary_4711", "detail": secrets, "reason": " ".join(secrets), "status": " ".join(secrets)}
+        return web.json_response({**body, "detail": " ".join(secrets)}, status=status)
+
+    async with serving(echo) as url, client_of(url) as client:
+        try:
+            answer = await client.request(credentials, "PATCH", PATH, operation="op", json={})
+        except AtlasError as error:
+            shown = f"{error} {error!r} {vars(error)}"
+        else:
+            shown = json.dumps(answer.json, ensure_ascii=False)
+    assert heard
+    assert [each for each in heard if each in shown] == []
+
+
+async def test_a_secret_is_not_shown_as_a_code_of_an_error_either() -> None:
+    account = ServiceAccount("mdb_sa_id_0123", "canary_that_looks_like_a_code")
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/api/oauth"):
+            return web.json_response({"access_token": "token", "expires_in": 3600})
+        return web.json_response({"errorCode": account.secret}, status=400)
+
+    async with serving(echo) as url, client_of(url) as client:
+        with pytest.raises(AtlasError) as raised:
+            await client.request(account, "PATCH", PATH, operation="op", json={})
+    assert raised.value.error_code is None
+    assert "canary" not in f"{raised.value} {vars(raised.value)}"

@@ -1,0 +1,145 @@
+"""Writing ConfigMaps: exactly this version of exactly this object, with its owner, or the right error."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
+from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
+from atlas_endpoints.engine.controller import ConflictError
+from unit.cluster.api_server import JSON_PATCH, Answer, ApiServer, serving, status_of
+
+DB = Owner("shop", "db", "uid-db")
+COLLECTION = "/api/v1/namespaces/shop/configmaps"
+PATH = f"{COLLECTION}/orders"
+REFERENCE = {
+    "apiVersion": "atlas-endpoints.dev/v1alpha1",
+    "kind": "ServerlessPrivateEndpoint",
+    "name": "db",
+    "uid": "uid-db",
+    "controller": True,
+}
+BODY: dict[str, Any] = {
+    "metadata": {"name": "orders", "uid": "uid-1", "resourceVersion": "7", "ownerReferences": [REFERENCE]},
+    "data": {"endpointId": "a"},
+}
+FOUND = ConfigMap("uid-1", "7", frozenset({"uid-db"}), deleting=False, data={"endpointId": "a"})
+
+
+class World:
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.api = server.api()
+        self.writer = ConfigMapWriter(self.api)
+
+    async def do(self, what: str) -> None:
+        match what:
+            case "read":
+                await self.writer.read("shop", "orders")
+            case "create":
+                await self.writer.create(DB, "orders", {"endpointId": "b"})
+            case _:
+                await self.writer.update(DB, "orders", FOUND, {"endpointId": "b"})
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with serving() as server:
+        world = World(server)
+        yield world
+        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+
+
+async def test_one_is_read_by_its_name(world: World) -> None:
+    world.server.objects[PATH] = BODY
+    assert await world.writer.read("shop", "orders") == FOUND
+    assert world.server.calls == [f"GET {PATH}"]
+
+
+async def test_one_that_is_not_there_is_none(world: World) -> None:
+    assert await world.writer.read("shop", "orders") is None
+
+
+async def test_one_without_owner_and_data_that_is_being_deleted(world: World) -> None:
+    metadata = {"uid": "uid-1", "resourceVersion": "7", "deletionTimestamp": "2026-11-25T12:00:00Z"}
+    world.server.objects[PATH] = {"metadata": metadata}
+    found = await world.writer.read("shop", "orders")
+    assert found == ConfigMap("uid-1", "7", frozenset(), deleting=True, data={})
+
+
+async def test_one_is_created_with_its_owner_and_does_not_block_its_deletion(world: World) -> None:
+    world.server.answers.append(Answer(201, BODY))
+    await world.do("create")
+    (request,) = world.server.requests
+    assert (request.method, request.path, request.query) == ("POST", COLLECTION, {"fieldManager": "atlas-endpoints"})
+    assert request.body["metadata"] == {"name": "orders", "namespace": "shop", "ownerReferences": [REFERENCE]}
+    assert request.body["data"] == {"endpointId": "b"}
+
+
+async def test_what_it_holds_is_replaced_at_this_version_alone(world: World) -> None:
+    world.server.answers.append(Answer(200, BODY))
+    await world.do("update")
+    (request,) = world.server.requests
+    assert (request.method, request.path, request.headers["Content-Type"]) == ("PATCH", PATH, JSON_PATCH)
+    assert request.body == [
+        {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
+        {"op": "add", "path": "/data", "value": {"endpointId": "b"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "answer"),
+    [
+        ("create", Answer(409, status_of(409, "AlreadyExists", "exists"))),
+        ("update", Answer(422, status_of(422, "Invalid", "the server rejected our request"))),
+        ("update", Answer(409, status_of(409, "Conflict", "the object has been modified"))),
+        ("update", Answer(404, status_of(404, "NotFound", "not found"))),
+    ],
+)
+async def test_one_that_somebody_else_has_written_is_to_be_read_anew(world: World, what: str, answer: Answer) -> None:
+    world.server.answers.append(answer)
+    with pytest.raises(ConflictError):
+        await world.do(what)
+
+
+IMMUTABLE = status_of(422, "Invalid", "data: Forbidden: field is immutable", causes=[{"field": "data"}])
+
+
+@pytest.mark.parametrize("what", ["read", "create", "update"])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(Answer(403, status_of(403, "Forbidden", "cannot do it")), "cannot do it"), (Answer(422, IMMUTABLE), "immutable")],
+)
+async def test_what_the_api_server_refuses_is_told_in_its_words(
+    world: World, what: str, answer: Answer, words: str
+) -> None:
+    world.server.answers.append(answer)
+    with pytest.raises(RefusedError, match=words):
+        await world.do(what)
+
+
+@pytest.mark.parametrize("what", ["read", "create", "update"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(500, status_of(500, "InternalError", "etcd")),
+        Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+        Answer(403, "<html>", "text/html"),
+        Answer(404, "404 page not found", "text/plain"),
+        Answer(200, "no json"),
+    ],
+)
+async def test_an_answer_that_says_nothing_is_no_answer(world: World, what: str, answer: Answer) -> None:
+    world.server.answers.append(answer)
+    with pytest.raises(ClusterUnavailableError):
+        await world.do(what)
+
+
+@pytest.mark.parametrize("body", [[], {"metadata": {}}, {"metadata": "x"}])
+async def test_an_answer_that_is_no_object_is_none(world: World, body: object) -> None:
+    world.server.answers.append(Answer(200, body))
+    with pytest.raises(ClusterUnavailableError):
+        await world.do("read")

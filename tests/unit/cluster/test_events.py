@@ -1,0 +1,337 @@
+"""Events: what is written, and that nothing is ever held up for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kubernetes.aio import client
+
+from atlas_endpoints.cluster import connection, events
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.events import WAITING, EventRecorder
+from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, serving, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+NOW = datetime(2026, 11, 25, 12, 0, 0, 42, tzinfo=UTC)
+FORBIDDEN = Answer(
+    403, status_of(403, "Forbidden", 'events is forbidden: cannot create resource "events" in the namespace "shop"')
+)
+TERMINATING = Answer(
+    403,
+    status_of(403, "Forbidden", "is being terminated", causes=[{"reason": "NamespaceTerminating", "message": "shop"}]),
+)
+NO_NAMESPACE = Answer(404, status_of(404, "NotFound", 'namespaces "shop" not found'))
+BUSY = Answer(429, status_of(429, "TooManyRequests", "slow down"))
+
+
+class World:
+    """A recorder that runs, its API server, and what it counts."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.api = server.api()
+        self.counted: Counter[str] = Counter()
+        self._more = asyncio.Event()
+        self.recorder = EventRecorder(self.api, now=lambda: NOW, counted=self.count)
+
+    def count(self, result: str) -> None:
+        """Take in what became of an Event."""
+        self.counted[result] += 1
+        self._more.set()
+
+    def record(self, name: str = "db", namespace: str = "shop", **fields: Any) -> dict[str, Any]:
+        """Have an Event written about a resource that is made for it."""
+        body = self.server.put(namespace, name)
+        told: Any = {"type_": "Warning", "reason": "CredentialsInvalid", "action": "ReadSecret", "note": "No Secret."}
+        self.recorder.record(body, **{**told, **fields})
+        return body
+
+    async def done(self, number: int = 1) -> None:
+        """Wait until something has become of so many Events."""
+        async with asyncio.timeout(10):
+            while self.counted.total() < number:
+                self._more.clear()
+                await self._more.wait()
+
+    @property
+    def about(self) -> list[str]:
+        """The names of the resources that Events were written about, in order."""
+        return [event["regarding"]["name"] for event in self.server.events.values()]
+
+
+@pytest.fixture
+async def still() -> AsyncIterator[World]:
+    """A recorder that does not run yet."""
+    async with serving() as server:
+        world = World(server)
+        yield world
+        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+
+
+@pytest.fixture
+async def world(still: World) -> AsyncIterator[World]:
+    task = asyncio.create_task(still.recorder.run())
+    yield still
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No long wait before the second try."""
+    monkeypatch.setattr(events, "AGAIN", 0.01)
+
+
+class TestWriting:
+    async def test_an_event_tells_what_it_is_about_who_wrote_it_and_when(self, world: World) -> None:
+        body = world.record()
+        await world.done()
+        ((key, event),) = world.server.events.items()
+        assert event == {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"namespace": "shop", "name": key[1]},
+            "eventTime": "2026-11-25T12:00:00.000042Z",
+            "type": "Warning",
+            "reason": "CredentialsInvalid",
+            "action": "ReadSecret",
+            "note": "No Secret.",
+            "regarding": {
+                "apiVersion": "atlas-endpoints.dev/v1alpha1",
+                "kind": "ServerlessPrivateEndpoint",
+                "namespace": "shop",
+                "name": "db",
+                "uid": body["metadata"]["uid"],
+                "resourceVersion": body["metadata"]["resourceVersion"],
+            },
+            "reportingController": "atlas-endpoints.dev/operator",
+            "reportingInstance": event["reportingInstance"],
+        }
+        assert 0 < len(event["reportingInstance"]) <= 128
+        assert world.server.requests[0].query == {"fieldManager": "atlas-endpoints"}
+        assert world.counted == {"written": 1}
+
+    async def test_its_name_shows_what_it_is_about(self, world: World) -> None:
+        world.record("db")
+        await world.done()
+        ((_, name),) = world.server.events
+        assert re.fullmatch(r"db\.[0-9a-f]{16}", name)
+
+    async def test_about_a_resource_whose_name_leaves_no_room_it_has_a_name_of_its_own(self, world: World) -> None:
+        world.record("d" * 253)
+        await world.done()
+        ((_, name),) = world.server.events
+        assert re.fullmatch(r"[0-9a-f-]{36}", name)
+
+    async def test_events_are_written_in_order_and_500_within_half_a_minute(self, world: World) -> None:
+        names = [f"db{number}" for number in range(20)]
+        began = time.monotonic()
+        for name in names:
+            world.record(name)
+        await world.done(len(names))
+        assert world.about == names
+        # Of 500 the pauses alone take 20 s.
+        assert time.monotonic() - began >= 0.02 * 19
+        assert events.PAUSE * 500 <= 20
+
+
+class TestWhatGoesWrong:
+    async def test_more_than_can_wait_are_dropped_and_counted(self, still: World) -> None:
+        for _ in range(WAITING + 7):
+            still.record()
+        assert still.counted == {"dropped": 7}
+
+    @pytest.mark.usefixtures("soon")
+    @pytest.mark.parametrize("answer", [RESET, BUSY, Answer(500), Answer(503)], ids=lambda answer: str(answer.status))
+    async def test_an_event_that_may_not_have_arrived_is_tried_once_more(self, world: World, answer: Answer) -> None:
+        world.server.answers.append(answer)
+        world.record()
+        await world.done()
+        assert world.counted == {"written": 1}
+        assert len(world.server.requests) == 2
+
+    @pytest.mark.usefixtures("soon")
+    async def test_and_not_more_often(self, world: World) -> None:
+        world.server.answers.extend([RESET, BUSY])
+        world.record()
+        world.record("next")
+        await world.done(2)
+        assert world.counted == {"dropped": 1, "written": 1}
+        assert world.about == ["next"]
+
+    @pytest.mark.usefixtures("soon")
+    async def test_an_event_whose_answer_is_lost_is_there_once(self, world: World) -> None:
+        """The second try has the name of the first, so the API server knows it."""
+        handle = world.server._event
+
+        def arrived(namespace: str, event: dict[str, Any]) -> Any:
+            answer = handle(namespace, event)
+            if len(world.server.requests) == 1:
+                answer.set_status(500)
+            return answer
+
+        world.server._event = arrived  # type: ignore[method-assign]  # as a network does
+        world.record()
+        await world.done()
+        assert world.counted == {"written": 1}
+        assert [len(world.server.requests), len(world.server.events)] == [2, 1]
+
+    async def test_a_missing_right_is_told_once_with_the_remedy(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.server.answers.extend([FORBIDDEN] * 5)
+        for _ in range(5):
+            world.record()
+        world.record("later")
+        await world.done(6)
+        (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        assert "Give the operator's ServiceAccount the verb create on events of the API group events.k8s.io." in line
+        assert "403" in line
+        assert world.counted == {"dropped": 5, "written": 1}
+
+    async def test_a_missing_right_is_told_again_when_it_was_there_meanwhile(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.server.answers.append(FORBIDDEN)
+        world.record()
+        world.record()
+        await world.done(2)
+        world.server.answers.append(FORBIDDEN)
+        world.record()
+        await world.done(3)
+        assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 2
+
+    @pytest.mark.parametrize(
+        "answer", [TERMINATING, NO_NAMESPACE], ids=["a namespace that ends", "a namespace that is gone"]
+    )
+    async def test_nothing_is_said_of(self, world: World, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+        world.server.answers.append(answer)
+        world.record()
+        await world.done()
+        assert world.counted == {"dropped": 1}
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(404, "404 page not found", "text/plain"),
+            Answer(422, status_of(422, "Invalid", "note: too long")),
+            Answer(200, "<html>", "text/html"),
+        ],
+        ids=["an API server without the API", "an Event that is refused", "somebody else who answers"],
+    )
+    async def test_people_are_told_of(self, world: World, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+        world.server.answers.append(answer)
+        world.record()
+        await world.done()
+        assert world.counted == {"dropped": 1}
+        (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        assert "statuses tell the same" in line
+        assert "ServiceAccount" not in line
+
+    async def test_an_answer_that_cannot_be_read_costs_its_event_and_no_other(self, world: World) -> None:
+        world.server.answers.append(Answer(403, "[" * 100_000))
+        world.record()
+        world.record("next")
+        await world.done(2)
+        assert world.about == ["next"]
+
+    async def test_a_defect_in_what_is_told_costs_its_event_and_no_other(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def broken(_: object) -> str:
+            raise KeyError("broken")
+
+        monkeypatch.setattr(events, "told", broken)
+        world.server.answers.append(FORBIDDEN)
+        world.record()
+        world.record("next")
+        await world.done(2)
+        assert world.about == ["next"]
+        assert world.counted == {"dropped": 1, "written": 1}
+        assert "KeyError" in caplog.text
+
+    async def test_a_defect_costs_its_event_and_no_other(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def broken(_: str) -> tuple[str, ...]:
+            monkeypatch.undo()
+            raise KeyError("broken")
+
+        monkeypatch.setattr(events, "_path", broken)
+        world.record()
+        world.record("next")
+        await world.done(2)
+        assert world.about == ["next"]
+        assert "KeyError" in caplog.text
+
+    @pytest.mark.usefixtures("soon")
+    async def test_an_api_server_that_does_not_answer_holds_nobody_up(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(events, "WITHIN", 1.0)
+        world.server.answers.extend([HANG, HANG])
+        began = time.monotonic()
+        world.record()
+        assert time.monotonic() - began < 0.05
+        world.record("next")
+        await world.done(2)
+        assert world.about == ["next"]
+
+    async def test_a_replica_that_does_not_lead_writes_none(self) -> None:
+        async with serving() as server:
+            configuration = client.Configuration(host=server.url)
+            guarded = Connection(configuration)
+            world = World(server)
+            world.recorder = EventRecorder(guarded.fenced(lambda: False), now=lambda: NOW, counted=world.count)
+            task = asyncio.create_task(world.recorder.run())
+            world.record()
+            await world.done()
+            task.cancel()
+            await asyncio.wait({task})
+            await guarded.close()
+            await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+            assert world.counted == {"dropped": 1}
+            assert server.requests == []
+
+
+class TestTheEnd:
+    async def test_what_waits_is_written_without_pauses(self, world: World) -> None:
+        for _ in range(50):
+            world.record()
+        began = time.monotonic()
+        await world.recorder.close(within=5)
+        assert time.monotonic() - began < 50 * events.PAUSE
+        assert world.counted == {"written": 50}
+
+    async def test_what_cannot_be_written_in_time_is_dropped(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        world.server.answers.append(HANG)
+        for _ in range(3):
+            world.record()
+        began = time.monotonic()
+        await world.recorder.close(within=0.2)
+        assert time.monotonic() - began < 1
+        assert world.counted == {"dropped": 2}  # the third is under way, and ends with the process
+        assert "Stopping: 2 Events are dropped" in caplog.text
+
+    async def test_with_nothing_to_write_it_comes_at_once(self, world: World) -> None:
+        began = time.monotonic()
+        await world.recorder.close(within=5)
+        assert time.monotonic() - began < 0.1
+
+
+def test_a_call_has_less_time_than_the_connection_gives_it() -> None:
+    assert events.WITHIN < connection.ANSWER_WITHIN

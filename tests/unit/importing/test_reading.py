@@ -1,0 +1,122 @@
+"""Asking Atlas for all endpoints of a project: pages, patience, and an instance that cannot be read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atlas_endpoints.atlas.answers import Answer
+from atlas_endpoints.atlas.credentials import ServiceAccount
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError, RateLimitedError
+from atlas_endpoints.atlas.serverless_instances import PAGE, ServerlessInstance
+from atlas_endpoints.importing.reading import endpoints_of, instances_of
+from support.virtual_time import on_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atlas_endpoints.atlas.credentials import Credentials
+
+PROJECT = "5f" * 12
+ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_0123")
+
+
+class Atlas:
+    """Answers each call as it is told."""
+
+    base_url = "https://atlas.example.com"
+
+    def __init__(self, answer: Callable[[str], Any]) -> None:
+        self._answer = answer
+        self.paths: list[str] = []
+
+    async def request(
+        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
+    ) -> Answer:
+        assert (method, json) == ("GET", None), "an import only reads"
+        self.paths.append(path)
+        answer = self._answer(path)
+        if isinstance(answer, Exception):
+            raise answer
+        return Answer(200, answer)
+
+
+def described(name: str) -> dict[str, Any]:
+    return {"name": name, "providerSettings": {"backingProviderName": "AWS", "regionName": "US_EAST_1"}}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("instances", [0, 1, PAGE, PAGE + 1, 3 * PAGE])
+@on_virtual_time
+async def test_all_pages_are_read(instances: int, *, counted: bool) -> None:
+    def page(path: str) -> dict[str, Any]:
+        number = int(re.findall(r"pageNum=(\d+)", path)[0])
+        items = [described(f"i-{each}") for each in range(instances)][(number - 1) * PAGE : number * PAGE]
+        return {"results": items, "links": [], **({"totalCount": instances} if counted else {})}
+
+    found = await instances_of(Atlas(page), ACCOUNT, PROJECT)
+
+    assert [each.name for each in found] == [f"i-{each}" for each in range(instances)]
+    assert {(each.provider, each.region) for each in found} <= {("AWS", "US_EAST_1")}
+
+
+@on_virtual_time
+async def test_a_page_that_holds_fewer_than_asked_for_is_not_the_last_when_atlas_counts_more() -> None:
+    pages = iter([{"results": [described("a")], "totalCount": 2}, {"results": [described("b")], "totalCount": 2}])
+
+    found = await instances_of(Atlas(lambda _: next(pages)), ACCOUNT, PROJECT)
+
+    assert [each.name for each in found] == ["a", "b"]
+
+
+@on_virtual_time
+async def test_what_is_no_instance_in_a_page_is_passed_over() -> None:
+    page = {"results": [None, {}, {"name": 7}, {"name": ""}, {"name": "a", "providerSettings": None}], "totalCount": 5}
+
+    assert await instances_of(Atlas(lambda _: page), ACCOUNT, PROJECT) == (ServerlessInstance("a"),)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"results": None}])
+@on_virtual_time
+async def test_an_answer_that_is_no_page_is_an_error(answer: Any) -> None:
+    with pytest.raises(AtlasUnavailableError):
+        await instances_of(Atlas(lambda _: answer), ACCOUNT, PROJECT)
+
+
+UNAVAILABLE = AtlasUnavailableError("Atlas does not answer.", operation="list")
+LIMITED = RateLimitedError("Slow down.", operation="list", retry_after=60.0)
+FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
+
+
+@pytest.mark.parametrize(
+    ("failures", "refusal", "calls"),
+    [
+        pytest.param([UNAVAILABLE, LIMITED], None, 3, id="what passes is asked for again"),
+        pytest.param([UNAVAILABLE] * 3, UNAVAILABLE, 3, id="three times at most"),
+        pytest.param([FORBIDDEN], FORBIDDEN, 1, id="what does not pass is told at once"),
+    ],
+)
+@on_virtual_time
+async def test_how_often_atlas_is_asked(failures: list[AtlasError], refusal: AtlasError | None, calls: int) -> None:
+    answers: list[Any] = [*failures, [{"_id": "a1" * 12}]]
+    atlas, done = Atlas(lambda _: answers.pop(0)), []
+
+    (found,) = await endpoints_of(atlas, ACCOUNT, PROJECT, [ServerlessInstance("shop")], done=lambda: done.append(True))
+
+    assert (found.refusal, len(atlas.paths), done) == (refusal, calls, [True])
+    assert [each.id for each in found.endpoints] == ([] if refusal else ["a1" * 12])
+
+
+@on_virtual_time
+async def test_an_instance_that_cannot_be_read_does_not_keep_the_others_from_it() -> None:
+    def answer(path: str) -> Any:
+        return FORBIDDEN if "/shop/" in path else [{"_id": "a1" * 12}, {}]
+
+    shop, web = await endpoints_of(
+        Atlas(answer), ACCOUNT, PROJECT, [ServerlessInstance("shop"), ServerlessInstance("web")], done=lambda: None
+    )
+
+    assert (shop.refusal, shop.endpoints) == (FORBIDDEN, ())
+    assert (web.refusal, len(web.endpoints), web.skipped) == (None, 1, 1)

@@ -1,0 +1,320 @@
+"""Stories about the ConfigMap that a resource hands to the other side: what it holds, whose it is, and what the resource says."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.cluster.config_maps import ConfigMap
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
+from atlas_endpoints.kinds.serverless_private_endpoint.model import EndpointStatus
+from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, Write, decide, values_of
+from unit.kinds.serverless_private_endpoint.world import ENDPOINT, PROJECT, VPCE, Resource, World
+
+SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
+LINK = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/privateLinkServices/pls"
+NAME = "orders-atlas"
+REF = {"name": NAME}
+UID = "uid-db"
+INTERVAL = 600.0
+HELD = {"endpointId": ENDPOINT, "endpointServiceName": SERVICE}
+
+
+def told(**fields: str | None) -> EndpointStatus:
+    return EndpointStatus.model_validate({"id": ENDPOINT, **fields})
+
+
+VALUES: dict[str, tuple[EndpointStatus | None, str, Mapping[str, str] | None]] = {
+    "nothing is known of an endpoint": (None, "AWS", None),
+    "an endpoint that is being reserved has no service yet": (told(), "AWS", None),
+    "a service without a name is none": (told(endpoint_service_name=""), "AWS", None),
+    "on AWS the name of the service is enough": (told(endpoint_service_name=SERVICE), "AWS", HELD),
+    "on Azure the name alone is not": (told(endpoint_service_name="pls"), "AZURE", None),
+    "on Azure all three are there": (
+        told(endpoint_service_name="pls", private_link_service_resource_id=LINK),
+        "AZURE",
+        dict(zip(KEYS, (ENDPOINT, "pls", LINK), strict=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "provider", "expected"), VALUES.values(), ids=VALUES)
+def test_values(endpoint: EndpointStatus | None, provider: Any, expected: Mapping[str, str] | None) -> None:
+    assert values_of(endpoint, provider) == expected
+
+
+def found(data: Mapping[str, str], *owners: str, deleting: bool = False) -> ConfigMap:
+    return ConfigMap("uid-map", "1", frozenset(owners), deleting, data)
+
+
+STEPS: dict[str, tuple[ConfigMap | None, object]] = {
+    "there is none: it is created": (None, Write.CREATE),
+    "ours holds it all: nothing is to be done": (found(HELD, UID), Write.NOTHING),
+    "ours holds it all and a key of somebody else's": (found({**HELD, "more": "x"}, UID), Write.NOTHING),
+    "ours lacks a key": (found({"endpointId": ENDPOINT}, UID), Write.UPDATE),
+    "ours holds another service": (found({**HELD, "endpointServiceName": "other"}, UID), Write.UPDATE),
+    "ours holds what Atlas tells no more": (found({**HELD, "privateLinkServiceResourceId": LINK}, UID), Write.UPDATE),
+    "ours is empty": (found({}, UID), Write.UPDATE),
+    "ours has another owner, too": (found({}, "uid-other", UID), Write.UPDATE),
+    "it has no owner, and holds the very same": (found(HELD), "NotOurs"),
+    "it is of another resource, or of an earlier one of this name": (found(HELD, "uid-other"), "NotOurs"),
+    "it is somebody else's and is being deleted": (found({}, deleting=True), "NotOurs"),
+    "ours is being deleted": (found({}, UID, deleting=True), "Pending"),
+}
+
+
+@pytest.mark.parametrize(("config_map", "expected"), STEPS.values(), ids=STEPS)
+def test_decide(config_map: ConfigMap | None, expected: object) -> None:
+    step = decide(NAME, HELD, config_map, UID)
+    assert (step if isinstance(step, Write) else step.reason) == expected
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(autouse=True)
+def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
+
+
+def says(resource: Resource) -> tuple[str, str]:
+    condition = resource.condition("OutputsWritten")
+    return (condition["status"], condition["reason"]) if condition else ("", "")
+
+
+async def settled(world: World, **spec: Any) -> Resource:
+    """A resource that is ready and has handed over."""
+    world.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
+    resource = world.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF, **spec)
+    await world.settle()
+    assert resource.ready == ("True", "Available")
+    return resource
+
+
+async def test_it_is_written_once_atlas_has_told_the_service(world: World) -> None:
+    world.atlas.put(ENDPOINT, status="RESERVATION_REQUESTED")
+    resource = world.create(outputConfigMapRef=REF)
+    await world.run_for(30)
+    assert says(resource) == ("Unknown", "Pending")
+    assert world.config_maps.calls == []
+
+    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    await world.run_for(60)
+    assert world.config_maps.held(NAME) == HELD
+    assert world.config_maps.found[NAME].owners == {UID}
+    assert says(resource) == ("True", "Written")
+    assert resource.ready == ("False", "WaitingForCloudEndpoint")
+
+
+async def test_a_reserved_endpoint_is_handed_over_and_its_replacement_too(world: World) -> None:
+    resource = world.create(endpoint_id=None, outputConfigMapRef=REF)
+    await world.run_for(10)
+    (first,) = world.atlas.endpoints
+    world.atlas.put(first, status="RESERVED", endpoint_service_name=SERVICE)
+    await world.run_for(60)
+    assert world.config_maps.held(NAME) == {"endpointId": first, "endpointServiceName": SERVICE}
+
+    world.atlas.vanish(first)
+    await world.run_for(INTERVAL + 120)
+    (second,) = world.atlas.endpoints
+    assert says(resource) == ("Unknown", "Pending")
+    world.atlas.put(second, status="RESERVED", endpoint_service_name="svc-2")
+    await world.run_for(INTERVAL)
+    assert world.config_maps.held(NAME) == {"endpointId": second, "endpointServiceName": "svc-2"}
+    assert says(resource) == ("True", "Written")
+
+
+async def test_at_rest_it_is_looked_at_once_in_each_round_and_nothing_is_written(world: World) -> None:
+    await settled(world)
+    await world.run_for(10 * INTERVAL)
+    assert world.config_maps.calls == ["GET"] * 10
+    assert world.writes == {}
+    assert world.atlas.calls == ["LIST"] * 10
+
+
+async def test_while_it_is_polled_it_is_not_looked_at_each_time(world: World) -> None:
+    world.atlas.put(ENDPOINT, status="INITIATING", cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
+    world.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF)
+    await world.run_for(29)
+    assert world.passes["db"] > 2
+    assert world.config_maps.calls == ["GET", "POST"]
+
+
+@pytest.mark.parametrize("change", ["changed", "deleted"])
+async def test_what_somebody_does_to_it_is_undone_with_the_next_round(world: World, change: str) -> None:
+    resource = await settled(world)
+    if change == "changed":
+        world.config_maps.put(NAME, {"endpointServiceName": "elsewhere", "more": "kept"}, UID)
+    else:
+        del world.config_maps.found[NAME]
+    await world.run_for(INTERVAL)
+    kept = {"more": "kept"} if change == "changed" else {}
+    assert world.config_maps.held(NAME) == {**HELD, **kept}
+    assert resource.ready == ("True", "Available")
+    assert world.atlas.calls == ["LIST"]
+
+
+async def test_a_person_who_asks_has_it_looked_at_at_once(world: World) -> None:
+    resource = await settled(world)
+    for request in ("1", "2"):
+        del world.config_maps.found[NAME]
+        world.annotate(resource, force_sync=request)
+        await world.run_for(0)
+        assert world.config_maps.held(NAME) == HELD
+
+
+@pytest.mark.parametrize("owners", [(), ("uid-other",)])
+async def test_one_that_is_not_ours_is_left_alone_and_atlas_is_seen_to_all_the_same(
+    world: World, owners: tuple[str, ...]
+) -> None:
+    world.config_maps.put(NAME, {"endpointServiceName": "theirs"}, *owners)
+    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    resource = world.create(outputConfigMapRef=REF, comment="orders")
+    await world.run_for(60)
+    assert says(resource) == ("False", "NotOurs")
+    assert f"There is a ConfigMap {NAME}" in resource.message
+    assert resource.ready == ("False", "WaitingForCloudEndpoint")
+    assert world.atlas.endpoints[ENDPOINT].comment == "orders"
+
+    world.edit(resource, cloudProviderEndpointId=VPCE)
+    await world.run_for(0)
+    world.atlas.put(ENDPOINT, status="AVAILABLE")
+    await world.run_for(60)
+    assert resource.ready == ("True", "Available")
+    assert says(resource) == ("False", "NotOurs")
+    assert world.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
+    assert {*world.config_maps.calls} == {"GET"}
+
+    del world.config_maps.found[NAME]
+    await world.run_for(INTERVAL)
+    assert says(resource) == ("True", "Written")
+    assert world.config_maps.held(NAME) == HELD
+
+
+async def test_what_somebody_writes_meanwhile_is_not_lost(world: World) -> None:
+    await settled(world)
+    world.config_maps.put(NAME, {"endpointServiceName": "elsewhere"}, UID)
+    world.config_maps.meanwhile = lambda: world.config_maps.put(NAME, {"more": "newer"}, UID)
+    await world.run_for(INTERVAL)
+    assert world.config_maps.calls == ["GET", "PATCH", "GET", "PATCH"]
+    assert world.config_maps.held(NAME) == {**HELD, "more": "newer"}
+
+
+async def test_one_that_somebody_creates_meanwhile_is_theirs(world: World) -> None:
+    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    world.config_maps.meanwhile = lambda: world.config_maps.put(NAME, {"endpointServiceName": "theirs"})
+    resource = world.create(outputConfigMapRef=REF)
+    await world.run_for(0)
+    assert says(resource) == ("False", "NotOurs")
+    assert world.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
+
+
+async def test_one_that_is_changed_all_the_time_has_to_wait_and_nothing_else_does(world: World) -> None:
+    resource = await settled(world)
+
+    def change() -> None:
+        world.config_maps.put(NAME, {}, UID)
+        world.config_maps.meanwhile = change
+
+    change()
+    await world.run_for(INTERVAL)
+    assert world.config_maps.calls[:6] == ["GET", "PATCH"] * 3
+    assert resource.ready == ("True", "Available")
+    world.config_maps.meanwhile = lambda: None
+    await world.run_for(30)
+    assert world.config_maps.held(NAME) == HELD
+
+
+async def test_without_an_answer_it_is_tried_again_soon_and_says_nothing_new(world: World) -> None:
+    resource = await settled(world)
+    del world.config_maps.found[NAME]
+    world.config_maps.error = ClusterUnavailableError("no answer")
+    await world.run_for(INTERVAL)
+    assert (resource.ready, says(resource)) == (("True", "Available"), ("True", "Written"))
+    world.config_maps.error = None
+    await world.run_for(30)
+    assert world.config_maps.held(NAME) == HELD
+    assert world.writes == {}
+
+
+async def test_what_the_api_server_refuses_is_told_with_the_rights_that_it_takes(world: World) -> None:
+    world.config_maps.error = RefusedError('403 Forbidden: configmaps is forbidden: User "x" cannot create')
+    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    resource = world.create(outputConfigMapRef=REF)
+    await world.run_for(60)
+    assert says(resource) == ("False", "Refused")
+    assert "get, create and patch configmaps" in resource.message
+    assert "cannot create" in resource.message
+    world.config_maps.error = None
+    await world.run_for(INTERVAL)
+    assert says(resource) == ("True", "Written")
+
+
+async def test_an_operator_that_writes_none_says_what_to_switch_on(world: World) -> None:
+    world.restart(outputs=False)
+    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    resource = world.create(outputConfigMapRef=REF)
+    await world.run_for(INTERVAL)
+    assert says(resource) == ("False", "Disabled")
+    assert "OUTPUTS=on" in resource.message
+    assert world.config_maps.calls == []
+
+    world.restart()
+    world.see_all()
+    await world.run_for(0)
+    assert says(resource) == ("True", "Written")
+
+
+async def test_a_restart_writes_nothing(world: World) -> None:
+    await settled(world)
+    world.restart()
+    world.see_all()
+    await world.run_for(0)
+    assert world.config_maps.calls == ["GET"]
+    assert world.writes == {}
+
+
+async def test_a_resource_that_names_another_one_writes_that(world: World) -> None:
+    resource = await settled(world)
+    world.edit(resource, outputConfigMapRef={"name": "other"})
+    await world.run_for(0)
+    assert world.config_maps.held("other") == HELD
+
+
+async def test_a_resource_that_names_none_any_more_says_nothing_of_it(world: World) -> None:
+    resource = await settled(world)
+    world.edit(resource, outputConfigMapRef=None)
+    await world.run_for(0)
+    assert resource.condition("OutputsWritten") is None
+    assert world.config_maps.calls == []
+
+
+async def test_a_namesake_of_the_resource_takes_nothing_over(world: World) -> None:
+    """The garbage collector removes the ConfigMap of the one that has gone."""
+    first = await settled(world)
+    world.vanish(first)
+    world.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
+    second = Resource("db", ENDPOINT, {"outputConfigMapRef": REF, "projectId": PROJECT})
+    second.uid = "uid-second"
+    world.resources[second.key] = second
+    world._changed(second)
+    await world.run_for(0)
+    assert says(second) == ("False", "NotOurs")
+    del world.config_maps.found[NAME]
+    await world.run_for(INTERVAL)
+    assert world.config_maps.found[NAME].owners == {"uid-second"}
+
+
+async def test_a_resource_that_is_suspended_writes_nothing(world: World) -> None:
+    resource = await settled(world)
+    world.edit(resource, suspend=True)
+    del world.config_maps.found[NAME]
+    await world.run_for(INTERVAL)
+    assert world.config_maps.calls == []
+    world.edit(resource, suspend=None)
+    await world.run_for(0)
+    assert world.config_maps.held(NAME) == HELD

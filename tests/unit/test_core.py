@@ -1,0 +1,126 @@
+"""What the whole remembers of what the watch tells, where this takes more than the store."""
+
+import asyncio
+from random import Random
+from typing import Any, NoReturn
+
+import pytest
+
+from atlas_endpoints.cluster import inventory
+from atlas_endpoints.core import Core
+from atlas_endpoints.engine.clock import SystemClock
+from atlas_endpoints.engine.controller import MetadataChange, Status
+from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.store import Body, Key, Listing
+from atlas_endpoints.settings import OperatorSettings
+
+KEY = Key("shop", "db")
+
+
+class Cluster:
+    """Holds one object, or none that has the label."""
+
+    def __init__(self) -> None:
+        self.labelled: list[Body] = []
+        self.version = 0
+        self.lists = 0
+
+    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+        del namespace, label_selector
+        self.lists += 1
+        return Listing(tuple(self.labelled), self.version)
+
+    async def read(self, key: Key) -> Body | None:
+        raise NotImplementedError
+
+    async def write(self, body: Body, status: Status) -> Body:
+        raise NotImplementedError
+
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        raise NotImplementedError
+
+
+class Nobody:
+    """Is asked for nothing, and listens to nothing."""
+
+    def passed(self, following: Next, seconds: float) -> None: ...
+
+    def written(self, body: Body, status: Status) -> None: ...
+
+    def announced(self, body: Body, announcement: object) -> None: ...
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotImplementedError(name)
+
+
+def body(version: int, *, uid: str = "uid") -> Body:
+    metadata = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid, "generation": 1}
+    return {"metadata": {**metadata, "resourceVersion": str(version)}, "spec": {}}
+
+
+@pytest.fixture(autouse=True)
+def lists_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "SETTLE", 0.0)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def core(cluster: Cluster) -> Core:
+    nobody: Any = Nobody()
+    return Core(
+        OperatorSettings(),
+        client=nobody,
+        objects=cluster,
+        secrets=nobody,
+        targets=nobody,
+        config_maps=nobody,
+        namespaces=nobody,
+        observer=nobody,
+        clock=SystemClock(),
+        random=Random(1),  # noqa: S311  # jitter
+    )
+
+
+class TestDeletionsThatComeLate:
+    """An object that has lost the label comes as deleted, and may have got it back by then."""
+
+    async def begin(self, core: Core, cluster: Cluster, version: int) -> "asyncio.Task[None]":
+        """Have the object be known at a version, all LISTs made for now."""
+        cluster.labelled, cluster.version = [body(version)], version
+        keeping = asyncio.create_task(core.inventory.keep())
+        await core.inventory.complete.wait()
+        assert core.store.get(KEY) == body(version)
+        return keeping
+
+    async def test_what_is_back_already_is_known_again_after_a_list(self, core: Core, cluster: Cluster) -> None:
+        keeping = await self.begin(core, cluster, 7)
+        core.deleted(body(6))
+        assert core.store.get(KEY) is None, "nothing tells whether the newer state has the label"
+        async with asyncio.timeout(5):
+            while core.store.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    async def test_what_was_only_written_since_stays_away(self, core: Core, cluster: Cluster) -> None:
+        """The newer state was the answer to a write, which reaches an object whatever its labels are."""
+        keeping = await self.begin(core, cluster, 6)
+        core.seen(body(8))
+        cluster.labelled, cluster.version = [], 8
+        core.deleted(body(7))
+        async with asyncio.timeout(5):
+            while cluster.lists == 1:  # noqa: ASYNC110  # it is a number
+                await asyncio.sleep(0.01)
+        assert core.store.get(KEY) is None
+        keeping.cancel()
+
+    @pytest.mark.parametrize("gone", [body(8), body(7), body(6, uid="predecessor")], ids=["later", "as known", "other"])
+    async def test_any_other_deletion_costs_no_list(self, core: Core, cluster: Cluster, gone: Body) -> None:
+        keeping = await self.begin(core, cluster, 7)
+        core.deleted(gone)
+        await asyncio.sleep(0.1)
+        assert cluster.lists == 1
+        keeping.cancel()

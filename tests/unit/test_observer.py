@@ -1,0 +1,50 @@
+"""What becomes of a status that was written: a line, a count, and an Event if it is news."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from atlas_endpoints.cluster.events import EventRecorder
+from atlas_endpoints.observer import Told
+from atlas_endpoints.telemetry.metrics import Metrics
+from unit.cluster.api_server import serving
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def status(reason: str) -> dict[str, Any]:
+    ready = {"type": "Ready", "status": "False", "reason": reason, "message": f"It is {reason}."}
+    return {"observedGeneration": 1, "conditions": [ready]}
+
+
+async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    metrics = Metrics("0")
+    async with serving() as server:
+        api = server.api()
+        recorder = EventRecorder(api, now=lambda: datetime(2026, 11, 25, tzinfo=UTC), counted=metrics.event)
+        writing = asyncio.create_task(recorder.run())
+        told, body = Told(metrics, recorder), server.put("shop", "db")
+
+        told.written(body, status("APIGone"))
+        told.written({**body, "status": status("APIGone")}, status("APIGone"))
+        await recorder.close(within=5)
+
+        writing.cancel()
+        await asyncio.wait({writing})
+        await api.close()  # type: ignore[no-untyped-call]  # untyped
+        (event,) = server.events.values()
+    assert (event["type"], event["reason"], event["note"]) == ("Warning", "APIGone", "It is APIGone.")
+    assert event["regarding"]["uid"] == body["metadata"]["uid"]
+    lines = [
+        (record.levelname, record.getMessage())
+        for record in caplog.records
+        if record.name == "atlas_endpoints.observer"
+    ]
+    assert lines == [("WARNING", "It is APIGone."), ("INFO", "It is APIGone.")]
+    assert metrics.registry.get_sample_value("atlas_endpoints_status_writes_total", {"reason": "APIGone"}) == 2
+    assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "written"}) == 1
