@@ -48,7 +48,10 @@ def _signs(scene: Scene, *, switches: dict[str, Any]) -> None:
 
     challenge, *signed = scene.calls()
     assert (challenge["status"], challenge["credentials"]) == (401, None)
-    assert {(each["status"], each["credentials"]) for each in signed} == {(200, key["publicApiKey"])}
+    assert {each["credentials"] for each in signed} == {key["publicApiKey"]}
+    # The counts of a nonce that all share may have been used by another story's key: that costs one more challenge.
+    refused = [each["status"] for each in signed if each["status"] != 200]
+    assert refused in ([], [401]) if "nonces" in switches else refused == []
     assert scene.patches() == [{"comment": "one"}, {"comment": "two"}]
 
 
