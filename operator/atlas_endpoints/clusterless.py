@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.engine.names import is_namespace
-from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import InstanceName, ObjectId, SecretName
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names
 
 Output: TypeAlias = Literal["text", "json", "yaml"]

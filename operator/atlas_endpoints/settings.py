@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, CliExplicitFlag, NoDecode, SettingsC
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.engine.names import is_name, is_namespace
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Limit
-from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import InstanceName, ObjectId
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
 
 DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")

@@ -23,18 +23,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_metadata import 
     skips,
     watched_annotations,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_references import CloudProviderEndpointRef, SecretRef
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import (
-    CloudProviderEndpointRef,
     DeletionPolicy,
     DriftPolicy,
     InvalidSpecError,
     ManagedField,
     ManagementPolicy,
-    Provider,
-    SecretRef,
     Spec,
-    is_cloud_id,
-    is_ip_address,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import (
     HISTORY_LIMIT,
@@ -50,6 +46,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import (
     Resolved,
     Status,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import Provider, is_cloud_id, is_ip_address
 
 __all__ = [
     "DELETION_ANNOTATIONS",

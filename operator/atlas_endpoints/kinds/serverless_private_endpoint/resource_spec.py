@@ -6,48 +6,36 @@ CRD, or the CRD newer than the operator: what the operator does not understand, 
 Import these names from ``model``.
 """
 
-import ipaddress
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-import durationpy
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic.json_schema import WithJsonSchema
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from atlas_endpoints.engine.conditions import shorten
-from atlas_endpoints.engine.names import is_name
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_references import (
+    CloudProviderEndpointRef,
+    ConfigMapRef,
+    PrivateEndpointIpAddressFrom,
+    SecretRef,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import (
+    CLOUD_ID_LIMIT,
+    AsWritten,
+    Comment,
+    Duration,
+    InstanceName,
+    IpAddress,
+    ObjectId,
+    Provider,
+    is_cloud_id,
+)
 
-Provider: TypeAlias = Literal["AWS", "AZURE"]
 DriftPolicy: TypeAlias = Literal["Correct", "Report"]
 ManagementPolicy: TypeAlias = Literal["Manage", "Observe", "Plan"]
 DeletionPolicy: TypeAlias = Literal["Retain", "Delete"]
-
-_OBJECT_ID = r"[0-9a-f]{24}"
-_INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
-_API_VERSION = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+/v[0-9][a-z0-9]*"
-_KIND = r"[A-Z][a-zA-Z0-9]*"
-_FIELD_PATH = r"([.]?[a-zA-Z0-9_-]+)([.][a-zA-Z0-9_-]+)*"
-_CONFIG_MAP_KEY = r"[-._a-zA-Z0-9]+"
-_ONE_LINE = r"[^\x00-\x1f\x7f]*"
-_DURATION = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
-"""Go's durations without sign and fraction, as the Gateway API has them (GEP-2257)."""
-_DURATION_LIMIT = 28
-CLOUD_ID_LIMIT = 300
-"""Characters of the ID of a private endpoint in a cloud."""
-_AWS_ID = r"vpce-[0-9a-f]{17}"
-_AZURE_NAME = r"[^/\x00-\x20\x7f]"
-_AZURE_ID = (
-    r"(?i)/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourcegroups/"
-    rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
-)
-"""The pattern that Atlas publishes also wants the resource group to be called ``privateLink``; Atlas's own samples break it."""
 
 _NO_AWS_ID = (
     "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
@@ -74,17 +62,6 @@ _ID_MISSING = (
 )
 _ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
 _ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
-_NO_FIELD_PATH = (
-    "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
-    "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
-)
-
-KNOWN_PATHS = {
-    ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
-    ("network.azure.com", "PrivateEndpoint"): "status.id",
-}
-"""Where the ID of a private endpoint is in objects of the kinds that people use most, by group and kind: those of AWS Controllers
-for Kubernetes (ACK) and of Azure Service Operator (ASO)."""
 
 
 class ManagedField(StrEnum):
@@ -109,204 +86,7 @@ class InvalidSpecError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
-def _matches(pattern: str, text: str) -> bool:
-    # Letters and digits are those of ASCII, as in the API server's RE2.
-    return re.fullmatch(pattern, text, re.ASCII) is not None
-
-
-def is_cloud_id(provider: Provider, text: str) -> bool:
-    """Tell whether a text is the ID of a private endpoint in a cloud."""
-    if len(text) > CLOUD_ID_LIMIT:
-        return False
-    match provider:
-        case "AWS":
-            return _matches(_AWS_ID, text)
-        case "AZURE":
-            return _matches(_AZURE_ID, text)
-
-
-def is_ip_address(text: str) -> bool:
-    """Tell what CEL's ``isIP`` tells: no zone, no IPv4 address in IPv6 clothes."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return isinstance(address, ipaddress.IPv4Address) or (address.scope_id is None and address.ipv4_mapped is None)
-
-
-def _duration(value: Any) -> timedelta:
-    if not isinstance(value, str):
-        raise PydanticKnownError("string_type")
-    if len(value) > _DURATION_LIMIT:
-        raise PydanticKnownError("string_too_long", {"max_length": _DURATION_LIMIT})
-    if _matches(_DURATION, value):
-        duration: timedelta = durationpy.from_str(value)
-        if timedelta(minutes=1) <= duration <= timedelta(hours=24):
-            return duration
-    raise PydanticCustomError("rule", "must be a duration from 1m to 24h, such as `90s`, `10m` or `1h30m`")
-
-
-def _rule(holds: Callable[[str], bool], message: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not holds(value):
-            raise PydanticCustomError("rule", "{message}", {"message": message})
-        return value
-
-    return AfterValidator(check)
-
-
-ObjectId = Annotated[
-    str,
-    Field(max_length=24),
-    _rule(partial(_matches, _OBJECT_ID), "must be an Atlas ID of 24 lower-case hexadecimal characters, not a name"),
-]
-InstanceName = Annotated[
-    str,
-    Field(max_length=64),
-    _rule(
-        partial(_matches, _INSTANCE_NAME),
-        "must consist of letters, digits and `-`, and begin with a letter or digit, as Atlas instance names do",
-    ),
-]
-SecretName = Annotated[
-    str,
-    Field(max_length=253),
-    _rule(
-        is_name,
-        "must be the name of a Secret, that is lower-case letters, digits, `-` and `.`, "
-        "beginning and ending with a letter or digit",
-    ),
-]
-ObjectName = Annotated[
-    str,
-    Field(max_length=253),
-    _rule(
-        is_name,
-        "must be the name of an object, that is lower-case letters, digits, `-` and `.`, "
-        "beginning and ending with a letter or digit",
-    ),
-]
-IpAddress = Annotated[
-    str,
-    Field(max_length=45),
-    _rule(is_ip_address, "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
-]
-Comment = Annotated[
-    str,
-    Field(max_length=80),
-    _rule(
-        partial(_matches, _ONE_LINE),
-        "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
-    ),
-    _rule(
-        lambda text: text.strip() == text,
-        "must not begin or end with white space, which Atlas may strip so that it would differ for ever",
-    ),
-    _rule(
-        lambda text: not text.startswith("atlas-endpoints.dev/"),
-        "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
-    ),
-]
-Duration = Annotated[
-    timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "maxLength": _DURATION_LIMIT})
-]
-
-
-class _AsWritten(BaseModel):
-    """What is read by the names that a manifest has, and takes nothing for what it is not."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
-
-
-class SecretRef(BaseModel):
-    """A Secret of the resource's own namespace."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    name: SecretName
-
-
-class CloudProviderEndpointRef(_AsWritten):
-    """An object of the resource's own namespace that holds the ID of the private endpoint in the cloud."""
-
-    api_version: Annotated[
-        str,
-        Field(max_length=128),
-        _rule(
-            partial(_matches, _API_VERSION),
-            "must be group and version of a custom resource, such as `ec2.services.k8s.aws/v1alpha1`",
-        ),
-    ]
-    kind: Annotated[str, Field(max_length=63), _rule(partial(_matches, _KIND), "must be a kind, such as `VPCEndpoint`")]
-    name: ObjectName
-    field_path: (
-        Annotated[
-            str,
-            Field(max_length=256),
-            _rule(
-                partial(_matches, _FIELD_PATH),
-                "must be names of fields that are separated by dots, such as `.status.atProvider.id`; lists and filters are not supported",
-            ),
-        ]
-        | None
-    ) = None
-
-    @property
-    def group(self) -> str:
-        """The group of the object's API."""
-        return self.api_version.partition("/")[0]
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The names that lead to the field."""
-        path = self.field_path or KNOWN_PATHS[self.group, self.kind]
-        return tuple(path.removeprefix(".").split("."))
-
-    @model_validator(mode="after")
-    def _leads_to_a_field(self) -> Self:
-        if self.field_path is None and (self.group, self.kind) not in KNOWN_PATHS:
-            raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": _NO_FIELD_PATH})
-        return self
-
-
-class ConfigMapKeyRef(BaseModel):
-    """A key of a ConfigMap of the resource's own namespace."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    name: ObjectName
-    key: Annotated[
-        str,
-        Field(max_length=253),
-        _rule(
-            partial(_matches, _CONFIG_MAP_KEY),
-            "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`",
-        ),
-    ]
-
-
-class PrivateEndpointIpAddressFrom(_AsWritten):
-    """Where the address of the private endpoint is."""
-
-    config_map_key_ref: ConfigMapKeyRef
-
-
-class ConfigMapRef(BaseModel):
-    """A ConfigMap of the resource's own namespace."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    name: ObjectName
-
-
-class Spec(_AsWritten):
+class Spec(AsWritten):
     """What the user asks for; ``kubectl explain spe.spec`` tells the meaning of each field.
 
     The fields of ``ManagedField`` are None when they are not managed: Atlas keeps the value it has. ``comment == ""``

@@ -1,0 +1,111 @@
+"""What a spec names of other objects, all of them in the resource's own namespace.
+
+Pure. The rules are those of the CRD, in the same words; see ``resource_spec``.
+"""
+
+from functools import partial
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import (
+    AsWritten,
+    ObjectName,
+    SecretName,
+    matches,
+    rule,
+)
+
+_API_VERSION = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+/v[0-9][a-z0-9]*"
+_KIND = r"[A-Z][a-zA-Z0-9]*"
+_FIELD_PATH = r"([.]?[a-zA-Z0-9_-]+)([.][a-zA-Z0-9_-]+)*"
+_CONFIG_MAP_KEY = r"[-._a-zA-Z0-9]+"
+
+_NO_FIELD_PATH = (
+    "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
+    "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
+)
+
+KNOWN_PATHS = {
+    ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
+    ("network.azure.com", "PrivateEndpoint"): "status.id",
+}
+"""Where the ID of a private endpoint is in objects of the kinds that people use most, by group and kind: those of AWS Controllers
+for Kubernetes (ACK) and of Azure Service Operator (ASO)."""
+
+ApiVersion = Annotated[
+    str,
+    Field(max_length=128),
+    rule(
+        partial(matches, _API_VERSION),
+        "must be group and version of a custom resource, such as `ec2.services.k8s.aws/v1alpha1`",
+    ),
+]
+Kind = Annotated[str, Field(max_length=63), rule(partial(matches, _KIND), "must be a kind, such as `VPCEndpoint`")]
+FieldPath = Annotated[
+    str,
+    Field(max_length=256),
+    rule(
+        partial(matches, _FIELD_PATH),
+        "must be names of fields that are separated by dots, such as `.status.atProvider.id`; lists and filters are not supported",
+    ),
+]
+
+
+class SecretRef(AsWritten):
+    """A Secret."""
+
+    name: SecretName
+
+
+class CloudProviderEndpointRef(AsWritten):
+    """An object that holds the ID of the private endpoint in the cloud."""
+
+    api_version: ApiVersion
+    kind: Kind
+    name: ObjectName
+    field_path: FieldPath | None = None
+
+    @property
+    def group(self) -> str:
+        """The group of the object's API."""
+        return self.api_version.partition("/")[0]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names that lead to the field."""
+        path = self.field_path or KNOWN_PATHS[self.group, self.kind]
+        return tuple(path.removeprefix(".").split("."))
+
+    @model_validator(mode="after")
+    def _leads_to_a_field(self) -> Self:
+        if self.field_path is None and (self.group, self.kind) not in KNOWN_PATHS:
+            raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": _NO_FIELD_PATH})
+        return self
+
+
+class ConfigMapKeyRef(AsWritten):
+    """A key of a ConfigMap."""
+
+    name: ObjectName
+    key: Annotated[
+        str,
+        Field(max_length=253),
+        rule(
+            partial(matches, _CONFIG_MAP_KEY),
+            "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`",
+        ),
+    ]
+
+
+class PrivateEndpointIpAddressFrom(AsWritten):
+    """Where the address of the private endpoint is."""
+
+    config_map_key_ref: ConfigMapKeyRef
+
+
+class ConfigMapRef(AsWritten):
+    """A ConfigMap."""
+
+    name: ObjectName
