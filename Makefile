@@ -13,6 +13,7 @@ unexport VIRTUAL_ENV
 BIN := .venv/bin
 READY := .venv/.synced
 SCANNERS := .cache/scanners/.synced .cache/checkov/.synced
+DOCS := .cache/docs/.synced
 CONTROL_PLANE := PYTHONPATH=tests $(BIN)/python -m control_plane
 DELIVERY := PYTHONPATH=tests $(BIN)/python -m delivery
 
@@ -101,6 +102,12 @@ check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, 
 scanners: $(READY) $(SCANNERS) control-plane delivery-programs ## other people's scanners over Dockerfile, manifests, workflows, YAML and shell
 	@$(BIN)/pytest tests/delivery/test_scanners.py -v
 
+# The variable silences a word about the generator's successor.
+.PHONY: docs
+docs: $(DOCS) ## build the documentation as a site into .cache/site; each link is checked, nothing is fetched
+	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build
+	@echo "the site is in .cache/site; .cache/docs/bin/mkdocs serve shows it while you write"
+
 # For `make image` and `make test-image`: the image's name, and another base than the Dockerfile's.
 IMAGE ?=
 BASE_IMAGE ?=
@@ -122,7 +129,7 @@ explore: $(READY) ## walk small worlds completely, the larger ones too (an hour)
 	@PYTHONPATH=tests $(BIN)/python -m exploration --deeper "$(NAME)"
 
 .PHONY: test
-test: check control-plane delivery-programs $(SCANNERS) ## everything: check, small worlds walked completely, the operator on a real control plane, and under faults, its delivery
+test: check control-plane delivery-programs $(SCANNERS) $(DOCS) ## everything: check, small worlds walked completely, the operator on a real control plane, and under faults, its delivery
 	$(call say,small worlds walked completely)
 	@$(BIN)/pytest tests/exploration -q -n 2
 	$(call say,a thousand random histories)
