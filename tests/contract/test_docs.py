@@ -154,10 +154,12 @@ def test_every_reason_of_ready_has_its_paragraph_and_no_other_has() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_paragraph_tells_what_the_operator_does_and_what_is_left_to_do(reason: Reason) -> None:
-    paragraphs = section(DOCS / "reasons.md", "Ready").split(f"### {reason}\n")[1].split("\n### ")[0]
-    assert "**Operator:**" in paragraphs
-    assert "**You:**" in paragraphs
+def test_a_reason_has_its_four_parts_in_order(reason: Reason) -> None:
+    told = section(DOCS / "reasons.md", "Ready").split(f"### {reason}\n")[1].split("\n### ")[0]
+    before, *parts = re.split(r"^\*\*(\w+):\*\* ", told, flags=re.MULTILINE)
+    assert before.strip() == ""
+    assert parts[::2] == ["Means", "Operator", "You", "Healed"]
+    assert [part for part in parts[1::2] if not part.strip()] == []
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
