@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import durationpy
 import pytest
@@ -22,29 +22,25 @@ from atlas_endpoints.planning.manifests import Place
 from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.settings import AtlasSettings, CheckSettings, OperatorSettings
 from atlas_endpoints.telemetry.metrics import PREFIX
-from support.documentation import DOCS, PACKAGE, ROOT, anchors, exported_metrics, parsed, prose, section
+from support.documentation import (
+    DOCS,
+    PACKAGE,
+    PAGES,
+    ROOT,
+    Block,
+    anchors,
+    blocks_of,
+    exported_metrics,
+    parsed,
+    prose,
+    section,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
-PAGES = sorted(
-    [
-        *ROOT.glob("*.md"),
-        *DOCS.rglob("*.md"),
-        *(ROOT / folder / "README.md" for folder in ("changelog.d", "charts/atlas-endpoints", "operator")),
-    ]
-)
-
-
-class Block(NamedTuple):
-    """A fenced block of a page."""
-
-    page: Path
-    line: int
-    language: str
-    text: str
 
 
 def each_page() -> list[Any]:
@@ -54,12 +50,6 @@ def each_page() -> list[Any]:
 def blocks(*languages: str) -> list[Any]:
     found = [block for page in PAGES for block in blocks_of(page) if block.language in languages]
     return [pytest.param(block, id=f"{block.page.relative_to(ROOT)}:{block.line}") for block in found]
-
-
-def blocks_of(page: Path) -> Iterator[Block]:
-    text = page.read_text(encoding="utf-8")
-    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        yield Block(page, text.count("\n", 0, match.start()) + 1, match.group(1), match.group(2))
 
 
 def rows(text: str) -> list[list[str]]:

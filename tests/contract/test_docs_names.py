@@ -1,0 +1,79 @@
+"""Names that documentation uses are names that exist: fields of the resource, variables, annotations."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import yaml
+
+from atlas_endpoints.cluster import events
+from atlas_endpoints.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.kinds import access
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
+from support.crd import CRD
+from support.documentation import DOCS, PACKAGE, PAGES, parsed, section
+
+OF_OTHERS = {
+    "spec.serviceName": "of ACK's VPCEndpoint",
+    "status.id": "of ASO's PrivateEndpoint",
+    "status.serviceName": "of MongoDB's AtlasPrivateEndpoint",
+    "status.vpcEndpointID": "of ACK's VPCEndpoint",
+    "status.py": "a file of the operator",
+}
+"""Fields that pages name and that are not our resource's."""
+
+
+def fields() -> set[str]:
+    """Give all fields of spec and status, as dotted paths."""
+    (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
+    found = set[str]()
+
+    def walk(schema: dict, path: str) -> None:  # type: ignore[type-arg]
+        for name, each in schema.get("properties", {}).items():
+            found.add(f"{path}{name}")
+            walk(each.get("items", each), f"{path}{name}.")
+
+    walk(version["schema"]["openAPIV3Schema"], "")
+    return found
+
+
+def named(pattern: str) -> set[str]:
+    return {name for page in PAGES for name in re.findall(pattern, page.read_text(encoding="utf-8"))}
+
+
+def test_each_field_that_is_named_is_one_of_the_resource_or_of_somebody_else_s() -> None:
+    known = fields()
+    unknown = {
+        name
+        for name in named(r"(?:(?<![\w.])|(?<=[{@:]\.))(?:status|spec)\.[a-zA-Z]+(?:\.[a-zA-Z]+)*")
+        if name not in known
+    }
+    assert {".".join(name.split(".")[:2]) for name in unknown} == OF_OTHERS.keys()
+
+
+def test_each_variable_that_is_named_is_one_that_is_read() -> None:
+    settings = (OperatorSettings, CheckSettings, PlanSettings, ImportSettings)
+    known = {f"ATLAS_ENDPOINTS_{name.upper()}" for each in settings for name in each.model_fields}
+    known |= {f"ATLAS_ENDPOINTS_SIMULATE_{name.upper()}" for name in SimulatorSettings.model_fields}
+    assert named(r"\bATLAS_ENDPOINTS_[A-Z_]+\b") <= known
+
+
+def test_each_annotation_finalizer_and_controller_of_ours_that_is_named_is_in_the_code() -> None:
+    known = {
+        name
+        for path in PACKAGE.rglob("*.py")
+        for each in ast.walk(parsed(path))
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        for name in re.findall(r"(?<!\.)\batlas-endpoints\.dev/([a-z-]+)", each.value)
+    }
+    known.add(events.REPORTING_CONTROLLER.rpartition("/")[2])
+    used = named(r"(?<!\.)\batlas-endpoints\.dev/([a-z-]*[a-z])(?![\w/])")
+    assert "force-sync" in used
+    assert used - known == set()
+
+
+def test_each_annotation_of_a_namespace_is_documented() -> None:
+    text = section(DOCS / "settings.md", "Annotations of a resource")
+    (told,) = re.findall(r"A Namespace may have two annotations: (.*)$", text, re.MULTILINE)
+    assert set(re.findall(r"`([a-z./-]+)`", told)) == {access.ANNOTATION, "atlas-endpoints.dev/deletion-policy"}

@@ -1,0 +1,198 @@
+"""Each command that documentation shows is one that the tool takes: its subcommand, its flags and their types."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from atlas_endpoints.cli import Commands
+from control_plane import provide_programs
+from delivery.helm import CHART
+from support.documentation import PAGES, ROOT, blocks_of, prose
+from support.shell import Command, commands, console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from delivery.programs import DeliveryPrograms
+
+CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
+"""The tools that are asked."""
+
+NOT_ASKED = {
+    "argocd": "no program of Argo CD is built here; what the action does is tried with its Lua engine (test_argocd.py)",
+    "flux": "no program of Flux is built here; its objects are held against its schemas (test_flux.py)",
+    "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
+    "gh": "as cosign",
+    "docker": "no Docker is here; `make image` is what it stands beside (tests/image)",
+    "curl": "run against the simulator (test_simulator_page.py)",
+    "jq": "as curl",
+    "sed": "run (test_commands.py)",
+    "date": "of every system; whether a value of force-sync is new is all that counts",
+    "grep": "of every system",
+}
+"""What else is shown, and why no tool is asked about it."""
+
+ONLY_HELM_4 = {"--force-conflicts", "--server-side"}
+"""Flags of which the pages say that Helm 3 has them not."""
+
+A_GROUP = re.compile(r"SUBCOMMAND|\[command\]|^kubectl create -f")
+"""How the usage begins that a tool shows when it does not know the subcommand of one that has some."""
+
+
+class Shown(NamedTuple):
+    """A command and where it stands.
+
+    Attributes:
+        where: The page.
+        command: It.
+        whole: Whether it can be typed as it is; in the text of a page it may only name what it is about.
+    """
+
+    where: str
+    command: Command
+    whole: bool
+
+
+@cache
+def shown() -> tuple[Shown, ...]:
+    """Give the commands of all pages."""
+    return tuple(
+        Shown(page.relative_to(ROOT).as_posix(), command, whole) for page in PAGES for command, whole in _of(page)
+    )
+
+
+def _of(page: Path) -> Iterator[tuple[Command, bool]]:
+    """Give the commands in the blocks of a page, and those in its text that begin with the name of a tool of ours."""
+    for block in blocks_of(page):
+        if block.language in {"bash", "console"}:
+            for command in commands(block.text if block.language == "bash" else console(block.text)):
+                yield command, True
+    for code in re.findall(r"`([^`\n]+)`", prose(page)):
+        first, _, rest = code.removeprefix(".venv/bin/").partition(" ")
+        if first in CHECKED and rest and not rest.startswith("-"):  # not `helm --wait`
+            for command in commands(code.replace("…", "")):
+                yield command, False
+
+
+def asked(program: str) -> list[object]:
+    """Give each command of a program once, those that run in a Pod too."""
+    found = dict.fromkeys(
+        (each.arguments, whole)
+        for _, command, whole in shown()
+        for each in (_halves(command)[0], *_halves(command)[1])
+        if each.program == program
+    )
+    return [pytest.param(arguments, whole, id=" ".join(arguments)) for arguments, whole in found]
+
+
+def _halves(command: Command) -> tuple[Command, list[Command]]:
+    """Divide `kubectl exec … -- PROGRAM …`."""
+    if "--" not in command.arguments:
+        return command, []
+    at = command.arguments.index("--")
+    program, *arguments = command.arguments[at + 1 :]
+    return Command(command.program, command.arguments[:at]), [Command(program, tuple(arguments))]
+
+
+def complaint(program: Path, arguments: tuple[str, ...]) -> str:
+    """Give what a program built with cobra has to say against arguments: it reads all flags before it heeds `--help`."""
+    done = subprocess.run([program, *arguments, "--help"], capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode:
+        return (done.stderr or done.stdout).strip()
+    usage = re.search(r"^Usage:\n +(.*)$", done.stdout, re.MULTILINE)
+    if usage is None or A_GROUP.search(usage[1]):
+        path = [word for word in arguments if not word.startswith("-")]
+        return f"unknown subcommand in {path}" if len(path) > 1 and "-f" not in arguments else ""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def kubectl() -> Path:
+    return provide_programs().kubectl
+
+
+@pytest.mark.parametrize(("arguments", "whole"), asked("kubectl"))
+def test_kubectl_takes_what_is_shown(kubectl: Path, arguments: tuple[str, ...], whole: bool) -> None:
+    assert complaint(kubectl, arguments) == ""
+
+
+@pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
+def test_helm_takes_what_is_shown(programs: DeliveryPrograms, arguments: tuple[str, ...], whole: bool) -> None:
+    assert complaint(programs.helm4, arguments) == ""
+    if not ONLY_HELM_4 & {each.partition("=")[0] for each in arguments}:
+        assert complaint(programs.helm3, arguments) == ""
+
+
+@pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
+def test_the_values_that_are_set_on_helm_s_command_line_exist(arguments: tuple[str, ...], whole: bool) -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    for setting in _set(arguments):
+        there = values
+        for key in setting.partition("=")[0].split("."):
+            assert key in there, setting
+            there = there[key]
+
+
+def _set(arguments: tuple[str, ...]) -> Iterator[str]:
+    for number, each in enumerate(arguments):
+        if each in {"--set", "--set-string"}:
+            yield from arguments[number + 1].split(",")
+        elif each.startswith(("--set=", "--set-string=")):
+            yield from each.partition("=")[2].split(",")
+
+
+@pytest.mark.parametrize(("arguments", "whole"), asked("atlas-endpoints"))
+def test_the_operator_takes_what_is_shown(arguments: tuple[str, ...], whole: bool) -> None:
+    assert ours(arguments, whole=whole) == ""
+
+
+def ours(arguments: tuple[str, ...], *, whole: bool = True) -> str:
+    """Give what our own command line has to say against arguments, without doing anything; if not whole, some may be missing."""
+    try:
+        Commands(_cli_parse_args=[each for each in arguments if each != "--help"])  # pyright: ignore[reportCallIssue]  # from the base class
+    except ValidationError as error:
+        return str(error) if whole else ""
+    except SystemExit as error:
+        return f"ends with {error.code}"
+    return ""
+
+
+def test_a_command_that_a_tool_does_not_take_is_told(kubectl: Path, programs: DeliveryPrograms) -> None:
+    for wrong in (
+        "gett spe",
+        "create rolee name",
+        "set envv name",
+        "get spe --bogus",
+        "scale d --replicas=two",
+    ):
+        assert complaint(kubectl, tuple(wrong.split())), wrong
+    for wrong in ("upgradee a b", "repo addd x", "upgrade a b --bogus"):
+        assert complaint(programs.helm4, tuple(wrong.split())), wrong
+    for wrong in ("chek", "check --bogus x", "run --sync-interval soon"):
+        assert ours(tuple(wrong.split()), whole="--bogus" not in wrong), wrong
+    assert complaint(kubectl, ("create", "namespace", "shop")) == ""
+
+
+def test_each_program_that_is_shown_is_asked_or_its_exception_has_a_reason() -> None:
+    programs = {each.program for _, command, _ in shown() for each in (_halves(command)[0], *_halves(command)[1])}
+    assert programs == CHECKED | NOT_ASKED.keys()
+
+
+def test_each_variable_that_make_is_given_is_one_of_its() -> None:
+    known = set(re.findall(r"^([A-Z_]+) \?=", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    given = {
+        word.partition("=")[0]
+        for _, command, _ in shown()
+        if command.program == "make"
+        for word in command.arguments
+        if "=" in word
+    }
+    assert given - known <= {"BUILDER", "KEEP"}  # which our programs read from the environment
