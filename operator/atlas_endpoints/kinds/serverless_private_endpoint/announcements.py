@@ -73,9 +73,10 @@ def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _reserved(status: Mapping[str, Any]) -> str | None:
-    """Give the endpoint that was reserved for a resource, if one was."""
-    endpoint_id: str | None = (status.get("reservation") or {}).get("endpointId")
-    return endpoint_id
+    """Give the endpoint that was reserved for a resource, if one was, and not for the one that it is a copy of."""
+    reservation = status.get("reservation") or {}
+    endpoint_id: str | None = reservation.get("endpointId")
+    return None if reservation.get("adopted") else endpoint_id
 
 
 def _blamed(status: Mapping[str, Any]) -> object:

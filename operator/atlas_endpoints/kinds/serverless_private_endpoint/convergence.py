@@ -13,9 +13,9 @@ from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Rest
-from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
+from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures, reservation_outcomes
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
-from atlas_endpoints.kinds.serverless_private_endpoint.claims import Claim, owner_before
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import Claim, Owner, Undecided, owner_before
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import hold, plan
@@ -91,7 +91,7 @@ class Convergence:
         observed = await look(self._atlas, instance, endpoint_id, max_age=0.0 if wants_a_look else SHARED)
         if (claim := self.claim(pass_, endpoint_id)) is not None:
             self._brakes.release(pass_.key)
-            return conclusions.contended(pass_, claim, observed)
+            return self._contended(pass_, claim, observed)
         action = plan(pass_.desired, observed, pass_.context(observed))
         if isinstance(action, Verdict) or pass_.policy != "Manage":
             self._atlas.settle(instance, endpoint_id)
@@ -110,7 +110,12 @@ class Convergence:
         if remembered is None:
             return None
         self._brakes.release(pass_.key)
-        return conclusions.contended(pass_, claim, remembered)
+        return self._contended(pass_, claim, remembered)
+
+    def _contended(self, pass_: Pass, claim: Owner | Undecided, endpoint: Endpoint) -> Outcome:
+        if isinstance(claim, Owner) and self.reservations.yields(pass_):
+            return reservation_outcomes.yielding(pass_)
+        return conclusions.contended(pass_, claim, endpoint)
 
     def _held_back_for(self, pass_: Pass, send: Send) -> float:
         """Ask the emergency brakes for how many seconds, but never about what a person has asked for."""

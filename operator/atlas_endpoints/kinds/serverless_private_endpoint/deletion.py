@@ -109,11 +109,16 @@ class Deletion:
         """Give what a resource's metadata lacks while it lives.
 
         Raises:
+            InvalidSpecError: nobody understands the policy of the Namespace, which the resource needs before it gets an endpoint.
             ClusterUnavailableError: the Namespace could not be read.
         """
         try:
             policy: DeletionPolicy | None = await self._policy(resource)
         except UnreadableError:
+            policy = None
+        except InvalidSpecError:
+            if resource.endpoint_id is None:
+                raise
             policy = None
         return bookkeeping(resource, policy)
 
@@ -130,8 +135,9 @@ class Deletion:
             policy = await self._policy(resource)
         except InvalidSpecError as error:
             problems = "; ".join(error.problems)
-            message = f"The spec does not fit this version of the operator, so its endpoint is not deleted: {problems}."
-            return _blocked(generation, status, now, message, operation="validate", following=Rest())
+            message = f"It does not fit this version of the operator, so the endpoint is not deleted: {problems}."
+            following = Again(failures.SECRET_LOOK)  # the Namespace may be what is to be corrected, and no event tells of that
+            return _blocked(generation, status, now, message, operation="validate", following=following)
         except UnreadableError as error:
             message = f"Whether the endpoint is to be deleted is not known. {error.message}"
             return _blocked(
@@ -155,6 +161,7 @@ class Deletion:
         """Give the policy for an endpoint: of the annotation, of the spec, of the Namespace, or Retain.
 
         Raises:
+            InvalidSpecError: what the Namespace says is nothing that anybody understands.
             UnreadableError: the Namespace may not be read, which alone may say something.
             ClusterUnavailableError: it could not be read.
         """

@@ -48,17 +48,27 @@ def is_settled(previous: Status, generation: int) -> bool:
     return previous.observed_generation == generation and ready is not None and ready.status == "True"
 
 
-def of_invalid_spec(error: InvalidSpecError, generation: int, previous: Status, now: datetime) -> Outcome:
-    """A spec that breaks the rules, though the API server let it pass: its CRD is not ours."""
+def of_invalid_spec(
+    error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, following: Next = Rest()
+) -> Outcome:
+    """A spec that breaks the rules, though the API server let it pass: its CRD is not ours.
+
+    Args:
+        error: says which.
+        generation: of the spec.
+        previous: the status before this pass.
+        now: wall-clock time, UTC.
+        following: when to look again, where no event tells of the remedy.
+    """
     problems = "; ".join(error.problems)
     return Outcome(
-        next=Rest(),
+        next=following,
         generation=generation,
         verdict=Verdict(
             Reason.INVALID_SPEC,
             "The spec does not fit this version of the operator, so Atlas is neither read nor changed. Correct it, or install"
             f" CRD and operator of the same version: {problems}",
-            Rest(),
+            following,
         ),
         applied=previous.applied,
         failure=Failure(

@@ -143,6 +143,10 @@ class Reconciler:
         outcome = failures.quiet(generation, Again(0.0)) if first else await self._pass(resource, now)
         try:
             change = await self._deletion.bookkeeping(resource)
+        except InvalidSpecError as error:
+            self._let_be(key)
+            following = Again(failures.SECRET_LOOK)  # no event tells of the Namespace
+            return failures.of_invalid_spec(error, generation, resource.status, now, following=following)
         except ClusterUnavailableError as error:
             logger.warning("A Namespace could not be read; it will be tried again: %s", error, extra={"key": str(key)})
             return (

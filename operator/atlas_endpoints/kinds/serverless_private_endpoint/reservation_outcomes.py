@@ -81,6 +81,13 @@ def adopting(pass_: Pass, endpoint_id: str) -> Outcome:
     return replace(_without_endpoint(pass_, verdict), reservation=reservation)
 
 
+def yielding(pass_: Pass) -> Outcome:
+    """Of several resources that were made from one copy, another one has its endpoint: this one gets its own."""
+    message = "Another resource has the endpoint that the annotation tells of; one of its own is reserved."
+    outcome = _without_endpoint(pass_, Verdict(Reason.RESERVATION_REQUESTED, message, Again(0.0)))
+    return replace(outcome, forgets_reservation=True)
+
+
 def reserved(pass_: Pass, endpoint: Endpoint, *, new: bool = False) -> Outcome:
     """Atlas has an endpoint for the resource: take note of it before anything else is done with it.
 

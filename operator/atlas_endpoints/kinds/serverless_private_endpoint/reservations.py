@@ -26,6 +26,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import Reservation,
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort, ResourcesPort
+from atlas_endpoints.kinds.serverless_private_endpoint.status import CONTENDED, find
 from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
@@ -146,7 +147,7 @@ class Reservations:
         if (endpoint_id := self._orphan_of(pass_)) is not None:
             return reservation_outcomes.adopting(pass_, endpoint_id)
         mark, unused = pass_.resource.mark, self._is_unused(pass_)
-        marked = await self._atlas.marked(instance, mark, max_age=0.0 if unused else SHARED)
+        marked = await self._atlas.marked(instance, mark, max_age=self._since_intent(pass_) if unused else SHARED)
         # What is going, and what somebody else stands for, is none of ours to take or to discard.
         marked = tuple(each for each in marked if each.status != "DELETING" and not self._resources.found_by(each.id))
         if pass_.policy != "Manage":
@@ -167,6 +168,13 @@ class Reservations:
                 return self._intend(pass_, attempt=_attempt(pass_.previous.reservation))
             case Reserve():
                 return await self._reserve(pass_, instance)
+
+    def yields(self, pass_: Pass) -> bool:
+        """Tell whether a resource lets go of an endpoint that turns out to be another's: it has it from a copy, and never had it."""
+        reservation, previous = pass_.previous.reservation, pass_.previous
+        adopted = reservation is not None and reservation.adopted and pass_.resource.spec.endpoint_id is None
+        was_its_own = previous.endpoint is not None and find(previous, CONTENDED) is None
+        return adopted and not was_its_own and previous.applied is None
 
     def replace_lost(self, pass_: Pass) -> Outcome:
         """The endpoint that was reserved is gone from Atlas, which is proved: reserve another one, the later the sooner it went."""
@@ -191,6 +199,11 @@ class Reservations:
         reservation = Reservation(requested_at=self._clock.now(), attempt=attempt)
         self._unused[pass_.key] = reservation
         return reservation_outcomes.intending(pass_, reservation)
+
+    def _since_intent(self, pass_: Pass) -> float:
+        """Tell how old a LIST may be before a reservation: begun after this very intent, so that many intents share one."""
+        requested_at = self._unused[pass_.key].requested_at
+        return max(0.0, (self._clock.now() - requested_at).total_seconds())
 
     def _is_unused(self, pass_: Pass) -> bool:
         """Tell whether the intent is this process's own, recent, was not acted on, and has reached the API server."""

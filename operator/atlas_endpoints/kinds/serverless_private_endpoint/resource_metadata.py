@@ -138,12 +138,7 @@ class ObjectMeta(BaseModel):
         """
         for name in DELETION_ANNOTATIONS:
             if (value := self.annotations.get(name)) is not None:
-                policy = _DELETION_POLICIES.get(value.strip().lower())
-                if policy is None:
-                    raise InvalidSpecError(
-                        [f"metadata.annotations[{name}]: Unsupported value: must be Retain or Delete; or remove it"]
-                    )
-                return policy
+                return _deletion_policy(name, value, "")
         return None
 
     @property
@@ -158,12 +153,24 @@ def skips(annotations: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def deletion_policy_in(annotations: Mapping[str, str]) -> DeletionPolicy | None:
-    """Give what a Namespace's annotations say about the endpoints of its resources; what nobody understands says nothing.
+    """Give what a Namespace's annotations say about the endpoints of its resources; None: nothing.
 
     Args:
         annotations: of the Namespace.
+
+    Raises:
+        InvalidSpecError: they say what nobody understands.
     """
-    return _DELETION_POLICIES.get(annotations.get(DELETION_ANNOTATIONS[0], "").strip().lower())
+    name = DELETION_ANNOTATIONS[0]
+    return _deletion_policy(name, annotations[name], "Namespace: ") if name in annotations else None
+
+
+def _deletion_policy(name: str, value: str, where: str) -> DeletionPolicy:
+    policy = _DELETION_POLICIES.get(value.strip().lower())
+    if policy is None:
+        problem = f"{where}metadata.annotations[{name}]: Unsupported value: must be Retain or Delete; or remove it"
+        raise InvalidSpecError([problem])
+    return policy
 
 
 WATCHED = (

@@ -270,6 +270,34 @@ class TestPolicy:
         assert "metadata.annotations[atlas-endpoints.dev/deletion-policy]" in resource.message
         assert resource.finalizers == []
 
+    async def test_a_namespace_that_nobody_understands_is_told_before_anything_is_reserved(self, world: World) -> None:
+        world.namespaces.found = {PREFIX + "deletion-policy": "Orphan"}
+        resource = world.create(endpoint_id=None)
+        await world.run_for(10)
+        assert world.atlas.calls == []
+        assert resource.ready == ("False", "InvalidSpec")
+        assert "Namespace: metadata.annotations[atlas-endpoints.dev/deletion-policy]" in resource.message
+        world.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
+        await world.run_for(40)
+        assert resource.finalizers == [FINALIZER]
+        assert len(world.atlas.endpoints) == 1
+
+    async def test_a_namespace_that_nobody_understands_leaves_what_is_there_as_it_is(self, world: World) -> None:
+        world.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
+        resource = await settled(world, deletionPolicy=None)
+        world.namespaces.found = {PREFIX + "deletion-policy": "Orphan"}
+        world.edit(resource, comment="two")
+        await world.run_for(10)
+        assert world.atlas.endpoints[ENDPOINT].comment == "two"
+        assert resource.finalizers == [FINALIZER]
+        world.delete(resource)
+        await world.run_for(10)
+        assert is_blocked(resource, "Namespace: metadata.annotations")
+        world.namespaces.found = {PREFIX + "deletion-policy": "Retain"}
+        await world.run_for(40)
+        assert not world.exists(resource)
+        assert deletes(world) == 0
+
     async def test_a_namespace_that_may_not_be_read_says_nothing(self, world: World) -> None:
         world.namespaces.found = UnreadableError("NamespaceForbidden", "No.", retry_in=60.0)
         resource = await settled(world, deletionPolicy=None)

@@ -117,6 +117,19 @@ async def test_it_is_reserved_connected_and_keeps_the_comment_of_the_spec(world:
     assert [each["cause"] for each in resource.status["history"]] == ["Edit", "Reservation"]
 
 
+async def test_many_at_once_share_a_look(world: World) -> None:
+    """One that began after the intents of all of them."""
+    crowd = [world.create(f"db-{number}", endpoint_id=None) for number in range(20)]
+    for resource in crowd:
+        await world.pass_over(resource)
+    world.reset_log()
+    world.clock.seconds += 1.0
+    for resource in crowd:
+        await world.pass_over(resource)
+    assert posts(world) == len(crowd)
+    assert world.atlas.calls.count("LIST") <= 1
+
+
 async def test_what_is_connected_later_tells_the_service_meanwhile(world: World) -> None:
     resource = await reserved(world)
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
@@ -334,6 +347,38 @@ class TestCopies:
         assert restored.annotations[ANNOTATION].endswith("/uid-db"), "whose it was is not forgotten"
         assert posts(world) == 1
         assert restored.ready == ("False", "WaitingForCloudEndpoint")
+
+    async def test_of_two_restored_at_once_one_finds_it_and_the_other_reserves_its_own(self, world: World) -> None:
+        original = await reserved(world)
+        taken = one(world).id
+        world.vanish(original)
+        copies = [world.create(name, endpoint_id=None) for name in ("first", "second")]
+        for copy in copies:
+            copy.annotations = dict(original.annotations)
+            copy.status = {"reservation": {"requestedAt": copy.created, "endpointId": taken, "attempt": 1, "adopted": True}}
+            world._changed(copy)
+        await world.run_for(120)
+        first, second = (copy.status["reservation"] for copy in copies)
+        assert first["endpointId"] == taken
+        assert second["endpointId"] != taken
+        assert len(world.atlas.endpoints) == 2
+        assert [copy.condition("Contended") for copy in copies] == [None, None]
+
+    async def test_who_has_had_a_taken_over_endpoint_does_not_give_it_up(self, world: World) -> None:
+        original = await reserved(world, comment="orders")
+        taken = one(world).id
+        world.vanish(original)
+        restored = world.create("restored", endpoint_id=None, comment="orders")
+        restored.annotations = dict(original.annotations)
+        await world.run_for(60)
+        world.edit(restored, suspend=True)
+        other = world.create("other", endpoint_id=taken, comment="others")
+        await world.run_for(60)
+        assert other.condition("Contended") is None
+        world.edit(restored, suspend=False)
+        await world.run_for(3 * INTERVAL)
+        assert restored.status["reservation"]["endpointId"] == taken
+        assert set(world.atlas.endpoints) == {taken}
 
     async def test_a_status_that_was_wiped_is_found_again_by_the_annotation(self, world: World) -> None:
         resource = await reserved(world, comment="orders")
