@@ -15,6 +15,7 @@ BEYOND_LUCK = 10
 """Exit status of a run whose failures are no matter of seconds: of a fixture, which also judges what a whole run wrote,
 or of more than three tests. What fails otherwise ends with pytest's 1, and ``make test`` runs it once more, alone."""
 
+
 class Failures:
     """Collects the failures of a run, and gives its end the exit status above."""
 

@@ -18,6 +18,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render
 from control_plane.process import wait_until
+from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
 from support.resources import condition, observed, ready
 from support.scenes import NAME, PATIENCE
@@ -130,6 +131,15 @@ def deletion_blocked(scene: Scene) -> Body:
     scene.resources.annotate(NAME, {"atlas-endpoints.dev/force-finalize": "true"})
     wait_until(lambda: not scene.resources.exists(NAME), "the resource to go", timeout=PATIENCE)
     return body
+
+
+@_state("Degraded")
+def metadata_refused(scene: Scene) -> Body:
+    """By a policy of the cluster, which forbids finalizers."""
+    with no_finalizers(scene.control_plane, scene.resources, scene.place):
+        spec = {name: value for name, value in scene.place.spec(deletionPolicy="Delete").items() if name != "endpointId"}
+        scene.resources.create(NAME, spec)
+        return _says(scene, "MetadataRefused")
 
 
 # All is well, or on its way

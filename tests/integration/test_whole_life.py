@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from control_plane.process import wait_until
+from support.admission import no_finalizers
 from support.atlas import CLOUD_ENDPOINT, Atlas, place, seed
 from support.resources import Resources, condition, ready, told
 
@@ -166,6 +167,20 @@ def test_a_namespace_that_is_deleted_says_why_it_waits_and_how_to_get_out(
     wait_until(lambda: is_gone(resources, "orders"), "the resource to go", timeout=20)
     assert atlas.endpoint(place)["status"] == "AVAILABLE"
     assert atlas.requests(place, "DELETE") == []
+
+
+def test_a_cluster_that_allows_no_finalizer_is_told_and_nothing_is_reserved_before(
+    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    with no_finalizers(control_plane, resources, place):
+        resources.create("orders", reserving(place, deletionPolicy="Delete"))
+        body = resources.wait_reason("orders", "MetadataRefused", pair="Stalled")
+        assert "they are not allowed here" in ready(body)["message"]
+        assert of(atlas, place) == []
+    resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "now"})
+    body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+    assert body["metadata"]["finalizers"] == [FINALIZER]
+    assert len(of(atlas, place)) == 1
 
 
 def test_a_policy_that_changes_adds_and_removes_the_finalizer(resources: Resources, atlas: Atlas, place: Place) -> None:

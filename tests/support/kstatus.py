@@ -57,6 +57,7 @@ A_PERSON_MUST_ACT = frozenset(
         "AccountSuspended",
         "ProvisioningTimeout",
         "DeletionBlocked",
+        "MetadataRefused",
         "Drifted",
         "Planned",
     }

@@ -17,10 +17,14 @@ from atlas_endpoints.engine.controller import (
     ConflictError,
     GoneError,
     MetadataChange,
+    RefusedError,
     annotations_of,
     finalizers_of,
 )
 from atlas_endpoints.engine.store import Body, Key, Listing
+
+FORBIDDEN = (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""Answers to a change of the metadata after which only rights, or somebody's policy, can be changed: of RBAC and of webhooks."""
 
 PAGE = 250
 """Objects that are listed at a time: to read so many takes about 10 ms of processor time, in which nothing else happens."""
@@ -58,7 +62,13 @@ class ResourceWriter:
         if change.annotations:
             annotations = {**annotations_of(body), **change.annotations}
             patch.append({"op": "add", "path": "/metadata/annotations", "value": annotations})
-        return await self._patch(body, patch)
+        try:
+            return await self._patch(body, patch)
+        except ClusterUnavailableError as error:
+            cause = error.__cause__
+            if isinstance(cause, ApiException) and any(is_refused(cause, status) for status in FORBIDDEN):
+                raise RefusedError(told(cause)) from cause
+            raise
 
     async def _patch(self, body: Body, patch: Sequence[Mapping[str, Any]], *subresource: str) -> Body:
         metadata = body["metadata"]

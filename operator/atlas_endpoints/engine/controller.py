@@ -1,8 +1,9 @@
 """The controller of one kind: from an event to a pass, from a pass to one status write.
 
-Status is written once per pass, last, after what the pass wants in the metadata, and only what has changed. A write that meets a changed object is rendered anew on
-the fresh object; a write that fails is tried again by itself. Neither repeats what the pass did elsewhere, and what a
-pass came to is not lost before it is written: until then it is what the next pass builds on.
+Status is written once per pass, last, after what the pass wants in the metadata, and only what has changed. A write that
+meets a changed object is rendered anew on the fresh object; a write that fails is tried again by itself. Neither repeats what
+the pass did elsewhere, and what a pass came to is not lost before it is written: until then it is what the next pass builds
+on. That the metadata may not be written is told in the status meanwhile.
 
 While a pass waits for answers, the watch goes on: the object may be edited, deleted, or replaced by a namesake. So after
 each answer the store is asked anew, and an answer never brings back what the watch has told to be gone.
@@ -75,6 +76,10 @@ class Kind(Protocol[O]):
         """Turn an error that no table knows (a bug) into an outcome."""
         ...
 
+    def refused(self, body: Body, outcome: O, why: str) -> O:
+        """Say beside what a pass came to that what it wants in the metadata may not be written."""
+        ...
+
     def render(self, body: Body, previous: Status, outcome: O) -> Status:
         """Say in a status what a pass came to; pure. The status as it was before means that there is nothing to say."""
         ...
@@ -90,6 +95,10 @@ class ConflictError(Exception):
 
 class GoneError(Exception):
     """The object is gone."""
+
+
+class RefusedError(Exception):
+    """The API server does not let it be written until somebody changes something; the text repeats its words."""
 
 
 class Writer(Protocol):
@@ -114,6 +123,7 @@ class Writer(Protocol):
         Raises:
             ConflictError: the object is not at this version any more.
             GoneError: there is no such object.
+            RefusedError: the operator's rights, or somebody's policy, forbid it.
             Exception: the API server could not be reached or refused.
         """
         ...
@@ -132,12 +142,14 @@ class _Unwritten(Generic[O]):
         base: the status that the pass built on.
         outcome: of the pass.
         status: what is to be written.
+        refusal: why its metadata may not be written, as far as that was told.
     """
 
     trigger: Trigger
     base: Status
     outcome: O
     status: Status
+    refusal: str = ""
 
 
 class Controller(Generic[O]):
@@ -247,6 +259,9 @@ class Controller(Generic[O]):
             except GoneError:
                 self.gone(key, uid)
                 return Rest()
+            except RefusedError as error:
+                await self._tell_refusal(key, body, unwritten, str(error))
+                return Retry()
             except ConflictError:
                 fresh = await self._writer.read(key)
                 if fresh is None:
@@ -264,6 +279,25 @@ class Controller(Generic[O]):
                 return unwritten.outcome.next
         logger.warning("Somebody else keeps changing an object; its status has to wait", extra={"key": str(key)})
         return Retry()
+
+    async def _tell_refusal(self, key: Key, body: Body, unwritten: _Unwritten[O], why: str) -> None:
+        """Say in the status that the metadata may not be written; what the pass came to is still to be written as a whole."""
+        if unwritten.refusal == why:
+            return
+        # To a pass that has something to say the words are added, so they are rendered on what that was.
+        says = unwritten.status != unwritten.base
+        previous = unwritten.base if says else _status(body)
+        outcome = self._kind.refused(_with_status(body, previous), unwritten.outcome, why)
+        status = self._kind.render(_with_status(body, previous), previous, outcome)
+        if status != _status(body):
+            try:
+                after = await self._writer.write(body, status)
+            except (ConflictError, GoneError):
+                return  # it is tried again with all the rest
+            self._answered(key, unwritten.trigger.uid, after)
+            self._written(body, status)
+        if key in self._unwritten:
+            self._unwritten[key] = replace(unwritten, refusal=why)
 
     def _still_due(self, unwritten: _Unwritten[O], body: Body) -> MetadataChange | None:
         """Give the change of the metadata that is still to be made; none of an object that has become another since.

@@ -8,7 +8,7 @@ import pytest
 from atlas_endpoints.cluster import writer
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.engine.controller import ConflictError, GoneError
+from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from atlas_endpoints.engine.store import Key, Listing
 from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, serving, status_of
 
@@ -96,6 +96,27 @@ class TestWriting:
         world.server.answers.append(answer)
         with pytest.raises(error):
             await world.writer.write(body, STATUS)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(403, status_of(403, "Forbidden", "cannot patch resource")),
+            Answer(400, status_of(400, "BadRequest", "admission webhook denied the request: no finalizers")),
+            Answer(422, status_of(422, "Invalid", "denied request: no finalizers", causes=[{"message": "no"}])),
+        ],
+        ids=["no right", "a webhook", "an admission policy"],
+    )
+    async def test_a_change_that_somebody_forbids_is_refused(self, world: World, answer: Answer) -> None:
+        body = world.server.put("shop", "db")
+        world.server.answers.append(answer)
+        with pytest.raises(RefusedError, match=answer.body["message"]):
+            await world.writer.change(body, MetadataChange({"example.com/keep": True}))
+
+    async def test_a_change_that_the_api_server_has_no_time_for_is_not_refused(self, world: World) -> None:
+        body = world.server.put("shop", "db")
+        world.server.answers.append(Answer(503, status_of(503, "ServiceUnavailable", "later")))
+        with pytest.raises(ClusterUnavailableError):
+            await world.writer.change(body, MetadataChange({"example.com/keep": True}))
 
     async def test_a_status_that_the_schema_refuses_is_no_conflict(self, world: World) -> None:
         """To render it anew on a fresh object would bring up the same, again and again."""

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange
+from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from atlas_endpoints.engine.store import Body, Key, Listing, key_of
 
 NAMESPACE = "default"
@@ -28,6 +28,8 @@ class ApiServer:
         self.down = False
         self.fails: Exception | None = None
         """What calls fail with."""
+        self.forbids = ""
+        """Why changes of the metadata are refused, if they are."""
         self.loses_answers = False
         self.unreadable = False
         """Whether objects may not be read by name."""
@@ -111,6 +113,8 @@ class ApiServer:
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
         present = await self._present(body)
+        if self.forbids:
+            raise RefusedError(self.forbids)
         metadata = present["metadata"]
         kept = [each for each in metadata.get("finalizers", ()) if change.finalizers.get(each, True)]
         metadata["finalizers"] = kept + [

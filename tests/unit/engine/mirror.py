@@ -6,7 +6,7 @@ The kind keeps a world (``Mirror.world``) as the objects' specs say; each of its
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -73,6 +73,10 @@ class Mirror:
     def failed(self, body: Body, error: Exception) -> Outcome:
         sent = len(body["status"].get("sent", []))
         return Outcome(Retry(), body["metadata"]["generation"], said=f"InternalError after {sent} sent")
+
+    def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
+        said = f"{outcome.said}, but {why}" if not outcome.quiet else f"Refused: {why}"
+        return replace(outcome, quiet=False, said=said)
 
     def render(self, body: Body, previous: Status, outcome: Outcome) -> Status:
         if outcome.quiet:

@@ -203,6 +203,35 @@ class TestMetadata:
         assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
         assert server.writes == []
 
+    async def test_that_it_may_not_be_written_is_told_beside_what_the_pass_came_to(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        operator.mirror.change, server.forbids = KEEP, "not allowed"
+        key = server.apply("a", "v1")
+        await asyncio.sleep(1000)
+        assert server.status(key)["said"] == "Done, but not allowed"
+        assert server.status(key)["sent"] == ["v1"]
+        assert len(server.writes) == 1
+        server.forbids = ""
+        await asyncio.sleep(1000)
+        assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
+        assert server.status(key)["said"] == "Done"
+        assert operator.mirror.sent == ["v1"]
+
+    async def test_that_it_may_not_be_written_is_told_by_a_pass_that_has_nothing_to_say(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        operator.mirror.quiet, operator.mirror.change, server.forbids = Rest(), LET_GO, "not allowed"
+        key = server.apply("a", "v1")
+        server.objects[key]["metadata"]["finalizers"] = [FINALIZER]
+        server.annotate(key, touched="yes")
+        await asyncio.sleep(1000)
+        assert server.status(key)["said"] == "Refused: not allowed"
+        assert len(server.writes) == 1
+        server.forbids = ""
+        await asyncio.sleep(1000)
+        assert server.objects[key]["metadata"]["finalizers"] == []
+
     async def test_it_is_written_later_when_it_could_not_be(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.change = KEEP
         key = server.apply("a", "v1")

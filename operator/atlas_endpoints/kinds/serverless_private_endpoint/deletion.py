@@ -136,7 +136,9 @@ class Deletion:
         except InvalidSpecError as error:
             problems = "; ".join(error.problems)
             message = f"It does not fit this version of the operator, so the endpoint is not deleted: {problems}."
-            following = Again(failures.SECRET_LOOK)  # the Namespace may be what is to be corrected, and no event tells of that
+            following = Again(
+                failures.SECRET_LOOK
+            )  # the Namespace may be what is to be corrected, and no event tells of that
             return _blocked(generation, status, now, message, operation="validate", following=following)
         except UnreadableError as error:
             message = f"Whether the endpoint is to be deleted is not known. {error.message}"

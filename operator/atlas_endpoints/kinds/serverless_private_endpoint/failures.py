@@ -49,7 +49,7 @@ def is_settled(previous: Status, generation: int) -> bool:
 
 
 def of_invalid_spec(
-    error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, following: Next = Rest()
+    error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, following: Next | None = None
 ) -> Outcome:
     """A spec that breaks the rules, though the API server let it pass: its CRD is not ours.
 
@@ -58,8 +58,9 @@ def of_invalid_spec(
         generation: of the spec.
         previous: the status before this pass.
         now: wall-clock time, UTC.
-        following: when to look again, where no event tells of the remedy.
+        following: when to look again, where no event tells of the remedy; ``None``: an event does.
     """
+    following = following or Rest()
     problems = "; ".join(error.problems)
     return Outcome(
         next=following,
@@ -97,6 +98,32 @@ def of_no_credentials(
             since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message
         ),
     )
+
+
+def of_refused_metadata(outcome: Outcome, why: str, previous: Status, now: datetime) -> Outcome:
+    """The API server does not let the metadata be written, without which nothing is reserved, and nothing deleted goes.
+
+    Args:
+        outcome: of the pass; what it says stands.
+        why: in the API server's words.
+        previous: the status before.
+        now: wall-clock time, UTC.
+    """
+    told = (
+        f"The finalizer and annotations of the resource cannot be written, which is tried again: {why}. Let the operator patch"
+        " serverlessprivateendpoints: by the ClusterRole of its own version, and by whatever else admits changes."
+    )
+    if outcome.verdict is not None:
+        message = f"{outcome.verdict.message} {told}"
+        return replace(outcome, verdict=replace(outcome.verdict, message=message))
+    reason, generation = Reason.METADATA_REFUSED, outcome.generation
+    failure = Failure(
+        since=failing_since(previous, reason=reason, generation=generation, now=now),
+        operation="patch",
+        retryable=False,
+        detail=why,
+    )
+    return replace(outcome, verdict=Verdict(reason, told, Retry()), applied=previous.applied, failure=failure)
 
 
 def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Outcome:

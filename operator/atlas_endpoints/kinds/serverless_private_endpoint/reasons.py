@@ -37,6 +37,7 @@ class Reason(StrEnum):
     ACCOUNT_SUSPENDED = "AccountSuspended"
     PROVISIONING_TIMEOUT = "ProvisioningTimeout"
     DELETION_BLOCKED = "DeletionBlocked"
+    METADATA_REFUSED = "MetadataRefused"
     CORRECTION_HELD = "CorrectionHeld"
     DRIFTED = "Drifted"
     PLANNED = "Planned"
@@ -96,6 +97,7 @@ MEANING: dict[Reason, Meaning] = {
     Reason.ACCOUNT_SUSPENDED: Meaning("False", Progress.STALLED),
     Reason.PROVISIONING_TIMEOUT: Meaning("False", Progress.STALLED),
     Reason.DELETION_BLOCKED: Meaning("False", Progress.STALLED),
+    Reason.METADATA_REFUSED: Meaning("False", Progress.STALLED),
     Reason.CORRECTION_HELD: Meaning("False", Progress.RECONCILING),
     Reason.DRIFTED: Meaning("False", Progress.STALLED),
     Reason.PLANNED: Meaning("False", Progress.STALLED),

@@ -195,6 +195,10 @@ class Reconciler:
         """Turn an error that no table knows into an outcome."""
         return failures.of_bug(error, _generation(body), Status.parse(body.get("status")), self._clock.now())
 
+    def refused(self, body: Mapping[str, Any], outcome: Outcome, why: str) -> Outcome:
+        """Say that the finalizer or the record of the endpoint may not be written."""
+        return failures.of_refused_metadata(outcome, why, Status.parse(body.get("status")), self._clock.now())
+
     def render(
         self,
         body: Mapping[str, Any],  # noqa: ARG002  # for kinds whose status depends on more than the one before

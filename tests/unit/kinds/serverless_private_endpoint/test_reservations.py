@@ -355,7 +355,9 @@ class TestCopies:
         copies = [world.create(name, endpoint_id=None) for name in ("first", "second")]
         for copy in copies:
             copy.annotations = dict(original.annotations)
-            copy.status = {"reservation": {"requestedAt": copy.created, "endpointId": taken, "attempt": 1, "adopted": True}}
+            copy.status = {
+                "reservation": {"requestedAt": copy.created, "endpointId": taken, "attempt": 1, "adopted": True}
+            }
             world._changed(copy)
         await world.run_for(120)
         first, second = (copy.status["reservation"] for copy in copies)
