@@ -137,7 +137,9 @@ def deletion_blocked(scene: Scene) -> Body:
 def metadata_refused(scene: Scene) -> Body:
     """By a policy of the cluster, which forbids finalizers."""
     with no_finalizers(scene.control_plane, scene.resources, scene.place):
-        spec = {name: value for name, value in scene.place.spec(deletionPolicy="Delete").items() if name != "endpointId"}
+        spec = {
+            name: value for name, value in scene.place.spec(deletionPolicy="Delete").items() if name != "endpointId"
+        }
         scene.resources.create(NAME, spec)
         return _says(scene, "MetadataRefused")
 

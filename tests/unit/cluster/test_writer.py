@@ -100,16 +100,16 @@ class TestWriting:
     @pytest.mark.parametrize(
         "answer",
         [
-            Answer(403, status_of(403, "Forbidden", "cannot patch resource")),
-            Answer(400, status_of(400, "BadRequest", "admission webhook denied the request: no finalizers")),
-            Answer(422, status_of(422, "Invalid", "denied request: no finalizers", causes=[{"message": "no"}])),
+            Answer(403, status_of(403, "Forbidden", "not allowed here")),
+            Answer(400, status_of(400, "BadRequest", "not allowed here")),
+            Answer(422, status_of(422, "Invalid", "not allowed here", causes=[{"message": "not here"}])),
         ],
         ids=["no right", "a webhook", "an admission policy"],
     )
     async def test_a_change_that_somebody_forbids_is_refused(self, world: World, answer: Answer) -> None:
         body = world.server.put("shop", "db")
         world.server.answers.append(answer)
-        with pytest.raises(RefusedError, match=answer.body["message"]):
+        with pytest.raises(RefusedError, match="not allowed here"):
             await world.writer.change(body, MetadataChange({"example.com/keep": True}))
 
     async def test_a_change_that_the_api_server_has_no_time_for_is_not_refused(self, world: World) -> None:

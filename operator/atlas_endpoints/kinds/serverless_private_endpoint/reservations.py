@@ -172,9 +172,10 @@ class Reservations:
     def yields(self, pass_: Pass) -> bool:
         """Tell whether a resource lets go of an endpoint that turns out to be another's: it has it from a copy, and never had it."""
         reservation, previous = pass_.previous.reservation, pass_.previous
-        adopted = reservation is not None and reservation.adopted and pass_.resource.spec.endpoint_id is None
+        if reservation is None or not reservation.adopted or pass_.resource.spec.endpoint_id is not None:
+            return False
         was_its_own = previous.endpoint is not None and find(previous, CONTENDED) is None
-        return adopted and not was_its_own and previous.applied is None
+        return not was_its_own and previous.applied is None
 
     def replace_lost(self, pass_: Pass) -> Outcome:
         """The endpoint that was reserved is gone from Atlas, which is proved: reserve another one, the later the sooner it went."""
