@@ -63,7 +63,7 @@ class Observer(Protocol):
         ...
 
     def announced(self, body: Body, announcement: Announcement) -> None:
-        """Something has become of a resource that its status will not tell, since the resource goes."""
+        """Something is to be told that no status will tell, since the resource goes, or not before it happens."""
         ...
 
 

@@ -6,7 +6,7 @@ from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body, key_of
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, announce
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, announce
 from atlas_endpoints.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,10 @@ class Told:
             self._record(body, news)
 
     def announced(self, body: Body, announcement: Announcement) -> None:
-        """Tell in the log and in an Event what no status will tell."""
+        """Tell in an Event, and in the log, what no status will tell, or not before it happens."""
         level = logging.WARNING if announcement.type == "Warning" else logging.INFO
+        if announcement.reason == EventReason.ADOPTING:
+            level = logging.DEBUG  # once it is done, a line tells it
         extra = {"resource": str(key_of(body)), "reason": announcement.reason}
         logger.log(level, "%s", announcement.message, extra=extra)
         self._record(body, announcement)

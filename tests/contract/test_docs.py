@@ -166,6 +166,14 @@ def test_the_reasons_of_events_are_those_of_failures() -> None:
     assert sorted(warning) == sorted(FAILURES)
 
 
+def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() -> None:
+    table = [row for row in rows(section(DOCS / "reasons.md", "Events")) if row[0] not in {"failure", "recovery"}]
+    documented = {(type_, reason) for row in table for type_ in words(row[1]) for reason in words(row[2])}
+    told = [announcements.tell(reason, "why") for reason in announcements.EventReason]
+    assert documented == {(each.type, each.reason) for each in told}
+    assert not {*announcements.EventReason} & {*Reason}
+
+
 def test_the_reasons_without_an_event_are_all_others() -> None:
     (none,) = re.findall(
         r"^- for waiting and normal progress: (.*)$", section(DOCS / "reasons.md", "Events"), re.MULTILINE
@@ -178,7 +186,8 @@ def test_how_many_events_are_written_is_what_is_documented() -> None:
     text = section(DOCS / "reasons.md", "Events")
     assert f"at most {1 / events.PAUSE:.0f} a second, while {events.WAITING:,} wait" in text
     assert f"within {events.WITHIN:.0f} seconds" in text
-    assert f"cut to {announcements.NOTE_LIMIT:,} bytes" in text
+    assert f"one line of at most {announcements.NOTE_LIMIT:,} bytes" in text
+    assert f"shows {announcements.VALUE_LIMIT} characters" in text
     assert f"`{events.REPORTING_CONTROLLER}`" in text
 
 

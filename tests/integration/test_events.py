@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WRONG = "mdb_sa_sk_mistyped_4711"
 FAILED, HEALED = ("Warning", "CredentialsInvalid"), ("Normal", "Available")
+ADOPTING = ("Normal", "Adopting")
 
 
 def test_wrong_credentials_are_announced_once_and_so_is_that_they_are_mended(
@@ -35,9 +36,9 @@ def test_wrong_credentials_are_announced_once_and_so_is_that_they_are_mended(
     names = ["orders", "billing", "search"]
     right = atlas.put_account(place)
     resources.secret(data={**right, "clientSecret": WRONG})
-    atlas.connect(place)
-    for name in names:
-        resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    for number, name in enumerate(names):
+        atlas.connect(place.sibling(number))
+        resources.create(name, place.sibling(number).spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     for name in names:
         resources.wait_reason(name, "CredentialsInvalid", pair="Stalled")  # it was Reconciling before
         resources.wait_events(name, FAILED)
@@ -82,9 +83,55 @@ def test_normal_progress_is_not_announced_and_an_edit_that_fails_is(
     resources.edit("orders", comment="two")
     resources.wait_ready("orders")
 
-    failed, healed = resources.wait_events("orders", ("Warning", "AtlasUnavailable"), HEALED)
+    _, failed, healed = resources.wait_events("orders", ADOPTING, ("Warning", "AtlasUnavailable"), HEALED)
 
     assert (failed["action"], healed["action"]) == ("UpdateServerlessPrivateEndpoint", "Reconcile")
+
+
+def test_a_first_contact_tells_what_it_changes_before_it_does(
+    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    atlas.connect(place, "somebody's")
+    atlas.fail(place, method="PATCH", status=503)
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours"))
+    resources.wait_reason("orders", "AtlasUnavailable")
+
+    adopting, failed = resources.wait_events("orders", ADOPTING, ("Warning", "AtlasUnavailable"))
+
+    assert atlas.endpoint(place)["comment"] == "somebody's"
+    assert adopting["note"] == (
+        f"First contact with endpoint {place.endpoint}, whose values are about to be changed: comment from 'somebody's' to"
+        " 'ours'."
+    )
+    assert adopting["action"] == failed["action"] == "UpdateServerlessPrivateEndpoint"
+    (first, *_) = atlas.requests(place, "PATCH")
+    assert datetime.fromisoformat(adopting["eventTime"]).timestamp() < first["time"]
+    described = control_plane.kubectl("describe", "spe/orders", f"--namespace={resources.namespace}").stdout
+    assert re.search(r"Normal\s+Adopting .*comment from 'somebody's' to 'ours'\.", described)
+
+    wait_until(lambda: len(atlas.patches(place)) > 1, "another try", timeout=30)
+    atlas.heal(place)
+    resources.wait_ready("orders", timeout=60)
+    resources.wait_events("orders", ADOPTING, ("Warning", "AtlasUnavailable"), HEALED)
+
+
+@pytest.mark.parametrize("policy", ["Plan", "Observe"])
+def test_what_is_only_planned_or_observed_is_told_by_the_status_and_not_as_something_about_to_be_done(
+    resources: Resources, atlas: Atlas, place: Place, policy: str
+) -> None:
+    reason = {"Plan": "Planned", "Observe": "Drifted"}[policy]
+    atlas.connect(place, "somebody's")
+    resources.create(
+        "orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours", managementPolicy=policy)
+    )
+    body = resources.wait_reason("orders", reason)
+
+    resources.wait_events("orders", ("Warning", reason))
+    if policy == "Plan":
+        assert body["status"]["plan"]["body"] == {"providerName": "AWS", "comment": "ours"}
+    else:
+        assert body["status"]["drift"] == [{"field": "comment", "desired": "ours", "actual": "somebody's"}]
+    assert atlas.patches(place) == []
 
 
 def test_neither_at_rest_nor_after_a_restart_is_there_any(
@@ -174,10 +221,10 @@ def test_without_the_right_to_create_events_all_else_works(
     resources = Resources(control_plane, make_namespace(), {"world": "mute"})
     right = atlas.put_account(place)
     resources.secret(data={**right, "clientSecret": WRONG})
-    atlas.connect(place)
     names = ["orders", "billing", "search"]
-    for name in names:
-        resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    for number, name in enumerate(names):
+        atlas.connect(place.sibling(number))
+        resources.create(name, place.sibling(number).spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     for name in names:
         resources.wait_reason(name, "CredentialsInvalid", pair="Stalled")
 

@@ -1,24 +1,51 @@
-"""Which changes of a status are worth a Kubernetes Event: a failure, and the end of one; pure.
+"""What is worth a Kubernetes Event, and its words; pure.
 
-Whatever is worth one is in the status already, so nothing is lost with an Event. It follows from two statuses alone: at rest
-and after a restart there is none, however often a failure is met again.
+Whatever is worth one is in the status already, or in Atlas, so nothing is lost with an Event. That a failure begins or ends
+follows from two statuses alone: at rest and after a restart there is none, however often a failure is met again.
 
 Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of ``events.k8s.io/v1``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
 
 from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.atlas.redaction import redacted
 from atlas_endpoints.engine.conditions import MESSAGE_LIMIT
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import FAILURES, Reason
 
 NOTE_LIMIT = 1024
 """Bytes of an Event's note, in UTF-8."""
 
+VALUE_LIMIT = 150
+"""Characters of a value in a note: the diff of all fields fits, whatever somebody has written into Atlas."""
+
 RECONCILE = "Reconcile"
 """What the operator was about where no single call is to blame."""
+
+UPDATE = "UpdateServerlessPrivateEndpoint"
+"""What it was about where it changed an endpoint."""
+
+EventType: TypeAlias = Literal["Normal", "Warning"]
+
+
+class EventReason(StrEnum):
+    """The reasons of Events beside those of ``Ready``, which tell of failures and their ends."""
+
+    ADOPTING = "Adopting"
+    ENDPOINT_LOST = "EndpointLost"
+    ENDPOINT_DELETED = "EndpointDeleted"
+    ENDPOINT_RETAINED = "EndpointRetained"
+    ENDPOINT_HANDED_OVER = "EndpointHandedOver"
+    ENDPOINT_ORPHANED = "EndpointOrphaned"
+    FORCE_FINALIZED = "ForceFinalized"
+
+
+WARNINGS = frozenset({EventReason.ENDPOINT_LOST, EventReason.ENDPOINT_ORPHANED, EventReason.FORCE_FINALIZED})
+"""Those of them with which something is amiss, or is left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +53,36 @@ class Announcement:
     """What an Event tells.
 
     Attributes:
-        type: ``Warning`` for a failure, ``Normal`` for its end.
-        reason: the new reason of ``Ready``.
+        type: ``Warning`` where something is amiss.
+        reason: the new reason of ``Ready``, or one of ``EventReason``.
         message: for people: one line of printable characters, within ``NOTE_LIMIT``.
         action: what was tried, as a word for programs, such as ``UpdateServerlessPrivateEndpoint``.
     """
 
-    type: Literal["Normal", "Warning"]
+    type: EventType
     reason: str
     message: str
     action: str
+
+
+def tell(reason: EventReason, message: str, *, action: str = RECONCILE) -> Announcement:
+    """Tell something that is neither a failure nor its end.
+
+    Args:
+        reason: what.
+        message: for people, of any length.
+        action: what was tried.
+    """
+    return Announcement("Warning" if reason in WARNINGS else "Normal", reason, _note(message), action)
+
+
+def diff(differences: Iterable[Difference]) -> str:
+    """Say from what to what fields change.
+
+    Comments are anybody's words: they are cut, made one line that does nothing to a terminal, and what looks like a secret in
+    them is hidden.
+    """
+    return "; ".join(f"{each.field} from {_value(each.actual)} to {_value(each.desired)}" for each in differences)
 
 
 def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announcement | None:
@@ -53,7 +100,7 @@ def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announce
     before, after = _ready(previous), _ready(status)
     if (lost := _reserved(previous)) is not None and _reserved(status) is None:
         message = f"Endpoint {lost}, which was reserved, is gone from Atlas: it has expired or was deleted. Another is reserved."
-        return Announcement("Warning", "EndpointLost", message, RECONCILE)
+        return tell(EventReason.ENDPOINT_LOST, message)
     reason, earlier = after.get("reason"), before.get("reason")
     if reason in FAILURES:
         same_words = _generation(before) == _generation(after) or before.get("message") == after.get("message")
@@ -64,7 +111,7 @@ def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announce
     return _announcement("Normal", after, RECONCILE)
 
 
-def _announcement(type_: Literal["Normal", "Warning"], ready: Mapping[str, Any], action: str) -> Announcement:
+def _announcement(type_: EventType, ready: Mapping[str, Any], action: str) -> Announcement:
     return Announcement(type_, ready["reason"], _note(ready["message"]), action)
 
 
@@ -97,6 +144,10 @@ def _operation(status: Mapping[str, Any]) -> str:
     """Name the call that failed, as an Event names what was done."""
     operation = str((status.get("lastError") or {}).get("operation") or RECONCILE)
     return operation[0].upper() + operation[1:]
+
+
+def _value(text: str | None) -> str:
+    return f"'{one_line(redacted(text, ()), limit=VALUE_LIMIT)}'" if text else "empty"
 
 
 def _note(message: str) -> str:

@@ -21,7 +21,7 @@ from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.ports import NamespaceReader
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, needed_by
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
@@ -223,7 +223,7 @@ class Deletion:
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
             note = f"Endpoint {endpoint_id} stays in Atlas as it is: {owner} stands for it, too."
-            return self._release(body, Announcement("Normal", "EndpointHandedOver", note, "Delete"))
+            return self._release(body, tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete"))
         if claim is None:
             return None
         message = "Another resource names the endpoint; it is not known yet whether it needs it."
@@ -249,7 +249,7 @@ class Deletion:
                 await self._ask_to_delete(instance, endpoint_id)
         except EndpointAbsentError:
             note = f"Endpoint {endpoint_id} is gone from Atlas."
-            return self._release(body, Announcement("Normal", "EndpointDeleted", note, "Delete"))
+            return self._release(body, tell(EventReason.ENDPOINT_DELETED, note, action="Delete"))
         return self._waiting(resource, endpoint, now)
 
     async def _is_there(self, key: Key) -> bool:
@@ -316,7 +316,7 @@ class Deletion:
         if _is_gone_with_its_place(error):
             what = f"Endpoint {resource.endpoint_id}" if resource.endpoint_id else "Its endpoint, if there was one,"
             note = f"{what} cannot be deleted any more, and was not: {error.message}"
-            return self._release(body, Announcement("Warning", "EndpointOrphaned", note, "Delete"))
+            return self._release(body, tell(EventReason.ENDPOINT_ORPHANED, note, action="Delete"))
         resolved = Resolved.model_validate({**dict(status.resolved or Resolved()), "credentials_source": access.source})
         outcome = failures.of_atlas(
             error, generation, status, now=now, grace=timedelta(0), resolved=resolved, applied=status.applied

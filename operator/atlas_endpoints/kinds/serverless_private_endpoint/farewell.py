@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from atlas_endpoints.engine.controller import MetadataChange
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     ENDPOINT_ANNOTATION,
     FINALIZER,
@@ -65,7 +65,7 @@ def fate_by_metadata(metadata: ObjectMeta, endpoint_id: str | None, status: Stat
     """
     if metadata.is_force_finalized:
         why = "the annotation atlas-endpoints.dev/force-finalize has let the resource go"
-        return Release(Announcement("Warning", "ForceFinalized", _left(endpoint_id, status, why), "Delete"))
+        return Release(tell(EventReason.FORCE_FINALIZED, _left(endpoint_id, status, why), action="Delete"))
     if metadata.skips:
         return _retained(endpoint_id, status, f"the annotation {metadata.skips[0]} says skip")
     if metadata.deletion_policy == "Retain":
@@ -128,11 +128,11 @@ def is_recorded(resource: ServerlessPrivateEndpoint) -> bool:
 def left_by_a_race(endpoint_id: str) -> Announcement:
     """Tell of an endpoint that was reserved while its resource went."""
     why = "it was reserved in the very moment in which its resource was deleted"
-    return Announcement("Normal", "EndpointRetained", _left(endpoint_id, Status(), why), "Create")
+    return tell(EventReason.ENDPOINT_RETAINED, _left(endpoint_id, Status(), why), action="Create")
 
 
 def _retained(endpoint_id: str | None, status: Status, why: str) -> Release:
-    return Release(Announcement("Normal", "EndpointRetained", _left(endpoint_id, status, why), "Delete"))
+    return Release(tell(EventReason.ENDPOINT_RETAINED, _left(endpoint_id, status, why), action="Delete"))
 
 
 def _left(endpoint_id: str | None, status: Status, why: str) -> str:

@@ -85,7 +85,7 @@ class Reconciler:
         grace: for how long something that another object may heal counts as progress.
         namespaces: reads Namespaces, which may have a policy for the endpoints of deleted resources.
         read: reads a resource as it is; ``None`` when there is none.
-        announce: tells people what becomes of the endpoint of a deleted resource.
+        announce: tells people what no status tells, or not in time.
     """
 
     def __init__(
@@ -214,6 +214,7 @@ class Reconciler:
         """Drop what is remembered of a resource that is gone."""
         self._let_be(key)
         self._deletion.forget(key)
+        self._convergence.adoptions.forget(key)
 
     def _let_be(self, key: Key) -> None:
         """Drop what is remembered of what a resource's passes have found: it is to be left alone, or cannot be worked on."""

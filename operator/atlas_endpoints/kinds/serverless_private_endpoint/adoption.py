@@ -1,0 +1,78 @@
+"""Telling people what a first contact is about to change, before it does.
+
+What Atlas holds then was somebody's, and nobody may remember it afterwards: so it is told field by field. An Event is put down
+before the PATCH and never waited for.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from atlas_endpoints.atlas.serverless_private_endpoints import UPDATE as UPDATE_ENDPOINT
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.engine.store import Key
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
+    UPDATE,
+    Announcement,
+    EventReason,
+    diff,
+    tell,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, compare
+from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Send
+
+
+def adopted(pass_: Pass, send: Send, before: Endpoint) -> tuple[Difference, ...]:
+    """Give what a PATCH changes of an endpoint to which its resource has never applied anything.
+
+    An endpoint that was reserved for the resource has never been anybody else's.
+    """
+    if pass_.context(before).contacted or (pass_.resource.spec.endpoint_id is None and pass_.resource.is_owner):
+        return ()
+    return compare(send.fields, before)
+
+
+class Adoptions:
+    """Announces first contacts that change something, each once however often its PATCH is tried.
+
+    Args:
+        announce: tells people.
+    """
+
+    def __init__(self, announce: Callable[[Mapping[str, Any], Announcement], None]) -> None:
+        self._announce = announce
+        self._told: dict[Key, frozenset[Difference]] = {}
+
+    def announce(self, pass_: Pass, send: Send, before: Endpoint) -> None:
+        """Tell what is about to be sent, if it is sent at a first contact and was not told.
+
+        Args:
+            pass_: that is about to send it.
+            send: it.
+            before: the endpoint as it is known.
+        """
+        differences = adopted(pass_, send, before)
+        known = self._told.pop(pass_.key, None)
+        if not differences:
+            return
+        is_told = _was_tried(pass_) if known is None else known.issuperset(differences)
+        self._told[pass_.key] = (known or frozenset()).union(differences)
+        if not is_told:
+            message = (
+                f"First contact with endpoint {before.id}, whose values are about to be changed: {diff(differences)}."
+            )
+            self._announce(pass_.resource.metadata.named, tell(EventReason.ADOPTING, message, action=UPDATE))
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a resource that is gone."""
+        self._told.pop(key, None)
+
+
+def _was_tried(pass_: Pass) -> bool:
+    """Tell whether the status says that a PATCH for this very spec has failed: an earlier process has told of it."""
+    last = pass_.previous.last_error
+    return (
+        last is not None
+        and last.operation == UPDATE_ENDPOINT
+        and pass_.previous.observed_generation == pass_.generation
+    )
