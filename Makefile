@@ -81,8 +81,8 @@ generate: $(READY) control-plane delivery-programs ## write the files that are b
 	@$(DELIVERY) generate
 
 .PHONY: record
-record: $(READY) control-plane delivery-programs ## record what the operator writes, as testdata of Argo CD's health check; then generate
-	@$(BIN)/pytest tests/delivery/test_recorded.py -q --record
+record: $(READY) control-plane delivery-programs ## record what the operator writes, for Argo CD's health check, and what kubectl shows of it; then generate
+	@$(BIN)/pytest tests/delivery/test_recorded.py tests/delivery/test_kubectl_page.py -q --record
 	@$(DELIVERY) generate
 
 .PHONY: check
