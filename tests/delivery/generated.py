@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from delivery import argocd
+from delivery import argocd, reference
 from delivery.helm import CHART, ROOT, Helm, documents
 from delivery.kustomize import install_manifest
 from delivery.plain import plain
@@ -104,6 +104,10 @@ def _crd(path: Path) -> Generated:
     return Generated(CHART / "files" / "crds" / path.name, lambda _: path.read_text(encoding="utf-8"))
 
 
+def _of_reference(path: Path) -> Generated:
+    return Generated(path, lambda _: reference.PAGES[path]())
+
+
 def _for_argocd(path: Path) -> Generated:
     return Generated(path, lambda _: argocd.generated()[path])
 
@@ -115,6 +119,7 @@ GENERATED = (
     Generated(COMPONENTS["prometheus"] / "prometheus-rule.yaml", alerts),
     Generated(INSTALL, lambda _: install_manifest()),
     *(_for_argocd(path) for path in argocd.generated()),
+    *(_of_reference(path) for path in reference.PAGES),
 )
 
 

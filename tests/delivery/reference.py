@@ -1,0 +1,179 @@
+"""The pages of reference, made from what they are about: the CRD's schema and the declarations of settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import durationpy
+import yaml
+
+from atlas_endpoints.cli import Commands
+from atlas_endpoints.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
+from support.crd import CRD
+from support.documentation import DOCS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import BaseSettings
+
+FOLDER = DOCS / "reference"
+SHORT = {
+    name: f"-{short}" if len(short) == 1 else f"--{short}"
+    for name, short in (Commands.model_config.get("cli_shortcuts") or {}).items()
+    if isinstance(short, str)
+}
+"""Other names of flags."""
+
+
+def resource() -> str:
+    """Make the page about the resource: each field of spec and status."""
+    crd = yaml.safe_load(CRD.read_text(encoding="utf-8"))
+    (version,) = crd["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]
+    names = crd["spec"]["names"]
+    parts = [
+        "# ServerlessPrivateEndpoint",
+        (
+            f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
+            f" short `{names['shortNames'][0]}`. `kubectl explain` tells the same. kubectl"
+            " refuses a field that is not named here."
+        ),
+        schema["description"],
+        "Selectors of fields: "
+        + ", ".join(f"`{each['jsonPath'].removeprefix('.')}`" for each in version["selectableFields"])
+        + " (`kubectl get spe --field-selector spec.instanceName=…`).",
+    ]
+    rules = _rules(schema, "")
+    for name in ("spec", "status"):
+        part = schema["properties"][name]
+        parts += [f"## {name}", part["description"]]
+        parts += _fields(part, name, rules)
+    return _page(parts, "crds/")
+
+
+class _Field(NamedTuple):
+    path: str
+    schema: Mapping[str, Any]
+    required: bool
+
+
+def _walk(schema: Mapping[str, Any], path: str) -> Iterator[_Field]:
+    for name, each in schema.get("properties", {}).items():
+        own = f"{path}.{name}"
+        yield _Field(own, each, name in schema.get("required", ()))
+        yield from _walk(each.get("items", each), own)
+
+
+def _rules(schema: Mapping[str, Any], path: str) -> dict[str, list[str]]:
+    """Give the messages of all rules, by the field that they are about."""
+    found: dict[str, list[str]] = {}
+    for rule in schema.get("x-kubernetes-validations", ()):
+        about = f"{path}{rule.get('fieldPath', '')}".removeprefix(".")
+        found.setdefault(about, []).append(rule["message"])
+    for name, each in schema.get("properties", {}).items():
+        for about, messages in _rules(each, f"{path}.{name}").items():
+            found.setdefault(about, []).extend(messages)
+    return found
+
+
+def _fields(schema: Mapping[str, Any], path: str, rules: Mapping[str, list[str]]) -> Iterator[str]:
+    for field in _walk(schema, path):
+        yield f"{'#' * min(field.path.count('.') + 2, 5)} {field.path}"
+        yield f"*{', '.join(_facts(field))}*"
+        if "description" in field.schema:
+            yield field.schema["description"]
+        if field.path in rules:
+            yield "\n".join(
+                [
+                    "What breaks a rule is refused, and told one of these:",
+                    "",
+                    *(f"- {each}" for each in rules[field.path]),
+                ]
+            )
+
+
+def _facts(field: _Field) -> Iterator[str]:
+    schema = field.schema
+    items = schema.get("items")
+    yield f"list of {items['type']}s" if items else schema["type"]
+    yield "required" if field.required else "optional"
+    if "enum" in schema:
+        yield "one of " + ", ".join(f"`{each}`" for each in schema["enum"])
+    if "default" in schema:
+        yield f"default `{schema['default']}`"
+    if "maxLength" in schema:
+        yield f"at most {schema['maxLength']} characters"
+    if "minimum" in schema:
+        yield f"at least {schema['minimum']}"
+    if "maxItems" in schema:
+        yield f"at most {schema['maxItems']} entries"
+
+
+COMMANDS: dict[str, type[BaseSettings]] = {
+    "run": OperatorSettings,
+    "check": CheckSettings,
+    "plan": PlanSettings,
+    "import": ImportSettings,
+    "simulate": SimulatorSettings,
+}
+"""The commands and what they read."""
+
+
+def settings() -> str:
+    """Make the page about all flags and variables of all commands."""
+    parts = [
+        "# Commands, flags and variables",
+        (
+            "Each setting of `atlas-endpoints` is a flag and an environment variable; the flag wins. [Settings](../settings.md) tells"
+            " more about those of the operator, and about credentials and annotations. `atlas-endpoints --version` prints the version."
+        ),
+    ]
+    for command, declared in COMMANDS.items():
+        own = {
+            name: field
+            for name, field in declared.model_fields.items()
+            if command != "check" or name not in OperatorSettings.model_fields
+        }
+        parts += [f"## atlas-endpoints {command}", _first_line(declared)]
+        parts += ["It takes all settings of `run`, and these:"] if command == "check" else []
+        prefix = str(declared.model_config["env_prefix"])
+        rows = [_row(name, field, prefix) for name, field in own.items()]
+        parts.append("\n".join(["| flag | variable | default | meaning |", "| --- | --- | --- | --- |", *rows]))
+    return _page(parts, "operator/atlas_endpoints/settings.py and clusterless.py")
+
+
+def _first_line(declared: type[BaseSettings]) -> str:
+    return (declared.__doc__ or "").strip().partition("\n")[0]
+
+
+def _row(name: str, field: FieldInfo, prefix: str) -> str:
+    flags = ", ".join(f"`{each}`" for each in (f"--{name.replace('_', '-')}", SHORT.get(name)) if each)
+    return f"| {flags} | `{prefix}{name.upper()}` | {_default(field.default)} | {field.description} |"
+
+
+def _default(value: Any) -> str:
+    match value:
+        case None | "" | ():
+            return ""
+        case bool():
+            return f"`{str(value).lower()}`"
+        case timedelta():
+            return f"`{durationpy.to_str(value)}`"
+        case tuple():
+            return ", ".join(f"`{each}`" for each in value)
+        case _:
+            return f"`{value}`"
+
+
+def _page(parts: list[str], source: str) -> str:
+    note = f"<!-- Made from {source} by `make generate`: do not edit. -->"
+    return "\n\n".join([parts[0], note, *parts[1:]]) + "\n"
+
+
+PAGES: dict[Path, Callable[[], str]] = {FOLDER / "resource.md": resource, FOLDER / "settings.md": settings}
+"""Each page, and what makes it."""
