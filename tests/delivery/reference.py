@@ -40,8 +40,8 @@ def resource() -> str:
         "# ServerlessPrivateEndpoint",
         (
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
-            f" short `{names['shortNames'][0]}`. `kubectl explain` tells the same. kubectl"
-            " refuses a field that is not named here."
+            f" short `{names['shortNames'][0]}`. `kubectl explain` tells the same. A field"
+            " that is not named here is refused by kubectl."
         ),
         schema["description"],
         "Selectors of fields: "
