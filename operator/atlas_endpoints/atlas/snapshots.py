@@ -126,6 +126,12 @@ class Snapshots:
             return None
         return sight.endpoint
 
+    def recall_commented(self, instance: Instance, beginning: str) -> tuple[Endpoint, ...]:
+        """Give what is remembered of the endpoints of an instance whose comments begin in some way, without asking Atlas."""
+        view = self._views.get(instance)
+        sights = view.sights.values() if view else ()
+        return tuple(each.endpoint for each in sights if (each.endpoint.comment or "").startswith(beginning))
+
     async def observe(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
         """Look an endpoint up in the instance's LIST.
 

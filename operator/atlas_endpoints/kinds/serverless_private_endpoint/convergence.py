@@ -99,6 +99,7 @@ class Convergence:
         if isinstance(action, Verdict) or pass_.policy != "Manage":
             self._atlas.settle(instance, endpoint_id)
             self._brakes.release(pass_.key)
+            await self.reservations.discard_surplus(pass_, instance, endpoint_id)
             return conclusions.without_writing(pass_, action, observed)
         if wait := self._held_back_for(pass_, action):
             held = hold(pass_.desired, observed, pass_.context(observed), wait)

@@ -33,3 +33,8 @@ async def look(atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_ag
         if observed is None:
             raise
         return observed
+
+
+def is_unused(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint is there to be deleted: nothing is connected to it, and Atlas is not at it already."""
+    return endpoint.cloud_provider_endpoint_id is None and endpoint.status != "DELETING"

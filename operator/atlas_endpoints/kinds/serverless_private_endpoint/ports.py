@@ -56,6 +56,10 @@ class AtlasPort(Protocol):
         """Give what is remembered, without a call."""
         ...
 
+    def recall_commented(self, instance: Instance, beginning: str) -> tuple[Endpoint, ...]:
+        """Give the endpoints that are remembered whose comments begin so, without a call."""
+        ...
+
     async def observe(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
         """Look an endpoint up in the instance's shared LIST."""
         ...

@@ -6,6 +6,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.serverless_private_endpoints import CREATE, Endpoint
 from atlas_endpoints.engine.outcome import Again
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
 from atlas_endpoints.kinds.serverless_private_endpoint.conclusions import failed, seen, why_nothing_is_sent
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause, Plan, PlanBody, Reservation
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge
@@ -86,6 +87,15 @@ def yielding(pass_: Pass) -> Outcome:
     message = "Another resource has the endpoint that the annotation tells of; one of its own is reserved."
     outcome = _without_endpoint(pass_, Verdict(Reason.RESERVATION_REQUESTED, message, Again(0.0)))
     return replace(outcome, forgets_reservation=True)
+
+
+def discarded(endpoint_id: str) -> Announcement:
+    """Tell of an endpoint that was one too many."""
+    note = (
+        f"Endpoint {endpoint_id} was deleted: it was reserved for this resource by a call that Atlas took late, when the"
+        " resource had another one already."
+    )
+    return Announcement("Normal", "EndpointDiscarded", note, "Delete")
 
 
 def reserved(pass_: Pass, endpoint: Endpoint, *, new: bool = False) -> Outcome:

@@ -6,6 +6,7 @@ that there without having written it (after a crash, a lost answer, a change of 
 POST may be on its way, before there is another one.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,12 +24,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Anno
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_held
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import left_by_a_race
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Reservation, Status
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, is_unused
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.status import CONTENDED, find
 from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
+
+logger = logging.getLogger(__name__)
 
 AGAIN_FIRST, AGAIN_LAST = 60.0, 3600.0
 """Seconds between the reservation of an endpoint and that of the next one when it was lost; doubled each time."""
@@ -176,6 +179,33 @@ class Reservations:
             return False
         was_its_own = previous.endpoint is not None and find(previous, CONTENDED) is None
         return not was_its_own and previous.applied is None
+
+    async def discard_surplus(self, pass_: Pass, instance: Instance, endpoint_id: str) -> None:
+        """Have an endpoint deleted that was reserved for a resource which has another one: Atlas took a lost call very late.
+
+        That it fails is no failure of the resource; the next round finds it again.
+        """
+        mark = pass_.resource.mark
+        surplus = next((each for each in self._atlas.recall_commented(instance, mark) if self._is_surplus(each)), None)
+        if surplus is None or surplus.id == endpoint_id or pass_.policy != "Manage":
+            return
+        if not self._resources.is_still(pass_.key, pass_.resource.metadata.trigger):
+            return
+        try:
+            await self._atlas.delete(instance, surplus.id)
+        except AtlasError as error:
+            logger.warning(
+                "Endpoint %s, which was reserved beside another one, could not be deleted; it will be tried again: %s",
+                surplus.id,
+                error,
+                extra={"key": str(pass_.key)},
+            )
+            return
+        self._announce(pass_.resource.metadata.named, reservation_outcomes.discarded(surplus.id))
+
+    def _is_surplus(self, endpoint: Endpoint) -> bool:
+        """Tell whether nobody uses an endpoint, and no resource stands for it."""
+        return is_unused(endpoint) and not self._resources.found_by(endpoint.id)
 
     def replace_lost(self, pass_: Pass) -> Outcome:
         """The endpoint that was reserved is gone from Atlas, which is proved: reserve another one, the later the sooner it went."""

@@ -21,7 +21,8 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, Store
-from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace, endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, CredentialsPlace, endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_unused
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ class SnapshotsPort(Protocol):
 
     def recall(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
         """Give what is remembered of an endpoint."""
+        ...
+
+    def recall_commented(self, instance: Instance, beginning: str) -> tuple[Endpoint, ...]:
+        """Give the endpoints that are remembered whose comments begin so."""
         ...
 
     def forget(self, instance: Instance) -> None:
@@ -137,6 +142,8 @@ class Rounds:
             if self._clock.monotonic() >= breathed + BREATH:
                 await asyncio.sleep(0)
                 breathed = self._clock.monotonic()
+        for key in self._reserved_twice(instance):
+            self._enqueue(key)
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Retry(at_least=failure.retry_after or 0.0)
         members = self._members.get(instance)
@@ -144,6 +151,18 @@ class Rounds:
             return Rest()
         self._paced_by[instance] = min(members.values())
         return Again(self._jittered(self._paced_by[instance]))
+
+    def _reserved_twice(self, instance: Instance) -> list[Key]:
+        """Give the resources for which there is an endpoint with their mark that nobody stands for, beside the one they have."""
+        marked = self._snapshots.recall_commented(instance, MARK)
+        unclaimed = (each for each in marked if is_unused(each) and not self._store.found_by(each.id))
+        uids = {(each.comment or "").removeprefix(MARK) for each in unclaimed}
+        if not uids:  # as nearly always
+            return []
+        bodies = ((key, self._store.get(key)) for key in self._members.get(instance, ()))
+        return [
+            key for key, body in bodies if body is not None and endpoint_of(body) and body["metadata"]["uid"] in uids
+        ]
 
     def _dismiss_vanished(self, instance: Instance) -> None:
         """Let resources leave that joined in a pass during which they were deleted."""

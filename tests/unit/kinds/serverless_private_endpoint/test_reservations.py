@@ -423,6 +423,55 @@ async def test_of_two_with_its_mark_the_unconnected_one_goes(world: World) -> No
     assert is_taken_note_of(resource, world.atlas.endpoints["1" * 24])
 
 
+async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is_told(world: World) -> None:
+    resource = await reserved(world, comment="orders", cloudProviderEndpointId=VPCE)
+    world.atlas.put(one(world).id, status="AVAILABLE")
+    kept, late = one(world).id, "e" * 24
+    await world.run_for(INTERVAL)
+    world.atlas.put(late, status="RESERVED", comment=MARK)
+    await world.run_for(2 * INTERVAL)
+    assert world.atlas.endpoints[late].status == "DELETING"
+    assert world.atlas.endpoints[kept].status == "AVAILABLE"
+    assert resource.ready == ("True", "Available")
+    assert [reason for reason, _ in world.announced] == ["EndpointDiscarded"]
+    world.reset_log()
+    await world.run_for(3 * INTERVAL)
+    assert world.atlas.calls == ["LIST"] * 3
+    assert not world.passes
+
+
+@pytest.mark.parametrize("spared", ["connected", "named", "planned", "gone"])
+async def test_one_that_appears_very_late_stays_where_somebody_uses_it(world: World, spared: str) -> None:
+    resource = await reserved(world, comment="orders")
+    late = "e" * 24
+    match spared:
+        case "connected":
+            world.atlas.put(late, status="AVAILABLE", comment=MARK, cloud_provider_endpoint_id=VPCE)
+        case "named":
+            world.create("other", endpoint_id=late)
+            world.atlas.put(late, status="RESERVED", comment=MARK)
+        case "planned":
+            world.edit(resource, managementPolicy="Plan")
+            world.atlas.put(late, status="RESERVED", comment=MARK)
+        case _:
+            world.atlas.put(late, status="RESERVED", comment="atlas-endpoints.dev/uid-other")
+    await world.run_for(3 * INTERVAL)
+    assert "DELETE" not in world.atlas.calls
+    assert world.announced == []
+
+
+async def test_one_that_appears_very_late_and_cannot_be_deleted_is_no_failure_of_the_resource(world: World) -> None:
+    resource = await reserved(world, comment="orders")
+    late = "e" * 24
+    world.atlas.put(late, status="RESERVED", comment=MARK)
+    world.atlas.go_down("DELETE")
+    await world.run_for(3 * INTERVAL)
+    assert resource.ready == ("False", "WaitingForCloudEndpoint")
+    world.atlas.come_back()
+    await world.run_for(2 * INTERVAL)
+    assert world.atlas.endpoints[late].status == "DELETING"
+
+
 @pytest.mark.parametrize("how", ["WRITES=off", "Plan"])
 async def test_where_nothing_may_be_written_what_is_one_too_many_stays(world: World, how: str) -> None:
     world.restart(writes=how != "WRITES=off")
