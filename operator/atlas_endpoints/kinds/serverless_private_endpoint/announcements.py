@@ -37,6 +37,7 @@ class EventReason(StrEnum):
 
     ADOPTING = "Adopting"
     ENDPOINT_LOST = "EndpointLost"
+    ENDPOINT_DISCARDED = "EndpointDiscarded"
     ENDPOINT_DELETED = "EndpointDeleted"
     ENDPOINT_RETAINED = "EndpointRetained"
     ENDPOINT_HANDED_OVER = "EndpointHandedOver"

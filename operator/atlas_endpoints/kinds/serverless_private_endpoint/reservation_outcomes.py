@@ -6,7 +6,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.serverless_private_endpoints import CREATE, Endpoint
 from atlas_endpoints.engine.outcome import Again
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
 from atlas_endpoints.kinds.serverless_private_endpoint.conclusions import failed, seen, why_nothing_is_sent
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause, Plan, PlanBody, Reservation
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import judge
@@ -95,7 +95,7 @@ def discarded(endpoint_id: str) -> Announcement:
         f"Endpoint {endpoint_id} was deleted: it was reserved for this resource by a call that Atlas took late, when the"
         " resource had another one already."
     )
-    return Announcement("Normal", "EndpointDiscarded", note, "Delete")
+    return tell(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
 def reserved(pass_: Pass, endpoint: Endpoint, *, new: bool = False) -> Outcome:
