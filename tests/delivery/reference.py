@@ -130,7 +130,7 @@ def settings() -> str:
         "# Commands, flags and variables",
         (
             "Each setting of `atlas-endpoints` is a flag and an environment variable; the flag wins. [Settings](../settings.md) tells"
-            " more about those of the operator, and about credentials and annotations. `atlas-endpoints --version` prints the version."
+            " more about those of the operator, and about annotations. `atlas-endpoints --version` prints the version."
         ),
     ]
     for command, declared in COMMANDS.items():
