@@ -6,7 +6,11 @@ from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body, key_of
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, announce
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
+    IN_A_STATUS,
+    Announcement,
+    announce,
+)
 from atlas_endpoints.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -35,7 +39,7 @@ class Told:
         if ready is not None:
             self._metrics.status_written(ready["reason"])
             logger.log(
-                logging.WARNING if news is not None and news.type == "Warning" else logging.INFO,
+                logging.WARNING if any(each.type == "Warning" for each in news) else logging.INFO,
                 "%s",
                 ready["message"],
                 extra={
@@ -45,14 +49,14 @@ class Told:
                     "reason": ready["reason"],
                 },
             )
-        if news is not None:
-            self._record(body, news)
+        for each in news:
+            self._record(body, each)
 
     def announced(self, body: Body, announcement: Announcement) -> None:
         """Tell in an Event, and in the log, what no status will tell, or not before it happens."""
         level = logging.WARNING if announcement.type == "Warning" else logging.INFO
-        if announcement.reason == EventReason.ADOPTING:
-            level = logging.DEBUG  # once it is done, a line tells it
+        if announcement.reason in IN_A_STATUS:
+            level = logging.DEBUG  # the line about that tells it
         extra = {"resource": str(key_of(body)), "reason": announcement.reason}
         logger.log(level, "%s", announcement.message, extra=extra)
         self._record(body, announcement)

@@ -83,9 +83,67 @@ def test_normal_progress_is_not_announced_and_an_edit_that_fails_is(
     resources.edit("orders", comment="two")
     resources.wait_ready("orders")
 
-    _, failed, healed = resources.wait_events("orders", ADOPTING, ("Warning", "AtlasUnavailable"), HEALED)
+    _, failed, updated, healed = resources.wait_events(
+        "orders", ADOPTING, ("Warning", "AtlasUnavailable"), ("Normal", "Updated"), HEALED
+    )
 
-    assert (failed["action"], healed["action"]) == ("UpdateServerlessPrivateEndpoint", "Reconcile")
+    actions = [each["action"] for each in (failed, updated, healed)]
+    assert actions == ["UpdateServerlessPrivateEndpoint", "UpdateServerlessPrivateEndpoint", "Reconcile"]
+    assert updated["note"] == "The endpoint was changed as the spec says: comment from 'one' to 'two'."
+
+
+def test_each_change_is_told_once_and_in_words(
+    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place, shared_operator: OperatorProcess
+) -> None:
+    """An edit, drift that is set back, drift that is only reported, a suspension and its end; and nothing in between."""
+    atlas.connect(place, "one")
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    resources.wait_ready("orders")
+    resources.edit("orders", comment="two")
+    resources.wait_ready("orders")
+    updated = ("Normal", "Updated")
+    resources.wait_events("orders", updated)
+    atlas.change(place, comment="somebody's")
+    corrected = ("Normal", "DriftCorrected")
+    resources.wait_events("orders", updated, corrected)
+    resources.edit("orders", driftPolicy="Report")
+    resources.wait_ready("orders")
+    drifted = ("Warning", "Drifted")
+    for number, comment in enumerate(("theirs", "theirs, too"), start=1):
+        atlas.change(place, comment=comment)
+        resources.wait_events("orders", updated, corrected, *[drifted] * number)
+    resources.edit("orders", suspend=True)
+    suspended = ("Normal", "Suspended")
+    resources.wait_events("orders", updated, corrected, drifted, drifted, suspended)
+    atlas.change(place, comment="two")
+    resources.edit("orders", suspend=False)
+    resources.wait_ready("orders")
+    looks = len(atlas.requests(place))
+    wait_until(lambda: len(atlas.requests(place)) >= looks + 3, "some rounds", timeout=60)
+
+    found = resources.wait_events("orders", updated, corrected, drifted, drifted, suspended, HEALED)
+
+    notes = [each["note"] for each in found]
+    assert "comment from 'one' to 'two'" in notes[0]
+    assert "Somebody had changed the endpoint in Atlas, and it was set back: comment from 'somebody's' to" in notes[1]
+    assert "spec.driftPolicy is Report: comment is 'theirs', not 'two'" in notes[2]
+    assert "spec.driftPolicy is Report: comment is 'theirs, too', not 'two'" in notes[3]
+    assert notes[4].startswith("Suspended by spec.suspend")
+    described = control_plane.kubectl("describe", "spe/orders", f"--namespace={resources.namespace}").stdout
+    assert re.search(r"Normal\s+DriftCorrected .*set back: comment from 'somebody's' to 'two'\.", described)
+
+
+def test_an_endpoint_that_is_reserved_is_told_with_its_id(resources: Resources, atlas: Atlas, place: Place) -> None:
+    spec = {name: value for name, value in place.spec(comment="ours").items() if name != "endpointId"}
+    resources.create("orders", spec)
+    body = resources.wait_reason("orders", "WaitingForCloudEndpoint")
+    resources.edit("orders", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    resources.wait_ready("orders")
+
+    reserved, updated = resources.wait_events("orders", ("Normal", "EndpointReserved"), ("Normal", "Updated"))
+
+    assert body["status"]["reservation"]["endpointId"] in reserved["note"]
+    assert f"cloudProviderEndpointId from empty to '{CLOUD_ENDPOINT}'" in updated["note"]
 
 
 def test_a_first_contact_tells_what_it_changes_before_it_does(

@@ -123,7 +123,8 @@ def test_an_endpoint_that_has_expired_is_replaced(resources: Resources, atlas: A
     resources.write_status("orders", {"reservation": {"requestedAt": "2026-01-01T00:00:00Z"}})
     gone = {"_id": first, "remove": True}
     atlas.post("endpoints", {"projectId": place.project, "instanceName": place.instance, "endpoint": gone})
-    resources.wait_events("orders", ("Warning", "EndpointLost"))
+    reserved = ("Normal", "EndpointReserved")
+    resources.wait_events("orders", reserved, ("Warning", "EndpointLost"), reserved)
     resources.wait(
         "orders",
         lambda body: (

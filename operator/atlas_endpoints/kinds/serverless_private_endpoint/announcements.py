@@ -6,7 +6,7 @@ follows from two statuses alone: at rest and after a restart there is none, howe
 Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of ``events.k8s.io/v1``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
@@ -36,6 +36,10 @@ class EventReason(StrEnum):
     """The reasons of Events beside those of ``Ready``, which tell of failures and their ends."""
 
     ADOPTING = "Adopting"
+    UPDATED = "Updated"
+    DRIFT_CORRECTED = "DriftCorrected"
+    ENDPOINT_RESERVED = "EndpointReserved"
+    ENDPOINT_TAKEN_OVER = "EndpointTakenOver"
     ENDPOINT_LOST = "EndpointLost"
     ENDPOINT_DISCARDED = "EndpointDiscarded"
     ENDPOINT_DELETED = "EndpointDeleted"
@@ -47,6 +51,10 @@ class EventReason(StrEnum):
 
 WARNINGS = frozenset({EventReason.ENDPOINT_LOST, EventReason.ENDPOINT_ORPHANED, EventReason.FORCE_FINALIZED})
 """Those of them with which something is amiss, or is left behind."""
+
+
+IN_A_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
+"""Those of what a status comes to tell, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def diff(differences: Iterable[Difference]) -> str:
     return "; ".join(f"{each.field} from {_value(each.actual)} to {_value(each.desired)}" for each in differences)
 
 
-def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announcement | None:
+def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Announcement]:
     """Tell what is to be announced when a status takes the place of another.
 
     Args:
@@ -94,22 +102,49 @@ def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announce
         status: as it is from now on, as JSON.
 
     Returns:
-        ``None`` when nothing is. A failure that goes on is no news, be it ``Stalled`` by now or of another generation,
-        unless an edit has led to other words, or the credentials are at fault for another reason.
+        Mostly nothing. A failure that goes on is no news, be it ``Stalled`` by now or of another generation, unless an edit has
+        led to other words, the credentials are at fault for another reason, or somebody has changed something else.
     """
     # Not by way of the models: to read a status with them takes longer than all else that is done with one.
-    before, after = _ready(previous), _ready(status)
-    if (lost := _reserved(previous)) is not None and _reserved(status) is None:
+    return [each for each in (_of_reservation(previous, status), _of_ready(previous, status)) if each is not None]
+
+
+def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announcement | None:
+    lost, reservation = _reserved(previous), status.get("reservation") or {}
+    if lost is not None and _reserved(status) is None:
         message = f"Endpoint {lost}, which was reserved, is gone from Atlas: it has expired or was deleted. Another is reserved."
         return tell(EventReason.ENDPOINT_LOST, message)
+    found = reservation.get("endpointId")
+    if found in {None, (previous.get("reservation") or {}).get("endpointId")}:
+        return None
+    if reservation.get("adopted"):
+        message = (
+            f"Endpoint {found} is taken over: the annotation of an earlier resource names it, and nobody stands for it."
+        )
+        return tell(EventReason.ENDPOINT_TAKEN_OVER, message)
+    return tell(EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource.")
+
+
+def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announcement | None:
+    before, after = _ready(previous), _ready(status)
     reason, earlier = after.get("reason"), before.get("reason")
     if reason in FAILURES:
-        same_words = _generation(before) == _generation(after) or before.get("message") == after.get("message")
-        goes_on = reason == earlier and same_words and _blamed(previous) == _blamed(status)
+        goes_on = reason == earlier and not _is_another_failure(previous, status)
         return None if goes_on else _announcement("Warning", after, _operation(status))
-    if earlier not in FAILURES or reason in {None, Reason.SUSPENDED}:  # suspended: nobody looks whether it is over
+    if reason is None or earlier is None or reason == earlier:
         return None
-    return _announcement("Normal", after, RECONCILE)
+    # Nobody looks at what is suspended: that it is again ends what was told before.
+    ends = earlier in FAILURES or Reason.SUSPENDED in {reason, earlier}
+    return _announcement("Normal", after, RECONCILE) if ends else None
+
+
+def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Tell whether a failure that goes on for one reason of ``Ready`` is news all the same."""
+    before, after = _ready(previous), _ready(status)
+    if after["reason"] == Reason.DRIFTED and previous.get("drift") != status.get("drift"):
+        return True
+    other_words = _generation(before) != _generation(after) and before.get("message") != after.get("message")
+    return other_words or _blamed(previous) != _blamed(status)
 
 
 def _announcement(type_: EventType, ready: Mapping[str, Any], action: str) -> Announcement:
@@ -153,7 +188,7 @@ def _value(text: str | None) -> str:
 
 def _note(message: str) -> str:
     """Make a message fit for a note; what is cut is cut between two characters."""
-    line = one_line(message, limit=MESSAGE_LIMIT)
+    line = one_line(redacted(message, ()), limit=MESSAGE_LIMIT)
     if len(line.encode()) <= NOTE_LIMIT:
         return line
     return line.encode()[: NOTE_LIMIT - len("…".encode())].decode(errors="ignore") + "…"

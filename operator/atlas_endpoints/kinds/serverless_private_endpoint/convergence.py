@@ -14,8 +14,8 @@ from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Rest
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures, reservation_outcomes
-from atlas_endpoints.kinds.serverless_private_endpoint.adoption import Adoptions
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+from atlas_endpoints.kinds.serverless_private_endpoint.changes import Changes
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import Claim, Owner, Undecided, owner_before
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
@@ -39,8 +39,8 @@ class Convergence:
         brakes: may hold corrections of drift back.
         resources: which are still there.
         clock: tells the time.
-        announce: tells people what no status tells in time: what becomes of an endpoint whose resource is gone, and what is
-            about to be changed at a first contact.
+        announce: tells people what no status tells, or not in time: what becomes of an endpoint whose resource is gone, what is
+            about to be changed at a first contact, and what has been changed.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Convergence:
         self._atlas = atlas
         self._brakes = brakes
         self._resources = resources
-        self.adoptions = Adoptions(announce)
+        self.changes = Changes(announce)
         self.reservations = Reservations(atlas, resources, clock=clock, announce=announce)
 
     async def converge(self, pass_: Pass, instance: Instance) -> Outcome:
@@ -138,7 +138,7 @@ class Convergence:
         if not self._resources.holds(pass_.key, pass_.resource.metadata.uid):
             # While the pass waited, for its Secret or for a look, the resource has gone, or is none of ours any more by its labels.
             return failures.quiet(pass_.generation, Rest())
-        self.adoptions.announce(pass_, send, before)
+        self.changes.before(pass_, send, before)
         try:
             answer = await self._atlas.update(
                 instance,
@@ -163,6 +163,7 @@ class Convergence:
                 return conclusions.lost(pass_, send, error)
             return conclusions.not_applied(pass_, before, error)
         self._atlas.settle(instance, endpoint_id)
+        self.changes.after(pass_, send, before, answer)
         return conclusions.confirmed(pass_, send, before, answer)
 
 

@@ -374,7 +374,9 @@ def _blocked(
 ) -> Outcome:
     """Say why a resource does not go, and how it does all the same."""
     told = message if WAYS_OUT in message else f"{message} {WAYS_OUT}"
-    since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now)
+    last = previous.last_error
+    is_same = last is not None and (last.operation, last.error_code) == (operation, code)
+    since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now) if is_same else now
     return Outcome(
         next=following,
         generation=generation,

@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since, find, says
+from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since, find, is_another_cause, says
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Sent, Verdict
 
 SECRET_LOOK = 30.0
@@ -85,14 +85,15 @@ def of_no_credentials(
     error: NoCredentialsError, generation: int, previous: Status, *, now: datetime, grace: timedelta
 ) -> Outcome:
     """There are no usable credentials; Atlas was not asked."""
-    since = failing_since(previous, reason=Reason.CREDENTIALS_INVALID, generation=generation, now=now)
+    found = Finding("False", error.reason, error.message)
+    since = failing_since(previous, reason=Reason.CREDENTIALS_INVALID, generation=generation, now=now, found=found)
     following = _within_grace(Again(error.retry_in), Reason.CREDENTIALS_INVALID, since, now=now, grace=grace)
     return Outcome(
         next=following,
         generation=generation,
         verdict=Verdict(Reason.CREDENTIALS_INVALID, error.message, following),
         applied=previous.applied,
-        credentials=Finding("False", error.reason, error.message),
+        credentials=found,
         resolved=Resolved.model_validate({**dict(previous.resolved or Resolved()), "credentials_source": error.source}),
         failure=Failure(
             since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message
@@ -175,7 +176,8 @@ def of_atlas(
     if error.reason == Reason.PENDING:
         return quiet(generation, Again(error.retry_after or HELD_LOOK))
     reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
-    since = failing_since(previous, reason=reason, generation=generation, now=now)
+    credentials = _credentials(error, reason, error.message)
+    since = failing_since(previous, reason=reason, generation=generation, now=now, found=credentials)
     failure = Failure(
         since=since,
         operation=error.operation,
@@ -190,7 +192,7 @@ def of_atlas(
     source = resolved.credentials_source
     if source is not None:
         message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
-    another_cause = _is_another_cause(_credentials(error, reason, message), previous)
+    another_cause = is_another_cause(previous, "CredentialsValid", credentials)
     same_source = previous.resolved is None or previous.resolved.credentials_source == source
     if (failure.retryable or held) and same_source and not another_cause:
         message, failure = _first_words(reason, message, failure, generation, previous)
@@ -241,12 +243,6 @@ def _first_words(
     if ready is None or last is None or not says(previous, reason=reason, generation=generation):
         return message, failure
     return ready.message, replace(Failure.of(last), retryable=failure.retryable, held=failure.held)
-
-
-def _is_another_cause(credentials: Finding | None, previous: Status) -> bool:
-    """Tell whether credentials are found to be wrong in another way than before, which one reason of ``Ready`` stands for."""
-    known = find(previous, "CredentialsValid")
-    return credentials is not None and known is not None and known.reason != credentials.reason
 
 
 def _next(error: AtlasError, reason: Reason) -> Next:

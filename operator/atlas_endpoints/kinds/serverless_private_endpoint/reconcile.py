@@ -214,7 +214,7 @@ class Reconciler:
         """Drop what is remembered of a resource that is gone."""
         self._let_be(key)
         self._deletion.forget(key)
-        self._convergence.adoptions.forget(key)
+        self._convergence.changes.forget(key)
 
     def _let_be(self, key: Key) -> None:
         """Drop what is remembered of what a resource's passes have found: it is to be left alone, or cannot be worked on."""

@@ -104,7 +104,14 @@ class Resolution:
             return outcome  # what holds the resource up besides is more urgent
         if verdict.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT and problem.reason in COMING:
             return replace(outcome, verdict=replace(verdict, message=_waiting(outcome, problem)))
-        since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
+        since = failing_since(
+            previous,
+            reason=Reason.REFERENCE_NOT_READY,
+            generation=generation,
+            now=now,
+            found=outcome.references,
+            type_="ReferencesResolved",
+        )
         left = (since + grace - now).total_seconds()
         following = at_latest(outcome.next, left) if left > 0 else outcome.next
         return replace(

@@ -58,11 +58,33 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
     )
 
 
-def failing_since(previous: Status, *, reason: Reason, generation: int, now: datetime) -> datetime:
-    """Tell since when a generation of a resource has been held up for one reason."""
-    if previous.last_error is not None and says(previous, reason=reason, generation=generation):
-        return previous.last_error.since
-    return now
+def failing_since(
+    previous: Status,
+    *,
+    reason: Reason,
+    generation: int,
+    now: datetime,
+    found: Finding | None = None,
+    type_: str = "CredentialsValid",
+) -> datetime:
+    """Tell since when a generation of a resource has been held up for one reason, and one cause of it.
+
+    Args:
+        previous: the status before the pass.
+        reason: of ``Ready``.
+        generation: of the spec.
+        now: wall-clock time, UTC.
+        found: what another condition says about the cause, where one reason of ``Ready`` stands for several.
+        type_: of that condition.
+    """
+    goes_on = says(previous, reason=reason, generation=generation) and not is_another_cause(previous, type_, found)
+    return previous.last_error.since if previous.last_error is not None and goes_on else now
+
+
+def is_another_cause(previous: Status, type_: str, found: Finding | None) -> bool:
+    """Tell whether something is found to be wrong in another way than before, which one reason of ``Ready`` stands for."""
+    known = find(previous, type_)
+    return found is not None and known is not None and known.reason != found.reason
 
 
 def find(status: Status, type_: str) -> Condition | None:
@@ -174,7 +196,7 @@ def _conditions(
         )
 
     yield make("Ready", Finding(MEANING[verdict.reason].ready, verdict.reason, verdict.message))
-    pair = _pair(outcome, verdict.reason, now=now, grace=grace)
+    pair = _pair(previous, outcome, verdict.reason, now=now, grace=grace)
     if pair is not None:
         yield make(pair, Finding("True", verdict.reason, verdict.message))
     decided = outcome.endpoint is not None or outcome.sent is not None
@@ -198,7 +220,7 @@ def _conditions(
         yield make("Deprecated", deprecated)
 
 
-def _pair(outcome: Outcome, reason: Reason, *, now: datetime, grace: timedelta) -> str | None:
+def _pair(previous: Status, outcome: Outcome, reason: Reason, *, now: datetime, grace: timedelta) -> str | None:
     match MEANING[reason].progress:
         case Progress.NONE:
             return None
@@ -208,7 +230,11 @@ def _pair(outcome: Outcome, reason: Reason, *, now: datetime, grace: timedelta) 
             return "Stalled"
         case Progress.GRACE:
             since = outcome.failure.since if outcome.failure else now
-            return "Stalled" if now - since >= grace else "Reconciling"
+            # Another cause of the same failure begins anew, and is no reason to wait once more.
+            stays = find(previous, "Stalled") is not None and says(
+                previous, reason=reason, generation=outcome.generation
+            )
+            return "Stalled" if stays or now - since >= grace else "Reconciling"
 
 
 def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry]) -> Finding:

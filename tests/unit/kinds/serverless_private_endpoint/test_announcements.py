@@ -53,6 +53,21 @@ def status(
     }
 
 
+def drifted(**fields: str) -> dict[str, Any]:
+    """A status that tells what Atlas shows in the place of what is desired."""
+    drift = [{"field": field, "desired": "ours", "actual": actual} for field, actual in fields.items()]
+    return {**status("Drifted"), "drift": drift}
+
+
+def reserved(endpoint_id: str | None, *, adopted: bool = False) -> dict[str, Any]:
+    """A status that tells of a reservation, which has led to an endpoint or not yet."""
+    found = {} if endpoint_id is None else {"endpointId": endpoint_id}
+    return {
+        **status("ReservationRequested"),
+        "reservation": {"requestedAt": "2026-11-25T12:00:00Z", **found, **({"adopted": True} if adopted else {})},
+    }
+
+
 class Row(NamedTuple):
     """Two statuses, and type and reason of what is announced."""
 
@@ -116,9 +131,32 @@ ROWS = {
     "a resource that is on its way after a failure is announced": Row(
         status("UpdateRejected"), status("Initiating", generation=2), ("Normal", "Initiating")
     ),
-    "a resource that is suspended while it fails has not recovered": Row(
-        status("CredentialsInvalid"), status("Suspended", generation=2), None
+    "a resource that is suspended while it fails has not recovered, and says that nobody looks any more": Row(
+        status("CredentialsInvalid"), status("Suspended", generation=2), ("Normal", "Suspended")
     ),
+    "a resource that is suspended while it is well says so": Row(
+        status("Available"), status("Suspended", generation=2), ("Normal", "Suspended")
+    ),
+    "a resource that is well once it is resumed is announced, whatever it was before": Row(
+        status("Suspended"), status("Available", generation=2), ("Normal", "Available")
+    ),
+    "a resource that is on its way once it is resumed is announced": Row(
+        status("Suspended"), status("Initiating", generation=2), ("Normal", "Initiating")
+    ),
+    "a suspension that goes on is no news": Row(status("Suspended"), status("Suspended", "why", generation=2), None),
+    "drift that somebody adds to is announced anew": Row(
+        drifted(comment="theirs"), drifted(comment="theirs, too"), ("Warning", "Drifted")
+    ),
+    "drift that stays as it is is no news": Row(drifted(comment="theirs"), drifted(comment="theirs"), None),
+    "an endpoint that is reserved is announced": Row(
+        status("ReservationRequested"), reserved("a" * 24), ("Normal", "EndpointReserved")
+    ),
+    "that it is about to be reserved is not": Row(NEW, reserved(None), None),
+    "an endpoint that stays is no news": Row(reserved("a" * 24), reserved("a" * 24), None),
+    "an endpoint that is taken over is announced": Row(
+        NEW, reserved("a" * 24, adopted=True), ("Normal", "EndpointTakenOver")
+    ),
+    "an endpoint that is lost is announced": Row(reserved("a" * 24), reserved(None), ("Warning", "EndpointLost")),
     "a resource that fails once it is resumed is announced": Row(
         status("Suspended"), status("CredentialsInvalid", generation=2), ("Warning", "CredentialsInvalid")
     ),
@@ -135,7 +173,13 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_what_is_announced(row: Row) -> None:
     found = announce(row.previous, row.status)
-    assert (found and (found.type, found.reason)) == row.announced
+    assert [(each.type, each.reason) for each in found] == ([] if row.announced is None else [row.announced])
+
+
+def test_an_endpoint_that_is_reserved_as_a_failure_ends_is_told_with_that() -> None:
+    told = announce(status("AtlasUnavailable"), reserved("a" * 24))
+    assert [each.reason for each in told] == ["EndpointReserved", "ReservationRequested"]
+    assert "a" * 24 in told[0].message
 
 
 def test_failures_are_what_a_person_or_another_object_must_heal_and_what_is_tried_again() -> None:
@@ -144,7 +188,7 @@ def test_failures_are_what_a_person_or_another_object_must_heal_and_what_is_trie
 
 @pytest.mark.parametrize("reason", Reason)
 def test_nothing_is_announced_of_a_status_that_stays_as_it_is(reason: Reason) -> None:
-    assert announce(status(reason), status(reason)) is None
+    assert not announce(status(reason), status(reason))
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -156,7 +200,7 @@ def test_whatever_is_ready_is_no_failure(reason: Reason) -> None:
 def test_failures_and_their_ends_take_turns(reasons: list[str]) -> None:
     """However a resource fares, each end has a failure before it, and no failure is told twice in a row."""
     statuses = [NEW, *map(status, reasons)]
-    told = [each for each in starmap(announce, pairwise(statuses)) if each is not None]
+    told = [each for found in starmap(announce, pairwise(statuses)) for each in found]
     assert not any(one.type == other.type == "Normal" for one, other in pairwise(told))
     assert not any(one == other for one, other in pairwise(told))
     assert not told or told[0].type == "Warning"
@@ -164,23 +208,21 @@ def test_failures_and_their_ends_take_turns(reasons: list[str]) -> None:
 
 def test_the_message_is_that_of_ready_and_the_action_is_the_call_that_failed() -> None:
     failed = status("UpdateRejected", "Refused. (HTTP 400)", operation="updateServerlessPrivateEndpoint")
-    assert announce(status("Available"), failed) == Announcement(
-        "Warning", "UpdateRejected", "Refused. (HTTP 400)", "UpdateServerlessPrivateEndpoint"
-    )
+    assert announce(status("Available"), failed) == [
+        Announcement("Warning", "UpdateRejected", "Refused. (HTTP 400)", "UpdateServerlessPrivateEndpoint")
+    ]
 
 
 @pytest.mark.parametrize("which", ["a failure without a call to blame", "the end of a failure"])
 def test_without_a_call_to_blame_the_action_is_to_reconcile(which: str) -> None:
     failed, well = status("Planned", operation=None), status("Available")
-    found = announce(well, failed) if which.startswith("a failure") else announce(failed, well)
-    assert found is not None
+    (found,) = announce(well, failed) if which.startswith("a failure") else announce(failed, well)
     assert found.action == "Reconcile"
 
 
 @given(st.text(max_size=2000))
 def test_a_note_is_one_line_of_printable_characters_that_fits(message: str) -> None:
-    found = announce(NEW, {"conditions": [{"type": "Ready", "reason": "APIGone", "message": message}]})
-    assert found is not None
+    (found,) = announce(NEW, {"conditions": [{"type": "Ready", "reason": "APIGone", "message": message}]})
     assert len(found.message.encode()) <= NOTE_LIMIT
     assert found.message.isprintable()
 
@@ -195,13 +237,11 @@ def test_a_note_is_one_line_of_printable_characters_that_fits(message: str) -> N
     ],
 )
 def test_a_note_is_cut_to_bytes(message: str, note: str) -> None:
-    found = announce(NEW, status("APIGone", message))
-    assert found is not None
+    (found,) = announce(NEW, status("APIGone", message))
     assert found.message == note
 
 
 def test_a_status_of_the_models_is_read_as_one_of_the_api_server() -> None:
     before, after = (Status.parse(each).to_json() for each in (status("Available"), status("APIGone")))
-    found = announce(before, after)
-    assert found is not None
+    (found,) = announce(before, after)
     assert found.reason == "APIGone"

@@ -672,3 +672,18 @@ async def test_nothing_is_handed_over_to_one_that_is_gone_without_an_event(world
     await world.pass_over(old)
     assert deletes(world) == 1
     assert world.announced == []
+
+
+async def test_another_cause_that_blocks_begins_anew(world: World) -> None:
+    resource = await settled(world)
+    world.secrets.found[None] = NoCredentialsError("SecretNotFound", "None.", source="operator/atlas", retry_in=5.0)
+    world.delete(resource)
+    await world.run_for(0)
+    assert is_blocked(resource)
+    first = resource.status["lastError"]["since"]
+    await world.run_for(100)
+    assert resource.status["lastError"]["since"] == first
+    world.secrets.found[None] = NoCredentialsError("MissingKeys", "It lacks.", source="operator/atlas", retry_in=5.0)
+    await world.run_for(10)
+    assert is_blocked(resource, "It lacks.")
+    assert resource.status["lastError"]["since"] > first

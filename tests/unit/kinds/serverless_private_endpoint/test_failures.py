@@ -362,11 +362,27 @@ class TestFirstWords:
         assert outcome.verdict is not None
         assert outcome.failure is not None
         assert "Atlas does not accept" in outcome.verdict.message
-        assert outcome.failure.since == NOON, "it has not been well in between"
+        assert outcome.failure.since == NOON + WITHIN
         status = written(status, outcome, NOON + WITHIN)
+        assert find(status, "Reconciling") is not None
         valid = find(status, "CredentialsValid")
         assert valid is not None
         assert (valid.reason, valid.message) == ("Unauthorized", outcome.verdict.message)
+
+    def test_another_cause_begins_anew_and_what_is_stalled_stays_so(self) -> None:
+        missing = NoCredentialsError("SecretNotFound", "There is no Secret.", source="resource/atlas", retry_in=5.0)
+        lacking = NoCredentialsError("MissingKeys", "It lacks a key.", source="resource/atlas", retry_in=5.0)
+        status, later = Status(), NOON + GRACE
+        for now in (NOON, later):
+            status = written(status, failures.of_no_credentials(missing, 1, status, now=now, grace=GRACE), now)
+        assert status.last_error is not None
+        assert status.last_error.since == NOON
+        later += WITHIN
+        status = written(status, failures.of_no_credentials(lacking, 1, status, now=later, grace=GRACE), later)
+        assert status.last_error is not None
+        assert (status.last_error.since, status.last_error.error_code) == (later, "MissingKeys")
+        assert find(status, "Stalled") is not None
+        assert find(status, "Reconciling") is None
 
     def test_they_give_way_to_another_generation(self) -> None:
         status = written(Status(), after(read(503), Status(), NOON), NOON)

@@ -457,3 +457,15 @@ async def _is_not_sent(provider: str, value: str) -> None:
     assert resolved(resource) == ("False", "FieldMissing")
     assert len(value) < 20 or value not in resource.message
     assert ".status.vpcEndpointID of VPCEndpoint vpc does not hold" in resource.message
+
+
+async def test_another_cause_begins_anew_and_what_is_stalled_stays_so(world: World) -> None:
+    resource = await connected(world)
+    del world.targets.held[OBJECT]
+    await world.run_for(INTERVAL + 200)
+    assert (resolved(resource), pair(resource)) == (("False", "NotFound"), ["Stalled"])
+    first = resource.status["lastError"]["since"]
+    world.targets.held[OBJECT] = not_ready()
+    await world.run_for(INTERVAL)
+    assert (resolved(resource), pair(resource)) == (("False", "NotReady"), ["Stalled"])
+    assert resource.status["lastError"]["since"] > first

@@ -433,7 +433,7 @@ async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is
     assert world.atlas.endpoints[late].status == "DELETING"
     assert world.atlas.endpoints[kept].status == "AVAILABLE"
     assert resource.ready == ("True", "Available")
-    assert [reason for reason, _ in world.announced] == ["EndpointDiscarded"]
+    assert [reason for reason, _ in world.announced] == ["Updated", "EndpointDiscarded"]
     world.reset_log()
     await world.run_for(3 * INTERVAL)
     assert world.atlas.calls == ["LIST"] * 3

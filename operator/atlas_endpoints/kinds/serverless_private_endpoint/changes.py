@@ -1,7 +1,7 @@
-"""Telling people what a first contact is about to change, before it does.
+"""Telling people what is changed in Atlas, field by field: after it was, and at a first contact before it is.
 
-What Atlas holds then was somebody's, and nobody may remember it afterwards: so it is told field by field. An Event is put down
-before the PATCH and never waited for.
+What Atlas holds at a first contact was somebody's, and nobody may remember it afterwards. An Event is put down and never waited
+for.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
     diff,
     tell,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, compare
+from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, compare, same, shown
+from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause, ManagedField
 from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Send
 
@@ -32,8 +33,18 @@ def adopted(pass_: Pass, send: Send, before: Endpoint) -> tuple[Difference, ...]
     return compare(send.fields, before)
 
 
-class Adoptions:
-    """Announces first contacts that change something, each once however often its PATCH is tried.
+def changed(pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> tuple[Difference, ...]:
+    """Give what a PATCH has changed, as its answer shows it; that a mark of ours is gone is no news."""
+    return tuple(
+        each
+        for each in compare(send.fields, before)
+        if same(each.field, shown(answer, each.field), each.desired)
+        and not (each.field is ManagedField.COMMENT and each.actual == pass_.resource.mark)
+    )
+
+
+class Changes:
+    """Announces what is changed, each change once: a first contact however often its PATCH is tried.
 
     Args:
         announce: tells people.
@@ -43,7 +54,7 @@ class Adoptions:
         self._announce = announce
         self._told: dict[Key, frozenset[Difference]] = {}
 
-    def announce(self, pass_: Pass, send: Send, before: Endpoint) -> None:
+    def before(self, pass_: Pass, send: Send, before: Endpoint) -> None:
         """Tell what is about to be sent, if it is sent at a first contact and was not told.
 
         Args:
@@ -62,6 +73,26 @@ class Adoptions:
                 f"First contact with endpoint {before.id}, whose values are about to be changed: {diff(differences)}."
             )
             self._announce(pass_.resource.metadata.named, tell(EventReason.ADOPTING, message, action=UPDATE))
+
+    def after(self, pass_: Pass, send: Send, before: Endpoint, answer: Endpoint) -> None:
+        """Tell what was sent and confirmed, unless that was told before.
+
+        Args:
+            pass_: that has sent it.
+            send: it.
+            before: the endpoint as it was known.
+            answer: as Atlas shows it now.
+        """
+        differences = changed(pass_, send, before, answer)
+        if not differences or adopted(pass_, send, before):
+            return
+        reason, what = EventReason.UPDATED, "The endpoint was changed as the spec says"
+        if send.cause is Cause.DRIFT:
+            reason, what = (
+                EventReason.DRIFT_CORRECTED,
+                "Somebody had changed the endpoint in Atlas, and it was set back",
+            )
+        self._announce(pass_.resource.metadata.named, tell(reason, f"{what}: {diff(differences)}.", action=UPDATE))
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a resource that is gone."""

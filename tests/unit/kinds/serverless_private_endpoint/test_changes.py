@@ -1,4 +1,4 @@
-"""What a first contact changes is told before it does, once, and never what is not changed."""
+"""What is changed in Atlas is told, once, and never what is not changed; at a first contact before it is."""
 
 from __future__ import annotations
 
@@ -115,6 +115,52 @@ async def test_an_edit_is_no_first_contact(world: World) -> None:
     world.edit(resource, comment="ours, too")
     await world.run_for(0)
     assert world.atlas.calls == ["PATCH comment"]
+    assert world.announced == [
+        ("Updated", "The endpoint was changed as the spec says: comment from 'ours' to 'ours, too'.")
+    ]
+
+
+async def test_drift_that_is_set_back_tells_what_somebody_had_changed(world: World) -> None:
+    world.atlas.put(ENDPOINT, comment="ours")
+    world.create(comment="ours")
+    await world.settle()
+    world.atlas.put(ENDPOINT, comment="theirs")
+    await world.run_for(3600)
+    words = "Somebody had changed the endpoint in Atlas, and it was set back: comment from 'theirs' to 'ours'."
+    assert world.announced == [("DriftCorrected", words)]
+
+
+async def test_an_edit_whose_patch_fails_is_told_once_it_is_made(world: World) -> None:
+    world.atlas.put(ENDPOINT, comment="ours")
+    resource = world.create(comment="ours")
+    await world.settle()
+    world.atlas.fail_once("PATCH", unavailable())
+    world.edit(resource, comment="ours, too")
+    await world.run_for(0)
+    assert world.announced == []
+    await world.run_for(60)
+    assert [reason for reason, _ in world.announced] == ["Updated"]
+
+
+async def test_what_atlas_stores_otherwise_is_not_told_as_done(world: World) -> None:
+    world.atlas.put(ENDPOINT, comment="ours")
+    resource = world.create(comment="ours")
+    await world.settle()
+    world.atlas.stores = lambda endpoint: endpoint.model_copy(update={"comment": "cut"})
+    world.edit(resource, comment="ours, too")
+    await world.run_for(0)
+    assert world.announced == []
+
+
+async def test_what_is_sent_by_force_and_changes_nothing_is_not_told(world: World) -> None:
+    world.atlas.put(
+        ENDPOINT, status="FAILED", comment="ours", cloud_provider_endpoint_id=VPCE, endpoint_service_name="service"
+    )
+    resource = world.create(comment="ours", cloudProviderEndpointId=VPCE)
+    await world.run_for(0)
+    world.annotate(resource, force_sync="once more")
+    await world.run_for(0)
+    assert len([call for call in world.atlas.calls if call.startswith("PATCH")]) == 1
     assert world.announced == []
 
 
@@ -137,7 +183,7 @@ async def test_an_endpoint_that_was_reserved_for_the_resource_is_no_one_elses(wo
     await world.run_for(600)
     (endpoint,) = world.atlas.endpoints.values()
     assert endpoint.comment == "ours"
-    assert all(reason != "Adopting" for reason, _ in world.announced)
+    assert world.announced == [], "neither a first contact, nor that the mark is gone"
 
 
 async def test_a_namesake_is_told_of_anew(world: World) -> None:
