@@ -289,6 +289,12 @@ def test_every_metric_has_its_row_with_type_and_labels_and_no_other_has() -> Non
     assert documented == exported_metrics()
 
 
+def test_each_figure_of_the_page_on_sizing_is_that_of_the_benchmark() -> None:
+    measured = {row[0]: row[1].partition(" (")[0] for row in rows((DOCS / "benchmark.md").read_text(encoding="utf-8"))}
+    sizing = tables((DOCS / "sizing.md").read_text(encoding="utf-8"))[0]
+    assert {name: measured[name] for name, _ in sizing} == dict(sizing)
+
+
 def test_the_metrics_in_queries_exist() -> None:
     used = set(re.findall(rf"\b{PREFIX}_\w+", (DOCS / "metrics.md").read_text(encoding="utf-8")))
     assert used <= exported_metrics().keys()
@@ -375,4 +381,4 @@ def test_a_code_block_says_what_it_is_written_in() -> None:
         for page in PAGES
         if any(not fence for fence in re.findall(r"^```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE)[::2])
     ]
-    assert silent == ["architecture.md"]  # its picture
+    assert silent == []

@@ -10,10 +10,12 @@ import yaml
 from atlas_endpoints.cluster import events
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.kinds import access
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import CRD
 from support.documentation import DOCS, PACKAGE, PAGES, parsed, section
 
+KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 OF_OTHERS = {
     "spec.serviceName": "of ACK's VPCEndpoint",
     "status.id": "of ASO's PrivateEndpoint",
@@ -77,3 +79,28 @@ def test_each_annotation_of_a_namespace_is_documented() -> None:
     text = section(DOCS / "settings.md", "Annotations of a resource")
     (told,) = re.findall(r"A Namespace may have two annotations: (.*)$", text, re.MULTILINE)
     assert set(re.findall(r"`([a-z./-]+)`", told)) == {access.ANNOTATION, "atlas-endpoints.dev/deletion-policy"}
+
+
+def test_the_picture_of_states_shows_each_status_that_is_judged_and_reasons_as_they_are_meant() -> None:
+    picture = (DOCS / "pictures" / "endpoint-states.svg").read_text(encoding="utf-8")
+    (judge,) = [
+        each for each in parsed(KIND / "plan.py").body if isinstance(each, ast.FunctionDef) and each.name == "judge"
+    ]
+    statuses = {
+        each.value.value
+        for each in ast.walk(judge)
+        if isinstance(each, ast.MatchValue) and isinstance(each.value, ast.Constant)
+    }
+    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == statuses
+    shown = re.findall(r'class="reason"[^>]*>([^<]+)<', picture)
+    waiting, acting = ({*each.partition(": ")[2].split(" · ")} - {"…"} for each in shown[-2:])
+    assert {MEANING[Reason(each)].progress for each in waiting} == {Progress.RECONCILING}
+    assert {MEANING[Reason(each)].progress for each in acting} == {Progress.GRACE, Progress.STALLED}
+    assert {each.partition(":")[0] for each in shown[:-2]} <= {*Reason}
+
+
+def test_the_picture_of_the_data_flow_names_files_that_exist() -> None:
+    picture = (DOCS / "pictures" / "data-flow.svg").read_text(encoding="utf-8")
+    files = set(re.findall(r"[\w/…]+\.py", picture))
+    assert len(files) > 8
+    assert {each for each in files if not (PACKAGE / each.replace("kinds/…", f"kinds/{KIND.name}")).exists()} == set()

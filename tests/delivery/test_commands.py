@@ -1,4 +1,4 @@
-"""The commands that README.md and docs/install.md show, run as they stand there."""
+"""The commands that README.md, docs/install.md and docs/uninstall.md show, run as they stand there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from delivery.helm import Helm
 
-README, INSTALL = ROOT / "README.md", ROOT / "docs" / "install.md"
+README, INSTALL, UNINSTALL = ROOT / "README.md", ROOT / "docs" / "install.md", ROOT / "docs" / "uninstall.md"
 NOT_HERE = ("make image ", "docker ", "kubectl -n atlas-endpoints rollout status ")
 """Beginnings of commands that need more than there is here: something that builds images, and a kubelet that runs them."""
 CLUSTER_WIDE = "clusterroles,clusterrolebindings,namespaces"
@@ -99,7 +99,7 @@ def test_the_readme_installs_with_helm_and_makes_an_endpoint(
 
     assert "orders" in bash.run(use)
 
-    (uninstall,) = blocks(INSTALL, "Uninstall")
+    (uninstall,) = blocks(UNINSTALL, "All of it")
     bash.run(uninstall)
     assert bash.left() == ""
     assert not bash.serves_the_kind()
@@ -112,7 +112,7 @@ def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
     bash = shell(control_plane, helm4, tmp_path)
     (one_file,) = blocks(INSTALL, "One file")
     (take_over,) = blocks(INSTALL, "Upgrade")
-    (uninstall,) = blocks(INSTALL, "Uninstall")
+    (uninstall,) = blocks(UNINSTALL, "All of it")
 
     bash.run(one_file)
     path = "--output=jsonpath={.spec.template.spec.containers[0].image}"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from atlas_endpoints.cli import Commands
 from control_plane import provide_programs
-from delivery.helm import CHART
+from delivery.helm import CHART, Helm
 from support.documentation import PAGES, ROOT, blocks_of, prose
 from support.shell import Command, commands, console
 
@@ -27,6 +27,7 @@ CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
 """The tools that are asked."""
 
 NOT_ASKED = {
+    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (integration/test_restore.py)",
     "argocd": "no program of Argo CD is built here; what the action does is tried with its Lua engine (test_argocd.py)",
     "flux": "no program of Flux is built here; its objects are held against its schemas (test_flux.py)",
     "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
@@ -139,6 +140,12 @@ def test_the_values_that_are_set_on_helm_s_command_line_exist(arguments: tuple[s
         for key in setting.partition("=")[0].split("."):
             assert key in there, setting
             there = there[key]
+
+
+@pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
+def test_the_chart_takes_the_values_that_are_set(helm4: Helm, arguments: tuple[str, ...], whole: bool) -> None:
+    if settings := [f"--set={each}" for each in _set(arguments)]:
+        assert "kind: Deployment" in helm4.template(*settings)
 
 
 def _set(arguments: tuple[str, ...]) -> Iterator[str]:
