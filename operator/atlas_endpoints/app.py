@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import os
 import signal
 from contextlib import AsyncExitStack, suppress
 from random import Random
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from atlas_endpoints import __version__, garbage
 from atlas_endpoints.atlas.client import AtlasClient
@@ -26,8 +27,11 @@ from atlas_endpoints.engine.clock import SystemClock, boottime
 from atlas_endpoints.leadership import Alone, Leadership, end, hand_over
 from atlas_endpoints.observer import Told
 from atlas_endpoints.settings import OperatorSettings
-from atlas_endpoints.telemetry import probes
+from atlas_endpoints.telemetry import probes, spans
 from atlas_endpoints.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from atlas_endpoints.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +61,8 @@ class Operator:
         client: AtlasClient,
         leadership: Leadership,
         metrics: Metrics,
+        *,
+        tracing: "Tracing | None",
     ) -> None:
         self._settings = settings
         self._connection = connection
@@ -66,7 +72,7 @@ class Operator:
         self._events = EventRecorder(api, now=self._clock.now, counted=metrics.event)
         self._core = Core(
             settings,
-            client=client,
+            client=tracing.client(client) if tracing is not None else client,
             objects=ResourceWriter(api, write_within=_terms(settings).write, label_selector=settings.label_selector),
             secrets=SecretReader(api, self._clock.monotonic),
             namespaces=NamespaceReader(api, self._clock.monotonic),
@@ -75,6 +81,7 @@ class Operator:
             observer=Told(metrics, self._events),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
+            around=tracing.around if tracing is not None else lambda run: run,
         )
         connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None
@@ -231,7 +238,10 @@ async def run(settings: OperatorSettings) -> None:
             random=Random(),  # noqa: S311  # jitter
         )
         closing.push_async_callback(_close, client)
-        operator = Operator(settings, connection, client, leadership, metrics)
+        tracing = _tracing()
+        if tracing is not None:
+            closing.push_async_callback(asyncio.to_thread, tracing.close)
+        operator = Operator(settings, connection, client, leadership, metrics, tracing=tracing)
         stop = asyncio.Event()
         _on_signals(stop)
         server = await probes.serve(
@@ -254,6 +264,14 @@ async def run(settings: OperatorSettings) -> None:
             await operator.run(stop)
         except LeadershipLostError as loss:
             end(loss)
+
+
+def _tracing() -> "Tracing | None":
+    if not spans.are_wanted(os.environ):
+        return None
+    from atlas_endpoints import tracing  # noqa: PLC0415  # an optional extra, which takes memory and a moment to load
+
+    return tracing.export(__version__)
 
 
 def _terms(settings: OperatorSettings) -> Terms:

@@ -5,7 +5,7 @@ Namespaces and what resources refer to, and the time. So tests and explorations 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from random import Random
 from typing import Any, Protocol, TypeAlias
@@ -44,6 +44,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 from atlas_endpoints.settings import OperatorSettings
 
 Work: TypeAlias = Key | Instance
+Run: TypeAlias = Callable[[Work], Awaitable[Next]]
 """What the workers work on: a resource, or the resync of an instance."""
 
 
@@ -81,6 +82,7 @@ class Core:
         observer: is told what goes on.
         clock: tells the time.
         random: for jitter.
+        around: wraps what a worker does with a piece of work.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Core:
         observer: Observer,
         clock: Clock,
         random: Random,
+        around: Callable[[Run], Run] = lambda run: run,
     ) -> None:
         self._observer = observer
         self._clock = clock
@@ -149,7 +152,9 @@ class Core:
         self._controller = Controller[Outcome](
             self._reconciler, self.store, objects, enqueue=self._enqueue, written=observer.written
         )
-        self.loop: Loop[Work] = Loop(self.queue, self._run, clock=clock, workers=settings.concurrency, random=random)
+        self.loop: Loop[Work] = Loop(
+            self.queue, around(self._run), clock=clock, workers=settings.concurrency, random=random
+        )
         self.inventory = Inventory(
             self.store,
             objects,

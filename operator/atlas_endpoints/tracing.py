@@ -1,0 +1,122 @@
+"""Spans of passes and of calls to Atlas, by OpenTelemetry: the optional extra ``tracing``.
+
+The standard variables tell where spans go; without them this module is not even loaded (see ``telemetry.spans``). Names of attributes are those of the semantic conventions where they have one.
+"""
+
+from collections.abc import Callable
+from threading import Thread
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, StatusCode
+
+from atlas_endpoints.atlas.answers import Answer, Requester
+from atlas_endpoints.atlas.classification import bounded_code
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.core import Run, Work
+from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.store import Key
+
+LAST_SPANS = 2.0
+"""Seconds for the spans that are left at the end."""
+
+RECONCILE, RESYNC = "Reconcile", "Resync"
+"""The spans of a pass over a resource, and of a round over an instance."""
+
+
+class Tracing:
+    """Makes spans.
+
+    Args:
+        provider: to whom they go; the caller may add processors of its own.
+    """
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("atlas_endpoints")
+
+    def around(self, run: Run) -> Run:
+        """Have each piece of work be a span, of which its calls to Atlas are parts."""
+
+        async def traced(work: Work) -> Next:
+            name = RECONCILE if isinstance(work, Key) else RESYNC
+            with self._tracer.start_as_current_span(name, attributes=_described(work)):
+                return await run(work)
+
+        return traced
+
+    def client(self, client: Requester) -> Requester:
+        """Have each call be a span."""
+        return _TracedClient(client, self._tracer.start_span)
+
+    def close(self) -> None:
+        """Hand over what is left, within ``LAST_SPANS``; blocks."""
+        # The SDK itself would go on trying for its whole timeout, which a Pod that is to end has not got.
+        handing_over = Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+        handing_over.start()
+        handing_over.join(LAST_SPANS)
+
+
+def export(version: str) -> Tracing:
+    """Send spans by OTLP over HTTP, as the standard variables say.
+
+    Args:
+        version: of the operator.
+    """
+    own = Resource.create({SERVICE_NAME: "atlas-endpoints", SERVICE_VERSION: version})
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what is our own.
+    provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return Tracing(provider)
+
+
+class _TracedClient:
+    """A client whose calls are spans; see ``atlas.answers.Requester``."""
+
+    def __init__(self, client: Requester, start: Callable[..., Span]) -> None:
+        self._client = client
+        self._start = start
+
+    @property
+    def base_url(self) -> str:
+        return self._client.base_url
+
+    async def request(
+        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
+    ) -> Answer:
+        address = credentials.base_url or self.base_url
+        attributes = {"http.request.method": method, "url.path": path, "url.full": address + path}
+        span = self._start(operation, kind=SpanKind.CLIENT, attributes=attributes)
+        try:
+            answer = await self._client.request(credentials, method, path, operation=operation, json=json)
+        except AtlasError as error:
+            _told(span, error)
+            raise
+        except BaseException as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(StatusCode.ERROR)
+            raise
+        else:
+            span.set_attribute("http.response.status_code", answer.status)
+            return answer
+        finally:
+            span.end()
+
+
+def _described(work: Work) -> dict[str, str]:
+    if isinstance(work, Key):
+        return {"k8s.namespace.name": work.namespace, "atlas_endpoints.resource.name": work.name}
+    return {"atlas_endpoints.project.id": work.project_id, "atlas_endpoints.instance.name": work.name}
+
+
+def _told(span: Span, error: AtlasError) -> None:
+    """Say what a call failed with; Atlas's own words are in the log, bounded and without what is secret."""
+    span.set_attribute("error.type", str(error.reason))
+    if error.http_status is not None:
+        span.set_attribute("http.response.status_code", error.http_status)
+    if error.error_code is not None:
+        span.set_attribute("atlas_endpoints.error_code", bounded_code(error.error_code) or "")
+    span.set_status(StatusCode.ERROR, str(error.reason))
