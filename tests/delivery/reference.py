@@ -141,7 +141,7 @@ def settings() -> str:
         }
         parts += [f"## atlas-endpoints {command}", _first_line(declared)]
         parts += ["It takes all settings of `run`, and these:"] if command == "check" else []
-        prefix = str(declared.model_config["env_prefix"])
+        prefix = declared.model_config.get("env_prefix", "")
         rows = [_row(name, field, prefix) for name, field in own.items()]
         parts.append("\n".join(["| flag | variable | default | meaning |", "| --- | --- | --- | --- |", *rows]))
     return _page(parts, "operator/atlas_endpoints/settings.py and clusterless.py")
