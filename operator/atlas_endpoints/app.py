@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import TYPE_CHECKING, NoReturn
 
-from atlas_endpoints import __version__, garbage
+from atlas_endpoints import __version__, garbage, instruments
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster import watch
 from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
@@ -78,23 +78,28 @@ class Operator:
             namespaces=NamespaceReader(api, self._clock.monotonic),
             targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
             config_maps=ConfigMapWriter(api, write_within=_terms(settings).write),
-            observer=Told(metrics, self._events),
+            observer=Told(metrics, self._events, self._clock.now),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,
         )
         connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None
-        queue, store = self._core.queue, self._core.store
-        metrics.watch("queue_depth", "Resources that are due and with no worker yet.", lambda: len(queue))
-        metrics.watch("active_workers", "Passes that are running.", lambda: queue.running)
-        metrics.watch(
-            "corrections_held", "Resources whose drift the emergency brake holds back.", lambda: self._core.brakes.held
+        instruments.watch(
+            metrics,
+            self._core,
+            client=client,
+            connection=connection,
+            leads=leadership.leads,
+            clock=self._clock,
+            settings=settings,
         )
-        metrics.watch("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
-        metrics.watch("resources", "Resources that are known.", lambda: len(store))
-        metrics.watch("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
-        metrics.watch("leader", "Whether this replica leads, 1 or 0.", leadership.leads)
+        self._metrics = metrics
+        self._resources = instruments.of_resources(self._core, leads=leadership.leads, detail=settings.resource_metrics)
+
+    async def metrics(self) -> bytes:
+        """Give all metrics in Prometheus's text format."""
+        return self._metrics.exposition() + await self._resources.exposition()
 
     def live(self) -> str | None:
         """Tell what only a restart can mend."""
@@ -232,6 +237,7 @@ async def run(settings: OperatorSettings) -> None:
             fence=leadership.leads,
             writes=settings.writes,
             on_request=metrics.requested,
+            on_repeat=metrics.repeated,
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
             max_connections=max(64, settings.concurrency),
@@ -245,7 +251,7 @@ async def run(settings: OperatorSettings) -> None:
         stop = asyncio.Event()
         _on_signals(stop)
         server = await probes.serve(
-            settings.http_address, live=operator.live, ready=operator.ready, metrics=metrics.exposition
+            settings.http_address, live=operator.live, ready=operator.ready, metrics=operator.metrics
         )
         closing.push_async_callback(server.cleanup)
         logger.info(

@@ -18,11 +18,12 @@ from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.inventory import Inventory, Reader
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.controller import Controller, Status, Writer
 from atlas_endpoints.engine.loop import Loop
-from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
 from atlas_endpoints.engine.workqueue import Queue
 from atlas_endpoints.kinds.access import AccessResolver
@@ -37,10 +38,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     watched_annotations,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.outputs import ConfigMapsPort, Outputs
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver, TargetReader
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import CLUSTER_UNAVAILABLE, Outcome
 from atlas_endpoints.settings import OperatorSettings
 
 Work: TypeAlias = Key | Instance
@@ -57,6 +59,18 @@ class Observer(Protocol):
 
     def passed(self, following: Next, seconds: float) -> None:
         """A pass over a resource has ended, so many seconds after it had begun."""
+        ...
+
+    def held_up(self, reason: str) -> None:
+        """A pass did not get where it was to get, for one of a bounded number of reasons."""
+        ...
+
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        """Something that was due has a worker now, so many seconds after it had become due."""
+        ...
+
+    def retried(self) -> None:
+        """Something has failed and will be tried again with backoff."""
         ...
 
     def written(self, body: Body, status: Status) -> None:
@@ -104,10 +118,10 @@ class Core:
         self._clock = clock
         self._working = False
         half = max(1, settings.concurrency // 2)
-        self.queue: Queue[Work] = Queue(clock, lane_limit=half)
+        self.queue: Queue[Work] = Queue(clock, lane_limit=half, waited=observer.waited)
         self.store = Store(watched_annotations, endpoint_of)
-        throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
-        self._gateway = gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
+        self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
+        self.gateway = gateway = Gateway(ThrottledClient(client, self.throttle, clock=clock.monotonic), clock.monotonic)
         self.brakes = Brakes(
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
@@ -150,10 +164,20 @@ class Core:
             announce=observer.announced,
         )
         self._controller = Controller[Outcome](
-            self._reconciler, self.store, objects, enqueue=self._enqueue, written=observer.written
+            self._reconciler,
+            self.store,
+            objects,
+            enqueue=self._enqueue,
+            written=observer.written,
+            concluded=self._concluded,
         )
         self.loop: Loop[Work] = Loop(
-            self.queue, around(self._run), clock=clock, workers=settings.concurrency, random=random
+            self.queue,
+            around(self._run),
+            clock=clock,
+            workers=settings.concurrency,
+            random=random,
+            retried=observer.retried,
         )
         self.inventory = Inventory(
             self.store,
@@ -227,15 +251,25 @@ class Core:
         Args:
             seconds: that a write may be on its way.
         """
-        return max(0.0, self._gateway.doubted_at + seconds - self._clock.monotonic())
+        return max(0.0, self.gateway.doubted_at + seconds - self._clock.monotonic())
 
     async def _run(self, work: Work) -> Next:
         if isinstance(work, Instance):
             return await self._rounds.run(work)
         started = self._clock.monotonic()
-        following = await self._controller.run(work)
+        try:
+            following = await self._controller.run(work)
+        except Exception as error:
+            is_away = isinstance(error, ClusterUnavailableError)
+            self._observer.held_up(CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
+            self._observer.passed(Retry(), self._clock.monotonic() - started)
+            raise
         self._observer.passed(following, self._clock.monotonic() - started)
         return following
+
+    def _concluded(self, outcome: Outcome) -> None:
+        if (reason := outcome.held_up_by) is not None:
+            self._observer.held_up(reason)
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self.loop.reset(key)

@@ -1,6 +1,8 @@
 """What becomes of what the core tells: lines in the log, metrics, and Kubernetes Events."""
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
 
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
@@ -11,6 +13,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
     Announcement,
     announce,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.milestones import drifted, seconds_to_ready
 from atlas_endpoints.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -22,11 +25,25 @@ class Told:
     Args:
         metrics: count it.
         events: tell of it whoever looks at the resource.
+        now: wall-clock time, UTC.
     """
 
-    def __init__(self, metrics: Metrics, events: EventRecorder) -> None:
+    def __init__(self, metrics: Metrics, events: EventRecorder, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._metrics = metrics
         self._events = events
+
+    def held_up(self, reason: str) -> None:
+        """Count what held a pass up."""
+        self._metrics.held_up(reason)
+
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        """Count a wait in the queue."""
+        self._metrics.waited(seconds, urgent=urgent)
+
+    def retried(self) -> None:
+        """Count what is tried again."""
+        self._metrics.retried()
 
     def passed(self, following: Next, seconds: float) -> None:
         """Count a pass."""
@@ -35,6 +52,7 @@ class Told:
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log what it says (as a warning where a failure begins), and announce what is news in it."""
         news = announce(body.get("status") or {}, status)
+        self._count(body, status)
         ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
         if ready is not None:
             self._metrics.status_written(ready["reason"])
@@ -60,6 +78,11 @@ class Told:
         extra = {"resource": str(key_of(body)), "reason": announcement.reason}
         logger.log(level, "%s", announcement.message, extra=extra)
         self._record(body, announcement)
+
+    def _count(self, body: Body, status: Status) -> None:
+        if (seconds := seconds_to_ready(body, status, self._now())) is not None:
+            self._metrics.became_ready(seconds)
+        self._metrics.drifted(drifted(body.get("status") or {}, status))
 
     def _record(self, body: Body, news: Announcement) -> None:
         self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)

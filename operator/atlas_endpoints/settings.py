@@ -15,6 +15,7 @@ from atlas_endpoints.engine.names import is_name, is_namespace
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Limit
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
+from atlas_endpoints.telemetry.resources import Detail
 
 DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")
 """Go's durations, which know no days; the library takes more than Go does."""
@@ -119,6 +120,10 @@ class OperatorSettings(AtlasSettings):
     lease_duration: Duration = Field(
         default=timedelta(seconds=45),
         description="How long after the last sign of the leader another replica takes over; a write may take a third of it, and 15s at most",
+    )
+    resource_metrics: Detail = Field(
+        default="names",
+        description="What metrics tell of resources: counts (how many there are), names (what each of them says) or ids (and those of Atlas)",
     )
     http_address: str = Field(
         default="0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"

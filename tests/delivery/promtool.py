@@ -1,4 +1,4 @@
-"""promtool, Prometheus's own checker: whether it can read alerts, and when they fire."""
+"""promtool, Prometheus's own checker: whether it can read metrics and alerts, and when these fire."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def provide_promtool(target: Path = CACHE / "promtool") -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Promtool:
-    """Looks at rules.
+    """Looks at metrics and rules.
 
     Attributes:
         program: The executable.
@@ -56,6 +56,14 @@ class Promtool:
             ValueError: It cannot, or it sees what is better not done.
         """
         self._run("check", "rules", "--lint=all", "--lint-fatal", self._rules(groups))
+
+    def check_metrics(self, exposition: str) -> None:
+        """Check that metrics are named and described as Prometheus wants it.
+
+        Raises:
+            ValueError: They are not.
+        """
+        self._run("check", "metrics", stdin=exposition)
 
     def expect(
         self,
@@ -96,7 +104,7 @@ class Promtool:
         path.write_text(yaml.safe_dump({"groups": list(groups)}))
         return path
 
-    def _run(self, *arguments: str | Path) -> None:
-        done = subprocess.run([self.program, *arguments], capture_output=True, text=True, check=False)
+    def _run(self, *arguments: str | Path, stdin: str = "") -> None:
+        done = subprocess.run([self.program, *arguments], input=stdin, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ValueError(done.stdout + done.stderr)

@@ -139,6 +139,15 @@ class Ends(httpx.AsyncBaseTransport):
     def passed(self, following: Next, seconds: float) -> None:
         """Nobody listens here."""
 
+    def held_up(self, reason: str) -> None:
+        """Nobody listens here."""
+
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        """Nobody listens here."""
+
+    def retried(self) -> None:
+        """Nobody listens here."""
+
     def written(self, body: Body, status: Status) -> None:
         """Nobody listens here."""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import MagicMock
 
-from atlas_endpoints.telemetry.metrics import PREFIX, Metrics
+from atlas_endpoints import instruments
+from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,30 +59,31 @@ def parsed(path: Path) -> ast.Module:
 
 
 def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
-    """Give type and labels of each metric that the operator exports."""
-    metrics = Metrics("0")
-    watched = [
-        call.args[0].value
-        for call in ast.walk(parsed(PACKAGE / "app.py"))
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr == "watch"
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-        and isinstance(call.args[0].value, str)
-    ]
-    found = {f"{PREFIX}_{name}": ("gauge", frozenset[str]()) for name in watched}
-    for collector in vars(metrics).values():
-        if hasattr(collector, "_labelnames"):
-            found |= described(collector)
-    (build_info,) = [family for family in metrics.registry.collect() if family.name.endswith("_build_info")]
-    return found | {build_info.name: (build_info.type, frozenset(build_info.samples[0].labels))}
+    """Give type and labels of each metric that the operator can export, whatever it is asked to tell of resources."""
+    metrics, anything = Metrics("0"), MagicMock()
+    instruments.watch(
+        metrics,
+        anything,
+        client=anything,
+        connection=anything,
+        leads=bool,
+        clock=anything,
+        settings=OperatorSettings(),
+    )
+    described = metrics.described | instruments.of_resources(anything, leads=bool, detail="ids").described
+    found = {name: (type_, frozenset(labels)) for name, (type_, labels) in described.items()}
+    return found | {name: (type_, frozenset()) for name, type_ in OF_EVERY_PROCESS.items()}
 
 
-def described(collector: Any) -> dict[str, tuple[str, frozenset[str]]]:
-    (family,) = collector.describe()
-    suffix = "_total" if family.type == "counter" else ""
-    return {family.name + suffix: (family.type, frozenset(collector._labelnames))}
+OF_EVERY_PROCESS = {
+    "process_cpu_seconds_total": "counter",
+    "process_max_fds": "gauge",
+    "process_open_fds": "gauge",
+    "process_resident_memory_bytes": "gauge",
+    "process_start_time_seconds": "gauge",
+    "process_virtual_memory_bytes": "gauge",
+}
+"""What Prometheus's libraries export for any process, under the same names in each language."""
 
 
 def anchors(page: Path) -> set[str]:

@@ -5,12 +5,14 @@ from random import Random
 from typing import Any, NoReturn
 
 import pytest
+from typing_extensions import override
 
 from atlas_endpoints.cluster import inventory
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import SystemClock
 from atlas_endpoints.engine.controller import MetadataChange, Status
-from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Listing
 from atlas_endpoints.settings import OperatorSettings
 
@@ -44,6 +46,12 @@ class Nobody:
     """Is asked for nothing, and listens to nothing."""
 
     def passed(self, following: Next, seconds: float) -> None: ...
+
+    def held_up(self, reason: str) -> None: ...
+
+    def waited(self, seconds: float, *, urgent: bool) -> None: ...
+
+    def retried(self) -> None: ...
 
     def written(self, body: Body, status: Status) -> None: ...
 
@@ -124,3 +132,37 @@ class TestDeletionsThatComeLate:
         await asyncio.sleep(0.1)
         assert cluster.lists == 1
         keeping.cancel()
+
+
+class Listening(Nobody):
+    """Hears what passes come to."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    @override
+    def passed(self, following: Next, seconds: float) -> None:
+        self.heard.append(following)
+
+    @override
+    def held_up(self, reason: str) -> None:
+        self.heard.append(reason)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(ClusterUnavailableError("away"), "ClusterUnavailable"), (NotImplementedError("defect"), "InternalError")],
+)
+async def test_a_pass_whose_status_cannot_be_written_is_told_of(
+    core: Core, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    async def write(_body: Body, _status: Status) -> Body:
+        raise error
+
+    listening = Listening()
+    monkeypatch.setattr(core, "_observer", listening)
+    monkeypatch.setattr(cluster, "write", write)
+    core.seen(body(1))  # whose spec is no spec, so that a status says so
+    with pytest.raises(type(error)):
+        await core._run(KEY)
+    assert listening.heard == ["InvalidSpec", reason, Retry()]

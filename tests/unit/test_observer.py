@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster.events import EventRecorder
+from atlas_endpoints.engine.outcome import Rest
 from atlas_endpoints.observer import Told
 from atlas_endpoints.telemetry.metrics import Metrics
 from unit.cluster.api_server import serving
 
 if TYPE_CHECKING:
     import pytest
+
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def status(reason: str) -> dict[str, Any]:
@@ -26,9 +30,9 @@ async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(ca
     metrics = Metrics("0")
     async with serving() as server:
         api = server.api()
-        recorder = EventRecorder(api, now=lambda: datetime(2026, 11, 25, tzinfo=UTC), counted=metrics.event)
+        recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
         writing = asyncio.create_task(recorder.run())
-        told, body = Told(metrics, recorder), server.put("shop", "db")
+        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
 
         told.written(body, status("APIGone"))
         told.written({**body, "status": status("APIGone")}, status("APIGone"))
@@ -48,3 +52,41 @@ async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(ca
     assert lines == [("WARNING", "It is APIGone."), ("INFO", "It is APIGone.")]
     assert metrics.registry.get_sample_value("atlas_endpoints_status_writes_total", {"reason": "APIGone"}) == 2
     assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "written"}) == 1
+
+
+async def test_the_way_to_ready_and_drift_are_counted_by_what_statuses_say() -> None:
+    metrics = Metrics("0")
+    async with serving() as server:
+        api = server.api()
+        told = Told(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW)
+        body = server.put("shop", "db")
+        ready = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
+        before = {**ready, "status": "False", "lastTransitionTime": "2026-11-24T23:59:00Z"}
+        sent = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
+
+        told.written(
+            {**body, "status": {"conditions": [before]}},
+            {"observedGeneration": 1, "conditions": [ready], "history": sent},
+        )
+        await api.close()  # type: ignore[no-untyped-call]  # untyped
+    assert metrics.registry.get_sample_value("atlas_endpoints_time_to_ready_seconds_sum") == 60
+    assert metrics.registry.get_sample_value("atlas_endpoints_drift_found_total", {"field": "comment"}) == 1
+
+
+def test_what_the_core_tells_is_counted() -> None:
+    metrics = Metrics("0")
+    nobody: Any = None
+    told = Told(metrics, nobody, lambda: NOW)
+
+    told.held_up("APIGone")
+    told.waited(2.0, urgent=True)
+    told.retried()
+    told.passed(Rest(), 0.5)
+
+    for name, labels, value in (
+        ("reconcile_errors_total", {"reason": "APIGone"}, 1),
+        ("queue_wait_seconds_sum", {"priority": "urgent"}, 2),
+        ("queue_retries_total", {}, 1),
+        ("reconcile_total", {"result": "done"}, 1),
+    ):
+        assert metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels) == value

@@ -136,6 +136,11 @@ class ServiceAccountAuth(httpx.Auth):
                 return
             refused = token.value
 
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a token that has not expired."""
+        return self._token is not None and self._clock() < self._token.expires_at
+
     def revocation(self, user_agent: str) -> httpx.Request | None:
         """Give up the token and build the request that tells Atlas so; None when there is no token."""
         if (token := self._token) is None:

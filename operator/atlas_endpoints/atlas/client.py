@@ -19,10 +19,12 @@ from atlas_endpoints.atlas.classification import bounded_code, classify, unreada
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.digest import DigestAuth
 from atlas_endpoints.atlas.errors import AtlasError, CredentialsInvalidError
+from atlas_endpoints.atlas.rate_limits import RateLimits
 from atlas_endpoints.atlas.redaction import carried, without
 from atlas_endpoints.atlas.transport import (
     TRANSPORT_ERRORS,
     FencedTransport,
+    OnSend,
     Write,
     failure,
     send,
@@ -110,7 +112,8 @@ class AtlasClient:
         user_agent: product and version.
         fence: asked right before each write is sent; False holds it back with ``NotLeaderError``.
         writes: whether there may be writes at all; if not, each is held back with ``WritesOffError``.
-        on_request: is told of each call.
+        on_request: is told of each call, and of each request for a token on its way.
+        on_repeat: is told by its name of each call that is sent again at once, since its token or nonce was refused.
         timeout: seconds for a whole call, with all that belongs to it.
         connect_timeout: seconds for getting a connection.
         max_connections: at least the number of concurrent calls.
@@ -131,6 +134,7 @@ class AtlasClient:
         fence: Callable[[], bool] = lambda: True,
         writes: bool = True,
         on_request: OnRequest | None = None,
+        on_repeat: Callable[[str], None] | None = None,
         timeout: float = 15.0,
         connect_timeout: float = 5.0,
         max_connections: int = 64,
@@ -142,6 +146,8 @@ class AtlasClient:
         self.base_url = base_url
         self._user_agent = user_agent
         self._on_request = on_request
+        self._on_repeat = on_repeat
+        self.rate_limits = RateLimits(clock)
         self._timeout = timeout
         self._clock = clock
         self._random = random
@@ -189,6 +195,11 @@ class AtlasClient:
             if self._on_request is not None:
                 self._on_request(operation, method, status, bounded_code(error_code), self._clock() - started)
 
+    @property
+    def tokens(self) -> int:
+        """How many access tokens are held."""
+        return sum(isinstance(each.auth, ServiceAccountAuth) and each.auth.has_token for each in self._signers.values())
+
     async def knock(self) -> None:
         """Make a call without credentials, and take Atlas's refusal for the sign that it is Atlas that answers.
 
@@ -215,12 +226,13 @@ class AtlasClient:
         writes = write is not None
         try:
             async with asyncio.timeout(self._timeout):
-                response = await send(self._wire, request, auth)
+                response = await send(self._wire, request, auth, clock=self._clock, on_send=self._listen(request))
                 async with aclosing(response):
                     body = await _body_of(response)
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
             raise failure(error, operation=operation, unknown_outcome=in_doubt) from error
+        self.rate_limits.take(_place_of(request.url), response.headers)
         if body is None:
             raise unreadable(response.status_code, operation=operation, writes=writes)
         hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
@@ -228,6 +240,23 @@ class AtlasClient:
             return Answer(response.status_code, json_from(without(body, hide)), deprecation_from(response.headers))
         refusal = Refusal(response.status_code, response.headers, body)
         raise classify(refusal, operation=operation, writes=writes, now=datetime.now(UTC), hide=hide)
+
+    def _listen(self, call: httpx.Request) -> OnSend:
+        """Give what hears of the requests that one call takes."""
+        sent = 0
+
+        def note(request: httpx.Request, status: int | None, seconds: float) -> None:
+            nonlocal sent
+            operation: str = request.extensions["operation"]
+            if request is not call:
+                if self._on_request is not None:
+                    self._on_request(operation, request.method, status, None, seconds)
+                return
+            sent += 1
+            if sent > 1 and self._on_repeat is not None:
+                self._on_repeat(operation)
+
+        return note
 
     def _build(self, method: str, url: str, operation: str, json: object, write: Write | None) -> httpx.Request:
         return httpx.Request(
@@ -257,6 +286,11 @@ class AtlasClient:
                     response = await self._wire.handle_async_request(request)
                     async with aclosing(response):
                         await response.aread()
+
+
+def _place_of(url: httpx.URL) -> str:
+    """Name what has a rate limit of its own: the project, at its Atlas."""
+    return f"{url.host}{'/'.join(url.path.split('/')[:6])}"
 
 
 async def _body_of(response: httpx.Response) -> bytes | None:

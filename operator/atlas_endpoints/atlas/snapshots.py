@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from atlas_endpoints.atlas.answers import Deprecation
@@ -240,6 +241,12 @@ class Snapshots:
         """Tell what Atlas last announced about the end of these operations."""
         view = self._views.get(instance)
         return view.deprecation if view else None
+
+    @property
+    def sunset(self) -> datetime | None:
+        """When the first of these operations ends, as Atlas has announced it; ``None``: it has not."""
+        announced = [view.deprecation.sunset for view in self._views.values() if view.deprecation is not None]
+        return min((sunset for sunset in announced if sunset is not None), default=None)
 
     def forget(self, instance: Instance) -> None:
         """Drop an instance that nobody asks for any more."""

@@ -75,6 +75,11 @@ class _Gate:
             )
         return None
 
+    def circuit(self, now: float) -> str:
+        if now < self.closed_until:
+            return "open"
+        return "half_open" if self.one_at_a_time else "closed"
+
     def enter(self, serial: int, now: float) -> None:
         self.used = now
         if self.one_at_a_time:
@@ -119,6 +124,24 @@ class Throttle:
         self._projects: dict[str, _Gate] = {}
         self._in_flight: Counter[str] = Counter()
         self._serials = itertools.count()
+
+    def circuits(self, now: float) -> Counter[tuple[str, str]]:
+        """Count the gates by whose they are (``credentials`` or ``project``) and, as circuit breakers are spoken of, their state.
+
+        Through a ``closed`` circuit calls go as they come, through a ``half_open`` one at a time, through an ``open`` one none.
+        A project has one only from when Atlas asks to wait until that is over.
+        """
+        return Counter(
+            (scope, gate.circuit(now))
+            for scope, gates in (("credentials", self._credentials), ("project", self._projects))
+            for gate in gates.values()
+        )
+
+    def longest_wait(self, now: float) -> float:
+        """Tell for how many more seconds a gate stays closed since Atlas has asked to wait, at most; 0: none does."""
+        gates = (*self._credentials.values(), *self._projects.values())
+        waits = (gate.closed_until - now for gate in gates if gate.reason == RateLimitedError.reason)
+        return max((0.0, *waits))
 
     def admit(self, fingerprint: str, project: str, now: float) -> Admitted | Wait:
         """Decide about one call.

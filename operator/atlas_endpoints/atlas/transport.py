@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 import httpx
@@ -82,7 +83,21 @@ class FencedTransport(httpx.AsyncBaseTransport):
         await self._wire.aclose()
 
 
-async def send(wire: httpx.AsyncBaseTransport, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
+class OnSend(Protocol):
+    """Is told of each request on behalf of a call."""
+
+    def __call__(self, request: httpx.Request, status: int | None, seconds: float) -> None:
+        """Take note of a request: with the status of its answer, if one came, after so many seconds."""
+
+
+async def send(
+    wire: httpx.AsyncBaseTransport,
+    request: httpx.Request,
+    auth: httpx.Auth,
+    *,
+    clock: Callable[[], float],
+    on_send: OnSend,
+) -> httpx.Response:
     """Send a request, and with it whatever its authentication takes.
 
     httpx's own client would do the same at more than twice the cost: it also merges URLs and keeps cookies, follows redirects
@@ -92,6 +107,8 @@ async def send(wire: httpx.AsyncBaseTransport, request: httpx.Request, auth: htt
         wire: sends a single request.
         request: the call.
         auth: signs it, perhaps after other requests or once more.
+        clock: monotonic seconds.
+        on_send: is told of each request.
 
     Returns:
         The answer to the call, whose body is still to be read; to be closed by the caller.
@@ -103,11 +120,14 @@ async def send(wire: httpx.AsyncBaseTransport, request: httpx.Request, auth: htt
     async with aclosing(auth.async_auth_flow(request)) as flow:
         following = await anext(flow)
         while True:
+            began = clock()
             try:
                 response = await wire.handle_async_request(following)
             except TRANSPORT_ERRORS as error:
+                on_send(following, None, clock() - began)
                 following = await flow.athrow(error)  # raises it, unless the flow can do without this answer
                 continue
+            on_send(following, response.status_code, clock() - began)
             response.request = following
             try:
                 following = await flow.asend(response)

@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import PLURAL
 from atlas_endpoints.cluster.reachability import kind_of
-from atlas_endpoints.cluster.stream import Events, Nothing, Take, hand_over
+from atlas_endpoints.cluster.stream import Ended, Events, Nothing, Take, hand_over
 from atlas_endpoints.engine.backoff import doubled
 from atlas_endpoints.engine.complaints import Complaints
 
@@ -74,10 +74,14 @@ class Forbearance:
     Attributes:
         take: takes the objects of our kind; without it, kopf gets them.
         relisted: is told that kopf has listed our kind, and that all of it was taken.
+        on_watch_end: is told how each watch of our kind has ended.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self._created = monotonic()
+        self._begun: dict[str, float] = {}  # when a watch of our kind was last answered
+        self.on_watch_end: Ended = _nobody_hears
         self.take: Take | None = None
         self.relisted: Callable[[], None] = lambda: None
         self._began: dict[str, float] = {}
@@ -116,6 +120,8 @@ class Forbearance:
         response = await handler(request)
         if response.status != HTTPStatus.OK:
             return await _read(response)
+        if take is not None:
+            self._begun[path] = self._monotonic()
         ended = partial(self._ended, path)
         response.content = Events(response.content, take, ended=ended)  # type: ignore[assignment]  # stands in for it
         return response
@@ -169,6 +175,13 @@ class Forbearance:
         response.content = Nothing(response.content)  # type: ignore[assignment]  # stands in for it
         return response
 
+    def watch_age(self) -> float:
+        """Tell how many seconds ago the oldest watch of our kind has begun, or if none has, this.
+
+        The server ends each after a minute, and another begins: one that is much older brings nothing any more.
+        """
+        return self._monotonic() - min(self._begun.values(), default=self._created)
+
     async def _pace(self, path: str) -> None:
         """Wait until it is time for another watch."""
         began = self._began.get(path)
@@ -179,11 +192,17 @@ class Forbearance:
 
     def _ended(self, path: str, *, well: bool) -> None:
         """Take in how a watch has ended; one that has lasted was well until then."""
+        if path in self._begun:
+            self.on_watch_end(well=well)
         if well:
             self._broken.pop(path, None)
             return
         lasted = self._monotonic() - self._began[path] > LONGEST_PACE
         self._broken[path] = 1 if lasted else self._broken.get(path, 0) + 1
+
+
+def _nobody_hears(*, well: bool) -> None:
+    """Stand in for who is told how a watch has ended."""
 
 
 async def _read(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:

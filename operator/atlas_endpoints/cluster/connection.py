@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -38,6 +38,9 @@ REDIRECTIONS = range(300, 400)
 """Statuses that aiohttp would act upon. Each of its requests carries our token, to wherever that leads, and what is said there
 would count as the API server's word."""
 
+OnRequest: TypeAlias = Callable[[str, int | None, float], None]
+"""Is told of a call to the API server: its kind, its status if there was an answer, and its seconds."""
+
 LONGEST_LINE = 2**21
 """Bytes that a session buffers, as the client's own does."""
 
@@ -56,6 +59,8 @@ class Connection:
         namespace: as given.
         in_pod: as given.
         reachability: hears of every call.
+        forbearance: hears of what kopf asks.
+        on_request: is told of every call.
     """
 
     def __init__(
@@ -69,7 +74,8 @@ class Connection:
         self._configuration = configuration
         self._reload = reload
         self.reachability = Reachability(time.monotonic)
-        self._forbearance = Forbearance(time.monotonic)
+        self.forbearance = Forbearance(time.monotonic)
+        self.on_request: OnRequest = lambda _kind, _status, _seconds: None
         configuration.connection_pool_maxsize = CONNECTIONS
         configuration.proxy = configuration.proxy or _proxy_from_environment(configuration.host)
         # Read by its REST client, though it is not among the configuration's documented fields.
@@ -138,11 +144,11 @@ class Connection:
             take: takes the objects of our kind from the answers; without it, kopf gets them.
             relisted: is told that kopf has listed our kind, and that all of it was taken.
         """
-        self._forbearance.take, self._forbearance.relisted = take, relisted
+        self.forbearance.take, self.forbearance.relisted = take, relisted
         tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # it has a watch for each namespace, and all stay
-            middlewares=[self._forbearance, self._authorize, self._listen],
+            middlewares=[self.forbearance, self._authorize, self._listen],
             response_class=Answer,
             proxy=self._configuration.proxy,
             trust_env=False,  # as for our own
@@ -190,6 +196,7 @@ class Connection:
         """
         watching = "watch" in request.url.query
         kind = kind_of(request.method, request.url.path, watch=watching)
+        began = time.monotonic()
         request.server_hostname = self._configuration.tls_server_name  # kopf does not know of it
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -197,9 +204,11 @@ class Connection:
                 if not watching:
                     await response.read()
         except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # the last is how a caller ends it
+            self.on_request(kind, None, time.monotonic() - began)
             late = isinstance(error, asyncio.CancelledError | TimeoutError)
             self.reachability.failed(kind, "timeout" if late else type(error).__name__)
             raise
+        self.on_request(kind, response.status, time.monotonic() - began)
         if response.status in REDIRECTIONS:
             response.close()
             self.reachability.failed(kind, f"HTTP {response.status}, a redirection, which is not followed")

@@ -161,6 +161,7 @@ class Controller(Generic[O]):
         writer: writes metadata and status.
         enqueue: asks for a pass over an object that is new or has changed; what it failed with before is history.
         written: told of each status that was written: the body before, the status after.
+        concluded: told of what each pass came to.
     """
 
     def __init__(
@@ -171,12 +172,14 @@ class Controller(Generic[O]):
         *,
         enqueue: Callable[[Key, Body], None],
         written: Callable[[Body, Status], None],
+        concluded: Callable[[O], None] = lambda _: None,
     ) -> None:
         self._kind = kind
         self._store = store
         self._writer = writer
         self._enqueue = enqueue
         self._written = written
+        self._concluded = concluded
         self._unwritten: dict[Key, _Unwritten[O]] = {}
 
     def seen(self, body: Body) -> None:
@@ -225,6 +228,7 @@ class Controller(Generic[O]):
             unwritten = None
         previous = unwritten.status if unwritten is not None else _status(body)
         outcome = await self._reconcile(_with_status(body, previous), previous)
+        self._concluded(outcome)
         status = self._kind.render(_with_status(body, previous), previous, outcome)
         change = outcome.metadata
         if unwritten is None and status == previous and not (change is not None and change.needed_by(body)):

@@ -29,6 +29,7 @@ class Loop(Generic[K]):
         clock: for the age of running passes.
         workers: how many passes may run at once.
         random: for the jitter of the backoff.
+        retried: told whenever a key is to be tried again with backoff.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Loop(Generic[K]):
         clock: Clock,
         workers: int,
         random: Random,
+        retried: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue = queue
         self._run = run
         self._clock = clock
         self._workers = workers
         self._random = random
+        self._retried = retried
         self._failures: dict[K, int] = {}
         self._complaints: Complaints[K] = Complaints()
         self._held_up: set[K] = set()
@@ -77,6 +80,11 @@ class Loop(Generic[K]):
         for key in held_up:
             self.reset(key)
             again(key)
+
+    @property
+    def failing(self) -> int:
+        """How many keys have failed and are to be tried again."""
+        return len(self._failures)
 
     def longest_pass(self) -> float:
         """Tell for how many seconds the oldest running pass has been running; 0 when none is."""
@@ -131,6 +139,7 @@ class Loop(Generic[K]):
     def _delay(self, key: K, following: Next) -> float | None:
         match following:
             case Retry(at_least):
+                self._retried()
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
                 return backoff.delay(failures, random=self._random.random(), at_least=at_least)
             case Again(delay):

@@ -10,7 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.lanes import Lanes
@@ -19,6 +19,13 @@ K = TypeVar("K", bound=Hashable)
 
 _SLACK = 64
 """How many overtaken times are kept beside as many as there are keys, before the heap of times is built anew."""
+
+
+class Waited(Protocol):
+    """Is told of waits."""
+
+    def __call__(self, seconds: float, *, urgent: bool) -> None:
+        """Take in that a key has been due for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,12 @@ class Queue(Generic[K]):
     Args:
         clock: tells when a key is due.
         lane_limit: how many keys of one lane may be with workers at once.
+        waited: told of each key that is handed out for how many seconds it was due, and whether it was urgent.
     """
 
-    def __init__(self, clock: Clock, *, lane_limit: int) -> None:
+    def __init__(self, clock: Clock, *, lane_limit: int, waited: Waited | None = None) -> None:
         self._clock = clock
+        self._waited = waited
         self._waiting: dict[K, _Entry] = {}
         self._running: dict[K, _Run] = {}
         self._ready: Lanes[K] = Lanes(lane_limit)
@@ -111,8 +120,10 @@ class Queue(Generic[K]):
             taken = self._ready.take()
             if taken is not None:
                 key, lane = taken
-                del self._waiting[key]
+                entry = self._waiting.pop(key)
                 self._running[key] = _Run(lane)
+                if self._waited is not None:
+                    self._waited(self._clock.monotonic() - entry.due, urgent=entry.urgent)
                 self._pass_on()
                 return key
             await self._sleep()

@@ -1,6 +1,6 @@
 """/livez, /readyz and /metrics, served by the loop that they speak about: when it hangs, they do not answer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ Check = Callable[[], str | None]
 """Gives ``None`` when all is well, else what is not."""
 
 
-async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[], bytes]) -> web.AppRunner:
+async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[], Awaitable[bytes]]) -> web.AppRunner:
     """Start serving; ``cleanup`` of what is returned ends it.
 
     Args:
@@ -29,7 +29,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
         return handler
 
     async def exposition(_: web.Request) -> web.Response:
-        return web.Response(body=metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(body=await metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     app = web.Application()
     app.add_routes(

@@ -228,17 +228,60 @@ async def test_each_call_is_reported_with_its_end() -> None:
         with pytest.raises(AtlasError):
             await get(client)
     assert seen == [
+        ("createAccessToken", "POST", 200, None, True),
         ("op", "GET", 410, "VERSION_GONE", True),
         ("op", "PATCH", 200, None, True),
+        ("createAccessToken", "POST", None, None, True),
         ("op", "GET", None, None, True),
     ]
+
+
+async def test_a_call_that_is_sent_again_at_once_is_reported_as_one_with_its_repetition() -> None:
+    atlas, calls = Atlas(answer=web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)), []
+    repeated: list[str] = []
+
+    def note(operation: str, _method: str, status: int | None, _code: str | None, _seconds: float) -> None:
+        calls.append((operation, status))
+
+    async with (
+        serving(atlas.handle) as url,
+        client_of(url, on_request=note, on_repeat=repeated.append) as client,
+    ):
+        await get(client)
+        assert repeated == ["op"]
+        await get(client)
+    assert repeated == ["op"]
+    assert calls == [("createAccessToken", 200), ("createAccessToken", 200), ("op", 200), ("op", 200)]
+
+
+async def test_tokens_are_counted_while_they_are_held_and_have_not_expired() -> None:
+    now = [0.0]
+    async with serving(Atlas().handle) as url, client_of(url, clock=lambda: now[0]) as client:
+        assert client.tokens == 0
+        await get(client)
+        assert client.tokens == 1
+        now[0] += 86400
+        assert client.tokens == 0
+
+
+async def test_what_is_left_of_a_rate_limit_is_known_where_atlas_tells_and_as_long_as_that_is_recent() -> None:
+    now, answer = [0.0], web.json_response([], headers={"RateLimit-Remaining": "7"})
+    async with serving(Atlas(answer=answer).handle) as url, client_of(url, clock=lambda: now[0]) as client:
+        assert client.rate_limits.remaining() is None
+        await get(client)
+        assert client.rate_limits.remaining() == 7
+        await get(client)  # without the header, which says nothing
+        assert client.rate_limits.remaining() == 7
+        now[0] += 301
+        assert client.rate_limits.remaining() is None
 
 
 async def test_a_code_that_is_not_in_the_table_is_reported_as_another_one() -> None:
     codes = []
 
-    def note(_operation: str, _method: str, _status: int | None, error_code: str | None, _seconds: float) -> None:
-        codes.append(error_code)
+    def note(operation: str, _method: str, _status: int | None, error_code: str | None, _seconds: float) -> None:
+        if operation == "op":
+            codes.append(error_code)
 
     for code in ("SERVERLESS_INSTANCE_NOT_FOUND", "MADE_UP_4711", "MADE_UP_ENDPOINT_NOT_FOUND"):
         atlas = Atlas(answer=web.json_response({"errorCode": code}, status=404))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -187,6 +188,18 @@ class TestSharing:
         await world.seen()
         assert world.snapshots.deprecation(ORDERS) is announced
         assert world.snapshots.deprecation(USERS) is None
+
+    async def test_the_first_end_that_is_announced_for_any_instance_is_the_one_to_be_known(self, world: World) -> None:
+        assert world.snapshots.sunset is None
+        for instance, month in ((ORDERS, 7), (USERS, 3), (ORDERS_OF_BOB, None)):
+            sunset = None if month is None else datetime(2027, month, 1, tzinfo=UTC)
+            looking = world.look(instance=instance)
+            await pause()
+            world.answer(deprecation=Deprecation(None, sunset))
+            await looking
+        assert world.snapshots.sunset == datetime(2027, 3, 1, tzinfo=UTC)
+        world.snapshots.forget(USERS)
+        assert world.snapshots.sunset == datetime(2027, 7, 1, tzinfo=UTC)
 
 
 class TestFailures:

@@ -344,3 +344,34 @@ def test_whatever_happens_everybody_gets_a_turn_in_the_end(
                     admission = world.throttle.admit(fingerprint, project, world.now)
             assert isinstance(admission, Admitted)
             world.throttle.report(admission, None, world.now)
+
+
+def test_circuits_tell_whether_calls_go_through() -> None:
+    world = World()
+    assert world.throttle.circuits(world.now) == {}
+    first = world.admit()
+    assert world.throttle.circuits(world.now) == {("credentials", "half_open"): 1}
+    world.throttle.report(first, None, world.now)
+    assert world.throttle.circuits(world.now) == {("credentials", "closed"): 1}
+    world.call(error(RateLimitedError, retry_after=30.0))
+    assert world.throttle.circuits(world.now) == {("credentials", "closed"): 1, ("project", "open"): 1}
+    world.now += 30
+    assert world.throttle.circuits(world.now) == {("credentials", "closed"): 1, ("project", "half_open"): 1}
+    world.call()
+    assert world.throttle.circuits(world.now) == {("credentials", "closed"): 1}
+    world.call(error(CredentialsInvalidError))
+    assert world.throttle.circuits(world.now) == {("credentials", "open"): 1}
+
+
+def test_the_longest_wait_is_one_that_atlas_has_asked_for() -> None:
+    world = world_that_works()
+    assert world.throttle.longest_wait(world.now) == 0
+    world.call(error(RateLimitedError, retry_after=30.0))
+    world.call(error(RateLimitedError, retry_after=50.0), project="another")
+    world.call(
+        error(CredentialsInvalidError), fingerprint="another", project="a third"
+    )  # nobody has asked for this one
+    world.now += 10
+    assert world.throttle.longest_wait(world.now) == 40
+    world.now += 60
+    assert world.throttle.longest_wait(world.now) == 0

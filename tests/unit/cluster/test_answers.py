@@ -339,3 +339,37 @@ async def test_a_watch_that_breaks_when_it_has_lasted_is_the_first_that_breaks(
     for _ in range(2):
         await world.lines()
     assert patience.slept == [0, 2]
+
+
+class TestFigures:
+    async def test_the_age_of_a_watch_is_that_of_the_oldest_which_began_last_in_its_place(
+        self, world: World, patience: Patience
+    ) -> None:
+        world.forbearance.take = lambda _: None
+        elsewhere = f"/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true"
+        await world.lines()
+        await world.lines(elsewhere)
+        patience.now += 30
+        await world.lines(elsewhere)
+        assert world.forbearance.watch_age() == 30
+        await world.lines()
+        assert world.forbearance.watch_age() == 0
+
+    async def test_a_watch_that_does_not_begin_grows_older_and_so_does_one_that_never_has(
+        self, world: World, patience: Patience, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(world.forbearance, "_created", 90.0)
+        world.forbearance.take = lambda _: None
+        assert world.forbearance.watch_age() == 10
+        world.status = 503
+        async with world.session.get(f"{world.base}{WATCH}"):
+            assert world.forbearance.watch_age() == 10
+
+    async def test_each_end_of_a_watch_of_ours_is_told_and_no_other(self, world: World) -> None:
+        ends = []
+        world.forbearance.on_watch_end = lambda *, well: ends.append(well)
+        await world.lines("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?watch=true")
+        world.forbearance.take = lambda _: None
+        for world.body in (b"", BEGIN_ANEW, ERROR):
+            await world.lines()
+        assert ends == [True, True, False]

@@ -687,3 +687,18 @@ HwYDVR0jBBgwFoAUqrvN2pvjZ11eHfDZtY9skQiQAkcwDwYDVR0TAQH/BAUwAwEB
 SKrKxZ4CIQC2iWmIPRMTs0pPmdC6XR3TAL6Q+NDerKfWJw2NIZMcYw==
 -----END CERTIFICATE-----
 """
+
+
+async def test_every_call_is_reported_with_its_kind_and_its_end(server: ApiServer, tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
+    connection = await Connection.open()
+    told: list[tuple[str, int | None, bool]] = []
+    connection.on_request = lambda kind, status, seconds: told.append((kind, status, seconds >= 0))
+    await ask(connection)
+    await ask_as_kopf(connection)
+    server.answers.extend([Answer(403, status_of(403, "Forbidden", "no")), RESET])
+    for _ in range(2):
+        with suppress(client.ApiException, ClusterUnreachableError):
+            await call(ask(connection))
+    assert told == [("GET secrets", status, True) for status in (200, 200, 403, None, 200)]
+    await connection.close()

@@ -30,7 +30,10 @@ class Work:
 
     def __init__(self, clock: VirtualClock, workers: int, random: Random) -> None:
         self.queue: Queue[str] = Queue(clock, lane_limit=100)
-        self.loop: Loop[str] = Loop(self.queue, self._run, clock=clock, workers=workers, random=random)
+        self.retries = 0
+        self.loop: Loop[str] = Loop(
+            self.queue, self._run, clock=clock, workers=workers, random=random, retried=self._retried
+        )
         self.passes: dict[str, Callable[[], Awaitable[Next]]] = {}
         self.began: defaultdict[str, list[float]] = defaultdict(list)
         self.ended: list[str] = []
@@ -39,6 +42,9 @@ class Work:
 
     def gaps(self, key: str) -> list[float]:
         return [later - earlier for earlier, later in pairwise(self.began[key])]
+
+    def _retried(self) -> None:
+        self.retries += 1
 
     async def _run(self, key: str) -> Next:
         self.began[key].append(asyncio.get_running_loop().time())
@@ -401,3 +407,16 @@ class TestWhatTheLogSays:
             work.loop.forget("a")
         assert len(work.began["a"]) > 2
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_retries_and_what_waits_for_one_are_counted(clock: VirtualClock) -> None:
+    async with working(clock) as work:
+        work.passes = {"fails": answers(Retry()), "breaks": fails(OSError("no")), "waits": answers(Again(1))}
+        for key in work.passes:
+            work.queue.add(key)
+        await asyncio.sleep(0.5)
+        assert (work.retries, work.loop.failing) == (2, 2)
+        work.passes["fails"] = answers(Rest())
+        await asyncio.sleep(60)
+        assert work.loop.failing == 1
+        assert work.retries == 1 + len(work.began["breaks"])

@@ -87,6 +87,23 @@ def limited_to(workers: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("lane_limit", [pytest.param(workers, id=f"lane of {workers}")])
 
 
+def test_it_tells_for_how_long_what_is_handed_out_was_due() -> None:
+    told = []
+
+    def waited(seconds: float, *, urgent: bool) -> None:
+        told.append((seconds, urgent))
+
+    loop = VirtualTimeLoop()
+    clock = CountingClock(loop)
+    story = Story(loop, clock, Queue(clock, lane_limit=10, waited=waited))
+    story.queue.add("a", delay=5)
+    story.queue.add("b", urgent=True)
+    story.pass_time(8)
+    assert story.due() == ["b", "a"]
+    assert told == [(8, True), (3, False)]
+    loop.close()
+
+
 class TestCoalescing:
     def test_a_key_that_is_asked_for_ten_times_is_handed_out_once(self, story: Story) -> None:
         for _ in range(10):

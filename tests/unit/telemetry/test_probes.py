@@ -6,8 +6,16 @@ import pytest
 from atlas_endpoints.telemetry import probes
 
 
+async def _nothing() -> bytes:
+    return b""
+
+
+async def _a_metric() -> bytes:
+    return b"a_metric 1\n"
+
+
 async def _get(path: str, *, live: str | None = None, ready: str | None = None) -> httpx.Response:
-    server = await probes.serve("127.0.0.1:0", live=lambda: live, ready=lambda: ready, metrics=lambda: b"a_metric 1\n")
+    server = await probes.serve("127.0.0.1:0", live=lambda: live, ready=lambda: ready, metrics=_a_metric)
     try:
         port = server.addresses[0][1]
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -40,4 +48,4 @@ async def test_metrics_have_the_media_type_of_prometheus() -> None:
 
 async def test_an_address_that_is_not_ours_is_an_error() -> None:
     with pytest.raises(OSError, match=r"192\.0\.2\.1"):
-        await probes.serve("192.0.2.1:0", live=lambda: None, ready=lambda: None, metrics=lambda: b"")
+        await probes.serve("192.0.2.1:0", live=lambda: None, ready=lambda: None, metrics=_nothing)

@@ -37,9 +37,15 @@ HELD_LOOK = 1.0
 VERIFIED = Finding("True", "Verified", "Atlas accepts the credentials.")
 
 
-def quiet(generation: int, following: Next) -> Outcome:
-    """Say nothing: the status stays as it is."""
-    return Outcome(next=following, generation=generation)
+def quiet(generation: int, following: Next, *, unsaid: str | None = None) -> Outcome:
+    """Say nothing: the status stays as it is.
+
+    Args:
+        generation: the spec that was acted on.
+        following: when to look again.
+        unsaid: the reason of the failure that is kept quiet, if it is one.
+    """
+    return Outcome(next=following, generation=generation, unsaid=unsaid)
 
 
 def is_settled(previous: Status, generation: int) -> bool:

@@ -363,7 +363,7 @@ class Reconciler:
         since = self._unseen_since.setdefault(pass_.key, pass_.now)
         if pass_.now - since >= max(3 * pass_.interval, PATIENCE):
             return outcome
-        return failures.quiet(pass_.generation, outcome.next)
+        return failures.quiet(pass_.generation, outcome.next, unsaid=error.reason)
 
     def _looking_again(self, pass_: Pass, instance: Instance, outcome: Outcome, at_first: float | None) -> Outcome:
         """Have one more look when a write that is in doubt cannot be applied any more.

@@ -8,7 +8,7 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.conditions import ConditionStatus
 from atlas_endpoints.engine.controller import MetadataChange
-from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Difference, Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Applied,
@@ -19,10 +19,16 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Reservation,
     Resolved,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import FAILURES, Reason
 
 APPLIED = "Applied"
 """The result of a write that Atlas has confirmed."""
+
+CLUSTER_UNAVAILABLE = "ClusterUnavailable"
+"""The API server did not answer, which no status can tell."""
+
+HOLD_UPS = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
+"""The reasons that hold a pass up: that a person does not want a difference to be settled does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,7 @@ class Outcome:
         reservation: what is known of the endpoint that was, or is to be, reserved; ``None`` keeps what was known.
         forgets_reservation: whether what was known of one holds no more, since Atlas has surely reserved none.
         metadata: what is to be written into the resource's metadata.
+        unsaid: the reason of a failure that the status does not tell (yet).
     """
 
     next: Next
@@ -169,3 +176,12 @@ class Outcome:
     reservation: Reservation | None = None
     forgets_reservation: bool = False
     metadata: MetadataChange | None = None
+    unsaid: str | None = None
+
+    @property
+    def held_up_by(self) -> str | None:
+        """The reason for which the pass did not get where it was to get, if so; for counts."""
+        if self.verdict is None:
+            return self.unsaid or (CLUSTER_UNAVAILABLE if isinstance(self.next, Retry) else None)
+        reason = self.verdict.reason
+        return reason if reason in HOLD_UPS else None

@@ -1,0 +1,82 @@
+"""The numbers of a running operator that are read when somebody scrapes, so that they cost nothing otherwise."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.core import Core
+from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.kinds.serverless_private_endpoint import milestones
+from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.telemetry.metrics import Labels, Metrics
+from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
+
+
+def watch(
+    metrics: Metrics,
+    core: Core,
+    *,
+    client: AtlasClient,
+    connection: Connection,
+    leads: Callable[[], bool],
+    clock: Clock,
+    settings: OperatorSettings,
+) -> None:
+    """Export them, and have what is counted at the API server counted."""
+    number = metrics.watch
+    number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
+    number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)
+    number("active_workers", "Passes that are running.", lambda: core.queue.running)
+    number("workers", "Passes that may run at once.", lambda: settings.concurrency)
+    number("longest_pass_seconds", "For how long the oldest running pass has been.", core.loop.longest_pass)
+    number("corrections_held", "Resources whose drift the emergency brake holds back.", lambda: core.brakes.held)
+    number("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
+    number("resources", "Resources that are known.", lambda: len(core.store))
+    number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
+    number("leader", "Whether this replica leads, 1 or 0.", leads)
+    number(
+        "watch_age_seconds", "Since when the oldest watch of resources has gone on.", connection.forbearance.watch_age
+    )
+    number("atlas_access_tokens", "Access tokens that are held.", lambda: client.tokens)
+    number("atlas_rate_limit_remaining", "Calls that Atlas says are left.", client.rate_limits.remaining)
+    number(
+        "atlas_rate_limit_wait_seconds",
+        "For how long Atlas has asked to wait still, at most.",
+        lambda: core.throttle.longest_wait(clock.monotonic()),
+    )
+    metrics.watch_each(
+        "atlas_circuits",
+        "Circuits by whose they are, and whether calls go through.",
+        ("scope", "state"),
+        partial(_circuits, core, clock),
+    )
+    number("atlas_api_sunset_timestamp_seconds", "When Atlas has announced to end the API.", partial(_sunset, core))
+    connection.on_request = metrics.asked_kubernetes
+    connection.forbearance.on_watch_end = metrics.watch_ended
+
+
+def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
+    """Give what writes the series of single resources; of several replicas, the leader does."""
+    with_ids = detail == "ids"
+    return ResourceMetrics(
+        core.store,
+        is_shown=leads,
+        detail=detail,
+        facts=milestones.facts_with_ids if with_ids else milestones.facts,
+        fact_names=milestones.IDS if with_ids else milestones.FACTS,
+        scope=milestones.credentials_scope,
+    )
+
+
+def _circuits(core: Core, clock: Clock) -> Mapping[Labels, float]:
+    """Give each state of each scope a number, so that none of them has gaps."""
+    counts = core.throttle.circuits(clock.monotonic())
+    scopes, states = ("credentials", "project"), ("closed", "half_open", "open")
+    return {(scope, state): counts[scope, state] for scope in scopes for state in states}
+
+
+def _sunset(core: Core) -> float | None:
+    sunset = core.gateway.sunset
+    return None if sunset is None else sunset.timestamp()

@@ -1,0 +1,129 @@
+"""The series of single resources, and counts over all, written from the store when somebody scrapes.
+
+So they cost nothing while nobody does, and a resource's series end with it. They are written as text at once: as samples of
+the library, those of twenty thousand resources would hold the event loop up for a second.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from atlas_endpoints.engine.store import Body, Key, Store
+from atlas_endpoints.telemetry.metrics import PREFIX, Labels
+
+Detail: TypeAlias = Literal["counts", "names", "ids"]
+"""Whether each resource has series of its own; and whether they tell Atlas's ids too."""
+
+BREATH = 0.002
+"""Seconds after which others have their turn."""
+
+Facts: TypeAlias = Callable[[Body], Mapping[str, str]]
+"""What is told of a resource beside its conditions, by labels; always the same ones, of which some may be empty."""
+
+CONDITION = ("resource_namespace", "resource_name", "type", "status", "reason")
+"""Not ``namespace``, which a scrape gives to every series: it is where the operator is."""
+
+
+class ResourceMetrics:
+    """What resources say of themselves.
+
+    Args:
+        store: holds them.
+        is_shown: whether this replica tells of them: only one of several should.
+        detail: how much is told of each.
+        facts: of a resource.
+        fact_names: the labels of ``facts``.
+        scope: tells where the credentials of a resource come from, as one of a few words; empty: not known.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        is_shown: Callable[[], bool],
+        detail: Detail,
+        facts: Facts,
+        fact_names: Labels,
+        scope: Callable[[Body], str],
+    ) -> None:
+        self._store = store
+        self._is_shown = is_shown
+        self._detail = detail
+        self._facts = facts
+        self._scope = scope
+        self.described: dict[str, tuple[str, Labels]] = {
+            f"{PREFIX}_resources_by_condition": ("gauge", ("type", "status", "reason")),
+            f"{PREFIX}_resources_by_credentials": ("gauge", ("scope", "status")),
+        }
+        if detail != "counts":
+            self.described[f"{PREFIX}_resource_condition"] = "gauge", CONDITION
+            self.described[f"{PREFIX}_resource_info"] = "gauge", (*CONDITION[:2], *fact_names)
+
+    async def exposition(self) -> bytes:
+        """Give them in Prometheus's text format, while others have their turns."""
+        conditions: Counter[Labels] = Counter()
+        credentials: Counter[Labels] = Counter()
+        told: list[str] = []
+        infos: list[str] = []
+        loop = asyncio.get_running_loop()
+        breathed = loop.time()
+        for key in tuple(self._store) if self._is_shown() else ():
+            body = self._store.get(key)
+            if body is None:
+                continue  # it went meanwhile
+            found = tuple(_conditions(body))
+            conditions.update(found)
+            credentials[self._scope(body), _status_of("CredentialsValid", found)] += 1
+            if self._detail != "counts":
+                told += (_line("resource_condition", CONDITION, (*key, *each), 1) for each in found)
+                infos.append(self._info(key, body))
+            if loop.time() >= breathed + BREATH:
+                await asyncio.sleep(0)
+                breathed = loop.time()
+        lines = [*self._counts("resources_by_condition", "Resources, by what their conditions say.", conditions)]
+        lines += self._counts(
+            "resources_by_credentials",
+            "Resources, by where their credentials come from and whether they work.",
+            credentials,
+        )
+        if self._detail != "counts":
+            lines += (*_head("resource_condition", "What each condition of a resource says: always 1."), *told)
+            lines += (*_head("resource_info", "What a resource is: always 1."), *infos)
+        return ("\n".join(lines) + "\n").encode()
+
+    def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:
+        yield from _head(name, documentation)
+        _, labels = self.described[f"{PREFIX}_{name}"]
+        for values, count in sorted(counts.items()):
+            yield _line(name, labels, values, count)
+
+    def _info(self, key: Key, body: Body) -> str:
+        facts = self._facts(body)
+        return _line("resource_info", (*CONDITION[:2], *facts), (*key, *facts.values()), 1)
+
+
+def _conditions(body: Body) -> Iterator[Labels]:
+    """Give type, status and reason of each condition."""
+    for each in (body.get("status") or {}).get("conditions") or ():
+        yield each["type"], each["status"], each["reason"]
+
+
+def _status_of(type_: str, conditions: tuple[Labels, ...]) -> str:
+    return next((status for each, status, _ in conditions if each == type_), "Unknown")
+
+
+def _head(name: str, documentation: str) -> tuple[str, str]:
+    return f"# HELP {PREFIX}_{name} {documentation}", f"# TYPE {PREFIX}_{name} gauge"
+
+
+def _line(name: str, labels: Labels, values: Labels, number: int) -> str:
+    pairs = ",".join([f'{label}="{_quotable(value)}"' for label, value in zip(labels, values, strict=True)])
+    return f"{PREFIX}_{name}{{{pairs}}} {number}"
+
+
+def _quotable(value: str) -> str:
+    """Write a value as the text format wants it; what the API server has let pass needs that rarely."""
+    if value.isalnum():
+        return value
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

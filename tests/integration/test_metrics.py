@@ -1,0 +1,221 @@
+"""Metrics as Prometheus sees them: each moves when that happens which it is about, and ends with what it was about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from control_plane.process import wait_until
+from delivery.promtool import Promtool, provide_promtool
+from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
+from support.documentation import exported_metrics
+from support.resources import Resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from prometheus_client import Metric
+
+    from control_plane import ControlPlane
+    from control_plane.process import ServerGroup
+    from support.fixtures import RunOperator
+    from support.operator_process import OperatorProcess
+
+PLACES = 8
+SUNSET = 1769040000.0
+"""2026-01-22, which the simulator announces as Atlas has."""
+
+
+@dataclass
+class Scene:
+    """An operator whose metrics are read, with an Atlas and resources that no other test uses."""
+
+    operator: OperatorProcess
+    atlas: Atlas
+    resources: Resources
+    used: int = 0
+
+    def place(self) -> Place:
+        """Give a place that no other test of these uses."""
+        self.used += 1
+        return place(self.used - 1)
+
+    def create(self, name: str, here: Place, *, secret: str | None = None, comment: str = "ours") -> None:
+        """Create a resource whose endpoint is connected already, and a Secret for it, unless it has the common one."""
+        self.atlas.connect(here, comment)
+        spec = here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment=comment)
+        if secret is not None:
+            spec["credentialsSecretRef"] = {"name": secret}
+        self.resources.create(name, spec)
+
+    def value(self, name: str, **labels: str) -> float:
+        """Give the sum of a metric over all series with these labels."""
+        return self.operator.metric(f"atlas_endpoints_{name}", **labels)
+
+    def wait(self, name: str, least: float = 1.0, **labels: str) -> None:
+        """Wait until a metric has at least a value."""
+        wait_until(lambda: self.value(name, **labels) >= least, f"{name} {labels} to be {least}", timeout=20)
+
+
+@pytest.fixture(scope="module")
+def scene(
+    control_plane: ControlPlane,
+    group: ServerGroup,
+    start_operator: RunOperator,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scene]:
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(PLACES), transition=0.5)
+    control_plane.kubectl("create", "namespace", "metrics")
+    resources = Resources(control_plane, "metrics", {"world": "metrics"})
+    resources.secret()
+    operator = start_operator(
+        label="metrics", atlas=atlas, namespace="default", sync_interval="2s", stall_grace="1s", resource_metrics="ids"
+    )
+    yield Scene(operator, atlas, resources)
+    operator.stop()
+    resources.close()
+    atlas.close()
+
+
+def test_the_way_of_a_resource_to_ready(scene: Scene) -> None:
+    here = scene.place()
+    scene.resources.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    scene.resources.wait_ready("orders")
+
+    scene.wait("time_to_ready_seconds_count")
+    of_it = {"resource_namespace": scene.resources.namespace, "resource_name": "orders"}
+    assert scene.value("resource_condition", **of_it, type="Ready", status="True", reason="Available") == 1
+    ids = {"project_id": here.project, "instance_name": here.instance, "endpoint_id": here.endpoint}
+    facts = {"provider": "AWS", "management_policy": "Manage", "credentials": "resource/atlas-credentials"}
+    assert scene.value("resource_info", **of_it, **ids, **facts) == 1
+    assert scene.value("resources_by_condition", type="Ready", status="True", reason="Available") >= 1
+    assert scene.value("resources_by_credentials", scope="resource", status="True") >= 1
+    assert scene.value("status_writes_total", reason="Available") >= 1
+    assert scene.value("reconcile_total") >= scene.value("reconcile_duration_seconds_count") >= 2
+    assert scene.value("queue_wait_seconds_count", priority="urgent") >= 1
+    assert scene.value("queue_wait_seconds_count", priority="routine") >= 1
+    assert scene.value("atlas_requests_total", operation="updateServerlessPrivateEndpoint", status="200") >= 1
+    assert scene.value("atlas_requests_total", operation="createAccessToken", status="200") >= 1
+    assert scene.value("atlas_request_duration_seconds_count", operation="listServerlessPrivateEndpoint") >= 1
+    assert scene.value("atlas_access_tokens") >= 1
+    assert scene.value("atlas_circuits", scope="credentials", state="closed") >= 1
+    assert scene.value("atlas_api_sunset_timestamp_seconds") == SUNSET
+    its = "serverlessprivateendpoints"
+    for verb, resource in (("PATCH", f"{its}/status"), ("LIST", its), ("WATCH", its), ("GET", "secrets")):
+        assert scene.value("kubernetes_requests_total", verb=verb, resource=resource, status="200") >= 1
+        assert scene.value("kubernetes_request_duration_seconds_count", verb=verb) >= 1
+    assert scene.value("watch_age_seconds") < 62
+    for name, value in {"leader": 1, "writes_enabled": 1, "workers": 16, "build_info": 1}.items():
+        assert scene.value(name) == value
+    assert scene.value("tasks") > 16
+
+
+def test_drift_counts_once(scene: Scene) -> None:
+    here = scene.place()
+    scene.create("drifts", here)
+    scene.resources.wait_ready("drifts")
+
+    scene.atlas.change(here, comment="theirs")
+
+    scene.wait("drift_found_total", field="comment")
+    wait_until(lambda: scene.atlas.endpoint(here)["comment"] == "ours", "the correction", timeout=20)
+    assert scene.value("drift_found_total") == 1
+
+
+def test_credentials_that_are_refused(scene: Scene) -> None:
+    here = scene.place()
+    scene.resources.secret("refused", {**scene.atlas.put_account(here), "clientSecret": "mdb_sa_sk_wrong"})
+    scene.create("refused", here, secret="refused")
+    scene.resources.wait_reason("refused", "CredentialsInvalid", pair="Stalled")
+
+    assert scene.value("resources_by_credentials", scope="resource", status="False") == 1
+    assert scene.value("resources_by_condition", type="Stalled", reason="CredentialsInvalid") == 1
+    assert scene.value("atlas_circuits", scope="credentials", state="open") == 1
+    assert scene.value("reconcile_errors_total", reason="CredentialsInvalid") >= 1
+    assert scene.value("atlas_requests_total", operation="createAccessToken", status="401") >= 1
+    scene.wait("events_total", result="written")
+
+    scene.resources.delete("refused")
+    gone = {"resource_name": "refused"}
+    wait_until(lambda: scene.value("resource_info", **gone) == 0, "its series to end", timeout=20)
+    assert scene.value("resource_condition", **gone) == 0
+    assert scene.value("resources_by_credentials", status="False") == 0
+
+
+def test_a_rate_limit(scene: Scene) -> None:
+    here = scene.place()
+    scene.create("limited", here)
+    scene.resources.wait_ready("limited")
+    headers = {"Retry-After": "30", "RateLimit-Remaining": "0"}
+    scene.atlas.fail(here, status=429, errorCode="RATE_LIMITED_TOKEN_BUCKET", headers=headers)
+
+    scene.wait("atlas_circuits", scope="project", state="open")
+    assert 20 < scene.value("atlas_rate_limit_wait_seconds") <= 30
+    assert scene.value("atlas_requests_total", status="429", error_code="RATE_LIMITED_TOKEN_BUCKET") >= 1
+    scene.wait("atlas_rate_limit_remaining", 0)
+    assert "\natlas_endpoints_atlas_rate_limit_remaining 0.0\n" in scene.operator.get("metrics").text
+    scene.atlas.heal(here)
+
+
+def test_a_token_that_is_revoked(scene: Scene) -> None:
+    here = scene.place()
+    credentials = scene.atlas.put_account(here)
+    scene.resources.secret("revoked", credentials)
+    scene.create("revoked", here, secret="revoked")
+    scene.resources.wait_ready("revoked")
+    before = scene.value("atlas_request_retries_total")
+
+    scene.atlas.revoke_tokens(credentials)
+
+    scene.wait("atlas_request_retries_total", before + 1, operation="listServerlessPrivateEndpoint")
+
+
+def test_an_instance_that_cannot_be_looked_at(scene: Scene) -> None:
+    here = scene.place()
+    scene.create("unseen", here)
+    scene.resources.wait_ready("unseen")
+    before = scene.value("queue_retries_total")
+
+    scene.atlas.fail(here, status=503)
+
+    scene.wait("queue_retries_total", before + 1)
+    scene.wait("queue_retrying")
+    scene.resources.edit("unseen", comment="newer")  # so that a pass fails, too
+    scene.wait("reconcile_errors_total", reason="AtlasUnavailable")
+    scene.wait("reconcile_total", result="retry")
+    scene.atlas.heal(here)
+
+
+def test_what_is_exported_is_what_is_documented(scene: Scene) -> None:
+    seen = families(scene.operator)
+    documented = exported_metrics()
+    assert seen.keys() == documented.keys()
+    for name, family in seen.items():
+        type_, labels = documented[name]
+        assert family.type == type_, name
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le"} == labels, name
+
+
+def test_no_series_is_about_an_id_that_was_not_asked_for(scene: Scene) -> None:
+    text = scene.operator.get("metrics").text
+    lines = [line for line in text.splitlines() if not line.startswith("atlas_endpoints_resource_info")]
+    assert not re.search(r"[0-9a-f]{24}", "\n".join(lines))
+
+
+def test_prometheus_s_own_checker_finds_nothing_wrong(scene: Scene, tmp_path: Path) -> None:
+    promtool = Promtool(provide_promtool(), tmp_path)
+    promtool.check_metrics(scene.operator.get("metrics").text)
+    with pytest.raises(ValueError, match="_total"):
+        promtool.check_metrics("# HELP passes Passes.\n# TYPE passes counter\npasses 1\n")
+
+
+def families(operator: OperatorProcess) -> Mapping[str, Metric]:
+    """Read a scrape; by the names that are written in queries."""
+    found = text_string_to_metric_families(operator.get("metrics").text)
+    return {f"{each.name}_total" if each.type == "counter" else each.name: each for each in found}

@@ -1,0 +1,147 @@
+"""The series of resources: what each says, how many say it, and that nothing is said of what is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from atlas_endpoints.engine.store import Key, Store
+from atlas_endpoints.telemetry import resources
+from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+    from atlas_endpoints.engine.store import Body
+
+Series = frozenset[tuple[str, str]]
+
+
+class World:
+    """Resources, a replica that leads or does not, and a scraper."""
+
+    def __init__(self, detail: Detail = "names") -> None:
+        self.store = Store(lambda _: {})
+        self.leads = True
+        self.metrics = ResourceMetrics(
+            self.store,
+            is_shown=lambda: self.leads,
+            detail=detail,
+            facts=lambda body: {"provider": body["spec"]["provider"]},
+            fact_names=("provider",),
+            scope=lambda body: str(body["spec"].get("scope", "")),
+        )
+
+    def put(self, name: str, *conditions: tuple[str, str, str], **spec: str) -> None:
+        metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(self.store.newest + 1)}
+        status = {"conditions": [{"type": t, "status": s, "reason": r} for t, s, r in conditions]}
+        self.store.put({"metadata": metadata, "spec": {"provider": "AWS", **spec}, "status": status})
+
+    async def scrape(self, name: str) -> Mapping[Series, float]:
+        """Give the series of a metric, as Prometheus reads them."""
+        text = (await self.metrics.exposition()).decode()
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        assert {f"atlas_endpoints_{name}"} <= families.keys()
+        assert all(family.type == "gauge" and family.documentation for family in families.values())
+        assert families.keys() == self.metrics.described.keys()
+        return {frozenset(s.labels.items()): s.value for s in families[f"atlas_endpoints_{name}"].samples}
+
+
+def of(**labels: str) -> Series:
+    return frozenset(labels.items())
+
+
+def says(name: str, type_: str, status: str, reason: str) -> Series:
+    return of(resource_namespace="shop", resource_name=name, type=type_, status=status, reason=reason)
+
+
+async def test_each_resource_says_what_its_conditions_say() -> None:
+    world = World()
+    world.put("a", ("Ready", "False", "Initiating"), ("Reconciling", "True", "Initiating"))
+    world.put("b", ("Ready", "True", "Available"))
+    assert await world.scrape("resource_condition") == {
+        says("a", "Ready", "False", "Initiating"): 1,
+        says("a", "Reconciling", "True", "Initiating"): 1,
+        says("b", "Ready", "True", "Available"): 1,
+    }
+    world.put("a", ("Ready", "True", "Available"))
+    assert says("a", "Ready", "False", "Initiating") not in await world.scrape("resource_condition")
+
+
+async def test_the_series_of_a_resource_go_with_it() -> None:
+    world = World()
+    world.put("a", ("Ready", "True", "Available"))
+    world.store.remove(Key("shop", "a"), "a")
+    for name in world.metrics.described:
+        assert await world.scrape(name.removeprefix("atlas_endpoints_")) == {}
+
+
+async def test_resources_are_counted_by_what_they_say() -> None:
+    world = World()
+    for name in "abc":
+        world.put(name, ("Ready", "True", "Available"))
+    world.put("d", ("Ready", "False", "Initiating"))
+    assert await world.scrape("resources_by_condition") == {
+        of(type="Ready", status="True", reason="Available"): 3,
+        of(type="Ready", status="False", reason="Initiating"): 1,
+    }
+
+
+async def test_resources_are_counted_by_where_their_credentials_come_from_and_whether_they_work() -> None:
+    world = World()
+    world.put("a", ("CredentialsValid", "False", "Unauthorized"), scope="operator")
+    world.put("b", ("CredentialsValid", "False", "NotAllowed"), scope="operator")
+    world.put("c", ("CredentialsValid", "True", "Verified"), scope="resource")
+    world.put("d")
+    assert await world.scrape("resources_by_credentials") == {
+        of(scope="operator", status="False"): 2,
+        of(scope="resource", status="True"): 1,
+        of(scope="", status="Unknown"): 1,
+    }
+
+
+async def test_what_a_resource_is_stands_in_its_info() -> None:
+    world = World()
+    world.put("a", provider='A"W\\S\n')
+    info = of(resource_namespace="shop", resource_name="a", provider='A"W\\S\n')
+    assert await world.scrape("resource_info") == {info: 1}
+
+
+async def test_without_detail_there_are_only_counts() -> None:
+    world = World("counts")
+    world.put("a", ("Ready", "True", "Available"))
+    assert await world.scrape("resources_by_condition") == {of(type="Ready", status="True", reason="Available"): 1}
+    assert "resource_name" not in (await world.metrics.exposition()).decode()
+
+
+async def test_a_replica_that_stands_by_tells_of_none() -> None:
+    world = World()
+    world.put("a", ("Ready", "True", "Available"))
+    world.leads = False
+    assert await world.scrape("resource_condition") == {}
+
+
+async def test_others_have_their_turns_meanwhile_and_what_goes_then_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resources, "BREATH", 0.0)
+    world = World()
+    for name in "abc":
+        world.put(name, ("Ready", "True", "Available"))
+    exposing = asyncio.create_task(world.metrics.exposition())
+    await asyncio.sleep(0)
+    assert not exposing.done()
+    world.store.remove(Key("shop", "c"), "c")
+    assert 'resource_name="c"' not in (await exposing).decode()
+
+
+async def test_a_resource_that_nobody_has_looked_at_has_an_info_and_no_condition() -> None:
+    world = World()
+    body: Body = {"metadata": {"namespace": "shop", "name": "a", "uid": "a", "resourceVersion": "1"}, "spec": {"provider": "AWS"}}  # fmt: skip
+    world.store.put(body)
+    assert await world.scrape("resource_condition") == {}
+    assert len(await world.scrape("resource_info")) == 1
