@@ -14,7 +14,7 @@ _ASSIGNMENT = re.compile(r"\w+=")
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 _LEADING = frozenset({"do", "then", "else", "if", "while", "!", "time", "sudo"})
 """Words before a command that are none themselves."""
-_OWN = frozenset({"case", "esac", "for", "done", "fi", "exit", "export", "set", "cd", "read", "trap", "*"})
+_OWN = frozenset({"case", "esac", "for", "done", "fi", "exit", "export", "set", "cd", "read", "trap", "[", "*"})
 """Words with which the shell begins something of its own."""
 
 
