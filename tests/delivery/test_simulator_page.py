@@ -133,4 +133,5 @@ def test_the_manifest_of_the_page_on_ci_is_taken_by_a_namespace_that_restricts_p
     assert told.returncode == 0 or "serviceaccount" in told.stderr, told.stderr
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     settings = Commands(_cli_parse_args=container["args"]).simulate  # pyright: ignore[reportCallIssue]
+    assert settings is not None
     assert settings.host == "0.0.0.0"  # noqa: S104  # a Pod's own

@@ -6,7 +6,7 @@ import pytest
 
 from support.shell import Command, commands, console
 
-BLOCKS = {
+BLOCKS: dict[str, tuple[str, list[tuple[str, ...]]]] = {
     "a command with quotes": (
         "kubectl get spe -o jsonpath='{.a} {.b}'",
         [("kubectl", "get", "spe", "-o", "jsonpath={.a} {.b}")],
