@@ -85,7 +85,11 @@ class OperatorSettings(AtlasSettings):
         description="Namespaces whose resources may use the operator's own Secret, separated by commas; all when empty",
     )
     reference_kinds: Names = Field(
-        default=("vpcendpoints.ec2.services.k8s.aws", "privateendpoints.network.azure.com"),
+        default=(
+            "vpcendpoints.ec2.services.k8s.aws",
+            "privateendpoints.network.azure.com",
+            "atlasprojects.atlas.mongodb.com",
+        ),
         description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
     )
     outputs: CliExplicitFlag[bool] = Field(

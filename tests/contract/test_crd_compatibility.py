@@ -25,6 +25,19 @@ MEANT: dict[str, str] = {
     "v1alpha1: jsonPath of the printer column Endpoint-Id is .status.endpoint.id and was .spec.endpointId": (
         "the endpoint may have been reserved, and the spec names it no more"
     ),
+    "v1alpha1: jsonPath of the printer column Project is .status.resolved.projectId and was .spec.projectId": (
+        "the project may be referred to, and the spec names it no more"
+    ),
+    NEW_RULE
+    + "has(self.projectId) || has(self.projectRef)": "it asks for a field that was required, or for what is new",
+    NEW_RULE + "!has(self.projectId) || !has(self.projectRef)": "the reference is new",
+    NEW_RULE + "!has(self.projectId) || !has(oldSelf.projectId) || self.projectId == oldSelf.projectId": (
+        "it asks what the former rule has asked, of a field that was required"
+    ),
+    NEW_RULE.replace(" spec:", " object:")
+    + "has(oldSelf.spec.projectId) || !has(self.spec.projectId) || !has(self.status) || !has(self.status.resolved)"
+    " || !has(self.status.resolved.projectId) || !(has(self.status.endpoint) || has(self.status.reservation))"
+    " || self.status.resolved.projectId == self.spec.projectId": "it speaks of what a reference has led to, which is new",
     NEW_RULE + "!has(oldSelf.endpointId) || (has(self.endpointId) && self.endpointId == oldSelf.endpointId)": (
         "it asks what the former rule has asked, of a field that was required"
     ),

@@ -16,7 +16,7 @@ from delivery.kustomize import from_here, moved, objects, write
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
-from support.clouds import ACK, ASO
+from support.clouds import ACK, ASO, PROJECT
 from support.deploy import ACCESS, NAME
 from support.operator_process import OperatorProcess
 from support.resources import MERGE, Resources, condition
@@ -157,6 +157,11 @@ def test_each_right_is_used_and_none_is_missed(
             name = kind["kind"].lower()
             tenant.create(name, next(places).spec(cloudProviderEndpointRef={**kind, "name": "nowhere"}))
             tenant.wait_reason(name, "WaitingForCloudEndpoint")
+        clouds.install(control_plane, PROJECT)
+        placed = next(places).spec(projectRef={"name": "nowhere"})
+        del placed["projectId"]
+        tenant.create("placed", placed)
+        tenant.wait_reason("placed", "ReferenceNotReady")
         address = {"privateEndpointIpAddressFrom": {"configMapKeyRef": {"name": "nowhere", "key": "address"}}}
         azure = {**next(places).spec(), "providerName": "AZURE", "cloudProviderEndpointId": AZURE_ENDPOINT, **address}
         tenant.create("azure", azure)

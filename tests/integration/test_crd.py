@@ -215,6 +215,7 @@ def test_kubectl_lists_what_people_look_for(
         endpoint=EndpointStatus(
             id="a" * 24, status="FAILED", cloud_provider_endpoint_id="vpce-1", error_message="no-such-endpoint"
         ),
+        resolved=Resolved(project_id="c" * 24),
         last_applied_time=now,
     )
     api.put("created/status", json={**created, "status": status.to_json()}, params=STRICT)
@@ -231,8 +232,7 @@ def test_kubectl_lists_what_people_look_for(
     assert row[:-1] == ["created", "False", "FAILED", "EndpointFailed", "AWS", "ServerlessInstance0"]
     header, row = rows("serverlessprivateendpoint", "--output=wide")
     assert header == wide
-    spec = created["spec"]
-    assert row[len(narrow) : -1] == [spec["projectId"], "a" * 24, "vpce-1", "no-such-endpoint"]
+    assert row[len(narrow) : -1] == ["c" * 24, "a" * 24, "vpce-1", "no-such-endpoint"]
     assert any("created" in line[0] for line in rows("atlas"))
 
 

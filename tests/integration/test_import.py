@@ -189,3 +189,21 @@ def test_when_atlas_does_not_answer_any_more_the_resources_know_enough(  # noqa:
     assert (code, captured.err) == (0, "1 manifest written.\n")
     assert f"# - {resources.namespace}/orders: {CLOUD_ENDPOINT}" in captured.out
     assert yaml.safe_load(captured.out)["spec"]["region"] == "US_EAST_1"
+
+
+def test_the_project_of_exported_resources_that_refer_to_one_is_in_their_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = {"projectRef": {"name": "shop"}, "instanceName": "shop", "providerName": "AWS"}
+    kind = {"apiVersion": "atlas-endpoints.dev/v1alpha1", "kind": "ServerlessPrivateEndpoint", "spec": spec}
+    known = {**kind, "metadata": {"name": "known"}, "status": {"resolved": {"projectId": "5f" * 12}}}
+    unknown = {**kind, "metadata": {"name": "unknown"}}
+    (tmp_path / "exported.yaml").write_text(yaml.safe_dump_all([known, unknown]), encoding="utf-8")
+
+    code = main(["import", *WAY_OUT, "--region", "US_EAST_1", "-f", str(tmp_path / "exported.yaml")])
+
+    captured = capsys.readouterr()
+    assert code == 1
+    assert yaml.safe_load(captured.out)["spec"]["externalProjectRef"] == {"id": "5f" * 12}
+    assert "document 2, from line" in captured.err
+    assert "spec.projectRef has not led to a project yet" in captured.err

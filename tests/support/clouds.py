@@ -1,4 +1,4 @@
-"""The other side of a connection in the cluster: objects of ACK and ASO, and tests that play their controllers."""
+"""What resources refer to in the cluster: objects of ACK, ASO and MongoDB's own operator, and tests that play their controllers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 CRDS = Path(__file__).parent / "crds"
 ACK = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint"}
 ASO = {"apiVersion": "network.azure.com/v1api20240301", "kind": "PrivateEndpoint"}
-PLURALS = {"VPCEndpoint": "vpcendpoints", "PrivateEndpoint": "privateendpoints"}
+PROJECT = {"apiVersion": "atlas.mongodb.com/v1", "kind": "AtlasProject"}
+PLURALS = {"VPCEndpoint": "vpcendpoints", "PrivateEndpoint": "privateendpoints", "AtlasProject": "atlasprojects"}
 
 
 def install(control_plane: ControlPlane, kind: Mapping[str, str]) -> None:

@@ -51,12 +51,14 @@ class Survey:
         uses: of each resource that the operator would ask Atlas about, in the order of their names.
         suspended: those that it leaves alone, since they say so.
         terminating: those that it leaves alone, since they are being deleted.
+        unplaced: those that refer to a project which is not known yet.
         invalid: those whose spec it cannot read, with what is wrong.
     """
 
     uses: tuple[Use, ...] = ()
     suspended: tuple[Key, ...] = ()
     terminating: tuple[Key, ...] = ()
+    unplaced: tuple[Key, ...] = ()
     invalid: Mapping[Key, str] = field(default_factory=dict)
 
     def findings(self, where: str) -> list[Finding]:
@@ -65,7 +67,8 @@ class Survey:
         Args:
             where: it was looked, such as "in all namespaces".
         """
-        known = len(self.uses) + len(self.suspended) + len(self.terminating) + len(self.invalid)
+        left_out = (self.suspended, self.terminating, self.unplaced, self.invalid)
+        known = len(self.uses) + sum(map(len, left_out))
         if known == 0:
             return [ok(f"There is no resource {where}.")]
         instances = len({use.instance for use in self.uses})
@@ -74,6 +77,10 @@ class Survey:
             if left_alone:
                 verb, them = ("is", "it") if len(left_alone) == 1 else ("are", "them")
                 found.append(skipped(f"{named(map(str, left_alone))} {verb} {why}: Atlas is not asked about {them}."))
+        found += [
+            warning(f"{key} is left out, since spec.projectRef has not led to a project yet; its status says why.")
+            for key in self.unplaced
+        ]
         found += [
             warning(f"{key} is left out, since its spec is not valid. {problem}")
             for key, problem in self.invalid.items()
@@ -118,6 +125,7 @@ def survey(bodies: Iterable[Body]) -> Survey:
     uses: list[Use] = []
     suspended: list[Key] = []
     terminating: list[Key] = []
+    unplaced: list[Key] = []
     invalid: dict[Key, str] = {}
     for body in sorted(bodies, key=key_of):
         if "deletionTimestamp" in body["metadata"]:
@@ -131,10 +139,13 @@ def survey(bodies: Iterable[Body]) -> Survey:
         if resource.suspended_by:
             suspended.append(resource.key)
             continue
-        spec = resource.spec
-        instance = Instance(spec.project_id, spec.instance_name)
+        spec, project_id = resource.spec, resource.known_project_id
+        if project_id is None:
+            unplaced.append(resource.key)
+            continue
+        instance = Instance(project_id, spec.instance_name)
         uses.append(Use(resource.key, CredentialsPlace.of(body), instance, spec.provider_name))
-    return Survey(tuple(uses), tuple(suspended), tuple(terminating), invalid)
+    return Survey(tuple(uses), tuple(suspended), tuple(terminating), tuple(unplaced), invalid)
 
 
 def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, str] | None]) -> list[Place]:

@@ -89,12 +89,16 @@ def _exported(settings: ImportSettings, harvest: Harvest) -> Iterable[Connection
         if isinstance(each, Misfit):
             harvest.complaints.append(f"{each.place}: {'; '.join(each.problems)}")
         elif isinstance(each, Manifest):
-            spec, endpoint = each.resource.spec, each.exported.endpoint
+            spec, endpoint, resolved = each.resource.spec, each.exported.endpoint, each.exported.resolved
+            project_id = spec.project_id or (resolved.project_id if resolved is not None else None)
+            if project_id is None:
+                harvest.complaints.append(f"{each.place}: spec.projectRef has not led to a project yet")
+                continue
             known = region_of(endpoint.endpoint_service_name) if endpoint else None
             shown = endpoint.cloud_provider_endpoint_id if endpoint else None
             yield Connection(
                 str(each.resource.key),
-                spec.project_id,
+                project_id,
                 spec.provider_name,
                 known or settings.region,
                 spec.cloud_provider_endpoint_id or shown,

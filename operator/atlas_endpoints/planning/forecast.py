@@ -77,6 +77,7 @@ class Forecast:
         reason: that the condition ``Ready`` would have; None: it would not come so far.
         message: for people.
         spec: what the manifest says; None: it could not be read.
+        project_id: of its project; None: it could not be found out.
         endpoint: as Atlas shows it; None: it was not seen.
         changes: what differs, whether or not it is sent.
         body: of the PATCH or the POST; None: none is sent.
@@ -88,6 +89,7 @@ class Forecast:
     reason: Reason | None
     message: str
     spec: Spec | None = None
+    project_id: str | None = None
     endpoint: Endpoint | None = None
     changes: tuple[Change, ...] = ()
     body: dict[str, Any] | None = None
@@ -125,6 +127,7 @@ def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forec
         verdict.reason,
         message,
         spec=spec,
+        project_id=spec.project_id or (outcome.resolved.project_id if outcome.resolved is not None else None),
         endpoint=outcome.endpoint,
         changes=tuple(Change(each.field.value, each.actual, each.desired) for each in verdict.differences),
         body=_body(action, outcome.plan),
@@ -133,7 +136,10 @@ def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forec
 
 def unanswered(manifest: Manifest, message: str) -> Forecast:
     """Say that there was no time to find out."""
-    return Forecast(manifest.place, manifest.resource.key, Action.UNKNOWN, None, message, spec=manifest.resource.spec)
+    spec = manifest.resource.spec
+    return Forecast(
+        manifest.place, manifest.resource.key, Action.UNKNOWN, None, message, spec=spec, project_id=spec.project_id
+    )
 
 
 def asks_again_in(outcome: Outcome, attempts: int) -> float | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import yaml
@@ -95,9 +95,11 @@ class Other:
 
     Attributes:
         kind: with its group; ``NO_KIND``: it has none.
+        body: the whole of it, which a resource may refer to; empty where it is no object of Kubernetes.
     """
 
     kind: str
+    body: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 Document: TypeAlias = Manifest | Misfit | Other
@@ -153,7 +155,7 @@ def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document
             yield from _documents(item, replace(place, item=number), namespace)
     elif kind != KIND or not _is_of_our_group(version):
         group = str(version).rpartition("/")[0] if version else ""
-        yield Other(f"{kind}.{group}" if group else kind)
+        yield Other(f"{kind}.{group}" if group else kind, _in_namespace(document, namespace))
     elif version != f"{GROUP}/{VERSION}":
         yield Misfit(place, (f"apiVersion: Unsupported value: must be {GROUP}/{VERSION}",))
     else:
@@ -168,7 +170,7 @@ def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Docu
     metadata = document.get("metadata")
     if not isinstance(metadata, Mapping):
         return Misfit(place, ("metadata: Required value: add it, with a name",))
-    body = _as_created({**document, "metadata": {"namespace": namespace, **metadata}})
+    body = _as_created(_in_namespace(document, namespace))
     name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
     key = Key(namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
     problems = [*_misnamed(name, namespace)]
@@ -182,6 +184,12 @@ def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Docu
         if problems
         else Manifest(place, body, resource, Status.parse(document.get("status")))
     )
+
+
+def _in_namespace(document: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
+    """Give an object as it would be created, in this namespace if it names none."""
+    metadata = document.get("metadata")
+    return {**document, "metadata": {"namespace": namespace, **metadata}} if isinstance(metadata, Mapping) else {}
 
 
 def _misnamed(name: object, namespace: object) -> Iterator[str]:

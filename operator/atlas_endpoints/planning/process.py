@@ -20,6 +20,7 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.clusterless import EnvironmentCredentials, PlanSettings
 from atlas_endpoints.engine.clock import SystemClock
+from atlas_endpoints.engine.store import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver
@@ -34,7 +35,7 @@ from atlas_endpoints.planning.forecast import (
 )
 from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles
 from atlas_endpoints.planning.sources import find
-from atlas_endpoints.planning.stand_ins import NoNamespaces, NoObjects, OneLook, OnePair, nobody, with_notes
+from atlas_endpoints.planning.stand_ins import Exports, NoNamespaces, OneLook, OnePair, nobody, with_notes
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
         random=Random(),  # noqa: S311  # jitter
     )
     try:
-        planner = Planner(client)
+        planner = Planner(client, exports=[each.body for each in documents if isinstance(each, Other)])
         forecasts = await planner.forecast(documents)
     finally:
         await client.aclose()
@@ -86,12 +87,13 @@ class Planner:
 
     Args:
         client: makes the calls.
+        exports: objects of other kinds, to which manifests may refer.
 
     Attributes:
         warnings: about the credentials, for people.
     """
 
-    def __init__(self, client: Requester) -> None:
+    def __init__(self, client: Requester, *, exports: Iterable[Body] = ()) -> None:
         clock = SystemClock()
         throttle = Throttle(max_in_flight=AT_ONCE)
         gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
@@ -106,7 +108,7 @@ class Planner:
         alone = OneLook()
         self._reconciler = Reconciler(
             access,
-            ReferenceResolver(NoObjects()),
+            ReferenceResolver(Exports(exports)),
             alone,
             gateway,
             alone,
@@ -139,7 +141,7 @@ class Planner:
 
     async def _look(self, manifests: Iterable[tuple[int, Manifest]]) -> None:
         """Look at some instances at once, and at the manifests of one together, so that they share its LIST."""
-        instances: dict[tuple[str, str], list[tuple[int, Manifest]]] = defaultdict(list)
+        instances: dict[tuple[str | None, str], list[tuple[int, Manifest]]] = defaultdict(list)
         for number, each in manifests:
             spec = each.resource.spec
             instances[spec.project_id, spec.instance_name].append((number, each))

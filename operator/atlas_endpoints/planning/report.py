@@ -78,7 +78,7 @@ def _block(forecast: Forecast) -> Iterator[str]:
     if forecast.spec is not None:
         status = f": {forecast.endpoint.status}" if forecast.endpoint is not None else ""
         endpoint = f"endpoint {_endpoint_id(forecast)}" if _endpoint_id(forecast) else "no endpoint yet"
-        yield f"  {endpoint}, instance {forecast.spec.instance_name}, project {forecast.spec.project_id}{status}"
+        yield f"  {endpoint}, instance {forecast.spec.instance_name}, project {_project(forecast)}{status}"
     if forecast.action is not Action.UPDATE:
         yield from (f"  {line}" for line in forecast.message.splitlines())
     for each in forecast.changes:
@@ -114,7 +114,7 @@ def _entry(forecast: Forecast) -> dict[str, Any]:
         "action": str(forecast.action),
         "reason": str(forecast.reason) if forecast.reason else None,
         "message": forecast.message,
-        "projectId": spec.project_id if spec else None,
+        "projectId": forecast.project_id,
         "instanceName": spec.instance_name if spec else None,
         "endpointId": _endpoint_id(forecast),
         "status": endpoint.status if endpoint else None,
@@ -124,14 +124,21 @@ def _entry(forecast: Forecast) -> dict[str, Any]:
 
 
 def _request(forecast: Forecast) -> dict[str, Any] | None:
-    if forecast.body is None or forecast.spec is None:
+    spec, project_id = forecast.spec, forecast.project_id
+    if forecast.body is None or spec is None or project_id is None:
         return None
-    spec = forecast.spec
     return {
         "method": "POST" if forecast.action is Action.RESERVE else "PATCH",
-        "path": endpoint_path(spec.project_id, spec.instance_name, _endpoint_id(forecast)),
+        "path": endpoint_path(project_id, spec.instance_name, _endpoint_id(forecast)),
         "body": forecast.body,
     }
+
+
+def _project(forecast: Forecast) -> str:
+    reference = forecast.spec.project_ref if forecast.spec is not None else None
+    if forecast.project_id is None and reference is not None:
+        return f"of {reference.object_kind} {reference.name}"
+    return str(forecast.project_id)
 
 
 def _endpoint_id(forecast: Forecast) -> str | None:

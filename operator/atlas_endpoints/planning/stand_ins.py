@@ -1,14 +1,14 @@
 """What stands in for a cluster, so that the operator's own reconciler can be asked what it would do."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import UnreadableError
-from atlas_endpoints.cluster.targets import Target
+from atlas_endpoints.cluster.targets import Lack, Target, extract
 from atlas_endpoints.engine.controller import annotations_of
 from atlas_endpoints.engine.store import Body, Key, Trigger
 from atlas_endpoints.kinds.access import Access
@@ -65,21 +65,38 @@ async def nobody(key: Key) -> Body | None:  # noqa: ARG001  # as the port has it
     return None
 
 
-class NoObjects:
-    """Nothing that a manifest refers to can be read, since that is known in the cluster only."""
+class Exports:
+    """What manifests refer to, as far as exports of it stand beside them; all else is known in the cluster only.
+
+    Args:
+        bodies: objects of other kinds that were read with the manifests.
+    """
+
+    def __init__(self, bodies: Iterable[Body]) -> None:
+        self._found = {_identity(body): body for body in bodies if body}
 
     async def read(self, target: Target, *, age: Age) -> str:  # noqa: ARG002  # as the port has it
-        """Say so.
+        """Give what an export tells.
 
         Raises:
-            UnreadableError: always.
+            UnreadableError: none does.
         """
+        api = f"{target.group}/{target.version}".removeprefix("/")
+        body = self._found.get((api, target.kind, target.namespace, target.name), {})
+        found = extract(body, target.path)
+        if not isinstance(found, Lack):
+            return found
         raise UnreadableError(
             "KindNotAllowed",
             f"A plan does not ask the cluster, which alone knows {target.field} of {target.object}: so it cannot be told what"
-            " would be sent of the connection.",
+            " would be sent. Put an export of that object beside the manifests.",
             retry_in=math.inf,
         )
+
+
+def _identity(body: Body) -> tuple[object, ...]:
+    metadata = body["metadata"]
+    return (body.get("apiVersion"), body.get("kind"), str(metadata["namespace"]), str(metadata.get("name")))
 
 
 class OneLook:

@@ -64,6 +64,20 @@ def test_what_is_suspended_terminating_or_cannot_be_read_is_left_out_and_told() 
     assert told[4].startswith("warning  shop/newer is left out, since its spec is not valid. spec.tomorrow: unknown")
 
 
+def test_a_project_that_is_referred_to_is_the_one_that_the_status_tells() -> None:
+    def referring(name: str, **more: Any) -> Any:
+        body = resource(name, projectRef={"name": "orders"})
+        return {**body, "spec": {each: value for each, value in body["spec"].items() if each != "projectId"}, **more}
+
+    found = survey([referring("a", status={"resolved": {"projectId": "6f" * 12}}), referring("b")])
+
+    assert [use.instance for use in found.uses] == [Instance("6f" * 12, "shop")]
+    assert [str(each) for each in found.findings("in shop")] == [
+        "ok       2 resources in shop, 1 instance of Atlas.",
+        "warning  shop/b is left out, since spec.projectRef has not led to a project yet; its status says why.",
+    ]
+
+
 def test_no_resource_is_told_too() -> None:
     assert [str(each) for each in survey([]).findings("in a and b")] == ["ok       There is no resource in a and b."]
 

@@ -15,7 +15,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
 )
 from atlas_endpoints.planning.forecast import Action, Change, Forecast, exit_code, sent_along
-from atlas_endpoints.planning.manifests import read
+from atlas_endpoints.planning.manifests import Other, read
 from atlas_endpoints.planning.process import Planner
 from support.virtual_time import run
 
@@ -77,8 +77,11 @@ def manifest(name: str = "orders", **spec: Any) -> str:
 
 
 def forecast(atlas: Atlas, text: str) -> list[Forecast]:
+    documents = read("all.yaml", text, namespace="shop")
+
     async def ask() -> list[Forecast]:
-        return await Planner(atlas).forecast(read("all.yaml", text, namespace="shop"))
+        exports = [each.body for each in documents if isinstance(each, Other)]
+        return await Planner(atlas, exports=exports).forecast(documents)
 
     return run(ask())
 
@@ -214,6 +217,59 @@ def test_what_would_be_sent(spec: dict[str, Any], shown: dict[str, Any], action:
 
     assert (found.action, list(found.changes)) == (action, changes)
     assert (found.body is not None) == (action is Action.UPDATE)
+
+
+def project(status: str = f"{{id: {PROJECT}}}", **metadata: str) -> str:
+    """An AtlasProject of MongoDB's own operator, as it is exported."""
+    return (
+        f"apiVersion: atlas.mongodb.com/v1\nkind: AtlasProject\nmetadata: { ({'name': 'orders'} | metadata)!r}\n"
+        f"status: {status}\n---\n"
+    )
+
+
+REFERRING = manifest(projectId=None, projectRef={"name": "orders"}, comment="b")
+
+
+def test_a_project_that_is_referred_to_is_taken_from_its_export() -> None:
+    atlas = Atlas([endpoint(comment="a")])
+
+    (found,) = forecast(atlas, REFERRING + project())
+
+    assert (found.action, found.project_id) == (Action.UPDATE, PROJECT)
+    assert atlas.calls == ["endpoint"]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(project("{}"), id="one that has no status, as in Git"),
+        pytest.param(project(namespace="other"), id="one of another namespace"),
+        pytest.param(project(name="other"), id="one of another name"),
+        pytest.param(project(deletionTimestamp="2026-11-25T12:00:00Z"), id="one that is being deleted"),
+        pytest.param("[]\n---\n", id="what is no object"),
+        pytest.param("apiVersion: atlas.mongodb.com/v1\nkind: AtlasProject\n---\n", id="one without metadata"),
+    ],
+)
+def test_without_its_export_it_is_told_that_the_project_is_not_known(beside: str) -> None:
+    atlas = Atlas([endpoint(comment="a")])
+
+    found = forecast(atlas, REFERRING + manifest("named", comment="b") + beside)
+
+    assert [each.action for each in found[:2]] == [Action.UNKNOWN, Action.UPDATE]
+    assert (found[0].reason, found[0].project_id) == ("ReferenceNotReady", None)
+    assert "alone knows .status.id of AtlasProject orders" in found[0].message
+    assert "Put an export of that object beside the manifests" in found[0].message
+    assert exit_code(found) == 1
+
+
+def test_what_an_export_tells_of_a_connection_is_used_as_well() -> None:
+    exported = "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: VPCEndpoint\nmetadata: {name: vpc}\n"
+    text = manifest(cloudProviderEndpointRef=ACK) + f"{exported}status: {{vpcEndpointID: {ONE}}}\n"
+
+    (found,) = forecast(Atlas([endpoint("RESERVED")]), text)
+
+    assert (found.action, list(found.changes)) == (Action.UPDATE, [Change("cloudProviderEndpointId", None, ONE)])
 
 
 def test_the_body_is_the_one_that_would_be_sent_and_a_connection_goes_as_a_whole() -> None:

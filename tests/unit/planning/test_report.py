@@ -25,6 +25,7 @@ UPDATE = Forecast(
     Reason.PLANNED,
     "This would be sent to Atlas.",
     spec=SPEC,
+    project_id=SPEC.project_id,
     endpoint=ENDPOINT,
     changes=(Change("comment", "a", "b"),),
     body={"providerName": "AWS", "cloudProviderEndpointId": "vpce-1", "comment": "b"},
@@ -36,6 +37,7 @@ NOTHING = Forecast(
     Reason.AVAILABLE,
     "The endpoint is available and as specified.",
     spec=SPEC,
+    project_id=SPEC.project_id,
     endpoint=ENDPOINT,
 )
 INVALID = of_misfit(
@@ -85,6 +87,14 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
     )
 
     assert told.replace("\n", "").isprintable()
+
+
+def test_a_project_that_is_not_known_is_named_by_what_is_referred_to() -> None:
+    spec = Spec.parse({"projectRef": {"name": "shop"}, "instanceName": "shop", "providerName": "AWS"})
+    unknown = Forecast(Place("-", 1, 1), Key("shop", "a"), Action.UNKNOWN, Reason.REFERENCE_NOT_READY, "No.", spec=spec)
+    assert "no endpoint yet, instance shop, project of AtlasProject shop\n" in as_text([unknown], {}, [])
+    (entry,) = as_document([unknown], {}, [])["resources"]
+    assert entry["projectId"] is None
 
 
 def test_programs_get_all_of_it() -> None:

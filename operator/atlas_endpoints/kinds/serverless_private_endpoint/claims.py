@@ -127,15 +127,14 @@ def is_held(uid: str, others: Iterable[Body]) -> bool:
 
 def _rivals(resource: ServerlessPrivateEndpoint, others: Iterable[Body]) -> list[Body]:
     """Give those that are others, live, and mean the same instance; a project that is not known yet may be the same."""
-    uid, instance, resolved = resource.metadata.uid, resource.spec.instance_name, resource.status.resolved
-    project = resource.spec.project_id or (resolved.project_id if resolved is not None else None)
+    uid, instance, project = resource.metadata.uid, resource.spec.instance_name, resource.known_project_id
     return [
         body
         for body in others
         if body["metadata"]["uid"] != uid
         and "deletionTimestamp" not in body["metadata"]
         and (spec := body.get("spec") or {}).get("instanceName") == instance
-        and (spec.get("projectId") or _resolved(body).get("projectId")) in {project, None}
+        and (project is None or (spec.get("projectId") or _resolved(body).get("projectId")) in {project, None})
     ]
 
 

@@ -46,7 +46,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST, pace
-from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, ResourcesPort
+from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, ReferencesPort, ResourcesPort
+from atlas_endpoints.kinds.serverless_private_endpoint.projects import NoProjectError
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import may_arrive_for
 from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
@@ -74,6 +75,7 @@ class Deletion:
 
     Args:
         access: finds credentials.
+        references: finds projects that are referred to.
         namespaces: reads Namespaces, which may have a policy for their resources.
         atlas: reads and deletes endpoints.
         resources: as they are known now.
@@ -86,6 +88,7 @@ class Deletion:
     def __init__(
         self,
         access: AccessPort,
+        references: ReferencesPort,
         namespaces: NamespaceReader,
         atlas: AtlasPort,
         resources: ResourcesPort,
@@ -96,6 +99,7 @@ class Deletion:
         defaults: Defaults,
     ) -> None:
         self._access = access
+        self._references = references
         self._namespaces = namespaces
         self._atlas = atlas
         self._resources = resources
@@ -184,6 +188,19 @@ class Deletion:
                 if found is not None:
                     return found
             access = await self._access.resolve(resource.metadata.namespace, resource.secret_name)
+            project_id = await self._project(resource)
+        except NoProjectError as error:
+            message = f"The endpoint cannot be deleted, since its project is not known. {error.problem.message}"
+            following = Again(error.problem.pace)
+            return _blocked(
+                generation,
+                status,
+                now,
+                message,
+                operation="readReference",
+                following=following,
+                code=error.problem.reason,
+            )
         except NoCredentialsError as error:
             message = f"The endpoint cannot be deleted. {error.message}"
             following = Again(error.retry_in)
@@ -196,8 +213,7 @@ class Deletion:
         if refused is not None and refused.access == access and now < refused.until:
             return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again
         self.forget(resource.key)
-        recorded = status.resolved.project_id if status.resolved is not None else None
-        instance = Instance(access.fingerprint, recorded or resource.spec.project_id, resource.spec.instance_name)
+        instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
         try:
             if resource.endpoint_id is None:
                 return await self._delete_marked(body, resource, instance, now)
@@ -206,6 +222,22 @@ class Deletion:
             return self._failed(body, resource, error, access, now)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
+
+    async def _project(self, resource: ServerlessPrivateEndpoint) -> str:
+        """Give the project that the endpoint is in; else the one that the spec means; else the one that it has meant.
+
+        Raises:
+            NoProjectError: nothing tells it.
+            ClusterUnavailableError: the API server could not be reached.
+        """
+        if resource.bound_project_id is not None:
+            return resource.bound_project_id
+        try:
+            return (await self._references.project(resource, age=Age.RECENT)).id
+        except NoProjectError:
+            if resource.known_project_id is None:
+                raise
+            return resource.known_project_id
 
     async def _needed(
         self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, endpoint_id: str, now: datetime

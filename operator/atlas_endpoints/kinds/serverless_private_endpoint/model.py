@@ -23,7 +23,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_metadata import 
     skips,
     watched_annotations,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.resource_references import CloudProviderEndpointRef, SecretRef
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_references import (
+    CloudProviderEndpointRef,
+    ProjectRef,
+    SecretRef,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import (
     DeletionPolicy,
     DriftPolicy,
@@ -46,7 +50,12 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import (
     Resolved,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import Provider, is_cloud_id, is_ip_address
+from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import (
+    Provider,
+    is_cloud_id,
+    is_ip_address,
+    is_object_id,
+)
 
 __all__ = [
     "DELETION_ANNOTATIONS",
@@ -74,6 +83,7 @@ __all__ = [
     "ObjectMeta",
     "Plan",
     "PlanBody",
+    "ProjectRef",
     "Provider",
     "Reservation",
     "Resolved",
@@ -86,6 +96,7 @@ __all__ = [
     "endpoint_of",
     "is_cloud_id",
     "is_ip_address",
+    "is_object_id",
     "skips",
     "watched_annotations",
 ]
@@ -156,7 +167,22 @@ class ServerlessPrivateEndpoint(BaseModel):
     def refers(self) -> bool:
         """Whether a part of the spec is in other objects, which may change while this one does not."""
         spec = self.spec
-        return spec.cloud_provider_endpoint_ref is not None or spec.private_endpoint_ip_address_from is not None
+        references = (spec.project_ref, spec.cloud_provider_endpoint_ref, spec.private_endpoint_ip_address_from)
+        return any(each is not None for each in references)
+
+    @property
+    def known_project_id(self) -> str | None:
+        """The project as far as the resource itself tells it: its spec, or else what its reference has led to before."""
+        resolved = self.status.resolved
+        return self.spec.project_id or (resolved.project_id if resolved is not None else None)
+
+    @property
+    def bound_project_id(self) -> str | None:
+        """The project that its endpoint was seen in, or asked for, and that it is in for ever; None: none yet."""
+        resolved, status = self.status.resolved, self.status
+        if resolved is None or (status.endpoint is None and status.reservation is None):
+            return None
+        return resolved.project_id
 
     @property
     def needs_the_cluster(self) -> bool:

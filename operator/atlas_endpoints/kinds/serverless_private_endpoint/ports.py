@@ -11,6 +11,7 @@ from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.engine.store import Body, Key, Trigger
 from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint, Status
+from atlas_endpoints.kinds.serverless_private_endpoint.projects import Project
 from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
@@ -32,6 +33,10 @@ class ReferencesPort(Protocol):
 
     async def resolve(self, resource: ServerlessPrivateEndpoint, *, age: Age) -> Resolution:
         """Put plain values in the place of references."""
+        ...
+
+    async def project(self, resource: ServerlessPrivateEndpoint, *, age: Age) -> Project:
+        """Find the project that a resource is about."""
         ...
 
 

@@ -48,6 +48,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.ports import (
     ResourcesPort,
     RoundsPort,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.projects import ProjectError
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
@@ -115,7 +116,15 @@ class Reconciler:
         self._brakes = brakes
         self._convergence = Convergence(atlas, brakes, resources, clock=clock, announce=announce)
         self._deletion = Deletion(
-            access, namespaces, atlas, resources, read=read, announce=announce, writes=writes, defaults=defaults
+            access,
+            references,
+            namespaces,
+            atlas,
+            resources,
+            read=read,
+            announce=announce,
+            writes=writes,
+            defaults=defaults,
         )
         self._writes = writes
         self._clock = clock
@@ -170,9 +179,12 @@ class Reconciler:
             outcome = await self._with_credentials(resolution, status, now)
             outcome = replace(outcome, next=resolution.paced(outcome.next))
             return await self._outputs.publish(resource, outcome, status, max_age=self._outputs_last(resource, status))
-        except NoCredentialsError as error:
+        except (NoCredentialsError, ProjectError) as error:
             self._let_be(key)
-            outcome = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
+            if isinstance(error, ProjectError):
+                outcome = error.outcome(resource, now=now, grace=self._grace)
+            else:
+                outcome = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
             return replace(
                 outcome,
                 applied=conclusions.confirmed_so_far(resource, status),
@@ -319,9 +331,9 @@ class Reconciler:
     ) -> Outcome:
         """Run the pass with credentials, all errors of Atlas turned into outcomes."""
         resource, spec = resolution.resource, resolution.resource.spec
-        instance = Instance(access.fingerprint, spec.project_id, spec.instance_name)
+        instance = Instance(access.fingerprint, resolution.project.id, spec.instance_name)
         resolved = Resolved(
-            project_id=spec.project_id,
+            project_id=resolution.project.id,
             cloud_provider_endpoint_id=spec.cloud_provider_endpoint_id,
             private_endpoint_ip_address=spec.private_endpoint_ip_address,
             credentials_source=access.source,

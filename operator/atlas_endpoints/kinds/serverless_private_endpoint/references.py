@@ -1,10 +1,11 @@
 """What a resource takes from other objects: read before the pass plans, so that all behind sees nothing but plain values.
 
-A reference that leads nowhere yet is no reason to stand still: an endpoint is reserved, and shows the service that the other
-object may be waiting for. Its connection is then not managed, whatever Atlas holds.
+A connection whose reference leads nowhere yet is no reason to stand still: an endpoint is reserved, and shows the service that
+the other object may be waiting for. Its connection is then not managed, whatever Atlas holds. Without a project there is
+nothing to go on with; see ``projects``.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import UnreadableError
 from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.engine.outcome import Next, at_latest
+from atlas_endpoints.kinds.serverless_private_endpoint import projects
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import CONNECTION
 from atlas_endpoints.kinds.serverless_private_endpoint.context import applied_of
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -22,17 +24,15 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     is_cloud_id,
     is_ip_address,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.projects import Project
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Finding, Outcome, Problem, Verdict
 
 WHOLE = Finding("True", "Resolved", "All that the spec refers to is there.")
 
 COMING = frozenset({"NotFound", "NotReady"})
 """Reasons that go away while the other side is being made; for all others a person has to do something."""
-
-SOON = 1.0
-"""Seconds after which a reference is looked at again at the earliest."""
 
 
 class TargetReader(Protocol):
@@ -53,31 +53,18 @@ class TargetReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a reference leads nowhere.
-
-    Attributes:
-        reason: of the condition ``ReferencesResolved``.
-        message: for people, with the remedy.
-        retry_in: seconds after which to look again; it does not make another problem of it.
-    """
-
-    reason: str
-    message: str
-    retry_in: float = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Resolution:
     """A resource with plain values in the place of what it refers to.
 
     Attributes:
         resource: as it is to be planned for.
-        problem: with one of its references; then its connection is not managed.
+        project: that it is about.
+        problem: with a reference of its connection, which is then not managed.
         refers: whether it refers to anything at all.
     """
 
     resource: ServerlessPrivateEndpoint
+    project: Project
     problem: Problem | None = None
     refers: bool = False
 
@@ -94,10 +81,11 @@ class Resolution:
         if not self.refers or verdict is None:
             return outcome
         if problem is None:
-            return replace(outcome, references=WHOLE)
+            return replace(outcome, references=self.project.doubt or WHOLE)
         outcome = replace(
             outcome,
-            references=Finding("False", problem.reason, problem.message),
+            references=problem.finding,
+            unconnected=True,
             applied=_with_connection(outcome.applied, previous, generation),
         )
         if verdict.reason not in {Reason.WAITING_FOR_CLOUD_ENDPOINT, Reason.AVAILABLE}:
@@ -120,18 +108,12 @@ class Resolution:
             verdict=Verdict(
                 Reason.REFERENCE_NOT_READY, problem.message + _kept(outcome), following, verdict.differences
             ),
-            failure=Failure(
-                since=since,
-                operation="readReference",
-                retryable=True,
-                error_code=problem.reason,
-                detail=problem.message,
-            ),
+            failure=problem.failure(since),
         )
 
     def paced(self, following: Next) -> Next:
         """Look again no later than when the reference is worth reading again."""
-        return following if self.problem is None else at_latest(following, max(self.problem.retry_in, SOON))
+        return following if self.problem is None else at_latest(following, self.problem.pace)
 
 
 class ReferenceResolver:
@@ -152,16 +134,38 @@ class ReferenceResolver:
             age: the oldest reading that will do.
 
         Raises:
+            ProjectError: there is no project in which anything may be done.
             ClusterUnavailableError: the API server could not be reached.
         """
+        project = await self.project(resource, age=age)
         if not resource.refers:
-            return Resolution(resource)
+            return Resolution(resource, project)
+        placed = _with(resource, {"project_id": project.id})
         try:
             values = await self._connection(resource, age=age)
         except UnreadableError as error:
-            problem = Problem(error.reason, error.message, error.retry_in)
-            return Resolution(_with(resource, _UNCONNECTED), problem, refers=True)
-        return Resolution(_with(resource, values), refers=True)
+            return Resolution(_with(placed, _UNCONNECTED), project, _problem(error), refers=True)
+        return Resolution(_with(placed, values), project, refers=True)
+
+    async def project(self, resource: ServerlessPrivateEndpoint, *, age: Age) -> Project:
+        """Find the project that a resource is about.
+
+        Args:
+            resource: as it is.
+            age: the oldest reading that will do.
+
+        Raises:
+            ProjectError: there is none in which anything may be done.
+            ClusterUnavailableError: the API server could not be reached.
+        """
+        reference = resource.spec.project_ref
+        if reference is None:
+            return projects.settle(resource, resource.spec.project_id or "")  # one of the two is there
+        target = projects.target_of(reference, resource.metadata.namespace)
+        try:
+            return projects.settle(resource, projects.checked(await self._reader.read(target, age=age), target))
+        except UnreadableError as error:
+            return projects.settle(resource, _problem(error))
 
     async def _connection(self, resource: ServerlessPrivateEndpoint, *, age: Age) -> dict[str, str]:
         values: dict[str, str] = {}
@@ -187,9 +191,6 @@ _IDS = {
     "AZURE": "the resource ID of an Azure private endpoint",
 }
 
-RETRY_UNUSABLE = 60.0
-"""Seconds after which a value that is of no use is looked at again."""
-
 
 def _checked_cloud_id(text: str, provider: Provider, target: Target) -> str:
     """Give the ID of a private endpoint, by the rules of ``spec.cloudProviderEndpointId``; what else there is, is not shown.
@@ -202,7 +203,7 @@ def _checked_cloud_id(text: str, provider: Provider, target: Target) -> str:
             "FieldMissing",
             f"{target.field} of {target.object} does not hold {_IDS[provider]}, as spec.providerName {provider} wants it."
             " Correct the reference, or what it leads to.",
-            retry_in=RETRY_UNUSABLE,
+            retry_in=projects.RETRY_UNUSABLE,
         )
     return text
 
@@ -218,9 +219,13 @@ def _checked_address(text: str, target: Target) -> str:
             "FieldMissing",
             f"{target.field} of {target.object} does not hold an IP address such as 10.0.0.4, without white space, mask or"
             " zone. Correct the reference, or what it leads to.",
-            retry_in=RETRY_UNUSABLE,
+            retry_in=projects.RETRY_UNUSABLE,
         )
     return text
+
+
+def _problem(error: UnreadableError) -> Problem:
+    return Problem(error.reason, error.message, error.retry_in)
 
 
 def _with(resource: ServerlessPrivateEndpoint, values: dict[str, str] | dict[str, None]) -> ServerlessPrivateEndpoint:

@@ -19,6 +19,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource_references impor
     CloudProviderEndpointRef,
     ConfigMapRef,
     PrivateEndpointIpAddressFrom,
+    ProjectRef,
     SecretRef,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import (
@@ -37,6 +38,8 @@ DriftPolicy: TypeAlias = Literal["Correct", "Report"]
 ManagementPolicy: TypeAlias = Literal["Manage", "Observe", "Plan"]
 DeletionPolicy: TypeAlias = Literal["Retain", "Delete"]
 
+_NO_PROJECT = "Required value: must be set, unless `projectRef` names an object that holds the ID of the project"
+_PROJECT_TWICE = "may not be set together with `projectId`: keep one of the two"
 _NO_AWS_ID = (
     "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
     "leave the field out while there is none"
@@ -90,11 +93,12 @@ class Spec(AsWritten):
     """What the user asks for; ``kubectl explain spe.spec`` tells the meaning of each field.
 
     The fields of ``ManagedField`` are None when they are not managed: Atlas keeps the value it has. ``comment == ""``
-    clears the comment. ``endpoint_id`` is None where the operator reserves an endpoint. Durations are None where the operator's
+    clears the comment. Of ``project_id`` and ``project_ref`` there is one. ``endpoint_id`` is None where the operator reserves an endpoint. Durations are None where the operator's
     settings decide, and ``deletion_policy`` where the Namespace does.
     """
 
-    project_id: ObjectId
+    project_id: ObjectId | None = None
+    project_ref: ProjectRef | None = None
     instance_name: InstanceName
     provider_name: Provider
     endpoint_id: ObjectId | None = None
@@ -142,8 +146,18 @@ class Spec(AsWritten):
         return self
 
     def _misfits(self) -> Iterator[tuple[str, str]]:
+        yield from self._misfits_of_identity()
+        yield from self._misfits_of_connection()
+
+    def _misfits_of_identity(self) -> Iterator[tuple[str, str]]:
+        if self.project_id is None and self.project_ref is None:
+            yield "projectId", _NO_PROJECT
+        if self.project_id is not None and self.project_ref is not None:
+            yield "projectRef", _PROJECT_TWICE
         if self.endpoint_id is None and self.management_policy == "Observe":
             yield "endpointId", _NOT_RESERVED
+
+    def _misfits_of_connection(self) -> Iterator[tuple[str, str]]:
         cloud_id, address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
         connects = cloud_id is not None or self.cloud_provider_endpoint_ref is not None
         has_address = address is not None or self.private_endpoint_ip_address_from is not None

@@ -54,6 +54,11 @@ def is_cloud_id(provider: Provider, text: str) -> bool:
             return matches(_AZURE_ID, text)
 
 
+def is_object_id(text: str) -> bool:
+    """Tell whether a text is an ID of Atlas, such as that of a project."""
+    return matches(_OBJECT_ID, text)
+
+
 def is_ip_address(text: str) -> bool:
     """Tell what CEL's ``isIP`` tells: no zone, no IPv4 address in IPv6 clothes."""
     try:
@@ -89,7 +94,7 @@ def rule(holds: Callable[[str], bool], message: str) -> AfterValidator:
 ObjectId = Annotated[
     str,
     Field(max_length=24),
-    rule(partial(matches, _OBJECT_ID), "must be an Atlas ID of 24 lower-case hexadecimal characters, not a name"),
+    rule(is_object_id, "must be an Atlas ID of 24 lower-case hexadecimal characters, not a name"),
 ]
 InstanceName = Annotated[
     str,

@@ -18,8 +18,8 @@ from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Spec
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.references import Problem, Resolution
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
+from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Problem
 
 
 @dataclass(frozen=True, slots=True)

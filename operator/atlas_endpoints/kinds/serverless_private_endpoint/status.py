@@ -250,7 +250,7 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
     if verdict.differences:
         names = ", ".join(each.field for each in verdict.differences)
         return Finding("False", verdict.reason, f"Not yet as specified: {names}.")
-    if outcome.references is not None and outcome.references.status == "False":
+    if outcome.unconnected:
         return Finding("Unknown", Reason.REFERENCE_NOT_READY, "Not all that the spec refers to is there.")
     if outcome.observing:
         return Finding("True", "Observing", "Atlas shows what the spec says. Nothing is ever sent to make it so.")

@@ -1,6 +1,6 @@
 """The values that the parts of a pass hand to each other: what planning came to, and what the whole pass came to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self, TypeAlias
 
@@ -29,6 +29,9 @@ CLUSTER_UNAVAILABLE = "ClusterUnavailable"
 
 HOLD_UPS = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
 """The reasons that hold a pass up: that a person does not want a difference to be settled does not."""
+
+SOON = 1.0
+"""Seconds after which a reference is looked at again at the earliest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,37 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a reference leads nowhere.
+
+    Attributes:
+        reason: of the condition ``ReferencesResolved``.
+        message: for people, with the remedy.
+        retry_in: seconds after which to look again; it does not make another problem of it.
+    """
+
+    reason: str
+    message: str
+    retry_in: float = field(compare=False)
+
+    @property
+    def pace(self) -> float:
+        """Seconds after which the reference is worth reading again."""
+        return max(self.retry_in, SOON)
+
+    @property
+    def finding(self) -> Finding:
+        """What the condition says."""
+        return Finding("False", self.reason, self.message)
+
+    def failure(self, since: datetime) -> Failure:
+        """Hold a resource up that cannot go on without."""
+        return Failure(
+            since=since, operation="readReference", retryable=True, error_code=self.reason, detail=self.message
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of a pass as a value.
 
@@ -143,6 +177,7 @@ class Outcome:
         credentials: what it found out about the credentials; ``None`` keeps what was known.
         contended: that the endpoint is another resource's, or may be; ``None``: it is not, where it was seen or written to.
         references: what it found out about what the spec refers to; ``None`` keeps what was known of this generation.
+        unconnected: whether the connection was not compared, since what it refers to is not there.
         outputs: what came of what the resource hands over; ``None`` keeps what was known of this generation.
         sent: the write that it made.
         plan: the write that it would have made.
@@ -166,6 +201,7 @@ class Outcome:
     credentials: Finding | None = None
     contended: Finding | None = None
     references: Finding | None = None
+    unconnected: bool = False
     outputs: Finding | None = None
     sent: Sent | None = None
     plan: Plan | None = None

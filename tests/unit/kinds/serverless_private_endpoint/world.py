@@ -98,6 +98,8 @@ class Atlas(Snapshots):
         """``LIST``, ``GET``, ``POST``, ``DELETE``, and ``PATCH`` with the fields it carries, in the order in which they were asked for."""
         self.credentials: list[str] = []
         """What each call was made with."""
+        self.projects: list[str] = []
+        """In which project each call was made; to this Atlas they are all one."""
         self._announced: Deprecation | None = None
         self.hidden: set[str] = set()
         """Endpoints that a LIST does not show."""
@@ -229,6 +231,7 @@ class Atlas(Snapshots):
         if fault is None or not isinstance(fault.error, AtlasHeldError):
             self.calls.append(call)
             self.credentials.append(instance.credentials)
+            self.projects.append(instance.project_id)
         await asyncio.sleep(0)
         return fault
 
@@ -357,13 +360,14 @@ class Resource:
         self.finalizers: list[str] = []
         self.created = f"{START + timedelta(seconds=created):%Y-%m-%dT%H:%M:%SZ}"
         self.status: Mapping[str, Any] = {"observedGeneration": -1}
-        self.spec: dict[str, Any] = {
+        wanted: dict[str, Any] = {
             "projectId": PROJECT,
             "instanceName": INSTANCE,
             "providerName": "AWS",
-            **({} if endpoint_id is None else {"endpointId": endpoint_id}),
+            "endpointId": endpoint_id,
             **spec,
         }
+        self.spec = {name: value for name, value in wanted.items() if value is not None}
 
     @property
     def key(self) -> Key:
@@ -545,6 +549,7 @@ class World:
     def reset_log(self) -> None:
         self.atlas.calls.clear()
         self.atlas.credentials.clear()
+        self.atlas.projects.clear()
         self.secrets.reads.clear()
         self.targets.reads.clear()
         self.config_maps.calls.clear()
