@@ -44,6 +44,24 @@ def call(status: str) -> str:
     return of("atlas_requests_total", operation="list", method="GET", error_code="", status=status)
 
 
+def kube(status: str) -> str:
+    return of("kubernetes_requests_total", verb="LIST", resource="secrets", status=status)
+
+
+def condition(type_: str, status: str, reason: str) -> dict[str, str]:
+    return {"type": type_, "status": status, "reason": reason}
+
+
+def one(type_: str, status: str, reason: str, name: str = "db") -> str:
+    return of("resource_condition", resource_namespace="shop", resource_name=name, **condition(type_, status, reason))
+
+
+def drifts(minutes: int) -> str:
+    """Drift once in so many minutes."""
+    return f"0x{minutes} " + " ".join(f"{count}x{minutes - 1}" for count in range(1, END // minutes))
+
+
+DAY = 86400
 EACH_MINUTE = f"0+1x{END}"
 EACH_TENTH_MINUTE = "_x4 " + " ".join(f"{count}x9" for count in range(END // 10))
 WELL = {
@@ -56,6 +74,14 @@ WELL = {
     of("writes_enabled"): always(1),
     of("reconcile_total", result="done"): EACH_TENTH_MINUTE,
     call("200"): EACH_TENTH_MINUTE,
+    kube("200"): EACH_TENTH_MINUTE,
+    of("watch_age_seconds"): always(59),
+    of("watch_age_seconds", "standby"): always(59),
+    of("resources_by_condition", **condition("Ready", "True", "Available")): always(9),
+    of("resources_by_credentials", scope="resource", status="True"): always(9),
+    of("drift_found_total", field="comment"): always(0),
+    of("atlas_api_sunset_timestamp_seconds"): always(400 * DAY),
+    one("Ready", "True", "Available"): always(1),
 }
 
 
@@ -105,14 +131,94 @@ CASES = (
         ["AtlasEndpointsAtlasUnavailable"],
         series={call("200"): always(9), call("500"): EACH_TENTH_MINUTE, call("503"): EACH_TENTH_MINUTE},
     ),
-    *(
-        Case(
-            f"one of several pairs of credentials is refused with {status}",
-            ["AtlasEndpointsCredentialsRefused"],
-            series={call(status): EACH_TENTH_MINUTE},
-        )
-        for status in ("401", "402", "403")
+    Case(
+        "the end of the API is announced for in four months",
+        series={of("atlas_api_sunset_timestamp_seconds"): always(120 * DAY)},
     ),
+    Case(
+        "the end of the API is announced for in two months",
+        ["AtlasEndpointsAPISunset"],
+        series={of("atlas_api_sunset_timestamp_seconds"): always(60 * DAY)},
+    ),
+    Case(
+        "the end of the API that was announced is past",
+        ["AtlasEndpointsAPISunset"],
+        series={of("atlas_api_sunset_timestamp_seconds"): always(60)},
+    ),
+    Case(
+        "credentials of some resources do not work",
+        ["AtlasEndpointsCredentialsRefused"],
+        series={of("resources_by_credentials", scope="namespace", status="False"): always(3)},
+    ),
+    Case(
+        "credentials do not work for five minutes",
+        series={of("resources_by_credentials", scope="namespace", status="False"): f"{long(0)} 3x5"},
+        after=LONG + 5,
+    ),
+    Case(
+        "nobody knows yet whether credentials work",
+        series={of("resources_by_credentials", scope="", status="Unknown"): always(3)},
+    ),
+    Case(
+        "somebody has to help a resource",
+        ["AtlasEndpointsResourcesStalled"],
+        series={
+            one("Ready", "False", "EndpointFailed", "stalled"): always(1),
+            one("Stalled", "True", "EndpointFailed", "stalled"): always(1),
+            of("resources_by_condition", **condition("Stalled", "True", "EndpointFailed")): always(1),
+        },
+    ),
+    Case(
+        "somebody had to help a resource for a while",
+        series={of("resources_by_condition", **condition("Stalled", "True", "EndpointFailed")): f"{long(0)} 1x20"},
+        after=LONG + 20,
+    ),
+    Case(
+        "resources only show what they would do, and what differs, as they were told",
+        series={
+            of("resources_by_condition", **condition("Stalled", "True", "Planned")): always(1),
+            of("resources_by_condition", **condition("Stalled", "True", "Drifted")): always(1),
+        },
+    ),
+    Case(
+        "a resource does not become ready",
+        ["AtlasEndpointsResourceNotReady"],
+        series={one("Ready", "False", "Initiating", "slow"): always(1)},
+    ),
+    Case(
+        "a resource does not become ready for one reason after the other",
+        ["AtlasEndpointsResourceNotReady"],
+        series={
+            one("Ready", "False", "Initiating", "slow"): f"1x100 _x{END}",
+            one("Ready", "Unknown", "Pending", "slow"): f"_x100 1x{END}",
+        },
+    ),
+    Case(
+        "a resource takes an hour",
+        series={one("Ready", "False", "Initiating", "slow"): f"_x{LONG} 1x60"},
+        after=LONG + 60,
+    ),
+    Case("a resource is suspended", series={one("Ready", "False", "Suspended", "suspended"): always(1)}),
+    Case(
+        "endpoints drift every half hour",
+        ["AtlasEndpointsDriftRepeats"],
+        series={of("drift_found_total", field="comment"): drifts(30)},
+        after=END,
+    ),
+    Case("an endpoint has drifted twice", series={of("drift_found_total", field="comment"): f"0x60 1x100 2x{END}"}),
+    Case("a watch hangs", ["AtlasEndpointsWatchOld"], series={of("watch_age_seconds", "standby"): f"0+60x{END}"}),
+    Case("a watch takes a while to begin anew", series={of("watch_age_seconds"): f"{long(59)} 120 180 240 59x9"}),
+    Case(
+        "most calls to the API server have no answer",
+        ["AtlasEndpointsKubernetesUnavailable"],
+        series={kube(""): EACH_MINUTE},
+    ),
+    Case(
+        "the API server has errors of its own",
+        ["AtlasEndpointsKubernetesUnavailable"],
+        series={kube("500"): EACH_MINUTE, kube("503"): EACH_MINUTE},
+    ),
+    Case("some calls to the API server conflict", series={kube("409"): EACH_MINUTE}),
     Case("Atlas slows us down for half an hour", series={call("429"): f"{long(0)} 0+1x30"}, after=LONG + 30),
     Case("Atlas slows us down for hours", ["AtlasEndpointsRateLimited"], series={call("429"): EACH_TENTH_MINUTE}),
     Case(
