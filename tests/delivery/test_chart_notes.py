@@ -57,6 +57,7 @@ def test_with_an_image_of_one_s_own_they_warn_of_the_end_of_the_api_alone(helm4:
     [
         ("image.repository=registry.example.com/atlas-endpoints", "image.repository is the example's"),
         ("settings.writes=false", "settings.writes is false: nothing is written to Atlas"),
+        ("simulator.enabled=true", "simulator.enabled is true: the operator talks to a simulated Atlas, the Service "),
         ("settings.allowPlainHttp=true", "settings.allowPlainHttp is true"),
         ("rbac.create=false", "rbac.create is false: the operator can do nothing until"),
         ("crds.install=false", "crds.install is false: the operator waits until somebody installs the CRD."),

@@ -33,6 +33,7 @@ NOT_ASKED = {
     "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
     "gh": "as cosign",
     "docker": "no Docker is here; `make image` is what it stands beside (tests/image)",
+    "kind": "as Docker, which it needs",
     "curl": "run against the simulator (test_simulator_page.py)",
     "jq": "as curl",
     "sed": "run (test_commands.py)",

@@ -9,6 +9,10 @@ What has the operator's own default is left out, so that `kubectl describe` show
 {{- $_ := set $settings (snakecase $name) (kindIs "float64" $value | ternary (toString (int $value)) (toString $value)) }}
 {{- end }}
 {{- end }}
+{{- if .Values.simulator.enabled }}
+{{- $_ := set $settings "atlas_url" (printf "http://%s.%s:8090" (include "atlas-endpoints.simulatorName" .) .Release.Namespace) }}
+{{- $_ := set $settings "allow_plain_http" "true" }}
+{{- end }}
 {{- with .Values.watchNamespaces }}
 {{- $_ := set $settings "namespaces" (join "," .) }}
 {{- end }}

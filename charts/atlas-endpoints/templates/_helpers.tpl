@@ -57,6 +57,16 @@ annotations:
 {{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "atlas-endpoints.fullname" .) "default") }}
 {{- end }}
 
+{{- define "atlas-endpoints.simulatorName" -}}
+{{- include "atlas-endpoints.fullname" . }}-simulator
+{{- end }}
+
+{{/* Labels of the simulated Atlas, which is no Pod of the operator. */}}
+{{- define "atlas-endpoints.simulatorLabels" -}}
+app.kubernetes.io/name: {{ include "atlas-endpoints.name" . }}-simulator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "atlas-endpoints.leaseName" -}}
 {{- .Values.leaderElection.leaseName | default (include "atlas-endpoints.fullname" .) }}
 {{- end }}

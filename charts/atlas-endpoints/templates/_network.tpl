@@ -11,6 +11,9 @@
 {{- $ports = append $ports (int (default (eq $url.scheme "https" | ternary "443" "80") $given)) }}
 {{- end }}
 {{- end }}
+{{- if .Values.simulator.enabled }}
+{{- $ports = append $ports 8090 }}
+{{- end }}
 {{- uniq $ports | toYaml }}
 {{- end }}
 

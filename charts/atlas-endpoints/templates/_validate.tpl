@@ -43,6 +43,9 @@ What the schema cannot say: values that contradict each other. Each message name
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
 {{- $problems = append $problems "metrics.serviceMonitor finds Pods by the Service, and metrics.service.enabled is false. Enable it or use metrics.podMonitor." }}
 {{- end }}
+{{- if and .Values.simulator.enabled .Values.settings.atlasUrl }}
+{{- $problems = append $problems (printf "simulator.enabled is true and settings.atlasUrl is %q, and the operator talks to one Atlas only. Disable the simulator, or remove the address." .Values.settings.atlasUrl) }}
+{{- end }}
 {{- if and .Values.caBundle.configMap .Values.caBundle.secret }}
 {{- $problems = append $problems "caBundle has both configMap and secret. Keep the one that holds the certificates." }}
 {{- end }}
