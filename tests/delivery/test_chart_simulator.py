@@ -107,5 +107,5 @@ def test_it_starts_with_its_seed(helm: Helm, group: ServerGroup, tmp_path: Path)
         data={"grant_type": "client_credentials"},
         trust_env=False,
     )
-    server.stop()
+    server.stop(kill=True)
     assert "access_token" in json.loads(token.text)
