@@ -1,4 +1,4 @@
-"""The pages of reference, made from what they are about: the CRD's schema and the declarations of settings."""
+"""The pages of reference, made from what they are about: the CRD's schema, the declarations of settings, the metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from atlas_endpoints.cli import Commands
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import CRD
-from support.documentation import DOCS
+from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -170,10 +170,33 @@ def _default(value: Any) -> str:
             return f"`{value}`"
 
 
+def metrics() -> str:
+    """Make the page about all metrics, as a scrape tells of them."""
+    told, buckets = told_of_metrics(), buckets_of_metrics()
+    rows = []
+    for name, (type_, labels) in sorted(exported_metrics().items()):
+        shown = ", ".join(f"`{label}`" for label in sorted(labels))
+        bounds = f" Buckets: {', '.join(f'{each:g}' for each in buckets[name])} s." if name in buckets else ""
+        rows.append(f"| `{name}` | {type_} | {shown} | {told[name]}{bounds} |")
+    parts = [
+        "# All metrics",
+        (
+            "What `/metrics` may show, by name, in the words of the scrape itself. [Metrics and probes](../metrics.md) has them"
+            " by what they are about, with what each label may be and what to ask of them."
+        ),
+        "\n".join(["| metric | type | labels | the scrape says |", "| --- | --- | --- | --- |", *rows]),
+    ]
+    return _page(parts, "operator/atlas_endpoints/telemetry and instruments.py")
+
+
 def _page(parts: list[str], source: str) -> str:
     note = f"<!-- Made from {source} by `make generate`: do not edit. -->"
     return "\n\n".join([parts[0], note, *parts[1:]]) + "\n"
 
 
-PAGES: dict[Path, Callable[[], str]] = {FOLDER / "resource.md": resource, FOLDER / "settings.md": settings}
+PAGES: dict[Path, Callable[[], str]] = {
+    FOLDER / "resource.md": resource,
+    FOLDER / "settings.md": settings,
+    FOLDER / "metrics.md": metrics,
+}
 """Each page, and what makes it."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import MagicMock
+
+from prometheus_client import Histogram, ProcessCollector
 
 from atlas_endpoints import instruments
 from atlas_endpoints.settings import OperatorSettings
@@ -14,6 +17,8 @@ from atlas_endpoints.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from atlas_endpoints.telemetry.resources import ResourceMetrics
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "atlas_endpoints"
@@ -60,6 +65,39 @@ def parsed(path: Path) -> ast.Module:
 
 def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
     """Give type and labels of each metric that the operator can export, whatever it is asked to tell of resources."""
+    metrics, of_resources = _all_metrics()
+    described = metrics.described | of_resources.described
+    found = {name: (type_, frozenset(labels)) for name, (type_, labels) in described.items()}
+    return found | {name: (type_, frozenset()) for name, type_ in OF_EVERY_PROCESS.items()}
+
+
+def told_of_metrics() -> dict[str, str]:
+    """Give what a scrape tells of each metric beside its numbers."""
+    metrics, of_resources = _all_metrics()
+    families = [
+        family
+        for collector in metrics.registry._collector_to_names
+        if not isinstance(collector, ProcessCollector)  # which differs between systems
+        for family in collector.describe()  # type: ignore[attr-defined]
+    ]
+    told = {
+        family.name + ("_total" if family.type == "counter" else ""): family.documentation for family in families
+    } | dict.fromkeys(OF_EVERY_PROCESS, "Of the process, as Prometheus's libraries have it in each language.")
+    scraped = asyncio.run(of_resources.exposition()).decode()
+    return told | dict(re.findall(r"^# HELP (\w+) (.*)$", scraped, re.MULTILINE))
+
+
+def buckets_of_metrics() -> dict[str, tuple[float, ...]]:
+    """Give the bounds of each histogram's buckets, but for the infinite one."""
+    metrics, _ = _all_metrics()
+    return {
+        collector._name: tuple(collector._upper_bounds[:-1])
+        for collector in metrics.registry._collector_to_names
+        if isinstance(collector, Histogram)
+    }
+
+
+def _all_metrics() -> tuple[Metrics, ResourceMetrics]:
     metrics, anything = Metrics("0"), MagicMock()
     instruments.watch(
         metrics,
@@ -70,9 +108,7 @@ def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
         clock=anything,
         settings=OperatorSettings(),
     )
-    described = metrics.described | instruments.of_resources(anything, leads=bool, detail="ids").described
-    found = {name: (type_, frozenset(labels)) for name, (type_, labels) in described.items()}
-    return found | {name: (type_, frozenset()) for name, type_ in OF_EVERY_PROCESS.items()}
+    return metrics, instruments.of_resources(anything, leads=bool, detail="ids")
 
 
 OF_EVERY_PROCESS = {
