@@ -156,6 +156,13 @@ soak: $(READY) control-plane ## random edits under random faults for MINUTES (20
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running
 	@PYTHONPATH=tests $(BIN)/python -m demo
 
+# For `make demo-broken`: explanation and remedy of each at once, without a key press.
+ANSWERS ?=
+
+.PHONY: demo-broken
+demo-broken: $(READY) control-plane ## ten broken set-ups to explain and heal, one by one; a key shows the answer, ANSWERS=1 all at once
+	@PYTHONPATH=tests $(BIN)/python -m demo.broken $(if $(filter-out 0,$(ANSWERS)),--answers)
+
 # For `make bench`: which rows (all when empty), how often, and the share of the full size.
 ROWS ?=
 ROUNDS ?= 5

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import httpx
-
-from control_plane import ControlPlaneError, KubectlError, ProgramsError, provide_programs
-from control_plane.go_build import BuildError
-from control_plane.process import ServerExitedError
-from control_plane.toolchain import ToolchainError
 from demo import story
-from demo.stage import ROOT, Stage, UnexpectedError
-from demo.terminal import Terminal
+from demo.performance import perform
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from demo.stage import Stage
 
 KEEP = "KEEP"
 """The variable that leaves everything running at the end of the story."""
 SERVERS_LOOK = 1.0
 """Seconds between two looks at whether everything still runs."""
-INTERRUPTED = 128 + signal.SIGINT
-
-FAILURES = (
-    UnexpectedError,
-    KubectlError,
-    ControlPlaneError,
-    ServerExitedError,
-    TimeoutError,
-    subprocess.TimeoutExpired,
-    httpx.HTTPError,
-    ToolchainError,
-    BuildError,
-    ProgramsError,
-)
 
 
 def main() -> int:
@@ -48,36 +25,18 @@ def main() -> int:
     Returns:
         0 done; 1 something happened otherwise than the story says; 130 interrupted.
     """
-    os.chdir(ROOT)
-    terminal = Terminal(sys.stdout)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # so that everything is cleaned up
+    return perform(_tell)
+
+
+def _tell(stage: Stage) -> None:
     started = time.monotonic()
-    try:
-        with Stage(terminal, provide_programs()) as stage:
-            try:
-                return _tell(stage, started)
-            except FAILURES:
-                terminal.heading("The end of the operator's log")
-                terminal.output(stage.last_words() or "(nothing)")
-                raise
-    except FAILURES as error:
-        terminal.bad(f"\nFAILED: {error}")
-        return 1
-    except KeyboardInterrupt:
-        terminal.say("\nStopped; everything is cleaned up.")
-        return INTERRUPTED
-
-
-def _tell(stage: Stage, started: float) -> int:
     for scene in story.STORY:
         scene(stage)
     if os.environ.get(KEEP, "") not in {"", "0"}:
         _keep(stage)
-        return 0
+        return
     story.delete(stage)
     stage.terminal.heading(f"That was the whole story, in {time.monotonic() - started:.0f} s")
-    return 0
 
 
 def _keep(stage: Stage) -> None:
@@ -99,10 +58,6 @@ def _keep(stage: Stage) -> None:
     except KeyboardInterrupt:
         say.say("\nStopping and cleaning up.")
     stage.stop_operator()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -96,6 +96,10 @@ class SimulatedAtlas:
         """Change an endpoint as a person in Atlas's UI would."""
         self._post("endpoints", change)
 
+    def put_account(self, account: Mapping[str, Any]) -> None:
+        """Add a service account, or change one, as a person in Atlas's UI would."""
+        self._post("credentials", {"serviceAccounts": [account]})
+
     def fail(self, status: int) -> None:
         """Answer every call to the endpoints with an error from now on."""
         self._post("faults", [{"match": {"path": ENDPOINTS}, "status": status}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import sys
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
     from demo.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = Path(sys.executable).with_name("atlas-endpoints")
+COMMAND = (
+    "/usr/bin/env",
+    f"PYTHONPATH={ROOT / 'operator'}",
+    str(Path(sys.executable).with_name("atlas-endpoints")),
+)
+"""The command of this very checkout, also where several share one environment."""
 SAMPLES = Path("deploy", "samples")
 """Relative to the root, where the demo's commands run."""
 OPERATOR = "atlas-endpoints"
@@ -68,6 +74,7 @@ class Stage:
         self._operator: Server | None = None
         self._cleanup = ExitStack()
         self._servers: list[Server] = []
+        self._commands = itertools.count()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -99,23 +106,36 @@ class Stage:
         """The operator's process, once it runs."""
         return self._operator.process.pid if self._operator else None
 
-    def start_atlas(self) -> None:
-        """Start the simulated Atlas, with the endpoints that the samples name."""
+    @property
+    def folder(self) -> Path:
+        """Where files for kubectl may be put; it goes with the stage."""
+        return self._folder
+
+    def start_atlas(self, world: Mapping[str, Any] | None = None) -> None:
+        """Start the simulated Atlas.
+
+        Args:
+            world: What it holds, as a seed of docs/simulator.md; None: the endpoints that the samples name.
+        """
         seed = self._folder / "seed.json"
-        seed.write_text(json.dumps(self._seed()))
+        seed.write_text(json.dumps(world or self._seed()))
         port = self.atlas.url.rpartition(":")[2]
         arguments = ["simulate", "--port", port, "--seed", str(seed), "--transition", str(TRANSITION)]
-        self._start("simulator", [str(COMMAND), *arguments])
+        self._start("simulator", [*COMMAND, *arguments])
         self.wait(self.atlas.answers, "the simulated Atlas to answer", timeout=START_TIMEOUT)
 
-    def start_operator(self) -> None:
-        """Start the operator under the ServiceAccount that it has in a cluster, so with no more rights than there."""
+    def start_operator(self, *settings: str) -> None:
+        """Start the operator under the ServiceAccount that it has in a cluster, so with no more rights than there.
+
+        Args:
+            settings: Flags beside those that it needs here.
+        """
         kubeconfig = self.control_plane.kubeconfig_for(OPERATOR, OPERATOR)
-        arguments = ["run", "--atlas-url", self.atlas.url, "--http-address", self._probes]
+        arguments = ["run", "--atlas-url", self.atlas.url, "--http-address", self._probes, *settings]
         self.terminal.command(["atlas-endpoints", *arguments])
         # Its environment is empty but for this, so that no setting of the user's gets in.
         environment = ["env", f"KUBECONFIG={kubeconfig}", "ATLAS_ENDPOINTS_LOG_FORMAT=text"]
-        self._operator = self._start("operator", [*environment, str(COMMAND), *arguments])
+        self._operator = self._start("operator", [*environment, *COMMAND, *arguments])
         self.wait(self._is_ready, "the operator to be ready", timeout=START_TIMEOUT)
 
     def stop_operator(self) -> None:
@@ -126,12 +146,13 @@ class Stage:
             if self._operator.process.returncode != 0:
                 raise UnexpectedError(f"the operator ended with code {self._operator.process.returncode}, not 0")
 
-    def kubectl(self, *words: str, hide: str | None = None) -> str:
+    def kubectl(self, *words: str, hide: str | None = None, terminal: Terminal | None = None) -> str:
         """Run kubectl before everybody's eyes.
 
         Args:
             words: Its arguments.
             hide: A secret among them that is not shown.
+            terminal: Where, if not where the story is told.
 
         Returns:
             What it printed.
@@ -139,10 +160,11 @@ class Stage:
         Raises:
             UnexpectedError: It failed.
         """
-        self.terminal.command(["kubectl", *(word.replace(hide, "***") if hide else word for word in words)])
+        terminal = terminal or self.terminal
+        terminal.command(["kubectl", *(word.replace(hide, "***") if hide else word for word in words)])
         # In the group of the servers, so that it ends with this process, too; `wait` may go on for a minute.
         kubectl = self._group.start(
-            "kubectl",
+            f"kubectl-{next(self._commands)}",
             [
                 *("/bin/sh", "-c", 'cd "$0" && exec "$@"', str(ROOT)),
                 *(str(self.kubectl_program), f"--kubeconfig={self.control_plane.kubeconfig}", *words),
@@ -152,14 +174,10 @@ class Stage:
         kubectl.process.wait(KUBECTL_TIMEOUT)
         output = kubectl.log.read_text()
         kubectl.log.unlink()
-        self.terminal.output(output)
+        terminal.output(output)
         if kubectl.process.returncode != 0:
             raise UnexpectedError(f"kubectl ended with code {kubectl.process.returncode}; see above")
         return output
-
-    def resource(self, name: str) -> Any:
-        """Read a ServerlessPrivateEndpoint, unseen."""
-        return json.loads(self.control_plane.kubectl("get", "spe", name, "--output=json").stdout)
 
     def wait(self, is_met: Callable[[], bool], what: str, *, timeout: float) -> None:
         """Wait for something that is expected soon, while all servers run.

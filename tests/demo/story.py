@@ -27,8 +27,14 @@ ATTEMPTS_TIMEOUT = 30.0
 """Seconds that so many attempts may take; with the operator's backoff they take three at most."""
 
 
-def install(stage: Stage) -> None:
-    """Bring everything up."""
+def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str) -> None:
+    """Bring everything up.
+
+    Args:
+        stage: Where.
+        world: What the simulated Atlas holds; None: what the samples name.
+        settings: Flags of the operator.
+    """
     say = stage.terminal
     say.heading("A Kubernetes control plane, the API, and what the operator may do")
     stage.control_plane.start()
@@ -40,9 +46,9 @@ def install(stage: Stage) -> None:
     stage.kubectl("wait", "--for=condition=Established", "crd/serverlessprivateendpoints.atlas-endpoints.dev")
 
     say.heading("A simulated Atlas, and the operator")
-    stage.start_atlas()
+    stage.start_atlas(world)
     say.aside(f"the simulated Atlas Admin API runs at {stage.atlas.url}")
-    stage.start_operator()
+    stage.start_operator(*settings)
     say.aside("the operator runs beside the cluster, as its own ServiceAccount with the rights that it has there")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 from typing import TYPE_CHECKING, TextIO
@@ -14,11 +15,25 @@ BOLD, DIM, RED, GREEN, CYAN = "1", "2", "31", "32", "36"
 
 
 class Terminal:
-    """Writes the story to a stream."""
+    """Writes the story to a stream.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: Where to.
+        colours: Whether it is to have colours; None: if it is a terminal, and nobody minds.
+    """
+
+    def __init__(self, stream: TextIO, *, colours: bool | None = None) -> None:
         self._stream = stream
-        self._colours = stream.isatty() and "NO_COLOR" not in os.environ
+        self._colours = stream.isatty() and "NO_COLOR" not in os.environ if colours is None else colours
+
+    def draft(self) -> Draft:
+        """Give a terminal for what is shown later, at once."""
+        return Draft(io.StringIO(), colours=self._colours)
+
+    def show(self, draft: Draft) -> None:
+        """Show what was written on a draft."""
+        self._stream.write(draft.text())
+        self._stream.flush()
 
     def heading(self, text: str) -> None:
         """Begin a scene."""
@@ -53,3 +68,15 @@ class Terminal:
     def _write(self, line: str, code: str | None = None) -> None:
         self._stream.write(f"\033[{code}m{line}\033[0m\n" if code and self._colours else f"{line}\n")
         self._stream.flush()
+
+
+class Draft(Terminal):
+    """Keeps what is written."""
+
+    def __init__(self, stream: io.StringIO, *, colours: bool) -> None:
+        super().__init__(stream, colours=colours)
+        self._kept = stream
+
+    def text(self) -> str:
+        """Give what was written so far."""
+        return self._kept.getvalue()

@@ -1,0 +1,44 @@
+"""The set-ups of `make demo-broken`, and the pages that people solve them with."""
+
+from __future__ import annotations
+
+import pytest
+
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from demo import troubleshooting
+from demo.set_ups import NOTHING, SET_UPS, SetUp
+from support.documentation import ROOT, anchors
+
+REASONS = ROOT / troubleshooting.PAGE
+
+
+def test_there_are_ten_of_ten_teams() -> None:
+    assert len({each.team for each in SET_UPS}) == len(SET_UPS) == 10
+
+
+def test_no_two_have_the_same_explanation() -> None:
+    explanations = [(each.heading, each.beside) for each in SET_UPS]
+    assert len({*explanations}) == len(explanations)
+
+
+@pytest.mark.parametrize("set_up", SET_UPS, ids=lambda each: each.team)
+def test_each_is_explained_where_it_says(set_up: SetUp) -> None:
+    assert set_up.heading in {*Reason, NOTHING}
+    page, _, anchor = troubleshooting.anchor(set_up.heading).partition("#")
+    assert (ROOT / page, anchor in anchors(REASONS)) == (REASONS, True)
+    text = REASONS.read_text(encoding="utf-8")
+    assert troubleshooting.paragraph(text, set_up.heading).you
+    if set_up.beside is not None:
+        assert troubleshooting.row(text, *set_up.beside)
+
+
+@pytest.mark.parametrize("set_up", SET_UPS, ids=lambda each: each.team)
+def test_what_people_are_told_first_gives_nothing_away(set_up: SetUp) -> None:
+    told = f"{set_up.team} {set_up.call} {' '.join(set_up.look)}".lower()
+    secrets = {set_up.heading.lower(), *(word.lower() for word in set_up.beside or ())} - {NOTHING.lower()}
+    assert not [word for word in secrets if word in told]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", troubleshooting.PAGE])
+def test_people_are_told_of_it(page: str) -> None:
+    assert "make demo-broken" in (ROOT / page).read_text(encoding="utf-8")

@@ -1,0 +1,280 @@
+"""Ten set-ups that are broken as people break them: what is done, what a resource says then, and what heals it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import yaml
+
+from demo.scene import CLOUD_ENDPOINT, INSTANCE, ORDERS, SECRET, SERVED, STRANGE_CLOUD_ENDPOINT
+from demo.stage import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from demo.scene import Scene
+
+NOTHING = "Nothing at all"
+"""The heading of docs/reasons.md about resources that say nothing."""
+DESCRIBE = ("describe", "spe", ORDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """A broken set-up.
+
+    Attributes:
+        team: Whose it is; names the namespace, and nothing of what is wrong.
+        call: What the team says when it calls.
+        spoil: Brings it about.
+        heading: Of docs/reasons.md, under which it is explained: a reason of `Ready`, or `NOTHING`.
+        beside: A condition beside `Ready`, and its reason, whose row explains the rest.
+        message: What `Ready` says has to hold this, which tells the remedy.
+        answer: What is wrong, in words about this set-up.
+        heal: Heals it, by what people type.
+        look: The one command of kubectl that shows it, in the namespace.
+        speaker: The resource that says it.
+        goes: Whether healing ends with the resource's being gone.
+    """
+
+    team: str
+    call: str
+    spoil: Callable[[Scene], None]
+    heading: str
+    message: str
+    answer: str
+    heal: Callable[[Scene], None]
+    beside: tuple[str, str] | None = None
+    look: tuple[str, ...] = DESCRIBE
+    speaker: str = ORDERS
+    goes: bool = False
+
+
+def _no_secret(scene: Scene) -> None:
+    scene.create()
+
+
+def _create_secret(scene: Scene) -> None:
+    scene.create_secret()
+
+
+def _wrong_secret(scene: Scene) -> None:
+    scene.secret(client_secret=f"{scene.team.client_secret[:-1]}~")
+    scene.create()
+
+
+def _correct_secret(scene: Scene) -> None:
+    right = scene.team.client_secret
+    patch = json.dumps({"stringData": {"clientSecret": right}})
+    scene.kubectl("patch", "secret", SECRET, "--type=merge", "--patch", patch, hide=right)
+    scene.force_sync()
+
+
+def _weak_role(scene: Scene) -> None:
+    scene.account(role="GROUP_READ_ONLY")
+    scene.secret()
+    scene.create(comment="stock, production")
+
+
+def _grant_role(scene: Scene) -> None:
+    scene.terminal.say(f"In Atlas: the role Project Owner in project {scene.team.project} is granted.")
+    scene.account(role="GROUP_OWNER")
+    scene.force_sync()
+
+
+def _another_address(scene: Scene) -> None:
+    scene.account(access_list=["198.51.100.0/24"])
+    scene.secret()
+    scene.create()
+
+
+def _allow_address(scene: Scene) -> None:
+    scene.terminal.say("In Atlas: 127.0.0.1 is added to the API access list of the service account.")
+    scene.account(access_list=["198.51.100.0/24", "127.0.0.1/32"])
+    scene.force_sync()
+
+
+def _mistyped_instance(scene: Scene) -> None:
+    scene.secret()
+    scene.create(instanceName=INSTANCE.replace("rl", "lr"))
+
+
+def _create_anew(scene: Scene) -> None:
+    scene.terminal.say(f"In the manifest, instanceName is corrected: {INSTANCE}.")
+    scene.kubectl("delete", "spe", ORDERS)
+    scene.kubectl("apply", "-f", str(scene.manifest()))
+
+
+def _strange_cloud_endpoint(scene: Scene) -> None:
+    scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
+    scene.secret()
+    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT)
+
+
+def _correct_cloud_endpoint(scene: Scene) -> None:
+    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
+    scene.kubectl("patch", "spe", ORDERS, "--type=merge", "--patch", patch)
+
+
+def _renamed(scene: Scene) -> None:
+    scene.secret()
+    scene.create()
+    scene.becomes_ready()
+    scene.create("orders-v2")
+
+
+def _delete_old(scene: Scene) -> None:
+    scene.kubectl("delete", "spe", ORDERS)
+
+
+def _no_cloud_endpoint_yet(scene: Scene) -> None:
+    crd = ROOT / "tests" / "support" / "crds" / "ec2.services.k8s.aws_vpcendpoints.yaml"
+    scene.put(yaml.safe_load(crd.read_text(encoding="utf-8")))
+    scene.kubectl_unseen("wait", "--for=condition=Established", "crd/vpcendpoints.ec2.services.k8s.aws")
+    scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
+    scene.secret()
+    reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "media-to-atlas"}
+    scene.create(cloudProviderEndpointId=None, cloudProviderEndpointRef=reference)
+
+
+def _create_cloud_endpoint(scene: Scene) -> None:
+    vpc_endpoint = {
+        "apiVersion": "ec2.services.k8s.aws/v1alpha1",
+        "kind": "VPCEndpoint",
+        "metadata": {"name": "media-to-atlas"},
+        "spec": {"vpcEndpointType": "Interface", "serviceName": scene.service(), "vpcID": "vpc-0123456789abcdef0"},
+    }
+    scene.kubectl("apply", "-f", str(scene.file("vpc-endpoint.yaml", vpc_endpoint)))
+    scene.terminal.say(
+        "AWS Controllers for Kubernetes would create it now and write its ID into the status; the demo does."
+    )
+    scene.put({"status": {"vpcEndpointID": CLOUD_ENDPOINT}}, status_of="vpcendpoint/media-to-atlas")
+
+
+def _deleted_while_suspended(scene: Scene) -> None:
+    scene.secret()
+    scene.create(deletionPolicy="Delete")
+    scene.becomes_ready()
+    scene.edit(suspend=True)
+    scene.kubectl_unseen("delete", "--wait=false", "spe", ORDERS)
+
+
+def _resume(scene: Scene) -> None:
+    scene.kubectl("patch", "spe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"suspend": False}}))
+
+
+def _mislabelled(scene: Scene) -> None:
+    scene.secret()
+    scene.create(labels={"enviroment": "production"})
+
+
+def _label(scene: Scene) -> None:
+    (label,) = (f"{key}={value}" for key, value in SERVED.items())
+    scene.kubectl("label", "spe", ORDERS, label)
+
+
+SET_UPS = (
+    SetUp(
+        team="cart",
+        call="We are moving to this cluster, with the same manifests. Our endpoint does not become ready.",
+        spoil=_no_secret,
+        heading="CredentialsInvalid",
+        beside=("CredentialsValid", "SecretNotFound"),
+        message="Create it with the keys clientId and clientSecret",
+        answer="The Secret has not moved with the manifests: it is in no repository.",
+        heal=_create_secret,
+    ),
+    SetUp(
+        team="search",
+        call="We have rotated our secret of Atlas as told. Since then nothing works.",
+        spoil=_wrong_secret,
+        heading="CredentialsInvalid",
+        beside=("CredentialsValid", "Unauthorized"),
+        message=f"Put valid ones into Secret {SECRET}",
+        answer="The new client secret was mistyped when it was put into the Secret.",
+        heal=_correct_secret,
+    ),
+    SetUp(
+        team="stock",
+        call="We have added a comment to our endpoint. Atlas does not show it.",
+        spoil=_weak_role,
+        heading="MissingRole",
+        beside=("CredentialsValid", "NotAllowed"),
+        message="they need the role Project Owner",
+        answer="The service account may read the project, and not change anything in it.",
+        heal=_grant_role,
+    ),
+    SetUp(
+        team="prices",
+        call="The network team has moved the cluster behind another gateway tonight.",
+        spoil=_another_address,
+        heading="IPNotAllowed",
+        beside=("CredentialsValid", "NotAllowed"),
+        message="does not allow the address 127.0.0.1",
+        answer="The operator calls from an address that the service account's access list does not hold.",
+        heal=_allow_address,
+    ),
+    SetUp(
+        team="reviews",
+        call="This is our first endpoint. Did we forget something?",
+        spoil=_mistyped_instance,
+        heading="InstanceNotFound",
+        message="create it anew with the right one",
+        answer="The instance's name is mistyped. It can never be changed, so the resource is created anew.",
+        heal=_create_anew,
+    ),
+    SetUp(
+        team="mail",
+        call="The VPC endpoint is there, we see it in AWS. Our Pods cannot connect.",
+        spoil=_strange_cloud_endpoint,
+        heading="EndpointFailed",
+        message="change spec.cloudProviderEndpointId",
+        answer="The ID of the VPC endpoint is not the one that AWS shows; Atlas looked for it in vain.",
+        heal=_correct_cloud_endpoint,
+    ),
+    SetUp(
+        team="returns",
+        call="We have renamed our endpoint to orders-v2. It waits for something.",
+        spoil=_renamed,
+        heading="Conflict",
+        beside=("Contended", "Conflict"),
+        message="Remove one of the two",
+        answer="The resource with the old name is still there, and owns the endpoint.",
+        heal=_delete_old,
+        look=("describe", "spe", "orders-v2"),
+        speaker="orders-v2",
+    ),
+    SetUp(
+        team="media",
+        call="All is in one chart, with our VPC endpoint as an object beside it. Nothing moves.",
+        spoil=_no_cloud_endpoint_yet,
+        heading="WaitingForCloudEndpoint",
+        beside=("ReferencesResolved", "NotFound"),
+        message="Create it, or correct the reference",
+        answer="The reference is right, and the VPCEndpoint that it names was never applied.",
+        heal=_create_cloud_endpoint,
+    ),
+    SetUp(
+        team="ledger",
+        call="We are tidying up: our endpoint is to go, in Atlas too. kubectl delete hangs.",
+        spoil=_deleted_while_suspended,
+        heading="DeletionBlocked",
+        message="Set spec.suspend to false",
+        answer="The resource was suspended before it was deleted, so that Atlas is left alone; its endpoint is to be deleted.",
+        heal=_resume,
+        goes=True,
+    ),
+    SetUp(
+        team="video",
+        call="We have applied it, and it says nothing at all.",
+        spoil=_mislabelled,
+        heading=NOTHING,
+        message="",
+        answer="The operator serves what is labelled environment=production (its command above); this label is mistyped.",
+        heal=_label,
+        look=("get", "spe", "--show-labels"),
+    ),
+)
+"""In the order in which they are shown."""
