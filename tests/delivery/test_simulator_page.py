@@ -9,9 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from atlas_endpoints.cli import Commands
 from control_plane.ports import free_port
 from support.atlas import COMMAND, Atlas
 from support.deploy import DEPLOY
@@ -20,8 +18,8 @@ from support.documentation import DOCS, blocks_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from control_plane import ControlPlane
     from control_plane.process import ServerGroup
+    from delivery.helm import Helm
 
 PROJECT = "5f5f5f5f5f5f5f5f5f5f5f5f"
 SEED = {
@@ -110,28 +108,10 @@ def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, pro
     assert "Plan: 1 would change, 0 would not." in done.stdout
 
 
-def test_the_manifest_of_the_page_on_ci_is_taken_by_a_namespace_that_restricts_pods(
-    control_plane: ControlPlane,
-) -> None:
-    manifest = next(block.text for block in blocks_of(IN_CI) if block.language == "yaml")
-    metadata = {"generateName": "ci-", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
-    namespace = control_plane.kubectl(
-        *("create", "--filename=-", "--output=jsonpath={.metadata.name}"),
-        stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}),
-    ).stdout
-    applied = control_plane.kubectl(
-        *("apply", "--filename=-", "--validate=strict", f"--namespace={namespace}"), stdin=manifest
-    )
-    deployment, _ = yaml.safe_load_all(manifest)
-    pod = {"apiVersion": "v1", "kind": "Pod", **deployment["spec"]["template"]}
-    pod["metadata"] = {**pod["metadata"], "name": "atlas"}
-    told = control_plane.kubectl(
-        *("apply", "--filename=-", "--dry-run=server", f"--namespace={namespace}"), stdin=json.dumps(pod), check=False
-    )
-
-    assert applied.stderr == ""
-    assert told.returncode == 0 or "serviceaccount" in told.stderr, told.stderr
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    settings = Commands(_cli_parse_args=container["args"]).simulate  # pyright: ignore[reportCallIssue]
-    assert settings is not None
-    assert settings.host == "0.0.0.0"  # noqa: S104  # a Pod's own
+def test_the_chart_takes_the_seed_as_the_page_on_ci_gives_it(helm: Helm) -> None:
+    shown = [block.text for block in blocks_of(IN_CI) if "--set-json" in block.text]
+    assert len(shown) == 1
+    seed = json.dumps(json.loads((DEPLOY / "samples" / "simulator-seed.json").read_bytes()))
+    rendered = helm.template("--set=simulator.enabled=true", f"--set-json=simulator.seed={seed}")
+    assert "32b6e34b3d91647abb20e7b8" in rendered
+    assert "name: atlas-endpoints-simulator" in rendered
