@@ -25,7 +25,6 @@ VALUES = values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
 METADATA = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 ALERTS = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))
-DASHBOARD = json.loads((CHART / "files" / "dashboard.json").read_text(encoding="utf-8"))
 FOR_PARENTS = {("global",), ("enabled",)}
 """What Helm and a parent chart's `condition` put among the values of a chart that is part of another."""
 
@@ -172,41 +171,10 @@ def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on(rule: di
     assert anchor in anchors(DOCS / page)
 
 
-def expressions(node: Any) -> Iterator[str]:
-    """Give all that a dashboard asks of Prometheus."""
-    if isinstance(node, dict):
-        yield from (node[key] for key in ("expr", "definition") if isinstance(node.get(key), str))
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from expressions(child)
-
-
-def metrics_in(text: str) -> set[str]:
-    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\batlas_endpoints_\w+", text)}
-
-
 def test_alerts_are_about_metrics_and_labels_that_exist() -> None:
     for rule in rules():
         for name, selector in re.findall(r"\b(atlas_endpoints_\w+)(?:\{(.*?)\})?", rule["expr"]):
             assert set(re.findall(r"(\w+)[=!]", selector)) <= exported_metrics()[name][1], name
-
-
-def test_the_dashboard_shows_every_metric_and_none_that_does_not_exist() -> None:
-    assert {name for text in expressions(DASHBOARD) for name in metrics_in(text)} <= exported_metrics().keys()
-
-
-def test_panels_of_the_dashboard_are_described_and_lie_beside_each_other() -> None:
-    panels = DASHBOARD["panels"]
-    assert all(panel["title"] and panel["description"] for panel in panels)
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    cells = [cell for panel in panels for cell in cells_of(panel["gridPos"])]
-    assert len(cells) == len(set(cells))
-    assert max(x for x, _ in cells) < 24
-
-
-def cells_of(place: dict[str, int]) -> Iterator[tuple[int, int]]:
-    for x in range(place["x"], place["x"] + place["w"]):
-        for y in range(place["y"], place["y"] + place["h"]):
-            yield x, y
 
 
 @pytest.mark.parametrize("path", sorted((CHART / "ci").glob("*.yaml")), ids=lambda path: path.stem)
