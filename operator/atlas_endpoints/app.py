@@ -25,7 +25,7 @@ from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import SystemClock, boottime
 from atlas_endpoints.leadership import Alone, Leadership, end, hand_over
-from atlas_endpoints.observer import Told
+from atlas_endpoints.observer import Requests, Told
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes, spans
 from atlas_endpoints.telemetry.metrics import Metrics
@@ -236,7 +236,7 @@ async def run(settings: OperatorSettings) -> None:
             user_agent=f"atlas-endpoints/{__version__}",
             fence=leadership.leads,
             writes=settings.writes,
-            on_request=metrics.requested,
+            on_request=Requests(metrics).requested,
             on_repeat=metrics.repeated,
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,

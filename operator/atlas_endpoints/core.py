@@ -44,6 +44,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.references import Referen
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import CLUSTER_UNAVAILABLE, Outcome
 from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.telemetry import work as telemetry
 
 Work: TypeAlias = Key | Instance
 Run: TypeAlias = Callable[[Work], Awaitable[Next]]
@@ -255,7 +256,10 @@ class Core:
 
     async def _run(self, work: Work) -> Next:
         if isinstance(work, Instance):
+            telemetry.begin({"project": work.project_id, "instance": work.name})
             return await self._rounds.run(work)
+        if (body := self.store.get(work)) is not None:
+            telemetry.begin(telemetry.pass_over(body))
         started = self._clock.monotonic()
         try:
             following = await self._controller.run(work)

@@ -1,19 +1,21 @@
 """What becomes of what the core tells: lines in the log, metrics, and Kubernetes Events."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from atlas_endpoints.atlas.serverless_private_endpoints import TEMPLATES
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
 from atlas_endpoints.engine.outcome import Next
-from atlas_endpoints.engine.store import Body, key_of
+from atlas_endpoints.engine.store import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
     IN_A_STATUS,
     Announcement,
     announce,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.milestones import drifted, seconds_to_ready
+from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -51,20 +53,26 @@ class Told:
 
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log what it says (as a warning where a failure begins), and announce what is news in it."""
-        news = announce(body.get("status") or {}, status)
+        previous = body.get("status") or {}
+        news = announce(previous, status)
         self._count(body, status)
         ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
         if ready is not None:
             self._metrics.status_written(ready["reason"])
+            changes = _changes()
+            says_so = changes or news or previous.get("conditions") != status.get("conditions")
+            level = logging.INFO if says_so else logging.DEBUG
+            words = [*changes, *(each.message for each in news if each.reason != ready["reason"]), ready["message"]]
             logger.log(
-                logging.WARNING if any(each.type == "Warning" for each in news) else logging.INFO,
+                logging.WARNING if any(each.type == "Warning" for each in news) else level,
                 "%s",
-                ready["message"],
+                " ".join(words),
                 extra={
-                    "resource": str(key_of(body)),
+                    **work.resource(body),
                     "generation": status["observedGeneration"],
                     "ready": ready["status"],
                     "reason": ready["reason"],
+                    **_request(),
                 },
             )
         for each in news:
@@ -74,8 +82,10 @@ class Told:
         """Tell in an Event, and in the log, what no status will tell, or not before it happens."""
         level = logging.WARNING if announcement.type == "Warning" else logging.INFO
         if announcement.reason in IN_A_STATUS:
-            level = logging.DEBUG  # the line about that tells it
-        extra = {"resource": str(key_of(body)), "reason": announcement.reason}
+            level = logging.DEBUG  # the line about the status tells it
+            if (pass_ := work.current()) is not None:
+                pass_.changes.append(announcement.message)
+        extra = {**work.resource(body), "reason": announcement.reason, **_request()}
         logger.log(level, "%s", announcement.message, extra=extra)
         self._record(body, announcement)
 
@@ -86,3 +96,46 @@ class Told:
 
     def _record(self, body: Body, news: Announcement) -> None:
         self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)
+
+
+class Requests:
+    """Hears of the calls to Atlas.
+
+    Args:
+        metrics: count them.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def requested(
+        self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float
+    ) -> None:
+        """Count a call to Atlas, and keep it in mind for the lines of the work that it was made for."""
+        self._metrics.requested(operation, method, status, error_code, seconds)
+        facts = {
+            "method": method,
+            "path": TEMPLATES.get(operation, ""),
+            "status": status,
+            "errorCode": error_code,
+            "seconds": round(seconds, 3),
+        }
+        request = {name: value for name, value in facts.items() if value not in {None, ""}}
+        if operation in TEMPLATES and (pass_ := work.current()) is not None:  # and not that of a token
+            pass_.requested(request)
+        logger.debug("Atlas was called", extra={"atlasRequest": request})
+
+
+def _changes() -> Sequence[str]:
+    """Give what the pass has changed in Atlas and no line has told."""
+    pass_ = work.current()
+    if pass_ is None:
+        return ()
+    changes, pass_.changes = pass_.changes, []
+    return changes
+
+
+def _request() -> Mapping[str, object]:
+    """Give the call to Atlas that the pass has come from, if it has made one."""
+    pass_ = work.current()
+    return {} if pass_ is None or pass_.request is None else {"atlasRequest": pass_.request}

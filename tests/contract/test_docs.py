@@ -21,6 +21,7 @@ from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.planning.manifests import Place
 from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.settings import AtlasSettings, CheckSettings, OperatorSettings
+from atlas_endpoints.telemetry import logs, work
 from atlas_endpoints.telemetry.metrics import PREFIX
 from support.documentation import (
     DOCS,
@@ -193,6 +194,35 @@ def test_how_many_events_are_written_is_what_is_documented() -> None:
     assert f"one line of at most {announcements.NOTE_LIMIT:,} bytes" in text
     assert f"shows {announcements.VALUE_LIMIT} characters" in text
     assert f"`{events.REPORTING_CONTROLLER}`" in text
+
+
+def test_the_fields_of_lines_in_the_log_are_those_of_the_code() -> None:
+    documented = {word for row in rows(section(DOCS / "operations.md", "Logs")) for word in words(row[0])}
+    literal = {
+        key.value
+        for path in PACKAGE.rglob("*.py")
+        if "simulator" not in path.parts
+        for node in ast.walk(parsed(path))
+        for value in _extras(node)
+        for key in value.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+    body = {"metadata": {"namespace": "shop", "name": "orders", "uid": "1", "generation": 1}}
+    own = {"timestamp", "levelname", "name", "message", "exc_info", *work.pass_over(body)}
+    assert documented == {logs.RENAMED.get(name, name) for name in literal | own}
+
+
+def _extras(node: ast.AST) -> Iterator[ast.Dict]:
+    """Give the facts of lines in the log: as they are given to a logger, or by that name before."""
+    if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
+        yield node.value
+    if (
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "extra"
+        and isinstance(node.value, ast.Dict)
+    ):
+        yield node.value
 
 
 def test_every_refusal_that_the_installation_page_explains_is_provoked_by_a_test() -> None:

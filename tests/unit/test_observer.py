@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.outcome import Rest
-from atlas_endpoints.observer import Told
+from atlas_endpoints.kinds.serverless_private_endpoint.announcements import EventReason, tell
+from atlas_endpoints.observer import Requests, Told
+from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 from unit.cluster.api_server import serving
 
@@ -49,7 +51,7 @@ async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(ca
         for record in caplog.records
         if record.name == "atlas_endpoints.observer"
     ]
-    assert lines == [("WARNING", "It is APIGone."), ("INFO", "It is APIGone.")]
+    assert lines == [("WARNING", "It is APIGone.")], "that only the rest of a status is another one is no line"
     assert metrics.registry.get_sample_value("atlas_endpoints_status_writes_total", {"reason": "APIGone"}) == 2
     assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "written"}) == 1
 
@@ -90,3 +92,28 @@ def test_what_the_core_tells_is_counted() -> None:
         ("reconcile_total", {"result": "done"}, 1),
     ):
         assert metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels) == value
+
+
+async def test_a_line_tells_what_was_changed_and_by_which_call(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    metrics = Metrics("0")
+    async with serving() as server:
+        api = server.api()
+        recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
+        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
+        work.begin(work.pass_over(body))
+
+        Requests(metrics).requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
+        Requests(metrics).requested("createToken", "POST", 200, None, 0.5)
+        told.announced(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
+        told.written(body, status("Pending"))
+        told.written({**body, "status": status("Pending")}, status("Initiating"))
+        await api.close()  # type: ignore[no-untyped-call]  # untyped
+    lines = [
+        each for each in caplog.records if each.name == "atlas_endpoints.observer" and each.levelno > logging.DEBUG
+    ]
+    assert [each.getMessage() for each in lines] == ["comment from 'a' to 'b'. It is Pending.", "It is Initiating."]
+    request = vars(lines[0])["atlasRequest"]
+    assert request.items() >= {"method": "PATCH", "status": 200, "seconds": 0.25}.items()
+    assert request["path"].endswith("/instance/{instanceName}/endpoint/{endpointId}")
+    assert "errorCode" not in request

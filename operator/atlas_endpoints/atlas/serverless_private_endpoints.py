@@ -23,6 +23,12 @@ CREATE = "createServerlessPrivateEndpoint"
 UPDATE = "updateServerlessPrivateEndpoint"
 DELETE = "deleteServerlessPrivateEndpoint"
 
+_ALL = "/api/atlas/v2/groups/{groupId}/privateEndpoint/serverless/instance/{instanceName}/endpoint"
+_ONE = f"{_ALL}/{{endpointId}}"
+
+TEMPLATES = {LIST: _ALL, CREATE: _ALL, GET: _ONE, UPDATE: _ONE, DELETE: _ONE}
+"""The path of each operation, as Atlas's API reference has it."""
+
 CHANGEABLE = frozenset({"cloudProviderEndpointId", "privateEndpointIpAddress", "comment"})
 """The fields that a PATCH may carry beside ``providerName``; Atlas refuses any other."""
 
@@ -220,8 +226,8 @@ def _endpoint(item: Any, endpoint_id: str | None = None) -> Endpoint | None:
 
 def _path(operation: str, project_id: str, instance_name: str, endpoint_id: str | None = None) -> str:
     project, instance = _segment(project_id, operation), _segment(instance_name, operation)
-    path = f"/api/atlas/v2/groups/{project}/privateEndpoint/serverless/instance/{instance}/endpoint"
-    return path if endpoint_id is None else f"{path}/{_segment(endpoint_id, operation)}"
+    endpoint = "" if endpoint_id is None else _segment(endpoint_id, operation)
+    return TEMPLATES[operation].format(groupId=project, instanceName=instance, endpointId=endpoint)
 
 
 def _segment(value: str, operation: str) -> str:

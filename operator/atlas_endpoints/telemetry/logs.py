@@ -8,8 +8,12 @@ from pythonjsonlogger.json import JsonFormatter
 from typing_extensions import override
 
 from atlas_endpoints.engine.conditions import printable
+from atlas_endpoints.telemetry import work
 
 LogFormat: TypeAlias = Literal["json", "text"]
+RENAMED = {"levelname": "level", "name": "logger", "resourceName": "name"}
+"""Attributes of a record by what they are called in a line."""
+
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
@@ -21,11 +25,12 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
             _JsonFormatter(
                 "%(levelname)s %(name)s %(message)s",
                 timestamp=True,
-                rename_fields={"levelname": "level", "name": "logger"},
+                rename_fields=RENAMED,
             )
         )
     else:
         handler.setFormatter(_TextFormatter())
+    handler.addFilter(_tell_of_the_work)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # kopf tells of each event at INFO, and of each try of a request at ERROR. That the API server is away is told by
     # ``cluster.reachability``, once; that something is forbidden is worth a line.
@@ -39,6 +44,15 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def _tell_of_the_work(record: logging.LogRecord) -> bool:
+    """Add what the task is working on; what the line itself says goes before."""
+    known = work.current()
+    for name, value in known.about.items() if known is not None else ():
+        if not hasattr(record, name):
+            setattr(record, name, value)
+    return True
+
+
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
     """Leave out what kopf says of tries that fail, but for the first of what it may not do."""
     if not record.name.startswith("kopf"):
@@ -47,6 +61,11 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
     if not message.startswith("Request attempt #"):
         return True
     return message.startswith("Request attempt #1 ") and "APIForbiddenError" in message
+
+
+def _in_one(value: object) -> object:
+    """Write the parts of a fact beside each other."""
+    return " ".join(str(each) for each in value.values()) if isinstance(value, dict) else value
 
 
 class _Redacting(logging.Formatter):
@@ -74,8 +93,8 @@ class _TextFormatter(_Redacting):
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Give the line; only a traceback, which comes after it, has more than one."""
-        extra = {name: value for name, value in vars(record).items() if name not in self.STANDARD}
-        facts = " ".join(f"{name}={value}" for name, value in extra.items())
+        extra = {RENAMED.get(name, name): value for name, value in vars(record).items() if name not in self.STANDARD}
+        facts = " ".join(f"{name}={_in_one(value)}" for name, value in extra.items())
         return printable(super().formatMessage(record) + (f"  {facts}" if facts else ""))
 
     @override

@@ -66,9 +66,10 @@ class Changes:
         known = self._told.pop(pass_.key, None)
         if not differences:
             return
-        is_told = _was_tried(pass_) if known is None else known.issuperset(differences)
-        self._told[pass_.key] = (known or frozenset()).union(differences)
-        if not is_told:
+        if known is not None and known.issuperset(differences):
+            self._told[pass_.key] = known
+        elif known is not None or not _was_tried(pass_):
+            self._told[pass_.key] = (known or frozenset()).union(differences)
             message = (
                 f"First contact with endpoint {before.id}, whose values are about to be changed: {diff(differences)}."
             )
@@ -84,7 +85,7 @@ class Changes:
             answer: as Atlas shows it now.
         """
         differences = changed(pass_, send, before, answer)
-        if not differences or adopted(pass_, send, before):
+        if self._told.get(pass_.key, frozenset()).issuperset(differences):
             return
         reason, what = EventReason.UPDATED, "The endpoint was changed as the spec says"
         if send.cause is Cause.DRIFT:

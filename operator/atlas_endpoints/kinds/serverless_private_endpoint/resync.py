@@ -216,7 +216,7 @@ class Rounds:
             return self._needs_work(key, instance, seen)
         except Exception:
             # One resource must not cost the others their round; its own pass says what is the matter.
-            logger.exception("A round met an error that it does not know", extra={"resource": str(key)})
+            logger.exception("A round met an error that it does not know", extra={"key": str(key)})
             return True
 
     def _jittered(self, interval: timedelta) -> float:

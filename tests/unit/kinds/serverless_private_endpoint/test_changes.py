@@ -85,7 +85,7 @@ async def test_a_patch_that_is_tried_again_is_told_of_once(world: World, *, lost
     assert len(changes(world)) == 1
 
 
-async def test_a_process_that_comes_after_a_failure_tells_it_no_more(world: World) -> None:
+async def test_a_process_that_comes_after_a_failure_tells_only_that_it_is_done(world: World) -> None:
     world.atlas.put(ENDPOINT, comment="somebody's")
     world.atlas.fail_once("PATCH", unavailable())
     world.create(comment="ours")
@@ -94,7 +94,7 @@ async def test_a_process_that_comes_after_a_failure_tells_it_no_more(world: Worl
     world.see_all()
     await world.run_for(0)
     assert world.atlas.endpoints[ENDPOINT].comment == "ours"
-    assert len(changes(world)) == 1
+    assert [reason for reason, _ in world.announced] == ["Adopting", "Updated"]
 
 
 async def test_what_somebody_changes_between_two_tries_is_told(world: World) -> None:
@@ -139,6 +139,17 @@ async def test_an_edit_whose_patch_fails_is_told_once_it_is_made(world: World) -
     await world.run_for(0)
     assert world.announced == []
     await world.run_for(60)
+    assert [reason for reason, _ in world.announced] == ["Updated"]
+
+
+async def test_an_edit_whose_answer_is_lost_is_no_first_contact_though_nothing_was_ever_applied(world: World) -> None:
+    world.atlas.put(ENDPOINT, comment="ours")
+    resource = world.create(comment="ours")
+    await world.settle()
+    world.atlas.fail_once("PATCH", unavailable(lost=True))
+    world.edit(resource, comment="ours, too")
+    await world.run_for(300)
+    assert world.atlas.endpoints[ENDPOINT].comment == "ours, too"
     assert [reason for reason, _ in world.announced] == ["Updated"]
 
 
