@@ -148,9 +148,16 @@ test-oldest: $(READY) ## the CRD and the main job on the oldest Kubernetes that 
 	@KUBEBUILDER_ASSETS=.cache/control-plane-oldest $(BIN)/pytest tests/integration/test_crd.py tests/integration/test_main_job.py -q
 
 MINUTES ?= 20
+# Each seed is one history of true time.
+SEEDS ?= 0-49
 .PHONY: soak
-soak: $(READY) control-plane ## random edits under random faults for MINUTES (20), then outages of true length; prints what came of it
-	@$(BIN)/pytest tests/chaos/test_soak.py tests/chaos/test_outages.py -q -s --minutes=$(MINUTES)
+soak: $(READY) control-plane ## random edits under random faults for MINUTES (20), outages of true length, then histories of SEEDS (0-49)
+	@$(BIN)/pytest tests/chaos/test_soak.py tests/chaos/test_outages.py tests/chaos/test_histories.py -q -s \
+	  --minutes=$(MINUTES) --seeds=$(SEEDS)
+
+.PHONY: histories
+histories: $(READY) control-plane ## the histories of SEEDS alone, as to replay one that went wrong: SEEDS=15-19
+	@$(BIN)/pytest tests/chaos/test_histories.py -q -s --seeds=$(SEEDS)
 
 .PHONY: demo
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running

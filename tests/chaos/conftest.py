@@ -31,6 +31,7 @@ OBSERVED = ROOT / ".cache" / "observed-in-chaos.jsonl"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the length of long runs."""
     parser.addoption("--minutes", type=float, default=None, help="soak for so long, with outages of their true length")
+    parser.addoption("--seeds", default=None, help="histories of true time to play, such as 0-4,17")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

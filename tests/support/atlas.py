@@ -223,9 +223,10 @@ class Atlas:
         match = {"path": place.path, **({"method": method} if method else {})}
         self.post("faults", [{"match": match, **fault}])
 
-    def heal(self, place: Place | None = None) -> None:
-        """Clear the faults of a place, or all."""
-        parameters = {"path": place.path} if place else {}
+    def heal(self, place: Place | None = None, *, path: str | None = None) -> None:
+        """Clear the faults of a place, those with a pattern for the path, or all."""
+        path = place.path if place else path
+        parameters = {"path": path} if path is not None else {}
         self._http.delete("faults", params=parameters).raise_for_status()
 
     def close(self) -> None:

@@ -25,6 +25,23 @@ class OperatorProcess:
         self.server = server
         self.probes = probes
 
+    @staticmethod
+    def command(
+        *, kubeconfig: Path, atlas_url: str, environment: Mapping[str, str] | None = None, **settings: Any
+    ) -> list[str]:
+        """Give the command that runs it; arguments as of ``start``."""
+        # By default it leads alone: the operators of many tests run beside each other, each for resources of its own.
+        settings = {
+            "http_address": "127.0.0.1:0",
+            "atlas_url": atlas_url,
+            "log_format": "text",
+            "leader_elect": "false",
+            **settings,
+        }
+        flags = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+        variables = [f"{key}={value}" for key, value in {"KUBECONFIG": kubeconfig, **(environment or {})}.items()]
+        return ["/usr/bin/env", *variables, *COMMAND, "run", *flags]
+
     @classmethod
     def start(  # each is a fact of its own
         cls,
@@ -50,17 +67,7 @@ class OperatorProcess:
             environment: variables beside ``KUBECONFIG``; else it has none.
             settings: flags by their names in Python.
         """
-        # By default it leads alone: the operators of many tests run beside each other, each for resources of its own.
-        settings = {
-            "http_address": "127.0.0.1:0",
-            "atlas_url": atlas_url,
-            "log_format": "text",
-            "leader_elect": "false",
-            **settings,
-        }
-        flags = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
-        variables = [f"{key}={value}" for key, value in {"KUBECONFIG": kubeconfig, **(environment or {})}.items()]
-        command = ["/usr/bin/env", *variables, *COMMAND, "run", *flags]
+        command = cls.command(kubeconfig=kubeconfig, atlas_url=atlas_url, environment=environment, **settings)
         server = group.start(name, command, folder=folder)
         already = len(server.log.read_text())
         address = re.compile(r"""Started.*probes"?[=:] ?\[['"]([^'"]+)['"]""")

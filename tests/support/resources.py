@@ -86,9 +86,20 @@ class Resources:
         """Give the highest resource version among all resources, which any write to one of them raises."""
         return max(int(body["metadata"]["resourceVersion"]) for body in self.all())
 
+    def patch_if_there(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Apply a merge patch to a resource, unless it is gone by now."""
+        answer = self._http.patch(self._path(name), content=json.dumps(patch), headers=MERGE)
+        return None if answer.status_code == httpx.codes.NOT_FOUND else self._wrote(answer)
+
     def delete(self, name: str) -> None:
         """Delete a resource."""
         self._http.delete(self._path(name)).raise_for_status()
+
+    def delete_if_there(self, name: str) -> dict[str, Any] | None:
+        """Delete a resource, unless it is gone by now; give it if something holds it."""
+        answer = self._http.delete(self._path(name))
+        body = {} if answer.status_code == httpx.codes.NOT_FOUND else _json(answer)
+        return body if body.get("kind") == "ServerlessPrivateEndpoint" else None
 
     def exists(self, name: str) -> bool:
         """Tell whether there is such a resource."""
