@@ -11,7 +11,7 @@ import httpx
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Answer
-from atlas_endpoints.atlas.errors import AtlasUnavailableError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.controller import ConflictError, GoneError
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from exploration.world import World
 
 READS = frozenset({"LIST", "GET", "READ", "INVENTORY"})
+CHANGES = frozenset({"POST", "PATCH", "DELETE"})
+"""The writes to Atlas."""
+RECORDS = frozenset({"STATUS", "METADATA"})
+"""The writes to the API server."""
 
 
 @dataclass
@@ -39,8 +43,8 @@ class Effect:
 
     Attributes:
         replica: who made it.
-        kind: LIST, GET or PATCH at Atlas; STATUS, READ or INVENTORY at the API server.
-        target: the endpoint or the resource; empty for lists.
+        kind: LIST, GET, POST, PATCH or DELETE at Atlas; STATUS, METADATA, READ or INVENTORY at the API server.
+        target: the endpoint, for a POST the mark of who asks for it, or the resource; empty for lists.
         content: what it carries.
         opened: when, in monotonic seconds.
         answer: where the caller waits.
@@ -63,6 +67,9 @@ class Effect:
             carried = " " + ", ".join(f"{k}={v!r}" for k, v in self.content.items() if k != "providerName")
         if self.kind == "STATUS":
             carried = " " + said(self.content["status"])
+        if self.kind == "METADATA":
+            change = self.content["change"]
+            carried = f" {dict(change.finalizers)} {dict(change.annotations)}"
         return f"{self.kind} {self.target}".strip() + carried
 
 
@@ -81,14 +88,20 @@ class Ends(httpx.AsyncBaseTransport):
         replica: whose.
         open_: takes a call and gives the future of its answer.
         leads: tells whether the replica's Lease is valid.
+        announce: is told what people are told of the endpoint of a resource.
     """
 
     base_url = "https://atlas.example"
 
     def __init__(
-        self, replica: int, open_: Callable[[int, str, str, Any], asyncio.Future[Any]], leads: Callable[[int], bool]
+        self,
+        replica: int,
+        open_: Callable[[int, str, str, Any], asyncio.Future[Any]],
+        leads: Callable[[int], bool],
+        announce: Callable[[Body, str], None],
     ) -> None:
         self._replica = replica
+        self._announce = announce
         self._open = open_
         self._leads = leads
         self._fenced = FencedTransport(self, self._may_write, writes=True)
@@ -106,10 +119,10 @@ class Ends(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Take a call that the fence has let through."""
         id_ = request.url.path.rpartition("/endpoint")[2].removeprefix("/")
-        kind = request.method if id_ else "LIST"
-        return httpx.Response(
-            200, extensions={"answer": await self._open(self._replica, kind, id_, request.extensions["json"])}
-        )
+        content = request.extensions["json"]
+        kind = "LIST" if request.method == "GET" and not id_ else request.method
+        target = content["comment"] if kind == "POST" else id_
+        return httpx.Response(200, extensions={"answer": await self._open(self._replica, kind, target, content)})
 
     def _may_write(self) -> bool:
         return self._leads(self._replica)
@@ -122,8 +135,11 @@ class Ends(httpx.AsyncBaseTransport):
         return after
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
-        """No resource of these worlds has a policy, or a reservation, that its metadata would tell of."""
-        raise AssertionError((body, change))
+        """Write into the metadata of a resource."""
+        metadata = body["metadata"]
+        content = {"uid": metadata["uid"], "version": metadata["resourceVersion"], "change": change}
+        after: Body = await self._open(self._replica, "METADATA", metadata["name"], content)
+        return after
 
     async def read(self, key: Key) -> Body | None:
         """Read a resource."""
@@ -152,7 +168,8 @@ class Ends(httpx.AsyncBaseTransport):
         """Nobody listens here."""
 
     def announced(self, body: Body, announcement: Announcement) -> None:
-        """Nobody listens here."""
+        """Tell people what becomes of an endpoint."""
+        self._announce(body, announcement.reason)
 
 
 @functools.cache
@@ -185,8 +202,16 @@ def serve(world: World, effect: Effect) -> Any:
     match effect.kind:
         case "LIST":
             return [{"_id": id_, **endpoint} for id_, endpoint in sorted(world.endpoints.items())]
+        case "POST":
+            id_ = world.reserve(effect.target)
+            return {"_id": id_, **world.endpoints[id_]}
+        case "GET" | "PATCH" | "DELETE" if effect.target not in world.endpoints:
+            raise Unserved(EndpointAbsentError("There is none.", operation=effect.kind, http_status=404))
         case "GET":
             return {"_id": effect.target, **world.endpoints[effect.target]}
+        case "DELETE":
+            world.delete(effect.target)
+            return None
         case "PATCH":
             after = world.patch(effect.target, effect.content)
             if after is None:
@@ -196,9 +221,19 @@ def serve(world: World, effect: Effect) -> Any:
         case "STATUS":
             content = effect.content
             answer = world.write_status(content["uid"], content["version"], resource(effect.target), content["status"])
-            if isinstance(answer, str):
-                raise Unserved(GoneError() if answer == "gone" else ConflictError())
-            return answer
+            return _written(answer)
+        case "METADATA":
+            content = effect.content
+            change = content["change"]
+            return _written(
+                world.write_metadata(
+                    content["uid"],
+                    content["version"],
+                    resource(effect.target),
+                    finalizers=change.finalizers,
+                    annotations=change.annotations,
+                )
+            )
         case "READ":
             return world.objects.get(resource(effect.target))
         case "INVENTORY":
@@ -207,10 +242,16 @@ def serve(world: World, effect: Effect) -> Any:
             raise AssertionError(other)
 
 
+def _written(answer: Body | str) -> Body:
+    if isinstance(answer, str):
+        raise Unserved(GoneError() if answer == "gone" else ConflictError())
+    return answer
+
+
 def failure(effect: Effect, *, sent: bool) -> Exception:
     """Give the error that a caller sees when a call breaks: before it was sent, or when its fate is unknown."""
-    if effect.kind in {"LIST", "GET", "PATCH"}:
-        unknown = sent and effect.kind == "PATCH"
+    if effect.kind in {"LIST", "GET", *CHANGES}:
+        unknown = sent and effect.kind in CHANGES
         return AtlasUnavailableError("Atlas gave no answer.", operation=effect.kind, unknown_outcome=unknown)
     return ClusterUnavailableError("The API server gave no answer.")
 

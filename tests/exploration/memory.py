@@ -67,6 +67,11 @@ _JSON_RANK = re.compile(r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'|'resourceVersion':
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
+def rfc3339(seconds: float) -> str:
+    """Give the wall-clock time that belongs to monotonic seconds, as the API server writes it."""
+    return f"{START + timedelta(seconds=seconds - ORIGIN):%Y-%m-%dT%H:%M:%SZ}"
+
+
 class _Rank:
     """A number of which only the order counts; filled in when all are known."""
 

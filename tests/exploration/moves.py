@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from exploration.ends import READS
+from atlas_endpoints.kinds.serverless_private_endpoint.model import endpoint_of
+from exploration import laws
+from exploration.ends import CHANGES, READS, RECORDS, serve
 from exploration.run import CALL, LEASE
 from exploration.world import GHOST_LIFE, Ghost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from exploration.run import Run
 
+PASSING = {"INITIATING": "Atlas connects", "DELETING": "Atlas deletes"}
+"""The statuses of an endpoint that pass, and how."""
 SLACK = 1e-6
 """Seconds by which a step in time goes past the timer, since sums of floats are not exact."""
 
@@ -46,8 +50,8 @@ def _fair(run: Run) -> Move:
     if world.leader is None:
         return Move("take over")
     for index, (_, endpoint) in enumerate(sorted(world.endpoints.items())):
-        if endpoint["status"] == "INITIATING":
-            return Move("Atlas connects", index)
+        if endpoint["status"] in PASSING:
+            return Move(PASSING[endpoint["status"]], index)
     return Move("time")
 
 
@@ -65,7 +69,7 @@ def _all(run: Run) -> Iterator[Move]:
     for number in run.replicas:
         if left["crash"] and run.leads(number):
             yield Move("crash", number)
-            if any(each.kind == "STATUS" and each.held is None for each in run.effects):
+            if any(each.kind in RECORDS and each.held is None for each in run.effects):
                 yield Move("crash", number, "status written")
     yield from _leadership(run)
     if _time_may_pass(run):
@@ -93,8 +97,12 @@ def _calls(run: Run, index: int) -> Iterator[Move]:
         return
     if left["slow"] and not any(each.held is not None for each in run.effects):
         yield Move("hold", index)
-    if left["lost answer"] and effect.kind == "PATCH":
+    if left["lost answer"] and effect.kind in CHANGES:
         yield Move("fail", index, "after")
+    if left["late write"] and effect.kind in CHANGES:
+        yield Move("fail", index, "late")
+    if left["list lags"] and effect.kind == "LIST" and run.world.made:
+        yield Move("answer", index, "without what is new")
     if not left["fault"]:
         return
     if effect.kind in READS:
@@ -103,19 +111,22 @@ def _calls(run: Run, index: int) -> Iterator[Move]:
             yield Move("answer", index, "an older state")
     else:
         yield from (Move("fail", index, how) for how in ("before", "lost", "after"))
-        if effect.kind == "PATCH":
+        if effect.kind in CHANGES:
             yield Move("fail", index, "late")
 
 
 def _atlas(run: Run) -> Iterator[Move]:
     world, left = run.world, run.world.left
     for index, (id_, endpoint) in enumerate(sorted(world.endpoints.items())):
-        if endpoint["status"] == "INITIATING":
-            yield Move("Atlas connects", index)
-            if left["Atlas fails"]:
-                yield Move("Atlas fails", index)
-        if left["person"] and any(body["spec"]["endpointId"] == id_ for body in world.objects.values()):
+        if endpoint["status"] in PASSING:
+            yield Move(PASSING[endpoint["status"]], index)
+        if endpoint["status"] == "INITIATING" and left["Atlas fails"]:
+            yield Move("Atlas fails", index)
+        is_ours = any(endpoint_of(body) == id_ for body in world.objects.values())
+        if left["person"] and is_ours:
             yield Move("person", index)
+        if left["expires"] and is_ours:
+            yield Move("expires", index)
 
 
 def _leadership(run: Run) -> Iterator[Move]:
@@ -137,7 +148,7 @@ def _time_may_pass(run: Run) -> bool:
         return False
     if _due(run) is None:
         return False
-    changes = any(each["status"] == "INITIATING" for each in run.world.endpoints.values())
+    changes = any(each["status"] in PASSING for each in run.world.endpoints.values())
     return not changes or bool(run.world.left["patience"])
 
 
@@ -170,7 +181,11 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
         case Move("answer", index, how):
             effect = run.effects[index]
             told = f"answered: {effect.told()}"
-            if how:
+            if how == "without what is new":
+                left["list lags"] -= 1
+                told += f" {how}"
+                effect.held = [each for each in serve(world, effect) if each["_id"] not in world.made]
+            elif how:
                 left["fault"] -= 1
                 told += f" with {how}"
                 effect.held = [next(iter(world.outdated.get(key, ())), body) for key, body in world.objects.items()]
@@ -180,20 +195,21 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             told = f"served, and the answer is slow: {run.effects[index].told()}"
             run.hold(run.effects[index])
         case Move("fail", index, how):
-            left["lost answer" if left["lost answer"] and not left["fault"] else "fault"] -= 1
+            left[_misfortune(left, how)] -= 1
             effect = run.effects[index]
             words = {"before": "not sent", "lost": "lost on its way", "after": "done, and the answer lost"}
             told = f"{words.get(how, 'no answer, and it may arrive later')}: {effect.told()}"
             if how == "after":
                 run.hold(effect)
             if how == "late":
-                world.ghosts.append(Ghost(effect.target, effect.content, run.now + GHOST_LIFE))
+                world.ghosts.append(Ghost(effect.kind, effect.target, effect.content, run.now + GHOST_LIFE))
             run.fail(effect, sent=how != "before")
         case Move("ghost arrives", index):
             ghost = world.ghosts.pop(index)
-            told = f"Atlas applies late: {ghost.endpoint} {dict(ghost.fields)}"
-            run.meddled(ghost.endpoint)
-            world.patch(ghost.endpoint, ghost.fields)
+            told = f"Atlas applies late: {ghost.kind} {ghost.target} {dict(ghost.fields or {})}"
+            run.meddled(ghost.target)
+            world.apply(ghost.kind, ghost.target, ghost.fields)
+            laws.on_change(run, ghost.kind, ghost.target)
         case Move("Atlas connects" | "Atlas fails" as kind, index):
             id_, endpoint = sorted(world.endpoints.items())[index]
             told = f"{kind}: {id_}"
@@ -204,6 +220,12 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             else:
                 endpoint.update(status="AVAILABLE")
             world.note()
+        case Move("Atlas deletes" | "expires" as kind, index):
+            id_ = sorted(world.endpoints)[index]
+            told = f"{id_} is gone from Atlas"
+            if kind == "expires":
+                left["expires"] -= 1
+            world.remove(id_)
         case Move("person", index):
             left["person"] -= 1
             id_ = sorted(world.endpoints)[index]
@@ -215,14 +237,14 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             told = f"replica {number} crashes and starts again"
             if how:
                 told += ", its status written"
-                run.hold(next(each for each in run.effects if each.kind == "STATUS" and each.held is None))
+                run.hold(next(each for each in run.effects if each.kind in RECORDS and each.held is None))
             run.crash(number)
             run.boot(number)
         case Move("silence", number):
             left["silence"] -= 1
             told = f"replica {number} loses the API server, and so its Lease"
             world.leader = None
-            for effect in [each for each in run.effects if each.kind in {"STATUS", "READ"}]:
+            for effect in [each for each in run.effects if each.kind in {"READ", *RECORDS}]:
                 run.fail(effect, sent=True)
         case Move("zombie ends", number):
             told = f"replica {number} ends"
@@ -233,10 +255,12 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             run.stop(number)
         case Move("take over"):
             told = "replica 1 takes the Lease"
-            for effect in [each for each in run.effects if each.replica == 0 and each.kind in {"PATCH", "STATUS"}]:
+            for effect in [each for each in run.effects if each.replica == 0 and each.kind in CHANGES | RECORDS]:
                 # A call ends before a Lease does; what it has sent may still arrive.
-                if effect.kind == "PATCH" and effect.held is None:
-                    world.ghosts.append(Ghost(effect.target, effect.content, run.now + LEASE + GHOST_LIFE))
+                if effect.kind in CHANGES and effect.held is None:
+                    # What may be reserved counts from when it was asked for: that of a former leader, too, is looked for.
+                    until = effect.opened + CALL if effect.kind == "POST" else run.now + LEASE
+                    world.ghosts.append(Ghost(effect.kind, effect.target, effect.content, until + GHOST_LIFE))
                 run.fail(effect, sent=True)
             run.lead(1)
         case Move("time", _, how):
@@ -245,7 +269,7 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             due = _due(run)
             assert due is not None
             told = f"{due - run.now:.0f} seconds pass {how}".strip()
-            if any(each["status"] == "INITIATING" for each in world.endpoints.values()):
+            if any(each["status"] in PASSING for each in world.endpoints.values()):
                 left["patience"] -= 1
             run.pass_time(due - run.now + SLACK)
             world.ghosts = [each for each in world.ghosts if each.until > run.now]
@@ -255,6 +279,13 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
     if not world.may_show_the_past:
         world.outdated.clear()
     return told
+
+
+def _misfortune(left: Mapping[str, int], how: str) -> str:
+    """Tell which misfortune strikes when a call breaks."""
+    if left["fault"]:
+        return "fault"
+    return "late write" if how == "late" else "lost answer"
 
 
 def _event(type_: str, body: object) -> str:

@@ -6,10 +6,8 @@ Each names the world that shows it, with the least that is needed to.
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+from dataclasses import replace
+from typing import Any
 
 from atlas_endpoints.atlas.snapshots import Snapshots, _Sight
 from atlas_endpoints.atlas.transport import FencedTransport
@@ -20,49 +18,18 @@ from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Rest
 from atlas_endpoints.engine.store import Comparison
 from atlas_endpoints.engine.workqueue import Queue, _Entry
-from atlas_endpoints.kinds.serverless_private_endpoint import conclusions
+from atlas_endpoints.kinds.serverless_private_endpoint import (
+    conclusions,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
 from exploration.laws import Law
+from exploration.life_mutants import LIFE
+from exploration.mutant import Mutant
 from exploration.worlds import EDIT, REPORTED, REVERT, SLOWLY, TWO, A, world
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from exploration.world import World
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A planted bug.
-
-    Attributes:
-        bug: what the operator does wrong.
-        law: that it breaks first.
-        world: that shows it.
-        owner, name, wrong: what is replaced by what; the wrong one is given the right one first.
-    """
-
-    bug: str
-    law: Law
-    world: World
-    owner: Any
-    name: str
-    wrong: Callable[..., Any]
-
-    @contextmanager
-    def planted(self) -> Iterator[None]:
-        right = getattr(self.owner, self.name)
-
-        def wrong(*args: Any, **kwargs: Any) -> Any:
-            return self.wrong(right, *args, **kwargs)
-
-        wrong.__name__ = self.name  # by which a frozen run finds it again
-        with patch.object(self.owner, self.name, wrong):
-            yield
 
 
 async def _status_before_patch(right: Any, self: Any, *planned: Any) -> Any:
@@ -318,4 +285,5 @@ MUTANTS = [
         "handle_async_request",
         _asks_nobody,
     ),
+    *LIFE,
 ]

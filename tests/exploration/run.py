@@ -17,7 +17,7 @@ from atlas_endpoints.core import Core, Work
 from atlas_endpoints.engine.store import Body, Key, key_of, version_of
 from atlas_endpoints.settings import OperatorSettings
 from exploration import laws
-from exploration.ends import Effect, Ends, Namespaces, Secrets, Unserved, failure, serve
+from exploration.ends import CHANGES, RECORDS, Effect, Ends, Namespaces, Secrets, Unserved, failure, serve
 from exploration.laws import Law, Violation
 from exploration.memory import ORIGIN, START, Same
 from exploration.world import Ghost
@@ -71,12 +71,12 @@ class Watched(Core):
     Attributes:
         told: uid and generation of each resource, the newest that it was shown.
         begun: the same, of the last pass over it that has begun.
-        working_on: the resources over which a pass is under way, and the endpoint that each named when it began.
+        working_on: the resources over which a pass is under way, as each was when it began.
     """
 
     told: dict[Key, tuple[str, int]]
     begun: dict[Key, tuple[str, int]]
-    working_on: dict[Key, str]
+    working_on: dict[Key, Body]
     violations: list[Violation]
 
     @override
@@ -99,7 +99,7 @@ class Watched(Core):
         self.begun[work] = body["metadata"]["uid"], body["metadata"]["generation"]
         if self.begun[work] < self.told[work]:
             self.violations.append(Violation(Law.NEWEST, f"a pass over generation {self.begun[work][1]} begins"))
-        self.working_on[work] = body["spec"]["endpointId"]
+        self.working_on[work] = body
         try:
             return await super()._run(work)
         finally:
@@ -175,7 +175,11 @@ class Run:
         )
 
     def ends(self, number: int) -> Ends:
-        return Ends(number, self.call, self.leads)
+        return Ends(number, self.call, self.leads, self.announced)
+
+    def announced(self, body: Body, reason: str) -> None:
+        """Take in that people are told something of the endpoint of a resource."""
+        self.world.announced.add((body["metadata"]["uid"], reason))
 
     def leads(self, number: int) -> bool:
         return self.world.leader == number
@@ -186,7 +190,7 @@ class Run:
         laws.on_call(self, effect)
         if kind == "INVENTORY" and not self.world.lists_take_time:
             effect.answer.set_result(serve(self.world, effect))
-        elif kind in {"STATUS", "READ"} and not self.leads(replica):
+        elif kind in {"READ", *RECORDS} and not self.leads(replica):
             # Who has lost his Lease has lost the API server: else he would have renewed it.
             effect.answer.set_exception(failure(effect, sent=False))
         else:
@@ -222,6 +226,7 @@ class Run:
         """Let everything happen that can happen now."""
         self._running().run_for(0)
         self.world.now = self.now
+        self.world.forget()
         for task, name in list(self._tasks.items()):
             if task.done():
                 del self._tasks[task]
@@ -254,8 +259,8 @@ class Run:
     def crash(self, number: int) -> None:
         """End a replica's process; what it has sent may still arrive."""
         for effect in self._of(number):
-            if effect.kind == "PATCH" and effect.held is None:
-                self.world.ghosts.append(Ghost(effect.target, effect.content, self.now + CALL))
+            if effect.kind in CHANGES and effect.held is None:
+                self.world.ghosts.append(Ghost(effect.kind, effect.target, effect.content, self.now + CALL))
             self.effects.remove(effect)
         for task, name in list(self._tasks.items()):
             if name.endswith(f" {number}"):
@@ -303,7 +308,7 @@ class Run:
             effect.held = answer.error
         else:
             effect.clears = effect.kind == "PATCH"
-        if effect.kind in {"PATCH", "STATUS"}:
+        if effect.kind in CHANGES | RECORDS:
             self.writes.append(effect.told())
             laws.on_write(self, effect)
         if effect.held is None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from exploration.explorer import Explorer
-from exploration.mutants import MUTANTS, Mutant
+from exploration.mutants import MUTANTS
 from exploration.worlds import WORLDS
+
+if TYPE_CHECKING:
+    from exploration.mutant import Mutant
 
 FURTHER = [
     mutant

@@ -27,12 +27,15 @@ STRIKES = {
     "Atlas fails": {("Atlas fails", "")},
     "silence": {("silence", ""), ("zombie ends", "")},
     "hand over": {("hand over", "")},
+    "late write": {("fail", "late")},
+    "list lags": {("answer", "without what is new")},
+    "expires": {("expires", "")},
     "patience": set[tuple[str, str]](),
 }
 """How each kind of misfortune strikes, wherever a world has it."""
 MORE = {("answer", "an older state"), ("stale event", "a former object")}
 """How some strike where there is something that they can strike at."""
-USUAL = {"act", "deliver", "answer", "take over", "ghost arrives", "Atlas connects", "time"}
+USUAL = {"act", "deliver", "answer", "take over", "ghost arrives", "Atlas connects", "Atlas deletes", "time"}
 """What happens also where nothing goes wrong, or as a consequence."""
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.engine.store import Body, Key
+from exploration.memory import rfc3339
+from exploration.truths import Spec, Truth, note, shows
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -22,13 +24,14 @@ INSTANCE = "orders"
 FOREIGN = "6f7cac1adf5d6c6306f4b2ff"
 """An endpoint of the same instance that no resource names."""
 NAMESPACE = "team"
-MANAGED = ("comment", "cloudProviderEndpointId")
-"""The fields of a spec that small worlds are about."""
 SHARED = 5.0
 """Seconds: what was seen so long ago counts as seen now; the operator promises no more."""
+LATELY = 20.0
+"""Seconds for which a status may not know yet that an endpoint is gone: the above, and a call of fifteen."""
 GHOST_LIFE = 60.0
-"""Seconds for which a write whose connection broke may still arrive at Atlas."""
-Spec: TypeAlias = "Mapping[str, Any]"
+"""Seconds for which a write whose connection broke may still arrive at Atlas, and for which a LIST may not show a new endpoint."""
+MARK = "atlas-endpoints.dev/"
+"""What the comment of an endpoint begins with that was reserved; the uid of its resource follows."""
 Action: TypeAlias = "tuple[str, Spec | None]"
 """What a person does to a resource: its name, and the new spec, or ``None`` to delete it."""
 
@@ -44,32 +47,19 @@ def resource(name: str) -> Key:
 
 @dataclass
 class Ghost:
-    """A write that left and whose connection broke: it arrives later, or never."""
-
-    endpoint: str
-    fields: Mapping[str, str]
-    until: float
-
-
-@dataclass
-class Truth:
-    """What was true of one generation of a resource.
+    """A write that left and whose connection broke: it arrives later, or never.
 
     Attributes:
-        uid: of the resource.
-        generation: of it.
-        spec: what it asks for.
-        shown: whether Atlas has shown that since, and since the operator had a write confirmed.
-        available: whether the endpoint was AVAILABLE while it did.
-        held: by field, each value that Atlas has held since.
+        kind: POST, PATCH or DELETE.
+        target: as of an effect.
+        fields: that it carries.
+        until: when it does not arrive any more.
     """
 
-    uid: str
-    generation: int
-    spec: Spec
-    shown: bool = False
-    available: bool = False
-    held: dict[str, list[str]] = field(default_factory=dict)
+    kind: str
+    target: str
+    fields: Mapping[str, str]
+    until: float
 
 
 @dataclass
@@ -95,6 +85,11 @@ class World:
         before: each endpoint as it was before somebody changed it by hand, and when that was.
         meddled: endpoints that anybody but the operator, as it is now, has changed since it had a write confirmed.
         failed: whether Atlas ever reported a failure.
+        reserved_for: the uid of the resource that each endpoint was reserved for.
+        made: when each of them was reserved; kept only as long as a LIST may still not show it.
+        removed: when an endpoint has vanished; kept only as long as a status may not know it yet.
+        released: the uids of resources that had a finalizer when they were deleted, and were let go.
+        announced: what people were told of the endpoint of a resource, by its uid.
         violations: of laws.
     """
 
@@ -115,6 +110,11 @@ class World:
     before: dict[str, tuple[dict[str, str | None], float]] = field(default_factory=dict)
     meddled: set[str] = field(default_factory=set)
     failed: bool = False
+    reserved_for: dict[str, str] = field(default_factory=dict)
+    made: dict[str, float] = field(default_factory=dict)
+    removed: dict[str, float] = field(default_factory=dict)
+    released: set[str] = field(default_factory=set)
+    announced: set[tuple[str, str]] = field(default_factory=set)
     violations: list[Violation] = field(default_factory=list)
     now: float = 0.0
     version: int = 100
@@ -129,7 +129,7 @@ class World:
         known = self.objects.get(key)
         if spec is None:
             assert known is not None
-            self._changed("DELETED", key, known)
+            self._delete(key, known)
             return f"somebody deletes {name}"
         if known is None:
             self.uids += 1
@@ -144,27 +144,60 @@ class World:
                 "metadata": {**known["metadata"], "generation": generation},
             }
             self._changed("MODIFIED", key, body)
-        now = self.objects[key]["metadata"]
-        truth = Truth(now["uid"], now["generation"], self.objects[key]["spec"])
+        self._begin_truth(key)
+        return f"somebody applies {name}: {_told(spec)}"
+
+    def _delete(self, key: Key, known: Body) -> None:
+        metadata = known["metadata"]
+        if not metadata.get("finalizers"):
+            self._changed("DELETED", key, known)
+            return
+        deleted = {"deletionTimestamp": rfc3339(self.now), "generation": metadata["generation"] + 1}
+        self._changed("MODIFIED", key, {**known, "metadata": {**metadata, **deleted}})
+        self._begin_truth(key)
+
+    def _begin_truth(self, key: Key) -> None:
+        body = self.objects[key]
+        truth = Truth(body["metadata"]["uid"], body["metadata"]["generation"], body["spec"])
         self.truths.append(truth)
         for id_, (before, at) in self.before.items():
-            if id_ == truth.spec["endpointId"] and self.now - at <= SHARED:
-                _note(truth, before)
+            if id_ in self.endpoints_of(truth.uid, truth.spec) and self.now - at <= SHARED:
+                note(truth, before)
         self.note()
-        return f"somebody applies {name}: {_told(spec)}"
 
     # The API server.
 
     def write_status(self, uid: str, version: str, key: Key, status: Mapping[str, Any]) -> Body | str:
         """Write a status, compare-and-set; the body afterwards, or ``gone`` or ``conflict``."""
+        known = self._at(uid, version, key)
+        if isinstance(known, str) or known["status"] == status:
+            return known
+        self._changed("MODIFIED", key, {**known, "status": deepcopy(dict(status))})
+        return self.objects[key]
+
+    def write_metadata(
+        self, uid: str, version: str, key: Key, *, finalizers: Mapping[str, bool], annotations: Mapping[str, str]
+    ) -> Body | str:
+        """Write finalizers, each with whether it is to be there, and annotations; as ``write_status``."""
+        known = self._at(uid, version, key)
+        if isinstance(known, str):
+            return known
+        metadata = known["metadata"]
+        kept = [each for each in metadata.get("finalizers", ()) if finalizers.get(each, True)]
+        kept += [each for each, wanted in finalizers.items() if wanted and each not in kept]
+        after = {**metadata, "finalizers": kept, "annotations": {**metadata.get("annotations", {}), **annotations}}
+        is_released = "deletionTimestamp" in metadata and not kept
+        if is_released:
+            self.released.add(uid)
+        self._changed("DELETED" if is_released else "MODIFIED", key, {**known, "metadata": after})
+        return {**known, "metadata": after} if is_released else self.objects[key]
+
+    def _at(self, uid: str, version: str, key: Key) -> Body | str:
         known = self.objects.get(key)
         if known is None:
             return "gone"
-        if (known["metadata"]["uid"], known["metadata"]["resourceVersion"]) != (uid, version):
-            return "conflict"
-        if known["status"] != status:
-            self._changed("MODIFIED", key, {**known, "status": deepcopy(dict(status))})
-        return self.objects[key]
+        is_there = (known["metadata"]["uid"], known["metadata"]["resourceVersion"]) == (uid, version)
+        return known if is_there else "conflict"
 
     def _changed(self, type_: str, key: Key, body: Body) -> None:
         self.version += 1
@@ -202,9 +235,62 @@ class World:
 
     # Atlas.
 
+    def apply(self, kind: str, target: str, fields: Mapping[str, str]) -> None:
+        """Have a write arrive that nobody waits for any more."""
+        match kind:
+            case "POST":
+                self.reserve(target)
+            case "PATCH":
+                self.patch(target, fields)
+            case "DELETE":
+                self.delete(target)
+            case _:
+                raise AssertionError(kind)
+
+    def reserve(self, mark: str) -> str:
+        """Reserve an endpoint, with this comment; its id."""
+        id_ = f"6f7cac1adf5d6c6306f4c1{len(self.reserved_for):02x}"
+        self.endpoints[id_] = {
+            "status": "RESERVED",
+            "providerName": "AWS",
+            "endpointServiceName": "service",
+            "cloudProviderEndpointId": None,
+            "comment": mark,
+        }
+        self.reserved_for[id_] = mark.removeprefix(MARK)
+        if self.left["list lags"]:
+            self.made[id_] = self.now
+        self.note()
+        return id_
+
+    def delete(self, endpoint: str) -> None:
+        """Begin to delete an endpoint, if it is there."""
+        if endpoint in self.endpoints:
+            self.endpoints[endpoint]["status"] = "DELETING"
+            self.note()
+
+    def remove(self, endpoint: str) -> None:
+        """Have an endpoint be gone."""
+        del self.endpoints[endpoint]
+        self.removed[endpoint] = self.now
+
+    def endpoints_of(self, uid: str, spec: Spec) -> list[str]:
+        """Give the endpoint that a resource names, or those that were reserved for it."""
+        if (named := spec.get("endpointId")) is not None:
+            return [named]
+        return [id_ for id_, owner in self.reserved_for.items() if owner == uid]
+
+    def forget(self) -> None:
+        """Drop what makes no difference any more."""
+        lags = bool(self.left["list lags"])
+        self.made = {id_: at for id_, at in self.made.items() if lags and self.now - at < GHOST_LIFE}
+        self.removed = {id_: at for id_, at in self.removed.items() if self.now - at <= LATELY}
+
     def patch(self, endpoint: str, fields: Mapping[str, str]) -> dict[str, str | None] | None:
         """Change an endpoint as Atlas does; ``None`` when it refuses."""
-        known = self.endpoints[endpoint]
+        known = self.endpoints.get(endpoint)
+        if known is None:
+            return None
         connects = "cloudProviderEndpointId" in fields
         if known["status"] not in {"RESERVED", "INITIATING", "AVAILABLE", "FAILED"}:
             return None
@@ -219,13 +305,15 @@ class World:
     def note(self) -> None:
         """Write down what is true now."""
         for truth in self.truths:
-            _note(truth, self.endpoints[truth.spec["endpointId"]])
+            for id_ in self.endpoints_of(truth.uid, truth.spec):
+                if id_ in self.endpoints:
+                    note(truth, self.endpoints[id_])
 
     def confirmed(self, endpoint: str) -> None:
         """Take in that the operator knows what it has written: from now on only what Atlas shows since then counts."""
         self.meddled.discard(endpoint)
         for truth in self.truths:
-            if truth.spec["endpointId"] == endpoint:
+            if endpoint in self.endpoints_of(truth.uid, truth.spec):
                 truth.shown, truth.available, truth.held = False, False, {}
         self.note()
 
@@ -235,39 +323,25 @@ class World:
         self.endpoints[endpoint].update(changes)
         self.note()
 
-    def shows(self, spec: Spec) -> bool:
+    def shows(self, endpoint: str, spec: Spec) -> bool:
         """Tell whether Atlas shows now what a spec asks for."""
-        return _shows(self.endpoints[spec["endpointId"]], spec)
+        return shows(self.endpoints[endpoint], spec)
 
     @staticmethod
     def _spec(name: str, spec: Spec) -> dict[str, Any]:
-        return {
+        whole = {
             "projectId": PROJECT,
             "instanceName": INSTANCE,
             "providerName": "AWS",
             "endpointId": endpoint_id(name),
             **spec,
         }
-
-
-def _shows(endpoint: Mapping[str, str | None], spec: Spec) -> bool:
-    return all((endpoint.get(name) or "") == spec[name] for name in MANAGED if name in spec)
+        return {name: value for name, value in whole.items() if value is not None}
 
 
 def _is_of_one_generation(body: Body, other: Body) -> bool:
     one, two = body["metadata"], other["metadata"]
     return bool((one["uid"], one["generation"]) == (two["uid"], two["generation"]))
-
-
-def _note(truth: Truth, endpoint: Mapping[str, str | None]) -> None:
-    shown = _shows(endpoint, truth.spec)
-    for name in MANAGED:
-        values = truth.held.setdefault(name, [])
-        if (value := endpoint.get(name) or "") not in values:
-            values.append(value)
-            values.sort()
-    truth.shown |= shown
-    truth.available |= shown and endpoint["status"] == "AVAILABLE"
 
 
 def _told(spec: Spec) -> str:

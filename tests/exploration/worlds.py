@@ -36,7 +36,8 @@ def world(script: Sequence[Action], *, status: str = "AVAILABLE", left: str = ""
         "cloudProviderEndpointId": connected,
         "comment": "A",
     }
-    endpoints = {endpoint_id(name): dict(ours) for name, _ in script}
+    named = {name for name, spec in script if spec is not None and "endpointId" not in spec}
+    endpoints = {endpoint_id(name): dict(ours) for name in sorted(named)}
     endpoints[FOREIGN] = {**ours, "status": "AVAILABLE", "comment": "theirs"}
     misfortunes = Counter(each.strip() for each in left.split(",") if each.strip())
     return World(script=list(script), left=misfortunes, endpoints=endpoints, **bounds)
@@ -51,6 +52,11 @@ REVERT = [*EDIT, ("a", A)]
 CONNECT = [("a", _connects()), ("a", _connects(comment="B"))]
 ANEW = [("a", A), ("a", None), ("a", B)]
 TWO = [("a", A), ("b", A), ("a", B), ("b", B)]
+RESERVE = [("a", {"endpointId": None, **A})]
+BRIEF = [("a", {"endpointId": None, "deletionPolicy": "Delete", **A}), ("a", None)]
+DELETE = [("a", {"deletionPolicy": "Delete", **A}), ("a", None)]
+CLAIMED = [("a", A), ("b", {"endpointId": endpoint_id("a"), **B})]
+INHERITED = [("a", {"deletionPolicy": "Delete", **A}), ("b", {"endpointId": endpoint_id("a"), **A}), ("a", None)]
 REPORTED = [(name, {**spec, "driftPolicy": "Report"}) for name, spec in REVERT]
 
 WORLDS: dict[str, World] = {
@@ -93,6 +99,24 @@ WORLDS: dict[str, World] = {
     "a leader hands over, and answers are slow": world(
         EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY
     ),
+    "an endpoint is reserved, and a call breaks": world(RESERVE, left="fault", within=SLOWLY),
+    "an endpoint is reserved, an answer is lost, and a LIST does not show what is new": world(
+        RESERVE, left="lost answer, list lags, list lags", within=SLOWLY
+    ),
+    "an endpoint is reserved, a crash, and a LIST does not show what is new": world(
+        RESERVE, left="crash, list lags, list lags", within=SLOWLY
+    ),
+    "an endpoint is reserved, and it expires": world(RESERVE, settled=1, left="expires", within=SLOWLY),
+    "an edit, and the endpoint vanishes": world(EDIT, settled=1, left="expires", within=SLOWLY),
+    "an endpoint goes with its resource, and a call breaks": world(
+        DELETE, settled=1, left="fault, patience", within=SLOWLY
+    ),
+    "an endpoint goes with its resource, and a crash": world(DELETE, settled=1, left="crash", within=SLOWLY),
+    "a resource goes while its endpoint is reserved, an answer is lost": world(
+        BRIEF, left="lost answer", within=SLOWLY
+    ),
+    "two resources claim one endpoint": world(CLAIMED, within=SLOWLY),
+    "two resources claim one endpoint, and its owner goes": world(INHERITED, settled=1, within=SLOWLY),
 }
 """What ``make test`` walks."""
 
@@ -110,6 +134,23 @@ DEEPER: dict[str, World] = {
     ),
     "a leader falls silent, and a call breaks": world(
         EDIT, settled=1, replicas=2, left="silence, fault", within=SLOWLY
+    ),
+    "an endpoint is reserved, a write arrives late, and a crash": world(
+        RESERVE, left="late write, crash", within=SLOWLY
+    ),
+    "a resource goes while its endpoint is reserved, and a crash": world(BRIEF, left="crash", within=SLOWLY),
+    "a resource goes while its endpoint is reserved, and a write arrives late": world(
+        BRIEF, left="late write", within=SLOWLY
+    ),
+    "an endpoint goes with its resource, a crash, and a call breaks": world(
+        DELETE, settled=1, left="crash, fault", within=SLOWLY
+    ),
+    "two resources claim one endpoint, and a crash": world(CLAIMED, settled=1, left="crash", within=SLOWLY),
+    "two resources claim one endpoint, its owner goes, and a crash": world(
+        INHERITED, settled=2, left="crash", within=SLOWLY
+    ),
+    "two resources claim one endpoint, its owner goes, and a call breaks": world(
+        INHERITED, settled=2, left="fault", within=SLOWLY
     ),
 }
 """What ``make explore`` walks besides: each takes minutes."""
