@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from control_plane import ControlPlane
     from delivery.programs import DeliveryPrograms
 
 CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
@@ -124,6 +125,49 @@ def kubectl() -> Path:
 @pytest.mark.parametrize(("arguments", "whole"), asked("kubectl"))
 def test_kubectl_takes_what_is_shown(kubectl: Path, arguments: tuple[str, ...], whole: bool) -> None:
     assert complaint(kubectl, arguments) == ""
+
+
+ABOUT = {"get", "describe", "delete", "annotate", "label", "patch", "scale", "wait", "edit", "explain"}
+"""Subcommands of kubectl whose first word is what they are about."""
+WITH_A_VALUE = {"-n", "--namespace", "-o", "--output", "-l", "--selector", "--field-selector", "--for", "-f", "-k"}
+"""Flags whose value is a word of its own."""
+
+
+KINDS_OF_OTHERS = {
+    "atlasprojects": "of MongoDB's own operator, which a projectRef may name",
+    "vpcendpoints": "of ACK, which a cloudProviderEndpointRef may name",
+}
+"""Kinds that are shown and that no installation of ours brings."""
+
+
+def kinds() -> set[str]:
+    """Give the names of kinds that kubectl is asked about, as they are written."""
+    found = set[str]()
+    for _, command, _ in shown():
+        if command.program != "kubectl":
+            continue
+        values = {number + 1 for number, each in enumerate(command.arguments) if each in WITH_A_VALUE}
+        words = [
+            each
+            for number, each in enumerate(_halves(command)[0].arguments)
+            if number not in values and not each.startswith("-")
+        ]
+        if len(words) > 1 and words[0] in ABOUT:
+            found |= {name.partition("/")[0].partition(".")[0] for name in words[1].split(",")}
+    return found
+
+
+def test_the_kinds_that_kubectl_is_asked_about_are_served(control_plane: ControlPlane, crd: str) -> None:
+    table = control_plane.kubectl("api-resources", "--no-headers").stdout
+    known = {name for line in table.splitlines() for name in _names(line)} | {"atlas"}  # the category
+    assert {"spe", "lease", "deployment"} <= kinds()
+    assert kinds() - known == KINDS_OF_OTHERS.keys()
+
+
+def _names(line: str) -> set[str]:
+    """Give the names of a kind in a line of `kubectl api-resources`: plural, short, and the kind itself."""
+    plural, *short, _, _, kind = line.split()
+    return {plural, kind.lower(), *(name for each in short for name in each.split(","))}
 
 
 @pytest.mark.parametrize(("arguments", "whole"), asked("helm"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_endpoints.settings import SimulatorSettings
 from atlas_endpoints.simulator import Switches, read
 from atlas_endpoints.simulator.faults import Fault, Faults
 from unit.simulator.harness import Atlas
@@ -23,6 +24,15 @@ def section(heading: str) -> str:
 def first_column(text: str) -> set[str]:
     cells = (line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_every_flag_is_explained_and_no_other_is() -> None:
+    rows = [line.split("|") for line in section("Run it").splitlines() if line.startswith("| `")]
+    explained = {row[1].strip(" `").split(" ")[0]: row[2].strip(" `") for row in rows}
+
+    assert explained.keys() == {f"--{name}" for name in SimulatorSettings.model_fields}
+    for name in ("host", "port"):
+        assert explained[f"--{name}"] == str(SimulatorSettings.model_fields[name].default)
 
 
 def test_every_switch_is_explained_with_its_name() -> None:
