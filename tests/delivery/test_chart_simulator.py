@@ -80,7 +80,7 @@ def test_it_starts_with_its_seed(helm: Helm, group: ServerGroup, tmp_path: Path)
     seed = tmp_path / "seed.json"
     seed.write_text(objects["ConfigMap", NAME]["data"]["seed.json"])
     port = free_port()
-    given = container_of(objects["Deployment", NAME])["args"]
+    given: list[str] = container_of(objects["Deployment", NAME])["args"]
     assert "--seed=/etc/simulator/seed.json" in given
     replaced = {
         "--host=0.0.0.0": "--host=127.0.0.1",
