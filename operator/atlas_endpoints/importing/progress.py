@@ -4,8 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tqdm import tqdm
 
 FEW = 3
 """Up to so many steps, there is nothing to watch."""
@@ -22,9 +21,6 @@ def bar(title: str, steps: int) -> Iterator[Callable[[], object]]:
     Yields:
         What is to be called after each step.
     """
-    console = Console(file=sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = console.is_terminal and steps > FEW
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
-        task = progress.add_task(title, total=steps)
-        yield lambda: progress.advance(task)
+    # None: not unless it is a terminal.
+    with tqdm(desc=title, total=steps, file=sys.stderr, leave=False, disable=None if steps > FEW else True) as shown:
+        yield shown.update

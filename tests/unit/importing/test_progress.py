@@ -30,9 +30,6 @@ class Terminal(io.StringIO):
 def test_a_bar_is_for_whoever_waits(
     stream: io.StringIO, steps: int, *, shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", stream)
 
     with bar("Instances", steps) as done:
