@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
+from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.audit import length, writes
 from support.resources import Resources, condition, observed
@@ -152,6 +153,26 @@ def test_nothing_differs_once_the_operator_is_done(story: str, tool: Tool, atlas
     assert tool.differences(manifest) == ""
     assert body["metadata"]["generation"] == 1
     assert body["spec"] == json.loads(manifest)["spec"]
+
+
+def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finalizer(
+    tool: Tool, atlas: Atlas, place: Place
+) -> None:
+    spec = {name: value for name, value in place.spec(deletionPolicy="Delete").items() if name != "endpointId"}
+    manifest = tool.manifest(spec)
+    tool.apply(manifest)
+    tool.resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
+
+    body = tool.resources.get("orders")
+    assert "atlas-endpoints.dev/endpoint-id" in body["metadata"]["annotations"]
+    assert body["metadata"]["finalizers"] == ["atlas-endpoints.dev/cleanup"]
+    assert tool.differences(manifest) == ""
+    tool.apply(manifest)
+    again = tool.resources.get("orders")["metadata"]
+    assert again["finalizers"] == body["metadata"]["finalizers"]
+    assert again["annotations"].keys() >= body["metadata"]["annotations"].keys()
+    tool.resources.delete("orders")
+    wait_until(lambda: not tool.resources.exists("orders"), "the resource to go", timeout=60)
 
 
 def test_a_difference_is_found(tool: Tool, atlas: Atlas, place: Place) -> None:
