@@ -23,6 +23,7 @@ from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.settings import AtlasSettings, CheckSettings, OperatorSettings
 from atlas_endpoints.telemetry import logs, work
 from atlas_endpoints.telemetry.metrics import PREFIX
+from delivery.recorded import recorded
 from support.documentation import (
     DOCS,
     PACKAGE,
@@ -36,6 +37,7 @@ from support.documentation import (
     prose,
     section,
 )
+from support.resources import ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +153,18 @@ def test_a_reason_has_its_four_parts_in_order(reason: Reason) -> None:
     assert before.strip() == ""
     assert parts[::2] == ["Means", "Operator", "You", "Healed"]
     assert [part for part in parts[1::2] if not part.strip()] == []
+
+
+def test_who_has_to_ask_for_another_look_is_told_so_by_the_message() -> None:
+    told = re.split(r"^### (\w+)\n", section(DOCS / "reasons.md", "Ready"), flags=re.MULTILINE)
+    ask = {
+        reason
+        for reason, text in zip(told[1::2], told[2::2], strict=True)
+        if re.search("[Tt]hen set `force-sync`", text)
+    }
+    messages = [(ready(body)["reason"], ready(body)["message"]) for body in recorded().values()]
+    assert len(ask) >= 4
+    assert [(reason, message) for reason, message in messages if reason in ask and "/force-sync" not in message] == []
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)

@@ -15,6 +15,7 @@ from atlas_endpoints.atlas.answers import ErrorBody, Refusal, error_body_from, j
 from atlas_endpoints.atlas.errors import (
     ATLAS_ADDRESS,
     PUT_VALID_ONES,
+    THEN_AGAIN,
     AccountSuspendedError,
     APIGoneError,
     AtlasError,
@@ -59,7 +60,7 @@ _TOKEN_LIMITED = _Row(
 _MISSING_ROLE = _Row(
     MissingRoleError,
     "The credentials may not do this: they need the role {role} in the project. Grant it to the service account or API "
-    "key in Atlas (Project Settings, Access Manager).",
+    f"key in Atlas (Project Settings, Access Manager). {THEN_AGAIN}",
 )
 _CREDENTIALS_INVALID = _Row(
     CredentialsInvalidError,
@@ -69,11 +70,11 @@ _CREDENTIALS_INVALID = _Row(
 _IP_NOT_ALLOWED = _Row(
     IPNotAllowedError,
     "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
-    "service account or API key in Atlas.",
+    f"service account or API key in Atlas. {THEN_AGAIN}",
 )
 _SUSPENDED = _Row(
     AccountSuspendedError,
-    "The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas.",
+    f"The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {THEN_AGAIN}",
 )
 _ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
 """What is left to do where a field is wrong that can never be changed."""
@@ -81,7 +82,7 @@ _NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If p
 _INVISIBLE_PROJECT = _Row(
     ProjectNotFoundError,
     "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
-    f"invited to the project. Invite it, or {_ANEW}.",
+    f"invited to the project. If projectId is wrong, {_ANEW}; else invite it to the project. {THEN_AGAIN}",
 )
 _NO_INSTANCE = _Row(
     InstanceNotFoundError,

@@ -33,6 +33,9 @@ ATLAS_ADDRESS = "ATLAS_URL (or baseUrl in the operator's Secret)"
 PUT_VALID_ONES = "Put valid ones into the Secret."
 """The remedy of ``CredentialsInvalidError``, for those who know which Secret is meant to say it better."""
 
+THEN_AGAIN = "Then try again."
+"""What follows on a remedy of which nothing but another call can tell, for those who know how it is made to say it better."""
+
 
 class Retry(enum.Enum):
     """When to try again."""

@@ -256,7 +256,7 @@ def remedy_for_refused(source: str) -> str:
     scope, _, name = source.partition("/")
     if scope == Scope.OPERATOR:
         return f"They are those of the operator's own Secret {name}. {_ASK_OR_NAME_ONE}"
-    return f"Put valid ones into Secret {name}."
+    return f"Put valid ones into Secret {name}; they are picked up by themselves."
 
 
 def _checked(name: str, what: str) -> str:

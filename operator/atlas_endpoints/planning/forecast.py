@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from atlas_endpoints.atlas.errors import THEN_AGAIN
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.outcome import Again, Retry
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.access import remedy_for_refused
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import shown
+from atlas_endpoints.kinds.serverless_private_endpoint.failures import NOTICED
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, Cause, ManagedField, Plan, Spec
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
@@ -119,7 +121,7 @@ def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forec
         message = "An endpoint would be reserved, and given what the manifest says as soon as Atlas takes it."
     elif action is Action.UNKNOWN:
         remedy = f"They are those of {variables} in the environment. Put valid ones there."
-        message = message.replace(remedy_for_refused(SOURCE), remedy)
+        message = message.replace(remedy_for_refused(SOURCE), remedy).replace(NOTICED, THEN_AGAIN)
     return Forecast(
         manifest.place,
         manifest.resource.key,

@@ -359,6 +359,14 @@ def test_credentials_that_atlas_refuses_are_tried_once_and_named_by_their_variab
     )
 
 
+def test_what_is_mended_in_atlas_is_tried_again_by_hand() -> None:
+    refused = MissingRoleError("The role is too weak. Then try again. (HTTP 401)", operation="list", http_status=401)
+
+    (found,) = forecast(Atlas([endpoint()], [refused]), manifest())
+
+    assert found.message == "The role is too weak. Then try again. (HTTP 401)"
+
+
 def test_without_credentials_that_is_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MONGODB_ATLAS_CLIENT_ID")
     atlas = Atlas([endpoint()])

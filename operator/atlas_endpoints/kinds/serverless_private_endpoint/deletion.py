@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.ports import NamespaceReader
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, needed_by
-from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, status_since
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced, status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
     WAYS_OUT,
     Delete,
@@ -187,7 +187,9 @@ class Deletion:
                 found = await self._needed(body, resource, resource.endpoint_id, now)
                 if found is not None:
                     return found
-            access = await self._access.resolve(resource.metadata.namespace, resource.secret_name)
+            asks = forced(resource, status)
+            age = Age.FRESH if asks else Age.RECENT
+            access = await self._access.resolve(resource.metadata.namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
         except NoProjectError as error:
             message = f"The endpoint cannot be deleted, since its project is not known. {error.problem.message}"
@@ -204,13 +206,14 @@ class Deletion:
         except NoCredentialsError as error:
             message = f"The endpoint cannot be deleted. {error.message}"
             following = Again(error.retry_in)
-            return _blocked(
+            blocked = _blocked(
                 generation, status, now, message, operation=error.operation, following=following, code=error.reason
             )
+            return replace(blocked, handled=resource.metadata.reconcile_request)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
         refused = self._refused.get(resource.key)
-        if refused is not None and refused.access == access and now < refused.until:
+        if refused is not None and refused.access == access and now < refused.until and not asks:
             return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again
         self.forget(resource.key)
         instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
@@ -368,7 +371,12 @@ class Deletion:
         blocked = _blocked(
             generation, status, now, message, operation=error.operation, following=following, code=error.error_code
         )
-        return replace(blocked, resolved=resolved, credentials=outcome.credentials)
+        return replace(
+            blocked,
+            resolved=resolved,
+            credentials=outcome.credentials,
+            handled=resource.metadata.reconcile_request,
+        )
 
     def _release(self, body: Mapping[str, Any], announcement: Announcement | None) -> Outcome:
         """Let the resource go, and tell what becomes of its endpoint."""

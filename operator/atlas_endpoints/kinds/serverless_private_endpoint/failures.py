@@ -6,7 +6,7 @@ Which answer of Atlas is which error, and the words for people, stand in ``atlas
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from atlas_endpoints.atlas.errors import PUT_VALID_ONES, AtlasError, NotLeaderError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN, AtlasError, NotLeaderError, UpdateRejectedError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.kinds.access import remedy_for_refused
@@ -30,6 +30,9 @@ CURED_BY_CREDENTIALS = frozenset(
     {Reason.CREDENTIALS_INVALID, Reason.MISSING_ROLE, Reason.IP_NOT_ALLOWED, Reason.PROJECT_NOT_FOUND}
 )
 """Reasons that other credentials may heal at once."""
+
+NOTICED = "That is noticed within the sync interval, and at once with a new value of the annotation atlas-endpoints.dev/force-sync."
+"""What is said to users of a remedy in Atlas, of which no event tells."""
 
 HELD_LOOK = 1.0
 """Seconds after which a call is tried again that was held back without being told for how long."""
@@ -198,6 +201,7 @@ def of_atlas(
     source = resolved.credentials_source
     if source is not None:
         message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
+    message = message.replace(THEN_AGAIN, NOTICED, 1)
     another_cause = is_another_cause(previous, "CredentialsValid", credentials)
     same_source = previous.resolved is None or previous.resolved.credentials_source == source
     if (failure.retryable or held) and same_source and not another_cause:

@@ -78,7 +78,7 @@ def judge(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
         case "DELETING":
             return _waiting(Reason.DELETING, DELETING, found, context)
         case other:
-            message = f"Atlas reports {_strange(other)}; waiting for it to change."
+            message = f"Atlas reports {_strange(other)}; waiting for it to change. If it stays, upgrade the operator."
             return _waiting(Reason.PENDING, message, found, context)
 
 
@@ -233,7 +233,8 @@ def _not_as_desired(found: Comparison, context: Context) -> Verdict:
         )
     return Verdict(
         Reason.DRIFTED,
-        f"Atlas no longer shows what it had confirmed, and spec.driftPolicy is Report: {_told(differences)}.",
+        f"Atlas no longer shows what it had confirmed, and spec.driftPolicy is Report: {_told(differences)}. Take the value into"
+        " the spec, or set spec.driftPolicy to Correct to have Atlas changed back.",
         Rest(),
         differences,
     )

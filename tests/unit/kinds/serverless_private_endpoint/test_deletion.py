@@ -632,6 +632,24 @@ async def test_a_mended_secret_is_noticed_within_a_minute_however_seldom_atlas_i
     assert deletes(world) == 1
 
 
+async def test_a_role_that_was_granted_is_noticed_at_once_by_who_asks_for_it(world: World) -> None:
+    resource = await settled(world, syncInterval="24h")
+    error = MissingRoleError("Refused.", operation="DELETE", http_status=401)
+    world.atlas.go_down("LIST", "GET", "DELETE", error=error)
+    world.delete(resource)
+    await world.run_for(600)
+    asked = len(world.atlas.calls)
+    world.annotate(resource, force_sync="too early")
+    await world.run_for(600)
+    assert is_blocked(resource, "Refused.")
+    assert resource.status["lastHandledReconcileAt"] == "too early"
+    assert asked < len(world.atlas.calls) <= asked + 2
+    world.atlas.come_back()
+    world.annotate(resource, force_sync="granted")
+    await world.run_for(5)
+    assert deletes(world) == 1
+
+
 async def test_a_delete_that_atlas_does_not_follow_is_told_in_the_end(world: World) -> None:
     resource = await settled(world, provisioningTimeout="30m")
     world.atlas.ignores_deletes = True

@@ -244,7 +244,9 @@ class TestAtlas:
         assert (verdict.reason, outcome.next, verdict.next) == (row.reason, row.pace, row.pace)
         assert (ready.reason, ready.message) == (
             row.reason,
-            row.error.message.replace("into the Secret.", "into Secret atlas."),
+            row.error.message.replace(
+                "into the Secret.", "into Secret atlas; they are picked up by themselves."
+            ).replace("Then try again.", failures.NOTICED),
         )
         assert failure.retryable == row.retryable
         assert (failure.since, failure.operation) == (NOON, row.error.operation)
@@ -295,8 +297,16 @@ class TestRefusedCredentials:
     @pytest.mark.parametrize(
         ("source", "remedy"),
         [
-            pytest.param("resource/mine", "Put valid ones into Secret mine. (HTTP 401", id="of the resource"),
-            pytest.param("namespace/ours", "Put valid ones into Secret ours. (HTTP 401", id="of its namespace"),
+            pytest.param(
+                "resource/mine",
+                "Put valid ones into Secret mine; they are picked up by themselves. (HTTP 401",
+                id="of the resource",
+            ),
+            pytest.param(
+                "namespace/ours",
+                "Put valid ones into Secret ours; they are picked up by themselves. (HTTP 401",
+                id="of its namespace",
+            ),
             pytest.param("operator/atlas", ASK, id="of the operator, where nobody else can mend them"),
             pytest.param(None, "Put valid ones into the Secret. (HTTP 401", id="of whoever: not known"),
         ],
@@ -352,7 +362,7 @@ class TestFirstWords:
         outcome = failures.of_atlas(read_held_back(read(401)), 1, status, now=later, grace=GRACE, resolved=moved)
         ready = find(written(status, outcome, later), "Ready")
         assert ready is not None
-        assert "Put valid ones into Secret other." in ready.message
+        assert "Put valid ones into Secret other;" in ready.message
 
     def test_they_give_way_to_another_cause_of_the_same_reason(self) -> None:
         """Its Secret was missing; now it is there, and Atlas has refused already what it holds."""

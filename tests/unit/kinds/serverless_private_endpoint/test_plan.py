@@ -79,7 +79,7 @@ AVAILABLE: Table = {
         settled(ONE_A, shows=ONE_B, report=True),
         Says(
             Reason.DRIFTED,
-            words=("comment is 'b', not 'a'", "driftPolicy is Report"),
+            words=("comment is 'b', not 'a'", "driftPolicy is Report", "set spec.driftPolicy to Correct"),
             differs=("comment",),
         ),
     ),
