@@ -202,7 +202,8 @@ def a_foreign_project_is_not_visible_until_the_service_account_is_invited(scene:
             pair,
             says=(
                 "The project is not visible to these credentials",
-                "Invite it, or delete this resource, which leaves Atlas as it is",
+                "else invite it to the project",
+                "force-sync",
             ),
             error={
                 "operation": "listServerlessPrivateEndpoint",
