@@ -153,6 +153,7 @@ def test_a_reason_has_its_four_parts_in_order(reason: Reason) -> None:
     assert before.strip() == ""
     assert parts[::2] == ["Means", "Operator", "You", "Healed"]
     assert [part for part in parts[1::2] if not part.strip()] == []
+    assert [part for part in parts[1::2] if "as with " in part] == [], "whoever reads this reads no other paragraph"
 
 
 def test_who_has_to_ask_for_another_look_is_told_so_by_the_message() -> None:
