@@ -9,6 +9,8 @@ from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.kinds.serverless_private_endpoint import milestones
+from atlas_endpoints.kinds.serverless_private_endpoint.model import ManagedField
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import CLUSTER_UNAVAILABLE, HOLD_UPS
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Labels, Metrics
 from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
@@ -25,6 +27,7 @@ def watch(
     settings: OperatorSettings,
 ) -> None:
     """Export them, and have what is counted at the API server counted."""
+    metrics.begin(reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=[field.value for field in ManagedField])
     number = metrics.watch
     number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
     number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)

@@ -119,6 +119,7 @@ def test_drift_counts_once(scene: Scene) -> None:
     here = scene.place()
     scene.create("drifts", here)
     scene.resources.wait_ready("drifts")
+    assert '\natlas_endpoints_drift_found_total{field="comment"} 0.0\n' in scene.operator.get("metrics").text
 
     scene.atlas.change(here, comment="theirs")
 

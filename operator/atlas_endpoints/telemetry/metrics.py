@@ -103,6 +103,22 @@ class Metrics:
         build.labels(version).set(1)
         ProcessCollector(registry=self.registry)
 
+    def begin(self, *, reasons: Iterable[str], fields: Iterable[str]) -> None:
+        """Have series begin at 0 whose first event is worth a line: Prometheus sees no increase from nothing to 1.
+
+        Args:
+            reasons: that may hold passes up.
+            fields: that may drift.
+        """
+        for series, values in (
+            (self._passes, ("done", "waiting", "retry")),
+            (self._errors, reasons),
+            (self._drift, fields),
+            (self._watch_ends, ("ended", "broken")),
+        ):
+            for value in values:
+                series(value)
+
     def watch(self, name: str, documentation: str, value: Callable[[], float | None]) -> None:
         """Export a number that is read when somebody scrapes; ``None``: there is none now, and no series."""
 

@@ -64,8 +64,7 @@ class ResourceMetrics:
         """Give them in Prometheus's text format, while others have their turns."""
         conditions: Counter[Labels] = Counter()
         credentials: Counter[Labels] = Counter()
-        told: list[str] = []
-        infos: list[str] = []
+        told, infos = _Text(), _Text()
         loop = asyncio.get_running_loop()
         breathed = loop.time()
         for key in tuple(self._store) if self._is_shown() else ():
@@ -76,21 +75,32 @@ class ResourceMetrics:
             conditions.update(found)
             credentials[self._scope(body), _status_of("CredentialsValid", found)] += 1
             if self._detail != "counts":
-                told += (_line("resource_condition", CONDITION, (*key, *each), 1) for each in found)
-                infos.append(self._info(key, body))
+                for each in found:
+                    told.add(_line("resource_condition", CONDITION, (*key, *each), 1))
+                infos.add(self._info(key, body))
             if loop.time() >= breathed + BREATH:
+                told.settle()
+                infos.settle()
                 await asyncio.sleep(0)
                 breathed = loop.time()
-        lines = [*self._counts("resources_by_condition", "Resources, by what their conditions say.", conditions)]
-        lines += self._counts(
-            "resources_by_credentials",
-            "Resources, by where their credentials come from and whether they work.",
-            credentials,
-        )
-        if self._detail != "counts":
-            lines += (*_head("resource_condition", "What each condition of a resource says: always 1."), *told)
-            lines += (*_head("resource_info", "What a resource is: always 1."), *infos)
-        return ("\n".join(lines) + "\n").encode()
+        counts = _Text()
+        for line in (
+            *self._counts("resources_by_condition", "Resources, by what their conditions say.", conditions),
+            *self._counts(
+                "resources_by_credentials",
+                "Resources, by where their credentials come from and whether they work.",
+                credentials,
+            ),
+        ):
+            counts.add(line)
+        if self._detail == "counts":
+            return b"".join(counts.pieces())
+        for line in _head("resource_condition", "What each condition of a resource says: always 1."):
+            counts.add(line)
+        between = _Text()
+        for line in _head("resource_info", "What a resource is: always 1."):
+            between.add(line)
+        return b"".join([piece for text in (counts, told, between, infos) for piece in text.pieces()])
 
     def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:
         yield from _head(name, documentation)
@@ -101,6 +111,28 @@ class ResourceMetrics:
     def _info(self, key: Key, body: Body) -> str:
         facts = self._facts(body)
         return _line("resource_info", (*CONDITION[:2], *facts), (*key, *facts.values()), 1)
+
+
+class _Text:
+    """Lines that are written down bit by bit, since to do so with all at once would take a moment of its own."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._written: list[bytes] = []
+
+    def add(self, line: str) -> None:
+        """Add a line."""
+        self._lines.append(line)
+
+    def settle(self) -> None:
+        """Write down what was added."""
+        self._written.append("".join([f"{line}\n" for line in self._lines]).encode())
+        self._lines.clear()
+
+    def pieces(self) -> list[bytes]:
+        """Give all that was added, as it was written down."""
+        self.settle()
+        return self._written
 
 
 def _conditions(body: Body) -> Iterator[Labels]:

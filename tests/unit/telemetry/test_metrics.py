@@ -119,6 +119,18 @@ def test_the_end_of_a_watch_is_counted(metrics: Metrics, well: bool, result: str
     assert value(metrics, "watch_restarts_total", result=result) == 1
 
 
+def test_the_first_of_what_is_worth_a_line_is_an_increase(metrics: Metrics) -> None:
+    metrics.begin(reasons=["APIGone"], fields=["comment"])
+
+    for name, labels in {
+        "reconcile_total": {"result": "retry"},
+        "reconcile_errors_total": {"reason": "APIGone"},
+        "drift_found_total": {"field": "comment"},
+        "watch_restarts_total": {"result": "broken"},
+    }.items():
+        assert value(metrics, name, **labels) == 0
+
+
 def test_a_watched_number_is_read_at_each_scrape(metrics: Metrics) -> None:
     queue = ["a"]
     metrics.watch("queue_depth", "Due.", lambda: len(queue))
