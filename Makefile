@@ -159,6 +159,10 @@ soak: $(READY) control-plane ## random edits under random faults for MINUTES (20
 histories: $(READY) control-plane ## the histories of SEEDS alone, as to replay one that went wrong: SEEDS=15-19
 	@$(BIN)/pytest tests/chaos/test_histories.py -q -s --seeds=$(SEEDS)
 
+.PHONY: dashboard-picture
+dashboard-picture: $(READY) control-plane ## draw docs/pictures/dashboard.svg from a real run and a real Prometheus (PROMETHEUS= names it)
+	@PYTHONPATH=tests $(BIN)/python -m dashboard
+
 .PHONY: demo
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running
 	@PYTHONPATH=tests $(BIN)/python -m demo

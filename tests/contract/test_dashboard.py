@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import re
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from delivery.helm import CHART
 from support.dashboard_linter import RULES, lint
-from support.documentation import exported_metrics
+from support.documentation import DOCS, exported_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,3 +125,11 @@ def cells_of(place: dict[str, int]) -> Iterator[tuple[int, int]]:
     for x in range(place["x"], place["x"] + place["w"]):
         for y in range(place["y"], place["y"] + place["h"]):
             yield x, y
+
+
+def test_its_picture_shows_the_panels_that_it_has() -> None:
+    """If not, `make dashboard-picture` draws it anew."""
+    picture = ET.parse(DOCS / "pictures" / "dashboard.svg")  # noqa: S314  # ours
+    texts = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+    titles = [each["title"] for each in DASHBOARD["panels"]]
+    assert [text for text in texts if text in titles] == titles
