@@ -814,6 +814,13 @@ class TestOutages:
         await world.run_for(INTERVAL)
         assert not world.writes
 
+    async def test_a_pass_that_finds_an_outage_and_says_nothing_of_it_is_counted(self, world: World) -> None:
+        resource = await settled(world)
+        world.atlas.go_down()
+        await world.run_for(60)
+        outcome = await world.pass_over(resource)
+        assert (outcome.verdict, outcome.held_up_by) == (None, "AtlasUnavailable")
+
     async def test_after_three_intervals_and_half_an_hour_the_outage_is_told(self, world: World) -> None:
         resource = await settled(world)
         world.atlas.go_down()
