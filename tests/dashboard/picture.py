@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _lines(shown: Shown, box: Box) -> Iterator[str]:
     for at, place, anchor in ((begin, left, "start"), (end, right, "end")):
         yield _text(place, bottom + 12, f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}", anchor=anchor)
     for number, each in enumerate(shown.series):
-        for piece in _pieces(each, (end - begin) / 20):
+        for piece in _pieces(each):
             path = " ".join(
                 f"{left + (at - begin) / (end - begin) * (right - left):.1f},{bottom - value / most * (bottom - top):.1f}"
                 for at, value in piece
@@ -156,11 +157,12 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start", fill: str = F
     return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
 
 
-def _pieces(series: Series, gap: float) -> Iterator[list[Any]]:
-    """Cut a line where it has no values for a while."""
-    piece: list[Any] = []
+def _pieces(series: Series) -> Iterator[list[tuple[float, float]]]:
+    """Cut a line where it has no values for a while: for longer than three of its steps."""
+    step = min((later - at for (at, _), (later, _) in pairwise(series.points)), default=0.0)
+    piece: list[tuple[float, float]] = []
     for point in series.points:
-        if piece and point[0] - piece[-1][0] > gap:
+        if piece and point[0] - piece[-1][0] > 3 * step:
             yield piece
             piece = []
         piece.append(point)

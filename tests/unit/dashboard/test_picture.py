@@ -63,6 +63,11 @@ def test_a_line_is_cut_where_it_has_no_values() -> None:
     assert draw([shown("timeseries", Series("a", {}, points))], title="T", now=0).count("<polyline") == 2
 
 
+def test_a_line_of_few_points_is_whole() -> None:
+    points = [(float(at), 1.0) for at in (0, 2, 4)]
+    assert draw([shown("timeseries", Series("a", {}, points))], title="T", now=0).count("<polyline") == 1
+
+
 def test_a_number_has_the_colour_of_the_step_that_it_has_reached() -> None:
     for value, colour in ((1.0, "#73bf69"), (2.0, "#f2495c")):
         picture = draw([shown("stat", Series("value", {}, [(0.0, value)]))], title="T", now=0)
