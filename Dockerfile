@@ -1,5 +1,5 @@
 # The operator as an image; `make image` builds it with buildah, podman or docker.
-# Two stages on the same base, so that the environment built in the first finds its interpreter in the second.
+# It is built on its own base, so that the environment built in the first finds its interpreter in the second.
 # A release gives BASE_IMAGE by digest. The base needs Python 3.11 or newer as `python3`, with venv and certificates.
 ARG BASE_IMAGE=python:3.13-slim
 
@@ -31,7 +31,7 @@ RUN /opt/build/bin/hatchling build --target wheel --directory /opt/dist \
 # process compiles all, in order.
 RUN PYTHONHASHSEED=0 /opt/atlas-endpoints/bin/python -m compileall -q -j 1 --invalidation-mode unchecked-hash /opt/atlas-endpoints/lib
 
-FROM ${BASE_IMAGE}
+FROM ${BASE_IMAGE} AS runtime
 # Nothing in it installs anything or gains rights, also where the image runs without the Deployment's securityContext.
 RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip /usr/local/lib/python3*/site-packages/pip* \
@@ -47,9 +47,16 @@ ENV PATH=/opt/atlas-endpoints/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1
 # Numeric, so that Kubernetes can tell that it is not root. Nothing of the image belongs to it, and nothing is written to disk.
 USER 65532:65532
-EXPOSE 8080
 STOPSIGNAL SIGTERM
 # No HEALTHCHECK: Kubernetes has probes of its own and does not read it.
+
+# A simulated Atlas, for tests: `make image TARGET=simulator`. It is the same image, which says what it is run for.
+FROM runtime AS simulator
+EXPOSE 8090
+ENTRYPOINT ["atlas-endpoints", "simulate", "--host=0.0.0.0"]
+
+FROM runtime AS operator
+EXPOSE 8080
 ENTRYPOINT ["atlas-endpoints"]
 CMD ["run"]
 # Last, for they differ between builds of the same content.

@@ -108,13 +108,14 @@ docs: $(DOCS) ## build the documentation as a site into .cache/site; each link i
 	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build
 	@echo "the site is in .cache/site; .cache/docs/bin/mkdocs serve shows it while you write"
 
-# For `make image` and `make test-image`: the image's name, and another base than the Dockerfile's.
+# For `make image` and `make test-image`: the image's name, another base than the Dockerfile's, and `simulator` instead of the operator.
 IMAGE ?=
 BASE_IMAGE ?=
+TARGET ?= operator
 
 .PHONY: image
-image: ## build the image with buildah, podman or docker; IMAGE= names it, BASE_IMAGE= is another base
-	@PYTHONPATH=tests $(PYTHON) -m image build --image='$(IMAGE)' --base='$(BASE_IMAGE)'
+image: ## build the image with buildah, podman or docker; IMAGE= names it, BASE_IMAGE= is another base, TARGET=simulator
+	@PYTHONPATH=tests $(PYTHON) -m image build --image='$(IMAGE)' --base='$(BASE_IMAGE)' --target='$(TARGET)'
 
 .PHONY: base-image
 base-image: ## make a base image from Debian's packages, where no image registry is reached (root, buildah, debootstrap)

@@ -12,7 +12,7 @@ import pytest
 
 import atlas_endpoints
 from atlas_endpoints.cli import Commands
-from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
 
 ROOT = Path(__file__).parents[2]
 LABELS = {
@@ -43,8 +43,18 @@ def stages() -> list[list[Instruction]]:
     return found
 
 
+def stage(name: str) -> list[Instruction]:
+    (found,) = [each for each in stages() if each[0].text.endswith(f" AS {name}")]
+    return found
+
+
+def image() -> list[Instruction]:
+    """What the operator's image is made of, but for what is built before."""
+    return [*stage("runtime"), *stage("operator")]
+
+
 def last_stage(name: str) -> list[str]:
-    return [each.text for each in stages()[-1] if each.name == name]
+    return [each.text for each in image() if each.name == name]
 
 
 def argument(name: str) -> str:
@@ -57,8 +67,18 @@ def environment() -> dict[str, str]:
 
 
 def test_all_stages_have_the_same_base_so_that_the_environment_finds_its_interpreter() -> None:
-    assert {each[0].text.split()[0] for each in stages()} == {"${BASE_IMAGE}"}
-    assert len(stages()) == 2
+    assert [each[0].text.split()[0] for each in stages()] == ["${BASE_IMAGE}", "${BASE_IMAGE}", "runtime", "runtime"]
+
+
+def test_who_names_no_target_gets_the_operator() -> None:
+    assert stages()[-1] == stage("operator")
+
+
+def test_the_simulator_is_reached_from_outside_at_the_port_that_is_its_own() -> None:
+    (entry_point,) = [json.loads(each.text) for each in stage("simulator") if each.name == "ENTRYPOINT"]
+    assert entry_point == ["atlas-endpoints", "simulate", "--host=0.0.0.0"]
+    (port,) = [each.text for each in stage("simulator") if each.name == "EXPOSE"]
+    assert port == str(SimulatorSettings.model_fields["port"].default)
 
 
 def test_the_usual_base_names_a_python_that_the_package_supports_and_no_host() -> None:
@@ -87,7 +107,7 @@ def test_only_what_is_locked_gets_in_and_of_that_no_tools() -> None:
     assert all("--locked" in sync for sync in syncs)
     assert "--only-group build" in of_builder
     assert "--no-dev" in of_image
-    taken = [each.text for each in stages()[-1] if each.name == "COPY" and "--from" in each.text]
+    taken = [each.text for each in image() if each.name == "COPY" and "--from" in each.text]
     assert taken == ["--from=build /opt/atlas-endpoints /opt/atlas-endpoints"]
 
 
@@ -109,7 +129,7 @@ def test_bytecode_is_compiled_so_that_it_is_the_same_each_time_and_never_too_old
 
 def test_it_runs_as_a_numeric_user_that_is_not_root() -> None:
     assert last_stage("USER") == ["65532:65532"]
-    later = stages()[-1][[each.name for each in stages()[-1]].index("USER") :]
+    later = image()[[each.name for each in image()].index("USER") :]
     assert not any(each.name in {"RUN", "COPY", "ADD"} for each in later)
 
 

@@ -14,18 +14,21 @@ from pathlib import Path
 from image.builders import ROOT, ImageError, find_builder
 
 BASE = "localhost/debian-python:trixie"
+NAMES = {"operator": "atlas-endpoints", "simulator": "atlas-endpoints-simulator"}
+"""The stages of the Dockerfile that are images, and what these are called."""
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
 
 
-def build(image: str, base: str) -> None:
+def build(image: str, base: str, target: str) -> None:
     """Build the image from what is checked out, and say how it is called.
 
     Args:
         image: its name; empty for the usual one.
         base: the base image; empty for the one in the Dockerfile.
+        target: the stage of the Dockerfile: `operator` or `simulator`.
     """
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    image = image or f"localhost/atlas-endpoints:{version}"
+    image = image or f"localhost/{NAMES[target]}:{version}"
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or _git("log", "-1", "--format=%ct") or 0)
     revision = _git("rev-parse", "HEAD") or "unknown"
     arguments = {
@@ -34,7 +37,7 @@ def build(image: str, base: str) -> None:
         "CREATED": datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     builder = find_builder(os.environ.get("BUILDER"))
-    builder.build(image, arguments | ({"BASE_IMAGE": base} if base else {}), epoch=epoch)
+    builder.build(image, arguments | ({"BASE_IMAGE": base} if base else {}), target=target, epoch=epoch)
     sys.stdout.write(f"built {image} with {builder.name}\n")
 
 
@@ -79,13 +82,14 @@ def main() -> None:
     building = commands.add_parser("build", help="build it")
     building.add_argument("--image", default="")
     building.add_argument("--base", default="")
+    building.add_argument("--target", default="operator", choices=NAMES)
     commands.add_parser("base", help="make a base image without any registry")
     chosen = parser.parse_args()
     try:
         if chosen.command == "base":
             base()
         else:
-            build(chosen.image, chosen.base)
+            build(chosen.image, chosen.base, chosen.target)
     except ImageError as error:
         sys.exit(f"image: {error}")
 

@@ -33,16 +33,17 @@ class Builder:
 
     name: str
 
-    def build(self, image: str, arguments: Mapping[str, str], *, epoch: int) -> None:
+    def build(self, image: str, arguments: Mapping[str, str], *, target: str, epoch: int) -> None:
         """Build the Dockerfile of the checkout.
 
         Args:
             image: the name that it gets.
             arguments: of the build.
+            target: the stage that is the image.
             epoch: the time that everything in it bears, in seconds since 1970. docker's own builder takes it for the image
                 but not for the files in it, so that its digests differ from build to build.
         """
-        command = ["build", "--tag", image]
+        command = ["build", "--tag", image, "--target", target]
         for name, value in arguments.items():
             command += ["--build-arg", f"{name}={value}"]
         if self.name != "docker":
