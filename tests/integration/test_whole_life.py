@@ -184,6 +184,19 @@ def test_a_cluster_that_allows_no_finalizer_is_told_and_nothing_is_reserved_befo
     assert len(of(atlas, place)) == 1
 
 
+def test_a_cluster_that_allows_no_finalizer_keeps_no_endpoint_from_being_seen_to(
+    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
+) -> None:
+    with no_finalizers(control_plane, resources, place):
+        resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))
+        body = resources.wait_ready("orders", timeout=60)
+        assert "they are not allowed here" in ready(body)["message"]
+        assert atlas.endpoint(place)["status"] == "AVAILABLE"
+    resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "now"})
+    body = resources.wait("orders", lambda body: body["metadata"].get("finalizers") == [FINALIZER])
+    resources.wait("orders", lambda body: "not allowed" not in ready(body)["message"])
+
+
 def test_a_policy_that_changes_adds_and_removes_the_finalizer(resources: Resources, atlas: Atlas, place: Place) -> None:
     atlas.connect(place, "one")
     resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))

@@ -3,7 +3,7 @@
 Status is written once per pass, last, after what the pass wants in the metadata, and only what has changed. A write that
 meets a changed object is rendered anew on the fresh object; a write that fails is tried again by itself. Neither repeats what
 the pass did elsewhere, and what a pass came to is not lost before it is written: until then it is what the next pass builds
-on. That the metadata may not be written is told in the status meanwhile.
+on. That the metadata may not be written is told in the status meanwhile, and passes go on.
 
 While a pass waits for answers, the watch goes on: the object may be edited, deleted, or replaced by a namesake. So after
 each answer the store is asked anew, and an answer never brings back what the watch has told to be gone.
@@ -221,7 +221,9 @@ class Controller(Generic[O]):
     async def _pass(self, key: Key, body: Body) -> Next:
         unwritten = self._unwritten.get(key)
         trigger = self._store.trigger(body)
-        if unwritten is not None and unwritten.trigger == trigger:
+        # Refusals may last: an object that lives is looked at all the same. One that was let go has only to be let go.
+        goes_on = unwritten is not None and bool(unwritten.refusal) and not trigger.deleting
+        if unwritten is not None and unwritten.trigger == trigger and not goes_on:
             return await self._write(key, unwritten)
         if unwritten is not None and unwritten.status == _status(body):
             self._arrived(key, body)

@@ -232,6 +232,20 @@ class TestMetadata:
         await asyncio.sleep(1000)
         assert server.objects[key]["metadata"]["finalizers"] == []
 
+    async def test_while_it_may_not_be_written_the_object_is_looked_at_all_the_same(
+        self, server: ApiServer, operator: Operator
+    ) -> None:
+        """Else a status would go on saying what was true when the refusals began."""
+        operator.mirror.change, server.forbids, operator.mirror.next = KEEP, "not allowed", Again(10)
+        key = server.apply("a", "v1")
+        await asyncio.sleep(100)
+        operator.mirror.world[key] = "somebody else's"
+        await asyncio.sleep(1000)
+        assert operator.mirror.world[key] == "v1"
+        assert server.status(key)["sent"] == ["v1", "v1"]
+        assert server.status(key)["said"] == "Done, but not allowed"
+        assert len(server.writes) == 2
+
     async def test_it_is_written_later_when_it_could_not_be(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.change = KEEP
         key = server.apply("a", "v1")
