@@ -29,6 +29,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
     Delete,
     Keep,
     Release,
+    becomes,
     bookkeeping,
     fate,
     fate_by_metadata,
@@ -257,7 +258,7 @@ class Deletion:
             claim = needed_by(resource, endpoint_id, others, now)
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
-            note = f"Endpoint {endpoint_id} stays in Atlas as it is: {owner} stands for it, too."
+            note = becomes(endpoint_id, resource.status, f"{owner} stands for it, too")
             return self._release(body, tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete"))
         if claim is None:
             return None
@@ -283,9 +284,19 @@ class Deletion:
                     return found
                 await self._ask_to_delete(instance, endpoint_id)
         except EndpointAbsentError:
+            if (surplus := self._surplus_beside(resource, instance, endpoint_id)) is not None:
+                return await self._delete(body, resource, instance, surplus, now)
             note = f"Endpoint {endpoint_id} is gone from Atlas."
             return self._release(body, tell(EventReason.ENDPOINT_DELETED, note, action="Delete"))
         return self._waiting(resource, endpoint, now)
+
+    def _surplus_beside(self, resource: ServerlessPrivateEndpoint, instance: Instance, endpoint_id: str) -> str | None:
+        """Find one more endpoint that was reserved for a resource, by a call that Atlas took very late, and that nobody uses."""
+        marked = (
+            each for each in self._atlas.recall_commented(instance, resource.mark) if each.comment == resource.mark
+        )
+        unused = (each.id for each in marked if each.id != endpoint_id and each.cloud_provider_endpoint_id is None)
+        return next((each for each in unused if not self._resources.found_by(each)), None)
 
     async def _is_there(self, key: Key) -> bool:
         """Ask the API server for a resource that is to inherit an endpoint: that it went may have come as no event."""
@@ -306,8 +317,12 @@ class Deletion:
         marked = await self._atlas.marked(instance, resource.mark, max_age=SHARED)
         mine = [each for each in marked if not self._resources.found_by(each.id)]
         if mine:
-            await self._delete(body, resource, instance, mine[0].id, now)
-            message = "Atlas is deleting an endpoint that was reserved for this resource."
+            outcome = await self._delete(body, resource, instance, mine[0].id, now)
+            if outcome.metadata is None:
+                return outcome
+            message = (
+                "An endpoint that was reserved for this resource is gone; it is looked whether there is another one."
+            )
             return _deleting(resource.metadata.generation, message, Again(POLL_FIRST))
         reservation = resource.status.reservation
         left = may_arrive_for(reservation, now) if reservation is not None else 0.0

@@ -65,7 +65,7 @@ def fate_by_metadata(metadata: ObjectMeta, endpoint_id: str | None, status: Stat
     """
     if metadata.is_force_finalized:
         why = "the annotation atlas-endpoints.dev/force-finalize has let the resource go"
-        return Release(tell(EventReason.FORCE_FINALIZED, _left(endpoint_id, status, why), action="Delete"))
+        return Release(tell(EventReason.FORCE_FINALIZED, becomes(endpoint_id, status, why), action="Delete"))
     if metadata.skips:
         return _retained(endpoint_id, status, f"the annotation {metadata.skips[0]} says skip")
     if metadata.deletion_policy == "Retain":
@@ -128,14 +128,21 @@ def is_recorded(resource: ServerlessPrivateEndpoint) -> bool:
 def left_by_a_race(endpoint_id: str) -> Announcement:
     """Tell of an endpoint that was reserved while its resource went."""
     why = "it was reserved in the very moment in which its resource was deleted"
-    return tell(EventReason.ENDPOINT_RETAINED, _left(endpoint_id, Status(), why), action="Create")
+    return tell(EventReason.ENDPOINT_RETAINED, becomes(endpoint_id, Status(), why), action="Create")
 
 
 def _retained(endpoint_id: str | None, status: Status, why: str) -> Release:
-    return Release(tell(EventReason.ENDPOINT_RETAINED, _left(endpoint_id, status, why), action="Delete"))
+    return Release(tell(EventReason.ENDPOINT_RETAINED, becomes(endpoint_id, status, why), action="Delete"))
 
 
-def _left(endpoint_id: str | None, status: Status, why: str) -> str:
+def becomes(endpoint_id: str | None, status: Status, why: str) -> str:
+    """Say what becomes of an endpoint for which nothing is sent (any more), and why.
+
+    Args:
+        endpoint_id: of the endpoint, if it is known.
+        status: of its resource.
+        why: nothing is sent.
+    """
     what = f"Endpoint {endpoint_id}" if endpoint_id else "An endpoint that may have been reserved"
     stays = "is being deleted by Atlas, which nobody can stop" if _is_going(status) else "stays in Atlas as it is"
     return f"{what} {stays}: {why}."

@@ -171,6 +171,36 @@ class TestReservation:
         assert not world.exists(resource)
         assert world.atlas.endpoints == {}
 
+    async def test_what_atlas_does_not_delete_is_told_in_the_end(self, world: World) -> None:
+        error = AtlasUnavailableError("The connection dropped.", operation="POST", unknown_outcome=True)
+        world.atlas.fail_once("POST", error, applies="at once")
+        world.atlas.ignores_deletes = True
+        resource = world.create(endpoint_id=None, deletionPolicy="Delete", provisioningTimeout="10m")
+        for _ in range(3):
+            await world.pass_over(resource)
+        world.delete(resource)
+        await world.run_for(900)
+        assert is_blocked(resource, "longer to delete")
+
+    async def test_what_was_reserved_beside_it_goes_as_well(self, world: World) -> None:
+        """Atlas has taken a call very late, and no round has found that yet."""
+        resource = world.create(endpoint_id=None, deletionPolicy="Delete", comment="orders")
+        await world.run_for(10)
+        (endpoint,) = world.atlas.endpoints
+        world.atlas.put(endpoint, status="RESERVED", endpoint_service_name="svc")
+        await world.run_for(900)
+        late = "e" * 24
+        world.atlas.put(late, status="RESERVED", comment="atlas-endpoints.dev/uid-db")
+        world.delete(resource)
+        await world.run_for(10)
+        world.atlas.vanish(endpoint)
+        await world.run_for(60)
+        assert world.exists(resource)
+        assert world.atlas.endpoints[late].status == "DELETING"
+        world.atlas.vanish(late)
+        await world.run_for(60)
+        assert not world.exists(resource)
+
     async def test_what_was_reserved_is_deleted(self, world: World) -> None:
         resource = world.create(endpoint_id=None, deletionPolicy="Delete")
         await world.run_for(10)
@@ -668,6 +698,18 @@ async def test_an_outage_tells_the_ways_out_as_well(world: World) -> None:
     writes = world.writes["db"]
     await world.run_for(3600)
     assert world.writes["db"] == writes
+
+
+async def test_what_atlas_is_deleting_already_is_not_said_to_stay_for_another_resource(world: World) -> None:
+    resource = await settled(world)
+    world.delete(resource)
+    await world.run_for(30)
+    world.create("other")
+    await world.run_for(60)
+    ((reason, message),) = world.announced
+    assert reason == "EndpointHandedOver"
+    assert "being deleted" in message
+    assert "resource other" in message
 
 
 async def test_what_atlas_is_deleting_already_is_not_said_to_stay(world: World) -> None:
