@@ -110,8 +110,10 @@ def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence
 
 
 def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Announcement | None:
-    lost, reservation = _reserved(previous), status.get("reservation") or {}
-    if lost is not None and _reserved(status) is None:
+    reservation = status.get("reservation") or {}
+    lost = (previous.get("reservation") or {}).get("endpointId")
+    # With no reservation at all, one that was taken over is another resource's, and is there.
+    if lost is not None and reservation and reservation.get("endpointId") is None:
         message = f"Endpoint {lost}, which was reserved, is gone from Atlas: it has expired or was deleted. Another is reserved."
         return tell(EventReason.ENDPOINT_LOST, message)
     found = reservation.get("endpointId")
@@ -119,7 +121,8 @@ def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> A
         return None
     if reservation.get("adopted"):
         message = (
-            f"Endpoint {found} is taken over: the annotation of an earlier resource names it, and nobody stands for it."
+            f"Endpoint {found} is taken over: the annotation of an earlier resource names it, and nobody stands for it. It stays in"
+            " Atlas when this resource is deleted, until spec.endpointId names it."
         )
         return tell(EventReason.ENDPOINT_TAKEN_OVER, message)
     return tell(EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource.")

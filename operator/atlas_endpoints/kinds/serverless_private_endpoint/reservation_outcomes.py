@@ -98,6 +98,15 @@ def discarded(endpoint_id: str) -> Announcement:
     return tell(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
+def left_connected(endpoint_id: str) -> Announcement:
+    """Tell of an endpoint that is one too many, and that somebody has connected."""
+    note = (
+        f"Endpoint {endpoint_id} stays in Atlas as it is: it was reserved for this resource, which has another one, and somebody"
+        " has connected it."
+    )
+    return tell(EventReason.ENDPOINT_RETAINED, note, action="Create")
+
+
 def reserved(pass_: Pass, endpoint: Endpoint, *, new: bool = False) -> Outcome:
     """Atlas has an endpoint for the resource: take note of it before anything else is done with it.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import DOUBT, Instance
 from atlas_endpoints.engine.backoff import doubled
@@ -24,7 +24,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Anno
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_held
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import left_by_a_race
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Reservation, Status
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, is_unused
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, is_unused, look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.status import CONTENDED, find
@@ -147,8 +147,9 @@ class Reservations:
         Raises:
             AtlasError: looking for it failed.
         """
-        if (endpoint_id := self._orphan_of(pass_)) is not None:
-            return reservation_outcomes.adopting(pass_, endpoint_id)
+        orphan = self._orphan_of(pass_)
+        if orphan is not None and not (pass_.replaces_lost and await self._is_gone(instance, orphan)):
+            return reservation_outcomes.adopting(pass_, orphan)
         mark, unused = pass_.resource.mark, self._is_unused(pass_)
         marked = await self._atlas.marked(instance, mark, max_age=self._since_intent(pass_) if unused else SHARED)
         # What is going, and what somebody else stands for, is none of ours to take or to discard.
@@ -161,6 +162,9 @@ class Reservations:
             case Adopt(endpoint):
                 self._unused.pop(pass_.key, None)
                 self._atlas.settle(instance, mark)
+                for other in marked:
+                    if other.id != endpoint.id:
+                        self._announce(pass_.resource.metadata.named, reservation_outcomes.left_connected(other.id))
                 return reservation_outcomes.reserved(pass_, endpoint)
             case Discard(endpoint):
                 return await self._discard(pass_, instance, endpoint)
@@ -186,7 +190,8 @@ class Reservations:
         That it fails is no failure of the resource; the next round finds it again.
         """
         mark = pass_.resource.mark
-        surplus = next((each for each in self._atlas.recall_commented(instance, mark) if self._is_surplus(each)), None)
+        marked = (each for each in self._atlas.recall_commented(instance, mark) if each.comment == mark)
+        surplus = next((each for each in marked if self._is_surplus(each)), None)
         if surplus is None or surplus.id == endpoint_id or pass_.policy != "Manage":
             return
         if not self._resources.is_still(pass_.key, pass_.resource.metadata.trigger):
@@ -225,6 +230,14 @@ class Reservations:
             return None
         held = is_held(pass_.resource.metadata.uid, self._resources.found_by(record.endpoint_id))
         return None if held else record.endpoint_id
+
+    async def _is_gone(self, instance: Instance, endpoint_id: str) -> bool:
+        """Tell whether Atlas has an endpoint no more, so that there is nothing to take over; nor is there in another instance."""
+        try:
+            await look(self._atlas, instance, endpoint_id, max_age=SHARED)
+        except EndpointAbsentError:
+            return True
+        return False
 
     def _intend(self, pass_: Pass, *, attempt: int) -> Outcome:
         reservation = Reservation(requested_at=self._clock.now(), attempt=attempt)
@@ -268,6 +281,7 @@ class Reservations:
         if not self._resources.is_still(pass_.key, pass_.resource.metadata.trigger):
             return failures.quiet(pass_.generation, Again(0.0))
         await self._atlas.delete(instance, endpoint.id)
+        self._announce(pass_.resource.metadata.named, reservation_outcomes.discarded(endpoint.id))
         return reservation_outcomes.looking_for_reservation(pass_, Again(POLL_FIRST))
 
 

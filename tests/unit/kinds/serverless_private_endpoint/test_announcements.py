@@ -157,6 +157,10 @@ ROWS = {
         NEW, reserved("a" * 24, adopted=True), ("Normal", "EndpointTakenOver")
     ),
     "an endpoint that is lost is announced": Row(reserved("a" * 24), reserved(None), ("Warning", "EndpointLost")),
+    "so is one that was taken over": Row(reserved("a" * 24, adopted=True), reserved(None), ("Warning", "EndpointLost")),
+    "one that was taken over and is another resource's is not lost": Row(
+        reserved("a" * 24, adopted=True), status("ReservationRequested"), None
+    ),
     "a resource that fails once it is resumed is announced": Row(
         status("Suspended"), status("CredentialsInvalid", generation=2), ("Warning", "CredentialsInvalid")
     ),

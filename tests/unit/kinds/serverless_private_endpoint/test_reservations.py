@@ -348,6 +348,44 @@ class TestCopies:
         assert posts(world) == 1
         assert restored.ready == ("False", "WaitingForCloudEndpoint")
 
+    async def test_a_restored_backup_whose_endpoint_is_gone_gets_its_own_and_takes_nothing_over(
+        self, world: World
+    ) -> None:
+        original = await reserved(world)
+        world.vanish(original)
+        world.atlas.vanish(one(world).id)
+        restored = world.create("restored", endpoint_id=None)
+        restored.annotations = dict(original.annotations)
+        await world.run_for(10)
+        assert is_taken_note_of(restored, one(world))
+        assert "adopted" not in restored.status["reservation"]
+
+    async def test_a_restored_backup_whose_endpoint_is_gone_tells_a_refusal_once(self, world: World) -> None:
+        """Else it would take over, lose and ask again in turn, for ever, with an Event for each."""
+        original = await reserved(world)
+        world.vanish(original)
+        world.atlas.vanish(one(world).id)
+        refusal = UpdateRejectedError("There are too many.", operation=CREATE, http_status=409)
+        world.atlas.go_down("POST", error=refusal)
+        restored = world.create("restored", endpoint_id=None)
+        restored.annotations = dict(original.annotations)
+        await world.run_for(5)
+        reasons = set()
+        for _ in range(100):
+            await world.run_for(10)
+            reasons.add(restored.ready[1])
+        assert reasons == {"UpdateRejected"}
+
+    async def test_where_a_loss_is_only_reported_a_restored_backup_reports_it(self, world: World) -> None:
+        original = await reserved(world)
+        world.vanish(original)
+        world.atlas.vanish(one(world).id)
+        restored = world.create("restored", endpoint_id=None, driftPolicy="Report")
+        restored.annotations = dict(original.annotations)
+        await world.run_for(INTERVAL)
+        assert restored.ready == ("False", "EndpointNotFound")
+        assert posts(world) == 1
+
     async def test_of_two_restored_at_once_one_finds_it_and_the_other_reserves_its_own(self, world: World) -> None:
         original = await reserved(world)
         taken = one(world).id
@@ -417,10 +455,23 @@ async def test_of_two_with_its_mark_the_unconnected_one_goes(world: World) -> No
     resource = world.create(endpoint_id=None)
     await world.run_for(3)
     assert world.atlas.endpoints["2" * 24].status == "DELETING"
+    assert [reason for reason, _ in world.announced] == ["EndpointDiscarded"]
     world.atlas.vanish("2" * 24)
     await world.run_for(30)
     assert posts(world) == 0
     assert is_taken_note_of(resource, world.atlas.endpoints["1" * 24])
+
+
+async def test_of_two_with_its_mark_that_are_connected_the_one_that_is_left_is_told(world: World) -> None:
+    for each in "12":
+        world.atlas.put(each * 24, comment=MARK, cloud_provider_endpoint_id=VPCE)
+    resource = world.create(endpoint_id=None)
+    await world.run_for(30)
+    assert is_taken_note_of(resource, world.atlas.endpoints["1" * 24])
+    ((reason, message),) = world.announced
+    assert reason == "EndpointRetained"
+    assert "2" * 24 in message
+    assert "DELETE" not in world.atlas.calls
 
 
 async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is_told(world: World) -> None:
@@ -440,7 +491,7 @@ async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is
     assert not world.passes
 
 
-@pytest.mark.parametrize("spared", ["connected", "named", "planned", "gone"])
+@pytest.mark.parametrize("spared", ["connected", "named", "planned", "somebody has added words", "gone"])
 async def test_one_that_appears_very_late_stays_where_somebody_uses_it(world: World, spared: str) -> None:
     resource = await reserved(world, comment="orders")
     late = "e" * 24
@@ -453,6 +504,9 @@ async def test_one_that_appears_very_late_stays_where_somebody_uses_it(world: Wo
         case "planned":
             world.edit(resource, managementPolicy="Plan")
             world.atlas.put(late, status="RESERVED", comment=MARK)
+        case "somebody has added words":
+            world.atlas.put(late, status="RESERVED", comment=f"{MARK} is kept for the payments team")
+            world.annotate(resource, force_sync="now")
         case _:
             world.atlas.put(late, status="RESERVED", comment="atlas-endpoints.dev/uid-other")
     await world.run_for(3 * INTERVAL)
