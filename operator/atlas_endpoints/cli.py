@@ -36,11 +36,17 @@ class Commands(BaseSettings):
         cli_shortcuts={"filename": "f", "output": "o", "recursive": "R", "target": "as"},
     )
 
-    run: CliSubCommand[OperatorSettings]
-    check: CliSubCommand[CheckSettings]
-    plan: CliSubCommand[PlanSettings]
-    import_: CliSubCommand[ImportSettings] = Field(alias="import")
-    simulate: CliSubCommand[SimulatorSettings]
+    run: CliSubCommand[OperatorSettings] = Field(description="Run the operator")
+    check: CliSubCommand[CheckSettings] = Field(
+        description="Tell what is missing of what the operator needs, and what to do about it; changes nothing"
+    )
+    plan: CliSubCommand[PlanSettings] = Field(
+        description="Tell what manifests would change in Atlas; needs no cluster and changes nothing"
+    )
+    import_: CliSubCommand[ImportSettings] = Field(
+        alias="import", description="Write manifests for the endpoints that Atlas holds already; changes nothing"
+    )
+    simulate: CliSubCommand[SimulatorSettings] = Field(description="Run a simulated Atlas on this machine")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

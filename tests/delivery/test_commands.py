@@ -116,9 +116,10 @@ def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
 
     bash.run(one_file)
     path = "--output=jsonpath={.spec.template.spec.containers[0].image}"
-    image = control_plane.kubectl("get", "deployment", "atlas-endpoints", "--namespace=atlas-endpoints", path).stdout
-    assert image == "registry.example.com/team/atlas-endpoints:0.1.0"
+    image = ("get", "deployment", "atlas-endpoints", "--namespace=atlas-endpoints", path)
+    assert control_plane.kubectl(*image).stdout == "registry.example.com/team/atlas-endpoints:0.1.0"
     bash.run(take_over)
+    assert control_plane.kubectl(*image).stdout == "registry.example.com/team/atlas-endpoints:0.1.0"
     assert "atlas-endpoints" in bash.run("helm list --namespace atlas-endpoints --short")
     wait_until(bash.serves_the_kind, "the API server to serve the kind", timeout=30)
     bash.run(uninstall)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,11 +47,8 @@ def _code(*arguments: str) -> object:
 def test_without_arguments_it_tells_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code() == 0
     help_ = capsys.readouterr().out
-    assert "run" in help_
-    assert "check" in help_
-    assert "plan" in help_
-    assert "import" in help_
-    assert "simulate" in help_
+    for command in ("run", "check", "plan", "import", "simulate"):
+        assert re.search(rf"^    {command} +[A-Z]", help_, re.MULTILINE), command
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
