@@ -110,22 +110,25 @@ class Deletion:
         self._defaults = defaults
         self._refused: dict[Key, _Refused] = {}
 
-    async def bookkeeping(self, resource: ServerlessPrivateEndpoint) -> MetadataChange | None:
-        """Give what a resource's metadata lacks while it lives.
+    async def bookkeeping(self, resource: ServerlessPrivateEndpoint) -> tuple[MetadataChange | None, str]:
+        """Give what a resource's metadata lacks while it lives, and what is to be told people about that.
 
         Raises:
             InvalidSpecError: nobody understands the policy of the Namespace, which the resource needs before it gets an endpoint.
             ClusterUnavailableError: the Namespace could not be read.
         """
+        policy: DeletionPolicy | None = None
+        doubt = ""
         try:
-            policy: DeletionPolicy | None = await self._policy(resource)
+            policy = await self._policy(resource)
         except UnreadableError:
-            policy = None
-        except InvalidSpecError:
+            pass
+        except InvalidSpecError as error:
             if resource.endpoint_id is None:
                 raise
-            policy = None
-        return bookkeeping(resource, policy)
+            problems = "; ".join(error.problems)
+            doubt = f"What becomes of the endpoint when the resource is deleted is not known: {problems}."
+        return bookkeeping(resource, policy), doubt
 
     async def finish(self, body: Mapping[str, Any], now: datetime) -> Outcome:
         """Run one pass over a resource that is being deleted."""

@@ -151,7 +151,7 @@ class Reconciler:
         first = resource.endpoint_id is None or not is_recorded(resource)
         outcome = failures.quiet(generation, Again(0.0)) if first else await self._pass(resource, now)
         try:
-            change = await self._deletion.bookkeeping(resource)
+            change, doubt = await self._deletion.bookkeeping(resource)
         except InvalidSpecError as error:
             self._let_be(key)
             following = Again(failures.SECRET_LOOK)  # no event tells of the Namespace
@@ -161,9 +161,9 @@ class Reconciler:
             return (
                 failures.quiet(generation, Retry()) if first else replace(outcome, next=at_latest(outcome.next, 30.0))
             )
-        if change is None:
-            return await self._pass(resource, now) if first else outcome
-        return replace(outcome, metadata=change)
+        if change is None and first:
+            outcome = await self._pass(resource, now)
+        return replace(_beside(outcome, doubt), metadata=change)
 
     async def _pass(self, resource: ServerlessPrivateEndpoint, now: datetime) -> Outcome:
         """Run a pass over a resource that is valid and lives."""
@@ -409,6 +409,13 @@ def _is_timeless(pass_: Pass, outcome: Outcome, seen: Endpoint) -> bool:
     """
     verdict = outcome.verdict
     return verdict is not None and verdict.reason is Reason.AVAILABLE and not compare(pass_.desired, seen)
+
+
+def _beside(outcome: Outcome, doubt: str) -> Outcome:
+    """Add words that keep nothing from being done to those of a pass, if it has any; to a failure, its own are enough."""
+    if not doubt or outcome.verdict is None or outcome.failure is not None:
+        return outcome
+    return replace(outcome, verdict=replace(outcome.verdict, message=f"{outcome.verdict.message} {doubt}"))
 
 
 def _generation(body: Mapping[str, Any]) -> int:

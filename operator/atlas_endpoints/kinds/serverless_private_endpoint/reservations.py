@@ -246,7 +246,7 @@ class Reservations:
 
     def _since_intent(self, pass_: Pass) -> float:
         """Tell how old a LIST may be before a reservation: begun after this very intent, so that many intents share one."""
-        requested_at = self._unused[pass_.key].requested_at
+        requested_at = self._unused[pass_.key].requested_at  # which was found there in this very moment
         return max(0.0, (self._clock.now() - requested_at).total_seconds())
 
     def _is_unused(self, pass_: Pass) -> bool:
@@ -263,7 +263,9 @@ class Reservations:
     async def _reserve(self, pass_: Pass, instance: Instance) -> Outcome:
         if not self._resources.is_still(pass_.key, pass_.resource.metadata.trigger):
             return failures.quiet(pass_.generation, Again(0.0))
-        reservation = self._unused.pop(pass_.key)
+        reservation = self._unused.pop(pass_.key, None)
+        if reservation is None:  # it was gone for a moment, as by its labels, and what was remembered with it
+            return failures.quiet(pass_.generation, Again(0.0))
         if self._clock.now() - reservation.requested_at >= RECENT:  # to look for it has taken long
             return self._intend(pass_, attempt=reservation.attempt)
         try:

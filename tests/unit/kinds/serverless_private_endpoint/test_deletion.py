@@ -612,6 +612,27 @@ async def test_a_policy_that_nobody_understands_is_told_before_anything_is_sent(
     assert resource.finalizers == [FINALIZER]
 
 
+async def test_a_policy_of_the_namespace_that_nobody_understands_is_told_beside_what_is_well(world: World) -> None:
+    """Else nobody would know before the resource is gone, and its endpoint is left."""
+    world.namespaces.found = {PREFIX + "deletion-policy": "Delte"}
+    resource = await settled(world, deletionPolicy=None)
+    assert resource.ready == ("True", "Available")
+    assert "must be Retain or Delete" in resource.message
+    await world.run_for(3 * INTERVAL)
+    assert "must be Retain or Delete" in resource.message
+    assert world.writes["db"] == 0
+    assert set(world.atlas.calls) == {"LIST"}
+    world.atlas.go_down()
+    await world.run_for(12 * INTERVAL)
+    assert resource.ready == ("False", "AtlasUnavailable")
+    assert world.writes["db"] == 1
+    world.atlas.come_back()
+    world.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
+    await world.run_for(2 * INTERVAL)
+    assert "must be" not in resource.message
+    assert resource.finalizers == [FINALIZER]
+
+
 async def test_a_namespace_that_may_not_be_read_any_more_leaves_the_finalizer_and_is_told(world: World) -> None:
     world.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
     resource = await settled(world, deletionPolicy=None)

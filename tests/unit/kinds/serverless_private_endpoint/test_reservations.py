@@ -566,6 +566,20 @@ async def test_nothing_is_reserved_for_what_is_suspended_meanwhile(world: World)
     assert posts(world) == 0
 
 
+async def test_one_that_leaves_and_comes_back_while_its_mark_is_looked_for_begins_anew(world: World) -> None:
+    """As when a label is taken away by mistake: what was remembered of it is gone."""
+    resource = world.create(endpoint_id=None)
+    await world.pass_over(resource)
+
+    def leave(instance: Any) -> None:
+        world.reconciler.forget(resource.key)
+
+    world.atlas.while_listing = leave
+    await world.run_for(100)
+    assert posts(world) == 1
+    assert is_taken_note_of(resource, one(world))
+
+
 async def test_an_intent_that_grows_old_while_it_is_looked_for_is_written_anew(world: World) -> None:
     """Who finds it after a crash counts from it how long the call may still be on its way."""
     resource = world.create(endpoint_id=None)
