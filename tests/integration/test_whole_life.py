@@ -266,5 +266,24 @@ def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
     resources.close()
 
 
+@pytest.mark.timeout(180)
+def test_an_answer_that_is_lost_makes_no_second_endpoint_though_lists_lag(
+    control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
+) -> None:
+    resources = Resources(control_plane, make_namespace(), {"world": "lagging"})
+    resources.secret()
+    where = place(0)
+    own_atlas.post("switches", {"listLag": 12})
+    own_atlas.fail(where, method="POST", drop="after", times=1)
+    operator = start_operator(label="lagging", atlas=own_atlas, namespace="default", sync_interval="4s")
+    resources.create("orders", reserving(where, comment="orders"))
+    body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling", timeout=120)
+    (endpoint,) = of(own_atlas, where)
+    assert body["status"]["reservation"]["endpointId"] == endpoint["_id"]
+    assert len(own_atlas.requests(where, "POST")) == 1
+    operator.stop()
+    resources.close()
+
+
 def _has_intent(resources: Resources, name: str) -> bool:
     return "reservation" in resources.get(name).get("status", {})
