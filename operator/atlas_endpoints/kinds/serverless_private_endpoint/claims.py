@@ -174,6 +174,8 @@ def _may_see(status: _Status, now: datetime) -> bool:
     if not status or status.get("observedGeneration", Status.NEVER_OBSERVED) == Status.NEVER_OBSERVED:
         return True
     failure = status.get("lastError") or {}
+    if not failure and status.get("endpoint") is None and (status.get("reservation") or {}).get("endpointId"):
+        return True  # it has just come to stand for it
     return bool(failure.get("retryable")) and now - datetime.fromisoformat(failure["since"]) < PATIENCE
 
 

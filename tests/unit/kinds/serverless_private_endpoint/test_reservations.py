@@ -1,5 +1,6 @@
 """Stories of a resource that names no endpoint: exactly one is reserved for it, whatever is lost on the way."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
@@ -402,6 +403,25 @@ class TestCopies:
         assert first["endpointId"] == taken
         assert second["endpointId"] != taken
         assert len(world.atlas.endpoints) == 2
+        assert [copy.condition("Contended") for copy in copies] == [None, None]
+
+    async def test_of_two_whose_passes_go_side_by_side_one_alone_writes_to_it(self, world: World) -> None:
+        original = await reserved(world)
+        taken = one(world).id
+        world.vanish(original)
+        copies = [world.create(name, endpoint_id=None, comment=name) for name in ("first", "second")]
+        for copy in copies:
+            copy.annotations = dict(original.annotations)
+            world._changed(copy)
+        world.reset_log()
+        for _ in range(2):
+            await asyncio.gather(*(world.pass_over(copy) for copy in copies))
+        assert world.atlas.calls.count("PATCH comment") == 1
+        await world.run_for(120)
+        first, second = (copy.status["reservation"] for copy in copies)
+        assert first["endpointId"] == taken
+        assert second["endpointId"] != taken
+        assert world.atlas.endpoints[taken].comment == "first"
         assert [copy.condition("Contended") for copy in copies] == [None, None]
 
     async def test_who_has_had_a_taken_over_endpoint_does_not_give_it_up(self, world: World) -> None:
