@@ -204,7 +204,7 @@ class OperatorSettings(AtlasSettings):
         # If that is not valid, it is not there: then it has an error of its own.
         if value and info.data.get("credentials_secret", "") is None:
             raise ValueError(
-                "says who may use the operator's own Secret, and there is none: name it in CREDENTIALS_SECRET"
+                "says who may use the operator's own Secret, and there is none: name it in ATLAS_ENDPOINTS_CREDENTIALS_SECRET"
             )
         watched = info.data.get("namespaces", ())
         if value and watched and not set(value) & set(watched):

@@ -236,7 +236,7 @@ def test_an_operator_that_writes_none_says_what_to_switch_on(
     resources = Resources(control_plane, make_namespace(), {"world": "no-outputs"})
     resources.secret()
     resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
-    assert "OUTPUTS=on" in ready(waits_for(resources, "False", "Disabled"))["message"]
+    assert "ATLAS_ENDPOINTS_OUTPUTS=on" in ready(waits_for(resources, "False", "Disabled"))["message"]
     resources.close()
     operator.stop()
 

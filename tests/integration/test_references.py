@@ -267,7 +267,7 @@ def test_a_field_that_holds_an_object_is_told(scene: Scene, vpc_endpoint: CloudO
 def test_a_kind_that_is_not_among_the_settings_is_not_even_asked_for(scene: Scene, control_plane: ControlPlane) -> None:
     reference = {"apiVersion": "apps.example.com/v1", "kind": "Deployment", "name": "x", "fieldPath": ".status.id"}
     scene.create(cloudProviderEndpointRef=reference)
-    waits_for(scene, "KindNotAllowed", "REFERENCE_KINDS")
+    waits_for(scene, "KindNotAllowed", "ATLAS_ENDPOINTS_REFERENCE_KINDS")
     scene.becomes("ReferenceNotReady", "Stalled", error={"errorCode": "KindNotAllowed"})
     assert "deployments" not in {each.resource for each in deeds(control_plane, OPERATOR)}
 

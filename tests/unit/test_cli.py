@@ -157,7 +157,9 @@ def test_a_check_without_a_cluster_says_where_it_looked_and_asks_atlas_all_the_s
     assert settings.endswith("warning  ATLAS_ENDPOINTS_NAMESPACE is no setting of this version and has no effect.")
     assert cluster.startswith("Kubernetes\nfailed   The Kubernetes API is not known: ")
     assert cluster.endswith(f"{NO_FILE}. Credentials come from Secrets only, so none are tried.")
-    assert atlas.startswith("Atlas: http://127.0.0.1:1\nfailed   Atlas cannot be reached; check ATLAS_URL")
+    assert atlas.startswith(
+        "Atlas: http://127.0.0.1:1\nfailed   Atlas cannot be reached; check ATLAS_ENDPOINTS_ATLAS_URL"
+    )
     assert atlas.endswith("(Connection refused)")
     assert result.startswith("Result: something has to be done (1 warning, 2 failed; ")
     assert not done.stderr

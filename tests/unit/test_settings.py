@@ -78,7 +78,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("HTTP_ADDRESS", "127.0.0.1:99999", "host:port"),
         ("NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
         ("NAMESPACES", ", ,", "commas and no name"),
-        ("CREDENTIALS_NAMESPACES", "team-a", "there is none: name it in CREDENTIALS_SECRET"),
+        ("CREDENTIALS_NAMESPACES", "team-a", "there is none: name it in ATLAS_ENDPOINTS_CREDENTIALS_SECRET"),
         ("CREDENTIALS_NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
         ("CREDENTIALS_NAMESPACES", ",", "commas and no name"),
         ("STALL_GRACE", "-5s", "must not be negative"),

@@ -65,7 +65,7 @@ _MISSING_ROLE = _Row(
 _CREDENTIALS_INVALID = _Row(
     CredentialsInvalidError,
     "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
-    f"(ATLAS_URL). {PUT_VALID_ONES}",
+    f"(ATLAS_ENDPOINTS_ATLAS_URL). {PUT_VALID_ONES}",
 )
 _IP_NOT_ALLOWED = _Row(
     IPNotAllowedError,

@@ -27,7 +27,7 @@ this package; a test sees to that.
 
 import enum
 
-ATLAS_ADDRESS = "ATLAS_URL (or baseUrl in the operator's Secret)"
+ATLAS_ADDRESS = "ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret)"
 """Where people look when what answers is not the Atlas that they mean."""
 
 PUT_VALID_ONES = "Put valid ones into the Secret."

@@ -111,9 +111,11 @@ class Sources:
         if self._settings.names_a_place:
             return failed(
                 "There are no credentials to ask with: name a Secret with --secret namespace/name, since the operator has none"
-                " of its own (CREDENTIALS_SECRET)."
+                " of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)."
             )
-        return skipped("No credentials are tried: the operator has no Secret of its own (CREDENTIALS_SECRET).")
+        return skipped(
+            "No credentials are tried: the operator has no Secret of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)."
+        )
 
     def _introduce(self, credentials: Credentials) -> str:
         fingerprint = credentials.fingerprint(self._settings.atlas_url)

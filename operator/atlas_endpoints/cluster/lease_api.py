@@ -169,16 +169,16 @@ class LeaseApi:
             return LeaseRefusedError(
                 f"The operator may not {verb} Lease {self} ({told(error)}). Give its ServiceAccount the verbs get, create,"
                 f" update and watch on leases of {GROUP} in that namespace, as deploy/base/leader-election.yaml does, or run a single"
-                " replica with LEADER_ELECT=false."
+                " replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
             )
         if is_gone(error):
             return LeaseRefusedError(
                 f"Lease {self} cannot be created, as there is no namespace {self._namespace}. Create it, or name another"
-                " one with LEASE_NAMESPACE."
+                " one with ATLAS_ENDPOINTS_LEASE_NAMESPACE."
             )
         if is_not_served(error):
             return LeaseRefusedError(
-                f"The API server serves no leases of {GROUP}/{VERSION}. Run a single replica with LEADER_ELECT=false."
+                f"The API server serves no leases of {GROUP}/{VERSION}. Run a single replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
             )
         if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return LeaseRefusedError(f"The API server does not take Lease {self}: {told(error)}")

@@ -157,7 +157,7 @@ def _not_allowed(target: Target) -> UnreadableError:
     return UnreadableError(
         "KindNotAllowed",
         f"The operator does not read the kind {target.kind} of {target.group}. Ask whoever runs the operator to add the name of"
-        " its CRD to REFERENCE_KINDS, or refer to a kind that is there.",
+        " its CRD to ATLAS_ENDPOINTS_REFERENCE_KINDS, or refer to a kind that is there.",
         retry_in=RETRY_LAST,
     )
 

@@ -206,7 +206,8 @@ class AccessResolver:
             raise NoCredentialsError(
                 "NamespaceNotAllowed",
                 f"Neither the resource nor its namespace names a Secret, and namespace {namespace} may not use the operator's"
-                f" own. {_NAME_ONE}, or ask whoever runs the operator to add the namespace to CREDENTIALS_NAMESPACES.",
+                f" own. {_NAME_ONE}, or ask whoever runs the operator to add the namespace to"
+                " ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES.",
                 source=None,
                 retry_in=RETRY_UNUSABLE,
             )
@@ -217,7 +218,7 @@ class AccessResolver:
             raise NoCredentialsError(
                 "SecretNotFound",
                 f"Neither the resource nor its namespace names a Secret, and the operator has none of its own. {_NAME_ONE}, or"
-                " ask whoever runs the operator to give it one (CREDENTIALS_SECRET).",
+                " ask whoever runs the operator to give it one (ATLAS_ENDPOINTS_CREDENTIALS_SECRET).",
                 source=None,
                 retry_in=RETRY_UNUSABLE,
             )

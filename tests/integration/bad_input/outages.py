@@ -28,7 +28,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
         200,
         (
             "Atlas answered 200 without the content that belongs to it (empty, cut off, or not from Atlas); if it persists,"
-            " check ATLAS_URL (or baseUrl in the operator's Secret) and the proxies on the way."
+            " check ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret) and the proxies on the way."
         ),
     ),
     "the error page of a proxy is no answer": (
@@ -40,7 +40,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
         {"status": 403, "body": HTML},
         403,
         (
-            "Something that is not the Atlas Admin API answered; check ATLAS_URL (or baseUrl in the operator's Secret) and the"
+            "Something that is not the Atlas Admin API answered; check ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret) and the"
             " proxies on the way."
         ),
     ),
@@ -146,7 +146,7 @@ def an_atlas_that_refuses_connections_is_waited_for(scene: Scene) -> None:
             "Reconciling",
             name="newcomer",
             says=(
-                "Atlas cannot be reached; check ATLAS_URL (or baseUrl in the operator's Secret), network policies and firewalls. (Connection refused)",
+                "Atlas cannot be reached; check ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret), network policies and firewalls. (Connection refused)",
             ),
             error={"httpStatus": None, "retryable": True},
         )
@@ -254,7 +254,7 @@ def a_redirect_is_never_followed(scene: Scene) -> None:
         "AtlasUnavailable",
         "Reconciling",
         says=(
-            "redirects are never followed: ATLAS_URL (or baseUrl in the operator's Secret) must be the address of the Atlas Admin API itself",
+            "redirects are never followed: ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret) must be the address of the Atlas Admin API itself",
         ),
         error={"httpStatus": 302, "retryable": True},
     )

@@ -235,7 +235,7 @@ def _is_refused_the_operators_own(scene: Scene, timeout: float = PATIENCE) -> No
             f"namespace {scene.resources.namespace} may not use the operator's own",
             "Name a Secret in spec.credentialsSecretRef.name",
             f"annotation {ANNOTATION}",
-            "CREDENTIALS_NAMESPACES",
+            "ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES",
         ),
         error={"errorCode": "NamespaceNotAllowed", "retryable": False},
         credentials=("False", "NamespaceNotAllowed"),

@@ -27,7 +27,7 @@ def _refused_port() -> str:
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ("nobody listens", "Atlas cannot be reached; check ATLAS_URL"),
+        ("nobody listens", "Atlas cannot be reached; check ATLAS_ENDPOINTS_ATLAS_URL"),
         ("no TLS is spoken", "TLS to Atlas failed."),
         ("a certificate is not trusted", "trust its certificate authority with SSL_CERT_FILE"),
         ("the name is not known", "cannot be found; check"),

@@ -147,7 +147,7 @@ def test_without_resources_the_operators_own_credentials_are_tried(
     good.tells("ok", f"There is no resource in {resources.namespace}.")
     good.tells("ok", ACCEPTED)
     good.tells("skipped", "What they may do is told by a project only: name one with --project and --instance.")
-    none.tells("skipped", "the operator has no Secret of its own (CREDENTIALS_SECRET)")
+    none.tells("skipped", "the operator has no Secret of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)")
     none.tells("ok", "Atlas answers (")
     refused.tells("failed", "Atlas does not accept the credentials")
     missing.tells("failed", f"There is no Secret atlas-credentials in namespace {resources.namespace}")

@@ -59,14 +59,16 @@ ROWS: dict[str, Row] = {
     "405 during an upgrade of Atlas is Atlas unavailable": Row(405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"),
     "another 405 is Atlas unavailable": Row(405, "METHOD_NOT_ALLOWED"),
     "a request timeout may have been passed on": Row(408, body=b"", in_doubt=True),
-    "301 names ATLAS_URL": Row(301, says="ATLAS_URL", body=b"", headers={"location": "https://elsewhere"}),
-    "304 names ATLAS_URL": Row(304, says="ATLAS_URL", body=b""),
-    "400 in HTML is not Atlas": Row(400, body=HTML, says="ATLAS_URL"),
+    "301 names ATLAS_URL": Row(
+        301, says="ATLAS_ENDPOINTS_ATLAS_URL", body=b"", headers={"location": "https://elsewhere"}
+    ),
+    "304 names ATLAS_URL": Row(304, says="ATLAS_ENDPOINTS_ATLAS_URL", body=b""),
+    "400 in HTML is not Atlas": Row(400, body=HTML, says="ATLAS_ENDPOINTS_ATLAS_URL"),
     "401 in HTML is not Atlas": Row(401, body=HTML, says="proxies"),
     "403 in HTML is not Atlas": Row(403, body=HTML, says="proxies"),
     "404 in HTML is not Atlas": Row(404, body=HTML, says="proxies"),
     "410 in HTML is not Atlas": Row(410, body=HTML, says="proxies"),
-    "400 with broken JSON is not Atlas": Row(400, body=b'{"errorCode": "VALID', says="ATLAS_URL"),
+    "400 with broken JSON is not Atlas": Row(400, body=b'{"errorCode": "VALID', says="ATLAS_ENDPOINTS_ATLAS_URL"),
     "a proxy that wants credentials is named": Row(407, body=HTML, says="HTTPS_PROXY"),
     # RateLimited
     "429 is rate limited": Row(429, "RATE_LIMITED_TOKEN_BUCKET", RateLimitedError),
@@ -112,8 +114,8 @@ ROWS: dict[str, Row] = {
     "404 with a similar code is absence": Row(404, "SERVERLESS_PRIVATE_ENDPOINT_NOT_FOUND", EndpointAbsentError),
     "403 with the endpoint's code is no proof": Row(403, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", MissingRoleError),
     "an absent service is no absent endpoint": Row(404, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND"),
-    "a bare 404 is no proof": Row(404, body=b"", says="ATLAS_URL"),
-    "a 404 for the path is no proof": Row(404, "RESOURCE_NOT_FOUND", says="ATLAS_URL"),
+    "a bare 404 is no proof": Row(404, body=b"", says="ATLAS_ENDPOINTS_ATLAS_URL"),
+    "a 404 for the path is no proof": Row(404, "RESOURCE_NOT_FOUND", says="ATLAS_ENDPOINTS_ATLAS_URL"),
     "a 404 of JSON that is no ApiError is no proof": Row(404, body=b'"not found"'),
     "a bare 400 on a read is no proof": Row(400, body=b"", writes=False),
     # what is absent otherwise

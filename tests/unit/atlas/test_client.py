@@ -456,7 +456,9 @@ async def test_the_proxy_is_chosen_for_the_address_that_the_credentials_are_for(
         monkeypatch.setenv("https_proxy", proxy)
         monkeypatch.setenv("no_proxy", "gateway.internal")
         async with client_of("http://atlas.example") as client:
-            with pytest.raises(AtlasUnavailableError, match=r"cannot be (reached|found); check ATLAS_URL \(or baseUrl"):
+            with pytest.raises(
+                AtlasUnavailableError, match=r"cannot be (reached|found); check ATLAS_ENDPOINTS_ATLAS_URL \(or baseUrl"
+            ):
                 await get(client, credentials)
             await get(client)
     assert [call.host for call in atlas.calls] == ["atlas.example"]

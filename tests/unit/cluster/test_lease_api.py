@@ -133,15 +133,23 @@ class TestWriting:
 
 
 REFUSALS = {
-    "no right to read it": ("read", FORBIDDEN, ["may not get Lease ours/atlas-endpoints", "LEADER_ELECT=false"]),
+    "no right to read it": (
+        "read",
+        FORBIDDEN,
+        ["may not get Lease ours/atlas-endpoints", "ATLAS_ENDPOINTS_LEADER_ELECT=false"],
+    ),
     "no right to create it": (
         "create",
         FORBIDDEN,
         ["may not create Lease ours/atlas-endpoints", "deploy/base/leader-election.yaml"],
     ),
     "no right to write it": ("replace", FORBIDDEN, ["may not update Lease ours/atlas-endpoints", "in that namespace"]),
-    "no such namespace": ("create", NO_NAMESPACE, ["there is no namespace ours", "LEASE_NAMESPACE"]),
-    "no such group": ("read", NOT_SERVED, ["serves no leases of coordination.k8s.io/v1", "LEADER_ELECT=false"]),
+    "no such namespace": ("create", NO_NAMESPACE, ["there is no namespace ours", "ATLAS_ENDPOINTS_LEASE_NAMESPACE"]),
+    "no such group": (
+        "read",
+        NOT_SERVED,
+        ["serves no leases of coordination.k8s.io/v1", "ATLAS_ENDPOINTS_LEADER_ELECT=false"],
+    ),
     "no such group when writing": ("create", NOT_SERVED, ["serves no leases"]),
     "an invalid Lease": ("create", Answer(422, status_of(422, "Invalid", "name: Invalid value")), ["Invalid value"]),
 }

@@ -152,7 +152,7 @@ async def test_an_object_that_is_being_deleted_is_told(world: World) -> None:
 async def test_a_kind_that_is_not_allowed_is_not_even_looked_up(world: World, target: Target) -> None:
     problem = await world.problem(target)
     assert problem.reason == "KindNotAllowed"
-    assert "REFERENCE_KINDS" in problem.message
+    assert "ATLAS_ENDPOINTS_REFERENCE_KINDS" in problem.message
     assert world.server.calls == []
 
 

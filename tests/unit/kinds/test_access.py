@@ -131,7 +131,7 @@ CASES: dict[str, Case] = {
     "a namespace that may not": Case(
         for_=("warehouse", "shopping"),
         reason="NamespaceNotAllowed",
-        words=("namespace shop may not use the operator's own", "CREDENTIALS_NAMESPACES", *THREE_WAYS),
+        words=("namespace shop may not use the operator's own", "ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES", *THREE_WAYS),
     ),
     "a namespace that may not, with a Secret of its own": Case(
         namespace="ours", for_=("warehouse",), source="namespace/ours", reads=[("shop", "ours")]

@@ -122,7 +122,7 @@ class Brakes:
             logger.warning(
                 "The emergency brake is closed: %d resources have drifted and been corrected within %.0f s, and"
                 " MAX_CORRECTIONS=%s allows no more. Further corrections wait and follow in portions. Find out who changes"
-                " the endpoints in Atlas; WRITES=off stops everything",
+                " the endpoints in Atlas; ATLAS_ENDPOINTS_WRITES=off stops everything",
                 len(self._corrected),
                 self._window,
                 self._limit,

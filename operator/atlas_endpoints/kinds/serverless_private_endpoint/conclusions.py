@@ -168,7 +168,7 @@ def why_nothing_is_sent(pass_: Pass) -> str:
     """Say why what is planned is not done, and until when."""
     if pass_.resource.spec.management_policy == "Plan":
         return "spec.managementPolicy is Plan, so nothing is sent to Atlas until it is Manage"
-    return "WRITES is off, so nothing is sent to Atlas until whoever runs the operator sets WRITES=on"
+    return "WRITES is off, so nothing is sent to Atlas until whoever runs the operator sets ATLAS_ENDPOINTS_WRITES=on"
 
 
 def seen(

@@ -94,7 +94,7 @@ def fate(resource: ServerlessPrivateEndpoint, policy: DeletionPolicy, *, writes:
     if spec.suspend:
         return Keep(f"The resource is suspended, so its endpoint is not deleted. Set spec.suspend to false. {WAYS_OUT}")
     if not writes:
-        why = "WRITES is off, so the endpoint is not deleted until whoever runs the operator sets WRITES=on."
+        why = "WRITES is off, so the endpoint is not deleted until whoever runs the operator sets ATLAS_ENDPOINTS_WRITES=on."
         return Keep(f"{why} {WAYS_OUT}")
     return Delete()
 

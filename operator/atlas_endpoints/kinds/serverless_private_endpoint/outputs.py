@@ -175,8 +175,8 @@ class Outputs:
             return Finding(
                 "False",
                 "Disabled",
-                "The operator writes no ConfigMaps. Ask whoever runs it to set OUTPUTS=on (outputs.enabled of the chart), or remove"
-                " spec.outputConfigMapRef; the values are in status.endpoint all the same.",
+                "The operator writes no ConfigMaps. Ask whoever runs it to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of the"
+                " chart), or remove spec.outputConfigMapRef; the values are in status.endpoint all the same.",
             )
         if values is None:
             return Finding("Unknown", "Pending", f"Atlas has not told yet what ConfigMap {name} is to hold.")

@@ -104,8 +104,8 @@ def hold(desired: Fields, observed: Endpoint, context: Context, wait: float) -> 
     return Verdict(
         Reason.CORRECTION_HELD,
         "Atlas no longer shows what it had confirmed, and that of more resources than MAX_CORRECTIONS lets be corrected at a"
-        " time: this one waits for its turn. Find out who changes the endpoints; set WRITES=off to stop all corrections, or"
-        f" {FORCE} to make this one now. Drifted: {_told(differences)}.",
+        " time: this one waits for its turn. Find out who changes the endpoints; set ATLAS_ENDPOINTS_WRITES=off for the"
+        f" operator to stop all corrections, or {FORCE} to make this one now. Drifted: {_told(differences)}.",
         Again(min(wait, following.delay) if isinstance(following, Again) else wait),
         differences,
     )

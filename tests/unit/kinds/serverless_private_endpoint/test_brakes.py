@@ -161,7 +161,7 @@ class TestHeld:
             drift.may(name)
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert "MAX_CORRECTIONS=1" in caplog.text
-        assert "WRITES=off" in caplog.text
+        assert "ATLAS_ENDPOINTS_WRITES=off" in caplog.text
         drift.release("b")
         assert len(caplog.records) == 1
         drift.release("c")

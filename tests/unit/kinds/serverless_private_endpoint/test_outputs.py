@@ -260,7 +260,7 @@ async def test_an_operator_that_writes_none_says_what_to_switch_on(world: World)
     resource = world.create(outputConfigMapRef=REF)
     await world.run_for(INTERVAL)
     assert says(resource) == ("False", "Disabled")
-    assert "OUTPUTS=on" in resource.message
+    assert "ATLAS_ENDPOINTS_OUTPUTS=on" in resource.message
     assert world.config_maps.calls == []
 
     world.restart()

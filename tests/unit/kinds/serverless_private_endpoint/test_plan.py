@@ -601,7 +601,7 @@ HELD: Mapping[str, tuple[Situation, float, Says]] = {
         Says(
             Reason.CORRECTION_HELD,
             Again(420),
-            words=("MAX_CORRECTIONS", "WRITES=off", FORCE, "comment is 'b', not 'a'"),
+            words=("MAX_CORRECTIONS", "ATLAS_ENDPOINTS_WRITES=off", FORCE, "comment is 'b', not 'a'"),
             differs=("comment",),
         ),
     ),

@@ -65,7 +65,7 @@ class TestEdit:
         assert (resource.condition("Synced") or {})["status"] == "False"
         assert (resource.condition("Synced") or {})["reason"] == "Planned"
         assert planned(resource) == ({"providerName": "AWS", "comment": "two"}, "Edit")
-        assert "WRITES=on" in resource.message
+        assert "ATLAS_ENDPOINTS_WRITES=on" in resource.message
         assert resource.status["observedGeneration"] == 2
         assert not patches(world)
 
