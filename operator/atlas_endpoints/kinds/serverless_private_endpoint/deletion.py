@@ -5,27 +5,24 @@ A resource is never stuck without a reason that says how to get out, and its end
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
-from atlas_endpoints.atlas.errors import Retry as AtlasRetry
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.engine.controller import MetadataChange, finalizers_of
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.outcome import Again, Rest, Retry
 from atlas_endpoints.engine.store import Key, key_of
 from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.ports import NamespaceReader
-from atlas_endpoints.kinds.serverless_private_endpoint import failures
+from atlas_endpoints.kinds.serverless_private_endpoint import deletion_outcomes, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, needed_by
-from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced, status_since
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
-    WAYS_OUT,
     Delete,
     Keep,
     Release,
@@ -39,28 +36,17 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     DeletionPolicy,
     InvalidSpecError,
     ObjectMeta,
-    Resolved,
     ServerlessPrivateEndpoint,
     Status,
     deletion_policy_in,
     endpoint_of,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST, pace
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, ReferencesPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import NoProjectError
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import may_arrive_for
-from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Outcome, Verdict
-
-GONE_WITH_ITS_PLACE = frozenset(
-    {Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND}
-)
-"""Reasons for which nobody can delete the endpoint any more, since what it was a part of is gone."""
-
-UNAUTHORIZED = frozenset({401, 403})
-"""HTTP statuses by which Atlas says nothing about what there is."""
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,24 +128,16 @@ class Deletion:
             resource = ServerlessPrivateEndpoint.parse(body)
             policy = await self._policy(resource)
         except InvalidSpecError as error:
-            problems = "; ".join(error.problems)
-            message = f"It does not fit this version of the operator, so the endpoint is not deleted: {problems}."
-            following = Again(
-                failures.SECRET_LOOK
-            )  # the Namespace may be what is to be corrected, and no event tells of that
-            return _blocked(generation, status, now, message, operation="validate", following=following)
+            return deletion_outcomes.not_understood(error, generation, status, now)
         except UnreadableError as error:
-            message = f"Whether the endpoint is to be deleted is not known. {error.message}"
-            return _blocked(
-                generation, status, now, message, operation="readNamespace", following=Again(error.retry_in)
-            )
+            return deletion_outcomes.policy_unknown(error, generation, status, now)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
         match fate(resource, policy, writes=self._writes):
             case Release(announcement):
                 return self._release(body, announcement)
             case Keep(message):
-                return _blocked(generation, status, now, message, operation="delete", following=Rest())
+                return deletion_outcomes.blocked(generation, status, now, message, operation="delete", following=Rest())
             case Delete():
                 return await self._with_credentials(body, resource, now)
 
@@ -196,24 +174,9 @@ class Deletion:
             access = await self._access.resolve(resource.metadata.namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
         except NoProjectError as error:
-            message = f"The endpoint cannot be deleted, since its project is not known. {error.problem.message}"
-            following = Again(error.problem.pace)
-            return _blocked(
-                generation,
-                status,
-                now,
-                message,
-                operation="readReference",
-                following=following,
-                code=error.problem.reason,
-            )
+            return deletion_outcomes.without_project(resource, error, now)
         except NoCredentialsError as error:
-            message = f"The endpoint cannot be deleted. {error.message}"
-            following = Again(error.retry_in)
-            blocked = _blocked(
-                generation, status, now, message, operation=error.operation, following=following, code=error.reason
-            )
-            return replace(blocked, handled=resource.metadata.reconcile_request)
+            return deletion_outcomes.without_credentials(resource, error, now)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
         refused = self._refused.get(resource.key)
@@ -266,7 +229,7 @@ class Deletion:
         if claim is None:
             return None
         message = "Another resource names the endpoint; it is not known yet whether it needs it."
-        return _deleting(resource.metadata.generation, message, Again(POLL_FIRST))
+        return deletion_outcomes.deleting(resource.metadata.generation, message, Again(POLL_FIRST))
 
     async def _delete(
         self,
@@ -291,7 +254,8 @@ class Deletion:
                 return await self._delete(body, resource, instance, surplus, now)
             note = f"Endpoint {endpoint_id} is gone from Atlas."
             return self._release(body, tell(EventReason.ENDPOINT_DELETED, note, action="Delete"))
-        return self._waiting(resource, endpoint, now)
+        patience = resource.spec.provisioning_timeout or self._defaults.provisioning_timeout
+        return deletion_outcomes.waiting(resource, endpoint, now, patience=patience)
 
     def _surplus_beside(self, resource: ServerlessPrivateEndpoint, instance: Instance, endpoint_id: str) -> str | None:
         """Find one more endpoint that was reserved for a resource, by a call that Atlas took very late, and that nobody uses."""
@@ -326,35 +290,13 @@ class Deletion:
             message = (
                 "An endpoint that was reserved for this resource is gone; it is looked whether there is another one."
             )
-            return _deleting(resource.metadata.generation, message, Again(POLL_FIRST))
+            return deletion_outcomes.deleting(resource.metadata.generation, message, Again(POLL_FIRST))
         reservation = resource.status.reservation
         left = may_arrive_for(reservation, now) if reservation is not None else 0.0
         if left > 0:
             message = "An endpoint may have been reserved for this resource, and is looked for in Atlas before it goes."
-            return _deleting(resource.metadata.generation, message, Again(min(left, POLL_FIRST)))
+            return deletion_outcomes.deleting(resource.metadata.generation, message, Again(min(left, POLL_FIRST)))
         return self._release(body, None)
-
-    def _waiting(self, resource: ServerlessPrivateEndpoint, endpoint: Endpoint, now: datetime) -> Outcome:
-        """Atlas is deleting the endpoint, which takes it a while."""
-        elapsed = now - (resource.metadata.deletion_timestamp or now)
-        patience = resource.spec.provisioning_timeout or self._defaults.provisioning_timeout
-        generation, following = resource.metadata.generation, Again(pace(elapsed))
-        if elapsed >= patience:
-            message = (
-                "Atlas has taken longer to delete the endpoint than spec.provisioningTimeout; it is still looked at. Ask MongoDB's"
-                " support."
-            )
-            outcome = _blocked(generation, resource.status, now, message, operation="delete", following=following)
-        else:
-            message = "Atlas is deleting the endpoint; the resource goes when Atlas has none any more."
-            outcome = _deleting(generation, message, following)
-        return replace(
-            outcome,
-            endpoint=endpoint,
-            status_since=status_since(resource.status, endpoint, now),
-            credentials=failures.VERIFIED,
-            applied=resource.status.applied,
-        )
 
     def _failed(
         self,
@@ -365,36 +307,12 @@ class Deletion:
         now: datetime,
     ) -> Outcome:
         """Say what stands in the way, or let the resource go where nobody can delete its endpoint any more."""
-        generation, status = resource.metadata.generation, resource.status
-        if _is_gone_with_its_place(error):
-            what = f"Endpoint {resource.endpoint_id}" if resource.endpoint_id else "Its endpoint, if there was one,"
-            note = f"{what} cannot be deleted any more, and was not: {error.message}"
-            return self._release(body, tell(EventReason.ENDPOINT_ORPHANED, note, action="Delete"))
-        resolved = Resolved.model_validate({**dict(status.resolved or Resolved()), "credentials_source": access.source})
-        outcome = failures.of_atlas(
-            error, generation, status, now=now, grace=timedelta(0), resolved=resolved, applied=status.applied
-        )
-        verdict = outcome.verdict
-        if verdict is None:
-            return outcome
-        message = f"The endpoint cannot be deleted. {verdict.message}"
-        if error.retry is AtlasRetry.BACKOFF or _is_held(error):
-            told = verdict.message if WAYS_OUT in verdict.message else f"{message} {WAYS_OUT}"
-            return replace(outcome, verdict=replace(verdict, message=told))
+        if (announcement := deletion_outcomes.orphaned(resource, error)) is not None:
+            return self._release(body, announcement)
         interval = resource.spec.sync_interval or self._defaults.sync_interval
-        following = Again(interval.total_seconds())
-        if verdict.reason in failures.CURED_BY_CREDENTIALS:
+        if deletion_outcomes.is_cured_by_credentials(error):
             self._refused[resource.key] = _Refused(access, now + interval)
-            following = Again(min(failures.SECRET_LOOK, interval.total_seconds()))
-        blocked = _blocked(
-            generation, status, now, message, operation=error.operation, following=following, code=error.error_code
-        )
-        return replace(
-            blocked,
-            resolved=resolved,
-            credentials=outcome.credentials,
-            handled=resource.metadata.reconcile_request,
-        )
+        return deletion_outcomes.failed(resource, error, access.source, now, interval=interval)
 
     def _release(self, body: Mapping[str, Any], announcement: Announcement | None) -> Outcome:
         """Let the resource go, and tell what becomes of its endpoint."""
@@ -402,43 +320,3 @@ class Deletion:
             self._announce(body, announcement)
         outcome = failures.quiet(int(body["metadata"].get("generation", 0)), Rest())
         return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
-
-
-def _is_gone_with_its_place(error: AtlasError) -> bool:
-    """Tell whether Atlas says, and not only to these credentials, that what the endpoint was a part of is gone."""
-    return (
-        error.reason in GONE_WITH_ITS_PLACE and error.http_status is not None and error.http_status not in UNAUTHORIZED
-    )
-
-
-def _is_held(error: AtlasError) -> bool:
-    """Tell whether nothing was sent for a reason that passes by itself."""
-    return error.retry is AtlasRetry.WHEN_DUE and error.reason not in failures.CURED_BY_CREDENTIALS
-
-
-def _deleting(generation: int, message: str, following: Next) -> Outcome:
-    return Outcome(next=following, generation=generation, verdict=Verdict(Reason.DELETING, message, following))
-
-
-def _blocked(
-    generation: int,
-    previous: Status,
-    now: datetime,
-    message: str,
-    *,
-    operation: str,
-    following: Next,
-    code: str | None = None,
-) -> Outcome:
-    """Say why a resource does not go, and how it does all the same."""
-    told = message if WAYS_OUT in message else f"{message} {WAYS_OUT}"
-    last = previous.last_error
-    is_same = last is not None and (last.operation, last.error_code) == (operation, code)
-    since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now) if is_same else now
-    return Outcome(
-        next=following,
-        generation=generation,
-        verdict=Verdict(Reason.DELETION_BLOCKED, told, following),
-        applied=previous.applied,
-        failure=Failure(since=since, operation=operation, retryable=False, error_code=code, detail=told),
-    )
