@@ -82,6 +82,7 @@ class ControlPlane:
         self._port = free_port()
         self._group: ServerGroup | None = None
         self._servers: dict[str, Server] = {}
+        self._clients: list[httpx.Client] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -144,6 +145,9 @@ class ControlPlane:
 
     def stop(self) -> None:
         """Kill all servers and forget their data. Stopping what does not run is no error."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
         for server in self._servers.values():
             server.stop(kill=True)
         self._servers.clear()
@@ -194,18 +198,20 @@ class ControlPlane:
         self.start_apiserver()
 
     def client(self, token: str | None = None) -> httpx.Client:
-        """Make an HTTP client of the API server; close it after use.
+        """Make an HTTP client of the API server; what is not closed after use, as when a test fails, is when all stops.
 
         Args:
             token: Whose requests they are; None: the administrator's.
         """
-        return httpx.Client(
+        client = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token or self.admin_token}"},
             verify=ssl.create_default_context(cafile=self.ca),
             trust_env=False,  # a proxy of the environment is not for loopback
             timeout=120,  # a LIST of thousands on a machine that is busy with everything else
         )
+        self._clients.append(client)
+        return client
 
     @contextmanager
     def etcd_client(self) -> Iterator[httpx.Client]:
