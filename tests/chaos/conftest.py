@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,9 +67,11 @@ def start_behind(
 ) -> Iterator[StartBehind]:
     """A starter of operators that reach the API server through a proxy."""
     started: list[OperatorProcess] = []
+    granting = threading.Lock()  # tales that begin at once would create the same ClusterRole
 
     def start(api: Proxy, *, label: str, atlas_url: str, **settings: Any) -> tuple[OperatorProcess, Path]:
-        control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", f"operator-{label}"))
+        with granting:
+            control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", f"operator-{label}"))
         folder = tmp_path_factory.mktemp(f"operator-{label}")
         kubeconfig = api.kubeconfig(control_plane.kubeconfig_for("default", f"operator-{label}"), folder / "kubeconfig")
         operator = OperatorProcess.start(

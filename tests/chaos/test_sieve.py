@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaos.faults import Closed, Frozen, Hold, Moment, Refusal, Stale
+from chaos.reserving import a_crash_at_each_write_of_a_reservation
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.resources import observed, ready
@@ -235,6 +236,7 @@ def _what_happens_unobserved(ground: Ground, _: Scale, *, blindness: str) -> Non
 
 TALES: dict[str, Tale] = {
     "a crash between any two writes": a_crash_between_any_two_writes,
+    "a crash at each write of a reservation": a_crash_at_each_write_of_a_reservation,
     "time travel to an API server that lags behind": time_travel_to_an_api_server_that_lags_behind,
     "time travel to a past that every read is answered from": time_travel_to_a_past_that_every_read_is_answered_from,
     "what happens while the watch is frozen": partial(_what_happens_unobserved, blindness="frozen"),
