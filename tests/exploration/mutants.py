@@ -23,6 +23,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint import (
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
+from atlas_endpoints.kinds.serverless_private_endpoint.passes import Passes
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
@@ -225,8 +226,8 @@ MUTANTS = [
         "nobody looks again when a lost write may have arrived late",
         Law.REST,
         world(REVERT, settled=1, left="fault"),
-        Reconciler,
-        "_looking_again",
+        Passes,
+        "looking_again",
         _looks_no_more,
     ),
     Mutant(

@@ -9,9 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
@@ -25,11 +23,11 @@ from atlas_endpoints.kinds.ports import NamespaceReader
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.agreements import Agreements
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
-from atlas_endpoints.kinds.serverless_private_endpoint.comparison import compare
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced
 from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
 from atlas_endpoints.kinds.serverless_private_endpoint.deletion import Deletion
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import is_recorded
+from atlas_endpoints.kinds.serverless_private_endpoint.glance import Glance
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     CredentialsPlace,
     InvalidSpecError,
@@ -38,7 +36,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     ServerlessPrivateEndpoint,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
+from atlas_endpoints.kinds.serverless_private_endpoint.passes import Passes, may_pass
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import (
     AccessPort,
     AtlasPort,
@@ -52,20 +50,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint.projects import ProjectEr
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
-from atlas_endpoints.kinds.serverless_private_endpoint.status import render, says
-from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Send, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.status import render
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = timedelta(minutes=30)
-"""For at least this long a settled resource stays Ready while looking at it fails."""
-
 RECENT_OUTPUTS = 30.0
 """For so many seconds at most nobody looks whether a ConfigMap is as the operator has left it."""
-
-LAST_LOOK = 1.0
-"""Seconds after which an endpoint is looked at once more at the earliest, for a doubt that ends or has ended meanwhile."""
 
 
 class Reconciler:
@@ -126,13 +117,13 @@ class Reconciler:
             writes=writes,
             defaults=defaults,
         )
-        self._writes = writes
         self._clock = clock
         self._defaults = defaults
         self._grace = grace
         self._standstill = Standstill(grace, wake=wake)
         self._agreements = Agreements()
-        self._unseen_since: dict[Key, datetime] = {}
+        self._passes = Passes(atlas, writes=writes, defaults=defaults, grace=grace)
+        self._glance = Glance(self._passes, self._agreements, self._convergence.claim, clock=clock, grace=grace)
 
     async def reconcile(self, body: Mapping[str, Any], previous: Mapping[str, Any]) -> Outcome:
         """Run one pass over a resource."""
@@ -236,48 +227,11 @@ class Reconciler:
         self._agreements.end(key)
         self._outputs.forget(key)
         self._convergence.reservations.forget(key)
-        self._unseen_since.pop(key, None)
+        self._passes.seen(key)
 
     def needs_work(self, body: Mapping[str, Any], instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
-        """Tell whether what a round of the instance has seen gives a resource anything to do or to say.
-
-        Args:
-            body: the resource.
-            instance: of the round.
-            seen: its endpoint, ``None`` when the LIST does not hold it, or what the LIST failed with.
-        """
-        key, now = key_of(body), self._clock.now()
-        if isinstance(seen, Endpoint):
-            self._unseen_since.pop(key, None)
-            if self._agreements.stands(key, body, seen, self._announcement(instance, now)):
-                return False
-        try:
-            resource = ServerlessPrivateEndpoint.parse(body)
-        except InvalidSpecError:
-            # Its own pass has said so, unless the watch had hidden what a LIST has brought up.
-            return not says(Status.parse(body.get("status")), reason=Reason.INVALID_SPEC, generation=_generation(body))
-        if resource.needs_the_cluster and isinstance(seen, Endpoint):
-            return True  # what it refers to, or has written, may have changed, which only a pass reads
-        status = resource.status
-        pass_ = self._begin(resource, status, now, instance, status.resolved or Resolved())
-        if seen is None:
-            if resource.endpoint_id is None or pass_.replaces_lost:
-                return not says(status, reason=Reason.PLANNED, generation=pass_.generation)
-            return not says(status, reason=Reason.ENDPOINT_NOT_FOUND, generation=pass_.generation)
-        if isinstance(seen, AtlasError):
-            outcome = self._unseen_for_long(pass_, seen)
-        elif (claim := self._convergence.claim(pass_, seen.id)) is not None:
-            outcome = self._announced(instance, conclusions.contended(pass_, claim, seen))
-        else:
-            action = plan(pass_.desired, seen, pass_.context(seen))
-            if isinstance(action, Send) and pass_.policy == "Manage":
-                return True
-            outcome = self._announced(instance, conclusions.without_writing(pass_, action, seen))
-        if render(status, outcome, now=now, grace=self._grace) != status:
-            return True
-        if isinstance(seen, Endpoint) and _is_timeless(pass_, outcome, seen):
-            self._agreements.conclude(key, body, seen, self._announcement(instance, now))
-        return False
+        """Tell whether what a round has seen gives a resource anything to do or to say; see ``glance.Glance``."""
+        return self._glance.needs_work(body, instance, seen)
 
     async def still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
         """Tell whether the credentials at a place are those of an instance, as its Secret is now, and come from there still.
@@ -338,77 +292,19 @@ class Reconciler:
             private_endpoint_ip_address=spec.private_endpoint_ip_address,
             credentials_source=access.source,
         )
-        pass_ = self._begin(resource, status, now, instance, resolved)
+        pass_ = self._passes.begin(resource, status, now, instance, resolved)
         self._rounds.join(key, instance, pass_.interval)
         doubted_for = self._atlas.doubted_for(instance, pass_.written_as)
         try:
             outcome = await self._convergence.converge(pass_, instance)
         except AtlasError as error:
-            outcome = self._unseen_for_long(pass_, error)
-            if not _may_pass(error):
+            outcome = self._passes.unseen(pass_, error)
+            if not may_pass(error):
                 self._brakes.release(key)
         else:
-            self._unseen_since.pop(key, None)
-        outcome = self._announced(instance, self._looking_again(pass_, instance, outcome, doubted_for))
+            self._passes.seen(key)
+        outcome = self._passes.announced(instance, self._passes.looking_again(pass_, instance, outcome, doubted_for))
         return resolution.conclude(outcome, status, now=now, grace=self._grace)
-
-    def _begin(
-        self, resource: ServerlessPrivateEndpoint, status: Status, now: datetime, instance: Instance, resolved: Resolved
-    ) -> Pass:
-        in_doubt = self._atlas.doubted_for(instance, resource.endpoint_id or resource.mark) is not None
-        return Pass(
-            resource,
-            status,
-            now,
-            resolved,
-            in_doubt=in_doubt,
-            writes=self._writes,
-            defaults=self._defaults,
-            grace=self._grace,
-        )
-
-    def _unseen_for_long(self, pass_: Pass, error: AtlasError) -> Outcome:
-        """Looking at the endpoint failed: say so, unless the resource is settled and it may well be over soon."""
-        outcome = conclusions.unseen(pass_, error)
-        if not _may_pass(error) or not failures.is_settled(pass_.previous, pass_.generation):
-            return outcome
-        since = self._unseen_since.setdefault(pass_.key, pass_.now)
-        if pass_.now - since >= max(3 * pass_.interval, PATIENCE):
-            return outcome
-        return failures.quiet(pass_.generation, outcome.next, unsaid=error.reason)
-
-    def _looking_again(self, pass_: Pass, instance: Instance, outcome: Outcome, at_first: float | None) -> Outcome:
-        """Have one more look when a write that is in doubt cannot be applied any more.
-
-        Args:
-            pass_: that is about to end.
-            instance: where the endpoint is.
-            outcome: of the pass.
-            at_first: for how many seconds a write was in doubt when the pass began; with 0 it has had that look.
-        """
-        doubted_for = self._atlas.doubted_for(instance, pass_.written_as)
-        if doubted_for is None or (doubted_for == 0 and at_first == 0):
-            return outcome
-        return replace(outcome, next=at_latest(outcome.next, max(doubted_for, LAST_LOOK)))
-
-    def _announcement(self, instance: Instance, now: datetime) -> tuple[Deprecation | None, bool]:
-        """Give what Atlas announces about the end of its API, and whether that is past."""
-        deprecation = self._atlas.deprecation(instance)
-        sunset = deprecation.sunset if deprecation is not None else None
-        return deprecation, sunset is not None and sunset <= now
-
-    def _announced(self, instance: Instance, outcome: Outcome) -> Outcome:
-        """Add what Atlas announces about the end of its API."""
-        return replace(outcome, deprecation=self._atlas.deprecation(instance))
-
-
-def _is_timeless(pass_: Pass, outcome: Outcome, seen: Endpoint) -> bool:
-    """Tell whether a pass would come to the same at any other time, but for what Atlas announces.
-
-    All times that matter to a plan are those after which Atlas, or a difference, is treated otherwise.
-    """
-    verdict = outcome.verdict
-    return verdict is not None and verdict.reason is Reason.AVAILABLE and not compare(pass_.desired, seen)
 
 
 def _beside(outcome: Outcome, doubt: str) -> Outcome:
@@ -420,13 +316,6 @@ def _beside(outcome: Outcome, doubt: str) -> Outcome:
 
 def _generation(body: Mapping[str, Any]) -> int:
     return int(body["metadata"].get("generation", 0))
-
-
-def _may_pass(error: AtlasError) -> bool:
-    """Tell whether a failure may be over soon, without anybody doing anything."""
-    if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: it is as with the answer that began the wait
-        return error.reason not in failures.CURED_BY_CREDENTIALS
-    return error.retry is AtlasRetry.BACKOFF
 
 
 def _request(body: Mapping[str, Any]) -> str | None:

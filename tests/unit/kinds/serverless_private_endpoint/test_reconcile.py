@@ -28,7 +28,7 @@ from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.outcome import Again, Rest, Retry
 from atlas_endpoints.kinds.errors import NoCredentialsError
-from atlas_endpoints.kinds.serverless_private_endpoint import reconcile
+from atlas_endpoints.kinds.serverless_private_endpoint import glance
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
 from atlas_endpoints.kinds.serverless_private_endpoint.failures import SECRET_LOOK
@@ -256,7 +256,7 @@ class TestActingOnWhatIsKnown:
             planned.append(observed.comment)
             return plan(desired, observed, context)
 
-        monkeypatch.setattr(reconcile, "plan", counting)
+        monkeypatch.setattr(glance, "plan", counting)
         await world.run_for(5 * INTERVAL)
         assert planned == ["one"]
         world.atlas.put(comment="by hand")
@@ -1580,7 +1580,7 @@ class TestLeavingAtlasAlone:
         for resource in (waiting, unseen):
             world.vanish(resource)
         assert not world.reconciler._standstill._held
-        assert not world.reconciler._unseen_since
+        assert not world.reconciler._passes._unseen_since
         assert not world.rounds._members
         assert not world.atlas._views
         assert not world.brakes.held
