@@ -3,8 +3,6 @@
 The exception classes of httpx's aiohttp transport mislead; that is dealt with here, and its other surprises in ``wires``.
 """
 
-import os
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
@@ -16,6 +14,7 @@ import httpx
 from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import ATLAS_ADDRESS, AtlasUnavailableError, NotLeaderError, WritesOffError
+from atlas_endpoints.telemetry.causes import words_of
 
 TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError)
 """All that a broken wire raises: bad chunks, status lines and headers come as bare aiohttp errors."""
@@ -210,19 +209,4 @@ _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
 
 def _explain(cause: Exception) -> str:
     explanation = next(text for text, kinds in _EXPLANATIONS.items() if isinstance(cause, kinds))
-    return f"{explanation} ({_system_words(cause) or type(cause).__name__})"
-
-
-def _system_words(cause: Exception) -> str:
-    if isinstance(cause, aiohttp.ClientHttpProxyError):
-        return f"HTTP {cause.status}"
-    certificate = getattr(cause, "certificate_error", None)
-    if isinstance(certificate, ssl.SSLCertVerificationError):
-        return certificate.verify_message
-    system = getattr(cause, "os_error", cause)
-    if isinstance(system, ssl.SSLError):
-        return (system.reason or "").replace("_", " ").lower()
-    if isinstance(system, OSError) and system.errno:
-        # Of the two, asyncio's own words hold addresses; only a failed name lookup (negative) has no others.
-        return os.strerror(system.errno) if system.errno > 0 else system.strerror or ""
-    return ""
+    return f"{explanation} ({words_of(cause)})"

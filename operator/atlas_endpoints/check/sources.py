@@ -89,7 +89,11 @@ class Sources:
                 self._report.tell(failed(_explained(error)))
                 return None
             if listing is None:
-                self._report.tell(failed("The API server does not serve the kind: install the CRD."))
+                self._report.tell(
+                    failed(
+                        "The API server does not serve the kind: install the CRD (kubectl apply -f crds/, or crds.install of the chart)."
+                    )
+                )
                 return None
             bodies += listing.bodies
         return bodies

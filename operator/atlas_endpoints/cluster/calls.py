@@ -13,6 +13,7 @@ import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError
+from atlas_endpoints.telemetry.causes import words_of
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ async def call(request: Awaitable[T], *, within: float = TIMEOUT) -> T:
             raise
         raise ClusterUnreachableError(f"The API server answered {error.status} {error.reason}.") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise ClusterUnreachableError(f"The API server cannot be reached: {type(error).__name__}.") from error
+        raise ClusterUnreachableError(f"The API server cannot be reached: {words_of(error)}.") from error
     except ValueError:
         # No JSON, or not the object that was asked for. Not chained: pydantic's errors quote what they were given.
         raise ClusterUnavailableError("The answer of the API server is not what was asked for.") from None

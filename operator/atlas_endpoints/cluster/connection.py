@@ -24,6 +24,7 @@ from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
 from atlas_endpoints.cluster.reachability import Reachability, kind_of
 from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, Reload
 from atlas_endpoints.cluster.stream import Take
+from atlas_endpoints.telemetry.causes import words_of
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ class Connection:
         except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # the last is how a caller ends it
             self.on_request(kind, None, time.monotonic() - began)
             late = isinstance(error, asyncio.CancelledError | TimeoutError)
-            self.reachability.failed(kind, "timeout" if late else type(error).__name__)
+            self.reachability.failed(kind, "timeout" if late else words_of(error))
             raise
         self.on_request(kind, response.status, time.monotonic() - began)
         if response.status in REDIRECTIONS:

@@ -212,7 +212,8 @@ class Inventory:
         if not self.served:
             if not self._told_not_served:
                 logger.warning(
-                    "The API server does not serve the kind; install the CRD. It is looked for every few seconds"
+                    "The API server does not serve the kind; install the CRD (kubectl apply -f crds/, or crds.install of the"
+                    " chart). It is looked for every few seconds"
                 )
             self._told_not_served = True
             return NOT_SERVED

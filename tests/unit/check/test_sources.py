@@ -52,7 +52,12 @@ async def test_a_missing_crd_is_told() -> None:
         server.serves_the_kind = False
         found, lines = await find(server)
 
-    assert (found, lines) == ([], ["failed   The API server does not serve the kind: install the CRD."])
+    assert (found, lines) == (
+        [],
+        [
+            "failed   The API server does not serve the kind: install the CRD (kubectl apply -f crds/, or crds.install of the chart)."
+        ],
+    )
 
 
 async def test_an_api_server_that_is_away_is_told_with_where_to_look() -> None:

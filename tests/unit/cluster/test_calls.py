@@ -71,7 +71,7 @@ async def test_a_connection_that_breaks_is_one_error(server: ApiServer) -> None:
 async def test_a_server_that_is_not_there_is_one_error() -> None:
     async with serving() as server:
         pass
-    with pytest.raises(ClusterUnavailableError, match="cannot be reached"):
+    with pytest.raises(ClusterUnavailableError, match="cannot be reached: Connection refused"):
         await read_secret(server)
 
 

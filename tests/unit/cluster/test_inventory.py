@@ -418,7 +418,7 @@ class TestWhatIsTold:
                 await asyncio.sleep(INTERVAL * 2)
                 server.served = True
                 await asyncio.sleep(INTERVAL * 2)
-        assert caplog.text.count("install the CRD") == 2
+        assert caplog.text.count("install the CRD (kubectl apply -f crds/") == 2
 
     @pytest.mark.parametrize(
         ("error", "lines"),

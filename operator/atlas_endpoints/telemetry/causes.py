@@ -1,0 +1,26 @@
+"""What a connection that failed may say of its cause in a status or a log: words of the system, and nothing of the other side."""
+
+import os
+import ssl
+
+import aiohttp
+
+
+def words_of(cause: BaseException) -> str:
+    """Give the system's words, such as `Connection refused`, or else the name of the error's kind."""
+    return _system_words(cause) or type(cause).__name__
+
+
+def _system_words(cause: BaseException) -> str:
+    if isinstance(cause, aiohttp.ClientHttpProxyError):
+        return f"HTTP {cause.status}"
+    certificate = getattr(cause, "certificate_error", None)
+    if isinstance(certificate, ssl.SSLCertVerificationError):
+        return certificate.verify_message
+    system = getattr(cause, "os_error", cause)
+    if isinstance(system, ssl.SSLError):
+        return (system.reason or "").replace("_", " ").lower()
+    if isinstance(system, OSError) and system.errno:
+        # Of the two, asyncio's own words hold addresses; only a failed name lookup (negative) has no others.
+        return os.strerror(system.errno) if system.errno > 0 else system.strerror or ""
+    return ""
