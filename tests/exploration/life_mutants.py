@@ -10,11 +10,11 @@ from atlas_endpoints.engine.outcome import Rest
 from atlas_endpoints.kinds.serverless_private_endpoint import (
     convergence,
     deletion,
+    deletion_outcomes,
     failures,
     reservation_outcomes,
     reservations,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.deletion import Deletion
 from atlas_endpoints.kinds.serverless_private_endpoint.model import FINALIZER
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import Intend, Look, Reservations
@@ -52,7 +52,7 @@ def _nobody_owns_it(right: Any, *asked: Any) -> None:
     """Have each resource that has seen an endpoint write to it."""
 
 
-def _goes_when_asked(right: Any, self: Any, resource: Any, *waiting: Any) -> Any:
+def _goes_when_asked(right: Any, resource: Any, *waiting: Any, **patience: Any) -> Any:
     outcome = failures.quiet(resource.metadata.generation, Rest())
     return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
 
@@ -114,8 +114,8 @@ LIFE = [
         "a resource goes as soon as Atlas was asked to delete its endpoint",
         Law.KEPT,
         world(DELETE, settled=1, left="crash", within=SLOWLY),
-        Deletion,
-        "_waiting",
+        deletion_outcomes,
+        "waiting",
         _goes_when_asked,
     ),
     Mutant(
