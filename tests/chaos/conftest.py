@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,7 @@ from chaos.ground import Ground
 from chaos.proxy import Proxy
 from chaos.scale import Scale
 from support.operator_process import OperatorProcess
-from support.rbac import service_account
+from support.rbac import grant
 from support.running import ROOT, observing
 
 if TYPE_CHECKING:
@@ -67,11 +66,9 @@ def start_behind(
 ) -> Iterator[StartBehind]:
     """A starter of operators that reach the API server through a proxy."""
     started: list[OperatorProcess] = []
-    granting = threading.Lock()  # tales that begin at once would create the same ClusterRole
 
     def start(api: Proxy, *, label: str, atlas_url: str, **settings: Any) -> tuple[OperatorProcess, Path]:
-        with granting:
-            control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", f"operator-{label}"))
+        grant(control_plane, "default", f"operator-{label}")
         folder = tmp_path_factory.mktemp(f"operator-{label}")
         kubeconfig = api.kubeconfig(control_plane.kubeconfig_for("default", f"operator-{label}"), folder / "kubeconfig")
         operator = OperatorProcess.start(

@@ -17,7 +17,7 @@ from control_plane import ControlPlane, provide_programs
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.operator_process import OperatorProcess
-from support.rbac import service_account
+from support.rbac import grant
 from support.resources import Resources, observed
 from support.running import install
 
@@ -76,7 +76,7 @@ def _etcd_restored_from_a_backup(ground: Ground, _: Scale) -> None:
 
 
 def _restore(ground: Ground, control_plane: ControlPlane, api: Proxy, folder: Path) -> None:
-    control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", "operator"))
+    grant(control_plane, "default", "operator")
     kubeconfig = api.kubeconfig(control_plane.kubeconfig_for("default", "operator"), folder / "kubeconfig")
 
     def start() -> OperatorProcess:

@@ -9,7 +9,7 @@ from chaos.proxy import Proxy
 from histories.course import Side
 from support.atlas import Atlas, project_id, seed
 from support.operator_process import OperatorProcess
-from support.rbac import service_account
+from support.rbac import grant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ class Batch:
         for way in self.ways.values():
             way.__enter__()
         control_plane, name = self._ground.control_plane, f"operator-{self.label}"
-        control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", name))
+        grant(control_plane, "default", name)
         kubeconfig = self.ways[Side.API_SERVER].kubeconfig(
             control_plane.kubeconfig_for("default", name), self._folder / "kubeconfig"
         )

@@ -20,7 +20,7 @@ from control_plane.process import wait_until
 from support.atlas import CLIENT_ID, CLOUD_ENDPOINT, Atlas, Place, place, seed
 from support.audit import writes
 from support.operator_process import OperatorProcess
-from support.rbac import service_account
+from support.rbac import grant
 from support.relay import Relay
 from support.resources import CREDENTIALS, Resources
 
@@ -70,7 +70,7 @@ class Replicas:
 
     def start(self, name: str, *, relay: Relay | None = None) -> OperatorProcess:
         """Start a replica, and wait until it leads or could take over."""
-        self.control_plane.kubectl("apply", "--filename=-", stdin=service_account(self.namespace, name))
+        grant(self.control_plane, self.namespace, name)
         kubeconfig = self.control_plane.kubeconfig_for(self.namespace, name)
         if relay is not None:
             kubeconfig = relay.kubeconfig(kubeconfig, self.folder / f"{self.namespace}.{name}.kubeconfig")
@@ -313,7 +313,7 @@ def test_a_replica_that_may_not_have_the_lease_says_what_is_missing_and_is_not_r
     make_replicas: Callable[[], Replicas],
 ) -> None:
     replicas = make_replicas()
-    replicas.control_plane.kubectl("apply", "--filename=-", stdin=service_account(replicas.namespace, "a"))
+    grant(replicas.control_plane, replicas.namespace, "a")
     replicas.control_plane.kubectl("delete", "rolebinding", "a", f"--namespace={replicas.namespace}")
     replica = OperatorProcess.start(
         replicas.group,
@@ -334,6 +334,6 @@ def test_a_replica_that_may_not_have_the_lease_says_what_is_missing_and_is_not_r
         in replica.get("readyz").text
     )
     assert replica.get("livez").text == "ok"
-    replicas.control_plane.kubectl("apply", "--filename=-", stdin=service_account(replicas.namespace, "a"))
+    grant(replicas.control_plane, replicas.namespace, "a")
     wait_to_lead(replica)
     assert replica.ready()

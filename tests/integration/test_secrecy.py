@@ -12,7 +12,7 @@ from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, endpoint_id, project_id
 from support.indiscreet import MANNERS, OF_TOKENS, Indiscreet, forms
 from support.operator_process import OperatorProcess
-from support.rbac import service_account
+from support.rbac import grant
 from support.resources import Resources, condition, observed
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
                 **reference,
             }
             resources.create(name, spec)
-        control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", label))
+        grant(control_plane, "default", label)
         operator = OperatorProcess.start(
             group,
             tmp_path,

@@ -14,7 +14,7 @@ from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, COMMAND, Atlas, place, seed
 from support.audit import deeds, writes
 from support.operator_process import OperatorProcess
-from support.rbac import service_account
+from support.rbac import grant, service_account
 from support.resources import Resources, observed
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def test_two_operators_with_disjoint_selectors_serve_each_its_own_in_one_namespa
 def test_a_selector_that_the_api_server_cannot_read_ends_the_operator_with_its_words(
     selector: str, words: str, control_plane: ControlPlane, own_atlas: Atlas, tmp_path: Path
 ) -> None:
-    control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", "operator-misled"))
+    grant(control_plane, "default", "operator-misled")
     kubeconfig = control_plane.kubeconfig_for("default", "operator-misled")
     flags = [f"--label-selector={selector}", f"--atlas-url={own_atlas.url}", "--http-address=127.0.0.1:0"]
 

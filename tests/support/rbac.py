@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from typing import TYPE_CHECKING
+
 import yaml
 
 from support.deploy import OVERLAYS, manifests, the
+
+if TYPE_CHECKING:
+    from control_plane import ControlPlane
+
+_GRANTING = threading.Lock()
+"""Threads that begin at once would all create the ClusterRole that they share."""
+
+
+def grant(control_plane: ControlPlane, namespace: str, name: str) -> None:
+    """Have a ServiceAccount that may do what the shipped one may."""
+    with _GRANTING:
+        control_plane.kubectl("apply", "--filename=-", stdin=service_account(namespace, name))
 
 
 def service_account(namespace: str, name: str) -> str:

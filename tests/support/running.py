@@ -18,7 +18,7 @@ from support import kstatus
 from support.atlas import Atlas, Place, place, seed
 from support.observed import Recorder
 from support.operator_process import OperatorProcess
-from support.rbac import service_account
+from support.rbac import grant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,7 +163,7 @@ def start_operator(
     started: list[OperatorProcess] = []
 
     def start(*, label: str, atlas: Atlas, namespace: str, **settings: Any) -> OperatorProcess:
-        control_plane.kubectl("apply", "--filename=-", stdin=service_account(namespace, f"operator-{label}"))
+        grant(control_plane, namespace, f"operator-{label}")
         operator = OperatorProcess.start(
             group,
             tmp_path_factory.mktemp(f"operator-{label}"),

@@ -9,7 +9,7 @@ import pytest
 
 from support.atlas import Atlas, place, seed
 from support.checking import Checker
-from support.rbac import service_account
+from support.rbac import grant
 from support.resources import Resources
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def places() -> Iterator[Place]:
 @pytest.fixture(scope="package")
 def checker(control_plane: ControlPlane, crd: str, atlas: Atlas) -> Checker:
     """Checks as the shipped ServiceAccount."""
-    control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", "checker"))
+    grant(control_plane, "default", "checker")
     kubeconfig = control_plane.kubeconfig_for("default", "checker")
     return Checker(control_plane, atlas, kubeconfig, "system:serviceaccount:default:checker")
 
