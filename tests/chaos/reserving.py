@@ -52,9 +52,10 @@ class Reservation:
 
     def written(self) -> tuple[Target, ...]:
         """Where it has written so far, in this order."""
+        targets: list[Target] = sorted(set(WRITES))
         made = [
             (each.time, target)
-            for target in sorted(set(WRITES))
+            for target in targets
             for each in self.way(target).exchanges
             if each.request.verb == "write" and re.search(self.path(target), each.request.path)
         ]
