@@ -52,14 +52,14 @@ class Reservation:
 
     def written(self) -> tuple[Target, ...]:
         """Where it has written so far, in this order."""
-        targets: list[Target] = sorted(set(WRITES))
-        made = [
+        made: list[tuple[float, Target]] = [
             (each.time, target)
-            for target in targets
+            for target in sorted(set(WRITES))
             for each in self.way(target).exchanges
             if each.request.verb == "write" and re.search(self.path(target), each.request.path)
         ]
-        return tuple(target for _, target in sorted(made))
+        made.sort()
+        return tuple(target for _, target in made)
 
     def endpoints(self) -> list[dict[str, Any]]:
         """What has been reserved in its place of Atlas."""
