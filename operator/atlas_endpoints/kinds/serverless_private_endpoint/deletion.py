@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
@@ -137,7 +138,11 @@ class Deletion:
             case Release(announcement):
                 return self._release(body, announcement)
             case Keep(message):
-                return deletion_outcomes.blocked(generation, status, now, message, operation="delete", following=Rest())
+                # Of a Namespace's other policy no event tells.
+                following = Rest() if _own_policy(resource) is not None else Again(failures.SECRET_LOOK)
+                return deletion_outcomes.blocked(
+                    generation, status, now, message, operation="delete", following=following
+                )
             case Delete():
                 return await self._with_credentials(body, resource, now)
 
@@ -153,10 +158,11 @@ class Deletion:
             UnreadableError: the Namespace may not be read, which alone may say something.
             ClusterUnavailableError: it could not be read.
         """
-        policy = resource.metadata.deletion_policy or resource.spec.deletion_policy
+        policy = _own_policy(resource)
         if policy is not None:
             return policy
-        annotations = await self._namespaces.annotations(resource.metadata.namespace, age=Age.RECENT)
+        age = Age.FRESH if forced(resource, resource.status) else Age.RECENT
+        annotations = await self._namespaces.annotations(resource.metadata.namespace, age=age)
         return deletion_policy_in(annotations) or "Retain"
 
     async def _with_credentials(
@@ -248,7 +254,7 @@ class Deletion:
                     return failures.quiet(resource.metadata.generation, Again(0.0))
                 if (found := await self._needed(body, resource, endpoint_id, now)) is not None:
                     return found
-                await self._ask_to_delete(instance, endpoint_id)
+                endpoint = await self._ask_to_delete(instance, endpoint)
         except EndpointAbsentError:
             if (surplus := self._surplus_beside(resource, instance, endpoint_id)) is not None:
                 return await self._delete(body, resource, instance, surplus, now)
@@ -270,12 +276,13 @@ class Deletion:
         body = await self._read(key)
         return body is not None and "deletionTimestamp" not in body["metadata"]
 
-    async def _ask_to_delete(self, instance: Instance, endpoint_id: str) -> None:
-        """Send a DELETE; that it finds nothing takes the same proof as ever."""
+    async def _ask_to_delete(self, instance: Instance, endpoint: Endpoint) -> Endpoint:
+        """Send a DELETE, and give the endpoint as it is then; that it finds nothing takes the same proof as ever."""
         try:
-            await self._atlas.delete(instance, endpoint_id)
+            await self._atlas.delete(instance, endpoint.id)
         except EndpointAbsentError:
-            await look(self._atlas, instance, endpoint_id, max_age=0.0)
+            return await look(self._atlas, instance, endpoint.id, max_age=0.0)
+        return endpoint.model_copy(update={"status": "DELETING"})
 
     async def _delete_marked(
         self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, instance: Instance, now: datetime
@@ -320,3 +327,8 @@ class Deletion:
             self._announce(body, announcement)
         outcome = failures.quiet(int(body["metadata"].get("generation", 0)), Rest())
         return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
+
+
+def _own_policy(resource: ServerlessPrivateEndpoint) -> DeletionPolicy | None:
+    """Give the policy that a resource has whatever its Namespace says."""
+    return resource.metadata.deletion_policy or resource.spec.deletion_policy

@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
 from atlas_endpoints.kinds.serverless_private_endpoint.context import status_since
-from atlas_endpoints.kinds.serverless_private_endpoint.farewell import WAYS_OUT
+from atlas_endpoints.kinds.serverless_private_endpoint.farewell import WITHOUT_WAITING, names_ways_out, with_ways_out
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     InvalidSpecError,
     Resolved,
@@ -50,7 +50,7 @@ def blocked(
     code: str | None = None,
 ) -> Outcome:
     """Say why a resource does not go, and how it does all the same."""
-    told = message if WAYS_OUT in message else f"{message} {WAYS_OUT}"
+    told = with_ways_out(message)
     last = previous.last_error
     is_same = last is not None and (last.operation, last.error_code) == (operation, code)
     since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now) if is_same else now
@@ -121,7 +121,7 @@ def waiting(resource: ServerlessPrivateEndpoint, endpoint: Endpoint, now: dateti
     if elapsed >= patience:
         message = (
             "Atlas has taken longer to delete the endpoint than spec.provisioningTimeout; it is still looked at. Ask MongoDB's"
-            " support."
+            f" support. {WITHOUT_WAITING}"
         )
         outcome = blocked(generation, resource.status, now, message, operation="delete", following=following)
     else:
@@ -171,7 +171,7 @@ def failed(
         return outcome
     message = f"The endpoint cannot be deleted. {verdict.message}"
     if error.retry is AtlasRetry.BACKOFF or _is_held(error):
-        told = verdict.message if WAYS_OUT in verdict.message else f"{message} {WAYS_OUT}"
+        told = verdict.message if names_ways_out(verdict.message) else with_ways_out(message)
         return replace(outcome, verdict=replace(verdict, message=told))
     seconds = interval.total_seconds()
     following = Again(min(failures.SECRET_LOOK, seconds) if is_cured_by_credentials(error) else seconds)

@@ -16,10 +16,23 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 
-WAYS_OUT = (
-    "To let the resource go and leave the endpoint in Atlas as it is, set the annotation atlas-endpoints.dev/deletion-policy to"
-    ' Retain, or atlas-endpoints.dev/force-finalize to "true".'
+_BY_ANNOTATION = (
+    'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'
 )
+
+WAYS_OUT = f"To let the resource go and leave the endpoint in Atlas as it is, {_BY_ANNOTATION}"
+
+WITHOUT_WAITING = f"To let the resource go without waiting for that, {_BY_ANNOTATION}"
+
+
+def names_ways_out(message: str) -> bool:
+    """Tell whether a message says how a resource goes all the same."""
+    return _BY_ANNOTATION in message
+
+
+def with_ways_out(message: str) -> str:
+    """Say how a resource goes all the same, unless a message does already."""
+    return message if names_ways_out(message) else f"{message} {WAYS_OUT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +105,21 @@ def fate(resource: ServerlessPrivateEndpoint, policy: DeletionPolicy, *, writes:
         why = "it was taken over from an earlier resource, and spec.endpointId does not name it"
         return _retained(endpoint_id, status, why)
     if spec.suspend:
-        return Keep(f"The resource is suspended, so its endpoint is not deleted. Set spec.suspend to false. {WAYS_OUT}")
+        return Keep(_kept("The resource is suspended", "Set spec.suspend to false.", status))
     if not writes:
-        why = "WRITES is off, so the endpoint is not deleted until whoever runs the operator sets ATLAS_ENDPOINTS_WRITES=on."
-        return Keep(f"{why} {WAYS_OUT}")
+        remedy = "That takes whoever runs the operator to set ATLAS_ENDPOINTS_WRITES=on."
+        return Keep(_kept("WRITES is off", remedy, status))
     return Delete()
+
+
+def _kept(why: str, remedy: str, status: Status) -> str:
+    """Say why a resource is kept, what is to be done about it, and how it goes all the same."""
+    if _is_going(status):
+        message = (
+            f"Atlas is deleting the endpoint, which nobody can stop. {why}, so it is not looked whether that is done."
+        )
+        return f"{message} {remedy} {WITHOUT_WAITING}"
+    return f"{why}, so its endpoint is not deleted. {remedy} {WAYS_OUT}"
 
 
 def bookkeeping(resource: ServerlessPrivateEndpoint, policy: DeletionPolicy | None) -> MetadataChange | None:

@@ -20,6 +20,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     UpdateRejectedError,
 )
+from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from unit.kinds.serverless_private_endpoint.world import ENDPOINT, VPCE, Resource, World, unavailable
@@ -328,6 +329,31 @@ class TestPolicy:
         assert not world.exists(resource)
         assert deletes(world) == 0
 
+    async def test_a_policy_of_the_namespace_that_changes_arrives_where_a_deletion_waits(self, world: World) -> None:
+        world.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
+        resource = await settled(world, deletionPolicy=None)
+        world.edit(resource, suspend=True)
+        world.delete(resource)
+        await world.run_for(1)
+        assert is_blocked(resource, "suspended")
+        world.namespaces.found = {PREFIX + "deletion-policy": "Retain"}
+        await world.run_for(60)
+        assert not world.exists(resource)
+        assert deletes(world) == 0
+
+    async def test_who_asks_for_a_fresh_look_gets_the_policy_that_a_namespace_has_now(self, world: World) -> None:
+        world.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
+        resource = await settled(world, deletionPolicy=None)
+        assert Age.FRESH not in world.namespaces.ages
+        world.edit(resource, suspend=True)
+        world.delete(resource)
+        await world.run_for(1)
+        world.namespaces.found = {PREFIX + "deletion-policy": "Retain"}
+        world.annotate(resource, force_sync="now")
+        await world.run_for(1)
+        assert not world.exists(resource)
+        assert world.namespaces.ages[-1] is Age.FRESH
+
     async def test_a_namespace_that_may_not_be_read_says_nothing(self, world: World) -> None:
         world.namespaces.found = UnreadableError("NamespaceForbidden", "No.", retry_in=60.0)
         resource = await settled(world, deletionPolicy=None)
@@ -358,6 +384,27 @@ class TestWhatStandsInTheWay:
         world.edit(resource, suspend=False)
         await world.run_for(1)
         assert deletes(world) == 1
+
+    @pytest.mark.parametrize("hindered_by", ["suspend", "WRITES"])
+    @pytest.mark.parametrize("shown", [True, False], ids=["and shows it", "and has said so"])
+    async def test_while_atlas_is_at_it_nothing_says_that_the_endpoint_is_not_deleted(
+        self, world: World, hindered_by: str, shown: bool
+    ) -> None:
+        resource = await settled(world)
+        world.delete(resource)
+        await world.run_for(30 if shown else 1)
+        assert deletes(world) == 1
+        if hindered_by == "suspend":
+            world.edit(resource, suspend=True)
+        else:
+            world.restart(writes=False)
+            world.see_all()
+        for again in ("once", "twice"):
+            world.annotate(resource, force_sync=again)
+            await world.run_for(1)
+            assert is_blocked(resource, hindered_by, "Atlas is deleting the endpoint", "without waiting for that")
+            assert "is not deleted" not in resource.message
+            assert "as it is" not in resource.message
 
     async def test_one_that_is_skipped_goes_and_the_endpoint_stays(self, world: World) -> None:
         resource = await settled(world)

@@ -339,9 +339,11 @@ class Namespaces:
 
     def __init__(self) -> None:
         self.found: dict[str, str] | Exception = {}
+        self.ages: list[Age] = []
 
     async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
         assert namespace == "shop"
+        self.ages.append(age)
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
