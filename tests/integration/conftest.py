@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from support.fixtures import MakeNamespace, RunOperator
     from support.operator_process import OperatorProcess
 
-pytest.register_assert_rewrite("integration.bad_input", "support.scenes")  # they hold assertions of tests
+pytest.register_assert_rewrite(
+    "integration.bad_input", "integration.life", "support.scenes"
+)  # they hold assertions of tests
 
 OBSERVED = ROOT / ".cache" / "observed-objects.jsonl"
 """Every distinct object that operators of the last run have written, one JSON a line."""

@@ -22,7 +22,7 @@ from integration.bad_input import (
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
 from support.observed import Recorder
 from support.resources import Resources, ready
-from support.scenes import Performance, Scene, Stage, Story
+from support.scenes import Performance, Scene, Stage, Story, new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,7 +114,7 @@ def performance(request: pytest.FixtureRequest, control_plane: ControlPlane, sta
 
     def scene(story: Story) -> Scene:
         stage, free = stages[story.stage]
-        resources = Resources(control_plane, _namespace(control_plane), {"world": story.stage}, recorder=recorder)
+        resources = Resources(control_plane, new_namespace(control_plane), {"world": story.stage}, recorder=recorder)
         resources.secret()
         return Scene(stage, next(free), resources, control_plane)
 
@@ -189,9 +189,3 @@ def newer_crd(control_plane: ControlPlane, crd: str, resources: Resources, place
 
 def _patch(control_plane: ControlPlane, crd: str, *changes: dict[str, Any]) -> None:
     control_plane.kubectl("patch", crd, "--type=json", f"--patch={json.dumps(changes)}")
-
-
-def _namespace(control_plane: ControlPlane) -> str:
-    with control_plane.client() as http:
-        answer = http.post("/api/v1/namespaces", json={"metadata": {"generateName": "story-"}})
-        return str(answer.raise_for_status().json()["metadata"]["name"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas
@@ -13,7 +14,7 @@ from support.resources import Resources, ready
 if TYPE_CHECKING:
     from control_plane import ControlPlane
     from support.atlas import Place
-    from support.fixtures import MakeNamespace
+    from support.fixtures import MakeNamespace, RunOperator
 
 WORTHLESS = {"clientId": "mdb_sa_id_00000000000000000000ffff", "clientSecret": "mdb_sa_sk_worthless"}
 
@@ -79,6 +80,32 @@ def test_two_that_are_deleted_at_once_take_their_endpoint_along(
     assert statuses(atlas, place) == []
     # In the same moment each may ask for it; which is no more than one of them would.
     assert len(atlas.requests(place, "DELETE")) in {1, 2}
+
+
+@pytest.mark.timeout(180)
+def test_what_is_deleted_while_no_operator_runs_goes_with_its_endpoint_once_one_does(
+    control_plane: ControlPlane,
+    make_namespace: MakeNamespace,
+    start_operator: RunOperator,
+    atlas: Atlas,
+    place: Place,
+) -> None:
+    resources = Resources(control_plane, make_namespace(), {"world": "down"})
+    resources.secret()
+    resources.create("orders", deleting(atlas, place))
+    operator = start_operator(label="down", atlas=atlas, namespace="default")
+    resources.wait_ready("orders", timeout=60)
+    operator.stop(kill=True)
+    resources.delete("orders")
+    assert resources.get("orders")["metadata"]["deletionTimestamp"]
+    assert statuses(atlas, place) == ["AVAILABLE"]
+
+    again = start_operator(label="down", atlas=atlas, namespace="default")
+    wait_until(lambda: not resources.exists("orders"), "the resource to go", timeout=60)
+    assert statuses(atlas, place) == []
+    assert len(atlas.requests(place, "DELETE")) == 1
+    again.stop()
+    resources.close()
 
 
 def test_one_of_another_namespace_whose_credentials_are_worthless_holds_no_endpoint(

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
+from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.resources import condition, told
 
@@ -144,6 +145,15 @@ class Scene:
             assert (found["status"], found["reason"]) == credentials, told(body)
         return body
 
+    def is_told(self, type_: str, reason: str, words: str) -> None:
+        """Wait until an Event about the resource tells something in these words, such as an ID."""
+
+        def found() -> bool:
+            events = self.resources.events(NAME)
+            return any((each["type"], each["reason"]) == (type_, reason) and words in each["note"] for each in events)
+
+        wait_until(found, f"an Event {reason} with {words}", timeout=PATIENCE)
+
     def calls(self, method: str | None = None, *, since: float = 0.0) -> list[dict[str, Any]]:
         """The calls about the place's project so far, or those that came at a time or later."""
         return [each for each in self.atlas.requests(self.place, method) if each["time"] >= since]
@@ -185,6 +195,13 @@ class Scene:
                 f" -> {call['status']} {call['errorCode'] or ''} {call['dropped'] or ''}"
             )
         return "\n".join(lines)
+
+
+def new_namespace(control_plane: ControlPlane) -> str:
+    """Make a namespace for one story, and give its name."""
+    with control_plane.client() as http:
+        answer = http.post("/api/v1/namespaces", json={"metadata": {"generateName": "story-"}})
+        return str(answer.raise_for_status().json()["metadata"]["name"])
 
 
 def seldom(calls: list[dict[str, Any]], seconds: float) -> bool:
