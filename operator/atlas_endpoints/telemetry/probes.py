@@ -1,5 +1,6 @@
 """/livez, /readyz and /metrics, served by the loop that they speak about: when it hangs, they do not answer."""
 
+import os
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -18,7 +19,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
         metrics: in Prometheus's text format.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is taken or not ours; the text names the remedy.
     """
 
     def probe(check: Check) -> Callable[[web.Request], object]:
@@ -38,5 +39,13 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, _, port = address.rpartition(":")
-    await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+    try:
+        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+    except OSError as error:
+        await runner.cleanup()
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(
+            f"Probes and metrics cannot be served at {address}: {why}. Give an address of this machine that is free by"
+            " --http-address or ATLAS_ENDPOINTS_HTTP_ADDRESS."
+        ) from error
     return runner

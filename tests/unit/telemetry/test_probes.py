@@ -24,6 +24,16 @@ async def _get(path: str, *, live: str | None = None, ready: str | None = None) 
         await server.cleanup()
 
 
+async def test_an_address_that_is_taken_is_told_with_the_remedy() -> None:
+    server = await probes.serve("127.0.0.1:0", live=lambda: None, ready=lambda: None, metrics=_nothing)
+    address = f"127.0.0.1:{server.addresses[0][1]}"
+    try:
+        with pytest.raises(OSError, match=rf"at {address}: Address already in use\. .* --http-address"):
+            await probes.serve(address, live=lambda: None, ready=lambda: None, metrics=_nothing)
+    finally:
+        await server.cleanup()
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 async def test_a_probe_whose_check_finds_nothing_says_ok(path: str) -> None:
     answer = await _get(path)
