@@ -102,6 +102,24 @@ def a_policy_that_becomes_retain_while_a_resource_is_being_deleted_lets_it_go_wi
 
 
 @stories
+def what_is_suspended_while_atlas_deletes_its_endpoint_says_so_and_goes_afterwards(scene: Scene) -> None:
+    scene.create(connected=True, **OWNED)
+    scene.becomes_ready()
+    scene.atlas.change(scene.place, status="DELETING")  # and stays so
+    scene.resources.delete(NAME)
+    scene.becomes("Deleting", "Reconciling")
+    scene.edit(suspend=True)
+    says = ("Atlas is deleting the endpoint", "suspended", "without waiting for that", *OUT)
+    body = scene.becomes("DeletionBlocked", "Stalled", says=says, error={"operation": "delete"})
+    assert "is not deleted" not in ready(body)["message"]
+    scene.atlas.change(scene.place, remove=True)
+    scene.edit(suspend=None)
+    goes(scene)
+    scene.is_told("Normal", "EndpointDeleted", scene.place.endpoint)
+    assert scene.calls("DELETE") == []
+
+
+@stories
 def the_policy_of_a_namespace_holds_and_lets_go_of_what_has_none_of_its_own(scene: Scene) -> None:
     def say(policy: str) -> None:
         namespace = scene.resources.namespace
