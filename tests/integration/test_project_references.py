@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LABEL = "projects"
 FINALIZER = "atlas-endpoints.dev/cleanup"
-NOWHERE = "f" * 24
+NOWHERE = "face" * 6
 PATIENCE = 45.0
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("projects")]
