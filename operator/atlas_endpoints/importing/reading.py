@@ -67,7 +67,7 @@ async def endpoints_of(
     for instance in instances:
         name = instance.name
         try:
-            listing = await _patiently(lambda name=name: list_endpoints(client, credentials, project_id, name))  # type: ignore[misc]
+            listing = await _patiently(lambda name=name: list_endpoints(client, credentials, project_id, name))  # type: ignore[misc]  # mypy infers no type of a lambda with a default
         except AtlasError as error:
             found.append(Found(instance, refusal=error))
         else:

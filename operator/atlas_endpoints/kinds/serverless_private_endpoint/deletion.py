@@ -268,6 +268,7 @@ class Deletion:
         marked = (
             each for each in self._atlas.recall_commented(instance, resource.mark) if each.comment == resource.mark
         )
+        # One that Atlas is deleting already is waited for as well: the resource goes when there is none any more.
         unused = (each.id for each in marked if each.id != endpoint_id and each.cloud_provider_endpoint_id is None)
         return next((each for each in unused if not self._resources.found_by(each)), None)
 

@@ -1,8 +1,11 @@
 """Looking at one endpoint: in the shared LIST, or else past it."""
 
+from collections.abc import Callable, Sequence
+
 from atlas_endpoints.atlas.errors import EndpointAbsentError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.engine.store import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort
 
 SHARED = 5.0
@@ -33,6 +36,16 @@ async def look(atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_ag
         if observed is None:
             raise
         return observed
+
+
+def is_surplus(endpoint: Endpoint, found_by: Callable[[str], Sequence[Body]]) -> bool:
+    """Tell whether an endpoint that was reserved is nobody's: it is unused, and no resource stands for it.
+
+    Args:
+        endpoint: with a mark.
+        found_by: gives the resources that stand for the endpoint of an id.
+    """
+    return is_unused(endpoint) and not found_by(endpoint.id)
 
 
 def is_unused(endpoint: Endpoint) -> bool:

@@ -24,7 +24,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Anno
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_held
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import left_by_a_race
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Reservation, Status
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, is_unused, look
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, is_surplus, look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.status import CONTENDED, find
@@ -191,7 +191,7 @@ class Reservations:
         """
         mark = pass_.resource.mark
         marked = (each for each in self._atlas.recall_commented(instance, mark) if each.comment == mark)
-        surplus = next((each for each in marked if self._is_surplus(each)), None)
+        surplus = next((each for each in marked if is_surplus(each, self._resources.found_by)), None)
         if surplus is None or surplus.id == endpoint_id or pass_.policy != "Manage":
             return
         if not self._resources.is_still(pass_.key, pass_.resource.metadata.trigger):
@@ -207,10 +207,6 @@ class Reservations:
             )
             return
         self._announce(pass_.resource.metadata.named, reservation_outcomes.discarded(surplus.id))
-
-    def _is_surplus(self, endpoint: Endpoint) -> bool:
-        """Tell whether nobody uses an endpoint, and no resource stands for it."""
-        return is_unused(endpoint) and not self._resources.found_by(endpoint.id)
 
     def replace_lost(self, pass_: Pass) -> Outcome:
         """The endpoint that was reserved is gone from Atlas, which is proved: reserve another one, the later the sooner it went."""

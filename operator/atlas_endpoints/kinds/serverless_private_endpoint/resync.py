@@ -22,7 +22,7 @@ from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, CredentialsPlace, endpoint_of
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_unused
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_surplus
 
 logger = logging.getLogger(__name__)
 
@@ -155,8 +155,7 @@ class Rounds:
     def _reserved_twice(self, instance: Instance) -> list[Key]:
         """Give the resources for which there is an endpoint with their mark that nobody stands for, beside the one they have."""
         marked = self._snapshots.recall_commented(instance, MARK)
-        unclaimed = (each for each in marked if is_unused(each) and not self._store.found_by(each.id))
-        uids = {(each.comment or "").removeprefix(MARK) for each in unclaimed}
+        uids = {(each.comment or "").removeprefix(MARK) for each in marked if is_surplus(each, self._store.found_by)}
         if not uids:  # as nearly always
             return []
         bodies = ((key, self._store.get(key)) for key in self._members.get(instance, ()))
