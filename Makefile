@@ -14,8 +14,8 @@ BIN := .venv/bin
 READY := .venv/.synced
 SCANNERS := .cache/scanners/.synced .cache/checkov/.synced
 DOCS := .cache/docs/.synced
-CONTROL_PLANE := PYTHONPATH=tests $(BIN)/python -m control_plane
-DELIVERY := PYTHONPATH=tests $(BIN)/python -m delivery
+CONTROL_PLANE := PYTHONPATH=tests:hack $(BIN)/python -m control_plane
+DELIVERY := PYTHONPATH=tests:hack $(BIN)/python -m delivery
 
 # Runs tests that wait for seconds to pass. What only a busy machine may have failed, up to three tests, is run once
 # more and alone, and both runs stay in the output; tests/conftest.py says what is never run again.
@@ -91,7 +91,7 @@ check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, 
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	$(call say,types)
-	@$(BIN)/mypy operator tests
+	@$(BIN)/mypy operator tests hack
 	@$(BIN)/pyright
 	$(call say,layers)
 	@$(BIN)/lint-imports
@@ -115,11 +115,11 @@ TARGET ?= operator
 
 .PHONY: image
 image: ## build the image with buildah, podman or docker; IMAGE= names it, BASE_IMAGE= is another base, TARGET=simulator
-	@PYTHONPATH=tests $(PYTHON) -m image build --image='$(IMAGE)' --base='$(BASE_IMAGE)' --target='$(TARGET)'
+	@PYTHONPATH=tests:hack $(PYTHON) -m image build --image='$(IMAGE)' --base='$(BASE_IMAGE)' --target='$(TARGET)'
 
 .PHONY: base-image
 base-image: ## make a base image from Debian's packages, where no image registry is reached (root, buildah, debootstrap)
-	@PYTHONPATH=tests $(PYTHON) -m image base
+	@PYTHONPATH=tests:hack $(PYTHON) -m image base
 
 .PHONY: test-image
 test-image: $(READY) control-plane ## look into the built image and run it on a real control plane, its root file system read-only (root)
@@ -127,18 +127,18 @@ test-image: $(READY) control-plane ## look into the built image and run it on a 
 
 .PHONY: explore
 explore: $(READY) ## walk small worlds completely, the larger ones too (an hour); NAME= picks some
-	@PYTHONPATH=tests $(BIN)/python -m exploration --deeper "$(NAME)"
+	@PYTHONPATH=tests:hack $(BIN)/python -m model --deeper "$(NAME)"
 
 .PHONY: test
 test: check control-plane delivery-programs $(SCANNERS) $(DOCS) ## everything: check, small worlds walked completely, the operator on a real control plane, and under faults, its delivery
 	$(call say,small worlds walked completely)
-	@$(BIN)/pytest tests/exploration -q -n 2
+	@$(BIN)/pytest tests/model -q -n 2
 	$(call say,a thousand random histories)
 	@$(BIN)/pytest tests/histories -q -n 2
 	$(call say,integration tests)
 	@$(call timed,tests/integration -q -n 2 --dist loadfile)
-	$(call say,chaos tests)
-	@$(call timed,tests/chaos -q -n 3 --dist loadfile) # on two cores: they mostly wait
+	$(call say,fault tests)
+	@$(call timed,tests/faults -q -n 3 --dist loadfile) # on two cores: they mostly wait
 	$(call say,delivery tests)
 	@$(call timed,tests/delivery -q -n 3 --dist loadfile) # as these
 
@@ -153,27 +153,27 @@ MINUTES ?= 20
 SEEDS ?= 0-49
 .PHONY: soak
 soak: $(READY) control-plane ## random edits under random faults for MINUTES (20), outages of true length, then histories of SEEDS (0-49)
-	@$(BIN)/pytest tests/chaos/test_soak.py tests/chaos/test_outages.py tests/chaos/test_histories.py -q -s \
+	@$(BIN)/pytest tests/faults/test_soak.py tests/faults/test_outages.py tests/faults/test_histories.py -q -s \
 	  --minutes=$(MINUTES) --seeds=$(SEEDS)
 
 .PHONY: histories
 histories: $(READY) control-plane ## the histories of SEEDS alone, as to replay one that went wrong: SEEDS=15-19
-	@$(BIN)/pytest tests/chaos/test_histories.py -q -s --seeds=$(SEEDS)
+	@$(BIN)/pytest tests/faults/test_histories.py -q -s --seeds=$(SEEDS)
 
 .PHONY: dashboard-picture
 dashboard-picture: $(READY) control-plane ## draw docs/pictures/dashboard.svg from a real run and a real Prometheus (PROMETHEUS= names it)
-	@PYTHONPATH=tests $(BIN)/python -m dashboard
+	@PYTHONPATH=tests:hack $(BIN)/python -m dashboard
 
 .PHONY: demo
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running
-	@PYTHONPATH=tests $(BIN)/python -m demo
+	@PYTHONPATH=tests:hack $(BIN)/python -m demo
 
 # For `make demo-broken`: explanation and remedy of each at once, without a key press.
 ANSWERS ?=
 
 .PHONY: demo-broken
 demo-broken: $(READY) control-plane ## ten broken set-ups to explain and heal, one by one; a key shows the answer, ANSWERS=1 all at once
-	@PYTHONPATH=tests $(BIN)/python -m demo.broken $(if $(filter-out 0,$(ANSWERS)),--answers)
+	@PYTHONPATH=tests:hack $(BIN)/python -m demo.broken $(if $(filter-out 0,$(ANSWERS)),--answers)
 
 # For `make bench`: which rows (all when empty), how often, and the share of the full size.
 ROWS ?=
@@ -182,4 +182,4 @@ SCALE ?= 1
 
 .PHONY: bench
 bench: $(READY) control-plane ## measure the operator beside a peer in Go; a quick look: ROWS=edit,burst ROUNDS=1 SCALE=0.1
-	@PYTHONPATH=tests $(BIN)/python -m benchmarks --rows '$(ROWS)' --rounds $(ROUNDS) --scale $(SCALE)
+	@PYTHONPATH=tests:hack $(BIN)/python -m benchmarks --rows '$(ROWS)' --rounds $(ROUNDS) --scale $(SCALE)

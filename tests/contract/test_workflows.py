@@ -75,8 +75,8 @@ def test_everything_that_is_pinned_is_kept_fresh() -> None:
     }
     modules = {
         f"/{path.parent.relative_to(ROOT).as_posix()}"
-        for path in (ROOT / "tests").rglob("go.mod")
-        if ".cache" not in path.parts
+        for folder in ("hack", "tests")
+        for path in (ROOT / folder).rglob("go.mod")
     }
     assert watched == {
         ("uv", "/"),

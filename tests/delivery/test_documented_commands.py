@@ -33,7 +33,7 @@ NOT_ASKED = {
     "flux": "no program of Flux is built here; its objects are held against its schemas (test_flux.py)",
     "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
     "gh": "as cosign",
-    "docker": "no Docker is here; `make image` is what it stands beside (tests/image)",
+    "docker": "no Docker is here; `make image` is what it stands beside (hack/image)",
     "kind": "as Docker, which it needs",
     "curl": "run against the simulator (test_simulator_page.py)",
     "jq": "as curl",

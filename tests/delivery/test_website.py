@@ -95,7 +95,7 @@ def test_a_link_that_leads_nowhere_ends_the_build(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     configuration = {
         "INHERIT": str(ROOT / "mkdocs.yml"),
-        "hooks": [str(ROOT / "tests" / "website" / "hooks.py"), str(hook)],
+        "hooks": [str(ROOT / "hack" / "website" / "hooks.py"), str(hook)],
         "watch": [],
         "site_dir": str(tmp_path / "site"),
     }

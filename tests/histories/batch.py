@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from chaos.proxy import Proxy
+from faults.proxy import Proxy
 from histories.course import Side
 from support.atlas import Atlas, project_id, seed
 from support.operator_process import OperatorProcess
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from chaos.ground import Ground
     from control_plane.process import Server
+    from faults.ground import Ground
 
 TICK = 0.1
 """Seconds between two looks at what is due, and at what Atlas holds."""

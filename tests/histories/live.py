@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from chaos.faults import Frozen, Hold, Moment, Reset
+from faults.rules import Frozen, Hold, Moment, Reset
 from histories.batch import INSTANCE, TICK
 from histories.course import NAMES, Course, Side
 from histories.judge import Ending, Held
@@ -19,8 +19,8 @@ from support.atlas import endpoint_id, project_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from chaos.faults import Fault, Verb
-    from chaos.proxy import Proxy
+    from faults.proxy import Proxy
+    from faults.rules import Fault, Verb
     from histories.batch import Batch
     from support.observed import Recorder
     from support.resources import Resources

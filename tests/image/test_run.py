@@ -10,8 +10,8 @@ import pytest
 
 from control_plane.ports import free_port
 from control_plane.process import wait_until
-from image.container import command
 from support.atlas import CLOUD_ENDPOINT
+from support.container import command
 from support.deploy import DEPLOY
 from support.operator_process import OperatorProcess
 from support.resources import Resources

@@ -1,0 +1,125 @@
+"""Reservations whose operator is killed at one of their writes, to either side: each comes to one endpoint all the same."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import httpx
+
+from faults.rules import Hold, Moment
+from support.resources import ready, told
+
+if TYPE_CHECKING:
+    from faults.ground import Ground
+    from faults.proxy import Proxy
+    from faults.scale import Scale
+    from support.atlas import Place
+    from support.resources import Resources
+
+Target: TypeAlias = Literal["metadata", "status", "atlas"]
+
+WRITES: tuple[Target, ...] = ("metadata", "status", "atlas", "status", "metadata", "atlas", "status")
+"""What a reservation writes: the finalizer, the intent, the POST, the ID in status and annotation, the comment, its status."""
+
+LONG_AGO = "2026-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A resource that is to get an endpoint of its own, and its name."""
+
+    name: str
+    place: Place
+    resources: Resources
+    ground: Ground
+
+    def begin(self) -> None:
+        """Have the user ask for it."""
+        spec = self.place.spec(comment="orders", deletionPolicy="Delete")
+        del spec["endpointId"]
+        self.resources.create(self.name, spec)
+
+    def path(self, target: Target) -> str:
+        """Where its writes go, as a regular expression."""
+        resource = f"/serverlessprivateendpoints/{self.name}"
+        return {"metadata": f"{resource}$", "status": f"{resource}/status$", "atlas": self.place.path}[target]
+
+    def way(self, target: Target) -> Proxy:
+        """What they pass on their way."""
+        return self.ground.way if target == "atlas" else self.ground.api
+
+    def written(self) -> tuple[Target, ...]:
+        """Where it has written so far, in this order."""
+        made: list[tuple[float, Target]] = [
+            (each.time, target)
+            for target in sorted(set(WRITES))
+            for each in self.way(target).exchanges
+            if each.request.verb == "write" and re.search(self.path(target), each.request.path)
+        ]
+        made.sort()
+        return tuple(target for _, target in made)
+
+    def endpoints(self) -> list[dict[str, Any]]:
+        """What has been reserved in its place of Atlas."""
+        state = httpx.get(f"{self.ground.atlas.url}/_simulator/state", trust_env=False).raise_for_status().json()
+        instances = [
+            i for project in state["projects"] if project["id"] == self.place.project for i in project["instances"]
+        ]
+        return [each for i in instances for each in i["endpoints"] if each["_id"] != self.place.endpoint]
+
+    def grow_old(self) -> None:
+        """Have its operator be down for so long that nothing can still be on its way to Atlas, in no time."""
+        reservation = self.resources.get(self.name).get("status", {}).get("reservation")
+        if reservation is not None and "endpointId" not in reservation:
+            self.resources.write_status(self.name, {"reservation": {"requestedAt": LONG_AGO}})
+
+    def ends_well(self) -> None:
+        """Check that it has come to its end: one endpoint, which both sides tell of, with the user's comment."""
+        body = self.resources.wait(self.name, _is_settled, timeout=90, says="settled")
+        (endpoint,) = self.endpoints()
+        metadata = body["metadata"]
+        assert body["status"]["reservation"]["endpointId"] == endpoint["_id"], told(body)
+        assert metadata["annotations"] == {"atlas-endpoints.dev/endpoint-id": f"{endpoint['_id']}/{metadata['uid']}"}
+        assert metadata["finalizers"] == ["atlas-endpoints.dev/cleanup"]
+        assert endpoint["comment"] == "orders"
+        assert len(self.ground.atlas.requests(self.place, "POST")) == 1, self.name
+        assert self.ground.atlas.requests(self.place, "DELETE") == []
+
+
+def _is_settled(body: dict[str, Any]) -> bool:
+    """Tell whether Atlas has confirmed all that is wanted, and a person is waited for."""
+    comment = body.get("status", {}).get("applied", {}).get("comment")
+    return (ready(body)["reason"], comment) == ("WaitingForCloudEndpoint", "orders")
+
+
+def a_crash_at_each_write_of_a_reservation(ground: Ground, _: Scale) -> None:
+    """Each write of each side is held before or after its server acts on it, all at once; then the operator is killed."""
+    resources = ground.resources("reserving")
+    operator = ground.start("reserving", concurrency=64)
+    free = Reservation("free", ground.place(), resources, ground)
+    free.begin()
+    held = []
+    for number, target in enumerate(WRITES):
+        for moment in Moment:
+            each = Reservation(f"at-{number}-{moment.name.lower()}", ground.place(), resources, ground)
+            earlier = WRITES[:number].count(target)
+            hold = Hold(moment)
+            held.append((each, each.way(target).inject(hold, verb="write", path=each.path(target), spared=earlier)))
+            each.begin()
+    free.ends_well()
+    assert free.written() == WRITES, "a write is missing from the table"
+    for each, fault in held:
+        assert fault.happened.wait(30), each.name
+    operator.stop(kill=True)
+    ground.api.heal()
+    ground.way.heal()
+    for each, _fault in held:
+        each.grow_old()
+
+    again = ground.start("reserving", concurrency=64)
+
+    for each, _fault in held:
+        each.ends_well()
+    again.stop()

@@ -1,0 +1,370 @@
+"""Whatever goes wrong between the operator and the API server: it lives, and each edit reaches Atlas once."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atlas_endpoints.cluster.inventory import SETTLE
+from control_plane.process import wait_until
+from faults.rules import (
+    Closed,
+    Delay,
+    Frozen,
+    Hold,
+    Moment,
+    Refusal,
+    Reset,
+    Revoked,
+    Said,
+    Stale,
+    Trouble,
+    Truncated,
+    Verb,
+)
+from support.atlas import CLOUD_ENDPOINT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from control_plane import ControlPlane
+    from faults.at_once import AtOnce, Tale
+    from faults.ground import Ground
+    from faults.proxy import Exchange, Proxy
+    from faults.scale import Scale
+    from support.atlas import Atlas, Place
+    from support.operator_process import OperatorProcess
+    from support.resources import Resources
+
+LABEL = "faults"
+KIND = "/serverlessprivateendpoints"
+HTML = "<html><body>Bad Gateway</body></html>"
+LONG = 2.0
+"""Seconds that what goes wrong again and again goes wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goes:
+    """What goes wrong, with which requests, how often (``None``: for ``LONG``)."""
+
+    trouble: Trouble
+    verb: Verb
+    times: int | None = 1
+    path: str = KIND
+
+
+ENDS = Goes(Closed(), "watch")
+EXPIRES = Goes(Said.error(410, "Expired"), "watch")
+
+
+def _refused(verb: Verb, first: Goes, status: int, reason: str, *, times: int | None = 2) -> Sequence[Goes]:
+    """What brings a request about comes last, so that the request meets the refusal."""
+    return (Goes(Refusal(status, reason), verb, times), first)
+
+
+RESUMED: dict[str, Sequence[Goes]] = {
+    "a watch is reset": (Goes(Reset(), "watch"),),
+    "a watch ends": (ENDS,),
+    "watches end as soon as they have begun": (Goes(Closed(), "watch", None),),
+    "a watch is refused with 403": _refused("watch", ENDS, 403, "Forbidden"),
+    "a watch is refused with 429": _refused("watch", ENDS, 429, "TooManyRequests"),
+    "a watch is refused with 500": _refused("watch", ENDS, 500, "InternalError"),
+}
+"""What goes wrong with the watch that all resources share; it goes on from where it was. One after the other."""
+
+RELISTED: dict[str, Sequence[Goes]] = {
+    "a watch breaks off in an event": (Goes(Truncated(), "watch"),),
+    "a watch brings the page of a proxy": (Goes(Said(HTML.encode() + b"\n"), "watch"),),
+    "a watch says 410": (EXPIRES,),
+    "a watch says 500": (Goes(Said.error(500, "InternalError"), "watch"),),
+    "a watch says 504": (Goes(Said.error(504, "Timeout"), "watch"),),
+    "a watch is refused with 404": _refused("watch", ENDS, 404, "NotFound"),
+    "a watch is refused with 410": _refused("watch", ENDS, 410, "Expired", times=1),
+    "watches are refused with 410 for a while": _refused("watch", ENDS, 410, "Expired", times=None),
+    "a watch is answered with the page of a proxy": (Goes(Refusal(200, body=HTML), "watch"), ENDS),
+    "a LIST is reset": (Goes(Reset(), "list", 2), EXPIRES),
+    "the answer to a LIST is lost": (Goes(Reset(Moment.AFTER), "list", 2), EXPIRES),
+    "a LIST is slow": (Goes(Delay(2.0), "list", 2), EXPIRES),
+    "a LIST is cut short": (Goes(Truncated(), "list", 2), EXPIRES),
+    "a LIST is answered with the page of a proxy": (Goes(Refusal(200, body=HTML), "list", 2), EXPIRES),
+    "a LIST is refused with 403": _refused("list", EXPIRES, 403, "Forbidden"),
+    "a LIST is refused with 404": _refused("list", EXPIRES, 404, "NotFound"),
+    "a LIST is refused with 410": _refused("list", EXPIRES, 410, "Expired"),
+    "a LIST is refused with 429": _refused("list", EXPIRES, 429, "TooManyRequests"),
+    "a LIST is refused with 500": _refused("list", EXPIRES, 500, "InternalError"),
+    "LISTs are refused with 503 for a while": _refused("list", EXPIRES, 503, "ServiceUnavailable", times=None),
+    "a LIST is refused with 504": _refused("list", EXPIRES, 504, "Timeout"),
+}
+"""What goes wrong with the watch and the LIST that all resources share; a LIST tells what was missed. One after the other."""
+
+ALONE: dict[str, tuple[Sequence[Goes], dict[str, str]]] = {
+    # It looks like a watch while nothing happens, and each is asked for anew after a minute. Until then a round tells.
+    "a watch freezes": ((Goes(Frozen(), "watch"),), {"sync_interval": "4s"}),
+    "a watch hangs before it begins": ((Goes(Hold(Moment.BEFORE), "watch"), ENDS), {}),
+    "a LIST hangs": ((Goes(Hold(Moment.BEFORE), "list"), EXPIRES), {}),
+}
+"""What takes its time to be noticed, and what the operator needs for it; each with an operator of its own, all at once."""
+
+A_STATUS: dict[str, tuple[Trouble, int]] = {
+    "is not sent since the connection breaks": (Reset(), 2),
+    "is written and the answer lost": (Reset(Moment.AFTER), 1),
+    "is written and answered with 500": (Refusal(500, "InternalError", moment=Moment.AFTER), 1),
+    "is written and the answer cut short": (Truncated(), 1),
+    "is written slowly": (Delay(3.0), 1),
+    "hangs": (Hold(Moment.BEFORE), 1),
+    "is written and the answer hangs": (Hold(Moment.AFTER), 1),
+    "meets a conflict that is none": (Refusal(409, "Conflict"), 5),
+    "is refused with 403": (Refusal(403, "Forbidden"), 2),
+    "is refused with 429": (Refusal(429, "TooManyRequests", headers={"Retry-After": "1"}), 2),
+    "is refused with 500": (Refusal(500, "InternalError"), 2),
+    "is refused with 503": (Refusal(503, "ServiceUnavailable"), 2),
+    "is refused with 504": (Refusal(504, "Timeout"), 2),
+    "is answered with the page of a proxy": (Refusal(502, body=HTML), 2),
+}
+A_SECRET: dict[str, tuple[Trouble, int]] = {
+    "is not read since the connection breaks": (Reset(), 1),
+    "is read slowly": (Delay(3.0), 1),
+    "is cut short": (Truncated(), 1),
+    "is refused with 403": (Refusal(403, "Forbidden"), 1),
+    "is refused with 500": (Refusal(500, "InternalError"), 1),
+    "is answered with the page of a proxy": (Refusal(200, body=HTML), 1),
+}
+ONE_RESOURCE: dict[str, Goes] = {
+    **{
+        f"a status {says}": Goes(trouble, "write", times, "/{name}/status")
+        for says, (trouble, times) in A_STATUS.items()
+    },
+    **{
+        f"a Secret {says}": Goes(trouble, "get", times, "/secrets/of-{name}$")
+        for says, (trouble, times) in A_SECRET.items()
+    },
+}
+"""What goes wrong with one resource, which the others do not notice; all at once."""
+
+
+@pytest.fixture
+def api(ground: Ground) -> Proxy:
+    """The way to the API server."""
+    return ground.api
+
+
+@pytest.fixture(scope="module")
+def running(ground: Ground) -> tuple[OperatorProcess, Path]:
+    """The operator of this file, and the kubeconfig that it reads; no round comes within a test and hides what was lost."""
+    return ground.start_behind(ground.api, label=LABEL, atlas_url=ground.atlas.url, concurrency=64)
+
+
+@pytest.fixture(scope="module")
+def operator(running: tuple[OperatorProcess, Path]) -> OperatorProcess:
+    return running[0]
+
+
+@pytest.fixture(scope="module")
+def resources(ground: Ground) -> Resources:
+    return ground.resources(LABEL)
+
+
+@pytest.fixture
+def alive(operator: OperatorProcess) -> Iterator[None]:
+    """The operator is the same process before and after the test, and well."""
+    yield
+    operator.server.check()
+    assert operator.get("livez").text == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A resource that is at rest, with the comment ``one``."""
+
+    name: str
+    place: Place
+    resources: Resources
+    atlas: Atlas
+
+    def converges(self, *comments: str) -> None:
+        """Check that it gets ready with the last of some comments, and that Atlas was told of each once."""
+        body = self.resources.wait_ready(self.name, timeout=40)
+        assert body["status"]["applied"]["comment"] == comments[-1]
+        assert self.atlas.endpoint(self.place)["comment"] == comments[-1]
+        assert self.atlas.patches(self.place) == [{"comment": comment} for comment in comments]
+
+
+@pytest.fixture
+def subject(resources: Resources, ground: Ground, operator: OperatorProcess) -> Subject:
+    place = ground.place()
+    operator.server.check()
+    return _at_rest(f"e{place.project[-8:]}", place, resources, ground.atlas)
+
+
+def _at_rest(name: str, place: Place, resources: Resources, atlas: Atlas, **fields: object) -> Subject:
+    atlas.connect(place, "one")
+    resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one", **fields))
+    resources.wait_ready(name)
+    return Subject(name, place, resources, atlas)
+
+
+def _edit_while(going: Sequence[Goes], api: Proxy, subject: Subject) -> None:
+    # After errors the operator takes its time to watch again.
+    wait_until(lambda: api.watched(KIND), "the operator to watch", timeout=40)
+    before = len(api.exchanges)
+    with ExitStack() as breaking:
+        faults = [
+            breaking.enter_context(api.breaking(each.trouble, verb=each.verb, path=each.path, times=each.times))
+            for each in going
+        ]
+        subject.resources.edit(subject.name, comment="two")
+        for each, fault in zip(going, faults, strict=True):
+            assert fault.happened.wait(10), each
+        if any(each.times is None for each in going):
+            time.sleep(LONG)
+            asked = [each for each in api.exchanges[before:] if each.request.verb in {"list", "watch"}]
+            assert len(asked) < LONG * 10, "the API server is hammered"
+            breaking.close()
+
+        subject.converges("two")
+
+
+def _no_list_is_due(api: Proxy) -> None:
+    """Wait until a LIST that has nothing to do with the test cannot bring what the watch has missed."""
+    wait_until(lambda: not _lists(api, time.time() - 2 * SETTLE), "the last LIST to be over", timeout=30)
+
+
+def _lists(api: Proxy, began: float) -> list[Exchange]:
+    return [
+        each
+        for each in api.exchanges
+        if each.time > began and each.request.verb == "list" and each.request.path.endswith(KIND)
+    ]
+
+
+@pytest.mark.parametrize("sentence", RESUMED)
+def test_an_edit_that_a_watch_brings_late_since(sentence: str, api: Proxy, alive: None, subject: Subject) -> None:
+    _no_list_is_due(api)
+    began = time.time()
+
+    _edit_while(RESUMED[sentence], api, subject)
+
+    assert not _lists(api, began)
+
+
+@pytest.mark.parametrize("sentence", RELISTED)
+def test_an_edit_that_a_list_brings_since(sentence: str, api: Proxy, alive: None, subject: Subject) -> None:
+    _edit_while(RELISTED[sentence], api, subject)
+
+
+def _alone(ground: Ground, _: Scale, *, label: str, going: Sequence[Goes], settings: Mapping[str, str]) -> None:
+    resources = ground.resources(label)
+    operator = ground.start(label, **settings)
+    subject = _at_rest("orders", ground.place(), resources, ground.atlas)
+    if not settings:
+        _no_list_is_due(ground.api)
+    _edit_while(going, ground.api, subject)
+    operator.server.check()
+    assert operator.get("livez").text == "ok"
+    operator.stop()
+
+
+TALES: dict[str, Tale] = {
+    sentence: partial(_alone, label=f"alone-{number}", going=going, settings=settings)
+    for number, (sentence, (going, settings)) in enumerate(ALONE.items())
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def under_way(at_once: AtOnce) -> None:
+    """Begin what takes long before the first test."""
+
+
+@pytest.fixture(scope="module")
+def one_each(ground: Ground, operator: OperatorProcess, resources: Resources) -> Iterator[dict[str, Future[None]]]:
+    """All that goes wrong with one resource each, under way."""
+
+    def play(name: str, place: Place, going: Goes) -> None:
+        secret = f"of-{name}"
+        resources.secret(secret)
+        subject = _at_rest(name, place, resources, ground.atlas)
+        path = going.path.format(name=name)
+        with ground.api.breaking(going.trouble, verb=going.verb, path=path, times=going.times) as fault:
+            resources.edit(name, comment="two", credentialsSecretRef={"name": secret})
+            assert fault.happened.wait(10), going
+            subject.converges("two")
+
+    with ThreadPoolExecutor(len(ONE_RESOURCE)) as pool:
+        yield {
+            sentence: pool.submit(play, f"one-{number}", ground.place(), going)
+            for number, (sentence, going) in enumerate(ONE_RESOURCE.items())
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("sentence", ONE_RESOURCE)
+def test_an_edit_of_which(sentence: str, one_each: dict[str, Future[None]], alive: None) -> None:
+    one_each[sentence].result()
+
+
+def test_an_edit_while_connections_are_refused(api: Proxy, alive: None, subject: Subject) -> None:
+    api.refuse()
+    subject.resources.edit(subject.name, comment="two")
+    time.sleep(3)
+    api.listen()
+
+    subject.converges("two")
+
+
+def test_an_edit_after_the_token_was_replaced_and_the_old_one_revoked(
+    control_plane: ControlPlane,
+    api: Proxy,
+    running: tuple[OperatorProcess, Path],
+    alive: None,
+    subject: Subject,
+) -> None:
+    _, kubeconfig = running
+    account = ("create", "token", f"operator-{LABEL}", "--namespace=default")
+    token = control_plane.kubectl(*account).stdout.strip()
+    with api.breaking(Closed(), verb="watch", path=KIND, times=1) as closed:
+        assert closed.happened.wait(10)
+    with api.breaking(Revoked(token)) as revoked:
+        subject.resources.edit(subject.name, comment="two")
+        assert revoked.happened.wait(10)
+
+        api.kubeconfig(kubeconfig, kubeconfig, token=token)
+
+        subject.converges("two")
+
+
+def test_an_edit_while_all_lists_are_of_the_past(
+    control_plane: ControlPlane, api: Proxy, alive: None, subject: Subject
+) -> None:
+    """The operator does not go back: it knows better."""
+    with control_plane.client() as http:
+        listing = http.get(f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=world={LABEL}").json()
+    subject.resources.edit(subject.name, comment="two")
+    subject.converges("two")
+    began = len(api.exchanges)
+
+    with (
+        api.breaking(EXPIRES.trouble, verb="watch", path=KIND, times=1),
+        api.breaking(Stale(listing, frozenset({"list"})), path=KIND) as stale,
+    ):
+        assert stale.happened.wait(5)
+        wait_until(
+            lambda: sum(each.request.verb == "list" for each in api.exchanges[began:]) >= 3,
+            "the past to be read",
+            timeout=20,
+        )
+        subject.resources.edit(subject.name, comment="three")
+        time.sleep(1)
+
+    subject.converges("two", "three")
+
+
+@pytest.mark.parametrize("tale", TALES)
+def test_an_edit_alone_while(tale: str, at_once: AtOnce) -> None:
+    at_once.outcome(tale)

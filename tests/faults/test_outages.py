@@ -1,0 +1,176 @@
+"""A side that is away for long: nothing is lost, nothing is said twice, and all is as before when it returns."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+
+from control_plane.process import wait_until
+from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
+from support.audit import writes
+from support.resources import observed, ready
+
+if TYPE_CHECKING:
+    from faults.at_once import AtOnce, Tale
+    from faults.ground import Ground
+    from faults.scale import Scale
+
+PER_INSTANCE = 20
+
+
+def _told(log: str) -> Counter[str]:
+    """What a log says that is no good news, without times and figures."""
+    lines = [line for line in log.splitlines() if re.match(r"\S+ \S+ (WARNING|ERROR)", line)]
+    return Counter(re.sub(r"\d+", "n", line.split(maxsplit=2)[2]) for line in lines)
+
+
+def _is_asked(atlas: Atlas, place: Place) -> bool:
+    return bool(atlas.requests(place, "PATCH"))
+
+
+def an_api_server_that_is_away(ground: Ground, scale: Scale) -> None:
+    resources = ground.resources("away")
+    operator = ground.start("away")  # with the interval that it has by default, which is no help here
+    edited, deleted, created = (ground.place() for _ in range(3))
+    in_flight = {f"in-flight-{number}": ground.place() for number in range(6)}
+    there = {"edited": edited, "deleted": deleted, **in_flight}
+    for name, each in there.items():
+        ground.atlas.connect(each, "one")
+        resources.create(name, each.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    for name in there:
+        resources.wait_ready(name)
+    assert operator.metric("atlas_endpoints_resources") == len(there)
+    already = len(operator.log)
+    # Atlas takes edits, and by then there is nobody to tell of them.
+    for name, each in in_flight.items():
+        ground.atlas.fail(each, method="PATCH", delay=2, times=1)
+        resources.edit(name, comment="two")
+    for each in in_flight.values():
+        wait_until(partial(_is_asked, ground.atlas, each), "the PATCH", timeout=10)
+
+    ground.api.refuse()
+    began = time.monotonic()
+    resources.edit("edited", comment="two")
+    resources.delete("deleted")
+    ground.atlas.connect(created)
+    resources.create("created", created.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    while time.monotonic() < began + scale.api_away:
+        assert operator.get("livez").text == "ok"
+        assert operator.get("readyz").text == "ok"
+        time.sleep(1)
+    ground.api.listen()
+    returned = time.monotonic()
+
+    for name in ("edited", *in_flight, "created"):
+        resources.wait_ready(name, timeout=10)
+    wait_until(
+        lambda: operator.metric("atlas_endpoints_resources") == len(there),
+        "the deleted one to be forgotten",
+        timeout=10,
+    )
+    assert time.monotonic() - returned < 10
+    for each in (edited, *in_flight.values()):
+        assert ground.atlas.patches(each) == [{"comment": "two"}]
+    assert ground.atlas.patches(deleted) == ground.atlas.patches(created) == []
+    operator.server.check()
+    told = _told(operator.log[already:])
+    assert told.total() == 1, told
+    assert "The API server has not answered" in next(iter(told))
+    assert operator.log[already:].count("The API server answers again") == 1
+    operator.stop()
+
+
+def an_api_server_that_is_away_at_the_start(ground: Ground, _: Scale) -> None:
+    ground.api.refuse()
+    try:
+        operator = ground.start("early", wait=False)
+        time.sleep(5)
+        assert operator.get("livez").text == "ok"
+        assert not operator.ready()
+    finally:
+        ground.api.listen()
+
+    wait_until(operator.ready, "the operator to be ready", servers=[operator.server], timeout=10)
+    told = _told(operator.log)
+    assert told.total() == 1, told
+    operator.stop()
+
+
+def an_atlas_that_is_away_while_all_is_settled(ground: Ground, scale: Scale) -> None:
+    with TemporaryDirectory() as folder:
+        crowded_atlas = Atlas.start(
+            ground.group, Path(folder), seed(scale.settled // PER_INSTANCE, endpoints=PER_INSTANCE)
+        )
+        try:
+            _is_away_while_all_is_settled(ground, scale, crowded_atlas)
+        finally:
+            crowded_atlas.close()
+
+
+def _is_away_while_all_is_settled(ground: Ground, scale: Scale, crowded_atlas: Atlas) -> None:
+    resources = ground.resources("settled")
+    for number in range(scale.settled):
+        each = place(number // PER_INSTANCE, number % PER_INSTANCE)
+        crowded_atlas.connect(each)
+        resources.create(f"e{number}", each.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    operator, _ = ground.start_behind(
+        ground.api, label="settled", atlas_url=crowded_atlas.url, sync_interval=f"{scale.interval:g}s"
+    )
+
+    def all_ready() -> bool:
+        return all(observed(body) and ready(body)["status"] == "True" for body in resources.all())
+
+    wait_until(all_ready, "all to be ready", timeout=60 + scale.settled / 5)
+    version = resources.version()
+    already = len(operator.log)
+
+    crowded_atlas.post("faults", [{"match": {"path": "/api/"}, "drop": "before"}])
+    called = len(crowded_atlas.requests())
+    time.sleep(scale.atlas_away)
+    lost = len(crowded_atlas.requests()) - called
+    crowded_atlas.heal()
+    assert lost >= scale.settled / PER_INSTANCE, "hardly anybody noticed"
+    answered = len(crowded_atlas.requests())
+    instances = {place(number // PER_INSTANCE).path for number in range(scale.settled)}
+    wait_until(
+        lambda: (
+            {
+                path
+                for path in instances
+                for each in crowded_atlas.requests()[answered:]
+                if re.search(path, each["path"]) and each["status"] == 200
+            }
+            == instances
+        ),
+        "all instances to be looked at again",
+        timeout=3 * max(scale.interval, scale.atlas_away),
+    )
+
+    assert resources.version() == version
+    user = "system:serviceaccount:default:operator-settled"
+    assert len(writes(ground.control_plane, user)) == scale.settled, "one for each, before Atlas went away"
+    assert all_ready()
+    assert not crowded_atlas.requests(method="PATCH")
+    assert _told(operator.log[already:]).total() <= 2, _told(operator.log[already:])
+    operator.server.check()
+    operator.stop()
+
+
+TALES: dict[str, Tale] = {
+    "an API server that is away": an_api_server_that_is_away,
+    "an API server that is away at the start": an_api_server_that_is_away_at_the_start,
+    "an Atlas that is away while all is settled": an_atlas_that_is_away_while_all_is_settled,
+}
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("tale", TALES)
+def test_outages(tale: str, at_once: AtOnce) -> None:
+    at_once.outcome(tale)

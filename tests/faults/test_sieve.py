@@ -1,0 +1,249 @@
+"""Sieve's three patterns (OSDI 2022): a crash between any two writes, time travel, and what was never observed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from control_plane.process import wait_until
+from faults.reserving import a_crash_at_each_write_of_a_reservation
+from faults.rules import Closed, Frozen, Hold, Moment, Refusal, Stale
+from support.atlas import CLOUD_ENDPOINT
+from support.resources import observed, ready
+
+if TYPE_CHECKING:
+    from faults.at_once import AtOnce, Tale
+    from faults.ground import Ground
+    from faults.proxy import Exchange, Proxy
+    from faults.rules import Fault
+    from faults.scale import Scale
+    from support.atlas import Atlas, Place
+    from support.resources import Resources
+
+KIND = "/serverlessprivateendpoints"
+PAST = f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=world="
+SOON = "4s"
+"""An operator's interval where the watch is silent: only a round can see then what was missed. Elsewhere it would hide it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """An outside write of a reconcile: the how-manieth to Atlas, or of the status."""
+
+    target: str
+    number: int
+
+
+STORIES: dict[str, tuple[Write, ...]] = {
+    "connect": (Write("atlas", 0), Write("status", 0), Write("status", 1)),
+    "edit": (Write("atlas", 0), Write("status", 0)),
+}
+"""What an operator that nothing stops writes, in this order."""
+
+
+class Story:
+    """A resource whose reconcile is to be stopped somewhere."""
+
+    def __init__(self, kind: str, place: Place, resources: Resources, atlas: Atlas, *, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.place = place
+        self._resources = resources
+        self._atlas = atlas
+        if kind == "edit":
+            atlas.connect(place, "one")
+            resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+            resources.wait_ready(name)
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What Atlas is to be told, once."""
+        return {"comment": "two"} | ({"cloudProviderEndpointId": CLOUD_ENDPOINT} if self.kind == "connect" else {})
+
+    def begin(self) -> None:
+        """Have the user ask for it."""
+        if self.kind == "edit":
+            self._resources.edit(self.name, comment="two")
+        else:
+            self._resources.create(self.name, self.place.spec(**self.wanted))
+
+    def path(self, target: str) -> str:
+        """Where its writes go."""
+        return f"/endpoint/{self.place.endpoint}$" if target == "atlas" else f"/{self.name}/status$"
+
+    def ends_well(self) -> None:
+        """Check that it has come to its end, and that Atlas was told once."""
+        body = self._resources.wait_ready(self.name, timeout=60)
+        assert body["status"]["applied"]["comment"] == "two"
+        assert self._atlas.endpoint(self.place)["comment"] == "two"
+        assert self._atlas.patches(self.place) == [self.wanted]
+
+
+def _written(story: Story, ground: Ground) -> tuple[Write, ...]:
+    """The outside writes that were made for a story, in their order."""
+    made = []
+    for target, proxy in (("atlas", ground.way), ("status", ground.api)):
+        times = [
+            each.time
+            for each in proxy.exchanges
+            if each.request.verb == "write" and each.request.path.endswith(story.path(target).rstrip("$"))
+        ]
+        made += [(at, Write(target, number)) for number, at in enumerate(times)]
+    return tuple(write for _, write in sorted(made, key=lambda each: each[0]))
+
+
+def a_crash_between_any_two_writes(ground: Ground, _: Scale) -> None:
+    """Every gap at once: each story is held before or after one of its writes, and then the operator is killed."""
+    resources = ground.resources("crash")
+    operator = ground.start("crash", concurrency=64)
+    for kind, writes in STORIES.items():
+        free = Story(kind, ground.place(), resources, ground.atlas, name=f"free-{kind}")
+        seen_before = _written(free, ground)
+        free.begin()
+        free.ends_well()
+        numbered = _written(free, ground)[len(seen_before) :]
+        assert [each.target for each in numbered] == [each.target for each in writes], "a gap is missing from the table"
+
+    held: list[tuple[Story, Fault]] = []
+    for kind, writes in STORIES.items():
+        for write in writes:
+            for moment in Moment:
+                name = f"{kind}-{write.target}-{write.number}-{moment.name.lower()}"
+                story = Story(kind, ground.place(), resources, ground.atlas, name=name)
+                proxy = ground.way if write.target == "atlas" else ground.api
+                path = story.path(write.target)
+                held.append((story, proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)))
+                story.begin()
+    for story, fault in held:
+        assert fault.happened.wait(20), story.name
+    operator.stop(kill=True)
+    ground.api.heal()
+    ground.way.heal()
+
+    again = ground.start("crash", concurrency=64)
+
+    for story, _fault in held:
+        story.ends_well()
+    again.stop()
+
+
+def time_travel_to_an_api_server_that_lags_behind(ground: Ground, _: Scale) -> None:
+    """It can serve the past only to those who say that any state will do; the operator never says so."""
+    resources, place = ground.resources("lag"), ground.place()
+    operator = ground.start("lag")
+    ground.atlas.connect(place, "one")
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    resources.wait_ready("orders")
+    resources.edit("orders", comment="two")
+    resources.wait_ready("orders")
+    operator.stop(kill=True)
+    called = len(ground.atlas.requests(place))
+    ground.api.inject(Refusal(504, "Timeout"), verb="list", path=KIND)
+    ground.api.inject(Refusal(504, "Timeout"), verb="get", path=KIND)
+    ground.api.inject(Frozen(), verb="watch", path=KIND)
+
+    began = len(ground.api.exchanges)
+    again = ground.start("lag", wait=False)
+    wait_until(lambda: len(_reads(ground.api, began)) >= 3, "the operator to try", servers=[again.server], timeout=30)
+    assert not again.ready()
+    assert again.get("livez").text == "ok"
+    assert len(ground.atlas.requests(place)) == called
+    ground.api.heal()
+
+    wait_until(again.ready, "the operator to be ready", servers=[again.server], timeout=30)
+    assert not [each.query for each in _reads(ground.api, 0) if "resourceVersion" in each.query]
+    assert ground.atlas.patches(place) == [{"comment": "two"}]
+
+
+def _reads(api: Proxy, began: int) -> list[Exchange]:
+    """What was read of our kind since then, watches aside, for which a version is where to go on."""
+    return [
+        each for each in api.exchanges[began:] if each.request.verb in {"list", "get"} and KIND in each.request.path
+    ]
+
+
+def time_travel_to_a_past_that_every_read_is_answered_from(ground: Ground, _: Scale) -> None:
+    """No API server lags like this. The past may be acted on, but is never recorded, and the present has the last word."""
+    resources, place = ground.resources("past"), ground.place()
+    operator = ground.start("past")
+    ground.atlas.connect(place, "one")
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    resources.wait_ready("orders")
+    with ground.control_plane.client() as http:
+        past = http.get(f"{PAST}past").json()
+    resources.edit("orders", comment="two")
+    recorded = resources.wait_ready("orders")["status"]
+    operator.stop(kill=True)
+    stale = ground.api.inject(Stale(past), path=KIND)
+
+    again = ground.start("past")
+    assert stale.hits
+    time.sleep(3)
+    assert resources.get("orders")["status"] == recorded
+    ground.api.heal()
+
+    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "two", "the present in Atlas", timeout=30)
+    body = resources.wait_ready("orders")
+    assert body["status"]["applied"]["comment"] == "two"
+    again.server.check()
+
+
+def _what_happens_unobserved(ground: Ground, _: Scale, *, blindness: str) -> None:
+    """An edit, a deletion, another object of the same name, and a new one, while the watch says nothing or is not there."""
+    resources = ground.resources(blindness)
+    operator = ground.start(blindness, **({"sync_interval": SOON} if blindness == "frozen" else {}))
+    edited, deleted, replaced, new = (ground.place() for _ in range(4))
+    for name, place in (("edited", edited), ("deleted", deleted), ("replaced", replaced)):
+        ground.atlas.connect(place, "one")
+        resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    for name in ("edited", "deleted", "replaced"):
+        resources.wait_ready(name)
+    assert operator.metric("atlas_endpoints_resources") == 3
+    if blindness == "frozen":
+        assert ground.api.inject(Frozen(), verb="watch", path=KIND, times=1).happened.wait(5)
+    else:
+        refused = ground.api.inject(Refusal(503, "ServiceUnavailable"), verb="watch", path=KIND)
+        ground.api.inject(Closed(), verb="watch", path=KIND, times=1)
+        assert refused.happened.wait(5)
+
+    resources.edit("edited", comment="two")
+    resources.delete("deleted")
+    resources.delete("replaced")
+    successor = resources.create("replaced", replaced.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="successor"))
+    ground.atlas.connect(new, None)
+    resources.create("new", new.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="new"))
+
+    for name, place, comment in (
+        ("edited", edited, "two"),
+        ("replaced", replaced, "successor"),
+        ("new", new, "new"),
+    ):
+        resources.wait_ready(name, timeout=60)
+        assert ground.atlas.patches(place) == [{"comment": comment}]
+    assert resources.get("replaced")["metadata"]["uid"] == successor["metadata"]["uid"]
+    wait_until(lambda: operator.metric("atlas_endpoints_resources") == 3, "the deleted one to be forgotten", timeout=20)
+    assert ground.atlas.patches(deleted) == []
+    ground.api.heal()
+    time.sleep(1)  # what the watch brings late changes nothing
+    assert all(observed(body) and ready(body)["status"] == "True" for body in resources.all())
+    operator.server.check()
+    operator.stop()
+
+
+TALES: dict[str, Tale] = {
+    "a crash between any two writes": a_crash_between_any_two_writes,
+    "a crash at each write of a reservation": a_crash_at_each_write_of_a_reservation,
+    "time travel to an API server that lags behind": time_travel_to_an_api_server_that_lags_behind,
+    "time travel to a past that every read is answered from": time_travel_to_a_past_that_every_read_is_answered_from,
+    "what happens while the watch is frozen": partial(_what_happens_unobserved, blindness="frozen"),
+    "what happens while there is no watch": partial(_what_happens_unobserved, blindness="closed"),
+}
+
+
+@pytest.mark.parametrize("tale", TALES)
+def test_sieve(tale: str, at_once: AtOnce) -> None:
+    at_once.outcome(tale)

@@ -1,0 +1,56 @@
+"""A soak: see ``faults.soak``. ``make soak MINUTES=n`` runs the same for longer."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.soak import LIMIT, Course, Soak
+from support.atlas import Atlas, seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from control_plane.process import ServerGroup
+    from faults.ground import Ground
+    from faults.scale import Scale
+
+
+@pytest.fixture
+def crowded_atlas(group: ServerGroup, tmp_path: Path) -> Iterator[Atlas]:
+    atlas = Atlas.start(group, tmp_path, seed(10, endpoints=20))
+    yield atlas
+    atlas.close()
+
+
+@pytest.mark.timeout(0)
+def test_a_soak(ground: Ground, crowded_atlas: Atlas, scale: Scale) -> None:
+    # With the interval that it has by default: a round would hide what was lost.
+    operator, _ = ground.start_behind(ground.api, label="soak", atlas_url=crowded_atlas.url, concurrency=32)
+    soak = Soak(
+        Course(seconds=scale.soak, rate=scale.rate),
+        resources=ground.resources("soak"),
+        api=ground.api,
+        atlas=crowded_atlas,
+        operator=operator,
+    )
+
+    summary = soak.run()
+
+    sys.stdout.write(f"\n{summary.told()}\n")
+    assert summary.converged is not None, "\n".join(summary.astray[:10])
+    assert summary.converged < LIMIT
+    assert summary.repeated == []
+    assert summary.edits > scale.soak * scale.rate / 3
+    assert summary.patches > summary.edits / 3
+    assert summary.faults.total() > scale.soak
+    assert summary.deaths == 0
+    operator.server.check()
+    before, after = summary.tasks
+    assert after <= before + 3
+    first, second = summary.memory
+    assert second < first * 1.1 + 5
+    operator.stop()

@@ -1,0 +1,265 @@
+"""The ends of an operator in a small world: each call stays open until a move of the explorer answers it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from typing_extensions import override
+
+from atlas_endpoints.atlas.answers import Answer
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.transport import FencedTransport, Write
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.controller import ConflictError, GoneError
+from atlas_endpoints.engine.store import Listing
+from model.world import resource
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from atlas_endpoints.atlas.credentials import Credentials
+    from atlas_endpoints.cluster.age import Age
+    from atlas_endpoints.engine.controller import MetadataChange, Status
+    from atlas_endpoints.engine.outcome import Next
+    from atlas_endpoints.engine.store import Body, Key
+    from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+    from model.world import World
+
+READS = frozenset({"LIST", "GET", "READ", "INVENTORY"})
+CHANGES = frozenset({"POST", "PATCH", "DELETE"})
+"""The writes to Atlas."""
+RECORDS = frozenset({"STATUS", "METADATA"})
+"""The writes to the API server."""
+
+
+@dataclass
+class Effect:
+    """A call that is under way.
+
+    Attributes:
+        replica: who made it.
+        kind: LIST, GET, POST, PATCH or DELETE at Atlas; STATUS, METADATA, READ or INVENTORY at the API server.
+        target: the endpoint, for a POST the mark of who asks for it, or the resource; empty for lists.
+        content: what it carries.
+        opened: when, in monotonic seconds.
+        answer: where the caller waits.
+        held: what it was answered, while the answer is on its way.
+        clears: whether the answer confirms a write that nobody has meddled with since.
+    """
+
+    replica: int
+    kind: str
+    target: str
+    content: Any
+    opened: float
+    answer: asyncio.Future[Any]
+    held: Any = None
+    clears: bool = False
+
+    def told(self) -> str:
+        carried = ""
+        if self.kind == "PATCH":
+            carried = " " + ", ".join(f"{k}={v!r}" for k, v in self.content.items() if k != "providerName")
+        if self.kind == "STATUS":
+            carried = " " + said(self.content["status"])
+        if self.kind == "METADATA":
+            change = self.content["change"]
+            carried = f" {dict(change.finalizers)} {dict(change.annotations)}"
+        return f"{self.kind} {self.target}".strip() + carried
+
+
+class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ours
+    """The world has nothing to say to a call but this error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Ends(httpx.AsyncBaseTransport):
+    """One replica's ends: calls to Atlas (through the real fence) and to the API server, and who is told.
+
+    Args:
+        replica: whose.
+        open_: takes a call and gives the future of its answer.
+        leads: tells whether the replica's Lease is valid.
+        announce: is told what people are told of the endpoint of a resource.
+    """
+
+    base_url = "https://atlas.example"
+
+    def __init__(
+        self,
+        replica: int,
+        open_: Callable[[int, str, str, Any], asyncio.Future[Any]],
+        leads: Callable[[int], bool],
+        announce: Callable[[Body, str], None],
+    ) -> None:
+        self._replica = replica
+        self._announce = announce
+        self._open = open_
+        self._leads = leads
+        self._fenced = FencedTransport(self, self._may_write, writes=True)
+
+    async def request(
+        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
+    ) -> Answer:
+        """Make a call to Atlas."""
+        write = None if method == "GET" else Write(operation)
+        request = httpx.Request(method, _url(self.base_url + path), extensions={"write": write, "json": json})
+        response = await self._fenced.handle_async_request(request)
+        return Answer(200, response.extensions["answer"])
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Take a call that the fence has let through."""
+        id_ = request.url.path.rpartition("/endpoint")[2].removeprefix("/")
+        content = request.extensions["json"]
+        kind = "LIST" if request.method == "GET" and not id_ else request.method
+        target = content["comment"] if kind == "POST" else id_
+        return httpx.Response(200, extensions={"answer": await self._open(self._replica, kind, target, content)})
+
+    def _may_write(self) -> bool:
+        return self._leads(self._replica)
+
+    async def write(self, body: Body, status: Status) -> Body:
+        """Write a status."""
+        metadata = body["metadata"]
+        content = {"uid": metadata["uid"], "version": metadata["resourceVersion"], "status": status}
+        after: Body = await self._open(self._replica, "STATUS", metadata["name"], content)
+        return after
+
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        """Write into the metadata of a resource."""
+        metadata = body["metadata"]
+        content = {"uid": metadata["uid"], "version": metadata["resourceVersion"], "change": change}
+        after: Body = await self._open(self._replica, "METADATA", metadata["name"], content)
+        return after
+
+    async def read(self, key: Key) -> Body | None:
+        """Read a resource."""
+        body: Body | None = await self._open(self._replica, "READ", key.name, None)
+        return body
+
+    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+        """List the resources; that the answer is of the past is told by them alone."""
+        del namespace, label_selector
+        bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
+        return Listing(bodies, sys.maxsize)
+
+    def passed(self, following: Next, seconds: float) -> None:
+        """Nobody listens here."""
+
+    def held_up(self, reason: str) -> None:
+        """Nobody listens here."""
+
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        """Nobody listens here."""
+
+    def retried(self) -> None:
+        """Nobody listens here."""
+
+    def written(self, body: Body, status: Status) -> None:
+        """Nobody listens here."""
+
+    def announced(self, body: Body, announcement: Announcement) -> None:
+        """Tell people what becomes of an endpoint."""
+        self._announce(body, announcement.reason)
+
+
+@functools.cache
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
+
+
+class Secrets:
+    """There is one pair of credentials, and it never changes."""
+
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
+        del namespace, name, age
+        return {"publicApiKey": "abcdefgh", "privateApiKey": "01234567-89ab-cdef-0123-456789abcdef"}
+
+
+class Namespaces:
+    """None of them has an annotation for us."""
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        del namespace, age
+        return {}
+
+
+def serve(world: World, effect: Effect) -> Any:
+    """Have the world serve a call, and give what it answers.
+
+    Raises:
+        Unserved: it answers with an error.
+    """
+    match effect.kind:
+        case "LIST":
+            return [{"_id": id_, **endpoint} for id_, endpoint in sorted(world.endpoints.items())]
+        case "POST":
+            id_ = world.reserve(effect.target)
+            return {"_id": id_, **world.endpoints[id_]}
+        case "GET" | "PATCH" | "DELETE" if effect.target not in world.endpoints:
+            raise Unserved(EndpointAbsentError("There is none.", operation=effect.kind, http_status=404))
+        case "GET":
+            return {"_id": effect.target, **world.endpoints[effect.target]}
+        case "DELETE":
+            world.delete(effect.target)
+            return None
+        case "PATCH":
+            after = world.patch(effect.target, effect.content)
+            if after is None:
+                words = "Atlas refused the change in the endpoint's present status."
+                raise Unserved(UpdateRejectedError(words, operation="update", http_status=409))
+            return {"_id": effect.target, **after}
+        case "STATUS":
+            content = effect.content
+            answer = world.write_status(content["uid"], content["version"], resource(effect.target), content["status"])
+            return _written(answer)
+        case "METADATA":
+            content = effect.content
+            change = content["change"]
+            return _written(
+                world.write_metadata(
+                    content["uid"],
+                    content["version"],
+                    resource(effect.target),
+                    finalizers=change.finalizers,
+                    annotations=change.annotations,
+                )
+            )
+        case "READ":
+            return world.objects.get(resource(effect.target))
+        case "INVENTORY":
+            return list(world.objects.values())
+        case other:
+            raise AssertionError(other)
+
+
+def _written(answer: Body | str) -> Body:
+    if isinstance(answer, str):
+        raise Unserved(GoneError() if answer == "gone" else ConflictError())
+    return answer
+
+
+def failure(effect: Effect, *, sent: bool) -> Exception:
+    """Give the error that a caller sees when a call breaks: before it was sent, or when its fate is unknown."""
+    if effect.kind in {"LIST", "GET", *CHANGES}:
+        unknown = sent and effect.kind in CHANGES
+        return AtlasUnavailableError("Atlas gave no answer.", operation=effect.kind, unknown_outcome=unknown)
+    return ClusterUnavailableError("The API server gave no answer.")
+
+
+def said(status: Mapping[str, Any]) -> str:
+    """Sum a status up in a few words."""
+    ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
+    applied = status.get("applied") or {}
+    confirmed = applied.get("comment", applied.get("cloudProviderEndpointId", "-"))
+    verdict = f"Ready={ready['status']} {ready['reason']}" if ready else "no Ready"
+    return f"generation {status.get('observedGeneration')}: {verdict}, applied {confirmed}"

@@ -1,0 +1,129 @@
+"""Planted bugs of how endpoints come and go: reserved, claimed by two resources, and deleted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from atlas_endpoints.engine.controller import MetadataChange
+from atlas_endpoints.engine.outcome import Rest
+from atlas_endpoints.kinds.serverless_private_endpoint import (
+    convergence,
+    deletion,
+    deletion_outcomes,
+    failures,
+    reservation_outcomes,
+    reservations,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.model import FINALIZER
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reservations import Intend, Look, Reservations
+from model.laws import Law
+from model.mutant import Mutant
+from model.worlds import BRIEF, CLAIMED, DELETE, INHERITED, RESERVE, SLOWLY, world
+
+
+def _asks_again_at_once(right: Any, marked: Any, reservation: Any, **known: Any) -> Any:
+    decided = right(marked, reservation, **known)
+    return Intend() if isinstance(decided, Look) else decided
+
+
+async def _asks_without_telling(right: Any, self: Any, pass_: Any, instance: Any) -> Any:
+    mark = pass_.resource.mark
+    if pass_.previous.reservation is None and not await self._atlas.marked(instance, mark, max_age=0.0):
+        return reservation_outcomes.reserved(pass_, await self._atlas.create(instance, mark), new=True)
+    return await right(self, pass_, instance)
+
+
+def _is_there_when_asked_for(right: Any, *intended: Any) -> Any:
+    outcome = right(*intended)
+    return replace(outcome, verdict=replace(outcome.verdict, reason=Reason.AVAILABLE))
+
+
+def _believes_no_absence(right: Any, self: Any, pass_: Any) -> Any:
+    return failures.quiet(pass_.generation, Rest())
+
+
+def _nobody_needs_it(right: Any, *asked: Any) -> None:
+    """Take what is to go along, whoever else stands for it."""
+
+
+def _nobody_owns_it(right: Any, *asked: Any) -> None:
+    """Have each resource that has seen an endpoint write to it."""
+
+
+def _goes_when_asked(right: Any, resource: Any, *waiting: Any, **patience: Any) -> Any:
+    outcome = failures.quiet(resource.metadata.generation, Rest())
+    return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
+
+
+def _waits_for_no_reservation(right: Any, *asked: Any) -> float:
+    return 0.0
+
+
+LIFE = [
+    Mutant(
+        "an endpoint that may have been reserved is asked for again at once",
+        Law.ONCE,
+        world(RESERVE, left="lost answer, list lags, list lags", within=SLOWLY),
+        reservations,
+        "step",
+        _asks_again_at_once,
+    ),
+    Mutant(
+        "an endpoint is asked for without telling before",
+        Law.ONCE,
+        world(RESERVE, left="crash, list lags, list lags", within=SLOWLY),
+        Reservations,
+        "reserve",
+        _asks_without_telling,
+    ),
+    Mutant(
+        "an endpoint counts as there when it is about to be asked for",
+        Law.PRESENT,
+        world(RESERVE, left="fault", within=SLOWLY),
+        reservation_outcomes,
+        "intending",
+        _is_there_when_asked_for,
+    ),
+    Mutant(
+        "a reservation that has expired is missed by nobody",
+        Law.REST,
+        world(RESERVE, settled=1, left="expires", within=SLOWLY),
+        Reservations,
+        "replace_lost",
+        _believes_no_absence,
+    ),
+    Mutant(
+        "a resource takes its endpoint along from under another",
+        Law.OWN,
+        world(INHERITED, settled=1, within=SLOWLY),
+        deletion,
+        "needed_by",
+        _nobody_needs_it,
+    ),
+    Mutant(
+        "each of two resources writes to the endpoint that both name",
+        Law.OWNER,
+        world(CLAIMED, within=SLOWLY),
+        convergence,
+        "owner_before",
+        _nobody_owns_it,
+    ),
+    Mutant(
+        "a resource goes as soon as Atlas was asked to delete its endpoint",
+        Law.KEPT,
+        world(DELETE, settled=1, left="crash", within=SLOWLY),
+        deletion_outcomes,
+        "waiting",
+        _goes_when_asked,
+    ),
+    Mutant(
+        "a resource goes without waiting for an endpoint that may have been reserved",
+        Law.KEPT,
+        world(BRIEF, left="lost answer, list lags, list lags", within=SLOWLY),
+        deletion,
+        "may_arrive_for",
+        _waits_for_no_reservation,
+    ),
+]

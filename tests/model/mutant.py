@@ -1,0 +1,44 @@
+"""A bug that is planted by patching."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model.laws import Law
+    from model.world import World
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A planted bug.
+
+    Attributes:
+        bug: what the operator does wrong.
+        law: that it breaks first.
+        world: that shows it.
+        owner, name, wrong: what is replaced by what; the wrong one is given the right one first.
+    """
+
+    bug: str
+    law: Law
+    world: World
+    owner: Any
+    name: str
+    wrong: Callable[..., Any]
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        right = getattr(self.owner, self.name)
+
+        def wrong(*args: Any, **kwargs: Any) -> Any:
+            return self.wrong(right, *args, **kwargs)
+
+        wrong.__name__ = self.name  # by which a frozen run finds it again
+        with patch.object(self.owner, self.name, wrong):
+            yield

@@ -1,0 +1,290 @@
+"""Bugs of the kinds that operators have had, planted by patching: the explorer has to find each in a small world.
+
+Each names the world that shows it, with the least that is needed to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from atlas_endpoints.atlas.snapshots import Snapshots, _Sight
+from atlas_endpoints.atlas.transport import FencedTransport
+from atlas_endpoints.core import Core
+from atlas_endpoints.engine import store
+from atlas_endpoints.engine.controller import Controller
+from atlas_endpoints.engine.loop import Loop
+from atlas_endpoints.engine.outcome import Rest
+from atlas_endpoints.engine.store import Comparison
+from atlas_endpoints.engine.workqueue import Queue, _Entry
+from atlas_endpoints.kinds.serverless_private_endpoint import (
+    conclusions,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
+from atlas_endpoints.kinds.serverless_private_endpoint.passes import Passes
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
+from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
+from model.laws import Law
+from model.life_mutants import LIFE
+from model.mutant import Mutant
+from model.worlds import EDIT, REPORTED, REVERT, SLOWLY, TWO, A, world
+
+
+async def _status_before_patch(right: Any, self: Any, *planned: Any) -> Any:
+    pass_, instance, _, send, before = planned
+    fields = {field.value: value for field, value in send.fields.items()}
+    spec = pass_.resource.spec
+    write = self._atlas.update(instance, pass_.endpoint_id, provider_name=spec.provider_name, fields=fields)
+    later = asyncio.create_task(write, name="later")
+    later.add_done_callback(lambda task: task.cancelled() or task.exception())
+    answer = before.model_copy(update={_snake(name): value for name, value in fields.items()})
+    return conclusions.confirmed(pass_, send, before, answer)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+
+
+def _keeps_the_old_backoff(right: Any, self: Any, key: Any, **kwargs: Any) -> None:
+    waits = self._waiting.get(key)
+    if waits is None or waits.due <= self._clock.monotonic():
+        right(self, key, **kwargs)
+
+
+def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, **kwargs: Any) -> None:
+    if key not in self._running:
+        right(self, key, **kwargs)
+
+
+def _hands_out_twice(
+    right: Any, self: Any, key: Any, *, lane: str = "", delay: float = 0.0, urgent: bool = False
+) -> None:
+    if key not in self._running:
+        right(self, key, lane=lane, delay=delay, urgent=urgent)
+    elif delay == 0 and key not in self._waiting:
+        self._waiting[key] = _Entry(lane, self._clock.monotonic(), urgent)
+        self._place(key)
+
+
+def _list_overwrites(right: Any, self: Any, *taken_in: Any) -> Any:
+    _, _, listing, began = taken_in
+    return {each.id: _Sight(each, began) for each in listing.endpoints}
+
+
+def _doubts_nothing(right: Any, self: Any, instance: Any, endpoint_id: str) -> None:
+    """Keep what was observed before, whatever became of the write."""
+
+
+async def _ready_from_memory(right: Any, self: Any, pass_: Any, instance: Any) -> Any:
+    remembered = self._atlas.recall(instance, pass_.endpoint_id, max_age=10 * SHARED + 600)
+    if remembered is not None and not pass_.in_doubt:
+        action = plan(pass_.desired, remembered, pass_.context(remembered))
+        if isinstance(action, Verdict):
+            return conclusions.came_through(pass_, action, remembered)
+    return await right(self, pass_, instance)
+
+
+async def _write_drops(right: Any, self: Any, key: Any, unwritten: Any) -> Any:
+    try:
+        return await right(self, key, unwritten)
+    except Exception:  # noqa: BLE001  # the bug
+        self._unwritten.pop(key, None)
+        return Rest()
+
+
+def _speaks_of_what_it_has_not_seen(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Any:
+    generation = body["metadata"]["generation"]
+    return right(self, body, previous, replace(outcome, generation=max(outcome.generation, generation)))
+
+
+def _keeps_what_was_confirmed(right: Any, pass_: Any, send: Any, error: Any) -> Any:
+    return replace(right(pass_, send, error), applied=pass_.previous.applied)
+
+
+def _looks_no_more(right: Any, self: Any, *concluded: Any) -> Any:
+    _, _, outcome, _ = concluded
+    return outcome
+
+
+def _misses_what_vanished(right: Any, self: Any, listed: Any) -> list[Any]:
+    return []
+
+
+def _believes_any_body(right: Any, body: Any, known: Any) -> bool:
+    return False
+
+
+async def _stops_at_once(right: Any, self: Any, workers: Any, *, within: float) -> bool:
+    self.queue.close()
+    return True
+
+
+async def _takes_time_for_rest(right: Any, self: Any, workers: Any, *, within: float) -> bool:
+    await right(self, workers, within=within)
+    return True
+
+
+async def _one_worker(right: Any, self: Any) -> None:
+    self._workers = 1
+    await right(self)
+
+
+def _older_by_generation(right: Any, body: Any, known: Any) -> bool:
+    new, old = body["metadata"], known["metadata"]
+    return bool(new["uid"] == old["uid"] and new["generation"] < old["generation"])
+
+
+async def _asks_nobody(right: Any, self: Any, request: Any) -> Any:
+    return await self._wire.handle_async_request(request)
+
+
+MUTANTS = [
+    Mutant(
+        "it says what a PATCH will have done, and sends it afterwards",
+        Law.CLAIMS,
+        world(EDIT, settled=1, left="fault"),
+        Convergence,
+        "_send",
+        _status_before_patch,
+    ),
+    Mutant(
+        "a new generation waits until the old one's backoff is over",
+        Law.AT_ONCE,
+        world(REVERT, settled=1, left="fault"),
+        Queue,
+        "add",
+        _keeps_the_old_backoff,
+    ),
+    Mutant(
+        "an edit that arrives while a pass runs is forgotten",
+        Law.AT_ONCE,
+        world(REVERT, settled=1),
+        Queue,
+        "add",
+        _drops_what_is_added_meanwhile,
+    ),
+    Mutant(
+        "two workers run passes over one resource at once",
+        Law.ONE_AT_A_TIME,
+        world(REVERT, settled=1),
+        Queue,
+        "add",
+        _hands_out_twice,
+    ),
+    Mutant(
+        "a LIST overwrites the answer of a newer write",
+        Law.CLAIMS,
+        world(REVERT, settled=1, left="slow"),
+        Snapshots,
+        "_merged",
+        _list_overwrites,
+    ),
+    Mutant(
+        "a write of unknown fate leaves the last observation as it was",
+        Law.REST,
+        world(REVERT, settled=1, left="fault"),
+        Snapshots,
+        "doubt",
+        _doubts_nothing,
+    ),
+    Mutant(
+        "memory is enough to be Ready",
+        Law.CLAIMS,
+        world([("a", A), ("a", {**A, "syncInterval": "20m"})], settled=1, left="person", within=2 * SLOWLY),
+        Convergence,
+        "converge",
+        _ready_from_memory,
+    ),
+    Mutant(
+        "a status that could not be written is given up",
+        Law.REST,
+        world(EDIT, settled=1, left="fault"),
+        Controller,
+        "_write",
+        _write_drops,
+    ),
+    Mutant(
+        "a status speaks of a generation that no pass was over",
+        Law.WORDS,
+        world(REVERT, settled=1),
+        Reconciler,
+        "render",
+        _speaks_of_what_it_has_not_seen,
+    ),
+    Mutant(
+        "what was confirmed before stands although a later write may have undone it",
+        Law.STALLED,
+        world(REPORTED, settled=1, left="crash, lost answer", within=SLOWLY),
+        conclusions,
+        "lost",
+        _keeps_what_was_confirmed,
+    ),
+    Mutant(
+        "nobody looks again when a lost write may have arrived late",
+        Law.REST,
+        world(REVERT, settled=1, left="fault"),
+        Passes,
+        "looking_again",
+        _looks_no_more,
+    ),
+    Mutant(
+        "what has vanished without an event stays in the store",
+        Law.REST,
+        world([("a", A), ("a", None)], settled=1, left="lost event", within=SLOWLY),
+        Comparison,
+        "vanished",
+        _misses_what_vanished,
+    ),
+    Mutant(
+        "an outdated body is taken for news",
+        Law.FORWARD,
+        world(EDIT, settled=1, left="stale event", within=SLOWLY),
+        store,
+        "_older",
+        _believes_any_body,
+    ),
+    Mutant(
+        "a body of the same generation is taken for news, however old it is",
+        Law.FORWARD,
+        world(EDIT, settled=1, left="stale event", within=SLOWLY),
+        store,
+        "_older",
+        _older_by_generation,
+    ),
+    Mutant(
+        "there is one worker instead of four",
+        Law.AT_ONCE,
+        world(TWO[:3], settled=1),
+        Loop,
+        "work",
+        _one_worker,
+    ),
+    Mutant(
+        "the Lease is released while a write is under way",
+        Law.RELEASE,
+        world(EDIT, settled=1, replicas=2, left="hand over"),
+        Core,
+        "stop",
+        _stops_at_once,
+    ),
+    Mutant(
+        "the Lease is released when the time for finishing is over, whatever is under way",
+        Law.RELEASE,
+        world(EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY),
+        Core,
+        "stop",
+        _takes_time_for_rest,
+    ),
+    Mutant(
+        "a replica writes without asking whether it leads",
+        Law.LEADER,
+        world(EDIT, settled=1, replicas=2, left="silence", within=SLOWLY),
+        FencedTransport,
+        "handle_async_request",
+        _asks_nobody,
+    ),
+    *LIFE,
+]
