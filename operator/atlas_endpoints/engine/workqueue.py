@@ -156,7 +156,8 @@ class Queue(Generic[K]):
 
     def _withdraw(self, key: K) -> None:
         """Have a key stand in the line no longer, after all that is due stands there: its lane may wait on without it."""
-        self._promote()
+        if self._promote():
+            self._wake_one()  # the alarm that was set for these keys may be set anew for a later one
         self._ready.discard(key)
 
     def _place(self, key: K) -> None:
@@ -175,14 +176,16 @@ class Queue(Generic[K]):
         _, _, key, entry = time
         return self._waiting.get(key) is entry
 
-    def _promote(self) -> None:
-        """Move the keys whose time has come to the ready ones."""
+    def _promote(self) -> bool:
+        """Move the keys whose time has come to the ready ones; tell whether there were any."""
+        before = len(self._ready)
         now = self._clock.monotonic()
         while self._times and self._times[0][0] <= now:
             time = heapq.heappop(self._times)
             if self._stands(time):
                 _, _, key, entry = time
                 self._ready.put(key, entry.lane, urgent=entry.urgent)
+        return len(self._ready) > before
 
     async def _sleep(self) -> None:
         """Wait until there may be something to do."""

@@ -170,6 +170,17 @@ class TestDueTimes:
         story.pass_time(1000)
         assert story.due() == [], "the later time is gone"
 
+    def test_a_key_that_is_due_is_handed_out_though_another_is_moved_to_an_earlier_time_in_the_same_turn(
+        self, story: Story
+    ) -> None:
+        worker = story.worker()
+        story.queue.add("later", delay=60)
+        story.queue.add("now")
+        story.queue.add("later", delay=30)
+        story.pass_time(0)
+        assert worker.done()
+        assert worker.result() == "now"
+
     def test_a_later_time_does_not_replace_an_earlier_one(self, story: Story) -> None:
         story.queue.add("a", delay=2)
         story.queue.add("a", delay=300)
