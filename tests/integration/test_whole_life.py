@@ -238,18 +238,25 @@ def own_atlas(group: ServerGroup, tmp_path: Path) -> Iterator[Atlas]:
 def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
     control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    """Killed while Atlas has not applied the call yet, while it has and the answer is on its way, and after the answer."""
+    """Killed while Atlas has not applied the call, while it is about to without an answer, and after the answer."""
     resources = Resources(control_plane, make_namespace(), {"world": "killed"})
     resources.secret()
     before, after, applied, quiet = (place(number) for number in range(4))
-    own_atlas.fail(before, method="POST", drop="before", delay=5, times=1)
-    own_atlas.fail(after, method="POST", drop="after", delay=5, times=1)
+    own_atlas.fail(before, method="POST", drop="before", delay=20, times=1)
+    own_atlas.fail(after, method="POST", drop="after", delay=20, times=1)
     operator = start_operator(label="killed", atlas=own_atlas, namespace="default", sync_interval="4s")
-    for name, where in {"before": before, "after": after, "applied": applied}.items():
+    resources.create("applied", reserving(applied, comment="applied", deletionPolicy="Delete"))
+    wait_until(lambda: len(of(own_atlas, applied)) == 1, "an endpoint", timeout=60)
+    for name, where in {"before": before, "after": after}.items():
         resources.create(name, reserving(where, comment=name, deletionPolicy="Delete"))
-    wait_until(lambda: len(of(own_atlas, applied)) == 1, "an endpoint", timeout=20)
-    wait_until(lambda: _has_intent(resources, "before") and _has_intent(resources, "after"), "the intents", timeout=20)
+    wait_until(
+        lambda: own_atlas.requests(before, "POST") and own_atlas.requests(after, "POST"), "both calls", timeout=60
+    )
     operator.stop(kill=True)
+    (first,), (second,) = own_atlas.requests(before, "POST"), own_atlas.requests(after, "POST")
+    assert first["answered"] is second["answered"] is None, "a call was over before the kill"
+    assert _has_intent(resources, "before")
+    assert _has_intent(resources, "after")
 
     again = start_operator(label="killed", atlas=own_atlas, namespace="default", sync_interval="4s")
     for name in ("before", "after", "applied"):
