@@ -128,7 +128,7 @@ class ControlPlane:
 
         Raises:
             ServerExitedError: A server gave up; the message holds its last words.
-            TimeoutError: It took more than a minute.
+            TimeoutError: It took too long.
         """
         if self._servers:
             raise ControlPlaneError("this control plane runs already")
@@ -234,7 +234,7 @@ class ControlPlane:
 
         Raises:
             KubectlError: It failed, and `check` is set.
-            subprocess.TimeoutExpired: It took more than a minute.
+            subprocess.TimeoutExpired: It took too long.
         """
         run = Kubectl(self._programs.kubectl, self.kubeconfig, self.directory / "kubectl-cache")
         return run(*args, stdin=stdin, check=check)

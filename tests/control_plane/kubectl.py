@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003  dataclass fields are read at run time by documentation tools
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 """Seconds a command may take."""
 
 

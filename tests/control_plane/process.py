@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 POLL = 0.02
 """Seconds between two looks at something that is expected soon."""
-PATIENCE = 15.0
+GRACE = 15.0
 """Seconds a server gets to end by itself."""
+PATIENCE = 90.0
+"""Seconds until what is expected soon has to be there, on a busy machine too."""
 
 
 class ServerExitedError(Exception):
@@ -56,12 +58,12 @@ class Server:
         """End it, and return when it has ended.
 
         Args:
-            kill: With SIGKILL at once, as a crash would; else with SIGTERM, and SIGKILL after `PATIENCE`.
+            kill: With SIGKILL at once, as a crash would; else with SIGTERM, and SIGKILL after `GRACE`.
         """
         if not kill:
             self.process.terminate()
             try:
-                self.process.wait(PATIENCE)
+                self.process.wait(GRACE)
             except subprocess.TimeoutExpired:
                 pass
             else:
@@ -125,7 +127,9 @@ class ServerGroup:
             self._guard.communicate()  # closes the pipe and waits for the guard, which kills itself last
 
 
-def wait_until(is_met: Callable[[], bool], what: str, *, servers: Sequence[Server] = (), timeout: float) -> None:
+def wait_until(
+    is_met: Callable[[], bool], what: str, *, servers: Sequence[Server] = (), timeout: float = PATIENCE
+) -> None:
     """Wait for something that is expected soon.
 
     Args:

@@ -59,8 +59,8 @@ class Site:
 
     def await_kind(self, **fields: Any) -> None:
         """Wait until the resource can be applied, which takes the API server a moment."""
-        self.control_plane.kubectl("wait", "--for=condition=Established", CRD_NAME, "--timeout=30s")
-        wait_until(lambda: self.applies(**fields), "the API server to serve the kind", timeout=30)
+        self.control_plane.kubectl("wait", "--for=condition=Established", CRD_NAME, "--timeout=90s")
+        wait_until(lambda: self.applies(**fields), "the API server to serve the kind")
 
     def uid(self) -> str:
         """The identity of the resource, which it loses when it is deleted and created again."""

@@ -21,7 +21,7 @@ from control_plane.process import wait_until
 from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
 from support.resources import condition, observed, ready
-from support.scenes import NAME, PATIENCE
+from support.scenes import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def _says(scene: Scene, reason: str, pair: str | None = None) -> Body:
         ]
         return bool(found)
 
-    scene.resources.wait(NAME, look, timeout=PATIENCE, says=f"{reason} {pair or ''}")
+    scene.resources.wait(NAME, look, says=f"{reason} {pair or ''}")
     return found[0]
 
 
@@ -129,7 +129,7 @@ def deletion_blocked(scene: Scene) -> Body:
     scene.resources.delete(NAME)
     body = _says(scene, "DeletionBlocked")
     scene.resources.annotate(NAME, {"atlas-endpoints.dev/force-finalize": "true"})
-    wait_until(lambda: not scene.resources.exists(NAME), "the resource to go", timeout=PATIENCE)
+    wait_until(lambda: not scene.resources.exists(NAME), "the resource to go")
     return body
 
 
@@ -183,7 +183,7 @@ def correction_held(scene: Scene) -> Body:
     for name, place in others.items():
         spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="orders")
         scene.resources.create(name, spec)
-        scene.resources.wait_ready(name, timeout=PATIENCE)
+        scene.resources.wait_ready(name)
     available(scene)
     for place in (*others.values(), scene.place):
         scene.atlas.change(place, comment="theirs")
@@ -247,7 +247,7 @@ def _missing_reference(scene: Scene) -> None:
 def _rival(scene: Scene) -> None:
     scene.atlas.connect(scene.place)
     scene.resources.create("first", scene.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    scene.resources.wait_ready("first", timeout=PATIENCE)
+    scene.resources.wait_ready("first")
     scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 

@@ -96,7 +96,7 @@ def test_it_starts_with_its_seed(helm: Helm, group: ServerGroup, tmp_path: Path)
         except httpx.TransportError:
             return False
 
-    wait_until(is_ready, "the simulator", servers=[server], timeout=30)
+    wait_until(is_ready, "the simulator", servers=[server])
     state = httpx.get(f"http://127.0.0.1:{port}/_simulator/state", trust_env=False).json()
     told = {(project["id"], instance["name"]) for project in state["projects"] for instance in project["instances"]}
     assert told == {("5f5f5f5f5f5f5f5f5f5f5f5f", "shop")}

@@ -95,7 +95,7 @@ def test_the_readme_installs_with_helm_and_makes_an_endpoint(
     (tmp_path / "orders.yaml").write_text(orders, encoding="utf-8")
     bash = shell(control_plane, helm, tmp_path)
     bash.run(install)
-    wait_until(bash.serves_the_kind, "the API server to serve the kind", timeout=30)
+    wait_until(bash.serves_the_kind, "the API server to serve the kind")
 
     assert "orders" in bash.run(use)
 
@@ -121,7 +121,7 @@ def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
     bash.run(take_over)
     assert control_plane.kubectl(*image).stdout == "registry.example.com/team/atlas-endpoints:0.1.0"
     assert "atlas-endpoints" in bash.run("helm list --namespace atlas-endpoints --short")
-    wait_until(bash.serves_the_kind, "the API server to serve the kind", timeout=30)
+    wait_until(bash.serves_the_kind, "the API server to serve the kind")
     bash.run(uninstall)
 
     assert bash.left() == ""

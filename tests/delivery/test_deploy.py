@@ -46,7 +46,7 @@ def test_kubectl_apply_k_deploy_gets_a_pod_into_the_cluster_without_a_warning(
     apply(control_plane, DEPLOY)
 
     # The controllers create it in a namespace that enforces the Pod Security Standard `restricted`.
-    wait_until(lambda: has_pods(control_plane, NAME), "a Pod", timeout=30)
+    wait_until(lambda: has_pods(control_plane, NAME), "a Pod")
     again = control_plane.kubectl("diff", "-k", str(DEPLOY), check=False)
     assert (again.returncode, again.stdout) == (0, "")
 
@@ -67,7 +67,7 @@ def test_an_overlay_can_be_installed_elsewhere_with_all_components(
 
     apply(control_plane, moved(tmp_path, namespace, overlay, COMPONENTS.values()))
 
-    wait_until(lambda: has_pods(control_plane, namespace), "a Pod", timeout=30)
+    wait_until(lambda: has_pods(control_plane, namespace), "a Pod")
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

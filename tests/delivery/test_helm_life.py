@@ -90,7 +90,7 @@ def test_a_rollback_takes_the_field_away_again_and_nothing_else(site: Site, helm
 
     site.helm(helm, "rollback", RELEASE, "1")
 
-    wait_until(lambda: not site.comment(), "the field to be gone", timeout=30)
+    wait_until(lambda: not site.comment(), "the field to be gone")
     assert (site.crd_uid(), site.uid()) == before
 
 

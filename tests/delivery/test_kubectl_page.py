@@ -16,7 +16,6 @@ from support.deploy import DEPLOY
 from support.documentation import DOCS
 from support.operator_process import OperatorProcess
 from support.resources import Resources
-from support.scenes import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +77,7 @@ def kubectl(
     def run(*arguments: str) -> str:
         return control_plane.kubectl(*arguments, f"--namespace={namespace}").stdout.replace(namespace, NAMESPACE)
 
-    wait_until(lambda: "Drifted" in run("events", "--for=spe/reports"), "the Event", timeout=PATIENCE)
+    wait_until(lambda: "Drifted" in run("events", "--for=spe/reports"), "the Event")
     yield run
     resources.close()
     operator.stop()
@@ -106,10 +105,10 @@ def _bring_about(resources: Resources, atlas: Atlas) -> None:
         ("billing", "WaitingForCloudEndpoint"),
         ("invoices", "EndpointFailed"),
     ):
-        resources.wait_reason(name, reason, timeout=PATIENCE)
-    resources.wait_ready("reports", timeout=PATIENCE)
+        resources.wait_reason(name, reason)
+    resources.wait_ready("reports")
     atlas.change(WATCHED, comment="changed by hand")
-    resources.wait_reason("reports", "Drifted", timeout=PATIENCE)
+    resources.wait_reason("reports", "Drifted")
 
 
 def answered(block: str, kubectl: Run) -> str:

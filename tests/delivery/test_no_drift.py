@@ -172,7 +172,7 @@ def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finaliz
     assert again["finalizers"] == body["metadata"]["finalizers"]
     assert again["annotations"].keys() >= body["metadata"]["annotations"].keys()
     tool.resources.delete("orders")
-    wait_until(lambda: not tool.resources.exists("orders"), "the resource to go", timeout=60)
+    wait_until(lambda: not tool.resources.exists("orders"), "the resource to go")
 
 
 def test_a_difference_is_found(tool: Tool, atlas: Atlas, place: Place) -> None:

@@ -102,7 +102,6 @@ def granted(rendered: Sequence[dict[str, Any]]) -> Iterator[Right]:
 
 
 @pytest.mark.usefixtures("crd")
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("install", [cluster, namespaced, chart_for_namespaces, chart_for_all])
 def test_each_right_is_used_and_none_is_missed(
     install: Callable[[Path, str, Sequence[str], Helm], Installation],
@@ -201,10 +200,10 @@ def hand_over(control_plane: ControlPlane, tenant: Resources, place: Place) -> N
     tenant.create("outputs", place.spec(outputConfigMapRef={"name": "outputs"}))
     path = f"/api/v1/namespaces/{tenant.namespace}/configmaps/outputs"
     with control_plane.client() as http:
-        wait_until(lambda: http.get(path).is_success, "a ConfigMap", timeout=30)
+        wait_until(lambda: http.get(path).is_success, "a ConfigMap")
         patch = json.dumps({"data": {"endpointId": "another"}})
         http.patch(path, content=patch, headers=MERGE).raise_for_status()
-        wait_until(lambda: http.get(path).json()["data"]["endpointId"] == place.endpoint, "its own value", timeout=30)
+        wait_until(lambda: http.get(path).json()["data"]["endpointId"] == place.endpoint, "its own value")
 
 
 def fight_over(tenant: Resources, done: Callable[[], bool]) -> None:
@@ -220,4 +219,4 @@ def fight_over(tenant: Resources, done: Callable[[], bool]) -> None:
             list(pool.map(touch, range(60)))
         return done()
 
-    wait_until(edit_and_touch, "a status that met a changed object", timeout=60)
+    wait_until(edit_and_touch, "a status that met a changed object")

@@ -101,7 +101,6 @@ def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, pro
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
     )
 
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import httpx
 
+from control_plane.process import PATIENCE
 from faults.rules import Hold, Moment
 from support.resources import ready, told
 
@@ -77,7 +78,7 @@ class Reservation:
 
     def ends_well(self) -> None:
         """Check that it has come to its end: one endpoint, which both sides tell of, with the user's comment."""
-        body = self.resources.wait(self.name, _is_settled, timeout=90, says="settled")
+        body = self.resources.wait(self.name, _is_settled, says="settled")
         (endpoint,) = self.endpoints()
         metadata = body["metadata"]
         assert body["status"]["reservation"]["endpointId"] == endpoint["_id"], told(body)
@@ -111,7 +112,7 @@ def a_crash_at_each_write_of_a_reservation(ground: Ground, _: Scale) -> None:
     free.ends_well()
     assert free.written() == WRITES, "a write is missing from the table"
     for each, fault in held:
-        assert fault.happened.wait(30), each.name
+        assert fault.happened.wait(PATIENCE), each.name
     operator.stop(kill=True)
     ground.api.heal()
     ground.way.heal()

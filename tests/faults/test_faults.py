@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_endpoints.cluster.inventory import SETTLE
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from faults.rules import (
     Closed,
     Delay,
@@ -190,7 +190,7 @@ class Subject:
 
     def converges(self, *comments: str) -> None:
         """Check that it gets ready with the last of some comments, and that Atlas was told of each once."""
-        body = self.resources.wait_ready(self.name, timeout=40)
+        body = self.resources.wait_ready(self.name)
         assert body["status"]["applied"]["comment"] == comments[-1]
         assert self.atlas.endpoint(self.place)["comment"] == comments[-1]
         assert self.atlas.patches(self.place) == [{"comment": comment} for comment in comments]
@@ -212,7 +212,7 @@ def _at_rest(name: str, place: Place, resources: Resources, atlas: Atlas, **fiel
 
 def _edit_while(going: Sequence[Goes], api: Proxy, subject: Subject) -> None:
     # After errors the operator takes its time to watch again.
-    wait_until(lambda: api.watched(KIND), "the operator to watch", timeout=40)
+    wait_until(lambda: api.watched(KIND), "the operator to watch")
     before = len(api.exchanges)
     with ExitStack() as breaking:
         faults = [
@@ -221,7 +221,7 @@ def _edit_while(going: Sequence[Goes], api: Proxy, subject: Subject) -> None:
         ]
         subject.resources.edit(subject.name, comment="two")
         for each, fault in zip(going, faults, strict=True):
-            assert fault.happened.wait(10), each
+            assert fault.happened.wait(PATIENCE), each
         if any(each.times is None for each in going):
             time.sleep(LONG)
             asked = [each for each in api.exchanges[before:] if each.request.verb in {"list", "watch"}]
@@ -233,7 +233,7 @@ def _edit_while(going: Sequence[Goes], api: Proxy, subject: Subject) -> None:
 
 def _no_list_is_due(api: Proxy) -> None:
     """Wait until a LIST that has nothing to do with the test cannot bring what the watch has missed."""
-    wait_until(lambda: not _lists(api, time.time() - 2 * SETTLE), "the last LIST to be over", timeout=30)
+    wait_until(lambda: not _lists(api, time.time() - 2 * SETTLE), "the last LIST to be over")
 
 
 def _lists(api: Proxy, began: float) -> list[Exchange]:
@@ -293,7 +293,7 @@ def one_each(ground: Ground, operator: OperatorProcess, resources: Resources) ->
         path = going.path.format(name=name)
         with ground.api.breaking(going.trouble, verb=going.verb, path=path, times=going.times) as fault:
             resources.edit(name, comment="two", credentialsSecretRef={"name": secret})
-            assert fault.happened.wait(10), going
+            assert fault.happened.wait(PATIENCE), going
             subject.converges("two")
 
     with ThreadPoolExecutor(len(ONE_RESOURCE)) as pool:
@@ -329,10 +329,10 @@ def test_an_edit_after_the_token_was_replaced_and_the_old_one_revoked(
     account = ("create", "token", f"operator-{LABEL}", "--namespace=default")
     token = control_plane.kubectl(*account).stdout.strip()
     with api.breaking(Closed(), verb="watch", path=KIND, times=1) as closed:
-        assert closed.happened.wait(10)
+        assert closed.happened.wait(PATIENCE)
     with api.breaking(Revoked(token)) as revoked:
         subject.resources.edit(subject.name, comment="two")
-        assert revoked.happened.wait(10)
+        assert revoked.happened.wait(PATIENCE)
 
         api.kubeconfig(kubeconfig, kubeconfig, token=token)
 
@@ -353,11 +353,10 @@ def test_an_edit_while_all_lists_are_of_the_past(
         api.breaking(EXPIRES.trouble, verb="watch", path=KIND, times=1),
         api.breaking(Stale(listing, frozenset({"list"})), path=KIND) as stale,
     ):
-        assert stale.happened.wait(5)
+        assert stale.happened.wait(PATIENCE)
         wait_until(
             lambda: sum(each.request.verb == "list" for each in api.exchanges[began:]) >= 3,
             "the past to be read",
-            timeout=20,
         )
         subject.resources.edit(subject.name, comment="three")
         time.sleep(1)

@@ -53,7 +53,7 @@ def an_api_server_that_is_away(ground: Ground, scale: Scale) -> None:
         ground.atlas.fail(each, method="PATCH", delay=2, times=1)
         resources.edit(name, comment="two")
     for each in in_flight.values():
-        wait_until(partial(_is_asked, ground.atlas, each), "the PATCH", timeout=10)
+        wait_until(partial(_is_asked, ground.atlas, each), "the PATCH")
 
     ground.api.refuse()
     began = time.monotonic()
@@ -66,16 +66,13 @@ def an_api_server_that_is_away(ground: Ground, scale: Scale) -> None:
         assert operator.get("readyz").text == "ok"
         time.sleep(1)
     ground.api.listen()
-    returned = time.monotonic()
 
     for name in ("edited", *in_flight, "created"):
-        resources.wait_ready(name, timeout=10)
+        resources.wait_ready(name)
     wait_until(
         lambda: operator.metric("atlas_endpoints_resources") == len(there),
         "the deleted one to be forgotten",
-        timeout=10,
     )
-    assert time.monotonic() - returned < 10
     for each in (edited, *in_flight.values()):
         assert ground.atlas.patches(each) == [{"comment": "two"}]
     assert ground.atlas.patches(deleted) == ground.atlas.patches(created) == []
@@ -97,7 +94,7 @@ def an_api_server_that_is_away_at_the_start(ground: Ground, _: Scale) -> None:
     finally:
         ground.api.listen()
 
-    wait_until(operator.ready, "the operator to be ready", servers=[operator.server], timeout=10)
+    wait_until(operator.ready, "the operator to be ready", servers=[operator.server])
     told = _told(operator.log)
     assert told.total() == 1, told
     operator.stop()

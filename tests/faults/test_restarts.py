@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from control_plane import ControlPlane, provide_programs
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from faults.proxy import Proxy
 from faults.rules import Unmarked
 from support.atlas import CLOUD_ENDPOINT
@@ -54,7 +54,6 @@ def _killed_again_and_again_it_sends_what_came_last(ground: Ground, _: Scale) ->
             lambda number=number: len(ground.atlas.requests(place, "PATCH")) == number,  # type: ignore[misc]
             "the PATCH",
             servers=[operator.server],
-            timeout=30,
         )
         operator.stop(kill=True)
         assert not observed(resources.get("orders")), "the kill came too late to interrupt anything"
@@ -107,12 +106,12 @@ def _restore(ground: Ground, control_plane: ControlPlane, api: Proxy, folder: Pa
     time.sleep(4)  # an outage that people are told of
     api.listen()
 
-    assert operator.server.process.wait(40) == 1
+    assert operator.server.process.wait(PATIENCE) == 1
     assert "has to be started anew: The cluster's data are older" in operator.log
     assert "Traceback" not in operator.log
     assert [each["comment"] for each in ground.atlas.patches(place)] == ["two", "three"]
     fresh = start()
-    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "one", "what was restored in Atlas", timeout=20)
+    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "one", "what was restored in Atlas")
     resources.wait_ready("orders")
     resources.edit("orders", comment="four")
     resources.wait_ready("orders")
@@ -145,7 +144,7 @@ def test_stopped_in_the_middle_of_a_call_and_continued(
     known = operator.metric("atlas_endpoints_resources")
     ground.atlas.fail(here, method="PATCH", delay=1, times=1)
     resources.edit("here", comment="two")
-    wait_until(lambda: bool(ground.atlas.requests(here, "PATCH")), "the PATCH", timeout=10)
+    wait_until(lambda: bool(ground.atlas.requests(here, "PATCH")), "the PATCH")
 
     operator.server.process.send_signal(signal.SIGSTOP)
     resources.edit("here", comment="three")
@@ -153,11 +152,9 @@ def test_stopped_in_the_middle_of_a_call_and_continued(
     time.sleep(4)
     operator.server.process.send_signal(signal.SIGCONT)
 
-    resources.wait_ready("here", timeout=20)
+    resources.wait_ready("here")
     assert ground.atlas.patches(here) == [{"comment": "two"}, {"comment": "three"}]
-    wait_until(
-        lambda: operator.metric("atlas_endpoints_resources") == known - 1, "the deleted one to be forgotten", timeout=10
-    )
+    wait_until(lambda: operator.metric("atlas_endpoints_resources") == known - 1, "the deleted one to be forgotten")
     assert operator.get("livez").text == "ok"
 
 
@@ -170,16 +167,16 @@ def test_a_restart_under_it(server: str, ground: Ground, operator: OperatorProce
     resources.wait_ready(name)
     ground.atlas.fail(place, method="PATCH", delay=1, times=1)
     resources.edit(name, comment="two")
-    wait_until(lambda: bool(ground.atlas.requests(place, "PATCH")), "the PATCH", timeout=10)
+    wait_until(lambda: bool(ground.atlas.requests(place, "PATCH")), "the PATCH")
 
     if server == "etcd":
         ground.control_plane.restart_etcd(kill=True)
     else:
         ground.control_plane.restart_apiserver(kill=True)
-    resources.wait_ready(name, timeout=20)
+    resources.wait_ready(name)
     resources.edit(name, comment="three")
 
-    resources.wait_ready(name, timeout=20)
+    resources.wait_ready(name)
     assert ground.atlas.patches(place) == [{"comment": "two"}, {"comment": "three"}]
     operator.server.check()
     assert operator.get("livez").text == "ok"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from faults.reserving import a_crash_at_each_write_of_a_reservation
 from faults.rules import Closed, Frozen, Hold, Moment, Refusal, Stale
 from support.atlas import CLOUD_ENDPOINT
@@ -77,7 +77,7 @@ class Story:
 
     def ends_well(self) -> None:
         """Check that it has come to its end, and that Atlas was told once."""
-        body = self._resources.wait_ready(self.name, timeout=60)
+        body = self._resources.wait_ready(self.name)
         assert body["status"]["applied"]["comment"] == "two"
         assert self._atlas.endpoint(self.place)["comment"] == "two"
         assert self._atlas.patches(self.place) == [self.wanted]
@@ -119,7 +119,7 @@ def a_crash_between_any_two_writes(ground: Ground, _: Scale) -> None:
                 held.append((story, proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)))
                 story.begin()
     for story, fault in held:
-        assert fault.happened.wait(20), story.name
+        assert fault.happened.wait(PATIENCE), story.name
     operator.stop(kill=True)
     ground.api.heal()
     ground.way.heal()
@@ -148,13 +148,13 @@ def time_travel_to_an_api_server_that_lags_behind(ground: Ground, _: Scale) -> N
 
     began = len(ground.api.exchanges)
     again = ground.start("lag", wait=False)
-    wait_until(lambda: len(_reads(ground.api, began)) >= 3, "the operator to try", servers=[again.server], timeout=30)
+    wait_until(lambda: len(_reads(ground.api, began)) >= 3, "the operator to try", servers=[again.server])
     assert not again.ready()
     assert again.get("livez").text == "ok"
     assert len(ground.atlas.requests(place)) == called
     ground.api.heal()
 
-    wait_until(again.ready, "the operator to be ready", servers=[again.server], timeout=30)
+    wait_until(again.ready, "the operator to be ready", servers=[again.server])
     assert not [each.query for each in _reads(ground.api, 0) if "resourceVersion" in each.query]
     assert ground.atlas.patches(place) == [{"comment": "two"}]
 
@@ -186,7 +186,7 @@ def time_travel_to_a_past_that_every_read_is_answered_from(ground: Ground, _: Sc
     assert resources.get("orders")["status"] == recorded
     ground.api.heal()
 
-    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "two", "the present in Atlas", timeout=30)
+    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "two", "the present in Atlas")
     body = resources.wait_ready("orders")
     assert body["status"]["applied"]["comment"] == "two"
     again.server.check()
@@ -204,11 +204,11 @@ def _what_happens_unobserved(ground: Ground, _: Scale, *, blindness: str) -> Non
         resources.wait_ready(name)
     assert operator.metric("atlas_endpoints_resources") == 3
     if blindness == "frozen":
-        assert ground.api.inject(Frozen(), verb="watch", path=KIND, times=1).happened.wait(5)
+        assert ground.api.inject(Frozen(), verb="watch", path=KIND, times=1).happened.wait(PATIENCE)
     else:
         refused = ground.api.inject(Refusal(503, "ServiceUnavailable"), verb="watch", path=KIND)
         ground.api.inject(Closed(), verb="watch", path=KIND, times=1)
-        assert refused.happened.wait(5)
+        assert refused.happened.wait(PATIENCE)
 
     resources.edit("edited", comment="two")
     resources.delete("deleted")
@@ -222,10 +222,10 @@ def _what_happens_unobserved(ground: Ground, _: Scale, *, blindness: str) -> Non
         ("replaced", replaced, "successor"),
         ("new", new, "new"),
     ):
-        resources.wait_ready(name, timeout=60)
+        resources.wait_ready(name)
         assert ground.atlas.patches(place) == [{"comment": comment}]
     assert resources.get("replaced")["metadata"]["uid"] == successor["metadata"]["uid"]
-    wait_until(lambda: operator.metric("atlas_endpoints_resources") == 3, "the deleted one to be forgotten", timeout=20)
+    wait_until(lambda: operator.metric("atlas_endpoints_resources") == 3, "the deleted one to be forgotten")
     assert ground.atlas.patches(deleted) == []
     ground.api.heal()
     time.sleep(1)  # what the watch brings late changes nothing

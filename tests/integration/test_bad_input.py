@@ -50,8 +50,6 @@ STORIES: dict[str, Story] = {
 PATIENT_PLACES = 20
 """Projects in the Atlas of the patient stage: more than there are stories on it."""
 
-pytestmark = pytest.mark.timeout(240)  # the first test waits for the start of everything as well
-
 
 @pytest.fixture(scope="module")
 def patient_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
@@ -179,12 +177,12 @@ def newer_crd(control_plane: ControlPlane, crd: str, resources: Resources, place
         {"op": "add", "path": field, "value": {"type": "string"}},
         {"op": "add", "path": value, "value": "Ask"},
     )
-    wait_until(serves_it, "the newer CRD to be served", timeout=30)
+    wait_until(serves_it, "the newer CRD to be served")
     yield
     for body in resources.all():
         resources.delete(body["metadata"]["name"])
     _patch(control_plane, crd, {"op": "remove", "path": field}, {"op": "remove", "path": value})
-    wait_until(lambda: not serves_it(), "the CRD to be served as before", timeout=30)
+    wait_until(lambda: not serves_it(), "the CRD to be served as before")
 
 
 def _patch(control_plane: ControlPlane, crd: str, *changes: dict[str, Any]) -> None:

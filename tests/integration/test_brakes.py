@@ -53,7 +53,7 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
     for each in places:
         crowded_atlas.change(each, comment="theirs")
     # A round may come while the last of them are being changed, so the first portion is not always a whole one.
-    wait_until(lambda: _waiting(resources) > 0, "the brake", timeout=20)
+    wait_until(lambda: _waiting(resources) > 0, "the brake")
     assert operator.metric("atlas_endpoints_corrections_held") > 0
     held = next(body for body in resources.all() if ready(body)["reason"] == "CorrectionHeld")
     assert "MAX_CORRECTIONS" in ready(held)["message"]
@@ -66,7 +66,7 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
 
     for index in range(CROWD):
         resources.wait_ready(f"e{index}")
-    wait_until(lambda: operator.metric("atlas_endpoints_corrections_held") == 0, "the brake to open", timeout=5)
+    wait_until(lambda: operator.metric("atlas_endpoints_corrections_held") == 0, "the brake to open")
     patches = crowded_atlas.requests(method="PATCH")
     assert sorted(each["body"]["comment"] for each in patches) == ["newer"] + ["ours"] * (CROWD - 1)
     corrections = [each["time"] for each in patches if each["body"]["comment"] == "ours"]

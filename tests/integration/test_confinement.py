@@ -51,7 +51,7 @@ def test_the_right_to_its_namespace_is_enough_to_use_the_secret_that_it_names_an
     )
     try:
         resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, credentialsSecretRef=None))
-        body = resources.wait_reason("orders", "CredentialsInvalid", timeout=45)
+        body = resources.wait_reason("orders", "CredentialsInvalid")
         found = condition(body, "CredentialsValid")
         assert found is not None
         assert (found["status"], found["reason"]) == ("False", "NamespaceForbidden")
@@ -61,7 +61,7 @@ def test_the_right_to_its_namespace_is_enough_to_use_the_secret_that_it_names_an
 
         control_plane.kubectl("apply", "--filename=-", stdin=_access(namespace))
 
-        body = resources.wait_ready("orders", timeout=60)
+        body = resources.wait_ready("orders")
         assert body["status"]["resolved"]["credentialsSource"] == "namespace/atlas-credentials"
         looks = deeds(control_plane, f"system:serviceaccount:{namespace}:{LABEL}")
         assert {each.code for each in looks if each.resource == "namespaces"} == {200, 403}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas
@@ -39,13 +38,13 @@ def test_wrong_credentials_keep_a_deleted_resource_until_they_are_mended(
     resources.create("orders", deleting(atlas, place))
     resources.wait_ready("orders")
     resources.secret(data=WORTHLESS)
-    resources.wait_reason("orders", "CredentialsInvalid", timeout=60)
+    resources.wait_reason("orders", "CredentialsInvalid")
     resources.delete("orders")
-    body = resources.wait_reason("orders", "DeletionBlocked", pair="Stalled", timeout=60)
+    body = resources.wait_reason("orders", "DeletionBlocked", pair="Stalled")
     assert "force-finalize" in ready(body)["message"]
     assert statuses(atlas, place) == ["AVAILABLE"]
     resources.secret()
-    wait_until(lambda: not resources.exists("orders"), "the resource to go", timeout=90)
+    wait_until(lambda: not resources.exists("orders"), "the resource to go")
     assert statuses(atlas, place) == []
 
 
@@ -56,10 +55,8 @@ def test_an_api_that_is_gone_lets_a_deleted_resource_go_and_names_what_is_left(
     resources.wait_ready("orders")
     atlas.fail(place, status=410, errorCode="VERSION_GONE")
     resources.delete("orders")
-    wait_until(lambda: not resources.exists("orders"), "the resource to go", timeout=30)
-    wait_until(
-        lambda: any(each["reason"] == "EndpointOrphaned" for each in resources.events("orders")), "it told", timeout=30
-    )
+    wait_until(lambda: not resources.exists("orders"), "the resource to go")
+    wait_until(lambda: any(each["reason"] == "EndpointOrphaned" for each in resources.events("orders")), "it told")
     (orphaned,) = (each for each in resources.events("orders") if each["reason"] == "EndpointOrphaned")
     assert orphaned["type"] == "Warning"
     assert place.endpoint in orphaned["note"]
@@ -76,13 +73,12 @@ def test_two_that_are_deleted_at_once_take_their_endpoint_along(
     resources.wait_reason("other", "Conflict")
     resources.delete("other")
     resources.delete("orders")
-    wait_until(lambda: resources.all() == [], "both to go", timeout=60)
+    wait_until(lambda: resources.all() == [], "both to go")
     assert statuses(atlas, place) == []
     # In the same moment each may ask for it; which is no more than one of them would.
     assert len(atlas.requests(place, "DELETE")) in {1, 2}
 
 
-@pytest.mark.timeout(180)
 def test_what_is_deleted_while_no_operator_runs_goes_with_its_endpoint_once_one_does(
     control_plane: ControlPlane,
     make_namespace: MakeNamespace,
@@ -94,14 +90,14 @@ def test_what_is_deleted_while_no_operator_runs_goes_with_its_endpoint_once_one_
     resources.secret()
     resources.create("orders", deleting(atlas, place))
     operator = start_operator(label="down", atlas=atlas, namespace="default")
-    resources.wait_ready("orders", timeout=60)
+    resources.wait_ready("orders")
     operator.stop(kill=True)
     resources.delete("orders")
     assert resources.get("orders")["metadata"]["deletionTimestamp"]
     assert statuses(atlas, place) == ["AVAILABLE"]
 
     again = start_operator(label="down", atlas=atlas, namespace="default")
-    wait_until(lambda: not resources.exists("orders"), "the resource to go", timeout=60)
+    wait_until(lambda: not resources.exists("orders"), "the resource to go")
     assert statuses(atlas, place) == []
     assert len(atlas.requests(place, "DELETE")) == 1
     again.stop()
@@ -119,6 +115,6 @@ def test_one_of_another_namespace_whose_credentials_are_worthless_holds_no_endpo
     resources.create("orders", deleting(atlas, place))
     resources.wait_ready("orders")
     resources.delete("orders")
-    wait_until(lambda: not resources.exists("orders"), "the resource to go", timeout=60)
+    wait_until(lambda: not resources.exists("orders"), "the resource to go")
     assert statuses(atlas, place) == []
     squatters.close()

@@ -8,15 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from demo import troubleshooting
 from demo.set_ups import SET_UPS
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(240)
 def test_each_set_up_says_what_is_expected_and_is_healed_as_the_page_says() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo.broken"],

@@ -50,7 +50,7 @@ def test_wrong_credentials_are_announced_once_and_so_is_that_they_are_mended(
         resources.annotate(name, {"atlas-endpoints.dev/force-sync": "mended"})  # else it looks every 30 s
 
     for name in names:
-        body = resources.wait_ready(name, timeout=60)
+        body = resources.wait_ready(name)
         failed, healed = resources.wait_events(name, FAILED, HEALED)
         assert failed["regarding"] == healed["regarding"] | {"resourceVersion": failed["regarding"]["resourceVersion"]}
         assert failed["regarding"] == {
@@ -119,7 +119,7 @@ def test_each_change_is_told_once_and_in_words(
     resources.edit("orders", suspend=False)
     resources.wait_ready("orders")
     looks = len(atlas.requests(place))
-    wait_until(lambda: len(atlas.requests(place)) >= looks + 3, "some rounds", timeout=60)
+    wait_until(lambda: len(atlas.requests(place)) >= looks + 3, "some rounds")
 
     found = resources.wait_events("orders", updated, corrected, drifted, drifted, suspended, HEALED)
 
@@ -167,9 +167,9 @@ def test_a_first_contact_tells_what_it_changes_before_it_does(
     described = control_plane.kubectl("describe", "spe/orders", f"--namespace={resources.namespace}").stdout
     assert re.search(r"Normal\s+Adopting .*comment from 'somebody's' to 'ours'\.", described)
 
-    wait_until(lambda: len(atlas.patches(place)) > 1, "another try", timeout=30)
+    wait_until(lambda: len(atlas.patches(place)) > 1, "another try")
     atlas.heal(place)
-    resources.wait_ready("orders", timeout=60)
+    resources.wait_ready("orders")
     resources.wait_events("orders", ADOPTING, ("Warning", "AtlasUnavailable"), HEALED)
 
 
@@ -213,9 +213,9 @@ def test_neither_at_rest_nor_after_a_restart_is_there_any(
 
     second = start_operator(label="told", atlas=atlas, namespace="default", **settings)
 
-    wait_until(lambda: second.metric("atlas_endpoints_reconcile_total") >= 2, "both to be looked at", timeout=30)
+    wait_until(lambda: second.metric("atlas_endpoints_reconcile_total") >= 2, "both to be looked at")
     looks = len(atlas.requests(place))
-    wait_until(lambda: len(atlas.requests(place)) >= looks + 3, "some rounds", timeout=30)
+    wait_until(lambda: len(atlas.requests(place)) >= looks + 3, "some rounds")
     assert second.stop() == 0  # which would write what waits
     resources.wait_events("fails", FAILED)
     assert resources.events("well") == []
@@ -231,7 +231,7 @@ def test_events_that_wait_are_written_before_the_operator_ends(
     for number in range(crowd):
         resources.create(f"e{number}", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     operator = start_operator(label="ended", atlas=atlas, namespace="default")
-    wait_until(lambda: all(ready(body)["reason"] for body in resources.all()), "all to fail", timeout=60)
+    wait_until(lambda: all(ready(body)["reason"] for body in resources.all()), "all to fail")
 
     assert operator.stop() == 0
 
@@ -291,9 +291,9 @@ def test_without_the_right_to_create_events_all_else_works(
         resources.annotate(name, {"atlas-endpoints.dev/force-sync": "mended"})  # else it looks every 30 s
 
     for name in names:
-        resources.wait_ready(name, timeout=60)
+        resources.wait_ready(name)
     dropped = "atlas_endpoints_events_total"
-    wait_until(lambda: mute_operator.metric(dropped, result="dropped") == 2 * len(names), "all Events", timeout=20)
+    wait_until(lambda: mute_operator.metric(dropped, result="dropped") == 2 * len(names), "all Events")
     assert resources.events() == []
     (line,) = [line for line in mute_operator.log.splitlines() if "Events are dropped" in line]
     assert "Give the operator's ServiceAccount the verb create on events of the API group events.k8s.io." in line

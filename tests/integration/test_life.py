@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 STORIES: dict[str, Story] = {**reservations.stories.table, **deletions.stories.table}
 
-pytestmark = pytest.mark.timeout(240)  # the first test waits for the start of everything as well
-
 
 @pytest.fixture(scope="module")
 def performance(

@@ -64,7 +64,6 @@ def test_at_rest_an_instance_costs_one_list_per_interval_and_kubernetes_no_write
     resources.close()
 
 
-@pytest.mark.timeout(240)
 def test_a_thousand_resources_at_once_all_converge(
     control_plane: ControlPlane,
     crowded_atlas: Atlas,
@@ -110,13 +109,13 @@ def test_sigterm_lets_a_call_finish_and_records_its_result(
     # Longer than the 5 s after which kopf would cancel what it finds.
     crowded_atlas.fail(here, method="PATCH", delay=9, times=1)
     resources.edit("orders", comment="two")
-    wait_until(lambda: bool(crowded_atlas.requests(here, "PATCH")), "the call", timeout=20)
+    wait_until(lambda: bool(crowded_atlas.requests(here, "PATCH")), "the call")
     resources.create("later", place(2).spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     began = time.monotonic()
 
     assert operator.stop() == 0
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 30  # the Pod's terminationGracePeriodSeconds
     assert crowded_atlas.endpoint(here)["comment"] == "two"
     assert resources.get("orders")["status"]["applied"]["comment"] == "two"
     resources.close()
@@ -135,15 +134,15 @@ def test_killed_in_the_middle_of_a_call_it_converges_after_the_restart(
     # The PATCH arrives and is applied; its answer comes when nobody waits for it any more.
     crowded_atlas.fail(here, method="PATCH", delay=3, times=1)
     resources.edit("orders", comment="two")
-    wait_until(lambda: bool(crowded_atlas.requests(here, "PATCH")), "the call", timeout=20)
+    wait_until(lambda: bool(crowded_atlas.requests(here, "PATCH")), "the call")
     operator.stop(kill=True)
     resources.edit("orders", comment="one")
 
     start_operator(label="kill", atlas=crowded_atlas, namespace="default", sync_interval="2s")
     resources.wait_ready("orders")
 
-    wait_until(lambda: crowded_atlas.endpoint(here)["comment"] == "one", "the last spec in Atlas", timeout=60)
-    resources.wait_ready("orders", timeout=60)
+    wait_until(lambda: crowded_atlas.endpoint(here)["comment"] == "one", "the last spec in Atlas")
+    resources.wait_ready("orders")
     assert resources.get("orders")["status"]["applied"]["comment"] == "one"
     resources.close()
 
@@ -163,9 +162,7 @@ def test_a_restart_writes_nothing_when_nothing_has_changed(
     called = len(crowded_atlas.requests(here))
 
     operator = start_operator(label="again", atlas=crowded_atlas, namespace="default")
-    wait_until(
-        lambda: operator.metric("atlas_endpoints_reconcile_total", result="done") >= 1, "a first pass", timeout=30
-    )
+    wait_until(lambda: operator.metric("atlas_endpoints_reconcile_total", result="done") >= 1, "a first pass")
 
     assert resources.get("orders")["metadata"]["resourceVersion"] == before
     assert [each["method"] for each in crowded_atlas.requests(here)[called:]] == ["GET"]

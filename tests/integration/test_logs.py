@@ -39,7 +39,7 @@ class Story(NamedTuple):
         """Make a change, and give the lines that tell of it: as many as expected, after some rounds too."""
         before = len(self.lines())
         change()
-        wait_until(lambda: len(self.lines()) >= before + lines, "a line", servers=[self.operator.server], timeout=60)
+        wait_until(lambda: len(self.lines()) >= before + lines, "a line", servers=[self.operator.server])
         self.rounds()
         found = self.lines()[before:]
         assert len(found) == lines, found
@@ -48,7 +48,7 @@ class Story(NamedTuple):
     def rounds(self) -> None:
         """Let the operator look a few times."""
         looks = len(self.atlas.requests(self.place, "GET"))
-        wait_until(lambda: len(self.atlas.requests(self.place, "GET")) >= looks + 3, "some rounds", timeout=60)
+        wait_until(lambda: len(self.atlas.requests(self.place, "GET")) >= looks + 3, "some rounds")
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(story
 
     before = len(story.lines())
     resources.delete("orders")
-    wait_until(lambda: not resources.exists("orders"), "the resource to go", timeout=60)
-    wait_until(lambda: len(story.lines()) >= before + 2, "its last line", timeout=30)
+    wait_until(lambda: not resources.exists("orders"), "the resource to go")
+    wait_until(lambda: len(story.lines()) >= before + 2, "its last line")
     assert [(each["level"], each["reason"]) for each in story.lines()[before:]] == [
         ("INFO", "Deleting"),
         ("INFO", "EndpointDeleted"),
@@ -144,11 +144,11 @@ def test_at_rest_there_is_no_line_at_all_and_debug_tells_of_each_call(
     }
     resources.wait_ready("orders")
     looks = len(atlas.requests(place, "GET"))
-    wait_until(lambda: len(atlas.requests(place, "GET")) >= looks + 2, "a round", timeout=60)
+    wait_until(lambda: len(atlas.requests(place, "GET")) >= looks + 2, "a round")
     before = {level: len(operator.log.splitlines()) for level, operator in operators.items()}
     looks = len(atlas.requests(place, "GET"))
 
-    wait_until(lambda: len(atlas.requests(place, "GET")) >= looks + 6, "some rounds", timeout=60)
+    wait_until(lambda: len(atlas.requests(place, "GET")) >= looks + 6, "some rounds")
 
     assert operators["INFO"].log.splitlines()[before["INFO"] :] == []
     calls = [json.loads(line) for line in operators["DEBUG"].log.splitlines()[before["DEBUG"] :]]

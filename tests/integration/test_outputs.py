@@ -38,8 +38,6 @@ EXAMPLES = {
 }
 INPUTS = {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders", "vpcID": "vpc-0f1e2d3c4b5a69788"}
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("outputs")]
-
 
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
@@ -122,7 +120,7 @@ def waits_for(resources: Resources, status: str, reason: str) -> dict[str, Any]:
         found = condition(body, "OutputsWritten")
         return found is not None and (found["status"], found["reason"]) == (status, reason)
 
-    return resources.wait("orders", is_told, timeout=45, says=reason)
+    return resources.wait("orders", is_told, says=reason)
 
 
 def substituted(text: str, values: dict[str, str]) -> str:
@@ -149,7 +147,7 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     shown = yaml.safe_load(block("aws-with-ack.md", "ServerlessPrivateEndpoint"))["spec"]
     here = {name: place.spec()[name] for name in ("projectId", "instanceName", "credentialsSecretRef")}
     resources.create("orders", {**shown, **here})
-    wait_until(lambda: config_maps.get("orders-atlas") is not None, "the ConfigMap", timeout=45)
+    wait_until(lambda: config_maps.get("orders-atlas") is not None, "the ConfigMap")
 
     data = config_maps.data("orders-atlas")
     body = waits_for(resources, "True", "Written")
@@ -162,10 +160,10 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     vpc_endpoint = CloudObject(control_plane, resources.namespace, ACK, network["metadata"]["name"])
     vpc_endpoint.create(network["spec"])
     vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT, state="pendingAcceptance")
-    resources.wait_ready("orders", timeout=45)
+    resources.wait_ready("orders")
 
     resources.delete("orders")
-    wait_until(lambda: config_maps.get("orders-atlas") is None, "the garbage collector", timeout=60)
+    wait_until(lambda: config_maps.get("orders-atlas") is None, "the garbage collector")
     vpc_endpoint.close()
 
 
@@ -179,9 +177,9 @@ def test_what_somebody_does_to_it_is_put_right_and_at_rest_nothing_is_written(
     assert data["endpointId"] == place.endpoint
 
     config_maps.patch("out", {"data": {"endpointServiceName": "elsewhere", "more": "kept"}})
-    wait_until(lambda: config_maps.data("out") == {**data, "more": "kept"}, "the old values", timeout=30)
+    wait_until(lambda: config_maps.data("out") == {**data, "more": "kept"}, "the old values")
     config_maps.delete("out")
-    wait_until(lambda: config_maps.data("out") == data, "another one", timeout=30)
+    wait_until(lambda: config_maps.data("out") == data, "another one")
 
     def done() -> list[str]:
         return [
@@ -191,7 +189,7 @@ def test_what_somebody_does_to_it_is_put_right_and_at_rest_nothing_is_written(
         ]
 
     before = done()
-    wait_until(lambda: len(done()) >= len(before) + 3, "looks at it", timeout=30)
+    wait_until(lambda: len(done()) >= len(before) + 3, "looks at it")
     assert {*done()[len(before) :]} == {"get"}
     assert {*done()} == {"get", "create", "patch"}
 
@@ -271,7 +269,7 @@ def test_what_a_walk_through_shows_is_taken_by_all_sides(
         clouds.install(control_plane, kind)
     control_plane.kubectl("apply", "--server-side", f"--filename={FLUX / 'kustomizations.yaml'}")
     control_plane.kubectl(
-        "wait", "--for=condition=Established", "--timeout=30s", "crd/kustomizations.kustomize.toolkit.fluxcd.io"
+        "wait", "--for=condition=Established", "--timeout=90s", "crd/kustomizations.kustomize.toolkit.fluxcd.io"
     )
     shown = [yaml.safe_load(substituted(each, EXAMPLES)) for each in blocks(page)]
     assert {body["kind"] for body in shown} == {"ServerlessPrivateEndpoint", *kinds}

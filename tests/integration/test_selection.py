@@ -64,7 +64,7 @@ def test_a_resource_that_loses_the_label_with_work_to_do_is_left_as_it_is_until_
     selected.wait_ready("orders")
     own_atlas.fail(here, method="PATCH", status=503)
     selected.edit("orders", comment="two")
-    wait_until(lambda: bool(own_atlas.requests(here, "PATCH")), "the change to fail", timeout=20)
+    wait_until(lambda: bool(own_atlas.requests(here, "PATCH")), "the change to fail")
 
     selected.patch("orders", ELSEWHERE)
     time.sleep(1)  # what was under way ends
@@ -93,7 +93,7 @@ def test_a_resource_that_loses_the_label_while_the_operator_looks_has_nothing_se
     own_atlas.connect(here, "one")
     own_atlas.fail(here, method="GET", delay=2, times=1)
     selected.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="two"))
-    wait_until(lambda: bool(own_atlas.requests(here, "GET")), "the look", timeout=20)
+    wait_until(lambda: bool(own_atlas.requests(here, "GET")), "the look")
 
     selected.patch("orders", ELSEWHERE)
     time.sleep(4)
@@ -218,7 +218,6 @@ def test_a_selector_that_the_api_server_cannot_read_ends_the_operator_with_its_w
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
         check=False,
     )
 

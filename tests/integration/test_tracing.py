@@ -81,7 +81,7 @@ def test_a_collector_receives_each_pass_with_its_calls(
     traced.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="traced"))
     traced.wait_ready("orders")
 
-    wait_until(lambda: any(span.name == "updateServerlessPrivateEndpoint" for span, _ in spans()), "spans", timeout=20)
+    wait_until(lambda: any(span.name == "updateServerlessPrivateEndpoint" for span, _ in spans()), "spans")
     operator.stop()
     passes = {span.span_id: span for span, _ in spans() if span.name == "Reconcile"}
     ((patch, resource),) = [(span, who) for span, who in spans() if span.name == "updateServerlessPrivateEndpoint"]

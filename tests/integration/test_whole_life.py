@@ -75,12 +75,12 @@ def test_the_finalizer_is_written_before_the_endpoint_is_asked_for(
 ) -> None:
     atlas.fail(place, method="POST", status=429, headers={"Retry-After": "1"}, times=1)
     resources.create("orders", reserving(place, deletionPolicy="Delete"))
-    wait_until(lambda: bool(atlas.requests(place, "POST")), "the first POST", timeout=20)
+    wait_until(lambda: bool(atlas.requests(place, "POST")), "the first POST")
     assert resources.get("orders")["metadata"]["finalizers"] == [FINALIZER]
     resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
     assert len(of(atlas, place)) == 1
     resources.delete("orders")
-    wait_until(lambda: is_gone(resources, "orders"), "the resource to go", timeout=30)
+    wait_until(lambda: is_gone(resources, "orders"), "the resource to go")
 
 
 def test_by_default_the_endpoint_stays_and_nothing_holds_the_resource(
@@ -131,7 +131,6 @@ def test_an_endpoint_that_has_expired_is_replaced(resources: Resources, atlas: A
             body["status"]["reservation"].get("endpointId") not in {None, first}
             and ready(body)["reason"] == "WaitingForCloudEndpoint"
         ),
-        timeout=60,
     )
 
 
@@ -159,13 +158,13 @@ def test_a_namespace_that_is_deleted_says_why_it_waits_and_how_to_get_out(
     resources.wait("orders", lambda body: "spec.suspend" in ready(body)["message"], says="blocked by suspend")
     resources.edit("orders", suspend=None)
     resources.wait("orders", lambda body: "There is no Secret" in ready(body)["message"], says="blocked by the Secret")
-    body = resources.wait_reason("orders", "DeletionBlocked", pair="Stalled", timeout=60)
+    body = resources.wait_reason("orders", "DeletionBlocked", pair="Stalled")
     assert "There is no Secret atlas-credentials" in ready(body)["message"]
     assert "force-finalize" in ready(body)["message"]
     assert (condition(body, "Ready") or {})["status"] == "False", told(body)
 
     resources.annotate("orders", {"atlas-endpoints.dev/force-finalize": "true"})
-    wait_until(lambda: is_gone(resources, "orders"), "the resource to go", timeout=20)
+    wait_until(lambda: is_gone(resources, "orders"), "the resource to go")
     assert atlas.endpoint(place)["status"] == "AVAILABLE"
     assert atlas.requests(place, "DELETE") == []
 
@@ -189,7 +188,7 @@ def test_a_cluster_that_allows_no_finalizer_keeps_no_endpoint_from_being_seen_to
 ) -> None:
     with no_finalizers(control_plane, resources, place):
         resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))
-        body = resources.wait_ready("orders", timeout=60)
+        body = resources.wait_ready("orders")
         assert "they are not allowed here" in ready(body)["message"]
         assert atlas.endpoint(place)["status"] == "AVAILABLE"
     resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "now"})
@@ -220,8 +219,8 @@ def test_the_older_of_two_owns_the_endpoint_and_a_renamed_one_keeps_it(
     assert atlas.patches(place) == []
 
     resources.delete("orders")
-    wait_until(lambda: is_gone(resources, "orders"), "the old one to go", timeout=30)
-    resources.wait_ready("renamed", timeout=40)
+    wait_until(lambda: is_gone(resources, "orders"), "the old one to go")
+    resources.wait_ready("renamed")
     assert atlas.patches(place) == [{"comment": "two"}]
     assert atlas.requests(place, "DELETE") == []
 
@@ -234,7 +233,6 @@ def own_atlas(group: ServerGroup, tmp_path: Path) -> Iterator[Atlas]:
     atlas.close()
 
 
-@pytest.mark.timeout(240)
 def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
     control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
@@ -246,12 +244,10 @@ def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
     own_atlas.fail(after, method="POST", drop="after", delay=20, times=1)
     operator = start_operator(label="killed", atlas=own_atlas, namespace="default", sync_interval="4s")
     resources.create("applied", reserving(applied, comment="applied", deletionPolicy="Delete"))
-    wait_until(lambda: len(of(own_atlas, applied)) == 1, "an endpoint", timeout=60)
+    wait_until(lambda: len(of(own_atlas, applied)) == 1, "an endpoint")
     for name, where in {"before": before, "after": after}.items():
         resources.create(name, reserving(where, comment=name, deletionPolicy="Delete"))
-    wait_until(
-        lambda: own_atlas.requests(before, "POST") and own_atlas.requests(after, "POST"), "both calls", timeout=60
-    )
+    wait_until(lambda: all(own_atlas.requests(each, "POST") for each in (before, after)), "both calls")
     operator.stop(kill=True)
     (first,), (second,) = own_atlas.requests(before, "POST"), own_atlas.requests(after, "POST")
     assert first["answered"] is second["answered"] is None, "a call was over before the kill"
@@ -267,13 +263,12 @@ def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
     assert of(own_atlas, quiet) == []
     for name in ("before", "after", "applied"):
         resources.delete(name)
-    wait_until(lambda: resources.all() == [], "all to go", timeout=60)
+    wait_until(lambda: resources.all() == [], "all to go")
     assert of(own_atlas, before) == of(own_atlas, after) == of(own_atlas, applied) == []
     again.stop()
     resources.close()
 
 
-@pytest.mark.timeout(180)
 def test_an_answer_that_is_lost_makes_no_second_endpoint_though_lists_lag(
     control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:

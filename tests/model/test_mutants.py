@@ -21,7 +21,6 @@ FURTHER = [
 """One mutant for each world that is not walked as one of ``WORLDS``."""
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.bug for mutant in MUTANTS])
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     with mutant.planted():
@@ -33,7 +32,6 @@ def test_a_planted_bug_is_found(mutant: Mutant) -> None:
         assert len(report.story.rows) > 2
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutant", FURTHER, ids=[mutant.bug for mutant in FURTHER])
 def test_without_the_bug_its_world_breaks_no_law(mutant: Mutant) -> None:
     report = Explorer(mutant.bug, mutant.world).explore()

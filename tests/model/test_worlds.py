@@ -50,7 +50,6 @@ def strikes(world: World) -> set[tuple[str, str]]:
     return expected
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "world"), WORLDS.items(), ids=list(WORLDS))
 def test_everything_that_can_happen(name: str, world: World, record_property: RecordProperty) -> None:
     report = Explorer(name, world).explore()

@@ -48,7 +48,6 @@ def no_finalizers(control_plane: ControlPlane, resources: Resources, place: Plac
         wait_until(
             lambda: control_plane.kubectl(*probe, f"--patch={patch}", check=False).returncode != 0,
             "the policy to work",
-            timeout=30,
         )
         yield
     finally:

@@ -88,9 +88,7 @@ class Atlas:
 
         server = launch(0)
         address = re.compile(r"^Atlas simulator: (\S+)$", re.MULTILINE)
-        wait_until(
-            lambda: address.search(server.log.read_text()) is not None, "the simulator", servers=[server], timeout=60
-        )
+        wait_until(lambda: address.search(server.log.read_text()) is not None, "the simulator", servers=[server])
         found = address.search(server.log.read_text())
         assert found is not None
         return cls(server, found[1], launch)
@@ -103,7 +101,7 @@ class Atlas:
         """Start it at the same address."""
         self.server = self._launch(httpx.URL(self.url).port or 0)
         self._log, self._settled = {}, 0
-        wait_until(self._answers, "the simulator", servers=[self.server], timeout=60)
+        wait_until(self._answers, "the simulator", servers=[self.server])
 
     def switches(self) -> dict[str, Any]:
         """How the simulator is set."""

@@ -26,14 +26,14 @@ def install(control_plane: ControlPlane, kind: Mapping[str, str]) -> None:
     name = _crd(kind)
     group, plural = name.partition(".")[2], PLURALS[kind["kind"]]
     control_plane.kubectl("apply", "--server-side", f"--filename={CRDS / f'{group}_{plural}.yaml'}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"customresourcedefinition/{name}")
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", f"customresourcedefinition/{name}")
     with control_plane.client() as http:
-        wait_until(lambda: http.get(f"/apis/{kind['apiVersion']}/{plural}").is_success, "the kind", timeout=30)
+        wait_until(lambda: http.get(f"/apis/{kind['apiVersion']}/{plural}").is_success, "the kind")
 
 
 def uninstall(control_plane: ControlPlane, kind: Mapping[str, str]) -> None:
     """Remove the CRD of a kind, with all its objects."""
-    control_plane.kubectl("delete", "--ignore-not-found", "--timeout=30s", f"customresourcedefinition/{_crd(kind)}")
+    control_plane.kubectl("delete", "--ignore-not-found", "--timeout=90s", f"customresourcedefinition/{_crd(kind)}")
 
 
 def _crd(kind: Mapping[str, str]) -> str:

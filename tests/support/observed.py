@@ -28,7 +28,7 @@ class Recorder:
         self._grown = threading.Condition()
         self._http = control_plane.client()
         self._version = ""
-        wait_until(self._list, "the API server to list the resources", timeout=30)
+        wait_until(self._list, "the API server to list the resources")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="status recorder", daemon=True)
         self._thread.start()

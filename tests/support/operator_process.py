@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from support.atlas import COMMAND
 
 if TYPE_CHECKING:
@@ -75,13 +75,12 @@ class OperatorProcess:
             lambda: address.search(server.log.read_text()[already:]) is not None,
             "the operator",
             servers=[server],
-            timeout=60,
         )
         found = address.search(server.log.read_text()[already:])
         assert found is not None
         process = cls(server, f"http://{found[1]}")
         if wait:
-            wait_until(process.ready, "the operator to be ready", servers=[server], timeout=60)
+            wait_until(process.ready, "the operator to be ready", servers=[server])
         return process
 
     def ready(self) -> bool:
@@ -104,7 +103,7 @@ class OperatorProcess:
     def stop(self, *, kill: bool = False) -> int:
         """End it by SIGTERM (or SIGKILL) and return its exit code, negative for a signal."""
         self.server.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-        return self.server.process.wait(30)
+        return self.server.process.wait(PATIENCE)
 
     @property
     def log(self) -> str:

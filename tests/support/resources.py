@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from control_plane.process import PATIENCE
 from support.atlas import CLIENT_ID, CLIENT_SECRET
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Resources:
         self._http.delete(f"/api/v1/namespaces/{self.namespace}/secrets/{name}").raise_for_status()
 
     def wait(
-        self, name: str, what: Callable[[dict[str, Any]], bool], *, timeout: float = 30.0, says: str = ""
+        self, name: str, what: Callable[[dict[str, Any]], bool], *, timeout: float = PATIENCE, says: str = ""
     ) -> dict[str, Any]:
         """Wait until a resource is as expected, and give it.
 
@@ -149,13 +150,15 @@ class Resources:
         assert self._recorder is not None
         return self._recorder.states(self.namespace, name)
 
-    def wait_ready(self, name: str, *, timeout: float = 30.0) -> dict[str, Any]:
+    def wait_ready(self, name: str, *, timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait until the present generation is ready."""
         return self.wait(
             name, lambda body: observed(body) and ready(body)["status"] == "True", timeout=timeout, says="ready"
         )
 
-    def wait_reason(self, name: str, reason: str, *, pair: str | None = None, timeout: float = 30.0) -> dict[str, Any]:
+    def wait_reason(
+        self, name: str, reason: str, *, pair: str | None = None, timeout: float = PATIENCE
+    ) -> dict[str, Any]:
         """Wait until Ready of the present generation has a reason, with ``Reconciling`` or ``Stalled`` if told."""
         return self.wait(
             name,
@@ -178,7 +181,7 @@ class Resources:
         ]
         return sorted(found, key=lambda each: str(each["eventTime"]))
 
-    def wait_events(self, name: str, *told: tuple[str, str], timeout: float = 30.0) -> list[dict[str, Any]]:
+    def wait_events(self, name: str, *told: tuple[str, str], timeout: float = PATIENCE) -> list[dict[str, Any]]:
         """Wait until there are so many Events about a resource, and give them if type and reason of each are as told.
 
         Raises:

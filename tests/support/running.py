@@ -101,17 +101,16 @@ def install(control_plane: ControlPlane) -> str:
     """Install the CRD, wait until the kind is served, and give the CRD's name."""
     name = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={CRD}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", name)
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", name)
     wait_until(
         # Unlike other commands, this one asks afresh and does not believe what kubectl remembers.
         lambda: "serverlessprivateendpoints" in control_plane.kubectl("api-resources", "--categories=atlas").stdout,
         "the API server to serve the kind",
-        timeout=30,
     )
     with control_plane.client() as client:
         # For a moment it answers 429, "storage is (re)initializing".
         path = "/apis/atlas-endpoints.dev/v1alpha1/serverlessprivateendpoints"
-        wait_until(lambda: client.get(path).is_success, "the API server to list the kind", timeout=30)
+        wait_until(lambda: client.get(path).is_success, "the API server to list the kind")
     return name
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import httpx
 
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.resources import condition, told
 
@@ -34,9 +34,6 @@ NAME = "orders"
 
 INTERVAL = 4.0
 """Seconds between two looks at a healthy endpoint, on every stage."""
-
-PATIENCE = 45.0
-"""Seconds until what is expected soon has to be there, on a busy machine too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ class Scene:
 
     def becomes_ready(self, name: str = NAME) -> dict[str, Any]:
         """Wait until a resource is ready, and check that nothing of an earlier failure is left."""
-        body = self.resources.wait_ready(name, timeout=PATIENCE)
+        body = self.resources.wait_ready(name)
         credentials = condition(body, "CredentialsValid")
         assert credentials is not None, told(body)
         assert (credentials["status"], credentials["reason"]) == ("True", "Verified"), told(body)
@@ -154,7 +151,7 @@ class Scene:
             events = self.resources.events(NAME)
             return any((each["type"], each["reason"]) == (type_, reason) and words in each["note"] for each in events)
 
-        wait_until(found, f"an Event {reason} with {words}", timeout=PATIENCE)
+        wait_until(found, f"an Event {reason} with {words}")
 
     def calls(self, method: str | None = None, *, since: float = 0.0) -> list[dict[str, Any]]:
         """The calls about the place's project so far, or those that came at a time or later."""

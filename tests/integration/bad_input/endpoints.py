@@ -325,7 +325,6 @@ def an_endpoint_that_takes_too_long_is_stalled_until_atlas_goes_on(scene: Scene)
             "heals by itself when Atlas goes on",
             "ask MongoDB's support",
         ),
-        timeout=80,
     )
     assert body["status"]["endpoint"]["statusSince"] == since, told(body)
     assert scene.patches() == []

@@ -217,7 +217,7 @@ def an_atlas_that_is_read_only_is_still_read(scene: Scene) -> None:
             says=("Atlas cannot serve the call at the moment; it is retried.",),
             error={"httpStatus": 405, "errorCode": "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES", "retryable": True},
         )
-        wait_until(lambda: len(scene.calls("PATCH")) >= 3, "the third attempt", timeout=30)
+        wait_until(lambda: len(scene.calls("PATCH")) >= 3, "the third attempt")
     finally:
         scene.atlas.post("mode", {"mode": "normal"})
 

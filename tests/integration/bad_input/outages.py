@@ -208,7 +208,7 @@ def _loses_its_answer(scene: Scene, *, fault: dict[str, Any]) -> None:
     assert scene.patches()[sent:] == [{"comment": "two"}]
     scene.edit(syncInterval="24h")
     scene.becomes_ready()
-    wait_until(lambda: bool(scene.calls(since=began + 60)), "the look at the end of all doubt", timeout=75)
+    wait_until(lambda: bool(scene.calls(since=began + 60)), "the look at the end of all doubt")
     time.sleep(3)
     assert [each["method"] for each in scene.calls(since=began + 60)] == ["GET"]
     assert scene.patches()[sent:] == [{"comment": "two"}]

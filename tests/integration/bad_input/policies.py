@@ -86,7 +86,7 @@ def drift_is_corrected_by_one_change(scene: Scene) -> None:
     scene.becomes_ready()
 
     scene.atlas.change(scene.place, comment="theirs")
-    wait_until(lambda: bool(scene.patches()), "the correction", timeout=20)
+    wait_until(lambda: bool(scene.patches()), "the correction")
     body = scene.resources.wait(NAME, lambda body: "history" in body["status"])
 
     assert scene.patches() == [{"comment": "ours"}]
@@ -135,7 +135,7 @@ def a_field_that_somebody_keeps_changing_back_is_not_fought_over(scene: Scene) -
     scene.resources.write_status(NAME, {"history": corrections})
 
     scene.atlas.change(scene.place, comment="theirs")
-    wait_until(lambda: bool(scene.patches()), "the third correction", timeout=20)
+    wait_until(lambda: bool(scene.patches()), "the third correction")
     scene.resources.wait(NAME, lambda body: len(body["status"]["history"]) == len(corrections) + 1)
     scene.atlas.change(scene.place, comment="theirs")
 
@@ -152,7 +152,7 @@ def a_field_that_somebody_keeps_changing_back_is_not_fought_over(scene: Scene) -
 
 
 def _drifted(scene: Scene, says: str) -> dict[str, Any]:
-    body = scene.becomes("Drifted", "Stalled", says=(says,), timeout=60)
+    body = scene.becomes("Drifted", "Stalled", says=(says,))
     synced = condition(body, "Synced")
     assert synced is not None
     assert (synced["status"], synced["reason"]) == ("False", "DriftDetected")

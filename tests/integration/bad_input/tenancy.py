@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from support.atlas import CLIENT_ID, CLOUD_ENDPOINT
 from support.audit import deeds
 from support.resources import MERGE, Resources, ready
-from support.scenes import NAME, PATIENCE, Stories
+from support.scenes import NAME, Stories
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def of_three_scopes_the_most_specific_that_names_a_secret_is_used(scene: Scene) 
             NAME, lambda body: body["status"].get("resolved", {}).get("credentialsSource") == source, says=source
         )
         guest.wait_ready(NAME)
-        wait_until(lambda: scene.calls(since=began)[-1:] != [], "a call", timeout=PATIENCE)
+        wait_until(lambda: scene.calls(since=began)[-1:] != [], "a call")
         assert scene.calls(since=began)[-1]["credentials"] == credentials
 
     try:
@@ -90,7 +90,7 @@ def an_annotation_that_changes_while_it_is_in_use_moves_a_settled_resource(scene
 
     _annotate(scene, "second")
 
-    wait_until(lambda: scene.calls()[-1]["credentials"] == second["publicApiKey"], "the second", timeout=60)
+    wait_until(lambda: scene.calls()[-1]["credentials"] == second["publicApiKey"], "the second")
     scene.resources.wait(NAME, lambda body: body["status"]["resolved"]["credentialsSource"] == "namespace/second")
     scene.becomes_ready()
     assert {ready(body)["status"] for body in scene.resources.states(NAME)} == {"", "True"}
@@ -109,7 +109,7 @@ def an_annotation_that_goes_while_it_is_in_use_takes_its_credentials_with_it(sce
 
     _annotate(scene, None)
 
-    _is_refused_the_operators_own(scene, timeout=60)
+    _is_refused_the_operators_own(scene)
     assert scene.calls_within(6) == []
 
 

@@ -218,7 +218,7 @@ def test_it_ends_cleanly_when_it_is_interrupted(
         text=True,
     ) as running:
         try:
-            wait_until(lambda: len(atlas.requests(place)) > before, "the question", timeout=30)
+            wait_until(lambda: len(atlas.requests(place)) > before, "the question")
             running.send_signal(signal.SIGINT)
             output, errors = running.communicate(timeout=60)
         finally:

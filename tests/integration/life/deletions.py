@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.resources import Resources, ready
-from support.scenes import NAME, PATIENCE, Stories, new_namespace
+from support.scenes import NAME, Stories, new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,14 +149,14 @@ def the_next_takes_over_from_an_owner_of_another_namespace_that_goes(scene: Scen
     others = Resources(scene.control_plane, new_namespace(scene.control_plane), {"world": "shared"})
     others.secret()
     others.create("next", scene.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="two"))
-    body = others.wait_reason("next", "Conflict", timeout=PATIENCE)
+    body = others.wait_reason("next", "Conflict")
     assert "a resource of another namespace" in ready(body)["message"]
     assert scene.patches() == []
 
     scene.resources.delete(NAME)
     goes(scene)
     scene.is_told("Normal", "EndpointHandedOver", scene.place.endpoint)
-    others.wait_ready("next", timeout=PATIENCE)
+    others.wait_ready("next")
     assert scene.patches() == [{"comment": "two"}]
     assert scene.calls("DELETE") == []
     others.delete("next")

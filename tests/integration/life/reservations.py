@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
-from support.scenes import NAME, PATIENCE, Stories
+from support.scenes import NAME, Stories
 
 if TYPE_CHECKING:
     from support.scenes import Scene
@@ -43,7 +43,7 @@ def a_reservation_is_planned_and_sent_once_the_policy_is_manage(scene: Scene) ->
     assert "reservation" not in body["status"]
 
     scene.edit(managementPolicy="Manage")
-    scene.resources.wait_reason(NAME, "WaitingForCloudEndpoint", timeout=PATIENCE)
+    scene.resources.wait_reason(NAME, "WaitingForCloudEndpoint")
     (sent,) = scene.calls("POST")
     assert sent["body"] == body["status"]["plan"]["body"]
     assert "plan" not in scene.resources.get(NAME)["status"]
@@ -52,11 +52,11 @@ def a_reservation_is_planned_and_sent_once_the_policy_is_manage(scene: Scene) ->
 @stories
 def a_second_endpoint_that_comes_late_goes_again_and_the_first_stays(scene: Scene) -> None:
     mark = ask(scene, comment="orders")
-    body = scene.resources.wait_reason(NAME, "WaitingForCloudEndpoint", timeout=PATIENCE)
+    body = scene.resources.wait_reason(NAME, "WaitingForCloudEndpoint")
     first = body["status"]["reservation"]["endpointId"]
     late = put(scene, mark)
     scene.is_told("Normal", "EndpointDiscarded", late)
-    wait_until(lambda: late not in there(scene), "the second to go", timeout=PATIENCE)
+    wait_until(lambda: late not in there(scene), "the second to go")
     assert first in there(scene)
     assert [each["path"].rpartition("/")[2] for each in scene.calls("DELETE")] == [late]
 
@@ -65,7 +65,7 @@ def a_second_endpoint_that_comes_late_goes_again_and_the_first_stays(scene: Scen
 def of_two_that_are_connected_one_is_taken_and_the_other_stays_and_is_named(scene: Scene) -> None:
     """And so does a third one that comes once the first is taken note of."""
     mark = ask(scene, suspend=True, cloudProviderEndpointId=CLOUD_ENDPOINT)
-    scene.resources.wait_reason(NAME, "Suspended", timeout=PATIENCE)
+    scene.resources.wait_reason(NAME, "Suspended")
     ours = put(scene, mark, _id="6" + "0" * 23, status="AVAILABLE", cloudProviderEndpointId=CLOUD_ENDPOINT)
     other = put(scene, mark, _id="6" + "f" * 23, status="AVAILABLE", cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
     scene.edit(suspend=None)
@@ -75,6 +75,6 @@ def of_two_that_are_connected_one_is_taken_and_the_other_stays_and_is_named(scen
 
     late = put(scene, mark, status="AVAILABLE", cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
     looked = len(scene.calls("GET"))
-    wait_until(lambda: len(scene.calls("GET")) >= looked + 3, "three rounds", timeout=PATIENCE)
+    wait_until(lambda: len(scene.calls("GET")) >= looked + 3, "three rounds")
     assert {ours, other, late} <= there(scene)
     assert {each["method"] for each in scene.calls()} == {"GET"}
