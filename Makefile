@@ -17,10 +17,12 @@ DOCS := .cache/docs/.synced
 CONTROL_PLANE := PYTHONPATH=tests:hack $(BIN)/python -m control_plane
 DELIVERY := PYTHONPATH=tests:hack $(BIN)/python -m delivery
 
-# Runs tests that wait for seconds to pass. What only a busy machine may have failed, up to three tests, is run once
-# more and alone, and both runs stay in the output; tests/conftest.py says what is never run again.
-timed = $(BIN)/pytest $(1) || { [ $$? -eq 1 ] && echo '==> once more, alone' && $(BIN)/pytest --last-failed --last-failed-no-failures=none -q $(firstword $(1)); }
+# Tests on a control plane mostly wait, so there are more workers than cores; each has a control plane of its own (2 s of
+# processor time, 0.6 GB). The times of all tests are kept: `$(BIN)/python -m support.times` shows them.
+waiting = $(BIN)/pytest $(1) -q -n $(WORKERS) --dist loadfile --junitxml=.cache/test-times/$(2).xml
+WORKERS ?= 6
 
+comma := ,
 say = @if [ -t 1 ]; then printf '\033[1m==> %s\033[0m\n' "$(1)"; else echo "==> $(1)"; fi
 
 .PHONY: help
@@ -63,6 +65,10 @@ control-plane: $(READY) ## build the Kubernetes control plane for tests into .ca
 delivery-programs: $(READY) ## build Helm 3 and 4, helm-docs, promtool and Argo CD's Lua for the delivery tests (minutes when cold)
 	@$(DELIVERY) build
 
+.PHONY: helm
+helm: $(READY) ## build Helm 4 alone, which the gate renders and installs the chart with
+	@$(DELIVERY) build helm4
+
 .PHONY: up
 up: $(READY) ## start a local control plane; its kubeconfig is .cache/kubeconfig
 	@$(CONTROL_PLANE) up
@@ -86,17 +92,16 @@ record: $(READY) control-plane delivery-programs ## record what the operator wri
 	@$(DELIVERY) generate
 
 .PHONY: check
-check: $(READY) ## the fast part: lint, types, layers, unit and contract tests, generated files
+check: $(READY) ## the fast part of the gate: lint, types, layers, unit and contract tests; no control plane
 	$(call say,lint and format)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	$(call say,types)
 	@$(BIN)/mypy operator tests hack
-	@$(BIN)/pyright
 	$(call say,layers)
 	@$(BIN)/lint-imports
 	$(call say,unit and contract tests)
-	@$(BIN)/pytest tests/unit tests/contract -q -n 2
+	@$(BIN)/pytest tests/unit tests/contract -q -n 2 --junitxml=.cache/test-times/unit.xml
 
 .PHONY: scanners
 scanners: $(READY) $(SCANNERS) control-plane delivery-programs ## other people's scanners over Dockerfile, manifests, workflows, YAML and shell
@@ -129,18 +134,34 @@ test-image: $(READY) control-plane ## look into the built image and run it on a 
 explore: $(READY) ## walk small worlds completely, the larger ones too (an hour); NAME= picks some
 	@PYTHONPATH=tests:hack $(BIN)/python -m model --deeper "$(NAME)"
 
+# The gate: two lanes beside each other, for the second one mostly waits. Each command's output is shown when it ends.
 .PHONY: test
-test: check control-plane delivery-programs $(SCANNERS) $(DOCS) ## everything: check, small worlds walked completely, the operator on a real control plane, and under faults, its delivery
-	$(call say,small worlds walked completely)
-	@$(BIN)/pytest tests/model -q -n 2
-	$(call say,a thousand random histories)
-	@$(BIN)/pytest tests/histories -q -n 2
+test: $(READY) control-plane helm ## the gate of every change, in less than 8 minutes on 2 cores once the programs are built
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line gate-alone gate-on-a-control-plane
+
+.PHONY: gate-alone
+gate-alone: check
+	$(call say,small models and random histories)
+	@$(BIN)/pytest tests/model tests/histories -q -n 2 -m gate --junitxml=.cache/test-times/model.xml
+
+.PHONY: gate-on-a-control-plane
+gate-on-a-control-plane: $(READY)
+	$(call say,on the real control plane: integration$(comma) faults$(comma) delivery)
+	@$(call waiting,tests/integration tests/faults tests/delivery -m gate,control-plane)
+
+.PHONY: test-all
+test-all: check control-plane delivery-programs $(SCANNERS) $(DOCS) ## the gate and all other tests, in less than 35 minutes; before a release, and nightly
+	$(call say,types$(comma) as Pylance sees them)
+	@$(BIN)/pyright
+	$(call say,all small models and random histories)
+	@$(BIN)/pytest tests/model tests/histories -q -n 2 --junitxml=.cache/test-times/model.xml
 	$(call say,integration tests)
-	@$(call timed,tests/integration -q -n 2 --dist loadfile)
+	@$(call waiting,tests/integration --statuses=.cache/observed-objects.jsonl,integration)
 	$(call say,fault tests)
-	@$(call timed,tests/faults -q -n 3 --dist loadfile) # on two cores: they mostly wait
+	@$(call waiting,tests/faults --statuses=.cache/observed-in-faults.jsonl,faults)
 	$(call say,delivery tests)
-	@$(call timed,tests/delivery -q -n 3 --dist loadfile) # as these
+	@$(call waiting,tests/delivery,delivery)
+	@PYTHONPATH=tests $(BIN)/python -m support.times
 
 .PHONY: test-oldest
 test-oldest: $(READY) ## the CRD and the main job on the oldest Kubernetes that is supported, built into .cache (minutes when cold)

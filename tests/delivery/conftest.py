@@ -36,7 +36,7 @@ def helm4(programs: DeliveryPrograms, tmp_path: Path) -> Helm:
     return Helm(programs.helm4, 4, tmp_path / "helm4")
 
 
-@pytest.fixture(params=["helm3", "helm4"])
+@pytest.fixture(params=["helm3", pytest.param("helm4", marks=pytest.mark.gate)])
 def helm(request: pytest.FixtureRequest) -> Helm:
     """Helm of either major, one after the other."""
     found: Helm = request.getfixturevalue(request.param)

@@ -12,7 +12,7 @@ from faults.proxy import Proxy
 from faults.scale import Scale
 from support.operator_process import OperatorProcess
 from support.rbac import grant
-from support.running import ROOT, observing
+from support.running import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from faults.ground import StartBehind
     from support.atlas import Atlas, Place
 
-OBSERVED = ROOT / ".cache" / "observed-in-faults.jsonl"
-"""Every distinct object that operators of the last run have written, one JSON a line."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the length of long runs."""
@@ -34,24 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seeds", default=None, help="histories of true time to play, such as 0-4,17")
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begin a new record; the workers of a run that is spread over processes append to the same one."""
-    if not hasattr(session.config, "workerinput"):
-        OBSERVED.unlink(missing_ok=True)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let connections be severed: what they leave behind warns when it is collected, in whichever test that happens."""
     for item in items:
         if item.path.parent == ROOT / "tests" / "faults":
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def observed_objects(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check every status that the whole run writes."""
-    with observing(request, OBSERVED):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -244,6 +244,7 @@ def _lists(api: Proxy, began: float) -> list[Exchange]:
     ]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("sentence", RESUMED)
 def test_an_edit_that_a_watch_brings_late_since(sentence: str, api: Proxy, alive: None, subject: Subject) -> None:
     _no_list_is_due(api)
@@ -304,11 +305,13 @@ def one_each(ground: Ground, operator: OperatorProcess, resources: Resources) ->
         pool.shutdown(cancel_futures=True)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("sentence", ONE_RESOURCE)
 def test_an_edit_of_which(sentence: str, one_each: dict[str, Future[None]], alive: None) -> None:
     one_each[sentence].result()
 
 
+@pytest.mark.gate
 def test_an_edit_while_connections_are_refused(api: Proxy, alive: None, subject: Subject) -> None:
     api.refuse()
     subject.resources.edit(subject.name, comment="two")

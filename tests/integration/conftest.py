@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.resources import Resources
-from support.running import ROOT, observing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,22 +19,6 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite(
     "integration.bad_input", "integration.life", "support.scenes"
 )  # they hold assertions of tests
-
-OBSERVED = ROOT / ".cache" / "observed-objects.jsonl"
-"""Every distinct object that operators of the last run have written, one JSON a line."""
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begin a new record; the workers of a run that is spread over processes append to the same one."""
-    if not hasattr(session.config, "workerinput"):
-        OBSERVED.unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def observed_objects(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check every status that the whole run writes, and leave each in ``.cache`` for other checkers."""
-    with observing(request, OBSERVED):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from support.fixtures import RunOperator
     from support.operator_process import OperatorProcess
 
+pytestmark = pytest.mark.gate
+
 Stages: TypeAlias = "Mapping[str, tuple[Stage, Iterator[Place]]]"
 """Stages by name, each with its places that are free."""
 

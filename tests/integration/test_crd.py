@@ -24,6 +24,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
 from control_plane import ControlPlane
 from support.cases import Case, UpdateCase, cases, manifest, update_cases
 
+pytestmark = pytest.mark.gate
+
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 STRICT = {"fieldValidation": "Strict"}

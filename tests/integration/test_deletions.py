@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas
@@ -79,6 +80,7 @@ def test_two_that_are_deleted_at_once_take_their_endpoint_along(
     assert len(atlas.requests(place, "DELETE")) in {1, 2}
 
 
+@pytest.mark.gate
 def test_what_is_deleted_while_no_operator_runs_goes_with_its_endpoint_once_one_does(
     control_plane: ControlPlane,
     make_namespace: MakeNamespace,

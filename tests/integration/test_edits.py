@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from support.atlas import Atlas, Place
     from support.fixtures import MakeNamespace, RunOperator
 
+pytestmark = pytest.mark.gate
+
 SHARED = "system:serviceaccount:default:operator-shared"
 
 

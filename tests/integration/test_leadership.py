@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from control_plane.process import ServerGroup
     from support.fixtures import MakeNamespace, RecordProperty
 
+pytestmark = pytest.mark.gate
+
 TERMS = Terms(9.0)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/atlas-endpoints"
 
@@ -179,7 +181,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_a_leader_that_is_asked_to_end_hands_over_within_a_second(
+def test_a_leader_that_is_asked_to_end_hands_over_before_its_lease_expires(
     make_replicas: Callable[[], Replicas], record_property: RecordProperty
 ) -> None:
     replicas = make_replicas()

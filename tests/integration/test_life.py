@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from support.atlas import Atlas, Place
     from support.operator_process import OperatorProcess
 
+pytestmark = pytest.mark.gate
+
 STORIES: dict[str, Story] = {**reservations.stories.table, **deletions.stories.table}
 
 

@@ -1,7 +1,11 @@
 """The main job on a real API server: an edit becomes one PATCH, and what Atlas says lands in the status."""
 
+import pytest
+
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.resources import Resources
+
+pytestmark = pytest.mark.gate
 
 
 def test_a_resource_connects_its_endpoint_and_becomes_ready(resources: Resources, atlas: Atlas, place: Place) -> None:

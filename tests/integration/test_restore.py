@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from support.atlas import CLOUD_ENDPOINT
 from support.resources import told
 
 if TYPE_CHECKING:
     from support.atlas import Atlas, Place
     from support.resources import Resources
+
+pytestmark = pytest.mark.gate
 
 
 def restore(resources: Resources, backup: dict[str, Any]) -> None:

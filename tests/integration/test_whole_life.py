@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from control_plane.process import wait_until
 from support.admission import no_finalizers
-from support.atlas import CLOUD_ENDPOINT, Atlas, place, seed
+from support.atlas import CLOUD_ENDPOINT, Atlas
 from support.resources import Resources, condition, ready, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from control_plane import ControlPlane
-    from control_plane.process import ServerGroup
     from support.atlas import Place
-    from support.fixtures import MakeNamespace, RunOperator
+
+pytestmark = pytest.mark.gate
 
 FINALIZER = "atlas-endpoints.dev/cleanup"
 ANNOTATION = "atlas-endpoints.dev/endpoint-id"
-
-
-def reserving(place: Place, **fields: Any) -> dict[str, Any]:
-    """A spec that names no endpoint."""
-    return {name: value for name, value in place.spec(**fields).items() if name != "endpointId"}
-
-
-def of(atlas: Atlas, place: Place) -> list[dict[str, Any]]:
-    """The endpoints of a place's instance, but for the one that was there from the beginning."""
-    projects = httpx.get(f"{atlas.url}/_simulator/state").raise_for_status().json()["projects"]
-    return [
-        endpoint
-        for project in projects
-        if project["id"] == place.project
-        for instance in project["instances"]
-        for endpoint in instance["endpoints"]
-        if endpoint["_id"] != place.endpoint
-    ]
 
 
 def is_gone(resources: Resources, name: str) -> bool:
@@ -50,11 +28,11 @@ def is_gone(resources: Resources, name: str) -> bool:
 def test_one_resource_reserves_connects_and_takes_its_endpoint_along(
     control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
 ) -> None:
-    resources.create("orders", reserving(place, comment="orders", deletionPolicy="Delete"))
+    resources.create("orders", place.reserving(comment="orders", deletionPolicy="Delete"))
     body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
     service = body["status"]["endpoint"]["endpointServiceName"]
     assert service in ready(body)["message"]
-    (endpoint,) = of(atlas, place)
+    (endpoint,) = atlas.reserved(place)
     assert body["status"]["reservation"]["endpointId"] == endpoint["_id"]
     assert body["metadata"]["annotations"][ANNOTATION] == f"{endpoint['_id']}/{body['metadata']['uid']}"
     assert body["metadata"]["finalizers"] == [FINALIZER]
@@ -64,7 +42,7 @@ def test_one_resource_reserves_connects_and_takes_its_endpoint_along(
     resources.wait_ready("orders")
     control_plane.kubectl("delete", "spe", "orders", f"--namespace={resources.namespace}", "--timeout=60s")
 
-    assert of(atlas, place) == []
+    assert atlas.reserved(place) == []
     writes = [(each["method"], each["status"]) for each in atlas.requests(place) if each["method"] != "GET"]
     assert writes == [("POST", 201), ("PATCH", 200), ("PATCH", 200), ("DELETE", 204)]
     assert ("Normal", "EndpointDeleted") in {(each["type"], each["reason"]) for each in resources.events()}
@@ -74,11 +52,11 @@ def test_the_finalizer_is_written_before_the_endpoint_is_asked_for(
     resources: Resources, atlas: Atlas, place: Place
 ) -> None:
     atlas.fail(place, method="POST", status=429, headers={"Retry-After": "1"}, times=1)
-    resources.create("orders", reserving(place, deletionPolicy="Delete"))
+    resources.create("orders", place.reserving(deletionPolicy="Delete"))
     wait_until(lambda: bool(atlas.requests(place, "POST")), "the first POST")
     assert resources.get("orders")["metadata"]["finalizers"] == [FINALIZER]
     resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
-    assert len(of(atlas, place)) == 1
+    assert len(atlas.reserved(place)) == 1
     resources.delete("orders")
     wait_until(lambda: is_gone(resources, "orders"), "the resource to go")
 
@@ -86,37 +64,37 @@ def test_the_finalizer_is_written_before_the_endpoint_is_asked_for(
 def test_by_default_the_endpoint_stays_and_nothing_holds_the_resource(
     resources: Resources, atlas: Atlas, place: Place
 ) -> None:
-    resources.create("orders", reserving(place))
+    resources.create("orders", place.reserving())
     body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
     assert "finalizers" not in body["metadata"]
     resources.delete("orders")
     assert is_gone(resources, "orders")
-    assert [each["status"] for each in of(atlas, place)] == ["RESERVED"]
+    assert [each["status"] for each in atlas.reserved(place)] == ["RESERVED"]
     assert atlas.requests(place, "DELETE") == []
 
 
 def test_the_annotation_brings_a_restored_backup_its_endpoint_back(
     resources: Resources, atlas: Atlas, place: Place
 ) -> None:
-    resources.create("orders", reserving(place, comment="orders"))
+    resources.create("orders", place.reserving(comment="orders"))
     backup = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
-    resources.create("copy", reserving(place), annotations={ANNOTATION: backup["metadata"]["annotations"][ANNOTATION]})
+    resources.create("copy", place.reserving(), annotations={ANNOTATION: backup["metadata"]["annotations"][ANNOTATION]})
     copy = resources.wait_reason("copy", "WaitingForCloudEndpoint", pair="Reconciling")
     assert copy["status"]["reservation"]["endpointId"] != backup["status"]["reservation"]["endpointId"]
     resources.delete("orders")
     resources.create(
         "orders",
-        reserving(place, comment="orders"),
+        place.reserving(comment="orders"),
         annotations={ANNOTATION: backup["metadata"]["annotations"][ANNOTATION]},
     )
     restored = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
     assert restored["status"]["reservation"]["endpointId"] == backup["status"]["reservation"]["endpointId"]
     assert restored["status"]["reservation"]["adopted"] is True
-    assert len(of(atlas, place)) == 2
+    assert len(atlas.reserved(place)) == 2
 
 
 def test_an_endpoint_that_has_expired_is_replaced(resources: Resources, atlas: Atlas, place: Place) -> None:
-    resources.create("orders", reserving(place))
+    resources.create("orders", place.reserving())
     body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
     first = body["status"]["reservation"]["endpointId"]
     # As if it had been reserved long ago.
@@ -135,9 +113,9 @@ def test_an_endpoint_that_has_expired_is_replaced(resources: Resources, atlas: A
 
 
 def test_a_later_endpoint_id_must_be_the_reserved_one(resources: Resources, atlas: Atlas, place: Place) -> None:
-    resources.create("orders", reserving(place))
+    resources.create("orders", place.reserving())
     resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
-    (endpoint,) = of(atlas, place)
+    (endpoint,) = atlas.reserved(place)
     with pytest.raises(AssertionError, match="must be the endpoint that was reserved for this resource"):
         resources.edit("orders", endpointId="f" * 24)
     resources.edit("orders", endpointId=endpoint["_id"])
@@ -173,14 +151,14 @@ def test_a_cluster_that_allows_no_finalizer_is_told_and_nothing_is_reserved_befo
     control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
 ) -> None:
     with no_finalizers(control_plane, resources, place):
-        resources.create("orders", reserving(place, deletionPolicy="Delete"))
+        resources.create("orders", place.reserving(deletionPolicy="Delete"))
         body = resources.wait_reason("orders", "MetadataRefused", pair="Stalled")
         assert "they are not allowed here" in ready(body)["message"]
-        assert of(atlas, place) == []
+        assert atlas.reserved(place) == []
     resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "now"})
     body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
     assert body["metadata"]["finalizers"] == [FINALIZER]
-    assert len(of(atlas, place)) == 1
+    assert len(atlas.reserved(place)) == 1
 
 
 def test_a_cluster_that_allows_no_finalizer_keeps_no_endpoint_from_being_seen_to(
@@ -223,69 +201,3 @@ def test_the_older_of_two_owns_the_endpoint_and_a_renamed_one_keeps_it(
     resources.wait_ready("renamed")
     assert atlas.patches(place) == [{"comment": "two"}]
     assert atlas.requests(place, "DELETE") == []
-
-
-@pytest.fixture
-def own_atlas(group: ServerGroup, tmp_path: Path) -> Iterator[Atlas]:
-    """An Atlas of its own, whose faults hit nobody else."""
-    atlas = Atlas.start(group, tmp_path, seed(4))
-    yield atlas
-    atlas.close()
-
-
-def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
-    control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
-) -> None:
-    """Killed while Atlas has not applied the call, while it is about to without an answer, and after the answer."""
-    resources = Resources(control_plane, make_namespace(), {"world": "killed"})
-    resources.secret()
-    before, after, applied, quiet = (place(number) for number in range(4))
-    own_atlas.fail(before, method="POST", drop="before", delay=20, times=1)
-    own_atlas.fail(after, method="POST", drop="after", delay=20, times=1)
-    operator = start_operator(label="killed", atlas=own_atlas, namespace="default", sync_interval="4s")
-    resources.create("applied", reserving(applied, comment="applied", deletionPolicy="Delete"))
-    wait_until(lambda: len(of(own_atlas, applied)) == 1, "an endpoint")
-    for name, where in {"before": before, "after": after}.items():
-        resources.create(name, reserving(where, comment=name, deletionPolicy="Delete"))
-    wait_until(lambda: all(own_atlas.requests(each, "POST") for each in (before, after)), "both calls")
-    operator.stop(kill=True)
-    (first,), (second,) = own_atlas.requests(before, "POST"), own_atlas.requests(after, "POST")
-    assert first["answered"] is second["answered"] is None, "a call was over before the kill"
-    assert _has_intent(resources, "before")
-    assert _has_intent(resources, "after")
-
-    again = start_operator(label="killed", atlas=own_atlas, namespace="default", sync_interval="4s")
-    for name in ("before", "after", "applied"):
-        resources.wait_reason(name, "WaitingForCloudEndpoint", pair="Reconciling", timeout=120)
-    for name, where in {"before": before, "after": after, "applied": applied}.items():
-        (endpoint,) = of(own_atlas, where)
-        assert endpoint["comment"] == name
-    assert of(own_atlas, quiet) == []
-    for name in ("before", "after", "applied"):
-        resources.delete(name)
-    wait_until(lambda: resources.all() == [], "all to go")
-    assert of(own_atlas, before) == of(own_atlas, after) == of(own_atlas, applied) == []
-    again.stop()
-    resources.close()
-
-
-def test_an_answer_that_is_lost_makes_no_second_endpoint_though_lists_lag(
-    control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
-) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "lagging"})
-    resources.secret()
-    where = place(0)
-    own_atlas.post("switches", {"listLag": 12})
-    own_atlas.fail(where, method="POST", drop="after", times=1)
-    operator = start_operator(label="lagging", atlas=own_atlas, namespace="default", sync_interval="4s")
-    resources.create("orders", reserving(where, comment="orders"))
-    body = resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling", timeout=120)
-    (endpoint,) = of(own_atlas, where)
-    assert body["status"]["reservation"]["endpointId"] == endpoint["_id"]
-    assert len(own_atlas.requests(where, "POST")) == 1
-    operator.stop()
-    resources.close()
-
-
-def _has_intent(resources: Resources, name: str) -> bool:
-    return "reservation" in resources.get(name).get("status", {})

@@ -63,6 +63,10 @@ class Place:
             **fields,
         }
 
+    def reserving(self, **fields: Any) -> dict[str, Any]:
+        """A spec for another endpoint of the same instance, which is still to be reserved."""
+        return {name: value for name, value in self.spec(**fields).items() if name != "endpointId"}
+
 
 class Atlas:
     """A running simulator; any thread may ask it."""
@@ -128,6 +132,12 @@ class Atlas:
         """All endpoints as Atlas has them."""
         projects = self._http.get("state").raise_for_status().json()["projects"]
         return [each for project in projects for instance in project["instances"] for each in instance["endpoints"]]
+
+    def reserved(self, place: Place) -> list[dict[str, Any]]:
+        """The endpoints of a place's instance, but for the one that was there from the beginning."""
+        projects = self._http.get("state").raise_for_status().json()["projects"]
+        instances = (each for project in projects if project["id"] == place.project for each in project["instances"])
+        return [each for instance in instances for each in instance["endpoints"] if each["_id"] != place.endpoint]
 
     def faults(self) -> list[dict[str, Any]]:
         """The faults that were posted, with how often each has happened."""

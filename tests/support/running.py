@@ -6,7 +6,6 @@ A plugin of pytest, which ``tests/conftest.py`` names.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,20 @@ CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 
 PLACES = 200
 """Projects in the shared Atlas: more than there are tests."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take where the statuses of a run are kept."""
+    parser.addoption(
+        "--statuses", type=Path, default=None, help="keep each distinct object that operators write, one JSON a line"
+    )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin a new file of statuses; the workers of a run that is spread over processes append to the same one."""
+    kept: Path | None = session.config.getoption("--statuses")
+    if kept is not None and not hasattr(session.config, "workerinput"):
+        kept.unlink(missing_ok=True)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -130,14 +143,9 @@ def atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Itera
     atlas.close()
 
 
-@contextmanager
-def observing(request: pytest.FixtureRequest, record: Path) -> Iterator[None]:
-    """Check every status that a whole run writes, and leave each in a file for other checkers.
-
-    Args:
-        request: of a fixture of the run.
-        record: gets every distinct object, one JSON a line; the workers of a run that is spread append to the same one.
-    """
+@pytest.fixture(scope="session", autouse=True)
+def statuses(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check every status that operators write in the whole run, and keep them if ``--statuses`` says where."""
     if not any("crd" in _fixtures_of(item) for item in request.session.items):
         yield
         return
@@ -145,11 +153,13 @@ def observing(request: pytest.FixtureRequest, record: Path) -> Iterator[None]:
     recorder = Recorder(request.getfixturevalue("control_plane"))
     yield
     recorder.stop()
-    # Without this label no operator serves a resource: its status was written by the test of the CRD.
+    # Without this label no operator serves a resource: its status was written by a test.
     bodies = [body for body in recorder.distinct() if "world" in body["metadata"].get("labels", {})]
-    record.parent.mkdir(exist_ok=True)
-    with record.open("a") as lines:
-        lines.write("".join(json.dumps(body) + "\n" for body in bodies))
+    kept: Path | None = request.config.getoption("--statuses")
+    if kept is not None:
+        kept.parent.mkdir(exist_ok=True)
+        with kept.open("a") as lines:
+            lines.write("".join(json.dumps(body) + "\n" for body in bodies))
     wrong = [f"{problem}: {json.dumps(body['status'])}" for body in bodies for problem in kstatus.problems(body)]
     assert not wrong, "\n".join(wrong[:20])
 
