@@ -50,7 +50,7 @@ def test_a_right_is_given_to_one_job_and_says_what_for(name: str) -> None:
 
 def test_nothing_is_published_that_was_not_tested() -> None:
     jobs = workflow("release")["jobs"]
-    assert jobs["test"]["uses"] == "$/.github/workflows/test.yaml"
+    assert jobs["test"]["uses"] == "$/.github/workflows/nightly.yaml"
 
     def waits_for_the_tests(name: str) -> bool:
         needs = jobs[name].get("needs", [])
@@ -64,6 +64,13 @@ def test_nothing_is_published_that_was_not_tested() -> None:
 def test_the_gate_of_a_change_is_the_one_of_developers() -> None:
     steps = workflow("test")["jobs"]["test"]["steps"]
     assert any(step.get("run") == ".ci/run" for step in steps)
+
+
+def test_what_is_no_part_of_the_gate_runs_nightly() -> None:
+    jobs = workflow("nightly")["jobs"].values()
+    ran = " ".join(step.get("run", "") for job in jobs for step in job["steps"])
+    for target in ("test-all", "explore", "soak", "test-oldest", "test-image"):
+        assert f"make {target}" in ran
 
 
 def test_everything_that_is_pinned_is_kept_fresh() -> None:

@@ -1,4 +1,4 @@
-"""How long the long tests take: scaled down in ``make test``, true times in ``make soak``."""
+"""How long the long tests take: scaled down in ``make test-all``, true times in ``make soak``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Scale:
 
     @classmethod
     def of(cls, minutes: float | None) -> Self:
-        """Give the scale for a soak of some minutes; of ``None``: for ``make test``."""
+        """Give the scale for a soak of some minutes; of ``None``: for ``make test-all``."""
         if minutes is None:
             return cls()
         return cls(soak=minutes * 60, rate=8.0, api_away=300.0, atlas_away=120.0, interval=30.0, settled=1000)

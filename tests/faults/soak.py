@@ -1,6 +1,6 @@
 """Random edits under random faults of both sides; then the faults stop, and everything has to come out right.
 
-Who uses it decides how long it takes: three quarters of a minute in ``make test``, any time in ``make soak``.
+Who uses it decides how long it takes: three quarters of a minute in ``make test-all``, any time in ``make soak``.
 """
 
 from __future__ import annotations
