@@ -20,14 +20,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.status import render
 from control_plane.process import wait_until
 from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
+from support.concurrent_cases import NAME
 from support.resources import condition, observed, ready
-from support.scenes import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
 Body: TypeAlias = dict[str, Any]
 
@@ -50,7 +50,7 @@ class State:
     """
 
     health: str
-    bring_about: Callable[[Scene], Body]
+    bring_about: Callable[[Env], Body]
     operator: str = WORKING
     message: str | None = None
 
@@ -61,29 +61,29 @@ STATES: dict[str, State] = {}
 
 def _state(
     health: str, *, operator: str = WORKING, message: str | None = None
-) -> Callable[[Callable[[Scene], Body]], Callable[[Scene], Body]]:
+) -> Callable[[Callable[[Env], Body]], Callable[[Env], Body]]:
     """Enter a function by its name."""
 
-    def enter(bring_about: Callable[[Scene], Body]) -> Callable[[Scene], Body]:
+    def enter(bring_about: Callable[[Env], Body]) -> Callable[[Env], Body]:
         STATES[bring_about.__name__.replace("_", "-")] = State(health, bring_about, operator, message)
         return bring_about
 
     return enter
 
 
-def _says(scene: Scene, reason: str, pair: str | None = None) -> Body:
+def _says(env: Env, reason: str, pair: str | None = None) -> Body:
     """Wait until the resource gives a reason, and give it as it was when it first did."""
     found: list[Body] = []
 
     def look(_: Body) -> bool:
         found[:] = [
             body
-            for body in scene.resources.states(NAME)
+            for body in env.resources.states(NAME)
             if observed(body) and ready(body)["reason"] == reason and (pair is None or condition(body, pair))
         ]
         return bool(found)
 
-    scene.resources.wait(NAME, look, says=f"{reason} {pair or ''}")
+    env.resources.wait(NAME, look, says=f"{reason} {pair or ''}")
     return found[0]
 
 
@@ -91,72 +91,70 @@ def _says(scene: Scene, reason: str, pair: str | None = None) -> Body:
 
 
 @_state("Progressing", operator=NOBODY, message="The operator has not seen the resource yet")
-def without_status(scene: Scene) -> Body:
+def without_status(env: Env) -> Body:
     """As from an API server whose CRD has no default for it."""
-    return {name: value for name, value in never_seen(scene).items() if name != "status"}
+    return {name: value for name, value in never_seen(env).items() if name != "status"}
 
 
 @_state("Progressing", operator=NOBODY, message="The operator has not seen the resource yet")
-def never_seen(scene: Scene) -> Body:
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    return scene.resources.get(NAME)
+def never_seen(env: Env) -> Body:
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    return env.resources.get(NAME)
 
 
 @_state("Progressing", message="The operator has not seen the last change yet")
-def edited_since(scene: Scene) -> Body:
+def edited_since(env: Env) -> Body:
     """And the operator is away."""
-    available(scene)
-    scene.resources.patch(NAME, {"metadata": {"labels": {"world": NOBODY}}})
-    scene.edit(comment="orders, version 2")
-    return scene.resources.get(NAME)
+    available(env)
+    env.resources.patch(NAME, {"metadata": {"labels": {"served-by": NOBODY}}})
+    env.edit(comment="orders, version 2")
+    return env.resources.get(NAME)
 
 
 @_state("Progressing", message="Pending deletion")
-def deleted(scene: Scene) -> Body:
-    available(scene)
-    scene.resources.patch(NAME, {"metadata": {"finalizers": [FINALIZER]}})
-    scene.resources.delete(NAME)
-    body = scene.resources.get(NAME)
-    scene.resources.patch(NAME, {"metadata": {"finalizers": None}})
+def deleted(env: Env) -> Body:
+    available(env)
+    env.resources.patch(NAME, {"metadata": {"finalizers": [FINALIZER]}})
+    env.resources.delete(NAME)
+    body = env.resources.get(NAME)
+    env.resources.patch(NAME, {"metadata": {"finalizers": None}})
     return body
 
 
 @_state("Degraded")
-def deletion_blocked(scene: Scene) -> Body:
+def deletion_blocked(env: Env) -> Body:
     """Suspended, so that its endpoint is not deleted; then let go without it."""
-    scene.create(connected=True, comment="orders", deletionPolicy="Delete", suspend=True)
-    scene.resources.wait(NAME, lambda body: "finalizers" in body["metadata"])
-    scene.resources.delete(NAME)
-    body = _says(scene, "DeletionBlocked")
-    scene.resources.annotate(NAME, {"atlas-endpoints.dev/force-finalize": "true"})
-    wait_until(lambda: not scene.resources.exists(NAME), "the resource to go")
+    env.create(connected=True, comment="orders", deletionPolicy="Delete", suspend=True)
+    env.resources.wait(NAME, lambda body: "finalizers" in body["metadata"])
+    env.resources.delete(NAME)
+    body = _says(env, "DeletionBlocked")
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-finalize": "true"})
+    wait_until(lambda: not env.resources.exists(NAME), "the resource to go")
     return body
 
 
 @_state("Degraded")
-def metadata_refused(scene: Scene) -> Body:
+def metadata_refused(env: Env) -> Body:
     """By a policy of the cluster, which forbids finalizers."""
-    with no_finalizers(scene.control_plane, scene.resources, scene.place):
-        spec = {
-            name: value for name, value in scene.place.spec(deletionPolicy="Delete").items() if name != "endpointId"
-        }
-        scene.resources.create(NAME, spec)
-        return _says(scene, "MetadataRefused")
+    with no_finalizers(env.control_plane, env.resources, env.place):
+        spec = {name: value for name, value in env.place.spec(deletionPolicy="Delete").items() if name != "endpointId"}
+        env.resources.create(NAME, spec)
+        return _says(env, "MetadataRefused")
 
 
 # All is well, or on its way
 
 
 @_state("Healthy")
-def available(scene: Scene) -> Body:
-    scene.create(connected=True, comment="orders")
-    return _says(scene, "Available")
+def available(env: Env) -> Body:
+    env.create(connected=True, comment="orders")
+    return _says(env, "Available")
 
 
-def _in_atlas_it_is(scene: Scene, *, status: str, reason: str) -> Body:
-    scene.atlas.change(scene.place, status=status, cloudProviderEndpointId=CLOUD_ENDPOINT)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    return _says(scene, reason)
+def _in_atlas_it_is(env: Env, *, status: str, reason: str) -> Body:
+    env.atlas.change(env.place, status=status, cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    return _says(env, reason)
 
 
 for _status, _reason, _name in (
@@ -169,34 +167,34 @@ for _status, _reason, _name in (
 
 
 @_state("Progressing")
-def waiting_for_cloud_endpoint(scene: Scene) -> Body:
-    scene.create()
-    return _says(scene, "WaitingForCloudEndpoint")
+def waiting_for_cloud_endpoint(env: Env) -> Body:
+    env.create()
+    return _says(env, "WaitingForCloudEndpoint")
 
 
 @_state("Progressing", operator=BRAKED)
-def correction_held(scene: Scene) -> Body:
+def correction_held(env: Env) -> Body:
     """Behind others of its instance, which use up what may be corrected in each round."""
-    others = {f"other{number}": scene.place.sibling(number) for number in (1, 2, 3)}
-    for place in (*others.values(), scene.place):
-        scene.atlas.connect(place, "orders")
+    others = {f"other{number}": env.place.sibling(number) for number in (1, 2, 3)}
+    for place in (*others.values(), env.place):
+        env.atlas.connect(place, "orders")
     for name, place in others.items():
         spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="orders")
-        scene.resources.create(name, spec)
-        scene.resources.wait_ready(name)
-    available(scene)
-    for place in (*others.values(), scene.place):
-        scene.atlas.change(place, comment="theirs")
-    return _says(scene, "CorrectionHeld")
+        env.resources.create(name, spec)
+        env.resources.wait_ready(name)
+    available(env)
+    for place in (*others.values(), env.place):
+        env.atlas.change(place, comment="theirs")
+    return _says(env, "CorrectionHeld")
 
 
 # Atlas or the operator fails, and that heals by itself
 
 
-def _atlas_fails(scene: Scene, *, fault: dict[str, Any], reason: str) -> Body:
-    scene.atlas.fail(scene.place, **fault)
-    scene.create(connected=True)
-    return _says(scene, reason)
+def _atlas_fails(env: Env, *, fault: dict[str, Any], reason: str) -> Body:
+    env.atlas.fail(env.place, **fault)
+    env.create(connected=True)
+    return _says(env, reason)
 
 
 for _health, _reason, _name, _fault in (
@@ -210,54 +208,54 @@ for _health, _reason, _name, _fault in (
 
 
 @_state("Progressing", operator=NOBODY)
-def internal_error(scene: Scene) -> Body:
+def internal_error(env: Env) -> Body:
     """Written as the operator would, since none is known that can be brought about."""
-    return _written(scene, failures.of_bug(ZeroDivisionError(), 1, Status(), datetime.now(UTC)))
+    return _written(env, failures.of_bug(ZeroDivisionError(), 1, Status(), datetime.now(UTC)))
 
 
 # Another object may heal it soon; else a person must
 
 
-def _missing_credentials(scene: Scene) -> None:
-    scene.resources.delete_secret()
-    scene.create(connected=True)
+def _missing_credentials(env: Env) -> None:
+    env.resources.delete_secret()
+    env.create(connected=True)
 
 
-def _missing_role(scene: Scene) -> None:
-    scene.resources.secret(data={"clientId": READ_ONLY_CLIENT_ID, "clientSecret": CLIENT_SECRET})
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+def _missing_role(env: Env) -> None:
+    env.resources.secret(data={"clientId": READ_ONLY_CLIENT_ID, "clientSecret": CLIENT_SECRET})
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 
-def _closed_access_list(scene: Scene) -> None:
-    scene.resources.secret(data=scene.atlas.put_account(scene.place, access_list=["203.0.113.0/24"]))
-    scene.create(connected=True)
+def _closed_access_list(env: Env) -> None:
+    env.resources.secret(data=env.atlas.put_account(env.place, access_list=["203.0.113.0/24"]))
+    env.create(connected=True)
 
 
-def _missing_endpoint(scene: Scene) -> None:
-    scene.atlas.change(scene.place, remove=True)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+def _missing_endpoint(env: Env) -> None:
+    env.atlas.change(env.place, remove=True)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 
-def _missing_reference(scene: Scene) -> None:
-    scene.atlas.connect(scene.place)
+def _missing_reference(env: Env) -> None:
+    env.atlas.connect(env.place)
     reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "orders"}
-    scene.create(cloudProviderEndpointRef=reference)
+    env.create(cloudProviderEndpointRef=reference)
 
 
-def _rival(scene: Scene) -> None:
-    scene.atlas.connect(scene.place)
-    scene.resources.create("first", scene.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    scene.resources.wait_ready("first")
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+def _rival(env: Env) -> None:
+    env.atlas.connect(env.place)
+    env.resources.create("first", env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    env.resources.wait_ready("first")
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 
-def _elsewhere(scene: Scene, **fields: str) -> None:
-    scene.resources.create(NAME, scene.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, **fields))
+def _elsewhere(env: Env, **fields: str) -> None:
+    env.resources.create(NAME, env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, **fields))
 
 
-def _for_a_while_and_for_long(scene: Scene, *, arrange: Callable[[Scene], None], reason: str, pair: str) -> Body:
-    arrange(scene)
-    return _says(scene, reason, pair)
+def _for_a_while_and_for_long(env: Env, *, arrange: Callable[[Env], None], reason: str, pair: str) -> Body:
+    arrange(env)
+    return _says(env, reason, pair)
 
 
 for _reason, _name, _arrange in (
@@ -280,76 +278,76 @@ for _reason, _name, _arrange in (
 
 
 @_state("Degraded")
-def endpoint_failed(scene: Scene) -> Body:
-    available(scene)
+def endpoint_failed(env: Env) -> Body:
+    available(env)
     why = "Failed to accept interface endpoint due to code={InvalidVpcEndpointId.NotFound}."
-    scene.atlas.change(scene.place, status="FAILED", errorMessage=why)
-    return _says(scene, "EndpointFailed")
+    env.atlas.change(env.place, status="FAILED", errorMessage=why)
+    return _says(env, "EndpointFailed")
 
 
 @_state("Degraded")
-def update_rejected(scene: Scene) -> Body:
-    available(scene)
-    scene.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
-    return _says(scene, "UpdateRejected")
+def update_rejected(env: Env) -> Body:
+    available(env)
+    env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
+    return _says(env, "UpdateRejected")
 
 
 @_state("Degraded", operator=NOBODY)
-def invalid_spec(scene: Scene) -> Body:
+def invalid_spec(env: Env) -> Body:
     """Written as the operator would, since only a CRD of another version lets such a spec pass."""
     newer = {"metadata": {"namespace": "shop", "name": NAME, "uid": "1", "generation": 1, "resourceVersion": "1"}}
     try:
-        ServerlessPrivateEndpoint.parse({**newer, "spec": scene.place.spec(driftPolicy="Ask")})
+        ServerlessPrivateEndpoint.parse({**newer, "spec": env.place.spec(driftPolicy="Ask")})
     except InvalidSpecError as error:
-        return _written(scene, failures.of_invalid_spec(error, 1, Status(), datetime.now(UTC)))
+        return _written(env, failures.of_invalid_spec(error, 1, Status(), datetime.now(UTC)))
     raise AssertionError("the spec was to be invalid")
 
 
 @_state("Degraded", operator=NOBODY)
-def provisioning_timeout(scene: Scene) -> Body:
+def provisioning_timeout(env: Env) -> Body:
     """With a status that was written long ago."""
-    scene.atlas.change(scene.place, status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.atlas.change(env.place, status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     since = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
-    before = {"id": scene.place.endpoint, "status": "INITIATING", "statusSince": since}
-    scene.resources.write_status(NAME, {"observedGeneration": 1, "endpoint": before})
-    scene.resources.patch(NAME, {"metadata": {"labels": {"world": WORKING}}})
-    return _says(scene, "ProvisioningTimeout")
+    before = {"id": env.place.endpoint, "status": "INITIATING", "statusSince": since}
+    env.resources.write_status(NAME, {"observedGeneration": 1, "endpoint": before})
+    env.resources.patch(NAME, {"metadata": {"labels": {"served-by": WORKING}}})
+    return _says(env, "ProvisioningTimeout")
 
 
 @_state("Degraded")
-def drifted(scene: Scene) -> Body:
-    scene.create(connected=True, comment="orders", driftPolicy="Report")
-    _says(scene, "Available")
-    scene.atlas.change(scene.place, comment="theirs")
-    return _says(scene, "Drifted")
+def drifted(env: Env) -> Body:
+    env.create(connected=True, comment="orders", driftPolicy="Report")
+    _says(env, "Available")
+    env.atlas.change(env.place, comment="theirs")
+    return _says(env, "Drifted")
 
 
 @_state("Degraded", operator=WRITES_OFF)
-def planned(scene: Scene) -> Body:
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    return _says(scene, "Planned")
+def planned(env: Env) -> Body:
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    return _says(env, "Planned")
 
 
 # A person has said so
 
 
 @_state("Suspended")
-def suspended(scene: Scene) -> Body:
-    available(scene)
-    scene.edit(suspend=True)
-    return _says(scene, "Suspended")
+def suspended(env: Env) -> Body:
+    available(env)
+    env.edit(suspend=True)
+    return _says(env, "Suspended")
 
 
 @_state("Suspended")
-def skipped(scene: Scene) -> Body:
-    available(scene)
-    scene.resources.annotate(NAME, {"atlas-endpoints.dev/reconcile-policy": "skip"})
-    return _says(scene, "Suspended")
+def skipped(env: Env) -> Body:
+    available(env)
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/reconcile-policy": "skip"})
+    return _says(env, "Suspended")
 
 
-def _written(scene: Scene, outcome: Outcome) -> Body:
+def _written(env: Env, outcome: Outcome) -> Body:
     """Have the API server take the status that an outcome leads to, of a resource that no operator serves."""
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     status = render(Status(), outcome, now=datetime.now(UTC), grace=timedelta(minutes=2))
-    return scene.resources.write_status(NAME, status.to_json())
+    return env.resources.write_status(NAME, status.to_json())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from support.operator_process import OperatorProcess
 
 ENDPOINTS = Path(__file__).parent / "testdata" / "endpoints"
-LABELS = {"world": "helm-wait"}
+LABELS = {"served-by": "helm-wait"}
 SLOW = 2
 """Seconds that a call to Atlas takes, so that there is something to wait for."""
 
@@ -48,7 +48,7 @@ class Release:
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
     """An operator with the grace that it has by default."""
-    return start_operator(label=LABELS["world"], atlas=atlas, namespace="default")
+    return start_operator(label=LABELS["served-by"], atlas=atlas, namespace="default")
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class Tool:
                 "metadata": {
                     "name": "orders",
                     "namespace": self.resources.namespace,
-                    "labels": {"world": "gitops"},
+                    "labels": {"served-by": "gitops"},
                     "annotations": {TRACKING_ID: "endpoints:1", **annotations},
                 },
                 "spec": spec,
@@ -94,7 +94,7 @@ def resources(
     control_plane: ControlPlane, operator: OperatorProcess, make_namespace: MakeNamespace
 ) -> Iterator[Resources]:
     """A namespace with credentials that work."""
-    resources = Resources(control_plane, make_namespace(), {"world": "gitops"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "gitops"})
     resources.secret()
     yield resources
     resources.close()
@@ -130,7 +130,7 @@ def _is_suspended(tool: Tool, atlas: Atlas, place: Place) -> None:
 
 FULL = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "orders", "driftPolicy": "Correct"}
 TIMES = {"syncInterval": "90m", "provisioningTimeout": "1h30m"}
-STORIES: dict[str, tuple[dict[str, Any], Callable[[Tool, Atlas, Place], None]]] = {
+CASES: dict[str, tuple[dict[str, Any], Callable[[Tool, Atlas, Place], None]]] = {
     "of a minimal resource": ({"cloudProviderEndpointId": CLOUD_ENDPOINT}, _becomes_ready),
     "of a resource that uses every field": ({**FULL, **TIMES, "suspend": False}, _becomes_ready),
     "of a comment that is cleared": ({**FULL, "comment": ""}, _becomes_ready),
@@ -140,9 +140,9 @@ STORIES: dict[str, tuple[dict[str, Any], Callable[[Tool, Atlas, Place], None]]] 
 }
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_nothing_differs_once_the_operator_is_done(story: str, tool: Tool, atlas: Atlas, place: Place) -> None:
-    fields, come_to_rest = STORIES[story]
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_differs_once_the_operator_is_done(case: str, tool: Tool, atlas: Atlas, place: Place) -> None:
+    fields, come_to_rest = CASES[case]
     atlas.connect(place, "an endpoint of long standing")
     manifest = tool.manifest(place.spec(**fields))
     tool.apply(manifest)
@@ -197,7 +197,7 @@ def at_rest(
     control_plane: ControlPlane, operator: OperatorProcess, namespace: str, atlas: Atlas, places: Iterator[Place]
 ) -> Iterator[AtRest]:
     """A resource that was settled so long ago that any work on it would be seen."""
-    resources, place = Resources(control_plane, namespace, {"world": "gitops"}), next(places)
+    resources, place = Resources(control_plane, namespace, {"served-by": "gitops"}), next(places)
     resources.secret()
     tool = Tool(control_plane, resources, TOOLS["server-side, as Argo CD and Flux"])
     atlas.connect(place, "orders")

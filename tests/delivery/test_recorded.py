@@ -11,9 +11,9 @@ from delivery.recorded import TESTDATA, file_of, normalised, recorded, text_of
 from delivery.states import BRAKED, NOBODY, STATES, WORKING, WRITES_OFF
 from support import kstatus
 from support.atlas import Atlas, place, seed
+from support.concurrent_cases import Env, Setup
 from support.observed import Recorder
 from support.resources import Resources
-from support.scenes import Scene, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,18 +46,20 @@ def bodies(control_plane: ControlPlane, crd: str, still_atlas: Atlas, start_oper
         )
         for label, settings in OPERATORS.items()
     }
-    stages = {label: Stage(still_atlas, operators.get(label, operators[WORKING])) for label in (*OPERATORS, NOBODY)}
+    setups = {label: Setup(still_atlas, operators.get(label, operators[WORKING])) for label in (*OPERATORS, NOBODY)}
     recorder = Recorder(control_plane)
 
     def bring_about(name: str, number: int) -> dict[str, Any]:
         state = STATES[name]
-        resources = Resources(control_plane, _namespace(control_plane), {"world": state.operator}, recorder=recorder)
+        resources = Resources(
+            control_plane, _namespace(control_plane), {"served-by": state.operator}, recorder=recorder
+        )
         resources.secret()
-        scene = Scene(stages[state.operator], place(number), resources, control_plane)
+        env = Env(setups[state.operator], place(number), resources, control_plane)
         try:
-            return normalised(state.bring_about(scene))
+            return normalised(state.bring_about(env))
         finally:
-            scene.close()
+            env.close()
 
     with ThreadPoolExecutor(max_workers=len(STATES)) as pool:
         under_way = {name: pool.submit(bring_about, name, number) for number, name in enumerate(STATES)}

@@ -120,7 +120,7 @@ def test_each_right_is_used_and_none_is_missed(
     user = f"system:serviceaccount:{installation.home}:{NAME}"
 
     # In the whole cluster there are resources of other tests.
-    only, listed = {"label_selector": f"world={installation.home}"}, {"namespaces": ",".join(installation.served)}
+    only, listed = {"label_selector": f"served-by={installation.home}"}, {"namespaces": ",".join(installation.served)}
     scope: dict[str, Any] = only if installation.everywhere else listed
 
     def start(name: str) -> OperatorProcess:
@@ -141,7 +141,7 @@ def test_each_right_is_used_and_none_is_missed(
         return {(each.resource, each.verb) for each in deeds(control_plane, user) if each.namespace == namespace}
 
     first = start("first")
-    tenants = [Resources(control_plane, each, {"world": installation.home}) for each in installation.served]
+    tenants = [Resources(control_plane, each, {"served-by": installation.home}) for each in installation.served]
     for tenant in tenants:
         tenant.secret()
         here, nowhere, poor = next(places), next(places), next(places).spec()

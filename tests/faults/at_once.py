@@ -1,4 +1,4 @@
-"""Long stories that mostly wait, told at the same time."""
+"""Long cases that mostly wait, run at the same time."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
-    from faults.ground import Ground
+    from faults.environment import Env
     from faults.scale import Scale
 
-Tale: TypeAlias = "Callable[[Ground, Scale], None]"
-"""A test but for its name; the ways of its ground are its own."""
+Case: TypeAlias = "Callable[[Env, Scale], None]"
+"""A test but for its name; the ways of its environment are its own."""
 
 
 class AtOnce:
-    """Tales under way, each in a thread of its own.
+    """Cases under way, each in a thread of its own.
 
     Args:
-        tales: by name.
-        ground: what they stand on, each with ways of its own.
+        cases: by name.
+        env: what they stand on, each with ways of its own.
         scale: of their times.
     """
 
-    def __init__(self, tales: Mapping[str, Tale], ground: Ground, scale: Scale) -> None:
-        def tell(tale: Tale) -> None:
-            with ground.apart() as own:
-                tale(own, scale)
+    def __init__(self, cases: Mapping[str, Case], env: Env, scale: Scale) -> None:
+        def run(case: Case) -> None:
+            with env.apart() as own:
+                case(own, scale)
 
-        self._pool = ThreadPoolExecutor(max(1, len(tales)), thread_name_prefix="tale")
-        self._outcomes: dict[str, Future[None]] = {name: self._pool.submit(tell, tale) for name, tale in tales.items()}
+        self._pool = ThreadPoolExecutor(max(1, len(cases)), thread_name_prefix="case")
+        self._outcomes: dict[str, Future[None]] = {name: self._pool.submit(run, case) for name, case in cases.items()}
 
     def outcome(self, name: str) -> None:
-        """Wait for the end of a tale; it raises what the tale raised."""
+        """Wait for the end of a case; it raises what the case raised."""
         self._outcomes[name].result()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faults.at_once import AtOnce
-from faults.ground import Ground
+from faults.environment import Env
 from faults.proxy import Proxy
 from faults.scale import Scale
 from support.operator_process import OperatorProcess
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
-    from faults.at_once import Tale
-    from faults.ground import StartBehind
+    from faults.at_once import Case
+    from faults.environment import StartBehind
     from support.atlas import Atlas, Place
 
 
@@ -60,7 +60,7 @@ def start_behind(
             folder,
             kubeconfig=kubeconfig,
             atlas_url=atlas_url,
-            label_selector=f"world={label}",
+            label_selector=f"served-by={label}",
             **settings,
         )
         started.append(operator)
@@ -72,30 +72,30 @@ def start_behind(
 
 
 @pytest.fixture(scope="module")
-def ground(
+def env(
     control_plane: ControlPlane,
     atlas: Atlas,
     places: Iterator[Place],
     start_behind: StartBehind,
     group: ServerGroup,
-) -> Iterator[Ground]:
+) -> Iterator[Env]:
     """What the tests of one file stand on."""
     with Proxy(control_plane.url, ca=control_plane.ca) as api, Proxy(atlas.url) as way:
-        ground = Ground(control_plane, api, atlas, way, places, start_behind, group)
-        yield ground
-        for resources in ground.made:
+        env = Env(control_plane, api, atlas, way, places, start_behind, group)
+        yield env
+        for resources in env.made:
             resources.close()
 
 
 @pytest.fixture(scope="module")
-def at_once(request: pytest.FixtureRequest, ground: Ground, scale: Scale) -> Iterator[AtOnce]:
-    """The tales of a module (its ``TALES``) that were selected, under way."""
+def at_once(request: pytest.FixtureRequest, env: Env, scale: Scale) -> Iterator[AtOnce]:
+    """The cases of a module (its ``CASES``) that were selected, under way."""
     chosen = {
-        str(item.callspec.params["tale"])
+        str(item.callspec.params["case"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.path == request.path and "tale" in item.fixturenames
+        if isinstance(item, pytest.Function) and item.path == request.path and "case" in item.fixturenames
     }
-    tales: dict[str, Tale] = request.module.TALES
-    running = AtOnce({name: tale for name, tale in tales.items() if name in chosen}, ground, scale)
+    cases: dict[str, Case] = request.module.CASES
+    running = AtOnce({name: case for name, case in cases.items() if name in chosen}, env, scale)
     yield running
     running.close()

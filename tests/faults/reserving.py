@@ -13,7 +13,7 @@ from faults.rules import Hold, Moment
 from support.resources import ready, told
 
 if TYPE_CHECKING:
-    from faults.ground import Ground
+    from faults.environment import Env
     from faults.proxy import Proxy
     from faults.scale import Scale
     from support.atlas import Place
@@ -34,7 +34,7 @@ class Reservation:
     name: str
     place: Place
     resources: Resources
-    ground: Ground
+    env: Env
 
     def begin(self) -> None:
         """Have the user ask for it."""
@@ -49,7 +49,7 @@ class Reservation:
 
     def way(self, target: Target) -> Proxy:
         """What they pass on their way."""
-        return self.ground.way if target == "atlas" else self.ground.api
+        return self.env.way if target == "atlas" else self.env.api
 
     def written(self) -> tuple[Target, ...]:
         """Where it has written so far, in this order."""
@@ -64,7 +64,7 @@ class Reservation:
 
     def endpoints(self) -> list[dict[str, Any]]:
         """What has been reserved in its place of Atlas."""
-        state = httpx.get(f"{self.ground.atlas.url}/_simulator/state", trust_env=False).raise_for_status().json()
+        state = httpx.get(f"{self.env.atlas.url}/_simulator/state", trust_env=False).raise_for_status().json()
         instances = [
             i for project in state["projects"] if project["id"] == self.place.project for i in project["instances"]
         ]
@@ -85,8 +85,8 @@ class Reservation:
         assert metadata["annotations"] == {"atlas-endpoints.dev/endpoint-id": f"{endpoint['_id']}/{metadata['uid']}"}
         assert metadata["finalizers"] == ["atlas-endpoints.dev/cleanup"]
         assert endpoint["comment"] == "orders"
-        assert len(self.ground.atlas.requests(self.place, "POST")) == 1, self.name
-        assert self.ground.atlas.requests(self.place, "DELETE") == []
+        assert len(self.env.atlas.requests(self.place, "POST")) == 1, self.name
+        assert self.env.atlas.requests(self.place, "DELETE") == []
 
 
 def _is_settled(body: dict[str, Any]) -> bool:
@@ -95,16 +95,16 @@ def _is_settled(body: dict[str, Any]) -> bool:
     return (ready(body)["reason"], comment) == ("WaitingForCloudEndpoint", "orders")
 
 
-def a_crash_at_each_write_of_a_reservation(ground: Ground, _: Scale) -> None:
+def a_crash_at_each_write_of_a_reservation(env: Env, _: Scale) -> None:
     """Each write of each side is held before or after its server acts on it, all at once; then the operator is killed."""
-    resources = ground.resources("reserving")
-    operator = ground.start("reserving", concurrency=64)
-    free = Reservation("free", ground.place(), resources, ground)
+    resources = env.resources("reserving")
+    operator = env.start("reserving", concurrency=64)
+    free = Reservation("free", env.place(), resources, env)
     free.begin()
     held = []
     for number, target in enumerate(WRITES):
         for moment in Moment:
-            each = Reservation(f"at-{number}-{moment.name.lower()}", ground.place(), resources, ground)
+            each = Reservation(f"at-{number}-{moment.name.lower()}", env.place(), resources, env)
             earlier = WRITES[:number].count(target)
             hold = Hold(moment)
             held.append((each, each.way(target).inject(hold, verb="write", path=each.path(target), spared=earlier)))
@@ -114,12 +114,12 @@ def a_crash_at_each_write_of_a_reservation(ground: Ground, _: Scale) -> None:
     for each, fault in held:
         assert fault.happened.wait(PATIENCE), each.name
     operator.stop(kill=True)
-    ground.api.heal()
-    ground.way.heal()
+    env.api.heal()
+    env.way.heal()
     for each, _fault in held:
         each.grow_old()
 
-    again = ground.start("reserving", concurrency=64)
+    again = env.start("reserving", concurrency=64)
 
     for each, _fault in held:
         each.ends_well()

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane import ControlPlane
-    from faults.at_once import AtOnce, Tale
-    from faults.ground import Ground
+    from faults.at_once import AtOnce, Case
+    from faults.environment import Env
     from faults.proxy import Exchange, Proxy
     from faults.scale import Scale
     from support.atlas import Atlas, Place
@@ -150,15 +150,15 @@ ONE_RESOURCE: dict[str, Goes] = {
 
 
 @pytest.fixture
-def api(ground: Ground) -> Proxy:
+def api(env: Env) -> Proxy:
     """The way to the API server."""
-    return ground.api
+    return env.api
 
 
 @pytest.fixture(scope="module")
-def running(ground: Ground) -> tuple[OperatorProcess, Path]:
+def running(env: Env) -> tuple[OperatorProcess, Path]:
     """The operator of this file, and the kubeconfig that it reads; no round comes within a test and hides what was lost."""
-    return ground.start_behind(ground.api, label=LABEL, atlas_url=ground.atlas.url, concurrency=64)
+    return env.start_behind(env.api, label=LABEL, atlas_url=env.atlas.url, concurrency=64)
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +167,8 @@ def operator(running: tuple[OperatorProcess, Path]) -> OperatorProcess:
 
 
 @pytest.fixture(scope="module")
-def resources(ground: Ground) -> Resources:
-    return ground.resources(LABEL)
+def resources(env: Env) -> Resources:
+    return env.resources(LABEL)
 
 
 @pytest.fixture
@@ -197,10 +197,10 @@ class Subject:
 
 
 @pytest.fixture
-def subject(resources: Resources, ground: Ground, operator: OperatorProcess) -> Subject:
-    place = ground.place()
+def subject(resources: Resources, env: Env, operator: OperatorProcess) -> Subject:
+    place = env.place()
     operator.server.check()
-    return _at_rest(f"e{place.project[-8:]}", place, resources, ground.atlas)
+    return _at_rest(f"e{place.project[-8:]}", place, resources, env.atlas)
 
 
 def _at_rest(name: str, place: Place, resources: Resources, atlas: Atlas, **fields: object) -> Subject:
@@ -260,19 +260,19 @@ def test_an_edit_that_a_list_brings_since(sentence: str, api: Proxy, alive: None
     _edit_while(RELISTED[sentence], api, subject)
 
 
-def _alone(ground: Ground, _: Scale, *, label: str, going: Sequence[Goes], settings: Mapping[str, str]) -> None:
-    resources = ground.resources(label)
-    operator = ground.start(label, **settings)
-    subject = _at_rest("orders", ground.place(), resources, ground.atlas)
+def _alone(env: Env, _: Scale, *, label: str, going: Sequence[Goes], settings: Mapping[str, str]) -> None:
+    resources = env.resources(label)
+    operator = env.start(label, **settings)
+    subject = _at_rest("orders", env.place(), resources, env.atlas)
     if not settings:
-        _no_list_is_due(ground.api)
-    _edit_while(going, ground.api, subject)
+        _no_list_is_due(env.api)
+    _edit_while(going, env.api, subject)
     operator.server.check()
     assert operator.get("livez").text == "ok"
     operator.stop()
 
 
-TALES: dict[str, Tale] = {
+CASES: dict[str, Case] = {
     sentence: partial(_alone, label=f"alone-{number}", going=going, settings=settings)
     for number, (sentence, (going, settings)) in enumerate(ALONE.items())
 }
@@ -284,22 +284,22 @@ def under_way(at_once: AtOnce) -> None:
 
 
 @pytest.fixture(scope="module")
-def one_each(ground: Ground, operator: OperatorProcess, resources: Resources) -> Iterator[dict[str, Future[None]]]:
+def one_each(env: Env, operator: OperatorProcess, resources: Resources) -> Iterator[dict[str, Future[None]]]:
     """All that goes wrong with one resource each, under way."""
 
     def play(name: str, place: Place, going: Goes) -> None:
         secret = f"of-{name}"
         resources.secret(secret)
-        subject = _at_rest(name, place, resources, ground.atlas)
+        subject = _at_rest(name, place, resources, env.atlas)
         path = going.path.format(name=name)
-        with ground.api.breaking(going.trouble, verb=going.verb, path=path, times=going.times) as fault:
+        with env.api.breaking(going.trouble, verb=going.verb, path=path, times=going.times) as fault:
             resources.edit(name, comment="two", credentialsSecretRef={"name": secret})
             assert fault.happened.wait(PATIENCE), going
             subject.converges("two")
 
     with ThreadPoolExecutor(len(ONE_RESOURCE)) as pool:
         yield {
-            sentence: pool.submit(play, f"one-{number}", ground.place(), going)
+            sentence: pool.submit(play, f"one-{number}", env.place(), going)
             for number, (sentence, going) in enumerate(ONE_RESOURCE.items())
         }
         pool.shutdown(cancel_futures=True)
@@ -347,7 +347,7 @@ def test_an_edit_while_all_lists_are_of_the_past(
 ) -> None:
     """The operator does not go back: it knows better."""
     with control_plane.client() as http:
-        listing = http.get(f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=world={LABEL}").json()
+        listing = http.get(f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=served-by={LABEL}").json()
     subject.resources.edit(subject.name, comment="two")
     subject.converges("two")
     began = len(api.exchanges)
@@ -367,6 +367,6 @@ def test_an_edit_while_all_lists_are_of_the_past(
     subject.converges("two", "three")
 
 
-@pytest.mark.parametrize("tale", TALES)
-def test_an_edit_alone_while(tale: str, at_once: AtOnce) -> None:
-    at_once.outcome(tale)
+@pytest.mark.parametrize("case", CASES)
+def test_an_edit_alone_while(case: str, at_once: AtOnce) -> None:
+    at_once.outcome(case)

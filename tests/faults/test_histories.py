@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from faults.ground import Ground
+    from faults.environment import Env
     from histories.live import Verdict
 
 SHARE = 5
@@ -39,12 +39,12 @@ def seeds(text: str) -> list[int]:
     return found
 
 
-def play(ground: Ground, recorder: Recorder, folder: Path, chosen: Sequence[int]) -> tuple[list[Verdict], str]:
+def play(env: Env, recorder: Recorder, folder: Path, chosen: Sequence[int]) -> tuple[list[Verdict], str]:
     """Play a few histories before one operator."""
     label = f"history-{chosen[0]}"
-    with Batch(ground, label, folder, len(chosen)) as batch:
+    with Batch(env, label, folder, len(chosen)) as batch:
         histories = [
-            LiveHistory(seed, batch, number, ground.resources(label), recorder) for number, seed in enumerate(chosen)
+            LiveHistory(seed, batch, number, env.resources(label), recorder) for number, seed in enumerate(chosen)
         ]
         with ThreadPoolExecutor(len(histories)) as pool:
             list(pool.map(LiveHistory.play, histories))
@@ -65,21 +65,21 @@ def _together(seed: int, batches: Sequence[Sequence[int]]) -> str:
 
 @pytest.mark.timeout(0)
 def test_a_history_ends_as_its_resources_want_it(
-    request: pytest.FixtureRequest, ground: Ground, crd: str, tmp_path: Path
+    request: pytest.FixtureRequest, env: Env, crd: str, tmp_path: Path
 ) -> None:
     text = request.config.getoption("--seeds", default=None)
     if text is None:
         pytest.skip("`make soak` plays histories of true time, and `make histories SEEDS=0-4` some of them")
     chosen, began = seeds(text), time.monotonic()
     batches = [chosen[first : first + SHARE] for first in range(0, len(chosen), SHARE)]
-    recorder = Recorder(ground.control_plane)
+    recorder = Recorder(env.control_plane)
     try:
         with ThreadPoolExecutor(AT_ONCE) as pool:
 
             def one(batch: Sequence[int]) -> list[Verdict]:
                 folder = tmp_path / str(batch[0])
                 folder.mkdir()
-                verdicts, told = play(ground, recorder, folder, batch)
+                verdicts, told = play(env, recorder, folder, batch)
                 sys.stdout.write(f"{told}\n")
                 return verdicts
 

@@ -18,8 +18,8 @@ from support.audit import writes
 from support.resources import observed, ready
 
 if TYPE_CHECKING:
-    from faults.at_once import AtOnce, Tale
-    from faults.ground import Ground
+    from faults.at_once import AtOnce, Case
+    from faults.environment import Env
     from faults.scale import Scale
 
 PER_INSTANCE = 20
@@ -35,14 +35,14 @@ def _is_asked(atlas: Atlas, place: Place) -> bool:
     return bool(atlas.requests(place, "PATCH"))
 
 
-def an_api_server_that_is_away(ground: Ground, scale: Scale) -> None:
-    resources = ground.resources("away")
-    operator = ground.start("away")  # with the interval that it has by default, which is no help here
-    edited, deleted, created = (ground.place() for _ in range(3))
-    in_flight = {f"in-flight-{number}": ground.place() for number in range(6)}
+def an_api_server_that_is_away(env: Env, scale: Scale) -> None:
+    resources = env.resources("away")
+    operator = env.start("away")  # with the interval that it has by default, which is no help here
+    edited, deleted, created = (env.place() for _ in range(3))
+    in_flight = {f"in-flight-{number}": env.place() for number in range(6)}
     there = {"edited": edited, "deleted": deleted, **in_flight}
     for name, each in there.items():
-        ground.atlas.connect(each, "one")
+        env.atlas.connect(each, "one")
         resources.create(name, each.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
     for name in there:
         resources.wait_ready(name)
@@ -50,22 +50,22 @@ def an_api_server_that_is_away(ground: Ground, scale: Scale) -> None:
     already = len(operator.log)
     # Atlas takes edits, and by then there is nobody to tell of them.
     for name, each in in_flight.items():
-        ground.atlas.fail(each, method="PATCH", delay=2, times=1)
+        env.atlas.fail(each, method="PATCH", delay=2, times=1)
         resources.edit(name, comment="two")
     for each in in_flight.values():
-        wait_until(partial(_is_asked, ground.atlas, each), "the PATCH")
+        wait_until(partial(_is_asked, env.atlas, each), "the PATCH")
 
-    ground.api.refuse()
+    env.api.refuse()
     began = time.monotonic()
     resources.edit("edited", comment="two")
     resources.delete("deleted")
-    ground.atlas.connect(created)
+    env.atlas.connect(created)
     resources.create("created", created.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     while time.monotonic() < began + scale.api_away:
         assert operator.get("livez").text == "ok"
         assert operator.get("readyz").text == "ok"
         time.sleep(1)
-    ground.api.listen()
+    env.api.listen()
 
     for name in ("edited", *in_flight, "created"):
         resources.wait_ready(name)
@@ -74,8 +74,8 @@ def an_api_server_that_is_away(ground: Ground, scale: Scale) -> None:
         "the deleted one to be forgotten",
     )
     for each in (edited, *in_flight.values()):
-        assert ground.atlas.patches(each) == [{"comment": "two"}]
-    assert ground.atlas.patches(deleted) == ground.atlas.patches(created) == []
+        assert env.atlas.patches(each) == [{"comment": "two"}]
+    assert env.atlas.patches(deleted) == env.atlas.patches(created) == []
     operator.server.check()
     told = _told(operator.log[already:])
     assert told.total() == 1, told
@@ -84,15 +84,15 @@ def an_api_server_that_is_away(ground: Ground, scale: Scale) -> None:
     operator.stop()
 
 
-def an_api_server_that_is_away_at_the_start(ground: Ground, _: Scale) -> None:
-    ground.api.refuse()
+def an_api_server_that_is_away_at_the_start(env: Env, _: Scale) -> None:
+    env.api.refuse()
     try:
-        operator = ground.start("early", wait=False)
+        operator = env.start("early", wait=False)
         time.sleep(5)
         assert operator.get("livez").text == "ok"
         assert not operator.ready()
     finally:
-        ground.api.listen()
+        env.api.listen()
 
     wait_until(operator.ready, "the operator to be ready", servers=[operator.server])
     told = _told(operator.log)
@@ -100,25 +100,25 @@ def an_api_server_that_is_away_at_the_start(ground: Ground, _: Scale) -> None:
     operator.stop()
 
 
-def an_atlas_that_is_away_while_all_is_settled(ground: Ground, scale: Scale) -> None:
+def an_atlas_that_is_away_while_all_is_settled(env: Env, scale: Scale) -> None:
     with TemporaryDirectory() as folder:
         crowded_atlas = Atlas.start(
-            ground.group, Path(folder), seed(scale.settled // PER_INSTANCE, endpoints=PER_INSTANCE)
+            env.group, Path(folder), seed(scale.settled // PER_INSTANCE, endpoints=PER_INSTANCE)
         )
         try:
-            _is_away_while_all_is_settled(ground, scale, crowded_atlas)
+            _is_away_while_all_is_settled(env, scale, crowded_atlas)
         finally:
             crowded_atlas.close()
 
 
-def _is_away_while_all_is_settled(ground: Ground, scale: Scale, crowded_atlas: Atlas) -> None:
-    resources = ground.resources("settled")
+def _is_away_while_all_is_settled(env: Env, scale: Scale, crowded_atlas: Atlas) -> None:
+    resources = env.resources("settled")
     for number in range(scale.settled):
         each = place(number // PER_INSTANCE, number % PER_INSTANCE)
         crowded_atlas.connect(each)
         resources.create(f"e{number}", each.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    operator, _ = ground.start_behind(
-        ground.api, label="settled", atlas_url=crowded_atlas.url, sync_interval=f"{scale.interval:g}s"
+    operator, _ = env.start_behind(
+        env.api, label="settled", atlas_url=crowded_atlas.url, sync_interval=f"{scale.interval:g}s"
     )
 
     def all_ready() -> bool:
@@ -152,7 +152,7 @@ def _is_away_while_all_is_settled(ground: Ground, scale: Scale, crowded_atlas: A
 
     assert resources.version() == version
     user = "system:serviceaccount:default:operator-settled"
-    assert len(writes(ground.control_plane, user)) == scale.settled, "one for each, before Atlas went away"
+    assert len(writes(env.control_plane, user)) == scale.settled, "one for each, before Atlas went away"
     assert all_ready()
     assert not crowded_atlas.requests(method="PATCH")
     assert _told(operator.log[already:]).total() <= 2, _told(operator.log[already:])
@@ -160,7 +160,7 @@ def _is_away_while_all_is_settled(ground: Ground, scale: Scale, crowded_atlas: A
     operator.stop()
 
 
-TALES: dict[str, Tale] = {
+CASES: dict[str, Case] = {
     "an API server that is away": an_api_server_that_is_away,
     "an API server that is away at the start": an_api_server_that_is_away_at_the_start,
     "an Atlas that is away while all is settled": an_atlas_that_is_away_while_all_is_settled,
@@ -168,6 +168,6 @@ TALES: dict[str, Tale] = {
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("tale", TALES)
-def test_outages(tale: str, at_once: AtOnce) -> None:
-    at_once.outcome(tale)
+@pytest.mark.parametrize("case", CASES)
+def test_outages(case: str, at_once: AtOnce) -> None:
+    at_once.outcome(case)

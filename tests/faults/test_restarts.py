@@ -22,8 +22,8 @@ from support.resources import Resources, observed
 from support.running import install
 
 if TYPE_CHECKING:
-    from faults.at_once import AtOnce, Tale
-    from faults.ground import Ground
+    from faults.at_once import AtOnce, Case
+    from faults.environment import Env
     from faults.scale import Scale
 
 LABEL = "restarts"
@@ -31,58 +31,58 @@ KIND = "/serverlessprivateendpoints"
 
 
 @pytest.fixture(scope="module")
-def operator(ground: Ground) -> OperatorProcess:
+def operator(env: Env) -> OperatorProcess:
     """An operator with the interval that it has by default, which is no help here."""
-    return ground.start(LABEL)
+    return env.start(LABEL)
 
 
 @pytest.fixture(scope="module")
-def resources(ground: Ground) -> Resources:
-    return ground.resources(LABEL)
+def resources(env: Env) -> Resources:
+    return env.resources(LABEL)
 
 
-def _killed_again_and_again_it_sends_what_came_last(ground: Ground, _: Scale) -> None:
+def _killed_again_and_again_it_sends_what_came_last(env: Env, _: Scale) -> None:
     """Each time in the middle of a PATCH: Atlas has been asked, and nobody hears its answer."""
-    resources, place = ground.resources("killed"), ground.place()
-    ground.atlas.connect(place, "0")
+    resources, place = env.resources("killed"), env.place()
+    env.atlas.connect(place, "0")
     resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="0"))
     for number in range(1, 4):
-        ground.atlas.fail(place, method="PATCH", delay=1, times=1)
+        env.atlas.fail(place, method="PATCH", delay=1, times=1)
         resources.edit("orders", comment=str(number))
-        operator = ground.start("killed", wait=False)
+        operator = env.start("killed", wait=False)
         wait_until(
-            lambda number=number: len(ground.atlas.requests(place, "PATCH")) == number,  # type: ignore[misc]
+            lambda number=number: len(env.atlas.requests(place, "PATCH")) == number,  # type: ignore[misc]
             "the PATCH",
             servers=[operator.server],
         )
         operator.stop(kill=True)
         assert not observed(resources.get("orders")), "the kill came too late to interrupt anything"
 
-    operator = ground.start("killed")
+    operator = env.start("killed")
     resources.wait_ready("orders")
 
-    assert ground.atlas.endpoint(place)["comment"] == "3"
-    assert ground.atlas.patches(place) == [{"comment": str(number)} for number in range(1, 4)]
+    assert env.atlas.endpoint(place)["comment"] == "3"
+    assert env.atlas.patches(place) == [{"comment": str(number)} for number in range(1, 4)]
     operator.stop()
 
 
-def _etcd_restored_from_a_backup(ground: Ground, _: Scale) -> None:
+def _etcd_restored_from_a_backup(env: Env, _: Scale) -> None:
     """Its versions go back, so all news would look old: the operator ends and says why, and a fresh one does what is right."""
     with TemporaryDirectory() as folder, ControlPlane(provide_programs()) as control_plane:
         install(control_plane)
         with Proxy(control_plane.url, ca=control_plane.ca) as api:
-            _restore(ground, control_plane, api, Path(folder))
+            _restore(env, control_plane, api, Path(folder))
 
 
-def _restore(ground: Ground, control_plane: ControlPlane, api: Proxy, folder: Path) -> None:
+def _restore(env: Env, control_plane: ControlPlane, api: Proxy, folder: Path) -> None:
     grant(control_plane, "default", "operator")
     kubeconfig = api.kubeconfig(control_plane.kubeconfig_for("default", "operator"), folder / "kubeconfig")
 
     def start() -> OperatorProcess:
-        return OperatorProcess.start(ground.group, folder, kubeconfig=kubeconfig, atlas_url=ground.atlas.url)
+        return OperatorProcess.start(env.group, folder, kubeconfig=kubeconfig, atlas_url=env.atlas.url)
 
-    place = ground.place()
-    ground.atlas.connect(place, "one")
+    place = env.place()
+    env.atlas.connect(place, "one")
     resources = Resources(control_plane, "default", {})
     resources.secret()
     operator = start()
@@ -109,42 +109,42 @@ def _restore(ground: Ground, control_plane: ControlPlane, api: Proxy, folder: Pa
     assert operator.server.process.wait(PATIENCE) == 1
     assert "has to be started anew: The cluster's data are older" in operator.log
     assert "Traceback" not in operator.log
-    assert [each["comment"] for each in ground.atlas.patches(place)] == ["two", "three"]
+    assert [each["comment"] for each in env.atlas.patches(place)] == ["two", "three"]
     fresh = start()
-    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "one", "what was restored in Atlas")
+    wait_until(lambda: env.atlas.endpoint(place)["comment"] == "one", "what was restored in Atlas")
     resources.wait_ready("orders")
     resources.edit("orders", comment="four")
     resources.wait_ready("orders")
-    assert ground.atlas.endpoint(place)["comment"] == "four"
+    assert env.atlas.endpoint(place)["comment"] == "four"
     fresh.stop()
     resources.close()
 
 
 KILLED, RESTORED = "killed again and again", "etcd restored from a backup"
-TALES: dict[str, Tale] = {
+CASES: dict[str, Case] = {
     KILLED: _killed_again_and_again_it_sends_what_came_last,
     RESTORED: _etcd_restored_from_a_backup,  # on a control plane of its own, while the other tests go on
 }
 
 
-@pytest.mark.parametrize("tale", [KILLED])
-def test_the_operator(tale: str, at_once: AtOnce) -> None:
-    at_once.outcome(tale)
+@pytest.mark.parametrize("case", [KILLED])
+def test_the_operator(case: str, at_once: AtOnce) -> None:
+    at_once.outcome(case)
 
 
 def test_stopped_in_the_middle_of_a_call_and_continued(
-    ground: Ground, operator: OperatorProcess, resources: Resources
+    env: Env, operator: OperatorProcess, resources: Resources
 ) -> None:
     """As a host does that sleeps: the world goes on, and the operator has seen nothing of it."""
-    here, other = ground.place(), ground.place()
+    here, other = env.place(), env.place()
     for name, place in (("here", here), ("other", other)):
-        ground.atlas.connect(place, "one")
+        env.atlas.connect(place, "one")
         resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
         resources.wait_ready(name)
     known = operator.metric("atlas_endpoints_resources")
-    ground.atlas.fail(here, method="PATCH", delay=1, times=1)
+    env.atlas.fail(here, method="PATCH", delay=1, times=1)
     resources.edit("here", comment="two")
-    wait_until(lambda: bool(ground.atlas.requests(here, "PATCH")), "the PATCH")
+    wait_until(lambda: bool(env.atlas.requests(here, "PATCH")), "the PATCH")
 
     operator.server.process.send_signal(signal.SIGSTOP)
     resources.edit("here", comment="three")
@@ -153,56 +153,56 @@ def test_stopped_in_the_middle_of_a_call_and_continued(
     operator.server.process.send_signal(signal.SIGCONT)
 
     resources.wait_ready("here")
-    assert ground.atlas.patches(here) == [{"comment": "two"}, {"comment": "three"}]
+    assert env.atlas.patches(here) == [{"comment": "two"}, {"comment": "three"}]
     wait_until(lambda: operator.metric("atlas_endpoints_resources") == known - 1, "the deleted one to be forgotten")
     assert operator.get("livez").text == "ok"
 
 
 @pytest.mark.parametrize("server", ["apiserver", "etcd"])
-def test_a_restart_under_it(server: str, ground: Ground, operator: OperatorProcess, resources: Resources) -> None:
-    place = ground.place()
+def test_a_restart_under_it(server: str, env: Env, operator: OperatorProcess, resources: Resources) -> None:
+    place = env.place()
     name = f"over-{server}"
-    ground.atlas.connect(place, "one")
+    env.atlas.connect(place, "one")
     resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
     resources.wait_ready(name)
-    ground.atlas.fail(place, method="PATCH", delay=1, times=1)
+    env.atlas.fail(place, method="PATCH", delay=1, times=1)
     resources.edit(name, comment="two")
-    wait_until(lambda: bool(ground.atlas.requests(place, "PATCH")), "the PATCH")
+    wait_until(lambda: bool(env.atlas.requests(place, "PATCH")), "the PATCH")
 
     if server == "etcd":
-        ground.control_plane.restart_etcd(kill=True)
+        env.control_plane.restart_etcd(kill=True)
     else:
-        ground.control_plane.restart_apiserver(kill=True)
+        env.control_plane.restart_apiserver(kill=True)
     resources.wait_ready(name)
     resources.edit(name, comment="three")
 
     resources.wait_ready(name)
-    assert ground.atlas.patches(place) == [{"comment": "two"}, {"comment": "three"}]
+    assert env.atlas.patches(place) == [{"comment": "two"}, {"comment": "three"}]
     operator.server.check()
     assert operator.get("livez").text == "ok"
 
 
 def test_a_watch_without_bookmarks_that_a_new_api_server_knows_nothing_of(
-    ground: Ground, operator: OperatorProcess, resources: Resources
+    env: Env, operator: OperatorProcess, resources: Resources
 ) -> None:
     """Others wrote, and no bookmark said so: the watch is to go on from before all that the server remembers. So it is not."""
-    place = ground.place()
-    ground.atlas.connect(place, "one")
+    place = env.place()
+    env.atlas.connect(place, "one")
     resources.create("unmarked", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
     resources.wait_ready("unmarked")
-    with ground.api.breaking(Unmarked(), verb="watch", path=KIND):
-        ground.resources("of-others").create("orders", ground.place().spec())
-        began = len(ground.api.exchanges)
-        ground.control_plane.restart_apiserver(kill=True)
+    with env.api.breaking(Unmarked(), verb="watch", path=KIND):
+        env.resources("of-others").create("orders", env.place().spec())
+        began = len(env.api.exchanges)
+        env.control_plane.restart_apiserver(kill=True)
         resources.edit("unmarked", comment="two")
 
         resources.wait_ready("unmarked")
-    asked = [each.request.verb for each in ground.api.exchanges[began:] if each.request.path.endswith(KIND)]
+    asked = [each.request.verb for each in env.api.exchanges[began:] if each.request.path.endswith(KIND)]
     assert "list" in asked[asked.index("watch") :], "the server remembered it all, and the test shows nothing"
-    assert ground.atlas.patches(place) == [{"comment": "two"}]
+    assert env.atlas.patches(place) == [{"comment": "two"}]
     operator.server.check()
 
 
-@pytest.mark.parametrize("tale", [RESTORED])
-def test_the_cluster(tale: str, at_once: AtOnce) -> None:
-    at_once.outcome(tale)
+@pytest.mark.parametrize("case", [RESTORED])
+def test_the_cluster(case: str, at_once: AtOnce) -> None:
+    at_once.outcome(case)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane.process import ServerGroup
-    from faults.ground import Ground
+    from faults.environment import Env
     from faults.scale import Scale
 
 
@@ -27,13 +27,13 @@ def crowded_atlas(group: ServerGroup, tmp_path: Path) -> Iterator[Atlas]:
 
 
 @pytest.mark.timeout(0)
-def test_a_soak(ground: Ground, crowded_atlas: Atlas, scale: Scale) -> None:
+def test_a_soak(env: Env, crowded_atlas: Atlas, scale: Scale) -> None:
     # With the interval that it has by default: a round would hide what was lost.
-    operator, _ = ground.start_behind(ground.api, label="soak", atlas_url=crowded_atlas.url, concurrency=32)
+    operator, _ = env.start_behind(env.api, label="soak", atlas_url=crowded_atlas.url, concurrency=32)
     soak = Soak(
         Course(seconds=scale.soak, rate=scale.rate),
-        resources=ground.resources("soak"),
-        api=ground.api,
+        resources=env.resources("soak"),
+        api=env.api,
         atlas=crowded_atlas,
         operator=operator,
     )

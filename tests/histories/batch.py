@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from control_plane.process import Server
-    from faults.ground import Ground
+    from faults.environment import Env
 
 TICK = 0.1
 """Seconds between two looks at what is due, and at what Atlas holds."""
@@ -28,7 +28,7 @@ class Batch:
     """One operator, its Atlas and its ways to both sides; use it as a context manager.
 
     Args:
-        ground: with the control plane.
+        env: with the control plane.
         label: of the resources that the operator serves.
         folder: for logs and the kubeconfig.
         projects: as many as there are histories.
@@ -41,12 +41,12 @@ class Batch:
         reserved_for: by project, the uid of the resource that each endpoint was reserved for.
     """
 
-    def __init__(self, ground: Ground, label: str, folder: Path, projects: int) -> None:
-        self._ground = ground
+    def __init__(self, env: Env, label: str, folder: Path, projects: int) -> None:
+        self._ground = env
         self.label = label
         self._folder = folder
-        self.atlas = Atlas.start(ground.group, folder, seed(projects, endpoints=3), transition=1.0)
-        control_plane = ground.control_plane
+        self.atlas = Atlas.start(env.group, folder, seed(projects, endpoints=3), transition=1.0)
+        control_plane = env.control_plane
         self.ways = {
             Side.API_SERVER: Proxy(control_plane.url, ca=control_plane.ca),
             Side.ATLAS: Proxy(self.atlas.url),
@@ -70,7 +70,7 @@ class Batch:
         self._command = OperatorProcess.command(
             kubeconfig=kubeconfig,
             atlas_url=self.ways[Side.ATLAS].url,
-            label_selector=f"world={self.label}",
+            label_selector=f"served-by={self.label}",
             sync_interval="10s",
             concurrency=16,
         )

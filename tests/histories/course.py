@@ -1,4 +1,4 @@
-"""What happens in a random history: what people, Atlas and bad luck do next, and when; the stage has it happen.
+"""What happens in a random history: what people, Atlas and bad luck do next, and when; the setup has it happen.
 
 People edit, connect, suspend, delete and create anew; Atlas expires and fails endpoints; calls are lost or late; the operator
 is killed at any instant.
@@ -27,7 +27,7 @@ class Side(Enum):
     API_SERVER = auto()
 
 
-class Stage(Protocol):
+class Setup(Protocol):
     """Where a history is played: in this process and in no time, or on a real control plane."""
 
     def names(self) -> list[str]:
@@ -77,7 +77,7 @@ class Course:
 
     Args:
         random: decides everything that happens.
-        stage: has it happen.
+        setup: has it happen.
         place: the fields of each spec that say where its endpoint is.
         named: endpoints that resources may name.
         foreign: an endpoint that none of them names.
@@ -87,7 +87,7 @@ class Course:
     def __init__(  # each is a fact of its own
         self,
         random: Random,
-        stage: Stage,
+        setup: Setup,
         *,
         place: Mapping[str, Any],
         named: Sequence[str],
@@ -95,7 +95,7 @@ class Course:
         longest: float = 60.0,
     ) -> None:
         self._random = random
-        self._stage = stage
+        self._stage = setup
         self._place = place
         self._named = named
         self._foreign = foreign

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from support.operator_process import OperatorProcess
 
 pytest.register_assert_rewrite(
-    "integration.bad_input", "integration.life", "support.scenes"
+    "integration.bad_input", "integration.life", "support.concurrent_cases"
 )  # they hold assertions of tests
 
 
@@ -34,7 +34,7 @@ def resources(
     control_plane: ControlPlane, shared_operator: OperatorProcess, make_namespace: MakeNamespace
 ) -> Iterator[Resources]:
     """A namespace with working credentials, whose resources the shared operator serves."""
-    resources = Resources(control_plane, make_namespace(), {"world": "shared"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "shared"})
     resources.secret()
     yield resources
     resources.close()

@@ -1,4 +1,4 @@
-"""What bad input gets: each case a story on the real path, from the cause to the next good state, which comes by itself."""
+"""What bad input gets: each case a case on the real path, from the cause to the next good state, which comes by itself."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from integration.bad_input import (
     tenancy,
 )
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
+from support.concurrent_cases import Case, Env, Running, Setup, new_namespace
 from support.observed import Recorder
 from support.resources import Resources, ready
-from support.scenes import Performance, Scene, Stage, Story, new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,28 +34,28 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gate
 
-Stages: TypeAlias = "Mapping[str, tuple[Stage, Iterator[Place]]]"
-"""Stages by name, each with its places that are free."""
+Setups: TypeAlias = "Mapping[str, tuple[Setup, Iterator[Place]]]"
+"""Setups by name, each with its places that are free."""
 
-STORIES: dict[str, Story] = {
-    **manifests.stories.table,
-    **credentials.stories.table,
-    **endpoints.stories.table,
-    **outages.stories.table,
-    **limits.stories.table,
-    **policies.stories.table,
-    **api_keys.stories.table,
-    **tenancy.stories.table,
-    **rotation.stories.table,
+CASES: dict[str, Case] = {
+    **manifests.cases.table,
+    **credentials.cases.table,
+    **endpoints.cases.table,
+    **outages.cases.table,
+    **limits.cases.table,
+    **policies.cases.table,
+    **api_keys.cases.table,
+    **tenancy.cases.table,
+    **rotation.cases.table,
 }
 
 PATIENT_PLACES = 20
-"""Projects in the Atlas of the patient stage: more than there are stories on it."""
+"""Projects in the Atlas of the patient setup: more than there are cases on it."""
 
 
 @pytest.fixture(scope="module")
 def patient_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
-    """An Atlas for stories that change what is common to all its projects."""
+    """An Atlas for cases that change what is common to all its projects."""
     atlas = Atlas.start(group, tmp_path_factory.mktemp("patient"), seed(PATIENT_PLACES))
     yield atlas
     atlas.close()
@@ -77,7 +77,7 @@ def tenancy_operator(control_plane: ControlPlane, start_operator: RunOperator, a
     own.secret(tenancy.OWN)
     own.close()
     return start_operator(
-        label=tenancy.STAGE,
+        label=tenancy.SETUP,
         atlas=atlas,
         namespace="default",
         sync_interval="4s",
@@ -87,7 +87,7 @@ def tenancy_operator(control_plane: ControlPlane, start_operator: RunOperator, a
 
 
 @pytest.fixture(scope="module")
-def stages(
+def setups(
     *,
     atlas: Atlas,
     shared_operator: OperatorProcess,
@@ -95,43 +95,43 @@ def stages(
     patient_operator: OperatorProcess,
     tenancy_operator: OperatorProcess,
     places: Iterator[Place],
-) -> Stages:
-    """What stories share."""
+) -> Setups:
+    """What cases share."""
     return {
-        "shared": (Stage(atlas, shared_operator), places),
-        tenancy.STAGE: (Stage(atlas, tenancy_operator), places),
+        "shared": (Setup(atlas, shared_operator), places),
+        tenancy.SETUP: (Setup(atlas, tenancy_operator), places),
         "patient": (
-            Stage(patient_atlas, patient_operator, one_at_a_time=True),
+            Setup(patient_atlas, patient_operator, one_at_a_time=True),
             (place(number) for number in range(PATIENT_PLACES)),
         ),
     }
 
 
 @pytest.fixture(scope="module")
-def performance(request: pytest.FixtureRequest, control_plane: ControlPlane, stages: Stages) -> Iterator[Performance]:
-    """All stories that were selected, under way."""
+def running(request: pytest.FixtureRequest, control_plane: ControlPlane, setups: Setups) -> Iterator[Running]:
+    """All cases that were selected, under way."""
     recorder = Recorder(control_plane)
 
-    def scene(story: Story) -> Scene:
-        stage, free = stages[story.stage]
-        resources = Resources(control_plane, new_namespace(control_plane), {"world": story.stage}, recorder=recorder)
+    def env(case: Case) -> Env:
+        setup, free = setups[case.setup]
+        resources = Resources(control_plane, new_namespace(control_plane), {"served-by": case.setup}, recorder=recorder)
         resources.secret()
-        return Scene(stage, next(free), resources, control_plane)
+        return Env(setup, next(free), resources, control_plane)
 
     chosen = [
         str(item.callspec.params["sentence"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.path == request.path and "performance" in item.fixturenames
+        if isinstance(item, pytest.Function) and item.path == request.path and "running" in item.fixturenames
     ]
-    performance = Performance({name: STORIES[name] for name in chosen}, scene)
-    yield performance
-    performance.close()
+    running = Running({name: CASES[name] for name in chosen}, env)
+    yield running
+    running.close()
     recorder.stop()
 
 
-@pytest.mark.parametrize("sentence", STORIES)
-def test_bad_input(performance: Performance, sentence: str) -> None:
-    performance.outcome(sentence)
+@pytest.mark.parametrize("sentence", CASES)
+def test_bad_input(running: Running, sentence: str) -> None:
+    running.outcome(sentence)
 
 
 def test_a_spec_that_is_newer_than_the_operator_is_told_and_not_acted_on(

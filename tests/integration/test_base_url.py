@@ -35,7 +35,7 @@ def test_two_atlases_by_one_operator(
     own, shop = make_namespace(), make_namespace()
     mine = Resources(control_plane, own, {})
     mine.secret("operator", {**operators, "baseUrl": f"{second.url}/"})
-    resources = Resources(control_plane, shop, {"world": "two-atlases"})
+    resources = Resources(control_plane, shop, {"served-by": "two-atlases"})
     resources.secret("tenant", tenant)
 
     operator = start_operator(

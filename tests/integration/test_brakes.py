@@ -34,7 +34,7 @@ def crowded_atlas(group: ServerGroup, tmp_path: Path) -> Iterator[Atlas]:
 def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
     control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "brakes"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "brakes"})
     resources.secret()
     places = [place(0, index) for index in range(CROWD)]
     for index, each in enumerate(places):
@@ -84,7 +84,7 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
 def test_with_writes_off_everything_is_planned_and_sent_when_they_are_on_again(
     control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "off"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "off"})
     resources.secret()
     places = {name: place(0, index) for index, name in enumerate(["edited", "drifted", "new", "settled", "forced"])}
     for name, each in places.items():

@@ -36,7 +36,7 @@ def test_the_right_to_its_namespace_is_enough_to_use_the_secret_that_it_names_an
 ) -> None:
     namespace = make_namespace()
     control_plane.kubectl("annotate", "namespace", namespace, f"{ANNOTATION}=atlas-credentials")
-    resources = Resources(control_plane, namespace, {"world": LABEL})
+    resources = Resources(control_plane, namespace, {"served-by": LABEL})
     resources.secret()
     atlas.connect(place)
     control_plane.kubectl("apply", "--filename=-", stdin=_access(namespace, "namespaces"))
@@ -45,7 +45,7 @@ def test_the_right_to_its_namespace_is_enough_to_use_the_secret_that_it_names_an
         tmp_path,
         kubeconfig=control_plane.kubeconfig_for(namespace, LABEL),
         atlas_url=atlas.url,
-        label_selector=f"world={LABEL}",
+        label_selector=f"served-by={LABEL}",
         namespaces=namespace,
         sync_interval="4s",
     )

@@ -42,7 +42,7 @@ class Multitude:
 
     def __init__(self, control_plane: ControlPlane, namespace: str, world: str) -> None:
         self._control_plane = control_plane
-        self.resources = Resources(control_plane, namespace, {"world": world})
+        self.resources = Resources(control_plane, namespace, {"served-by": world})
 
     def create(self, prefix: str, places: Sequence[Place], secret: str) -> None:
         """Create a resource for each endpoint, connected as it is already.

@@ -88,7 +88,7 @@ def test_what_is_deleted_while_no_operator_runs_goes_with_its_endpoint_once_one_
     atlas: Atlas,
     place: Place,
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "down"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "down"})
     resources.secret()
     resources.create("orders", deleting(atlas, place))
     operator = start_operator(label="down", atlas=atlas, namespace="default")
@@ -110,7 +110,7 @@ def test_one_of_another_namespace_whose_credentials_are_worthless_holds_no_endpo
     control_plane: ControlPlane, make_namespace: MakeNamespace, resources: Resources, atlas: Atlas, place: Place
 ) -> None:
     """Neither from who manages it, though it is the older of the two, nor from being deleted."""
-    squatters = Resources(control_plane, make_namespace(), {"world": "shared"})
+    squatters = Resources(control_plane, make_namespace(), {"served-by": "shared"})
     squatters.secret(data=WORTHLESS)
     squatters.create("squatter", place.spec(comment="squatter"))
     squatters.wait_reason("squatter", "CredentialsInvalid", pair="Stalled")

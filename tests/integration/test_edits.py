@@ -200,7 +200,7 @@ def test_a_resource_created_anew_under_the_same_name_is_served_as_new(
 def test_with_the_operator_stopped_nobody_is_told_ready(
     control_plane: ControlPlane, atlas: Atlas, place: Place, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "stopped"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "stopped"})
     resources.secret()
     operator = start_operator(label="stopped", atlas=atlas, namespace="default")
     atlas.connect(place, "one")

@@ -196,7 +196,7 @@ def test_neither_at_rest_nor_after_a_restart_is_there_any(
     control_plane: ControlPlane, atlas: Atlas, place: Place, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
     """Whether a resource is well or fails, there is no Event without a change of its status."""
-    resources = Resources(control_plane, make_namespace(), {"world": "told"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "told"})
     resources.secret(data=atlas.put_account(place))
     resources.secret("wrong", {**atlas.put_account(place.sibling(1)), "clientSecret": WRONG})
     atlas.connect(place)
@@ -226,7 +226,7 @@ def test_events_that_wait_are_written_before_the_operator_ends(
     control_plane: ControlPlane, atlas: Atlas, place: Place, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
     crowd = 60
-    resources = Resources(control_plane, make_namespace(), {"world": "ended"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "ended"})
     resources.secret(data={**atlas.put_account(place), "clientSecret": WRONG})
     for number in range(crowd):
         resources.create(f"e{number}", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
@@ -261,7 +261,7 @@ def mute_operator(
         tmp_path,
         kubeconfig=control_plane.kubeconfig_for("default", "operator-mute"),
         atlas_url=atlas.url,
-        label_selector="world=mute",
+        label_selector="served-by=mute",
         sync_interval="2s",
         stall_grace="1s",
     )
@@ -276,7 +276,7 @@ def test_without_the_right_to_create_events_all_else_works(
     place: Place,
     make_namespace: MakeNamespace,
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "mute"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "mute"})
     right = atlas.put_account(place)
     resources.secret(data={**right, "clientSecret": WRONG})
     names = ["orders", "billing", "search"]

@@ -44,7 +44,7 @@ def test_to_import_and_apply_makes_all_ready_and_changes_nothing_in_atlas(
 
     code = run(atlas, place, "--namespace", resources.namespace, "--credentials-secret", "atlas-credentials")
     text = capsys.readouterr().out
-    labelled = re.sub(r"^metadata:$", "metadata:\n  labels: {world: shared}", text, flags=re.MULTILINE)
+    labelled = re.sub(r"^metadata:$", "metadata:\n  labels: {served-by: shared}", text, flags=re.MULTILINE)
     applied = control_plane.kubectl("apply", "--filename=-", "--output=name", stdin=labelled).stdout.split()
 
     assert (code, len(applied)) == (0, 4)

@@ -65,7 +65,7 @@ class Replicas:
 
     def __post_init__(self) -> None:
         self.place = place(self.number)
-        self.resources = Resources(self.control_plane, self.namespace, {"world": f"replicas-{self.number}"})
+        self.resources = Resources(self.control_plane, self.namespace, {"served-by": f"replicas-{self.number}"})
         self.resources.secret("a", CREDENTIALS)
         self.resources.secret("b", self.atlas.put_account(self.place))
         self.clients = {"a": CLIENT_ID, "b": f"mdb_sa_id_{self.place.project}"}
@@ -82,7 +82,7 @@ class Replicas:
             kubeconfig=kubeconfig,
             atlas_url=self.atlas.url,
             name=f"{self.namespace}.{name}",
-            label_selector=f"world=replicas-{self.number}",
+            label_selector=f"served-by=replicas-{self.number}",
             leader_elect="true",
             lease_duration=f"{TERMS.lease:g}s",
             credentials_secret=f"{self.namespace}/{name}",

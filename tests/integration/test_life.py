@@ -1,4 +1,4 @@
-"""Stories of the life of an endpoint that are told at the same time; those that need an Atlas or an operator of their own are elsewhere."""
+"""Cases of the life of an endpoint that run at the same time; those that need an Atlas or an operator of their own are elsewhere."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration.life import deletions, reservations
+from support.concurrent_cases import Case, Env, Running, Setup, new_namespace
 from support.observed import Recorder
 from support.resources import Resources
-from support.scenes import Performance, Scene, Stage, Story, new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,39 +20,39 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gate
 
-STORIES: dict[str, Story] = {**reservations.stories.table, **deletions.stories.table}
+CASES: dict[str, Case] = {**reservations.cases.table, **deletions.cases.table}
 
 
 @pytest.fixture(scope="module")
-def performance(
+def running(
     *,
     request: pytest.FixtureRequest,
     control_plane: ControlPlane,
     atlas: Atlas,
     shared_operator: OperatorProcess,
     places: Iterator[Place],
-) -> Iterator[Performance]:
-    """All stories that were selected, under way."""
-    recorder, stage = Recorder(control_plane), Stage(atlas, shared_operator)
+) -> Iterator[Running]:
+    """All cases that were selected, under way."""
+    recorder, setup = Recorder(control_plane), Setup(atlas, shared_operator)
 
-    def scene(story: Story) -> Scene:
-        labels = {"world": story.stage}
+    def env(case: Case) -> Env:
+        labels = {"served-by": case.setup}
         resources = Resources(control_plane, new_namespace(control_plane), labels, recorder=recorder)
         resources.secret()
-        return Scene(stage, next(places), resources, control_plane)
+        return Env(setup, next(places), resources, control_plane)
 
-    performance = Performance({name: STORIES[name] for name in selected(request)}, scene)
-    yield performance
-    performance.close()
+    running = Running({name: CASES[name] for name in selected(request)}, env)
+    yield running
+    running.close()
     recorder.stop()
 
 
 def selected(request: pytest.FixtureRequest) -> list[str]:
-    """Give the stories of this file that the run is about."""
+    """Give the cases of this file that the run is about."""
     items = [each for each in request.session.items if isinstance(each, pytest.Function)]
     return [str(each.callspec.params["sentence"]) for each in items if each.path == request.path]
 
 
-@pytest.mark.parametrize("sentence", STORIES)
-def test_life(performance: Performance, sentence: str) -> None:
-    performance.outcome(sentence)
+@pytest.mark.parametrize("sentence", CASES)
+def test_life(running: Running, sentence: str) -> None:
+    running.outcome(sentence)

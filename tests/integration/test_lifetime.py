@@ -37,7 +37,7 @@ def test_at_rest_an_instance_costs_one_list_per_interval_and_kubernetes_no_write
     control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
     interval, intervals = 3, 5
-    resources = Resources(control_plane, make_namespace(), {"world": "rest"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "rest"})
     resources.secret()
     places = [place(0, index) for index in range(PER_INSTANCE)]
     for index, each in enumerate(places):
@@ -71,7 +71,7 @@ def test_a_thousand_resources_at_once_all_converge(
     start_operator: RunOperator,
     record_property: RecordProperty,
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "burst"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "burst"})
     resources.secret()
     operator = start_operator(label="burst", atlas=crowded_atlas, namespace="default")
     places = [place(index // PER_INSTANCE, index % PER_INSTANCE) for index in range(BURST)]
@@ -99,7 +99,7 @@ def test_a_thousand_resources_at_once_all_converge(
 def test_sigterm_lets_a_call_finish_and_records_its_result(
     control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "term"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "term"})
     resources.secret()
     here = place(1)
     crowded_atlas.connect(here, "one")
@@ -124,7 +124,7 @@ def test_sigterm_lets_a_call_finish_and_records_its_result(
 def test_killed_in_the_middle_of_a_call_it_converges_after_the_restart(
     control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "kill"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "kill"})
     resources.secret()
     here = place(3)
     crowded_atlas.connect(here, "one")
@@ -150,7 +150,7 @@ def test_killed_in_the_middle_of_a_call_it_converges_after_the_restart(
 def test_a_restart_writes_nothing_when_nothing_has_changed(
     control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "again"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "again"})
     resources.secret()
     here = place(4)
     crowded_atlas.connect(here, "one")
@@ -172,7 +172,7 @@ def test_a_restart_writes_nothing_when_nothing_has_changed(
 def test_with_a_list_of_namespaces_it_serves_these_and_no_others(
     control_plane: ControlPlane, crowded_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    labels = {"world": "listed"}
+    labels = {"served-by": "listed"}
     served = [Resources(control_plane, make_namespace(), labels) for _ in range(2)]
     foreign = Resources(control_plane, make_namespace(), labels)
     operator = start_operator(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ONE = "/api/atlas/v2/groups/{groupId}/privateEndpoint/serverless/instance/{instanceName}/endpoint/{endpointId}"
 
 
-class Story(NamedTuple):
+class Case(NamedTuple):
     """One resource, and an operator that logs JSON about it."""
 
     resources: Resources
@@ -52,57 +52,57 @@ class Story(NamedTuple):
 
 
 @pytest.fixture
-def story(
+def case(
     control_plane: ControlPlane, atlas: Atlas, place: Place, make_namespace: MakeNamespace, start_operator: RunOperator
-) -> Story:
-    namespace = make_namespace()  # also the label, so that an operator that is left serves no other story
-    resources = Resources(control_plane, namespace, {"world": namespace})
+) -> Case:
+    namespace = make_namespace()  # also the label, so that an operator that is left serves no other case
+    resources = Resources(control_plane, namespace, {"served-by": namespace})
     resources.secret()
     operator = start_operator(label=namespace, atlas=atlas, namespace="default", log_format="json", sync_interval="1s")
-    return Story(resources, operator, atlas, place)
+    return Case(resources, operator, atlas, place)
 
 
-def test_each_change_is_one_line_with_its_facts_and_rest_is_none(story: Story) -> None:
+def test_each_change_is_one_line_with_its_facts_and_rest_is_none(case: Case) -> None:
     """Creation, edit, drift."""
-    resources, atlas, place = story.resources, story.atlas, story.place
+    resources, atlas, place = case.resources, case.atlas, case.place
     atlas.connect(place, "one")
     spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
 
-    (created,) = story.told(lambda: resources.create("orders", spec))
+    (created,) = case.told(lambda: resources.create("orders", spec))
     body = resources.get("orders")
     facts = {"namespace": resources.namespace, "name": "orders", "uid": body["metadata"]["uid"], "generation": 1}
     assert created.items() >= {**facts, "level": "INFO", "ready": "True", "reason": "Available"}.items()
     assert created["atlasRequest"].items() >= {"method": "GET", "status": 200}.items()
 
-    (edited,) = story.told(lambda: resources.edit("orders", comment="two"))
+    (edited,) = case.told(lambda: resources.edit("orders", comment="two"))
     assert edited.items() >= {**facts, "level": "INFO", "generation": 2}.items()
     assert "comment from 'one' to 'two'" in edited["message"]
     assert edited["reconcileID"] != created["reconcileID"]
     assert edited["atlasRequest"].items() >= {"method": "PATCH", "path": ONE, "status": 200}.items()
 
-    (drifted,) = story.told(lambda: atlas.change(place, comment="theirs"))
+    (drifted,) = case.told(lambda: atlas.change(place, comment="theirs"))
     assert drifted["level"] == "INFO"
     assert "set back: comment from 'theirs' to 'two'" in drifted["message"]
     resources.close()
 
 
-def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(story: Story) -> None:
+def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case: Case) -> None:
     """A failure that is tried again, its end, a suspension and its end, a deletion."""
-    resources, atlas, place = story.resources, story.atlas, story.place
+    resources, atlas, place = case.resources, case.atlas, case.place
     atlas.connect(place, "two")
     spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="two", deletionPolicy="Delete")
-    story.told(lambda: resources.create("orders", spec))
+    case.told(lambda: resources.create("orders", spec))
 
     words = "x" * 100_000
     body_of_fault = {"error": 503, "errorCode": "UNEXPECTED_ERROR", "detail": words}
     atlas.fail(place, method="PATCH", status=503, body=body_of_fault)
-    (failed,) = story.told(lambda: resources.edit("orders", comment="three"))
+    (failed,) = case.told(lambda: resources.edit("orders", comment="three"))
     assert failed.items() >= {"level": "WARNING", "reason": "AtlasUnavailable", "generation": 2}.items()
     request = {"method": "PATCH", "path": ONE, "status": 503, "errorCode": "other"}
     assert failed["atlasRequest"].items() >= request.items()
     assert len(json.dumps(failed)) < 4096
 
-    (healed,) = story.told(lambda: atlas.heal(place))
+    (healed,) = case.told(lambda: atlas.heal(place))
     assert healed.items() >= {"level": "INFO", "reason": "Available"}.items()
     assert "comment from 'two' to 'three'" in healed["message"]
 
@@ -111,28 +111,28 @@ def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(story
         resources.wait_reason("orders", "Suspended")
         resources.edit("orders", suspend=False)
 
-    suspended, resumed = story.told(suspend_and_resume, lines=2)
+    suspended, resumed = case.told(suspend_and_resume, lines=2)
     assert [(each["level"], each["reason"]) for each in (suspended, resumed)] == [
         ("INFO", "Suspended"),
         ("INFO", "Available"),
     ]
 
-    before = len(story.lines())
+    before = len(case.lines())
     resources.delete("orders")
     wait_until(lambda: not resources.exists("orders"), "the resource to go")
-    wait_until(lambda: len(story.lines()) >= before + 2, "its last line")
-    assert [(each["level"], each["reason"]) for each in story.lines()[before:]] == [
+    wait_until(lambda: len(case.lines()) >= before + 2, "its last line")
+    assert [(each["level"], each["reason"]) for each in case.lines()[before:]] == [
         ("INFO", "Deleting"),
         ("INFO", "EndpointDeleted"),
     ]
-    assert words[:2000] not in story.operator.log
+    assert words[:2000] not in case.operator.log
     resources.close()
 
 
 def test_at_rest_there_is_no_line_at_all_and_debug_tells_of_each_call(
     control_plane: ControlPlane, atlas: Atlas, place: Place, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "calm"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "calm"})
     resources.secret()
     atlas.connect(place)
     resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))

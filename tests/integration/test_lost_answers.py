@@ -31,7 +31,7 @@ def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
     control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
     """Killed while Atlas has not applied the call, while it is about to without an answer, and after the answer."""
-    resources = Resources(control_plane, make_namespace(), {"world": "killed"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "killed"})
     resources.secret()
     before, after, applied, quiet = (place(number) for number in range(4))
     own_atlas.fail(before, method="POST", drop="before", delay=20, times=1)
@@ -66,7 +66,7 @@ def test_a_process_that_is_killed_around_the_call_makes_no_second_endpoint(
 def test_an_answer_that_is_lost_makes_no_second_endpoint_though_lists_lag(
     control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, start_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"world": "lagging"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "lagging"})
     resources.secret()
     where = place(0)
     own_atlas.post("switches", {"listLag": 12})

@@ -32,7 +32,7 @@ SUNSET = 1769040000.0
 
 
 @dataclass
-class Scene:
+class Env:
     """An operator whose metrics are read, with an Atlas and resources that no other test uses."""
 
     operator: OperatorProcess
@@ -63,137 +63,137 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(
+def env(
     control_plane: ControlPlane,
     group: ServerGroup,
     start_operator: RunOperator,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Scene]:
+) -> Iterator[Env]:
     atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(PLACES), transition=0.5)
     control_plane.kubectl("create", "namespace", "metrics")
-    resources = Resources(control_plane, "metrics", {"world": "metrics"})
+    resources = Resources(control_plane, "metrics", {"served-by": "metrics"})
     resources.secret()
     operator = start_operator(
         label="metrics", atlas=atlas, namespace="default", sync_interval="2s", stall_grace="1s", resource_metrics="ids"
     )
-    yield Scene(operator, atlas, resources)
+    yield Env(operator, atlas, resources)
     operator.stop()
     resources.close()
     atlas.close()
 
 
-def test_the_way_of_a_resource_to_ready(scene: Scene) -> None:
-    here = scene.place()
-    scene.resources.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    scene.resources.wait_ready("orders")
+def test_the_way_of_a_resource_to_ready(env: Env) -> None:
+    here = env.place()
+    env.resources.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    env.resources.wait_ready("orders")
 
-    scene.wait("time_to_ready_seconds_count")
-    of_it = {"resource_namespace": scene.resources.namespace, "resource_name": "orders"}
-    assert scene.value("resource_condition", **of_it, type="Ready", status="True", reason="Available") == 1
+    env.wait("time_to_ready_seconds_count")
+    of_it = {"resource_namespace": env.resources.namespace, "resource_name": "orders"}
+    assert env.value("resource_condition", **of_it, type="Ready", status="True", reason="Available") == 1
     ids = {"project_id": here.project, "instance_name": here.instance, "endpoint_id": here.endpoint}
     facts = {"provider": "AWS", "management_policy": "Manage", "credentials": "resource/atlas-credentials"}
-    assert scene.value("resource_info", **of_it, **ids, **facts) == 1
-    assert scene.value("resources_by_condition", type="Ready", status="True", reason="Available") >= 1
-    assert scene.value("resources_by_credentials", scope="resource", status="True") >= 1
-    assert scene.value("status_writes_total", reason="Available") >= 1
-    assert scene.value("reconcile_total") >= scene.value("reconcile_duration_seconds_count") >= 2
-    assert scene.value("queue_wait_seconds_count", priority="urgent") >= 1
-    assert scene.value("queue_wait_seconds_count", priority="routine") >= 1
-    assert scene.value("atlas_requests_total", operation="updateServerlessPrivateEndpoint", status="200") >= 1
-    assert scene.value("atlas_requests_total", operation="createAccessToken", status="200") >= 1
-    assert scene.value("atlas_request_duration_seconds_count", operation="listServerlessPrivateEndpoint") >= 1
-    assert scene.value("atlas_access_tokens") >= 1
-    assert scene.value("atlas_circuits", scope="credentials", state="closed") >= 1
-    assert scene.value("atlas_api_sunset_timestamp_seconds") == SUNSET
+    assert env.value("resource_info", **of_it, **ids, **facts) == 1
+    assert env.value("resources_by_condition", type="Ready", status="True", reason="Available") >= 1
+    assert env.value("resources_by_credentials", scope="resource", status="True") >= 1
+    assert env.value("status_writes_total", reason="Available") >= 1
+    assert env.value("reconcile_total") >= env.value("reconcile_duration_seconds_count") >= 2
+    assert env.value("queue_wait_seconds_count", priority="urgent") >= 1
+    assert env.value("queue_wait_seconds_count", priority="routine") >= 1
+    assert env.value("atlas_requests_total", operation="updateServerlessPrivateEndpoint", status="200") >= 1
+    assert env.value("atlas_requests_total", operation="createAccessToken", status="200") >= 1
+    assert env.value("atlas_request_duration_seconds_count", operation="listServerlessPrivateEndpoint") >= 1
+    assert env.value("atlas_access_tokens") >= 1
+    assert env.value("atlas_circuits", scope="credentials", state="closed") >= 1
+    assert env.value("atlas_api_sunset_timestamp_seconds") == SUNSET
     its = "serverlessprivateendpoints"
     for verb, resource in (("PATCH", f"{its}/status"), ("LIST", its), ("WATCH", its), ("GET", "secrets")):
-        assert scene.value("kubernetes_requests_total", verb=verb, resource=resource, status="200") >= 1
-        assert scene.value("kubernetes_request_duration_seconds_count", verb=verb) >= 1
-    assert scene.value("watch_age_seconds") < 120
+        assert env.value("kubernetes_requests_total", verb=verb, resource=resource, status="200") >= 1
+        assert env.value("kubernetes_request_duration_seconds_count", verb=verb) >= 1
+    assert env.value("watch_age_seconds") < 120
     for name, value in {"leader": 1, "writes_enabled": 1, "workers": 16, "build_info": 1}.items():
-        assert scene.value(name) == value
-    assert scene.value("tasks") > 16
+        assert env.value(name) == value
+    assert env.value("tasks") > 16
 
 
-def test_drift_counts_once(scene: Scene) -> None:
-    here = scene.place()
-    scene.create("drifts", here)
-    scene.resources.wait_ready("drifts")
-    assert '\natlas_endpoints_drift_found_total{field="comment"} 0.0\n' in scene.operator.get("metrics").text
+def test_drift_counts_once(env: Env) -> None:
+    here = env.place()
+    env.create("drifts", here)
+    env.resources.wait_ready("drifts")
+    assert '\natlas_endpoints_drift_found_total{field="comment"} 0.0\n' in env.operator.get("metrics").text
 
-    scene.atlas.change(here, comment="theirs")
+    env.atlas.change(here, comment="theirs")
 
-    scene.wait("drift_found_total", field="comment")
-    wait_until(lambda: scene.atlas.endpoint(here)["comment"] == "ours", "the correction")
-    assert scene.value("drift_found_total") == 1
+    env.wait("drift_found_total", field="comment")
+    wait_until(lambda: env.atlas.endpoint(here)["comment"] == "ours", "the correction")
+    assert env.value("drift_found_total") == 1
 
 
-def test_credentials_that_are_refused(scene: Scene) -> None:
-    here = scene.place()
-    scene.resources.secret("refused", {**scene.atlas.put_account(here), "clientSecret": "mdb_sa_sk_wrong"})
-    scene.create("refused", here, secret="refused")
-    scene.resources.wait_reason("refused", "CredentialsInvalid", pair="Stalled")
+def test_credentials_that_are_refused(env: Env) -> None:
+    here = env.place()
+    env.resources.secret("refused", {**env.atlas.put_account(here), "clientSecret": "mdb_sa_sk_wrong"})
+    env.create("refused", here, secret="refused")
+    env.resources.wait_reason("refused", "CredentialsInvalid", pair="Stalled")
 
-    assert scene.value("resources_by_credentials", scope="resource", status="False") == 1
-    assert scene.value("resources_by_condition", type="Stalled", reason="CredentialsInvalid") == 1
-    assert scene.value("atlas_circuits", scope="credentials", state="open") == 1
-    assert scene.value("reconcile_errors_total", reason="CredentialsInvalid") >= 1
-    assert scene.value("atlas_requests_total", operation="createAccessToken", status="401") >= 1
-    scene.wait("events_total", result="written")
+    assert env.value("resources_by_credentials", scope="resource", status="False") == 1
+    assert env.value("resources_by_condition", type="Stalled", reason="CredentialsInvalid") == 1
+    assert env.value("atlas_circuits", scope="credentials", state="open") == 1
+    assert env.value("reconcile_errors_total", reason="CredentialsInvalid") >= 1
+    assert env.value("atlas_requests_total", operation="createAccessToken", status="401") >= 1
+    env.wait("events_total", result="written")
 
-    scene.resources.delete("refused")
+    env.resources.delete("refused")
     gone = {"resource_name": "refused"}
-    wait_until(lambda: scene.value("resource_info", **gone) == 0, "its series to end")
-    assert scene.value("resource_condition", **gone) == 0
-    assert scene.value("resources_by_credentials", status="False") == 0
+    wait_until(lambda: env.value("resource_info", **gone) == 0, "its series to end")
+    assert env.value("resource_condition", **gone) == 0
+    assert env.value("resources_by_credentials", status="False") == 0
 
 
-def test_a_rate_limit(scene: Scene) -> None:
-    here = scene.place()
-    scene.create("limited", here)
-    scene.resources.wait_ready("limited")
+def test_a_rate_limit(env: Env) -> None:
+    here = env.place()
+    env.create("limited", here)
+    env.resources.wait_ready("limited")
     headers = {"Retry-After": "30", "RateLimit-Remaining": "0"}
-    scene.atlas.fail(here, status=429, errorCode="RATE_LIMITED_TOKEN_BUCKET", headers=headers)
+    env.atlas.fail(here, status=429, errorCode="RATE_LIMITED_TOKEN_BUCKET", headers=headers)
 
-    scene.wait("atlas_circuits", scope="project", state="open")
-    assert 0 < scene.value("atlas_rate_limit_wait_seconds") <= 30
-    assert scene.value("atlas_requests_total", status="429", error_code="RATE_LIMITED_TOKEN_BUCKET") >= 1
-    scene.wait("atlas_rate_limit_remaining", 0)
-    assert "\natlas_endpoints_atlas_rate_limit_remaining 0.0\n" in scene.operator.get("metrics").text
-    scene.atlas.heal(here)
-
-
-def test_a_token_that_is_revoked(scene: Scene) -> None:
-    here = scene.place()
-    credentials = scene.atlas.put_account(here)
-    scene.resources.secret("revoked", credentials)
-    scene.create("revoked", here, secret="revoked")
-    scene.resources.wait_ready("revoked")
-    before = scene.value("atlas_request_retries_total")
-
-    scene.atlas.revoke_tokens(credentials)
-
-    scene.wait("atlas_request_retries_total", before + 1, operation="listServerlessPrivateEndpoint")
+    env.wait("atlas_circuits", scope="project", state="open")
+    assert 0 < env.value("atlas_rate_limit_wait_seconds") <= 30
+    assert env.value("atlas_requests_total", status="429", error_code="RATE_LIMITED_TOKEN_BUCKET") >= 1
+    env.wait("atlas_rate_limit_remaining", 0)
+    assert "\natlas_endpoints_atlas_rate_limit_remaining 0.0\n" in env.operator.get("metrics").text
+    env.atlas.heal(here)
 
 
-def test_an_instance_that_cannot_be_looked_at(scene: Scene) -> None:
-    here = scene.place()
-    scene.create("unseen", here)
-    scene.resources.wait_ready("unseen")
-    before = scene.value("queue_retries_total")
+def test_a_token_that_is_revoked(env: Env) -> None:
+    here = env.place()
+    credentials = env.atlas.put_account(here)
+    env.resources.secret("revoked", credentials)
+    env.create("revoked", here, secret="revoked")
+    env.resources.wait_ready("revoked")
+    before = env.value("atlas_request_retries_total")
 
-    scene.atlas.fail(here, status=503)
+    env.atlas.revoke_tokens(credentials)
 
-    scene.wait("queue_retries_total", before + 1)
-    scene.wait("queue_retrying")
-    scene.resources.edit("unseen", comment="newer")  # so that a pass fails, too
-    scene.wait("reconcile_errors_total", reason="AtlasUnavailable")
-    scene.wait("reconcile_total", result="retry")
-    scene.atlas.heal(here)
+    env.wait("atlas_request_retries_total", before + 1, operation="listServerlessPrivateEndpoint")
 
 
-def test_what_is_exported_is_what_is_documented(scene: Scene) -> None:
-    seen = families(scene.operator)
+def test_an_instance_that_cannot_be_looked_at(env: Env) -> None:
+    here = env.place()
+    env.create("unseen", here)
+    env.resources.wait_ready("unseen")
+    before = env.value("queue_retries_total")
+
+    env.atlas.fail(here, status=503)
+
+    env.wait("queue_retries_total", before + 1)
+    env.wait("queue_retrying")
+    env.resources.edit("unseen", comment="newer")  # so that a pass fails, too
+    env.wait("reconcile_errors_total", reason="AtlasUnavailable")
+    env.wait("reconcile_total", result="retry")
+    env.atlas.heal(here)
+
+
+def test_what_is_exported_is_what_is_documented(env: Env) -> None:
+    seen = families(env.operator)
     documented = exported_metrics()
     assert seen.keys() == documented.keys()
     for name, family in seen.items():
@@ -203,15 +203,15 @@ def test_what_is_exported_is_what_is_documented(scene: Scene) -> None:
             assert sample.labels.keys() - {"le"} == labels, name
 
 
-def test_no_series_is_about_an_id_that_was_not_asked_for(scene: Scene) -> None:
-    text = scene.operator.get("metrics").text
+def test_no_series_is_about_an_id_that_was_not_asked_for(env: Env) -> None:
+    text = env.operator.get("metrics").text
     lines = [line for line in text.splitlines() if not line.startswith("atlas_endpoints_resource_info")]
     assert not re.search(r"[0-9a-f]{24}", "\n".join(lines))
 
 
-def test_prometheus_s_own_checker_finds_nothing_wrong(scene: Scene, tmp_path: Path) -> None:
+def test_prometheus_s_own_checker_finds_nothing_wrong(env: Env, tmp_path: Path) -> None:
     promtool = Promtool(provide_promtool(), tmp_path)
-    promtool.check_metrics(scene.operator.get("metrics").text)
+    promtool.check_metrics(env.operator.get("metrics").text)
     with pytest.raises(ValueError, match="_total"):
         promtool.check_metrics("# HELP passes Passes.\n# TYPE passes counter\npasses 1\n")
 

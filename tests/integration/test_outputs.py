@@ -73,7 +73,7 @@ def resources(
     control_plane: ControlPlane, operator: OperatorProcess, make_namespace: MakeNamespace
 ) -> Iterator[Resources]:
     assert operator
-    resources = Resources(control_plane, make_namespace(), {"world": LABEL})
+    resources = Resources(control_plane, make_namespace(), {"served-by": LABEL})
     resources.secret()
     yield resources
     resources.close()
@@ -231,7 +231,7 @@ def test_an_operator_that_writes_none_says_what_to_switch_on(
     start_operator: RunOperator, atlas: Atlas, place: Place, control_plane: ControlPlane, make_namespace: MakeNamespace
 ) -> None:
     operator = start_operator(label="no-outputs", atlas=atlas, namespace="default", sync_interval="3s")
-    resources = Resources(control_plane, make_namespace(), {"world": "no-outputs"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "no-outputs"})
     resources.secret()
     resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
     assert "ATLAS_ENDPOINTS_OUTPUTS=on" in ready(waits_for(resources, "False", "Disabled"))["message"]

@@ -72,7 +72,7 @@ def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
     log_format: str, control_plane: ControlPlane, group: ServerGroup, make_namespace: MakeNamespace, tmp_path: Path
 ) -> None:
     home, label = make_namespace(), f"secrecy-{log_format}"
-    resources = Resources(control_plane, home, {"world": label})
+    resources = Resources(control_plane, home, {"served-by": label})
     canaries = {PROXY_PASSWORD}
     with Indiscreet(endpoint_id(0)) as atlas:
 
@@ -108,7 +108,7 @@ def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
                 "HTTP_PROXY": f"http://user:{PROXY_PASSWORD}@{atlas.url}",
                 "ATLAS_ENDPOINTS_ALLOW_PLAIN_HTTP": "true",
             },
-            label_selector=f"world={label}",
+            label_selector=f"served-by={label}",
             log_format=log_format,
             log_level="DEBUG",
             credentials_secret=f"{home}/operators-own",

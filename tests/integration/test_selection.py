@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from control_plane.process import ServerGroup
     from support.fixtures import MakeNamespace, RunOperator
 
-HERE, ELSEWHERE = {"metadata": {"labels": {"world": "selected"}}}, {"metadata": {"labels": {"world": "elsewhere"}}}
+HERE, ELSEWHERE = (
+    {"metadata": {"labels": {"served-by": "selected"}}},
+    {"metadata": {"labels": {"served-by": "elsewhere"}}},
+)
 USER = "system:serviceaccount:default:operator-selected"
 BESIDE = {"leases", "events"}
 """What an operator writes beside its resources; the names of Events begin with theirs."""
@@ -42,7 +45,7 @@ def own_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def selected(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator[Resources]:
     """A namespace whose resources have the label that the operator serves, at first."""
-    resources = Resources(control_plane, make_namespace(), {"world": "selected"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "selected"})
     resources.secret()
     yield resources
     resources.close()
@@ -107,7 +110,7 @@ def test_a_resource_that_loses_the_label_while_the_operator_looks_has_nothing_se
 def test_a_resource_that_never_had_the_label_costs_no_call_and_no_read_of_its_secret(
     control_plane: ControlPlane, own_atlas: Atlas, make_namespace: MakeNamespace, selected: Resources
 ) -> None:
-    stranger, neighbour = Resources(control_plane, make_namespace(), {"world": "elsewhere"}), place(3)
+    stranger, neighbour = Resources(control_plane, make_namespace(), {"served-by": "elsewhere"}), place(3)
     stranger.secret()
     stranger.create("orders", place(2).spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     own_atlas.connect(neighbour)
@@ -139,7 +142,7 @@ def test_two_operators_with_disjoint_selectors_serve_each_its_own_in_one_namespa
 ) -> None:
     home, shared = make_namespace(), make_namespace()
     places = {"blue": place(4), "green": place(5)}
-    teams = {team: Resources(control_plane, shared, {"world": "two", "team": team}) for team in places}
+    teams = {team: Resources(control_plane, shared, {"served-by": "two", "team": team}) for team in places}
     operators = []
     for team, resources in teams.items():
         resources.secret(team, own_atlas.put_account(places[team]))
@@ -150,7 +153,7 @@ def test_two_operators_with_disjoint_selectors_serve_each_its_own_in_one_namespa
             kubeconfig=control_plane.kubeconfig_for(home, team),
             atlas_url=own_atlas.url,
             name=team,
-            label_selector=f"world=two,team={team}",
+            label_selector=f"served-by=two,team={team}",
             leader_elect="true",
             lease_name=f"lease-{team}",
             lease_namespace=home,

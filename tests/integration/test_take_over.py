@@ -33,7 +33,7 @@ def test_a_standby_is_ready_and_takes_over_5000_resources_without_writing_to_any
 ) -> None:
     atlas = Atlas.start(group, tmp_path, connected(seed(MANY // PER_INSTANCE, endpoints=PER_INSTANCE)))
     namespace = make_namespace()
-    resources = Resources(control_plane, namespace, {"world": "many"})
+    resources = Resources(control_plane, namespace, {"served-by": "many"})
     resources.secret()
     places = [place(index // PER_INSTANCE, index % PER_INSTANCE) for index in range(MANY)]
     settle_by_an_operator(resources, places[0], start_operator, atlas)

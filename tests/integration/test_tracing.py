@@ -55,7 +55,7 @@ def collector() -> Iterator[str]:
 @pytest.fixture
 def traced(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator[Resources]:
     """Resources of the operator that makes spans."""
-    resources = Resources(control_plane, make_namespace(), {"world": "traced"})
+    resources = Resources(control_plane, make_namespace(), {"served-by": "traced"})
     resources.secret()
     yield resources
     resources.close()

@@ -154,7 +154,7 @@ def statuses(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     recorder.stop()
     # Without this label no operator serves a resource: its status was written by a test.
-    bodies = [body for body in recorder.distinct() if "world" in body["metadata"].get("labels", {})]
+    bodies = [body for body in recorder.distinct() if "served-by" in body["metadata"].get("labels", {})]
     kept: Path | None = request.config.getoption("--statuses")
     if kept is not None:
         kept.parent.mkdir(exist_ok=True)
@@ -178,7 +178,7 @@ def start_operator(
             tmp_path_factory.mktemp(f"operator-{label}"),
             kubeconfig=control_plane.kubeconfig_for(namespace, f"operator-{label}"),
             atlas_url=atlas.url,
-            label_selector=f"world={label}",
+            label_selector=f"served-by={label}",
             **settings,
         )
         started.append(operator)

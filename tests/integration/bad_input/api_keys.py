@@ -1,4 +1,4 @@
-"""Stories about API keys, which sign each call (HTTP digest), at servers that are particular in all the ways there are."""
+"""Cases about API keys, which sign each call (HTTP digest), at servers that are particular in all the ways there are."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from support.atlas import CLOUD_ENDPOINT
-from support.scenes import Stories
+from support.concurrent_cases import Cases
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
-stories = Stories()
+cases = Cases()
 
 WAYS: dict[str, dict[str, Any]] = {
     "a nonce of its own for each challenge": {},
@@ -30,67 +30,67 @@ WAYS: dict[str, dict[str, Any]] = {
 """How a server does it, and the simulator's switches for that."""
 
 
-def _signs(scene: Scene, *, switches: dict[str, Any]) -> None:
+def _signs(env: Env, *, switches: dict[str, Any]) -> None:
     """Read, write and read again, all on one challenge."""
-    key = scene.atlas.put_api_key(scene.place)
-    scene.resources.secret(data=key)
-    scene.atlas.connect(scene.place)
-    with scene.stage.turn:
-        before = scene.atlas.switches()["digest"]
-        scene.atlas.post("switches", {"digest": switches})
+    key = env.atlas.put_api_key(env.place)
+    env.resources.secret(data=key)
+    env.atlas.connect(env.place)
+    with env.setup.turn:
+        before = env.atlas.switches()["digest"]
+        env.atlas.post("switches", {"digest": switches})
         try:
-            scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
-            scene.becomes_ready()
-            scene.edit(comment="two")
-            scene.becomes_ready()
+            env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
+            env.becomes_ready()
+            env.edit(comment="two")
+            env.becomes_ready()
         finally:
-            scene.atlas.post("switches", {"digest": before})
+            env.atlas.post("switches", {"digest": before})
 
-    challenge, *signed = scene.calls()
+    challenge, *signed = env.calls()
     assert (challenge["status"], challenge["credentials"]) == (401, None)
     assert {each["credentials"] for each in signed} == {key["publicApiKey"]}
-    # The counts of a nonce that all share may have been used by another story's key: that costs one more challenge.
+    # The counts of a nonce that all share may have been used by another case's key: that costs one more challenge.
     refused = [each["status"] for each in signed if each["status"] != 200]
     assert refused in ([], [401]) if "nonces" in switches else refused == []
-    assert scene.patches() == [{"comment": "one"}, {"comment": "two"}]
+    assert env.patches() == [{"comment": "one"}, {"comment": "two"}]
 
 
 for _way, _switches in WAYS.items():
-    stories.add(f"an API key works with {_way}", partial(_signs, switches=_switches))
+    cases.add(f"an API key works with {_way}", partial(_signs, switches=_switches))
 
 
-@stories
-def an_api_key_works_where_nonces_live_for_a_second(scene: Scene) -> None:
+@cases
+def an_api_key_works_where_nonces_live_for_a_second(env: Env) -> None:
     """A stale nonce costs a second request and nothing more."""
-    scene.resources.secret(data=scene.atlas.put_api_key(scene.place))
-    with scene.stage.turn:
-        before = scene.atlas.switches()["digest"]
-        scene.atlas.post("switches", {"digest": {"nonceLifetime": 1}})
+    env.resources.secret(data=env.atlas.put_api_key(env.place))
+    with env.setup.turn:
+        before = env.atlas.switches()["digest"]
+        env.atlas.post("switches", {"digest": {"nonceLifetime": 1}})
         try:
-            scene.create(connected=True)
-            scene.becomes_ready()
-            refused = scene.calls_within(5)
-            scene.edit(comment="signed anew")
-            scene.becomes_ready()
+            env.create(connected=True)
+            env.becomes_ready()
+            refused = env.calls_within(5)
+            env.edit(comment="signed anew")
+            env.becomes_ready()
         finally:
-            scene.atlas.post("switches", {"digest": before})
+            env.atlas.post("switches", {"digest": before})
 
     assert [each["status"] for each in refused] == [401, 200] * (len(refused) // 2)
-    assert scene.atlas.endpoint(scene.place)["comment"] == "signed anew"
+    assert env.atlas.endpoint(env.place)["comment"] == "signed anew"
 
 
-@stories
-def many_resources_with_one_api_key_share_one_challenge(scene: Scene) -> None:
+@cases
+def many_resources_with_one_api_key_share_one_challenge(env: Env) -> None:
     """Also when all of them come at once."""
-    scene.resources.secret(data=scene.atlas.put_api_key(scene.place))
-    crowd = [scene.place.sibling(number) for number in range(1, 9)]
-    with scene.stage.turn:
+    env.resources.secret(data=env.atlas.put_api_key(env.place))
+    crowd = [env.place.sibling(number) for number in range(1, 9)]
+    with env.setup.turn:
         for number, place in enumerate(crowd):
-            scene.atlas.connect(place)
+            env.atlas.connect(place)
             spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="signed")
-            scene.resources.create(f"crowd-{number}", spec)
+            env.resources.create(f"crowd-{number}", spec)
         for number in range(len(crowd)):
-            scene.becomes_ready(f"crowd-{number}")
+            env.becomes_ready(f"crowd-{number}")
 
-    statuses = [each["status"] for each in scene.calls()]
+    statuses = [each["status"] for each in env.calls()]
     assert statuses.count(401) == 1, statuses

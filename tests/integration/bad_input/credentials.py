@@ -1,4 +1,4 @@
-"""Stories about credentials: those that are missing, of no use, refused, or good for less than is needed."""
+"""Cases about credentials: those that are missing, of no use, refused, or good for less than is needed."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from typing import TYPE_CHECKING
 
 from support.atlas import CLIENT_ID, CLIENT_SECRET, CLOUD_ENDPOINT, PRIVATE_KEY, PUBLIC_KEY
 from support.audit import deeds
+from support.concurrent_cases import NAME, Cases, seldom
 from support.resources import CREDENTIALS, condition, ready
-from support.scenes import NAME, Stories, seldom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from support.atlas import Atlas, Place
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
-stories = Stories()
+cases = Cases()
 
 OPERATOR = "system:serviceaccount:default:operator-shared"
 
 
-@stories(stage="patient")
-def a_secret_that_comes_soon_after_its_resource_stalls_nothing(scene: Scene) -> None:
+@cases(setup="patient")
+def a_secret_that_comes_soon_after_its_resource_stalls_nothing(env: Env) -> None:
     """As when one Helm release brings both."""
-    scene.create(connected=True, credentialsSecretRef={"name": "later"})
-    _lacks_its_secret(scene, "Reconciling")
-    assert scene.calls_within(2) == []
+    env.create(connected=True, credentialsSecretRef={"name": "later"})
+    _lacks_its_secret(env, "Reconciling")
+    assert env.calls_within(2) == []
 
-    scene.resources.secret("later")
+    env.resources.secret("later")
 
-    scene.becomes_ready()
-    assert not any(condition(body, "Stalled") for body in scene.resources.states(NAME))
+    env.becomes_ready()
+    assert not any(condition(body, "Stalled") for body in env.resources.states(NAME))
 
 
-@stories
-def a_secret_that_comes_late_is_found_by_itself(scene: Scene) -> None:
+@cases
+def a_secret_that_comes_late_is_found_by_itself(env: Env) -> None:
     """It is looked for at growing intervals, and Atlas is not bothered meanwhile."""
-    scene.create(connected=True, credentialsSecretRef={"name": "later"})
-    _lacks_its_secret(scene, "Reconciling")
-    _lacks_its_secret(scene, "Stalled")
-    assert scene.calls_within(8) == []
+    env.create(connected=True, credentialsSecretRef={"name": "later"})
+    _lacks_its_secret(env, "Reconciling")
+    _lacks_its_secret(env, "Stalled")
+    assert env.calls_within(8) == []
     looks = [
         each
-        for each in deeds(scene.control_plane, OPERATOR)
-        if (each.resource, each.namespace, each.name) == ("secrets", scene.resources.namespace, "later")
+        for each in deeds(env.control_plane, OPERATOR)
+        if (each.resource, each.namespace, each.name) == ("secrets", env.resources.namespace, "later")
     ]
     assert 2 <= len(looks) <= 3  # at 0, 5 and 15 s
 
-    scene.resources.secret("later")
+    env.resources.secret("later")
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-def _lacks_its_secret(scene: Scene, pair: str) -> None:
-    scene.becomes(
+def _lacks_its_secret(env: Env, pair: str) -> None:
+    env.becomes(
         "CredentialsInvalid",
         pair,
         says=(
-            f"There is no Secret later in namespace {scene.resources.namespace}.",
+            f"There is no Secret later in namespace {env.resources.namespace}.",
             "Create it with the keys clientId and clientSecret (or publicApiKey and privateApiKey)",
             "it is picked up by itself",
         ),
@@ -102,11 +102,11 @@ UNUSABLE: dict[str, tuple[dict[str, str], str, str]] = {
 }
 
 
-def _is_unusable(scene: Scene, *, data: Mapping[str, str], reason: str, says: str) -> None:
-    scene.resources.secret(data=data)
-    scene.create(connected=True)
+def _is_unusable(env: Env, *, data: Mapping[str, str], reason: str, says: str) -> None:
+    env.resources.secret(data=data)
+    env.create(connected=True)
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "CredentialsInvalid",
             pair,
             says=(says,),
@@ -114,24 +114,24 @@ def _is_unusable(scene: Scene, *, data: Mapping[str, str], reason: str, says: st
             credentials=("False", reason),
         )
 
-    assert scene.calls() == []
-    scene.resources.secret()
+    assert env.calls() == []
+    env.resources.secret()
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
 for _sentence, (_data, _reason, _says) in UNUSABLE.items():
-    stories.add(_sentence, partial(_is_unusable, data=_data, reason=_reason, says=_says))
+    cases.add(_sentence, partial(_is_unusable, data=_data, reason=_reason, says=_says))
 
 
-@stories
-def a_wrong_client_secret_is_tried_seldom_until_the_secret_is_mended(scene: Scene) -> None:
+@cases
+def a_wrong_client_secret_is_tried_seldom_until_the_secret_is_mended(env: Env) -> None:
     """It is shown nowhere."""
-    right = scene.atlas.put_account(scene.place)
-    scene.resources.secret(data={**right, "clientSecret": "mdb_sa_sk_mistyped"})
-    scene.create(connected=True)
+    right = env.atlas.put_account(env.place)
+    env.resources.secret(data={**right, "clientSecret": "mdb_sa_sk_mistyped"})
+    env.create(connected=True)
     for pair in ("Reconciling", "Stalled"):
-        body = scene.becomes(
+        body = env.becomes(
             "CredentialsInvalid",
             pair,
             says=("Atlas does not accept the credentials: they are mistyped", "Put valid ones into Secret "),
@@ -140,36 +140,36 @@ def a_wrong_client_secret_is_tried_seldom_until_the_secret_is_mended(scene: Scen
         )
         assert "mdb_sa_sk_mistyped" not in json.dumps(body)
     time.sleep(10)
-    assert scene.calls() == []
-    assert seldom(_token_requests(scene, 10), 10)
+    assert env.calls() == []
+    assert seldom(_token_requests(env, 10), 10)
 
-    scene.resources.secret(data=right)
+    env.resources.secret(data=right)
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def a_client_secret_that_atlas_comes_to_accept_works_at_the_next_try(scene: Scene) -> None:
+@cases
+def a_client_secret_that_atlas_comes_to_accept_works_at_the_next_try(env: Env) -> None:
     """Nobody has to touch the Secret or the resource."""
-    wrong = {**scene.atlas.put_account(scene.place), "clientSecret": "mdb_sa_sk_not_yet"}
-    scene.resources.secret(data=wrong)
-    scene.create(connected=True)
-    scene.becomes("CredentialsInvalid", "Stalled", error={"errorCode": "invalid_client"})
+    wrong = {**env.atlas.put_account(env.place), "clientSecret": "mdb_sa_sk_not_yet"}
+    env.resources.secret(data=wrong)
+    env.create(connected=True)
+    env.becomes("CredentialsInvalid", "Stalled", error={"errorCode": "invalid_client"})
 
-    scene.atlas.put_account(scene.place, client_secret="mdb_sa_sk_not_yet")
+    env.atlas.put_account(env.place, client_secret="mdb_sa_sk_not_yet")
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def a_wrong_api_key_is_tried_seldom_until_the_secret_is_mended(scene: Scene) -> None:
+@cases
+def a_wrong_api_key_is_tried_seldom_until_the_secret_is_mended(env: Env) -> None:
     """A try costs a challenge and one signed call."""
-    right = scene.atlas.put_api_key(scene.place)
-    scene.resources.secret(data={**right, "privateApiKey": PRIVATE_KEY.replace("0", "f")})
-    with scene.stage.turn:  # in some ways of doing digest a refusal costs more
-        scene.create(connected=True)
+    right = env.atlas.put_api_key(env.place)
+    env.resources.secret(data={**right, "privateApiKey": PRIVATE_KEY.replace("0", "f")})
+    with env.setup.turn:  # in some ways of doing digest a refusal costs more
+        env.create(connected=True)
         for pair in ("Reconciling", "Stalled"):
-            scene.becomes(
+            env.becomes(
                 "CredentialsInvalid",
                 pair,
                 says=("Atlas does not accept the credentials", "Put valid ones into Secret "),
@@ -181,23 +181,23 @@ def a_wrong_api_key_is_tried_seldom_until_the_secret_is_mended(scene: Scene) -> 
                 },
                 credentials=("False", "Unauthorized"),
             )
-        calls = scene.calls_within(8)
+        calls = env.calls_within(8)
         signed = [each for each in calls if each["credentials"]]
         assert seldom(signed, 8)
         assert len(calls) <= 2 * len(signed) + 1
 
-    scene.resources.secret(data=right)
+    env.resources.secret(data=right)
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def a_foreign_project_is_not_visible_until_the_service_account_is_invited(scene: Scene) -> None:
+@cases
+def a_foreign_project_is_not_visible_until_the_service_account_is_invited(env: Env) -> None:
     """Which says nothing against the credentials."""
-    scene.resources.secret(data=scene.atlas.put_account(scene.place, role=None))
-    scene.create(connected=True)
+    env.resources.secret(data=env.atlas.put_account(env.place, role=None))
+    env.create(connected=True)
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "ProjectNotFound",
             pair,
             says=(
@@ -213,24 +213,24 @@ def a_foreign_project_is_not_visible_until_the_service_account_is_invited(scene:
             },
             credentials=("True", "Verified"),
         )
-    assert seldom(scene.calls_within(10), 10)
+    assert seldom(env.calls_within(10), 10)
 
-    scene.atlas.put_account(scene.place)
+    env.atlas.put_account(env.place)
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def a_foreign_project_of_one_resource_is_nothing_to_the_others_of_its_credentials(scene: Scene) -> None:
+@cases
+def a_foreign_project_of_one_resource_is_nothing_to_the_others_of_its_credentials(env: Env) -> None:
     """They are ready beside it, and so are their edits."""
-    data = scene.atlas.put_account(scene.place)
-    scene.resources.secret(data=data)
-    foreign = replace(scene.place, project=f"6{scene.place.project[1:]}")
+    data = env.atlas.put_account(env.place)
+    env.resources.secret(data=data)
+    foreign = replace(env.place, project=f"6{env.place.project[1:]}")
     for number in range(5):
-        scene.resources.create(f"foreign-{number}", foreign.sibling(number).spec(comment="not ours"))
-    scene.create(connected=True)
+        env.resources.create(f"foreign-{number}", foreign.sibling(number).spec(comment="not ours"))
+    env.create(connected=True)
     for number in range(5):
-        scene.becomes(
+        env.becomes(
             "ProjectNotFound",
             "Stalled",
             name=f"foreign-{number}",
@@ -239,26 +239,26 @@ def a_foreign_project_of_one_resource_is_nothing_to_the_others_of_its_credential
         )
 
     for number in range(5):
-        scene.edit(comment=f"edit {number}")
-        scene.becomes_ready()
+        env.edit(comment=f"edit {number}")
+        env.becomes_ready()
 
-    assert {each["status"] for each in scene.calls()} == {200}
-    assert {each["errorCode"] for each in scene.atlas.requests(foreign)} == {"NOT_IN_GROUP"}
-    assert [each["status"] for each in scene.atlas.signed_by(data) if each["path"] == "/api/oauth/token"] == [200]
-    assert {ready(body)["status"] for body in scene.resources.states(NAME)} == {"", "True"}
+    assert {each["status"] for each in env.calls()} == {200}
+    assert {each["errorCode"] for each in env.atlas.requests(foreign)} == {"NOT_IN_GROUP"}
+    assert [each["status"] for each in env.atlas.signed_by(data) if each["path"] == "/api/oauth/token"] == [200]
+    assert {ready(body)["status"] for body in env.resources.states(NAME)} == {"", "True"}
 
 
-def _may_read_only(scene: Scene, *, put: Callable[[Atlas, Place, str], dict[str, str]]) -> None:
-    scene.resources.secret(data=put(scene.atlas, scene.place, "GROUP_READ_ONLY"))
-    content = scene.place.sibling(1)
-    scene.atlas.connect(content)
-    scene.resources.create("content", content.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    scene.becomes_ready("content")
-    scene.atlas.connect(scene.place)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="mine")
+def _may_read_only(env: Env, *, put: Callable[[Atlas, Place, str], dict[str, str]]) -> None:
+    env.resources.secret(data=put(env.atlas, env.place, "GROUP_READ_ONLY"))
+    content = env.place.sibling(1)
+    env.atlas.connect(content)
+    env.resources.create("content", content.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    env.becomes_ready("content")
+    env.atlas.connect(env.place)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="mine")
 
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "MissingRole",
             pair,
             says=("they need the role Project Owner in the project", "Grant it to the service account or API key"),
@@ -270,51 +270,51 @@ def _may_read_only(scene: Scene, *, put: Callable[[Atlas, Place, str], dict[str,
             },
             credentials=("False", "NotAllowed"),
         )
-    assert seldom(scene.calls_within(10), 10)
-    scene.becomes_ready("content")
-    put(scene.atlas, scene.place, "GROUP_OWNER")
+    assert seldom(env.calls_within(10), 10)
+    env.becomes_ready("content")
+    put(env.atlas, env.place, "GROUP_OWNER")
 
-    scene.becomes_ready()
-    assert scene.atlas.endpoint(scene.place)["comment"] == "mine"
+    env.becomes_ready()
+    assert env.atlas.endpoint(env.place)["comment"] == "mine"
 
 
-stories.add(
+cases.add(
     "a read only role is enough until something has to be written",
     partial(_may_read_only, put=lambda atlas, place, role: atlas.put_account(place, role)),
 )
-stories.add(
+cases.add(
     "a read only role of an API key is enough until something has to be written",
     partial(_may_read_only, put=lambda atlas, place, role: atlas.put_api_key(place, role=role)),
 )
 
 
-@stories
-def an_address_that_is_not_on_the_access_list_is_named(scene: Scene) -> None:
+@cases
+def an_address_that_is_not_on_the_access_list_is_named(env: Env) -> None:
     """By Atlas, which sees it."""
-    scene.resources.secret(data=scene.atlas.put_account(scene.place, access_list=["203.0.113.0/24"]))
-    scene.create(connected=True)
+    env.resources.secret(data=env.atlas.put_account(env.place, access_list=["203.0.113.0/24"]))
+    env.create(connected=True)
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "IPNotAllowed",
             pair,
             says=("does not allow the address 127.0.0.1", "Add it to the API access list"),
             error={"httpStatus": 403, "errorCode": "IP_ADDRESS_NOT_ON_ACCESS_LIST", "retryable": False},
             credentials=("False", "NotAllowed"),
         )
-    assert seldom(scene.calls_within(10), 10)
+    assert seldom(env.calls_within(10), 10)
 
-    scene.atlas.put_account(scene.place, access_list=["203.0.113.0/24", "127.0.0.0/8"])
+    env.atlas.put_account(env.place, access_list=["203.0.113.0/24", "127.0.0.0/8"])
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def a_project_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
+@cases
+def a_project_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
     """Credentials that see all projects know that there is none."""
-    nowhere = replace(scene.place, project=f"6{scene.place.project[1:]}")
-    scene.resources.create(NAME, nowhere.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    nowhere = replace(env.place, project=f"6{env.place.project[1:]}")
+    env.resources.create(NAME, nowhere.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "ProjectNotFound",
             pair,
             says=(
@@ -325,18 +325,18 @@ def a_project_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
             credentials=("True", "Verified"),
         )
 
-    scene.atlas.post("instances", {"projectId": nowhere.project, "name": nowhere.instance})
-    scene.atlas.connect(nowhere)
+    env.atlas.post("instances", {"projectId": nowhere.project, "name": nowhere.instance})
+    env.atlas.connect(nowhere)
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-def _token_requests(scene: Scene, seconds: float) -> list[dict[str, object]]:
+def _token_requests(env: Env, seconds: float) -> list[dict[str, object]]:
     since = time.time() - seconds
     return [
         each
-        for each in scene.atlas.requests()
+        for each in env.atlas.requests()
         if each["path"] == "/api/oauth/token"
-        and each["credentials"] == f"mdb_sa_id_{scene.place.project}"
+        and each["credentials"] == f"mdb_sa_id_{env.place.project}"
         and each["time"] >= since
     ]

@@ -1,4 +1,4 @@
-"""Stories about endpoints that are not there, not as they should be, or in somebody else's hands."""
+"""Cases about endpoints that are not there, not as they should be, or in somebody else's hands."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
+from support.concurrent_cases import NAME, Cases, seldom
 from support.resources import condition, told
-from support.scenes import NAME, Stories, seldom
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
-stories = Stories()
+cases = Cases()
 
 
-@stories
-def an_instance_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
+@cases
+def an_instance_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
     """The name may be wrong, or the instance still to come."""
-    nowhere = replace(scene.place, instance="store")
-    scene.resources.create(NAME, nowhere.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    nowhere = replace(env.place, instance="store")
+    env.resources.create(NAME, nowhere.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "InstanceNotFound",
             pair,
             says=(
@@ -39,27 +39,27 @@ def an_instance_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
             },
             credentials=("True", "Verified"),
         )
-    assert seldom(scene.calls_within(10), 10)
+    assert seldom(env.calls_within(10), 10)
 
-    scene.atlas.post("instances", {"projectId": nowhere.project, "name": nowhere.instance})
-    scene.atlas.connect(nowhere)
+    env.atlas.post("instances", {"projectId": nowhere.project, "name": nowhere.instance})
+    env.atlas.connect(nowhere)
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def an_endpoint_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
+@cases
+def an_endpoint_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
     """That it is not there is believed only when a LIST and a GET agree."""
-    scene.atlas.change(scene.place, remove=True)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.atlas.change(env.place, remove=True)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "EndpointNotFound",
             pair,
             says=(
                 "Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, delete this",
                 "reserve another one and create a resource for it",
-                scene.place.endpoint,
+                env.place.endpoint,
             ),
             error={
                 "operation": "getServerlessPrivateEndpoint",
@@ -69,153 +69,153 @@ def an_endpoint_that_does_not_exist_is_found_when_it_does(scene: Scene) -> None:
             },
             credentials=("True", "Verified"),
         )
-    first, second = scene.calls()[:2]
+    first, second = env.calls()[:2]
     assert (first["path"].rpartition("/")[2], first["status"]) == ("endpoint", 200)
-    assert (second["path"].rpartition("/")[2], second["status"]) == (scene.place.endpoint, 404)
-    assert seldom(scene.calls_within(10), 10)
-    assert {each["method"] for each in scene.calls()} == {"GET"}
+    assert (second["path"].rpartition("/")[2], second["status"]) == (env.place.endpoint, 404)
+    assert seldom(env.calls_within(10), 10)
+    assert {each["method"] for each in env.calls()} == {"GET"}
 
-    scene.atlas.change(scene.place, status="RESERVED")
+    env.atlas.change(env.place, status="RESERVED")
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def an_endpoint_that_vanishes_is_missed_and_found_again(scene: Scene) -> None:
+@cases
+def an_endpoint_that_vanishes_is_missed_and_found_again(env: Env) -> None:
     """What was last known of it stays in the status."""
-    scene.create(connected=True)
-    scene.becomes_ready()
+    env.create(connected=True)
+    env.becomes_ready()
 
-    scene.atlas.change(scene.place, remove=True)
+    env.atlas.change(env.place, remove=True)
 
-    body = scene.becomes("EndpointNotFound", "Stalled", error={"httpStatus": 404})
+    body = env.becomes("EndpointNotFound", "Stalled", error={"httpStatus": 404})
     assert body["status"]["endpoint"]["cloudProviderEndpointId"] == CLOUD_ENDPOINT
-    scene.atlas.connect(scene.place)
-    scene.becomes_ready()
+    env.atlas.connect(env.place)
+    env.becomes_ready()
 
 
-@stories
-def an_endpoint_that_a_list_forgets_is_not_taken_for_absent(scene: Scene) -> None:
+@cases
+def an_endpoint_that_a_list_forgets_is_not_taken_for_absent(env: Env) -> None:
     """A GET finds it."""
-    scene.create(connected=True)
-    scene.becomes_ready()
-    path = f"/groups/{scene.place.project}/.*/endpoint$"
+    env.create(connected=True)
+    env.becomes_ready()
+    path = f"/groups/{env.place.project}/.*/endpoint$"
 
-    scene.atlas.post("faults", [{"match": {"path": path, "method": "GET"}, "status": 200, "body": "[]"}])
+    env.atlas.post("faults", [{"match": {"path": path, "method": "GET"}, "status": 200, "body": "[]"}])
     time.sleep(10)
-    scene.edit(comment="still here")
+    env.edit(comment="still here")
 
-    scene.becomes_ready()
-    reasons = {(condition(body, "Ready") or {}).get("reason") for body in scene.resources.states(NAME)}
+    env.becomes_ready()
+    reasons = {(condition(body, "Ready") or {}).get("reason") for body in env.resources.states(NAME)}
     assert reasons <= {None, "Available"}, reasons
 
 
-@stories
-def an_endpoint_that_somebody_deletes_is_waited_for_and_then_missed(scene: Scene) -> None:
+@cases
+def an_endpoint_that_somebody_deletes_is_waited_for_and_then_missed(env: Env) -> None:
     """Nothing is sent to it any more."""
-    scene.create(connected=True)
-    scene.becomes_ready()
+    env.create(connected=True)
+    env.becomes_ready()
 
-    scene.atlas.change(scene.place, status="DELETING")
-    body = scene.becomes(
+    env.atlas.change(env.place, status="DELETING")
+    body = env.becomes(
         "Deleting",
         "Reconciling",
         says=("Atlas is deleting the endpoint, which nobody can stop", "Delete this resource"),
     )
     assert body["status"]["endpoint"]["status"] == "DELETING"
-    scene.edit(comment="in vain")
+    env.edit(comment="in vain")
     time.sleep(2)
-    scene.atlas.change(scene.place, remove=True)
-    scene.becomes("EndpointNotFound", "Stalled", error={"httpStatus": 404})
-    assert scene.patches() == []
+    env.atlas.change(env.place, remove=True)
+    env.becomes("EndpointNotFound", "Stalled", error={"httpStatus": 404})
+    assert env.patches() == []
 
-    scene.atlas.connect(scene.place)
-    scene.becomes_ready()
-    assert scene.patches() == [{"comment": "in vain"}]
+    env.atlas.connect(env.place)
+    env.becomes_ready()
+    assert env.patches() == [{"comment": "in vain"}]
 
 
-@stories
-def a_status_that_nobody_knows_is_shown_in_atlas_s_words(scene: Scene) -> None:
+@cases
+def a_status_that_nobody_knows_is_shown_in_atlas_s_words(env: Env) -> None:
     """It is waited for without a write."""
-    scene.atlas.change(scene.place, status="HIBERNATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
+    env.atlas.change(env.place, status="HIBERNATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
 
-    body = scene.becomes("Pending", "Reconciling", ready="Unknown", says=("HIBERNATING", "does not know"))
+    body = env.becomes("Pending", "Reconciling", ready="Unknown", says=("HIBERNATING", "does not know"))
     assert body["status"]["endpoint"]["status"] == "HIBERNATING"
-    assert seldom(scene.calls_within(8), 8)
-    assert scene.patches() == []
-    scene.atlas.change(scene.place, status="AVAILABLE")
+    assert seldom(env.calls_within(8), 8)
+    assert env.patches() == []
+    env.atlas.change(env.place, status="AVAILABLE")
 
-    scene.becomes_ready()
-    assert scene.patches() == [{"comment": "later"}]
+    env.becomes_ready()
+    assert env.patches() == [{"comment": "later"}]
 
 
-@stories
-def a_failed_endpoint_is_told_in_atlas_s_words_and_not_sent_anything(scene: Scene) -> None:
+@cases
+def a_failed_endpoint_is_told_in_atlas_s_words_and_not_sent_anything(env: Env) -> None:
     """Until a person asks for it, or mends the spec."""
     why = "Failed to accept interface endpoint due to code={InvalidVpcEndpointId.NotFound}."
-    scene.create(connected=True, comment="ours")
-    scene.becomes_ready()
+    env.create(connected=True, comment="ours")
+    env.becomes_ready()
 
-    scene.atlas.change(scene.place, status="FAILED", errorMessage=why)
-    body = scene.becomes(
+    env.atlas.change(env.place, status="FAILED", errorMessage=why)
+    body = env.becomes(
         "EndpointFailed",
         "Stalled",
         says=(why, "change spec.cloudProviderEndpointId", "atlas-endpoints.dev/force-sync"),
     )
     assert body["status"]["endpoint"]["errorMessage"] == why
-    calls = scene.calls_within(9)
+    calls = env.calls_within(9)
     assert seldom(calls, 9)
     assert {each["method"] for each in calls} == {"GET"}
 
-    scene.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "please"})
-    scene.resources.wait(NAME, lambda body: body["status"].get("lastHandledReconcileAt") == "please")
-    scene.becomes("EndpointFailed", "Stalled", says=(why,))  # Atlas does not try the same id again
-    assert {each["method"] for each in scene.calls_within(9)} == {"GET"}
-    assert scene.patches() == [{"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "ours"}]
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "please"})
+    env.resources.wait(NAME, lambda body: body["status"].get("lastHandledReconcileAt") == "please")
+    env.becomes("EndpointFailed", "Stalled", says=(why,))  # Atlas does not try the same id again
+    assert {each["method"] for each in env.calls_within(9)} == {"GET"}
+    assert env.patches() == [{"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "ours"}]
 
-    scene.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
-    body = scene.becomes_ready()
-    assert scene.patches()[1:] == [{"cloudProviderEndpointId": OTHER_CLOUD_ENDPOINT}]
+    env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
+    body = env.becomes_ready()
+    assert env.patches()[1:] == [{"cloudProviderEndpointId": OTHER_CLOUD_ENDPOINT}]
     assert "errorMessage" not in body["status"]["endpoint"]
 
 
-@stories
-def an_id_that_atlas_refuses_is_told_in_atlas_s_words_and_holds_up_no_other_field(scene: Scene) -> None:
+@cases
+def an_id_that_atlas_refuses_is_told_in_atlas_s_words_and_holds_up_no_other_field(env: Env) -> None:
     """A connected endpoint does not change its cloud endpoint."""
-    scene.create(connected=True, comment="one")
-    scene.becomes_ready()
-    sent = len(scene.patches())
+    env.create(connected=True, comment="one")
+    env.becomes_ready()
+    sent = len(env.patches())
 
-    scene.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT, comment="two")
-    body = _refused(scene)
+    env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT, comment="two")
+    body = _refused(env)
     assert body["status"]["drift"] == [
         {"field": "cloudProviderEndpointId", "desired": OTHER_CLOUD_ENDPOINT, "actual": CLOUD_ENDPOINT}
     ]
     both = {"cloudProviderEndpointId": OTHER_CLOUD_ENDPOINT, "comment": "two"}
-    assert scene.patches()[sent:][:2] == [both, {"comment": "two"}]
-    assert seldom(scene.calls_within(9), 9)
+    assert env.patches()[sent:][:2] == [both, {"comment": "two"}]
+    assert seldom(env.calls_within(9), 9)
 
-    sent = len(scene.patches())
-    scene.edit(comment="three")
-    scene.resources.wait(NAME, lambda body: body["status"]["observedGeneration"] == 3)
-    _refused(scene)
-    assert scene.patches()[sent] == {"comment": "three"}
-    assert scene.atlas.endpoint(scene.place)["comment"] == "three"
+    sent = len(env.patches())
+    env.edit(comment="three")
+    env.resources.wait(NAME, lambda body: body["status"]["observedGeneration"] == 3)
+    _refused(env)
+    assert env.patches()[sent] == {"comment": "three"}
+    assert env.atlas.endpoint(env.place)["comment"] == "three"
 
-    sent = len(scene.patches())
-    scene.edit(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    scene.becomes_ready()
+    sent = len(env.patches())
+    env.edit(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.becomes_ready()
     # The field that was refused may have been tried once more right before the edit.
-    assert CLOUD_ENDPOINT not in {each.get("cloudProviderEndpointId") for each in scene.patches()[sent:]}
+    assert CLOUD_ENDPOINT not in {each.get("cloudProviderEndpointId") for each in env.patches()[sent:]}
 
 
-def _refused(scene: Scene) -> dict[str, Any]:
+def _refused(env: Env) -> dict[str, Any]:
     def comment_is_through(body: dict[str, Any]) -> bool:
         return [each["field"] for each in body["status"].get("drift", ())] == ["cloudProviderEndpointId"]
 
-    scene.resources.wait(NAME, comment_is_through, says="without all but the refused field")
-    return scene.becomes(
+    env.resources.wait(NAME, comment_is_through, says="without all but the refused field")
+    return env.becomes(
         "UpdateRejected",
         "Stalled",
         says=("Atlas refuses the change.", "It can't be changed after the private endpoint was connected"),
@@ -229,8 +229,8 @@ def _refused(scene: Scene) -> dict[str, Any]:
     )
 
 
-@stories
-def a_first_contact_that_atlas_refuses_names_the_field_that_atlas_names(scene: Scene) -> None:
+@cases
+def a_first_contact_that_atlas_refuses_names_the_field_that_atlas_names(env: Env) -> None:
     """Whatever Atlas finds wrong with an id of the right form."""
     text = "The VPC endpoint belongs to another region."
     refusal = {
@@ -241,32 +241,32 @@ def a_first_contact_that_atlas_refuses_names_the_field_that_atlas_names(scene: S
         "parameters": [],
         "reason": "Bad Request",
     }
-    scene.atlas.fail(scene.place, method="PATCH", status=400, body=refusal)
-    scene.create(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
+    env.atlas.fail(env.place, method="PATCH", status=400, body=refusal)
+    env.create(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
 
-    scene.becomes(
+    env.becomes(
         "UpdateRejected",
         "Stalled",
         says=("Correct the fields that it names.", f"cloudProviderEndpointId: {text}"),
         error={"httpStatus": 400, "errorCode": "VALIDATION_ERROR", "fields": ["cloudProviderEndpointId"]},
     )
-    assert seldom(scene.calls_within(9), 9)
-    scene.atlas.heal(scene.place)
+    assert seldom(env.calls_within(9), 9)
+    env.atlas.heal(env.place)
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories
-def a_value_that_atlas_stores_otherwise_is_told_and_not_sent_again(scene: Scene) -> None:
+@cases
+def a_value_that_atlas_stores_otherwise_is_told_and_not_sent_again(env: Env) -> None:
     """Until the spec says what Atlas makes of it, or something that Atlas takes as it is."""
-    scene.create(connected=True)
-    scene.becomes_ready()
-    scene.atlas.change(scene.place, comment="ORDERS")
-    stored = scene.atlas.endpoint(scene.place)
-    scene.atlas.fail(scene.place, method="PATCH", status=200, body=stored)
+    env.create(connected=True)
+    env.becomes_ready()
+    env.atlas.change(env.place, comment="ORDERS")
+    stored = env.atlas.endpoint(env.place)
+    env.atlas.fail(env.place, method="PATCH", status=200, body=stored)
 
-    scene.edit(comment="orders")
-    body = scene.becomes(
+    env.edit(comment="orders")
+    body = env.becomes(
         "UpdateRejected",
         "Stalled",
         says=(
@@ -275,49 +275,49 @@ def a_value_that_atlas_stores_otherwise_is_told_and_not_sent_again(scene: Scene)
         ),
     )
     assert body["status"]["drift"] == [{"field": "comment", "desired": "orders", "actual": "ORDERS"}]
-    assert {each["method"] for each in scene.calls_within(9)} == {"GET"}
-    assert scene.patches() == [{"comment": "orders"}]
+    assert {each["method"] for each in env.calls_within(9)} == {"GET"}
+    assert env.patches() == [{"comment": "orders"}]
 
-    scene.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "again"})
-    scene.resources.wait(NAME, lambda body: body["status"].get("lastHandledReconcileAt") == "again")
-    assert scene.patches() == [{"comment": "orders"}] * 2
-    scene.edit(comment="ORDERS")
-    scene.becomes_ready()
-    assert scene.patches() == [{"comment": "orders"}] * 2
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "again"})
+    env.resources.wait(NAME, lambda body: body["status"].get("lastHandledReconcileAt") == "again")
+    assert env.patches() == [{"comment": "orders"}] * 2
+    env.edit(comment="ORDERS")
+    env.becomes_ready()
+    assert env.patches() == [{"comment": "orders"}] * 2
 
 
-@stories
-def an_answer_that_never_shows_what_was_sent_is_told_after_a_while(scene: Scene) -> None:
+@cases
+def an_answer_that_never_shows_what_was_sent_is_told_after_a_while(env: Env) -> None:
     """Atlas may show a change late; half a minute is long enough."""
-    scene.create(connected=True)
-    scene.becomes_ready()
-    without = {key: value for key, value in scene.atlas.endpoint(scene.place).items() if key != "comment"}
-    scene.atlas.fail(scene.place, method="PATCH", status=200, apply=True, body=without)
-    scene.atlas.fail(scene.place, method="GET", status=200, body=[without])
+    env.create(connected=True)
+    env.becomes_ready()
+    without = {key: value for key, value in env.atlas.endpoint(env.place).items() if key != "comment"}
+    env.atlas.fail(env.place, method="PATCH", status=200, apply=True, body=without)
+    env.atlas.fail(env.place, method="GET", status=200, body=[without])
 
-    scene.edit(comment="never shown")
-    scene.becomes("Pending", "Reconciling", ready="Unknown", says=("does not show it yet (comment)",))
-    scene.becomes(
+    env.edit(comment="never shown")
+    env.becomes("Pending", "Reconciling", ready="Unknown", says=("does not show it yet (comment)",))
+    env.becomes(
         "UpdateRejected",
         "Stalled",
         says=("Atlas confirmed the change and stored something else: comment is empty, not 'never shown'.",),
     )
-    assert scene.patches() == [{"comment": "never shown"}]
-    scene.atlas.heal(scene.place)
+    assert env.patches() == [{"comment": "never shown"}]
+    env.atlas.heal(env.place)
 
-    scene.becomes_ready()
-    assert scene.patches() == [{"comment": "never shown"}]
+    env.becomes_ready()
+    assert env.patches() == [{"comment": "never shown"}]
 
 
-@stories
-def an_endpoint_that_takes_too_long_is_stalled_until_atlas_goes_on(scene: Scene) -> None:
+@cases
+def an_endpoint_that_takes_too_long_is_stalled_until_atlas_goes_on(env: Env) -> None:
     """Nothing is given up."""
-    scene.atlas.change(scene.place, status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT, provisioningTimeout="1m")
-    body = scene.becomes("Initiating", "Reconciling", says=("Atlas is connecting the endpoint.",))
+    env.atlas.change(env.place, status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, provisioningTimeout="1m")
+    body = env.becomes("Initiating", "Reconciling", says=("Atlas is connecting the endpoint.",))
     since = body["status"]["endpoint"]["statusSince"]
 
-    body = scene.becomes(
+    body = env.becomes(
         "ProvisioningTimeout",
         "Stalled",
         says=(
@@ -327,7 +327,7 @@ def an_endpoint_that_takes_too_long_is_stalled_until_atlas_goes_on(scene: Scene)
         ),
     )
     assert body["status"]["endpoint"]["statusSince"] == since, told(body)
-    assert scene.patches() == []
-    scene.atlas.change(scene.place, status="AVAILABLE")
+    assert env.patches() == []
+    env.atlas.change(env.place, status="AVAILABLE")
 
-    scene.becomes_ready()
+    env.becomes_ready()

@@ -1,4 +1,4 @@
-"""Stories about an Atlas that answers and does not want to: rate limits, billing, an API that ends, an instance that is none."""
+"""Cases about an Atlas that answers and does not want to: rate limits, billing, an API that ends, an instance that is none."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
+from support.concurrent_cases import NAME, Cases, seldom
 from support.resources import condition
-from support.scenes import NAME, Stories, seldom
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
-stories = Stories()
+cases = Cases()
 
 TOKEN_BUCKET = {
     "detail": "Rate limit exceeded for api/atlas/v2/groups. Please retry after 7 seconds.",
@@ -40,18 +40,18 @@ LIMITS: dict[str, tuple[dict[str, Any], str, float]] = {
 """A 429, its errorCode, and for how many seconds nothing may be sent."""
 
 
-def _limits(scene: Scene, *, fault: dict[str, Any], code: str, seconds: float) -> None:
-    content = replace(scene.place, instance="store")
-    scene.atlas.post("instances", {"projectId": content.project, "name": content.instance})
-    scene.atlas.connect(content)
-    scene.resources.create("content", content.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    scene.create(connected=True)
-    scene.becomes_ready("content")
-    scene.becomes_ready()
+def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> None:
+    content = replace(env.place, instance="store")
+    env.atlas.post("instances", {"projectId": content.project, "name": content.instance})
+    env.atlas.connect(content)
+    env.resources.create("content", content.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    env.create(connected=True)
+    env.becomes_ready("content")
+    env.becomes_ready()
 
-    scene.atlas.fail(scene.place, method="PATCH", status=429, times=1, **fault)
-    scene.edit(comment="limited")
-    scene.becomes(
+    env.atlas.fail(env.place, method="PATCH", status=429, times=1, **fault)
+    env.edit(comment="limited")
+    env.becomes(
         "RateLimited",
         "Reconciling",
         says=("Atlas limits the rate of calls for this project; the call is retried later.", f"(HTTP 429 {code})"),
@@ -62,8 +62,8 @@ def _limits(scene: Scene, *, fault: dict[str, Any], code: str, seconds: float) -
             "retryable": True,
         },
     )
-    scene.resources.edit("content", comment="held")
-    scene.becomes(
+    env.resources.edit("content", comment="held")
+    env.becomes(
         "RateLimited",
         "Reconciling",
         name="content",
@@ -71,92 +71,92 @@ def _limits(scene: Scene, *, fault: dict[str, Any], code: str, seconds: float) -
         error={"operation": "updateServerlessPrivateEndpoint", "httpStatus": None, "retryable": True},
     )
 
-    scene.becomes_ready()
-    scene.becomes_ready("content")
-    (limited,) = [each for each in scene.calls() if each["status"] == 429]
-    during = [each for each in scene.calls(since=limited["answered"]) if each["time"] < limited["answered"] + seconds]
+    env.becomes_ready()
+    env.becomes_ready("content")
+    (limited,) = [each for each in env.calls() if each["status"] == 429]
+    during = [each for each in env.calls(since=limited["answered"]) if each["time"] < limited["answered"] + seconds]
     assert during == []
-    assert scene.atlas.endpoint(scene.place)["comment"] == "limited"
-    assert scene.atlas.endpoint(content)["comment"] == "held"
+    assert env.atlas.endpoint(env.place)["comment"] == "limited"
+    assert env.atlas.endpoint(content)["comment"] == "held"
 
 
 for _sentence, (_fault, _code, _seconds) in LIMITS.items():
-    stories.add(_sentence, partial(_limits, fault=_fault, code=_code, seconds=_seconds))
+    cases.add(_sentence, partial(_limits, fault=_fault, code=_code, seconds=_seconds))
 
 
-@stories
-def a_project_with_few_calls_to_spend_gets_along_with_them(scene: Scene) -> None:
+@cases
+def a_project_with_few_calls_to_spend_gets_along_with_them(env: Env) -> None:
     """Atlas's own token bucket: a call every three seconds, while a look is due every four and edits come."""
-    scarce = replace(scene.place, project=f"7{scene.place.project[1:]}")
+    scarce = replace(env.place, project=f"7{env.place.project[1:]}")
     limit = {"capacity": 2, "refillRate": 1, "refillDurationSeconds": 3}
-    scene.atlas.post("instances", {"projectId": scarce.project, "name": scarce.instance, "rateLimit": limit})
-    scene.atlas.connect(scarce)
-    scene.resources.create(NAME, scarce.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    scene.becomes_ready()
+    env.atlas.post("instances", {"projectId": scarce.project, "name": scarce.instance, "rateLimit": limit})
+    env.atlas.connect(scarce)
+    env.resources.create(NAME, scarce.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    env.becomes_ready()
 
     for number in range(6):
-        scene.edit(comment=str(number))
+        env.edit(comment=str(number))
         time.sleep(2)
 
-    scene.becomes_ready()
-    assert scene.atlas.endpoint(scarce)["comment"] == "5"
-    calls = scene.atlas.requests(scarce)
+    env.becomes_ready()
+    assert env.atlas.endpoint(scarce)["comment"] == "5"
+    calls = env.atlas.requests(scarce)
     refused = [each["time"] for each in calls if each["status"] == 429]
     assert len(refused) <= len(calls) / 2
     assert all(later - earlier > 1 for earlier, later in itertools.pairwise(refused)), refused
 
 
-@stories(stage="patient")
-def a_service_account_that_gets_no_more_tokens_waits(scene: Scene) -> None:
+@cases(setup="patient")
+def a_service_account_that_gets_no_more_tokens_waits(env: Env) -> None:
     """Its quota may be used up by others."""
-    scene.resources.secret(data=scene.atlas.put_account(scene.place))
+    env.resources.secret(data=env.atlas.put_account(env.place))
     fault = {"match": {"path": "/api/oauth/token"}, "status": 429, "headers": {"Retry-After": "5"}, "times": 1}
-    scene.atlas.post("faults", [fault])
-    scene.create(connected=True)
+    env.atlas.post("faults", [fault])
+    env.create(connected=True)
 
-    scene.becomes(
+    env.becomes(
         "RateLimited",
         "Reconciling",
         says=("Atlas issues no more access tokens to this service account for now", "share its quota"),
         error={"httpStatus": 429, "errorCode": "RATE_LIMITED", "retryable": True},
     )
-    scene.becomes_ready()
-    tokens = [each for each in scene.atlas.requests() if each["path"] == "/api/oauth/token"][-2:]
+    env.becomes_ready()
+    tokens = [each for each in env.atlas.requests() if each["path"] == "/api/oauth/token"][-2:]
     assert [each["status"] for each in tokens] == [429, 200]
     assert tokens[1]["time"] - tokens[0]["time"] >= 5
 
 
-@stories
-def an_unpaid_bill_stalls_at_once_and_is_looked_after_seldom(scene: Scene) -> None:
+@cases
+def an_unpaid_bill_stalls_at_once_and_is_looked_after_seldom(env: Env) -> None:
     """It may take days."""
-    scene.atlas.fail(scene.place, status=402)
-    scene.create(connected=True)
-    scene.becomes(
+    env.atlas.fail(env.place, status=402)
+    env.create(connected=True)
+    env.becomes(
         "AccountSuspended",
         "Stalled",
         says=("The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas.",),
         error={"httpStatus": 402, "errorCode": "ACCOUNT_SUSPENDED", "retryable": False},
         credentials=("True", "Verified"),
     )
-    assert not any(condition(body, "Reconciling") for body in scene.resources.states(NAME))
-    assert seldom(scene.calls_within(9), 9)
-    scene.atlas.heal(scene.place)
+    assert not any(condition(body, "Reconciling") for body in env.resources.states(NAME))
+    assert seldom(env.calls_within(9), 9)
+    env.atlas.heal(env.place)
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories(stage="patient")
-def the_end_of_the_api_is_told_with_the_way_out(scene: Scene) -> None:
+@cases(setup="patient")
+def the_end_of_the_api_is_told_with_the_way_out(env: Env) -> None:
     """And should Atlas serve it again, all goes on."""
-    scene.create(connected=True)
-    body = scene.becomes_ready()
+    env.create(connected=True)
+    body = env.becomes_ready()
     deprecated = condition(body, "Deprecated")
     assert deprecated is not None
     assert (deprecated["status"], deprecated["reason"]) == ("True", "APISunset")
 
-    scene.atlas.post("mode", {"mode": "gone"})
+    env.atlas.post("mode", {"mode": "gone"})
     try:
-        body = scene.becomes(
+        body = env.becomes(
             "APIGone",
             "Stalled",
             says=(
@@ -170,56 +170,56 @@ def the_end_of_the_api_is_told_with_the_way_out(scene: Scene) -> None:
         assert deprecated is not None
         assert (deprecated["status"], deprecated["reason"]) == ("True", "APIGone")
         assert body["status"]["endpoint"]["status"] == "AVAILABLE"
-        assert seldom(scene.calls_within(6), 6)
+        assert seldom(env.calls_within(6), 6)
     finally:
-        scene.atlas.post("mode", {"mode": "normal"})
+        env.atlas.post("mode", {"mode": "normal"})
 
-    body = scene.becomes_ready()
+    body = env.becomes_ready()
     deprecated = condition(body, "Deprecated")
     assert deprecated is not None
     assert deprecated["reason"] == "APISunset"
 
 
-@stories(stage="patient")
-def an_instance_that_is_not_serverless_is_told_the_way_out(scene: Scene) -> None:
+@cases(setup="patient")
+def an_instance_that_is_not_serverless_is_told_the_way_out(env: Env) -> None:
     """Atlas turned serverless instances into others."""
-    scene.create(connected=True)
-    scene.becomes_ready()
+    env.create(connected=True)
+    env.becomes_ready()
 
-    scene.atlas.post("mode", {"mode": "flex"})
+    env.atlas.post("mode", {"mode": "flex"})
     try:
-        scene.becomes(
+        env.becomes(
             "NotServerless",
             "Stalled",
             says=("The instance is not serverless (any more)", "on a dedicated cluster use its own private endpoints"),
             error={"httpStatus": 400, "errorCode": "NOT_SERVERLESS_TENANT_CLUSTER", "retryable": False},
             credentials=("True", "Verified"),
         )
-        assert seldom(scene.calls_within(6), 6)
+        assert seldom(env.calls_within(6), 6)
     finally:
-        scene.atlas.post("mode", {"mode": "normal"})
+        env.atlas.post("mode", {"mode": "normal"})
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories(stage="patient")
-def an_atlas_that_is_read_only_is_still_read(scene: Scene) -> None:
+@cases(setup="patient")
+def an_atlas_that_is_read_only_is_still_read(env: Env) -> None:
     """During an upgrade of Atlas what needs no write stays ready, and what does waits."""
-    scene.create(connected=True)
-    scene.becomes_ready()
+    env.create(connected=True)
+    env.becomes_ready()
 
-    scene.atlas.post("mode", {"mode": "read-only"})
+    env.atlas.post("mode", {"mode": "read-only"})
     try:
-        scene.edit(comment="after the upgrade")
-        scene.becomes(
+        env.edit(comment="after the upgrade")
+        env.becomes(
             "AtlasUnavailable",
             "Reconciling",
             says=("Atlas cannot serve the call at the moment; it is retried.",),
             error={"httpStatus": 405, "errorCode": "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES", "retryable": True},
         )
-        wait_until(lambda: len(scene.calls("PATCH")) >= 3, "the third attempt")
+        wait_until(lambda: len(env.calls("PATCH")) >= 3, "the third attempt")
     finally:
-        scene.atlas.post("mode", {"mode": "normal"})
+        env.atlas.post("mode", {"mode": "normal"})
 
-    scene.becomes_ready()
-    assert scene.atlas.endpoint(scene.place)["comment"] == "after the upgrade"
+    env.becomes_ready()
+    assert env.atlas.endpoint(env.place)["comment"] == "after the upgrade"

@@ -1,18 +1,18 @@
-"""Stories about manifests that break a rule."""
+"""Cases about manifests that break a rule."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from support.scenes import NAME, Stories
+from support.concurrent_cases import NAME, Cases
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
-stories = Stories()
+cases = Cases()
 
 MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "a-name-for-an-id": ({"projectId": "shop"}, ("spec.projectId", "24 lower-case hexadecimal characters, not a name")),
@@ -37,17 +37,17 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 """What is wrong with a manifest of that name, and what has to be said about it: the field, the rule, the remedy."""
 
 
-@stories
-def a_refused_manifest_names_the_field_and_the_rule(scene: Scene) -> None:
+@cases
+def a_refused_manifest_names_the_field_and_the_rule(env: Env) -> None:
     """Each of them, and the one that is right goes through beside them."""
-    manifests = [_manifest(scene, name, fields) for name, (fields, _) in MISTAKES.items()]
-    scene.atlas.connect(scene.place)
+    manifests = [_manifest(env, name, fields) for name, (fields, _) in MISTAKES.items()]
+    env.atlas.connect(env.place)
 
-    refused = scene.control_plane.kubectl(
+    refused = env.control_plane.kubectl(
         "apply",
-        f"--namespace={scene.resources.namespace}",
+        f"--namespace={env.resources.namespace}",
         "--filename=-",
-        stdin=_documents(*manifests, _manifest(scene, NAME, {})),
+        stdin=_documents(*manifests, _manifest(env, NAME, {})),
         check=False,
     )
 
@@ -57,20 +57,20 @@ def a_refused_manifest_names_the_field_and_the_rule(scene: Scene) -> None:
             text for text in refused.stderr.split("\n") if name == "a-misspelt-field" and "strict decoding" in text
         ]
         assert not [each for each in words if each not in said], said
-        assert not scene.resources.exists(name)
-    scene.becomes_ready()
+        assert not env.resources.exists(name)
+    env.becomes_ready()
 
 
-@stories
-def a_refused_edit_names_the_field_and_leaves_the_resource_as_it_was(scene: Scene) -> None:
+@cases
+def a_refused_edit_names_the_field_and_leaves_the_resource_as_it_was(env: Env) -> None:
     """What never changes cannot be edited."""
-    scene.create(connected=True)
-    before = scene.becomes_ready()
+    env.create(connected=True)
+    before = env.becomes_ready()
 
-    refused = scene.control_plane.kubectl(
+    refused = env.control_plane.kubectl(
         "patch",
         f"spe/{NAME}",
-        f"--namespace={scene.resources.namespace}",
+        f"--namespace={env.resources.namespace}",
         "--type=merge",
         f"--patch={json.dumps({'spec': {'instanceName': 'store', 'projectId': 'f' * 24}})}",
         check=False,
@@ -80,17 +80,17 @@ def a_refused_edit_names_the_field_and_leaves_the_resource_as_it_was(scene: Scen
     assert "spec.instanceName" in refused.stderr
     assert "spec.projectId" in refused.stderr
     assert "may not be changed" in refused.stderr
-    after = scene.resources.get(NAME)
+    after = env.resources.get(NAME)
     assert (after["spec"], after["metadata"]["generation"]) == (before["spec"], 1)
-    assert scene.patches() == []
+    assert env.patches() == []
 
 
-def _manifest(scene: Scene, name: str, fields: dict[str, Any]) -> dict[str, Any]:
-    spec = {key: value for key, value in (scene.place.spec() | fields).items() if value is not None}
+def _manifest(env: Env, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    spec = {key: value for key, value in (env.place.spec() | fields).items() if value is not None}
     return {
         "apiVersion": "atlas-endpoints.dev/v1alpha1",
         "kind": "ServerlessPrivateEndpoint",
-        "metadata": {"name": name, "labels": {"world": "shared"}},
+        "metadata": {"name": name, "labels": {"served-by": "shared"}},
         "spec": spec,
     }
 

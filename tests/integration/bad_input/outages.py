@@ -1,4 +1,4 @@
-"""Stories about an Atlas that does not answer, or something in its place that does."""
+"""Cases about an Atlas that does not answer, or something in its place that does."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
+from support.concurrent_cases import NAME, Cases
 from support.resources import condition
-from support.scenes import NAME, Stories
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
-stories = Stories()
+cases = Cases()
 
 HTML = "<html><head><title>Sign in</title></head><body>Please sign in</body></html>"
 
@@ -68,29 +68,29 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
 """A fault of every GET, the HTTP status that is reported, and what is said."""
 
 
-def _is_unreadable(scene: Scene, *, fault: dict[str, Any], status: int | None, says: str) -> None:
-    scene.atlas.fail(scene.place, method="GET", **fault)
-    scene.create(connected=True)
-    scene.becomes(
+def _is_unreadable(env: Env, *, fault: dict[str, Any], status: int | None, says: str) -> None:
+    env.atlas.fail(env.place, method="GET", **fault)
+    env.create(connected=True)
+    env.becomes(
         "AtlasUnavailable",
         "Reconciling",
         says=(says,),
         error={"operation": "listServerlessPrivateEndpoint", "httpStatus": status, "retryable": True},
     )
-    began = len(scene.resources.states(NAME))
+    began = len(env.resources.states(NAME))
 
-    time.sleep(max(0.0, scene.calls()[0]["time"] + 12 - time.time()))
+    time.sleep(max(0.0, env.calls()[0]["time"] + 12 - time.time()))
     # A GET whose connection breaks off is sent once more at once, by the library.
-    _is_backoff(scene.calls(), most=12 if "drop" in fault else 6)
-    assert len(scene.resources.states(NAME)) == began  # no write for each attempt
-    scene.atlas.heal(scene.place)
+    _is_backoff(env.calls(), most=12 if "drop" in fault else 6)
+    assert len(env.resources.states(NAME)) == began  # no write for each attempt
+    env.atlas.heal(env.place)
 
-    scene.becomes_ready()
-    assert scene.patches() == []
+    env.becomes_ready()
+    assert env.patches() == []
 
 
 for _sentence, (_fault, _status, _says) in UNREADABLE.items():
-    stories.add(_sentence, partial(_is_unreadable, fault=_fault, status=_status, says=_says))
+    cases.add(_sentence, partial(_is_unreadable, fault=_fault, status=_status, says=_says))
 
 
 def _is_backoff(calls: list[dict[str, Any]], *, most: int) -> None:
@@ -107,41 +107,41 @@ def _is_backoff(calls: list[dict[str, Any]], *, most: int) -> None:
     assert 2 <= len(calls) <= most, pauses
 
 
-@stories
-def a_settled_resource_stays_ready_while_atlas_is_down(scene: Scene) -> None:
+@cases
+def a_settled_resource_stays_ready_while_atlas_is_down(env: Env) -> None:
     """Nothing is written about it, and an edit meanwhile is not lost."""
-    scene.create(connected=True)
-    scene.becomes_ready()
-    began = len(scene.resources.states(NAME))
+    env.create(connected=True)
+    env.becomes_ready()
+    began = len(env.resources.states(NAME))
 
-    scene.atlas.fail(scene.place, drop="before")
+    env.atlas.fail(env.place, drop="before")
     time.sleep(10)
-    assert len(scene.resources.states(NAME)) == began
-    assert len(scene.calls()) > 2
-    scene.edit(comment="during the outage")
-    scene.becomes(
+    assert len(env.resources.states(NAME)) == began
+    assert len(env.calls()) > 2
+    env.edit(comment="during the outage")
+    env.becomes(
         "AtlasUnavailable",
         "Reconciling",
         says=("The connection to Atlas broke off; the call is retried.",),
         error={"httpStatus": None, "retryable": True},
     )
-    scene.atlas.heal(scene.place)
+    env.atlas.heal(env.place)
 
-    scene.becomes_ready()
-    assert scene.atlas.endpoint(scene.place)["comment"] == "during the outage"
+    env.becomes_ready()
+    assert env.atlas.endpoint(env.place)["comment"] == "during the outage"
 
 
-@stories(stage="patient")
-def an_atlas_that_refuses_connections_is_waited_for(scene: Scene) -> None:
+@cases(setup="patient")
+def an_atlas_that_refuses_connections_is_waited_for(env: Env) -> None:
     """As long as it takes."""
-    scene.create(connected=True)
-    scene.becomes_ready()
-    began = len(scene.resources.states(NAME))
-    newcomer = scene.place.sibling(1)
-    scene.atlas.stop()
+    env.create(connected=True)
+    env.becomes_ready()
+    began = len(env.resources.states(NAME))
+    newcomer = env.place.sibling(1)
+    env.atlas.stop()
     try:
-        scene.resources.create("newcomer", newcomer.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-        scene.becomes(
+        env.resources.create("newcomer", newcomer.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+        env.becomes(
             "AtlasUnavailable",
             "Reconciling",
             name="newcomer",
@@ -151,29 +151,29 @@ def an_atlas_that_refuses_connections_is_waited_for(scene: Scene) -> None:
             error={"httpStatus": None, "retryable": True},
         )
         time.sleep(5)
-        assert len(scene.resources.states(NAME)) == began
+        assert len(env.resources.states(NAME)) == began
     finally:
-        scene.atlas.start_again()
-    scene.atlas.connect(scene.place)
-    scene.atlas.connect(newcomer)
+        env.atlas.start_again()
+    env.atlas.connect(env.place)
+    env.atlas.connect(newcomer)
 
-    scene.becomes_ready("newcomer")
-    scene.becomes_ready()
+    env.becomes_ready("newcomer")
+    env.becomes_ready()
 
 
-@stories
-def a_change_whose_connection_broke_before_it_was_applied_is_sent_again(scene: Scene) -> None:
+@cases
+def a_change_whose_connection_broke_before_it_was_applied_is_sent_again(env: Env) -> None:
     """After a look that shows that it was not."""
-    scene.create(connected=True, comment="one")
-    scene.becomes_ready()
-    sent, seen = len(scene.patches()), len(scene.calls())
+    env.create(connected=True, comment="one")
+    env.becomes_ready()
+    sent, seen = len(env.patches()), len(env.calls())
 
-    scene.atlas.fail(scene.place, method="PATCH", drop="before", times=2)
-    scene.edit(comment="two")
+    env.atlas.fail(env.place, method="PATCH", drop="before", times=2)
+    env.edit(comment="two")
 
-    body = scene.becomes_ready()
-    assert scene.patches()[sent:] == [{"comment": "two"}] * 3
-    methods = "".join(each["method"][0] for each in scene.calls()[seen:])
+    body = env.becomes_ready()
+    assert env.patches()[sent:] == [{"comment": "two"}] * 3
+    methods = "".join(each["method"][0] for each in env.calls()[seen:])
     assert "PP" not in methods, methods
     results = [each["result"] for each in body["status"]["history"]]
     assert results[:2] == ["Applied", "Unknown: AtlasUnavailable"]
@@ -195,62 +195,62 @@ ANSWER_LOST: dict[str, dict[str, Any]] = {
 }
 
 
-def _loses_its_answer(scene: Scene, *, fault: dict[str, Any]) -> None:
+def _loses_its_answer(env: Env, *, fault: dict[str, Any]) -> None:
     """Even when Atlas takes its time, it is looked at once more when nothing can come late any more."""
-    scene.create(connected=True, comment="one")
-    scene.becomes_ready()
-    sent = len(scene.patches())
-    scene.atlas.fail(scene.place, method="PATCH", times=1, **fault)
+    env.create(connected=True, comment="one")
+    env.becomes_ready()
+    sent = len(env.patches())
+    env.atlas.fail(env.place, method="PATCH", times=1, **fault)
     began = time.time()
-    scene.edit(comment="two")
+    env.edit(comment="two")
 
-    scene.becomes_ready()
-    assert scene.patches()[sent:] == [{"comment": "two"}]
-    scene.edit(syncInterval="24h")
-    scene.becomes_ready()
-    wait_until(lambda: bool(scene.calls(since=began + 60)), "the look at the end of all doubt")
+    env.becomes_ready()
+    assert env.patches()[sent:] == [{"comment": "two"}]
+    env.edit(syncInterval="24h")
+    env.becomes_ready()
+    wait_until(lambda: bool(env.calls(since=began + 60)), "the look at the end of all doubt")
     time.sleep(3)
-    assert [each["method"] for each in scene.calls(since=began + 60)] == ["GET"]
-    assert scene.patches()[sent:] == [{"comment": "two"}]
-    scene.becomes_ready()
+    assert [each["method"] for each in env.calls(since=began + 60)] == ["GET"]
+    assert env.patches()[sent:] == [{"comment": "two"}]
+    env.becomes_ready()
 
 
 for _sentence, _lost in ANSWER_LOST.items():
-    stories.add(_sentence, partial(_loses_its_answer, fault=_lost))
+    cases.add(_sentence, partial(_loses_its_answer, fault=_lost))
 
 
-@stories
-def a_connection_whose_answer_is_lost_is_made_once(scene: Scene) -> None:
+@cases
+def a_connection_whose_answer_is_lost_is_made_once(env: Env) -> None:
     """A second PATCH that connects would be refused, or worse."""
-    scene.atlas.fail(scene.place, method="PATCH", drop="after", times=1)
-    scene.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
+    env.atlas.fail(env.place, method="PATCH", drop="after", times=1)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
 
-    scene.becomes_ready()
-    assert scene.patches() == [{"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "one"}]
+    env.becomes_ready()
+    assert env.patches() == [{"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "one"}]
 
 
-@stories
-def a_change_that_was_answered_with_nothing_and_not_applied_is_sent_again(scene: Scene) -> None:
+@cases
+def a_change_that_was_answered_with_nothing_and_not_applied_is_sent_again(env: Env) -> None:
     """An empty 200 says nothing either way."""
-    scene.create(connected=True)
-    scene.becomes_ready()
-    scene.atlas.fail(scene.place, method="PATCH", status=200, times=1)
+    env.create(connected=True)
+    env.becomes_ready()
+    env.atlas.fail(env.place, method="PATCH", status=200, times=1)
 
-    scene.edit(comment="two")
+    env.edit(comment="two")
 
-    scene.becomes_ready()
-    assert scene.patches() == [{"comment": "two"}] * 2
-    assert scene.atlas.endpoint(scene.place)["comment"] == "two"
+    env.becomes_ready()
+    assert env.patches() == [{"comment": "two"}] * 2
+    assert env.atlas.endpoint(env.place)["comment"] == "two"
 
 
-@stories
-def a_redirect_is_never_followed(scene: Scene) -> None:
+@cases
+def a_redirect_is_never_followed(env: Env) -> None:
     """The credentials would go where it points."""
-    elsewhere = f"/elsewhere/{scene.place.project}"
-    scene.atlas.fail(scene.place, status=302, headers={"Location": f"{scene.atlas.url}{elsewhere}"})
-    scene.create(connected=True)
+    elsewhere = f"/elsewhere/{env.place.project}"
+    env.atlas.fail(env.place, status=302, headers={"Location": f"{env.atlas.url}{elsewhere}"})
+    env.create(connected=True)
 
-    scene.becomes(
+    env.becomes(
         "AtlasUnavailable",
         "Reconciling",
         says=(
@@ -258,21 +258,21 @@ def a_redirect_is_never_followed(scene: Scene) -> None:
         ),
         error={"httpStatus": 302, "retryable": True},
     )
-    scene.atlas.heal(scene.place)
+    env.atlas.heal(env.place)
 
-    scene.becomes_ready()
-    assert not [each for each in scene.atlas.requests() if each["path"] == elsewhere]
+    env.becomes_ready()
+    assert not [each for each in env.atlas.requests() if each["path"] == elsewhere]
 
 
-@stories
-def writes_that_atlas_does_not_take_during_an_upgrade_are_sent_afterwards(scene: Scene) -> None:
+@cases
+def writes_that_atlas_does_not_take_during_an_upgrade_are_sent_afterwards(env: Env) -> None:
     """They are surely not applied: the first look that finds Atlas open sends them."""
-    scene.create(connected=True)
-    scene.becomes_ready()
-    scene.atlas.fail(scene.place, method="PATCH", status=405, errorCode="WRITES_NOT_ALLOWED_DURING_APP_UPGRADES")
+    env.create(connected=True)
+    env.becomes_ready()
+    env.atlas.fail(env.place, method="PATCH", status=405, errorCode="WRITES_NOT_ALLOWED_DURING_APP_UPGRADES")
 
-    scene.edit(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
-    scene.becomes(
+    env.edit(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
+    env.becomes(
         "AtlasUnavailable",
         "Reconciling",
         says=("Atlas cannot serve the call at the moment; it is retried. (HTTP 405 WRITES_NOT_ALLOWED",),
@@ -283,27 +283,25 @@ def writes_that_atlas_does_not_take_during_an_upgrade_are_sent_afterwards(scene:
             "retryable": True,
         },
     )
-    time.sleep(max(0.0, scene.calls("PATCH")[0]["time"] + 12 - time.time()))
-    _is_backoff(
-        scene.calls("PATCH"), most=18
-    )  # they are not shared, and a round that succeeds brings the resource back
-    scene.atlas.heal(scene.place)
+    time.sleep(max(0.0, env.calls("PATCH")[0]["time"] + 12 - time.time()))
+    _is_backoff(env.calls("PATCH"), most=18)  # they are not shared, and a round that succeeds brings the resource back
+    env.atlas.heal(env.place)
 
-    scene.becomes_ready()
-    assert scene.atlas.endpoint(scene.place)["comment"] == "later"
+    env.becomes_ready()
+    assert env.atlas.endpoint(env.place)["comment"] == "later"
 
 
-@stories
-def an_edit_that_is_taken_back_during_an_outage_leaves_no_trace(scene: Scene) -> None:
+@cases
+def an_edit_that_is_taken_back_during_an_outage_leaves_no_trace(env: Env) -> None:
     """What was never applied is not sent any more."""
-    scene.create(connected=True, comment="one")
-    scene.becomes_ready()
-    scene.atlas.fail(scene.place, method="PATCH", drop="before")
-    scene.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
-    scene.becomes("AtlasUnavailable", "Reconciling", error={"operation": "updateServerlessPrivateEndpoint"})
+    env.create(connected=True, comment="one")
+    env.becomes_ready()
+    env.atlas.fail(env.place, method="PATCH", drop="before")
+    env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
+    env.becomes("AtlasUnavailable", "Reconciling", error={"operation": "updateServerlessPrivateEndpoint"})
 
-    scene.edit(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.edit(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
-    scene.becomes_ready()
-    assert scene.atlas.endpoint(scene.place)["cloudProviderEndpointId"] == CLOUD_ENDPOINT
-    assert not any(condition(body, "Stalled") for body in scene.resources.states(NAME))
+    env.becomes_ready()
+    assert env.atlas.endpoint(env.place)["cloudProviderEndpointId"] == CLOUD_ENDPOINT
+    assert not any(condition(body, "Stalled") for body in env.resources.states(NAME))

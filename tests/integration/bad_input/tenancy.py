@@ -1,4 +1,4 @@
-"""Stories about whose credentials are used: those of the resource, of its namespace, or the operator's own."""
+"""Cases about whose credentials are used: those of the resource, of its namespace, or the operator's own."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 from control_plane.process import PATIENCE, wait_until
 from support.atlas import CLIENT_ID, CLOUD_ENDPOINT
 from support.audit import deeds
+from support.concurrent_cases import NAME, Cases
 from support.resources import MERGE, Resources, ready
-from support.scenes import NAME, Stories
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.audit import Deed
-    from support.scenes import Scene
+    from support.concurrent_cases import Env
 
-stories = Stories()
+cases = Cases()
 
 ANNOTATION = "atlas-endpoints.dev/credentials-secret"
-STAGE = "tenancy"
+SETUP = "tenancy"
 """Its operator has a Secret of its own, which only the resources of one namespace may use."""
 
-OPERATOR = f"system:serviceaccount:default:operator-{STAGE}"
+OPERATOR = f"system:serviceaccount:default:operator-{SETUP}"
 OWN = "operators-own"
 """The operator's own Secret, in namespace ``default``."""
 
@@ -37,16 +37,16 @@ GUEST = "tenancy-guest"
 SETTINGS = {"credentials_secret": f"default/{OWN}", "credentials_namespaces": f"elsewhere,{GUEST}"}
 
 
-@stories(stage=STAGE)
-def of_three_scopes_the_most_specific_that_names_a_secret_is_used(scene: Scene) -> None:
+@cases(setup=SETUP)
+def of_three_scopes_the_most_specific_that_names_a_secret_is_used(env: Env) -> None:
     """And when it names none any more, the next one."""
-    guest = Resources(scene.control_plane, GUEST, {"world": STAGE})
-    resources = scene.atlas.put_api_key(scene.place)
+    guest = Resources(env.control_plane, GUEST, {"served-by": SETUP})
+    resources = env.atlas.put_api_key(env.place)
     guest.secret("resources", data=resources)
-    namespaces = scene.atlas.put_account(scene.place)
+    namespaces = env.atlas.put_account(env.place)
     guest.secret("namespaces", data=namespaces)
-    scene.atlas.connect(scene.place)
-    guest.create(NAME, scene.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, credentialsSecretRef=None))
+    env.atlas.connect(env.place)
+    guest.create(NAME, env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, credentialsSecretRef=None))
 
     def uses(source: str, credentials: str) -> None:
         time.sleep(2)  # what was read less than that ago counts as fresh
@@ -56,147 +56,147 @@ def of_three_scopes_the_most_specific_that_names_a_secret_is_used(scene: Scene) 
             NAME, lambda body: body["status"].get("resolved", {}).get("credentialsSource") == source, says=source
         )
         guest.wait_ready(NAME)
-        wait_until(lambda: scene.calls(since=began)[-1:] != [], "a call")
-        assert scene.calls(since=began)[-1]["credentials"] == credentials
+        wait_until(lambda: env.calls(since=began)[-1:] != [], "a call")
+        assert env.calls(since=began)[-1]["credentials"] == credentials
 
     try:
         uses(f"operator/{OWN}", CLIENT_ID)
-        _annotate(scene, "namespaces", GUEST)
+        _annotate(env, "namespaces", GUEST)
         uses("namespace/namespaces", namespaces["clientId"])
         guest.edit(NAME, credentialsSecretRef={"name": "resources"})
         uses("resource/resources", resources["publicApiKey"])
         guest.edit(NAME, credentialsSecretRef=None)
         uses("namespace/namespaces", namespaces["clientId"])
-        _annotate(scene, "", GUEST)
+        _annotate(env, "", GUEST)
         uses(f"operator/{OWN}", CLIENT_ID)
-        _annotate(scene, None, GUEST)
+        _annotate(env, None, GUEST)
         uses(f"operator/{OWN}", CLIENT_ID)
     finally:
         guest.delete(NAME)
         guest.close()
 
 
-@stories(stage=STAGE)
-def an_annotation_that_changes_while_it_is_in_use_moves_a_settled_resource(scene: Scene) -> None:
+@cases(setup=SETUP)
+def an_annotation_that_changes_while_it_is_in_use_moves_a_settled_resource(env: Env) -> None:
     """Nobody touches the resource, and it stays ready."""
-    first = scene.atlas.put_account(scene.place)
-    scene.resources.secret("first", data=first)
-    second = scene.atlas.put_api_key(scene.place)
-    scene.resources.secret("second", data=second)
-    _annotate(scene, "first")
-    scene.create(connected=True, credentialsSecretRef=None)
-    scene.becomes_ready()
-    assert {each["credentials"] for each in scene.calls()} == {first["clientId"]}
+    first = env.atlas.put_account(env.place)
+    env.resources.secret("first", data=first)
+    second = env.atlas.put_api_key(env.place)
+    env.resources.secret("second", data=second)
+    _annotate(env, "first")
+    env.create(connected=True, credentialsSecretRef=None)
+    env.becomes_ready()
+    assert {each["credentials"] for each in env.calls()} == {first["clientId"]}
 
-    _annotate(scene, "second")
+    _annotate(env, "second")
 
-    wait_until(lambda: scene.calls()[-1]["credentials"] == second["publicApiKey"], "the second")
-    scene.resources.wait(NAME, lambda body: body["status"]["resolved"]["credentialsSource"] == "namespace/second")
-    scene.becomes_ready()
-    assert {ready(body)["status"] for body in scene.resources.states(NAME)} == {"", "True"}
-    assert first["clientId"] not in {each["credentials"] for each in scene.calls_within(6)}
-    looks = [each for each in _deeds(scene) if each.resource == "namespaces"]
+    wait_until(lambda: env.calls()[-1]["credentials"] == second["publicApiKey"], "the second")
+    env.resources.wait(NAME, lambda body: body["status"]["resolved"]["credentialsSource"] == "namespace/second")
+    env.becomes_ready()
+    assert {ready(body)["status"] for body in env.resources.states(NAME)} == {"", "True"}
+    assert first["clientId"] not in {each["credentials"] for each in env.calls_within(6)}
+    looks = [each for each in _deeds(env) if each.resource == "namespaces"]
     assert len(looks) <= 4  # one in half a minute, however often Atlas is looked at
 
 
-@stories(stage=STAGE)
-def an_annotation_that_goes_while_it_is_in_use_takes_its_credentials_with_it(scene: Scene) -> None:
+@cases(setup=SETUP)
+def an_annotation_that_goes_while_it_is_in_use_takes_its_credentials_with_it(env: Env) -> None:
     """No other Secret stands in for them where the operator's own may not be used."""
-    scene.resources.secret(data=scene.atlas.put_account(scene.place))
-    _annotate(scene, "atlas-credentials")
-    scene.create(connected=True, credentialsSecretRef=None)
-    scene.becomes_ready()
+    env.resources.secret(data=env.atlas.put_account(env.place))
+    _annotate(env, "atlas-credentials")
+    env.create(connected=True, credentialsSecretRef=None)
+    env.becomes_ready()
 
-    _annotate(scene, None)
+    _annotate(env, None)
 
-    _is_refused_the_operators_own(scene)
-    assert scene.calls_within(6) == []
+    _is_refused_the_operators_own(env)
+    assert env.calls_within(6) == []
 
 
-@stories(stage=STAGE)
-def a_namespace_that_may_not_use_the_operators_own_is_told_the_ways_out(scene: Scene) -> None:
+@cases(setup=SETUP)
+def a_namespace_that_may_not_use_the_operators_own_is_told_the_ways_out(env: Env) -> None:
     """One of which is to have a Secret of its own named."""
-    scene.create(connected=True, credentialsSecretRef=None)
-    _is_refused_the_operators_own(scene)
-    assert scene.calls() == []
-    assert [each.name for each in _deeds(scene) if each.resource == "secrets"] == []
+    env.create(connected=True, credentialsSecretRef=None)
+    _is_refused_the_operators_own(env)
+    assert env.calls() == []
+    assert [each.name for each in _deeds(env) if each.resource == "secrets"] == []
 
-    _annotate(scene, "atlas-credentials")
+    _annotate(env, "atlas-credentials")
 
-    assert scene.becomes_ready()["status"]["resolved"]["credentialsSource"] == "namespace/atlas-credentials"
+    assert env.becomes_ready()["status"]["resolved"]["credentialsSource"] == "namespace/atlas-credentials"
 
 
-@stories(stage=STAGE)
-def a_resource_that_names_its_secret_heals_at_once_where_the_operators_own_is_refused(scene: Scene) -> None:
+@cases(setup=SETUP)
+def a_resource_that_names_its_secret_heals_at_once_where_the_operators_own_is_refused(env: Env) -> None:
     """Its Namespace is not read any more."""
-    scene.create(connected=True, credentialsSecretRef=None)
-    _is_refused_the_operators_own(scene)
+    env.create(connected=True, credentialsSecretRef=None)
+    _is_refused_the_operators_own(env)
 
-    scene.edit(credentialsSecretRef={"name": "atlas-credentials"})
+    env.edit(credentialsSecretRef={"name": "atlas-credentials"})
 
-    assert scene.becomes_ready()["status"]["resolved"]["credentialsSource"] == "resource/atlas-credentials"
+    assert env.becomes_ready()["status"]["resolved"]["credentialsSource"] == "resource/atlas-credentials"
 
 
-@stories(stage=STAGE)
-def a_resource_that_names_its_secret_and_its_policy_costs_no_look_at_its_namespace(scene: Scene) -> None:
+@cases(setup=SETUP)
+def a_resource_that_names_its_secret_and_its_policy_costs_no_look_at_its_namespace(env: Env) -> None:
     """Even if that names others."""
-    _annotate(scene, "another")
-    scene.create(connected=True, deletionPolicy="Retain")
-    scene.becomes_ready()
-    scene.edit(comment="edited")
-    scene.becomes_ready()
-    assert {each.resource for each in _deeds(scene) if each.verb == "get"} == {"secrets"}
+    _annotate(env, "another")
+    env.create(connected=True, deletionPolicy="Retain")
+    env.becomes_ready()
+    env.edit(comment="edited")
+    env.becomes_ready()
+    assert {each.resource for each in _deeds(env) if each.verb == "get"} == {"secrets"}
 
 
-@stories(stage=STAGE)
-def an_annotation_that_is_no_name_of_a_secret_is_told_and_never_a_path(scene: Scene) -> None:
+@cases(setup=SETUP)
+def an_annotation_that_is_no_name_of_a_secret_is_told_and_never_a_path(env: Env) -> None:
     """Such as one that would lead to the operator's own."""
-    _annotate(scene, f"../../default/secrets/{OWN}")
-    scene.create(connected=True, credentialsSecretRef=None)
+    _annotate(env, f"../../default/secrets/{OWN}")
+    env.create(connected=True, credentialsSecretRef=None)
     for pair in ("Reconciling", "Stalled"):
-        scene.becomes(
+        env.becomes(
             "CredentialsInvalid",
             pair,
-            says=(f"The annotation {ANNOTATION} of namespace {scene.resources.namespace} is no name of a Secret",),
+            says=(f"The annotation {ANNOTATION} of namespace {env.resources.namespace} is no name of a Secret",),
             error={"errorCode": "InvalidSecretName", "retryable": False},
             credentials=("False", "InvalidSecretName"),
         )
-    assert scene.calls() == []
-    assert {each.resource for each in _deeds(scene) if each.verb == "get"} == {"namespaces"}
+    assert env.calls() == []
+    assert {each.resource for each in _deeds(env) if each.verb == "get"} == {"namespaces"}
 
-    _annotate(scene, "atlas-credentials")
+    _annotate(env, "atlas-credentials")
 
-    scene.becomes_ready()
+    env.becomes_ready()
 
 
-@stories(stage=STAGE)
-def a_secret_of_another_namespace_cannot_be_named(scene: Scene) -> None:
+@cases(setup=SETUP)
+def a_secret_of_another_namespace_cannot_be_named(env: Env) -> None:
     """Not by a path, and not by the name that it has there."""
     for name in (f"default/{OWN}", f"../{OWN}", ".."):
-        assert not scene.resources.accepts(scene.place.spec(credentialsSecretRef={"name": name}))
+        assert not env.resources.accepts(env.place.spec(credentialsSecretRef={"name": name}))
 
-    scene.create(connected=True, credentialsSecretRef={"name": OWN})
+    env.create(connected=True, credentialsSecretRef={"name": OWN})
 
-    scene.becomes(
+    env.becomes(
         "CredentialsInvalid",
         "Stalled",
-        says=(f"There is no Secret {OWN} in namespace {scene.resources.namespace}.",),
+        says=(f"There is no Secret {OWN} in namespace {env.resources.namespace}.",),
         error={"errorCode": "SecretNotFound"},
         credentials=("False", "SecretNotFound"),
     )
-    assert scene.calls() == []
+    assert env.calls() == []
 
 
-def _sends_nothing(scene: Scene, *, scope: str) -> None:
+def _sends_nothing(env: Env, *, scope: str) -> None:
     """A Secret of a tenant that names an Atlas of its own: the key has to go before anything is sent anywhere."""
-    account = scene.atlas.put_account(scene.place)
+    account = env.atlas.put_account(env.place)
     with _listener() as (url, connections):
-        scene.resources.secret(data={**account, "baseUrl": url})
+        env.resources.secret(data={**account, "baseUrl": url})
         if scope == "namespace":
-            _annotate(scene, "atlas-credentials")
-        scene.create(connected=True, **({"credentialsSecretRef": None} if scope == "namespace" else {}))
+            _annotate(env, "atlas-credentials")
+        env.create(connected=True, **({"credentialsSecretRef": None} if scope == "namespace" else {}))
         for pair in ("Reconciling", "Stalled"):
-            body = scene.becomes(
+            body = env.becomes(
                 "CredentialsInvalid",
                 pair,
                 says=("baseUrl names another Atlas", "remove it, unless this is the operator's own Secret."),
@@ -206,33 +206,33 @@ def _sends_nothing(scene: Scene, *, scope: str) -> None:
             assert url not in json.dumps(body)
         time.sleep(5)
         assert connections() == 0
-        assert [each for each in scene.atlas.requests() if each["credentials"] == account["clientId"]] == []
-        assert scene.calls() == []
+        assert [each for each in env.atlas.requests() if each["credentials"] == account["clientId"]] == []
+        assert env.calls() == []
 
-        scene.resources.secret(data=account)
+        env.resources.secret(data=account)
 
-        scene.becomes_ready()
+        env.becomes_ready()
         assert connections() == 0
 
 
-stories.add(
+cases.add(
     "a Secret of a resource cannot send the operator to another host",
     partial(_sends_nothing, scope="resource"),
-    stage=STAGE,
+    setup=SETUP,
 )
-stories.add(
+cases.add(
     "a Secret of a namespace cannot send the operator to another host",
     partial(_sends_nothing, scope="namespace"),
-    stage=STAGE,
+    setup=SETUP,
 )
 
 
-def _is_refused_the_operators_own(scene: Scene, timeout: float = PATIENCE) -> None:
-    scene.becomes(
+def _is_refused_the_operators_own(env: Env, timeout: float = PATIENCE) -> None:
+    env.becomes(
         "CredentialsInvalid",
         "Reconciling",
         says=(
-            f"namespace {scene.resources.namespace} may not use the operator's own",
+            f"namespace {env.resources.namespace} may not use the operator's own",
             "Name a Secret in spec.credentialsSecretRef.name",
             f"annotation {ANNOTATION}",
             "ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES",
@@ -243,17 +243,17 @@ def _is_refused_the_operators_own(scene: Scene, timeout: float = PATIENCE) -> No
     )
 
 
-def _annotate(scene: Scene, secret: str | None, namespace: str = "") -> None:
+def _annotate(env: Env, secret: str | None, namespace: str = "") -> None:
     """Have a Namespace name a Secret, or none."""
     patch = {"metadata": {"annotations": {ANNOTATION: secret}}}
-    with scene.control_plane.client() as http:
-        path = f"/api/v1/namespaces/{namespace or scene.resources.namespace}"
+    with env.control_plane.client() as http:
+        path = f"/api/v1/namespaces/{namespace or env.resources.namespace}"
         http.patch(path, content=json.dumps(patch), headers=MERGE).raise_for_status()
 
 
-def _deeds(scene: Scene) -> list[Deed]:
-    """What the operator has asked the API server about the scene's namespace."""
-    return [each for each in deeds(scene.control_plane, OPERATOR) if each.namespace == scene.resources.namespace]
+def _deeds(env: Env) -> list[Deed]:
+    """What the operator has asked the API server about the env's namespace."""
+    return [each for each in deeds(env.control_plane, OPERATOR) if each.namespace == env.resources.namespace]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Stories about resources that are told at the same time, since each of them mostly waits.
+"""Cases about resources that run at the same time, since each of them mostly waits.
 
-A story is a function of a scene: a resource, its place in Atlas and the operator between the two. Stories that share a stage
-share its Atlas and its operator; a place, a namespace and a Secret are each story's own.
+A case is a function of an environment: a resource, its place in Atlas and the operator between the two. Cases that share a setup
+share its Atlas and its operator; a place, a namespace and a Secret are each case's own.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from support.resources import Resources
 
 NAME = "orders"
-"""The resource that a story is about."""
+"""The resource that a case is about."""
 
 INTERVAL = 4.0
-"""Seconds between two looks at a healthy endpoint, on every stage."""
+"""Seconds between two looks at a healthy endpoint, on every setup."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What scenes share.
+class Setup:
+    """What environments share.
 
     Attributes:
         atlas: a simulated Atlas.
-        operator: that serves the resources of this stage.
-        one_at_a_time: whether stories on it wait for each other, since they change what is common to all.
-        turn: is held by a story that does that.
+        operator: that serves the resources of this setup.
+        one_at_a_time: whether cases on it wait for each other, since they change what is common to all.
+        turn: is held by a case that does that.
     """
 
     atlas: Atlas
@@ -54,17 +54,17 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What one story is about.
+class Env:
+    """What one case is about.
 
     Attributes:
-        stage: where it plays.
+        setup: what it shares with other cases.
         place: the endpoint, which is RESERVED at first.
         resources: a namespace with a Secret ``atlas-credentials`` that works.
         control_plane: where that is.
     """
 
-    stage: Stage
+    setup: Setup
     place: Place
     resources: Resources
     control_plane: ControlPlane
@@ -72,7 +72,7 @@ class Scene:
     @property
     def atlas(self) -> Atlas:
         """The simulated Atlas."""
-        return self.stage.atlas
+        return self.setup.atlas
 
     def create(self, *, connected: bool = False, **fields: Any) -> None:
         """Create the resource.
@@ -174,8 +174,8 @@ class Scene:
             self.resources.delete(body["metadata"]["name"])
         self.resources.close()
 
-    def diary(self) -> str:
-        """What became of the resources and what was said to Atlas, for whoever finds out why a story went wrong."""
+    def trace(self) -> str:
+        """What became of the resources and what was said to Atlas, for whoever finds out why a case went wrong."""
         lines = []
         for body in self.resources.all():
             for state in self.resources.states(body["metadata"]["name"]):
@@ -197,16 +197,16 @@ class Scene:
 
 
 def new_namespace(control_plane: ControlPlane) -> str:
-    """Make a namespace for one story, and give its name."""
+    """Make a namespace for one case, and give its name."""
     with control_plane.client() as http:
-        answer = http.post("/api/v1/namespaces", json={"metadata": {"generateName": "story-"}})
+        answer = http.post("/api/v1/namespaces", json={"metadata": {"generateName": "case-"}})
         return str(answer.raise_for_status().json()["metadata"]["name"])
 
 
 def seldom(calls: list[dict[str, Any]], seconds: float) -> bool:
     """Tell whether calls within some seconds were no more than a healthy endpoint gets, of each kind and path.
 
-    That an API key is asked for another nonce, as after a story that has used up this one, is no call of its own.
+    That an API key is asked for another nonce, as after a case that has used up this one, is no call of its own.
     """
     most = seconds / (INTERVAL * 0.9) + 1
     kinds = [(each["method"], each["path"]) for each in calls if not _is_asked_for_a_nonce(each, calls)]
@@ -222,69 +222,69 @@ def _is_asked_for_a_nonce(call: dict[str, Any], calls: list[dict[str, Any]]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A function that tells a story, and the name of the stage it plays on."""
+class Case:
+    """A function that does and checks all, and the name of the setup it runs on."""
 
-    play: Callable[[Scene], None]
-    stage: str
+    run: Callable[[Env], None]
+    setup: str
 
 
-class Stories:
-    """A table of stories, by their names as sentences."""
+class Cases:
+    """A table of cases, by their names as sentences."""
 
     def __init__(self) -> None:
-        self.table: dict[str, Story] = {}
+        self.table: dict[str, Case] = {}
 
     @overload
-    def __call__(self, play: Callable[[Scene], None]) -> Callable[[Scene], None]: ...
+    def __call__(self, run: Callable[[Env], None]) -> Callable[[Env], None]: ...
 
     @overload
-    def __call__(self, *, stage: str) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]: ...
+    def __call__(self, *, setup: str) -> Callable[[Callable[[Env], None]], Callable[[Env], None]]: ...
 
-    def __call__(self, play: Callable[[Scene], None] | None = None, *, stage: str = "shared") -> Any:
+    def __call__(self, run: Callable[[Env], None] | None = None, *, setup: str = "shared") -> Any:
         """Enter a function whose name is a sentence, as a decorator."""
 
-        def enter(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
-            self.add(play.__name__.replace("_", " "), play, stage=stage)
-            return play
+        def enter(run: Callable[[Env], None]) -> Callable[[Env], None]:
+            self.add(run.__name__.replace("_", " "), run, setup=setup)
+            return run
 
-        return enter if play is None else enter(play)
+        return enter if run is None else enter(run)
 
-    def add(self, sentence: str, play: Callable[[Scene], None], *, stage: str = "shared") -> None:
-        """Enter a story."""
-        assert sentence not in self.table, f"two stories are called: {sentence}"
-        self.table[sentence] = Story(play, stage)
+    def add(self, sentence: str, run: Callable[[Env], None], *, setup: str = "shared") -> None:
+        """Enter a case."""
+        assert sentence not in self.table, f"two cases are called: {sentence}"
+        self.table[sentence] = Case(run, setup)
 
 
-class Performance:
-    """Stories under way, all at the same time.
+class Running:
+    """Cases under way, all at the same time.
 
     Args:
-        stories: by name.
-        scene: makes the scene of a story.
+        cases: by name.
+        env: makes the environment of a case.
     """
 
-    def __init__(self, stories: Mapping[str, Story], scene: Callable[[Story], Scene]) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=max(1, len(stories)), thread_name_prefix="story")
+    def __init__(self, cases: Mapping[str, Case], env: Callable[[Case], Env]) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(cases)), thread_name_prefix="case")
         self._outcomes: dict[str, Future[None]] = {
-            name: self._pool.submit(_tell, story, scene(story)) for name, story in stories.items()
+            name: self._pool.submit(_run, case, env(case)) for name, case in cases.items()
         }
 
     def outcome(self, name: str) -> None:
-        """Wait for the end of a story; it raises what the story raised."""
+        """Wait for the end of a case; it raises what the case raised."""
         self._outcomes[name].result()
 
     def close(self) -> None:
-        """Wait until all stories have ended."""
+        """Wait until all cases have ended."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _tell(story: Story, scene: Scene) -> None:
-    with scene.stage.turn if scene.stage.one_at_a_time else nullcontext():
+def _run(case: Case, env: Env) -> None:
+    with env.setup.turn if env.setup.one_at_a_time else nullcontext():
         try:
-            story.play(scene)
+            case.run(env)
         except Exception as error:
-            error.add_note(scene.diary())
+            error.add_note(env.trace())
             raise
         finally:
-            scene.close()
+            env.close()

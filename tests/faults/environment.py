@@ -28,7 +28,7 @@ class StartBehind(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Env:
     """What a test stands on.
 
     Attributes:
@@ -53,8 +53,8 @@ class Ground:
     taking: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def apart(self) -> Iterator[Ground]:
-        """Give the same ground with ways of its own, for what is not to be met by the faults of others."""
+    def apart(self) -> Iterator[Env]:
+        """Give the same env with ways of its own, for what is not to be met by the faults of others."""
         with Proxy(self.control_plane.url, ca=self.control_plane.ca) as api, Proxy(self.atlas.url) as way:
             yield replace(self, api=api, way=way)
 
@@ -73,7 +73,7 @@ class Ground:
         with self.control_plane.client() as http:
             answer = http.post("/api/v1/namespaces", json={"metadata": {"generateName": "faults-"}})
         name = str(answer.raise_for_status().json()["metadata"]["name"])
-        resources = Resources(self.control_plane, name, {"world": label}, recorder=recorder)
+        resources = Resources(self.control_plane, name, {"served-by": label}, recorder=recorder)
         self.made.append(resources)
         resources.secret()
         return resources

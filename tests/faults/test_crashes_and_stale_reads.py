@@ -16,8 +16,8 @@ from support.atlas import CLOUD_ENDPOINT
 from support.resources import observed, ready
 
 if TYPE_CHECKING:
-    from faults.at_once import AtOnce, Tale
-    from faults.ground import Ground
+    from faults.at_once import AtOnce, Case
+    from faults.environment import Env
     from faults.proxy import Exchange, Proxy
     from faults.rules import Fault
     from faults.scale import Scale
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from support.resources import Resources
 
 KIND = "/serverlessprivateendpoints"
-PAST = f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=world="
+PAST = f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=served-by="
 SOON = "4s"
 """An operator's interval where the watch is silent: only a round can see then what was missed. Elsewhere it would hide it."""
 
@@ -38,14 +38,14 @@ class Write:
     number: int
 
 
-STORIES: dict[str, tuple[Write, ...]] = {
+WRITES: dict[str, tuple[Write, ...]] = {
     "connect": (Write("atlas", 0), Write("status", 0), Write("status", 1)),
     "edit": (Write("atlas", 0), Write("status", 0)),
 }
 """What an operator that nothing stops writes, in this order."""
 
 
-class Story:
+class Reconcile:
     """A resource whose reconcile is to be stopped somewhere."""
 
     def __init__(self, kind: str, place: Place, resources: Resources, atlas: Atlas, *, name: str) -> None:
@@ -83,80 +83,80 @@ class Story:
         assert self._atlas.patches(self.place) == [self.wanted]
 
 
-def _written(story: Story, ground: Ground) -> tuple[Write, ...]:
-    """The outside writes that were made for a story, in their order."""
+def _written(reconcile: Reconcile, env: Env) -> tuple[Write, ...]:
+    """The outside writes that were made for a reconcile, in their order."""
     made = []
-    for target, proxy in (("atlas", ground.way), ("status", ground.api)):
+    for target, proxy in (("atlas", env.way), ("status", env.api)):
         times = [
             each.time
             for each in proxy.exchanges
-            if each.request.verb == "write" and each.request.path.endswith(story.path(target).rstrip("$"))
+            if each.request.verb == "write" and each.request.path.endswith(reconcile.path(target).rstrip("$"))
         ]
         made += [(at, Write(target, number)) for number, at in enumerate(times)]
     return tuple(write for _, write in sorted(made, key=lambda each: each[0]))
 
 
-def a_crash_between_any_two_writes(ground: Ground, _: Scale) -> None:
-    """Every gap at once: each story is held before or after one of its writes, and then the operator is killed."""
-    resources = ground.resources("crash")
-    operator = ground.start("crash", concurrency=64)
-    for kind, writes in STORIES.items():
-        free = Story(kind, ground.place(), resources, ground.atlas, name=f"free-{kind}")
-        seen_before = _written(free, ground)
+def a_crash_between_any_two_writes(env: Env, _: Scale) -> None:
+    """Every gap at once: each reconcile is held before or after one of its writes, and then the operator is killed."""
+    resources = env.resources("crash")
+    operator = env.start("crash", concurrency=64)
+    for kind, writes in WRITES.items():
+        free = Reconcile(kind, env.place(), resources, env.atlas, name=f"free-{kind}")
+        seen_before = _written(free, env)
         free.begin()
         free.ends_well()
-        numbered = _written(free, ground)[len(seen_before) :]
+        numbered = _written(free, env)[len(seen_before) :]
         assert [each.target for each in numbered] == [each.target for each in writes], "a gap is missing from the table"
 
-    held: list[tuple[Story, Fault]] = []
-    for kind, writes in STORIES.items():
+    held: list[tuple[Reconcile, Fault]] = []
+    for kind, writes in WRITES.items():
         for write in writes:
             for moment in Moment:
                 name = f"{kind}-{write.target}-{write.number}-{moment.name.lower()}"
-                story = Story(kind, ground.place(), resources, ground.atlas, name=name)
-                proxy = ground.way if write.target == "atlas" else ground.api
-                path = story.path(write.target)
-                held.append((story, proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)))
-                story.begin()
-    for story, fault in held:
-        assert fault.happened.wait(PATIENCE), story.name
+                reconcile = Reconcile(kind, env.place(), resources, env.atlas, name=name)
+                proxy = env.way if write.target == "atlas" else env.api
+                path = reconcile.path(write.target)
+                held.append((reconcile, proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)))
+                reconcile.begin()
+    for reconcile, fault in held:
+        assert fault.happened.wait(PATIENCE), reconcile.name
     operator.stop(kill=True)
-    ground.api.heal()
-    ground.way.heal()
+    env.api.heal()
+    env.way.heal()
 
-    again = ground.start("crash", concurrency=64)
+    again = env.start("crash", concurrency=64)
 
-    for story, _fault in held:
-        story.ends_well()
+    for reconcile, _fault in held:
+        reconcile.ends_well()
     again.stop()
 
 
-def time_travel_to_an_api_server_that_lags_behind(ground: Ground, _: Scale) -> None:
+def time_travel_to_an_api_server_that_lags_behind(env: Env, _: Scale) -> None:
     """It can serve the past only to those who say that any state will do; the operator never says so."""
-    resources, place = ground.resources("lag"), ground.place()
-    operator = ground.start("lag")
-    ground.atlas.connect(place, "one")
+    resources, place = env.resources("lag"), env.place()
+    operator = env.start("lag")
+    env.atlas.connect(place, "one")
     resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
     resources.wait_ready("orders")
     resources.edit("orders", comment="two")
     resources.wait_ready("orders")
     operator.stop(kill=True)
-    called = len(ground.atlas.requests(place))
-    ground.api.inject(Refusal(504, "Timeout"), verb="list", path=KIND)
-    ground.api.inject(Refusal(504, "Timeout"), verb="get", path=KIND)
-    ground.api.inject(Frozen(), verb="watch", path=KIND)
+    called = len(env.atlas.requests(place))
+    env.api.inject(Refusal(504, "Timeout"), verb="list", path=KIND)
+    env.api.inject(Refusal(504, "Timeout"), verb="get", path=KIND)
+    env.api.inject(Frozen(), verb="watch", path=KIND)
 
-    began = len(ground.api.exchanges)
-    again = ground.start("lag", wait=False)
-    wait_until(lambda: len(_reads(ground.api, began)) >= 3, "the operator to try", servers=[again.server])
+    began = len(env.api.exchanges)
+    again = env.start("lag", wait=False)
+    wait_until(lambda: len(_reads(env.api, began)) >= 3, "the operator to try", servers=[again.server])
     assert not again.ready()
     assert again.get("livez").text == "ok"
-    assert len(ground.atlas.requests(place)) == called
-    ground.api.heal()
+    assert len(env.atlas.requests(place)) == called
+    env.api.heal()
 
     wait_until(again.ready, "the operator to be ready", servers=[again.server])
-    assert not [each.query for each in _reads(ground.api, 0) if "resourceVersion" in each.query]
-    assert ground.atlas.patches(place) == [{"comment": "two"}]
+    assert not [each.query for each in _reads(env.api, 0) if "resourceVersion" in each.query]
+    assert env.atlas.patches(place) == [{"comment": "two"}]
 
 
 def _reads(api: Proxy, began: int) -> list[Exchange]:
@@ -166,55 +166,55 @@ def _reads(api: Proxy, began: int) -> list[Exchange]:
     ]
 
 
-def time_travel_to_a_past_that_every_read_is_answered_from(ground: Ground, _: Scale) -> None:
+def time_travel_to_a_past_that_every_read_is_answered_from(env: Env, _: Scale) -> None:
     """No API server lags like this. The past may be acted on, but is never recorded, and the present has the last word."""
-    resources, place = ground.resources("past"), ground.place()
-    operator = ground.start("past")
-    ground.atlas.connect(place, "one")
+    resources, place = env.resources("past"), env.place()
+    operator = env.start("past")
+    env.atlas.connect(place, "one")
     resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
     resources.wait_ready("orders")
-    with ground.control_plane.client() as http:
+    with env.control_plane.client() as http:
         past = http.get(f"{PAST}past").json()
     resources.edit("orders", comment="two")
     recorded = resources.wait_ready("orders")["status"]
     operator.stop(kill=True)
-    stale = ground.api.inject(Stale(past), path=KIND)
+    stale = env.api.inject(Stale(past), path=KIND)
 
-    again = ground.start("past")
+    again = env.start("past")
     assert stale.hits
     time.sleep(3)
     assert resources.get("orders")["status"] == recorded
-    ground.api.heal()
+    env.api.heal()
 
-    wait_until(lambda: ground.atlas.endpoint(place)["comment"] == "two", "the present in Atlas")
+    wait_until(lambda: env.atlas.endpoint(place)["comment"] == "two", "the present in Atlas")
     body = resources.wait_ready("orders")
     assert body["status"]["applied"]["comment"] == "two"
     again.server.check()
 
 
-def _what_happens_unobserved(ground: Ground, _: Scale, *, blindness: str) -> None:
+def _what_happens_unobserved(env: Env, _: Scale, *, blindness: str) -> None:
     """An edit, a deletion, another object of the same name, and a new one, while the watch says nothing or is not there."""
-    resources = ground.resources(blindness)
-    operator = ground.start(blindness, **({"sync_interval": SOON} if blindness == "frozen" else {}))
-    edited, deleted, replaced, new = (ground.place() for _ in range(4))
+    resources = env.resources(blindness)
+    operator = env.start(blindness, **({"sync_interval": SOON} if blindness == "frozen" else {}))
+    edited, deleted, replaced, new = (env.place() for _ in range(4))
     for name, place in (("edited", edited), ("deleted", deleted), ("replaced", replaced)):
-        ground.atlas.connect(place, "one")
+        env.atlas.connect(place, "one")
         resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
     for name in ("edited", "deleted", "replaced"):
         resources.wait_ready(name)
     assert operator.metric("atlas_endpoints_resources") == 3
     if blindness == "frozen":
-        assert ground.api.inject(Frozen(), verb="watch", path=KIND, times=1).happened.wait(PATIENCE)
+        assert env.api.inject(Frozen(), verb="watch", path=KIND, times=1).happened.wait(PATIENCE)
     else:
-        refused = ground.api.inject(Refusal(503, "ServiceUnavailable"), verb="watch", path=KIND)
-        ground.api.inject(Closed(), verb="watch", path=KIND, times=1)
+        refused = env.api.inject(Refusal(503, "ServiceUnavailable"), verb="watch", path=KIND)
+        env.api.inject(Closed(), verb="watch", path=KIND, times=1)
         assert refused.happened.wait(PATIENCE)
 
     resources.edit("edited", comment="two")
     resources.delete("deleted")
     resources.delete("replaced")
     successor = resources.create("replaced", replaced.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="successor"))
-    ground.atlas.connect(new, None)
+    env.atlas.connect(new, None)
     resources.create("new", new.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="new"))
 
     for name, place, comment in (
@@ -223,18 +223,18 @@ def _what_happens_unobserved(ground: Ground, _: Scale, *, blindness: str) -> Non
         ("new", new, "new"),
     ):
         resources.wait_ready(name)
-        assert ground.atlas.patches(place) == [{"comment": comment}]
+        assert env.atlas.patches(place) == [{"comment": comment}]
     assert resources.get("replaced")["metadata"]["uid"] == successor["metadata"]["uid"]
     wait_until(lambda: operator.metric("atlas_endpoints_resources") == 3, "the deleted one to be forgotten")
-    assert ground.atlas.patches(deleted) == []
-    ground.api.heal()
+    assert env.atlas.patches(deleted) == []
+    env.api.heal()
     time.sleep(1)  # what the watch brings late changes nothing
     assert all(observed(body) and ready(body)["status"] == "True" for body in resources.all())
     operator.server.check()
     operator.stop()
 
 
-TALES: dict[str, Tale] = {
+CASES: dict[str, Case] = {
     "a crash between any two writes": a_crash_between_any_two_writes,
     "a crash at each write of a reservation": a_crash_at_each_write_of_a_reservation,
     "time travel to an API server that lags behind": time_travel_to_an_api_server_that_lags_behind,
@@ -244,6 +244,6 @@ TALES: dict[str, Tale] = {
 }
 
 
-@pytest.mark.parametrize("tale", TALES)
-def test_sieve(tale: str, at_once: AtOnce) -> None:
-    at_once.outcome(tale)
+@pytest.mark.parametrize("case", CASES)
+def test_crashes_and_stale_reads(case: str, at_once: AtOnce) -> None:
+    at_once.outcome(case)
