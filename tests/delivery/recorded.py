@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,10 @@ def file_of(state: str) -> Path:
     return TESTDATA / f"{state}.yaml"
 
 
+@cache
 def recorded() -> dict[str, dict[str, Any]]:
-    """Give all objects that were recorded, by their states."""
-    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(TESTDATA.glob("*.yaml"))}
+    """Return all objects that were recorded, by their states."""
+    return {
+        path.stem: yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        for path in sorted(TESTDATA.glob("*.yaml"))
+    }

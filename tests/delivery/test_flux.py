@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import celpy
@@ -20,20 +21,26 @@ FLUX = ROOT / "deploy" / "flux"
 STATES = [state for state, body in recorded().items() if "status" in body]
 
 
+@cache
 def expressions() -> list[dict[str, str]]:
     """All health checks that are shown."""
     documents = [each for path in sorted(FLUX.glob("*.yaml")) for each in yaml.safe_load_all(path.read_text("utf-8"))]
     return [check for each in documents for check in each["spec"].get("healthCheckExprs", ())]
 
 
+@cache
+def program(expression: str) -> celpy.Runner:
+    """Compile an expression."""
+    environment = celpy.Environment()
+    return environment.program(environment.compile(expression))
+
+
 def judge(body: Mapping[str, Any], check: Mapping[str, str]) -> str:
     """Tell what Flux makes of an object that has a status (RFC 0009; fluxcd/pkg/runtime/cel, StatusEvaluator)."""
     if body["status"]["observedGeneration"] != body["metadata"]["generation"]:
         return "InProgress"
-    environment = celpy.Environment()
     for name in ("inProgress", "failed", "current"):
-        program = environment.program(environment.compile(check[name]))
-        if program.evaluate({key: json_to_cel(value) for key, value in body.items()}):
+        if program(check[name]).evaluate({key: json_to_cel(value) for key, value in body.items()}):
             return name[0].upper() + name[1:]
     return "InProgress"
 
