@@ -45,7 +45,7 @@ def deeds(control_plane: ControlPlane, user: str, *, since: int = 0) -> list[Dee
             if user not in line or not line.endswith("\n"):
                 continue
             event = json.loads(line)
-            if event["user"]["username"] != user or event["setup"] != "ResponseComplete":
+            if event["user"]["username"] != user or event["stage"] != "ResponseComplete":
                 continue
             reference = event.get("objectRef", {})
             resource = "/".join(part for part in (reference.get("resource"), reference.get("subresource")) if part)
