@@ -273,6 +273,6 @@ def _install(control_plane: ControlPlane, tenants: int) -> None:
         control_plane.kubectl("apply", "--filename=-", stdin=service_account(NAMESPACE, account))
     for tenant in range(tenants):
         control_plane.kubectl("create", f"--namespace={NAMESPACE}", "--filename=-", stdin=json.dumps(secret(tenant)))
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRD}")
+    control_plane.wait_for_crds()
     with control_plane.client() as client:
         wait_until(lambda: client.get(f"{API}/{PLURAL}").is_success, "the API server to list the kind", timeout=30)

@@ -132,7 +132,7 @@ def _delete_old(scene: Scene) -> None:
 def _no_cloud_endpoint_yet(scene: Scene) -> None:
     crd = ROOT / "tests" / "support" / "crds" / "ec2.services.k8s.aws_vpcendpoints.yaml"
     scene.put(yaml.safe_load(crd.read_text(encoding="utf-8")))
-    scene.kubectl_unseen("wait", "--for=condition=Established", "crd/vpcendpoints.ec2.services.k8s.aws")
+    scene.stage.control_plane.wait_for_crds()
     scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
     scene.secret()
     reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "media-to-atlas"}

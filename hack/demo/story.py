@@ -43,7 +43,7 @@ def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str
     files = ("namespace.yaml", "service-account.yaml", "leader-election.yaml")
     rights = [part for name in files for part in ("-f", f"deploy/base/{name}")]
     stage.kubectl("apply", "-f", "crds/", *rights, "-f", "deploy/overlays/cluster/rbac.yaml")
-    stage.kubectl("wait", "--for=condition=Established", "crd/serverlessprivateendpoints.atlas-endpoints.dev")
+    stage.control_plane.wait_for_crds()
 
     say.heading("A simulated Atlas, and the operator")
     stage.start_atlas(world)

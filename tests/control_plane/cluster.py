@@ -239,6 +239,14 @@ class ControlPlane:
         run = Kubectl(self._programs.kubectl, self.kubeconfig, self.directory / "kubectl-cache")
         return run(*args, stdin=stdin, check=check)
 
+    def wait_for_crds(self, *names: str) -> None:
+        """Wait until CRDs are established; none named: all that there are.
+
+        `kubectl wait` alone fails on one that was created just now and has no conditions yet.
+        """
+        command = ("wait", "--for=condition=Established", "--timeout=5s", "crd", *(names or ("--all",)))
+        wait_until(lambda: self.kubectl(*command, check=False).returncode == 0, f"the CRDs {' '.join(names)}")
+
     def kubeconfig_for(
         self, namespace: str, service_account: str, *, lifetime: timedelta = timedelta(hours=24)
     ) -> Path:

@@ -59,7 +59,7 @@ class Site:
 
     def await_kind(self, **fields: Any) -> None:
         """Wait until the resource can be applied, which takes the API server a moment."""
-        self.control_plane.kubectl("wait", "--for=condition=Established", CRD_NAME, "--timeout=90s")
+        self.control_plane.wait_for_crds(CRD_NAME.partition("/")[2])
         wait_until(lambda: self.applies(**fields), "the API server to serve the kind")
 
     def uid(self) -> str:

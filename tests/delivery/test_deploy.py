@@ -55,7 +55,7 @@ def test_kubectl_apply_k_deploy_gets_a_pod_into_the_cluster_without_a_warning(
 def monitoring(control_plane: ControlPlane) -> None:
     """The kinds of the Prometheus Operator."""
     control_plane.kubectl("apply", "--server-side", f"--filename={MONITORING}")
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/servicemonitors.monitoring.coreos.com")
+    control_plane.wait_for_crds("servicemonitors.monitoring.coreos.com")
 
 
 @pytest.mark.usefixtures("crd", "monitoring")

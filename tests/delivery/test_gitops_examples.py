@@ -28,7 +28,7 @@ def gitops(control_plane: ControlPlane) -> ControlPlane:
     for path in CRDS:
         control_plane.kubectl("apply", "--server-side", f"--filename={path}")
         name = yaml.safe_load(path.read_text(encoding="utf-8"))["metadata"]["name"]
-        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", f"crd/{name}")
+        control_plane.wait_for_crds(name)
     for name in ("argocd", "flux-system"):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         control_plane.kubectl("apply", "--filename=-", stdin=yaml.safe_dump(namespace))

@@ -37,7 +37,7 @@ def environment(configuration: dict[str, Any]) -> dict[str, str]:
 def as_users_install_it(control_plane: ControlPlane) -> ControlPlane:
     """A cluster with all that `deploy/` ships; of the Deployment no Pod comes to be, for there is no node."""
     control_plane.kubectl("apply", "--server-side", "--kustomize", str(DEPLOY))
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", "crd", "--all")
+    control_plane.wait_for_crds()
     return control_plane
 
 

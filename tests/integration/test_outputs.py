@@ -268,9 +268,7 @@ def test_what_a_walk_through_shows_is_taken_by_all_sides(
     for kind in (ACK, ASO):
         clouds.install(control_plane, kind)
     control_plane.kubectl("apply", "--server-side", f"--filename={FLUX / 'kustomizations.yaml'}")
-    control_plane.kubectl(
-        "wait", "--for=condition=Established", "--timeout=90s", "crd/kustomizations.kustomize.toolkit.fluxcd.io"
-    )
+    control_plane.wait_for_crds("kustomizations.kustomize.toolkit.fluxcd.io")
     shown = [yaml.safe_load(substituted(each, EXAMPLES)) for each in blocks(page)]
     assert {body["kind"] for body in shown} == {"ServerlessPrivateEndpoint", *kinds}
     (resource,) = [body for body in shown if body["kind"] == "ServerlessPrivateEndpoint"]

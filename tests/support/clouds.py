@@ -26,7 +26,7 @@ def install(control_plane: ControlPlane, kind: Mapping[str, str]) -> None:
     name = _crd(kind)
     group, plural = name.partition(".")[2], PLURALS[kind["kind"]]
     control_plane.kubectl("apply", "--server-side", f"--filename={CRDS / f'{group}_{plural}.yaml'}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", f"customresourcedefinition/{name}")
+    control_plane.wait_for_crds(name)
     with control_plane.client() as http:
         wait_until(lambda: http.get(f"/apis/{kind['apiVersion']}/{plural}").is_success, "the kind")
 

@@ -114,7 +114,7 @@ def install(control_plane: ControlPlane) -> str:
     """Install the CRD, wait until the kind is served, and give the CRD's name."""
     name = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={CRD}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", name)
+    control_plane.wait_for_crds("serverlessprivateendpoints.atlas-endpoints.dev")
     wait_until(
         # Unlike other commands, this one asks afresh and does not believe what kubectl remembers.
         lambda: "serverlessprivateendpoints" in control_plane.kubectl("api-resources", "--categories=atlas").stdout,
