@@ -116,7 +116,7 @@ def _show(scene: Scene, set_up: SetUp, page: str, keyboard: Keyboard | None) -> 
     say.say(f"“{set_up.call}”")
     scene.namespace()
     set_up.spoil(scene)
-    _expect(scene, set_up)
+    expect(scene, set_up)
     scene.kubectl(*set_up.look)
     if keyboard is not None:
         say.say("What is wrong, and what heals it? Press a key for the answer.")
@@ -143,7 +143,7 @@ def _show(scene: Scene, set_up: SetUp, page: str, keyboard: Keyboard | None) -> 
     say.good("ok: healed")
 
 
-def _expect(scene: Scene, set_up: SetUp) -> None:
+def expect(scene: Scene, set_up: SetUp) -> None:
     """Wait until the set-up says what is expected of it, and for its Event if one comes."""
     if set_up.heading == NOTHING:
         time.sleep(SILENCE)

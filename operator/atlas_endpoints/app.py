@@ -24,6 +24,7 @@ from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import SystemClock, boottime
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.leadership import Alone, Leadership, end, hand_over
 from atlas_endpoints.observer import Requests, Told
 from atlas_endpoints.settings import OperatorSettings
@@ -256,13 +257,13 @@ async def run(settings: OperatorSettings) -> None:
         closing.push_async_callback(server.cleanup)
         logger.info(
             "Started",
-            extra={
-                "version": __version__,
-                "kubernetes": connection.server,
-                "atlas": settings.atlas_url,
-                "lease": str(_leases(settings, connection)) if settings.leader_elect else "none",
-                "probes": [f"{address[0]}:{address[1]}" for address in server.addresses],
-            },
+            extra=LogFields(
+                version=__version__,
+                kubernetes=connection.server,
+                atlas=settings.atlas_url,
+                lease=str(_leases(settings, connection)) if settings.leader_elect else "none",
+                probes=[f"{address[0]}:{address[1]}" for address in server.addresses],
+            ),
         )
         if not settings.writes:
             logger.warning("WRITES is off: nothing is written to Atlas, and statuses show what would be sent")

@@ -7,7 +7,13 @@ from typing import Literal, TypeAlias
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
+from atlas_endpoints.atlas.credentials import (
+    ENCODED_TWICE,
+    Credentials,
+    CredentialsError,
+    CredentialsProblem,
+    parse_credentials,
+)
 from atlas_endpoints.engine.names import is_namespace
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_values import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names
@@ -165,7 +171,7 @@ class EnvironmentCredentials(BaseSettings):
         complete = [pair for pair in PAIRS if given.issuperset(pair)]
         if len(complete) > 1:
             raise CredentialsError(
-                "AmbiguousKeys",
+                CredentialsProblem.AMBIGUOUS_KEYS,
                 f"The environment holds both a service account ({' and '.join(PAIRS[0])}) and an API key"
                 f" ({' and '.join(PAIRS[1])}). Unset one of the two pairs.",
             )
@@ -173,9 +179,11 @@ class EnvironmentCredentials(BaseSettings):
             return
         missing = [name for pair in PAIRS if given.intersection(pair) for name in pair if name not in given]
         if missing:
-            raise CredentialsError("MissingKeys", f"{' and '.join(missing)} must be set in the environment, too.")
+            raise CredentialsError(
+                CredentialsProblem.MISSING_KEYS, f"{' and '.join(missing)} must be set in the environment, too."
+            )
         raise CredentialsError(
-            "MissingKeys",
+            CredentialsProblem.MISSING_KEYS,
             f"The environment holds no credentials for Atlas. Set {' and '.join(PAIRS[0])} (a service account), or"
             f" {' and '.join(PAIRS[1])} (an API key); Project Read Only is enough.",
         )

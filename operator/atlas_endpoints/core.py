@@ -22,6 +22,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.inventory import Inventory, Reader
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.controller import Controller, Status, Writer
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
@@ -256,7 +257,7 @@ class Core:
 
     async def _run(self, work: Work) -> Next:
         if isinstance(work, Instance):
-            telemetry.begin({"project": work.project_id, "instance": work.name})
+            telemetry.begin(LogFields(project=work.project_id, instance=work.name))
             return await self._rounds.run(work)
         if (body := self.store.get(work)) is not None:
             telemetry.begin(telemetry.pass_over(body))

@@ -1,12 +1,13 @@
 """What becomes of what the core tells: lines in the log, metrics, and Kubernetes Events."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from atlas_endpoints.atlas.serverless_private_endpoints import TEMPLATES
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
@@ -63,18 +64,15 @@ class Told:
             says_so = changes or news or previous.get("conditions") != status.get("conditions")
             level = logging.INFO if says_so else logging.DEBUG
             words = [*changes, *(each.message for each in news if each.reason != ready["reason"]), ready["message"]]
-            logger.log(
-                logging.WARNING if any(each.type == "Warning" for each in news) else level,
-                "%s",
-                " ".join(words),
-                extra={
-                    **work.resource(body),
-                    "generation": status["observedGeneration"],
-                    "ready": ready["status"],
-                    "reason": ready["reason"],
-                    **_request(),
-                },
-            )
+            extra: LogFields = {
+                **work.resource(body),
+                "generation": status["observedGeneration"],
+                "ready": ready["status"],
+                "reason": ready["reason"],
+                **_request(),
+            }
+            warns = any(each.type == "Warning" for each in news)
+            logger.log(logging.WARNING if warns else level, "%s", " ".join(words), extra=extra)
         for each in news:
             self._record(body, each)
 
@@ -85,7 +83,7 @@ class Told:
             level = logging.DEBUG  # the line about the status tells it
             if (pass_ := work.current()) is not None:
                 pass_.changes.append(announcement.message)
-        extra = {**work.resource(body), "reason": announcement.reason, **_request()}
+        extra: LogFields = {**work.resource(body), "reason": announcement.reason, **_request()}
         logger.log(level, "%s", announcement.message, extra=extra)
         self._record(body, announcement)
 
@@ -123,7 +121,7 @@ class Requests:
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
         if operation in TEMPLATES and (pass_ := work.current()) is not None:  # and not that of a token
             pass_.requested(request)
-        logger.debug("Atlas was called", extra={"atlasRequest": request})
+        logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
 
 
 def _changes() -> Sequence[str]:
@@ -135,7 +133,7 @@ def _changes() -> Sequence[str]:
     return changes
 
 
-def _request() -> Mapping[str, object]:
+def _request() -> LogFields:
     """Give the call to Atlas that the pass has come from, if it has made one."""
     pass_ = work.current()
     return {} if pass_ is None or pass_.request is None else {"atlasRequest": pass_.request}

@@ -12,38 +12,49 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.check.findings import Level
 from atlas_endpoints.cluster import events
+from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
+from atlas_endpoints.engine.log_fields import LogFields
+from atlas_endpoints.kinds.errors import SelectionProblem
 from atlas_endpoints.kinds.serverless_private_endpoint import announcements, model
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import FAILURES, MEANING, Progress, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import (
+    FAILURES,
+    MEANING,
+    RESOLVED,
+    ContendedReason,
+    CredentialsReason,
+    DeprecatedReason,
+    OutputsReason,
+    Progress,
+    Reason,
+    SyncedReason,
+)
 from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.planning.manifests import Place
 from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.settings import AtlasSettings, CheckSettings, OperatorSettings
-from atlas_endpoints.telemetry import logs, work
+from atlas_endpoints.telemetry import logs
 from atlas_endpoints.telemetry.metrics import PREFIX
 from delivery.recorded import recorded
+from support import kstatus
 from support.documentation import (
     DOCS,
-    PACKAGE,
     PAGES,
     ROOT,
     Block,
     anchors,
     blocks_of,
     exported_metrics,
-    parsed,
     prose,
     section,
 )
 from support.resources import ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 
 
 def each_page() -> list[Any]:
@@ -74,71 +85,19 @@ def words(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def strings_in(node: ast.AST) -> Iterator[str]:
-    """Give the text constants within a piece of code, and the values of the reasons that it names."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Constant) and isinstance(each.value, str):
-            yield each.value
-        elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "Reason":
-            yield Reason[each.attr].value
-
-
-def findings(node: ast.AST) -> set[str]:
-    """Give the constant reasons of all the `Finding(status, reason, message)` within a piece of code."""
-    calls = [
-        each
-        for each in ast.walk(node)
-        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "Finding"
-    ]
-    return {text for call in calls for text in strings_in(call.args[1])}
-
-
-def function(path: Path, name: str) -> ast.FunctionDef:
-    (found,) = [each for each in parsed(path).body if isinstance(each, ast.FunctionDef) and each.name == name]
-    return found
-
-
-def credentials_reasons() -> set[str]:
-    """Give the reasons of CredentialsValid: what failures finds, and what reading a Secret can end with."""
-    modules = (
-        PACKAGE / "cluster" / "secrets_reader.py",
-        PACKAGE / "cluster" / "namespaces_reader.py",
-        PACKAGE / "atlas" / "credentials.py",
-        PACKAGE / "kinds" / "access.py",
-    )
-    read = {
-        text
-        for path in modules
-        for text in strings_in(parsed(path))
-        if re.fullmatch(r"[A-Z][a-z]+([A-Z]+[a-z]*)+", text)
-    }
-    return findings(parsed(KIND / "failures.py")) | read
-
-
-def references_reasons() -> set[str]:
-    """Give the reasons of ReferencesResolved: what the resolver finds, and what reading an object can end with."""
-    modules = (PACKAGE / "cluster" / "references_reader.py", KIND / "references.py")
-    errors = {
-        text
-        for path in modules
-        for each in ast.walk(parsed(path))
-        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "UnreadableError"
-        for text in strings_in(each.args[0])
-    }
-    return (
-        findings(ast.Module([each for each in parsed(KIND / "references.py").body if isinstance(each, ast.Assign)], []))
-        | errors
-    )
-
-
-CONDITIONS = {
-    "Synced": findings(function(KIND / "status.py", "_synced")),
-    "CredentialsValid": credentials_reasons(),
-    "Contended": findings(function(KIND / "conclusions.py", "contended")),
-    "ReferencesResolved": references_reasons(),
-    "OutputsWritten": findings(parsed(KIND / "outputs.py")),
-    "Deprecated": findings(function(KIND / "status.py", "_deprecated")),
+CONDITIONS: dict[str, set[str]] = {
+    "Synced": {*SyncedReason},
+    "CredentialsValid": {*CredentialsReason, *CredentialsProblem, *SecretProblem, *SelectionProblem},
+    "Contended": {*ContendedReason},
+    "ReferencesResolved": {RESOLVED, *ReferenceProblem},
+    "OutputsWritten": {*OutputsReason},
+    "Deprecated": {*DeprecatedReason},
 }
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_the_judge_of_all_statuses_knows_these_reasons_and_those_of_ready_alone(condition: str) -> None:
+    assert CONDITIONS[condition] <= kstatus.REASONS[condition] <= CONDITIONS[condition] | {*Reason}
 
 
 def test_every_reason_of_ready_has_its_paragraph_and_no_other_has() -> None:
@@ -213,31 +172,8 @@ def test_how_many_events_are_written_is_what_is_documented() -> None:
 
 def test_the_fields_of_lines_in_the_log_are_those_of_the_code() -> None:
     documented = {word for row in rows(section(DOCS / "operations.md", "Logs")) for word in words(row[0])}
-    literal = {
-        key.value
-        for path in PACKAGE.rglob("*.py")
-        if "simulator" not in path.parts
-        for node in ast.walk(parsed(path))
-        for value in _extras(node)
-        for key in value.keys
-        if isinstance(key, ast.Constant) and isinstance(key.value, str)
-    }
-    body = {"metadata": {"namespace": "shop", "name": "orders", "uid": "1", "generation": 1}}
-    own = {"timestamp", "levelname", "name", "message", "exc_info", *work.pass_over(body)}
-    assert documented == {logs.RENAMED.get(name, name) for name in literal | own}
-
-
-def _extras(node: ast.AST) -> Iterator[ast.Dict]:
-    """Give the facts of lines in the log: as they are given to a logger, or by that name before."""
-    if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
-        yield node.value
-    if (
-        isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and node.targets[0].id == "extra"
-        and isinstance(node.value, ast.Dict)
-    ):
-        yield node.value
+    of_every_line = {"timestamp", "levelname", "name", "message", "exc_info"}
+    assert documented == {logs.RENAMED.get(name, name) for name in of_every_line | LogFields.__annotations__.keys()}
 
 
 def test_every_refusal_that_the_installation_page_explains_is_provoked_by_a_test() -> None:
@@ -245,9 +181,11 @@ def test_every_refusal_that_the_installation_page_explains_is_provoked_by_a_test
     provoked = {
         text
         for path in (ROOT / "tests" / "delivery").glob("test_*.py")
-        for call in ast.walk(parsed(path))
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "says"
-        for text in strings_in(call)
+        for each in ast.walk(call)
+        if isinstance(each, ast.Constant)
+        for text in [each.value]
     }
     assert quoted == provoked
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 import yaml
 
+from atlas_endpoints.atlas.serverless_private_endpoints import EndpointStatus
 from atlas_endpoints.cluster import events
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.kinds import access
+from atlas_endpoints.kinds.serverless_private_endpoint import model
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import CRD
-from support.documentation import DOCS, PACKAGE, PAGES, parsed, section
+from support.documentation import DOCS, PACKAGE, PAGES, section
 
 KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 OF_OTHERS = {
@@ -62,14 +63,17 @@ def test_each_variable_that_is_named_is_one_that_is_read() -> None:
 
 
 def test_each_annotation_finalizer_and_controller_of_ours_that_is_named_is_in_the_code() -> None:
-    known = {
-        name
-        for path in PACKAGE.rglob("*.py")
-        for each in ast.walk(parsed(path))
-        if isinstance(each, ast.Constant) and isinstance(each.value, str)
-        for name in re.findall(r"(?<!\.)\batlas-endpoints\.dev/([a-z-]+)", each.value)
-    }
-    known.add(events.REPORTING_CONTROLLER.rpartition("/")[2])
+    ours = (
+        *model.POLICY_ANNOTATIONS,
+        *model.REQUEST_ANNOTATIONS,
+        *model.DELETION_ANNOTATIONS,
+        model.ENDPOINT_ANNOTATION,
+        model.FORCE_FINALIZE,
+        model.FINALIZER,
+        access.ANNOTATION,
+        events.REPORTING_CONTROLLER,
+    )
+    known = {name.rpartition("/")[2] for name in ours}
     used = named(r"(?<!\.)\batlas-endpoints\.dev/([a-z-]*[a-z])(?![\w/])")
     assert "force-sync" in used
     assert used - known == set()
@@ -83,15 +87,7 @@ def test_each_annotation_of_a_namespace_is_documented() -> None:
 
 def test_the_picture_of_states_shows_each_status_that_is_judged_and_reasons_as_they_are_meant() -> None:
     picture = (DOCS / "pictures" / "endpoint-states.svg").read_text(encoding="utf-8")
-    (judge,) = [
-        each for each in parsed(KIND / "plan.py").body if isinstance(each, ast.FunctionDef) and each.name == "judge"
-    ]
-    statuses = {
-        each.value.value
-        for each in ast.walk(judge)
-        if isinstance(each, ast.MatchValue) and isinstance(each.value, ast.Constant)
-    }
-    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == statuses
+    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == {*EndpointStatus}
     shown = re.findall(r'class="reason"[^>]*>([^<]+)<', picture)
     waiting, acting = ({*each.partition(": ")[2].split(" · ")} - {"…"} for each in shown[-2:])
     assert {MEANING[Reason(each)].progress for each in waiting} == {Progress.RECONCILING}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
@@ -13,81 +11,33 @@ from atlas_endpoints.cluster.api import GROUP, PLURAL
 from atlas_endpoints.settings import OperatorSettings
 from support.deploy import ACCESS, COMPONENTS, NAME, OVERLAYS, manifests, the
 
-CLUSTER = Path(__file__).parents[2] / "operator" / "atlas_endpoints" / "cluster"
 APIEXTENSIONS, LEASES, EVENTS = "apiextensions.k8s.io", "coordination.k8s.io", "events.k8s.io"
 LEADER_ELECTION = f"{NAME}-leader-election"
 
 
-class Call(NamedTuple):
-    """A call to the Kubernetes API.
-
-    Attributes:
-        module: which module of `cluster/` makes it.
-        evidence: the words in that module that make it.
-        group: API group.
-        resource: resource, with its subresource.
-        verb: as RBAC names it.
-    """
-
-    module: str
-    evidence: str
-    group: str
-    resource: str
-    verb: str
-
-
-CALLS = (
-    Call("watch.py", "kopf.on.event(GROUP, VERSION, PLURAL", GROUP, PLURAL, "list"),
-    Call("watch.py", "kopf.on.event(GROUP, VERSION, PLURAL", GROUP, PLURAL, "watch"),
+RIGHTS = {
+    (GROUP, PLURAL, "list"),
+    (GROUP, PLURAL, "watch"),
+    (GROUP, PLURAL, "get"),
+    (GROUP, PLURAL, "patch"),
+    (GROUP, f"{PLURAL}/status", "patch"),
     # kopf waits for the CRD, and goes on when it comes back.
-    Call("watch.py", "customresourcedefinitions", APIEXTENSIONS, "customresourcedefinitions", "list"),
-    Call("watch.py", "customresourcedefinitions", APIEXTENSIONS, "customresourcedefinitions", "watch"),
-    Call("writer.py", 'self._api, "GET", _path(namespace)', GROUP, PLURAL, "list"),
-    Call("writer.py", 'self._api, "GET", _path(key.namespace, key.name)', GROUP, PLURAL, "get"),
-    Call(
-        "writer.py",
-        'self._api, "PATCH", _path(metadata["namespace"], metadata["name"], *subresource)',
-        GROUP,
-        f"{PLURAL}/status",
-        "patch",
-    ),
-    Call(
-        "writer.py",
-        'self._api, "PATCH", _path(metadata["namespace"], metadata["name"], *subresource)',
-        GROUP,
-        PLURAL,
-        "patch",
-    ),
-    Call("events.py", 'self._api, "POST", _path(event["metadata"]["namespace"])', EVENTS, "events", "create"),
-    Call("lease_api.py", "get_namespaced_custom_object", LEASES, "leases", "get"),
-    Call("lease_api.py", "create_namespaced_custom_object", LEASES, "leases", "create"),
-    Call("lease_api.py", "replace_namespaced_custom_object", LEASES, "leases", "update"),
-    Call("lease_api.py", "list_namespaced_custom_object_without_preload_content", LEASES, "leases", "watch"),
-    Call("secrets_reader.py", "read_namespaced_secret", "", "secrets", "get"),
-    Call("namespaces_reader.py", "read_namespace", "", "namespaces", "get"),
-    Call("references_reader.py", 'self._api, "GET", _path(place)', "", "configmaps", "get"),
+    (APIEXTENSIONS, "customresourcedefinitions", "list"),
+    (APIEXTENSIONS, "customresourcedefinitions", "watch"),
+    (EVENTS, "events", "create"),
+    *((LEASES, "leases", verb) for verb in ("get", "create", "update", "watch")),
+    ("", "secrets", "get"),
+    ("", "namespaces", "get"),
+    ("", "configmaps", "get"),
     *(
-        Call("references_reader.py", 'self._api, "GET", _path(place)', group, resource, "get")
+        (group, resource, "get")
         for kind in OperatorSettings.model_fields["reference_kinds"].default
         for resource, _, group in (kind.partition("."),)
     ),
-)
-OUTPUT_CALLS = (
-    Call("config_maps_writer.py", 'self._api, "GET", _path(namespace, name)', "", "configmaps", "get"),
-    Call("config_maps_writer.py", 'self._api, "POST", _path(owner.namespace)', "", "configmaps", "create"),
-    Call("config_maps_writer.py", 'self._api, "PATCH", _path(owner.namespace, name)', "", "configmaps", "patch"),
-)
-"""What is called only with the setting OUTPUTS."""
-CLIENT_METHOD = re.compile(
-    r"\.((?:read|get|list|create|patch|replace|delete|watch|connect)_(?:namespace|(?:namespaced|cluster)_\w+)|\w+_for_all_namespaces)\("
-)
-EXCHANGE = re.compile(r'exchange\((self\._api, "[A-Z]+", \(?\*?_path\([^)]*\)(?:, "\w+"\))?)')
-"""The calls past the client's generated methods."""
-
-
-def words(module: str) -> str:
-    """A module of `cluster/` without its line breaks."""
-    return re.sub(r"\s+", " ", (CLUSTER / module).read_text(encoding="utf-8")).replace("( ", "(")
+}
+"""Group, resource and verb of each call; tests/delivery/test_rights_in_use.py proves that each is made and no other."""
+OUTPUT_RIGHTS = {("", "configmaps", verb) for verb in ("get", "create", "patch")}
+"""Those that are made only with the setting OUTPUTS."""
 
 
 def shipped(overlay: str = "cluster") -> list[dict[str, Any]]:
@@ -96,28 +46,6 @@ def shipped(overlay: str = "cluster") -> list[dict[str, Any]]:
 
 def rules(overlay: str = "cluster") -> list[dict[str, Any]]:
     return [rule for each in shipped(overlay) if each["kind"] in {"ClusterRole", "Role"} for rule in each["rules"]]
-
-
-@pytest.mark.parametrize(
-    "call", [*CALLS, *OUTPUT_CALLS], ids=lambda call: f"{call.verb} {call.resource}: {call.evidence}"
-)
-def test_a_call_is_made_where_the_table_says(call: Call) -> None:
-    assert call.evidence in words(call.module)
-
-
-def test_the_table_has_every_method_of_the_client_that_is_called() -> None:
-    called = {
-        (path.name, found)
-        for path in CLUSTER.glob("*.py")
-        for pattern in (CLIENT_METHOD, EXCHANGE)
-        for found in pattern.findall(words(path.name))
-    }
-    told = {
-        (call.module, call.evidence)
-        for call in (*CALLS, *OUTPUT_CALLS)
-        if CLIENT_METHOD.match(f".{call.evidence}(") or EXCHANGE.match(f"exchange({call.evidence}")
-    }
-    assert called == told
 
 
 def granted(overlay: str) -> set[tuple[str, str, str]]:
@@ -135,21 +63,18 @@ def rights_of(rule: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("overlay", ["cluster", "openshift"])
 def test_what_is_granted_is_what_is_called(overlay: str) -> None:
-    assert granted(overlay) == {(call.group, call.resource, call.verb) for call in CALLS}
+    assert granted(overlay) == RIGHTS
 
 
 def test_what_the_component_for_outputs_grants_is_what_is_called_with_it() -> None:
     assert OperatorSettings.model_fields["outputs"].default is False
     (patch,) = yaml.safe_load((COMPONENTS["outputs"] / "rbac.yaml").read_text(encoding="utf-8"))
-    assert rights_of(patch["value"]) == {(call.group, call.resource, call.verb) for call in OUTPUT_CALLS}
+    assert rights_of(patch["value"]) == OUTPUT_RIGHTS
 
 
 def test_for_its_namespaces_alone_the_operator_gets_no_right_in_the_cluster() -> None:
     """With namespaces, kopf does not look for the CRD, which is the cluster's."""
-    assert "result.scanning.disabled = namespaced" in words("watch.py")
-    assert granted("namespaced") == {
-        (call.group, call.resource, call.verb) for call in CALLS if call.group != APIEXTENSIONS
-    }
+    assert granted("namespaced") == {right for right in RIGHTS if right[0] != APIEXTENSIONS}
     assert not {"ClusterRole", "ClusterRoleBinding"} & {each["kind"] for each in shipped("namespaced")}
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import MagicMock
-
-from prometheus_client import Histogram, ProcessCollector
 
 from atlas_endpoints import instruments
 from atlas_endpoints.settings import OperatorSettings
@@ -59,10 +56,6 @@ def section(page: Path, title: str) -> str:
     return str(found)
 
 
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
 def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
     """Give type and labels of each metric that the operator can export, whatever it is asked to tell of resources."""
     metrics, of_resources = _all_metrics()
@@ -73,28 +66,31 @@ def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
 
 def told_of_metrics() -> dict[str, str]:
     """Give what a scrape tells of each metric beside its numbers."""
-    metrics, of_resources = _all_metrics()
-    families = [
-        family
-        for collector in metrics.registry._collector_to_names
-        if not isinstance(collector, ProcessCollector)  # which differs between systems
-        for family in collector.describe()  # type: ignore[attr-defined]
-    ]
-    told = {
-        family.name + ("_total" if family.type == "counter" else ""): family.documentation for family in families
-    } | dict.fromkeys(OF_EVERY_PROCESS, "Of the process, as Prometheus's libraries have it in each language.")
-    scraped = asyncio.run(of_resources.exposition()).decode()
-    return told | dict(re.findall(r"^# HELP (\w+) (.*)$", scraped, re.MULTILINE))
+    told = dict(re.findall(r"^# HELP (\w+) (.*)$", _scrape(), re.MULTILINE))
+    of_every_process = "Of the process, as Prometheus's libraries have it in each language."
+    own = {name: text for name, text in told.items() if not name.startswith("process_")}  # they differ between systems
+    return own | dict.fromkeys(OF_EVERY_PROCESS, of_every_process)
 
 
 def buckets_of_metrics() -> dict[str, tuple[float, ...]]:
     """Give the bounds of each histogram's buckets, but for the infinite one."""
-    metrics, _ = _all_metrics()
-    return {
-        collector._name: tuple(collector._upper_bounds[:-1])
-        for collector in metrics.registry._collector_to_names
-        if isinstance(collector, Histogram)
-    }
+    found: dict[str, dict[float, None]] = {}
+    for name, bound in re.findall(r'^(\w+)_bucket\{.*\ble="([\d.]+)"', _scrape(), re.MULTILINE):
+        found.setdefault(name, {})[float(bound)] = None
+    return {name: tuple(bounds) for name, bounds in found.items()}
+
+
+def _scrape() -> str:
+    """Give what Prometheus reads, with a series of each histogram."""
+
+    async def scrape() -> bytes:
+        metrics, of_resources = _all_metrics()
+        metrics.waited(0.0, urgent=False)
+        metrics.requested("", "", None, None, 0.0)
+        metrics.asked_kubernetes("", None, 0.0)
+        return metrics.exposition() + await of_resources.exposition()
+
+    return asyncio.run(scrape()).decode()
 
 
 def _all_metrics() -> tuple[Metrics, ResourceMetrics]:

@@ -1,6 +1,7 @@
 """What the whole remembers of what the watch tells, where this takes more than the store."""
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import Any, NoReturn
 
@@ -9,12 +10,13 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster import inventory
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.core import Core
+from atlas_endpoints.core import Core, Run
 from atlas_endpoints.engine.clock import SystemClock
 from atlas_endpoints.engine.controller import MetadataChange, Status
 from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Listing
 from atlas_endpoints.settings import OperatorSettings
+from support.worker import Worker
 
 KEY = Key("shop", "db")
 
@@ -76,8 +78,7 @@ def cluster() -> Cluster:
     return Cluster()
 
 
-@pytest.fixture
-def core(cluster: Cluster) -> Core:
+def core_of(cluster: Cluster, observer: Any, around: Callable[[Run], Run] = lambda run: run) -> Core:
     nobody: Any = Nobody()
     return Core(
         OperatorSettings(),
@@ -87,10 +88,16 @@ def core(cluster: Cluster) -> Core:
         targets=nobody,
         config_maps=nobody,
         namespaces=nobody,
-        observer=nobody,
+        observer=observer,
         clock=SystemClock(),
         random=Random(1),  # noqa: S311  # jitter
+        around=around,
     )
+
+
+@pytest.fixture
+def core(cluster: Cluster) -> Core:
+    return core_of(cluster, Nobody())
 
 
 class TestDeletionsThatComeLate:
@@ -154,15 +161,15 @@ class Listening(Nobody):
     [(ClusterUnavailableError("away"), "ClusterUnavailable"), (NotImplementedError("defect"), "InternalError")],
 )
 async def test_a_pass_whose_status_cannot_be_written_is_told_of(
-    core: Core, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     async def write(_body: Body, _status: Status) -> Body:
         raise error
 
-    listening = Listening()
-    monkeypatch.setattr(core, "_observer", listening)
+    listening, worker = Listening(), Worker()
+    core = core_of(cluster, listening, worker)
     monkeypatch.setattr(cluster, "write", write)
     core.seen(body(1))  # whose spec is no spec, so that a status says so
     with pytest.raises(type(error)):
-        await core._run(KEY)
+        await worker.run(KEY)
     assert listening.heard == ["InvalidSpec", reason, Retry()]

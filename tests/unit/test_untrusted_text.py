@@ -35,6 +35,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Anno
 from atlas_endpoints.kinds.serverless_private_endpoint.model import InvalidSpecError, ServerlessPrivateEndpoint
 from atlas_endpoints.settings import OperatorSettings
 from support.targets import NoConfigMaps, NoTargets
+from support.worker import Worker
 from unit.atlas.wire import client_of, serving
 
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_4567")
@@ -226,6 +227,7 @@ async def pass_over(body: Body, heard: Heard, objects: Objects, secrets: Secrets
     """Run one pass as the operator does, with a real client of a real server."""
     async with AsyncExitStack() as closing:
         url = await closing.enter_async_context(serving(heard.answer))
+        worker = Worker()
         core = Core(
             OperatorSettings(atlas_url=url),
             client=await closing.enter_async_context(client_of(url)),
@@ -237,9 +239,10 @@ async def pass_over(body: Body, heard: Heard, objects: Objects, secrets: Secrets
             observer=Nobody(),
             clock=SystemClock(),
             random=Random(1),  # noqa: S311  # jitter
+            around=worker,
         )
         core.seen(body)
-        await core._run(key_of(body))
+        await worker.run(key_of(body))
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar
 
 _CLIENT_ID = re.compile(r"mdb_sa_id_\w+")
@@ -22,12 +23,22 @@ ENCODED_TWICE = "looks base64-encoded twice. Put the plain value under stringDat
 """What is said of a value in a Secret, for those who read values from elsewhere to say it better."""
 
 
+class CredentialsProblem(StrEnum):
+    """Why the keys of a Secret are no usable credentials: a reason of ``CredentialsValid``."""
+
+    MISSING_KEYS = "MissingKeys"
+    """A key is absent, empty, or does not hold what its name says."""
+    AMBIGUOUS_KEYS = "AmbiguousKeys"
+    BASE_URL_NOT_ALLOWED = "BaseURLNotAllowed"
+    """This Secret may not name an Atlas."""
+    INVALID_BASE_URL = "InvalidBaseURL"
+
+
 class CredentialsError(Exception):
     """The keys of a Secret are not usable credentials.
 
     Attributes:
-        reason: ``MissingKeys`` (a key is absent, empty, or does not hold what its name says), ``AmbiguousKeys``,
-            ``BaseURLNotAllowed`` (this Secret may not name an Atlas) or ``InvalidBaseURL``.
+        reason: a ``CredentialsProblem``.
         message: one line for a person: which key, what is wrong, what to do. Never holds a value.
     """
 
@@ -111,7 +122,7 @@ def parse_credentials(
     api_key = _pair(data, ("publicApiKey", "privateApiKey"), warnings)
     if account.complete and api_key.complete:
         raise CredentialsError(
-            "AmbiguousKeys",
+            CredentialsProblem.AMBIGUOUS_KEYS,
             "The Secret holds both a service account (clientId, clientSecret) and an API key (publicApiKey, "
             "privateApiKey). Remove one of the two pairs.",
         )
@@ -123,7 +134,7 @@ def parse_credentials(
         warnings += _ignored(account)
         _check_api_key(*api_key.values)
         return ApiKey(*api_key.values, base_url), warnings
-    raise CredentialsError("MissingKeys", _what_is_missing(data, account, api_key))
+    raise CredentialsError(CredentialsProblem.MISSING_KEYS, _what_is_missing(data, account, api_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +170,17 @@ def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warni
             continue
         if check is None:
             raise CredentialsError(
-                "BaseURLNotAllowed",
+                CredentialsProblem.BASE_URL_NOT_ALLOWED,
                 f"{key} names another Atlas, which is heeded only where the operator itself uses the Secret; nothing is sent."
                 " Name a Secret without that key; or remove it, unless this is the operator's own Secret.",
             )
         if key != "baseUrl":
-            raise CredentialsError("InvalidBaseURL", f"{key} must be spelt baseUrl.")
+            raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{key} must be spelt baseUrl.")
         try:
             return check(value)
         except ValueError as error:
             # Not chained: the cause may hold the URL, and the URL a password.
-            raise CredentialsError("InvalidBaseURL", str(error)) from None
+            raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, str(error)) from None
     return None
 
 
@@ -206,7 +217,8 @@ def _what_is_missing(data: Mapping[str, str], account: _Pair, api_key: _Pair) ->
 def _check_service_account(client_id: str, client_secret: str) -> None:
     if _CLIENT_SECRET.fullmatch(client_id) or _CLIENT_ID.fullmatch(client_secret):
         raise CredentialsError(
-            "MissingKeys", "clientId and clientSecret are swapped: the id starts with mdb_sa_id_. Exchange the two."
+            CredentialsProblem.MISSING_KEYS,
+            "clientId and clientSecret are swapped: the id starts with mdb_sa_id_. Exchange the two.",
         )
     _check_encoding("clientId", client_id, _CLIENT_ID)
     _check_encoding("clientSecret", client_secret, _CLIENT_SECRET)
@@ -216,12 +228,14 @@ def _check_api_key(public_key: str, private_key: str) -> None:
     for key, value in (("publicApiKey", public_key), ("privateApiKey", private_key)):
         if _CLIENT_ID.fullmatch(value) or _CLIENT_SECRET.fullmatch(value):
             raise CredentialsError(
-                "MissingKeys",
+                CredentialsProblem.MISSING_KEYS,
                 f"{key} holds a part of a service account, not of an API key. Put the service account's id into "
                 "clientId and its secret into clientSecret.",
             )
     if _PRIVATE_KEY.fullmatch(public_key) and _PUBLIC_KEY.fullmatch(private_key):
-        raise CredentialsError("MissingKeys", "publicApiKey and privateApiKey are swapped. Exchange the two.")
+        raise CredentialsError(
+            CredentialsProblem.MISSING_KEYS, "publicApiKey and privateApiKey are swapped. Exchange the two."
+        )
     _check_encoding("publicApiKey", public_key, _PUBLIC_KEY)
     _check_encoding("privateApiKey", private_key, _PRIVATE_KEY)
 
@@ -230,13 +244,13 @@ def _check_encoding(key: str, value: str, shape: re.Pattern[str]) -> None:
     # Both end in a header or a hash of one: what HTTP cannot carry is refused here, by the name of the key.
     if not (value.isascii() and value.isprintable()):
         raise CredentialsError(
-            "MissingKeys",
+            CredentialsProblem.MISSING_KEYS,
             f"{key} holds characters that no Atlas credentials have (control characters, or not ASCII). Copy the "
             "value from Atlas again.",
         )
     if shape.fullmatch(_decoded(value)):
         raise CredentialsError(
-            "MissingKeys",
+            CredentialsProblem.MISSING_KEYS,
             f"{key} {ENCODED_TWICE}",
         )
 

@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
 )
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.engine.log_fields import LogFields
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class Gateway(Snapshots):
             logger.warning(
                 "A LIST held %d items without a usable id; they are ignored",
                 listing.skipped,
-                extra={"project": instance.project_id, "instance": instance.name},
+                extra=LogFields(project=instance.project_id, instance=instance.name),
             )
         return listing
 

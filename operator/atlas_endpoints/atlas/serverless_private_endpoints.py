@@ -6,6 +6,7 @@ The published patterns are not enforced on what Atlas answers: real ids break th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -43,11 +44,21 @@ def _lenient_text(value: object) -> str | None:
 _Text = Annotated[str | None, BeforeValidator(_lenient_text)]
 
 
+class EndpointStatus(StrEnum):
+    """What Atlas says of an endpoint, as far as we know its words."""
+
+    RESERVATION_REQUESTED = "RESERVATION_REQUESTED"
+    RESERVED = "RESERVED"
+    INITIATING = "INITIATING"
+    AVAILABLE = "AVAILABLE"
+    FAILED = "FAILED"
+    DELETING = "DELETING"
+
+
 class Endpoint(BaseModel):
     """A serverless private endpoint in Atlas's words; whatever Atlas did not say, or not as text, is None.
 
-    ``status`` is one of RESERVATION_REQUESTED, RESERVED, INITIATING, AVAILABLE, FAILED, DELETING, or a word that we do
-    not know. ``provider_name`` is missing in some real answers.
+    ``status`` is an ``EndpointStatus``, or a word that we do not know. ``provider_name`` is missing in some real answers.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True)

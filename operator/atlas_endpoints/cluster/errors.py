@@ -1,5 +1,7 @@
 """What can go wrong between us and the Kubernetes API, without its client's exceptions. Pure."""
 
+from enum import StrEnum
+
 from atlas_endpoints.engine.outcome import TemporaryError
 
 
@@ -28,11 +30,28 @@ class ClusterWentBackError(Exception):
     """The cluster's data are older than what was known of them, as after a restore. Only a fresh memory can go on."""
 
 
+class SecretProblem(StrEnum):
+    """Why a Secret cannot be had, or the Namespace that may name one: a reason of ``CredentialsValid``."""
+
+    NOT_FOUND = "SecretNotFound"
+    FORBIDDEN = "SecretForbidden"
+    NAMESPACE_FORBIDDEN = "NamespaceForbidden"
+
+
+class ReferenceProblem(StrEnum):
+    """Why what a resource refers to cannot be had: a reason of ``ReferencesResolved``."""
+
+    NOT_FOUND = "NotFound"
+    NOT_READY = "NotReady"
+    KIND_NOT_ALLOWED = "KindNotAllowed"
+    FIELD_MISSING = "FieldMissing"
+
+
 class UnreadableError(Exception):
     """An object that a resource depends on cannot be had.
 
     Attributes:
-        reason: of a condition, such as ``SecretNotFound``, ``NamespaceForbidden`` or ``NotReady``.
+        reason: of a condition: a ``SecretProblem`` or a ``ReferenceProblem``.
         message: for people, with the remedy.
         what: names the object, for people, where it is a Secret or a Namespace.
         retry_in: seconds after which it is worth reading again; shared by all who wait for this object.

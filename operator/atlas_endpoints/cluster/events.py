@@ -23,6 +23,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnrea
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.refusals import is_in_no_namespace, told
 from atlas_endpoints.engine.complaints import Complaints
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.store import Body
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class EventRecorder:
                 if await self._write(event):
                     result = "written"
             except Exception:  # a defect costs its Event, and no other
-                logger.exception("An Event is dropped", extra={"namespace": event["metadata"]["namespace"]})
+                logger.exception("An Event is dropped", extra=LogFields(namespace=event["metadata"]["namespace"]))
             finally:
                 self._counted(result)
                 self._events.task_done()
@@ -140,7 +141,7 @@ class EventRecorder:
         try:
             await self._create(event)
         except (ClusterUnreachableError, NotLeaderError) as error:  # of which others tell
-            logger.debug("An Event is dropped: %s", error, extra={"namespace": namespace})
+            logger.debug("An Event is dropped: %s", error, extra=LogFields(namespace=namespace))
         except ApiException as error:
             if error.status == HTTPStatus.CONFLICT:  # the first try did arrive
                 return True
@@ -181,7 +182,7 @@ class EventRecorder:
                 namespaces,
                 remedy,
                 cause,
-                extra={"namespace": namespace},
+                extra=LogFields(namespace=namespace),
             )
 
 

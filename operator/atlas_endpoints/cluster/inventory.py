@@ -15,6 +15,7 @@ from typing import Protocol
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
 from atlas_endpoints.engine import backoff
 from atlas_endpoints.engine.complaints import Complaints
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.store import Body, Comparison, Key, Listing, Store, key_of, version_of
 
 logger = logging.getLogger(__name__)
@@ -202,7 +203,7 @@ class Inventory:
     def _conclude(self, waiting: int) -> float:
         """Tell those who have been waiting since before the LIST, and when to look again."""
         if self.served and not self.complete.is_set():
-            logger.info("All resources are known", extra={"resources": len(self._store)})
+            logger.info("All resources are known", extra=LogFields(resources=len(self._store)))
             self.complete.set()
         if self.complete.is_set():
             told, self._waiting = self._waiting[:waiting], self._waiting[waiting:]

@@ -34,6 +34,7 @@ from atlas_endpoints.cluster.errors import (
     LeaseConflictError,
     LeaseRefusedError,
 )
+from atlas_endpoints.engine.log_fields import LogFields
 
 logger = logging.getLogger(__name__)
 
@@ -238,7 +239,7 @@ class Elector:
         self._valid_until = sent + self._terms.deadline
         if self.leads() and not self.elected.is_set():
             self.elected.set()
-            logger.info("This replica leads", extra={"lease": str(self._leases), "identity": self._own})
+            logger.info("This replica leads", extra=LogFields(lease=str(self._leases), identity=self._own))
 
     async def _rest(self, started: float, pause: float) -> None:
         """Wait for the next attempt; a standby looks sooner when the Lease changes."""
@@ -262,7 +263,7 @@ class Elector:
             f", on this very host; if that was an earlier life of this container, its Lease runs out in {self._terms.lease:g} s"
             if same_host
             else "",
-            extra={"lease": str(self._leases), "identity": self._own},
+            extra=LogFields(lease=str(self._leases), identity=self._own),
         )
 
     def _failed(self, trouble: str, *, kind: str = UNAVAILABLE) -> None:

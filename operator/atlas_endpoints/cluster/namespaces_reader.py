@@ -7,7 +7,7 @@ from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.api import GROUP
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.cluster.readings import Readings
 
 
@@ -46,7 +46,7 @@ def _problem(name: str, status: int, retry_in: float) -> UnreadableError | Clust
     if status == HTTPStatus.NOT_FOUND:
         return ClusterUnavailableError(f"There is no Namespace {name}.")
     return UnreadableError(
-        "NamespaceForbidden",
+        SecretProblem.NAMESPACE_FORBIDDEN,
         f"The operator may not read Namespace {name}, whose annotations may name a Secret. Give its ServiceAccount the verb"
         " get on namespaces, or set spec.credentialsSecretRef.name.",
         what=f"Namespace {name}",

@@ -8,7 +8,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.readings import RETRY_LAST, Readings
 from atlas_endpoints.cluster.refusals import is_not_served
@@ -137,7 +137,7 @@ def _is_value(found: str | Lack) -> bool:
 
 def _no_api(api: _Api, status: int, retry_in: float) -> UnreadableError:
     return UnreadableError(
-        "KindNotAllowed" if status == HTTPStatus.FORBIDDEN else "NotFound",
+        ReferenceProblem.KIND_NOT_ALLOWED if status == HTTPStatus.FORBIDDEN else ReferenceProblem.NOT_FOUND,
         f"The API server does not tell the operator which kinds {api.group}/{api.version} has ({status}). Let its ServiceAccount"
         " discover APIs, as the ClusterRole system:discovery does for everybody.",
         retry_in=retry_in,
@@ -146,7 +146,7 @@ def _no_api(api: _Api, status: int, retry_in: float) -> UnreadableError:
 
 def _no_kind(target: Target, retry_in: float) -> UnreadableError:
     return UnreadableError(
-        "NotFound",
+        ReferenceProblem.NOT_FOUND,
         f"The cluster has no namespaced kind {target.kind} in {target.group}/{target.version}. Install its CRD, or correct"
         " apiVersion and kind of the reference; it is picked up by itself.",
         retry_in=retry_in,
@@ -155,7 +155,7 @@ def _no_kind(target: Target, retry_in: float) -> UnreadableError:
 
 def _not_allowed(target: Target) -> UnreadableError:
     return UnreadableError(
-        "KindNotAllowed",
+        ReferenceProblem.KIND_NOT_ALLOWED,
         f"The operator does not read the kind {target.kind} of {target.group}. Ask whoever runs the operator to add the name of"
         " its CRD to ATLAS_ENDPOINTS_REFERENCE_KINDS, or refer to a kind that is there.",
         retry_in=RETRY_LAST,
@@ -166,13 +166,13 @@ def _problem(place: _Place, status: int, retry_in: float) -> UnreadableError:
     target = place.target
     if status == HTTPStatus.NOT_FOUND:
         return UnreadableError(
-            "NotFound",
+            ReferenceProblem.NOT_FOUND,
             f"There is no {target.object} in namespace {target.namespace}. Create it, or correct the reference; it is picked up"
             " by itself.",
             retry_in=retry_in,
         )
     return UnreadableError(
-        "KindNotAllowed",
+        ReferenceProblem.KIND_NOT_ALLOWED,
         f"The operator may not read {target.object} in namespace {target.namespace}, whether it exists or not. Give its"
         f" ServiceAccount the verb get on {place.resource}.",
         retry_in=retry_in,
@@ -183,10 +183,10 @@ def _lacking(target: Target, lack: Lack, retry_in: float) -> UnreadableError:
     match lack:
         case Lack.ABSENT:
             message = f"{target.object} has no {target.field} yet; it is picked up by itself."
-            return UnreadableError("NotReady", message, retry_in=retry_in)
+            return UnreadableError(ReferenceProblem.NOT_READY, message, retry_in=retry_in)
         case Lack.DELETING:
             message = f"{target.object} is being deleted. Let the reference name another one."
-            return UnreadableError("NotReady", message, retry_in=retry_in)
+            return UnreadableError(ReferenceProblem.NOT_READY, message, retry_in=retry_in)
         case Lack.NO_TEXT:
             message = f"{target.field} of {target.object} holds no text that could be a value. Correct fieldPath."
-            return UnreadableError("FieldMissing", message, retry_in=retry_in)
+            return UnreadableError(ReferenceProblem.FIELD_MISSING, message, retry_in=retry_in)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
 from atlas_endpoints.cluster.readings import RETRY_LAST, Readings
 from atlas_endpoints.engine.names import is_name, is_namespace
 
@@ -60,14 +60,14 @@ def _problem(key: _Name, status: int, retry_in: float) -> UnreadableError:
     what = f"Secret {key.name} in namespace {key.namespace}"
     if status == HTTPStatus.NOT_FOUND:
         return UnreadableError(
-            "SecretNotFound",
+            SecretProblem.NOT_FOUND,
             f"There is no {what}. Create it with the keys clientId and clientSecret"
             " (or publicApiKey and privateApiKey); it is picked up by itself.",
             what=what,
             retry_in=retry_in,
         )
     return UnreadableError(
-        "SecretForbidden",
+        SecretProblem.FORBIDDEN,
         f"The operator may not read {what}, whether it exists or not. Give its"
         " ServiceAccount the verb get on it, or use a Secret that it may read.",
         what=what,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, News, Store, Trigger, key_of
 
@@ -241,7 +242,7 @@ class Controller(Generic[O]):
         try:
             return await self._kind.reconcile(body, previous)
         except Exception as error:
-            logger.exception("A pass met an error that it does not know", extra={"key": str(key_of(body))})
+            logger.exception("A pass met an error that it does not know", extra=LogFields(key=str(key_of(body))))
             return self._kind.failed(body, error)
 
     async def _write(self, key: Key, unwritten: _Unwritten[O]) -> Next:
@@ -283,7 +284,7 @@ class Controller(Generic[O]):
                 self._answered(key, uid, after)
                 self._written(body, unwritten.status)
                 return unwritten.outcome.next
-        logger.warning("Somebody else keeps changing an object; its status has to wait", extra={"key": str(key)})
+        logger.warning("Somebody else keeps changing an object; its status has to wait", extra=LogFields(key=str(key)))
         return Retry()
 
     async def _tell_refusal(self, key: Key, body: Body, unwritten: _Unwritten[O], why: str) -> None:

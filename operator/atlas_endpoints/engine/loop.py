@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, assert_never
 from atlas_endpoints.engine import backoff
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.complaints import Complaints
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry, TemporaryError
 from atlas_endpoints.engine.workqueue import Queue
 
@@ -114,12 +115,14 @@ class Loop(Generic[K]):
                 raise
             # Not this worker was cancelled but something that the pass waited for. Going on as if it were us would end
             # the worker without a word, with the key in its hands for ever.
-            logger.exception("A pass waited for what was cancelled; it will be tried again", extra={"key": str(key)})
+            logger.exception(
+                "A pass waited for what was cancelled; it will be tried again", extra=LogFields(key=str(key))
+            )
         except TemporaryError as error:
             self._held_up.add(key)
             self._tell(key, error)
         except Exception:
-            logger.exception("A pass failed; it will be tried again", extra={"key": str(key)})
+            logger.exception("A pass failed; it will be tried again", extra=LogFields(key=str(key)))
         else:
             self._complaints.mended(key)
             return following
@@ -130,11 +133,11 @@ class Loop(Generic[K]):
         keys = 0 if error.told_elsewhere else self._complaints.failed(key, str(error))
         if keys > 1:
             logger.warning(
-                "%d passes fail like this; they will be tried again: %s", keys, error, extra={"key": str(key)}
+                "%d passes fail like this; they will be tried again: %s", keys, error, extra=LogFields(key=str(key))
             )
         else:
             level = logging.WARNING if keys else logging.DEBUG
-            logger.log(level, "A pass failed; it will be tried again: %s", error, extra={"key": str(key)})
+            logger.log(level, "A pass failed; it will be tried again: %s", error, extra=LogFields(key=str(key)))
 
     def _delay(self, key: K, following: Next) -> float | None:
         match following:

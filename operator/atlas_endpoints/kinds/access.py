@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
 from atlas_endpoints.engine.names import is_name
-from atlas_endpoints.kinds.errors import NoCredentialsError
+from atlas_endpoints.kinds.errors import NoCredentialsError, SelectionProblem
 from atlas_endpoints.kinds.ports import NamespaceReader, SecretReader
 
 logger = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ class AccessResolver:
         place = self._default_place()
         if self._default_for and namespace not in self._default_for:
             raise NoCredentialsError(
-                "NamespaceNotAllowed",
+                SelectionProblem.NAMESPACE_NOT_ALLOWED,
                 f"Neither the resource nor its namespace names a Secret, and namespace {namespace} may not use the operator's"
                 f" own. {_NAME_ONE}, or ask whoever runs the operator to add the namespace to"
                 " ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES.",
@@ -216,7 +216,7 @@ class AccessResolver:
     def _default_place(self) -> _Place:
         if self._default is None:
             raise NoCredentialsError(
-                "SecretNotFound",
+                SecretProblem.NOT_FOUND,
                 f"Neither the resource nor its namespace names a Secret, and the operator has none of its own. {_NAME_ONE}, or"
                 " ask whoever runs the operator to give it one (ATLAS_ENDPOINTS_CREDENTIALS_SECRET).",
                 source=None,
@@ -269,7 +269,7 @@ def _checked(name: str, what: str) -> str:
     """
     if not is_name(name):
         raise NoCredentialsError(
-            "InvalidSecretName",
+            SelectionProblem.INVALID_SECRET_NAME,
             f"{what} is no name of a Secret: lower case letters, digits, `-` and `.`, 253 at most, without a namespace."
             " Correct or remove it.",
             source=None,
@@ -286,5 +286,5 @@ def _unreadable(place: _Place, problem: UnreadableError) -> str:
         case Scope.NAMESPACE:
             return f"{problem.message} The annotation {ANNOTATION} of the namespace names it."
         case Scope.OPERATOR:
-            lacks = "does not exist" if problem.reason == "SecretNotFound" else "may not be read by it"
+            lacks = "does not exist" if problem.reason == SecretProblem.NOT_FOUND else "may not be read by it"
             return f"The operator's own Secret {place.name} {lacks}. {_ASK_OR_NAME_ONE}"

@@ -1,11 +1,20 @@
 """What keeps a resource from its work before Atlas is asked."""
 
+from enum import StrEnum
+
+
+class SelectionProblem(StrEnum):
+    """Why no Secret is asked for: a reason of ``CredentialsValid``."""
+
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    INVALID_SECRET_NAME = "InvalidSecretName"  # noqa: S105  # no secret
+
 
 class NoCredentialsError(Exception):
     """A resource has no usable credentials.
 
     Attributes:
-        reason: of the condition ``CredentialsValid``.
+        reason: of the condition ``CredentialsValid``: a ``SelectionProblem``, ``SecretProblem`` or ``CredentialsProblem``.
         message: for people, with the remedy.
         source: where they were looked for.
         retry_in: seconds after which to look again.

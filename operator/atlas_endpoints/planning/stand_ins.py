@@ -7,7 +7,7 @@ from datetime import timedelta
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Lack, Target, extract
 from atlas_endpoints.engine.controller import annotations_of
 from atlas_endpoints.engine.store import Body, Key, Trigger
@@ -87,7 +87,7 @@ class Exports:
         if not isinstance(found, Lack):
             return found
         raise UnreadableError(
-            "KindNotAllowed",
+            ReferenceProblem.KIND_NOT_ALLOWED,
             f"A plan does not ask the cluster, which alone knows {target.field} of {target.object}: so it cannot be told what"
             " would be sent. Put an export of that object beside the manifests.",
             retry_in=math.inf,

@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+LIVE, READY, METRICS = "/livez", "/readyz", "/metrics"
+"""What is served."""
+
 Check = Callable[[], str | None]
 """Gives ``None`` when all is well, else what is not."""
 
@@ -34,7 +37,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
 
     app = web.Application()
     app.add_routes(
-        [web.get("/livez", probe(live)), web.get("/readyz", probe(ready)), web.get("/metrics", exposition)]  # type: ignore[arg-type]  # aiohttp's handler type is narrower than it accepts
+        [web.get(LIVE, probe(live)), web.get(READY, probe(ready)), web.get(METRICS, exposition)]  # type: ignore[arg-type]  # aiohttp's handler type is narrower than it accepts
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.store import Body
 
 Facts = Mapping[str, object]
-"""By the names of their fields in a line; the name of a resource is ``resourceName``, since a record's name is its logger's."""
+"""By the names of their fields in a line."""
 
 
 @dataclass(slots=True)
@@ -44,13 +45,13 @@ def current() -> Work | None:
     return _CURRENT.get()
 
 
-def pass_over(body: Body) -> Facts:
+def pass_over(body: Body) -> LogFields:
     """Tell of a new pass over a resource."""
     generation = body["metadata"].get("generation")
     return {**resource(body), "generation": generation, "reconcileID": str(uuid.uuid4())}
 
 
-def resource(body: Body) -> Facts:
+def resource(body: Body) -> LogFields:
     """Tell which resource it is."""
     metadata = body["metadata"]
     return {"namespace": metadata["namespace"], "resourceName": metadata["name"], "uid": metadata["uid"]}

@@ -106,11 +106,14 @@ class TestCredentials:
         assert world.of(ALICE) != world.of(ServiceAccount(ALICE.client_id, "rotated"))
 
     async def test_those_that_nobody_uses_any_more_are_dropped(self, world: World) -> None:
-        for number in range(100):
-            world.of(ServiceAccount(ALICE.client_id, f"secret-{number}"))
+        former = [world.of(ServiceAccount(ALICE.client_id, f"secret-{number}")) for number in range(100)]
         world.now += UNUSED + 1
-        world.of(BOB)
-        assert len(world.gateway._introduced) == 1
+        present = world.of(BOB)
+        for instance in former:
+            with pytest.raises(KeyError, match=instance.credentials):
+                await world.gateway.get(instance, ENDPOINT)
+        await world.gateway.get(present, ENDPOINT)
+        assert world.atlas.credentials == [BOB]
 
     async def test_those_that_only_rounds_use_are_kept(self, world: World) -> None:
         for number in range(4):

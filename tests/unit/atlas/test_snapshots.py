@@ -1,6 +1,7 @@
 """Shared observations: who pays for a LIST, who hears of its failure, and what may change what is remembered."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -549,19 +550,24 @@ class TestMemory:
         write(world)
         read(world)
         assert world.recall() is None
-        assert not world.snapshots._views
 
     async def test_what_is_of_no_use_any_more_is_dropped(self, world: World) -> None:
-        for number in range(100):
-            instance = ORDERS._replace(name=f"instance-{number}")
+        instances, began = (
+            [ORDERS._replace(name=f"instance-{number}") for number in range(100)],
+            world.snapshots.moment(),
+        )
+        for instance in instances:
             await world.seen(instance=instance)
-            world.snapshots.remember_write(instance, endpoint("written"))
+            world.snapshots.remember_write(instance, endpoint("written", "e2"))
             world.snapshots.doubt(instance, "e1")
         world.now += IDLE + DOUBT + 1
         await world.seen()
-        assert list(world.snapshots._views) == [ORDERS]
-        assert not world.snapshots._written
-        assert not world.snapshots._doubts
+        for instance in instances:
+            assert world.recall("e2", max_age=math.inf, instance=instance) is None
+            assert world.snapshots.doubted_for(instance, "e1") is None
+            await world.seen(instance=instance)
+            world.snapshots.remember_read(instance, endpoint("read", "e2"), began=began)
+            assert world.recall("e2", max_age=math.inf, instance=instance) == "read", "the write is forgotten"
 
     async def test_no_two_events_have_the_same_moment_though_the_clock_stands_still(self, world: World) -> None:
         moments = [world.snapshots.moment() for _ in range(1000)]

@@ -297,7 +297,7 @@ def test_what_was_not_used_for_a_day_is_forgotten() -> None:
         world.call(fingerprint=f"old {number}", project=f"old {number}", error=error(RateLimitedError, retry_after=9))
     world.now += 86410
     world.call()
-    assert (len(world.throttle._credentials), len(world.throttle._projects)) == (1, 0)
+    assert world.throttle.circuits(world.now) == {("credentials", "closed"): 1}
 
 
 OUTCOMES = st.sampled_from(

@@ -132,7 +132,7 @@ class ApiServer:
             case ["api", "v1", "namespaces", namespace, "secrets", name]:
                 return self._secret(namespace, name)
             case ["apis", "events.k8s.io", "v1", "namespaces", namespace, "events"] if isinstance(body, dict):
-                return self._event(namespace, body)
+                return self.take_event(namespace, body)
             case ["api", "v1", "namespaces", name]:
                 return self._namespace(name)
             case ["apis", _, _, *_] if not self.serves_the_kind:
@@ -173,7 +173,8 @@ class ApiServer:
         metadata = {"namespace": namespace, "name": name}
         return web.json_response({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data or None})
 
-    def _event(self, namespace: str, event: dict[str, Any]) -> web.Response:
+    def take_event(self, namespace: str, event: dict[str, Any]) -> web.Response:
+        """Keep an Event, unless one of its name is there."""
         key = namespace, event["metadata"]["name"]
         if key in self.events:
             return refusal(409, "AlreadyExists", f"events {key[1]!r} already exists")

@@ -22,6 +22,7 @@ from atlas_endpoints.cluster.lease import Elector
 from support.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
+L = TypeVar("L", bound=Lease | None)
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -212,13 +213,15 @@ class Host:
         self._slept = 0.0
         self._task: asyncio.Task[NoReturn] | None = None
         self.elector: Elector
+        self.network: Network
 
     def start(self) -> None:
         """Start a replica."""
         self.lives += 1
         self.restarts = False
+        self.network = Network(self)
         self.elector = Elector(
-            _Network(self),
+            self.network,
             own=f"{self.name}_{self.lives}",
             terms=self.world.terms,
             clock=self.clock,
@@ -299,25 +302,30 @@ class Host:
         self.passage = before
 
 
-class _Network:
-    """What lies between a host and the API server; satisfies ``lease.Leases``."""
+class Network:
+    """What lies between a replica and the API server; satisfies ``lease.Leases``.
+
+    Attributes:
+        shows_a_lease: whether the last answer was a Lease.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._world = host.world
+        self.shows_a_lease = False
 
     @override
     def __str__(self) -> str:
         return "ours/atlas-endpoints"
 
     async def read(self) -> Lease | None:
-        return await self._call(self._world.server.read)
+        return self._shown(await self._call(self._world.server.read))
 
     async def create(self, record: Record) -> Lease:
-        return await self._call(lambda: self._world.server.create(record))
+        return self._shown(await self._call(lambda: self._world.server.create(record)))
 
     async def replace(self, lease: Lease, record: Record) -> Lease:
-        return await self._call(lambda: self._world.server.replace(lease, record))
+        return self._shown(await self._call(lambda: self._world.server.replace(lease, record)))
 
     async def changed(self, lease: Lease, *, within: float) -> None:
         change = asyncio.get_running_loop().create_future()
@@ -325,6 +333,10 @@ class _Network:
             self._world.server.watch(lease.version, change)
         await asyncio.wait([change], timeout=within)
         change.cancel()
+
+    def _shown(self, lease: L) -> L:
+        self.shows_a_lease = lease is not None
+        return lease
 
     async def _call(self, act: Callable[[], T]) -> T:
         passage = self._host.passage()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -34,8 +34,12 @@ class World:
     """What is said with status 200 instead, by the page that is asked for; the first one is ``""``."""
     asked: list[dict[str, str]] = field(default_factory=list)
     base: str = ""
+    clock: Callable[[], float] = lambda: 90.0
     forbearance: Forbearance = field(init=False)
     session: aiohttp.ClientSession = field(init=False)
+
+    def time(self) -> float:
+        return self.clock()
 
     async def handle(self, request: web.Request) -> web.Response:
         self.asked.append(dict(request.query))
@@ -60,7 +64,8 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     app.router.add_get("/{path:.*}", world.handle)
     async with TestServer(app) as server:
         world.base = str(server.make_url("")).rstrip("/")
-        world.forbearance = Forbearance(asyncio.get_running_loop().time)
+        world.forbearance = Forbearance(world.time)
+        world.clock = asyncio.get_running_loop().time
         async with aiohttp.ClientSession(middlewares=[world.forbearance], response_class=Answer) as session:
             world.session = session
             yield world
@@ -288,7 +293,7 @@ def patience(world: World, monkeypatch: pytest.MonkeyPatch) -> Patience:
     patience = Patience()
     monkeypatch.setattr(answers, "PACE", 1.0)  # again
     monkeypatch.setattr(answers, "asyncio", SimpleNamespace(sleep=patience.sleep))
-    monkeypatch.setattr(world.forbearance, "_monotonic", lambda: patience.now)
+    world.clock = lambda: patience.now
     return patience
 
 
@@ -356,9 +361,8 @@ class TestFigures:
         assert world.forbearance.watch_age() == 0
 
     async def test_a_watch_that_does_not_begin_grows_older_and_so_does_one_that_never_has(
-        self, world: World, patience: Patience, monkeypatch: pytest.MonkeyPatch
+        self, world: World, patience: Patience
     ) -> None:
-        monkeypatch.setattr(world.forbearance, "_created", 90.0)
         world.forbearance.take = lambda _: None
         assert world.forbearance.watch_age() == 10
         world.status = 503

@@ -1,11 +1,13 @@
 """The way to the API server: where it is, and a token that stays current."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from weakref import WeakSet
 
 import aiohttp
 import pytest
@@ -669,9 +671,12 @@ class TestConnections:
     async def test_sessions_that_kopf_has_closed_are_not_kept(self, server: ApiServer) -> None:
         """A 401 that stays makes kopf ask for a session every second."""
         connection = Connection(client.Configuration(host=server.url))
+        sessions = WeakSet[aiohttp.ClientSession]()
         for _ in range(10):
-            await connection.kopf_session().aiohttp_session.close()
-        assert len(connection._sessions) == 1
+            sessions.add(session := connection.kopf_session().aiohttp_session)
+            await session.close()
+        gc.collect()
+        assert len(sessions) == 1
         await connection.close()
 
 

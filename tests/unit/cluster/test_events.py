@@ -172,7 +172,7 @@ class TestWhatGoesWrong:
     @pytest.mark.usefixtures("soon")
     async def test_an_event_whose_answer_is_lost_is_there_once(self, world: World) -> None:
         """The second try has the name of the first, so the API server knows it."""
-        handle = world.server._event
+        handle = world.server.take_event
 
         def arrived(namespace: str, event: dict[str, Any]) -> Any:
             answer = handle(namespace, event)
@@ -180,7 +180,7 @@ class TestWhatGoesWrong:
                 answer.set_status(500)
             return answer
 
-        world.server._event = arrived  # type: ignore[method-assign]  # as a network does
+        world.server.take_event = arrived  # type: ignore[method-assign]  # as a network does
         world.record()
         await world.done()
         assert world.counted == {"written": 1}
@@ -264,11 +264,11 @@ class TestWhatGoesWrong:
     async def test_a_defect_costs_its_event_and_no_other(
         self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        def broken(_: str) -> tuple[str, ...]:
+        def broken(*_: object, **__: object) -> None:
             monkeypatch.undo()
             raise KeyError("broken")
 
-        monkeypatch.setattr(events, "_path", broken)
+        monkeypatch.setattr(events, "exchange", broken)
         world.record()
         world.record("next")
         await world.done(2)

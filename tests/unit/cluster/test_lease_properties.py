@@ -8,7 +8,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.cluster.election import GONE, Record, Terms
+from atlas_endpoints.cluster.election import Record, Terms
 from unit.cluster.replicas import NOON, Loss, Passage, World
 
 TERMS = Terms(45.0)
@@ -81,7 +81,7 @@ class Story:
                 host.start()
             case "touch":
                 world.server.touch()
-            case "delete" if all(self._has_seen_a_lease(each) for each in world.hosts):
+            case "delete" if all(each.network.shows_a_lease for each in world.hosts.values()):
                 # To who has never seen the Lease, its absence is a permission: nobody can tell that it was there. So, as
                 # the documents say, no replica may start when it was deleted before its holder has written it anew; nor may
                 # it be deleted again before all have seen the new one.
@@ -89,10 +89,6 @@ class Story:
                 world.starts_from = world.time + 2 * TERMS.lease
             case _:
                 pass
-
-    def _has_seen_a_lease(self, name: str) -> bool:
-        sighting = self.world.hosts[name].elector._sighting
-        return sighting is not None and sighting.version != GONE
 
     def check(self) -> None:
         """See who leads, and whether what an earlier leader may have sent has had its time to arrive."""

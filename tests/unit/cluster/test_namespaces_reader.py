@@ -21,7 +21,8 @@ class World:
     def __init__(self, api_server: ApiServer) -> None:
         self.server = api_server
         self.now = 100.0
-        self.reader = NamespaceReader(api_server.api(), lambda: self.now)
+        self.api = api_server.api()
+        self.reader = NamespaceReader(self.api, lambda: self.now)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ async def world() -> AsyncIterator[World]:
         server.namespaces["shop"] = {OURS: "mine", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
         world = World(server)
         yield world
-        await world.reader._core.api_client.close()
+        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
 
 
 async def test_only_annotations_for_us_are_kept(world: World) -> None:

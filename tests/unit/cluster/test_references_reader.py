@@ -26,7 +26,8 @@ class World:
     def __init__(self, api_server: ApiServer, allowed: Collection[str] = (ACK, ASO)) -> None:
         self.server = api_server
         self.now = 100.0
-        self.reader = ReferenceReader(api_server.api(), allowed, lambda: self.now)
+        self.api = api_server.api()
+        self.reader = ReferenceReader(self.api, allowed, lambda: self.now)
 
     def hold(self, value: object) -> None:
         self.server.others["ec2.services.k8s.aws/v1alpha1", "VPCEndpoint"] = "vpcendpoints"
@@ -43,7 +44,7 @@ async def world() -> AsyncIterator[World]:
     async with serving() as server:
         world = World(server)
         yield world
-        await world.reader._api.close()  # type: ignore[no-untyped-call]  # untyped
+        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
 
 
 async def test_a_kind_is_looked_up_and_its_object_read_by_name(world: World) -> None:

@@ -2,15 +2,18 @@
 
 import asyncio
 import gc
+import json
 import logging
 import traceback
 from collections.abc import AsyncIterator
+from weakref import WeakSet
 
 import pytest
+from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
-from atlas_endpoints.cluster.readings import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, _Reading
+from atlas_endpoints.cluster.readings import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, Readings
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from unit.cluster.api_server import RESET, Answer, ApiServer, serving, status_of
 
@@ -19,13 +22,18 @@ FORBIDDEN = Answer(403, status_of(403, "Forbidden", "secrets is forbidden"))
 MISSING = Answer(404, status_of(404, "NotFound", "secrets not found"))
 
 
+class Value:
+    """What is wanted of an object."""
+
+
 class World:
     """A reader, its API server, and the time."""
 
     def __init__(self, api_server: ApiServer) -> None:
         self.server = api_server
         self.now = 100.0
-        self.reader = SecretReader(api_server.api(), lambda: self.now)
+        self.api = api_server.api()
+        self.reader = SecretReader(self.api, lambda: self.now)
 
     @property
     def asked(self) -> int:
@@ -43,7 +51,7 @@ async def world() -> AsyncIterator[World]:
         server.secrets["shop", "mine"] = {"clientId": "one", "clientSecret": CANARY}
         world = World(server)
         yield world
-        await world.reader._core.api_client.close()
+        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
 
 
 class TestReadings:
@@ -82,7 +90,7 @@ class TestReadings:
         world.server.answers.append(Answer(500, status_of(500, "InternalError", "etcd")))
         impatient = asyncio.create_task(world.reader.read("shop", "mine"))
         await asyncio.sleep(0)
-        (read,) = world.reader._readings._reads.values()
+        (read,) = (each for each in asyncio.all_tasks() if each.get_name() == "read Secret")
         impatient.cancel()
         await asyncio.wait({impatient, read})
         del impatient, read
@@ -136,12 +144,19 @@ class TestReadings:
         ):
             assert (await world.reader.read(namespace, name))["clientId"] == value
 
-    async def test_what_nobody_asks_for_any_more_is_dropped(self, world: World) -> None:
-        await world.reader.read("shop", "mine")
-        world.now += IDLE + 1
-        world.server.secrets["shop", "other"] = {"clientId": "other"}
-        await world.reader.read("shop", "other")
-        assert [each.name for each in world.reader._readings._readings] == ["other"]
+    async def test_what_nobody_asks_for_any_more_is_dropped(self) -> None:
+        now, read = 100.0, WeakSet[Value]()
+
+        async def get(_: str) -> Value:
+            read.add(value := Value())
+            return value
+
+        readings = Readings[str, Value]("value", get, lambda *_: AssertionError(), lambda: now)
+        await readings.read("mine", age=Age.RECENT)
+        now += IDLE + 1
+        await readings.read("other", age=Age.RECENT)
+        gc.collect()
+        assert len(read) == 1
 
 
 class TestProblems:
@@ -163,9 +178,20 @@ class TestProblems:
             world.now += problem.retry_in
         assert waits == [5.0, 10.0, 20.0, 40.0, RETRY_LAST, RETRY_LAST, RETRY_LAST]
 
-    def test_a_secret_that_is_missing_for_days_is_looked_for_at_the_slowest_pace(self) -> None:
-        missing: _Reading[str] = _Reading(None, 404, at=100.0, misses=10_000)
-        assert missing.due == 100.0 + RETRY_LAST
+    async def test_a_secret_that_is_missing_for_days_is_looked_for_at_the_slowest_pace(self) -> None:
+        now = 100.0
+
+        async def get(_: str) -> Value:
+            raise ApiException(404, body=json.dumps(MISSING.body))
+
+        readings = Readings[str, Value]("value", get, lambda *_: LookupError(), lambda: now)
+        for _ in range(1100):  # so many doublings are more than a float holds
+            with pytest.raises(LookupError):
+                await readings.read("mine", age=Age.RECENT)
+            now += RETRY_LAST
+        assert readings.due_in("mine") == 0
+        now -= RETRY_LAST
+        assert readings.due_in("mine") == RETRY_LAST
 
     async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, world: World) -> None:
         world.server.secrets.clear()
@@ -233,12 +259,15 @@ class TestProblems:
         assert (await world.problem()).reason == "SecretForbidden"
 
     async def test_a_secret_that_could_not_be_had_is_dropped_in_the_end(self, world: World) -> None:
-        world.server.secrets.clear()
-        await world.problem()
+        world.server.answers.append(FORBIDDEN)
+        with pytest.raises(ClusterUnavailableError, match="asked once more"):
+            await world.reader.read("shop", "mine")
         world.now += MISSED + 1
         world.server.secrets["shop", "other"] = {"clientId": "other"}
         await world.reader.read("shop", "other")
-        assert [each.name for each in world.reader._readings._readings] == ["other"]
+        world.server.answers.append(FORBIDDEN)
+        with pytest.raises(ClusterUnavailableError, match="asked once more"):
+            await world.reader.read("shop", "mine")
 
     async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, world: World) -> None:
         world.server.answers.extend([MISSING, FORBIDDEN])

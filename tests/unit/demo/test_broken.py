@@ -75,7 +75,7 @@ def test_what_is_never_as_expected_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
     scene: Any = SimpleNamespace(stage=SimpleNamespace(wait=wait), resources=list)
     with pytest.raises(UnexpectedError, match="stock: there is no resource orders"):
-        broken._expect(scene, ROLE)
+        broken.expect(scene, ROLE)
 
 
 READY = resource(Ready="Available", status="True")

@@ -597,6 +597,5 @@ class TestRecreation:
 def assert_nothing_is_left(operator: Operator) -> None:
     assert len(operator.store) == 0
     assert not operator.mirror.remembered
-    assert not operator.controller._unwritten
     assert (len(operator.queue), operator.queue.running) == (0, 0)
-    assert not operator.loop._failures
+    assert operator.loop.failing == 0

@@ -56,8 +56,7 @@ class World:
                 "something is lost, or told twice"
             )
         assert mirror.remembered == {key: body["metadata"]["uid"] for key, body in server.objects.items()}
-        assert not operator.controller._unwritten
-        assert not operator.loop._failures
+        assert operator.loop.failing == 0
         assert (len(operator.queue), operator.queue.running) == (0, 0)
         assert not self.passes_over_what_was_gone
 

@@ -272,7 +272,7 @@ class TestForgetting:
             before = len(work.began["a"])
             await asyncio.sleep(1000)
             assert len(work.began["a"]) == before
-            assert not work.loop._failures
+            assert work.loop.failing == 0
 
     async def test_a_key_that_is_forgotten_while_it_fails_leaves_nothing_behind(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
@@ -287,7 +287,7 @@ class TestForgetting:
             work.loop.forget("a")
             await asyncio.sleep(1000)
             assert work.began["a"] == [0]
-            assert not work.loop._failures
+            assert work.loop.failing == 0
 
 
 class TestResuming:

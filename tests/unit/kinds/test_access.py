@@ -418,14 +418,20 @@ class TestSecrecy:
             await world.resolver.resolve("shop", "mine")
         assert len(caplog.records) == 2
 
-    async def test_what_was_logged_about_secrets_that_nobody_uses_any_more_is_forgotten(self, world: World) -> None:
+    async def test_what_was_logged_about_secrets_that_nobody_uses_any_more_is_forgotten(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
         odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
         world.cluster.secrets = {("shop", "mine"): odd, ("shop", "ours"): odd}
         await world.resolver.resolve("shop", "mine")
         for _ in range(50):
             world.now += 1800.0
             await world.resolver.resolve("shop", "ours")
-        assert [place.name for place in world.resolver._warned] == ["ours"]
+        caplog.clear()
+        for name in ("mine", "ours"):
+            await world.resolver.resolve("shop", name)
+        (again,) = (each.getMessage() for each in caplog.records)
+        assert again.startswith("Secret shop/mine:")
 
     async def test_white_space_is_trimmed(self, world: World) -> None:
         world.cluster.secrets["shop", "mine"] = {**GOOD, "clientSecret": f" {CANARY}\n"}

@@ -15,6 +15,7 @@ from typing import Self
 
 from typing_extensions import override
 
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.store import Key
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class Brakes:
                 len(self._corrected),
                 self._window,
                 self._limit,
-                extra={"allowed": allowed},
+                extra=LogFields(allowed=allowed),
             )
         if key not in self._held:
             self._held[key] = self._turns

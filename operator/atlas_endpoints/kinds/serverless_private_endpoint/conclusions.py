@@ -33,7 +33,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST, judge, propose, report
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import ContendedReason, Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
 from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import (
@@ -119,7 +119,7 @@ def contended(pass_: Pass, claim: Owner | Undecided, endpoint: Endpoint) -> Outc
             " this one meanwhile."
         )
         verdict, failure = Verdict(Reason.PENDING, message, Again(POLL_FIRST), differences), None
-        finding = Finding("True", Reason.PENDING, message)
+        finding = Finding("True", ContendedReason.PENDING, message)
     else:
         owner = claim.named_for(pass_.resource.metadata.namespace)
         message = (
@@ -128,7 +128,7 @@ def contended(pass_: Pass, claim: Owner | Undecided, endpoint: Endpoint) -> Outc
             " itself."
         )
         verdict = Verdict(Reason.CONFLICT, message, Again(CONTENDED_LOOK), differences)
-        finding = Finding("True", Reason.CONFLICT, message)
+        finding = Finding("True", ContendedReason.CONFLICT, message)
         since = failing_since(pass_.previous, reason=Reason.CONFLICT, generation=pass_.generation, now=pass_.now)
         failure = Failure(since=since, operation="claim", retryable=False, detail=message)
     return replace(

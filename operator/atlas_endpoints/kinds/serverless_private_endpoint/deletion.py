@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, EndpointStatus
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
@@ -248,7 +248,7 @@ class Deletion:
         """Have one endpoint deleted, or let the resource go if it is gone."""
         try:
             endpoint = await look(self._atlas, instance, endpoint_id, max_age=SHARED)
-            if endpoint.status != "DELETING":
+            if endpoint.status != EndpointStatus.DELETING:
                 # While the pass waited, somebody may have changed his mind, or come to need it.
                 if not self._resources.is_still(resource.key, resource.metadata.trigger):
                     return failures.quiet(resource.metadata.generation, Again(0.0))

@@ -19,7 +19,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Resolved,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, CredentialsReason, Progress, Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since, find, is_another_cause, says
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Sent, Verdict
 
@@ -37,7 +37,7 @@ NOTICED = "That is noticed within the sync interval, and at once with a new valu
 HELD_LOOK = 1.0
 """Seconds after which a call is tried again that was held back without being told for how long."""
 
-VERIFIED = Finding("True", "Verified", "Atlas accepts the credentials.")
+VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
 
 def quiet(generation: int, following: Next, *, unsaid: str | None = None) -> Outcome:
@@ -284,9 +284,9 @@ def _credentials(error: AtlasError, reason: Reason, message: str) -> Finding | N
     """Tell what an error says about the credentials; ``None``: nothing."""
     match reason:
         case Reason.CREDENTIALS_INVALID:
-            return Finding("False", "Unauthorized", message)
+            return Finding("False", CredentialsReason.UNAUTHORIZED, message)
         case Reason.MISSING_ROLE | Reason.IP_NOT_ALLOWED:
-            return Finding("False", "NotAllowed", message)
+            return Finding("False", CredentialsReason.NOT_ALLOWED, message)
         case Reason.ATLAS_UNAVAILABLE | Reason.RATE_LIMITED | Reason.API_GONE:
             return None
         case _:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from atlas_endpoints.atlas.serverless_private_endpoints import EndpointStatus
 from atlas_endpoints.engine.controller import MetadataChange
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -174,5 +175,5 @@ def becomes(endpoint_id: str | None, status: Status, why: str) -> str:
 def _is_going(status: Status) -> bool:
     """Tell whether Atlas was asked to delete an endpoint, or was seen at it."""
     ready = next((each for each in status.conditions if each.type == "Ready"), None)
-    shown = status.endpoint is not None and status.endpoint.status == "DELETING"
+    shown = status.endpoint is not None and status.endpoint.status == EndpointStatus.DELETING
     return shown or (ready is not None and ready.reason == Reason.DELETING)

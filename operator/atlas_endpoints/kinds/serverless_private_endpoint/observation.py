@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from atlas_endpoints.atlas.errors import EndpointAbsentError
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, EndpointStatus
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.engine.store import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort
@@ -50,4 +50,4 @@ def is_surplus(endpoint: Endpoint, found_by: Callable[[str], Sequence[Body]]) ->
 
 def is_unused(endpoint: Endpoint) -> bool:
     """Tell whether an endpoint is there to be deleted: nothing is connected to it, and Atlas is not at it already."""
-    return endpoint.cloud_provider_endpoint_id is None and endpoint.status != "DELETING"
+    return endpoint.cloud_provider_endpoint_id is None and endpoint.status != EndpointStatus.DELETING

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.engine.controller import ConflictError
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import at_latest
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -21,7 +22,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     ServerlessPrivateEndpoint,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import OutputsReason, Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import endpoint_after
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Finding, Outcome
 
@@ -95,12 +96,14 @@ def decide(name: str, values: Mapping[str, str], found: ConfigMap | None, uid: s
     if uid not in found.owners:
         return Finding(
             "False",
-            "NotOurs",
+            OutputsReason.NOT_OURS,
             f"There is a ConfigMap {name} that was not made for this resource, so nothing is written to it. Delete it, or name"
             " another one in spec.outputConfigMapRef; the values are in status.endpoint all the same.",
         )
     if found.deleting:
-        return Finding("Unknown", "Pending", f"ConfigMap {name} is being deleted; it is written anew when it is gone.")
+        return Finding(
+            "Unknown", OutputsReason.PENDING, f"ConfigMap {name} is being deleted; it is written anew when it is gone."
+        )
     if all(found.data.get(key) == values.get(key) for key in KEYS):
         return Write.NOTHING
     return Write.UPDATE
@@ -157,7 +160,9 @@ class Outputs:
         try:
             finding = await self._publish(resource, reference.name, values, max_age)
         except ClusterUnavailableError as error:
-            logger.warning("ConfigMap %s has to wait: %s", reference.name, error, extra={"key": str(resource.key)})
+            logger.warning(
+                "ConfigMap %s has to wait: %s", reference.name, error, extra=LogFields(key=str(resource.key))
+            )
             return replace(outcome, next=at_latest(outcome.next, RETRY))
         verdict = outcome.verdict
         if finding.status == "False" and verdict.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT:
@@ -174,13 +179,15 @@ class Outputs:
         if self._config_maps is None:
             return Finding(
                 "False",
-                "Disabled",
+                OutputsReason.DISABLED,
                 "The operator writes no ConfigMaps. Ask whoever runs it to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of the"
                 " chart), or remove spec.outputConfigMapRef; the values are in status.endpoint all the same.",
             )
         if values is None:
-            return Finding("Unknown", "Pending", f"Atlas has not told yet what ConfigMap {name} is to hold.")
-        written = Finding("True", "Written", f"ConfigMap {name} holds what Atlas has told.")
+            return Finding(
+                "Unknown", OutputsReason.PENDING, f"Atlas has not told yet what ConfigMap {name} is to hold."
+            )
+        written = Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} holds what Atlas has told.")
         memory, now = self._memory.get(resource.key), self._monotonic()
         seen = _Seen(resource.metadata.uid, name, values)
         if memory is not None and memory.seen == seen and now < memory.at + max_age:
@@ -191,7 +198,7 @@ class Outputs:
         except RefusedError as error:
             return Finding(
                 "False",
-                "Refused",
+                OutputsReason.REFUSED,
                 f"The API server does not let the operator write ConfigMap {name}. Let its ServiceAccount get, create and patch"
                 f" configmaps, or mend what it says: {error}",
             )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, EndpointStatus
 from atlas_endpoints.engine.outcome import Again, Next, Rest
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import CONNECTION, Difference, Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
@@ -46,7 +46,7 @@ def plan(desired: Fields, observed: Endpoint, context: Context) -> Action:
     Returns:
         A ``Send`` with what is to be PATCHed now, else the ``Verdict``.
     """
-    if context.forced and desired and observed.status == "FAILED" and observed.endpoint_service_name:
+    if context.forced and desired and observed.status == EndpointStatus.FAILED and observed.endpoint_service_name:
         return Send(dict(desired), Cause.FORCED)
     chosen = Comparison.of(desired, observed, context).chosen
     return _send(chosen, desired, observed, context) if chosen else judge(desired, observed, context)
@@ -60,22 +60,22 @@ def judge(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
         message = f"A change waits to be sent ({_names(new)})."
         return Verdict(Reason.PENDING, message, Again(POLL_FIRST), found.differences)
     match observed.status:
-        case "RESERVATION_REQUESTED":
+        case EndpointStatus.RESERVATION_REQUESTED:
             return _waiting(Reason.RESERVATION_REQUESTED, "Atlas is reserving the endpoint.", found, context)
-        case "RESERVED" if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in desired:
+        case EndpointStatus.RESERVED if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in desired:
             return _reserved_and_connected(found, context)
-        case "RESERVED":
+        case EndpointStatus.RESERVED:
             return _reserved(observed, found, context)
-        case "INITIATING":
+        case EndpointStatus.INITIATING:
             message = "Atlas is connecting the endpoint." + _pending(found, context)
             return _waiting(Reason.INITIATING, message, found, context)
-        case "AVAILABLE" | "FAILED" if _connects(found.lagging):
+        case EndpointStatus.AVAILABLE | EndpointStatus.FAILED if _connects(found.lagging):
             return _waiting(Reason.INITIATING, "Atlas has taken the change and not begun to connect.", found, context)
-        case "AVAILABLE":
+        case EndpointStatus.AVAILABLE:
             return _available(desired, found, context)
-        case "FAILED":
+        case EndpointStatus.FAILED:
             return Verdict(Reason.ENDPOINT_FAILED, _failure(observed), _rest(found), found.differences)
-        case "DELETING":
+        case EndpointStatus.DELETING:
             return _waiting(Reason.DELETING, DELETING, found, context)
         case other:
             message = f"Atlas reports {_strange(other)}; waiting for it to change. If it stays, upgrade the operator."
@@ -133,10 +133,10 @@ def report(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
     """Say what is true of a resource that only observes: no difference is on its way, since nobody sends it."""
     found = Comparison.of(desired, observed, replace(context, forced=False))
     match observed.status:
-        case "FAILED":
+        case EndpointStatus.FAILED:
             message = f"Atlas reports that the endpoint failed; {OBSERVES}. Atlas: {_words(observed)}"
             return Verdict(Reason.ENDPOINT_FAILED, message, Rest(), found.differences)
-        case "RESERVED" | "INITIATING" | "AVAILABLE" if found.differences:
+        case EndpointStatus.RESERVED | EndpointStatus.INITIATING | EndpointStatus.AVAILABLE if found.differences:
             return Verdict(
                 Reason.DRIFTED,
                 f"Atlas does not show what the spec says, and {OBSERVES}: {_told(found.differences)}. Correct the spec, or set"
@@ -150,7 +150,7 @@ def report(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
 
 def _send(chosen: Sequence[Difference], desired: Fields, observed: Endpoint, context: Context) -> Send:
     fields = {each.field for each in chosen}
-    if observed.status in {"RESERVED", "FAILED"} and CONNECTION & fields:
+    if observed.status in {EndpointStatus.RESERVED, EndpointStatus.FAILED} and CONNECTION & fields:
         # Connecting takes everything at once: Azure's id and address belong together.
         fields |= CONNECTION
     return Send(
@@ -308,7 +308,7 @@ def _pending(found: Comparison, context: Context) -> str:
 
 def _unsent(observed: Endpoint, context: Context) -> Next:
     """Say when to look again though nothing is sent: Atlas may be at work all the same."""
-    if observed.status == "INITIATING":
+    if observed.status == EndpointStatus.INITIATING:
         return Again(pace(context.now - context.status_since))
     return Rest()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
 
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import CONNECTION, Difference, Fields, compare, same
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
 from atlas_endpoints.kinds.serverless_private_endpoint.model import HISTORY_LIMIT, ManagedField
@@ -136,14 +136,14 @@ def _by_refusal(due: tuple[Difference, ...], context: Context) -> tuple[tuple[Di
 def _is_taken(field: ManagedField, desired: Fields, observed: Endpoint) -> bool:
     """Tell whether Atlas takes a change of this field in the present status."""
     match observed.status:
-        case "AVAILABLE":
+        case EndpointStatus.AVAILABLE:
             return True
-        case "RESERVED":
+        case EndpointStatus.RESERVED:
             # An address alone connects nothing.
             return field not in CONNECTION or ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in desired
-        case "FAILED":
+        case EndpointStatus.FAILED:
             return bool(observed.endpoint_service_name)
-        case "INITIATING":
+        case EndpointStatus.INITIATING:
             return field not in CONNECTION
         case _:
             return False

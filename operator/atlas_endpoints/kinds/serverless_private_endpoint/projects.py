@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from typing_extensions import override
 
-from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.engine.outcome import Again, Next, Rest, at_latest
 from atlas_endpoints.kinds.serverless_private_endpoint.model import ProjectRef, ServerlessPrivateEndpoint, is_object_id
@@ -132,7 +132,7 @@ def checked(text: str, target: Target) -> str:
     """
     if not is_object_id(text):
         raise UnreadableError(
-            "FieldMissing",
+            ReferenceProblem.FIELD_MISSING,
             f"{target.field} of {target.object} does not hold the ID of an Atlas project, which is 24 lower-case hexadecimal"
             " characters. Correct the reference, or what it leads to.",
             retry_in=RETRY_UNUSABLE,

@@ -1,4 +1,4 @@
-"""The reasons of the condition ``Ready``, and what each means to those who wait for a resource.
+"""The reasons of conditions, and what those of ``Ready`` mean to those who wait for a resource.
 
 The names are part of the product: users, alerts and documentation branch on them.
 """
@@ -103,6 +103,55 @@ MEANING: dict[Reason, Meaning] = {
     Reason.PLANNED: Meaning("False", Progress.STALLED),
     Reason.SUSPENDED: Meaning("False", Progress.NONE),
 }
+
+
+class SyncedReason(StrEnum):
+    """Why ``Synced`` is as it is, where the reason of ``Ready`` does not say it."""
+
+    IN_SYNC = "InSync"
+    UPDATED = "Updated"
+    OBSERVING = "Observing"
+    PLANNED = Reason.PLANNED
+    DRIFT_DETECTED = "DriftDetected"
+    UPDATE_REJECTED = Reason.UPDATE_REJECTED
+    REFERENCE_NOT_READY = Reason.REFERENCE_NOT_READY
+
+
+class CredentialsReason(StrEnum):
+    """What Atlas says about credentials; why there are none is said by who looks for them."""
+
+    VERIFIED = "Verified"
+    UNAUTHORIZED = "Unauthorized"
+    NOT_ALLOWED = "NotAllowed"
+
+
+class ContendedReason(StrEnum):
+    """Why ``Contended`` is true."""
+
+    PENDING = Reason.PENDING
+    CONFLICT = Reason.CONFLICT
+
+
+class OutputsReason(StrEnum):
+    """Why ``OutputsWritten`` is as it is."""
+
+    WRITTEN = "Written"
+    PENDING = "Pending"
+    DISABLED = "Disabled"
+    NOT_OURS = "NotOurs"
+    REFUSED = "Refused"
+
+
+class DeprecatedReason(StrEnum):
+    """Why ``Deprecated`` is true."""
+
+    DEPRECATED = "APIDeprecated"
+    SUNSET = "APISunset"
+    GONE = Reason.API_GONE
+
+
+RESOLVED = "Resolved"
+"""The reason of ``ReferencesResolved`` when all is there; why something is not is said by who looks for it."""
 
 FAILURES = frozenset[str](
     reason

@@ -15,6 +15,7 @@ from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Again, Rest, Retry, at_latest
 from atlas_endpoints.engine.store import Key, key_of
 from atlas_endpoints.kinds.access import Access
@@ -148,7 +149,9 @@ class Reconciler:
             following = Again(failures.SECRET_LOOK)  # no event tells of the Namespace
             return failures.of_invalid_spec(error, generation, resource.status, now, following=following)
         except ClusterUnavailableError as error:
-            logger.warning("A Namespace could not be read; it will be tried again: %s", error, extra={"key": str(key)})
+            logger.warning(
+                "A Namespace could not be read; it will be tried again: %s", error, extra=LogFields(key=str(key))
+            )
             return (
                 failures.quiet(generation, Retry()) if first else replace(outcome, next=at_latest(outcome.next, 30.0))
             )
@@ -185,7 +188,7 @@ class Reconciler:
             logger.warning(
                 "What the resource depends on could not be read; it will be tried again: %s",
                 error,
-                extra={"key": str(key)},
+                extra=LogFields(key=str(key)),
             )
             return failures.quiet(generation, Retry())
 

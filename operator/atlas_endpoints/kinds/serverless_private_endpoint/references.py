@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.engine.outcome import Next, at_latest
 from atlas_endpoints.kinds.serverless_private_endpoint import projects
@@ -25,13 +25,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     is_ip_address,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import Project
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import RESOLVED, Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Finding, Outcome, Problem, Verdict
 
-WHOLE = Finding("True", "Resolved", "All that the spec refers to is there.")
+WHOLE = Finding("True", RESOLVED, "All that the spec refers to is there.")
 
-COMING = frozenset({"NotFound", "NotReady"})
+COMING = frozenset({ReferenceProblem.NOT_FOUND, ReferenceProblem.NOT_READY})
 """Reasons that go away while the other side is being made; for all others a person has to do something."""
 
 
@@ -200,7 +200,7 @@ def _checked_cloud_id(text: str, provider: Provider, target: Target) -> str:
     """
     if not is_cloud_id(provider, text):
         raise UnreadableError(
-            "FieldMissing",
+            ReferenceProblem.FIELD_MISSING,
             f"{target.field} of {target.object} does not hold {_IDS[provider]}, as spec.providerName {provider} wants it."
             " Correct the reference, or what it leads to.",
             retry_in=projects.RETRY_UNUSABLE,
@@ -216,7 +216,7 @@ def _checked_address(text: str, target: Target) -> str:
     """
     if not is_ip_address(text):
         raise UnreadableError(
-            "FieldMissing",
+            ReferenceProblem.FIELD_MISSING,
             f"{target.field} of {target.object} does not hold an IP address such as 10.0.0.4, without white space, mask or"
             " zone. Correct the reference, or what it leads to.",
             retry_in=projects.RETRY_UNUSABLE,

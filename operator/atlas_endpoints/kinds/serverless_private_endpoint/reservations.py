@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
+from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, EndpointStatus
 from atlas_endpoints.atlas.snapshots import DOUBT, Instance
 from atlas_endpoints.engine.backoff import doubled
 from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Again
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint import failures, reservation_outcomes
@@ -153,7 +154,9 @@ class Reservations:
         mark, unused = pass_.resource.mark, self._is_unused(pass_)
         marked = await self._atlas.marked(instance, mark, max_age=self._since_intent(pass_) if unused else SHARED)
         # What is going, and what somebody else stands for, is none of ours to take or to discard.
-        marked = tuple(each for each in marked if each.status != "DELETING" and not self._resources.found_by(each.id))
+        marked = tuple(
+            each for each in marked if each.status != EndpointStatus.DELETING and not self._resources.found_by(each.id)
+        )
         if pass_.policy != "Manage":
             if not marked:
                 return reservation_outcomes.planned_reservation(pass_)
@@ -203,7 +206,7 @@ class Reservations:
                 "Endpoint %s, which was reserved beside another one, could not be deleted; it will be tried again: %s",
                 surplus.id,
                 error,
-                extra={"key": str(pass_.key)},
+                extra=LogFields(key=str(pass_.key)),
             )
             return
         self._announce(pass_.resource.metadata.named, reservation_outcomes.discarded(surplus.id))

@@ -19,6 +19,7 @@ from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, CredentialsPlace, endpoint_of
@@ -215,7 +216,7 @@ class Rounds:
             return self._needs_work(key, instance, seen)
         except Exception:
             # One resource must not cost the others their round; its own pass says what is the matter.
-            logger.exception("A round met an error that it does not know", extra={"key": str(key)})
+            logger.exception("A round met an error that it does not know", extra=LogFields(key=str(key)))
             return True
 
     def _jittered(self, interval: timedelta) -> float:

@@ -17,7 +17,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     LastError,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import (
+    MEANING,
+    DeprecatedReason,
+    Progress,
+    Reason,
+    SyncedReason,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED, Finding, Outcome, Verdict
 
 CONTENDED = "Contended"
@@ -240,41 +246,45 @@ def _pair(previous: Status, outcome: Outcome, reason: Reason, *, now: datetime, 
 def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry]) -> Finding:
     """Tell whether Atlas holds what the resource wants, whatever state the endpoint is in."""
     if verdict.reason is Reason.UPDATE_REJECTED:
-        return Finding("False", "UpdateRejected", verdict.message)
+        return Finding("False", SyncedReason.UPDATE_REJECTED, verdict.message)
     if verdict.reason in {Reason.DRIFTED, Reason.CORRECTION_HELD}:
-        return Finding("False", "DriftDetected", verdict.message)
+        return Finding("False", SyncedReason.DRIFT_DETECTED, verdict.message)
     if verdict.reason is Reason.PLANNED:
-        return Finding("False", "Planned", verdict.message)
+        return Finding("False", SyncedReason.PLANNED, verdict.message)
     if outcome.endpoint is None:
         return Finding("Unknown", verdict.reason, "The endpoint could not be compared with the spec; see Ready.")
     if verdict.differences:
         names = ", ".join(each.field for each in verdict.differences)
         return Finding("False", verdict.reason, f"Not yet as specified: {names}.")
     if outcome.unconnected:
-        return Finding("Unknown", Reason.REFERENCE_NOT_READY, "Not all that the spec refers to is there.")
+        return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all that the spec refers to is there.")
     if outcome.observing:
-        return Finding("True", "Observing", "Atlas shows what the spec says. Nothing is ever sent to make it so.")
+        return Finding(
+            "True", SyncedReason.OBSERVING, "Atlas shows what the spec says. Nothing is ever sent to make it so."
+        )
     if history and history[0].generation == outcome.generation and history[0].result == APPLIED:
-        return Finding("True", "Updated", "Atlas has confirmed what was sent.")
-    return Finding("True", "InSync", "Atlas shows what the spec says.")
+        return Finding("True", SyncedReason.UPDATED, "Atlas has confirmed what was sent.")
+    return Finding("True", SyncedReason.IN_SYNC, "Atlas shows what the spec says.")
 
 
 def _deprecated(previous: Status, outcome: Outcome, verdict: Verdict, now: datetime) -> Finding | None:
     """Tell what Atlas has announced about the end of this API."""
     if verdict.reason is Reason.API_GONE:
-        return Finding("True", Reason.API_GONE, "Atlas no longer serves this API; see the migration guide.")
+        return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API; see the migration guide.")
     if outcome.deprecation is None:
         known = find(previous, "Deprecated")
         refuted = known is not None and known.reason == Reason.API_GONE and outcome.endpoint is not None
         return None if known is None or refuted else Finding(known.status, known.reason, known.message)
     sunset = outcome.deprecation.sunset
     if sunset is None:
-        return Finding("True", "APIDeprecated", "Atlas has announced that this API is deprecated.")
+        return Finding("True", DeprecatedReason.DEPRECATED, "Atlas has announced that this API is deprecated.")
     if sunset <= now:
         return Finding(
             "True",
-            "APISunset",
+            DeprecatedReason.SUNSET,
             f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}, which is past: it may end at any time. Move to a"
             " dedicated cluster and its private endpoints.",
         )
-    return Finding("True", "APIDeprecated", f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}.")
+    return Finding(
+        "True", DeprecatedReason.DEPRECATED, f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}."
+    )

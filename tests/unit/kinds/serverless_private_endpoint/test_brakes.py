@@ -360,11 +360,12 @@ class TestMassDrift:
         resources = await crowd(world)
         drift(world, resources)
         await world.run_for(INTERVAL)
-        (first,) = set(world.rounds._members)
+        first = world.rounds.instance_of(resources[0].key)
+        assert first is not None
         world.reset_log()
         for _ in range(4):
             await world.run_for(0.85 * INTERVAL)
-            world._schedule(first, 0)  # a round of its instance, before there is room
+            world.schedule(first, 0)  # a round of its instance, before there is room
             await world.run_for(0.15 * INTERVAL)
         assert world.atlas.calls.count("PATCH comment") == 48
         assert {each.ready for each in resources} == {AVAILABLE}

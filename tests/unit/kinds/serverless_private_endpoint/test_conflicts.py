@@ -157,7 +157,7 @@ async def test_one_that_was_looked_at_first_and_wants_what_is_there_has_no_claim
     younger = world.create("b-younger", comment="theirs")
     older = world.create("a-older", comment="a")
     older.created = "2026-11-25T11:00:00Z"
-    world._changed(older)
+    world.changed(older)
     await world.pass_over(younger)
     assert younger.ready == ("Unknown", "Pending")
     assert "applied" not in younger.status
@@ -234,7 +234,7 @@ async def test_who_has_it_already_keeps_it_from_one_that_came_in_the_same_second
     await world.run_for(10)
     newcomer = world.create("a-newcomer", comment="b")
     newcomer.created = incumbent.created
-    world._changed(newcomer)
+    world.changed(newcomer)
     await world.run_for(60)
     assert (incumbent.ready, newcomer.ready) == (AVAILABLE, CONFLICT)
     assert patches(world) == 1
@@ -256,7 +256,7 @@ async def test_one_that_wants_the_same_has_no_claim_by_that(world: World) -> Non
     await world.run_for(10)
     same = world.create("a-same", comment="theirs")
     same.created = owner.created
-    world._changed(same)
+    world.changed(same)
     await world.run_for(2 * INTERVAL)
     assert (owner.ready, same.ready) == (AVAILABLE, CONFLICT)
     assert "applied" not in same.status

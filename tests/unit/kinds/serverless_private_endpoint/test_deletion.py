@@ -289,7 +289,7 @@ class TestPolicy:
         resource = Resource("db", ENDPOINT, spec)
         resource.annotations = annotations
         world.resources[resource.key] = resource
-        world._changed(resource)
+        world.changed(resource)
         await world.run_for(1)
         assert resource.finalizers == ([FINALIZER] if wanted else [])
 
@@ -602,7 +602,7 @@ class TestOthers:
         world.atlas.put(ENDPOINT, comment="one")
         restored = world.create(endpoint_id=None, comment="one", deletionPolicy="Delete")
         restored.annotations[PREFIX + "endpoint-id"] = f"{ENDPOINT}/uid-of-another"
-        world._changed(restored)
+        world.changed(restored)
         await world.run_for(60)
         assert restored.ready == ("True", "Available")
         assert restored.finalizers == []
@@ -699,7 +699,7 @@ async def test_a_namespace_that_may_not_be_read_any_more_leaves_the_finalizer_an
 async def test_a_finalizer_that_a_tool_has_removed_comes_back(world: World) -> None:
     resource = await settled(world)
     resource.finalizers = []
-    world._changed(resource)
+    world.changed(resource)
     await world.run_for(5)
     assert resource.finalizers == [FINALIZER]
 

@@ -301,7 +301,7 @@ async def test_a_namesake_of_the_resource_takes_nothing_over(world: World) -> No
     second = Resource("db", ENDPOINT, {"outputConfigMapRef": REF, "projectId": PROJECT})
     second.uid = "uid-second"
     world.resources[second.key] = second
-    world._changed(second)
+    world.changed(second)
     await world.run_for(0)
     assert says(second) == ("False", "NotOurs")
     del world.config_maps.found[NAME]

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -1577,13 +1578,24 @@ class TestLeavingAtlasAlone:
         await world.run_for(INTERVAL)
         world.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         await world.pass_over(waiting)
+        instance = world.rounds.instance_of(unseen.key)
+        assert instance is not None
+        assert world.atlas.recall(instance, ENDPOINT, max_age=math.inf) is not None
         for resource in (waiting, unseen):
             world.vanish(resource)
-        assert not world.reconciler._standstill._held
-        assert not world.reconciler._passes._unseen_since
-        assert not world.rounds._members
-        assert not world.atlas._views
+            assert world.rounds.instance_of(resource.key) is None
+        assert world.atlas.recall(instance, ENDPOINT, max_age=math.inf) is None
         assert not world.brakes.held
+        world.reset_log()
+        await world.pass_over(world.create("waiting", ANOTHER, comment="one"))
+        assert world.atlas.calls == ["LIST"], "what the former one waited for counts no more"
+        world.clock.seconds += 86400
+        world.atlas.go_down()
+        namesake = world.create(comment="one")
+        namesake.status = unseen.status
+        world.changed(namesake)
+        await world.pass_over(namesake)
+        assert namesake.ready == AVAILABLE, "how long the former one was not seen counts no more"
 
 
 class TestSayingNothing:

@@ -178,7 +178,7 @@ async def test_a_crash_after_the_call_makes_no_second_endpoint(
     await world.pass_over(resource)
     if not writes_status:
         resource.status = before
-        world._changed(resource)
+        world.changed(resource)
     world.restart()
     world.see_all()
     await world.run_for(20)
@@ -196,7 +196,7 @@ async def test_a_crash_after_the_answer_finds_the_endpoint_though_lists_lag(worl
     await world.pass_over(resource)
     assert posts(world) == 1
     resource.status = before
-    world._changed(resource)
+    world.changed(resource)
     world.atlas.hidden.add(one(world).id)
     world.restart()
     world.see_all()
@@ -397,7 +397,7 @@ class TestCopies:
             copy.status = {
                 "reservation": {"requestedAt": copy.created, "endpointId": taken, "attempt": 1, "adopted": True}
             }
-            world._changed(copy)
+            world.changed(copy)
         await world.run_for(120)
         first, second = (copy.status["reservation"] for copy in copies)
         assert first["endpointId"] == taken
@@ -412,7 +412,7 @@ class TestCopies:
         copies = [world.create(name, endpoint_id=None, comment=name) for name in ("first", "second")]
         for copy in copies:
             copy.annotations = dict(original.annotations)
-            world._changed(copy)
+            world.changed(copy)
         world.reset_log()
         for _ in range(2):
             await asyncio.gather(*(world.pass_over(copy) for copy in copies))
@@ -444,7 +444,7 @@ class TestCopies:
         resource = await reserved(world, comment="orders")
         await world.run_for(60)
         resource.status = {"observedGeneration": -1}
-        world._changed(resource)
+        world.changed(resource)
         world.restart()
         world.see_all()
         await world.run_for(60)
@@ -455,7 +455,7 @@ class TestCopies:
     async def test_an_annotation_that_says_nothing_is_nothing(self, world: World, text: str) -> None:
         resource = world.create(endpoint_id=None)
         resource.annotations[ANNOTATION] = text
-        world._changed(resource)
+        world.changed(resource)
         await world.run_for(10)
         assert posts(world) == 1
         assert is_taken_note_of(resource, one(world))
@@ -618,7 +618,7 @@ async def test_an_intent_that_did_not_reach_the_api_server_is_not_acted_on(world
     await world.pass_over(resource)
     known_to_the_engine = resource.body
     resource.status = {"observedGeneration": -1}
-    world._changed(resource)
+    world.changed(resource)
     await world.reconciler.reconcile(known_to_the_engine, known_to_the_engine["status"])
     assert posts(world) == 0
 
@@ -655,7 +655,7 @@ async def test_an_annotation_of_its_own_is_taken_over_once_and_moves_nothing_aft
         world.atlas.put(each * 24, comment="theirs")
     resource = world.create(endpoint_id=None, comment="mine", deletionPolicy="Delete")
     resource.annotations[ANNOTATION] = f"{'1' * 24}/uid-db"
-    world._changed(resource)
+    world.changed(resource)
     await world.run_for(30)
     assert resource.status["reservation"] == {
         "requestedAt": resource.status["reservation"]["requestedAt"],

@@ -459,7 +459,7 @@ class World:
             self.atlas,
             clock=self.clock,
             random=NoJitter(),
-            schedule=self._schedule,
+            schedule=self.schedule,
             still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
@@ -486,7 +486,7 @@ class World:
     def create(self, name: str = "db", endpoint_id: str | None = ENDPOINT, **spec: Any) -> Resource:
         resource = Resource(name, endpoint_id, spec, created=self.clock.seconds)
         self.resources[resource.key] = resource
-        self._changed(resource)
+        self.changed(resource)
         return resource
 
     def edit(self, resource: Resource, **spec: Any) -> None:
@@ -494,18 +494,18 @@ class World:
         resource.spec.update(spec)
         resource.spec = {name: value for name, value in resource.spec.items() if value is not None}
         resource.generation += 1
-        self._changed(resource)
+        self.changed(resource)
 
     def annotate(self, resource: Resource, **annotations: str) -> None:
         """Set annotations of ours, named with underscores."""
         for name, value in annotations.items():
             resource.annotations[f"atlas-endpoints.dev/{name.replace('_', '-')}"] = value
-        self._changed(resource)
+        self.changed(resource)
 
     def delete(self, resource: Resource) -> None:
         """Mark it as deleted, as with a finalizer; where it has none it stays all the same, as with somebody else's."""
         resource.deleting = True
-        self._changed(resource)
+        self.changed(resource)
 
     def exists(self, resource: Resource) -> bool:
         """Tell whether it is still there."""
@@ -558,7 +558,8 @@ class World:
         self.passes.clear()
         self.writes.clear()
 
-    def _changed(self, resource: Resource) -> None:
+    def changed(self, resource: Resource) -> None:
+        """Take in what a resource has become."""
         resource.version += 1
         if self.store.put(resource.body) is News.CHANGED:
             self._failures.pop(resource.key, None)
@@ -579,7 +580,7 @@ class World:
             if let_go:
                 self.vanish(resource)
                 return outcome
-            self._changed(resource)
+            self.changed(resource)
         if status != resource.status:
             self.writes[resource.name] += 1
             resource.status = status
@@ -604,7 +605,7 @@ class World:
         due = self.clock.seconds + delay
         self._due[work] = min(due, self._due.get(work, due))
 
-    def _schedule(self, instance: Instance, delay: float) -> None:
+    def schedule(self, instance: Instance, delay: float) -> None:
         self._at(instance, delay)
 
     async def _still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
