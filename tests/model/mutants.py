@@ -30,7 +30,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
 from model.laws import Law
 from model.life_mutants import LIFE
 from model.mutant import Mutant
-from model.worlds import EDIT, REPORTED, REVERT, SLOWLY, TWO, A, world
+from model.worlds import EDIT, GATE, REPORTED, REVERT, SLOWLY, TWO, world
 
 
 async def _status_before_patch(right: Any, self: Any, *planned: Any) -> Any:
@@ -193,7 +193,7 @@ MUTANTS = [
     Mutant(
         "memory is enough to be Ready",
         Law.CLAIMS,
-        world([("a", A), ("a", {**A, "syncInterval": "20m"})], settled=1, left="person", within=2 * SLOWLY),
+        GATE["the sync interval is edited, and somebody changes the endpoint"],
         Convergence,
         "converge",
         _ready_from_memory,
@@ -233,7 +233,7 @@ MUTANTS = [
     Mutant(
         "what has vanished without an event stays in the store",
         Law.REST,
-        world([("a", A), ("a", None)], settled=1, left="lost event", within=SLOWLY),
+        GATE["a resource is deleted, and an event is lost"],
         Comparison,
         "vanished",
         _misses_what_vanished,

@@ -8,7 +8,7 @@ import pytest
 
 from model.conftest import WALKED
 from model.explorer import Explorer
-from model.worlds import WORLDS
+from model.worlds import GATE, WORLDS
 
 if TYPE_CHECKING:
     from model.world import World
@@ -50,7 +50,13 @@ def strikes(world: World) -> set[tuple[str, str]]:
     return expected
 
 
-@pytest.mark.parametrize(("name", "world"), WORLDS.items(), ids=list(WORLDS))
+@pytest.mark.parametrize(
+    ("name", "world"),
+    [
+        pytest.param(name, world, id=name, marks=[pytest.mark.gate] if name in GATE else [])
+        for name, world in WORLDS.items()
+    ],
+)
 def test_everything_that_can_happen(name: str, world: World, record_property: RecordProperty) -> None:
     report = Explorer(name, world).explore()
 
@@ -60,5 +66,6 @@ def test_everything_that_can_happen(name: str, world: World, record_property: Re
     record_property(WALKED, str(report))
 
 
-def test_each_misfortune_strikes_in_some_world() -> None:
-    assert set().union(*map(strikes, WORLDS.values())) == MORE.union(*STRIKES.values())
+@pytest.mark.gate
+def test_the_gate_meets_each_kind_of_fault() -> None:
+    assert set().union(*map(strikes, GATE.values())) == MORE.union(*STRIKES.values())
