@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from control_plane.progress import BuildState, Progress
+from control_plane.progress import LIST_FORMAT, BuildState, Progress, packages_of
 from control_plane.toolchain import find_go
 
 if TYPE_CHECKING:
@@ -147,15 +147,14 @@ def _build(module: GoModule, target: Path, flags: Sequence[str], progress: Progr
     """Build the programs, and give the files by the names of the programs."""
     go, environment = find_go(module.folder, CACHE / "go", builds=module.title, way_out=module.way_out)
     progress.say(f"building {module.title} ({module.patience} when nothing is cached)")
+    run = _Run(module.folder, environment, progress)
     unfinished = {}
     for name, package in module.programs.items():
-        state = BuildState()
-        run = _Run(module.folder, environment, state, progress)
-        packages = run([go, "list", "-mod=readonly", *module.requirement_flags(), "-deps", package]).splitlines()
-        state.total, state.main_package = len(packages), packages[-1]
+        requirements = module.requirement_flags()
+        listed = run(BuildState(), [go, "list", "-mod=readonly", *requirements, "-deps", "-f", LIST_FORMAT, package])
         # Under a name of its own until it is whole: one that runs keeps the old file, a killed build leaves none.
         unfinished[name] = target / f"{name}.unfinished"
-        run([go, "build", "-v", *flags, "-o", str(unfinished[name]), package])
+        run(BuildState(packages_of(listed)), [go, "build", "-v", *flags, "-o", str(unfinished[name]), package])
     return unfinished
 
 
@@ -178,10 +177,9 @@ class _Run:
 
     folder: Path
     environment: Mapping[str, str]
-    state: BuildState
     progress: Progress
 
-    def __call__(self, command: Sequence[str]) -> str:
+    def __call__(self, state: BuildState, command: Sequence[str]) -> str:
         """Run a command and return what it printed."""
         with (
             tempfile.TemporaryFile("w+") as output,
@@ -190,18 +188,18 @@ class _Run:
             ) as process,
         ):
             assert process.stderr is not None
-            reader = threading.Thread(target=_follow, args=(process.stderr, self.state), daemon=True)
+            reader = threading.Thread(target=_follow, args=(process.stderr, state), daemon=True)
             reader.start()
             try:
                 while process.poll() is None:
-                    self.progress.show(self.state.describe())
+                    self.progress.show(state.describe())
                     reader.join(timeout=0.2)
             except BaseException:  # the user's ^C among others: Go must not work on unseen
                 process.kill()
                 raise
             reader.join()
             if process.returncode != 0:
-                raise BuildError("\n".join([f"`{' '.join(command[:2])}` failed:", *self.state.messages[-40:]]))
+                raise BuildError("\n".join([f"`{' '.join(command[:2])}` failed:", *state.messages[-40:]]))
             output.seek(os.SEEK_SET)
             return output.read()
 

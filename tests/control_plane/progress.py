@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 TERMINAL_INTERVAL = 0.2
 """Seconds between two updates of the one line on a terminal."""
 LOG_INTERVAL = 5.0
 """Seconds between two lines of a log, which keeps them all."""
+LIST_FORMAT = '{{.ImportPath}} {{len .Deps}} {{join .Imports " "}}'
+"""What `go list -deps` prints of each package for an estimate."""
+COST_OF_A_PACKAGE = 100
+"""Compiling a package costs as much as reading so many dependencies: measured on the packages of Kubernetes."""
+FIRST_ESTIMATE = 0.05
+"""The part of the cost that is known before the time that is left is estimated."""
 
 
 class Kind(Enum):
@@ -34,42 +40,80 @@ def kind_of(line: str) -> Kind:
     return Kind.MESSAGE
 
 
-@dataclass
-class BuildState:
-    """How far a run of Go is.
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package that Go compiles.
 
     Attributes:
-        main_package: The package that is compiled last; what follows it is linking.
-        total: How many packages there are at most; those in Go's cache are never announced.
+        cost: How long its compilation takes, in no unit.
+        imports: The packages that are compiled before it; also indirectly through these.
     """
 
-    main_package: str = ""
-    total: int = 0
-    downloads: int = 0
-    packages: int = 0
-    linking: bool = False
-    messages: list[str] = field(default_factory=list)
+    cost: int
+    imports: Sequence[str]
+
+
+def packages_of(listed: str) -> dict[str, Package]:
+    """Read the output of `go list` with `LIST_FORMAT`, in which the main package is the last one."""
+    found = {}
+    for line in listed.splitlines():
+        name, dependencies, *imports = line.split()
+        found[name] = Package(COST_OF_A_PACKAGE + int(dependencies), imports)
+    return found
+
+
+class BuildState:
+    """How far a run of Go is."""
+
+    def __init__(
+        self, packages: Mapping[str, Package] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start with the packages that are compiled at most; Go does not announce those in its cache."""
+        self.messages: list[str] = []
+        self._packages = packages or {}
+        self._clock = clock
+        self._downloads = 0
+        self._compiled = 0
+        self._cost = 0
+        self._left = dict(self._packages)
+        self._started = 0.0
 
     def see(self, line: str) -> None:
         """Take in one line of Go's error output."""
         match kind_of(line):
             case Kind.DOWNLOAD:
-                self.downloads += 1
+                self._downloads += 1
             case Kind.PACKAGE:
-                self.packages += 1
-                self.linking = line == self.main_package
+                self._see_package(line)
             case Kind.MESSAGE:
                 self.messages.append(line)
 
     def describe(self) -> str:
         """Say in a few words how far it is."""
-        if self.linking:
-            return f"linking ({self.packages} packages compiled)"
-        if self.packages:
-            return f"compiled {self.packages} of {self.total} packages"
-        if self.downloads:
-            return f"fetched {self.downloads} modules"
+        if self._compiled and not self._left:
+            return f"linking ({self._compiled} packages compiled)"
+        if self._compiled:
+            return f"compiled {self._compiled} packages, {len(self._left)} to go{self._estimate()}"
+        if self._downloads:
+            return f"fetched {self._downloads} modules"
         return "reading the packages"
+
+    def _see_package(self, name: str) -> None:
+        self._started = self._started or self._clock()
+        self._compiled += 1
+        if name in self._packages:
+            self._cost += self._packages[name].cost
+        done = [name]  # with all that it imports, which Go compiled before or found in its cache
+        while done:
+            package = self._left.pop(done.pop(), None)
+            done += package.imports if package else ()
+
+    def _estimate(self) -> str:
+        left = sum(package.cost for package in self._left.values())
+        if self._cost < FIRST_ESTIMATE * left:
+            return ""
+        seconds = (self._clock() - self._started) * left / self._cost
+        return f", about {seconds / 60:.0f} min" if seconds > 90 else f", about {seconds:.0f} s"
 
 
 class Progress:

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from control_plane.progress import BuildState, Kind, Progress, kind_of
+from control_plane.progress import BuildState, Kind, Progress, kind_of, packages_of
 
 
 class Clock:
@@ -31,19 +31,28 @@ def test_a_line_of_go_is(line: str, kind: Kind) -> None:
     assert kind_of(line) is kind
 
 
+LISTED = "fmt 0\nos 100 fmt\nbig 900 fmt os\nmain-package 1000 fmt os big\n"
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
         pytest.param([], "reading the packages", id="at the start"),
         pytest.param(["go: downloading a v1", "go: downloading b v1"], "fetched 2 modules", id="while it fetches"),
-        pytest.param(["go: downloading a v1", "fmt", "os"], "compiled 2 of 9 packages", id="while it compiles"),
+        pytest.param(
+            ["go: downloading a v1", "fmt"], "compiled 1 packages, 3 to go", id="while it is too early to tell"
+        ),
+        pytest.param(["fmt", "os"], "compiled 2 packages, 2 to go, about 70 s", id="while it compiles"),
+        pytest.param(["big"], "compiled 1 packages, 1 to go, about 11 s", id="when Go has the rest in its cache"),
         pytest.param(["fmt", "main-package"], "linking (2 packages compiled)", id="when the main package is compiled"),
     ],
 )
 def test_a_build_says_how_far_it_is(lines: list[str], expected: str) -> None:
-    state = BuildState(main_package="main-package", total=9)
+    clock = Clock()
+    state = BuildState(packages_of(LISTED), clock)
     for line in lines:
         state.see(line)
+    clock.now += 10
     assert state.describe() == expected
 
 
