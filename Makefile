@@ -58,7 +58,7 @@ lock: $(UV) ## lock again what requirements/*.in and pyproject.toml ask for
 	done
 
 .PHONY: control-plane
-control-plane: $(READY) ## build the Kubernetes control plane for tests into .cache (minutes when cold)
+control-plane: $(READY) ## build etcd, kube-apiserver and kubectl for tests into .cache (minutes when cold)
 	@$(CONTROL_PLANE) build
 
 .PHONY: delivery-programs
@@ -202,5 +202,5 @@ ROUNDS ?= 5
 SCALE ?= 1
 
 .PHONY: bench
-bench: $(READY) control-plane ## measure the operator beside a peer in Go; a quick look: ROWS=edit,burst ROUNDS=1 SCALE=0.1
+bench: $(READY) ## measure the operator beside a peer in Go; a quick look: ROWS=edit,burst ROUNDS=1 SCALE=0.1
 	@PYTHONPATH=tests:hack $(BIN)/python -m benchmarks --rows '$(ROWS)' --rounds $(ROUNDS) --scale $(SCALE)

@@ -96,7 +96,9 @@ def _rows(text: str) -> list[str]:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    programs, go_programs = provide_programs(), provide_go_programs()
+    # Unlike tests, which wait for the build more often than for the programs, figures are for optimised programs.
+    programs = provide_programs(controller_manager=True, optimized=True)
+    go_programs = provide_go_programs()
     counts = options.scale == 1.0 and options.tenants == TENANTS and options.only is None
     folder = RESULTS if counts else TRIALS
     async with staged(programs, go_programs, tenants=options.tenants) as stage:

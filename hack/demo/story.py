@@ -39,7 +39,7 @@ def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str
     say.heading("A Kubernetes control plane, the API, and what the operator may do")
     stage.control_plane.start()
     version = json.loads(stage.control_plane.kubectl("version", "--output=json").stdout)["serverVersion"]["gitVersion"]
-    say.aside(f"etcd, kube-apiserver and kube-controller-manager {version} run at {stage.control_plane.url}")
+    say.aside(f"etcd and kube-apiserver {version} run at {stage.control_plane.url}")
     files = ("namespace.yaml", "service-account.yaml", "leader-election.yaml")
     rights = [part for name in files for part in ("-f", f"deploy/base/{name}")]
     stage.kubectl("apply", "-f", "crds/", *rights, "-f", "deploy/overlays/cluster/rbac.yaml")

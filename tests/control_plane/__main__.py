@@ -40,6 +40,7 @@ def up() -> None:
     kubeconfig = _short(CACHE / detached.KUBECONFIG)
     _say(f"the control plane is {state}: {record.url}, its kubeconfig is {kubeconfig}; try")
     _say(f"  KUBECONFIG={kubeconfig} {_short(programs.kubectl)} get namespaces")
+    _say("it runs no kube-controller-manager, so a namespace never finishes deleting")
     _say(f"its logs are in {record.directory}; `make down` stops it and forgets its data")
 
 

@@ -1,21 +1,22 @@
-"""The control plane's one binary, built from the Go module beside this file."""
+"""The control plane's two binaries, built from the Go module beside this file."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from control_plane.go_build import CACHE, BuildError, GoModule
+from control_plane.go_build import CACHE, QUICK_FLAGS, BuildError, GoModule
 from control_plane.go_build import ensure_built as ensure_module_built
 
 MODULE = Path(__file__).resolve().parent
-TARGET = CACHE / "control-plane"
 OLDEST_TARGET = CACHE / "control-plane-oldest"
 NEWEST, OLDEST = "go.mod", "oldest.mod"
 """What is required for the newest release of Kubernetes that is supported, and for the oldest."""
 BINARY = "control-plane"
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 """The names the binary answers to; the same as in its `main.go`."""
+CONTROLLER_MANAGER = "kube-controller-manager"
+"""The other binary, which the demo and most tests do without."""
 VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 """Where the servers, and the clients' user agent, keep the release they belong to."""
 
@@ -28,8 +29,8 @@ def kubernetes_version(go_mod: str) -> str:
     return found[1]
 
 
-def build_flags(version: str) -> list[str]:
-    """Say how `go build` makes a small binary that knows which Kubernetes release it is.
+def stamp_flags(version: str) -> list[str]:
+    """Return the flags of `go build` that write the release of Kubernetes into a binary, and leave symbols out.
 
     Kubernetes' own release script sets the same variables. A module has no commit, so none is claimed.
     """
@@ -44,15 +45,16 @@ def required_version(requirements: str = NEWEST) -> str:
     return kubernetes_version((MODULE / requirements).read_text())
 
 
-def ensure_built(target: Path = TARGET, requirements: str = NEWEST) -> Path:
-    """Build the programs into a folder, unless they are there and up to date.
+def ensure_built(target: Path, requirements: str = NEWEST, *, optimized: bool = False) -> Path:
+    """Build etcd, kube-apiserver and kubectl into a folder, unless they are there and up to date.
 
     Args:
         target: The folder.
         requirements: Which release: `NEWEST` or `OLDEST`.
+        optimized: Whether the programs are to be fast, not their build.
 
     Returns:
-        The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`.
+        The folder.
 
     Raises:
         ToolchainError: Go is missing or too old.
@@ -64,11 +66,33 @@ def ensure_built(target: Path = TARGET, requirements: str = NEWEST) -> Path:
         folder=MODULE,
         programs={BINARY: "."},
         links={BINARY: PROGRAMS},
-        flags=build_flags(version),
+        flags=_flags(version, optimized=optimized),
         requirements=requirements,
-        patience="5 to 10 minutes on 2 cores",
+        patience="5 to 10 minutes on 2 cores" if optimized else "2 to 5 minutes on 2 cores",
         way_out=f"set KUBEBUILDER_ASSETS to a folder that holds {', '.join(PROGRAMS[:-1])} and {PROGRAMS[-1]}"
         if requirements == NEWEST
         else "",
     )
     return ensure_module_built(module, target)
+
+
+def ensure_controller_manager_built(target: Path, *, optimized: bool = False) -> Path:
+    """Build kube-controller-manager into a folder, unless it is there and up to date, and return the executable.
+
+    Raises:
+        ToolchainError: Go is missing or too old.
+        BuildError: Go failed.
+    """
+    module = GoModule(
+        title=CONTROLLER_MANAGER,
+        folder=MODULE,
+        programs={CONTROLLER_MANAGER: "./controller-manager"},
+        links={},
+        flags=_flags(required_version(), optimized=optimized),
+        patience="a minute or two after the control plane",
+    )
+    return ensure_module_built(module, target) / CONTROLLER_MANAGER
+
+
+def _flags(version: str, *, optimized: bool) -> list[str]:
+    return [*([] if optimized else QUICK_FLAGS), *stamp_flags(version)]

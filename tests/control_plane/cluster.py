@@ -15,6 +15,7 @@ import httpx
 
 from control_plane.access import Access
 from control_plane.arguments import Files, apiserver_arguments, controller_manager_arguments, etcd_arguments
+from control_plane.build import CONTROLLER_MANAGER
 from control_plane.configuration import admission_configuration, audit_policy
 from control_plane.kubectl import Kubectl
 from control_plane.ports import free_port
@@ -40,7 +41,7 @@ class ControlPlaneError(Exception):
 
 
 class ControlPlane:
-    """A control plane of one etcd, one API server and one controller manager, on loopback.
+    """A control plane of one etcd, one API server and, where asked for, one controller manager, on loopback.
 
     Its servers die with this process, however it ends, unless they are detached. Methods block; from a coroutine, call
     them by `asyncio.to_thread`.
@@ -124,7 +125,7 @@ class ControlPlane:
         return {name: server.process.pid for name, server in self._servers.items()}
 
     def start(self) -> None:
-        """Start all servers, and return when objects can be created and the controllers work.
+        """Start all servers, and return when objects can be created and the controllers, if any, work.
 
         Raises:
             ServerExitedError: A server gave up; the message holds its last words.
@@ -138,7 +139,8 @@ class ControlPlane:
             self.start_etcd()
             self._start_apiserver_on_a_free_port()
             self._access.write_kubeconfigs(self.url)
-            self._start_controller_manager()
+            if self._programs.kube_controller_manager is not None:
+                self.start_controller_manager(self._programs.kube_controller_manager)
         except BaseException:
             self.stop()
             raise
@@ -196,6 +198,15 @@ class ControlPlane:
         """Stop and start the API server with the same data, and return when it is ready again."""
         self.stop_apiserver(kill=kill)
         self.start_apiserver()
+
+    def start_controller_manager(self, program: Path) -> None:
+        """Start the controller manager, unless it runs, and return when its controllers work."""
+        if CONTROLLER_MANAGER in self._servers:
+            return
+        server = self._start(CONTROLLER_MANAGER, program, controller_manager_arguments(self._files))
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        with self.client() as client:
+            wait_until(lambda: _succeeds(client, account), "the controllers", servers=[server], timeout=START_TIMEOUT)
 
     def client(self, token: str | None = None) -> httpx.Client:
         """Make an HTTP client of the API server; what is not closed after use, as when a test fails, is when all stops.
@@ -305,15 +316,6 @@ class ControlPlane:
                 servers=servers,
                 timeout=START_TIMEOUT,
             )
-
-    def _start_controller_manager(self) -> None:
-        program = self._programs.kube_controller_manager
-        if program is None:
-            return
-        server = self._start("kube-controller-manager", program, controller_manager_arguments(self._files))
-        account = "/api/v1/namespaces/default/serviceaccounts/default"
-        with self.client() as client:
-            wait_until(lambda: _succeeds(client, account), "the controllers", servers=[server], timeout=START_TIMEOUT)
 
     def _start(self, name: str, program: Path, arguments: list[str]) -> Server:
         if self._group is None:

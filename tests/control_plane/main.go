@@ -1,8 +1,8 @@
-// Command control-plane is a whole Kubernetes control plane in one binary: etcd, kube-apiserver,
-// kube-controller-manager and kubectl, each exactly as its own project ships it. Which of them runs is
-// chosen by the name it is started under, so the binary is meant to be reached through links of those names.
+// Command control-plane is etcd, kube-apiserver and kubectl in one binary, each exactly as its own project ships
+// it. Which of them runs is chosen by the name it is started under, so the binary is meant to be reached through
+// links of those names.
 //
-// One binary instead of four because the four share most of their packages: it is built and linked once.
+// One binary instead of three because the three share most of their packages: it is linked once.
 package main
 
 import (
@@ -13,7 +13,6 @@ import (
 	"strings"
 	_ "time/tzdata" // CronJobs name time zones, and the machine may have no database of them
 
-	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // registers kubectl's exec and oidc credential plugins
 	"k8s.io/component-base/cli"
@@ -24,14 +23,12 @@ import (
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
 var programs = map[string]func(){
-	"etcd":                    func() { etcdmain.Main(os.Args) },
-	"kube-apiserver":          func() { runServer(apiserver.NewAPIServerCommand()) },
-	"kube-controller-manager": func() { runServer(controllermanager.NewControllerManagerCommand()) },
-	"kubectl":                 runKubectl,
+	"etcd":           func() { etcdmain.Main(os.Args) },
+	"kube-apiserver": func() { os.Exit(cli.Run(apiserver.NewAPIServerCommand())) },
+	"kubectl":        runKubectl,
 }
 
 func main() {
@@ -48,10 +45,6 @@ func main() {
 		os.Exit(2)
 	}
 	run()
-}
-
-func runServer(command *cobra.Command) {
-	os.Exit(cli.Run(command))
 }
 
 func runKubectl() {

@@ -86,6 +86,7 @@ def blocks(page: Path, title: str, language: str = "bash") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", section(page, title), re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.usefixtures("controller_manager")
 def test_the_readme_installs_with_helm_and_makes_an_endpoint(
     control_plane: ControlPlane, helm: Helm, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_the_readme_installs_with_helm_and_makes_an_endpoint(
     bash.run("kubectl delete namespace shop")
 
 
+@pytest.mark.usefixtures("controller_manager")
 def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
     control_plane: ControlPlane, helm4: Helm, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def has_pods(control_plane: ControlPlane, namespace: str) -> bool:
     return bool(control_plane.kubectl("get", "pods", f"--namespace={namespace}", "--output=name").stdout)
 
 
+@pytest.mark.usefixtures("controller_manager")
 def test_kubectl_apply_k_deploy_gets_a_pod_into_the_cluster_without_a_warning(
     control_plane: ControlPlane, crd: str
 ) -> None:
@@ -58,7 +59,7 @@ def monitoring(control_plane: ControlPlane) -> None:
     control_plane.wait_for_crds("servicemonitors.monitoring.coreos.com")
 
 
-@pytest.mark.usefixtures("crd", "monitoring")
+@pytest.mark.usefixtures("crd", "monitoring", "controller_manager")
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_can_be_installed_elsewhere_with_all_components(
     overlay: str, control_plane: ControlPlane, make_namespace: MakeNamespace, tmp_path: Path

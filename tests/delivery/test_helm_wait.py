@@ -162,6 +162,7 @@ def test_helm_3_waits_for_no_endpoint(
     resources.wait_reason("orders", "CredentialsInvalid")  # there is no Secret, and it would never be ready
 
 
+@pytest.mark.usefixtures("controller_manager")
 def test_an_upgrade_of_the_operator_s_own_chart_waits_for_an_endpoint_that_it_adds(
     control_plane: ControlPlane, helm4: Helm, resources: Resources, atlas: Atlas, place: Place
 ) -> None:

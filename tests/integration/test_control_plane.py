@@ -92,7 +92,8 @@ def test_its_certificate_is_trusted_through_the_kubeconfig_alone(control_plane: 
 
 
 def test_kubeconfigs_are_readable_by_their_owner_alone(control_plane: ControlPlane, namespace: str) -> None:
-    for path in (control_plane.kubeconfig, control_plane.kubeconfig_for(namespace, "default")):
+    control_plane.kubectl("create", "serviceaccount", "guest", f"--namespace={namespace}")
+    for path in (control_plane.kubeconfig, control_plane.kubeconfig_for(namespace, "guest")):
         assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -137,6 +138,7 @@ def test_each_request_is_in_the_audit_log(control_plane: ControlPlane, namespace
     assert (event["verb"], event["user"]["username"], event["responseStatus"]["code"]) == ("get", "admin", 404)
 
 
+@pytest.mark.usefixtures("controller_manager")
 def test_a_deleted_namespace_and_what_is_in_it_go_away(
     control_plane: ControlPlane, make_namespace: MakeNamespace
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_namespace_gets_the_labels_asked_for(control_plane: ControlPlane, make
     assert control_plane.kubectl("get", "namespace", name, "--output=jsonpath={.metadata.labels.team}").stdout == "blue"
 
 
+@pytest.mark.usefixtures("controller_manager")
 def test_a_deployment_gets_its_pods(control_plane: ControlPlane, namespace: str) -> None:
     control_plane.kubectl(
         "create", "deployment", "web", "--image=example.com/never-pulled", "--replicas=2", f"--namespace={namespace}"
@@ -169,6 +172,7 @@ def test_a_deployment_gets_its_pods(control_plane: ControlPlane, namespace: str)
 
 
 def test_pod_security_holds_where_labels_say_nothing(own_control_plane: ControlPlane) -> None:
+    own_control_plane.kubectl("create", "serviceaccount", "default")  # no Pod is admitted without one
     with pytest.raises(KubectlError, match='violates PodSecurity "restricted:latest"'):
         own_control_plane.kubectl("create", "--filename=-", stdin=json.dumps(pod("root", privileged=True)))
 
@@ -197,7 +201,8 @@ def test_etcd_comes_back_with_its_data_after_a_crash(own_control_plane: ControlP
     own_control_plane.kubectl("get", "configmap", "survives-etcd")
 
 
-def test_the_controllers_outlive_what_they_depend_on(own_control_plane: ControlPlane) -> None:
+def test_the_controllers_outlive_what_they_depend_on(own_control_plane: ControlPlane, controller_manager: Path) -> None:
+    own_control_plane.start_controller_manager(controller_manager)
     controllers = own_control_plane.pids["kube-controller-manager"]
     own_control_plane.restart_apiserver(kill=True)
     own_control_plane.restart_etcd(kill=True)

@@ -139,7 +139,7 @@ def block(page: str, kind: str) -> str:
     return found
 
 
-@pytest.mark.usefixtures("allowed")
+@pytest.mark.usefixtures("allowed", "controller_manager")
 def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commit(
     control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
 ) -> None:

@@ -133,6 +133,7 @@ def test_a_namespace_that_is_deleted_says_why_it_waits_and_how_to_get_out(
     resources.wait("orders", lambda body: body["metadata"].get("finalizers") == [FINALIZER])
     resources.delete_secret()
     control_plane.kubectl("delete", "namespace", resources.namespace, "--wait=false")
+    resources.delete("orders")  # as the namespace controller does, which does not run here
     resources.wait("orders", lambda body: "spec.suspend" in ready(body)["message"], says="blocked by suspend")
     resources.edit("orders", suspend=None)
     resources.wait("orders", lambda body: "There is no Secret" in ready(body)["message"], says="blocked by the Secret")

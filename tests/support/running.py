@@ -46,16 +46,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the control plane before the first test that needs it.
+    """Build the control plane, and the controller manager, before the first test that needs it.
 
     A cold build takes minutes: longer than a test may, and too long to say nothing. Here no test's clock runs yet, and
     with pytest's capture off, the progress is seen.
     """
-    if session.config.option.collectonly or not any("control_plane" in _fixtures_of(item) for item in session.items):
+    wanted = {name for item in session.items for name in _fixtures_of(item)}
+    if session.config.option.collectonly or "control_plane" not in wanted:
         return
     capture: Any = session.config.pluginmanager.getplugin("capturemanager")  # its class is private to pytest
     with capture.global_and_fixture_disabled():
-        provide_programs()
+        provide_programs(controller_manager="controller_manager" in wanted)
 
 
 def _fixtures_of(item: pytest.Item) -> list[str]:
@@ -69,6 +70,19 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         provide_programs(), directory=tmp_path_factory.mktemp("control-plane"), audit_log=True
     ) as running:
         yield running
+
+
+@pytest.fixture
+def controller_manager(control_plane: ControlPlane) -> Path:
+    """Start kube-controller-manager for a test that needs it, on the test's `control_plane`, and return the program.
+
+    It keeps running after the test. A test that only deletes a namespace when it ends does not need it.
+    """
+    program = provide_programs(controller_manager=True).kube_controller_manager
+    if program is None:
+        pytest.skip("needs kube-controller-manager, which envtest does not ship")
+    control_plane.start_controller_manager(program)
+    return program
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +114,12 @@ def _create_namespace(control_plane: ControlPlane, labels: Mapping[str, str] | N
 
 
 def _delete_namespaces(control_plane: ControlPlane, names: list[str]) -> None:
-    if names:
-        control_plane.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *names)
+    if not names:
+        return
+    with control_plane.client() as client:  # without kube-controller-manager, what is in a namespace stays
+        for name in names:
+            client.delete(f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{name}/serverlessprivateendpoints")
+    control_plane.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *names)
 
 
 @pytest.fixture(scope="session")

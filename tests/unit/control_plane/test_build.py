@@ -12,10 +12,11 @@ from control_plane.build import (
     NEWEST,
     OLDEST,
     PROGRAMS,
-    build_flags,
     ensure_built,
+    ensure_controller_manager_built,
     kubernetes_version,
     required_version,
+    stamp_flags,
 )
 from control_plane.go_build import BuildError, GoModule, digest
 from control_plane.go_build import ensure_built as ensure_module_built
@@ -57,7 +58,7 @@ def test_the_digest_does_not_depend_on_the_order_of_files() -> None:
 
 
 def test_the_flags_stamp_the_release_on_servers_and_clients() -> None:
-    flags = " ".join(build_flags("v1.37.2"))
+    flags = " ".join(stamp_flags("v1.37.2"))
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         for stamp in ("gitVersion=v1.37.2", "gitMajor=1", "gitMinor=37"):
             assert f"-X {package}.{stamp}" in flags
@@ -82,6 +83,21 @@ def test_the_oldest_release_is_built_from_requirements_of_its_own(fake_go: FakeG
     (build,) = fake_go.builds
     assert f"-modfile={OLDEST}" in build.split()
     assert f"gitVersion={required_version(OLDEST)}" in build
+
+
+def test_the_controller_manager_is_built_alone(fake_go: FakeGo, tmp_path: Path) -> None:
+    assert ensure_controller_manager_built(tmp_path) == tmp_path / "kube-controller-manager"
+    (build,) = fake_go.builds
+    assert build.split()[-1] == "./controller-manager"
+
+
+@pytest.mark.parametrize("optimized", [False, True])
+def test_the_compiler_inlines_only_where_fast_programs_are_asked_for(
+    fake_go: FakeGo, tmp_path: Path, optimized: bool
+) -> None:
+    ensure_built(tmp_path, optimized=optimized)
+    (build,) = fake_go.builds
+    assert ("-gcflags=all=-l" in build.split()) is not optimized
 
 
 def test_a_change_of_other_requirements_is_none_of_the_programs() -> None:

@@ -23,15 +23,17 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_envtests_folder_is_used_as_it_is_and_nothing_is_built(assets: Path, fake_go: FakeGo) -> None:
-    programs = provide_programs()
+    programs = provide_programs(controller_manager=True)
     assert programs.kube_apiserver == assets / "kube-apiserver"
     assert programs.kube_controller_manager is None
     assert fake_go.builds == []
 
 
-def test_a_controller_manager_in_that_folder_is_used_too(assets: Path) -> None:
+def test_a_controller_manager_in_that_folder_is_used_where_it_is_asked_for(assets: Path) -> None:
     (assets / "kube-controller-manager").touch(mode=0o755)
-    assert provide_programs().kube_controller_manager == assets / "kube-controller-manager"
+    assert provide_programs().kube_controller_manager is None
+    programs = provide_programs(controller_manager=True)
+    assert programs.kube_controller_manager == assets / "kube-controller-manager"
 
 
 def test_a_folder_that_lacks_programs_is_refused_with_their_names(assets: Path) -> None:
