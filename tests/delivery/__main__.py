@@ -1,33 +1,42 @@
-"""The command line: `python -m delivery build | generate`, which make calls."""
+"""The command line: `python -m delivery build [PROGRAM...] | generate`, which make calls."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
+from typing import TYPE_CHECKING
 
 from control_plane.go_build import CACHE, BuildError
 from control_plane.toolchain import ToolchainError
 from delivery import generated
 from delivery.argo_lua import provide_argo_lua
-from delivery.programs import provide_delivery_programs
+from delivery.programs import PACKAGES, DeliveryPrograms, provide
 from delivery.promtool import provide_promtool
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-def build() -> None:
-    """Build the programs that the delivery tests need, unless they are up to date."""
-    provide_delivery_programs()
-    provide_argo_lua()
-    provide_promtool()
-    sys.stdout.write(f"the programs for the delivery tests are in {CACHE}\n")
+
+PROVIDERS: Mapping[str, Callable[[], Path]] = {
+    **{name: partial(provide, name) for name in PACKAGES},
+    "argolua": provide_argo_lua,
+    "promtool": provide_promtool,
+}
+
+
+def build(names: Sequence[str]) -> None:
+    """Build the programs that the delivery tests need, all or some, unless they are up to date."""
+    for name in names or PROVIDERS:
+        PROVIDERS[name]()
+    sys.stdout.write(f"{', '.join(names or PROVIDERS)} for the delivery tests: in {CACHE}\n")
 
 
 def generate() -> None:
     """Bring the generated files up to date."""
-    for name in generated.generate(provide_delivery_programs()) or ["nothing"]:
+    for name in generated.generate(DeliveryPrograms()) or ["nothing"]:
         sys.stdout.write(f"generated {name}\n")
-
-
-COMMANDS = {"build": build, "generate": generate}
 
 
 def main() -> None:
@@ -36,10 +45,16 @@ def main() -> None:
         prog="delivery", description="What the delivery of the operator is made and tested with."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, command in COMMANDS.items():
-        commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+    builder = commands.add_parser("build", help=build.__doc__, description=build.__doc__)
+    builder.add_argument(
+        "names", nargs="*", metavar="PROGRAM", help=f"of {', '.join(PROVIDERS)}; all when none is named"
+    )
+    commands.add_parser("generate", help=generate.__doc__, description=generate.__doc__)
+    options = parser.parse_args()
+    if options.command == "build" and (unknown := set(options.names) - set(PROVIDERS)):
+        parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROVIDERS)}")
     try:
-        COMMANDS[parser.parse_args().command]()
+        build(options.names) if options.command == "build" else generate()
     except (BuildError, ToolchainError) as error:
         sys.exit(f"error: {error}")
 

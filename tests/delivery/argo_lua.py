@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from control_plane.go_build import CACHE, GoModule, ensure_built
+from control_plane.go_build import CACHE, QUICK_FLAGS, GoModule, ensure_built
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ def provide_argo_lua(target: Path = CACHE / "argolua") -> Path:
         folder=MODULE,
         programs={"argolua": "."},
         links={},
-        flags=["-ldflags", "-s -w"],
+        flags=[*QUICK_FLAGS, "-ldflags", "-s -w"],
         patience="half a minute",
     )
     return ensure_built(module, target) / "argolua"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from delivery.helm import Helm
-from delivery.programs import DeliveryPrograms, provide_delivery_programs
+from delivery.programs import DeliveryPrograms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def programs() -> DeliveryPrograms:
     """Give the programs; `make delivery-programs` builds them beforehand, for that takes longer than a test may."""
-    return provide_delivery_programs()
+    return DeliveryPrograms()
 
 
 @pytest.fixture

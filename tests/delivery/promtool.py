@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from control_plane.go_build import CACHE, GoModule, ensure_built
+from control_plane.go_build import CACHE, QUICK_FLAGS, GoModule, ensure_built
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def provide_promtool(target: Path = CACHE / "promtool") -> Path:
         programs={"promtool": PACKAGE},
         links={},
         # Without all that finds targets in clouds, which is most of Prometheus.
-        flags=["-tags", "remove_all_sd", "-ldflags", "-s -w"],
+        flags=[*QUICK_FLAGS, "-tags", "remove_all_sd", "-ldflags", "-s -w"],
         patience="2 to 4 minutes on 2 cores",
     )
     return ensure_built(module, target) / "promtool"
