@@ -1,6 +1,7 @@
 """The CRD and the operator's models are two readings of one thing, and a CRD must keep certain habits."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,12 +33,14 @@ def walk(path: str, schema: Mapping[str, Any]) -> Iterator[Node]:
         yield from walk(f"{path}[]", schema["items"])
 
 
+@cache
 def crd_schema() -> Mapping[str, Any]:
     (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
     schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
     return schema
 
 
+@cache
 def crd_nodes() -> dict[str, Mapping[str, Any]]:
     properties = crd_schema()["properties"]
     return {path: schema for root in ("spec", "status") for path, schema in walk(root, properties[root])}
@@ -63,6 +66,7 @@ def model_schema(model: type[BaseModel]) -> Mapping[str, Any]:
     return plain(whole)
 
 
+@cache
 def model_nodes() -> dict[str, Mapping[str, Any]]:
     nodes = dict(walk("spec", model_schema(Spec))) | dict(walk("status", model_schema(Status)))
     # Conditions have a wire form of their own, since the engine's conditions know no JSON.

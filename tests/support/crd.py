@@ -42,7 +42,7 @@ _TYPES: Mapping[str, type] = {"object": dict, "array": list, "string": str, "int
 @cache
 def status_schema() -> Schema:
     """The schema of ``status``."""
-    (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
+    (version,) = yaml.load(CRD.read_text(encoding="utf-8"), yaml.CSafeLoader)["spec"]["versions"]
     schema: Schema = version["schema"]["openAPIV3Schema"]["properties"]["status"]
     return schema
 

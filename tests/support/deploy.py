@@ -23,7 +23,7 @@ NAME = "atlas-endpoints"
 
 def documents(path: Path) -> list[dict[str, Any]]:
     """Read the objects of a file."""
-    return [each for each in yaml.safe_load_all(path.read_text(encoding="utf-8")) if each]
+    return [each for each in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
 
 
 def kustomization(folder: Path) -> dict[str, Any]:

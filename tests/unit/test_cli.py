@@ -184,17 +184,17 @@ def test_what_only_check_knows_has_no_effect_on_run(monkeypatch: pytest.MonkeyPa
     assert unknown_variables(CheckSettings) == []
 
 
-def test_a_certificate_file_that_is_not_there_fails_the_check(tmp_path: Path) -> None:
-    done = _run("check", "--ca-file", str(tmp_path / "none.pem"))
+def test_a_certificate_file_that_is_not_there_fails_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _code("check", "--ca-file", str(tmp_path / "none.pem")) == 1
+    out = capsys.readouterr().out
+    assert "\nfailed   The file " in out
+    assert "cannot be read as certificates in PEM" in out
 
-    assert done.returncode == 1
-    assert "\nfailed   The file " in done.stdout
-    assert "cannot be read as certificates in PEM" in done.stdout
 
-
-def test_a_seed_file_that_is_not_there_gives_1(tmp_path: Path) -> None:
-    done = _run("simulate", "--port", "0", "--seed", str(tmp_path / "none.json"))
-
-    assert done.returncode == 1
-    assert "none.json" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_seed_file_that_is_not_there_gives_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _code("simulate", "--port", "0", "--seed", str(tmp_path / "none.json")) == 1
+    err = capsys.readouterr().err
+    assert "none.json" in err
+    assert "Traceback" not in err

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class UpdateCase(Case):
     status: Mapping[str, Any] = field(default_factory=dict)
 
 
+@cache
 def cases() -> list[Case]:
     """Give the rows for new resources."""
     return [
@@ -64,6 +66,7 @@ def cases() -> list[Case]:
     ]
 
 
+@cache
 def update_cases() -> list[UpdateCase]:
     """Give the rows for changes of resources that exist."""
     found = []
@@ -106,6 +109,7 @@ def _manifest(
     return made
 
 
+@cache
 def _rows(file: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / file).read_text(encoding="utf-8"))
     return rows

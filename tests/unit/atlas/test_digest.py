@@ -20,7 +20,7 @@ from unit.atlas.wire import PATH, client_of, serving
 
 KEY = ApiKey(PUBLIC_KEY, PRIVATE_KEY)
 CONCURRENT = 16
-ROUNDS = 20
+ROUNDS = 10
 
 SERVERS: dict[str, dict[str, Any]] = {
     "a nonce that lasts": {},
