@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -11,7 +11,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.atlas.snapshots import Instance
@@ -19,25 +18,13 @@ from atlas_endpoints.engine.outcome import Next, Rest
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.telemetry import spans
 from atlas_endpoints.tracing import Tracing
+from support.fake_atlas import FakeAtlas
+
+if TYPE_CHECKING:
+    from atlas_endpoints.atlas.answers import Answer
 
 PATH = "/api/atlas/v2/groups/5f7cac1adf5d6c6306f4b283/privateEndpoint/serverless/instance/orders/endpoint"
 CREDENTIALS = ServiceAccount("mdb_sa_id_0123", "a-canary")
-
-
-class Client:
-    """Answers, or fails as it is told to."""
-
-    base_url = "https://cloud.mongodb.com"
-
-    def __init__(self) -> None:
-        self.error: BaseException | None = None
-
-    async def request(
-        self, credentials: object, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
-        if self.error is not None:
-            raise self.error
-        return Answer(200, [], None)
 
 
 @pytest.fixture
@@ -52,13 +39,13 @@ def tracing(exporter: InMemorySpanExporter) -> Tracing:
     return Tracing(provider)
 
 
-async def call(tracing: Tracing, client: Client) -> Answer:
+async def call(tracing: Tracing, client: FakeAtlas) -> Answer:
     traced = tracing.client(client)
     return await traced.request(CREDENTIALS, "GET", PATH, operation="listServerlessPrivateEndpoint")
 
 
 async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
-    client = Client()
+    client = FakeAtlas()
 
     async def run(_work: object) -> Next:
         await call(tracing, client)
@@ -77,7 +64,7 @@ async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemory
         assert dict(each.attributes or {}) == {
             "http.request.method": "GET",
             "url.path": PATH,
-            "url.full": f"https://cloud.mongodb.com{PATH}",
+            "url.full": f"{FakeAtlas.base_url}{PATH}",
             "http.response.status_code": 200,
         }
 
@@ -93,14 +80,14 @@ async def test_a_round_names_its_instance(tracing: Tracing, exporter: InMemorySp
 
 
 async def test_a_failure_is_told_and_nothing_of_its_words(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
-    client = Client()
-    client.error = AtlasUnavailableError(
+    error = AtlasUnavailableError(
         "Atlas says a-canary.",
         operation="listServerlessPrivateEndpoint",
         http_status=503,
         error_code="MADE_UP_BY_SOMEBODY",
         detail="a-canary",
     )
+    client = FakeAtlas(lambda _: error)
     with pytest.raises(AtlasUnavailableError):
         await call(tracing, client)
     (span,) = exporter.get_finished_spans()
@@ -112,8 +99,7 @@ async def test_a_failure_is_told_and_nothing_of_its_words(tracing: Tracing, expo
 
 
 async def test_a_call_that_is_broken_off_ends_its_span(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
-    client = Client()
-    client.error = TimeoutError()
+    client = FakeAtlas(lambda _: TimeoutError())
     with pytest.raises(TimeoutError):
         await call(tracing, client)
     (span,) = exporter.get_finished_spans()

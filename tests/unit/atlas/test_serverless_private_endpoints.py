@@ -1,4 +1,3 @@
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -6,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Answer, Deprecation
-from atlas_endpoints.atlas.credentials import ApiKey, Credentials
+from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
@@ -22,6 +21,7 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
     update_body,
     update_endpoint,
 )
+from support.fake_atlas import FakeAtlas
 
 KEY = ApiKey("public", "private")
 PROJECT = "5f7cac1adf5d6c6306f4b283"
@@ -29,27 +29,8 @@ ID = "66f4b283df5d6c635f7cac1a"
 AZURE_ID = "/subscriptions/1/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 
 
-@dataclass
-class FakeClient:
-    """Answers with what it was given."""
-
-    answer: Answer | AtlasError
-    base_url: str = "https://atlas.example"
-    sent: list[tuple[str, str, object]] = field(default_factory=list)
-
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
-        assert credentials is KEY
-        assert operation
-        self.sent.append((method, path, json))
-        if isinstance(self.answer, AtlasError):
-            raise self.answer
-        return self.answer
-
-
-def holding(json: Any, status: int = 200) -> FakeClient:
-    return FakeClient(Answer(status, json))
+def holding(json: Any, status: int = 200) -> FakeAtlas:
+    return FakeAtlas(lambda _: Answer(status, json))
 
 
 FULL = {
@@ -119,7 +100,7 @@ async def test_a_list_keeps_the_order_and_leaves_out_what_has_no_id() -> None:
 
 async def test_a_list_tells_what_atlas_announces() -> None:
     end = Deprecation(None, None)
-    assert (await list_endpoints(FakeClient(Answer(200, [], end)), KEY, PROJECT, "i")).deprecation is end
+    assert (await list_endpoints(FakeAtlas(lambda _: Answer(200, [], end)), KEY, PROJECT, "i")).deprecation is end
 
 
 @pytest.mark.parametrize("json", [None, {}, {"results": []}, "[]", 5, {"errorCode": "ODD"}])
@@ -131,7 +112,7 @@ async def test_a_list_that_is_no_array_is_no_list(json: object) -> None:
 async def test_a_list_that_names_an_endpoint_as_absent_proves_nothing() -> None:
     absent = EndpointAbsentError("x", operation="op", http_status=404, error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND")
     with pytest.raises(AtlasUnavailableError) as raised:
-        await list_endpoints(FakeClient(absent), KEY, PROJECT, "instance")
+        await list_endpoints(FakeAtlas(lambda _: absent), KEY, PROJECT, "instance")
     assert raised.value.error_code == absent.error_code
 
 
@@ -166,9 +147,9 @@ async def test_the_id_that_was_asked_for_may_be_missing_in_the_answer_or_in_othe
 async def test_errors_pass_through() -> None:
     error = MissingRoleError("x", operation="op")
     for call in (
-        list_endpoints(FakeClient(error), KEY, PROJECT, "i"),
-        get_endpoint(FakeClient(error), KEY, PROJECT, "i", ID),
-        update_endpoint(FakeClient(error), KEY, PROJECT, "i", ID, {}),
+        list_endpoints(FakeAtlas(lambda _: error), KEY, PROJECT, "i"),
+        get_endpoint(FakeAtlas(lambda _: error), KEY, PROJECT, "i", ID),
+        update_endpoint(FakeAtlas(lambda _: error), KEY, PROJECT, "i", ID, {}),
     ):
         with pytest.raises(MissingRoleError) as raised:
             await call
@@ -178,11 +159,11 @@ async def test_errors_pass_through() -> None:
 async def test_the_calls_are_those_of_the_reference() -> None:
     client = holding([])
     await list_endpoints(client, KEY, PROJECT, "my-instance")
-    client.answer = Answer(200, FULL)
+    client.answer = lambda _: FULL
     await get_endpoint(client, KEY, PROJECT, "my-instance", ID)
     await update_endpoint(client, KEY, PROJECT, "my-instance", ID, update_body("AWS", {"comment": "c"}))
     base = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/my-instance/endpoint"
-    assert client.sent == [
+    assert [(each.method, each.path, each.json) for each in client.calls] == [
         ("GET", base, None),
         ("GET", f"{base}/{ID}", None),
         ("PATCH", f"{base}/{ID}", {"providerName": "AWS", "comment": "c"}),
@@ -192,7 +173,7 @@ async def test_the_calls_are_those_of_the_reference() -> None:
 async def test_segments_of_a_path_are_quoted() -> None:
     client = holding([])
     await list_endpoints(client, KEY, "a/b?c", "d e#f%")
-    assert client.sent[0][1] == (
+    assert client.calls[0].path == (
         "/api/atlas/v2/groups/a%2Fb%3Fc/privateEndpoint/serverless/instance/d%20e%23f%25/endpoint"
     )
 
@@ -207,7 +188,7 @@ async def test_a_segment_that_would_name_another_path_is_refused(name: str) -> N
     ):
         with pytest.raises(InvalidSpecError, match="Correct it"):
             await call
-    assert client.sent == []
+    assert client.calls == []
 
 
 def test_a_body_holds_what_changes_and_the_provider() -> None:

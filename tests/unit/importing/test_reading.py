@@ -7,40 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError, RateLimitedError
 from atlas_endpoints.atlas.serverless_instances import PAGE, ServerlessInstance
 from atlas_endpoints.importing.reading import endpoints_of, instances_of
+from support.fake_atlas import FakeAtlas
 from support.virtual_time import on_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atlas_endpoints.atlas.credentials import Credentials
+    from support.fake_atlas import Call
 
 PROJECT = "5f" * 12
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_0123")
 
 
-class Atlas:
-    """Answers each call as it is told."""
+def reading(answer: Callable[[str], Any]) -> FakeAtlas:
+    """An Atlas that is only read, and answers by path."""
 
-    base_url = "https://atlas.example.com"
+    def answered(call: Call) -> Any:
+        assert (call.method, call.json) == ("GET", None), "an import only reads"
+        return answer(call.path)
 
-    def __init__(self, answer: Callable[[str], Any]) -> None:
-        self._answer = answer
-        self.paths: list[str] = []
-
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
-        assert (method, json) == ("GET", None), "an import only reads"
-        self.paths.append(path)
-        answer = self._answer(path)
-        if isinstance(answer, Exception):
-            raise answer
-        return Answer(200, answer)
+    return FakeAtlas(answered)
 
 
 def described(name: str) -> dict[str, Any]:
@@ -56,7 +46,7 @@ async def test_all_pages_are_read(instances: int, *, counted: bool) -> None:
         items = [described(f"i-{each}") for each in range(instances)][(number - 1) * PAGE : number * PAGE]
         return {"results": items, "links": [], **({"totalCount": instances} if counted else {})}
 
-    found = await instances_of(Atlas(page), ACCOUNT, PROJECT)
+    found = await instances_of(reading(page), ACCOUNT, PROJECT)
 
     assert [each.name for each in found] == [f"i-{each}" for each in range(instances)]
     assert {(each.provider, each.region) for each in found} <= {("AWS", "US_EAST_1")}
@@ -66,7 +56,7 @@ async def test_all_pages_are_read(instances: int, *, counted: bool) -> None:
 async def test_a_page_that_holds_fewer_than_asked_for_is_not_the_last_when_atlas_counts_more() -> None:
     pages = iter([{"results": [described("a")], "totalCount": 2}, {"results": [described("b")], "totalCount": 2}])
 
-    found = await instances_of(Atlas(lambda _: next(pages)), ACCOUNT, PROJECT)
+    found = await instances_of(reading(lambda _: next(pages)), ACCOUNT, PROJECT)
 
     assert [each.name for each in found] == ["a", "b"]
 
@@ -75,14 +65,14 @@ async def test_a_page_that_holds_fewer_than_asked_for_is_not_the_last_when_atlas
 async def test_what_is_no_instance_in_a_page_is_passed_over() -> None:
     page = {"results": [None, {}, {"name": 7}, {"name": ""}, {"name": "a", "providerSettings": None}], "totalCount": 5}
 
-    assert await instances_of(Atlas(lambda _: page), ACCOUNT, PROJECT) == (ServerlessInstance("a"),)
+    assert await instances_of(reading(lambda _: page), ACCOUNT, PROJECT) == (ServerlessInstance("a"),)
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"results": None}])
 @on_virtual_time
 async def test_an_answer_that_is_no_page_is_an_error(answer: Any) -> None:
     with pytest.raises(AtlasUnavailableError):
-        await instances_of(Atlas(lambda _: answer), ACCOUNT, PROJECT)
+        await instances_of(reading(lambda _: answer), ACCOUNT, PROJECT)
 
 
 UNAVAILABLE = AtlasUnavailableError("Atlas does not answer.", operation="list")
@@ -101,11 +91,11 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 @on_virtual_time
 async def test_how_often_atlas_is_asked(failures: list[AtlasError], refusal: AtlasError | None, calls: int) -> None:
     answers: list[Any] = [*failures, [{"_id": "a1" * 12}]]
-    atlas, done = Atlas(lambda _: answers.pop(0)), []
+    atlas, done = reading(lambda _: answers.pop(0)), []
 
     (found,) = await endpoints_of(atlas, ACCOUNT, PROJECT, [ServerlessInstance("shop")], done=lambda: done.append(True))
 
-    assert (found.refusal, len(atlas.paths), done) == (refusal, calls, [True])
+    assert (found.refusal, len(atlas.calls), done) == (refusal, calls, [True])
     assert [each.id for each in found.endpoints] == ([] if refusal else ["a1" * 12])
 
 
@@ -115,7 +105,7 @@ async def test_an_instance_that_cannot_be_read_does_not_keep_the_others_from_it(
         return FORBIDDEN if "/shop/" in path else [{"_id": "a1" * 12}, {}]
 
     shop, web = await endpoints_of(
-        Atlas(answer), ACCOUNT, PROJECT, [ServerlessInstance("shop"), ServerlessInstance("web")], done=lambda: None
+        reading(answer), ACCOUNT, PROJECT, [ServerlessInstance("shop"), ServerlessInstance("web")], done=lambda: None
     )
 
     assert (shop.refusal, shop.endpoints) == (FORBIDDEN, ())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import (
     AtlasUnavailableError,
     CredentialsInvalidError,
@@ -17,12 +16,13 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.planning.forecast import Action, Change, Forecast, exit_code, sent_along
 from atlas_endpoints.planning.manifests import Other, read
 from atlas_endpoints.planning.process import Planner
+from support.fake_atlas import FakeAtlas
 from support.virtual_time import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from atlas_endpoints.atlas.credentials import Credentials
+    from support.fake_atlas import Call
 
 PROJECT, ENDPOINT = "5f" * 12, "a1" * 12
 ONE, TWO = "vpce-11111111111111111", "vpce-22222222222222222"
@@ -30,26 +30,23 @@ ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/pro
 SERVICE = {"endpointServiceName": "com.amazonaws.vpce.shop"}
 
 
-class Atlas:
-    """Answers LISTs with endpoints, or as it was told, and counts; a GET finds nothing that no LIST holds."""
-
-    base_url = "https://atlas.example.com"
+class Atlas(FakeAtlas):
+    """Answers LISTs with endpoints, after some failures; a GET finds nothing that no LIST holds."""
 
     def __init__(self, endpoints: Sequence[dict[str, Any]], failures: Sequence[Exception] = ()) -> None:
+        super().__init__(self._answer)
         self._endpoints = endpoints
         self._failures: Iterator[Exception] = iter(failures)
-        self.calls: list[str] = []
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
-        assert (method, json) == ("GET", None), "a plan only reads"
-        self.calls.append(path.rpartition("/")[2])
-        if (failure := next(self._failures, None)) is not None:
-            raise failure
-        if not path.endswith("/endpoint"):
-            raise EndpointAbsentError("Atlas does not know the endpoint.", operation=operation, http_status=404)
-        return Answer(200, list(self._endpoints))
+    @property
+    def read(self) -> list[str]:
+        """What was read, by the end of its path."""
+        return [call.path.rpartition("/")[2] for call in self.calls]
+
+    def _answer(self, call: Call) -> object:
+        assert (call.method, call.json) == ("GET", None), "a plan only reads"
+        absent = EndpointAbsentError("Atlas does not know the endpoint.", operation="get", http_status=404)
+        return next(self._failures, self._endpoints if call.path.endswith("/endpoint") else absent)
 
 
 ACK = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "vpc"}
@@ -236,7 +233,7 @@ def test_a_project_that_is_referred_to_is_taken_from_its_export() -> None:
     (found,) = forecast(atlas, REFERRING + project())
 
     assert (found.action, found.project_id) == (Action.UPDATE, PROJECT)
-    assert atlas.calls == ["endpoint"]
+    assert atlas.read == ["endpoint"]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +285,7 @@ def test_a_suspended_manifest_asks_nothing_of_atlas() -> None:
 
     (found,) = forecast(atlas, manifest(comment="b", suspend=True))
 
-    assert (found.action, atlas.calls) == (Action.SUSPENDED, [])
+    assert (found.action, atlas.read) == (Action.SUSPENDED, [])
 
 
 def test_the_manifests_of_an_instance_share_one_list() -> None:
@@ -297,7 +294,7 @@ def test_the_manifests_of_an_instance_share_one_list() -> None:
     found = forecast(atlas, "".join(manifest(f"orders-{number}", endpointId=f"{number:024x}") for number in range(50)))
 
     assert {each.action for each in found} == {Action.NONE}
-    assert atlas.calls == ["endpoint"]
+    assert atlas.read == ["endpoint"]
 
 
 def test_an_endpoint_that_is_not_there_is_proved_absent_and_told() -> None:
@@ -306,7 +303,7 @@ def test_an_endpoint_that_is_not_there_is_proved_absent_and_told() -> None:
     (found,) = forecast(atlas, manifest())
 
     assert (found.action, found.reason) == (Action.UNKNOWN, "EndpointNotFound")
-    assert atlas.calls == ["endpoint", ENDPOINT, "endpoint"]
+    assert atlas.read == ["endpoint", ENDPOINT, "endpoint"]
 
 
 def test_several_instances_are_told_in_the_order_of_their_manifests() -> None:
@@ -342,7 +339,7 @@ def test_how_often_atlas_is_asked(failures: list[Exception], action: Action, lis
 
     (found,) = forecast(atlas, manifest())
 
-    assert (found.action, atlas.calls) == (action, ["endpoint"] * lists)
+    assert (found.action, atlas.read) == (action, ["endpoint"] * lists)
 
 
 def test_credentials_that_atlas_refuses_are_tried_once_and_named_by_their_variables() -> None:
@@ -352,7 +349,7 @@ def test_credentials_that_atlas_refuses_are_tried_once_and_named_by_their_variab
     found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(9)))
 
     assert {each.action for each in found} == {Action.UNKNOWN}
-    assert atlas.calls == ["endpoint"]
+    assert atlas.read == ["endpoint"]
     assert found[0].message == (
         "Atlas does not accept them. They are those of MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET in the"
         " environment. Put valid ones there."
@@ -378,7 +375,7 @@ def test_without_credentials_that_is_what_is_told(monkeypatch: pytest.MonkeyPatc
         Action.UNKNOWN,
         "MONGODB_ATLAS_CLIENT_ID must be set in the environment, too.",
     )
-    assert atlas.calls == []
+    assert atlas.read == []
 
 
 @pytest.mark.parametrize(
