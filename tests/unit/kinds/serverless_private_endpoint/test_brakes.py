@@ -387,8 +387,3 @@ class TestMassDrift:
         await world.run_for(1)
         assert world.atlas.calls.count("PATCH comment") == 1
         assert resources[0].ready == AVAILABLE
-
-
-@pytest.fixture
-def world() -> World:
-    return World()

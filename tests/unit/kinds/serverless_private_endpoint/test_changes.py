@@ -11,11 +11,6 @@ from unit.kinds.serverless_private_endpoint.world import ENDPOINT, VPCE, World
 TAKING_OVER = ("Adopting", f"First contact with endpoint {ENDPOINT}, whose values are about to be changed: ")
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def unavailable(*, lost: bool = False) -> AtlasUnavailableError:
     return AtlasUnavailableError("Not now.", operation=UPDATE, http_status=503, unknown_outcome=lost)
 

@@ -1,8 +1,5 @@
 """Stories of two resources that name one endpoint: one owns it, the other says so and writes nothing."""
 
-import logging
-from collections.abc import Iterator
-
 import pytest
 
 from atlas_endpoints.atlas.errors import CredentialsInvalidError
@@ -18,12 +15,6 @@ def world() -> World:
     world = World()
     world.atlas.put(ENDPOINT, comment="theirs")
     return world
-
-
-@pytest.fixture(autouse=True)
-def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 def patches(world: World) -> int:

@@ -1,7 +1,5 @@
 """Stories of a resource that is deleted: its endpoint goes with it or stays, as its owner wants, and never in silence."""
 
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,17 +26,6 @@ from unit.kinds.serverless_private_endpoint.world import ENDPOINT, VPCE, Resourc
 INTERVAL = 600.0
 FINALIZER = "atlas-endpoints.dev/cleanup"
 PREFIX = "atlas-endpoints.dev/"
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(autouse=True)
-def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 async def settled(world: World, **spec: Any) -> Resource:

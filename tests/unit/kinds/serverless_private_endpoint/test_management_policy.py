@@ -1,7 +1,5 @@
 """Stories of a resource that only plans, only observes, and is managed again."""
 
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,17 +8,6 @@ from unit.kinds.serverless_private_endpoint.world import ENDPOINT, VPCE, Resourc
 
 INTERVAL = 600.0
 DRIFTED, PLANNED, AVAILABLE = ("False", "Drifted"), ("False", "Planned"), ("True", "Available")
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(autouse=True)
-def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 async def settled(world: World, **spec: Any) -> Resource:

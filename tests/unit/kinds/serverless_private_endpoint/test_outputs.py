@@ -1,7 +1,6 @@
 """Stories about the ConfigMap that a resource hands to the other side: what it holds, whose it is, and what the resource says."""
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -68,17 +67,6 @@ STEPS: dict[str, tuple[ConfigMap | None, object]] = {
 def test_decide(config_map: ConfigMap | None, expected: object) -> None:
     step = decide(NAME, HELD, config_map, UID)
     assert (step if isinstance(step, Write) else step.reason) == expected
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(autouse=True)
-def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 def says(resource: Resource) -> tuple[str, str]:

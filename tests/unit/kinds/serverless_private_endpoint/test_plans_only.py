@@ -1,7 +1,6 @@
 """Stories with WRITES=off: nothing is sent, statuses show exactly what would be, and it is sent when writes are on again."""
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,17 +10,6 @@ from unit.kinds.serverless_private_endpoint.world import ENDPOINT, VPCE, Resourc
 INTERVAL = 600.0
 OTHER_VPCE = "vpce-0123456789abcdef1"
 PLANNED, AVAILABLE = ("False", "Planned"), ("True", "Available")
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(autouse=True)
-def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 async def settled(world: World, **spec: Any) -> Resource:

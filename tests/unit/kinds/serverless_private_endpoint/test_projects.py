@@ -28,11 +28,6 @@ INTERVAL = 600.0
 FINALIZER = "atlas-endpoints.dev/cleanup"
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def referring(world: World, endpoint_id: str | None = ENDPOINT, **spec: Any) -> Resource:
     """A resource that names no project."""
     return world.create("db", endpoint_id, projectId=None, **{"projectRef": REFERENCE, **spec})

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,18 +52,6 @@ INTERVAL = 600.0
 ANOTHER = "7f7cac1adf5d6c6306f4b283"
 OTHER_VPCE = "vpce-0123456789abcdef1"
 AVAILABLE = ("True", "Available")
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(autouse=True)
-def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A round survives a defect in what it asks a resource, but here there shall be none."""
-    yield
-    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 async def settled(world: World, **spec: Any) -> Resource:

@@ -37,11 +37,6 @@ INTERVAL = 600.0
 CONNECT = "PATCH cloudProviderEndpointId"
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def resolved(resource: Resource) -> tuple[str, str]:
     found = resource.condition("ReferencesResolved")
     return (found["status"], found["reason"]) if found else ("", "")

@@ -1,8 +1,6 @@
 """Stories of a resource that names no endpoint: exactly one is reserved for it, whatever is lost on the way."""
 
 import asyncio
-import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -57,17 +55,6 @@ STEPS: dict[str, tuple[tuple[Endpoint, ...], Reservation | None, bool, Step]] = 
 @pytest.mark.parametrize(("marked", "reservation", "unused", "expected"), STEPS.values(), ids=STEPS)
 def test_step(marked: tuple[Endpoint, ...], reservation: Reservation | None, *, unused: bool, expected: Step) -> None:
     assert step(marked, reservation, unused=unused, now=START) == expected
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture(autouse=True)
-def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
 
 
 def lost() -> AtlasUnavailableError:

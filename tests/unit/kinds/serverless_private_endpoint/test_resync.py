@@ -245,6 +245,7 @@ class TestWhoIsBroughtBack:
             assert await world.round() == Again(600.0)
         assert world.brought_back == ["one", "two", "three"], "its own pass says what is the matter"
         assert "ZeroDivisionError" in caplog.text
+        caplog.clear()
 
     async def test_many_are_asked_without_holding_up_everybody_else(self, world: World) -> None:
         world.add(*(f"db-{number}" for number in range(1000)))
