@@ -73,7 +73,7 @@ asyncio.run(main())
 
 def test_who_has_lost_the_lease_ends_at_once_says_why_and_finishes_nothing() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", WITH_WORK_LEFT], capture_output=True, text=True, timeout=40, check=False
+        [sys.executable, "-c", WITH_WORK_LEFT], capture_output=True, text=True, timeout=100, check=False
     )
     assert ended.returncode == LOST
     assert "It is held by another. The process ends" in ended.stderr

@@ -392,7 +392,7 @@ async def test_a_call_ends_in_time_whatever_the_server_does(script: Script, cred
         started = monotonic()
         with pytest.raises(AtlasUnavailableError, match="did not answer in time") as raised:
             await patch(client, credentials)
-        assert monotonic() - started < 10
+        assert monotonic() - started < 60
     # The token was not had yet, so the write was not sent; the first request of a digest is the write already.
     assert raised.value.unknown_outcome is isinstance(credentials, ApiKey)
 

@@ -57,7 +57,7 @@ class World:
 
     async def done(self, number: int = 1) -> None:
         """Wait until something has become of so many Events."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.counted.total() < number:
                 self._more.clear()
                 await self._more.wait()
@@ -281,9 +281,8 @@ class TestWhatGoesWrong:
     ) -> None:
         monkeypatch.setattr(events, "WITHIN", 1.0)
         world.server.answers.extend([HANG, HANG])
-        began = time.monotonic()
         world.record()
-        assert time.monotonic() - began < 0.05
+        assert world.server.requests == [], "whoever records goes on before anything is sent"
         world.record("next")
         await world.done(2)
         assert world.about == ["next"]
@@ -306,31 +305,31 @@ class TestWhatGoesWrong:
 
 
 class TestTheEnd:
-    async def test_what_waits_is_written_without_pauses(self, world: World) -> None:
+    async def test_what_waits_is_written_without_pauses(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(events, "PAUSE", 600.0)
         for _ in range(50):
             world.record()
-        began = time.monotonic()
-        await world.recorder.close(within=5)
-        assert time.monotonic() - began < 50 * events.PAUSE
+        await world.recorder.close(within=60)
         assert world.counted == {"written": 50}
 
     async def test_what_cannot_be_written_in_time_is_dropped(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(events, "WITHIN", 600.0)
         caplog.set_level(logging.INFO)
         world.server.answers.append(HANG)
         for _ in range(3):
             world.record()
         began = time.monotonic()
         await world.recorder.close(within=0.2)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 60
         assert world.counted == {"dropped": 2}  # the third is under way, and ends with the process
         assert "Stopping: 2 Events are dropped" in caplog.text
 
     async def test_with_nothing_to_write_it_comes_at_once(self, world: World) -> None:
         began = time.monotonic()
-        await world.recorder.close(within=5)
-        assert time.monotonic() - began < 0.1
+        await world.recorder.close(within=90)
+        assert time.monotonic() - began < 60
 
 
 def test_a_call_has_less_time_than_the_connection_gives_it() -> None:

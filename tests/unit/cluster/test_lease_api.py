@@ -190,14 +190,14 @@ class TestWaiting:
     async def test_it_ends_with_the_next_event(self, wire: Wire, type_: str) -> None:
         wire.server.answers.append(Answer(200, json.dumps({"type": type_, "object": {}}) + "\n"))
         began = time.monotonic()
-        await wire.lease.changed(Lease("7", RECORD), within=20)
-        assert time.monotonic() - began < 5
+        await wire.lease.changed(Lease("7", RECORD), within=90)
+        assert time.monotonic() - began < 60
         (request,) = wire.server.requests
         assert request.path == PATH
         assert request.query == {
             "fieldSelector": "metadata.name=atlas-endpoints",
             "resourceVersion": "7",
-            "timeoutSeconds": "20",
+            "timeoutSeconds": "90",
             "watch": "true",
         }
 
@@ -220,7 +220,7 @@ class TestWaiting:
         wire.server.answers.extend([answer, answer])
         began = time.monotonic()
         await wire.lease.changed(Lease("7", RECORD), within=0.2)
-        assert 0.2 <= time.monotonic() - began < 5
+        assert 0.2 <= time.monotonic() - began < 60
 
     async def test_who_is_cancelled_is_cancelled(self, wire: Wire) -> None:
         wire.server.answers.append(HANG)

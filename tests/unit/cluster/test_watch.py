@@ -20,7 +20,7 @@ from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.engine.store import Body
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RESOURCES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 

@@ -17,7 +17,7 @@ def test_hours_of_sleep_take_no_time() -> None:
 
     before = time.monotonic()
     assert run(sleep()) == 100 * 3600
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 60
 
 
 def test_a_timeout_ends_what_would_take_longer_exactly_when_it_should() -> None:

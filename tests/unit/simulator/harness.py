@@ -124,7 +124,7 @@ class Atlas:
         return error
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 5) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
     """Look again and again until a condition holds; fail after a deadline."""
     async with asyncio.timeout(seconds):
         while True:

@@ -239,10 +239,10 @@ async def test_a_delay_alone_only_delays(atlas: Atlas) -> None:
 
 async def test_a_write_whose_client_gave_up_waiting_is_applied_all_the_same(atlas: Atlas) -> None:
     await atlas.token()
-    await atlas.control("faults", {"delay": 0.05, "match": PATCH})
+    await atlas.control("faults", {"delay": 0.3, "match": PATCH})
 
     with pytest.raises(httpx.ReadTimeout):
-        await atlas.call("PATCH", endpoint(), json={"providerName": "AWS", "comment": "new"}, timeout=0.01)
+        await atlas.call("PATCH", endpoint(), json={"providerName": "AWS", "comment": "new"}, timeout=0.1)
 
     async def applied() -> bool:
         return bool((await atlas.show(endpoint()))["comment"] == "new")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -225,9 +225,9 @@ def test_a_claim_among_very_many_is_cheap(said: dict[str, Any]) -> None:
     owner = me(OWNS)
 
     def seconds() -> float:
-        began = perf_counter()
+        began = process_time()
         owner_before(owner, others, NOW)
         needed_by(owner, ENDPOINT, others, NOW)
-        return perf_counter() - began
+        return process_time() - began
 
     assert min(seconds() for _ in range(20)) < 0.02
