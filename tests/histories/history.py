@@ -18,17 +18,14 @@ from histories.atlas import INSTANCE, PROJECT, Atlas
 from histories.cluster import Cluster
 from histories.course import Course, Side
 from histories.judge import Ending, Held
+from support.ports import NoAnnotations, NoObserver, OneSecret
 from support.targets import NoConfigMaps, NoTargets
 from support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atlas_endpoints.cluster.age import Age
-    from atlas_endpoints.engine.controller import Status
-    from atlas_endpoints.engine.outcome import Next
     from atlas_endpoints.engine.store import Body
-    from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
 
 TROUBLED = (30.0, 120.0, 900.0)
 """Seconds in which things happen: some histories are dense, some are long."""
@@ -43,38 +40,6 @@ NAMED = ("a" * 24, "b" * 24)
 FOREIGN = "f" * 24
 """An endpoint that none of them names."""
 SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
-
-
-class Secrets:
-    """There is one pair of credentials, and it never changes."""
-
-    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
-        del namespace, name, age
-        return {"publicApiKey": "abcdefgh", "privateApiKey": "01234567-89ab-cdef-0123-456789abcdef"}
-
-
-class Namespaces:
-    """None has an annotation for us."""
-
-    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
-        del namespace, age
-        return {}
-
-
-class Nobody:
-    """Listens to nothing."""
-
-    def passed(self, following: Next, seconds: float) -> None: ...
-
-    def held_up(self, reason: str) -> None: ...
-
-    def waited(self, seconds: float, *, urgent: bool) -> None: ...
-
-    def retried(self) -> None: ...
-
-    def written(self, body: Body, status: Status) -> None: ...
-
-    def announced(self, body: Body, announcement: Announcement) -> None: ...
 
 
 class History:
@@ -194,11 +159,11 @@ class History:
             SETTINGS,
             client=self.atlas,
             objects=self.cluster,
-            secrets=Secrets(),
+            secrets=OneSecret(),
             targets=NoTargets(),
             config_maps=NoConfigMaps(),
-            namespaces=Namespaces(),
-            observer=Nobody(),
+            namespaces=NoAnnotations(),
+            observer=NoObserver(),
             clock=self._clock,
             random=self._random,
         )

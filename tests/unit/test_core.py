@@ -16,6 +16,7 @@ from atlas_endpoints.engine.controller import MetadataChange, Status
 from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Listing
 from atlas_endpoints.settings import OperatorSettings
+from support.ports import NoObserver
 from support.worker import Worker
 
 KEY = Key("shop", "db")
@@ -44,20 +45,8 @@ class Cluster:
         raise NotImplementedError
 
 
-class Nobody:
+class Nobody(NoObserver):
     """Is asked for nothing, and listens to nothing."""
-
-    def passed(self, following: Next, seconds: float) -> None: ...
-
-    def held_up(self, reason: str) -> None: ...
-
-    def waited(self, seconds: float, *, urgent: bool) -> None: ...
-
-    def retried(self) -> None: ...
-
-    def written(self, body: Body, status: Status) -> None: ...
-
-    def announced(self, body: Body, announcement: object) -> None: ...
 
     def __getattr__(self, name: str) -> NoReturn:
         raise NotImplementedError(name)

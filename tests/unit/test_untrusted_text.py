@@ -28,12 +28,11 @@ from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import SystemClock
 from atlas_endpoints.engine.controller import MetadataChange, Status
-from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body, Key, Listing, key_of
 from atlas_endpoints.kinds.access import ANNOTATION
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
 from atlas_endpoints.kinds.serverless_private_endpoint.model import InvalidSpecError, ServerlessPrivateEndpoint
 from atlas_endpoints.settings import OperatorSettings
+from support.ports import NoObserver
 from support.targets import NoConfigMaps, NoTargets
 from support.worker import Worker
 from unit.atlas.wire import client_of, serving
@@ -182,22 +181,6 @@ class Namespaces:
         return {ANNOTATION: self.named}
 
 
-class Nobody:
-    """Listens to nothing."""
-
-    def passed(self, following: Next, seconds: float) -> None: ...
-
-    def held_up(self, reason: str) -> None: ...
-
-    def waited(self, seconds: float, *, urgent: bool) -> None: ...
-
-    def retried(self) -> None: ...
-
-    def written(self, body: Body, status: Status) -> None: ...
-
-    def announced(self, body: Body, announcement: Announcement) -> None: ...
-
-
 SPECS = st.fixed_dictionaries(
     {
         "projectId": around(PROJECT),
@@ -236,7 +219,7 @@ async def pass_over(body: Body, heard: Heard, objects: Objects, secrets: Secrets
             namespaces=Namespaces(annotation),
             targets=NoTargets(),
             config_maps=NoConfigMaps(),
-            observer=Nobody(),
+            observer=NoObserver(),
             clock=SystemClock(),
             random=Random(1),  # noqa: S311  # jitter
             around=worker,

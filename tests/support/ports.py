@@ -1,0 +1,46 @@
+"""Ports of the core for tests that are about something else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atlas_endpoints.cluster.age import Age
+    from atlas_endpoints.engine.controller import Status
+    from atlas_endpoints.engine.outcome import Next
+    from atlas_endpoints.engine.store import Body
+    from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+
+
+class NoObserver:
+    """An observer that keeps nothing."""
+
+    def passed(self, following: Next, seconds: float) -> None: ...
+
+    def held_up(self, reason: str) -> None: ...
+
+    def waited(self, seconds: float, *, urgent: bool) -> None: ...
+
+    def retried(self) -> None: ...
+
+    def written(self, body: Body, status: Status) -> None: ...
+
+    def announced(self, body: Body, announcement: Announcement) -> None: ...
+
+
+class OneSecret:
+    """The same API key in every Secret."""
+
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
+        del namespace, name, age
+        return {"publicApiKey": "abcdefgh", "privateApiKey": "01234567-89ab-cdef-0123-456789abcdef"}
+
+
+class NoAnnotations:
+    """Namespaces without annotations."""
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        del namespace, age
+        return {}
