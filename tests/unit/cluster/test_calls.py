@@ -2,7 +2,6 @@
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -15,12 +14,6 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, serving, status_of
 
 CANARY = "canary-4711"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with serving() as server:
-        yield server
 
 
 async def read_secret(server: ApiServer, *, within: float = calls.TIMEOUT) -> client.V1Secret:

@@ -1,15 +1,15 @@
 """Writing ConfigMaps: exactly this version of exactly this object, with its owner, or the right error."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from kubernetes.aio import client
 
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.engine.controller import ConflictError
-from unit.cluster.api_server import JSON_PATCH, Answer, ApiServer, serving, status_of
+from unit.cluster.api_server import JSON_PATCH, Answer, ApiServer, status_of
 
 DB = Owner("shop", "db", "uid-db")
 COLLECTION = "/api/v1/namespaces/shop/configmaps"
@@ -29,10 +29,9 @@ FOUND = ConfigMap("uid-1", "7", frozenset({"uid-db"}), deleting=False, data={"en
 
 
 class World:
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
-        self.api = server.api()
-        self.writer = ConfigMapWriter(self.api)
+        self.writer = ConfigMapWriter(api)
 
     async def do(self, what: str) -> None:
         match what:
@@ -45,11 +44,8 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with serving() as server:
-        world = World(server)
-        yield world
-        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+def world(server: ApiServer, api: client.ApiClient) -> World:
+    return World(server, api)
 
 
 async def test_one_is_read_by_its_name(world: World) -> None:

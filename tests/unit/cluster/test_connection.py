@@ -28,11 +28,9 @@ from unit.cluster.api_server import HANG, RESET, STALL, Answer, ApiServer, servi
 REFUSED = Answer(401, status_of(401, "Unauthorized", "Unauthorized"))
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with serving() as server:
-        server.secrets["shop", "mine"] = {}
-        yield server
+@pytest.fixture(autouse=True)
+def secret(server: ApiServer) -> None:
+    server.secrets["shop", "mine"] = {}
 
 
 @pytest.fixture

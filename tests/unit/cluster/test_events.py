@@ -16,7 +16,7 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster import connection, events
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.events import WAITING, EventRecorder
-from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, serving, status_of
+from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,12 +36,11 @@ BUSY = Answer(429, status_of(429, "TooManyRequests", "slow down"))
 class World:
     """A recorder that runs, its API server, and what it counts."""
 
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
-        self.api = server.api()
         self.counted: Counter[str] = Counter()
         self._more = asyncio.Event()
-        self.recorder = EventRecorder(self.api, now=lambda: NOW, counted=self.count)
+        self.recorder = EventRecorder(api, now=lambda: NOW, counted=self.count)
 
     def count(self, result: str) -> None:
         """Take in what became of an Event."""
@@ -69,12 +68,9 @@ class World:
 
 
 @pytest.fixture
-async def still() -> AsyncIterator[World]:
+async def still(server: ApiServer, api: client.ApiClient) -> World:
     """A recorder that does not run yet."""
-    async with serving() as server:
-        world = World(server)
-        yield world
-        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+    return World(server, api)
 
 
 @pytest.fixture
@@ -287,21 +283,17 @@ class TestWhatGoesWrong:
         await world.done(2)
         assert world.about == ["next"]
 
-    async def test_a_replica_that_does_not_lead_writes_none(self) -> None:
-        async with serving() as server:
-            configuration = client.Configuration(host=server.url)
-            guarded = Connection(configuration)
-            world = World(server)
-            world.recorder = EventRecorder(guarded.fenced(lambda: False), now=lambda: NOW, counted=world.count)
-            task = asyncio.create_task(world.recorder.run())
-            world.record()
-            await world.done()
-            task.cancel()
-            await asyncio.wait({task})
-            await guarded.close()
-            await world.api.close()  # type: ignore[no-untyped-call]  # untyped
-            assert world.counted == {"dropped": 1}
-            assert server.requests == []
+    async def test_a_replica_that_does_not_lead_writes_none(self, still: World) -> None:
+        guarded = Connection(client.Configuration(host=still.server.url))
+        still.recorder = EventRecorder(guarded.fenced(lambda: False), now=lambda: NOW, counted=still.count)
+        task = asyncio.create_task(still.recorder.run())
+        still.record()
+        await still.done()
+        task.cancel()
+        await asyncio.wait({task})
+        await guarded.close()
+        assert still.counted == {"dropped": 1}
+        assert still.server.requests == []
 
 
 class TestTheEnd:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from kubernetes.aio import client
@@ -11,7 +11,10 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster.election import Lease, Record
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeaseConflictError, LeaseRefusedError
 from atlas_endpoints.cluster.lease_api import LeaseApi
-from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, serving, status_of
+from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/ours/leases"
 STAMP = "2026-11-25T12:30:15.000001Z"
@@ -32,9 +35,8 @@ class Wire:
 
 
 @pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
-    async with serving() as server, server.api() as api:
-        yield Wire(server, api)
+def wire(server: ApiServer, api: client.ApiClient) -> Wire:
+    return Wire(server, api)
 
 
 def lease(version: str = "7", spec: object = SPEC, *, status: int = 200, **metadata: object) -> Answer:

@@ -1,15 +1,15 @@
 """Reading Namespaces; how often the API server is asked is told by the tests of the Secrets' reader, which shares that."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
+from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
 from atlas_endpoints.cluster.readings import FRESH, MAX_AGE, RETRY_FIRST
-from unit.cluster.api_server import Answer, ApiServer, serving, status_of
+from unit.cluster.api_server import Answer, ApiServer, status_of
 
 OURS = "atlas-endpoints.dev/credentials-secret"
 FORBIDDEN = Answer(403, status_of(403, "Forbidden", "namespaces is forbidden"))
@@ -18,20 +18,16 @@ FORBIDDEN = Answer(403, status_of(403, "Forbidden", "namespaces is forbidden"))
 class World:
     """A reader, its API server, and the time."""
 
-    def __init__(self, api_server: ApiServer) -> None:
+    def __init__(self, api_server: ApiServer, api: client.ApiClient) -> None:
         self.server = api_server
         self.now = 100.0
-        self.api = api_server.api()
-        self.reader = NamespaceReader(self.api, lambda: self.now)
+        self.reader = NamespaceReader(api, lambda: self.now)
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with serving() as server:
-        server.namespaces["shop"] = {OURS: "mine", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
-        world = World(server)
-        yield world
-        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+def world(server: ApiServer, api: client.ApiClient) -> World:
+    server.namespaces["shop"] = {OURS: "mine", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    return World(server, api)
 
 
 async def test_only_annotations_for_us_are_kept(world: World) -> None:

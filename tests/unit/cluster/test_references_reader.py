@@ -1,16 +1,17 @@
 """Reading what resources refer to; how readings are shared and paced is told by the tests of the Secrets' reader, too."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 
 import pytest
+from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.readings import FRESH, MAX_AGE, RETRY_FIRST, RETRY_LAST
 from atlas_endpoints.cluster.references_reader import ReferenceReader
 from atlas_endpoints.cluster.targets import Target
-from unit.cluster.api_server import Answer, ApiServer, serving, status_of
+from unit.cluster.api_server import Answer, ApiServer, status_of
 
 ACK, ASO = "vpcendpoints.ec2.services.k8s.aws", "privateendpoints.network.azure.com"
 API = "/apis/ec2.services.k8s.aws/v1alpha1"
@@ -23,11 +24,10 @@ FORBIDDEN = Answer(403, status_of(403, "Forbidden", "vpcendpoints is forbidden")
 class World:
     """A reader, its API server, and the time."""
 
-    def __init__(self, api_server: ApiServer, allowed: Collection[str] = (ACK, ASO)) -> None:
+    def __init__(self, api_server: ApiServer, api: client.ApiClient, allowed: Collection[str] = (ACK, ASO)) -> None:
         self.server = api_server
         self.now = 100.0
-        self.api = api_server.api()
-        self.reader = ReferenceReader(self.api, allowed, lambda: self.now)
+        self.reader = ReferenceReader(api, allowed, lambda: self.now)
 
     def hold(self, value: object) -> None:
         self.server.others["ec2.services.k8s.aws/v1alpha1", "VPCEndpoint"] = "vpcendpoints"
@@ -40,11 +40,8 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with serving() as server:
-        world = World(server)
-        yield world
-        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+def world(server: ApiServer, api: client.ApiClient) -> World:
+    return World(server, api)
 
 
 async def test_a_kind_is_looked_up_and_its_object_read_by_name(world: World) -> None:

@@ -5,17 +5,17 @@ import gc
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator
 from weakref import WeakSet
 
 import pytest
+from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.readings import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, Readings
 from atlas_endpoints.cluster.secrets_reader import SecretReader
-from unit.cluster.api_server import RESET, Answer, ApiServer, serving, status_of
+from unit.cluster.api_server import RESET, Answer, ApiServer, status_of
 
 CANARY = "canary-4711"
 FORBIDDEN = Answer(403, status_of(403, "Forbidden", "secrets is forbidden"))
@@ -29,11 +29,10 @@ class Value:
 class World:
     """A reader, its API server, and the time."""
 
-    def __init__(self, api_server: ApiServer) -> None:
+    def __init__(self, api_server: ApiServer, api: client.ApiClient) -> None:
         self.server = api_server
         self.now = 100.0
-        self.api = api_server.api()
-        self.reader = SecretReader(self.api, lambda: self.now)
+        self.reader = SecretReader(api, lambda: self.now)
 
     @property
     def asked(self) -> int:
@@ -46,12 +45,9 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with serving() as server:
-        server.secrets["shop", "mine"] = {"clientId": "one", "clientSecret": CANARY}
-        world = World(server)
-        yield world
-        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+def world(server: ApiServer, api: client.ApiClient) -> World:
+    server.secrets["shop", "mine"] = {"clientId": "one", "clientSecret": CANARY}
+    return World(server, api)
 
 
 class TestReadings:

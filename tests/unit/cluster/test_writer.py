@@ -1,25 +1,25 @@
 """Writing status and reading objects: exactly this version of exactly this object, or the right error."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from kubernetes.aio import client
 
 from atlas_endpoints.cluster import writer
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from atlas_endpoints.engine.store import Key, Listing
-from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, serving, status_of
+from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, status_of
 
 STATUS = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}
 DB = Key("shop", "db")
 
 
 class World:
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
-        self.api = server.api()
+        self.api = api
         self.writer = ResourceWriter(self.api)
 
     @property
@@ -28,11 +28,8 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with serving() as server:
-        world = World(server)
-        yield world
-        await world.api.close()  # type: ignore[no-untyped-call]  # untyped
+def world(server: ApiServer, api: client.ApiClient) -> World:
+    return World(server, api)
 
 
 class TestWriting:
