@@ -161,14 +161,10 @@ def atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Itera
     atlas.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def statuses(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(scope="session")
+def statuses(request: pytest.FixtureRequest, control_plane: ControlPlane, crd: str) -> Iterator[None]:
     """Check every status that operators write in the whole run, and keep them if ``--statuses`` says where."""
-    if not any("crd" in _fixtures_of(item) for item in request.session.items):
-        yield
-        return
-    request.getfixturevalue("crd")
-    recorder = Recorder(request.getfixturevalue("control_plane"))
+    recorder = Recorder(control_plane)
     yield
     recorder.stop()
     # Without this label no operator serves a resource: its status was written by a test.
@@ -184,7 +180,7 @@ def statuses(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def start_operator(
-    control_plane: ControlPlane, crd: str, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane, statuses: None, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunOperator]:
     """A starter of operators that serve the resources with one label only."""
     started: list[OperatorProcess] = []
