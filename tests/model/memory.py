@@ -28,10 +28,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.atlas.gateway import Gateway, _Introduced
-from atlas_endpoints.atlas.throttle import Throttle, _Gate
-from atlas_endpoints.engine.lanes import Lanes
-from atlas_endpoints.engine.workqueue import Queue
+from atlas_endpoints.engine.bookkeeping import BOOKKEEPING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,22 +42,8 @@ START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 OLD = 900.0
 """Seconds after which a time is only old. The operator's longest memory that a small world can meet is ten minutes."""
 
-_IRRELEVANT = frozenset(
-    {
-        # How the queue finds what is due, and fairness that matters only among many keys.
-        *((Queue, name) for name in ("_times", "_sequence", "_idle", "_alarm")),
-        *((Lanes, name) for name in ("_urgent_in_a_row", "_overtaken")),
-        # Numbers that only tell one from another.
-        (Throttle, "_serials"),
-        (Gateway, "_last_moment"),
-        # When something was used last, which matters after days.
-        (_Introduced, "used"),
-        (_Gate, "used"),
-    }
-)
-"""Attributes that make no difference to what can come."""
 _IRRELEVANT_LOCALS = frozenset({("wait", "loop"), ("_wait", "loop")})
-"""The same of a function's variables: asyncio's own."""
+"""Variables of functions that make no difference: asyncio's own."""
 _SCALES = {"serial": "serial", "trial": "serial", "resourceVersion": "version", "version": "version"}
 """Numbers that only grow: their order counts, and what they are compared with."""
 _JSON_RANK = re.compile(r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'|'resourceVersion': '(\d+)'")
@@ -153,36 +136,36 @@ class Same:
         self._ranked.append(len(self._tokens))
         self._tokens.append(rank)
 
-    def _atom(self, value: Any) -> None:
+    def add_atom(self, value: Any) -> None:
         self._tokens.append(value)
 
-    def _name(self, value: Any) -> None:
+    def add_name(self, value: Any) -> None:
         self._tokens.append(value.name if isinstance(value, Enum) else getattr(value, "__qualname__", "module"))
 
-    def _nothing(self, value: Any) -> None:
+    def add_nothing(self, value: Any) -> None:
         """Leave out what makes no difference."""
 
-    def _float(self, value: float) -> None:
+    def add_float(self, value: float) -> None:
         is_time = ORIGIN / 2 < value < float("inf")
         if is_time:
             self._rank(_Rank("time", value))
         else:
             self._tokens.append(round(value, 3) + 0.0)  # there is no minus 0
 
-    def _str(self, value: str) -> None:
+    def add_str(self, value: str) -> None:
         is_time = len(value) == len("2026-11-25T12:00:00Z") and _RFC3339.fullmatch(value)
         if is_time:
             self._rank(_rfc3339(value))
         else:
             self._tokens.append(value)
 
-    def _datetime(self, value: datetime) -> None:
+    def add_datetime(self, value: datetime) -> None:
         self._rank(_Rank("time", ORIGIN + (value - START).total_seconds()))
 
-    def _timedelta(self, value: timedelta) -> None:
+    def add_timedelta(self, value: timedelta) -> None:
         self._tokens.append(value.total_seconds())
 
-    def _mapping(self, value: Mapping[Any, Any]) -> None:
+    def add_mapping(self, value: Mapping[Any, Any]) -> None:
         if not value:
             self._tokens.append(0)
             return
@@ -206,7 +189,7 @@ class Same:
         for time, version in _JSON_RANK.findall(text):
             self._rank(_rfc3339(time) if time else _Rank("version", float(version)))
 
-    def _sequence(self, value: Sequence[Any]) -> None:
+    def add_sequence(self, value: Sequence[Any]) -> None:
         if self._again(value):
             return
         began = len(self._tokens), len(self._ranked)
@@ -215,23 +198,23 @@ class Same:
             self.add(each)
         self._remember(value, began)
 
-    def _set(self, value: Iterable[Any]) -> None:
-        self._sequence(sorted(value, key=str))
+    def add_set(self, value: Iterable[Any]) -> None:
+        self.add_sequence(sorted(value, key=str))
 
-    def _error(self, value: BaseException) -> None:
+    def add_error(self, value: BaseException) -> None:
         self._tokens.append(type(value).__name__)
         self.add({**vars(value), "args": value.args})
 
-    def _event(self, value: asyncio.Event) -> None:
+    def add_event(self, value: asyncio.Event) -> None:
         self._tokens.append(value.is_set())
 
-    def _future(self, value: asyncio.Future[Any]) -> None:
+    def add_future(self, value: asyncio.Future[Any]) -> None:
         self._tokens.append("done" if value.done() else "pending")
 
-    def _iterator(self, value: Any) -> None:
+    def add_iterator(self, value: Any) -> None:
         self.add(value.__reduce__()[1:])
 
-    def _value(self, value: Any) -> None:
+    def add_value(self, value: Any) -> None:
         """Add an object that is the same as any other with the same attributes."""
         if self._again(value):
             return
@@ -240,7 +223,7 @@ class Same:
         self._parts(value)
         self._remember(value, began)
 
-    def _thing(self, value: Any) -> None:
+    def add_thing(self, value: Any) -> None:
         """Add an object that is itself and no other."""
         self._tokens.append(_named(type(value)))
         number = self._numbers.get(id(value))
@@ -284,20 +267,20 @@ class Same:
 
 
 _ADDERS: Sequence[tuple[tuple[type, ...], Callable[[Same, Any], None]]] = (
-    ((Enum, MethodType, FunctionType, BuiltinFunctionType, type, ModuleType), Same._name),
-    ((bool, int, bytes, type(None)), Same._atom),
-    ((float,), Same._float),
-    ((str,), Same._str),
-    ((datetime,), Same._datetime),
-    ((timedelta,), Same._timedelta),
-    ((Mapping,), Same._mapping),
-    ((list, tuple, deque), Same._sequence),
-    ((set, frozenset), Same._set),
-    ((BaseException,), Same._error),
-    ((asyncio.Event,), Same._event),
-    ((asyncio.Future,), Same._future),
-    ((asyncio.TimerHandle, Random, itertools.count, asyncio.AbstractEventLoop, httpx.Request), Same._nothing),
-    ((Iterator,), Same._iterator),
+    ((Enum, MethodType, FunctionType, BuiltinFunctionType, type, ModuleType), Same.add_name),
+    ((bool, int, bytes, type(None)), Same.add_atom),
+    ((float,), Same.add_float),
+    ((str,), Same.add_str),
+    ((datetime,), Same.add_datetime),
+    ((timedelta,), Same.add_timedelta),
+    ((Mapping,), Same.add_mapping),
+    ((list, tuple, deque), Same.add_sequence),
+    ((set, frozenset), Same.add_set),
+    ((BaseException,), Same.add_error),
+    ((asyncio.Event,), Same.add_event),
+    ((asyncio.Future,), Same.add_future),
+    ((asyncio.TimerHandle, Random, itertools.count, asyncio.AbstractEventLoop, httpx.Request), Same.add_nothing),
+    ((Iterator,), Same.add_iterator),
 )
 
 
@@ -311,7 +294,7 @@ def _adder(class_: type) -> Callable[[Same, Any], None]:
             return adder
     if not class_.__dictoffset__ and "__slots__" not in vars(class_):
         raise TypeError(f"what counts of a {class_.__qualname__} has to be said")
-    return Same._value if any("__eq__" in vars(each) for each in class_.__mro__[:-1]) else Same._thing
+    return Same.add_value if any("__eq__" in vars(each) for each in class_.__mro__[:-1]) else Same.add_thing
 
 
 def _named(class_: type) -> str:
@@ -328,7 +311,12 @@ def _rfc3339(text: str) -> _Rank:
 def _relevant(class_: type, attributes: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
     """Give the attributes that count, each with whether only the order of its values does."""
     names = (*attributes, *_slots(class_))
-    left_out = {name for each, name in _IRRELEVANT if issubclass(class_, each)}
+    left_out = {
+        name
+        for each in class_.__mro__
+        for name, annotation in vars(each).get("__annotations__", {}).items()
+        if BOOKKEEPING in getattr(annotation, "__metadata__", ())
+    }
     return tuple((name, name in _SCALES) for name in names if name not in left_out)
 
 

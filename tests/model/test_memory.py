@@ -1,13 +1,12 @@
 """Two moments are the same state when nothing that can come tells them apart, and only then."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from atlas_endpoints.engine.bookkeeping import Bookkeeping  # read at run time
 from model.memory import OLD, ORIGIN, Same, freeze, thaw
 
 
@@ -49,6 +48,18 @@ BODY = {"metadata": {"name": "a", "resourceVersion": "101"}, "status": {"since":
 )
 def test_the_same(one: Any, other: Any, later: float) -> None:
     assert state(one) == state(other, now=ORIGIN + later)
+
+
+class Counted(Thing):
+    used: Bookkeeping[int]
+
+    def __init__(self, used: int) -> None:
+        super().__init__()
+        self.used = used
+
+
+def test_what_the_product_calls_bookkeeping_does_not_count() -> None:
+    assert state(Counted(1)) == state(Counted(2))
 
 
 SHARED = Thing()

@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
 )
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.engine.bookkeeping import Bookkeeping
 from atlas_endpoints.engine.log_fields import LogFields
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class _Introduced:
     """Credentials and when they were used last, in monotonic seconds."""
 
     credentials: Credentials
-    used: float
+    used: Bookkeeping[float]
 
 
 class Gateway(Snapshots):

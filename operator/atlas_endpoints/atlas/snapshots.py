@@ -17,6 +17,7 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError
 from atlas_endpoints.atlas.serverless_private_endpoints import LIST, Endpoint, Listing
 from atlas_endpoints.engine.backoff import doubled
+from atlas_endpoints.engine.bookkeeping import Bookkeeping
 
 DOUBT = 60.0
 """Seconds for which Atlas may still apply a write whose answer was lost."""
@@ -102,6 +103,8 @@ class Snapshots:
         fetch: performs the LIST of an instance.
         monotonic: seconds that only grow.
     """
+
+    _last_moment: Bookkeeping[float]
 
     def __init__(self, fetch: Callable[[Instance], Awaitable[Listing]], monotonic: Callable[[], float]) -> None:
         self._fetch = fetch

@@ -24,6 +24,7 @@ from atlas_endpoints.atlas.errors import (
     Scope,
 )
 from atlas_endpoints.engine.backoff import doubled
+from atlas_endpoints.engine.bookkeeping import Bookkeeping
 
 PENDING = "Pending"
 """Reason of a wait that has no cause but another call that is under way."""
@@ -64,7 +65,7 @@ class _Gate:
     trial: int | None = None
     trial_until: float = -math.inf
     fruitless: int = 0
-    used: float = -math.inf
+    used: Bookkeeping[float] = -math.inf
 
     def wait(self, now: float) -> Wait | None:
         if now < self.closed_until:

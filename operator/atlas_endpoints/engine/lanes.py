@@ -12,6 +12,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from atlas_endpoints.engine.bookkeeping import Bookkeeping
+
 K = TypeVar("K", bound=Hashable)
 
 ROUTINE_SHARE = 10
@@ -56,6 +58,10 @@ class Lanes(Generic[K]):
         limit: how many keys of one lane may be with workers at once.
     """
 
+    _urgent_in_a_row: Bookkeeping[int]
+    _overtaken: Bookkeeping[Counter[str]]
+    """By lane: the urgent keys that were picked in a row while a routine key of the lane was waiting."""
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._urgent: _Line[K] = _Line()
@@ -63,8 +69,7 @@ class Lanes(Generic[K]):
         self._places: dict[K, tuple[_Line[K], str]] = {}
         self._running: Counter[str] = Counter()
         self._urgent_in_a_row = 0
-        self._overtaken: Counter[str] = Counter()
-        """By lane: the urgent keys that were picked in a row while a routine key of the lane was waiting."""
+        self._overtaken = Counter()
 
     def __contains__(self, key: K) -> bool:
         """Tell whether a key stands in a lane."""

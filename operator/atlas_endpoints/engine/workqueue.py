@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from atlas_endpoints.engine.bookkeeping import Bookkeeping
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.lanes import Lanes
 
@@ -54,19 +55,24 @@ class Queue(Generic[K]):
         waited: told of each key that is handed out for how many seconds it was due, and whether it was urgent.
     """
 
+    _times: Bookkeeping[list[tuple[float, int, K, _Entry]]]
+    _sequence: Bookkeeping[int]
+    _idle: Bookkeeping[deque[asyncio.Future[None]]]
+    _alarm: Bookkeeping[asyncio.TimerHandle | None]
+
     def __init__(self, clock: Clock, *, lane_limit: int, waited: Waited | None = None) -> None:
         self._clock = clock
         self._waited = waited
         self._waiting: dict[K, _Entry] = {}
         self._running: dict[K, _Run] = {}
         self._ready: Lanes[K] = Lanes(lane_limit)
-        self._times: list[tuple[float, int, K, _Entry]] = []
+        self._times = []
         self._sequence = 0
         self._closed = False
         # Idle workers, the one that has been waiting for longest first. Each is woken by itself, since waking all of them
         # for each key would cost more than what the key is queued for.
-        self._idle: deque[asyncio.Future[None]] = deque()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._idle = deque()
+        self._alarm = None
 
     def __len__(self) -> int:
         """Count the keys that are due and with no worker yet."""
