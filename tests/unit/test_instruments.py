@@ -27,7 +27,7 @@ class Queue:
         return 2
 
 
-class World:
+class Harness:
     """What an operator is made of, as far as it is looked at, and a scraper."""
 
     def __init__(self) -> None:
@@ -61,12 +61,12 @@ class World:
 
 
 @pytest.fixture
-async def world() -> World:
+async def harness() -> Harness:
     """On a loop, whose tasks are counted."""
-    return World()
+    return Harness()
 
 
-async def test_numbers_are_those_of_the_parts(world: World) -> None:
+async def test_numbers_are_those_of_the_parts(harness: Harness) -> None:
     expected = {
         "queue_depth": 2,
         "active_workers": 3,
@@ -82,34 +82,34 @@ async def test_numbers_are_those_of_the_parts(world: World) -> None:
         "watch_age_seconds": 30.5,
         "tasks": 1,
     }
-    assert {name: world.value(name) for name in expected} == expected
-    world.leads = False
-    assert world.value("leader") == 0
+    assert {name: harness.value(name) for name in expected} == expected
+    harness.leads = False
+    assert harness.value("leader") == 0
 
 
-async def test_every_circuit_has_a_number_though_it_be_none(world: World) -> None:
+async def test_every_circuit_has_a_number_though_it_be_none(harness: Harness) -> None:
     states = {(scope, state) for scope in ("credentials", "project") for state in ("closed", "half_open", "open")}
-    found = {(scope, state): world.value("atlas_circuits", scope=scope, state=state) for scope, state in states}
+    found = {(scope, state): harness.value("atlas_circuits", scope=scope, state=state) for scope, state in states}
     assert found == {**dict.fromkeys(states, 0), ("project", "open"): 9}
 
 
-async def test_what_atlas_does_not_tell_has_no_series_and_what_it_tells_has(world: World) -> None:
+async def test_what_atlas_does_not_tell_has_no_series_and_what_it_tells_has(harness: Harness) -> None:
     for name in ("atlas_rate_limit_remaining", "atlas_api_sunset_timestamp_seconds"):
-        assert world.value(name) is None
-    world.core.gateway.sunset = SUNSET
-    assert world.value("atlas_api_sunset_timestamp_seconds") == SUNSET.timestamp()
+        assert harness.value(name) is None
+    harness.core.gateway.sunset = SUNSET
+    assert harness.value("atlas_api_sunset_timestamp_seconds") == SUNSET.timestamp()
 
 
-async def test_what_happens_at_the_api_server_is_counted(world: World) -> None:
-    world.connection.on_request("GET secrets", 200, 0.1)
-    world.connection.forbearance.on_watch_end(well=False)
-    assert world.value("kubernetes_requests_total", verb="GET", resource="secrets", status="200") == 1
-    assert world.value("watch_restarts_total", result="broken") == 1
+async def test_what_happens_at_the_api_server_is_counted(harness: Harness) -> None:
+    harness.connection.on_request("GET secrets", 200, 0.1)
+    harness.connection.forbearance.on_watch_end(well=False)
+    assert harness.value("kubernetes_requests_total", verb="GET", resource="secrets", status="200") == 1
+    assert harness.value("watch_restarts_total", result="broken") == 1
 
 
-async def test_what_may_hold_passes_up_and_drift_begins_at_0(world: World) -> None:
+async def test_what_may_hold_passes_up_and_drift_begins_at_0(harness: Harness) -> None:
     for reason in ("CredentialsInvalid", "ClusterUnavailable", "InternalError"):
-        assert world.value("reconcile_errors_total", reason=reason) == 0
-    assert world.value("reconcile_errors_total", reason="Planned") is None
+        assert harness.value("reconcile_errors_total", reason=reason) == 0
+    assert harness.value("reconcile_errors_total", reason="Planned") is None
     for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
-        assert world.value("drift_found_total", field=field) == 0
+        assert harness.value("drift_found_total", field=field) == 0

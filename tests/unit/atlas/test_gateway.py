@@ -67,7 +67,7 @@ class Atlas:
         return Answer(200, [endpoint, *[{}] * self.unusable] if path == ENDPOINTS else endpoint, self.deprecation)
 
 
-class World:
+class Harness:
     def __init__(self) -> None:
         self.now = 100.0
         self.atlas = Atlas()
@@ -91,96 +91,96 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def harness() -> Harness:
+    return Harness()
 
 
 class TestCredentials:
-    async def test_each_call_is_made_with_what_the_instance_names(self, world: World) -> None:
+    async def test_each_call_is_made_with_what_the_instance_names(self, harness: Harness) -> None:
         for credentials in (ALICE, BOB):
-            await world.gateway.observe(world.of(credentials), ENDPOINT, max_age=0.0)
-        assert world.atlas.credentials == [ALICE, BOB]
+            await harness.gateway.observe(harness.of(credentials), ENDPOINT, max_age=0.0)
+        assert harness.atlas.credentials == [ALICE, BOB]
 
-    def test_the_same_have_the_same_name(self, world: World) -> None:
-        assert world.of(ALICE) == world.of(ServiceAccount(ALICE.client_id, ALICE.client_secret))
-        assert world.of(ALICE) != world.of(ServiceAccount(ALICE.client_id, "rotated"))
+    def test_the_same_have_the_same_name(self, harness: Harness) -> None:
+        assert harness.of(ALICE) == harness.of(ServiceAccount(ALICE.client_id, ALICE.client_secret))
+        assert harness.of(ALICE) != harness.of(ServiceAccount(ALICE.client_id, "rotated"))
 
-    async def test_those_that_nobody_uses_any_more_are_dropped(self, world: World) -> None:
-        former = [world.of(ServiceAccount(ALICE.client_id, f"secret-{number}")) for number in range(100)]
-        world.now += UNUSED + 1
-        present = world.of(BOB)
+    async def test_those_that_nobody_uses_any_more_are_dropped(self, harness: Harness) -> None:
+        former = [harness.of(ServiceAccount(ALICE.client_id, f"secret-{number}")) for number in range(100)]
+        harness.now += UNUSED + 1
+        present = harness.of(BOB)
         for instance in former:
             with pytest.raises(KeyError, match=instance.credentials):
-                await world.gateway.get(instance, ENDPOINT)
-        await world.gateway.get(present, ENDPOINT)
-        assert world.atlas.credentials == [BOB]
+                await harness.gateway.get(instance, ENDPOINT)
+        await harness.gateway.get(present, ENDPOINT)
+        assert harness.atlas.credentials == [BOB]
 
-    async def test_those_that_only_rounds_use_are_kept(self, world: World) -> None:
+    async def test_those_that_only_rounds_use_are_kept(self, harness: Harness) -> None:
         for number in range(4):
-            world.now += UNUSED * 0.6
-            world.of(ServiceAccount("another", f"{number}"))
-            await world.observed()
-        assert await world.update() == "two"
+            harness.now += UNUSED * 0.6
+            harness.of(ServiceAccount("another", f"{number}"))
+            await harness.observed()
+        assert await harness.update() == "two"
 
 
 class TestReading:
-    async def test_a_look_lists_the_instance(self, world: World) -> None:
-        seen = await world.gateway.observe(world.instance, ENDPOINT, max_age=5.0)
+    async def test_a_look_lists_the_instance(self, harness: Harness) -> None:
+        seen = await harness.gateway.observe(harness.instance, ENDPOINT, max_age=5.0)
         assert seen is not None
         assert seen.comment == "one"
-        assert world.atlas.calls == [("GET", ENDPOINTS, None)]
+        assert harness.atlas.calls == [("GET", ENDPOINTS, None)]
 
-    async def test_what_a_list_announces_is_remembered(self, world: World) -> None:
-        world.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
-        await world.observed()
-        assert world.gateway.deprecation(world.instance) == world.atlas.deprecation
+    async def test_what_a_list_announces_is_remembered(self, harness: Harness) -> None:
+        harness.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
+        await harness.observed()
+        assert harness.gateway.deprecation(harness.instance) == harness.atlas.deprecation
 
     @pytest.mark.parametrize(("unusable", "lines"), [(0, []), (2, ["A LIST held 2 items without a usable id"])])
     async def test_items_of_a_list_that_cannot_be_told_apart_are_warned_about(
-        self, world: World, caplog: pytest.LogCaptureFixture, unusable: int, lines: list[str]
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, unusable: int, lines: list[str]
     ) -> None:
-        world.atlas.unusable = unusable
-        await world.observed()
-        assert world.recall() == "one"
+        harness.atlas.unusable = unusable
+        await harness.observed()
+        assert harness.recall() == "one"
         records = [each for each in caplog.records if each.name == "atlas_endpoints.atlas.gateway"]
         assert [each.getMessage().partition(";")[0] for each in records] == lines
         assert all(each.levelno == logging.WARNING for each in records)
         assert all((vars(each)["project"], vars(each)["instance"]) == (PROJECT, "orders") for each in records)
 
-    async def test_a_get_reads_past_all_memory_and_is_remembered(self, world: World) -> None:
-        await world.observed()
-        world.atlas.comment = "changed"
-        assert (await world.gateway.get(world.instance, ENDPOINT)).comment == "changed"
-        assert world.atlas.calls == [("GET", f"{ENDPOINTS}/{ENDPOINT}", None)]
-        assert world.recall() == "changed"
+    async def test_a_get_reads_past_all_memory_and_is_remembered(self, harness: Harness) -> None:
+        await harness.observed()
+        harness.atlas.comment = "changed"
+        assert (await harness.gateway.get(harness.instance, ENDPOINT)).comment == "changed"
+        assert harness.atlas.calls == [("GET", f"{ENDPOINTS}/{ENDPOINT}", None)]
+        assert harness.recall() == "changed"
 
-    async def test_a_get_that_overlaps_with_a_write_does_not_undo_it(self, world: World) -> None:
-        await world.observed()
-        answer = world.atlas.hold_back("GET")
-        getting = asyncio.create_task(world.gateway.get(world.instance, ENDPOINT))
+    async def test_a_get_that_overlaps_with_a_write_does_not_undo_it(self, harness: Harness) -> None:
+        await harness.observed()
+        answer = harness.atlas.hold_back("GET")
+        getting = asyncio.create_task(harness.gateway.get(harness.instance, ENDPOINT))
         await asyncio.sleep(0)
-        await world.update()
+        await harness.update()
         answer.set()
         assert (await getting).comment == "one"
-        assert world.recall() == "two"
+        assert harness.recall() == "two"
 
-    async def test_absence_is_the_callers_to_judge(self, world: World) -> None:
-        await world.observed()
-        world.atlas.failure = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
+    async def test_absence_is_the_callers_to_judge(self, harness: Harness) -> None:
+        await harness.observed()
+        harness.atlas.failure = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
         with pytest.raises(EndpointAbsentError):
-            await world.gateway.get(world.instance, ENDPOINT)
+            await harness.gateway.get(harness.instance, ENDPOINT)
 
 
 class TestWriting:
-    async def test_a_patch_carries_what_changes_and_the_provider(self, world: World) -> None:
-        await world.observed()
-        assert await world.update() == "two"
-        assert world.atlas.calls == [("PATCH", f"{ENDPOINTS}/{ENDPOINT}", {"providerName": "AWS", "comment": "two"})]
+    async def test_a_patch_carries_what_changes_and_the_provider(self, harness: Harness) -> None:
+        await harness.observed()
+        assert await harness.update() == "two"
+        assert harness.atlas.calls == [("PATCH", f"{ENDPOINTS}/{ENDPOINT}", {"providerName": "AWS", "comment": "two"})]
 
-    async def test_its_answer_is_remembered_as_the_newest_truth(self, world: World) -> None:
-        await world.observed()
-        await world.update()
-        assert world.recall() == "two"
+    async def test_its_answer_is_remembered_as_the_newest_truth(self, harness: Harness) -> None:
+        await harness.observed()
+        await harness.update()
+        assert harness.recall() == "two"
 
     @pytest.mark.parametrize(
         "failure",
@@ -190,14 +190,14 @@ class TestWriting:
         ],
         ids=["no answer", "503"],
     )
-    async def test_an_unknown_fate_destroys_what_is_remembered(self, world: World, failure: AtlasError) -> None:
-        await world.observed()
-        world.atlas.failure = failure
+    async def test_an_unknown_fate_destroys_what_is_remembered(self, harness: Harness, failure: AtlasError) -> None:
+        await harness.observed()
+        harness.atlas.failure = failure
         with pytest.raises(AtlasUnavailableError):
-            await world.update()
-        assert world.recall() is None
-        assert world.gateway.doubted_for(world.instance, ENDPOINT) == pytest.approx(DOUBT)
-        assert world.gateway.doubted_at > -math.inf
+            await harness.update()
+        assert harness.recall() is None
+        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) == pytest.approx(DOUBT)
+        assert harness.gateway.doubted_at > -math.inf
 
     @pytest.mark.parametrize(
         "failure",
@@ -208,41 +208,43 @@ class TestWriting:
         ],
         ids=["refused", "not the leader", "never sent"],
     )
-    async def test_a_write_that_surely_changed_nothing_leaves_it(self, world: World, failure: AtlasError) -> None:
-        await world.observed()
-        world.atlas.failure = failure
+    async def test_a_write_that_surely_changed_nothing_leaves_it(self, harness: Harness, failure: AtlasError) -> None:
+        await harness.observed()
+        harness.atlas.failure = failure
         with pytest.raises(type(failure)):
-            await world.update()
-        assert world.recall() == "one"
-        assert world.gateway.doubted_for(world.instance, ENDPOINT) is None
-        assert world.gateway.doubted_at == -math.inf
+            await harness.update()
+        assert harness.recall() == "one"
+        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) is None
+        assert harness.gateway.doubted_at == -math.inf
 
-    async def test_a_write_that_is_held_back_is_no_write(self, world: World) -> None:
-        await world.observed()
-        world.atlas.failure = CredentialsInvalidError("Revoked.", operation="update", http_status=401)
+    async def test_a_write_that_is_held_back_is_no_write(self, harness: Harness) -> None:
+        await harness.observed()
+        harness.atlas.failure = CredentialsInvalidError("Revoked.", operation="update", http_status=401)
         with pytest.raises(CredentialsInvalidError):
-            await world.update()
-        world.atlas.calls.clear()
+            await harness.update()
+        harness.atlas.calls.clear()
         with pytest.raises(AtlasHeldError):
-            await world.update()
-        assert not world.atlas.calls
-        assert world.recall() == "one"
-        assert world.gateway.doubted_for(world.instance, ENDPOINT) is None
+            await harness.update()
+        assert not harness.atlas.calls
+        assert harness.recall() == "one"
+        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) is None
 
-    async def test_nobody_knows_how_far_a_cancelled_write_came(self, world: World) -> None:
-        await world.observed()
-        world.atlas.hold_back("PATCH")
-        updating = asyncio.create_task(world.update())
+    async def test_nobody_knows_how_far_a_cancelled_write_came(self, harness: Harness) -> None:
+        await harness.observed()
+        harness.atlas.hold_back("PATCH")
+        updating = asyncio.create_task(harness.update())
         await asyncio.sleep(0)
         updating.cancel()
         with pytest.raises(asyncio.CancelledError):
             await updating
-        assert world.recall() is None
-        assert world.gateway.doubted_for(world.instance, ENDPOINT) == pytest.approx(DOUBT)
+        assert harness.recall() is None
+        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) == pytest.approx(DOUBT)
 
-    async def test_a_field_that_no_patch_can_carry_is_not_sent(self, world: World) -> None:
-        await world.observed()
+    async def test_a_field_that_no_patch_can_carry_is_not_sent(self, harness: Harness) -> None:
+        await harness.observed()
         with pytest.raises(ValueError, match="status"):
-            await world.gateway.update(world.instance, ENDPOINT, provider_name="AWS", fields={"status": "AVAILABLE"})
-        assert not world.atlas.calls
-        assert world.recall() == "one"
+            await harness.gateway.update(
+                harness.instance, ENDPOINT, provider_name="AWS", fields={"status": "AVAILABLE"}
+            )
+        assert not harness.atlas.calls
+        assert harness.recall() == "one"

@@ -35,7 +35,7 @@ def held() -> AtlasHeldError:
 
 
 @dataclass
-class World:
+class Harness:
     """An Atlas whose LISTs answer when they are told to, with what it holds at that time."""
 
     now: float = 100.0
@@ -79,8 +79,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def harness() -> Harness:
+    return Harness()
 
 
 async def pause() -> None:
@@ -90,154 +90,156 @@ async def pause() -> None:
 
 
 class TestSharing:
-    async def test_many_who_ask_at_once_cost_one_list(self, world: World) -> None:
-        looks = [world.look() for _ in range(100)]
+    async def test_many_who_ask_at_once_cost_one_list(self, harness: Harness) -> None:
+        looks = [harness.look() for _ in range(100)]
         await pause()
-        world.answer()
+        harness.answer()
         assert {each.comment for each in await asyncio.gather(*looks)} == {"one"}
-        assert len(world.lists) == 1
+        assert len(harness.lists) == 1
 
-    async def test_a_list_serves_whoever_asks_soon_enough(self, world: World) -> None:
-        await world.seen()
-        world.now += SHARED
-        assert (await world.look()).comment == "one"
-        assert len(world.lists) == 1
-        world.now += 0.1
-        world.begin_to_look()
+    async def test_a_list_serves_whoever_asks_soon_enough(self, harness: Harness) -> None:
+        await harness.seen()
+        harness.now += SHARED
+        assert (await harness.look()).comment == "one"
+        assert len(harness.lists) == 1
+        harness.now += 0.1
+        harness.begin_to_look()
         await pause()
-        assert len(world.lists) == 2
+        assert len(harness.lists) == 2
 
-    async def test_the_age_of_a_list_counts_from_its_beginning(self, world: World) -> None:
-        looking = world.look()
+    async def test_the_age_of_a_list_counts_from_its_beginning(self, harness: Harness) -> None:
+        looking = harness.look()
         await pause()
-        world.now += SHARED + 1
-        world.answer()
+        harness.now += SHARED + 1
+        harness.answer()
         await looking
-        world.begin_to_look()
+        harness.begin_to_look()
         await pause()
-        assert len(world.lists) == 2
+        assert len(harness.lists) == 2
 
-    async def test_who_wants_a_new_list_is_not_served_by_one_that_is_under_way(self, world: World) -> None:
-        first = world.look()
+    async def test_who_wants_a_new_list_is_not_served_by_one_that_is_under_way(self, harness: Harness) -> None:
+        first = harness.look()
         await pause()
-        second = world.look(max_age=0.0)
+        second = harness.look(max_age=0.0)
         await pause()
-        world.answer(endpoint("old"))
+        harness.answer(endpoint("old"))
         await first
         await pause()
-        world.answer(endpoint("new"))
+        harness.answer(endpoint("new"))
         assert (await second).comment == "new"
-        assert len(world.lists) == 2
+        assert len(harness.lists) == 2
 
-    async def test_many_who_want_a_new_list_share_it(self, world: World) -> None:
-        first = world.look()
+    async def test_many_who_want_a_new_list_share_it(self, harness: Harness) -> None:
+        first = harness.look()
         await pause()
-        others = [world.look(max_age=0.0) for _ in range(50)]
+        others = [harness.look(max_age=0.0) for _ in range(50)]
         await pause()
-        world.answer()
+        harness.answer()
         await first
         await pause()
-        world.answer()
+        harness.answer()
         await asyncio.gather(*others)
-        assert len(world.lists) == 2
+        assert len(harness.lists) == 2
 
-    async def test_other_instances_and_other_credentials_have_lists_of_their_own(self, world: World) -> None:
+    async def test_other_instances_and_other_credentials_have_lists_of_their_own(self, harness: Harness) -> None:
         for instance in (ORDERS, ORDERS_OF_BOB, USERS):
-            world.begin_to_look(instance=instance)
+            harness.begin_to_look(instance=instance)
         await pause()
-        assert len(world.lists) == 3
+        assert len(harness.lists) == 3
 
-    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, world: World) -> None:
-        impatient, patient = world.look(), world.look()
+    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, harness: Harness) -> None:
+        impatient, patient = harness.look(), harness.look()
         await pause()
         impatient.cancel()
         await pause()
         assert impatient.cancelled()
-        world.answer()
+        harness.answer()
         assert (await patient).comment == "one"
-        assert len(world.lists) == 1
+        assert len(harness.lists) == 1
 
-    async def test_a_list_that_nobody_waits_for_any_more_still_counts(self, world: World) -> None:
-        looking = world.look()
+    async def test_a_list_that_nobody_waits_for_any_more_still_counts(self, harness: Harness) -> None:
+        looking = harness.look()
         await pause()
         looking.cancel()
         await pause()
-        world.answer()
+        harness.answer()
         await pause()
-        assert world.recall() == "one"
+        assert harness.recall() == "one"
 
-    async def test_what_a_list_does_not_hold_is_not_remembered(self, world: World) -> None:
-        await world.seen(endpoint("one"), endpoint("two", "e2"))
-        await world.seen(endpoint("two", "e2"))
-        assert world.recall("e1") is None
-        assert world.recall("e2") == "two"
-        assert await world.look("e1") is None
+    async def test_what_a_list_does_not_hold_is_not_remembered(self, harness: Harness) -> None:
+        await harness.seen(endpoint("one"), endpoint("two", "e2"))
+        await harness.seen(endpoint("two", "e2"))
+        assert harness.recall("e1") is None
+        assert harness.recall("e2") == "two"
+        assert await harness.look("e1") is None
 
-    async def test_a_memory_is_given_until_it_is_too_old(self, world: World) -> None:
-        await world.seen()
-        world.now += 600.0
-        assert world.recall(max_age=600.0) == "one"
-        assert world.recall(max_age=599.0) is None
+    async def test_a_memory_is_given_until_it_is_too_old(self, harness: Harness) -> None:
+        await harness.seen()
+        harness.now += 600.0
+        assert harness.recall(max_age=600.0) == "one"
+        assert harness.recall(max_age=599.0) is None
 
-    async def test_the_last_announcement_of_an_end_stands(self, world: World) -> None:
-        assert world.snapshots.deprecation(ORDERS) is None
+    async def test_the_last_announcement_of_an_end_stands(self, harness: Harness) -> None:
+        assert harness.snapshots.deprecation(ORDERS) is None
         announced = Deprecation(None, None)
-        looking = world.look()
+        looking = harness.look()
         await pause()
-        world.answer(deprecation=announced)
+        harness.answer(deprecation=announced)
         await looking
-        await world.seen()
-        assert world.snapshots.deprecation(ORDERS) is announced
-        assert world.snapshots.deprecation(USERS) is None
+        await harness.seen()
+        assert harness.snapshots.deprecation(ORDERS) is announced
+        assert harness.snapshots.deprecation(USERS) is None
 
-    async def test_the_first_end_that_is_announced_for_any_instance_is_the_one_to_be_known(self, world: World) -> None:
-        assert world.snapshots.sunset is None
+    async def test_the_first_end_that_is_announced_for_any_instance_is_the_one_to_be_known(
+        self, harness: Harness
+    ) -> None:
+        assert harness.snapshots.sunset is None
         for instance, month in ((ORDERS, 7), (USERS, 3), (ORDERS_OF_BOB, None)):
             sunset = None if month is None else datetime(2027, month, 1, tzinfo=UTC)
-            looking = world.look(instance=instance)
+            looking = harness.look(instance=instance)
             await pause()
-            world.answer(deprecation=Deprecation(None, sunset))
+            harness.answer(deprecation=Deprecation(None, sunset))
             await looking
-        assert world.snapshots.sunset == datetime(2027, 3, 1, tzinfo=UTC)
-        world.snapshots.forget(USERS)
-        assert world.snapshots.sunset == datetime(2027, 7, 1, tzinfo=UTC)
+        assert harness.snapshots.sunset == datetime(2027, 3, 1, tzinfo=UTC)
+        harness.snapshots.forget(USERS)
+        assert harness.snapshots.sunset == datetime(2027, 7, 1, tzinfo=UTC)
 
 
 class TestFailures:
-    async def test_all_who_wait_hear_of_a_failure(self, world: World) -> None:
-        looks = [world.look() for _ in range(10)]
+    async def test_all_who_wait_hear_of_a_failure(self, harness: Harness) -> None:
+        looks = [harness.look() for _ in range(10)]
         await pause()
-        world.fail(unavailable())
+        harness.fail(unavailable())
         results = await asyncio.gather(*looks, return_exceptions=True)
         assert all(isinstance(each, AtlasUnavailableError) for each in results)
-        assert len(world.lists) == 1
+        assert len(harness.lists) == 1
 
-    async def test_who_asks_right_afterwards_hears_of_it_without_a_call(self, world: World) -> None:
-        await self._failed(world)
-        world.now += FAILURE_FIRST
+    async def test_who_asks_right_afterwards_hears_of_it_without_a_call(self, harness: Harness) -> None:
+        await self._failed(harness)
+        harness.now += FAILURE_FIRST
         with pytest.raises(AtlasUnavailableError):
-            await world.look()
-        assert len(world.lists) == 1
+            await harness.look()
+        assert len(harness.lists) == 1
 
-    async def test_who_asks_later_makes_a_new_attempt(self, world: World) -> None:
-        await self._failed(world)
-        world.now += FAILURE_FIRST + 0.1
-        looking = world.look()
+    async def test_who_asks_later_makes_a_new_attempt(self, harness: Harness) -> None:
+        await self._failed(harness)
+        harness.now += FAILURE_FIRST + 0.1
+        looking = harness.look()
         await pause()
-        world.answer()
+        harness.answer()
         assert (await looking).comment == "one"
 
-    async def test_the_longer_it_fails_the_longer_a_failure_speaks_for_others(self, world: World) -> None:
+    async def test_the_longer_it_fails_the_longer_a_failure_speaks_for_others(self, harness: Harness) -> None:
         for _ in range(5):
-            await self._failed(world)
-            world.now += FAILURE_LAST + 1
-        await self._failed(world)
-        world.now += FAILURE_LAST
+            await self._failed(harness)
+            harness.now += FAILURE_LAST + 1
+        await self._failed(harness)
+        harness.now += FAILURE_LAST
         with pytest.raises(AtlasUnavailableError):
-            await world.look()
-        assert len(world.lists) == 6
+            await harness.look()
+        assert len(harness.lists) == 6
 
-    async def test_failures_for_days_leave_the_longest_time_for_which_one_speaks(self, world: World) -> None:
+    async def test_failures_for_days_leave_the_longest_time_for_which_one_speaks(self, harness: Harness) -> None:
         lists = 0
 
         async def fetch(_instance: Instance) -> Listing:
@@ -245,85 +247,85 @@ class TestFailures:
             lists += 1
             raise unavailable()
 
-        snapshots = Snapshots(fetch, lambda: world.now)
+        snapshots = Snapshots(fetch, lambda: harness.now)
         for _ in range(10_000):
             with pytest.raises(AtlasUnavailableError):
                 await snapshots.observe(ORDERS, "e1", max_age=0.0)
-            world.now += FAILURE_LAST + 1
+            harness.now += FAILURE_LAST + 1
         for later, made in ((0.0, 10_001), (FAILURE_LAST, 10_001), (0.1, 10_002)):
-            world.now += later
+            harness.now += later
             with pytest.raises(AtlasUnavailableError):
                 await snapshots.observe(ORDERS, "e1", max_age=SHARED)
             assert lists == made
 
-    async def test_who_wants_a_new_list_gets_an_attempt_of_its_own(self, world: World) -> None:
-        await self._failed(world)
-        looking = world.look(max_age=0.0)
+    async def test_who_wants_a_new_list_gets_an_attempt_of_its_own(self, harness: Harness) -> None:
+        await self._failed(harness)
+        looking = harness.look(max_age=0.0)
         await pause()
-        world.answer()
+        harness.answer()
         assert (await looking).comment == "one"
 
-    async def test_a_failure_leaves_what_is_remembered(self, world: World) -> None:
-        await world.seen()
-        await self._failed(world, max_age=0.0)
-        assert world.recall() == "one"
+    async def test_a_failure_leaves_what_is_remembered(self, harness: Harness) -> None:
+        await harness.seen()
+        await self._failed(harness, max_age=0.0)
+        assert harness.recall() == "one"
 
-    async def test_a_list_that_was_held_back_has_not_taken_place(self, world: World) -> None:
-        await world.seen()
-        looking = world.look(max_age=0.0)
+    async def test_a_list_that_was_held_back_has_not_taken_place(self, harness: Harness) -> None:
+        await harness.seen()
+        looking = harness.look(max_age=0.0)
         await pause()
-        world.fail(held())
+        harness.fail(held())
         with pytest.raises(AtlasHeldError):
             await looking
-        assert (await world.look()).comment == "one", "the LIST before it still serves"
-        world.begin_to_look(max_age=0.0)
+        assert (await harness.look()).comment == "one", "the LIST before it still serves"
+        harness.begin_to_look(max_age=0.0)
         await pause()
-        assert len(world.lists) == 3, "and who wants a new one makes an attempt"
+        assert len(harness.lists) == 3, "and who wants a new one makes an attempt"
 
-    async def test_all_who_wait_hear_that_a_list_was_held_back(self, world: World) -> None:
-        looks = [world.look() for _ in range(10)]
+    async def test_all_who_wait_hear_that_a_list_was_held_back(self, harness: Harness) -> None:
+        looks = [harness.look() for _ in range(10)]
         await pause()
-        world.fail(held())
+        harness.fail(held())
         results = await asyncio.gather(*looks, return_exceptions=True)
         assert [each.retry_after for each in results] == [7.0] * 10  # type: ignore[union-attr]  # each is a held error
-        assert len(world.lists) == 1
+        assert len(harness.lists) == 1
 
-    async def test_a_defect_is_told_to_all_and_ends_nothing(self, world: World) -> None:
-        looks = [world.look() for _ in range(2)]
+    async def test_a_defect_is_told_to_all_and_ends_nothing(self, harness: Harness) -> None:
+        looks = [harness.look() for _ in range(2)]
         await pause()
-        world.fail(ZeroDivisionError())
+        harness.fail(ZeroDivisionError())
         results = await asyncio.gather(*looks, return_exceptions=True)
         assert all(isinstance(each, ZeroDivisionError) for each in results)
-        looking = world.look(max_age=0.0)
+        looking = harness.look(max_age=0.0)
         await pause()
-        world.answer()
+        harness.answer()
         assert (await looking).comment == "one"
 
-    async def test_after_a_success_a_failure_is_brief_again(self, world: World) -> None:
+    async def test_after_a_success_a_failure_is_brief_again(self, harness: Harness) -> None:
         for _ in range(5):
-            await self._failed(world)
-            world.now += FAILURE_LAST + 1
-        await world.seen()
-        world.now += SHARED + 1
-        await self._failed(world)
-        world.now += FAILURE_FIRST + 0.1
-        world.begin_to_look()
+            await self._failed(harness)
+            harness.now += FAILURE_LAST + 1
+        await harness.seen()
+        harness.now += SHARED + 1
+        await self._failed(harness)
+        harness.now += FAILURE_FIRST + 0.1
+        harness.begin_to_look()
         await pause()
-        assert len(world.lists) == 8
+        assert len(harness.lists) == 8
 
     @pytest.mark.parametrize("error", [unavailable(), held()], ids=["a failure", "a LIST that was held back"])
-    async def test_what_many_hear_of_does_not_grow(self, world: World, error: Exception) -> None:
+    async def test_what_many_hear_of_does_not_grow(self, harness: Harness, error: Exception) -> None:
         """Each raise would add to the traceback of the one exception, for as long as the outage lasts."""
-        looks = [world.look() for _ in range(50)]
+        looks = [harness.look() for _ in range(50)]
         await pause()
-        world.fail(error)
+        harness.fail(error)
         await asyncio.gather(*looks, return_exceptions=True)
         assert len(list(_frames(error))) < 10
 
-    async def _failed(self, world: World, *, max_age: float = SHARED) -> None:
-        looking = world.look(max_age=max_age)
+    async def _failed(self, harness: Harness, *, max_age: float = SHARED) -> None:
+        looking = harness.look(max_age=max_age)
         await pause()
-        world.fail(unavailable())
+        harness.fail(unavailable())
         with pytest.raises(AtlasUnavailableError):
             await looking
 
@@ -335,28 +337,28 @@ def _frames(error: BaseException) -> Iterator[object]:
         traceback = traceback.tb_next
 
 
-def write(world: World) -> None:
-    world.snapshots.remember_write(ORDERS, endpoint("written"))
+def write(harness: Harness) -> None:
+    harness.snapshots.remember_write(ORDERS, endpoint("written"))
 
 
-def write_of_bob(world: World) -> None:
-    world.snapshots.remember_write(ORDERS_OF_BOB, endpoint("written"))
+def write_of_bob(harness: Harness) -> None:
+    harness.snapshots.remember_write(ORDERS_OF_BOB, endpoint("written"))
 
 
-def lose(world: World) -> None:
-    world.snapshots.doubt(ORDERS, "e1")
+def lose(harness: Harness) -> None:
+    harness.snapshots.doubt(ORDERS, "e1")
 
 
-def lose_of_bob(world: World) -> None:
-    world.snapshots.doubt(ORDERS_OF_BOB, "e1")
+def lose_of_bob(harness: Harness) -> None:
+    harness.snapshots.doubt(ORDERS_OF_BOB, "e1")
 
 
-def read(world: World) -> None:
-    world.snapshots.remember_read(ORDERS, endpoint("read"), began=world.snapshots.moment())
+def read(harness: Harness) -> None:
+    harness.snapshots.remember_read(ORDERS, endpoint("read"), began=harness.snapshots.moment())
 
 
-MEANWHILE: dict[str, tuple[Callable[[World], None], str | None]] = {
-    "nothing happens: the LIST is the newest": (lambda world: None, "listed"),
+MEANWHILE: dict[str, tuple[Callable[[Harness], None], str | None]] = {
+    "nothing happens: the LIST is the newest": (lambda harness: None, "listed"),
     "a write is answered: its answer stands": (write, "written"),
     "a write with other credentials is answered: nothing is known here": (write_of_bob, None),
     "a write's answer is lost: nothing is known": (lose, None),
@@ -367,212 +369,214 @@ MEANWHILE: dict[str, tuple[Callable[[World], None], str | None]] = {
 
 class TestOverlaps:
     @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_while_a_list_that_shows_the_endpoint_is_under_way(self, world: World, what: str) -> None:
+    async def test_while_a_list_that_shows_the_endpoint_is_under_way(self, harness: Harness, what: str) -> None:
         happen, remembered = MEANWHILE[what]
-        await world.seen()
-        looking = world.look("other", max_age=0.0)
+        await harness.seen()
+        looking = harness.look("other", max_age=0.0)
         await pause()
-        happen(world)
-        world.answer(endpoint("listed"))
+        happen(harness)
+        harness.answer(endpoint("listed"))
         await looking
-        assert world.recall() == remembered
+        assert harness.recall() == remembered
 
     @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_while_a_list_that_does_not_show_the_endpoint_is_under_way(self, world: World, what: str) -> None:
+    async def test_while_a_list_that_does_not_show_the_endpoint_is_under_way(self, harness: Harness, what: str) -> None:
         happen, remembered = MEANWHILE[what]
-        await world.seen()
-        looking = world.look("other", max_age=0.0)
+        await harness.seen()
+        looking = harness.look("other", max_age=0.0)
         await pause()
-        happen(world)
-        world.answer(endpoint("listed", "other"))
+        happen(harness)
+        harness.answer(endpoint("listed", "other"))
         await looking
-        assert world.recall() == (None if remembered == "listed" else remembered)
+        assert harness.recall() == (None if remembered == "listed" else remembered)
 
     @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_a_list_that_begins_later_is_always_believed(self, world: World, what: str) -> None:
-        await world.seen()
-        MEANWHILE[what][0](world)
-        await world.seen(endpoint("listed"))
-        assert world.recall() == "listed"
+    async def test_a_list_that_begins_later_is_always_believed(self, harness: Harness, what: str) -> None:
+        await harness.seen()
+        MEANWHILE[what][0](harness)
+        await harness.seen(endpoint("listed"))
+        assert harness.recall() == "listed"
 
     @pytest.mark.parametrize("lose_it", [lose, lose_of_bob])
     async def test_who_looks_after_a_lost_answer_gets_a_list_that_began_later(
-        self, world: World, lose_it: Callable[[World], None]
+        self, harness: Harness, lose_it: Callable[[Harness], None]
     ) -> None:
-        first = world.look("other")
+        first = harness.look("other")
         await pause()
-        lose_it(world)
-        second = world.look(max_age=SHARED)
+        lose_it(harness)
+        second = harness.look(max_age=SHARED)
         await pause()
-        world.answer(endpoint("before it was applied"))
+        harness.answer(endpoint("before it was applied"))
         await first
         await pause()
-        world.answer(endpoint("after"))
+        harness.answer(endpoint("after"))
         assert (await second).comment == "after"
-        assert len(world.lists) == 2
+        assert len(harness.lists) == 2
 
-    async def test_a_get_that_began_before_a_write_was_answered_does_not_undo_it(self, world: World) -> None:
-        await world.seen()
-        began = world.snapshots.moment()
-        write(world)
-        world.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
-        assert world.recall() == "written"
+    async def test_a_get_that_began_before_a_write_was_answered_does_not_undo_it(self, harness: Harness) -> None:
+        await harness.seen()
+        began = harness.snapshots.moment()
+        write(harness)
+        harness.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
+        assert harness.recall() == "written"
 
-    async def test_a_get_that_began_before_a_write_was_lost_does_not_bring_back_what_was(self, world: World) -> None:
-        await world.seen()
-        began = world.snapshots.moment()
-        lose(world)
-        world.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
-        assert world.recall() is None
+    async def test_a_get_that_began_before_a_write_was_lost_does_not_bring_back_what_was(
+        self, harness: Harness
+    ) -> None:
+        await harness.seen()
+        began = harness.snapshots.moment()
+        lose(harness)
+        harness.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
+        assert harness.recall() is None
 
-    async def test_a_get_that_began_before_a_list_does_not_undo_it(self, world: World) -> None:
-        await world.seen()
-        began = world.snapshots.moment()
-        await world.seen(endpoint("listed"))
-        world.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
-        assert world.recall() == "listed"
+    async def test_a_get_that_began_before_a_list_does_not_undo_it(self, harness: Harness) -> None:
+        await harness.seen()
+        began = harness.snapshots.moment()
+        await harness.seen(endpoint("listed"))
+        harness.snapshots.remember_read(ORDERS, endpoint("before"), began=began)
+        assert harness.recall() == "listed"
 
-    async def test_a_write_is_news_to_the_holders_of_other_credentials(self, world: World) -> None:
-        await world.seen()
-        await world.seen(instance=ORDERS_OF_BOB)
-        write(world)
-        assert world.recall() == "written"
-        assert world.recall(instance=ORDERS_OF_BOB) is None
+    async def test_a_write_is_news_to_the_holders_of_other_credentials(self, harness: Harness) -> None:
+        await harness.seen()
+        await harness.seen(instance=ORDERS_OF_BOB)
+        write(harness)
+        assert harness.recall() == "written"
+        assert harness.recall(instance=ORDERS_OF_BOB) is None
 
-    async def test_a_write_leaves_other_endpoints_alone(self, world: World) -> None:
-        await world.seen(endpoint("one"), endpoint("two", "e2"))
-        await world.seen(endpoint("one", "e1"), instance=USERS)
-        write(world)
-        assert world.recall("e2") == "two"
-        assert world.recall("e1", instance=USERS) == "one"
+    async def test_a_write_leaves_other_endpoints_alone(self, harness: Harness) -> None:
+        await harness.seen(endpoint("one"), endpoint("two", "e2"))
+        await harness.seen(endpoint("one", "e1"), instance=USERS)
+        write(harness)
+        assert harness.recall("e2") == "two"
+        assert harness.recall("e1", instance=USERS) == "one"
 
     async def test_an_instance_that_is_forgotten_while_it_is_looked_at_is_looked_at_all_the_same(
-        self, world: World
+        self, harness: Harness
     ) -> None:
-        looking = world.look()
+        looking = harness.look()
         await pause()
-        world.snapshots.forget(ORDERS)
-        world.answer()
+        harness.snapshots.forget(ORDERS)
+        harness.answer()
         assert (await looking).comment == "one"
 
 
 class TestDoubts:
-    async def test_no_write_is_in_doubt_to_begin_with(self, world: World) -> None:
-        await world.seen()
-        assert world.snapshots.doubted_for(ORDERS, "e1") is None
+    async def test_no_write_is_in_doubt_to_begin_with(self, harness: Harness) -> None:
+        await harness.seen()
+        assert harness.snapshots.doubted_for(ORDERS, "e1") is None
 
-    async def test_a_lost_answer_leaves_a_doubt_for_a_minute_whoever_asks(self, world: World) -> None:
-        lose(world)
-        world.now += 20
+    async def test_a_lost_answer_leaves_a_doubt_for_a_minute_whoever_asks(self, harness: Harness) -> None:
+        lose(harness)
+        harness.now += 20
         for instance in (ORDERS, ORDERS_OF_BOB):
-            assert world.snapshots.doubted_for(instance, "e1") == pytest.approx(DOUBT - 20)
-        assert world.snapshots.doubted_for(USERS, "e1") is None
-        assert world.snapshots.doubted_for(ORDERS, "e2") is None
+            assert harness.snapshots.doubted_for(instance, "e1") == pytest.approx(DOUBT - 20)
+        assert harness.snapshots.doubted_for(USERS, "e1") is None
+        assert harness.snapshots.doubted_for(ORDERS, "e2") is None
 
-    async def test_it_does_not_end_with_its_time_but_with_a_look_that_began_later(self, world: World) -> None:
-        lose(world)
-        world.now += DOUBT + 5
-        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
-        looking = world.look()
+    async def test_it_does_not_end_with_its_time_but_with_a_look_that_began_later(self, harness: Harness) -> None:
+        lose(harness)
+        harness.now += DOUBT + 5
+        assert harness.snapshots.doubted_for(ORDERS, "e1") == 0.0
+        looking = harness.look()
         await pause()
-        world.answer()
+        harness.answer()
         await looking
-        world.snapshots.settle(ORDERS, "e1")
-        assert world.snapshots.doubted_for(ORDERS, "e1") is None
+        harness.snapshots.settle(ORDERS, "e1")
+        assert harness.snapshots.doubted_for(ORDERS, "e1") is None
 
-    async def test_it_does_not_end_before_its_time(self, world: World) -> None:
-        lose(world)
-        world.now += DOUBT - 1
-        looking = world.look()
+    async def test_it_does_not_end_before_its_time(self, harness: Harness) -> None:
+        lose(harness)
+        harness.now += DOUBT - 1
+        looking = harness.look()
         await pause()
-        world.now += 2
-        world.answer()
+        harness.now += 2
+        harness.answer()
         await looking
-        world.snapshots.settle(ORDERS, "e1")
-        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
+        harness.snapshots.settle(ORDERS, "e1")
+        assert harness.snapshots.doubted_for(ORDERS, "e1") == 0.0
 
-    async def test_a_list_that_began_before_its_end_is_not_good_enough_afterwards(self, world: World) -> None:
-        lose(world)
-        world.now += DOUBT - 1
-        await world.seen()
-        world.now += 2
-        world.begin_to_look(max_age=SHARED)
+    async def test_a_list_that_began_before_its_end_is_not_good_enough_afterwards(self, harness: Harness) -> None:
+        lose(harness)
+        harness.now += DOUBT - 1
+        await harness.seen()
+        harness.now += 2
+        harness.begin_to_look(max_age=SHARED)
         await pause()
-        assert len(world.lists) == 2
+        assert len(harness.lists) == 2
 
-    async def test_it_does_not_end_because_somebody_else_had_a_look(self, world: World) -> None:
-        lose(world)
-        world.now += DOUBT + 1
-        await world.seen()
-        world.snapshots.settle(ORDERS, "e1")
-        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
+    async def test_it_does_not_end_because_somebody_else_had_a_look(self, harness: Harness) -> None:
+        lose(harness)
+        harness.now += DOUBT + 1
+        await harness.seen()
+        harness.snapshots.settle(ORDERS, "e1")
+        assert harness.snapshots.doubted_for(ORDERS, "e1") == 0.0
 
-    async def test_it_does_not_end_with_a_look_that_failed(self, world: World) -> None:
-        lose(world)
-        world.now += DOUBT + 1
-        looking = world.look()
+    async def test_it_does_not_end_with_a_look_that_failed(self, harness: Harness) -> None:
+        lose(harness)
+        harness.now += DOUBT + 1
+        looking = harness.look()
         await pause()
-        world.fail(unavailable())
+        harness.fail(unavailable())
         with pytest.raises(AtlasUnavailableError):
             await looking
-        world.snapshots.settle(ORDERS, "e1")
-        assert world.snapshots.doubted_for(ORDERS, "e1") == 0.0
+        harness.snapshots.settle(ORDERS, "e1")
+        assert harness.snapshots.doubted_for(ORDERS, "e1") == 0.0
 
-    async def test_a_write_that_is_answered_later_does_not_end_it(self, world: World) -> None:
+    async def test_a_write_that_is_answered_later_does_not_end_it(self, harness: Harness) -> None:
         """The lost one may still be applied, on top of it."""
-        await world.seen()
-        lose(world)
-        write(world)
-        assert world.recall() == "written"
-        assert world.snapshots.doubted_for(ORDERS, "e1") == pytest.approx(DOUBT)
+        await harness.seen()
+        lose(harness)
+        write(harness)
+        assert harness.recall() == "written"
+        assert harness.snapshots.doubted_for(ORDERS, "e1") == pytest.approx(DOUBT)
 
-    async def test_a_second_lost_answer_begins_a_new_doubt(self, world: World) -> None:
-        lose(world)
-        world.now += DOUBT + 1
-        looking = world.look()
+    async def test_a_second_lost_answer_begins_a_new_doubt(self, harness: Harness) -> None:
+        lose(harness)
+        harness.now += DOUBT + 1
+        looking = harness.look()
         await pause()
-        lose(world)
-        world.answer()
+        lose(harness)
+        harness.answer()
         await looking
-        world.snapshots.settle(ORDERS, "e1")
-        assert world.snapshots.doubted_for(ORDERS, "e1") == pytest.approx(DOUBT)
+        harness.snapshots.settle(ORDERS, "e1")
+        assert harness.snapshots.doubted_for(ORDERS, "e1") == pytest.approx(DOUBT)
 
 
 class TestMemory:
-    async def test_a_forgotten_instance_is_not_remembered(self, world: World) -> None:
-        await world.seen()
-        world.snapshots.forget(ORDERS)
-        assert world.recall() is None
+    async def test_a_forgotten_instance_is_not_remembered(self, harness: Harness) -> None:
+        await harness.seen()
+        harness.snapshots.forget(ORDERS)
+        assert harness.recall() is None
 
-    async def test_an_answer_about_a_forgotten_instance_does_not_bring_it_back(self, world: World) -> None:
-        await world.seen()
-        world.snapshots.forget(ORDERS)
-        write(world)
-        read(world)
-        assert world.recall() is None
+    async def test_an_answer_about_a_forgotten_instance_does_not_bring_it_back(self, harness: Harness) -> None:
+        await harness.seen()
+        harness.snapshots.forget(ORDERS)
+        write(harness)
+        read(harness)
+        assert harness.recall() is None
 
-    async def test_what_is_of_no_use_any_more_is_dropped(self, world: World) -> None:
+    async def test_what_is_of_no_use_any_more_is_dropped(self, harness: Harness) -> None:
         instances, began = (
             [ORDERS._replace(name=f"instance-{number}") for number in range(100)],
-            world.snapshots.moment(),
+            harness.snapshots.moment(),
         )
         for instance in instances:
-            await world.seen(instance=instance)
-            world.snapshots.remember_write(instance, endpoint("written", "e2"))
-            world.snapshots.doubt(instance, "e1")
-        world.now += IDLE + DOUBT + 1
-        await world.seen()
+            await harness.seen(instance=instance)
+            harness.snapshots.remember_write(instance, endpoint("written", "e2"))
+            harness.snapshots.doubt(instance, "e1")
+        harness.now += IDLE + DOUBT + 1
+        await harness.seen()
         for instance in instances:
-            assert world.recall("e2", max_age=math.inf, instance=instance) is None
-            assert world.snapshots.doubted_for(instance, "e1") is None
-            await world.seen(instance=instance)
-            world.snapshots.remember_read(instance, endpoint("read", "e2"), began=began)
-            assert world.recall("e2", max_age=math.inf, instance=instance) == "read", "the write is forgotten"
+            assert harness.recall("e2", max_age=math.inf, instance=instance) is None
+            assert harness.snapshots.doubted_for(instance, "e1") is None
+            await harness.seen(instance=instance)
+            harness.snapshots.remember_read(instance, endpoint("read", "e2"), began=began)
+            assert harness.recall("e2", max_age=math.inf, instance=instance) == "read", "the write is forgotten"
 
-    async def test_no_two_events_have_the_same_moment_though_the_clock_stands_still(self, world: World) -> None:
-        moments = [world.snapshots.moment() for _ in range(1000)]
+    async def test_no_two_events_have_the_same_moment_though_the_clock_stands_still(self, harness: Harness) -> None:
+        moments = [harness.snapshots.moment() for _ in range(1000)]
         assert sorted(set(moments)) == moments
-        assert moments[-1] == pytest.approx(world.now)
+        assert moments[-1] == pytest.approx(harness.now)
 
 
 @dataclass

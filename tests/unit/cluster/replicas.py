@@ -1,4 +1,4 @@
-"""Several replicas that compete for one Lease: each on a host of its own, with its own time, in one deterministic world.
+"""Several replicas that compete for one Lease: each on a host of its own, with its own time, in one deterministic harness.
 
 A host may sleep, be stopped, crash, or have a clock that runs too fast; its network may lose or delay what it likes. Every
 host runs on an event loop of its own, so that one of them can stand still while the others go on.
@@ -111,8 +111,8 @@ class LeaseServer:
 
 
 @dataclass
-class World:
-    """The hosts, the API server, and the time of the world.
+class Harness:
+    """The hosts, the API server, and the time of the harness.
 
     Attributes:
         terms: of the Lease.
@@ -179,23 +179,23 @@ class Host:
     """A host with one replica, which is started anew whenever it ends, as a kubelet does it.
 
     Args:
-        world: where it is.
+        harness: where it is.
         name: of the host.
-        rate: how many seconds its clocks count in one of the world.
+        rate: how many seconds its clocks count in one of the harness.
         wall: what its wall clock shows at the beginning.
         passage: how a call fares; by default, well.
     """
 
     def __init__(
         self,
-        world: World,
+        harness: Harness,
         name: str,
         *,
         rate: float = 1.0,
         wall: datetime = NOON,
         passage: Callable[[], Passage] = Passage,
     ) -> None:
-        self.world = world
+        self.harness = harness
         self.name = name
         self.rate = rate
         self.wall = wall
@@ -223,7 +223,7 @@ class Host:
         self.elector = Elector(
             self.network,
             own=f"{self.name}_{self.lives}",
-            terms=self.world.terms,
+            terms=self.harness.terms,
             clock=self.clock,
             now=self._now,
             random=Random(self.lives),  # noqa: S311  # jitter
@@ -231,24 +231,24 @@ class Host:
         self._task = self._loop.create_task(self.elector.run())
 
     def step(self) -> None:
-        """Run for one step of the world's time."""
+        """Run for one step of the time of the harness."""
         self._step_began = self._loop.time()
         if not self.runs:
-            self._slept += self.world.step
+            self._slept += self.harness.step
             return
-        self._loop.run_for(self.world.step)
+        self._loop.run_for(self.harness.step)
         self._step_began = self._loop.time()
         if self._task is not None and self._task.done():
             self.losses.append(str(self._task.exception()))
             assert isinstance(self._task.exception(), LeadershipLostError)
             self._task = None
             self.restarts = True
-        if self.restarts and self.world.time >= self.world.starts_from:
+        if self.restarts and self.harness.time >= self.harness.starts_from:
             self.start()
 
     def clock(self) -> float:
         """Show what ``boottime`` shows: it goes on, whether this host runs or not."""
-        return 1000.0 + self.rate * (self.world.time + self._loop.time() - self._step_began)
+        return 1000.0 + self.rate * (self.harness.time + self._loop.time() - self._step_began)
 
     def leads(self) -> bool:
         """Tell whether a write would pass the fence now."""
@@ -311,7 +311,7 @@ class Network:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._world = host.world
+        self._world = host.harness
         self.shows_a_lease = False
 
     @override
@@ -368,7 +368,7 @@ class Network:
         return await answer
 
 
-def held_by(world: World, holder: str, **facts: Any) -> Lease:
+def held_by(harness: Harness, holder: str, **facts: Any) -> Lease:
     """Have somebody hold the Lease who is none of the hosts."""
-    record = Record(holder, int(world.terms.lease), "", "", 0)
-    return world.server.put(replace(record, **facts))
+    record = Record(holder, int(harness.terms.lease), "", "", 0)
+    return harness.server.put(replace(record, **facts))

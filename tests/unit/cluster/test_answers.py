@@ -24,7 +24,7 @@ ERROR = json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 500}})
 
 
 @dataclass
-class World:
+class Harness:
     """A server that says what it is told to, and a session such as kopf gets."""
 
     status: int = 200
@@ -57,18 +57,18 @@ class World:
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     monkeypatch.setattr(answers, "PACE", 0.0)
-    world = World()
+    harness = Harness()
     app = web.Application()
-    app.router.add_get("/{path:.*}", world.handle)
+    app.router.add_get("/{path:.*}", harness.handle)
     async with TestServer(app) as server:
-        world.base = str(server.make_url("")).rstrip("/")
-        world.forbearance = Forbearance(world.time)
-        world.clock = asyncio.get_running_loop().time
-        async with aiohttp.ClientSession(middlewares=[world.forbearance], response_class=Answer) as session:
-            world.session = session
-            yield world
+        harness.base = str(server.make_url("")).rstrip("/")
+        harness.forbearance = Forbearance(harness.time)
+        harness.clock = asyncio.get_running_loop().time
+        async with aiohttp.ClientSession(middlewares=[harness.forbearance], response_class=Answer) as session:
+            harness.session = session
+            yield harness
 
 
 STREAMS: dict[str, tuple[bytes, list[bytes]]] = {
@@ -93,9 +93,9 @@ STREAMS: dict[str, tuple[bytes, list[bytes]]] = {
 
 
 @pytest.mark.parametrize(("said", "read"), STREAMS.values(), ids=STREAMS)
-async def test_what_a_watch_says(world: World, said: bytes, read: list[bytes]) -> None:
-    world.body = said
-    assert await world.lines() == read
+async def test_what_a_watch_says(harness: Harness, said: bytes, read: list[bytes]) -> None:
+    harness.body = said
+    assert await harness.lines() == read
 
 
 def happened(type_: str, version: int, **metadata: str) -> Event:
@@ -112,129 +112,129 @@ def read_of(line: bytes) -> tuple[str, str]:
     return event["type"], event["object"]["metadata"]["resourceVersion"]
 
 
-def has_pages(world: World, count: int) -> list[dict[str, Any]]:
+def has_pages(harness: Harness, count: int) -> list[dict[str, Any]]:
     """Have a LIST come in so many pages, and give what it holds."""
     items = [{"metadata": {"name": str(number)}} for number in range(count)]
     for number, item in enumerate(items):
         following = {"continue": f"page {number + 1}"} if item is not items[-1] else {}
         metadata = {"resourceVersion": "7", **following}
-        world.pages[f"page {number}" if number else ""] = json.dumps({"items": [item], "metadata": metadata})
+        harness.pages[f"page {number}" if number else ""] = json.dumps({"items": [item], "metadata": metadata})
     return items
 
 
 class TestTakingOurObjects:
-    async def test_of_what_has_happened_kopf_reads_only_how_far_the_stream_has_come(self, world: World) -> None:
+    async def test_of_what_has_happened_kopf_reads_only_how_far_the_stream_has_come(self, harness: Harness) -> None:
         events = [happened("ADDED", 3), happened("MODIFIED", 4), happened("DELETED", 5)]
         taken: list[Event] = []
-        world.forbearance.take = taken.append
-        world.body = said(*events)
-        assert [read_of(line) for line in await world.lines()] == [("BOOKMARK", str(n)) for n in (3, 4, 5)]
+        harness.forbearance.take = taken.append
+        harness.body = said(*events)
+        assert [read_of(line) for line in await harness.lines()] == [("BOOKMARK", str(n)) for n in (3, 4, 5)]
         assert taken == events
 
-    async def test_a_bookmark_is_kopfs(self, world: World) -> None:
+    async def test_a_bookmark_is_kopfs(self, harness: Harness) -> None:
         taken: list[Event] = []
-        world.forbearance.take = taken.append
-        world.body = said(happened("BOOKMARK", 9))
-        assert await world.lines() == [world.body]
+        harness.forbearance.take = taken.append
+        harness.body = said(happened("BOOKMARK", 9))
+        assert await harness.lines() == [harness.body]
         assert taken == []
 
-    async def test_what_happens_in_a_way_that_nobody_knows_is_kopfs(self, world: World) -> None:
+    async def test_what_happens_in_a_way_that_nobody_knows_is_kopfs(self, harness: Harness) -> None:
         """Which takes no notice of it."""
         taken: list[Event] = []
-        world.forbearance.take = taken.append
-        world.body = said(happened("RENAMED", 9))
-        assert await world.lines() == [world.body]
+        harness.forbearance.take = taken.append
+        harness.body = said(happened("RENAMED", 9))
+        assert await harness.lines() == [harness.body]
         assert taken == []
 
-    async def test_what_comes_before_an_error_is_taken(self, world: World) -> None:
+    async def test_what_comes_before_an_error_is_taken(self, harness: Harness) -> None:
         taken: list[Event] = []
-        world.forbearance.take = taken.append
-        world.body = said(happened("ADDED", 3)) + ERROR
-        assert (await world.lines())[1:] == [BEGIN_ANEW]
+        harness.forbearance.take = taken.append
+        harness.body = said(happened("ADDED", 3)) + ERROR
+        assert (await harness.lines())[1:] == [BEGIN_ANEW]
         assert taken == [happened("ADDED", 3)]
 
     async def test_one_that_cannot_be_taken_in_does_not_hold_up_the_next(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         taken: list[str] = []
-        world.forbearance.take = lambda event: taken.append(event["object"]["metadata"]["uid"])
-        world.body = said(happened("ADDED", 3), happened("ADDED", 4, uid="second"))
-        assert [read_of(line)[1] for line in await world.lines()] == ["3", "4"]
+        harness.forbearance.take = lambda event: taken.append(event["object"]["metadata"]["uid"])
+        harness.body = said(happened("ADDED", 3), happened("ADDED", 4, uid="second"))
+        assert [read_of(line)[1] for line in await harness.lines()] == ["3", "4"]
         assert taken == ["second"]
         assert "could not be taken in" in caplog.text
 
-    async def test_a_list_is_read_by_pages_of_which_kopf_gets_the_version(self, world: World) -> None:
-        items = has_pages(world, 3)
+    async def test_a_list_is_read_by_pages_of_which_kopf_gets_the_version(self, harness: Harness) -> None:
+        items = has_pages(harness, 3)
         taken: list[Event | str] = []
-        world.forbearance.take = taken.append
-        world.forbearance.relisted = lambda: taken.append("relisted")
-        async with world.session.get(f"{world.base}{LIST}?labelSelector=team%3Dblue") as response:
+        harness.forbearance.take = taken.append
+        harness.forbearance.relisted = lambda: taken.append("relisted")
+        async with harness.session.get(f"{harness.base}{LIST}?labelSelector=team%3Dblue") as response:
             assert await response.json() == {"items": [], "metadata": {"resourceVersion": "7"}}
         assert taken == [*({"type": None, "object": item} for item in items), "relisted"]
         asked = {"limit": str(answers.AT_ONCE), "labelSelector": "team=blue"}
-        assert world.asked == [asked, {**asked, "continue": "page 1"}, {**asked, "continue": "page 2"}]
+        assert harness.asked == [asked, {**asked, "continue": "page 1"}, {**asked, "continue": "page 2"}]
 
-    async def test_a_page_that_has_expired_looks_like_a_broken_connection(self, world: World) -> None:
-        world.status = 410
-        world.pages[""] = json.dumps({"items": [], "metadata": {"resourceVersion": "7", "continue": "old"}})
-        world.forbearance.take = lambda _: None
+    async def test_a_page_that_has_expired_looks_like_a_broken_connection(self, harness: Harness) -> None:
+        harness.status = 410
+        harness.pages[""] = json.dumps({"items": [], "metadata": {"resourceVersion": "7", "continue": "old"}})
+        harness.forbearance.take = lambda _: None
         with pytest.raises(aiohttp.ClientConnectionError):
-            await world.session.get(f"{world.base}{LIST}")
-        assert [each.get("continue") for each in world.asked] == [None, "old"]
+            await harness.session.get(f"{harness.base}{LIST}")
+        assert [each.get("continue") for each in harness.asked] == [None, "old"]
 
     @pytest.mark.parametrize("body", [b"{}", b'{"items": null}', b'{"items": [], "metadata": {}}'])
-    async def test_a_list_without_items_holds_nothing(self, world: World, body: bytes) -> None:
+    async def test_a_list_without_items_holds_nothing(self, harness: Harness, body: bytes) -> None:
         taken: list[Event | str] = []
-        world.forbearance.take = taken.append
-        world.forbearance.relisted = lambda: taken.append("relisted")
-        world.body = body
-        async with world.session.get(f"{world.base}{LIST}") as response:
+        harness.forbearance.take = taken.append
+        harness.forbearance.relisted = lambda: taken.append("relisted")
+        harness.body = body
+        async with harness.session.get(f"{harness.base}{LIST}") as response:
             assert (await response.json())["items"] == []
         assert taken == ["relisted"]
 
-    async def test_other_kinds_are_kopfs(self, world: World) -> None:
+    async def test_other_kinds_are_kopfs(self, harness: Harness) -> None:
         taken: list[Event] = []
-        world.forbearance.take = taken.append
+        harness.forbearance.take = taken.append
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        world.body = said(happened("ADDED", 3))
-        assert await world.lines(f"{crds}?watch=true") == [world.body]
-        world.body = b'{"items": [{"metadata": {"name": "a"}}]}'
-        async with world.session.get(f"{world.base}{crds}") as response:
+        harness.body = said(happened("ADDED", 3))
+        assert await harness.lines(f"{crds}?watch=true") == [harness.body]
+        harness.body = b'{"items": [{"metadata": {"name": "a"}}]}'
+        async with harness.session.get(f"{harness.base}{crds}") as response:
             assert len((await response.json())["items"]) == 1
         assert taken == []
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_a_watch_that_cannot_go_on_begins_anew(world: World, status: int) -> None:
-    world.status = status
-    assert await world.lines() == [BEGIN_ANEW]
+async def test_a_watch_that_cannot_go_on_begins_anew(harness: Harness, status: int) -> None:
+    harness.status = status
+    assert await harness.lines() == [BEGIN_ANEW]
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
-async def test_what_kopf_can_bear_is_left_to_it(world: World, status: int) -> None:
-    world.status = status
+async def test_what_kopf_can_bear_is_left_to_it(harness: Harness, status: int) -> None:
+    harness.status = status
     for path in (WATCH, LIST):
-        async with world.session.get(f"{world.base}{path}") as response:
+        async with harness.session.get(f"{harness.base}{path}") as response:
             assert response.status == status
 
 
 @pytest.mark.parametrize("status", [400, 406, 408, 421])
 async def test_of_what_kopf_cannot_bear_people_hear_once(
-    world: World, status: int, caplog: pytest.LogCaptureFixture
+    harness: Harness, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     for again in (1, 2):
-        world.status = status
+        harness.status = status
         for _ in range(3):
-            assert await world.lines() == [BEGIN_ANEW]
+            assert await harness.lines() == [BEGIN_ANEW]
             with pytest.raises(aiohttp.ClientConnectionError):
-                await world.session.get(f"{world.base}{LIST}")
+                await harness.session.get(f"{harness.base}{LIST}")
         assert [record.getMessage() for record in caplog.records] == again * [
             f"The API server refuses {verb} {PLURAL} (HTTP {status}); it is tried again until it does not"
             for verb in ("WATCH", "LIST")
         ]
-        world.status = 200
-        await world.lines()
-        await world.session.get(f"{world.base}{LIST}")
+        harness.status = 200
+        await harness.lines()
+        await harness.session.get(f"{harness.base}{LIST}")
 
 
 UNREADABLE: dict[str, dict[str, Any]] = {
@@ -251,26 +251,26 @@ UNREADABLE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("whose", ["ours", "kopf's"])
 @pytest.mark.parametrize("broken", UNREADABLE.values(), ids=UNREADABLE)
 async def test_what_is_of_no_use_looks_like_a_broken_connection(
-    world: World, broken: dict[str, Any], whose: str
+    harness: Harness, broken: dict[str, Any], whose: str
 ) -> None:
     """After which kopf asks again."""
-    world.forbearance.take = (lambda _: None) if whose == "ours" else None
+    harness.forbearance.take = (lambda _: None) if whose == "ours" else None
     for name, value in broken.items():
-        setattr(world, name, value)
+        setattr(harness, name, value)
     with pytest.raises(aiohttp.ClientConnectionError):
-        await world.session.get(f"{world.base}{LIST}")
+        await harness.session.get(f"{harness.base}{LIST}")
 
 
-async def test_a_group_that_is_not_there_is_no_trouble(world: World) -> None:
+async def test_a_group_that_is_not_there_is_no_trouble(harness: Harness) -> None:
     """So kopf learns what the API server serves."""
-    world.status = 404
-    async with world.session.get(f"{world.base}/apis/{GROUP}/{VERSION}") as response:
+    harness.status = 404
+    async with harness.session.get(f"{harness.base}/apis/{GROUP}/{VERSION}") as response:
         assert response.status == 404
 
 
-async def test_what_was_checked_is_given_to_kopf_as_it_is(world: World) -> None:
-    world.body = b'{"items": []}'
-    async with world.session.get(f"{world.base}{LIST}") as response:
+async def test_what_was_checked_is_given_to_kopf_as_it_is(harness: Harness) -> None:
+    harness.body = b'{"items": []}'
+    async with harness.session.get(f"{harness.base}{LIST}") as response:
         first = await response.json()
         assert first == {"items": []}
         assert await response.json() is first
@@ -289,22 +289,24 @@ class Patience:
 
 
 @pytest.fixture
-def patience(world: World, monkeypatch: pytest.MonkeyPatch) -> Patience:
+def patience(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Patience:
     patience = Patience()
     monkeypatch.setattr(answers, "PACE", 1.0)  # again
     monkeypatch.setattr(answers, "asyncio", SimpleNamespace(sleep=patience.sleep))
-    world.clock = lambda: patience.now
+    harness.clock = lambda: patience.now
     return patience
 
 
-async def test_watches_that_end_at_once_are_begun_no_faster_than_they_should(world: World, patience: Patience) -> None:
-    world.body = b""
+async def test_watches_that_end_at_once_are_begun_no_faster_than_they_should(
+    harness: Harness, patience: Patience
+) -> None:
+    harness.body = b""
     for _ in range(3):
-        await world.lines()
-    await world.lines(f"/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true")
+        await harness.lines()
+    await harness.lines(f"/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true")
     assert patience.slept == [answers.PACE] * 2, "another watch does not wait for this one"
     patience.now += answers.PACE / 4
-    await world.lines()
+    await harness.lines()
     assert patience.slept[2:] == [answers.PACE * 3 / 4], "it counts from the beginning of the last one"
 
 
@@ -319,61 +321,61 @@ async def test_watches_that_end_at_once_are_begun_no_faster_than_they_should(wor
     ],
 )
 async def test_watches_that_break_one_after_the_other_are_begun_ever_more_seldom(
-    world: World, patience: Patience, said: bytes, slows_down: bool
+    harness: Harness, patience: Patience, said: bytes, slows_down: bool
 ) -> None:
     """Since kopf lists everything after each of them; and as fast as before when one went well."""
-    world.body = said
+    harness.body = said
     for _ in range(7):
-        await world.lines()
-    world.body = EVENT
+        await harness.lines()
+    harness.body = EVENT
     for _ in range(3):
-        await world.lines()
+        await harness.lines()
     assert patience.slept == ([1, 2, 4, 8, 16, 30, 30, 1, 1] if slows_down else [1] * 9)
 
 
 async def test_a_watch_that_breaks_when_it_has_lasted_is_the_first_that_breaks(
-    world: World, patience: Patience, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, patience: Patience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.body = EVENT + ERROR
+    harness.body = EVENT + ERROR
     for _ in range(4):
-        await world.lines()
-    world.forbearance.take = lambda _: monkeypatch.setattr(patience, "now", patience.now + answers.LONGEST_PACE + 1)
-    await world.lines()
-    world.forbearance.take = None
+        await harness.lines()
+    harness.forbearance.take = lambda _: monkeypatch.setattr(patience, "now", patience.now + answers.LONGEST_PACE + 1)
+    await harness.lines()
+    harness.forbearance.take = None
     patience.slept.clear()
     for _ in range(2):
-        await world.lines()
+        await harness.lines()
     assert patience.slept == [0, 2]
 
 
 class TestFigures:
     async def test_the_age_of_a_watch_is_that_of_the_oldest_which_began_last_in_its_place(
-        self, world: World, patience: Patience
+        self, harness: Harness, patience: Patience
     ) -> None:
-        world.forbearance.take = lambda _: None
+        harness.forbearance.take = lambda _: None
         elsewhere = f"/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true"
-        await world.lines()
-        await world.lines(elsewhere)
+        await harness.lines()
+        await harness.lines(elsewhere)
         patience.now += 30
-        await world.lines(elsewhere)
-        assert world.forbearance.watch_age() == 30
-        await world.lines()
-        assert world.forbearance.watch_age() == 0
+        await harness.lines(elsewhere)
+        assert harness.forbearance.watch_age() == 30
+        await harness.lines()
+        assert harness.forbearance.watch_age() == 0
 
     async def test_a_watch_that_does_not_begin_grows_older_and_so_does_one_that_never_has(
-        self, world: World, patience: Patience
+        self, harness: Harness, patience: Patience
     ) -> None:
-        world.forbearance.take = lambda _: None
-        assert world.forbearance.watch_age() == 10
-        world.status = 503
-        async with world.session.get(f"{world.base}{WATCH}"):
-            assert world.forbearance.watch_age() == 10
+        harness.forbearance.take = lambda _: None
+        assert harness.forbearance.watch_age() == 10
+        harness.status = 503
+        async with harness.session.get(f"{harness.base}{WATCH}"):
+            assert harness.forbearance.watch_age() == 10
 
-    async def test_each_end_of_a_watch_of_ours_is_told_and_no_other(self, world: World) -> None:
+    async def test_each_end_of_a_watch_of_ours_is_told_and_no_other(self, harness: Harness) -> None:
         ends = []
-        world.forbearance.on_watch_end = lambda *, well: ends.append(well)
-        await world.lines("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?watch=true")
-        world.forbearance.take = lambda _: None
-        for world.body in (b"", BEGIN_ANEW, ERROR):
-            await world.lines()
+        harness.forbearance.on_watch_end = lambda *, well: ends.append(well)
+        await harness.lines("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?watch=true")
+        harness.forbearance.take = lambda _: None
+        for harness.body in (b"", BEGIN_ANEW, ERROR):
+            await harness.lines()
         assert ends == [True, True, False]

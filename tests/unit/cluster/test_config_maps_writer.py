@@ -28,7 +28,7 @@ BODY: dict[str, Any] = {
 FOUND = ConfigMap("uid-1", "7", frozenset({"uid-db"}), deleting=False, data={"endpointId": "a"})
 
 
-class World:
+class Harness:
     def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
         self.writer = ConfigMapWriter(api)
@@ -44,40 +44,40 @@ class World:
 
 
 @pytest.fixture
-def world(server: ApiServer, api: client.ApiClient) -> World:
-    return World(server, api)
+def harness(server: ApiServer, api: client.ApiClient) -> Harness:
+    return Harness(server, api)
 
 
-async def test_one_is_read_by_its_name(world: World) -> None:
-    world.server.objects[PATH] = BODY
-    assert await world.writer.read("shop", "orders") == FOUND
-    assert world.server.calls == [f"GET {PATH}"]
+async def test_one_is_read_by_its_name(harness: Harness) -> None:
+    harness.server.objects[PATH] = BODY
+    assert await harness.writer.read("shop", "orders") == FOUND
+    assert harness.server.calls == [f"GET {PATH}"]
 
 
-async def test_one_that_is_not_there_is_none(world: World) -> None:
-    assert await world.writer.read("shop", "orders") is None
+async def test_one_that_is_not_there_is_none(harness: Harness) -> None:
+    assert await harness.writer.read("shop", "orders") is None
 
 
-async def test_one_without_owner_and_data_that_is_being_deleted(world: World) -> None:
+async def test_one_without_owner_and_data_that_is_being_deleted(harness: Harness) -> None:
     metadata = {"uid": "uid-1", "resourceVersion": "7", "deletionTimestamp": "2026-11-25T12:00:00Z"}
-    world.server.objects[PATH] = {"metadata": metadata}
-    found = await world.writer.read("shop", "orders")
+    harness.server.objects[PATH] = {"metadata": metadata}
+    found = await harness.writer.read("shop", "orders")
     assert found == ConfigMap("uid-1", "7", frozenset(), deleting=True, data={})
 
 
-async def test_one_is_created_with_its_owner_and_does_not_block_its_deletion(world: World) -> None:
-    world.server.answers.append(Answer(201, BODY))
-    await world.do("create")
-    (request,) = world.server.requests
+async def test_one_is_created_with_its_owner_and_does_not_block_its_deletion(harness: Harness) -> None:
+    harness.server.answers.append(Answer(201, BODY))
+    await harness.do("create")
+    (request,) = harness.server.requests
     assert (request.method, request.path, request.query) == ("POST", COLLECTION, {"fieldManager": "atlas-endpoints"})
     assert request.body["metadata"] == {"name": "orders", "namespace": "shop", "ownerReferences": [REFERENCE]}
     assert request.body["data"] == {"endpointId": "b"}
 
 
-async def test_what_it_holds_is_replaced_at_this_version_alone(world: World) -> None:
-    world.server.answers.append(Answer(200, BODY))
-    await world.do("update")
-    (request,) = world.server.requests
+async def test_what_it_holds_is_replaced_at_this_version_alone(harness: Harness) -> None:
+    harness.server.answers.append(Answer(200, BODY))
+    await harness.do("update")
+    (request,) = harness.server.requests
     assert (request.method, request.path, request.headers["Content-Type"]) == ("PATCH", PATH, JSON_PATCH)
     assert request.body == [
         {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
@@ -95,10 +95,12 @@ async def test_what_it_holds_is_replaced_at_this_version_alone(world: World) -> 
         ("update", Answer(404, status_of(404, "NotFound", "not found"))),
     ],
 )
-async def test_one_that_somebody_else_has_written_is_to_be_read_anew(world: World, what: str, answer: Answer) -> None:
-    world.server.answers.append(answer)
+async def test_one_that_somebody_else_has_written_is_to_be_read_anew(
+    harness: Harness, what: str, answer: Answer
+) -> None:
+    harness.server.answers.append(answer)
     with pytest.raises(ConflictError):
-        await world.do(what)
+        await harness.do(what)
 
 
 IMMUTABLE = status_of(422, "Invalid", "data: Forbidden: field is immutable", causes=[{"field": "data"}])
@@ -110,11 +112,11 @@ IMMUTABLE = status_of(422, "Invalid", "data: Forbidden: field is immutable", cau
     [(Answer(403, status_of(403, "Forbidden", "cannot do it")), "cannot do it"), (Answer(422, IMMUTABLE), "immutable")],
 )
 async def test_what_the_api_server_refuses_is_told_in_its_words(
-    world: World, what: str, answer: Answer, words: str
+    harness: Harness, what: str, answer: Answer, words: str
 ) -> None:
-    world.server.answers.append(answer)
+    harness.server.answers.append(answer)
     with pytest.raises(RefusedError, match=words):
-        await world.do(what)
+        await harness.do(what)
 
 
 @pytest.mark.parametrize("what", ["read", "create", "update"])
@@ -128,14 +130,14 @@ async def test_what_the_api_server_refuses_is_told_in_its_words(
         Answer(200, "no json"),
     ],
 )
-async def test_an_answer_that_says_nothing_is_no_answer(world: World, what: str, answer: Answer) -> None:
-    world.server.answers.append(answer)
+async def test_an_answer_that_says_nothing_is_no_answer(harness: Harness, what: str, answer: Answer) -> None:
+    harness.server.answers.append(answer)
     with pytest.raises(ClusterUnavailableError):
-        await world.do(what)
+        await harness.do(what)
 
 
 @pytest.mark.parametrize("body", [[], {"metadata": {}}, {"metadata": "x"}])
-async def test_an_answer_that_is_no_object_is_none(world: World, body: object) -> None:
-    world.server.answers.append(Answer(200, body))
+async def test_an_answer_that_is_no_object_is_none(harness: Harness, body: object) -> None:
+    harness.server.answers.append(Answer(200, body))
     with pytest.raises(ClusterUnavailableError):
-        await world.do("read")
+        await harness.do("read")

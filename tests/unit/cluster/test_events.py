@@ -33,7 +33,7 @@ NO_NAMESPACE = Answer(404, status_of(404, "NotFound", 'namespaces "shop" not fou
 BUSY = Answer(429, status_of(429, "TooManyRequests", "slow down"))
 
 
-class World:
+class Harness:
     """A recorder that runs, its API server, and what it counts."""
 
     def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
@@ -68,13 +68,13 @@ class World:
 
 
 @pytest.fixture
-async def still(server: ApiServer, api: client.ApiClient) -> World:
+async def still(server: ApiServer, api: client.ApiClient) -> Harness:
     """A recorder that does not run yet."""
-    return World(server, api)
+    return Harness(server, api)
 
 
 @pytest.fixture
-async def world(still: World) -> AsyncIterator[World]:
+async def harness(still: Harness) -> AsyncIterator[Harness]:
     task = asyncio.create_task(still.recorder.run())
     yield still
     assert not task.done()
@@ -89,10 +89,10 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestWriting:
-    async def test_an_event_tells_what_it_is_about_who_wrote_it_and_when(self, world: World) -> None:
-        body = world.record()
-        await world.done()
-        ((key, event),) = world.server.events.items()
+    async def test_an_event_tells_what_it_is_about_who_wrote_it_and_when(self, harness: Harness) -> None:
+        body = harness.record()
+        await harness.done()
+        ((key, event),) = harness.server.events.items()
         assert event == {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -114,107 +114,109 @@ class TestWriting:
             "reportingInstance": event["reportingInstance"],
         }
         assert 0 < len(event["reportingInstance"]) <= 128
-        assert world.server.requests[0].query == {"fieldManager": "atlas-endpoints"}
-        assert world.counted == {"written": 1}
+        assert harness.server.requests[0].query == {"fieldManager": "atlas-endpoints"}
+        assert harness.counted == {"written": 1}
 
-    async def test_its_name_shows_what_it_is_about(self, world: World) -> None:
-        world.record("db")
-        await world.done()
-        ((_, name),) = world.server.events
+    async def test_its_name_shows_what_it_is_about(self, harness: Harness) -> None:
+        harness.record("db")
+        await harness.done()
+        ((_, name),) = harness.server.events
         assert re.fullmatch(r"db\.[0-9a-f]{16}", name)
 
-    async def test_about_a_resource_whose_name_leaves_no_room_it_has_a_name_of_its_own(self, world: World) -> None:
-        world.record("d" * 253)
-        await world.done()
-        ((_, name),) = world.server.events
+    async def test_about_a_resource_whose_name_leaves_no_room_it_has_a_name_of_its_own(self, harness: Harness) -> None:
+        harness.record("d" * 253)
+        await harness.done()
+        ((_, name),) = harness.server.events
         assert re.fullmatch(r"[0-9a-f-]{36}", name)
 
-    async def test_events_are_written_in_order_and_500_within_half_a_minute(self, world: World) -> None:
+    async def test_events_are_written_in_order_and_500_within_half_a_minute(self, harness: Harness) -> None:
         names = [f"db{number}" for number in range(20)]
         began = time.monotonic()
         for name in names:
-            world.record(name)
-        await world.done(len(names))
-        assert world.about == names
+            harness.record(name)
+        await harness.done(len(names))
+        assert harness.about == names
         # Of 500 the pauses alone take 20 s.
         assert time.monotonic() - began >= 0.02 * 19
         assert events.PAUSE * 500 <= 20
 
 
 class TestWhatGoesWrong:
-    async def test_more_than_can_wait_are_dropped_and_counted(self, still: World) -> None:
+    async def test_more_than_can_wait_are_dropped_and_counted(self, still: Harness) -> None:
         for _ in range(WAITING + 7):
             still.record()
         assert still.counted == {"dropped": 7}
 
     @pytest.mark.usefixtures("soon")
     @pytest.mark.parametrize("answer", [RESET, BUSY, Answer(500), Answer(503)], ids=lambda answer: str(answer.status))
-    async def test_an_event_that_may_not_have_arrived_is_tried_once_more(self, world: World, answer: Answer) -> None:
-        world.server.answers.append(answer)
-        world.record()
-        await world.done()
-        assert world.counted == {"written": 1}
-        assert len(world.server.requests) == 2
+    async def test_an_event_that_may_not_have_arrived_is_tried_once_more(
+        self, harness: Harness, answer: Answer
+    ) -> None:
+        harness.server.answers.append(answer)
+        harness.record()
+        await harness.done()
+        assert harness.counted == {"written": 1}
+        assert len(harness.server.requests) == 2
 
     @pytest.mark.usefixtures("soon")
-    async def test_and_not_more_often(self, world: World) -> None:
-        world.server.answers.extend([RESET, BUSY])
-        world.record()
-        world.record("next")
-        await world.done(2)
-        assert world.counted == {"dropped": 1, "written": 1}
-        assert world.about == ["next"]
+    async def test_and_not_more_often(self, harness: Harness) -> None:
+        harness.server.answers.extend([RESET, BUSY])
+        harness.record()
+        harness.record("next")
+        await harness.done(2)
+        assert harness.counted == {"dropped": 1, "written": 1}
+        assert harness.about == ["next"]
 
     @pytest.mark.usefixtures("soon")
-    async def test_an_event_whose_answer_is_lost_is_there_once(self, world: World) -> None:
+    async def test_an_event_whose_answer_is_lost_is_there_once(self, harness: Harness) -> None:
         """The second try has the name of the first, so the API server knows it."""
-        handle = world.server.take_event
+        handle = harness.server.take_event
 
         def arrived(namespace: str, event: dict[str, Any]) -> Any:
             answer = handle(namespace, event)
-            if len(world.server.requests) == 1:
+            if len(harness.server.requests) == 1:
                 answer.set_status(500)
             return answer
 
-        world.server.take_event = arrived  # type: ignore[method-assign]  # as a network does
-        world.record()
-        await world.done()
-        assert world.counted == {"written": 1}
-        assert [len(world.server.requests), len(world.server.events)] == [2, 1]
+        harness.server.take_event = arrived  # type: ignore[method-assign]  # as a network does
+        harness.record()
+        await harness.done()
+        assert harness.counted == {"written": 1}
+        assert [len(harness.server.requests), len(harness.server.events)] == [2, 1]
 
     async def test_a_missing_right_is_told_once_with_the_remedy(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        world.server.answers.extend([FORBIDDEN] * 5)
+        harness.server.answers.extend([FORBIDDEN] * 5)
         for _ in range(5):
-            world.record()
-        world.record("later")
-        await world.done(6)
+            harness.record()
+        harness.record("later")
+        await harness.done(6)
         (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
         assert "Give the operator's ServiceAccount the verb create on events of the API group events.k8s.io." in line
         assert "403" in line
-        assert world.counted == {"dropped": 5, "written": 1}
+        assert harness.counted == {"dropped": 5, "written": 1}
 
     async def test_a_missing_right_is_told_again_when_it_was_there_meanwhile(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        world.server.answers.append(FORBIDDEN)
-        world.record()
-        world.record()
-        await world.done(2)
-        world.server.answers.append(FORBIDDEN)
-        world.record()
-        await world.done(3)
+        harness.server.answers.append(FORBIDDEN)
+        harness.record()
+        harness.record()
+        await harness.done(2)
+        harness.server.answers.append(FORBIDDEN)
+        harness.record()
+        await harness.done(3)
         assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 2
 
     @pytest.mark.parametrize(
         "answer", [TERMINATING, NO_NAMESPACE], ids=["a namespace that ends", "a namespace that is gone"]
     )
-    async def test_nothing_is_said_of(self, world: World, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
-        world.server.answers.append(answer)
-        world.record()
-        await world.done()
-        assert world.counted == {"dropped": 1}
+    async def test_nothing_is_said_of(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+        harness.server.answers.append(answer)
+        harness.record()
+        await harness.done()
+        assert harness.counted == {"dropped": 1}
         assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
     @pytest.mark.parametrize(
@@ -226,64 +228,64 @@ class TestWhatGoesWrong:
         ],
         ids=["an API server without the API", "an Event that is refused", "somebody else who answers"],
     )
-    async def test_people_are_told_of(self, world: World, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
-        world.server.answers.append(answer)
-        world.record()
-        await world.done()
-        assert world.counted == {"dropped": 1}
+    async def test_people_are_told_of(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+        harness.server.answers.append(answer)
+        harness.record()
+        await harness.done()
+        assert harness.counted == {"dropped": 1}
         (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
         assert "statuses tell the same" in line
         assert "ServiceAccount" not in line
 
-    async def test_an_answer_that_cannot_be_read_costs_its_event_and_no_other(self, world: World) -> None:
-        world.server.answers.append(Answer(403, "[" * 100_000))
-        world.record()
-        world.record("next")
-        await world.done(2)
-        assert world.about == ["next"]
+    async def test_an_answer_that_cannot_be_read_costs_its_event_and_no_other(self, harness: Harness) -> None:
+        harness.server.answers.append(Answer(403, "[" * 100_000))
+        harness.record()
+        harness.record("next")
+        await harness.done(2)
+        assert harness.about == ["next"]
 
     async def test_a_defect_in_what_is_told_costs_its_event_and_no_other(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def broken(_: object) -> str:
             raise KeyError("broken")
 
         monkeypatch.setattr(events, "told", broken)
-        world.server.answers.append(FORBIDDEN)
-        world.record()
-        world.record("next")
-        await world.done(2)
-        assert world.about == ["next"]
-        assert world.counted == {"dropped": 1, "written": 1}
+        harness.server.answers.append(FORBIDDEN)
+        harness.record()
+        harness.record("next")
+        await harness.done(2)
+        assert harness.about == ["next"]
+        assert harness.counted == {"dropped": 1, "written": 1}
         assert "KeyError" in caplog.text
 
     async def test_a_defect_costs_its_event_and_no_other(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def broken(*_: object, **__: object) -> None:
             monkeypatch.undo()
             raise KeyError("broken")
 
         monkeypatch.setattr(events, "exchange", broken)
-        world.record()
-        world.record("next")
-        await world.done(2)
-        assert world.about == ["next"]
+        harness.record()
+        harness.record("next")
+        await harness.done(2)
+        assert harness.about == ["next"]
         assert "KeyError" in caplog.text
 
     @pytest.mark.usefixtures("soon")
     async def test_an_api_server_that_does_not_answer_holds_nobody_up(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(events, "WITHIN", 1.0)
-        world.server.answers.extend([HANG, HANG])
-        world.record()
-        assert world.server.requests == [], "whoever records goes on before anything is sent"
-        world.record("next")
-        await world.done(2)
-        assert world.about == ["next"]
+        harness.server.answers.extend([HANG, HANG])
+        harness.record()
+        assert harness.server.requests == [], "whoever records goes on before anything is sent"
+        harness.record("next")
+        await harness.done(2)
+        assert harness.about == ["next"]
 
-    async def test_a_replica_that_does_not_lead_writes_none(self, still: World) -> None:
+    async def test_a_replica_that_does_not_lead_writes_none(self, still: Harness) -> None:
         guarded = Connection(client.Configuration(host=still.server.url))
         still.recorder = EventRecorder(guarded.fenced(lambda: False), now=lambda: NOW, counted=still.count)
         task = asyncio.create_task(still.recorder.run())
@@ -297,30 +299,32 @@ class TestWhatGoesWrong:
 
 
 class TestTheEnd:
-    async def test_what_waits_is_written_without_pauses(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_what_waits_is_written_without_pauses(
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(events, "PAUSE", 600.0)
         for _ in range(50):
-            world.record()
-        await world.recorder.close(within=60)
-        assert world.counted == {"written": 50}
+            harness.record()
+        await harness.recorder.close(within=60)
+        assert harness.counted == {"written": 50}
 
     async def test_what_cannot_be_written_in_time_is_dropped(
-        self, world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(events, "WITHIN", 600.0)
         caplog.set_level(logging.INFO)
-        world.server.answers.append(HANG)
+        harness.server.answers.append(HANG)
         for _ in range(3):
-            world.record()
+            harness.record()
         began = time.monotonic()
-        await world.recorder.close(within=0.2)
+        await harness.recorder.close(within=0.2)
         assert time.monotonic() - began < 60
-        assert world.counted == {"dropped": 2}  # the third is under way, and ends with the process
+        assert harness.counted == {"dropped": 2}  # the third is under way, and ends with the process
         assert "Stopping: 2 Events are dropped" in caplog.text
 
-    async def test_with_nothing_to_write_it_comes_at_once(self, world: World) -> None:
+    async def test_with_nothing_to_write_it_comes_at_once(self, harness: Harness) -> None:
         began = time.monotonic()
-        await world.recorder.close(within=90)
+        await harness.recorder.close(within=90)
         assert time.monotonic() - began < 60
 
 

@@ -443,7 +443,7 @@ class TestWhatIsTold:
 
 
 @dataclass(frozen=True)
-class Story:
+class Case:
     """What happens after a LIST has shown one object, while a later LIST shows the same once more.
 
     Attributes:
@@ -459,20 +459,20 @@ class Story:
     namespaces: tuple[str, ...] = ()
 
 
-STORIES = {
-    "somebody creates an object, and the LIST lags": Story(
+CASES = {
+    "somebody creates an object, and the LIST lags": Case(
         lambda server: server.apply("new", "v1", namespace="blue"), goes_back=False, ends_after=None
     ),
-    "somebody creates an object, and the cluster goes back": Story(
+    "somebody creates an object, and the cluster goes back": Case(
         lambda server: server.apply("new", "v1", namespace="blue"), goes_back=True, ends_after=UNDECIDED
     ),
-    "an object comes and goes, and the LIST lags for very long": Story(
+    "an object comes and goes, and the LIST lags for very long": Case(
         lambda server: server.delete(server.apply("brief", "v1")), goes_back=False, ends_after=UNDECIDED
     ),
-    "an object is edited, and the cluster goes back": Story(
+    "an object is edited, and the cluster goes back": Case(
         lambda server: server.apply("settled", "v2", namespace="blue"), goes_back=True, ends_after=0
     ),
-    "somebody creates an object in another namespace, and both LISTs lag": Story(
+    "somebody creates an object in another namespace, and both LISTs lag": Case(
         lambda server: server.apply("new", "v1", namespace="green"),
         goes_back=False,
         ends_after=None,
@@ -551,23 +551,23 @@ class TestThePast:
         with pytest.raises(ClusterWentBackError, match="restored from a backup"):
             await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
 
-    @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+    @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     @on_virtual_time
-    async def test_of_a_list_that_shows_nothing_older_the_objects_tell(self, story: Story) -> None:
-        cluster = Cluster(namespaces=story.namespaces)
+    async def test_of_a_list_that_shows_nothing_older_the_objects_tell(self, case: Case) -> None:
+        cluster = Cluster(namespaces=case.namespaces)
         cluster.server.apply("settled", "v1", namespace="blue")
         keeper = asyncio.create_task(cluster.inventory.keep())
         await cluster.inventory.complete.wait()
         past = cluster.server.remember()
-        story.happens(cluster.server)
-        if story.goes_back:
+        case.happens(cluster.server)
+        if case.goes_back:
             cluster.server.restore(past)
         else:
             cluster.server.past = past
         cluster.inventory.relisted()
         began = asyncio.get_running_loop().time()
         done, _ = await asyncio.wait({keeper}, timeout=3 * UNDECIDED)
-        if story.ends_after is None:
+        if case.ends_after is None:
             assert not done
             assert set(cluster.known()) >= {"settled"}
             cluster.server.past = None
@@ -577,7 +577,7 @@ class TestThePast:
             return
         with pytest.raises(ClusterWentBackError):
             keeper.result()
-        assert asyncio.get_running_loop().time() - began == pytest.approx(story.ends_after, abs=3 * DOUBT)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(case.ends_after, abs=3 * DOUBT)
 
     @on_virtual_time
     async def test_a_cache_that_lags_for_less_than_a_minute_ends_nothing_though_no_object_tells(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.cluster.election import Record, Terms
-from unit.cluster.replicas import NOON, Loss, Passage, World
+from unit.cluster.replicas import NOON, Harness, Loss, Passage
 
 TERMS = Terms(45.0)
 NAMES = ("a", "b", "c")
@@ -34,17 +34,17 @@ Happening = Literal[
 
 
 @dataclass
-class Story:
+class History:
     """What happens to whom, and whether two ever lead at once.
 
     Attributes:
-        world: where.
+        harness: where.
         random: decides how each call fares.
         last_led: when each replica would have let a write pass for the last time.
         problems: what must not have happened.
     """
 
-    world: World
+    harness: Harness
     random: Random
     last_led: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Story:
 
     def happen(self, what: Happening, name: str) -> None:
         """Have something happen to a host; nothing where it makes no sense."""
-        world, host = self.world, self.world.hosts[name]
+        harness, host = self.harness, self.harness.hosts[name]
         match what:
             case "network is bad":
                 host.passage = self.bad_network
@@ -77,27 +77,27 @@ class Story:
             case "stop" if host.alive and host.runs:
                 host.stop()
                 self.last_led.pop(name, None)  # nothing was under way any more
-            case "start" if not host.alive and host.runs and world.time >= world.starts_from:
+            case "start" if not host.alive and host.runs and harness.time >= harness.starts_from:
                 host.start()
             case "touch":
-                world.server.touch()
-            case "delete" if all(each.network.shows_a_lease for each in world.hosts.values()):
+                harness.server.touch()
+            case "delete" if all(each.network.shows_a_lease for each in harness.hosts.values()):
                 # To who has never seen the Lease, its absence is a permission: nobody can tell that it was there. So, as
                 # the documents say, no replica may start when it was deleted before its holder has written it anew; nor may
                 # it be deleted again before all have seen the new one.
-                world.server.delete()
-                world.starts_from = world.time + 2 * TERMS.lease
+                harness.server.delete()
+                harness.starts_from = harness.time + 2 * TERMS.lease
             case _:
                 pass
 
     def check(self) -> None:
         """See who leads, and whether what an earlier leader may have sent has had its time to arrive."""
-        leaders = self.world.leaders()
+        leaders = self.harness.leaders()
         for name in leaders:
             for other, last in self.last_led.items():
-                if other != name and self.world.time < last + TERMS.write * (1 - DRIFT) - self.world.step:
-                    self.problems.append(f"at {self.world.time} {name} leads, and {other} did at {last}")
-            self.last_led[name] = self.world.time
+                if other != name and self.harness.time < last + TERMS.write * (1 - DRIFT) - self.harness.step:
+                    self.problems.append(f"at {self.harness.time} {name} leads, and {other} did at {last}")
+            self.last_led[name] = self.harness.time
 
 
 HAPPENINGS = st.tuples(
@@ -107,13 +107,13 @@ HAPPENINGS = st.tuples(
 )
 
 
-def told(world: World, random: Random) -> Story:
-    """Begin a story: three hosts whose clocks agree in nothing."""
+def begun(harness: Harness, random: Random) -> History:
+    """Begin a history: three hosts whose clocks agree in nothing."""
     for number, name in enumerate(NAMES):
         rate = random.uniform(1 - DRIFT, 1 + DRIFT)
-        world.host(name, rate=rate, wall=NOON + timedelta(days=number * random.randint(-300, 300)))
-        world.run_for(random.choice((0.0, 0.25, 7.0)))
-    return Story(world, random)
+        harness.host(name, rate=rate, wall=NOON + timedelta(days=number * random.randint(-300, 300)))
+        harness.run_for(random.choice((0.0, 0.25, 7.0)))
+    return History(harness, random)
 
 
 @settings(max_examples=100, deadline=None)
@@ -121,49 +121,49 @@ def told(world: World, random: Random) -> Story:
 def test_whatever_happens_one_leads_at_a_time_and_when_it_is_over_one_leads(
     happenings: list[tuple[Happening, str, float]], seed: int
 ) -> None:
-    world = World(TERMS)
+    harness = Harness(TERMS)
     try:
-        story = told(world, Random(seed))  # noqa: S311  # a story that can be told again
+        history = begun(harness, Random(seed))  # noqa: S311  # a history that can be repeated
         for what, name, seconds in happenings:
-            story.happen(what, name)
-            world.run_for(seconds, watch=story.check)
-        assert not story.problems, story.problems[0]
+            history.happen(what, name)
+            harness.run_for(seconds, watch=history.check)
+        assert not history.problems, history.problems[0]
 
-        heal(story)
-        world.run_for(2 * TERMS.lease, watch=story.check)
-        assert not story.problems, story.problems[0]
-        assert len(world.leaders()) == 1
-        (leader,) = world.leaders()
-        world.run_for(
-            60, watch=lambda: story.problems.append("it changes hands") if world.leaders() != [leader] else None
+        heal(history)
+        harness.run_for(2 * TERMS.lease, watch=history.check)
+        assert not history.problems, history.problems[0]
+        assert len(harness.leaders()) == 1
+        (leader,) = harness.leaders()
+        harness.run_for(
+            60, watch=lambda: history.problems.append("it changes hands") if harness.leaders() != [leader] else None
         )
-        assert not story.problems, story.problems[0]
+        assert not history.problems, history.problems[0]
     finally:
-        world.close()
+        harness.close()
 
 
-def heal(story: Story) -> None:
+def heal(history: History) -> None:
     """Have all be well, and every replica run."""
-    for host in story.world.hosts.values():
+    for host in history.harness.hosts.values():
         if not host.runs:
             host.resume(asleep=False)
         host.passage, host.watches = Passage, True
-    story.world.run_for(2.5 * TERMS.lease, watch=story.check)
-    for host in story.world.hosts.values():
+    history.harness.run_for(2.5 * TERMS.lease, watch=history.check)
+    for host in history.harness.hosts.values():
         if not host.alive:
             host.start()
 
 
 def test_the_world_notices_two_leaders() -> None:
     """A check that cannot fail would prove nothing: here somebody empties the Lease, so the standby does not wait."""
-    world = World(TERMS)
+    harness = Harness(TERMS)
     try:
-        story = told(world, Random(1))  # noqa: S311
-        world.run_for(20, watch=story.check)
-        (leader,) = world.leaders()
-        world.hosts[leader].freeze()
-        world.server.put(Record())
-        world.run_for(10, watch=story.check)
-        assert story.problems
+        history = begun(harness, Random(1))  # noqa: S311
+        harness.run_for(20, watch=history.check)
+        (leader,) = harness.leaders()
+        harness.hosts[leader].freeze()
+        harness.server.put(Record())
+        harness.run_for(10, watch=history.check)
+        assert history.problems
     finally:
-        world.close()
+        harness.close()

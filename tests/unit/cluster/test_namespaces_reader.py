@@ -15,7 +15,7 @@ OURS = "atlas-endpoints.dev/credentials-secret"
 FORBIDDEN = Answer(403, status_of(403, "Forbidden", "namespaces is forbidden"))
 
 
-class World:
+class Harness:
     """A reader, its API server, and the time."""
 
     def __init__(self, api_server: ApiServer, api: client.ApiClient) -> None:
@@ -25,57 +25,57 @@ class World:
 
 
 @pytest.fixture
-def world(server: ApiServer, api: client.ApiClient) -> World:
+def harness(server: ApiServer, api: client.ApiClient) -> Harness:
     server.namespaces["shop"] = {OURS: "mine", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
-    return World(server, api)
+    return Harness(server, api)
 
 
-async def test_only_annotations_for_us_are_kept(world: World) -> None:
-    assert await world.reader.annotations("shop") == {OURS: "mine"}
-    assert world.server.calls == ["GET /api/v1/namespaces/shop"]
+async def test_only_annotations_for_us_are_kept(harness: Harness) -> None:
+    assert await harness.reader.annotations("shop") == {OURS: "mine"}
+    assert harness.server.calls == ["GET /api/v1/namespaces/shop"]
 
 
 @pytest.mark.parametrize("annotations", [None, {}])
-async def test_a_namespace_may_have_none(world: World, annotations: dict[str, str] | None) -> None:
-    world.server.namespaces["shop"] = annotations
-    assert await world.reader.annotations("shop") == {}
-    await world.reader.annotations("shop")
-    assert len(world.server.requests) == 1, "which is kept as well"
+async def test_a_namespace_may_have_none(harness: Harness, annotations: dict[str, str] | None) -> None:
+    harness.server.namespaces["shop"] = annotations
+    assert await harness.reader.annotations("shop") == {}
+    await harness.reader.annotations("shop")
+    assert len(harness.server.requests) == 1, "which is kept as well"
 
 
-async def test_many_who_ask_at_once_cost_one_call(world: World) -> None:
-    readings = await asyncio.gather(*(world.reader.annotations("shop") for _ in range(100)))
+async def test_many_who_ask_at_once_cost_one_call(harness: Harness) -> None:
+    readings = await asyncio.gather(*(harness.reader.annotations("shop") for _ in range(100)))
     assert all(each == {OURS: "mine"} for each in readings)
-    assert len(world.server.requests) == 1
+    assert len(harness.server.requests) == 1
 
 
-async def test_a_changed_annotation_is_seen_when_the_reading_is_old_or_at_once_when_asked(world: World) -> None:
-    await world.reader.annotations("shop")
-    world.server.namespaces["shop"] = {OURS: "other"}
-    world.now += FRESH
-    assert await world.reader.annotations("shop") == {OURS: "mine"}
-    assert await world.reader.annotations("shop", age=Age.FRESH) == {OURS: "other"}
-    world.server.namespaces["shop"] = None
-    world.now += MAX_AGE
-    assert await world.reader.annotations("shop") == {}
+async def test_a_changed_annotation_is_seen_when_the_reading_is_old_or_at_once_when_asked(harness: Harness) -> None:
+    await harness.reader.annotations("shop")
+    harness.server.namespaces["shop"] = {OURS: "other"}
+    harness.now += FRESH
+    assert await harness.reader.annotations("shop") == {OURS: "mine"}
+    assert await harness.reader.annotations("shop", age=Age.FRESH) == {OURS: "other"}
+    harness.server.namespaces["shop"] = None
+    harness.now += MAX_AGE
+    assert await harness.reader.annotations("shop") == {}
 
 
-async def test_a_namespace_that_may_not_be_read_is_told_with_the_remedy_the_second_time(world: World) -> None:
-    world.server.answers.extend([FORBIDDEN, FORBIDDEN])
+async def test_a_namespace_that_may_not_be_read_is_told_with_the_remedy_the_second_time(harness: Harness) -> None:
+    harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
     with pytest.raises(ClusterUnavailableError, match="asked once more"):
-        await world.reader.annotations("shop")
-    world.now += RETRY_FIRST
+        await harness.reader.annotations("shop")
+    harness.now += RETRY_FIRST
     with pytest.raises(UnreadableError) as caught:
-        await world.reader.annotations("shop")
+        await harness.reader.annotations("shop")
     assert caught.value.reason == "NamespaceForbidden"
     assert "may not read Namespace shop" in caught.value.message
     assert "verb get on namespaces" in caught.value.message
     assert caught.value.retry_in == 2 * RETRY_FIRST
-    world.now += caught.value.retry_in
-    assert await world.reader.annotations("shop") == {OURS: "mine"}
+    harness.now += caught.value.retry_in
+    assert await harness.reader.annotations("shop") == {OURS: "mine"}
 
 
-async def test_a_namespace_that_is_gone_takes_its_resources_with_it(world: World) -> None:
+async def test_a_namespace_that_is_gone_takes_its_resources_with_it(harness: Harness) -> None:
     """Nothing is concluded meanwhile, such as that it named no Secret."""
     with pytest.raises(ClusterUnavailableError, match="There is no Namespace warehouse"):
-        await world.reader.annotations("warehouse")
+        await harness.reader.annotations("warehouse")

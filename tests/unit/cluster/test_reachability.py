@@ -7,7 +7,7 @@ import pytest
 from atlas_endpoints.cluster.reachability import LASTING, NOTICED, Reachability, kind_of
 
 
-class World:
+class Harness:
     def __init__(self) -> None:
         self.now = 100.0
         self.returns: list[float] = []
@@ -22,20 +22,20 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def harness() -> Harness:
+    return Harness()
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
-def test_an_outage_is_told_when_it_begins_and_when_it_ends(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_told_when_it_begins_and_when_it_ends(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(2):
-            world.fail_for(300)
-            world.reachability.answered("GET secrets")
-            world.reachability.answered("GET secrets")
+            harness.fail_for(300)
+            harness.reachability.answered("GET secrets")
+            harness.reachability.answered("GET secrets")
     assert told(caplog) == 2 * [
         (
             "WARNING",
@@ -43,27 +43,27 @@ def test_an_outage_is_told_when_it_begins_and_when_it_ends(world: World, caplog:
         ),
         ("INFO", "The API server answers again, after 301 s"),
     ]
-    assert len(world.returns) == 2
+    assert len(harness.returns) == 2
 
 
-def test_what_is_over_soon_is_not_worth_a_line(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_over_soon_is_not_worth_a_line(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(100):
-            world.fail_for(NOTICED - 1)
-            world.reachability.answered("LIST things")
+            harness.fail_for(NOTICED - 1)
+            harness.reachability.answered("LIST things")
     assert told(caplog) == []
-    assert world.returns == []
+    assert harness.returns == []
 
 
 def test_one_kind_of_call_that_fails_while_others_are_answered_is_told_once(
-    world: World, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(300):
-            world.reachability.failed("PATCH things/status", "HTTP 500")
-            world.reachability.answered("WATCH things")
-            world.now += 1
-        world.reachability.answered("PATCH things/status")
+            harness.reachability.failed("PATCH things/status", "HTTP 500")
+            harness.reachability.answered("WATCH things")
+            harness.now += 1
+        harness.reachability.answered("PATCH things/status")
     assert told(caplog) == [
         (
             "WARNING",
@@ -74,25 +74,25 @@ def test_one_kind_of_call_that_fails_while_others_are_answered_is_told_once(
         ),
         ("INFO", "The API server answers PATCH things/status again, after 300 s"),
     ]
-    assert world.returns == [400.0]
+    assert harness.returns == [400.0]
 
 
 def test_a_kind_of_call_that_fails_now_and_then_is_not_worth_a_line(
-    world: World, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
-        world.reachability.failed("PATCH things/status", "HTTP 500")
-        world.reachability.answered("WATCH things")
-        world.now += LASTING - 1
-        world.reachability.answered("PATCH things/status")
+        harness.reachability.failed("PATCH things/status", "HTTP 500")
+        harness.reachability.answered("WATCH things")
+        harness.now += LASTING - 1
+        harness.reachability.answered("PATCH things/status")
     assert told(caplog) == []
 
 
-def test_an_outage_of_all_is_not_told_for_each_kind(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_of_all_is_not_told_for_each_kind(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(60):
         for kind in ("PATCH things/status", "WATCH things", "GET secrets"):
-            world.reachability.failed(kind, "ClientConnectorError")
-        world.now += 1
+            harness.reachability.failed(kind, "ClientConnectorError")
+        harness.now += 1
     assert len(told(caplog)) == 1
 
 

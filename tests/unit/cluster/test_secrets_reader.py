@@ -26,7 +26,7 @@ class Value:
     """What is wanted of an object."""
 
 
-class World:
+class Harness:
     """A reader, its API server, and the time."""
 
     def __init__(self, api_server: ApiServer, api: client.ApiClient) -> None:
@@ -45,46 +45,48 @@ class World:
 
 
 @pytest.fixture
-def world(server: ApiServer, api: client.ApiClient) -> World:
+def harness(server: ApiServer, api: client.ApiClient) -> Harness:
     server.secrets["shop", "mine"] = {"clientId": "one", "clientSecret": CANARY}
-    return World(server, api)
+    return Harness(server, api)
 
 
 class TestReadings:
-    async def test_the_values_are_decoded(self, world: World) -> None:
-        assert await world.reader.read("shop", "mine") == {"clientId": "one", "clientSecret": CANARY}
-        assert world.server.calls == ["GET /api/v1/namespaces/shop/secrets/mine"]
+    async def test_the_values_are_decoded(self, harness: Harness) -> None:
+        assert await harness.reader.read("shop", "mine") == {"clientId": "one", "clientSecret": CANARY}
+        assert harness.server.calls == ["GET /api/v1/namespaces/shop/secrets/mine"]
 
-    async def test_a_secret_without_data_is_empty(self, world: World) -> None:
-        world.server.secrets["shop", "mine"] = {}
-        assert await world.reader.read("shop", "mine") == {}
+    async def test_a_secret_without_data_is_empty(self, harness: Harness) -> None:
+        harness.server.secrets["shop", "mine"] = {}
+        assert await harness.reader.read("shop", "mine") == {}
 
-    async def test_many_who_ask_at_once_cost_one_call(self, world: World) -> None:
-        readings = await asyncio.gather(*(world.reader.read("shop", "mine") for _ in range(100)))
+    async def test_many_who_ask_at_once_cost_one_call(self, harness: Harness) -> None:
+        readings = await asyncio.gather(*(harness.reader.read("shop", "mine") for _ in range(100)))
         assert {each["clientId"] for each in readings} == {"one"}
-        assert world.asked == 1
+        assert harness.asked == 1
 
-    async def test_many_who_hear_of_a_problem_cost_one_call(self, world: World) -> None:
-        world.server.secrets.clear()
-        results = await asyncio.gather(*(world.reader.read("shop", "mine") for _ in range(100)), return_exceptions=True)
+    async def test_many_who_hear_of_a_problem_cost_one_call(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        results = await asyncio.gather(
+            *(harness.reader.read("shop", "mine") for _ in range(100)), return_exceptions=True
+        )
         assert all(isinstance(each, UnreadableError) for each in results)
-        assert world.asked == 1
+        assert harness.asked == 1
 
-    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, world: World) -> None:
-        impatient = asyncio.create_task(world.reader.read("shop", "mine"))
-        patient = asyncio.create_task(world.reader.read("shop", "mine"))
+    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, harness: Harness) -> None:
+        impatient = asyncio.create_task(harness.reader.read("shop", "mine"))
+        patient = asyncio.create_task(harness.reader.read("shop", "mine"))
         await asyncio.sleep(0)
         impatient.cancel()
         assert (await patient)["clientId"] == "one"
-        assert world.asked == 1
+        assert harness.asked == 1
 
     async def test_a_failure_that_nobody_waits_for_any_more_is_no_complaint_of_the_event_loop(
-        self, world: World
+        self, harness: Harness
     ) -> None:
         complaints: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
-        world.server.answers.append(Answer(500, status_of(500, "InternalError", "etcd")))
-        impatient = asyncio.create_task(world.reader.read("shop", "mine"))
+        harness.server.answers.append(Answer(500, status_of(500, "InternalError", "etcd")))
+        impatient = asyncio.create_task(harness.reader.read("shop", "mine"))
         await asyncio.sleep(0)
         (read,) = (each for each in asyncio.all_tasks() if each.get_name() == "read Secret")
         impatient.cancel()
@@ -93,52 +95,52 @@ class TestReadings:
         gc.collect()
         assert complaints == []
 
-    async def test_a_reading_serves_for_half_a_minute(self, world: World) -> None:
-        await world.reader.read("shop", "mine")
-        world.server.secrets["shop", "mine"] = {"clientId": "two"}
-        world.now += MAX_AGE - 0.1
-        assert (await world.reader.read("shop", "mine"))["clientId"] == "one"
-        world.now += 0.1
-        assert (await world.reader.read("shop", "mine"))["clientId"] == "two"
-        assert world.asked == 2
+    async def test_a_reading_serves_for_half_a_minute(self, harness: Harness) -> None:
+        await harness.reader.read("shop", "mine")
+        harness.server.secrets["shop", "mine"] = {"clientId": "two"}
+        harness.now += MAX_AGE - 0.1
+        assert (await harness.reader.read("shop", "mine"))["clientId"] == "one"
+        harness.now += 0.1
+        assert (await harness.reader.read("shop", "mine"))["clientId"] == "two"
+        assert harness.asked == 2
 
-    async def test_a_fresh_reading_is_never_older_than_a_moment(self, world: World) -> None:
-        await world.reader.read("shop", "mine")
-        world.server.secrets["shop", "mine"] = {"clientId": "two"}
-        world.now += FRESH
-        assert (await world.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
-        world.now += FRESH - 0.1
-        await world.reader.read("shop", "mine", age=Age.FRESH)
-        assert world.asked == 2
+    async def test_a_fresh_reading_is_never_older_than_a_moment(self, harness: Harness) -> None:
+        await harness.reader.read("shop", "mine")
+        harness.server.secrets["shop", "mine"] = {"clientId": "two"}
+        harness.now += FRESH
+        assert (await harness.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
+        harness.now += FRESH - 0.1
+        await harness.reader.read("shop", "mine", age=Age.FRESH)
+        assert harness.asked == 2
 
-    async def test_a_reading_that_begins_anew_is_of_nothing_that_was_or_is_being_read(self, world: World) -> None:
-        await world.reader.read("shop", "mine")
-        begun = asyncio.create_task(world.reader.read("shop", "mine", age=Age.ANEW))
+    async def test_a_reading_that_begins_anew_is_of_nothing_that_was_or_is_being_read(self, harness: Harness) -> None:
+        await harness.reader.read("shop", "mine")
+        begun = asyncio.create_task(harness.reader.read("shop", "mine", age=Age.ANEW))
         await asyncio.sleep(0)
-        world.server.secrets["shop", "mine"] = {"clientId": "two"}
-        found = await asyncio.gather(*(world.reader.read("shop", "mine", age=Age.ANEW) for _ in range(3)))
+        harness.server.secrets["shop", "mine"] = {"clientId": "two"}
+        found = await asyncio.gather(*(harness.reader.read("shop", "mine", age=Age.ANEW) for _ in range(3)))
         assert [each["clientId"] for each in found] == ["two"] * 3
         await begun
-        assert world.asked == 3
+        assert harness.asked == 3
 
-    async def test_who_wants_it_fresh_waits_for_a_reading_that_is_under_way(self, world: World) -> None:
-        await world.reader.read("shop", "mine")
-        world.server.secrets["shop", "mine"] = {"clientId": "two"}
-        begun = asyncio.create_task(world.reader.read("shop", "mine", age=Age.ANEW))
+    async def test_who_wants_it_fresh_waits_for_a_reading_that_is_under_way(self, harness: Harness) -> None:
+        await harness.reader.read("shop", "mine")
+        harness.server.secrets["shop", "mine"] = {"clientId": "two"}
+        begun = asyncio.create_task(harness.reader.read("shop", "mine", age=Age.ANEW))
         await asyncio.sleep(0)
-        assert (await world.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
+        assert (await harness.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
         assert (await begun)["clientId"] == "two"
-        assert world.asked == 2
+        assert harness.asked == 2
 
-    async def test_other_names_and_other_namespaces_are_other_secrets(self, world: World) -> None:
-        world.server.secrets["shop", "other"] = {"clientId": "other"}
-        world.server.secrets["warehouse", "mine"] = {"clientId": "elsewhere"}
+    async def test_other_names_and_other_namespaces_are_other_secrets(self, harness: Harness) -> None:
+        harness.server.secrets["shop", "other"] = {"clientId": "other"}
+        harness.server.secrets["warehouse", "mine"] = {"clientId": "elsewhere"}
         for namespace, name, value in (
             ("shop", "mine", "one"),
             ("shop", "other", "other"),
             ("warehouse", "mine", "elsewhere"),
         ):
-            assert (await world.reader.read(namespace, name))["clientId"] == value
+            assert (await harness.reader.read(namespace, name))["clientId"] == value
 
     async def test_what_nobody_asks_for_any_more_is_dropped(self) -> None:
         now, read = 100.0, WeakSet[Value]()
@@ -156,22 +158,22 @@ class TestReadings:
 
 
 class TestProblems:
-    async def test_a_missing_secret_is_told_with_the_remedy(self, world: World) -> None:
-        world.server.secrets.clear()
-        problem = await world.problem()
+    async def test_a_missing_secret_is_told_with_the_remedy(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        problem = await harness.problem()
         assert problem.reason == "SecretNotFound"
         assert "There is no Secret mine in namespace shop." in problem.message
         assert "clientId and clientSecret" in problem.message
         assert problem.retry_in == RETRY_FIRST
 
-    async def test_it_is_looked_for_again_ever_more_seldom(self, world: World) -> None:
-        world.server.secrets.clear()
+    async def test_it_is_looked_for_again_ever_more_seldom(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
         waits = []
         for number in range(1, 8):
-            problem = await world.problem()
-            assert world.asked == number
+            problem = await harness.problem()
+            assert harness.asked == number
             waits.append(problem.retry_in)
-            world.now += problem.retry_in
+            harness.now += problem.retry_in
         assert waits == [5.0, 10.0, 20.0, 40.0, RETRY_LAST, RETRY_LAST, RETRY_LAST]
 
     async def test_a_secret_that_is_missing_for_days_is_looked_for_at_the_slowest_pace(self) -> None:
@@ -189,94 +191,94 @@ class TestProblems:
         now -= RETRY_LAST
         assert readings.due_in("mine") == RETRY_LAST
 
-    async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, world: World) -> None:
-        world.server.secrets.clear()
+    async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
         for _ in range(600):
-            await world.problem()
-            world.now += 0.5
-        assert world.asked == 8, "after 0, 5, 15, 35, 75, 135, 195 and 255 seconds"
+            await harness.problem()
+            harness.now += 0.5
+        assert harness.asked == 8, "after 0, 5, 15, 35, 75, 135, 195 and 255 seconds"
 
-    async def test_who_waits_is_told_when_the_next_reading_is_due(self, world: World) -> None:
-        world.server.secrets.clear()
-        await world.problem()
-        world.now += 2.0
-        assert (await world.problem()).retry_in == 3.0
+    async def test_who_waits_is_told_when_the_next_reading_is_due(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        await harness.problem()
+        harness.now += 2.0
+        assert (await harness.problem()).retry_in == 3.0
 
-    async def test_who_wants_it_fresh_does_not_wait_for_the_pace(self, world: World) -> None:
-        world.server.secrets.clear()
-        await world.problem()
-        world.server.secrets["shop", "mine"] = {"clientId": "two"}
-        world.now += FRESH
-        assert (await world.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
+    async def test_who_wants_it_fresh_does_not_wait_for_the_pace(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        await harness.problem()
+        harness.server.secrets["shop", "mine"] = {"clientId": "two"}
+        harness.now += FRESH
+        assert (await harness.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
 
-    async def test_once_it_is_there_the_pace_begins_anew(self, world: World) -> None:
-        world.server.secrets.clear()
+    async def test_once_it_is_there_the_pace_begins_anew(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
         for _ in range(4):
-            world.now += (await world.problem()).retry_in
-        world.server.secrets["shop", "mine"] = {"clientId": "two"}
-        await world.reader.read("shop", "mine")
-        world.server.secrets.clear()
-        world.now += MAX_AGE
-        assert (await world.problem()).retry_in == RETRY_FIRST
+            harness.now += (await harness.problem()).retry_in
+        harness.server.secrets["shop", "mine"] = {"clientId": "two"}
+        await harness.reader.read("shop", "mine")
+        harness.server.secrets.clear()
+        harness.now += MAX_AGE
+        assert (await harness.problem()).retry_in == RETRY_FIRST
 
-    async def test_a_secret_that_may_not_be_read_is_told_with_the_remedy(self, world: World) -> None:
-        world.server.answers.extend([FORBIDDEN, FORBIDDEN])
+    async def test_a_secret_that_may_not_be_read_is_told_with_the_remedy(self, harness: Harness) -> None:
+        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
         with pytest.raises(ClusterUnavailableError):
-            await world.reader.read("shop", "mine")
-        world.now += RETRY_FIRST
-        problem = await world.problem()
+            await harness.reader.read("shop", "mine")
+        harness.now += RETRY_FIRST
+        problem = await harness.problem()
         assert problem.reason == "SecretForbidden"
         assert "may not read Secret mine in namespace shop, whether it exists or not" in problem.message
         assert "verb get" in problem.message
         assert problem.retry_in == 10.0
 
-    async def test_the_first_refusal_may_come_from_an_api_server_that_has_just_started(self, world: World) -> None:
-        await world.reader.read("shop", "mine")
-        world.now += MAX_AGE
-        world.server.answers.append(FORBIDDEN)
+    async def test_the_first_refusal_may_come_from_an_api_server_that_has_just_started(self, harness: Harness) -> None:
+        await harness.reader.read("shop", "mine")
+        harness.now += MAX_AGE
+        harness.server.answers.append(FORBIDDEN)
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
-            await world.reader.read("shop", "mine")
-        world.now += 1.0
+            await harness.reader.read("shop", "mine")
+        harness.now += 1.0
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
-            await world.reader.read("shop", "mine")
-        assert world.asked == 2, "not before its time"
-        world.now += RETRY_FIRST
-        assert (await world.reader.read("shop", "mine"))["clientId"] == "one"
+            await harness.reader.read("shop", "mine")
+        assert harness.asked == 2, "not before its time"
+        harness.now += RETRY_FIRST
+        assert (await harness.reader.read("shop", "mine"))["clientId"] == "one"
 
-    async def test_the_second_refusal_is_believed_however_seldom_somebody_asks(self, world: World) -> None:
-        world.server.answers.append(FORBIDDEN)
+    async def test_the_second_refusal_is_believed_however_seldom_somebody_asks(self, harness: Harness) -> None:
+        harness.server.answers.append(FORBIDDEN)
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
-            await world.reader.read("shop", "mine")
-        world.server.secrets["shop", "other"] = {"clientId": "other"}
+            await harness.reader.read("shop", "mine")
+        harness.server.secrets["shop", "other"] = {"clientId": "other"}
         for _ in range(26):
-            world.now += 3600.0
-            await world.reader.read("shop", "other")
-        world.server.answers.append(FORBIDDEN)
-        assert (await world.problem()).reason == "SecretForbidden"
+            harness.now += 3600.0
+            await harness.reader.read("shop", "other")
+        harness.server.answers.append(FORBIDDEN)
+        assert (await harness.problem()).reason == "SecretForbidden"
 
-    async def test_a_secret_that_could_not_be_had_is_dropped_in_the_end(self, world: World) -> None:
-        world.server.answers.append(FORBIDDEN)
+    async def test_a_secret_that_could_not_be_had_is_dropped_in_the_end(self, harness: Harness) -> None:
+        harness.server.answers.append(FORBIDDEN)
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
-            await world.reader.read("shop", "mine")
-        world.now += MISSED + 1
-        world.server.secrets["shop", "other"] = {"clientId": "other"}
-        await world.reader.read("shop", "other")
-        world.server.answers.append(FORBIDDEN)
+            await harness.reader.read("shop", "mine")
+        harness.now += MISSED + 1
+        harness.server.secrets["shop", "other"] = {"clientId": "other"}
+        await harness.reader.read("shop", "other")
+        harness.server.answers.append(FORBIDDEN)
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
-            await world.reader.read("shop", "mine")
+            await harness.reader.read("shop", "mine")
 
-    async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, world: World) -> None:
-        world.server.answers.extend([MISSING, FORBIDDEN])
-        await world.problem()
-        world.now += RETRY_FIRST
+    async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, harness: Harness) -> None:
+        harness.server.answers.extend([MISSING, FORBIDDEN])
+        await harness.problem()
+        harness.now += RETRY_FIRST
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
-            await world.reader.read("shop", "mine")
+            await harness.reader.read("shop", "mine")
 
-    async def test_a_connection_that_breaks_is_trouble_with_the_api_server(self, world: World) -> None:
-        world.server.answers.extend([RESET, RESET])  # aiohttp sends a GET twice by itself
+    async def test_a_connection_that_breaks_is_trouble_with_the_api_server(self, harness: Harness) -> None:
+        harness.server.answers.extend([RESET, RESET])  # aiohttp sends a GET twice by itself
         with pytest.raises(ClusterUnavailableError, match="cannot be reached"):
-            await world.reader.read("shop", "mine")
-        assert (await world.reader.read("shop", "mine"))["clientId"] == "one"
+            await harness.reader.read("shop", "mine")
+        assert (await harness.reader.read("shop", "mine"))["clientId"] == "one"
 
     @pytest.mark.parametrize(
         "answer",
@@ -296,10 +298,10 @@ class TestProblems:
         ids=lambda answer: f"{answer.status} {answer.content_type} {str(answer.body)[:12]}",
     )
     async def test_anything_else_is_trouble_with_the_api_server(
-        self, world: World, answer: Answer, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        world.server.answers.append(answer)
+        harness.server.answers.append(answer)
         with caplog.at_level(logging.DEBUG), pytest.raises(ClusterUnavailableError) as caught:
-            await world.reader.read("shop", "mine")
+            await harness.reader.read("shop", "mine")
         assert CANARY not in "".join([*traceback.format_exception(caught.value), caplog.text])
-        assert (await world.reader.read("shop", "mine"))["clientId"] == "one", "and heals by itself"
+        assert (await harness.reader.read("shop", "mine"))["clientId"] == "one", "and heals by itself"

@@ -240,7 +240,7 @@ class Receiver:
             return [await self.told.get() for _ in range(count)]
 
 
-class World:
+class Harness:
     """kopf and an API server."""
 
     def __init__(self, server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,15 +276,15 @@ class World:
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     server = ApiServer()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
     async with TestServer(app) as running:
         server.url = str(running.make_url("")).rstrip("/")
-        world = World(server, monkeypatch)
-        yield world
-        await world.connection.close()
+        harness = Harness(server, monkeypatch)
+        yield harness
+        await harness.connection.close()
 
 
 def over_http(status: str, body: bytes = b"", *headers: str) -> bytes:
@@ -334,144 +334,146 @@ def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def objects_go_to_kopf(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def objects_go_to_kopf(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands for a kopf that reads its answers in another way, past who takes the objects from them."""
-    session = world.connection.kopf_session
-    monkeypatch.setattr(world.connection, "kopf_session", lambda *_: session())
+    session = harness.connection.kopf_session
+    monkeypatch.setattr(harness.connection, "kopf_session", lambda *_: session())
 
 
 class TestWatching:
-    async def test_what_is_there_is_told_as_a_list(self, world: World) -> None:
-        world.server.items = [resource("one"), resource("two", "warehouse")]
-        async with world.running():
-            told = await world.receiver.next(3)
+    async def test_what_is_there_is_told_as_a_list(self, harness: Harness) -> None:
+        harness.server.items = [resource("one"), resource("two", "warehouse")]
+        async with harness.running():
+            told = await harness.receiver.next(3)
         assert told == [("seen", "one 1"), ("seen", "two 1"), ("relisted", "")]
-        assert world.started.is_set()
+        assert harness.started.is_set()
 
-    async def test_a_list_is_told_of_though_it_holds_nothing(self, world: World) -> None:
+    async def test_a_list_is_told_of_though_it_holds_nothing(self, harness: Harness) -> None:
         """What there was may have gone while nobody watched."""
-        async with world.running():
-            assert await world.receiver.next(1) == [("relisted", "")]
+        async with harness.running():
+            assert await harness.receiver.next(1) == [("relisted", "")]
 
-    async def test_a_list_may_take_longer_than_an_answer(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_list_may_take_longer_than_an_answer(
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
         monkeypatch.setattr(answers, "AT_ONCE", 1)
-        world.server.items = [resource(f"number {number}") for number in range(8)]
-        world.server.slowness = 0.1
-        async with world.running():
-            assert len(await world.receiver.next(9)) == 9
-        assert len(world.server.queries(RESOURCES, watching=False)) == 8, "none was asked for again"
+        harness.server.items = [resource(f"number {number}") for number in range(8)]
+        harness.server.slowness = 0.1
+        async with harness.running():
+            assert len(await harness.receiver.next(9)) == 9
+        assert len(harness.server.queries(RESOURCES, watching=False)) == 8, "none was asked for again"
 
-    async def test_what_happens_is_told_in_its_order(self, world: World) -> None:
-        async with world.running():
-            await world.receiver.next(1)
+    async def test_what_happens_is_told_in_its_order(self, harness: Harness) -> None:
+        async with harness.running():
+            await harness.receiver.next(1)
             for type_, version in (("ADDED", 2), ("MODIFIED", 3), ("DELETED", 4)):
-                world.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
-                told = await world.receiver.next(1)
+                harness.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
+                told = await harness.receiver.next(1)
                 assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
 
     @pytest.mark.usefixtures("objects_go_to_kopf")
-    async def test_what_gets_to_kopf_all_the_same_is_told_too(self, world: World) -> None:
-        world.server.items = [resource("one")]
-        async with world.running():
-            assert await world.receiver.next(2) == [("relisted", ""), ("seen", "one 1")]
+    async def test_what_gets_to_kopf_all_the_same_is_told_too(self, harness: Harness) -> None:
+        harness.server.items = [resource("one")]
+        async with harness.running():
+            assert await harness.receiver.next(2) == [("relisted", ""), ("seen", "one 1")]
             for type_, version in (("MODIFIED", 3), ("DELETED", 4)):
-                world.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
-                told = await world.receiver.next(1)
+                harness.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
+                told = await harness.receiver.next(1)
                 assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
 
-    async def test_kopf_has_nothing_to_do_for_an_object(self, world: World) -> None:
+    async def test_kopf_has_nothing_to_do_for_an_object(self, harness: Harness) -> None:
         """It has a task for each object that it knows of."""
-        world.server.items = [resource("one"), resource("two")]
-        async with world.running():
-            world.server.events.put_nowait({"type": "ADDED", "object": resource("three", version=2)})
-            await world.receiver.next(4)
+        harness.server.items = [resource("one"), resource("two")]
+        async with harness.running():
+            harness.server.events.put_nowait({"type": "ADDED", "object": resource("three", version=2)})
+            await harness.receiver.next(4)
             names = {task.get_name() for task in asyncio.all_tasks()}
         assert not [name for name in names if name.startswith("worker for") and PLURAL in name]
 
-    async def test_a_watch_that_ends_is_resumed_where_it_had_come_to(self, world: World) -> None:
-        async with world.running():
-            world.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=41)})
-            await world.receiver.next(2)
-            world.server.watched.clear()
-            world.server.ends.set()
+    async def test_a_watch_that_ends_is_resumed_where_it_had_come_to(self, harness: Harness) -> None:
+        async with harness.running():
+            harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=41)})
+            await harness.receiver.next(2)
+            harness.server.watched.clear()
+            harness.server.ends.set()
             async with asyncio.timeout(DEADLINE):
-                await world.server.watched.wait()
-            world.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=42)})
-            assert await world.receiver.next(1) == [("seen", "one 42")]
-        assert [query["resourceVersion"] for query in world.server.queries(RESOURCES, watching=True)] == ["1", "41"]
-        assert len(world.server.queries(RESOURCES, watching=False)) == 1, "nothing has to be listed anew"
+                await harness.server.watched.wait()
+            harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=42)})
+            assert await harness.receiver.next(1) == [("seen", "one 42")]
+        assert [query["resourceVersion"] for query in harness.server.queries(RESOURCES, watching=True)] == ["1", "41"]
+        assert len(harness.server.queries(RESOURCES, watching=False)) == 1, "nothing has to be listed anew"
 
     @pytest.mark.usefixtures("kopf_in_a_hurry")
     @pytest.mark.parametrize("fault", FAULTS)
-    async def test_kopf_lives_on_after(self, world: World, fault: str) -> None:
+    async def test_kopf_lives_on_after(self, harness: Harness, fault: str) -> None:
         """At the start, when it looks what there is, and when a watch and a LIST begin."""
-        world.server.says.extend([FAULTS[fault]] * 4)
-        async with world.running():
-            world.server.says.extend([FAULTS[fault]] * 4)
-            world.server.ends.set()
+        harness.server.says.extend([FAULTS[fault]] * 4)
+        async with harness.running():
+            harness.server.says.extend([FAULTS[fault]] * 4)
+            harness.server.ends.set()
             async with asyncio.timeout(DEADLINE):
-                while world.server.says:  # noqa: ASYNC110  # what a stub has said has no event
+                while harness.server.says:  # noqa: ASYNC110  # what a stub has said has no event
                     await asyncio.sleep(0.01)
-            world.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=2)})
-            while await world.receiver.next(1) != [("seen", "one 2")]:
+            harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=2)})
+            while await harness.receiver.next(1) != [("seen", "one 2")]:
                 pass
 
-    async def test_kopf_writes_nothing(self, world: World) -> None:
-        world.server.items = [resource("one")]
-        async with world.running():
-            await world.receiver.next(2)
-            world.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=2)})
-            await world.receiver.next(1)
-        assert {method for method, *_ in world.server.requests} == {"GET"}
+    async def test_kopf_writes_nothing(self, harness: Harness) -> None:
+        harness.server.items = [resource("one")]
+        async with harness.running():
+            await harness.receiver.next(2)
+            harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=2)})
+            await harness.receiver.next(1)
+        assert {method for method, *_ in harness.server.requests} == {"GET"}
 
-    async def test_all_namespaces_are_one_watch(self, world: World) -> None:
-        async with world.running():
+    async def test_all_namespaces_are_one_watch(self, harness: Harness) -> None:
+        async with harness.running():
             pass
-        assert len(world.server.queries(RESOURCES, watching=False)) == 1
-        assert world.server.queries(RESOURCES, watching=True)[0]["timeoutSeconds"] == "60"
+        assert len(harness.server.queries(RESOURCES, watching=False)) == 1
+        assert harness.server.queries(RESOURCES, watching=True)[0]["timeoutSeconds"] == "60"
 
-    async def test_some_namespaces_are_watched_alone(self, world: World) -> None:
-        world.server.items = [resource("one"), resource("two", "warehouse")]
-        async with world.running(namespaces=("shop",)):
-            told = await world.receiver.next(2)
+    async def test_some_namespaces_are_watched_alone(self, harness: Harness) -> None:
+        harness.server.items = [resource("one"), resource("two", "warehouse")]
+        async with harness.running(namespaces=("shop",)):
+            told = await harness.receiver.next(2)
         assert ("seen", "one 1") in told
-        assert not world.server.queries(RESOURCES, watching=False)
-        assert world.receiver.told.empty()
-        asked = {path for _, path, *_ in world.server.requests}
+        assert not harness.server.queries(RESOURCES, watching=False)
+        assert harness.receiver.told.empty()
+        asked = {path for _, path, *_ in harness.server.requests}
         assert not asked & {"/api/v1/namespaces", CRDS}, "that would take rights over the whole cluster"
 
-    async def test_a_label_selector_goes_to_the_server(self, world: World) -> None:
-        async with world.running(label_selector="team=blue"):
+    async def test_a_label_selector_goes_to_the_server(self, harness: Harness) -> None:
+        async with harness.running(label_selector="team=blue"):
             pass
         for watching in (False, True):
-            assert world.server.queries(RESOURCES, watching=watching)[0]["labelSelector"] == "team=blue"
-        assert "labelSelector" not in world.server.queries(CRDS, watching=False)[0], "the CRD has no such labels"
+            assert harness.server.queries(RESOURCES, watching=watching)[0]["labelSelector"] == "team=blue"
+        assert "labelSelector" not in harness.server.queries(CRDS, watching=False)[0], "the CRD has no such labels"
 
-    async def test_of_the_crds_only_ours_is_watched(self, world: World) -> None:
-        async with world.running():
+    async def test_of_the_crds_only_ours_is_watched(self, harness: Harness) -> None:
+        async with harness.running():
             pass
-        (query,) = world.server.queries(CRDS, watching=False)
+        (query,) = harness.server.queries(CRDS, watching=False)
         assert query["fieldSelector"] == f"metadata.name={PLURAL}.{GROUP}"
 
-    async def test_each_request_carries_the_token_that_is_current(self, world: World) -> None:
-        async with world.running():
-            assert {authorization for *_, authorization in world.server.requests} == {"Bearer one"}
+    async def test_each_request_carries_the_token_that_is_current(self, harness: Harness) -> None:
+        async with harness.running():
+            assert {authorization for *_, authorization in harness.server.requests} == {"Bearer one"}
 
-    async def test_a_401_is_answered_with_a_new_session(self, world: World) -> None:
-        world.server.refuses = 2
-        world.server.items = [resource("one")]
-        async with world.running():
-            told = await world.receiver.next(2)
+    async def test_a_401_is_answered_with_a_new_session(self, harness: Harness) -> None:
+        harness.server.refuses = 2
+        harness.server.items = [resource("one")]
+        async with harness.running():
+            told = await harness.receiver.next(2)
         assert ("seen", "one 1") in told
 
-    async def test_whether_somebody_watches_can_be_told(self, world: World) -> None:
+    async def test_whether_somebody_watches_can_be_told(self, harness: Harness) -> None:
         assert not watch.watching(())
-        async with world.running():
+        async with harness.running():
             assert watch.watching(())
         assert not watch.watching(())
 
-    async def test_when_told_to_stop_it_stops(self, world: World) -> None:
-        async with world.running():
+    async def test_when_told_to_stop_it_stops(self, harness: Harness) -> None:
+        async with harness.running():
             before = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - before < DEADLINE / 2

@@ -16,7 +16,7 @@ STATUS = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "T
 DB = Key("shop", "db")
 
 
-class World:
+class Harness:
     def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
         self.api = api
@@ -28,22 +28,22 @@ class World:
 
 
 @pytest.fixture
-def world(server: ApiServer, api: client.ApiClient) -> World:
-    return World(server, api)
+def harness(server: ApiServer, api: client.ApiClient) -> Harness:
+    return Harness(server, api)
 
 
 class TestWriting:
-    async def test_the_status_of_this_version_is_replaced(self, world: World) -> None:
-        body = world.server.put("shop", "db", comment="one")
-        after = await world.writer.write(body, STATUS)
-        assert world.status == STATUS
+    async def test_the_status_of_this_version_is_replaced(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db", comment="one")
+        after = await harness.writer.write(body, STATUS)
+        assert harness.status == STATUS
         assert after["status"] == STATUS
         assert after["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]
 
-    async def test_it_is_one_json_patch_with_its_tests_under_our_name(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        await world.writer.write(body, STATUS)
-        (request,) = world.server.requests
+    async def test_it_is_one_json_patch_with_its_tests_under_our_name(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
+        await harness.writer.write(body, STATUS)
+        (request,) = harness.server.requests
         assert (request.method, request.path) == (
             "PATCH",
             f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints/db/status",
@@ -56,27 +56,27 @@ class TestWriting:
             {"op": "add", "path": "/status", "value": STATUS},
         ]
 
-    async def test_an_object_that_has_changed_is_not_written_to(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        world.server.touch("shop", "db")
+    async def test_an_object_that_has_changed_is_not_written_to(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.touch("shop", "db")
         with pytest.raises(ConflictError):
-            await world.writer.write(body, STATUS)
-        assert world.status == {"observedGeneration": -1}
+            await harness.writer.write(body, STATUS)
+        assert harness.status == {"observedGeneration": -1}
 
-    async def test_a_namesake_is_not_written_to(self, world: World) -> None:
-        body = world.server.put("shop", "db")
+    async def test_a_namesake_is_not_written_to(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
         version = body["metadata"]["resourceVersion"]
-        world.server.put("shop", "db")
-        world.server.resources[DB]["metadata"]["resourceVersion"] = version
+        harness.server.put("shop", "db")
+        harness.server.resources[DB]["metadata"]["resourceVersion"] = version
         with pytest.raises(ConflictError):
-            await world.writer.write(body, STATUS)
-        assert world.status == {"observedGeneration": -1}
+            await harness.writer.write(body, STATUS)
+        assert harness.status == {"observedGeneration": -1}
 
-    async def test_an_object_that_is_gone_is_gone(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        del world.server.resources[DB]
+    async def test_an_object_that_is_gone_is_gone(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
+        del harness.server.resources[DB]
         with pytest.raises(GoneError):
-            await world.writer.write(body, STATUS)
+            await harness.writer.write(body, STATUS)
 
     @pytest.mark.parametrize(
         ("answer", "error"),
@@ -88,11 +88,13 @@ class TestWriting:
         ],
         ids=["409", "422 without causes", "422 without details", "404"],
     )
-    async def test_answers_that_speak_of_the_object(self, world: World, answer: Answer, error: type[Exception]) -> None:
-        body = world.server.put("shop", "db")
-        world.server.answers.append(answer)
+    async def test_answers_that_speak_of_the_object(
+        self, harness: Harness, answer: Answer, error: type[Exception]
+    ) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.answers.append(answer)
         with pytest.raises(error):
-            await world.writer.write(body, STATUS)
+            await harness.writer.write(body, STATUS)
 
     @pytest.mark.parametrize(
         "answer",
@@ -103,26 +105,26 @@ class TestWriting:
         ],
         ids=["no right", "a webhook", "an admission policy"],
     )
-    async def test_a_change_that_somebody_forbids_is_refused(self, world: World, answer: Answer) -> None:
-        body = world.server.put("shop", "db")
-        world.server.answers.append(answer)
+    async def test_a_change_that_somebody_forbids_is_refused(self, harness: Harness, answer: Answer) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.answers.append(answer)
         with pytest.raises(RefusedError, match="not allowed here"):
-            await world.writer.change(body, MetadataChange({"example.com/keep": True}))
+            await harness.writer.change(body, MetadataChange({"example.com/keep": True}))
 
-    async def test_a_change_that_the_api_server_has_no_time_for_is_not_refused(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        world.server.answers.append(Answer(503, status_of(503, "ServiceUnavailable", "later")))
+    async def test_a_change_that_the_api_server_has_no_time_for_is_not_refused(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.answers.append(Answer(503, status_of(503, "ServiceUnavailable", "later")))
         with pytest.raises(ClusterUnavailableError):
-            await world.writer.change(body, MetadataChange({"example.com/keep": True}))
+            await harness.writer.change(body, MetadataChange({"example.com/keep": True}))
 
-    async def test_a_status_that_the_schema_refuses_is_no_conflict(self, world: World) -> None:
+    async def test_a_status_that_the_schema_refuses_is_no_conflict(self, harness: Harness) -> None:
         """To render it anew on a fresh object would bring up the same, again and again."""
-        body = world.server.put("shop", "db")
+        body = harness.server.put("shop", "db")
         causes = [{"reason": "FieldValueTooLong", "message": "Too long", "field": "status.conditions[0].message"}]
         message = "status.conditions[0].message: Too long: may not be more than 1024 bytes"
-        world.server.answers.append(Answer(422, status_of(422, "Invalid", message, causes=causes)))
+        harness.server.answers.append(Answer(422, status_of(422, "Invalid", message, causes=causes)))
         with pytest.raises(ClusterUnavailableError, match=r"422 .*status\.conditions\[0\]\.message: Too long"):
-            await world.writer.write(body, STATUS)
+            await harness.writer.write(body, STATUS)
 
     @pytest.mark.parametrize(
         "answer",
@@ -140,35 +142,35 @@ class TestWriting:
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
     )
-    async def test_anything_else_is_trouble_with_the_api_server(self, world: World, answer: Answer) -> None:
-        body = world.server.put("shop", "db")
-        world.server.answers.append(answer)
+    async def test_anything_else_is_trouble_with_the_api_server(self, harness: Harness, answer: Answer) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
-            await world.writer.write(body, STATUS)
-        assert len(world.server.requests) == 1, "a write is never sent a second time behind our back"
+            await harness.writer.write(body, STATUS)
+        assert len(harness.server.requests) == 1, "a write is never sent a second time behind our back"
 
-    async def test_a_write_that_hangs_is_given_up(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        world.server.answers.append(HANG)
-        impatient = ResourceWriter(world.api, write_within=0.05)
+    async def test_a_write_that_hangs_is_given_up(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.answers.append(HANG)
+        impatient = ResourceWriter(harness.api, write_within=0.05)
         with pytest.raises(ClusterUnavailableError):
             await impatient.write(body, STATUS)
 
-    async def test_a_long_refusal_is_cut(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        world.server.answers.append(Answer(400, status_of(400, "BadRequest", "x" * 10_000)))
+    async def test_a_long_refusal_is_cut(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.answers.append(Answer(400, status_of(400, "BadRequest", "x" * 10_000)))
         with pytest.raises(ClusterUnavailableError) as caught:
-            await world.writer.write(body, STATUS)
+            await harness.writer.write(body, STATUS)
         assert len(str(caught.value)) < 600
 
 
 class TestReading:
-    async def test_an_object_is_given_as_it_is(self, world: World) -> None:
-        body = world.server.put("shop", "db", comment="one")
-        assert await world.writer.read(DB) == body
+    async def test_an_object_is_given_as_it_is(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db", comment="one")
+        assert await harness.writer.read(DB) == body
 
-    async def test_an_object_that_is_gone_is_nothing(self, world: World) -> None:
-        assert await world.writer.read(DB) is None
+    async def test_an_object_that_is_gone_is_nothing(self, harness: Harness) -> None:
+        assert await harness.writer.read(DB) is None
 
     @pytest.mark.parametrize(
         "answer",
@@ -181,25 +183,25 @@ class TestReading:
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
     )
-    async def test_anything_else_is_no_proof_that_it_is_gone(self, world: World, answer: Answer) -> None:
-        world.server.put("shop", "db")
-        world.server.answers.append(answer)
+    async def test_anything_else_is_no_proof_that_it_is_gone(self, harness: Harness, answer: Answer) -> None:
+        harness.server.put("shop", "db")
+        harness.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
-            await world.writer.read(DB)
+            await harness.writer.read(DB)
 
     @pytest.mark.parametrize("selected", [True, False])
     async def test_with_a_label_selector_it_is_asked_whether_the_object_is_still_among_those_that_are_served(
-        self, world: World, *, selected: bool
+        self, harness: Harness, *, selected: bool
     ) -> None:
         """A status that meets a changed object must not be written to one that has left the selection."""
-        body = world.server.put("shop", "db")
+        body = harness.server.put("shop", "db")
         items = [body] if selected else []
-        world.server.answers.extend(
+        harness.server.answers.extend(
             [Answer(200, body), Answer(200, {"items": items, "metadata": {"resourceVersion": "11"}})]
         )
-        read = await ResourceWriter(world.api, label_selector="team=blue").read(DB)
+        read = await ResourceWriter(harness.api, label_selector="team=blue").read(DB)
         assert read == (body if selected else None)
-        _, asked = world.server.requests
+        _, asked = harness.server.requests
         assert asked.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
         assert asked.query == {
             "limit": str(writer.PAGE),
@@ -209,25 +211,27 @@ class TestReading:
 
 
 class TestListing:
-    async def test_all_namespaces(self, world: World) -> None:
-        bodies = [world.server.put("shop", "db"), world.server.put("warehouse", "db")]
-        assert await world.writer.list(None, "") == Listing(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
-        assert world.server.calls == [f"GET {RESOURCES}/serverlessprivateendpoints"]
+    async def test_all_namespaces(self, harness: Harness) -> None:
+        bodies = [harness.server.put("shop", "db"), harness.server.put("warehouse", "db")]
+        assert await harness.writer.list(None, "") == Listing(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
+        assert harness.server.calls == [f"GET {RESOURCES}/serverlessprivateendpoints"]
 
-    async def test_one_namespace_with_a_selector(self, world: World) -> None:
-        bodies = [world.server.put("shop", "db")]
-        last = world.server.put("warehouse", "db")
-        listing = await world.writer.list("shop", "team=blue")
+    async def test_one_namespace_with_a_selector(self, harness: Harness) -> None:
+        bodies = [harness.server.put("shop", "db")]
+        last = harness.server.put("warehouse", "db")
+        listing = await harness.writer.list("shop", "team=blue")
         assert listing == Listing(bodies, int(last["metadata"]["resourceVersion"]))
-        (request,) = world.server.requests
+        (request,) = harness.server.requests
         assert request.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
         assert request.query["labelSelector"] == "team=blue"
 
-    async def test_a_label_selector_that_the_api_server_cannot_read_is_named_with_its_words(self, world: World) -> None:
+    async def test_a_label_selector_that_the_api_server_cannot_read_is_named_with_its_words(
+        self, harness: Harness
+    ) -> None:
         words = "unable to parse requirement: found ',', expected: in, notin"
-        world.server.answers.append(Answer(400, status_of(400, "BadRequest", words)))
+        harness.server.answers.append(Answer(400, status_of(400, "BadRequest", words)))
         with pytest.raises(SelectorRefusedError, match=f"LABEL_SELECTOR is 'team,,'.*{words}"):
-            await world.writer.list(None, "team,,")
+            await harness.writer.list(None, "team,,")
 
     @pytest.mark.parametrize(
         ("selector", "answer"),
@@ -239,52 +243,52 @@ class TestListing:
         ids=["a proxy refuses", "another refusal", "no selector"],
     )
     async def test_no_other_refusal_is_taken_for_one_of_the_label_selector(
-        self, world: World, selector: str, answer: Answer
+        self, harness: Harness, selector: str, answer: Answer
     ) -> None:
-        world.server.answers.append(answer)
+        harness.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError) as raised:
-            await world.writer.list(None, selector)
+            await harness.writer.list(None, selector)
         assert not isinstance(raised.value, SelectorRefusedError)
 
-    async def test_many_come_page_by_page(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_many_come_page_by_page(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "PAGE", 2)
-        bodies = [world.server.put("shop", f"db-{number}") for number in range(5)]
-        assert await world.writer.list("shop", "team=blue") == Listing(
+        bodies = [harness.server.put("shop", f"db-{number}") for number in range(5)]
+        assert await harness.writer.list("shop", "team=blue") == Listing(
             bodies, int(bodies[-1]["metadata"]["resourceVersion"])
         )
-        assert [request.query.get("continue") for request in world.server.requests] == [None, "2", "4"]
-        assert {request.query["labelSelector"] for request in world.server.requests} == {"team=blue"}
+        assert [request.query.get("continue") for request in harness.server.requests] == [None, "2", "4"]
+        assert {request.query["labelSelector"] for request in harness.server.requests} == {"team=blue"}
 
     async def test_a_list_that_cannot_be_continued_is_no_list(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(writer, "PAGE", 1)
-        bodies = [world.server.put("shop", f"db-{number}") for number in range(2)]
+        bodies = [harness.server.put("shop", f"db-{number}") for number in range(2)]
         first = {"items": bodies[:1], "metadata": {"resourceVersion": "12", "continue": "1"}}
         expired = status_of(410, "Expired", "The provided continue parameter is too old")
-        world.server.answers.extend([Answer(200, first), Answer(410, expired)])
+        harness.server.answers.extend([Answer(200, first), Answer(410, expired)])
         with pytest.raises(ClusterUnavailableError, match="410"):
-            await world.writer.list(None, "")
-        listing = await world.writer.list(None, "")
+            await harness.writer.list(None, "")
+        listing = await harness.writer.list(None, "")
         assert listing is not None
         assert listing.bodies == bodies, "and the next one begins anew"
 
-    async def test_who_has_written_what_is_left_out(self, world: World) -> None:
-        body = world.server.put("shop", "db")
-        world.server.resources[DB]["metadata"]["managedFields"] = [{"manager": "kubectl"}]
-        listing = await world.writer.list(None, "")
+    async def test_who_has_written_what_is_left_out(self, harness: Harness) -> None:
+        body = harness.server.put("shop", "db")
+        harness.server.resources[DB]["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+        listing = await harness.writer.list(None, "")
         assert listing is not None
         assert listing.bodies == [body]
-        assert await world.writer.read(DB) == body
+        assert await harness.writer.read(DB) == body
 
     async def test_an_api_server_that_does_not_know_our_kind_is_told_apart_from_an_empty_one(
-        self, world: World
+        self, harness: Harness
     ) -> None:
-        assert await world.writer.list(None, "") == Listing([], 10)
-        world.server.serves_the_kind = False
-        assert await world.writer.list(None, "") is None
-        world.server.answers.append(Answer(404, status_of(404, "NotFound", "could not find the requested resource")))
-        assert await world.writer.list(None, "") is None
+        assert await harness.writer.list(None, "") == Listing([], 10)
+        harness.server.serves_the_kind = False
+        assert await harness.writer.list(None, "") is None
+        harness.server.answers.append(Answer(404, status_of(404, "NotFound", "could not find the requested resource")))
+        assert await harness.writer.list(None, "") is None
 
     @pytest.mark.parametrize(
         "answer",
@@ -301,7 +305,7 @@ class TestListing:
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
     )
-    async def test_anything_else_is_no_list(self, world: World, answer: Answer) -> None:
-        world.server.answers.append(answer)
+    async def test_anything_else_is_no_list(self, harness: Harness, answer: Answer) -> None:
+        harness.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
-            await world.writer.list(None, "")
+            await harness.writer.list(None, "")

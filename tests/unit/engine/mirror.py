@@ -1,6 +1,6 @@
 """The engine around a kind that is easy to understand, wired as the product wires it.
 
-The kind keeps a world (``Mirror.world``) as the objects' specs say; each of its passes takes a second.
+The kind keeps an external state (``Mirror.external``) as the objects' specs say; each of its passes takes a second.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ class Outcome:
 
 
 class Mirror:
-    """Keeps a world as the specs say, and says in the status all that it has ever sent, and when it was last written."""
+    """Keeps an external state as the specs say, and says in the status all that it has ever sent, and when it was last written."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        self.world: dict[Key, str] = {}
+        self.external: dict[Key, str] = {}
         self.sent: list[str] = []
         self.sent_for: defaultdict[str, list[str]] = defaultdict(list)
         self.passes: list[tuple[str, int]] = []
@@ -63,9 +63,9 @@ class Mirror:
             raise PlantedError("a bug")
         if self.quiet is not None:
             return Outcome(self.quiet, generation, quiet=True, metadata=self.change)
-        if self.world.get(key) == value:
+        if self.external.get(key) == value:
             return Outcome(self.next, generation, metadata=self.change)
-        self.world[key] = value
+        self.external[key] = value
         self.sent.append(value)
         self.sent_for[body["metadata"]["uid"]].append(value)
         return Outcome(self.next, generation, sent=value, metadata=self.change)

@@ -53,7 +53,7 @@ class TestStatus:
         key = server.apply("a", "v1")
         server.objects[key]["status"] = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
         operator = Operator(clock, server)
-        operator.mirror.world[key] = "v1"
+        operator.mirror.external[key] = "v1"
         operator.controller.seen(server.body(key))
         assert await operator.controller.run(key) == Rest()
         assert operator.mirror.passes == [("a", 1)]
@@ -97,7 +97,7 @@ class TestEvents:
         server.apply("a", "v3")
         await asyncio.sleep(1.6)
         assert operator.mirror.passes == [("a", 1), ("a", 3)]
-        assert operator.mirror.world[key] == "v3"
+        assert operator.mirror.external[key] == "v3"
         assert server.status(key)["observedGeneration"] == 3
 
     async def test_an_edit_that_is_noticed_while_writing_only_leads_to_another_pass(
@@ -239,9 +239,9 @@ class TestMetadata:
         operator.mirror.change, server.forbids, operator.mirror.next = KEEP, "not allowed", Again(10)
         key = server.apply("a", "v1")
         await asyncio.sleep(100)
-        operator.mirror.world[key] = "somebody else's"
+        operator.mirror.external[key] = "somebody else's"
         await asyncio.sleep(1000)
-        assert operator.mirror.world[key] == "v1"
+        assert operator.mirror.external[key] == "v1"
         assert server.status(key)["sent"] == ["v1", "v1"]
         assert server.status(key)["said"] == "Done, but not allowed"
         assert len(server.writes) == 2
@@ -381,7 +381,7 @@ class TestFailedWrites:
         server.down = False
         await asyncio.sleep(60)
         assert operator.mirror.sent == ["v1", "v2", "v3"]
-        assert server.status(key)["sent"] == ["v1", "v2", "v3"], "what the world has confirmed is told"
+        assert server.status(key)["sent"] == ["v1", "v2", "v3"], "what was confirmed from outside is told"
         assert server.status(key)["observedGeneration"] == 3
 
     async def test_a_pass_with_nothing_to_say_does_not_lose_what_could_not_be_written(

@@ -23,7 +23,7 @@ LONG_ENOUGH = 1000.0
 """Seconds: the longest backoff and the longest interval of the inventory are over."""
 
 
-class World:
+class Harness:
     """An API server, the engine, and what the watch has told to be gone."""
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -49,7 +49,7 @@ class World:
         server, operator, mirror = self.server, self.operator, self.operator.mirror
         assert {key: operator.store.get(key) for key in operator.store} == server.objects
         for key, body in server.objects.items():
-            assert mirror.world[key] == body["spec"]["value"]
+            assert mirror.external[key] == body["spec"]["value"]
             assert body["status"]["observedGeneration"] == body["metadata"]["generation"]
             assert body["status"]["said"] == "Done"
             assert body["status"]["sent"] == mirror.sent_for[body["metadata"]["uid"]], (
@@ -70,30 +70,30 @@ class World:
             self.passes_over_what_was_gone.append(body["metadata"]["uid"])
 
 
-Event = Callable[[World], None]
+Event = Callable[[Harness], None]
 
 
 def on(name: str, change: Callable[[ApiServer, Key], None]) -> Event:
     """Do something to an object, if there is one of this name."""
     key = Key(NAMESPACE, name)
 
-    def event(world: World) -> None:
-        if key in world.server.objects:
-            change(world.server, key)
+    def event(harness: Harness) -> None:
+        if key in harness.server.objects:
+            change(harness.server, key)
 
     return event
 
 
 def sets(target: str, name: str, value: object) -> Event:
-    def event(world: World) -> None:
-        setattr(world.operator.mirror if target == "mirror" else world.server, name, value)
+    def event(harness: Harness) -> None:
+        setattr(harness.operator.mirror if target == "mirror" else harness.server, name, value)
 
     return event
 
 
 def applies(name: str, value: str) -> Event:
-    def event(world: World) -> None:
-        world.server.apply(name, value)
+    def event(harness: Harness) -> None:
+        harness.server.apply(name, value)
 
     return event
 
@@ -103,8 +103,8 @@ def replaces(server: ApiServer, key: Key) -> None:
     server.apply(key.name, "v3")
 
 
-def loses_events(world: World) -> None:
-    world.server.lose_events()
+def loses_events(harness: Harness) -> None:
+    harness.server.lose_events()
 
 
 EVENTS: dict[str, Event] = {
@@ -125,7 +125,9 @@ EVENTS: dict[str, Event] = {
     "calls take no time": sets("server", "latency", 0.0),
     "passes meet a bug": sets("mirror", "bug", True),
     "passes have nothing to say": sets("mirror", "quiet", Again(2)),
-    "passes go well": lambda world: (sets("mirror", "bug", False)(world), sets("mirror", "quiet", None)(world))[0],
+    "passes go well": lambda harness: (sets("mirror", "bug", False)(harness), sets("mirror", "quiet", None)(harness))[
+        0
+    ],
     "passes want to look again": sets("mirror", "next", Again(3)),
     "passes want to try again": sets("mirror", "next", Retry(at_least=2)),
     "passes want to rest": sets("mirror", "next", Rest()),
@@ -142,26 +144,26 @@ pauses = st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0, 1.7, 5.0, 40.0])
 
 
 @settings(max_examples=100, deadline=None)
-@given(story=st.lists(st.tuples(pauses, st.sampled_from(list(EVENTS))), min_size=20, max_size=40))
-def test_all_that_was_wanted_comes_true(story: list[tuple[float, str]]) -> None:
-    run(tell(story))
+@given(events=st.lists(st.tuples(pauses, st.sampled_from(list(EVENTS))), min_size=20, max_size=40))
+def test_all_that_was_wanted_comes_true(events: list[tuple[float, str]]) -> None:
+    run(happen(events))
 
 
-async def tell(story: list[tuple[float, str]]) -> None:
-    world = World(VirtualClock(asyncio.get_running_loop()))
-    EVENTS["calls take a moment"](world)
+async def happen(events: list[tuple[float, str]]) -> None:
+    harness = Harness(VirtualClock(asyncio.get_running_loop()))
+    EVENTS["calls take a moment"](harness)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(world.operator.loop.work())
-        inventory = tasks.create_task(world.inventory.keep())
-        for pause, event in story:
+        tasks.create_task(harness.operator.loop.work())
+        inventory = tasks.create_task(harness.inventory.keep())
+        for pause, event in events:
             await asyncio.sleep(pause)
-            EVENTS[event](world)
+            EVENTS[event](harness)
         for event in END:
-            EVENTS[event](world)
+            EVENTS[event](harness)
         await asyncio.sleep(LONG_ENOUGH)
-        world.check()
-        writes = len(world.server.writes)
+        harness.check()
+        writes = len(harness.server.writes)
         await asyncio.sleep(LONG_ENOUGH)
-        assert len(world.server.writes) == writes, "it does not come to rest"
-        world.operator.queue.close()
+        assert len(harness.server.writes) == writes, "it does not come to rest"
+        harness.operator.queue.close()
         inventory.cancel()

@@ -31,7 +31,7 @@ def test_a_timeout_ends_what_would_take_longer_exactly_when_it_should() -> None:
 
 
 def test_what_sleeps_shorter_wakes_earlier_and_what_runs_takes_no_time() -> None:
-    async def story() -> list[tuple[str, float]]:
+    async def steps() -> list[tuple[str, float]]:
         events: list[tuple[str, float]] = []
 
         async def actor(name: str, seconds: float) -> None:
@@ -44,11 +44,11 @@ def test_what_sleeps_shorter_wakes_earlier_and_what_runs_takes_no_time() -> None
             group.create_task(actor("fast", 2))
         return events
 
-    assert run(story()) == [("fast", 2), ("slow", 3), ("fast", 4), ("slow", 6)]
+    assert run(steps()) == [("fast", 2), ("slow", 3), ("fast", 4), ("slow", 6)]
 
 
 def test_the_same_program_runs_the_same_way_each_time() -> None:
-    async def story() -> list[int]:
+    async def steps() -> list[int]:
         finished: list[int] = []
 
         async def actor(number: int) -> None:
@@ -60,9 +60,9 @@ def test_the_same_program_runs_the_same_way_each_time() -> None:
                 group.create_task(actor(number))
         return finished
 
-    first = run(story())
+    first = run(steps())
     assert sorted(first) == list(range(30))
-    assert all(run(story()) == first for _ in range(3))
+    assert all(run(steps()) == first for _ in range(3))
 
 
 def test_waiting_for_what_can_never_come_is_an_error_that_tells_who_waits_and_where() -> None:

@@ -1,4 +1,4 @@
-"""Which key goes to a worker, when, and how often: one story to a test, on virtual time."""
+"""Which key goes to a worker, when, and how often: on virtual time."""
 
 import asyncio
 import tracemalloc
@@ -16,7 +16,7 @@ from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 
 @dataclass
-class Story:
+class Harness:
     """A queue between the steps of a test: nothing happens but what the test does and what is due."""
 
     loop: VirtualTimeLoop
@@ -74,12 +74,12 @@ def lane_limit() -> int:
 
 
 @pytest.fixture
-def story(lane_limit: int) -> Iterator[Story]:
+def harness(lane_limit: int) -> Iterator[Harness]:
     loop = VirtualTimeLoop()
     clock = CountingClock(loop)
-    story = Story(loop, clock, Queue(clock, lane_limit=lane_limit))
-    yield story
-    story.queue.close()
+    harness = Harness(loop, clock, Queue(clock, lane_limit=lane_limit))
+    yield harness
+    harness.queue.close()
     loop.run_for(0)
     loop.close()
 
@@ -96,190 +96,190 @@ def test_it_tells_for_how_long_what_is_handed_out_was_due() -> None:
 
     loop = VirtualTimeLoop()
     clock = CountingClock(loop)
-    story = Story(loop, clock, Queue(clock, lane_limit=10, waited=waited))
-    story.queue.add("a", delay=5)
-    story.queue.add("b", urgent=True)
-    story.pass_time(8)
-    assert story.due() == ["b", "a"]
+    harness = Harness(loop, clock, Queue(clock, lane_limit=10, waited=waited))
+    harness.queue.add("a", delay=5)
+    harness.queue.add("b", urgent=True)
+    harness.pass_time(8)
+    assert harness.due() == ["b", "a"]
     assert told == [(8, True), (3, False)]
     loop.close()
 
 
 class TestCoalescing:
-    def test_a_key_that_is_asked_for_ten_times_is_handed_out_once(self, story: Story) -> None:
+    def test_a_key_that_is_asked_for_ten_times_is_handed_out_once(self, harness: Harness) -> None:
         for _ in range(10):
-            story.queue.add("a")
-        assert story.due() == ["a"]
+            harness.queue.add("a")
+        assert harness.due() == ["a"]
 
-    def test_a_key_that_is_with_a_worker_is_not_handed_out_to_another(self, story: Story) -> None:
-        story.queue.add("a")
-        assert story.take() == "a"
-        story.queue.add("a")
-        story.queue.add("b")
-        assert story.due() == ["b"]
+    def test_a_key_that_is_with_a_worker_is_not_handed_out_to_another(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        assert harness.take() == "a"
+        harness.queue.add("a")
+        harness.queue.add("b")
+        assert harness.due() == ["b"]
 
-    def test_what_was_asked_for_while_it_ran_is_handed_out_once_again_afterwards(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
+    def test_what_was_asked_for_while_it_ran_is_handed_out_once_again_afterwards(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
         for _ in range(3):
-            story.queue.add("a")
-        story.queue.done("a")
-        assert story.due() == ["a"]
+            harness.queue.add("a")
+        harness.queue.done("a")
+        assert harness.due() == ["a"]
 
-    def test_a_key_that_was_given_back_without_more_does_not_return(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.queue.done("a")
-        story.pass_time(1e6)
-        assert story.due() == []
+    def test_a_key_that_was_given_back_without_more_does_not_return(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.done("a")
+        harness.pass_time(1e6)
+        assert harness.due() == []
 
-    def test_a_key_that_was_not_handed_out_cannot_be_given_back(self, story: Story) -> None:
-        story.queue.add("a")
+    def test_a_key_that_was_not_handed_out_cannot_be_given_back(self, harness: Harness) -> None:
+        harness.queue.add("a")
         with pytest.raises(KeyError):
-            story.queue.done("a")
+            harness.queue.done("a")
 
 
 class TestDueTimes:
-    def test_keys_come_in_the_order_in_which_they_become_due(self, story: Story) -> None:
+    def test_keys_come_in_the_order_in_which_they_become_due(self, harness: Harness) -> None:
         for key, delay in {"late": 30, "soon": 10, "middle": 20}.items():
-            story.queue.add(key, delay=delay)
-        story.pass_time(30)
-        assert story.due() == ["soon", "middle", "late"]
+            harness.queue.add(key, delay=delay)
+        harness.pass_time(30)
+        assert harness.due() == ["soon", "middle", "late"]
 
     @pytest.mark.parametrize("seconds", [0.001, 1, 300, 86400])
-    def test_a_worker_that_waits_is_woken_exactly_when_a_key_is_due(self, story: Story, seconds: float) -> None:
-        worker = story.worker()
-        story.queue.add("a", delay=seconds)
-        story.pass_time(seconds * 0.999)
+    def test_a_worker_that_waits_is_woken_exactly_when_a_key_is_due(self, harness: Harness, seconds: float) -> None:
+        worker = harness.worker()
+        harness.queue.add("a", delay=seconds)
+        harness.pass_time(seconds * 0.999)
         assert not worker.done()
-        story.pass_time(seconds * 0.001)
+        harness.pass_time(seconds * 0.001)
         assert worker.done()
 
-    def test_a_worker_that_begins_to_wait_later_is_woken_too(self, story: Story) -> None:
-        story.queue.add("a", delay=5)
-        worker = story.worker()
-        story.pass_time(5)
+    def test_a_worker_that_begins_to_wait_later_is_woken_too(self, harness: Harness) -> None:
+        harness.queue.add("a", delay=5)
+        worker = harness.worker()
+        harness.pass_time(5)
         assert worker.done()
 
-    def test_an_earlier_time_replaces_a_later_one_and_wakes_who_waits(self, story: Story) -> None:
-        story.queue.add("a", delay=300)
-        worker = story.worker()
-        story.queue.add("a", delay=2)
-        story.pass_time(2)
+    def test_an_earlier_time_replaces_a_later_one_and_wakes_who_waits(self, harness: Harness) -> None:
+        harness.queue.add("a", delay=300)
+        worker = harness.worker()
+        harness.queue.add("a", delay=2)
+        harness.pass_time(2)
         assert worker.done()
-        story.queue.done("a")
-        story.pass_time(1000)
-        assert story.due() == [], "the later time is gone"
+        harness.queue.done("a")
+        harness.pass_time(1000)
+        assert harness.due() == [], "the later time is gone"
 
     def test_a_key_that_is_due_is_handed_out_though_another_is_moved_to_an_earlier_time_in_the_same_turn(
-        self, story: Story
+        self, harness: Harness
     ) -> None:
-        worker = story.worker()
-        story.queue.add("later", delay=60)
-        story.queue.add("now")
-        story.queue.add("later", delay=30)
-        story.pass_time(0)
+        worker = harness.worker()
+        harness.queue.add("later", delay=60)
+        harness.queue.add("now")
+        harness.queue.add("later", delay=30)
+        harness.pass_time(0)
         assert worker.done()
         assert worker.result() == "now"
 
-    def test_a_later_time_does_not_replace_an_earlier_one(self, story: Story) -> None:
-        story.queue.add("a", delay=2)
-        story.queue.add("a", delay=300)
-        story.pass_time(2)
-        assert story.due() == ["a"]
-        story.pass_time(1000)
-        assert story.due() == []
+    def test_a_later_time_does_not_replace_an_earlier_one(self, harness: Harness) -> None:
+        harness.queue.add("a", delay=2)
+        harness.queue.add("a", delay=300)
+        harness.pass_time(2)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == []
 
-    def test_a_delay_given_when_it_is_done_counts_from_then(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.pass_time(7)
-        story.queue.done("a", delay=5)
-        story.pass_time(4.9)
-        assert story.due() == []
-        story.pass_time(0.1)
-        assert story.due() == ["a"]
+    def test_a_delay_given_when_it_is_done_counts_from_then(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.pass_time(7)
+        harness.queue.done("a", delay=5)
+        harness.pass_time(4.9)
+        assert harness.due() == []
+        harness.pass_time(0.1)
+        assert harness.due() == ["a"]
 
-    def test_what_was_asked_for_meanwhile_comes_before_the_delay_of_the_pass(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.queue.add("a")
-        story.queue.done("a", delay=300)
-        assert story.due() == ["a"]
-        story.pass_time(1000)
-        assert story.due() == []
+    def test_what_was_asked_for_meanwhile_comes_before_the_delay_of_the_pass(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a")
+        harness.queue.done("a", delay=300)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == []
 
-    def test_the_delay_of_the_pass_comes_before_what_was_asked_for_later(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.queue.add("a", delay=300)
-        story.queue.done("a", delay=5)
-        story.pass_time(5)
-        assert story.due() == ["a"]
-        story.pass_time(1000)
-        assert story.due() == []
+    def test_the_delay_of_the_pass_comes_before_what_was_asked_for_later(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a", delay=300)
+        harness.queue.done("a", delay=5)
+        harness.pass_time(5)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == []
 
 
 class TestDepth:
-    def test_it_counts_what_is_due_also_while_no_worker_asks(self, story: Story) -> None:
-        story.queue.add("busy")
-        story.take()
+    def test_it_counts_what_is_due_also_while_no_worker_asks(self, harness: Harness) -> None:
+        harness.queue.add("busy")
+        harness.take()
         for key in ("a", "b", "c"):
-            story.queue.add(key)
-        story.queue.add("later", delay=60)
-        assert len(story.queue) == 3
-        story.pass_time(60)
-        assert len(story.queue) == 4
+            harness.queue.add(key)
+        harness.queue.add("later", delay=60)
+        assert len(harness.queue) == 3
+        harness.pass_time(60)
+        assert len(harness.queue) == 4
 
-    def test_it_does_not_count_what_is_with_a_worker_though_it_is_asked_for_again(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.queue.add("a")
-        assert (len(story.queue), story.queue.running) == (0, 1)
-        story.queue.done("a")
-        assert (len(story.queue), story.queue.running) == (1, 0)
+    def test_it_does_not_count_what_is_with_a_worker_though_it_is_asked_for_again(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a")
+        assert (len(harness.queue), harness.queue.running) == (0, 1)
+        harness.queue.done("a")
+        assert (len(harness.queue), harness.queue.running) == (1, 0)
 
 
 class TestPriorities:
-    def test_what_a_user_waits_for_comes_first(self, story: Story) -> None:
-        story.queue.add("routine")
-        story.queue.add("edit", urgent=True)
-        assert story.due() == ["edit", "routine"]
+    def test_what_a_user_waits_for_comes_first(self, harness: Harness) -> None:
+        harness.queue.add("routine")
+        harness.queue.add("edit", urgent=True)
+        assert harness.due() == ["edit", "routine"]
 
-    def test_a_routine_key_that_is_edited_moves_up(self, story: Story) -> None:
+    def test_a_routine_key_that_is_edited_moves_up(self, harness: Harness) -> None:
         for key in ("first", "a", "b", "c"):
-            story.queue.add(key)
-        assert story.take() == "first"
-        story.queue.add("c", urgent=True)
-        assert story.due() == ["c", "a", "b"]
+            harness.queue.add(key)
+        assert harness.take() == "first"
+        harness.queue.add("c", urgent=True)
+        assert harness.due() == ["c", "a", "b"]
 
-    def test_an_edit_does_not_lose_its_priority_by_a_routine_reason(self, story: Story) -> None:
-        story.queue.add("edit", urgent=True)
-        story.queue.add("edit")
-        story.queue.add("other", urgent=True)
-        story.queue.add("edit")
-        assert story.due() == ["edit", "other"]
+    def test_an_edit_does_not_lose_its_priority_by_a_routine_reason(self, harness: Harness) -> None:
+        harness.queue.add("edit", urgent=True)
+        harness.queue.add("edit")
+        harness.queue.add("other", urgent=True)
+        harness.queue.add("edit")
+        assert harness.due() == ["edit", "other"]
 
-    def test_an_edit_of_a_key_that_backs_off_runs_at_once_and_first(self, story: Story) -> None:
-        story.queue.add("failing", delay=300)
-        story.queue.add("routine")
-        story.queue.add("failing", urgent=True)
-        assert story.due() == ["failing", "routine"]
+    def test_an_edit_of_a_key_that_backs_off_runs_at_once_and_first(self, harness: Harness) -> None:
+        harness.queue.add("failing", delay=300)
+        harness.queue.add("routine")
+        harness.queue.add("failing", urgent=True)
+        assert harness.due() == ["failing", "routine"]
 
-    def test_an_edit_while_it_runs_is_urgent_afterwards(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.queue.add("a", urgent=True)
-        story.queue.add("routine")
-        story.queue.done("a", delay=300)
-        assert story.due() == ["a", "routine"]
+    def test_an_edit_while_it_runs_is_urgent_afterwards(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a", urgent=True)
+        harness.queue.add("routine")
+        harness.queue.done("a", delay=300)
+        assert harness.due() == ["a", "routine"]
 
-    def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(self, story: Story) -> None:
+    def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(self, harness: Harness) -> None:
         for number in range(100):
-            story.queue.add(f"edit {number}", urgent=True)
+            harness.queue.add(f"edit {number}", urgent=True)
         for number in range(100):
-            story.queue.add(f"routine {number}")
-        picks = story.due()[:100]
+            harness.queue.add(f"routine {number}")
+        picks = harness.due()[:100]
         routine = [place for place, key in enumerate(picks) if key.startswith("routine")]
         assert len(routine) == 100 // ROUTINE_SHARE
         gaps = [later - earlier for earlier, later in zip([-1, *routine], routine, strict=False)]
@@ -287,206 +287,206 @@ class TestPriorities:
 
 
 class TestLanes:
-    def test_lanes_take_turns_however_many_keys_one_of_them_has(self, story: Story) -> None:
+    def test_lanes_take_turns_however_many_keys_one_of_them_has(self, harness: Harness) -> None:
         for number in range(50):
-            story.queue.add(f"many {number}", lane="many")
+            harness.queue.add(f"many {number}", lane="many")
         for number in range(2):
-            story.queue.add(f"few {number}", lane="few")
-        assert story.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
+            harness.queue.add(f"few {number}", lane="few")
+        assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
 
     @limited_to(2)
-    def test_a_lane_holds_no_more_workers_than_its_limit(self, story: Story) -> None:
+    def test_a_lane_holds_no_more_workers_than_its_limit(self, harness: Harness) -> None:
         for number in range(5):
-            story.queue.add(f"a{number}", lane="a")
-        story.queue.add("b", lane="b")
-        workers = [story.worker() for _ in range(5)]
+            harness.queue.add(f"a{number}", lane="a")
+        harness.queue.add("b", lane="b")
+        workers = [harness.worker() for _ in range(5)]
 
         def held() -> set[str | None]:
             return {worker.result() for worker in workers if worker.done()}
 
         assert held() == {"a0", "b", "a1"}
-        story.queue.done("b")
-        story.pass_time(0)
+        harness.queue.done("b")
+        harness.pass_time(0)
         assert held() == {"a0", "b", "a1"}, "room in another lane is no room in this one"
-        story.queue.done("a0")
-        story.pass_time(0)
+        harness.queue.done("a0")
+        harness.pass_time(0)
         assert held() == {"a0", "b", "a1", "a2"}
 
     @limited_to(1)
-    def test_a_key_that_waits_in_the_line_changes_to_its_new_lane(self, story: Story) -> None:
+    def test_a_key_that_waits_in_the_line_changes_to_its_new_lane(self, harness: Harness) -> None:
         for key in ("a", "moved"):
-            story.queue.add(key, lane="old", urgent=True)
-        assert story.take() == "a"
-        assert story.worker().done() is False
-        story.queue.add("moved", lane="new", urgent=True)
-        story.pass_time(0)
-        assert story.queue.running == 2
+            harness.queue.add(key, lane="old", urgent=True)
+        assert harness.take() == "a"
+        assert harness.worker().done() is False
+        harness.queue.add("moved", lane="new", urgent=True)
+        harness.pass_time(0)
+        assert harness.queue.running == 2
         for key in ("a", "moved"):
-            story.queue.done(key)
-        assert story.due() == [], "it does not stand in the old lane as well"
+            harness.queue.done(key)
+        assert harness.due() == [], "it does not stand in the old lane as well"
 
     @limited_to(1)
-    def test_a_key_that_changed_its_lane_while_it_ran_comes_back_in_the_new_one(self, story: Story) -> None:
-        story.queue.add("a", lane="old")
-        story.take()
-        story.queue.add("a", lane="new")
-        story.queue.done("a", delay=0)
-        story.queue.add("b", lane="old")
-        assert {story.take(), story.take()} == {"a", "b"}, "they are in different lanes"
+    def test_a_key_that_changed_its_lane_while_it_ran_comes_back_in_the_new_one(self, harness: Harness) -> None:
+        harness.queue.add("a", lane="old")
+        harness.take()
+        harness.queue.add("a", lane="new")
+        harness.queue.done("a", delay=0)
+        harness.queue.add("b", lane="old")
+        assert {harness.take(), harness.take()} == {"a", "b"}, "they are in different lanes"
 
     @limited_to(1)
     def test_a_lane_s_routine_keys_come_through_though_every_tenth_pick_falls_on_another_lane(
-        self, story: Story
+        self, harness: Harness
     ) -> None:
         """Two lanes of one worker each, both with edits and routine keys for ever: the picks alternate."""
         edits = count()
 
         def pick(lane: str) -> str:
-            story.queue.add(f"{lane} edit {next(edits)}", lane=lane, urgent=True)
-            story.queue.add(f"{lane} routine", lane=lane)
-            return story.take()
+            harness.queue.add(f"{lane} edit {next(edits)}", lane=lane, urgent=True)
+            harness.queue.add(f"{lane} routine", lane=lane)
+            return harness.take()
 
         held = {"a": pick("a"), "b": pick("b")}
         routine: Counter[str] = Counter()
         for lane in islice(cycle("ab"), 10 * ROUTINE_SHARE):
-            story.queue.done(held[lane])
+            harness.queue.done(held[lane])
             held[lane] = pick(lane)
             routine[lane] += held[lane].endswith("routine")
         assert min(routine["a"], routine["b"]) >= 10 // 2
 
-    def test_a_lane_without_edits_has_its_share_beside_lanes_with_edits(self, story: Story) -> None:
+    def test_a_lane_without_edits_has_its_share_beside_lanes_with_edits(self, harness: Harness) -> None:
         for number in range(100):
-            story.queue.add(f"edit {number}", lane="busy", urgent=True)
+            harness.queue.add(f"edit {number}", lane="busy", urgent=True)
         for number in range(3):
-            story.queue.add(f"routine {number}", lane="quiet")
-        picks = story.due()
+            harness.queue.add(f"routine {number}", lane="quiet")
+        picks = harness.due()
         assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
 
-    def test_a_lane_whose_overdue_routine_key_is_forgotten_goes_on_with_its_edits(self, story: Story) -> None:
-        story.queue.add("routine")
+    def test_a_lane_whose_overdue_routine_key_is_forgotten_goes_on_with_its_edits(self, harness: Harness) -> None:
+        harness.queue.add("routine")
         for number in range(ROUTINE_SHARE + 5):
-            story.queue.add(f"edit {number}", urgent=True)
+            harness.queue.add(f"edit {number}", urgent=True)
         for _ in range(ROUTINE_SHARE - 1):
-            story.queue.done(story.take())
-        story.queue.forget("routine")
-        assert story.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
+            harness.queue.done(harness.take())
+        harness.queue.forget("routine")
+        assert harness.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
 
 
 class TestForgetting:
-    def test_a_forgotten_key_is_not_handed_out_whether_it_was_due_or_not(self, story: Story) -> None:
-        story.queue.add("first")
-        story.queue.add("due")
-        story.queue.add("later", delay=5)
-        assert story.take() == "first"
-        story.queue.forget("due")
-        story.queue.forget("later")
-        story.queue.forget("never heard of")
-        story.pass_time(10)
-        assert story.due() == []
+    def test_a_forgotten_key_is_not_handed_out_whether_it_was_due_or_not(self, harness: Harness) -> None:
+        harness.queue.add("first")
+        harness.queue.add("due")
+        harness.queue.add("later", delay=5)
+        assert harness.take() == "first"
+        harness.queue.forget("due")
+        harness.queue.forget("later")
+        harness.queue.forget("never heard of")
+        harness.pass_time(10)
+        assert harness.due() == []
 
-    def test_a_forgotten_key_that_runs_finishes_and_does_not_come_back(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.queue.add("a")
-        story.queue.forget("a")
-        assert story.queue.running == 1
-        story.queue.done("a", delay=1)
-        story.pass_time(10)
-        assert story.due() == []
-        assert story.queue.running == 0
+    def test_a_forgotten_key_that_runs_finishes_and_does_not_come_back(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a")
+        harness.queue.forget("a")
+        assert harness.queue.running == 1
+        harness.queue.done("a", delay=1)
+        harness.pass_time(10)
+        assert harness.due() == []
+        assert harness.queue.running == 0
 
-    def test_a_name_that_is_taken_anew_while_the_forgotten_key_runs_is_handed_out(self, story: Story) -> None:
-        story.queue.add("a")
-        story.take()
-        story.queue.forget("a")
-        story.queue.add("a")
-        story.queue.done("a", delay=300)
-        assert story.due() == ["a"]
-        story.pass_time(1000)
-        assert story.due() == [], "the delay was meant for the one that is gone"
+    def test_a_name_that_is_taken_anew_while_the_forgotten_key_runs_is_handed_out(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.forget("a")
+        harness.queue.add("a")
+        harness.queue.done("a", delay=300)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == [], "the delay was meant for the one that is gone"
 
 
 class TestWorkers:
-    def test_as_many_keys_wake_as_many_workers(self, story: Story) -> None:
-        workers = [story.worker() for _ in range(3)]
+    def test_as_many_keys_wake_as_many_workers(self, harness: Harness) -> None:
+        workers = [harness.worker() for _ in range(3)]
         for key in ("a", "b", "c"):
-            story.queue.add(key)
-        story.pass_time(0)
+            harness.queue.add(key)
+        harness.pass_time(0)
         assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
 
-    def test_keys_that_are_due_together_wake_as_many_workers(self, story: Story) -> None:
-        workers = [story.worker() for _ in range(3)]
+    def test_keys_that_are_due_together_wake_as_many_workers(self, harness: Harness) -> None:
+        workers = [harness.worker() for _ in range(3)]
         for key in ("a", "b", "c"):
-            story.queue.add(key, delay=5)
-        story.pass_time(5)
+            harness.queue.add(key, delay=5)
+        harness.pass_time(5)
         assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
 
     @limited_to(1)
     @pytest.mark.parametrize("cancelled", ["before it is woken", "after it was woken"])
-    def test_a_worker_that_is_cancelled_leaves_the_key_to_another(self, story: Story, cancelled: str) -> None:
+    def test_a_worker_that_is_cancelled_leaves_the_key_to_another(self, harness: Harness, cancelled: str) -> None:
         for key in ("a", "b"):
-            story.queue.add(key)
-        story.take()
-        first, second = story.worker(), story.worker()
+            harness.queue.add(key)
+        harness.take()
+        first, second = harness.worker(), harness.worker()
         if cancelled == "before it is woken":
             first.cancel()
-            story.queue.done("a")
+            harness.queue.done("a")
         else:
-            story.queue.done("a")
+            harness.queue.done("a")
             first.cancel()
-        story.pass_time(0)
+        harness.pass_time(0)
         assert first.cancelled()
         assert second.result() == "b"
 
-    def test_one_key_troubles_one_of_many_idle_workers(self, story: Story) -> None:
-        workers = [story.worker() for _ in range(64)]
-        before = story.clock.looks
+    def test_one_key_troubles_one_of_many_idle_workers(self, harness: Harness) -> None:
+        workers = [harness.worker() for _ in range(64)]
+        before = harness.clock.looks
         for number in range(10):
-            story.queue.add(f"{number}")
-            story.pass_time(0)
+            harness.queue.add(f"{number}")
+            harness.pass_time(0)
         assert sum(worker.done() for worker in workers) == 10
-        assert story.clock.looks - before < 10 * 8
+        assert harness.clock.looks - before < 10 * 8
 
     def test_a_worker_that_found_another_key_first_leaves_the_next_due_time_to_those_who_wait(
-        self, story: Story
+        self, harness: Harness
     ) -> None:
-        workers = [story.worker() for _ in range(3)]
+        workers = [harness.worker() for _ in range(3)]
         for delay in (5, 10, 15):
-            story.queue.add(f"in {delay} s", delay=delay)
+            harness.queue.add(f"in {delay} s", delay=delay)
         for number in range(3):
-            story.pass_time(5)
+            harness.pass_time(5)
             assert [worker.result() for worker in workers if worker.done()] == ["in 5 s", "in 10 s", "in 15 s"][
                 : number + 1
             ]
 
 
 class TestClosing:
-    def test_all_who_wait_get_none(self, story: Story) -> None:
-        story.queue.add("later", delay=60)
-        workers = [story.worker() for _ in range(5)]
-        story.queue.close()
-        story.pass_time(0)
+    def test_all_who_wait_get_none(self, harness: Harness) -> None:
+        harness.queue.add("later", delay=60)
+        workers = [harness.worker() for _ in range(5)]
+        harness.queue.close()
+        harness.pass_time(0)
         assert [worker.result() for worker in workers] == [None] * 5
 
-    def test_nothing_is_handed_out_afterwards_and_what_runs_can_be_given_back(self, story: Story) -> None:
-        story.queue.add("a")
-        story.queue.add("b")
-        story.take()
-        story.queue.close()
-        story.queue.done("a", delay=0)
-        story.queue.add("c")
-        assert story.worker().result() is None
+    def test_nothing_is_handed_out_afterwards_and_what_runs_can_be_given_back(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.queue.add("b")
+        harness.take()
+        harness.queue.close()
+        harness.queue.done("a", delay=0)
+        harness.queue.add("c")
+        assert harness.worker().result() is None
 
 
-def test_times_that_were_overtaken_do_not_pile_up(story: Story) -> None:
+def test_times_that_were_overtaken_do_not_pile_up(harness: Harness) -> None:
     """A key that is edited all day while its next routine look is a day away."""
     tracemalloc.start()
     for _ in range(5000):
-        story.queue.add("a", urgent=True)
-        story.take()
-        story.queue.done("a", delay=86400)
+        harness.queue.add("a", urgent=True)
+        harness.take()
+        harness.queue.done("a", delay=86400)
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 100_000, "bytes; each time takes some 200"
-    story.pass_time(86400)
-    assert story.due() == ["a"]
+    harness.pass_time(86400)
+    assert harness.due() == ["a"]

@@ -53,7 +53,7 @@ def _in_https(url: str) -> str:
     return url
 
 
-class World:
+class Harness:
     def __init__(self, *, default: tuple[str, str] | None = OPERATORS, default_for: Sequence[str] = ()) -> None:
         self.cluster = Cluster()
         self.introduced: list[Credentials] = []
@@ -74,13 +74,13 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def harness() -> Harness:
+    return Harness()
 
 
-async def refusal(world: World, secret_name: str | None = "mine") -> NoCredentialsError:
+async def refusal(harness: Harness, secret_name: str | None = "mine") -> NoCredentialsError:
     with pytest.raises(NoCredentialsError) as caught:
-        await world.resolver.resolve("shop", secret_name)
+        await harness.resolver.resolve("shop", secret_name)
     return caught.value
 
 
@@ -214,106 +214,108 @@ CASES: dict[str, Case] = {
 @pytest.mark.parametrize("name", CASES)
 async def test_of_three_scopes_the_most_specific_wins(name: str) -> None:
     case = CASES[name]
-    world = World(default=case.operator, default_for=case.for_)
-    world.cluster.secrets = dict.fromkeys(case.secrets, GOOD)
+    harness = Harness(default=case.operator, default_for=case.for_)
+    harness.cluster.secrets = dict.fromkeys(case.secrets, GOOD)
     if case.namespace is not None:
-        world.cluster.namespaces["shop"] = {ANNOTATION: case.namespace}
+        harness.cluster.namespaces["shop"] = {ANNOTATION: case.namespace}
 
     if case.reason:
-        error = await refusal(world, case.resource)
+        error = await refusal(harness, case.resource)
         assert (error.reason, error.source) == (case.reason, case.source)
         assert [words for words in case.words if words not in error.message] == []
-        assert not world.introduced
+        assert not harness.introduced
     else:
-        access = await world.resolver.resolve("shop", case.resource)
+        access = await harness.resolver.resolve("shop", case.resource)
         assert access == Access("fingerprint of ServiceAccount", str(case.source))
-    assert list(world.cluster.read_at) == case.reads
-    assert list(world.cluster.namespaces_read) == ([] if case.resource else ["shop"])
+    assert list(harness.cluster.read_at) == case.reads
+    assert list(harness.cluster.namespaces_read) == ([] if case.resource else ["shop"])
 
 
 class TestReadings:
     @pytest.mark.parametrize(
         ("age", "of_the_namespace"), [(Age.RECENT, Age.RECENT), (Age.FRESH, Age.FRESH), (Age.ANEW, Age.FRESH)]
     )
-    async def test_how_old_a_reading_of_each_may_be(self, world: World, age: Age, of_the_namespace: Age) -> None:
+    async def test_how_old_a_reading_of_each_may_be(self, harness: Harness, age: Age, of_the_namespace: Age) -> None:
         """Credentials that were refused make useless what is known of their Secret, and not what names it."""
-        world.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
-        world.cluster.secrets["shop", "mine"] = GOOD
-        await world.resolver.resolve("shop", None, age=age)
-        assert world.cluster.read_at == {("shop", "mine"): age}
-        assert world.cluster.namespaces_read == {"shop": of_the_namespace}
+        harness.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
+        harness.cluster.secrets["shop", "mine"] = GOOD
+        await harness.resolver.resolve("shop", None, age=age)
+        assert harness.cluster.read_at == {("shop", "mine"): age}
+        assert harness.cluster.namespaces_read == {"shop": of_the_namespace}
 
-    async def test_a_namespace_that_may_not_be_read_may_name_a_secret_so_no_other_stands_in(self, world: World) -> None:
-        world.cluster.secrets[OPERATORS] = GOOD
-        world.cluster.namespaces["shop"] = UnreadableError(
+    async def test_a_namespace_that_may_not_be_read_may_name_a_secret_so_no_other_stands_in(
+        self, harness: Harness
+    ) -> None:
+        harness.cluster.secrets[OPERATORS] = GOOD
+        harness.cluster.namespaces["shop"] = UnreadableError(
             "NamespaceForbidden", "It may not.", what="Namespace", retry_in=11.0
         )
-        error = await refusal(world, None)
+        error = await refusal(harness, None)
         assert (error.reason, error.message, error.retry_in, error.operation) == (
             "NamespaceForbidden",
             "It may not.",
             11.0,
             "readNamespace",
         )
-        assert not world.cluster.read_at
+        assert not harness.cluster.read_at
 
     @pytest.mark.parametrize(
         ("named", "retry_in"), [("resource", 60.0), ("namespace", RETRY_UNUSABLE), ("operator", RETRY_UNUSABLE)]
     )
     async def test_another_secret_that_is_named_meanwhile_need_not_wait_for_the_one_that_is_missing(
-        self, world: World, named: str, retry_in: float
+        self, harness: Harness, named: str, retry_in: float
     ) -> None:
         missing = UnreadableError("SecretNotFound", "There is none.", what="Secret", retry_in=60.0)
-        world.cluster.secrets = {("shop", "mine"): missing, OPERATORS: missing}
+        harness.cluster.secrets = {("shop", "mine"): missing, OPERATORS: missing}
         if named == "namespace":
-            world.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
-        error = await refusal(world, "mine" if named == "resource" else None)
+            harness.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
+        error = await refusal(harness, "mine" if named == "resource" else None)
         assert (error.reason, error.retry_in) == ("SecretNotFound", retry_in)
 
 
 async def test_the_operators_own_can_be_asked_for_whoever_may_use_it() -> None:
-    world = World(default_for=("warehouse",))
-    world.cluster.secrets[OPERATORS] = GOOD
-    assert await world.resolver.resolve_own() == Access("fingerprint of ServiceAccount", "operator/atlas-credentials")
-    assert not world.cluster.namespaces_read
+    harness = Harness(default_for=("warehouse",))
+    harness.cluster.secrets[OPERATORS] = GOOD
+    assert await harness.resolver.resolve_own() == Access("fingerprint of ServiceAccount", "operator/atlas-credentials")
+    assert not harness.cluster.namespaces_read
 
 
 class TestBaseURLs:
-    async def test_the_operators_own_may_name_another_atlas(self, world: World) -> None:
-        world.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "https://cloud.mongodbgov.com"}
-        await world.resolver.resolve("shop", None)
-        assert [each.base_url for each in world.introduced] == ["https://cloud.mongodbgov.com"]
+    async def test_the_operators_own_may_name_another_atlas(self, harness: Harness) -> None:
+        harness.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "https://cloud.mongodbgov.com"}
+        await harness.resolver.resolve("shop", None)
+        assert [each.base_url for each in harness.introduced] == ["https://cloud.mongodbgov.com"]
 
-    async def test_one_that_is_wrong_there_is_told(self, world: World) -> None:
-        world.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "canary"}
-        error = await refusal(world, None)
+    async def test_one_that_is_wrong_there_is_told(self, harness: Harness) -> None:
+        harness.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "canary"}
+        error = await refusal(harness, None)
         assert (error.reason, error.message) == (
             "InvalidBaseURL",
             "The operator's own Secret atlas-credentials: baseUrl must start with https://.",
         )
-        assert not world.introduced
+        assert not harness.introduced
 
     @pytest.mark.parametrize(
         ("annotation", "subject"),
         [(None, "Secret mine"), ("mine", f"By the annotation {ANNOTATION} of the namespace, Secret mine")],
         ids=["resource", "namespace"],
     )
-    async def test_those_of_a_tenant_may_not(self, world: World, annotation: str | None, subject: str) -> None:
-        world.cluster.secrets["shop", "mine"] = {**GOOD, "baseUrl": "https://canary.example"}
-        world.cluster.namespaces["shop"] = {ANNOTATION: annotation} if annotation else {}
-        error = await refusal(world, None if annotation else "mine")
+    async def test_those_of_a_tenant_may_not(self, harness: Harness, annotation: str | None, subject: str) -> None:
+        harness.cluster.secrets["shop", "mine"] = {**GOOD, "baseUrl": "https://canary.example"}
+        harness.cluster.namespaces["shop"] = {ANNOTATION: annotation} if annotation else {}
+        error = await refusal(harness, None if annotation else "mine")
         assert error.reason == "BaseURLNotAllowed"
         assert error.message.startswith(f"{subject}: baseUrl names another Atlas")
-        assert not world.introduced, "nothing can be sent with what nobody knows"
+        assert not harness.introduced, "nothing can be sent with what nobody knows"
 
 
 class TestProblems:
-    async def test_what_is_wrong_with_a_secret_is_passed_on_with_its_pace(self, world: World) -> None:
+    async def test_what_is_wrong_with_a_secret_is_passed_on_with_its_pace(self, harness: Harness) -> None:
         problem = UnreadableError(
             "SecretForbidden", "The operator may not read Secret mine.", what="Secret mine", retry_in=11.0
         )
-        world.cluster.secrets["shop", "mine"] = problem
-        error = await refusal(world)
+        harness.cluster.secrets["shop", "mine"] = problem
+        error = await refusal(harness)
         assert (error.reason, error.message, error.source, error.retry_in) == (
             "SecretForbidden",
             "The operator may not read Secret mine.",
@@ -321,57 +323,57 @@ class TestProblems:
             11.0,
         )
 
-    async def test_what_is_wrong_with_its_keys_is_told_by_the_name_of_the_secret(self, world: World) -> None:
-        world.cluster.secrets["shop", "mine"] = {"clientId": "mdb_sa_id_0123"}
-        error = await refusal(world)
+    async def test_what_is_wrong_with_its_keys_is_told_by_the_name_of_the_secret(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = {"clientId": "mdb_sa_id_0123"}
+        error = await refusal(harness)
         assert error.reason == "MissingKeys"
         assert error.message.startswith("Secret mine: clientSecret")
         assert error.retry_in == RETRY_UNUSABLE
 
-    async def test_both_kinds_of_keys_are_ambiguous(self, world: World) -> None:
-        world.cluster.secrets["shop", "mine"] = {**GOOD, **OTHER}
-        assert (await refusal(world)).reason == "AmbiguousKeys"
+    async def test_both_kinds_of_keys_are_ambiguous(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = {**GOOD, **OTHER}
+        assert (await refusal(harness)).reason == "AmbiguousKeys"
 
     @pytest.mark.parametrize(
         "secret", [None, {"clientId": "x"}, {**GOOD, **OTHER}], ids=["missing", "without a key", "ambiguous"]
     )
     async def test_users_are_told_that_the_operators_own_is_of_no_use_and_whoever_runs_it_also_where_it_is(
-        self, world: World, caplog: pytest.LogCaptureFixture, secret: Mapping[str, str] | None
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, secret: Mapping[str, str] | None
     ) -> None:
         if secret is not None:
-            world.cluster.secrets[OPERATORS] = secret
+            harness.cluster.secrets[OPERATORS] = secret
         with caplog.at_level(logging.WARNING):
             for _ in range(3):
-                error = await refusal(world, None)
+                error = await refusal(harness, None)
                 assert error.source == "operator/atlas-credentials"
                 assert error.message.startswith("The operator's own Secret atlas-credentials")
                 assert OPERATORS[0] not in error.message
             (warning,) = (each.getMessage() for each in caplog.records)
             assert warning.startswith("The operator's own Secret atlas-system/atlas-credentials is of no use: ")
-            world.cluster.secrets[OPERATORS] = GOOD
-            await world.resolver.resolve("shop", None)
-            world.cluster.secrets[OPERATORS] = {}
-            await refusal(world, None)
+            harness.cluster.secrets[OPERATORS] = GOOD
+            await harness.resolver.resolve("shop", None)
+            harness.cluster.secrets[OPERATORS] = {}
+            await refusal(harness, None)
         assert len(caplog.records) == 2, "it is news again after it was well"
 
     async def test_that_of_a_tenant_is_none_of_the_log_s_business(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING):
-            await refusal(world)
+            await refusal(harness)
         assert not caplog.records
 
-    async def test_the_operators_own_that_may_not_be_read_is_told_to_users(self, world: World) -> None:
-        world.cluster.secrets[OPERATORS] = UnreadableError(
+    async def test_the_operators_own_that_may_not_be_read_is_told_to_users(self, harness: Harness) -> None:
+        harness.cluster.secrets[OPERATORS] = UnreadableError(
             "SecretForbidden", "It may not.", what="Secret", retry_in=5.0
         )
-        error = await refusal(world, None)
+        error = await refusal(harness, None)
         assert error.message.startswith("The operator's own Secret atlas-credentials may not be read by it. ")
 
-    async def test_an_api_server_that_is_away_is_no_problem_of_the_secret(self, world: World) -> None:
-        world.cluster.secrets["shop", "mine"] = ClusterUnavailableError("The API server cannot be reached.")
+    async def test_an_api_server_that_is_away_is_no_problem_of_the_secret(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = ClusterUnavailableError("The API server cannot be reached.")
         with pytest.raises(ClusterUnavailableError):
-            await world.resolver.resolve("shop", "mine")
+            await harness.resolver.resolve("shop", "mine")
 
 
 SECRETS: dict[str, Mapping[str, str]] = {
@@ -392,74 +394,74 @@ class TestSecrecy:
     @pytest.mark.parametrize("secret", SECRETS)
     @pytest.mark.parametrize("name", ["mine", None], ids=["the resource's", "the operator's"])
     async def test_no_value_of_a_secret_is_ever_told(
-        self, world: World, caplog: pytest.LogCaptureFixture, secret: str, name: str | None
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, secret: str, name: str | None
     ) -> None:
-        world.cluster.secrets["shop", "mine"] = world.cluster.secrets[OPERATORS] = SECRETS[secret]
+        harness.cluster.secrets["shop", "mine"] = harness.cluster.secrets[OPERATORS] = SECRETS[secret]
         with caplog.at_level(logging.DEBUG):
             try:
-                told: object = await world.resolver.resolve("shop", name)
+                told: object = await harness.resolver.resolve("shop", name)
             except NoCredentialsError as error:
                 told = (error.message, str(error), str(error.__cause__), error.reason)
         assert "canary" not in f"{told!r} {caplog.text}"
 
     async def test_what_is_odd_is_logged_once_as_long_as_it_stays_so(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
         with caplog.at_level(logging.WARNING):
-            world.cluster.secrets["shop", "mine"] = odd
+            harness.cluster.secrets["shop", "mine"] = odd
             for _ in range(3):
-                await world.resolver.resolve("shop", "mine")
+                await harness.resolver.resolve("shop", "mine")
             (warning,) = (each.getMessage() for each in caplog.records)
             assert warning.startswith("Secret shop/mine: clientSecret has whitespace around its value")
-            world.cluster.secrets["shop", "mine"] = GOOD
-            await world.resolver.resolve("shop", "mine")
-            world.cluster.secrets["shop", "mine"] = odd
-            await world.resolver.resolve("shop", "mine")
+            harness.cluster.secrets["shop", "mine"] = GOOD
+            await harness.resolver.resolve("shop", "mine")
+            harness.cluster.secrets["shop", "mine"] = odd
+            await harness.resolver.resolve("shop", "mine")
         assert len(caplog.records) == 2
 
     async def test_what_was_logged_about_secrets_that_nobody_uses_any_more_is_forgotten(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
-        world.cluster.secrets = {("shop", "mine"): odd, ("shop", "ours"): odd}
-        await world.resolver.resolve("shop", "mine")
+        harness.cluster.secrets = {("shop", "mine"): odd, ("shop", "ours"): odd}
+        await harness.resolver.resolve("shop", "mine")
         for _ in range(50):
-            world.now += 1800.0
-            await world.resolver.resolve("shop", "ours")
+            harness.now += 1800.0
+            await harness.resolver.resolve("shop", "ours")
         caplog.clear()
         for name in ("mine", "ours"):
-            await world.resolver.resolve("shop", name)
+            await harness.resolver.resolve("shop", name)
         (again,) = (each.getMessage() for each in caplog.records)
         assert again.startswith("Secret shop/mine:")
 
-    async def test_white_space_is_trimmed(self, world: World) -> None:
-        world.cluster.secrets["shop", "mine"] = {**GOOD, "clientSecret": f" {CANARY}\n"}
-        await world.resolver.resolve("shop", "mine")
-        assert world.introduced[0].secret == CANARY
+    async def test_white_space_is_trimmed(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = {**GOOD, "clientSecret": f" {CANARY}\n"}
+        await harness.resolver.resolve("shop", "mine")
+        assert harness.introduced[0].secret == CANARY
 
 
 class TestRefusedByAtlas:
     async def test_whoever_runs_the_operator_is_told_where_its_own_is_once_while_it_stays_so(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         told = "Atlas does not accept the credentials of the operator's own Secret atlas-system/atlas-credentials"
-        world.cluster.secrets[OPERATORS] = GOOD
-        wrong = await world.resolver.resolve("shop", None)
+        harness.cluster.secrets[OPERATORS] = GOOD
+        wrong = await harness.resolver.resolve("shop", None)
         for _ in range(3):
-            world.resolver.judged(wrong, accepted=False)
+            harness.resolver.judged(wrong, accepted=False)
         assert caplog.messages == [told]
         assert caplog.records[0].levelname == "WARNING"
-        world.cluster.secrets[OPERATORS] = OTHER
-        world.resolver.judged(await world.resolver.resolve("shop", None), accepted=False)
+        harness.cluster.secrets[OPERATORS] = OTHER
+        harness.resolver.judged(await harness.resolver.resolve("shop", None), accepted=False)
         assert caplog.messages == [told] * 2, "others are refused, too"
-        world.resolver.judged(wrong, accepted=True)
-        world.resolver.judged(wrong, accepted=False)
+        harness.resolver.judged(wrong, accepted=True)
+        harness.resolver.judged(wrong, accepted=False)
         assert caplog.messages == [told] * 3, "it had been over"
 
     async def test_those_of_a_tenant_are_the_tenants_business(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        world.cluster.secrets["shop", "mine"] = GOOD
-        world.resolver.judged(await world.resolver.resolve("shop", "mine"), accepted=False)
+        harness.cluster.secrets["shop", "mine"] = GOOD
+        harness.resolver.judged(await harness.resolver.resolve("shop", "mine"), accepted=False)
         assert not caplog.messages

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Series = frozenset[tuple[str, str]]
 
 
-class World:
+class Harness:
     """Resources, a replica that leads or does not, and a scraper."""
 
     def __init__(self, detail: Detail = "names") -> None:
@@ -60,44 +60,44 @@ def says(name: str, type_: str, status: str, reason: str) -> Series:
 
 
 async def test_each_resource_says_what_its_conditions_say() -> None:
-    world = World()
-    world.put("a", ("Ready", "False", "Initiating"), ("Reconciling", "True", "Initiating"))
-    world.put("b", ("Ready", "True", "Available"))
-    assert await world.scrape("resource_condition") == {
+    harness = Harness()
+    harness.put("a", ("Ready", "False", "Initiating"), ("Reconciling", "True", "Initiating"))
+    harness.put("b", ("Ready", "True", "Available"))
+    assert await harness.scrape("resource_condition") == {
         says("a", "Ready", "False", "Initiating"): 1,
         says("a", "Reconciling", "True", "Initiating"): 1,
         says("b", "Ready", "True", "Available"): 1,
     }
-    world.put("a", ("Ready", "True", "Available"))
-    assert says("a", "Ready", "False", "Initiating") not in await world.scrape("resource_condition")
+    harness.put("a", ("Ready", "True", "Available"))
+    assert says("a", "Ready", "False", "Initiating") not in await harness.scrape("resource_condition")
 
 
 async def test_the_series_of_a_resource_go_with_it() -> None:
-    world = World()
-    world.put("a", ("Ready", "True", "Available"))
-    world.store.remove(Key("shop", "a"), "a")
-    for name in world.metrics.described:
-        assert await world.scrape(name.removeprefix("atlas_endpoints_")) == {}
+    harness = Harness()
+    harness.put("a", ("Ready", "True", "Available"))
+    harness.store.remove(Key("shop", "a"), "a")
+    for name in harness.metrics.described:
+        assert await harness.scrape(name.removeprefix("atlas_endpoints_")) == {}
 
 
 async def test_resources_are_counted_by_what_they_say() -> None:
-    world = World()
+    harness = Harness()
     for name in "abc":
-        world.put(name, ("Ready", "True", "Available"))
-    world.put("d", ("Ready", "False", "Initiating"))
-    assert await world.scrape("resources_by_condition") == {
+        harness.put(name, ("Ready", "True", "Available"))
+    harness.put("d", ("Ready", "False", "Initiating"))
+    assert await harness.scrape("resources_by_condition") == {
         of(type="Ready", status="True", reason="Available"): 3,
         of(type="Ready", status="False", reason="Initiating"): 1,
     }
 
 
 async def test_resources_are_counted_by_where_their_credentials_come_from_and_whether_they_work() -> None:
-    world = World()
-    world.put("a", ("CredentialsValid", "False", "Unauthorized"), scope="operator")
-    world.put("b", ("CredentialsValid", "False", "NotAllowed"), scope="operator")
-    world.put("c", ("CredentialsValid", "True", "Verified"), scope="resource")
-    world.put("d")
-    assert await world.scrape("resources_by_credentials") == {
+    harness = Harness()
+    harness.put("a", ("CredentialsValid", "False", "Unauthorized"), scope="operator")
+    harness.put("b", ("CredentialsValid", "False", "NotAllowed"), scope="operator")
+    harness.put("c", ("CredentialsValid", "True", "Verified"), scope="resource")
+    harness.put("d")
+    assert await harness.scrape("resources_by_credentials") == {
         of(scope="operator", status="False"): 2,
         of(scope="resource", status="True"): 1,
         of(scope="", status="Unknown"): 1,
@@ -105,43 +105,43 @@ async def test_resources_are_counted_by_where_their_credentials_come_from_and_wh
 
 
 async def test_what_a_resource_is_stands_in_its_info() -> None:
-    world = World()
-    world.put("a", provider='A"W\\S\n')
+    harness = Harness()
+    harness.put("a", provider='A"W\\S\n')
     info = of(resource_namespace="shop", resource_name="a", provider='A"W\\S\n')
-    assert await world.scrape("resource_info") == {info: 1}
+    assert await harness.scrape("resource_info") == {info: 1}
 
 
 async def test_without_detail_there_are_only_counts() -> None:
-    world = World("counts")
-    world.put("a", ("Ready", "True", "Available"))
-    assert await world.scrape("resources_by_condition") == {of(type="Ready", status="True", reason="Available"): 1}
-    assert "resource_name" not in (await world.metrics.exposition()).decode()
+    harness = Harness("counts")
+    harness.put("a", ("Ready", "True", "Available"))
+    assert await harness.scrape("resources_by_condition") == {of(type="Ready", status="True", reason="Available"): 1}
+    assert "resource_name" not in (await harness.metrics.exposition()).decode()
 
 
 async def test_a_replica_that_stands_by_tells_of_none() -> None:
-    world = World()
-    world.put("a", ("Ready", "True", "Available"))
-    world.leads = False
-    assert await world.scrape("resource_condition") == {}
+    harness = Harness()
+    harness.put("a", ("Ready", "True", "Available"))
+    harness.leads = False
+    assert await harness.scrape("resource_condition") == {}
 
 
 async def test_others_have_their_turns_meanwhile_and_what_goes_then_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(resources, "BREATH", 0.0)
-    world = World()
+    harness = Harness()
     for name in "abc":
-        world.put(name, ("Ready", "True", "Available"))
-    exposing = asyncio.create_task(world.metrics.exposition())
+        harness.put(name, ("Ready", "True", "Available"))
+    exposing = asyncio.create_task(harness.metrics.exposition())
     await asyncio.sleep(0)
     assert not exposing.done()
-    world.store.remove(Key("shop", "c"), "c")
+    harness.store.remove(Key("shop", "c"), "c")
     assert 'resource_name="c"' not in (await exposing).decode()
 
 
 async def test_a_resource_that_nobody_has_looked_at_has_an_info_and_no_condition() -> None:
-    world = World()
+    harness = Harness()
     body: Body = {"metadata": {"namespace": "shop", "name": "a", "uid": "a", "resourceVersion": "1"}, "spec": {"provider": "AWS"}}  # fmt: skip
-    world.store.put(body)
-    assert await world.scrape("resource_condition") == {}
-    assert len(await world.scrape("resource_info")) == 1
+    harness.store.put(body)
+    assert await harness.scrape("resource_condition") == {}
+    assert len(await harness.scrape("resource_info")) == 1

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from unit.kinds.serverless_private_endpoint.world import World
+from unit.kinds.serverless_private_endpoint.harness import Harness
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def harness() -> Harness:
+    return Harness()
 
 
 @pytest.fixture(autouse=True)

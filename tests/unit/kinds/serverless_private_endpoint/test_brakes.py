@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.errors import AtlasError, RateLimitedError
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.brakes import AT_LEAST, Brakes, Limit
-from unit.kinds.serverless_private_endpoint.world import Resource, World, lost
+from unit.kinds.serverless_private_endpoint.harness import Harness, Resource, lost
 
 WINDOW = 540.0
 INTERVAL = 600.0
@@ -189,22 +189,22 @@ def test_no_window_has_more_resources_than_allowed_and_nobody_waits_without_need
     assert drift.may("i", later=WINDOW) == (limit > 0)
 
 
-async def crowd(world: World, number: int = 60) -> list[Resource]:
+async def crowd(harness: Harness, number: int = 60) -> list[Resource]:
     """Settled resources, whose instance is looked at every ten minutes; the last look is seconds ago."""
     for index in range(number):
-        world.atlas.put(f"{index:024x}", comment="ours")
-    resources = [world.create(f"db-{index}", f"{index:024x}", comment="ours") for index in range(number)]
-    await world.run_for(0)
-    await world.run_for(INTERVAL + 40)
-    world.reset_log()
+        harness.atlas.put(f"{index:024x}", comment="ours")
+    resources = [harness.create(f"db-{index}", f"{index:024x}", comment="ours") for index in range(number)]
+    await harness.run_for(0)
+    await harness.run_for(INTERVAL + 40)
+    harness.reset_log()
     assert {each.ready for each in resources} == {AVAILABLE}
     return resources
 
 
-def drift(world: World, resources: Sequence[Resource], comment: str = "theirs") -> None:
+def drift(harness: Harness, resources: Sequence[Resource], comment: str = "theirs") -> None:
     """Have somebody change the endpoints of many resources in Atlas."""
     for each in resources:
-        world.atlas.put(each.spec["endpointId"], comment=comment)
+        harness.atlas.put(each.spec["endpointId"], comment=comment)
 
 
 def held(resources: Sequence[Resource]) -> list[Resource]:
@@ -213,128 +213,128 @@ def held(resources: Sequence[Resource]) -> list[Resource]:
 
 class TestMassDrift:
     async def test_it_is_corrected_in_portions_and_heals_by_itself(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        resources = await crowd(world)
-        drift(world, resources)
+        resources = await crowd(harness)
+        drift(harness, resources)
         portions, waiting = [], []
         for _ in range(10):
-            await world.run_for(INTERVAL)
-            portions.append(world.atlas.calls.count("PATCH comment"))
-            waiting.append(world.brakes.held)
-            world.atlas.calls.clear()
-            assert len(held(resources)) == world.brakes.held
-            if not world.brakes.held:
+            await harness.run_for(INTERVAL)
+            portions.append(harness.atlas.calls.count("PATCH comment"))
+            waiting.append(harness.brakes.held)
+            harness.atlas.calls.clear()
+            assert len(held(resources)) == harness.brakes.held
+            if not harness.brakes.held:
                 break
         assert portions == [12] * 5, "a fifth of sixty, each interval"
         assert waiting == [48, 36, 24, 12, 0]
         assert {each.ready for each in resources} == {AVAILABLE}
-        assert {each.comment for each in world.atlas.endpoints.values()} == {"ours"}
+        assert {each.comment for each in harness.atlas.endpoints.values()} == {"ours"}
         assert [record.levelname for record in caplog.records if "emergency brake" in record.message] == [
             "WARNING",
             "INFO",
         ]
 
-    async def test_what_is_held_back_says_so_and_is_not_written_again(self, world: World) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
+    async def test_what_is_held_back_says_so_and_is_not_written_again(self, harness: Harness) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
         waiting = held(resources)[-1]
         assert waiting.status["drift"] == [{"field": "comment", "desired": "ours", "actual": "theirs"}]
         assert (waiting.condition("Reconciling") or {})["reason"] == "CorrectionHeld"
         assert waiting.condition("Stalled") is None, "nobody has to act"
         assert (waiting.condition("Synced") or {})["reason"] == "DriftDetected"
         assert "MAX_CORRECTIONS" in waiting.message
-        world.reset_log()
-        await world.run_for(2 * INTERVAL)
+        harness.reset_log()
+        await harness.run_for(2 * INTERVAL)
         assert waiting.ready == HELD
-        assert world.writes[waiting.name] == 0
+        assert harness.writes[waiting.name] == 0
 
-    async def test_edits_pass_and_take_nobodys_turn(self, world: World) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
+    async def test_edits_pass_and_take_nobodys_turn(self, harness: Harness) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
         edited = held(resources)[:20]
-        world.reset_log()
+        harness.reset_log()
         for each in edited:
-            world.edit(each, comment="newer")
-        await world.run_for(1)
-        assert world.atlas.calls.count("PATCH comment") == 20
+            harness.edit(each, comment="newer")
+        await harness.run_for(1)
+        assert harness.atlas.calls.count("PATCH comment") == 20
         assert {each.ready for each in edited} == {AVAILABLE}
-        assert world.brakes.held == 28
-        await world.run_for(INTERVAL)
-        assert world.brakes.held == 16
+        assert harness.brakes.held == 28
+        await harness.run_for(INTERVAL)
+        assert harness.brakes.held == 16
 
-    async def test_first_contacts_pass(self, world: World) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
-        world.atlas.put("f" * 24, comment="whose?")
-        newcomer = world.create("newcomer", "f" * 24, comment="mine")
-        await world.run_for(1)
+    async def test_first_contacts_pass(self, harness: Harness) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
+        harness.atlas.put("f" * 24, comment="whose?")
+        newcomer = harness.create("newcomer", "f" * 24, comment="mine")
+        await harness.run_for(1)
         assert newcomer.ready == AVAILABLE
-        assert world.atlas.endpoints["f" * 24].comment == "mine"
+        assert harness.atlas.endpoints["f" * 24].comment == "mine"
 
-    async def test_force_sync_passes(self, world: World) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
+    async def test_force_sync_passes(self, harness: Harness) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
         waiting = held(resources)[-1]
-        world.annotate(waiting, force_sync="now")
-        await world.run_for(1)
+        harness.annotate(waiting, force_sync="now")
+        await harness.run_for(1)
         assert waiting.ready == AVAILABLE
         assert waiting.status["lastHandledReconcileAt"] == "now"
-        assert world.brakes.held == 47
+        assert harness.brakes.held == 47
 
-    async def test_a_resource_that_heals_in_atlas_waits_no_more(self, world: World) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
-        drift(world, resources, comment="ours")
-        world.reset_log()
-        await world.run_for(INTERVAL)
-        assert world.brakes.held == 0
+    async def test_a_resource_that_heals_in_atlas_waits_no_more(self, harness: Harness) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
+        drift(harness, resources, comment="ours")
+        harness.reset_log()
+        await harness.run_for(INTERVAL)
+        assert harness.brakes.held == 0
         assert {each.ready for each in resources} == {AVAILABLE}
-        assert "PATCH comment" not in world.atlas.calls
+        assert "PATCH comment" not in harness.atlas.calls
 
-    async def test_a_resource_whose_endpoint_is_gone_waits_no_more(self, world: World) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
+    async def test_a_resource_whose_endpoint_is_gone_waits_no_more(self, harness: Harness) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
         waiting = held(resources)[-1]
-        del world.atlas.endpoints[waiting.spec["endpointId"]]
-        await world.run_for(INTERVAL)
+        del harness.atlas.endpoints[waiting.spec["endpointId"]]
+        await harness.run_for(INTERVAL)
         assert waiting.ready == ("False", "EndpointNotFound")
-        assert world.brakes.held == len(held(resources)) == 35
+        assert harness.brakes.held == len(held(resources)) == 35
 
     async def test_an_outage_neither_opens_the_brake_nor_closes_it_again(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
-        world.atlas.go_down()
-        await world.run_for(INTERVAL)
-        assert world.brakes.held == 48
-        world.atlas.come_back()
-        await world.run_for(5 * INTERVAL)
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
+        harness.atlas.go_down()
+        await harness.run_for(INTERVAL)
+        assert harness.brakes.held == 48
+        harness.atlas.come_back()
+        await harness.run_for(5 * INTERVAL)
         assert {each.ready for each in resources} == {AVAILABLE}
         assert len([record for record in caplog.records if "emergency brake" in record.message]) == 2
 
     @pytest.mark.parametrize("going", ["deleted", "suspended"])
-    async def test_a_resource_that_is_left_alone_waits_no_more(self, world: World, going: str) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
+    async def test_a_resource_that_is_left_alone_waits_no_more(self, harness: Harness, going: str) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
         waiting = held(resources)[-1]
         if going == "deleted":
-            world.vanish(waiting)
+            harness.vanish(waiting)
         else:
-            world.edit(waiting, suspend=True)
-        await world.run_for(1)
-        assert world.brakes.held == 47
+            harness.edit(waiting, suspend=True)
+        await harness.run_for(1)
+        assert harness.brakes.held == 47
 
     @pytest.mark.parametrize(
         "error",
@@ -345,45 +345,47 @@ class TestMassDrift:
             ),
         ],
     )
-    async def test_a_correction_that_has_to_be_made_again_counts_once(self, world: World, error: AtlasError) -> None:
-        resources = await crowd(world)
-        drift(world, resources)
+    async def test_a_correction_that_has_to_be_made_again_counts_once(
+        self, harness: Harness, error: AtlasError
+    ) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources)
         for _ in range(6):
-            world.atlas.fail_once("PATCH", error)
-        await world.run_for(INTERVAL)
-        corrected = [each for each in world.atlas.endpoints.values() if each.comment == "ours"]
+            harness.atlas.fail_once("PATCH", error)
+        await harness.run_for(INTERVAL)
+        corrected = [each for each in harness.atlas.endpoints.values() if each.comment == "ours"]
         assert len(corrected) == 12
-        assert world.brakes.held == 48
+        assert harness.brakes.held == 48
 
-    async def test_no_round_that_comes_early_costs_a_turn(self, world: World) -> None:
+    async def test_no_round_that_comes_early_costs_a_turn(self, harness: Harness) -> None:
         """Rounds are up to a tenth early; what they find no room for comes back by itself."""
-        resources = await crowd(world)
-        drift(world, resources)
-        await world.run_for(INTERVAL)
-        first = world.rounds.instance_of(resources[0].key)
+        resources = await crowd(harness)
+        drift(harness, resources)
+        await harness.run_for(INTERVAL)
+        first = harness.rounds.instance_of(resources[0].key)
         assert first is not None
-        world.reset_log()
+        harness.reset_log()
         for _ in range(4):
-            await world.run_for(0.85 * INTERVAL)
-            world.schedule(first, 0)  # a round of its instance, before there is room
-            await world.run_for(0.15 * INTERVAL)
-        assert world.atlas.calls.count("PATCH comment") == 48
+            await harness.run_for(0.85 * INTERVAL)
+            harness.schedule(first, 0)  # a round of its instance, before there is room
+            await harness.run_for(0.15 * INTERVAL)
+        assert harness.atlas.calls.count("PATCH comment") == 48
         assert {each.ready for each in resources} == {AVAILABLE}
 
-    async def test_a_few_that_drift_are_corrected_at_once(self, world: World) -> None:
-        resources = await crowd(world)
-        drift(world, resources[:12])
-        await world.run_for(INTERVAL)
+    async def test_a_few_that_drift_are_corrected_at_once(self, harness: Harness) -> None:
+        resources = await crowd(harness)
+        drift(harness, resources[:12])
+        await harness.run_for(INTERVAL)
         assert {each.ready for each in resources} == {AVAILABLE}
-        assert world.atlas.calls.count("PATCH comment") == 12
+        assert harness.atlas.calls.count("PATCH comment") == 12
 
-    async def test_nothing_is_corrected_while_the_limit_is_zero_and_edits_are_sent(self, world: World) -> None:
-        world.restart(max_corrections="0")
-        resources = await crowd(world, 2)
-        drift(world, resources)
-        await world.run_for(5 * INTERVAL)
+    async def test_nothing_is_corrected_while_the_limit_is_zero_and_edits_are_sent(self, harness: Harness) -> None:
+        harness.restart(max_corrections="0")
+        resources = await crowd(harness, 2)
+        drift(harness, resources)
+        await harness.run_for(5 * INTERVAL)
         assert {each.ready for each in resources} == {DRIFTED}
-        world.edit(resources[0], comment="newer")
-        await world.run_for(1)
-        assert world.atlas.calls.count("PATCH comment") == 1
+        harness.edit(resources[0], comment="newer")
+        await harness.run_for(1)
+        assert harness.atlas.calls.count("PATCH comment") == 1
         assert resources[0].ready == AVAILABLE

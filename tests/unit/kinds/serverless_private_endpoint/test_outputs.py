@@ -1,4 +1,4 @@
-"""Stories about the ConfigMap that a resource hands to the other side: what it holds, whose it is, and what the resource says."""
+"""The ConfigMap that a resource hands to the other side: what it holds, whose it is, and what the resource says."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from atlas_endpoints.cluster.config_maps import ConfigMap
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.kinds.serverless_private_endpoint.model import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, Write, decide, values_of
-from unit.kinds.serverless_private_endpoint.world import ENDPOINT, PROJECT, VPCE, Resource, World
+from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, PROJECT, VPCE, Harness, Resource
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 LINK = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/privateLinkServices/pls"
@@ -74,235 +74,235 @@ def says(resource: Resource) -> tuple[str, str]:
     return (condition["status"], condition["reason"]) if condition else ("", "")
 
 
-async def settled(world: World, **spec: Any) -> Resource:
+async def settled(harness: Harness, **spec: Any) -> Resource:
     """A resource that is ready and has handed over."""
-    world.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
-    resource = world.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF, **spec)
-    await world.settle()
+    harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
+    resource = harness.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF, **spec)
+    await harness.settle()
     assert resource.ready == ("True", "Available")
     return resource
 
 
-async def test_it_is_written_once_atlas_has_told_the_service(world: World) -> None:
-    world.atlas.put(ENDPOINT, status="RESERVATION_REQUESTED")
-    resource = world.create(outputConfigMapRef=REF)
-    await world.run_for(30)
+async def test_it_is_written_once_atlas_has_told_the_service(harness: Harness) -> None:
+    harness.atlas.put(ENDPOINT, status="RESERVATION_REQUESTED")
+    resource = harness.create(outputConfigMapRef=REF)
+    await harness.run_for(30)
     assert says(resource) == ("Unknown", "Pending")
-    assert world.config_maps.calls == []
+    assert harness.config_maps.calls == []
 
-    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
-    await world.run_for(60)
-    assert world.config_maps.held(NAME) == HELD
-    assert world.config_maps.found[NAME].owners == {UID}
+    harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    await harness.run_for(60)
+    assert harness.config_maps.held(NAME) == HELD
+    assert harness.config_maps.found[NAME].owners == {UID}
     assert says(resource) == ("True", "Written")
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
 
 
-async def test_a_reserved_endpoint_is_handed_over_and_its_replacement_too(world: World) -> None:
-    resource = world.create(endpoint_id=None, outputConfigMapRef=REF)
-    await world.run_for(10)
-    (first,) = world.atlas.endpoints
-    world.atlas.put(first, status="RESERVED", endpoint_service_name=SERVICE)
-    await world.run_for(60)
-    assert world.config_maps.held(NAME) == {"endpointId": first, "endpointServiceName": SERVICE}
+async def test_a_reserved_endpoint_is_handed_over_and_its_replacement_too(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None, outputConfigMapRef=REF)
+    await harness.run_for(10)
+    (first,) = harness.atlas.endpoints
+    harness.atlas.put(first, status="RESERVED", endpoint_service_name=SERVICE)
+    await harness.run_for(60)
+    assert harness.config_maps.held(NAME) == {"endpointId": first, "endpointServiceName": SERVICE}
 
-    world.atlas.vanish(first)
-    await world.run_for(INTERVAL + 120)
-    (second,) = world.atlas.endpoints
+    harness.atlas.vanish(first)
+    await harness.run_for(INTERVAL + 120)
+    (second,) = harness.atlas.endpoints
     assert says(resource) == ("Unknown", "Pending")
-    world.atlas.put(second, status="RESERVED", endpoint_service_name="svc-2")
-    await world.run_for(INTERVAL)
-    assert world.config_maps.held(NAME) == {"endpointId": second, "endpointServiceName": "svc-2"}
+    harness.atlas.put(second, status="RESERVED", endpoint_service_name="svc-2")
+    await harness.run_for(INTERVAL)
+    assert harness.config_maps.held(NAME) == {"endpointId": second, "endpointServiceName": "svc-2"}
     assert says(resource) == ("True", "Written")
 
 
-async def test_at_rest_it_is_looked_at_once_in_each_round_and_nothing_is_written(world: World) -> None:
-    await settled(world)
-    await world.run_for(10 * INTERVAL)
-    assert world.config_maps.calls == ["GET"] * 10
-    assert world.writes == {}
-    assert world.atlas.calls == ["LIST"] * 10
+async def test_at_rest_it_is_looked_at_once_in_each_round_and_nothing_is_written(harness: Harness) -> None:
+    await settled(harness)
+    await harness.run_for(10 * INTERVAL)
+    assert harness.config_maps.calls == ["GET"] * 10
+    assert harness.writes == {}
+    assert harness.atlas.calls == ["LIST"] * 10
 
 
-async def test_while_it_is_polled_it_is_not_looked_at_each_time(world: World) -> None:
-    world.atlas.put(ENDPOINT, status="INITIATING", cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
-    world.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF)
-    await world.run_for(29)
-    assert world.passes["db"] > 2
-    assert world.config_maps.calls == ["GET", "POST"]
+async def test_while_it_is_polled_it_is_not_looked_at_each_time(harness: Harness) -> None:
+    harness.atlas.put(ENDPOINT, status="INITIATING", cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
+    harness.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF)
+    await harness.run_for(29)
+    assert harness.passes["db"] > 2
+    assert harness.config_maps.calls == ["GET", "POST"]
 
 
 @pytest.mark.parametrize("change", ["changed", "deleted"])
-async def test_what_somebody_does_to_it_is_undone_with_the_next_round(world: World, change: str) -> None:
-    resource = await settled(world)
+async def test_what_somebody_does_to_it_is_undone_with_the_next_round(harness: Harness, change: str) -> None:
+    resource = await settled(harness)
     if change == "changed":
-        world.config_maps.put(NAME, {"endpointServiceName": "elsewhere", "more": "kept"}, UID)
+        harness.config_maps.put(NAME, {"endpointServiceName": "elsewhere", "more": "kept"}, UID)
     else:
-        del world.config_maps.found[NAME]
-    await world.run_for(INTERVAL)
+        del harness.config_maps.found[NAME]
+    await harness.run_for(INTERVAL)
     kept = {"more": "kept"} if change == "changed" else {}
-    assert world.config_maps.held(NAME) == {**HELD, **kept}
+    assert harness.config_maps.held(NAME) == {**HELD, **kept}
     assert resource.ready == ("True", "Available")
-    assert world.atlas.calls == ["LIST"]
+    assert harness.atlas.calls == ["LIST"]
 
 
-async def test_a_person_who_asks_has_it_looked_at_at_once(world: World) -> None:
-    resource = await settled(world)
+async def test_a_person_who_asks_has_it_looked_at_at_once(harness: Harness) -> None:
+    resource = await settled(harness)
     for request in ("1", "2"):
-        del world.config_maps.found[NAME]
-        world.annotate(resource, force_sync=request)
-        await world.run_for(0)
-        assert world.config_maps.held(NAME) == HELD
+        del harness.config_maps.found[NAME]
+        harness.annotate(resource, force_sync=request)
+        await harness.run_for(0)
+        assert harness.config_maps.held(NAME) == HELD
 
 
 @pytest.mark.parametrize("owners", [(), ("uid-other",)])
 async def test_one_that_is_not_ours_is_left_alone_and_atlas_is_seen_to_all_the_same(
-    world: World, owners: tuple[str, ...]
+    harness: Harness, owners: tuple[str, ...]
 ) -> None:
-    world.config_maps.put(NAME, {"endpointServiceName": "theirs"}, *owners)
-    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
-    resource = world.create(outputConfigMapRef=REF, comment="orders")
-    await world.run_for(60)
+    harness.config_maps.put(NAME, {"endpointServiceName": "theirs"}, *owners)
+    harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    resource = harness.create(outputConfigMapRef=REF, comment="orders")
+    await harness.run_for(60)
     assert says(resource) == ("False", "NotOurs")
     assert f"There is a ConfigMap {NAME}" in resource.message
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
-    assert world.atlas.endpoints[ENDPOINT].comment == "orders"
+    assert harness.atlas.endpoints[ENDPOINT].comment == "orders"
 
-    world.edit(resource, cloudProviderEndpointId=VPCE)
-    await world.run_for(0)
-    world.atlas.put(ENDPOINT, status="AVAILABLE")
-    await world.run_for(60)
+    harness.edit(resource, cloudProviderEndpointId=VPCE)
+    await harness.run_for(0)
+    harness.atlas.put(ENDPOINT, status="AVAILABLE")
+    await harness.run_for(60)
     assert resource.ready == ("True", "Available")
     assert says(resource) == ("False", "NotOurs")
-    assert world.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
-    assert {*world.config_maps.calls} == {"GET"}
+    assert harness.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
+    assert {*harness.config_maps.calls} == {"GET"}
 
-    del world.config_maps.found[NAME]
-    await world.run_for(INTERVAL)
+    del harness.config_maps.found[NAME]
+    await harness.run_for(INTERVAL)
     assert says(resource) == ("True", "Written")
-    assert world.config_maps.held(NAME) == HELD
+    assert harness.config_maps.held(NAME) == HELD
 
 
-async def test_what_somebody_writes_meanwhile_is_not_lost(world: World) -> None:
-    await settled(world)
-    world.config_maps.put(NAME, {"endpointServiceName": "elsewhere"}, UID)
-    world.config_maps.meanwhile = lambda: world.config_maps.put(NAME, {"more": "newer"}, UID)
-    await world.run_for(INTERVAL)
-    assert world.config_maps.calls == ["GET", "PATCH", "GET", "PATCH"]
-    assert world.config_maps.held(NAME) == {**HELD, "more": "newer"}
+async def test_what_somebody_writes_meanwhile_is_not_lost(harness: Harness) -> None:
+    await settled(harness)
+    harness.config_maps.put(NAME, {"endpointServiceName": "elsewhere"}, UID)
+    harness.config_maps.meanwhile = lambda: harness.config_maps.put(NAME, {"more": "newer"}, UID)
+    await harness.run_for(INTERVAL)
+    assert harness.config_maps.calls == ["GET", "PATCH", "GET", "PATCH"]
+    assert harness.config_maps.held(NAME) == {**HELD, "more": "newer"}
 
 
-async def test_one_that_somebody_creates_meanwhile_is_theirs(world: World) -> None:
-    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
-    world.config_maps.meanwhile = lambda: world.config_maps.put(NAME, {"endpointServiceName": "theirs"})
-    resource = world.create(outputConfigMapRef=REF)
-    await world.run_for(0)
+async def test_one_that_somebody_creates_meanwhile_is_theirs(harness: Harness) -> None:
+    harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    harness.config_maps.meanwhile = lambda: harness.config_maps.put(NAME, {"endpointServiceName": "theirs"})
+    resource = harness.create(outputConfigMapRef=REF)
+    await harness.run_for(0)
     assert says(resource) == ("False", "NotOurs")
-    assert world.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
+    assert harness.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
 
 
-async def test_one_that_is_changed_all_the_time_has_to_wait_and_nothing_else_does(world: World) -> None:
-    resource = await settled(world)
+async def test_one_that_is_changed_all_the_time_has_to_wait_and_nothing_else_does(harness: Harness) -> None:
+    resource = await settled(harness)
 
     def change() -> None:
-        world.config_maps.put(NAME, {}, UID)
-        world.config_maps.meanwhile = change
+        harness.config_maps.put(NAME, {}, UID)
+        harness.config_maps.meanwhile = change
 
     change()
-    await world.run_for(INTERVAL)
-    assert world.config_maps.calls[:6] == ["GET", "PATCH"] * 3
+    await harness.run_for(INTERVAL)
+    assert harness.config_maps.calls[:6] == ["GET", "PATCH"] * 3
     assert resource.ready == ("True", "Available")
-    world.config_maps.meanwhile = lambda: None
-    await world.run_for(30)
-    assert world.config_maps.held(NAME) == HELD
+    harness.config_maps.meanwhile = lambda: None
+    await harness.run_for(30)
+    assert harness.config_maps.held(NAME) == HELD
 
 
-async def test_without_an_answer_it_is_tried_again_soon_and_says_nothing_new(world: World) -> None:
-    resource = await settled(world)
-    del world.config_maps.found[NAME]
-    world.config_maps.error = ClusterUnavailableError("no answer")
-    await world.run_for(INTERVAL)
+async def test_without_an_answer_it_is_tried_again_soon_and_says_nothing_new(harness: Harness) -> None:
+    resource = await settled(harness)
+    del harness.config_maps.found[NAME]
+    harness.config_maps.error = ClusterUnavailableError("no answer")
+    await harness.run_for(INTERVAL)
     assert (resource.ready, says(resource)) == (("True", "Available"), ("True", "Written"))
-    world.config_maps.error = None
-    await world.run_for(30)
-    assert world.config_maps.held(NAME) == HELD
-    assert world.writes == {}
+    harness.config_maps.error = None
+    await harness.run_for(30)
+    assert harness.config_maps.held(NAME) == HELD
+    assert harness.writes == {}
 
 
-async def test_what_the_api_server_refuses_is_told_with_the_rights_that_it_takes(world: World) -> None:
-    world.config_maps.error = RefusedError('403 Forbidden: configmaps is forbidden: User "x" cannot create')
-    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
-    resource = world.create(outputConfigMapRef=REF)
-    await world.run_for(60)
+async def test_what_the_api_server_refuses_is_told_with_the_rights_that_it_takes(harness: Harness) -> None:
+    harness.config_maps.error = RefusedError('403 Forbidden: configmaps is forbidden: User "x" cannot create')
+    harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    resource = harness.create(outputConfigMapRef=REF)
+    await harness.run_for(60)
     assert says(resource) == ("False", "Refused")
     assert "get, create and patch configmaps" in resource.message
     assert "cannot create" in resource.message
-    world.config_maps.error = None
-    await world.run_for(INTERVAL)
+    harness.config_maps.error = None
+    await harness.run_for(INTERVAL)
     assert says(resource) == ("True", "Written")
 
 
-async def test_an_operator_that_writes_none_says_what_to_switch_on(world: World) -> None:
-    world.restart(outputs=False)
-    world.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
-    resource = world.create(outputConfigMapRef=REF)
-    await world.run_for(INTERVAL)
+async def test_an_operator_that_writes_none_says_what_to_switch_on(harness: Harness) -> None:
+    harness.restart(outputs=False)
+    harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+    resource = harness.create(outputConfigMapRef=REF)
+    await harness.run_for(INTERVAL)
     assert says(resource) == ("False", "Disabled")
     assert "ATLAS_ENDPOINTS_OUTPUTS=on" in resource.message
-    assert world.config_maps.calls == []
+    assert harness.config_maps.calls == []
 
-    world.restart()
-    world.see_all()
-    await world.run_for(0)
+    harness.restart()
+    harness.see_all()
+    await harness.run_for(0)
     assert says(resource) == ("True", "Written")
 
 
-async def test_a_restart_writes_nothing(world: World) -> None:
-    await settled(world)
-    world.restart()
-    world.see_all()
-    await world.run_for(0)
-    assert world.config_maps.calls == ["GET"]
-    assert world.writes == {}
+async def test_a_restart_writes_nothing(harness: Harness) -> None:
+    await settled(harness)
+    harness.restart()
+    harness.see_all()
+    await harness.run_for(0)
+    assert harness.config_maps.calls == ["GET"]
+    assert harness.writes == {}
 
 
-async def test_a_resource_that_names_another_one_writes_that(world: World) -> None:
-    resource = await settled(world)
-    world.edit(resource, outputConfigMapRef={"name": "other"})
-    await world.run_for(0)
-    assert world.config_maps.held("other") == HELD
+async def test_a_resource_that_names_another_one_writes_that(harness: Harness) -> None:
+    resource = await settled(harness)
+    harness.edit(resource, outputConfigMapRef={"name": "other"})
+    await harness.run_for(0)
+    assert harness.config_maps.held("other") == HELD
 
 
-async def test_a_resource_that_names_none_any_more_says_nothing_of_it(world: World) -> None:
-    resource = await settled(world)
-    world.edit(resource, outputConfigMapRef=None)
-    await world.run_for(0)
+async def test_a_resource_that_names_none_any_more_says_nothing_of_it(harness: Harness) -> None:
+    resource = await settled(harness)
+    harness.edit(resource, outputConfigMapRef=None)
+    await harness.run_for(0)
     assert resource.condition("OutputsWritten") is None
-    assert world.config_maps.calls == []
+    assert harness.config_maps.calls == []
 
 
-async def test_a_namesake_of_the_resource_takes_nothing_over(world: World) -> None:
+async def test_a_namesake_of_the_resource_takes_nothing_over(harness: Harness) -> None:
     """The garbage collector removes the ConfigMap of the one that has gone."""
-    first = await settled(world)
-    world.vanish(first)
-    world.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
+    first = await settled(harness)
+    harness.vanish(first)
+    harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
     second = Resource("db", ENDPOINT, {"outputConfigMapRef": REF, "projectId": PROJECT})
     second.uid = "uid-second"
-    world.resources[second.key] = second
-    world.changed(second)
-    await world.run_for(0)
+    harness.resources[second.key] = second
+    harness.changed(second)
+    await harness.run_for(0)
     assert says(second) == ("False", "NotOurs")
-    del world.config_maps.found[NAME]
-    await world.run_for(INTERVAL)
-    assert world.config_maps.found[NAME].owners == {"uid-second"}
+    del harness.config_maps.found[NAME]
+    await harness.run_for(INTERVAL)
+    assert harness.config_maps.found[NAME].owners == {"uid-second"}
 
 
-async def test_a_resource_that_is_suspended_writes_nothing(world: World) -> None:
-    resource = await settled(world)
-    world.edit(resource, suspend=True)
-    del world.config_maps.found[NAME]
-    await world.run_for(INTERVAL)
-    assert world.config_maps.calls == []
-    world.edit(resource, suspend=None)
-    await world.run_for(0)
-    assert world.config_maps.held(NAME) == HELD
+async def test_a_resource_that_is_suspended_writes_nothing(harness: Harness) -> None:
+    resource = await settled(harness)
+    harness.edit(resource, suspend=True)
+    del harness.config_maps.found[NAME]
+    await harness.run_for(INTERVAL)
+    assert harness.config_maps.calls == []
+    harness.edit(resource, suspend=None)
+    await harness.run_for(0)
+    assert harness.config_maps.held(NAME) == HELD

@@ -1,4 +1,4 @@
-"""Stories about resources whose project another object tells: where something is asked of Atlas, and where nothing is."""
+"""Resources whose project another object tells: where something is asked of Atlas, and where nothing is."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from atlas_endpoints.atlas.errors import ProjectNotFoundError
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.kinds.serverless_private_endpoint.model import is_object_id
-from unit.kinds.serverless_private_endpoint.world import (
+from unit.kinds.serverless_private_endpoint.harness import (
     ENDPOINT,
     GRACE,
     PROJECT,
     TARGET_LOOK,
     VPCE,
+    Harness,
     Resource,
-    World,
     lost,
 )
 
@@ -28,17 +28,17 @@ INTERVAL = 600.0
 FINALIZER = "atlas-endpoints.dev/cleanup"
 
 
-def referring(world: World, endpoint_id: str | None = ENDPOINT, **spec: Any) -> Resource:
+def referring(harness: Harness, endpoint_id: str | None = ENDPOINT, **spec: Any) -> Resource:
     """A resource that names no project."""
-    return world.create("db", endpoint_id, projectId=None, **{"projectRef": REFERENCE, **spec})
+    return harness.create("db", endpoint_id, projectId=None, **{"projectRef": REFERENCE, **spec})
 
 
-async def settled(world: World, **spec: Any) -> Resource:
+async def settled(harness: Harness, **spec: Any) -> Resource:
     """A resource that is ready, with the project that its reference leads to."""
-    world.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
-    world.targets.held[OBJECT] = PROJECT
-    resource = referring(world, comment="one", cloudProviderEndpointId=VPCE, **spec)
-    await world.settle()
+    harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
+    harness.targets.held[OBJECT] = PROJECT
+    resource = referring(harness, comment="one", cloudProviderEndpointId=VPCE, **spec)
+    await harness.settle()
     assert resource.ready == ("True", "Available")
     return resource
 
@@ -53,52 +53,54 @@ def pair(resource: Resource) -> list[str]:
 
 
 class TestResolving:
-    async def test_the_project_of_an_atlas_project_is_used_and_recorded(self, world: World) -> None:
-        resource = await settled(world)
+    async def test_the_project_of_an_atlas_project_is_used_and_recorded(self, harness: Harness) -> None:
+        resource = await settled(harness)
         assert resource.status["resolved"]["projectId"] == PROJECT
         assert resolved(resource) == ("True", "Resolved")
-        world.edit(resource, comment="two")
-        await world.run_for(0)
-        assert world.atlas.calls == ["PATCH comment"]
-        assert world.atlas.projects == [PROJECT]
+        harness.edit(resource, comment="two")
+        await harness.run_for(0)
+        assert harness.atlas.calls == ["PATCH comment"]
+        assert harness.atlas.projects == [PROJECT]
 
-    async def test_it_is_read_from_the_status_of_an_object_of_the_same_namespace(self, world: World) -> None:
-        world.targets.held[OBJECT] = PROJECT
-        referring(world)
-        await world.run_for(0)
-        target, age = world.targets.reads[0]
+    async def test_it_is_read_from_the_status_of_an_object_of_the_same_namespace(self, harness: Harness) -> None:
+        harness.targets.held[OBJECT] = PROJECT
+        referring(harness)
+        await harness.run_for(0)
+        target, age = harness.targets.reads[0]
         assert target == ("shop", "atlas.mongodb.com", "v1", "AtlasProject", "orders", ("status", "id"))
         assert age is Age.RECENT
 
-    async def test_any_kind_will_do_with_the_path_of_its_field(self, world: World) -> None:
-        world.targets.held["Project p"] = PROJECT
+    async def test_any_kind_will_do_with_the_path_of_its_field(self, harness: Harness) -> None:
+        harness.targets.held["Project p"] = PROJECT
         reference = {"apiVersion": "x.example.com/v1", "kind": "Project", "name": "p", "fieldPath": ".status.at.id"}
-        world.atlas.put(ENDPOINT)
-        resource = referring(world, projectRef=reference)
-        await world.run_for(0)
-        assert world.targets.reads[0][0] == ("shop", "x.example.com", "v1", "Project", "p", ("status", "at", "id"))
+        harness.atlas.put(ENDPOINT)
+        resource = referring(harness, projectRef=reference)
+        await harness.run_for(0)
+        assert harness.targets.reads[0][0] == ("shop", "x.example.com", "v1", "Project", "p", ("status", "at", "id"))
         assert resource.ready == ("True", "Available")
 
-    async def test_an_endpoint_is_reserved_there(self, world: World) -> None:
-        world.targets.held[OBJECT] = PROJECT
-        resource = referring(world, None)
-        await world.run_for(5)
-        assert world.atlas.calls.count("POST") == 1
-        assert set(world.atlas.projects) == {PROJECT}
+    async def test_an_endpoint_is_reserved_there(self, harness: Harness) -> None:
+        harness.targets.held[OBJECT] = PROJECT
+        resource = referring(harness, None)
+        await harness.run_for(5)
+        assert harness.atlas.calls.count("POST") == 1
+        assert set(harness.atlas.projects) == {PROJECT}
         assert resource.ready == ("False", "ReservationRequested")
 
-    async def test_a_suspended_resource_reads_nothing(self, world: World) -> None:
-        referring(world, suspend=True)
-        await world.run_for(0)
-        assert world.targets.reads == []
+    async def test_a_suspended_resource_reads_nothing(self, harness: Harness) -> None:
+        referring(harness, suspend=True)
+        await harness.run_for(0)
+        assert harness.targets.reads == []
 
 
 class TestWaiting:
     @pytest.mark.parametrize("endpoint_id", [ENDPOINT, None], ids=["named", "to be reserved"])
-    async def test_without_its_project_nothing_is_asked_of_atlas(self, world: World, endpoint_id: str | None) -> None:
-        world.atlas.put(ENDPOINT)
-        resource = referring(world, endpoint_id)
-        await world.run_for(0)
+    async def test_without_its_project_nothing_is_asked_of_atlas(
+        self, harness: Harness, endpoint_id: str | None
+    ) -> None:
+        harness.atlas.put(ENDPOINT)
+        resource = referring(harness, endpoint_id)
+        await harness.run_for(0)
         assert resource.ready == ("False", "ReferenceNotReady")
         assert resource.message == (
             f"There is no {OBJECT}. Until the project is known, Atlas is neither read nor changed."
@@ -107,75 +109,75 @@ class TestWaiting:
         error = resource.status["lastError"]
         assert (error["operation"], error["errorCode"], error["retryable"]) == ("readReference", "NotFound", True)
         assert pair(resource) == ["Reconciling"]
-        await world.run_for(GRACE.total_seconds())
+        await harness.run_for(GRACE.total_seconds())
         assert pair(resource) == ["Stalled"]
-        assert world.atlas.calls == []
+        assert harness.atlas.calls == []
 
-    async def test_it_goes_on_by_itself_once_the_project_is_there(self, world: World) -> None:
-        world.atlas.put(ENDPOINT)
-        resource = referring(world)
-        await world.run_for(GRACE.total_seconds() + 60)
-        world.targets.held[OBJECT] = PROJECT
-        await world.run_for(TARGET_LOOK)
+    async def test_it_goes_on_by_itself_once_the_project_is_there(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT)
+        resource = referring(harness)
+        await harness.run_for(GRACE.total_seconds() + 60)
+        harness.targets.held[OBJECT] = PROJECT
+        await harness.run_for(TARGET_LOOK)
         assert resource.ready == ("True", "Available")
         assert resolved(resource) == ("True", "Resolved")
         assert pair(resource) == []
         assert "lastError" not in resource.status
 
-    async def test_waiting_writes_nothing_and_asks_nobody_for_credentials(self, world: World) -> None:
-        referring(world)
-        await world.run_for(GRACE.total_seconds())
-        world.reset_log()
-        await world.run_for(INTERVAL)
-        assert world.writes["db"] == 0
-        assert world.secrets.reads == []
-        assert len(world.targets.reads) == pytest.approx(INTERVAL / TARGET_LOOK, abs=5)
+    async def test_waiting_writes_nothing_and_asks_nobody_for_credentials(self, harness: Harness) -> None:
+        referring(harness)
+        await harness.run_for(GRACE.total_seconds())
+        harness.reset_log()
+        await harness.run_for(INTERVAL)
+        assert harness.writes["db"] == 0
+        assert harness.secrets.reads == []
+        assert len(harness.targets.reads) == pytest.approx(INTERVAL / TARGET_LOOK, abs=5)
 
-    async def test_a_request_of_a_person_is_handled_and_reads_afresh(self, world: World) -> None:
-        resource = referring(world)
-        await world.run_for(0)
-        world.reset_log()
-        world.annotate(resource, force_sync="now")
-        await world.run_for(0)
-        assert [age for _, age in world.targets.reads] == [Age.FRESH]
+    async def test_a_request_of_a_person_is_handled_and_reads_afresh(self, harness: Harness) -> None:
+        resource = referring(harness)
+        await harness.run_for(0)
+        harness.reset_log()
+        harness.annotate(resource, force_sync="now")
+        await harness.run_for(0)
+        assert [age for _, age in harness.targets.reads] == [Age.FRESH]
         assert resource.status["lastHandledReconcileAt"] == "now"
 
-    async def test_an_api_server_that_is_away_is_no_answer(self, world: World) -> None:
-        resource = await settled(world)
+    async def test_an_api_server_that_is_away_is_no_answer(self, harness: Harness) -> None:
+        resource = await settled(harness)
         before = resource.status
-        world.targets.held[OBJECT] = ClusterUnavailableError("away")  # type: ignore[assignment]  # raised as it is
-        world.annotate(resource, force_sync="now")
+        harness.targets.held[OBJECT] = ClusterUnavailableError("away")  # type: ignore[assignment]  # raised as it is
+        harness.annotate(resource, force_sync="now")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(world.targets, "read", _raise)
-            await world.run_for(5)
+            patch.setattr(harness.targets, "read", _raise)
+            await harness.run_for(5)
         assert resource.status == before
 
     @given(st.text(min_size=1) | st.text("0123456789abcdefA/\n", min_size=22, max_size=26))
     async def test_a_value_that_is_none_is_told_without_being_shown_and_used_nowhere(self, value: str) -> None:
         if is_object_id(value):
             return
-        world = World()
-        world.targets.held[OBJECT] = value
-        resource = referring(world, None)
-        await world.run_for(0)
-        assert world.atlas.calls == []
+        harness = Harness()
+        harness.targets.held[OBJECT] = value
+        resource = referring(harness, None)
+        await harness.run_for(0)
+        assert harness.atlas.calls == []
         assert resolved(resource) == ("False", "FieldMissing")
         assert f".status.id of {OBJECT} does not hold the ID of an Atlas project" in resource.message
         assert len(value) < 20 or value not in resource.message
 
-    async def test_what_atlas_knows_of_no_project_leaves_the_reference_free(self, world: World) -> None:
+    async def test_what_atlas_knows_of_no_project_leaves_the_reference_free(self, harness: Harness) -> None:
         """Nothing was seen in the project, so to correct the reference is to correct a mistake."""
-        world.targets.held[OBJECT] = OTHER_PROJECT
-        world.atlas.go_down("LIST", error=ProjectNotFoundError("No.", operation="LIST", http_status=404))
-        world.atlas.put(ENDPOINT)
-        resource = referring(world)
-        await world.run_for(0)
+        harness.targets.held[OBJECT] = OTHER_PROJECT
+        harness.atlas.go_down("LIST", error=ProjectNotFoundError("No.", operation="LIST", http_status=404))
+        harness.atlas.put(ENDPOINT)
+        resource = referring(harness)
+        await harness.run_for(0)
         assert resource.ready == ("False", "ProjectNotFound")
         assert resource.status["resolved"]["projectId"] == OTHER_PROJECT
-        world.atlas.come_back()
-        world.targets.held["AtlasProject right"] = PROJECT
-        world.edit(resource, projectRef={"name": "right"})
-        await world.run_for(0)
+        harness.atlas.come_back()
+        harness.targets.held["AtlasProject right"] = PROJECT
+        harness.edit(resource, projectRef={"name": "right"})
+        await harness.run_for(0)
         assert resource.ready == ("True", "Available")
         assert resource.status["resolved"]["projectId"] == PROJECT
 
@@ -196,13 +198,13 @@ class TestLoss:
         ids=["gone", "going", "forbidden", "without an id"],
     )
     async def test_an_object_that_goes_is_told_and_holds_nothing_up(
-        self, world: World, found: str | UnreadableError | None
+        self, harness: Harness, found: str | UnreadableError | None
     ) -> None:
-        resource = await settled(world)
-        del world.targets.held[OBJECT]
+        resource = await settled(harness)
+        del harness.targets.held[OBJECT]
         if found is not None:
-            world.targets.held[OBJECT] = found
-        await world.run_for(INTERVAL)
+            harness.targets.held[OBJECT] = found
+        await harness.run_for(INTERVAL)
         assert resource.ready == ("True", "Available")
         synced, references = resource.condition("Synced"), resource.condition("ReferencesResolved")
         assert synced is not None
@@ -211,58 +213,60 @@ class TestLoss:
         assert references["status"] == "False"
         assert references["message"].endswith(f" The endpoint stays in project {PROJECT}, where it is.")
         assert resource.status["resolved"]["projectId"] == PROJECT
-        world.reset_log()
-        world.edit(resource, comment="two")
-        await world.run_for(0)
-        assert world.atlas.calls == ["PATCH comment"]
-        assert world.atlas.projects == [PROJECT]
-        world.targets.held[OBJECT] = PROJECT
-        await world.run_for(INTERVAL)
+        harness.reset_log()
+        harness.edit(resource, comment="two")
+        await harness.run_for(0)
+        assert harness.atlas.calls == ["PATCH comment"]
+        assert harness.atlas.projects == [PROJECT]
+        harness.targets.held[OBJECT] = PROJECT
+        await harness.run_for(INTERVAL)
         assert resolved(resource) == ("True", "Resolved")
 
-    async def test_it_costs_atlas_no_more_than_a_healthy_endpoint(self, world: World) -> None:
-        await settled(world)
-        del world.targets.held[OBJECT]
-        await world.run_for(INTERVAL)
-        world.reset_log()
-        await world.run_for(3 * INTERVAL)
-        assert world.atlas.calls == ["LIST"] * 3
-        assert world.writes["db"] == 0
+    async def test_it_costs_atlas_no_more_than_a_healthy_endpoint(self, harness: Harness) -> None:
+        await settled(harness)
+        del harness.targets.held[OBJECT]
+        await harness.run_for(INTERVAL)
+        harness.reset_log()
+        await harness.run_for(3 * INTERVAL)
+        assert harness.atlas.calls == ["LIST"] * 3
+        assert harness.writes["db"] == 0
 
-    async def test_a_reservation_whose_answer_was_lost_is_looked_for_where_it_was_asked_for(self, world: World) -> None:
-        world.targets.held[OBJECT] = PROJECT
-        world.atlas.fail_once("POST", lost(), applies="late")
-        resource = referring(world, None)
-        await world.run_for(2)
-        assert world.atlas.calls.count("POST") == 1
-        del world.targets.held[OBJECT]
-        world.restart()
-        world.see_all()
-        world.atlas.apply_late()
-        await world.run_for(30)
-        assert world.atlas.calls.count("POST") == 1
-        assert set(world.atlas.projects) == {PROJECT}
-        assert resource.status["reservation"]["endpointId"] in world.atlas.endpoints
+    async def test_a_reservation_whose_answer_was_lost_is_looked_for_where_it_was_asked_for(
+        self, harness: Harness
+    ) -> None:
+        harness.targets.held[OBJECT] = PROJECT
+        harness.atlas.fail_once("POST", lost(), applies="late")
+        resource = referring(harness, None)
+        await harness.run_for(2)
+        assert harness.atlas.calls.count("POST") == 1
+        del harness.targets.held[OBJECT]
+        harness.restart()
+        harness.see_all()
+        harness.atlas.apply_late()
+        await harness.run_for(30)
+        assert harness.atlas.calls.count("POST") == 1
+        assert set(harness.atlas.projects) == {PROJECT}
+        assert resource.status["reservation"]["endpointId"] in harness.atlas.endpoints
 
-    async def test_a_connection_that_is_missing_as_well_is_what_is_told(self, world: World) -> None:
-        resource = await settled(world)
+    async def test_a_connection_that_is_missing_as_well_is_what_is_told(self, harness: Harness) -> None:
+        resource = await settled(harness)
         ack = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "vpc"}
-        world.edit(resource, cloudProviderEndpointId=None, cloudProviderEndpointRef=ack)
-        del world.targets.held[OBJECT]
-        await world.run_for(INTERVAL)
+        harness.edit(resource, cloudProviderEndpointId=None, cloudProviderEndpointRef=ack)
+        del harness.targets.held[OBJECT]
+        await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "ReferenceNotReady")
         assert resource.message.startswith("There is no VPCEndpoint vpc.")
 
 
 class TestChange:
-    async def test_another_project_is_refused_and_nothing_is_sent_to_either(self, world: World) -> None:
-        resource = await settled(world)
-        world.targets.held[OBJECT] = OTHER_PROJECT
-        await world.run_for(INTERVAL)
-        world.reset_log()
-        world.edit(resource, comment="two")
-        await world.run_for(INTERVAL)
-        assert world.atlas.calls == []
+    async def test_another_project_is_refused_and_nothing_is_sent_to_either(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        harness.targets.held[OBJECT] = OTHER_PROJECT
+        await harness.run_for(INTERVAL)
+        harness.reset_log()
+        harness.edit(resource, comment="two")
+        await harness.run_for(INTERVAL)
+        assert harness.atlas.calls == []
         assert resource.ready == ("False", "InvalidSpec")
         assert pair(resource) == ["Stalled"]
         assert f"spec.projectRef ({OBJECT}) leads to project {OTHER_PROJECT}" in resource.message
@@ -272,154 +276,154 @@ class TestChange:
         error = resource.status["lastError"]
         assert (error["operation"], error["retryable"]) == ("validate", False)
 
-    async def test_and_all_goes_on_once_it_is_the_same_again(self, world: World) -> None:
-        resource = await settled(world)
-        world.targets.held[OBJECT] = OTHER_PROJECT
-        await world.run_for(INTERVAL)
+    async def test_and_all_goes_on_once_it_is_the_same_again(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        harness.targets.held[OBJECT] = OTHER_PROJECT
+        await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "InvalidSpec")
-        world.targets.held[OBJECT] = PROJECT
-        await world.run_for(60)
+        harness.targets.held[OBJECT] = PROJECT
+        await harness.run_for(60)
         assert resource.ready == ("True", "Available")
-        assert set(world.atlas.projects) == {PROJECT}
+        assert set(harness.atlas.projects) == {PROJECT}
         assert "lastError" not in resource.status
 
-    async def test_an_endpoint_that_was_asked_for_binds_as_well(self, world: World) -> None:
-        world.targets.held[OBJECT] = PROJECT
-        world.atlas.fail_once("POST", lost(), applies="late")
-        resource = referring(world, None)
-        await world.run_for(2)
-        world.targets.held[OBJECT] = OTHER_PROJECT
-        await world.run_for(600)
+    async def test_an_endpoint_that_was_asked_for_binds_as_well(self, harness: Harness) -> None:
+        harness.targets.held[OBJECT] = PROJECT
+        harness.atlas.fail_once("POST", lost(), applies="late")
+        resource = referring(harness, None)
+        await harness.run_for(2)
+        harness.targets.held[OBJECT] = OTHER_PROJECT
+        await harness.run_for(600)
         assert resource.ready == ("False", "InvalidSpec")
-        assert set(world.atlas.projects) == {PROJECT}
+        assert set(harness.atlas.projects) == {PROJECT}
 
-    async def test_another_object_with_the_same_project_is_as_good(self, world: World) -> None:
-        resource = await settled(world)
-        world.targets.held["AtlasProject orders-2"] = PROJECT
-        world.edit(resource, projectRef={"name": "orders-2"})
-        await world.run_for(0)
+    async def test_another_object_with_the_same_project_is_as_good(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        harness.targets.held["AtlasProject orders-2"] = PROJECT
+        harness.edit(resource, projectRef={"name": "orders-2"})
+        await harness.run_for(0)
         assert resource.ready == ("True", "Available")
-        assert set(world.atlas.projects) <= {PROJECT}
+        assert set(harness.atlas.projects) <= {PROJECT}
 
-    async def test_the_project_itself_may_take_the_place_of_the_reference(self, world: World) -> None:
-        resource = await settled(world)
-        world.edit(resource, projectRef=None, projectId=PROJECT)
-        await world.run_for(0)
+    async def test_the_project_itself_may_take_the_place_of_the_reference(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        harness.edit(resource, projectRef=None, projectId=PROJECT)
+        await harness.run_for(0)
         assert resource.ready == ("True", "Available")
         assert resource.condition("ReferencesResolved") is None
-        assert not [call for call in world.atlas.calls if call.startswith("PATCH")]
+        assert not [call for call in harness.atlas.calls if call.startswith("PATCH")]
 
-    async def test_a_reference_may_take_the_place_of_the_project(self, world: World) -> None:
-        world.atlas.put(ENDPOINT)
-        resource = world.create()
-        await world.settle()
-        world.targets.held[OBJECT] = PROJECT
-        world.edit(resource, projectId=None, projectRef=REFERENCE)
-        await world.run_for(0)
+    async def test_a_reference_may_take_the_place_of_the_project(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT)
+        resource = harness.create()
+        await harness.settle()
+        harness.targets.held[OBJECT] = PROJECT
+        harness.edit(resource, projectId=None, projectRef=REFERENCE)
+        await harness.run_for(0)
         assert resource.ready == ("True", "Available")
         assert resolved(resource) == ("True", "Resolved")
 
-    async def test_but_not_one_that_leads_elsewhere(self, world: World) -> None:
-        world.atlas.put(ENDPOINT)
-        resource = world.create()
-        await world.settle()
-        world.targets.held[OBJECT] = OTHER_PROJECT
-        world.edit(resource, projectId=None, projectRef=REFERENCE)
-        await world.run_for(INTERVAL)
+    async def test_but_not_one_that_leads_elsewhere(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT)
+        resource = harness.create()
+        await harness.settle()
+        harness.targets.held[OBJECT] = OTHER_PROJECT
+        harness.edit(resource, projectId=None, projectRef=REFERENCE)
+        await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "InvalidSpec")
-        assert world.atlas.calls == []
+        assert harness.atlas.calls == []
 
-    async def test_another_project_by_its_id_is_refused_where_the_crd_has_let_it_pass(self, world: World) -> None:
-        resource = await settled(world)
-        world.edit(resource, projectRef=None, projectId=OTHER_PROJECT)
-        await world.run_for(INTERVAL)
+    async def test_another_project_by_its_id_is_refused_where_the_crd_has_let_it_pass(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        harness.edit(resource, projectRef=None, projectId=OTHER_PROJECT)
+        await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "InvalidSpec")
         assert f"spec.projectId names project {OTHER_PROJECT}" in resource.message
-        assert world.atlas.calls == []
+        assert harness.atlas.calls == []
 
-    async def test_a_rival_takes_over_what_can_lastingly_not_be_seen_to(self, world: World) -> None:
-        resource = await settled(world)
-        world.targets.held[OBJECT] = OTHER_PROJECT
-        await world.run_for(INTERVAL)
-        rival = world.create("rival", ENDPOINT, comment="two")
-        await world.run_for(0)
+    async def test_a_rival_takes_over_what_can_lastingly_not_be_seen_to(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        harness.targets.held[OBJECT] = OTHER_PROJECT
+        await harness.run_for(INTERVAL)
+        rival = harness.create("rival", ENDPOINT, comment="two")
+        await harness.run_for(0)
         assert rival.ready == ("True", "Available")
-        assert world.atlas.endpoints[ENDPOINT].comment == "two"
+        assert harness.atlas.endpoints[ENDPOINT].comment == "two"
         assert resource.ready == ("False", "InvalidSpec")
 
 
 class TestDeletion:
     @pytest.mark.parametrize("found", [PROJECT, OTHER_PROJECT, None], ids=["the same", "another", "gone"])
     async def test_the_endpoint_is_deleted_where_it_is_whatever_the_object_says_now(
-        self, world: World, found: str | None
+        self, harness: Harness, found: str | None
     ) -> None:
-        resource = await settled(world, deletionPolicy="Delete")
-        del world.targets.held[OBJECT]
+        resource = await settled(harness, deletionPolicy="Delete")
+        del harness.targets.held[OBJECT]
         if found is not None:
-            world.targets.held[OBJECT] = found
-        world.delete(resource)
-        await world.run_for(30)
-        assert world.atlas.calls.count("DELETE") == 1
-        assert set(world.atlas.projects) == {PROJECT}
-        world.atlas.vanish(ENDPOINT)
-        await world.run_for(60)
-        assert not world.exists(resource)
+            harness.targets.held[OBJECT] = found
+        harness.delete(resource)
+        await harness.run_for(30)
+        assert harness.atlas.calls.count("DELETE") == 1
+        assert set(harness.atlas.projects) == {PROJECT}
+        harness.atlas.vanish(ENDPOINT)
+        await harness.run_for(60)
+        assert not harness.exists(resource)
 
-    async def test_one_that_was_never_seen_is_deleted_where_the_reference_leads(self, world: World) -> None:
-        world.atlas.put(ENDPOINT)
-        resource = referring(world, deletionPolicy="Delete")
+    async def test_one_that_was_never_seen_is_deleted_where_the_reference_leads(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT)
+        resource = referring(harness, deletionPolicy="Delete")
         resource.finalizers = [FINALIZER]
-        world.targets.held[OBJECT] = PROJECT
-        world.delete(resource)
-        await world.run_for(30)
-        assert world.atlas.calls.count("DELETE") == 1
-        assert set(world.atlas.projects) == {PROJECT}
+        harness.targets.held[OBJECT] = PROJECT
+        harness.delete(resource)
+        await harness.run_for(30)
+        assert harness.atlas.calls.count("DELETE") == 1
+        assert set(harness.atlas.projects) == {PROJECT}
 
-    async def test_without_any_project_it_is_blocked_with_the_way_out(self, world: World) -> None:
-        world.atlas.put(ENDPOINT)
-        resource = referring(world, deletionPolicy="Delete")
-        await world.run_for(0)
+    async def test_without_any_project_it_is_blocked_with_the_way_out(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT)
+        resource = referring(harness, deletionPolicy="Delete")
+        await harness.run_for(0)
         assert resource.finalizers == [FINALIZER]
-        world.delete(resource)
-        await world.run_for(0)
+        harness.delete(resource)
+        await harness.run_for(0)
         assert resource.ready == ("False", "DeletionBlocked")
         for words in (f"There is no {OBJECT}.", "its project is not known", "force-finalize"):
             assert words in resource.message
         assert resource.status["lastError"]["errorCode"] == "NotFound"
-        assert world.atlas.calls == []
-        world.targets.held[OBJECT] = PROJECT
-        await world.run_for(60)
-        assert world.atlas.calls.count("DELETE") == 1
+        assert harness.atlas.calls == []
+        harness.targets.held[OBJECT] = PROJECT
+        await harness.run_for(60)
+        assert harness.atlas.calls.count("DELETE") == 1
 
-    async def test_what_it_has_led_to_before_will_do_when_the_object_is_gone(self, world: World) -> None:
-        world.targets.held[OBJECT] = PROJECT
-        world.atlas.go_down()
-        world.atlas.put(ENDPOINT)
-        resource = referring(world, deletionPolicy="Delete")
-        await world.run_for(0)
+    async def test_what_it_has_led_to_before_will_do_when_the_object_is_gone(self, harness: Harness) -> None:
+        harness.targets.held[OBJECT] = PROJECT
+        harness.atlas.go_down()
+        harness.atlas.put(ENDPOINT)
+        resource = referring(harness, deletionPolicy="Delete")
+        await harness.run_for(0)
         assert resource.ready == ("False", "AtlasUnavailable")
-        del world.targets.held[OBJECT]
-        world.atlas.come_back()
-        world.delete(resource)
-        await world.run_for(30)
-        assert world.atlas.calls.count("DELETE") == 1
+        del harness.targets.held[OBJECT]
+        harness.atlas.come_back()
+        harness.delete(resource)
+        await harness.run_for(30)
+        assert harness.atlas.calls.count("DELETE") == 1
 
-    async def test_a_resource_that_has_no_endpoint_goes_without_a_project(self, world: World) -> None:
-        resource = referring(world, None, deletionPolicy="Delete")
-        await world.run_for(0)
-        world.delete(resource)
-        await world.run_for(0)
-        assert not world.exists(resource)
-        assert world.atlas.calls == []
+    async def test_a_resource_that_has_no_endpoint_goes_without_a_project(self, harness: Harness) -> None:
+        resource = referring(harness, None, deletionPolicy="Delete")
+        await harness.run_for(0)
+        harness.delete(resource)
+        await harness.run_for(0)
+        assert not harness.exists(resource)
+        assert harness.atlas.calls == []
 
-    async def test_an_endpoint_that_another_needs_stays_though_the_project_is_not_known(self, world: World) -> None:
-        world.atlas.put(ENDPOINT)
-        world.create("heir")
-        await world.settle()
-        resource = referring(world, deletionPolicy="Delete")
-        await world.run_for(0)
-        world.delete(resource)
-        await world.run_for(30)
-        assert not world.exists(resource)
-        assert "DELETE" not in world.atlas.calls
-        assert [reason for reason, _ in world.announced] == ["EndpointHandedOver"]
+    async def test_an_endpoint_that_another_needs_stays_though_the_project_is_not_known(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT)
+        harness.create("heir")
+        await harness.settle()
+        resource = referring(harness, deletionPolicy="Delete")
+        await harness.run_for(0)
+        harness.delete(resource)
+        await harness.run_for(30)
+        assert not harness.exists(resource)
+        assert "DELETE" not in harness.atlas.calls
+        assert [reason for reason, _ in harness.announced] == ["EndpointHandedOver"]

@@ -1,4 +1,4 @@
-"""Stories of a resource that names no endpoint: exactly one is reserved for it, whatever is lost on the way."""
+"""A resource that names no endpoint: exactly one is reserved for it, whatever is lost on the way."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.reservations import (
     Step,
     step,
 )
-from unit.kinds.serverless_private_endpoint.world import START, VPCE, Resource, World, unavailable
+from unit.kinds.serverless_private_endpoint.harness import START, VPCE, Harness, Resource, unavailable
 
 INTERVAL = 600.0
 ANNOTATION = "atlas-endpoints.dev/endpoint-id"
@@ -61,13 +61,13 @@ def lost() -> AtlasUnavailableError:
     return AtlasUnavailableError("The connection dropped.", operation="POST", unknown_outcome=True)
 
 
-def posts(world: World) -> int:
-    return world.atlas.calls.count("POST")
+def posts(harness: Harness) -> int:
+    return harness.atlas.calls.count("POST")
 
 
-def one(world: World) -> Endpoint:
+def one(harness: Harness) -> Endpoint:
     """The one endpoint that there is."""
-    (endpoint,) = world.atlas.endpoints.values()
+    (endpoint,) = harness.atlas.endpoints.values()
     return endpoint
 
 
@@ -76,598 +76,598 @@ def is_taken_note_of(resource: Resource, endpoint: Endpoint) -> bool:
     return recorded and resource.status["reservation"]["endpointId"] == endpoint.id
 
 
-async def reserved(world: World, **spec: Any) -> Resource:
+async def reserved(harness: Harness, **spec: Any) -> Resource:
     """A resource whose endpoint is RESERVED."""
-    resource = world.create(endpoint_id=None, **spec)
-    await world.run_for(10)
-    world.atlas.put(one(world).id, status="RESERVED", endpoint_service_name="svc")
-    await world.run_for(60)
+    resource = harness.create(endpoint_id=None, **spec)
+    await harness.run_for(10)
+    harness.atlas.put(one(harness).id, status="RESERVED", endpoint_service_name="svc")
+    await harness.run_for(60)
     return resource
 
 
-async def test_it_is_reserved_connected_and_keeps_the_comment_of_the_spec(world: World) -> None:
-    resource = world.create(endpoint_id=None, comment="orders", cloudProviderEndpointId=VPCE)
-    await world.run_for(4)
-    assert posts(world) == 1
-    assert one(world).comment == MARK
-    assert is_taken_note_of(resource, one(world))
+async def test_it_is_reserved_connected_and_keeps_the_comment_of_the_spec(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None, comment="orders", cloudProviderEndpointId=VPCE)
+    await harness.run_for(4)
+    assert posts(harness) == 1
+    assert one(harness).comment == MARK
+    assert is_taken_note_of(resource, one(harness))
     assert resource.ready == ("False", "ReservationRequested")
-    assert resource.status["endpoint"]["id"] == one(world).id
+    assert resource.status["endpoint"]["id"] == one(harness).id
 
-    world.atlas.put(one(world).id, status="RESERVED", endpoint_service_name="svc")
-    await world.run_for(10)
-    assert one(world).comment == "orders"
-    assert one(world).cloud_provider_endpoint_id == VPCE
-    world.atlas.put(one(world).id, status="AVAILABLE")
-    await world.run_for(60)
+    harness.atlas.put(one(harness).id, status="RESERVED", endpoint_service_name="svc")
+    await harness.run_for(10)
+    assert one(harness).comment == "orders"
+    assert one(harness).cloud_provider_endpoint_id == VPCE
+    harness.atlas.put(one(harness).id, status="AVAILABLE")
+    await harness.run_for(60)
     assert resource.ready == ("True", "Available")
-    assert posts(world) == 1
+    assert posts(harness) == 1
     assert [each["cause"] for each in resource.status["history"]] == ["Edit", "Reservation"]
 
 
-async def test_many_at_once_share_a_look(world: World) -> None:
+async def test_many_at_once_share_a_look(harness: Harness) -> None:
     """One that began after the intents of all of them."""
-    crowd = [world.create(f"db-{number}", endpoint_id=None) for number in range(20)]
+    crowd = [harness.create(f"db-{number}", endpoint_id=None) for number in range(20)]
     for resource in crowd:
-        await world.pass_over(resource)
-    world.reset_log()
-    world.clock.seconds += 1.0
+        await harness.pass_over(resource)
+    harness.reset_log()
+    harness.clock.seconds += 1.0
     for resource in crowd:
-        await world.pass_over(resource)
-    assert posts(world) == len(crowd)
-    assert world.atlas.calls.count("LIST") <= 1
+        await harness.pass_over(resource)
+    assert posts(harness) == len(crowd)
+    assert harness.atlas.calls.count("LIST") <= 1
 
 
-async def test_what_is_connected_later_tells_the_service_meanwhile(world: World) -> None:
-    resource = await reserved(world)
+async def test_what_is_connected_later_tells_the_service_meanwhile(harness: Harness) -> None:
+    resource = await reserved(harness)
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
     assert "svc" in resource.message
-    world.edit(resource, cloudProviderEndpointId=VPCE)
-    await world.run_for(1)
-    assert one(world).cloud_provider_endpoint_id == VPCE
+    harness.edit(resource, cloudProviderEndpointId=VPCE)
+    await harness.run_for(1)
+    assert one(harness).cloud_provider_endpoint_id == VPCE
 
 
-async def test_at_rest_it_costs_what_a_named_one_costs(world: World) -> None:
-    resource = await reserved(world, comment="orders", cloudProviderEndpointId=VPCE)
-    world.atlas.put(one(world).id, status="AVAILABLE")
-    await world.run_for(INTERVAL)
+async def test_at_rest_it_costs_what_a_named_one_costs(harness: Harness) -> None:
+    resource = await reserved(harness, comment="orders", cloudProviderEndpointId=VPCE)
+    harness.atlas.put(one(harness).id, status="AVAILABLE")
+    await harness.run_for(INTERVAL)
     assert resource.ready == ("True", "Available")
-    world.reset_log()
-    await world.run_for(3 * INTERVAL)
-    assert world.atlas.calls == ["LIST"] * 3
-    assert not world.writes
+    harness.reset_log()
+    await harness.run_for(3 * INTERVAL)
+    assert harness.atlas.calls == ["LIST"] * 3
+    assert not harness.writes
 
 
 @pytest.mark.parametrize("applies", ["never", "at once", "late"])
-async def test_a_lost_answer_makes_no_second_endpoint(world: World, applies: Any) -> None:
-    world.atlas.fail_once("POST", lost(), applies=applies)
-    resource = world.create(endpoint_id=None)
-    await world.run_for(20)
-    assert posts(world) == 1
-    world.atlas.apply_late()
-    await world.run_for(120)
-    assert is_taken_note_of(resource, one(world))
-    assert posts(world) == (2 if applies == "never" else 1)
+async def test_a_lost_answer_makes_no_second_endpoint(harness: Harness, applies: Any) -> None:
+    harness.atlas.fail_once("POST", lost(), applies=applies)
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(20)
+    assert posts(harness) == 1
+    harness.atlas.apply_late()
+    await harness.run_for(120)
+    assert is_taken_note_of(resource, one(harness))
+    assert posts(harness) == (2 if applies == "never" else 1)
 
 
 @pytest.mark.parametrize("applies", ["never", "at once", "late"])
 @pytest.mark.parametrize("writes_status", [True, False])
 async def test_a_crash_after_the_call_makes_no_second_endpoint(
-    world: World, applies: Any, *, writes_status: bool
+    harness: Harness, applies: Any, *, writes_status: bool
 ) -> None:
     """Whether or not the status still tells that the answer was lost."""
-    resource = world.create(endpoint_id=None)
-    await world.pass_over(resource)
-    assert posts(world) == 0
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
+    assert posts(harness) == 0
     assert "endpointId" not in resource.status["reservation"]
     before = resource.status
-    world.atlas.fail_once("POST", lost(), applies=applies)
-    await world.pass_over(resource)
+    harness.atlas.fail_once("POST", lost(), applies=applies)
+    await harness.pass_over(resource)
     if not writes_status:
         resource.status = before
-        world.changed(resource)
-    world.restart()
-    world.see_all()
-    await world.run_for(20)
-    assert posts(world) == 1
-    world.atlas.apply_late()
-    await world.run_for(120)
-    assert is_taken_note_of(resource, one(world))
-    assert posts(world) == (2 if applies == "never" else 1)
+        harness.changed(resource)
+    harness.restart()
+    harness.see_all()
+    await harness.run_for(20)
+    assert posts(harness) == 1
+    harness.atlas.apply_late()
+    await harness.run_for(120)
+    assert is_taken_note_of(resource, one(harness))
+    assert posts(harness) == (2 if applies == "never" else 1)
 
 
-async def test_a_crash_after_the_answer_finds_the_endpoint_though_lists_lag(world: World) -> None:
-    resource = world.create(endpoint_id=None, comment="orders")
-    await world.pass_over(resource)
+async def test_a_crash_after_the_answer_finds_the_endpoint_though_lists_lag(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None, comment="orders")
+    await harness.pass_over(resource)
     before = resource.status
-    await world.pass_over(resource)
-    assert posts(world) == 1
+    await harness.pass_over(resource)
+    assert posts(harness) == 1
     resource.status = before
-    world.changed(resource)
-    world.atlas.hidden.add(one(world).id)
-    world.restart()
-    world.see_all()
-    await world.run_for(30)
+    harness.changed(resource)
+    harness.atlas.hidden.add(one(harness).id)
+    harness.restart()
+    harness.see_all()
+    await harness.run_for(30)
     assert resource.ready == ("False", "ReservationRequested")
-    world.atlas.hidden.clear()
-    await world.run_for(120)
-    assert is_taken_note_of(resource, one(world))
-    assert posts(world) == 1
+    harness.atlas.hidden.clear()
+    await harness.run_for(120)
+    assert is_taken_note_of(resource, one(harness))
+    assert posts(harness) == 1
 
 
-async def test_a_crash_before_the_call_puts_it_off(world: World) -> None:
-    resource = world.create(endpoint_id=None)
-    await world.pass_over(resource)
-    world.restart()
-    world.see_all()
-    await world.run_for(50)
-    assert posts(world) == 0
-    await world.run_for(60)
-    assert posts(world) == 1
-    assert is_taken_note_of(resource, one(world))
+async def test_a_crash_before_the_call_puts_it_off(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
+    harness.restart()
+    harness.see_all()
+    await harness.run_for(50)
+    assert posts(harness) == 0
+    await harness.run_for(60)
+    assert posts(harness) == 1
+    assert is_taken_note_of(resource, one(harness))
 
 
-async def test_nothing_is_changed_before_the_endpoint_is_taken_note_of(world: World) -> None:
+async def test_nothing_is_changed_before_the_endpoint_is_taken_note_of(harness: Harness) -> None:
     """Else nobody would find it any more, once its comment is another."""
-    resource = world.create(endpoint_id=None, comment="orders")
-    await world.pass_over(resource)
-    await world.pass_over(resource)
-    world.atlas.put(one(world).id, status="RESERVED", endpoint_service_name="svc")
-    world.atlas.forget_all()
-    await world.pass_over(resource)
-    assert resource.annotations[ANNOTATION] == f"{one(world).id}/uid-db"
-    assert one(world).comment == MARK
-    await world.pass_over(resource)
-    assert one(world).comment == "orders"
+    resource = harness.create(endpoint_id=None, comment="orders")
+    await harness.pass_over(resource)
+    await harness.pass_over(resource)
+    harness.atlas.put(one(harness).id, status="RESERVED", endpoint_service_name="svc")
+    harness.atlas.forget_all()
+    await harness.pass_over(resource)
+    assert resource.annotations[ANNOTATION] == f"{one(harness).id}/uid-db"
+    assert one(harness).comment == MARK
+    await harness.pass_over(resource)
+    assert one(harness).comment == "orders"
 
 
-async def test_a_call_that_was_surely_refused_is_made_again_at_once(world: World) -> None:
-    world.atlas.fail_once("POST", unavailable("POST"))
-    resource = world.create(endpoint_id=None)
-    await world.run_for(9)
-    assert posts(world) == 2
-    assert is_taken_note_of(resource, one(world))
+async def test_a_call_that_was_surely_refused_is_made_again_at_once(harness: Harness) -> None:
+    harness.atlas.fail_once("POST", unavailable("POST"))
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(9)
+    assert posts(harness) == 2
+    assert is_taken_note_of(resource, one(harness))
 
 
-async def test_an_edit_meanwhile_makes_no_second_one(world: World) -> None:
-    resource = world.create(endpoint_id=None, comment="one")
-    await world.pass_over(resource)
-    world.edit(resource, comment="two")
-    await world.pass_over(resource)
-    world.edit(resource, comment="three")
-    await world.run_for(30)
-    world.atlas.put(one(world).id, status="RESERVED", endpoint_service_name="svc")
-    await world.run_for(30)
-    assert posts(world) == 1
-    assert one(world).comment == "three"
+async def test_an_edit_meanwhile_makes_no_second_one(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None, comment="one")
+    await harness.pass_over(resource)
+    harness.edit(resource, comment="two")
+    await harness.pass_over(resource)
+    harness.edit(resource, comment="three")
+    await harness.run_for(30)
+    harness.atlas.put(one(harness).id, status="RESERVED", endpoint_service_name="svc")
+    await harness.run_for(30)
+    assert posts(harness) == 1
+    assert one(harness).comment == "three"
 
 
-async def test_without_writes_the_call_is_shown_and_made_when_they_are_on_again(world: World) -> None:
-    world.restart(writes=False)
-    resource = world.create(endpoint_id=None)
-    await world.run_for(3 * INTERVAL)
+async def test_without_writes_the_call_is_shown_and_made_when_they_are_on_again(harness: Harness) -> None:
+    harness.restart(writes=False)
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(3 * INTERVAL)
     assert resource.ready == ("False", "Planned")
     assert resource.status["plan"] == {"method": "POST", "body": {"comment": MARK}, "reason": "Reservation"}
-    assert posts(world) == 0
-    world.restart()
-    world.see_all()
-    await world.run_for(10)
-    assert is_taken_note_of(resource, one(world))
+    assert posts(harness) == 0
+    harness.restart()
+    harness.see_all()
+    await harness.run_for(10)
+    assert is_taken_note_of(resource, one(harness))
 
 
 class TestLost:
-    async def test_one_that_has_lasted_is_replaced_at_once(self, world: World) -> None:
-        resource = await reserved(world)
-        await world.run_for(2 * 3600)
-        old = one(world)
-        world.atlas.vanish(old.id)
-        await world.run_for(INTERVAL + 5)
-        assert one(world).id != old.id
-        assert is_taken_note_of(resource, one(world))
+    async def test_one_that_has_lasted_is_replaced_at_once(self, harness: Harness) -> None:
+        resource = await reserved(harness)
+        await harness.run_for(2 * 3600)
+        old = one(harness)
+        harness.atlas.vanish(old.id)
+        await harness.run_for(INTERVAL + 5)
+        assert one(harness).id != old.id
+        assert is_taken_note_of(resource, one(harness))
         assert resource.status["reservation"]["attempt"] == 1
 
-    async def test_those_that_go_soon_are_replaced_ever_later(self, world: World) -> None:
-        resource = await reserved(world)
+    async def test_those_that_go_soon_are_replaced_ever_later(self, harness: Harness) -> None:
+        resource = await reserved(harness)
         attempts = []
         for _ in range(4):
-            world.atlas.vanish(one(world).id)
-            world.annotate(resource, force_sync=str(world.clock.seconds))
-            began = world.clock.seconds
-            while not world.atlas.endpoints:
-                await world.run_for(5)
-            attempts.append(world.clock.seconds - began)
-            await world.run_for(10)
+            harness.atlas.vanish(one(harness).id)
+            harness.annotate(resource, force_sync=str(harness.clock.seconds))
+            began = harness.clock.seconds
+            while not harness.atlas.endpoints:
+                await harness.run_for(5)
+            attempts.append(harness.clock.seconds - began)
+            await harness.run_for(10)
         assert attempts == sorted(attempts)
         assert attempts[-1] > 4 * 60
-        assert is_taken_note_of(resource, one(world))
+        assert is_taken_note_of(resource, one(harness))
 
-    async def test_it_is_told_while_it_is_not_replaced_yet(self, world: World) -> None:
-        resource = world.create(endpoint_id=None)
-        await world.run_for(20)
-        world.atlas.vanish(one(world).id)
-        await world.run_for(20)
+    async def test_it_is_told_while_it_is_not_replaced_yet(self, harness: Harness) -> None:
+        resource = harness.create(endpoint_id=None)
+        await harness.run_for(20)
+        harness.atlas.vanish(one(harness).id)
+        await harness.run_for(20)
         assert resource.ready == ("False", "ReservationRequested")
         assert "expired" in resource.message
         assert "applied" not in resource.status
-        await world.run_for(60)
-        assert is_taken_note_of(resource, one(world))
+        await harness.run_for(60)
+        assert is_taken_note_of(resource, one(harness))
         assert resource.status["reservation"]["attempt"] == 2
 
-    async def test_it_is_only_reported_where_drift_is(self, world: World) -> None:
-        resource = await reserved(world, driftPolicy="Report")
-        await world.run_for(7200)
-        world.atlas.vanish(one(world).id)
-        await world.run_for(3 * INTERVAL)
+    async def test_it_is_only_reported_where_drift_is(self, harness: Harness) -> None:
+        resource = await reserved(harness, driftPolicy="Report")
+        await harness.run_for(7200)
+        harness.atlas.vanish(one(harness).id)
+        await harness.run_for(3 * INTERVAL)
         assert resource.ready == ("False", "EndpointNotFound")
-        assert posts(world) == 1
+        assert posts(harness) == 1
 
-    async def test_an_endpoint_that_the_spec_names_is_never_replaced(self, world: World) -> None:
-        world.atlas.put("7f7cac1adf5d6c6306f4b283")
-        resource = world.create(endpoint_id="7f7cac1adf5d6c6306f4b283")
-        await world.settle()
-        world.atlas.vanish("7f7cac1adf5d6c6306f4b283")
-        await world.run_for(3 * INTERVAL)
+    async def test_an_endpoint_that_the_spec_names_is_never_replaced(self, harness: Harness) -> None:
+        harness.atlas.put("7f7cac1adf5d6c6306f4b283")
+        resource = harness.create(endpoint_id="7f7cac1adf5d6c6306f4b283")
+        await harness.settle()
+        harness.atlas.vanish("7f7cac1adf5d6c6306f4b283")
+        await harness.run_for(3 * INTERVAL)
         assert resource.ready == ("False", "EndpointNotFound")
-        assert posts(world) == 0
+        assert posts(harness) == 0
 
 
 class TestCopies:
-    async def test_a_copy_of_one_that_is_there_reserves_its_own(self, world: World) -> None:
-        original = await reserved(world)
-        taken = one(world).id
-        copy = world.create("copy", endpoint_id=None)
+    async def test_a_copy_of_one_that_is_there_reserves_its_own(self, harness: Harness) -> None:
+        original = await reserved(harness)
+        taken = one(harness).id
+        copy = harness.create("copy", endpoint_id=None)
         copy.annotations = dict(original.annotations)
-        await world.run_for(30)
-        assert len(world.atlas.endpoints) == 2
+        await harness.run_for(30)
+        assert len(harness.atlas.endpoints) == 2
         assert copy.status["reservation"]["endpointId"] != taken
         assert copy.annotations[ANNOTATION].endswith("/uid-copy")
 
-    async def test_a_restored_backup_finds_its_endpoint(self, world: World) -> None:
-        original = await reserved(world, comment="orders")
-        await world.run_for(60)
-        assert one(world).comment == "orders"
-        world.vanish(original)
-        restored = world.create("restored", endpoint_id=None, comment="orders")
+    async def test_a_restored_backup_finds_its_endpoint(self, harness: Harness) -> None:
+        original = await reserved(harness, comment="orders")
+        await harness.run_for(60)
+        assert one(harness).comment == "orders"
+        harness.vanish(original)
+        restored = harness.create("restored", endpoint_id=None, comment="orders")
         restored.annotations = dict(original.annotations)
-        await world.run_for(30)
-        assert restored.status["reservation"]["endpointId"] == one(world).id
+        await harness.run_for(30)
+        assert restored.status["reservation"]["endpointId"] == one(harness).id
         assert restored.status["reservation"]["adopted"] is True
         assert restored.annotations[ANNOTATION].endswith("/uid-db"), "whose it was is not forgotten"
-        assert posts(world) == 1
+        assert posts(harness) == 1
         assert restored.ready == ("False", "WaitingForCloudEndpoint")
 
     async def test_a_restored_backup_whose_endpoint_is_gone_gets_its_own_and_takes_nothing_over(
-        self, world: World
+        self, harness: Harness
     ) -> None:
-        original = await reserved(world)
-        world.vanish(original)
-        world.atlas.vanish(one(world).id)
-        restored = world.create("restored", endpoint_id=None)
+        original = await reserved(harness)
+        harness.vanish(original)
+        harness.atlas.vanish(one(harness).id)
+        restored = harness.create("restored", endpoint_id=None)
         restored.annotations = dict(original.annotations)
-        await world.run_for(10)
-        assert is_taken_note_of(restored, one(world))
+        await harness.run_for(10)
+        assert is_taken_note_of(restored, one(harness))
         assert "adopted" not in restored.status["reservation"]
 
-    async def test_a_restored_backup_whose_endpoint_is_gone_tells_a_refusal_once(self, world: World) -> None:
+    async def test_a_restored_backup_whose_endpoint_is_gone_tells_a_refusal_once(self, harness: Harness) -> None:
         """Else it would take over, lose and ask again in turn, for ever, with an Event for each."""
-        original = await reserved(world)
-        world.vanish(original)
-        world.atlas.vanish(one(world).id)
+        original = await reserved(harness)
+        harness.vanish(original)
+        harness.atlas.vanish(one(harness).id)
         refusal = UpdateRejectedError("There are too many.", operation=CREATE, http_status=409)
-        world.atlas.go_down("POST", error=refusal)
-        restored = world.create("restored", endpoint_id=None)
+        harness.atlas.go_down("POST", error=refusal)
+        restored = harness.create("restored", endpoint_id=None)
         restored.annotations = dict(original.annotations)
-        await world.run_for(5)
+        await harness.run_for(5)
         reasons = set()
         for _ in range(100):
-            await world.run_for(10)
+            await harness.run_for(10)
             reasons.add(restored.ready[1])
         assert reasons == {"UpdateRejected"}
 
-    async def test_where_a_loss_is_only_reported_a_restored_backup_reports_it(self, world: World) -> None:
-        original = await reserved(world)
-        world.vanish(original)
-        world.atlas.vanish(one(world).id)
-        restored = world.create("restored", endpoint_id=None, driftPolicy="Report")
+    async def test_where_a_loss_is_only_reported_a_restored_backup_reports_it(self, harness: Harness) -> None:
+        original = await reserved(harness)
+        harness.vanish(original)
+        harness.atlas.vanish(one(harness).id)
+        restored = harness.create("restored", endpoint_id=None, driftPolicy="Report")
         restored.annotations = dict(original.annotations)
-        await world.run_for(INTERVAL)
+        await harness.run_for(INTERVAL)
         assert restored.ready == ("False", "EndpointNotFound")
-        assert posts(world) == 1
+        assert posts(harness) == 1
 
-    async def test_of_two_restored_at_once_one_finds_it_and_the_other_reserves_its_own(self, world: World) -> None:
-        original = await reserved(world)
-        taken = one(world).id
-        world.vanish(original)
-        copies = [world.create(name, endpoint_id=None) for name in ("first", "second")]
+    async def test_of_two_restored_at_once_one_finds_it_and_the_other_reserves_its_own(self, harness: Harness) -> None:
+        original = await reserved(harness)
+        taken = one(harness).id
+        harness.vanish(original)
+        copies = [harness.create(name, endpoint_id=None) for name in ("first", "second")]
         for copy in copies:
             copy.annotations = dict(original.annotations)
             copy.status = {
                 "reservation": {"requestedAt": copy.created, "endpointId": taken, "attempt": 1, "adopted": True}
             }
-            world.changed(copy)
-        await world.run_for(120)
+            harness.changed(copy)
+        await harness.run_for(120)
         first, second = (copy.status["reservation"] for copy in copies)
         assert first["endpointId"] == taken
         assert second["endpointId"] != taken
-        assert len(world.atlas.endpoints) == 2
+        assert len(harness.atlas.endpoints) == 2
         assert [copy.condition("Contended") for copy in copies] == [None, None]
 
-    async def test_of_two_whose_passes_go_side_by_side_one_alone_writes_to_it(self, world: World) -> None:
-        original = await reserved(world)
-        taken = one(world).id
-        world.vanish(original)
-        copies = [world.create(name, endpoint_id=None, comment=name) for name in ("first", "second")]
+    async def test_of_two_whose_passes_go_side_by_side_one_alone_writes_to_it(self, harness: Harness) -> None:
+        original = await reserved(harness)
+        taken = one(harness).id
+        harness.vanish(original)
+        copies = [harness.create(name, endpoint_id=None, comment=name) for name in ("first", "second")]
         for copy in copies:
             copy.annotations = dict(original.annotations)
-            world.changed(copy)
-        world.reset_log()
+            harness.changed(copy)
+        harness.reset_log()
         for _ in range(2):
-            await asyncio.gather(*(world.pass_over(copy) for copy in copies))
-        assert world.atlas.calls.count("PATCH comment") == 1
-        await world.run_for(120)
+            await asyncio.gather(*(harness.pass_over(copy) for copy in copies))
+        assert harness.atlas.calls.count("PATCH comment") == 1
+        await harness.run_for(120)
         first, second = (copy.status["reservation"] for copy in copies)
         assert first["endpointId"] == taken
         assert second["endpointId"] != taken
-        assert world.atlas.endpoints[taken].comment == "first"
+        assert harness.atlas.endpoints[taken].comment == "first"
         assert [copy.condition("Contended") for copy in copies] == [None, None]
 
-    async def test_who_has_had_a_taken_over_endpoint_does_not_give_it_up(self, world: World) -> None:
-        original = await reserved(world, comment="orders")
-        taken = one(world).id
-        world.vanish(original)
-        restored = world.create("restored", endpoint_id=None, comment="orders")
+    async def test_who_has_had_a_taken_over_endpoint_does_not_give_it_up(self, harness: Harness) -> None:
+        original = await reserved(harness, comment="orders")
+        taken = one(harness).id
+        harness.vanish(original)
+        restored = harness.create("restored", endpoint_id=None, comment="orders")
         restored.annotations = dict(original.annotations)
-        await world.run_for(60)
-        world.edit(restored, suspend=True)
-        other = world.create("other", endpoint_id=taken, comment="others")
-        await world.run_for(60)
+        await harness.run_for(60)
+        harness.edit(restored, suspend=True)
+        other = harness.create("other", endpoint_id=taken, comment="others")
+        await harness.run_for(60)
         assert other.condition("Contended") is None
-        world.edit(restored, suspend=False)
-        await world.run_for(3 * INTERVAL)
+        harness.edit(restored, suspend=False)
+        await harness.run_for(3 * INTERVAL)
         assert restored.status["reservation"]["endpointId"] == taken
-        assert set(world.atlas.endpoints) == {taken}
+        assert set(harness.atlas.endpoints) == {taken}
 
-    async def test_a_status_that_was_wiped_is_found_again_by_the_annotation(self, world: World) -> None:
-        resource = await reserved(world, comment="orders")
-        await world.run_for(60)
+    async def test_a_status_that_was_wiped_is_found_again_by_the_annotation(self, harness: Harness) -> None:
+        resource = await reserved(harness, comment="orders")
+        await harness.run_for(60)
         resource.status = {"observedGeneration": -1}
-        world.changed(resource)
-        world.restart()
-        world.see_all()
-        await world.run_for(60)
-        assert posts(world) == 1
-        assert resource.status["endpoint"]["id"] == one(world).id
+        harness.changed(resource)
+        harness.restart()
+        harness.see_all()
+        await harness.run_for(60)
+        assert posts(harness) == 1
+        assert resource.status["endpoint"]["id"] == one(harness).id
 
     @pytest.mark.parametrize("text", ["", "nonsense", "5f7cac1adf5d6c6306f4b283", "../../x/uid-db", "/uid-db"])
-    async def test_an_annotation_that_says_nothing_is_nothing(self, world: World, text: str) -> None:
-        resource = world.create(endpoint_id=None)
+    async def test_an_annotation_that_says_nothing_is_nothing(self, harness: Harness, text: str) -> None:
+        resource = harness.create(endpoint_id=None)
         resource.annotations[ANNOTATION] = text
-        world.changed(resource)
-        await world.run_for(10)
-        assert posts(world) == 1
-        assert is_taken_note_of(resource, one(world))
+        harness.changed(resource)
+        await harness.run_for(10)
+        assert posts(harness) == 1
+        assert is_taken_note_of(resource, one(harness))
 
 
-async def test_one_that_is_named_later_stays_the_same(world: World) -> None:
-    resource = await reserved(world)
-    world.edit(resource, endpointId=one(world).id)
-    await world.run_for(INTERVAL)
-    assert posts(world) == 1
-    assert resource.status["endpoint"]["id"] == one(world).id
+async def test_one_that_is_named_later_stays_the_same(harness: Harness) -> None:
+    resource = await reserved(harness)
+    harness.edit(resource, endpointId=one(harness).id)
+    await harness.run_for(INTERVAL)
+    assert posts(harness) == 1
+    assert resource.status["endpoint"]["id"] == one(harness).id
 
 
-async def test_of_two_with_its_mark_the_unconnected_one_goes(world: World) -> None:
-    world.atlas.put("1" * 24, status="RESERVED", comment=MARK)
-    world.atlas.put("2" * 24, status="RESERVED", comment=MARK)
-    resource = world.create(endpoint_id=None)
-    await world.run_for(3)
-    assert world.atlas.endpoints["2" * 24].status == "DELETING"
-    assert [reason for reason, _ in world.announced] == ["EndpointDiscarded"]
-    world.atlas.vanish("2" * 24)
-    await world.run_for(30)
-    assert posts(world) == 0
-    assert is_taken_note_of(resource, world.atlas.endpoints["1" * 24])
+async def test_of_two_with_its_mark_the_unconnected_one_goes(harness: Harness) -> None:
+    harness.atlas.put("1" * 24, status="RESERVED", comment=MARK)
+    harness.atlas.put("2" * 24, status="RESERVED", comment=MARK)
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(3)
+    assert harness.atlas.endpoints["2" * 24].status == "DELETING"
+    assert [reason for reason, _ in harness.announced] == ["EndpointDiscarded"]
+    harness.atlas.vanish("2" * 24)
+    await harness.run_for(30)
+    assert posts(harness) == 0
+    assert is_taken_note_of(resource, harness.atlas.endpoints["1" * 24])
 
 
-async def test_of_two_with_its_mark_that_are_connected_the_one_that_is_left_is_told(world: World) -> None:
+async def test_of_two_with_its_mark_that_are_connected_the_one_that_is_left_is_told(harness: Harness) -> None:
     for each in "12":
-        world.atlas.put(each * 24, comment=MARK, cloud_provider_endpoint_id=VPCE)
-    resource = world.create(endpoint_id=None)
-    await world.run_for(30)
-    assert is_taken_note_of(resource, world.atlas.endpoints["1" * 24])
-    ((reason, message),) = world.announced
+        harness.atlas.put(each * 24, comment=MARK, cloud_provider_endpoint_id=VPCE)
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(30)
+    assert is_taken_note_of(resource, harness.atlas.endpoints["1" * 24])
+    ((reason, message),) = harness.announced
     assert reason == "EndpointRetained"
     assert "2" * 24 in message
-    assert "DELETE" not in world.atlas.calls
+    assert "DELETE" not in harness.atlas.calls
 
 
-async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is_told(world: World) -> None:
-    resource = await reserved(world, comment="orders", cloudProviderEndpointId=VPCE)
-    world.atlas.put(one(world).id, status="AVAILABLE")
-    kept, late = one(world).id, "e" * 24
-    await world.run_for(INTERVAL)
-    world.atlas.put(late, status="RESERVED", comment=MARK)
-    await world.run_for(2 * INTERVAL)
-    assert world.atlas.endpoints[late].status == "DELETING"
-    assert world.atlas.endpoints[kept].status == "AVAILABLE"
+async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is_told(harness: Harness) -> None:
+    resource = await reserved(harness, comment="orders", cloudProviderEndpointId=VPCE)
+    harness.atlas.put(one(harness).id, status="AVAILABLE")
+    kept, late = one(harness).id, "e" * 24
+    await harness.run_for(INTERVAL)
+    harness.atlas.put(late, status="RESERVED", comment=MARK)
+    await harness.run_for(2 * INTERVAL)
+    assert harness.atlas.endpoints[late].status == "DELETING"
+    assert harness.atlas.endpoints[kept].status == "AVAILABLE"
     assert resource.ready == ("True", "Available")
-    assert [reason for reason, _ in world.announced] == ["Updated", "EndpointDiscarded"]
-    world.reset_log()
-    await world.run_for(3 * INTERVAL)
-    assert world.atlas.calls == ["LIST"] * 3
-    assert not world.passes
+    assert [reason for reason, _ in harness.announced] == ["Updated", "EndpointDiscarded"]
+    harness.reset_log()
+    await harness.run_for(3 * INTERVAL)
+    assert harness.atlas.calls == ["LIST"] * 3
+    assert not harness.passes
 
 
 @pytest.mark.parametrize("spared", ["connected", "named", "planned", "somebody has added words", "gone"])
-async def test_one_that_appears_very_late_stays_where_somebody_uses_it(world: World, spared: str) -> None:
-    resource = await reserved(world, comment="orders")
+async def test_one_that_appears_very_late_stays_where_somebody_uses_it(harness: Harness, spared: str) -> None:
+    resource = await reserved(harness, comment="orders")
     late = "e" * 24
     match spared:
         case "connected":
-            world.atlas.put(late, status="AVAILABLE", comment=MARK, cloud_provider_endpoint_id=VPCE)
+            harness.atlas.put(late, status="AVAILABLE", comment=MARK, cloud_provider_endpoint_id=VPCE)
         case "named":
-            world.create("other", endpoint_id=late)
-            world.atlas.put(late, status="RESERVED", comment=MARK)
+            harness.create("other", endpoint_id=late)
+            harness.atlas.put(late, status="RESERVED", comment=MARK)
         case "planned":
-            world.edit(resource, managementPolicy="Plan")
-            world.atlas.put(late, status="RESERVED", comment=MARK)
+            harness.edit(resource, managementPolicy="Plan")
+            harness.atlas.put(late, status="RESERVED", comment=MARK)
         case "somebody has added words":
-            world.atlas.put(late, status="RESERVED", comment=f"{MARK} is kept for the payments team")
-            world.annotate(resource, force_sync="now")
+            harness.atlas.put(late, status="RESERVED", comment=f"{MARK} is kept for the payments team")
+            harness.annotate(resource, force_sync="now")
         case _:
-            world.atlas.put(late, status="RESERVED", comment="atlas-endpoints.dev/uid-other")
-    await world.run_for(3 * INTERVAL)
-    assert "DELETE" not in world.atlas.calls
-    assert world.announced == []
+            harness.atlas.put(late, status="RESERVED", comment="atlas-endpoints.dev/uid-other")
+    await harness.run_for(3 * INTERVAL)
+    assert "DELETE" not in harness.atlas.calls
+    assert harness.announced == []
 
 
-async def test_one_that_appears_very_late_and_cannot_be_deleted_is_no_failure_of_the_resource(world: World) -> None:
-    resource = await reserved(world, comment="orders")
+async def test_one_that_appears_very_late_and_cannot_be_deleted_is_no_failure_of_the_resource(harness: Harness) -> None:
+    resource = await reserved(harness, comment="orders")
     late = "e" * 24
-    world.atlas.put(late, status="RESERVED", comment=MARK)
-    world.atlas.go_down("DELETE")
-    await world.run_for(3 * INTERVAL)
+    harness.atlas.put(late, status="RESERVED", comment=MARK)
+    harness.atlas.go_down("DELETE")
+    await harness.run_for(3 * INTERVAL)
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
-    world.atlas.come_back()
-    await world.run_for(2 * INTERVAL)
-    assert world.atlas.endpoints[late].status == "DELETING"
+    harness.atlas.come_back()
+    await harness.run_for(2 * INTERVAL)
+    assert harness.atlas.endpoints[late].status == "DELETING"
 
 
 @pytest.mark.parametrize("how", ["WRITES=off", "Plan"])
-async def test_where_nothing_may_be_written_what_is_one_too_many_stays(world: World, how: str) -> None:
-    world.restart(writes=how != "WRITES=off")
+async def test_where_nothing_may_be_written_what_is_one_too_many_stays(harness: Harness, how: str) -> None:
+    harness.restart(writes=how != "WRITES=off")
     for each in "12":
-        world.atlas.put(each * 24, status="RESERVED", comment=MARK)
-    resource = world.create(endpoint_id=None, managementPolicy="Plan" if how == "Plan" else "Manage")
-    await world.run_for(60)
-    assert set(world.atlas.calls) == {"LIST"}
+        harness.atlas.put(each * 24, status="RESERVED", comment=MARK)
+    resource = harness.create(endpoint_id=None, managementPolicy="Plan" if how == "Plan" else "Manage")
+    await harness.run_for(60)
+    assert set(harness.atlas.calls) == {"LIST"}
     assert resource.status["reservation"]["endpointId"] == "1" * 24
 
 
-async def test_an_endpoint_with_its_mark_that_another_stands_for_is_left_to_that_one(world: World) -> None:
-    world.atlas.put("1" * 24, status="RESERVED", comment=MARK)
-    world.create("other", endpoint_id="1" * 24)
-    await world.run_for(10)
-    resource = world.create(endpoint_id=None)
-    await world.run_for(20)
+async def test_an_endpoint_with_its_mark_that_another_stands_for_is_left_to_that_one(harness: Harness) -> None:
+    harness.atlas.put("1" * 24, status="RESERVED", comment=MARK)
+    harness.create("other", endpoint_id="1" * 24)
+    await harness.run_for(10)
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(20)
     assert resource.status["reservation"]["endpointId"] != "1" * 24
-    assert world.atlas.endpoints["1" * 24].status == "RESERVED"
+    assert harness.atlas.endpoints["1" * 24].status == "RESERVED"
 
 
-async def test_what_is_being_deleted_is_not_taken(world: World) -> None:
-    world.atlas.put("1" * 24, status="DELETING", comment=MARK)
-    resource = world.create(endpoint_id=None)
-    await world.run_for(20)
+async def test_what_is_being_deleted_is_not_taken(harness: Harness) -> None:
+    harness.atlas.put("1" * 24, status="DELETING", comment=MARK)
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(20)
     assert resource.status["reservation"]["endpointId"] != "1" * 24
 
 
-async def test_nothing_is_reserved_for_what_is_suspended_meanwhile(world: World) -> None:
-    resource = world.create(endpoint_id=None)
-    await world.pass_over(resource)
+async def test_nothing_is_reserved_for_what_is_suspended_meanwhile(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
 
     def suspend(instance: Any) -> None:
-        world.edit(resource, suspend=True)
+        harness.edit(resource, suspend=True)
 
-    world.atlas.while_listing = suspend
-    await world.run_for(60)
-    assert posts(world) == 0
+    harness.atlas.while_listing = suspend
+    await harness.run_for(60)
+    assert posts(harness) == 0
 
 
-async def test_one_that_leaves_and_comes_back_while_its_mark_is_looked_for_begins_anew(world: World) -> None:
+async def test_one_that_leaves_and_comes_back_while_its_mark_is_looked_for_begins_anew(harness: Harness) -> None:
     """As when a label is taken away by mistake: what was remembered of it is gone."""
-    resource = world.create(endpoint_id=None)
-    await world.pass_over(resource)
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
 
     def leave(instance: Any) -> None:
-        world.reconciler.forget(resource.key)
+        harness.reconciler.forget(resource.key)
 
-    world.atlas.while_listing = leave
-    await world.run_for(100)
-    assert posts(world) == 1
-    assert is_taken_note_of(resource, one(world))
+    harness.atlas.while_listing = leave
+    await harness.run_for(100)
+    assert posts(harness) == 1
+    assert is_taken_note_of(resource, one(harness))
 
 
-async def test_an_intent_that_grows_old_while_it_is_looked_for_is_written_anew(world: World) -> None:
+async def test_an_intent_that_grows_old_while_it_is_looked_for_is_written_anew(harness: Harness) -> None:
     """Who finds it after a crash counts from it how long the call may still be on its way."""
-    resource = world.create(endpoint_id=None)
-    await world.pass_over(resource)
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
     written = resource.status["reservation"]["requestedAt"]
-    world.atlas.next_list_takes = 60.0
-    await world.pass_over(resource)
-    assert posts(world) == 0
+    harness.atlas.next_list_takes = 60.0
+    await harness.pass_over(resource)
+    assert posts(harness) == 0
     assert resource.status["reservation"]["requestedAt"] > written
-    await world.run_for(10)
-    assert posts(world) == 1
+    await harness.run_for(10)
+    assert posts(harness) == 1
 
 
-async def test_an_intent_that_did_not_reach_the_api_server_is_not_acted_on(world: World) -> None:
-    resource = world.create(endpoint_id=None)
-    await world.pass_over(resource)
+async def test_an_intent_that_did_not_reach_the_api_server_is_not_acted_on(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
     known_to_the_engine = resource.body
     resource.status = {"observedGeneration": -1}
-    world.changed(resource)
-    await world.reconciler.reconcile(known_to_the_engine, known_to_the_engine["status"])
-    assert posts(world) == 0
+    harness.changed(resource)
+    await harness.reconciler.reconcile(known_to_the_engine, known_to_the_engine["status"])
+    assert posts(harness) == 0
 
 
 class TestRefused:
-    async def test_a_refusal_is_told_once_and_lets_an_endpoint_be_named(self, world: World) -> None:
+    async def test_a_refusal_is_told_once_and_lets_an_endpoint_be_named(self, harness: Harness) -> None:
         error = UpdateRejectedError("There are too many.", operation=CREATE, http_status=409)
-        world.atlas.go_down("POST", error=error)
-        resource = world.create(endpoint_id=None)
-        await world.run_for(5)
+        harness.atlas.go_down("POST", error=error)
+        resource = harness.create(endpoint_id=None)
+        await harness.run_for(5)
         assert resource.ready == ("False", "UpdateRejected")
         assert "reservation" not in resource.status
         reasons = set()
         for _ in range(300):
-            await world.run_for(10)
+            await harness.run_for(10)
             reasons.add(resource.ready[1])
         assert reasons == {"UpdateRejected"}
-        assert posts(world) <= 7
-        world.atlas.come_back()
-        await world.run_for(INTERVAL + 10)
-        assert is_taken_note_of(resource, one(world))
+        assert posts(harness) <= 7
+        harness.atlas.come_back()
+        await harness.run_for(INTERVAL + 10)
+        assert is_taken_note_of(resource, one(harness))
 
-    async def test_a_role_that_is_too_weak_is_told_as_ever(self, world: World) -> None:
-        world.atlas.go_down("POST", error=MissingRoleError("Too weak.", operation=CREATE, http_status=403))
-        resource = world.create(endpoint_id=None)
-        await world.run_for(3 * INTERVAL)
+    async def test_a_role_that_is_too_weak_is_told_as_ever(self, harness: Harness) -> None:
+        harness.atlas.go_down("POST", error=MissingRoleError("Too weak.", operation=CREATE, http_status=403))
+        resource = harness.create(endpoint_id=None)
+        await harness.run_for(3 * INTERVAL)
         assert resource.ready == ("False", "MissingRole")
         assert resource.condition("Stalled") is not None
         assert (resource.condition("CredentialsValid") or {})["reason"] == "NotAllowed"
 
 
-async def test_an_annotation_of_its_own_is_taken_over_once_and_moves_nothing_afterwards(world: World) -> None:
+async def test_an_annotation_of_its_own_is_taken_over_once_and_moves_nothing_afterwards(harness: Harness) -> None:
     for each in "12":
-        world.atlas.put(each * 24, comment="theirs")
-    resource = world.create(endpoint_id=None, comment="mine", deletionPolicy="Delete")
+        harness.atlas.put(each * 24, comment="theirs")
+    resource = harness.create(endpoint_id=None, comment="mine", deletionPolicy="Delete")
     resource.annotations[ANNOTATION] = f"{'1' * 24}/uid-db"
-    world.changed(resource)
-    await world.run_for(30)
+    harness.changed(resource)
+    await harness.run_for(30)
     assert resource.status["reservation"] == {
         "requestedAt": resource.status["reservation"]["requestedAt"],
         "endpointId": "1" * 24,
         "attempt": 1,
         "adopted": True,
     }
-    world.annotate(resource, endpoint_id=f"{'2' * 24}/uid-db")
-    await world.run_for(30)
-    assert world.atlas.endpoints["2" * 24].comment == "theirs"
-    world.delete(resource)
-    await world.run_for(30)
-    assert "DELETE" not in world.atlas.calls
+    harness.annotate(resource, endpoint_id=f"{'2' * 24}/uid-db")
+    await harness.run_for(30)
+    assert harness.atlas.endpoints["2" * 24].comment == "theirs"
+    harness.delete(resource)
+    await harness.run_for(30)
+    assert "DELETE" not in harness.atlas.calls
 
 
-async def test_what_was_reserved_for_a_resource_that_went_meanwhile_is_told(world: World) -> None:
-    resource = world.create(endpoint_id=None)
-    await world.pass_over(resource)
+async def test_what_was_reserved_for_a_resource_that_went_meanwhile_is_told(harness: Harness) -> None:
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
 
     def go(instance: Any) -> None:
-        world.vanish(resource)
+        harness.vanish(resource)
 
-    world.atlas.while_posting = go
-    await world.pass_over(resource)
-    assert posts(world) == 1
-    ((reason, message),) = world.announced
+    harness.atlas.while_posting = go
+    await harness.pass_over(resource)
+    assert posts(harness) == 1
+    ((reason, message),) = harness.announced
     assert reason == "EndpointRetained"
-    assert one(world).id in message
+    assert one(harness).id in message

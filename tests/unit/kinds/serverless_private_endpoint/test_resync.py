@@ -16,7 +16,7 @@ from atlas_endpoints.engine.store import Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
 from atlas_endpoints.kinds.serverless_private_endpoint.resync import BREATH, JITTER, Rounds
 from support.virtual_time import on_virtual_time
-from unit.kinds.serverless_private_endpoint.world import Clock, NoJitter
+from unit.kinds.serverless_private_endpoint.harness import Clock, NoJitter
 
 ORDERS = Instance("alice", "5f7cac1adf5d6c6306f4b283", "orders")
 USERS = ORDERS._replace(name="users")
@@ -24,7 +24,7 @@ ROTATED = ORDERS._replace(credentials="alice-2")
 MINUTE, TEN_MINUTES = timedelta(minutes=1), timedelta(minutes=10)
 
 
-class World:
+class Harness:
     """Resources with endpoints of the same name, in an Atlas that counts its LISTs."""
 
     def __init__(self, random: Random | None = None) -> None:
@@ -124,62 +124,62 @@ def key(name: str) -> Key:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def harness() -> Harness:
+    return Harness()
 
 
 class TestWhenAnInstanceIsLookedAt:
-    async def test_a_thousand_resources_cost_one_list_an_interval(self, world: World) -> None:
-        world.add(*(f"db-{number}" for number in range(1000)))
+    async def test_a_thousand_resources_cost_one_list_an_interval(self, harness: Harness) -> None:
+        harness.add(*(f"db-{number}" for number in range(1000)))
         for _ in range(6):
-            await world.round()
-        assert len(world.lists) == 6
-        assert world.clock.seconds == 3600.0
-        assert len(world.asked) == 1000
+            await harness.round()
+        assert len(harness.lists) == 6
+        assert harness.clock.seconds == 3600.0
+        assert len(harness.asked) == 1000
 
-    async def test_the_first_round_comes_an_interval_after_the_first_resource(self, world: World) -> None:
-        world.add("db")
-        world.clock.seconds = 100.0
-        world.add("other")
-        assert world.due == {ORDERS: 600.0}
+    async def test_the_first_round_comes_an_interval_after_the_first_resource(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.clock.seconds = 100.0
+        harness.add("other")
+        assert harness.due == {ORDERS: 600.0}
 
-    async def test_the_shortest_interval_wins(self, world: World) -> None:
-        world.add("slow")
-        world.add("fast", interval=MINUTE)
-        assert world.due == {ORDERS: 60.0}
-        assert await world.round() == Again(60.0)
+    async def test_the_shortest_interval_wins(self, harness: Harness) -> None:
+        harness.add("slow")
+        harness.add("fast", interval=MINUTE)
+        assert harness.due == {ORDERS: 60.0}
+        assert await harness.round() == Again(60.0)
 
-    async def test_a_longer_interval_puts_nothing_off(self, world: World) -> None:
-        world.add("fast", interval=MINUTE)
-        world.add("slow")
-        assert world.due == {ORDERS: 60.0}
+    async def test_a_longer_interval_puts_nothing_off(self, harness: Harness) -> None:
+        harness.add("fast", interval=MINUTE)
+        harness.add("slow")
+        assert harness.due == {ORDERS: 60.0}
 
-    async def test_joining_again_and_again_puts_nothing_off(self, world: World) -> None:
-        world.add("db")
+    async def test_joining_again_and_again_puts_nothing_off(self, harness: Harness) -> None:
+        harness.add("db")
         for seconds in (100.0, 200.0, 599.0):
-            world.clock.seconds = seconds
-            world.add("db")
-        assert world.due == {ORDERS: 600.0}
+            harness.clock.seconds = seconds
+            harness.add("db")
+        assert harness.due == {ORDERS: 600.0}
 
-    async def test_a_resource_that_wants_it_sooner_gets_it_sooner(self, world: World) -> None:
-        world.add("db")
-        world.clock.seconds = 100.0
-        world.add("db", interval=MINUTE)
-        assert world.due == {ORDERS: 160.0}
+    async def test_a_resource_that_wants_it_sooner_gets_it_sooner(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.clock.seconds = 100.0
+        harness.add("db", interval=MINUTE)
+        assert harness.due == {ORDERS: 160.0}
 
-    async def test_when_the_most_eager_has_left_the_others_interval_counts(self, world: World) -> None:
-        world.add("slow")
-        world.add("fast", interval=MINUTE)
-        world.rounds.leave(key("fast"))
-        assert await world.round() == Again(600.0)
+    async def test_when_the_most_eager_has_left_the_others_interval_counts(self, harness: Harness) -> None:
+        harness.add("slow")
+        harness.add("fast", interval=MINUTE)
+        harness.rounds.leave(key("fast"))
+        assert await harness.round() == Again(600.0)
 
     async def test_rounds_are_a_little_earlier_or_later_each_time(self) -> None:
-        world = World(Random(7))  # noqa: S311  # jitter
-        world.add("db")
-        delays = {world.due[ORDERS]}
+        harness = Harness(Random(7))  # noqa: S311  # jitter
+        harness.add("db")
+        delays = {harness.due[ORDERS]}
         assert delays != {600.0}
         for _ in range(20):
-            following = await world.round()
+            following = await harness.round()
             assert isinstance(following, Again)
             delays.add(following.delay)
         assert len(delays) == 21
@@ -187,69 +187,69 @@ class TestWhenAnInstanceIsLookedAt:
         assert max(delays) > 630
         assert min(delays) < 570
 
-    async def test_a_list_that_was_made_a_moment_ago_serves_the_round(self, world: World) -> None:
-        world.add("db")
-        world.clock.seconds = 596.0
-        await world.snapshots.observe(ORDERS, "id of db", max_age=0.0)
-        await world.round()
-        assert len(world.lists) == 1
-        assert isinstance(world.asked["db"], Endpoint)
+    async def test_a_list_that_was_made_a_moment_ago_serves_the_round(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.clock.seconds = 596.0
+        await harness.snapshots.observe(ORDERS, "id of db", max_age=0.0)
+        await harness.round()
+        assert len(harness.lists) == 1
+        assert isinstance(harness.asked["db"], Endpoint)
 
-    async def test_each_instance_has_rounds_of_its_own(self, world: World) -> None:
-        world.add("db")
-        world.add("user-db", instance=USERS)
-        await world.round(USERS)
-        assert world.lists == [USERS]
-        assert list(world.asked) == ["user-db"]
+    async def test_each_instance_has_rounds_of_its_own(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.add("user-db", instance=USERS)
+        await harness.round(USERS)
+        assert harness.lists == [USERS]
+        assert list(harness.asked) == ["user-db"]
 
 
 class TestWhoIsBroughtBack:
-    async def test_only_those_who_have_something_to_do(self, world: World) -> None:
-        world.add("one", "two", "three")
-        world.working = {"two"}
-        await world.round()
-        assert world.brought_back == ["two"]
+    async def test_only_those_who_have_something_to_do(self, harness: Harness) -> None:
+        harness.add("one", "two", "three")
+        harness.working = {"two"}
+        await harness.round()
+        assert harness.brought_back == ["two"]
 
-    async def test_each_is_asked_about_its_own_endpoint(self, world: World) -> None:
-        world.add("one", "two")
-        await world.round()
-        seen = {name: endpoint.id for name, endpoint in world.asked.items() if isinstance(endpoint, Endpoint)}
+    async def test_each_is_asked_about_its_own_endpoint(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        await harness.round()
+        seen = {name: endpoint.id for name, endpoint in harness.asked.items() if isinstance(endpoint, Endpoint)}
         assert seen == {"one": "id of one", "two": "id of two"}
 
-    async def test_one_whose_endpoint_is_not_listed_is_asked_about_nothing(self, world: World) -> None:
-        world.add("db")
-        world.store.put(
+    async def test_one_whose_endpoint_is_not_listed_is_asked_about_nothing(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.store.put(
             {
                 "metadata": {"namespace": "shop", "name": "db", "uid": "db", "resourceVersion": "2"},
                 "spec": {"endpointId": "another"},
             }
         )
-        await world.round()
-        assert world.asked == {"db": None}
+        await harness.round()
+        assert harness.asked == {"db": None}
 
-    async def test_one_without_a_valid_spec_costs_the_others_nothing(self, world: World) -> None:
-        world.add("broken", "db")
+    async def test_one_without_a_valid_spec_costs_the_others_nothing(self, harness: Harness) -> None:
+        harness.add("broken", "db")
         metadata = {"namespace": "shop", "name": "broken", "uid": "broken", "resourceVersion": "2"}
-        world.store.put({"metadata": metadata})
-        await world.round()
-        assert world.asked["broken"] is None
-        assert isinstance(world.asked["db"], Endpoint)
+        harness.store.put({"metadata": metadata})
+        await harness.round()
+        assert harness.asked["broken"] is None
+        assert isinstance(harness.asked["db"], Endpoint)
 
     async def test_a_defect_in_asking_one_costs_the_others_nothing(
-        self, world: World, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        world.add("one", "two", "three")
+        harness.add("one", "two", "three")
 
-        world.working, world.broken = {"one", "three"}, {"two"}
+        harness.working, harness.broken = {"one", "three"}, {"two"}
         with caplog.at_level(logging.ERROR):
-            assert await world.round() == Again(600.0)
-        assert world.brought_back == ["one", "two", "three"], "its own pass says what is the matter"
+            assert await harness.round() == Again(600.0)
+        assert harness.brought_back == ["one", "two", "three"], "its own pass says what is the matter"
         assert "ZeroDivisionError" in caplog.text
         caplog.clear()
 
-    async def test_many_are_asked_without_holding_up_everybody_else(self, world: World) -> None:
-        world.add(*(f"db-{number}" for number in range(1000)))
-        world.asking_takes = BREATH / 100
+    async def test_many_are_asked_without_holding_up_everybody_else(self, harness: Harness) -> None:
+        harness.add(*(f"db-{number}" for number in range(1000)))
+        harness.asking_takes = BREATH / 100
         turns = 0
 
         async def somebody_else() -> None:
@@ -259,16 +259,16 @@ class TestWhoIsBroughtBack:
                 await asyncio.sleep(0)
 
         task = asyncio.create_task(somebody_else())
-        await world.round()
+        await harness.round()
         task.cancel()
         assert turns >= 10
 
 
 class TestFailures:
-    async def test_a_failure_that_may_heal_is_tried_again_with_backoff(self, world: World) -> None:
-        world.add("db")
-        world.failure = AtlasUnavailableError("503", operation="list", http_status=503)
-        assert await world.round() == Retry()
+    async def test_a_failure_that_may_heal_is_tried_again_with_backoff(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        assert await harness.round() == Retry()
 
     @pytest.mark.parametrize(
         "failure",
@@ -278,147 +278,151 @@ class TestFailures:
         ],
         ids=["Retry-After", "held back"],
     )
-    async def test_not_before_the_time_that_atlas_named(self, world: World, failure: AtlasError) -> None:
-        world.add("db")
-        world.failure = failure
-        assert await world.round() == Retry(at_least=40.0)
+    async def test_not_before_the_time_that_atlas_named(self, harness: Harness, failure: AtlasError) -> None:
+        harness.add("db")
+        harness.failure = failure
+        assert await harness.round() == Retry(at_least=40.0)
 
-    async def test_a_failure_that_somebody_must_mend_is_looked_at_again_after_an_interval(self, world: World) -> None:
-        world.add("db")
-        world.failure = MissingRoleError("Too weak.", operation="list", http_status=403)
-        assert await world.round() == Again(600.0)
+    async def test_a_failure_that_somebody_must_mend_is_looked_at_again_after_an_interval(
+        self, harness: Harness
+    ) -> None:
+        harness.add("db")
+        harness.failure = MissingRoleError("Too weak.", operation="list", http_status=403)
+        assert await harness.round() == Again(600.0)
 
-    async def test_all_are_asked_what_the_failure_means_to_them(self, world: World) -> None:
-        world.add("settled", "stalled")
-        world.failure = AtlasUnavailableError("503", operation="list", http_status=503)
-        world.working = {"stalled"}
-        await world.round()
-        assert world.asked == {"settled": world.failure, "stalled": world.failure}
-        assert world.brought_back == ["stalled"]
-        assert len(world.lists) == 1
+    async def test_all_are_asked_what_the_failure_means_to_them(self, harness: Harness) -> None:
+        harness.add("settled", "stalled")
+        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        harness.working = {"stalled"}
+        await harness.round()
+        assert harness.asked == {"settled": harness.failure, "stalled": harness.failure}
+        assert harness.brought_back == ["stalled"]
+        assert len(harness.lists) == 1
 
-    async def test_after_an_outage_rounds_go_on_as_before(self, world: World) -> None:
-        world.add("db")
-        world.failure = AtlasUnavailableError("503", operation="list", http_status=503)
-        await world.round()
-        world.failure = None
-        world.clock.seconds += 10
-        assert await world.round() == Again(600.0)
-        assert isinstance(world.asked["db"], Endpoint)
+    async def test_after_an_outage_rounds_go_on_as_before(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        await harness.round()
+        harness.failure = None
+        harness.clock.seconds += 10
+        assert await harness.round() == Again(600.0)
+        assert isinstance(harness.asked["db"], Endpoint)
 
 
 class TestLeaving:
-    async def test_an_instance_without_resources_is_not_looked_at_and_forgotten(self, world: World) -> None:
-        world.add("one", "two")
-        await world.round()
-        world.rounds.leave(key("one"))
-        assert world.snapshots.recall(ORDERS, "id of two", max_age=600.0) is not None
-        world.rounds.leave(key("two"))
-        assert world.snapshots.recall(ORDERS, "id of two", max_age=600.0) is None
-        world.lists.clear()
-        assert await world.round() == Rest()
-        assert not world.lists
+    async def test_an_instance_without_resources_is_not_looked_at_and_forgotten(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        await harness.round()
+        harness.rounds.leave(key("one"))
+        assert harness.snapshots.recall(ORDERS, "id of two", max_age=600.0) is not None
+        harness.rounds.leave(key("two"))
+        assert harness.snapshots.recall(ORDERS, "id of two", max_age=600.0) is None
+        harness.lists.clear()
+        assert await harness.round() == Rest()
+        assert not harness.lists
 
-    async def test_leaving_twice_or_without_having_joined_is_nothing(self, world: World) -> None:
-        world.add("db")
-        world.rounds.leave(key("db"))
-        world.rounds.leave(key("db"))
-        world.rounds.leave(key("stranger"))
+    async def test_leaving_twice_or_without_having_joined_is_nothing(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.rounds.leave(key("db"))
+        harness.rounds.leave(key("db"))
+        harness.rounds.leave(key("stranger"))
 
-    async def test_one_who_joins_another_instance_has_left_the_one_before(self, world: World) -> None:
-        world.add("db")
-        world.add("db", instance=ROTATED)
-        assert await world.round() == Rest()
-        assert world.due == {ROTATED: 600.0}
+    async def test_one_who_joins_another_instance_has_left_the_one_before(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.add("db", instance=ROTATED)
+        assert await harness.round() == Rest()
+        assert harness.due == {ROTATED: 600.0}
 
-    async def test_one_who_joins_again_after_the_last_has_left_has_a_round_again(self, world: World) -> None:
-        world.add("db")
-        world.rounds.leave(key("db"))
-        world.due.clear()
-        world.add("db")
-        assert world.due == {ORDERS: 600.0}
+    async def test_one_who_joins_again_after_the_last_has_left_has_a_round_again(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.rounds.leave(key("db"))
+        harness.due.clear()
+        harness.add("db")
+        assert harness.due == {ORDERS: 600.0}
 
-    async def test_one_who_was_deleted_during_its_pass_costs_no_call(self, world: World) -> None:
-        world.add("db", "other")
-        world.remove("db")
-        await world.round()
-        assert list(world.asked) == ["other"]
-        world.remove("other")
-        world.lists.clear()
-        assert await world.round() == Rest()
-        assert not world.lists
+    async def test_one_who_was_deleted_during_its_pass_costs_no_call(self, harness: Harness) -> None:
+        harness.add("db", "other")
+        harness.remove("db")
+        await harness.round()
+        assert list(harness.asked) == ["other"]
+        harness.remove("other")
+        harness.lists.clear()
+        assert await harness.round() == Rest()
+        assert not harness.lists
 
-    async def test_one_who_leaves_while_the_list_is_under_way_is_not_asked(self, world: World) -> None:
-        world.add("one", "two")
-        running = await world.begin_round()
-        world.rounds.leave(key("one"))
-        world.remove("two")
+    async def test_one_who_leaves_while_the_list_is_under_way_is_not_asked(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        running = await harness.begin_round()
+        harness.rounds.leave(key("one"))
+        harness.remove("two")
         await running
-        assert not world.asked
+        assert not harness.asked
 
     async def test_the_interval_of_one_who_leaves_while_the_list_is_under_way_does_not_count(
-        self, world: World
+        self, harness: Harness
     ) -> None:
-        world.add("slow")
-        world.add("fast", interval=MINUTE)
-        running = await world.begin_round()
-        world.rounds.leave(key("fast"))
+        harness.add("slow")
+        harness.add("fast", interval=MINUTE)
+        running = await harness.begin_round()
+        harness.rounds.leave(key("fast"))
         assert await running == Again(600.0)
 
-    async def test_when_all_leave_while_the_list_is_under_way_there_is_no_next_round(self, world: World) -> None:
-        world.add("db")
-        running = await world.begin_round()
-        world.rounds.leave(key("db"))
+    async def test_when_all_leave_while_the_list_is_under_way_there_is_no_next_round(self, harness: Harness) -> None:
+        harness.add("db")
+        running = await harness.begin_round()
+        harness.rounds.leave(key("db"))
         assert await running == Rest()
-        assert not world.due
+        assert not harness.due
 
-    async def test_one_whose_secret_has_changed_leaves_before_its_old_credentials_are_used(self, world: World) -> None:
-        world.add("one", "two")
-        world.rotated = {"two"}
-        await world.round()
-        assert world.brought_back == ["two"]
-        assert list(world.asked) == ["one"]
+    async def test_one_whose_secret_has_changed_leaves_before_its_old_credentials_are_used(
+        self, harness: Harness
+    ) -> None:
+        harness.add("one", "two")
+        harness.rotated = {"two"}
+        await harness.round()
+        assert harness.brought_back == ["two"]
+        assert list(harness.asked) == ["one"]
 
-    async def test_credentials_that_nobody_has_any_more_are_not_used(self, world: World) -> None:
-        world.add("one", "two")
-        world.rotated = {"one", "two"}
-        assert await world.round() == Rest()
-        assert world.brought_back == ["one", "two"]
-        assert not world.lists
+    async def test_credentials_that_nobody_has_any_more_are_not_used(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        harness.rotated = {"one", "two"}
+        assert await harness.round() == Rest()
+        assert harness.brought_back == ["one", "two"]
+        assert not harness.lists
 
-    async def test_a_secret_that_many_share_is_asked_about_once(self, world: World) -> None:
-        world.add("one", "two", secret="shared")
-        world.add("three", secret="other")
-        await world.round()
-        assert world.places == [CredentialsPlace("shop", "shared"), CredentialsPlace("shop", "other")]
-        world.rotated = {"shared"}
-        await world.round()
-        assert world.brought_back == ["one", "two"]
+    async def test_a_secret_that_many_share_is_asked_about_once(self, harness: Harness) -> None:
+        harness.add("one", "two", secret="shared")
+        harness.add("three", secret="other")
+        await harness.round()
+        assert harness.places == [CredentialsPlace("shop", "shared"), CredentialsPlace("shop", "other")]
+        harness.rotated = {"shared"}
+        await harness.round()
+        assert harness.brought_back == ["one", "two"]
 
-    async def test_while_the_api_server_cannot_be_asked_what_it_said_last_counts(self, world: World) -> None:
-        world.add("one", "two")
+    async def test_while_the_api_server_cannot_be_asked_what_it_said_last_counts(self, harness: Harness) -> None:
+        harness.add("one", "two")
 
-        world.cluster_is_away = True
-        assert await world.round() == Again(600.0)
-        assert list(world.asked) == ["one", "two"]
-        assert not world.brought_back
+        harness.cluster_is_away = True
+        assert await harness.round() == Again(600.0)
+        assert list(harness.asked) == ["one", "two"]
+        assert not harness.brought_back
 
-    async def test_one_secret_that_cannot_be_read_keeps_no_other_from_being_asked_about(self, world: World) -> None:
-        world.add("one", "two", "three")
-        world.unreadable = {"one"}
-        world.rotated = {"one", "two"}
-        await world.round()
-        assert world.brought_back == ["two"]
+    async def test_one_secret_that_cannot_be_read_keeps_no_other_from_being_asked_about(self, harness: Harness) -> None:
+        harness.add("one", "two", "three")
+        harness.unreadable = {"one"}
+        harness.rotated = {"one", "two"}
+        await harness.round()
+        assert harness.brought_back == ["two"]
 
     @on_virtual_time
     async def test_secrets_that_take_long_to_read_hold_a_round_up_for_half_a_minute_only(self) -> None:
-        world = World()
-        world.add(*(f"number {number}" for number in range(100)))
-        world.rotated = {"number 1", "number 99"}
-        world.reading_takes = 9.0
+        harness = Harness()
+        harness.add(*(f"number {number}" for number in range(100)))
+        harness.rotated = {"number 1", "number 99"}
+        harness.reading_takes = 9.0
         began = asyncio.get_running_loop().time()
-        await world.round()
+        await harness.round()
         assert asyncio.get_running_loop().time() - began == pytest.approx(30.0)
-        assert world.brought_back == ["number 1"], "what was not asked counts as before"
-        assert len(world.asked) == 99
-        assert len(world.lists) == 1
+        assert harness.brought_back == ["number 1"], "what was not asked counts as before"
+        assert len(harness.asked) == 99
+        assert len(harness.lists) == 1

@@ -1,7 +1,7 @@
-"""A small world in memory for stories about passes: an Atlas that holds endpoints, Secrets, resources, and time.
+"""The harness of tests of reconciles, in memory: an Atlas that holds endpoints, Secrets, resources, and time.
 
 Observations are shared by the real ``Snapshots`` and rounds are the real ``Rounds``; what stands behind their ports is
-state, with a log of what Atlas was asked. ``World.run_for`` plays the loop: it runs what is due, in order, and time
+state, with a log of what Atlas was asked. ``Harness.run_for`` plays the loop: it runs what is due, in order, and time
 jumps from one to the next, so that a day costs milliseconds.
 """
 
@@ -52,7 +52,7 @@ Applies: TypeAlias = Literal["never", "at once", "late"]
 
 
 class Clock:
-    """Time that moves when the world says so."""
+    """Time that moves when the harness says so."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -406,7 +406,7 @@ class Resource:
         return str(found["message"]) if found else ""
 
 
-class World:
+class Harness:
     """Everything together, and time.
 
     A resource is due after an edit, when its pass asked for it, and when a round brings it back; an instance when its round
@@ -540,7 +540,7 @@ class World:
                 self._follow(work, await self.rounds.run(work))
             else:
                 await self._pass(self.resources[work])
-        raise AssertionError("The world does not come to rest: something is due at once, again and again.")
+        raise AssertionError("It does not come to rest: something is due at once, again and again.")
 
     async def settle(self) -> None:
         """Run what is due now, and then let the endpoint's memory grow old; the log begins anew."""
