@@ -87,9 +87,11 @@ def blocks(page: Path, title: str, language: str = "bash") -> list[str]:
 
 
 @pytest.mark.usefixtures("controller_manager")
+@pytest.mark.parametrize("major", ["helm3", "helm4"])
 def test_the_readme_installs_with_helm_and_makes_an_endpoint(
-    control_plane: ControlPlane, helm: Helm, tmp_path: Path
+    major: str, request: pytest.FixtureRequest, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
+    helm: Helm = request.getfixturevalue(major)
     title = "In your cluster, with your Atlas"
     install, use = blocks(README, title)
     (orders,) = blocks(README, title, "yaml")
