@@ -104,7 +104,7 @@ class Ends(httpx.AsyncBaseTransport):
         self._announce = announce
         self._open = open_
         self._leads = leads
-        self._fenced = FencedTransport(self, self._may_write, writes=True)
+        self._fenced = FencedTransport(self, self.may_write, writes=True)
 
     async def request(
         self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
@@ -124,7 +124,8 @@ class Ends(httpx.AsyncBaseTransport):
         target = content["comment"] if kind == "POST" else id_
         return httpx.Response(200, extensions={"answer": await self._open(self._replica, kind, target, content)})
 
-    def _may_write(self) -> bool:
+    def may_write(self) -> bool:
+        """Tell whether the replica leads; the fence asks."""
         return self._leads(self._replica)
 
     async def write(self, body: Body, status: Status) -> Body:

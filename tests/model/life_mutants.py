@@ -18,6 +18,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint import (
 from atlas_endpoints.kinds.serverless_private_endpoint.model import FINALIZER
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import Intend, Look, Reservations
+from model.ends import Ends
 from model.laws import Law
 from model.mutant import Mutant
 from model.worlds import BRIEF, CLAIMED, DELETE, INHERITED, RESERVE, SLOWLY, world
@@ -28,11 +29,9 @@ def _asks_again_at_once(right: Any, marked: Any, reservation: Any, **known: Any)
     return Intend() if isinstance(decided, Look) else decided
 
 
-async def _asks_without_telling(right: Any, self: Any, pass_: Any, instance: Any) -> Any:
-    mark = pass_.resource.mark
-    if pass_.previous.reservation is None and not await self._atlas.marked(instance, mark, max_age=0.0):
-        return reservation_outcomes.reserved(pass_, await self._atlas.create(instance, mark), new=True)
-    return await right(self, pass_, instance)
+async def _asks_without_telling(right: Any, self: Any, body: Any, status: Any) -> Any:
+    intends = "endpointId" not in status.get("reservation", {"endpointId": None})
+    return {**body, "status": status} if intends else await right(self, body, status)
 
 
 def _is_there_when_asked_for(right: Any, *intended: Any) -> Any:
@@ -74,8 +73,8 @@ LIFE = [
         "an endpoint is asked for without telling before",
         Law.ONCE,
         world(RESERVE, left="crash, list lags, list lags", within=SLOWLY),
-        Reservations,
-        "reserve",
+        Ends,
+        "write",
         _asks_without_telling,
     ),
     Mutant(

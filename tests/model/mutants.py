@@ -6,42 +6,40 @@ Each names the world that shows it, with the least that is needed to.
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.snapshots import Snapshots, _Sight
-from atlas_endpoints.atlas.transport import FencedTransport
+from atlas_endpoints.atlas import snapshots
+from atlas_endpoints.atlas.gateway import Gateway
+from atlas_endpoints.atlas.snapshots import Snapshots
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine import store
 from atlas_endpoints.engine.controller import Controller
 from atlas_endpoints.engine.loop import Loop
-from atlas_endpoints.engine.outcome import Rest
 from atlas_endpoints.engine.store import Comparison
-from atlas_endpoints.engine.workqueue import Queue, _Entry
+from atlas_endpoints.engine.workqueue import Queue
 from atlas_endpoints.kinds.serverless_private_endpoint import (
     conclusions,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 from atlas_endpoints.kinds.serverless_private_endpoint.passes import Passes
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Verdict
+from model.ends import Ends
 from model.laws import Law
 from model.life_mutants import LIFE
 from model.mutant import Mutant
 from model.worlds import EDIT, GATE, REPORTED, REVERT, SLOWLY, TWO, world
 
 
-async def _status_before_patch(right: Any, self: Any, *planned: Any) -> Any:
-    pass_, instance, _, send, before = planned
-    fields = {field.value: value for field, value in send.fields.items()}
-    spec = pass_.resource.spec
-    write = self._atlas.update(instance, pass_.endpoint_id, provider_name=spec.provider_name, fields=fields)
+async def _status_before_patch(
+    right: Any, self: Any, instance: Any, endpoint_id: Any, *, provider_name: Any, fields: Any
+) -> Any:
+    before = self.recall(instance, endpoint_id, max_age=math.inf)
+    write = right(self, instance, endpoint_id, provider_name=provider_name, fields=fields)
     later = asyncio.create_task(write, name="later")
     later.add_done_callback(lambda task: task.cancelled() or task.exception())
-    answer = before.model_copy(update={_snake(name): value for name, value in fields.items()})
-    return conclusions.confirmed(pass_, send, before, answer)
+    return before.model_copy(update={_snake(name): value for name, value in fields.items()})
 
 
 def _snake(name: str) -> str:
@@ -49,50 +47,42 @@ def _snake(name: str) -> str:
 
 
 def _keeps_the_old_backoff(right: Any, self: Any, key: Any, **kwargs: Any) -> None:
-    waits = self._waiting.get(key)
-    if waits is None or waits.due <= self._clock.monotonic():
+    if key not in self:
         right(self, key, **kwargs)
 
 
-def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, **kwargs: Any) -> None:
-    if key not in self._running:
-        right(self, key, **kwargs)
+def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, *, delay: Any = None) -> None:
+    self.forget(key)
+    right(self, key)
+    if delay is not None:
+        self.add(key, delay=delay)
 
 
-def _hands_out_twice(
-    right: Any, self: Any, key: Any, *, lane: str = "", delay: float = 0.0, urgent: bool = False
-) -> None:
-    if key not in self._running:
-        right(self, key, lane=lane, delay=delay, urgent=urgent)
-    elif delay == 0 and key not in self._waiting:
-        self._waiting[key] = _Entry(lane, self._clock.monotonic(), urgent)
-        self._place(key)
+async def _runs_twice(right: Any, self: Any, key: Any) -> Any:
+    following, _ = await asyncio.gather(right(self, key), right(self, key))
+    return following
 
 
-def _list_overwrites(right: Any, self: Any, *taken_in: Any) -> Any:
-    _, _, listing, began = taken_in
-    return {each.id: _Sight(each, began) for each in listing.endpoints}
+def _list_overwrites(right: Any, known: Any, listing: Any, began: Any, **written: Any) -> Any:
+    return right({}, listing, began, written=())
 
 
 def _doubts_nothing(right: Any, self: Any, instance: Any, endpoint_id: str) -> None:
     """Keep what was observed before, whatever became of the write."""
 
 
-async def _ready_from_memory(right: Any, self: Any, pass_: Any, instance: Any) -> Any:
-    remembered = self._atlas.recall(instance, pass_.endpoint_id, max_age=10 * SHARED + 600)
-    if remembered is not None and not pass_.in_doubt:
-        action = plan(pass_.desired, remembered, pass_.context(remembered))
-        if isinstance(action, Verdict):
-            return conclusions.came_through(pass_, action, remembered)
-    return await right(self, pass_, instance)
+async def _ready_from_memory(right: Any, self: Any, instance: Any, endpoint_id: Any, *, max_age: Any) -> Any:
+    remembered = self.recall(instance, endpoint_id, max_age=10 * SHARED + 600)
+    if remembered is not None and self.doubted_for(instance, endpoint_id) is None:
+        return remembered
+    return await right(self, instance, endpoint_id, max_age=max_age)
 
 
-async def _write_drops(right: Any, self: Any, key: Any, unwritten: Any) -> Any:
+async def _write_drops(right: Any, self: Any, body: Any, status: Any) -> Any:
     try:
-        return await right(self, key, unwritten)
+        return await right(self, body, status)
     except Exception:  # noqa: BLE001  # the bug
-        self._unwritten.pop(key, None)
-        return Rest()
+        return {**body, "status": status}
 
 
 def _speaks_of_what_it_has_not_seen(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Any:
@@ -127,9 +117,8 @@ async def _takes_time_for_rest(right: Any, self: Any, workers: Any, *, within: f
     return True
 
 
-async def _one_worker(right: Any, self: Any) -> None:
-    self._workers = 1
-    await right(self)
+def _one_worker(right: Any, self: Any, *arguments: Any, workers: int, **further: Any) -> None:
+    right(self, *arguments, workers=1, **further)
 
 
 def _older_by_generation(right: Any, body: Any, known: Any) -> bool:
@@ -137,8 +126,8 @@ def _older_by_generation(right: Any, body: Any, known: Any) -> bool:
     return bool(new["uid"] == old["uid"] and new["generation"] < old["generation"])
 
 
-async def _asks_nobody(right: Any, self: Any, request: Any) -> Any:
-    return await self._wire.handle_async_request(request)
+def _asks_nobody(right: Any, self: Any) -> bool:
+    return True
 
 
 MUTANTS = [
@@ -146,8 +135,8 @@ MUTANTS = [
         "it says what a PATCH will have done, and sends it afterwards",
         Law.CLAIMS,
         world(EDIT, settled=1, left="fault"),
-        Convergence,
-        "_send",
+        Gateway,
+        "update",
         _status_before_patch,
     ),
     Mutant(
@@ -163,23 +152,23 @@ MUTANTS = [
         Law.AT_ONCE,
         world(REVERT, settled=1),
         Queue,
-        "add",
+        "done",
         _drops_what_is_added_meanwhile,
     ),
     Mutant(
-        "two workers run passes over one resource at once",
+        "two passes run over one resource at once",
         Law.ONE_AT_A_TIME,
         world(REVERT, settled=1),
-        Queue,
-        "add",
-        _hands_out_twice,
+        Controller,
+        "run",
+        _runs_twice,
     ),
     Mutant(
         "a LIST overwrites the answer of a newer write",
         Law.CLAIMS,
         world(REVERT, settled=1, left="slow"),
-        Snapshots,
-        "_merged",
+        snapshots,
+        "merged",
         _list_overwrites,
     ),
     Mutant(
@@ -194,16 +183,16 @@ MUTANTS = [
         "memory is enough to be Ready",
         Law.CLAIMS,
         GATE["the sync interval is edited, and somebody changes the endpoint"],
-        Convergence,
-        "converge",
+        Gateway,
+        "observe",
         _ready_from_memory,
     ),
     Mutant(
         "a status that could not be written is given up",
         Law.REST,
         world(EDIT, settled=1, left="fault"),
-        Controller,
-        "_write",
+        Ends,
+        "write",
         _write_drops,
     ),
     Mutant(
@@ -243,7 +232,7 @@ MUTANTS = [
         Law.FORWARD,
         world(EDIT, settled=1, left="stale event", within=SLOWLY),
         store,
-        "_older",
+        "is_older",
         _believes_any_body,
     ),
     Mutant(
@@ -251,7 +240,7 @@ MUTANTS = [
         Law.FORWARD,
         world(EDIT, settled=1, left="stale event", within=SLOWLY),
         store,
-        "_older",
+        "is_older",
         _older_by_generation,
     ),
     Mutant(
@@ -259,7 +248,7 @@ MUTANTS = [
         Law.AT_ONCE,
         world(TWO[:3], settled=1),
         Loop,
-        "work",
+        "__init__",
         _one_worker,
     ),
     Mutant(
@@ -282,8 +271,8 @@ MUTANTS = [
         "a replica writes without asking whether it leads",
         Law.LEADER,
         world(EDIT, settled=1, replicas=2, left="silence", within=SLOWLY),
-        FencedTransport,
-        "handle_async_request",
+        Ends,
+        "may_write",
         _asks_nobody,
     ),
     *LIFE,

@@ -6,6 +6,7 @@ import asyncio
 import operator
 import traceback
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from model.world import Ghost
 from support.targets import NoConfigMaps, NoTargets
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from atlas_endpoints.engine.outcome import Next
     from model.world import World
     from support.virtual_time import VirtualTimeLoop
@@ -74,10 +77,12 @@ class Watched(Core):
         working_on: the resources over which a pass is under way, as each was when it began.
     """
 
-    told: dict[Key, tuple[str, int]]
-    begun: dict[Key, tuple[str, int]]
-    working_on: dict[Key, Body]
-    violations: list[Violation]
+    def __init__(self, violations: list[Violation], **ports: Any) -> None:
+        self.told: dict[Key, tuple[str, int]] = {}
+        self.begun: dict[Key, tuple[str, int]] = {}
+        self.working_on: dict[Key, Body] = {}
+        self.violations = violations
+        super().__init__(SETTINGS, **ports, around=lambda run: partial(self.observed, run))
 
     @override
     def seen(self, body: Body) -> None:
@@ -92,16 +97,16 @@ class Watched(Core):
             what = f"{key.name} goes back from version {version_of(before)} to {version_of(after)}"
             self.violations.append(Violation(Law.FORWARD, what))
 
-    @override
-    async def _run(self, work: Work) -> Next:
+    async def observed(self, run: Callable[[Work], Awaitable[Next]], work: Work) -> Next:
+        """Do what a worker does with a piece of work, and take note of it."""
         if not isinstance(work, Key) or (body := self.store.get(work)) is None:
-            return await super()._run(work)
+            return await run(work)
         self.begun[work] = body["metadata"]["uid"], body["metadata"]["generation"]
         if self.begun[work] < self.told[work]:
             self.violations.append(Violation(Law.NEWEST, f"a pass over generation {self.begun[work][1]} begins"))
         self.working_on[work] = body
         try:
-            return await super()._run(work)
+            return await run(work)
         finally:
             self.working_on.pop(work, None)  # two may be under way where they must not
 
@@ -120,7 +125,7 @@ class Replica:
     def __init__(self, number: int, run: Run) -> None:
         self.number = number
         self.core = Watched(
-            SETTINGS,
+            run.world.violations,
             client=run.ends(number),
             objects=run.ends(number),
             secrets=Secrets(),
@@ -131,8 +136,6 @@ class Replica:
             clock=Clock(run),
             random=NoJitter(),
         )
-        self.core.told, self.core.begun, self.core.working_on = {}, {}, {}
-        self.core.violations = run.world.violations
         self.compare_at: float | None = run.now
         self.works = False
         self.stops = False

@@ -8,7 +8,7 @@ arrived, with whatever credentials either was made, says nothing about that endp
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -51,7 +51,7 @@ class _EndpointKey(NamedTuple):
     endpoint_id: str
 
 
-class _Sight(NamedTuple):
+class Sight(NamedTuple):
     """One endpoint as it was seen, and the moment of that."""
 
     endpoint: Endpoint
@@ -72,7 +72,7 @@ class _View:
         listing: the LIST that is under way.
     """
 
-    sights: dict[str, _Sight] = field(default_factory=dict)
+    sights: dict[str, Sight] = field(default_factory=dict)
     began: float = -math.inf
     failure: Exception | None = None
     failures: int = 0
@@ -199,7 +199,7 @@ class Snapshots:
         An earlier write that is in doubt remains so: it may still be applied, after this one.
         """
         at = self._written_now(_key(instance, endpoint.id))
-        self._put(instance, _Sight(endpoint, at))
+        self._put(instance, Sight(endpoint, at))
 
     def remember_gone(self, instance: Instance, endpoint_id: str) -> None:
         """Take in that Atlas deletes an endpoint: what was known of it before holds no more."""
@@ -214,7 +214,7 @@ class Snapshots:
             began: the :meth:`moment` right before it was asked for.
         """
         if self._written.get(_key(instance, endpoint.id), -math.inf) < began:
-            self._put(instance, _Sight(endpoint, began))
+            self._put(instance, Sight(endpoint, began))
 
     def doubt(self, instance: Instance, endpoint_id: str) -> None:
         """Take in that a write may or may not have been applied, or may still be: nothing is known until a new LIST."""
@@ -294,24 +294,16 @@ class Snapshots:
             view.failures = 0
             view.deprecation = listing.deprecation or view.deprecation
             view.skipped = listing.skipped
-            view.sights = self._merged(instance, view.sights, listing, began)
+            written = {
+                key.endpoint_id
+                for key, at in self._written.items()
+                if at > began and (key.project_id, key.instance) == (instance.project_id, instance.name)
+            }
+            view.sights = merged(view.sights, listing, began, written=written)
         finally:
             view.listing = None
         view.began = began
         return None
-
-    def _merged(
-        self, instance: Instance, known: dict[str, _Sight], listing: Listing, began: float
-    ) -> dict[str, _Sight]:
-        """Take in a LIST, except for what is known of a later moment."""
-        written = {
-            key.endpoint_id
-            for key, at in self._written.items()
-            if at > began and (key.project_id, key.instance) == (instance.project_id, instance.name)
-        }
-        newer = {id_: sight for id_, sight in known.items() if sight.at > began}
-        listed = {each.id: _Sight(each, began) for each in listing.endpoints if each.id not in written}
-        return {**listed, **newer}
 
     def _written_now(self, key: _EndpointKey) -> float:
         """Drop what anybody remembers of an endpoint, with whatever credentials it was seen, and give the moment."""
@@ -321,7 +313,7 @@ class Snapshots:
                 view.sights.pop(key.endpoint_id, None)
         return at
 
-    def _put(self, instance: Instance, sight: _Sight) -> None:
+    def _put(self, instance: Instance, sight: Sight) -> None:
         """Remember a sight, unless a newer one is known or nobody asks for the instance any more."""
         view = self._views.get(instance)
         if view is None:
@@ -338,6 +330,20 @@ class Snapshots:
         }
         self._written = {key: at for key, at in self._written.items() if at > too_old}
         self._doubts = {key: doubt for key, doubt in self._doubts.items() if doubt.until > too_old}
+
+
+def merged(known: Mapping[str, Sight], listing: Listing, began: float, *, written: Container[str]) -> dict[str, Sight]:
+    """Give what is known after a LIST: what it shows, except for what is known of a later moment.
+
+    Args:
+        known: by endpoint id, before.
+        listing: the answer.
+        began: the moment at which it was asked for.
+        written: the ids of endpoints that were written to since.
+    """
+    newer = {id_: sight for id_, sight in known.items() if sight.at > began}
+    listed = {each.id: Sight(each, began) for each in listing.endpoints if each.id not in written}
+    return {**listed, **newer}
 
 
 def _key(instance: Instance, endpoint_id: str) -> _EndpointKey:

@@ -169,7 +169,7 @@ class Store:
         """Take in an object and tell whether that makes a pass due."""
         key = key_of(body)
         known = self._bodies.get(key)
-        if known is not None and _older(body, known):
+        if known is not None and is_older(body, known):
             return News.STALE
         if body == known:
             # What watch, LIST and writes bring again is not kept in its place: who knows it by identity need not look anew.
@@ -239,7 +239,7 @@ def key_of(body: Body) -> Key:
     return Key(metadata["namespace"], metadata["name"])
 
 
-def _older(body: Body, known: Body) -> bool:
+def is_older(body: Body, known: Body) -> bool:
     """Tell whether a body is an earlier state of an object, or of its name, as a stale API server may send it.
 
     Resource versions are numbers, ordered within one kind of resource (Kubernetes guarantees it), and a name is not taken
