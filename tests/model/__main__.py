@@ -1,4 +1,4 @@
-"""``python -m model``: walk the small worlds and tell what came of it; with ``--deeper`` also the larger ones."""
+"""``python -m model``: walk the small models and tell what came of it; with ``--deeper`` also the larger ones."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import logging
 import sys
 
 from model.explorer import Explorer
-from model.worlds import DEEPER, WORLDS
+from model.models import DEEPER, MODELS
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="model", description=__doc__)
-    parser.add_argument("--deeper", action="store_true", help="walk the larger worlds, too: an hour or so")
-    parser.add_argument("--limit", type=int, default=1_000_000, help="states after which a world is given up")
-    parser.add_argument("name", nargs="?", default="", help="walk only the worlds whose name holds this")
+    parser.add_argument("--deeper", action="store_true", help="walk the larger models, too: an hour or so")
+    parser.add_argument("--limit", type=int, default=1_000_000, help="states after which a model is given up")
+    parser.add_argument("name", nargs="?", default="", help="walk only the models whose name holds this")
     arguments = parser.parse_args()
     logging.disable()
-    worlds = {**WORLDS, **DEEPER} if arguments.deeper else WORLDS
+    models = {**MODELS, **DEEPER} if arguments.deeper else MODELS
     good = True
-    for name, world in worlds.items():
+    for name, model in models.items():
         if arguments.name in name:
-            report = Explorer(name, world, limit=arguments.limit).explore()
+            report = Explorer(name, model, limit=arguments.limit).explore()
             print(report, flush=True)  # noqa: T201  # this is what it is for
             good &= report.complete
     return 0 if good else 1

@@ -1,4 +1,4 @@
-"""Walks everything that can happen in a small world, and tells the shortest story in which a law is broken."""
+"""Walks everything that can happen in a small model, and tells the shortest trace in which an invariant is broken."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from model import laws
-from model.laws import Law, Violation
+from model import invariants
+from model.counterexample import Trace, tell
+from model.invariants import Invariant, Violation
 from model.memory import freeze, thaw
 from model.moves import Move, moves, perform
 from model.run import Run
-from model.story import Story, tell
 from support.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from model.world import World
+    from model.environment import Environment
 
 
 @dataclass(eq=False)
@@ -31,15 +31,15 @@ class _Moment:
     Attributes:
         base: the last moment at which nothing was under way, frozen; and what has happened since.
         options: what can happen here; first what does when nothing more goes wrong.
-        desired: whether the world is as it should be.
-        broken: by what a law is broken here, if one is.
+        desired: whether the model is as it should be.
+        broken: by what an invariant is broken here, if one is.
         fair: the moment that follows when nothing more goes wrong.
         quiet: whether nothing was written on the way there.
         seconds: that passed on the way there.
         number: in the order of the walk; negative as long as the walk has not come here.
         parent: from which the walk came here first, and so on a shortest way, and by which move.
         depth: how many moves the beginning is away.
-        wait: seconds in which the operator, left alone from here on, brings the world to rest; infinite if it never does.
+        wait: seconds in which the operator, left alone from here on, brings the model to rest; infinite if it never does.
     """
 
     base: bytes
@@ -61,39 +61,39 @@ class _Moment:
 class Report:
     """What an exploration came to; its seconds are the processor's."""
 
-    world: str
+    model: str
     states: int = 0
     transitions: int = 0
     depth: int = 0
     seconds: float = 0.0
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)
     violation: Violation | None = None
-    story: Story | None = None
+    trace: Trace | None = None
     complete: bool = False
 
     @override
     def __str__(self) -> str:
         summed = (
-            f"{self.world}: {self.states} states, {self.transitions} transitions, depth {self.depth},"
+            f"{self.model}: {self.states} states, {self.transitions} transitions, depth {self.depth},"
             f" {self.seconds:.1f} s{'' if self.complete else ', not complete'}"
         )
-        return summed if self.violation is None else f"{summed}\n{self.violation}\n{self.story}"
+        return summed if self.violation is None else f"{summed}\n{self.violation}\n{self.trace}"
 
 
 class Explorer:
-    """Walks one world, breadth first, so that the first story that breaks a law is a shortest one.
+    """Walks one model, breadth first, so that the first trace that breaks an invariant is a shortest one.
 
     To return to a state costs more than to go on from it. So wherever a new one is met, what follows when nothing more
     goes wrong is made to happen at once, and kept until the walk comes there.
 
     Args:
-        name: of the world.
-        world: as it begins.
+        name: of the model.
+        model: as it begins.
         limit: of states; an exploration that reaches it is not complete.
     """
 
-    def __init__(self, name: str, world: World, *, limit: int = 1_000_000) -> None:
-        self._world = world
+    def __init__(self, name: str, model: Environment, *, limit: int = 1_000_000) -> None:
+        self._model = model
         self._limit = limit
         self._loop = VirtualTimeLoop()
         self._met: dict[bytes, _Moment] = {}
@@ -101,7 +101,7 @@ class Explorer:
         self.report = Report(name)
 
     def explore(self) -> Report:
-        """Walk until nothing new is found, or a law is broken."""
+        """Walk until nothing new is found, or an invariant is broken."""
         began = time.process_time()
         report, collected = self.report, gc.get_threshold()
         gc.set_threshold(20_000, 20, 100)  # most that is made here is short-lived, and a walk makes much
@@ -117,7 +117,7 @@ class Explorer:
         return report
 
     def _explore(self) -> None:
-        run = settled(self._world, self._loop)
+        run = settled(self._model, self._loop)
         base = freeze(run)
         run.begin(self._loop)
         self._come_to(self._meet(run, base, ()), None, None)
@@ -179,8 +179,8 @@ class Explorer:
         return first
 
     def _new(self, run: Run, form: bytes, base: bytes, since: tuple[Move, ...]) -> _Moment:
-        broken = run.world.violations[0] if run.world.violations else None
-        options, desired = moves(run), laws.is_as_desired(run)
+        broken = run.environment.violations[0] if run.environment.violations else None
+        options, desired = moves(run), invariants.is_as_desired(run)
         if not run.open:
             run.end()
             base, since = freeze(run), ()
@@ -188,14 +188,14 @@ class Explorer:
         return moment
 
     def _check_wait(self, moment: _Moment) -> None:
-        """From everywhere, the operator alone reaches the desired world in time, and then writes no more."""
+        """From everywhere, the operator alone reaches the desired model in time, and then writes no more."""
         trail: dict[_Moment, None] = {}
         at: _Moment | None = moment
         while at is not None and at.wait is None and at not in trail:
             trail[at] = None
             at = at.fair
         passed = list(trail)
-        if at is None:  # a law is broken there, of which the walk will tell
+        if at is None:  # an invariant is broken there, of which the walk will tell
             return
         if at.wait is None:
             cycle = passed[passed.index(at) :]
@@ -209,9 +209,9 @@ class Explorer:
                 is_at_rest = each.fair.wait == 0 and each.desired and each.quiet
                 each.wait = 0.0 if is_at_rest else each.fair.wait + each.seconds
         assert moment.wait is not None
-        if moment.wait > self._world.within:
-            what = "it never does" if moment.wait == math.inf else f"it takes more than {self._world.within:.0f} s"
-            self._tell(Violation(Law.REST, what), [*self._path(moment), *[Move("fair")] * len(passed)])
+        if moment.wait > self._model.within:
+            what = "it never does" if moment.wait == math.inf else f"it takes more than {self._model.within:.0f} s"
+            self._tell(Violation(Invariant.REST, what), [*self._path(moment), *[Move("fair")] * len(passed)])
 
     def _path(self, moment: _Moment) -> list[Move]:
         path: list[Move] = []
@@ -225,16 +225,16 @@ class Explorer:
     def _tell(self, violation: Violation, path: list[Move]) -> None:
         self.report.violation = violation
         loop = VirtualTimeLoop()
-        self.report.story = tell(settled(self._world, loop), path, loop)
+        self.report.trace = tell(settled(self._model, loop), path, loop)
         loop.close()
 
 
-def settled(world: World, loop: VirtualTimeLoop) -> Run:
+def settled(model: Environment, loop: VirtualTimeLoop) -> Run:
     """Begin a run, have what is to have happened already come to rest, and leave it there."""
-    run = Run(deepcopy(world))
-    if run.world.settled:
+    run = Run(deepcopy(model))
+    if run.environment.settled:
         run.begin(loop)
-        for _ in range(run.world.settled):
+        for _ in range(run.environment.settled):
             perform(run, Move("act"))
         while (move := moves(run)[0]).kind != "time":
             perform(run, move)

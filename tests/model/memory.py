@@ -1,7 +1,7 @@
 """What a state is: whether two moments are the same for all that can come, and how to return to one.
 
 ``same`` forms of everything that is remembered: times count from now, versions count by their order, and what can make
-no difference is left out. A state is a hash of that: of the world, of what each replica remembers, and of where each of
+no difference is left out. A state is a hash of that: of the environment, of what each replica remembers, and of where each of
 its passes stands (the frames of its coroutines).
 
 ``freeze`` and ``thaw`` bring a whole run back, as long as no pass is open in it.
@@ -40,7 +40,7 @@ START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 """The wall-clock time that belongs to it."""
 
 OLD = 900.0
-"""Seconds after which a time is only old. The operator's longest memory that a small world can meet is ten minutes."""
+"""Seconds after which a time is only old. The operator's longest memory that a small environment can meet is ten minutes."""
 
 _IRRELEVANT_LOCALS = frozenset({("wait", "loop"), ("_wait", "loop")})
 """Variables of functions that make no difference: asyncio's own."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from atlas_endpoints.kinds.serverless_private_endpoint.model import endpoint_of
-from model import laws
-from model.ends import CHANGES, READS, RECORDS, serve
+from model import invariants
+from model.environment import GHOST_LIFE, Ghost
+from model.ports import CHANGES, READS, RECORDS, serve
 from model.run import CALL, LEASE
-from model.world import GHOST_LIFE, Ghost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,28 +42,28 @@ def moves(run: Run) -> list[Move]:
 
 
 def _fair(run: Run) -> Move:
-    world = run.world
-    if world.leader is not None and world.events[world.leader]:
-        return Move("deliver", world.leader)
+    environment = run.environment
+    if environment.leader is not None and environment.events[environment.leader]:
+        return Move("deliver", environment.leader)
     if run.effects:
         return Move("answer", 0)
-    if world.leader is None:
+    if environment.leader is None:
         return Move("take over")
-    for index, (_, endpoint) in enumerate(sorted(world.endpoints.items())):
+    for index, (_, endpoint) in enumerate(sorted(environment.endpoints.items())):
         if endpoint["status"] in PASSING:
             return Move(PASSING[endpoint["status"]], index)
     return Move("time")
 
 
 def _all(run: Run) -> Iterator[Move]:
-    world, left = run.world, run.world.left
-    if world.script:
+    environment, left = run.environment, run.environment.left
+    if environment.script:
         yield Move("act")
-    if world.leader is not None:
-        yield from _watch(run, world.leader)
+    if environment.leader is not None:
+        yield from _watch(run, environment.leader)
     for index in range(len(run.effects)):
         yield from _calls(run, index)
-    for index in range(len(world.ghosts)):
+    for index in range(len(environment.ghosts)):
         yield Move("ghost arrives", index)
     yield from _atlas(run)
     for number in run.replicas:
@@ -73,25 +73,25 @@ def _all(run: Run) -> Iterator[Move]:
                 yield Move("crash", number, "status written")
     yield from _leadership(run)
     if _time_may_pass(run):
-        assert world.leader is not None
-        if not world.events[world.leader]:
+        assert environment.leader is not None
+        if not environment.events[environment.leader]:
             yield Move("time")
         elif left["slow event"]:
             yield Move("time", how="and an event is slow")
 
 
 def _watch(run: Run, number: int) -> Iterator[Move]:
-    world, left = run.world, run.world.left
-    if world.events[number]:
+    environment, left = run.environment, run.environment.left
+    if environment.events[number]:
         yield Move("deliver", number)
         if left["lost event"]:
             yield Move("lose event", number)
     if left["stale event"]:
-        yield from (Move("stale event", index, how) for index, (how, _) in enumerate(world.past()))
+        yield from (Move("stale event", index, how) for index, (how, _) in enumerate(environment.past()))
 
 
 def _calls(run: Run, index: int) -> Iterator[Move]:
-    effect, left = run.effects[index], run.world.left
+    effect, left = run.effects[index], run.environment.left
     yield Move("answer", index)
     if effect.held is not None:
         return
@@ -101,13 +101,13 @@ def _calls(run: Run, index: int) -> Iterator[Move]:
         yield Move("fail", index, "after")
     if left["late write"] and effect.kind in CHANGES:
         yield Move("fail", index, "late")
-    if left["list lags"] and effect.kind == "LIST" and run.world.made:
+    if left["list lags"] and effect.kind == "LIST" and run.environment.made:
         yield Move("answer", index, "without what is new")
     if not left["fault"]:
         return
     if effect.kind in READS:
         yield Move("fail", index, "before")
-        if effect.kind == "INVENTORY" and run.world.past():
+        if effect.kind == "INVENTORY" and run.environment.past():
             yield Move("answer", index, "an older state")
     else:
         yield from (Move("fail", index, how) for how in ("before", "lost", "after"))
@@ -116,13 +116,13 @@ def _calls(run: Run, index: int) -> Iterator[Move]:
 
 
 def _atlas(run: Run) -> Iterator[Move]:
-    world, left = run.world, run.world.left
-    for index, (id_, endpoint) in enumerate(sorted(world.endpoints.items())):
+    environment, left = run.environment, run.environment.left
+    for index, (id_, endpoint) in enumerate(sorted(environment.endpoints.items())):
         if endpoint["status"] in PASSING:
             yield Move(PASSING[endpoint["status"]], index)
         if endpoint["status"] == "INITIATING" and left["Atlas fails"]:
             yield Move("Atlas fails", index)
-        is_ours = any(endpoint_of(body) == id_ for body in world.objects.values())
+        is_ours = any(endpoint_of(body) == id_ for body in environment.objects.values())
         if left["person"] and is_ours:
             yield Move("person", index)
         if left["expires"] and is_ours:
@@ -130,26 +130,26 @@ def _atlas(run: Run) -> Iterator[Move]:
 
 
 def _leadership(run: Run) -> Iterator[Move]:
-    world, left = run.world, run.world.left
-    if world.leader is None:
+    environment, left = run.environment, run.environment.left
+    if environment.leader is None:
         yield Move("take over")
         if 0 in run.replicas:
             yield Move("zombie ends", 0)
         return
     if left["silence"]:
-        yield Move("silence", world.leader)
+        yield Move("silence", environment.leader)
     if left["hand over"]:
-        yield Move("hand over", world.leader)
+        yield Move("hand over", environment.leader)
 
 
 def _time_may_pass(run: Run) -> bool:
-    leader = run.world.leader
+    leader = run.environment.leader
     if leader is None:
         return False
     if _due(run) is None:
         return False
-    changes = any(each["status"] in PASSING for each in run.world.endpoints.values())
-    return not changes or bool(run.world.left["patience"])
+    changes = any(each["status"] in PASSING for each in run.environment.endpoints.values())
+    return not changes or bool(run.environment.left["patience"])
 
 
 def _due(run: Run) -> float | None:
@@ -163,75 +163,77 @@ def _due(run: Run) -> float | None:
 
 def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one flat table
     """Have something happen, and everything that follows from it at once; say what in words."""
-    world, left = run.world, run.world.left
+    environment, left = run.environment, run.environment.left
     match move:
         case Move("act"):
-            told = world.act()
+            told = environment.act()
         case Move("deliver", number):
             told = f"the watch brings {_event(*run.deliver(number))}"
         case Move("lose event", number):
             left["lost event"] -= 1
-            told = f"the watch loses {_event(*world.events[number].pop(0))}"
+            told = f"the watch loses {_event(*environment.events[number].pop(0))}"
         case Move("stale event", index, _):
             left["stale event"] -= 1
-            _, body = world.past()[index]
+            _, body = environment.past()[index]
             told = f"the watch brings once more {_event('MODIFIED', body)}"
-            assert world.leader is not None
-            run.replicas[world.leader].core.seen(body)
+            assert environment.leader is not None
+            run.replicas[environment.leader].core.seen(body)
         case Move("answer", index, how):
             effect = run.effects[index]
             told = f"answered: {effect.told()}"
             if how == "without what is new":
                 left["list lags"] -= 1
                 told += f" {how}"
-                effect.held = [each for each in serve(world, effect) if each["_id"] not in world.made]
+                effect.held = [each for each in serve(environment, effect) if each["_id"] not in environment.made]
             elif how:
                 left["fault"] -= 1
                 told += f" with {how}"
-                effect.held = [next(iter(world.outdated.get(key, ())), body) for key, body in world.objects.items()]
+                effect.held = [
+                    next(iter(environment.outdated.get(key, ())), body) for key, body in environment.objects.items()
+                ]
             run.answer(effect)
         case Move("hold", index):
             left["slow"] -= 1
             told = f"served, and the answer is slow: {run.effects[index].told()}"
             run.hold(run.effects[index])
         case Move("fail", index, how):
-            left[_misfortune(left, how)] -= 1
+            left[_fault_of(left, how)] -= 1
             effect = run.effects[index]
             words = {"before": "not sent", "lost": "lost on its way", "after": "done, and the answer lost"}
             told = f"{words.get(how, 'no answer, and it may arrive later')}: {effect.told()}"
             if how == "after":
                 run.hold(effect)
             if how == "late":
-                world.ghosts.append(Ghost(effect.kind, effect.target, effect.content, run.now + GHOST_LIFE))
+                environment.ghosts.append(Ghost(effect.kind, effect.target, effect.content, run.now + GHOST_LIFE))
             run.fail(effect, sent=how != "before")
         case Move("ghost arrives", index):
-            ghost = world.ghosts.pop(index)
+            ghost = environment.ghosts.pop(index)
             told = f"Atlas applies late: {ghost.kind} {ghost.target} {dict(ghost.fields or {})}"
             run.meddled(ghost.target)
-            world.apply(ghost.kind, ghost.target, ghost.fields)
-            laws.on_change(run, ghost.kind, ghost.target)
+            environment.apply(ghost.kind, ghost.target, ghost.fields)
+            invariants.on_change(run, ghost.kind, ghost.target)
         case Move("Atlas connects" | "Atlas fails" as kind, index):
-            id_, endpoint = sorted(world.endpoints.items())[index]
+            id_, endpoint = sorted(environment.endpoints.items())[index]
             told = f"{kind}: {id_}"
             if kind == "Atlas fails":
                 left["Atlas fails"] -= 1
-                world.failed = True
+                environment.failed = True
                 endpoint.update(status="FAILED", errorMessage="The connection was refused.")
             else:
                 endpoint.update(status="AVAILABLE")
-            world.note()
+            environment.note()
         case Move("Atlas deletes" | "expires" as kind, index):
-            id_ = sorted(world.endpoints)[index]
+            id_ = sorted(environment.endpoints)[index]
             told = f"{id_} is gone from Atlas"
             if kind == "expires":
                 left["expires"] -= 1
-            world.remove(id_)
+            environment.remove(id_)
         case Move("person", index):
             left["person"] -= 1
-            id_ = sorted(world.endpoints)[index]
+            id_ = sorted(environment.endpoints)[index]
             told = f"somebody changes {id_} in Atlas"
             run.meddled(id_)
-            world.meddle(id_, comment="by hand")
+            environment.meddle(id_, comment="by hand")
         case Move("crash", number, how):
             left["crash"] -= 1
             told = f"replica {number} crashes and starts again"
@@ -243,7 +245,7 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
         case Move("silence", number):
             left["silence"] -= 1
             told = f"replica {number} loses the API server, and so its Lease"
-            world.leader = None
+            environment.leader = None
             for effect in [each for each in run.effects if each.kind in {"READ", *RECORDS}]:
                 run.fail(effect, sent=True)
         case Move("zombie ends", number):
@@ -260,7 +262,7 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
                 if effect.kind in CHANGES and effect.held is None:
                     # What may be reserved counts from when it was asked for: that of a former leader, too, is looked for.
                     until = effect.opened + CALL if effect.kind == "POST" else run.now + LEASE
-                    world.ghosts.append(Ghost(effect.kind, effect.target, effect.content, until + GHOST_LIFE))
+                    environment.ghosts.append(Ghost(effect.kind, effect.target, effect.content, until + GHOST_LIFE))
                 run.fail(effect, sent=True)
             run.lead(1)
         case Move("time", _, how):
@@ -269,20 +271,20 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             due = _due(run)
             assert due is not None
             told = f"{due - run.now:.0f} seconds pass {how}".strip()
-            if any(each["status"] in PASSING for each in world.endpoints.values()):
+            if any(each["status"] in PASSING for each in environment.endpoints.values()):
                 left["patience"] -= 1
             run.pass_time(due - run.now + SLACK)
-            world.ghosts = [each for each in world.ghosts if each.until > run.now]
+            environment.ghosts = [each for each in environment.ghosts if each.until > run.now]
         case _:
             raise AssertionError(move)
     run.settle()
-    if not world.may_show_the_past:
-        world.outdated.clear()
+    if not environment.may_show_the_past:
+        environment.outdated.clear()
     return told
 
 
-def _misfortune(left: Mapping[str, int], how: str) -> str:
-    """Tell which misfortune strikes when a call breaks."""
+def _fault_of(left: Mapping[str, int], how: str) -> str:
+    """Tell which fault strikes when a call breaks."""
     if left["fault"]:
         return "fault"
     return "late write" if how == "late" else "lost answer"

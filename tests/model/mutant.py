@@ -10,8 +10,8 @@ from unittest.mock import patch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from model.laws import Law
-    from model.world import World
+    from model.environment import Environment
+    from model.invariants import Invariant
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Mutant:
 
     Attributes:
         bug: what the operator does wrong.
-        law: that it breaks first.
-        world: that shows it.
+        invariant: that it breaks first.
+        model: that shows it.
         owner, name, wrong: what is replaced by what; the wrong one is given the right one first.
     """
 
     bug: str
-    law: Law
-    world: World
+    invariant: Invariant
+    model: Environment
     owner: Any
     name: str
     wrong: Callable[..., Any]

@@ -1,6 +1,6 @@
-"""Bugs of the kinds that operators have had, planted by patching: the explorer has to find each in a small world.
+"""Bugs of the kinds that operators have had, planted by patching: the explorer has to find each in a small environment.
 
-Each names the world that shows it, with the least that is needed to.
+Each names the environment that shows it, with the least that is needed to.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint import (
 from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 from atlas_endpoints.kinds.serverless_private_endpoint.passes import Passes
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from model.ends import Ends
-from model.laws import Law
-from model.life_mutants import LIFE
+from model.invariants import Invariant
+from model.lifecycle_mutants import LIFECYCLE
+from model.models import EDIT, GATE, REPORTED, REVERT, SLOWLY, TWO, model_of
 from model.mutant import Mutant
-from model.worlds import EDIT, GATE, REPORTED, REVERT, SLOWLY, TWO, world
+from model.ports import Ports
 
 
 async def _status_before_patch(
@@ -133,55 +133,55 @@ def _asks_nobody(right: Any, self: Any) -> bool:
 MUTANTS = [
     Mutant(
         "it says what a PATCH will have done, and sends it afterwards",
-        Law.CLAIMS,
-        world(EDIT, settled=1, left="fault"),
+        Invariant.CLAIMS,
+        model_of(EDIT, settled=1, left="fault"),
         Gateway,
         "update",
         _status_before_patch,
     ),
     Mutant(
         "a new generation waits until the old one's backoff is over",
-        Law.AT_ONCE,
-        world(REVERT, settled=1, left="fault"),
+        Invariant.AT_ONCE,
+        model_of(REVERT, settled=1, left="fault"),
         Queue,
         "add",
         _keeps_the_old_backoff,
     ),
     Mutant(
         "an edit that arrives while a pass runs is forgotten",
-        Law.AT_ONCE,
-        world(REVERT, settled=1),
+        Invariant.AT_ONCE,
+        model_of(REVERT, settled=1),
         Queue,
         "done",
         _drops_what_is_added_meanwhile,
     ),
     Mutant(
         "two passes run over one resource at once",
-        Law.ONE_AT_A_TIME,
-        world(REVERT, settled=1),
+        Invariant.ONE_AT_A_TIME,
+        model_of(REVERT, settled=1),
         Controller,
         "run",
         _runs_twice,
     ),
     Mutant(
         "a LIST overwrites the answer of a newer write",
-        Law.CLAIMS,
-        world(REVERT, settled=1, left="slow"),
+        Invariant.CLAIMS,
+        model_of(REVERT, settled=1, left="slow"),
         snapshots,
         "merged",
         _list_overwrites,
     ),
     Mutant(
         "a write of unknown fate leaves the last observation as it was",
-        Law.REST,
-        world(REVERT, settled=1, left="fault"),
+        Invariant.REST,
+        model_of(REVERT, settled=1, left="fault"),
         Snapshots,
         "doubt",
         _doubts_nothing,
     ),
     Mutant(
         "memory is enough to be Ready",
-        Law.CLAIMS,
+        Invariant.CLAIMS,
         GATE["the sync interval is edited, and somebody changes the endpoint"],
         Gateway,
         "observe",
@@ -189,39 +189,39 @@ MUTANTS = [
     ),
     Mutant(
         "a status that could not be written is given up",
-        Law.REST,
-        world(EDIT, settled=1, left="fault"),
-        Ends,
+        Invariant.REST,
+        model_of(EDIT, settled=1, left="fault"),
+        Ports,
         "write",
         _write_drops,
     ),
     Mutant(
         "a status speaks of a generation that no pass was over",
-        Law.WORDS,
-        world(REVERT, settled=1),
+        Invariant.WORDS,
+        model_of(REVERT, settled=1),
         Reconciler,
         "render",
         _speaks_of_what_it_has_not_seen,
     ),
     Mutant(
         "what was confirmed before stands although a later write may have undone it",
-        Law.STALLED,
-        world(REPORTED, settled=1, left="crash, lost answer", within=SLOWLY),
+        Invariant.STALLED,
+        model_of(REPORTED, settled=1, left="crash, lost answer", within=SLOWLY),
         conclusions,
         "lost",
         _keeps_what_was_confirmed,
     ),
     Mutant(
         "nobody looks again when a lost write may have arrived late",
-        Law.REST,
-        world(REVERT, settled=1, left="fault"),
+        Invariant.REST,
+        model_of(REVERT, settled=1, left="fault"),
         Passes,
         "looking_again",
         _looks_no_more,
     ),
     Mutant(
         "what has vanished without an event stays in the store",
-        Law.REST,
+        Invariant.REST,
         GATE["a resource is deleted, and an event is lost"],
         Comparison,
         "vanished",
@@ -229,51 +229,51 @@ MUTANTS = [
     ),
     Mutant(
         "an outdated body is taken for news",
-        Law.FORWARD,
-        world(EDIT, settled=1, left="stale event", within=SLOWLY),
+        Invariant.FORWARD,
+        model_of(EDIT, settled=1, left="stale event", within=SLOWLY),
         store,
         "is_older",
         _believes_any_body,
     ),
     Mutant(
         "a body of the same generation is taken for news, however old it is",
-        Law.FORWARD,
-        world(EDIT, settled=1, left="stale event", within=SLOWLY),
+        Invariant.FORWARD,
+        model_of(EDIT, settled=1, left="stale event", within=SLOWLY),
         store,
         "is_older",
         _older_by_generation,
     ),
     Mutant(
         "there is one worker instead of four",
-        Law.AT_ONCE,
-        world(TWO[:3], settled=1),
+        Invariant.AT_ONCE,
+        model_of(TWO[:3], settled=1),
         Loop,
         "__init__",
         _one_worker,
     ),
     Mutant(
         "the Lease is released while a write is under way",
-        Law.RELEASE,
-        world(EDIT, settled=1, replicas=2, left="hand over"),
+        Invariant.RELEASE,
+        model_of(EDIT, settled=1, replicas=2, left="hand over"),
         Core,
         "stop",
         _stops_at_once,
     ),
     Mutant(
         "the Lease is released when the time for finishing is over, whatever is under way",
-        Law.RELEASE,
-        world(EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY),
+        Invariant.RELEASE,
+        model_of(EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY),
         Core,
         "stop",
         _takes_time_for_rest,
     ),
     Mutant(
         "a replica writes without asking whether it leads",
-        Law.LEADER,
-        world(EDIT, settled=1, replicas=2, left="silence", within=SLOWLY),
-        Ends,
+        Invariant.LEADER,
+        model_of(EDIT, settled=1, replicas=2, left="silence", within=SLOWLY),
+        Ports,
         "may_write",
         _asks_nobody,
     ),
-    *LIFE,
+    *LIFECYCLE,
 ]

@@ -1,4 +1,4 @@
-"""One run of the real operator in a small world, moved step by step."""
+"""One run of the real operator in a small environment, moved step by step."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.core import Core, Work
 from atlas_endpoints.engine.store import Body, Key, key_of, version_of
 from atlas_endpoints.settings import OperatorSettings
-from model import laws
-from model.ends import CHANGES, RECORDS, Effect, Ends, Namespaces, Secrets, Unserved, failure, serve
-from model.laws import Law, Violation
+from model import invariants
+from model.environment import Ghost
+from model.invariants import Invariant, Violation
 from model.memory import ORIGIN, START, Same
-from model.world import Ghost
+from model.ports import CHANGES, RECORDS, Effect, Namespaces, Ports, Secrets, Unserved, failure, serve
 from support.targets import NoConfigMaps, NoTargets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from atlas_endpoints.engine.outcome import Next
-    from model.world import World
+    from model.environment import Environment
     from support.virtual_time import VirtualTimeLoop
 
 AGAIN = 5.0
@@ -69,7 +69,7 @@ class Clock:
 
 
 class Watched(Core):
-    """The real core, and a note of what it was told and what it has begun; see ``laws``.
+    """The real core, and a note of what it was told and what it has begun; see ``invariants``.
 
     Attributes:
         told: uid and generation of each resource, the newest that it was shown.
@@ -95,7 +95,7 @@ class Watched(Core):
         after = self.store.get(key)
         if before is not None and after is not None and version_of(after) < version_of(before):
             what = f"{key.name} goes back from version {version_of(before)} to {version_of(after)}"
-            self.violations.append(Violation(Law.FORWARD, what))
+            self.violations.append(Violation(Invariant.FORWARD, what))
 
     async def observed(self, run: Callable[[Work], Awaitable[Next]], work: Work) -> Next:
         """Do what a worker does with a piece of work, and take note of it."""
@@ -103,7 +103,7 @@ class Watched(Core):
             return await run(work)
         self.begun[work] = body["metadata"]["uid"], body["metadata"]["generation"]
         if self.begun[work] < self.told[work]:
-            self.violations.append(Violation(Law.NEWEST, f"a pass over generation {self.begun[work][1]} begins"))
+            self.violations.append(Violation(Invariant.NEWEST, f"a pass over generation {self.begun[work][1]} begins"))
         self.working_on[work] = body
         try:
             return await run(work)
@@ -125,14 +125,14 @@ class Replica:
     def __init__(self, number: int, run: Run) -> None:
         self.number = number
         self.core = Watched(
-            run.world.violations,
-            client=run.ends(number),
-            objects=run.ends(number),
+            run.environment.violations,
+            client=run.ports(number),
+            objects=run.ports(number),
             secrets=Secrets(),
             namespaces=Namespaces(),
             targets=NoTargets(),
             config_maps=NoConfigMaps(),
-            observer=run.ends(number),
+            observer=run.ports(number),
             clock=Clock(run),
             random=NoJitter(),
         )
@@ -144,22 +144,22 @@ class Replica:
 
 
 class Run:
-    """The world, the replicas and the calls between them, at one moment.
+    """The environment, the replicas and the calls between them, at one moment.
 
     Args:
-        world: as it begins.
+        environment: as it begins.
     """
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
         self.effects: list[Effect] = []
         self.replicas: dict[int, Replica] = {}
         self.now_at_rest = ORIGIN
         self.writes: list[str] = []
         self.loop: VirtualTimeLoop | None = None
         self._tasks: dict[asyncio.Task[Any], str] = {}
-        for number in range(world.replicas):
-            self.world.events[number] = []
+        for number in range(environment.replicas):
+            self.environment.events[number] = []
 
     @override
     def __getstate__(self) -> dict[str, Any]:
@@ -177,22 +177,22 @@ class Run:
             each.stops or (self.leads(each.number) and not each.works) for each in replicas
         )
 
-    def ends(self, number: int) -> Ends:
-        return Ends(number, self.call, self.leads, self.announced)
+    def ports(self, number: int) -> Ports:
+        return Ports(number, self.call, self.leads, self.announced)
 
     def announced(self, body: Body, reason: str) -> None:
         """Take in that people are told something of the endpoint of a resource."""
-        self.world.announced.add((body["metadata"]["uid"], reason))
+        self.environment.announced.add((body["metadata"]["uid"], reason))
 
     def leads(self, number: int) -> bool:
-        return self.world.leader == number
+        return self.environment.leader == number
 
     def call(self, replica: int, kind: str, target: str, content: Any) -> asyncio.Future[Any]:
         """Take a call of a replica."""
         effect = Effect(replica, kind, target, content, self.now, self._running().create_future())
-        laws.on_call(self, effect)
-        if kind == "INVENTORY" and not self.world.lists_take_time:
-            effect.answer.set_result(serve(self.world, effect))
+        invariants.on_call(self, effect)
+        if kind == "INVENTORY" and not self.environment.lists_take_time:
+            effect.answer.set_result(serve(self.environment, effect))
         elif kind in {"READ", *RECORDS} and not self.leads(replica):
             # Who has lost his Lease has lost the API server: else he would have renewed it.
             effect.answer.set_exception(failure(effect, sent=False))
@@ -208,7 +208,7 @@ class Run:
             for replica in self.replicas.values():
                 self._go(replica)
         else:
-            for number in range(self.world.replicas):
+            for number in range(self.environment.replicas):
                 self.boot(number)
         self.settle()
 
@@ -228,27 +228,27 @@ class Run:
     def settle(self) -> None:
         """Let everything happen that can happen now."""
         self._running().run_for(0)
-        self.world.now = self.now
-        self.world.forget()
+        self.environment.now = self.now
+        self.environment.forget()
         for task, name in list(self._tasks.items()):
             if task.done():
                 del self._tasks[task]
                 if not task.cancelled() and (error := task.exception()) is not None:
                     what = f"{name} end with {''.join(traceback.format_exception(error))}"
-                    self.world.violations.append(Violation(Law.ALIVE, what))
-        if not self.world.standby_lags and self.world.leader == 0 and 1 in self.replicas:
-            while self.world.events[1]:
+                    self.environment.violations.append(Violation(Invariant.ALIVE, what))
+        if not self.environment.standby_lags and self.environment.leader == 0 and 1 in self.replicas:
+            while self.environment.events[1]:
                 self.deliver(1)
         for replica in [each for each in self.replicas.values() if each.stopped]:
             if replica.idle:
-                laws.on_release(self, replica.number)
+                invariants.on_release(self, replica.number)
             self.crash(replica.number)
-            self.world.leader = None
-        laws.on_moment(self)
+            self.environment.leader = None
+        invariants.on_moment(self)
 
     def deliver(self, number: int) -> tuple[str, Body]:
         """Have a replica's watch bring the next event."""
-        type_, body = self.world.events[number].pop(0)
+        type_, body = self.environment.events[number].pop(0)
         core = self.replicas[number].core
         (core.deleted if type_ == "DELETED" else core.seen)(body)
         return type_, body
@@ -256,14 +256,14 @@ class Run:
     def boot(self, number: int) -> None:
         """Start a replica's process anew; its watch begins with what there is."""
         self.replicas[number] = replica = Replica(number, self)
-        self.world.events[number] = [("ADDED", body) for body in self.world.objects.values()]
+        self.environment.events[number] = [("ADDED", body) for body in self.environment.objects.values()]
         self._go(replica)
 
     def crash(self, number: int) -> None:
         """End a replica's process; what it has sent may still arrive."""
         for effect in self._of(number):
             if effect.kind in CHANGES and effect.held is None:
-                self.world.ghosts.append(Ghost(effect.kind, effect.target, effect.content, self.now + CALL))
+                self.environment.ghosts.append(Ghost(effect.kind, effect.target, effect.content, self.now + CALL))
             self.effects.remove(effect)
         for task, name in list(self._tasks.items()):
             if name.endswith(f" {number}"):
@@ -281,7 +281,7 @@ class Run:
 
     def lead(self, number: int) -> None:
         """Give a replica the Lease."""
-        self.world.leader = number
+        self.environment.leader = number
         self._go(self.replicas[number])
 
     def answer(self, effect: Effect) -> None:
@@ -294,11 +294,11 @@ class Run:
         else:
             effect.answer.set_result(effect.held)
             if effect.clears and self.leads(effect.replica):
-                self.world.confirmed(effect.target)
+                self.environment.confirmed(effect.target)
 
     def meddled(self, endpoint: str) -> None:
         """Note that somebody else has changed an endpoint: what is under way to us does not tell of it."""
-        self.world.meddled.add(endpoint)
+        self.environment.meddled.add(endpoint)
         for effect in self.effects:
             if effect.target == endpoint:
                 effect.clears = False
@@ -306,14 +306,14 @@ class Run:
     def hold(self, effect: Effect) -> None:
         """Serve a call; its answer is on its way."""
         try:
-            effect.held = serve(self.world, effect)
+            effect.held = serve(self.environment, effect)
         except Unserved as answer:
             effect.held = answer.error
         else:
             effect.clears = effect.kind == "PATCH"
         if effect.kind in CHANGES | RECORDS:
             self.writes.append(effect.told())
-            laws.on_write(self, effect)
+            invariants.on_write(self, effect)
         if effect.held is None:
             effect.held = False  # an object that is not there
 
@@ -334,7 +334,7 @@ class Run:
         """Give what this moment is the same as others by."""
         same = Same(self.now)
         same.leave_out(self)
-        same.add(self.world)
+        same.add(self.environment)
         same.add([self.replicas[number] for number in sorted(self.replicas)])
         same.add(self.effects)
         tasks = [(_where(task), task) for task in asyncio.all_tasks(self._running())]

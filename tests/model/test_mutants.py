@@ -1,4 +1,4 @@
-"""The explorer finds the bugs that were planted, each in the world that shows it, and tells a story of each."""
+"""The explorer finds the bugs that were planted, each in the model that shows it, and tells a trace of each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.explorer import Explorer
-from model.laws import Law
+from model.invariants import Invariant
+from model.models import MODELS
 from model.mutants import MUTANTS
-from model.worlds import WORLDS
 
 if TYPE_CHECKING:
     from model.mutant import Mutant
@@ -17,18 +17,27 @@ if TYPE_CHECKING:
 FURTHER = [
     mutant
     for number, mutant in enumerate(MUTANTS)
-    if mutant.world not in WORLDS.values() and mutant.world not in [each.world for each in MUTANTS[:number]]
+    if mutant.model not in MODELS.values() and mutant.model not in [each.model for each in MUTANTS[:number]]
 ]
-"""One mutant for each world that is not walked as one of ``WORLDS``."""
+"""One mutant for each model that is not walked as one of ``MODELS``."""
 
 
-def first_of(law: Law) -> Mutant:
-    return next(mutant for mutant in MUTANTS if mutant.law is law)
+def first_of(invariant: Invariant) -> Mutant:
+    return next(mutant for mutant in MUTANTS if mutant.invariant is invariant)
 
 
 GATE = [
-    first_of(law)
-    for law in (Law.CLAIMS, Law.ONE_AT_A_TIME, Law.FORWARD, Law.RELEASE, Law.ONCE, Law.PRESENT, Law.OWNER, Law.KEPT)
+    first_of(invariant)
+    for invariant in (
+        Invariant.CLAIMS,
+        Invariant.ONE_AT_A_TIME,
+        Invariant.FORWARD,
+        Invariant.RELEASE,
+        Invariant.ONCE,
+        Invariant.PRESENT,
+        Invariant.OWNER,
+        Invariant.KEPT,
+    )
 ]
 """The gate plants one bug for each invariant that finds one in a second."""
 
@@ -39,17 +48,17 @@ GATE = [
 )
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     with mutant.planted():
-        report = Explorer(mutant.bug, mutant.world).explore()
+        report = Explorer(mutant.bug, mutant.model).explore()
 
         assert report.violation is not None
-        assert report.violation.law is mutant.law, f"\n{report}"
-        assert report.story is not None
-        assert len(report.story.rows) > 2
+        assert report.violation.invariant is mutant.invariant, f"\n{report}"
+        assert report.trace is not None
+        assert len(report.trace.rows) > 2
 
 
 @pytest.mark.parametrize("mutant", FURTHER, ids=[mutant.bug for mutant in FURTHER])
 def test_without_the_bug_its_world_breaks_no_law(mutant: Mutant) -> None:
-    report = Explorer(mutant.bug, mutant.world).explore()
+    report = Explorer(mutant.bug, mutant.model).explore()
 
     assert report.violation is None, f"\n{report}"
     assert report.complete

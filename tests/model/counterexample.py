@@ -1,4 +1,4 @@
-"""A story as a table: what happened, and what Atlas and the statuses showed afterwards."""
+"""A trace as a table: what happened, and what Atlas and the statuses showed afterwards."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from model.ends import said
+from model.environment import FOREIGN
 from model.moves import Move, moves, perform
-from model.world import FOREIGN
+from model.ports import said
 
 if TYPE_CHECKING:
     from model.run import Run
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Story:
+class Trace:
     """Rows of: seconds, what happened, Atlas, the resources."""
 
     rows: list[tuple[str, str, str, str]]
@@ -31,27 +31,27 @@ class Story:
         )
 
 
-def tell(run: Run, path: list[Move], loop: VirtualTimeLoop) -> Story:
-    """Have a story happen again, and write it down."""
+def tell(run: Run, path: list[Move], loop: VirtualTimeLoop) -> Trace:
+    """Have a trace happen again, and write it down."""
     run.begin(loop)
     began = run.now
     rows: list[tuple[str, str, str, str]] = [_row(run, began, "(it begins)")]
     for move in path:
         what = perform(run, moves(run)[0] if move.kind == "fair" else move)
         rows.append(_row(run, began, what))
-    rows.extend(("", f"broken: {law}", "", "") for law in run.world.violations[:1])
+    rows.extend(("", f"broken: {invariant}", "", "") for invariant in run.environment.violations[:1])
     run.end()
-    return Story(rows)
+    return Trace(rows)
 
 
 def _row(run: Run, began: float, what: str) -> tuple[str, str, str, str]:
     atlas = "; ".join(
         f"{endpoint['status']} {endpoint.get('comment') or '-'} {endpoint.get('cloudProviderEndpointId') or ''}".strip()
-        for id_, endpoint in sorted(run.world.endpoints.items())
+        for id_, endpoint in sorted(run.environment.endpoints.items())
         if id_ != FOREIGN
     )
     resources = "; ".join(
         f"{key.name} at {body['metadata']['generation']}: {said(body['status'])}"
-        for key, body in run.world.objects.items()
+        for key, body in run.environment.objects.items()
     )
     return f"{run.now - began:.0f}", what, atlas, resources

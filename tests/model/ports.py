@@ -1,4 +1,4 @@
-"""The ends of an operator in a small world: each call stays open until a move of the explorer answers it."""
+"""The ends of an operator in a small environment: each call stays open until a move of the explorer answers it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.controller import ConflictError, GoneError
 from atlas_endpoints.engine.store import Listing
-from model.world import resource
+from model.environment import resource
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from atlas_endpoints.engine.outcome import Next
     from atlas_endpoints.engine.store import Body, Key
     from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
-    from model.world import World
+    from model.environment import Environment
 
 READS = frozenset({"LIST", "GET", "READ", "INVENTORY"})
 CHANGES = frozenset({"POST", "PATCH", "DELETE"})
@@ -74,14 +74,14 @@ class Effect:
 
 
 class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ours
-    """The world has nothing to say to a call but this error."""
+    """The environment has nothing to say to a call but this error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
 
-class Ends(httpx.AsyncBaseTransport):
+class Ports(httpx.AsyncBaseTransport):
     """One replica's ends: calls to Atlas (through the real fence) and to the API server, and who is told.
 
     Args:
@@ -194,40 +194,42 @@ class Namespaces:
         return {}
 
 
-def serve(world: World, effect: Effect) -> Any:
-    """Have the world serve a call, and give what it answers.
+def serve(environment: Environment, effect: Effect) -> Any:
+    """Have the environment serve a call, and give what it answers.
 
     Raises:
         Unserved: it answers with an error.
     """
     match effect.kind:
         case "LIST":
-            return [{"_id": id_, **endpoint} for id_, endpoint in sorted(world.endpoints.items())]
+            return [{"_id": id_, **endpoint} for id_, endpoint in sorted(environment.endpoints.items())]
         case "POST":
-            id_ = world.reserve(effect.target)
-            return {"_id": id_, **world.endpoints[id_]}
-        case "GET" | "PATCH" | "DELETE" if effect.target not in world.endpoints:
+            id_ = environment.reserve(effect.target)
+            return {"_id": id_, **environment.endpoints[id_]}
+        case "GET" | "PATCH" | "DELETE" if effect.target not in environment.endpoints:
             raise Unserved(EndpointAbsentError("There is none.", operation=effect.kind, http_status=404))
         case "GET":
-            return {"_id": effect.target, **world.endpoints[effect.target]}
+            return {"_id": effect.target, **environment.endpoints[effect.target]}
         case "DELETE":
-            world.delete(effect.target)
+            environment.delete(effect.target)
             return None
         case "PATCH":
-            after = world.patch(effect.target, effect.content)
+            after = environment.patch(effect.target, effect.content)
             if after is None:
                 words = "Atlas refused the change in the endpoint's present status."
                 raise Unserved(UpdateRejectedError(words, operation="update", http_status=409))
             return {"_id": effect.target, **after}
         case "STATUS":
             content = effect.content
-            answer = world.write_status(content["uid"], content["version"], resource(effect.target), content["status"])
+            answer = environment.write_status(
+                content["uid"], content["version"], resource(effect.target), content["status"]
+            )
             return _written(answer)
         case "METADATA":
             content = effect.content
             change = content["change"]
             return _written(
-                world.write_metadata(
+                environment.write_metadata(
                     content["uid"],
                     content["version"],
                     resource(effect.target),
@@ -236,9 +238,9 @@ def serve(world: World, effect: Effect) -> Any:
                 )
             )
         case "READ":
-            return world.objects.get(resource(effect.target))
+            return environment.objects.get(resource(effect.target))
         case "INVENTORY":
-            return list(world.objects.values())
+            return list(environment.objects.values())
         case other:
             raise AssertionError(other)
 

@@ -1,4 +1,4 @@
-"""What was true of each generation of a resource, so that ``laws`` can tell a claim from a lie."""
+"""What was true of each generation of a resource, so that ``invariants`` can tell a claim from a lie."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MANAGED = ("comment", "cloudProviderEndpointId")
-"""The fields of a spec that small worlds are about."""
+"""The fields of a spec that small models are about."""
 Spec: TypeAlias = "Mapping[str, Any]"
 
 

@@ -1,6 +1,6 @@
-"""A small world in memory: an API server, an Atlas, people, and what is under way between them; plain data with rules.
+"""A small environment in memory: an API server, an Atlas, people, and what is under way between them; plain data with rules.
 
-Nothing in it knows the operator. It notes down what was true and when, so that ``laws`` can tell a claim from a lie.
+Nothing in it knows the operator. It notes down what was true and when, so that ``invariants`` can tell a claim from a lie.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.engine.store import Body, Key
 from model.memory import rfc3339
-from model.truths import Spec, Truth, note, shows
+from model.truth import Spec, Truth, note, shows
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
 
-    from model.laws import Violation
+    from model.invariants import Violation
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 INSTANCE = "orders"
@@ -37,7 +37,7 @@ Action: TypeAlias = "tuple[str, Spec | None]"
 
 
 def endpoint_id(name: str) -> str:
-    """The endpoint in Atlas that a resource of this name manages in all worlds."""
+    """The endpoint in Atlas that a resource of this name manages in all models."""
     return "6f7cac1adf5d6c6306f4b2" + name.encode().hex()[:2]
 
 
@@ -63,12 +63,12 @@ class Ghost:
 
 
 @dataclass
-class World:
+class Environment:
     """Everything outside the operator.
 
     Attributes:
         script: what people still do to resources, in this order, at any moment.
-        left: how often each kind of misfortune may still happen.
+        left: how often each kind of fault may still happen.
         endpoints: what Atlas holds, by id.
         settled: how much of the script has happened, and come to rest, when exploration begins.
         within: seconds in which the operator, left alone, brings everything to rest.
@@ -90,7 +90,7 @@ class World:
         removed: when an endpoint has vanished; kept only as long as a status may not know it yet.
         released: the uids of resources that had a finalizer when they were deleted, and were let go.
         announced: what people were told of the endpoint of a resource, by its uid.
-        violations: of laws.
+        violations: of invariants.
     """
 
     script: list[Action]

@@ -18,10 +18,10 @@ from atlas_endpoints.kinds.serverless_private_endpoint import (
 from atlas_endpoints.kinds.serverless_private_endpoint.model import FINALIZER
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import Intend, Look, Reservations
-from model.ends import Ends
-from model.laws import Law
+from model.invariants import Invariant
+from model.models import BRIEF, CLAIMED, DELETE, INHERITED, RESERVE, SLOWLY, model_of
 from model.mutant import Mutant
-from model.worlds import BRIEF, CLAIMED, DELETE, INHERITED, RESERVE, SLOWLY, world
+from model.ports import Ports
 
 
 def _asks_again_at_once(right: Any, marked: Any, reservation: Any, **known: Any) -> Any:
@@ -60,67 +60,67 @@ def _waits_for_no_reservation(right: Any, *asked: Any) -> float:
     return 0.0
 
 
-LIFE = [
+LIFECYCLE = [
     Mutant(
         "an endpoint that may have been reserved is asked for again at once",
-        Law.ONCE,
-        world(RESERVE, left="lost answer, list lags, list lags", within=SLOWLY),
+        Invariant.ONCE,
+        model_of(RESERVE, left="lost answer, list lags, list lags", within=SLOWLY),
         reservations,
         "step",
         _asks_again_at_once,
     ),
     Mutant(
         "an endpoint is asked for without telling before",
-        Law.ONCE,
-        world(RESERVE, left="crash, list lags, list lags", within=SLOWLY),
-        Ends,
+        Invariant.ONCE,
+        model_of(RESERVE, left="crash, list lags, list lags", within=SLOWLY),
+        Ports,
         "write",
         _asks_without_telling,
     ),
     Mutant(
         "an endpoint counts as there when it is about to be asked for",
-        Law.PRESENT,
-        world(RESERVE, left="fault", within=SLOWLY),
+        Invariant.PRESENT,
+        model_of(RESERVE, left="fault", within=SLOWLY),
         reservation_outcomes,
         "intending",
         _is_there_when_asked_for,
     ),
     Mutant(
         "a reservation that has expired is missed by nobody",
-        Law.REST,
-        world(RESERVE, settled=1, left="expires", within=SLOWLY),
+        Invariant.REST,
+        model_of(RESERVE, settled=1, left="expires", within=SLOWLY),
         Reservations,
         "replace_lost",
         _believes_no_absence,
     ),
     Mutant(
         "a resource takes its endpoint along from under another",
-        Law.OWN,
-        world(INHERITED, settled=1, within=SLOWLY),
+        Invariant.OWN,
+        model_of(INHERITED, settled=1, within=SLOWLY),
         deletion,
         "needed_by",
         _nobody_needs_it,
     ),
     Mutant(
         "each of two resources writes to the endpoint that both name",
-        Law.OWNER,
-        world(CLAIMED, within=SLOWLY),
+        Invariant.OWNER,
+        model_of(CLAIMED, within=SLOWLY),
         convergence,
         "owner_before",
         _nobody_owns_it,
     ),
     Mutant(
         "a resource goes as soon as Atlas was asked to delete its endpoint",
-        Law.KEPT,
-        world(DELETE, settled=1, left="crash", within=SLOWLY),
+        Invariant.KEPT,
+        model_of(DELETE, settled=1, left="crash", within=SLOWLY),
         deletion_outcomes,
         "waiting",
         _goes_when_asked,
     ),
     Mutant(
         "a resource goes without waiting for an endpoint that may have been reserved",
-        Law.KEPT,
-        world(BRIEF, left="lost answer, list lags, list lags", within=SLOWLY),
+        Invariant.KEPT,
+        model_of(BRIEF, left="lost answer, list lags, list lags", within=SLOWLY),
         deletion,
         "may_arrive_for",
         _waits_for_no_reservation,

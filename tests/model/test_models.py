@@ -1,4 +1,4 @@
-"""In no small world is there a story that breaks a law, and from everywhere the operator brings the world to rest."""
+"""In no small model is there a trace that breaks an invariant, and from everywhere the operator brings the model to rest."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 
 from model.conftest import WALKED
 from model.explorer import Explorer
-from model.worlds import GATE, WORLDS
+from model.models import GATE, MODELS
 
 if TYPE_CHECKING:
-    from model.world import World
+    from model.environment import Environment
     from support.fixtures import RecordProperty
 
 
@@ -32,37 +32,37 @@ STRIKES = {
     "expires": {("expires", "")},
     "patience": set[tuple[str, str]](),
 }
-"""How each kind of misfortune strikes, wherever a world has it."""
+"""How each kind of fault strikes, wherever a model has it."""
 MORE = {("answer", "an older state"), ("stale event", "a former object")}
 """How some strike where there is something that they can strike at."""
 USUAL = {"act", "deliver", "answer", "take over", "ghost arrives", "Atlas connects", "Atlas deletes", "time"}
 """What happens also where nothing goes wrong, or as a consequence."""
 
 
-def strikes(world: World) -> set[tuple[str, str]]:
-    """Tell which misfortunes have to strike in a world."""
-    expected = {strike for misfortune in world.left for strike in STRIKES[misfortune]}
-    if world.left["fault"] and world.lists_take_time:
+def strikes(model: Environment) -> set[tuple[str, str]]:
+    """Tell which faults have to strike in a model."""
+    expected = {strike for fault in model.left for strike in STRIKES[fault]}
+    if model.left["fault"] and model.lists_take_time:
         expected.add(("answer", "an older state"))
-    if world.left["stale event"] and ("a", None) in world.script:
+    if model.left["stale event"] and ("a", None) in model.script:
         expected.add(("stale event", "a former object"))
         expected.remove(("stale event", "an older generation"))
     return expected
 
 
 @pytest.mark.parametrize(
-    ("name", "world"),
+    ("name", "model"),
     [
-        pytest.param(name, world, id=name, marks=[pytest.mark.gate] if name in GATE else [])
-        for name, world in WORLDS.items()
+        pytest.param(name, model, id=name, marks=[pytest.mark.gate] if name in GATE else [])
+        for name, model in MODELS.items()
     ],
 )
-def test_everything_that_can_happen(name: str, world: World, record_property: RecordProperty) -> None:
-    report = Explorer(name, world).explore()
+def test_everything_that_can_happen(name: str, model: Environment, record_property: RecordProperty) -> None:
+    report = Explorer(name, model).explore()
 
     assert report.violation is None, f"\n{report}"
     assert report.complete
-    assert {(kind, how) for kind, how in report.moves if how or kind not in USUAL} == strikes(world)
+    assert {(kind, how) for kind, how in report.moves if how or kind not in USUAL} == strikes(model)
     record_property(WALKED, str(report))
 
 
