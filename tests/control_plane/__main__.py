@@ -1,4 +1,4 @@
-"""The command line: `python -m control_plane build | build-oldest | up | down`, which make calls."""
+"""The command line: `python -m control_plane build | build-controller-manager | build-oldest | up | down`, which make calls."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def build() -> None:
     programs = provide_programs()
     source = f" (of {ASSETS_VARIABLE})" if os.environ.get(ASSETS_VARIABLE) else ""
     _say(f"the control plane's programs are in {_short(programs.etcd.parent)}{source}")
+
+
+def build_controller_manager() -> None:
+    """Build kube-controller-manager too, which some tests need, unless it is up to date."""
+    manager = provide_programs(controller_manager=True).kube_controller_manager
+    _say(f"kube-controller-manager is {_short(manager) if manager else 'not there; what needs it is skipped'}")
 
 
 def build_oldest() -> None:
@@ -54,7 +60,13 @@ def down() -> None:
     )
 
 
-COMMANDS = {"build": build, "build-oldest": build_oldest, "up": up, "down": down}
+COMMANDS = {
+    "build": build,
+    "build-controller-manager": build_controller_manager,
+    "build-oldest": build_oldest,
+    "up": up,
+    "down": down,
+}
 
 
 def main() -> None:

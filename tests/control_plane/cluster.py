@@ -208,6 +208,10 @@ class ControlPlane:
         with self.client() as client:
             wait_until(lambda: _succeeds(client, account), "the controllers", servers=[server], timeout=START_TIMEOUT)
 
+    def stop_controller_manager(self) -> None:
+        """Stop the controller manager alone, as a crash would."""
+        self._stop(CONTROLLER_MANAGER, kill=True)
+
     def client(self, token: str | None = None) -> httpx.Client:
         """Make an HTTP client of the API server; what is not closed after use, as when a test fails, is when all stops.
 

@@ -102,7 +102,14 @@ def granted(rendered: Sequence[dict[str, Any]]) -> Iterator[Right]:
 
 
 @pytest.mark.usefixtures("crd")
-@pytest.mark.parametrize("install", [cluster, namespaced, chart_for_namespaces, chart_for_all])
+@pytest.mark.parametrize(
+    "install",
+    [
+        cluster,
+        namespaced,
+        *(pytest.param(each, marks=pytest.mark.gate) for each in (chart_for_namespaces, chart_for_all)),
+    ],
+)
 def test_each_right_is_used_and_none_is_missed(
     install: Callable[[Path, str, Sequence[str], Helm], Installation],
     *,

@@ -46,7 +46,7 @@ def scale(request: pytest.FixtureRequest) -> Scale:
 
 @pytest.fixture(scope="session")
 def start_behind(
-    control_plane: ControlPlane, statuses: None, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane, crd: str, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StartBehind]:
     """A starter of operators that reach the API server through a proxy."""
     started: list[OperatorProcess] = []

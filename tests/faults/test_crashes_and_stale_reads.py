@@ -204,7 +204,7 @@ def _what_happens_unobserved(env: Env, _: Scale, *, blindness: str) -> None:
         resources.wait_ready(name)
     assert operator.metric("atlas_endpoints_resources") == 3
     if blindness == "frozen":
-        assert env.api.inject(Frozen(), verb="watch", path=KIND, times=1).happened.wait(PATIENCE)
+        assert env.api.inject(Frozen(), verb="watch", path=KIND).happened.wait(PATIENCE)
     else:
         refused = env.api.inject(Refusal(503, "ServiceUnavailable"), verb="watch", path=KIND)
         env.api.inject(Closed(), verb="watch", path=KIND, times=1)

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 LABEL = "faults"
 KIND = "/serverlessprivateendpoints"
 HTML = "<html><body>Bad Gateway</body></html>"
+MANY = 1000
+"""More requests than are made while something goes wrong."""
 LONG = 2.0
 """Seconds that what goes wrong again and again goes wrong."""
 
@@ -105,8 +107,9 @@ RELISTED: dict[str, Sequence[Goes]] = {
 """What goes wrong with the watch and the LIST that all resources share; a LIST tells what was missed. One after the other."""
 
 ALONE: dict[str, tuple[Sequence[Goes], dict[str, str]]] = {
-    # It looks like a watch while nothing happens, and each is asked for anew after a minute. Until then a round tells.
-    "a watch freezes": ((Goes(Frozen(), "watch"),), {"sync_interval": "4s"}),
+    # It looks like a watch while nothing happens. Each is asked for anew after a minute, and freezes too: only a resync shows
+    # the edit.
+    "watches freeze": ((Goes(Frozen(), "watch", MANY),), {"sync_interval": "4s"}),
     "a watch hangs before it begins": ((Goes(Hold(Moment.BEFORE), "watch"), ENDS), {}),
     "a LIST hangs": ((Goes(Hold(Moment.BEFORE), "list"), EXPIRES), {}),
 }

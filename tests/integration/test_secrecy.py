@@ -66,6 +66,7 @@ def secrets(version: str) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.gate
 @pytest.mark.usefixtures("crd")
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(

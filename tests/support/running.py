@@ -5,6 +5,7 @@ A plugin of pytest, which ``tests/conftest.py`` names.
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,16 +74,17 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 
 @pytest.fixture
-def controller_manager(control_plane: ControlPlane) -> Path:
-    """Start kube-controller-manager for a test that needs it, on the test's `control_plane`, and return the program.
+def controller_manager(control_plane: ControlPlane) -> Iterator[Path]:
+    """Run kube-controller-manager for a test that needs it, on the test's `control_plane`; the program.
 
-    It keeps running after the test. A test that only deletes a namespace when it ends does not need it.
+    A test that only deletes a namespace when it ends does not need it.
     """
     program = provide_programs(controller_manager=True).kube_controller_manager
     if program is None:
         pytest.skip("needs kube-controller-manager, which envtest does not ship")
     control_plane.start_controller_manager(program)
-    return program
+    yield program
+    control_plane.stop_controller_manager()
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +125,25 @@ def _delete_namespaces(control_plane: ControlPlane, names: list[str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def crd(control_plane: ControlPlane) -> str:
-    """The CRD, installed and established; its name."""
-    return install(control_plane)
+def crd(control_plane: ControlPlane, pytestconfig: pytest.Config) -> Iterator[str]:
+    """The CRD, installed and established; its name.
+
+    Every status that operators write from then on is checked, and kept if ``--statuses`` says where.
+    """
+    name = install(control_plane)
+    recorder = Recorder(control_plane)
+    yield name
+    recorder.stop()
+    # Without this label no operator serves a resource: its status was written by a test.
+    bodies = [body for body in recorder.distinct() if "served-by" in body["metadata"].get("labels", {})]
+    kept: Path | None = pytestconfig.getoption("--statuses")
+    if kept is not None:
+        kept.parent.mkdir(exist_ok=True)
+        with kept.open("a") as lines:
+            fcntl.flock(lines, fcntl.LOCK_EX)  # the workers of a run share the file
+            lines.write("".join(json.dumps(body) + "\n" for body in bodies))
+    wrong = [f"{problem}: {json.dumps(body['status'])}" for body in bodies for problem in kstatus.problems(body)]
+    assert not wrong, "\n".join(wrong[:20])
 
 
 def install(control_plane: ControlPlane) -> str:
@@ -162,25 +180,8 @@ def atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
-def statuses(request: pytest.FixtureRequest, control_plane: ControlPlane, crd: str) -> Iterator[None]:
-    """Check every status that operators write in the whole run, and keep them if ``--statuses`` says where."""
-    recorder = Recorder(control_plane)
-    yield
-    recorder.stop()
-    # Without this label no operator serves a resource: its status was written by a test.
-    bodies = [body for body in recorder.distinct() if "served-by" in body["metadata"].get("labels", {})]
-    kept: Path | None = request.config.getoption("--statuses")
-    if kept is not None:
-        kept.parent.mkdir(exist_ok=True)
-        with kept.open("a") as lines:
-            lines.write("".join(json.dumps(body) + "\n" for body in bodies))
-    wrong = [f"{problem}: {json.dumps(body['status'])}" for body in bodies for problem in kstatus.problems(body)]
-    assert not wrong, "\n".join(wrong[:20])
-
-
-@pytest.fixture(scope="session")
 def start_operator(
-    control_plane: ControlPlane, statuses: None, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane, crd: str, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunOperator]:
     """A starter of operators that serve the resources with one label only."""
     started: list[OperatorProcess] = []

@@ -162,9 +162,10 @@ class Queue(Generic[K]):
 
     def _withdraw(self, key: K) -> None:
         """Have a key stand in the line no longer, after all that is due stands there: its lane may wait on without it."""
-        if self._promote():
-            self._wake_one()  # the alarm that was set for these keys may be set anew for a later one
+        promoted = self._promote()
         self._ready.discard(key)
+        if promoted and len(self._ready):
+            self._wake_one()  # the alarm that was set for these keys may be set anew for a later one
 
     def _place(self, key: K) -> None:
         """Have a key that is with no worker become ready when it is due."""

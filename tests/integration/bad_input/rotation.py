@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from control_plane.process import wait_until
+from support.audit import deeds, length
 from support.concurrent_cases import NAME, Cases
 from support.resources import condition, ready
 
@@ -22,8 +23,10 @@ PROMISED = 30.0
 STOPPED = 60.0
 """Seconds after which a deleted Secret is not used any more."""
 
-ON_A_BUSY_MACHINE = 10.0
+ON_A_BUSY_MACHINE = 90.0
 """Seconds more that a test allows."""
+
+OPERATOR = "system:serviceaccount:default:operator-shared"
 
 OLD_SECRET, NEW_SECRET = "mdb_sa_sk_old-one", "mdb_sa_sk_new-one"
 NEW_KEY = "fedcba98-7654-3210-fedc-ba9876543210"
@@ -132,13 +135,14 @@ def _is_read_again_when_atlas_refuses_the_old_ones(env: Env, *, kind: Kind) -> N
     env.becomes_ready()
     new = kind.new(env)
     env.resources.secret(data=new)
-    began = time.time()
+    began, log = time.time(), length(env.control_plane)
     kind.revoke(env)
 
     env.edit(comment="in the middle of it")
 
     env.becomes_ready()
-    assert time.time() - began < PROMISED / 2
+    done = deeds(env.control_plane, OPERATOR, since=log)
+    assert [each for each in done if (each.resource, each.namespace) == ("secrets", env.resources.namespace)]
     assert env.atlas.endpoint(env.place)["comment"] == "in the middle of it"
     assert any(each["status"] == HTTPStatus.UNAUTHORIZED for each in env.calls(since=began))
     assert [each["status"] for each in env.calls("PATCH", since=began)][-1] == 200

@@ -84,6 +84,7 @@ def an_annotation_that_changes_while_it_is_in_use_moves_a_settled_resource(env: 
     second = env.atlas.put_api_key(env.place)
     env.resources.secret("second", data=second)
     _annotate(env, "first")
+    began = time.monotonic()
     env.create(connected=True, credentialsSecretRef=None)
     env.becomes_ready()
     assert {each["credentials"] for each in env.calls()} == {first["clientId"]}
@@ -96,7 +97,8 @@ def an_annotation_that_changes_while_it_is_in_use_moves_a_settled_resource(env: 
     assert {ready(body)["status"] for body in env.resources.states(NAME)} == {"", "True"}
     assert first["clientId"] not in {each["credentials"] for each in env.calls_within(6)}
     looks = [each for each in _deeds(env) if each.resource == "namespaces"]
-    assert len(looks) <= 4  # one in half a minute, however often Atlas is looked at
+    # One in half a minute, however often Atlas is looked at.
+    assert len(looks) <= 3 + (time.monotonic() - began) / 30
 
 
 @cases(setup=SETUP)
