@@ -23,13 +23,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint import announcements, mod
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import (
     FAILURES,
     MEANING,
-    RESOLVED,
     ContendedReason,
     CredentialsReason,
     DeprecatedReason,
     OutputsReason,
     Progress,
     Reason,
+    ReferencesReason,
     SyncedReason,
 )
 from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
@@ -89,7 +89,7 @@ CONDITIONS: dict[str, set[str]] = {
     "Synced": {*SyncedReason},
     "CredentialsValid": {*CredentialsReason, *CredentialsProblem, *SecretProblem, *SelectionProblem},
     "Contended": {*ContendedReason},
-    "ReferencesResolved": {RESOLVED, *ReferenceProblem},
+    "ReferencesResolved": {*ReferencesReason, *ReferenceProblem},
     "OutputsWritten": {*OutputsReason},
     "Deprecated": {*DeprecatedReason},
 }

@@ -72,7 +72,9 @@ def test_every_object_says_what_it_belongs_to(helm4: Helm, values: tuple[Path, .
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
 def test_values_are_refused_that_are_misspelt_or_contradict_each_other(helm: Helm, path: Path) -> None:
-    message = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    message = first.removeprefix("# ")
+    assert message not in {"", first}, "the first line has to be a comment with the message"
     with pytest.raises(HelmError) as refusal:
         helm.template(values=[path])
     assert message in str(refusal.value)

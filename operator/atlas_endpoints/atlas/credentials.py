@@ -42,7 +42,7 @@ class CredentialsError(Exception):
         message: one line for a person: which key, what is wrong, what to do. Never holds a value.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: StrEnum, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message

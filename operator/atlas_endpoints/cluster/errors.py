@@ -57,7 +57,7 @@ class UnreadableError(Exception):
         retry_in: seconds after which it is worth reading again; shared by all who wait for this object.
     """
 
-    def __init__(self, reason: str, message: str, *, retry_in: float, what: str = "") -> None:
+    def __init__(self, reason: StrEnum, message: str, *, retry_in: float, what: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message

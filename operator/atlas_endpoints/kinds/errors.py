@@ -22,7 +22,7 @@ class NoCredentialsError(Exception):
     """
 
     def __init__(
-        self, reason: str, message: str, *, source: str | None, retry_in: float, operation: str = "readSecret"
+        self, reason: StrEnum, message: str, *, source: str | None, retry_in: float, operation: str = "readSecret"
     ) -> None:
         super().__init__(message)
         self.reason = reason

@@ -8,7 +8,7 @@ import pytest
 
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.access import ANNOTATION, RETRY_UNUSABLE, Access, AccessResolver
 from atlas_endpoints.kinds.errors import NoCredentialsError
 
@@ -33,7 +33,10 @@ class Cluster:
         found = self.secrets.get((namespace, name))
         if found is None:
             found = UnreadableError(
-                "SecretNotFound", f"There is no Secret {name} in namespace {namespace}.", what="Secret", retry_in=7.0
+                SecretProblem.NOT_FOUND,
+                f"There is no Secret {name} in namespace {namespace}.",
+                what="Secret",
+                retry_in=7.0,
             )
         if isinstance(found, Exception):
             raise found
@@ -248,7 +251,7 @@ class TestReadings:
     ) -> None:
         harness.cluster.secrets[OPERATORS] = GOOD
         harness.cluster.namespaces["shop"] = UnreadableError(
-            "NamespaceForbidden", "It may not.", what="Namespace", retry_in=11.0
+            SecretProblem.NAMESPACE_FORBIDDEN, "It may not.", what="Namespace", retry_in=11.0
         )
         error = await refusal(harness, None)
         assert (error.reason, error.message, error.retry_in, error.operation) == (
@@ -265,7 +268,7 @@ class TestReadings:
     async def test_another_secret_that_is_named_meanwhile_need_not_wait_for_the_one_that_is_missing(
         self, harness: Harness, named: str, retry_in: float
     ) -> None:
-        missing = UnreadableError("SecretNotFound", "There is none.", what="Secret", retry_in=60.0)
+        missing = UnreadableError(SecretProblem.NOT_FOUND, "There is none.", what="Secret", retry_in=60.0)
         harness.cluster.secrets = {("shop", "mine"): missing, OPERATORS: missing}
         if named == "namespace":
             harness.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
@@ -312,7 +315,7 @@ class TestBaseURLs:
 class TestProblems:
     async def test_what_is_wrong_with_a_secret_is_passed_on_with_its_pace(self, harness: Harness) -> None:
         problem = UnreadableError(
-            "SecretForbidden", "The operator may not read Secret mine.", what="Secret mine", retry_in=11.0
+            SecretProblem.FORBIDDEN, "The operator may not read Secret mine.", what="Secret mine", retry_in=11.0
         )
         harness.cluster.secrets["shop", "mine"] = problem
         error = await refusal(harness)
@@ -365,7 +368,7 @@ class TestProblems:
 
     async def test_the_operators_own_that_may_not_be_read_is_told_to_users(self, harness: Harness) -> None:
         harness.cluster.secrets[OPERATORS] = UnreadableError(
-            "SecretForbidden", "It may not.", what="Secret", retry_in=5.0
+            SecretProblem.FORBIDDEN, "It may not.", what="Secret", retry_in=5.0
         )
         error = await refusal(harness, None)
         assert error.message.startswith("The operator's own Secret atlas-credentials may not be read by it. ")

@@ -150,8 +150,11 @@ class DeprecatedReason(StrEnum):
     GONE = Reason.API_GONE
 
 
-RESOLVED = "Resolved"
-"""The reason of ``ReferencesResolved`` when all is there; why something is not is said by who looks for it."""
+class ReferencesReason(StrEnum):
+    """Why ``ReferencesResolved`` is true; who looks for what is missing gives the other reasons."""
+
+    RESOLVED = "Resolved"
+
 
 FAILURES = frozenset[str](
     reason

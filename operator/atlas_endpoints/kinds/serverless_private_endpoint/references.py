@@ -25,11 +25,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     is_ip_address,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import Project
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import RESOLVED, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason, ReferencesReason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Finding, Outcome, Problem, Verdict
 
-WHOLE = Finding("True", RESOLVED, "All that the spec refers to is there.")
+WHOLE = Finding("True", ReferencesReason.RESOLVED, "All that the spec refers to is there.")
 
 COMING = frozenset({ReferenceProblem.NOT_FOUND, ReferenceProblem.NOT_READY})
 """Reasons that go away while the other side is being made; for all others a person has to do something."""

@@ -267,14 +267,18 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
     return Finding("True", SyncedReason.IN_SYNC, "Atlas shows what the spec says.")
 
 
+_DEPRECATED = {str(each): each for each in DeprecatedReason}
+
+
 def _deprecated(previous: Status, outcome: Outcome, verdict: Verdict, now: datetime) -> Finding | None:
     """Tell what Atlas has announced about the end of this API."""
     if verdict.reason is Reason.API_GONE:
         return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API; see the migration guide.")
     if outcome.deprecation is None:
         known = find(previous, "Deprecated")
-        refuted = known is not None and known.reason == Reason.API_GONE and outcome.endpoint is not None
-        return None if known is None or refuted else Finding(known.status, known.reason, known.message)
+        reason = None if known is None else _DEPRECATED.get(known.reason)
+        refuted = reason is DeprecatedReason.GONE and outcome.endpoint is not None
+        return None if known is None or reason is None or refuted else Finding(known.status, reason, known.message)
     sunset = outcome.deprecation.sunset
     if sunset is None:
         return Finding("True", DeprecatedReason.DEPRECATED, "Atlas has announced that this API is deprecated.")

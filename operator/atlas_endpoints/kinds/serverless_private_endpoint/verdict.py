@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Self, TypeAlias
 
 from atlas_endpoints.atlas.answers import Deprecation
@@ -127,7 +128,7 @@ class Finding:
     """What a pass found out about one thing, as a condition says it."""
 
     status: ConditionStatus
-    reason: str
+    reason: StrEnum
     message: str
 
 
@@ -141,7 +142,7 @@ class Problem:
         retry_in: seconds after which to look again; it does not make another problem of it.
     """
 
-    reason: str
+    reason: StrEnum
     message: str
     retry_in: float = field(compare=False)
 

@@ -21,7 +21,7 @@ from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
-from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.engine.controller import ConflictError
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
@@ -278,7 +278,7 @@ class Targets:
         await asyncio.sleep(0)
         found = self.held.get(target.object)
         if found is None:
-            raise UnreadableError("NotFound", f"There is no {target.object}.", retry_in=TARGET_LOOK)
+            raise UnreadableError(ReferenceProblem.NOT_FOUND, f"There is no {target.object}.", retry_in=TARGET_LOOK)
         if isinstance(found, UnreadableError):
             raise found
         return found

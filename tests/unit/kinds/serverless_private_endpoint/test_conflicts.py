@@ -3,6 +3,7 @@
 import pytest
 
 from atlas_endpoints.atlas.errors import CredentialsInvalidError
+from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, GRACE, Harness, lost
 
@@ -68,7 +69,7 @@ async def test_it_holds_across_a_restart(harness: Harness) -> None:
 
 
 async def test_nobody_holds_an_endpoint_with_worthless_credentials(harness: Harness) -> None:
-    harness.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "None.", source=None, retry_in=30.0)
+    harness.secrets.found["mine"] = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
     harness.create("squatter", comment="a", credentialsSecretRef={"name": "mine"})
     await harness.run_for(10)
     honest = harness.create("honest", comment="b")
@@ -82,7 +83,7 @@ async def test_nobody_holds_an_endpoint_with_credentials_that_were_revoked(harne
     younger = harness.create("younger", comment="b")
     await harness.run_for(20)
     assert younger.ready == CONFLICT
-    harness.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "None.", source=None, retry_in=30.0)
+    harness.secrets.found["mine"] = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
     harness.edit(older, comment="c")
     await harness.run_for(GRACE.total_seconds() + 30)
     assert younger.ready == AVAILABLE
@@ -96,7 +97,7 @@ async def test_a_secret_that_is_away_for_a_moment_does_not_move_ownership(harnes
     await harness.run_for(10)
     younger = harness.create("younger", comment="b")
     await harness.run_for(20)
-    harness.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "None.", source=None, retry_in=5.0)
+    harness.secrets.found["mine"] = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=5.0)
     harness.annotate(older, force_sync="1")
     await harness.run_for(40)
     assert older.ready == ("False", "CredentialsInvalid")
@@ -232,7 +233,7 @@ async def test_who_has_it_already_keeps_it_from_one_that_came_in_the_same_second
 
 
 async def test_an_older_one_whose_credentials_are_mended_does_not_take_it_away(harness: Harness) -> None:
-    harness.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "None.", source=None, retry_in=30.0)
+    harness.secrets.found["mine"] = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
     older = harness.create("older", comment="a", credentialsSecretRef={"name": "mine"})
     await harness.run_for(10)
     younger = harness.create("younger", comment="b")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,
     APIGoneError,
@@ -19,7 +20,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, VPCE, Harness, Resource, unavailable
 
@@ -130,7 +131,9 @@ class TestReservation:
         assert harness.atlas.calls == []
 
     async def test_nothing_was_reserved_yet_it_goes_at_once(self, harness: Harness) -> None:
-        harness.secrets.found[None] = NoCredentialsError("SecretNotFound", "No Secret.", source=None, retry_in=30.0)
+        harness.secrets.found[None] = NoCredentialsError(
+            SecretProblem.NOT_FOUND, "No Secret.", source=None, retry_in=30.0
+        )
         resource = harness.create(endpoint_id=None, deletionPolicy="Delete")
         await harness.run_for(10)
         assert resource.finalizers == [FINALIZER]
@@ -346,7 +349,7 @@ class TestPolicy:
         assert harness.namespaces.ages[-1] is Age.FRESH
 
     async def test_a_namespace_that_may_not_be_read_says_nothing(self, harness: Harness) -> None:
-        harness.namespaces.found = UnreadableError("NamespaceForbidden", "No.", retry_in=60.0)
+        harness.namespaces.found = UnreadableError(SecretProblem.NAMESPACE_FORBIDDEN, "No.", retry_in=60.0)
         resource = await settled(harness, deletionPolicy=None)
         assert resource.finalizers == []
 
@@ -421,7 +424,9 @@ class TestWhatStandsInTheWay:
 
     async def test_without_its_secret_it_waits_and_goes_on_when_it_is_there(self, harness: Harness) -> None:
         resource = await settled(harness)
-        harness.secrets.found[None] = NoCredentialsError("SecretNotFound", "There is none.", source=None, retry_in=60.0)
+        harness.secrets.found[None] = NoCredentialsError(
+            SecretProblem.NOT_FOUND, "There is none.", source=None, retry_in=60.0
+        )
         harness.delete(resource)
         await harness.run_for(300)
         assert is_blocked(resource, "There is none.")
@@ -494,7 +499,9 @@ class TestWhatStandsInTheWay:
         if breaks == "the spec":
             resource.spec["instanceName"] = "/"
         if breaks == "the Secret":
-            harness.secrets.found[None] = NoCredentialsError("SecretNotFound", "None.", source=None, retry_in=30.0)
+            harness.secrets.found[None] = NoCredentialsError(
+                SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0
+            )
         if breaks == "Atlas":
             harness.atlas.go_down()
         harness.delete(resource)
@@ -536,7 +543,7 @@ class TestOthers:
         old = await settled(harness)
         spec: dict[str, Any] = {"comment": "one", "cloudProviderEndpointId": VPCE, "deletionPolicy": "Delete"}
         if hindered_by == "a Secret that comes later":
-            missing = NoCredentialsError("SecretNotFound", "None.", source=None, retry_in=30.0)
+            missing = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
             harness.secrets.found["new"] = missing
             spec["credentialsSecretRef"] = {"name": "new"}
         if hindered_by == "an outage":
@@ -558,7 +565,7 @@ class TestOthers:
         loser = harness.create("loser", deletionPolicy="Delete")
         await harness.run_for(60)
         assert loser.ready == ("False", "Conflict")
-        harness.secrets.found["mine"] = NoCredentialsError("SecretNotFound", "None.", source=None, retry_in=30.0)
+        harness.secrets.found["mine"] = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
         harness.annotate(owner, force_sync="1")
         await harness.run_for(1)
         assert owner.ready == ("False", "CredentialsInvalid")
@@ -677,7 +684,7 @@ async def test_a_namespace_that_may_not_be_read_any_more_leaves_the_finalizer_an
     harness.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
     resource = await settled(harness, deletionPolicy=None)
     assert resource.finalizers == [FINALIZER]
-    harness.namespaces.found = UnreadableError("NamespaceForbidden", "It may not be read.", retry_in=60.0)
+    harness.namespaces.found = UnreadableError(SecretProblem.NAMESPACE_FORBIDDEN, "It may not be read.", retry_in=60.0)
     harness.edit(resource, comment="two")
     await harness.run_for(10)
     assert resource.finalizers == [FINALIZER]
@@ -797,14 +804,18 @@ async def test_nothing_is_handed_over_to_one_that_is_gone_without_an_event(harne
 
 async def test_another_cause_that_blocks_begins_anew(harness: Harness) -> None:
     resource = await settled(harness)
-    harness.secrets.found[None] = NoCredentialsError("SecretNotFound", "None.", source="operator/atlas", retry_in=5.0)
+    harness.secrets.found[None] = NoCredentialsError(
+        SecretProblem.NOT_FOUND, "None.", source="operator/atlas", retry_in=5.0
+    )
     harness.delete(resource)
     await harness.run_for(0)
     assert is_blocked(resource)
     first = resource.status["lastError"]["since"]
     await harness.run_for(100)
     assert resource.status["lastError"]["since"] == first
-    harness.secrets.found[None] = NoCredentialsError("MissingKeys", "It lacks.", source="operator/atlas", retry_in=5.0)
+    harness.secrets.found[None] = NoCredentialsError(
+        CredentialsProblem.MISSING_KEYS, "It lacks.", source="operator/atlas", retry_in=5.0
+    )
     await harness.run_for(10)
     assert is_blocked(resource, "It lacks.")
     assert resource.status["lastError"]["since"] > first

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from atlas_endpoints.atlas import errors
 from atlas_endpoints.atlas.answers import Refusal
 from atlas_endpoints.atlas.classification import classify, classify_token_answer, unreadable
+from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasHeldError,
@@ -22,6 +24,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
     WritesOffError,
 )
+from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
@@ -366,7 +369,9 @@ class TestFirstWords:
 
     def test_they_give_way_to_another_cause_of_the_same_reason(self) -> None:
         """Its Secret was missing; now it is there, and Atlas has refused already what it holds."""
-        missing = NoCredentialsError("SecretNotFound", "There is no Secret.", source="resource/atlas", retry_in=5.0)
+        missing = NoCredentialsError(
+            SecretProblem.NOT_FOUND, "There is no Secret.", source="resource/atlas", retry_in=5.0
+        )
         status = written(Status(), failures.of_no_credentials(missing, 1, Status(), now=NOON, grace=GRACE), NOON)
         outcome = after(read_held_back(read(401)), status, NOON + WITHIN)
         assert outcome.verdict is not None
@@ -380,8 +385,12 @@ class TestFirstWords:
         assert (valid.reason, valid.message) == ("Unauthorized", outcome.verdict.message)
 
     def test_another_cause_begins_anew_and_what_is_stalled_stays_so(self) -> None:
-        missing = NoCredentialsError("SecretNotFound", "There is no Secret.", source="resource/atlas", retry_in=5.0)
-        lacking = NoCredentialsError("MissingKeys", "It lacks a key.", source="resource/atlas", retry_in=5.0)
+        missing = NoCredentialsError(
+            SecretProblem.NOT_FOUND, "There is no Secret.", source="resource/atlas", retry_in=5.0
+        )
+        lacking = NoCredentialsError(
+            CredentialsProblem.MISSING_KEYS, "It lacks a key.", source="resource/atlas", retry_in=5.0
+        )
         status, later = Status(), NOON + GRACE
         for now in (NOON, later):
             status = written(status, failures.of_no_credentials(missing, 1, status, now=now, grace=GRACE), now)
@@ -464,12 +473,22 @@ class TestWhatIsPassedOn:
 
 class TestNoCredentials:
     @staticmethod
-    def outcome(previous: Status, now: datetime, retry_in: float = 5.0, reason: str = "SecretNotFound") -> Outcome:
+    def outcome(
+        previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
+    ) -> Outcome:
         error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
         return failures.of_no_credentials(error, 1, previous, now=now, grace=GRACE)
 
-    @pytest.mark.parametrize("reason", ["SecretNotFound", "SecretForbidden", "MissingKeys", "AmbiguousKeys"])
-    def test_it_is_said_in_two_conditions(self, reason: str) -> None:
+    @pytest.mark.parametrize(
+        "reason",
+        [
+            SecretProblem.NOT_FOUND,
+            SecretProblem.FORBIDDEN,
+            CredentialsProblem.MISSING_KEYS,
+            CredentialsProblem.AMBIGUOUS_KEYS,
+        ],
+    )
+    def test_it_is_said_in_two_conditions(self, reason: StrEnum) -> None:
         status = written(Status(), self.outcome(Status(), NOON, reason=reason), NOON)
         ready, credentials = find(status, "Ready"), find(status, "CredentialsValid")
         assert ready is not None
@@ -495,7 +514,7 @@ class TestNoCredentials:
 
     def test_it_names_another_source(self) -> None:
         before = Status(observed_generation=1, resolved=RESOLVED)
-        error = NoCredentialsError("SecretNotFound", "None.", source="operator/atlas", retry_in=5)
+        error = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source="operator/atlas", retry_in=5)
         outcome = failures.of_no_credentials(error, 1, before, now=NOON, grace=GRACE)
         resolved = written(before, outcome, NOON).resolved
         assert resolved is not None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.errors import ProjectNotFoundError
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, UnreadableError
 from atlas_endpoints.kinds.serverless_private_endpoint.model import is_object_id
 from unit.kinds.serverless_private_endpoint.harness import (
     ENDPOINT,
@@ -191,8 +191,8 @@ class TestLoss:
         "found",
         [
             None,
-            UnreadableError("NotReady", "AtlasProject orders is being deleted.", retry_in=TARGET_LOOK),
-            UnreadableError("KindNotAllowed", "No.", retry_in=TARGET_LOOK),
+            UnreadableError(ReferenceProblem.NOT_READY, "AtlasProject orders is being deleted.", retry_in=TARGET_LOOK),
+            UnreadableError(ReferenceProblem.KIND_NOT_ALLOWED, "No.", retry_in=TARGET_LOOK),
             "none",
         ],
         ids=["gone", "going", "forbidden", "without an id"],

@@ -26,7 +26,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.atlas.snapshots import DOUBT, Instance
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem
 from atlas_endpoints.engine.outcome import Again, Rest, Retry
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import glance
@@ -480,7 +480,7 @@ class TestCrashes:
             case "an outage":
                 harness.atlas.go_down()
             case "a missing Secret":
-                missing = NoCredentialsError("SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0)
+                missing = NoCredentialsError(SecretProblem.NOT_FOUND, "Gone.", source="resource/mine", retry_in=60.0)
                 harness.secrets.found["mine"] = missing
             case _:
                 harness.annotate(resource, reconcile_policy="skip")
@@ -1179,7 +1179,7 @@ class TestWaitingForSomebodyElse:
         resource = harness.create(comment="one", credentialsSecretRef={"name": "mine"})
         await harness.run_for(1)
         harness.secrets.found["mine"] = NoCredentialsError(
-            "SecretNotFound", "Gone.", source="resource/mine", retry_in=5.0
+            SecretProblem.NOT_FOUND, "Gone.", source="resource/mine", retry_in=5.0
         )
         await harness.pass_over(resource)
         harness.secrets.found["mine"] = "weak"
@@ -1260,7 +1260,9 @@ class TestWaitingForSomebodyElse:
 
 class TestWithoutCredentials:
     async def test_a_missing_secret_is_told_and_atlas_is_not_asked(self, harness: Harness) -> None:
-        missing = NoCredentialsError("SecretNotFound", "There is no Secret mine.", source="resource/mine", retry_in=5.0)
+        missing = NoCredentialsError(
+            SecretProblem.NOT_FOUND, "There is no Secret mine.", source="resource/mine", retry_in=5.0
+        )
         harness.secrets.found["mine"] = missing
         resource = harness.create(comment="one", credentialsSecretRef={"name": "mine"})
         outcome = await harness.pass_over(resource)
@@ -1276,7 +1278,7 @@ class TestWithoutCredentials:
         harness.secrets.found["mine"] = "good"
         resource = await settled(harness, comment="one", credentialsSecretRef={"name": "mine"})
         harness.secrets.found["mine"] = NoCredentialsError(
-            "SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0
+            SecretProblem.NOT_FOUND, "Gone.", source="resource/mine", retry_in=60.0
         )
         await harness.pass_over(resource)
         harness.reset_log()
@@ -1290,7 +1292,7 @@ class TestWithoutCredentials:
         harness.secrets.found["mine"] = "good"
         resource = await settled(harness, comment="one", credentialsSecretRef={"name": "mine"})
         harness.secrets.found["mine"] = NoCredentialsError(
-            "SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0
+            SecretProblem.NOT_FOUND, "Gone.", source="resource/mine", retry_in=60.0
         )
         await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "CredentialsInvalid")
@@ -1312,7 +1314,7 @@ class TestWithoutCredentials:
         harness.create("other", ANOTHER, credentialsSecretRef={"name": "yours"})
         await harness.settle()
         harness.secrets.found["mine"] = NoCredentialsError(
-            "SecretNotFound", "Gone.", source="resource/mine", retry_in=60.0
+            SecretProblem.NOT_FOUND, "Gone.", source="resource/mine", retry_in=60.0
         )
         await harness.run_for(2 * INTERVAL)
         assert harness.atlas.calls == ["LIST", "LIST"]
@@ -1450,7 +1452,7 @@ class TestRequestsThatAtlasIsNotAskedFor:
     async def test_missing_credentials_acknowledge_and_are_read_past_the_cache_once(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.secrets.found[None] = NoCredentialsError(
-            "SecretNotFound", "Create it.", source="operator/atlas", retry_in=5.0
+            SecretProblem.NOT_FOUND, "Create it.", source="operator/atlas", retry_in=5.0
         )
         harness.annotate(resource, force_sync="now")
         await harness.run_for(20)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint.model import is_cloud_id
 from unit.kinds.serverless_private_endpoint.harness import (
@@ -47,7 +47,7 @@ def pair(resource: Resource) -> list[str]:
 
 
 def not_ready(message: str = "VPCEndpoint vpc has no .status.vpcEndpointID yet.") -> UnreadableError:
-    return UnreadableError("NotReady", message, retry_in=TARGET_LOOK)
+    return UnreadableError(ReferenceProblem.NOT_READY, message, retry_in=TARGET_LOOK)
 
 
 async def connected(harness: Harness, **spec: Any) -> Resource:
@@ -212,8 +212,10 @@ class TestWaiting:
         assert harness.atlas.calls == ["LIST"]
         assert "privateEndpointIpAddress" not in resource.status["resolved"]
 
-    @pytest.mark.parametrize("reason", ["KindNotAllowed", "FieldMissing"])
-    async def test_what_only_a_person_can_mend_is_stalled_after_the_grace(self, harness: Harness, reason: str) -> None:
+    @pytest.mark.parametrize("reason", [ReferenceProblem.KIND_NOT_ALLOWED, ReferenceProblem.FIELD_MISSING])
+    async def test_what_only_a_person_can_mend_is_stalled_after_the_grace(
+        self, harness: Harness, reason: ReferenceProblem
+    ) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
         harness.targets.held[OBJECT] = UnreadableError(reason, "Mend it.", retry_in=60.0)
         resource = harness.create(cloudProviderEndpointRef=ACK)
@@ -392,7 +394,7 @@ class TestLoss:
 
     async def test_missing_credentials_are_told_and_keep_what_was_known(self, harness: Harness) -> None:
         resource = await connected(harness)
-        harness.secrets.found[None] = NoCredentialsError("SecretNotFound", "none", source=None, retry_in=30.0)
+        harness.secrets.found[None] = NoCredentialsError(SecretProblem.NOT_FOUND, "none", source=None, retry_in=30.0)
         await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "CredentialsInvalid")
         assert resource.status["applied"]["cloudProviderEndpointId"] == VPCE

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     APIGoneError,
     AtlasError,
@@ -37,7 +38,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Resolved,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, CredentialsReason, Progress, Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import failing_since, find, render, says
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Failure, Finding, Outcome, Sent, Verdict
 from support.crd import refusals
@@ -301,7 +302,7 @@ class TestPlan:
 
 class TestCredentials:
     def test_what_was_found_out_is_said(self) -> None:
-        status = after(failed(credentials=Finding("False", "Unauthorized", "No.")))
+        status = after(failed(credentials=Finding("False", CredentialsReason.UNAUTHORIZED, "No.")))
         assert said(status, "CredentialsValid") == ("False", "Unauthorized")
 
     def test_what_was_known_stays_and_is_not_said_of_a_spec_that_may_name_others(self) -> None:
@@ -634,7 +635,7 @@ def _failing(draw: st.DrawFn) -> Event:
 @st.composite
 def _without_credentials(draw: st.DrawFn) -> Event:
     source, text = draw(st.none() | _TEXTS), draw(_TEXTS)
-    error = NoCredentialsError("MissingKeys", f"Add them: {text}", source=source, retry_in=5)
+    error = NoCredentialsError(CredentialsProblem.MISSING_KEYS, f"Add them: {text}", source=source, retry_in=5)
     return lambda previous, generation, now: failures.of_no_credentials(
         error, generation, previous, now=now, grace=GRACE
     )
