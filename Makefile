@@ -21,7 +21,7 @@ DELIVERY := PYTHONPATH=tests:hack $(BIN)/python -m delivery
 
 # Tests on a control plane mostly wait, so there are more workers than cores; each has a control plane of its own (2 s of
 # processor time, 0.6 GB), which is cheaper than what sharing one would take to keep them apart.
-waiting = $(BIN)/pytest $(1) -q -n $(WORKERS) --dist loadfile --junitxml=.cache/test-times/$(2).xml
+waiting = $(BIN)/pytest $(1) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --junitxml=.cache/test-times/$(2).xml
 WORKERS ?= 6
 
 comma := ,

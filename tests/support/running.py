@@ -28,6 +28,26 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 
+LONGEST = (
+    "test_bad_input",
+    "test_whole_life",
+    "test_leadership",
+    "test_helm_life",
+    "test_events",
+    "test_references",
+    "test_credentials_at_scale",
+    "test_lost_answers",
+    "test_lifetime",
+    "test_logs",
+    "test_take_over",
+    "test_project_references",
+    "test_deletions",
+    "test_rights_in_use",
+    "test_recorded",
+    "test_soak",
+)
+"""Files of tests on a control plane, the longest first."""
+
 PLACES = 200
 """Projects in the shared Atlas: more than there are tests."""
 
@@ -44,6 +64,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     kept: Path | None = session.config.getoption("--statuses")
     if kept is not None and not hasattr(session.config, "workerinput"):
         kept.unlink(missing_ok=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
