@@ -44,9 +44,10 @@ def test_a_soak(env: Env, crowded_atlas: Atlas, scale: Scale) -> None:
     assert summary.converged is not None, "\n".join(summary.astray[:10])
     assert summary.converged < LIMIT
     assert summary.repeated == []
-    assert summary.edits > scale.soak * scale.rate / 3
+    # How many there are tells how busy the machine is; that there are many, that the rest proves something.
+    assert summary.edits > 2 * scale.soak
     assert summary.patches > summary.edits / 3
-    assert summary.faults.total() > scale.soak
+    assert summary.faults.total() > scale.soak / 2
     assert summary.deaths == 0
     operator.server.check()
     before, after = summary.tasks
