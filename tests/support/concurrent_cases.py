@@ -158,9 +158,15 @@ class Env:
         return [each for each in self.atlas.requests(self.place, method) if each["time"] >= since]
 
     def calls_within(self, seconds: float) -> list[dict[str, Any]]:
-        """Look on for a while, and give the calls about the place's project that came."""
+        """Look on for a while, and return the calls about the place's project that came in this time."""
         began = time.time()
         time.sleep(seconds)
+        return [each for each in self.calls(since=began) if each["time"] < began + seconds]
+
+    def next_calls(self, number: int = 2) -> list[dict[str, Any]]:
+        """Wait for so many calls about the place's project, as a resync makes them, and return them."""
+        began = time.time()
+        wait_until(lambda: len(self.calls(since=began)) >= number, f"{number} calls")
         return self.calls(since=began)
 
     def patches(self) -> list[dict[str, Any]]:

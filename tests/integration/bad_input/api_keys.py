@@ -69,13 +69,13 @@ def an_api_key_works_where_nonces_live_for_a_second(env: Env) -> None:
         try:
             env.create(connected=True)
             env.becomes_ready()
-            refused = env.calls_within(5)
+            refused = env.next_calls()
             env.edit(comment="signed anew")
             env.becomes_ready()
         finally:
             env.atlas.post("switches", {"digest": before})
 
-    assert [each["status"] for each in refused] == [401, 200] * (len(refused) // 2)
+    assert [each["status"] for each in refused[:2]] == [401, 200]
     assert env.atlas.endpoint(env.place)["comment"] == "signed anew"
 
 

@@ -107,7 +107,7 @@ def drift_is_only_told_where_the_policy_says_report(env: Env) -> None:
     env.atlas.change(env.place, comment="theirs")
     body = _drifted(env, "spec.driftPolicy is Report: comment is 'theirs', not 'ours'.")
     assert body["status"]["drift"] == [{"field": "comment", "desired": "ours", "actual": "theirs"}]
-    assert {each["method"] for each in env.calls_within(9)} == {"GET"}
+    assert {each["method"] for each in env.next_calls()} == {"GET"}
     env.atlas.change(env.place, comment="ours")
     env.becomes_ready()
 
@@ -144,7 +144,7 @@ def a_field_that_somebody_keeps_changing_back_is_not_fought_over(env: Env) -> No
         "Somebody keeps changing the endpoint back, so it is corrected once an hour only: comment is 'theirs', not 'ours'.",
     )
     assert body["status"]["drift"] == [{"field": "comment", "desired": "ours", "actual": "theirs"}]
-    assert {each["method"] for each in env.calls_within(9)} == {"GET"}
+    assert {each["method"] for each in env.next_calls()} == {"GET"}
     assert env.patches() == [{"comment": "ours"}]
     env.atlas.change(env.place, comment="ours")
 
@@ -174,7 +174,7 @@ def what_atlas_writes_otherwise_and_means_the_same_is_no_drift(env: Env) -> None
     time.sleep(6)
     env.atlas.change(env.place, comment=None)
 
-    assert {each["method"] for each in env.calls_within(6)} == {"GET"}
+    assert {each["method"] for each in env.next_calls()} == {"GET"}
     assert {ready(each)["status"] for each in env.resources.states(NAME)} == {"", "True"}
 
 
@@ -192,7 +192,7 @@ def what_only_observes_tells_of_every_difference_and_sends_nothing(env: Env) -> 
     assert body["status"]["drift"] == [{"field": "comment", "desired": "mine", "actual": "ours"}]
     env.atlas.change(env.place, comment="theirs")
     env.resources.wait(NAME, lambda body: "comment is 'theirs', not 'mine'." in ready(body)["message"])
-    assert {each["method"] for each in env.calls_within(9)} == {"GET"}
+    assert {each["method"] for each in env.next_calls()} == {"GET"}
     env.resources.secret(data=env.atlas.put_account(env.place, role="GROUP_OWNER"))
     env.edit(managementPolicy="Manage")
 
@@ -212,7 +212,7 @@ def what_only_plans_shows_the_very_request_and_sends_it_when_it_is_managed(env: 
     env.atlas.change(env.place, comment="mine")
     without = {"providerName": "AWS", "cloudProviderEndpointId": CLOUD_ENDPOINT}
     env.resources.wait(NAME, lambda body: body["status"].get("plan", {}).get("body") == without)
-    assert {each["method"] for each in env.calls_within(9)} == {"GET"}
+    assert {each["method"] for each in env.next_calls()} == {"GET"}
     env.edit(managementPolicy=None)
 
     body = env.becomes_ready()
