@@ -68,7 +68,10 @@ def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> No
         "Reconciling",
         name="content",
         says=("Atlas limits the rate of calls for this project; the call is retried later.",),
-        error={"operation": "updateServerlessPrivateEndpoint", "httpStatus": None, "retryable": True},
+        error={
+            "httpStatus": None,
+            "retryable": True,
+        },  # of the PATCH, or of a LIST where what is known has become too old
     )
 
     env.becomes_ready()
