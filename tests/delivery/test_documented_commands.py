@@ -40,6 +40,8 @@ NOT_ASKED = {
     "sed": "run (test_commands.py)",
     "date": "of every system; whether a value of force-sync is new is all that counts",
     "grep": "of every system",
+    "pytest": "of the locked environment, as whoever reads CONTRIBUTING.md runs it",
+    "setup-envtest": "it downloads programs; what is done with them is tried with those that are built here",
 }
 """What else is shown, and why no tool is asked about it."""
 
