@@ -37,12 +37,12 @@ class Multitude:
     Args:
         control_plane: where.
         namespace: of all of them, and of their Secrets.
-        world: the label's value.
+        label: the value of the label ``served-by``.
     """
 
-    def __init__(self, control_plane: ControlPlane, namespace: str, world: str) -> None:
+    def __init__(self, control_plane: ControlPlane, namespace: str, label: str) -> None:
         self._control_plane = control_plane
-        self.resources = Resources(control_plane, namespace, {"served-by": world})
+        self.resources = Resources(control_plane, namespace, {"served-by": label})
 
     def create(self, prefix: str, places: Sequence[Place], secret: str) -> None:
         """Create a resource for each endpoint, connected as it is already.
@@ -152,8 +152,8 @@ def refused(
 ) -> Iterator[Refused]:
     """Two pairs of credentials with a wrong secret, each of five hundred resources in fifty projects."""
     projects = REFUSED // OF_A_PROJECT
-    world = connected(seed(2 * projects + GOOD // OF_A_PROJECT, endpoints=OF_A_PROJECT))
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("refusing"), world)
+    landscape = connected(seed(2 * projects + GOOD // OF_A_PROJECT, endpoints=OF_A_PROJECT))
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("refusing"), landscape)
     right = {"account": atlas.put_account(place(0), role="GROUP_OWNER"), "key": atlas.put_api_key(place(1))}
     account = {"clientId": right["account"]["clientId"], "clientSecret": CLIENT_SECRET, "roles": "*"}
     atlas.post("credentials", {"serviceAccounts": [account]})
@@ -163,7 +163,7 @@ def refused(
     many.resources.secret("key", {**right["key"], "privateApiKey": PRIVATE_KEY.replace("0", "f")})
     many.create("account", places_of(range(projects), OF_A_PROJECT), "account")
     many.create("key", places_of(range(projects, 2 * projects), OF_A_PROJECT), "key")
-    many.create("good", places_of(range(2 * projects, len(world["projects"])), OF_A_PROJECT), "atlas-credentials")
+    many.create("good", places_of(range(2 * projects, len(landscape["projects"])), OF_A_PROJECT), "atlas-credentials")
     began = time.time()
     operator = start_operator(label="refused", atlas=atlas, namespace=namespace, concurrency=16)
     yield Refused(atlas, many, right, operator, began)

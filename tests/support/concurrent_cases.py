@@ -125,24 +125,22 @@ class Env:
             timeout: seconds.
         """
         body = self.resources.wait_reason(name, reason, pair=pair, timeout=timeout)
-        is_ready, other = condition(body, "Ready"), condition(body, pair)
-        assert is_ready is not None, told(body)
-        assert other is not None, told(body)
-        assert is_ready["status"] == ready, told(body)
-        assert (other["reason"], other["message"]) == (reason, is_ready["message"]), told(body)
-        missing = [words for words in says if words not in is_ready["message"]]
-        assert not missing, f"Ready's message lacks {missing}: {told(body)}"
-        last_error = body["status"].get("lastError")
-        if error is None:
-            assert last_error is None, told(body)
-        else:
-            assert last_error is not None, told(body)
-            assert {key: last_error.get(key) for key in error} == dict(error), told(body)
-        if credentials is not None:
-            found = condition(body, "CredentialsValid")
-            assert found is not None, told(body)
-            assert (found["status"], found["reason"]) == credentials, told(body)
+        _check(body, reason, pair, ready=ready, says=says, error=error, credentials=credentials)
         return body
+
+    def became(
+        self,
+        reason: str,
+        pair: str,
+        *,
+        name: str = NAME,
+        says: Iterable[str] = (),
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check what a resource said about a reason that may be over; the arguments are those of `becomes`."""
+        seen = [body for body in self.resources.states(name) if (condition(body, pair) or {}).get("reason") == reason]
+        assert seen, self.trace()
+        _check(seen[0], reason, pair, ready="False", says=says, error=error, credentials=None)
 
     def is_told(self, type_: str, reason: str, words: str) -> None:
         """Wait until an Event about the resource tells something in these words, such as an ID."""
@@ -200,6 +198,36 @@ class Env:
                 f" -> {call['status']} {call['errorCode'] or ''} {call['dropped'] or ''}"
             )
         return "\n".join(lines)
+
+
+def _check(
+    body: dict[str, Any],
+    reason: str,
+    pair: str,
+    *,
+    ready: str,
+    says: Iterable[str],
+    error: Mapping[str, Any] | None,
+    credentials: tuple[str, str] | None,
+) -> None:
+    """Check all that a status says; the arguments are those of `Env.becomes`."""
+    is_ready, other = condition(body, "Ready"), condition(body, pair)
+    assert is_ready is not None, told(body)
+    assert other is not None, told(body)
+    assert is_ready["status"] == ready, told(body)
+    assert (other["reason"], other["message"]) == (reason, is_ready["message"]), told(body)
+    missing = [words for words in says if words not in is_ready["message"]]
+    assert not missing, f"Ready's message lacks {missing}: {told(body)}"
+    last_error = body["status"].get("lastError")
+    if error is None:
+        assert last_error is None, told(body)
+    else:
+        assert last_error is not None, told(body)
+        assert {key: last_error.get(key) for key in error} == dict(error), told(body)
+    if credentials is not None:
+        found = condition(body, "CredentialsValid")
+        assert found is not None, told(body)
+        assert (found["status"], found["reason"]) == credentials, told(body)
 
 
 def new_namespace(control_plane: ControlPlane) -> str:

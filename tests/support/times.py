@@ -30,5 +30,8 @@ def _ordered(seconds: dict[str, float]) -> list[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    for path in [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.glob("*.xml")):
+    reports = [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.glob("*.xml"))
+    if not reports:
+        sys.exit("No report yet: run make test or make test-all.")
+    for path in reports:
         sys.stdout.write("\n".join(table(path)) + "\n\n")

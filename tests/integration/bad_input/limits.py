@@ -51,7 +51,12 @@ def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> No
 
     env.atlas.fail(env.place, method="PATCH", status=429, times=1, **fault)
     env.edit(comment="limited")
-    env.becomes(
+    wait_until(lambda: _refused(env), "the 429")
+    env.resources.edit("content", comment="held")
+
+    env.becomes_ready()
+    env.becomes_ready("content")
+    env.became(
         "RateLimited",
         "Reconciling",
         says=("Atlas limits the rate of calls for this project; the call is retried later.", f"(HTTP 429 {code})"),
@@ -62,8 +67,7 @@ def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> No
             "retryable": True,
         },
     )
-    env.resources.edit("content", comment="held")
-    env.becomes(
+    env.became(
         "RateLimited",
         "Reconciling",
         name="content",
@@ -73,14 +77,15 @@ def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> No
             "retryable": True,
         },  # of the PATCH, or of a LIST where what is known has become too old
     )
-
-    env.becomes_ready()
-    env.becomes_ready("content")
-    (limited,) = [each for each in env.calls() if each["status"] == 429]
+    (limited,) = _refused(env)
     during = [each for each in env.calls(since=limited["answered"]) if each["time"] < limited["answered"] + seconds]
     assert during == []
     assert env.atlas.endpoint(env.place)["comment"] == "limited"
     assert env.atlas.endpoint(content)["comment"] == "held"
+
+
+def _refused(env: Env) -> list[dict[str, Any]]:
+    return [each for each in env.calls() if each["status"] == 429]
 
 
 for _sentence, (_fault, _code, _seconds) in LIMITS.items():
