@@ -132,7 +132,7 @@ def outage(stage: Stage) -> None:
     wait_until_ready(stage, ORDERS)
     requests = stage.atlas.requests(before)
     say.say(
-        "What Atlas received, by seconds. After an answer that tells nothing, the operator looks before it sends again."
+        "What Atlas received, by seconds. A 503 does not say whether the edit was applied, so the operator reads the endpoint before it sends again."
     )
     for each in requests:
         say.output(f"{each.time - requests[0].time:4.1f} s  {each.summarize()}")
