@@ -18,7 +18,7 @@ from atlas_endpoints.telemetry import probes
 from support.deploy import ACCESS, COMPONENTS, DEPLOY, INSTALL, OVERLAYS, documents, kustomization, manifests, the
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
 CRDS = ROOT / "crds"
@@ -157,11 +157,46 @@ def test_the_pods_are_found_by_their_labels() -> None:
     assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
 
 
+def _fields(spec: Mapping[str, Any], path: str = "spec") -> Iterator[str]:
+    """Yield the paths of a spec that hold a value, without those of the objects around them."""
+    for name, value in spec.items():
+        if isinstance(value, dict):
+            yield from _fields(value, f"{path}.{name}")
+        else:
+            yield f"{path}.{name}"
+
+
+def crd_schema() -> Mapping[str, Any]:
+    (path,) = CRDS.glob("*.yaml")
+    (version,) = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["versions"]
+    spec: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return spec
+
+
+def _declared(schema: Mapping[str, Any], path: str = "spec") -> Iterator[str]:
+    """Yield the same of the CRD's schema."""
+    for name, child in schema["properties"].items():
+        if "properties" in child:
+            yield from _declared(child, f"{path}.{name}")
+        else:
+            yield f"{path}.{name}"
+
+
+def test_the_samples_show_every_field() -> None:
+    specs = [
+        document["spec"]
+        for path in (DEPLOY / "samples").glob("*.yaml")
+        for document in yaml.safe_load_all(path.read_text())
+        if document["kind"] == "ServerlessPrivateEndpoint"
+    ]
+    assert {field for spec in specs for field in _fields(spec)} == set(_declared(crd_schema()))
+
+
 def test_the_seed_for_the_simulator_has_what_the_samples_speak_about() -> None:
     samples = DEPLOY / "samples"
     seeded = {
         (project["id"], instance["name"], instance["providerName"], endpoint["_id"])
-        for project in json.loads((samples / "simulator-seed.json").read_text())["projects"]
+        for project in json.loads((DEPLOY / "simulator" / "seed.json").read_text())["projects"]
         for instance in project["instances"]
         for endpoint in instance["endpoints"]
     }

@@ -171,12 +171,6 @@ def test_the_namespaced_overlay_serves_the_namespace_that_it_is_in() -> None:
     ]
 
 
-@pytest.mark.parametrize("sample", sorted((DEPLOY / "samples").glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_sample_is_taken_without_a_warning(sample: Path, control_plane: ControlPlane, crd: str) -> None:
-    done = control_plane.kubectl("apply", "--dry-run=server", "--validate=strict", f"--filename={sample}")
-    assert not done.stderr, done.stderr
-
-
 def documented() -> list[Any]:
     """Give the kustomizations of a user's own that pages show: the files of each by their paths."""
     found: list[Any] = []

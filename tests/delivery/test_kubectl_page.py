@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAGE = DOCS / "kubectl.md"
 SAMPLES = DEPLOY / "samples"
-SEED: dict[str, Any] = json.loads((SAMPLES / "simulator-seed.json").read_text(encoding="utf-8"))
+SEED: dict[str, Any] = json.loads((DEPLOY / "simulator" / "seed.json").read_text(encoding="utf-8"))
 NAMESPACE = "shop"
 PROJECT, INSTANCE = SEED["projects"][0]["id"], "ServerlessInstance0"
 FAILED = Place(PROJECT, INSTANCE, "5f7cac1adf5d6c6306f4b284")

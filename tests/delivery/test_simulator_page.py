@@ -90,7 +90,7 @@ def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, pro
     assert "simulate --seed" in job
     script = job.replace("simulate --seed", f"simulate --port {port} --seed").replace(":8090", f":{port}")
     (programs_of_the_page / "atlas-endpoints").symlink_to(COMMAND[-1])
-    (tmp_path / "seed.json").write_bytes((DEPLOY / "samples" / "simulator-seed.json").read_bytes())
+    (tmp_path / "seed.json").write_bytes((DEPLOY / "simulator" / "seed.json").read_bytes())
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "orders.yaml").write_bytes((DEPLOY / "samples" / "aws-full.yaml").read_bytes())
 
@@ -110,7 +110,7 @@ def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, pro
 def test_the_chart_takes_the_seed_as_the_page_on_ci_gives_it(helm: Helm) -> None:
     shown = [block.text for block in blocks_of(IN_CI) if "--set-json" in block.text]
     assert len(shown) == 1
-    seed = json.dumps(json.loads((DEPLOY / "samples" / "simulator-seed.json").read_bytes()))
+    seed = json.dumps(json.loads((DEPLOY / "simulator" / "seed.json").read_bytes()))
     rendered = helm.template("--set=simulator.enabled=true", f"--set-json=simulator.seed={seed}")
     assert "32b6e34b3d91647abb20e7b8" in rendered
     assert "name: atlas-endpoints-simulator" in rendered
