@@ -27,7 +27,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.serverless_private_endpoints import Listing
-from atlas_endpoints.check.findings import Finding, failed, ok, skipped, took, warning
+from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped, took, warning
 from atlas_endpoints.check.places import Instance, Place
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Provider
 
@@ -112,6 +112,7 @@ def interview(place: Place, *, writes: bool) -> Generator[Question, Answer, Told
         ok(f"Atlas accepts the credentials, and they may read the project (LIST, {took(answer.seconds)})."),
         ok(f"The instance is there and serverless; private endpoints in it: {len(listing.endpoints)}."),
     ]
+    findings += _contradicted(listing, place.providers)
     if not writes:
         findings.append(skipped("Whether the credentials may write is not asked, since WRITES is off."))
         return Told(tuple(findings), listing.deprecation, listed=True)
@@ -201,6 +202,17 @@ def _is_hopeless(error: AtlasError) -> bool:
             return error.http_status is None
         case _:
             return False
+
+
+def _contradicted(listing: Listing, said: Sequence[Provider]) -> Iterable[Finding]:
+    """Yield a finding for each provider that resources name and Atlas does not show."""
+    shown = sorted({each.provider_name for each in listing.endpoints if each.provider_name is not None})
+    for provider in said if shown else ():
+        if provider not in shown:
+            yield failed(
+                f"Resources say providerName {provider}, and the endpoints that Atlas shows are of {named(shown)}. providerName"
+                " cannot change: create these resources anew."
+            )
 
 
 def _providers(listing: Listing, said: Sequence[Provider]) -> Iterable[Provider]:

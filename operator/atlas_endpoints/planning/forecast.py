@@ -37,7 +37,7 @@ class Action(StrEnum):
     UNKNOWN = "Unknown"
     """It cannot be told; the message says why."""
     INVALID = "Invalid"
-    """It could not read the manifest."""
+    """The manifest could not be read, or contradicts what Atlas shows."""
 
 
 CHANGING = frozenset({Action.RESERVE, Action.UPDATE, Action.WAIT})
@@ -193,6 +193,8 @@ def count(forecasts: Sequence[Forecast]) -> dict[Action, int]:
 def _action(spec: Spec, outcome: Outcome, verdict: Verdict) -> Action:
     if verdict.reason is Reason.SUSPENDED:
         return Action.SUSPENDED
+    if verdict.reason is Reason.INVALID_SPEC:
+        return Action.INVALID
     if outcome.failure is not None:
         return Action.UNKNOWN
     if spec.management_policy != "Manage" and (verdict.differences or outcome.plan is not None):

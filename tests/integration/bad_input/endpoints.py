@@ -48,6 +48,21 @@ def an_instance_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
 
 
 @cases
+def an_endpoint_of_another_cloud_is_told_the_way_out(env: Env) -> None:
+    """No edit can help, since the provider cannot change; an edit must not be promised to."""
+    env.create(providerName="AZURE", comment="orders")
+    for comment in ("orders", "orders, version 2"):
+        env.edit(comment=comment)
+        env.becomes(
+            "InvalidSpec",
+            "Stalled",
+            says=("spec.providerName is AZURE", "one of AWS", "delete this resource", "anew with providerName AWS"),
+            credentials=("True", "Verified"),
+        )
+    assert env.calls("PATCH") == []
+
+
+@cases
 def an_endpoint_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
     """That it is not there is believed only when a LIST and a GET agree."""
     env.atlas.change(env.place, remove=True)

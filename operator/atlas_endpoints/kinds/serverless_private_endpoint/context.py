@@ -43,6 +43,7 @@ class Context:
     Attributes:
         now: wall-clock time, UTC.
         generation: of the spec that is being planned for.
+        provider_name: that the spec names.
         seen_generation: of the last spec that a status was written for; -1 for none.
         confirmed: what Atlas has confirmed for us, by field; ``None`` before the first contact.
         confirmed_generation: the generation whose fields that were.
@@ -61,6 +62,7 @@ class Context:
 
     now: datetime
     generation: int
+    provider_name: str
     seen_generation: int
     confirmed: Fields | None
     confirmed_generation: int
@@ -113,6 +115,7 @@ def gather(
     return Context(
         now=now,
         generation=resource.metadata.generation,
+        provider_name=resource.spec.provider_name,
         seen_generation=previous.observed_generation,
         confirmed=applied.values if applied else None,
         confirmed_generation=applied.generation if applied else Status.NEVER_OBSERVED,

@@ -46,6 +46,8 @@ def plan(desired: Fields, observed: Endpoint, context: Context) -> Action:
     Returns:
         A ``Send`` with what is to be PATCHed now, else the ``Verdict``.
     """
+    if _is_of_another_provider(observed, context):
+        return judge(desired, observed, context)
     if context.forced and desired and observed.status == EndpointStatus.FAILED and observed.endpoint_service_name:
         return Send(dict(desired), Cause.FORCED)
     chosen = Comparison.of(desired, observed, context).chosen
@@ -54,6 +56,8 @@ def plan(desired: Fields, observed: Endpoint, context: Context) -> Action:
 
 def judge(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
     """Say what is true of a resource when nothing is sent (any more) in this pass."""
+    if _is_of_another_provider(observed, context):
+        return Verdict(Reason.INVALID_SPEC, _another_provider(observed, context), Rest())
     found = Comparison.of(desired, observed, context)
     if new := found.treated[Treatment.SEND]:
         # An answer has brought up something new: the next pass sends it.
@@ -131,6 +135,8 @@ def propose(send: Send, desired: Fields, observed: Endpoint, context: Context, *
 
 def report(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
     """Say what is true of a resource that only observes: no difference is on its way, since nobody sends it."""
+    if _is_of_another_provider(observed, context):
+        return judge(desired, observed, context)
     found = Comparison.of(desired, observed, replace(context, forced=False))
     match observed.status:
         case EndpointStatus.FAILED:
@@ -146,6 +152,20 @@ def report(desired: Fields, observed: Endpoint, context: Context) -> Verdict:
             )
         case _:
             return judge(desired, observed, replace(context, forced=False))
+
+
+def _is_of_another_provider(observed: Endpoint, context: Context) -> bool:
+    """Return whether Atlas shows another provider than the spec names; some of its answers show none."""
+    return observed.provider_name is not None and observed.provider_name != context.provider_name
+
+
+def _another_provider(observed: Endpoint, context: Context) -> str:
+    shown = one_line(observed.provider_name or "", limit=100)
+    return (
+        f"spec.providerName is {context.provider_name}, but Atlas shows that the endpoint is one of {shown}, so nothing is sent."
+        " providerName cannot change: delete this resource (under deletionPolicy Retain, which leaves the endpoint in Atlas),"
+        f" and create it anew with providerName {shown}."
+    )
 
 
 def _send(chosen: Sequence[Difference], desired: Fields, observed: Endpoint, context: Context) -> Send:

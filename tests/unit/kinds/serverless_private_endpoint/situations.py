@@ -94,6 +94,7 @@ class Situation:
         corrected: how long ago the comment was corrected.
         refused: what Atlas has refused.
         service: whether the endpoint has a service to connect to.
+        elsewhere: whether Atlas shows the endpoint as one of another cloud than the spec names.
     """
 
     status: str | None = "AVAILABLE"
@@ -112,6 +113,7 @@ class Situation:
     corrected: tuple[timedelta, ...] = ()
     refused: Values = NOTHING
     service: bool = True
+    elsewhere: bool = False
     error_message: str | None = None
     interval: timedelta = timedelta(minutes=10)
     timeout: timedelta = timedelta(minutes=120)
@@ -149,6 +151,8 @@ class Situation:
             if provider == "AZURE":
                 service = {"endpointServiceName": "pls_0", "privateLinkServiceResourceId": "/pls/0"}
         shown = {field.value: value for field, value in self.shows.on(provider).items()}
+        if self.elsewhere:
+            shown["providerName"] = "GCP"
         return Endpoint.model_validate(
             {"_id": "5f7cac1adf5d6c6306f4b283", "status": self.status, "errorMessage": self.error_message}
             | service

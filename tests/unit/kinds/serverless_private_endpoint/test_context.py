@@ -76,6 +76,7 @@ class TestGather:
         assert context(Status(), generation=1) == Context(
             now=NOW,
             generation=1,
+            provider_name="AWS",
             seen_generation=-1,
             confirmed=None,
             confirmed_generation=-1,

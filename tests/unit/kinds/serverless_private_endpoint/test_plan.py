@@ -509,6 +509,14 @@ OTHER: Table = {
         settled(ONE_A, status=None),
         Says(Reason.PENDING, Again(15), words=("no status",), without=("None",)),
     ),
+    "of another cloud than the spec names: nothing of it is compared, and the way out is named": (
+        Situation(status="RESERVED", wants=ONE_A, elsewhere=True),
+        Says(Reason.INVALID_SPEC, words=("one of GCP", "delete this resource", "anew with providerName GCP")),
+    ),
+    "of another cloud than the spec names: force does not send": (
+        settled(ONE_A, status="FAILED", shows=ONE_B, forced=True, elsewhere=True),
+        Says(Reason.INVALID_SPEC),
+    ),
 }
 
 FAILED: Table = {
@@ -733,6 +741,10 @@ OBSERVED: Mapping[str, tuple[Situation, Says]] = {
     "it is being deleted": (
         settled(ONE, status="DELETING"),
         Says(Reason.DELETING, Again(15)),
+    ),
+    "of another cloud than the spec names": (
+        settled(ONE_A, shows=ONE_B, elsewhere=True),
+        Says(Reason.INVALID_SPEC, words=("one of GCP",)),
     ),
 }
 

@@ -27,6 +27,7 @@ A_ROUND_LOOKS_AGAIN = {
     Reason.ENDPOINT_FAILED,
     Reason.UPDATE_REJECTED,
     Reason.DRIFTED,
+    Reason.INVALID_SPEC,
 }
 """Reasons that rest: nothing is on its way, and the round of the instance brings back what has changed."""
 
@@ -70,6 +71,7 @@ def contexts(draw: st.DrawFn) -> Context:
     return Context(
         now=NOW,
         generation=draw(st.integers(1, 4)),
+        provider_name=draw(st.sampled_from(["AWS", "AZURE"])),
         seen_generation=draw(st.integers(-1, 4)),
         confirmed=draw(st.none() | values(odd=True)),
         confirmed_generation=draw(st.integers(-1, 4)),
