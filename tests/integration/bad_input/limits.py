@@ -51,7 +51,7 @@ def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> No
 
     env.atlas.fail(env.place, method="PATCH", status=429, times=1, **fault)
     env.edit(comment="limited")
-    wait_until(lambda: _refused(env), "the 429")
+    wait_until(lambda: bool(_refused(env)), "the 429")
     env.resources.edit("content", comment="held")
 
     env.becomes_ready()
