@@ -151,7 +151,7 @@ class Core:
                 monotonic=clock.monotonic,
             ),
             ReferenceResolver(targets),
-            Outputs(config_maps if settings.outputs else None, clock.monotonic),
+            Outputs(config_maps if settings.outputs else None, gateway, clock.monotonic),
             gateway,
             self._rounds,
             resources=self.store,

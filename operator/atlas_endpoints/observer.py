@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from atlas_endpoints.atlas.serverless_private_endpoints import TEMPLATES
+from atlas_endpoints.atlas import serverless_instances, serverless_private_endpoints
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
 from atlas_endpoints.engine.log_fields import LogFields
@@ -18,6 +18,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
 from atlas_endpoints.kinds.serverless_private_endpoint.milestones import drifted, seconds_to_ready
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
+
+_TEMPLATES = serverless_private_endpoints.TEMPLATES | serverless_instances.TEMPLATES
+"""The path of each operation."""
 
 logger = logging.getLogger(__name__)
 
@@ -113,13 +116,13 @@ class Requests:
         self._metrics.requested(operation, method, status, error_code, seconds)
         facts = {
             "method": method,
-            "path": TEMPLATES.get(operation, ""),
+            "path": _TEMPLATES.get(operation, ""),
             "status": status,
             "errorCode": error_code,
             "seconds": round(seconds, 3),
         }
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
-        if operation in TEMPLATES and (pass_ := work.current()) is not None:  # and not that of a token
+        if operation in _TEMPLATES and (pass_ := work.current()) is not None:  # and not that of a token
             pass_.requested(request)
         logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
 

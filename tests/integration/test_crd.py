@@ -228,13 +228,13 @@ def test_kubectl_lists_what_people_look_for(
         ]
 
     narrow = ["NAME", "READY", "STATUS", "REASON", "PROVIDER", "INSTANCE", "AGE"]
-    wide = [*narrow, "PROJECT", "ENDPOINT-ID", "CLOUD-ENDPOINT", "ERROR", "LAST-APPLIED"]
+    wide = [*narrow, "PROJECT", "ENDPOINT-ID", "CLOUD-ENDPOINT", "ERROR", "GENERATION", "OBSERVED", "LAST-APPLIED"]
     header, row = rows("spe")
     assert header == narrow
     assert row[:-1] == ["created", "False", "FAILED", "EndpointFailed", "AWS", "ServerlessInstance0"]
     header, row = rows("serverlessprivateendpoint", "--output=wide")
     assert header == wide
-    assert row[len(narrow) : -1] == ["c" * 24, "a" * 24, "vpce-1", "no-such-endpoint"]
+    assert row[len(narrow) : -1] == ["c" * 24, "a" * 24, "vpce-1", "no-such-endpoint", "1", "1"]
     assert any("created" in line[0] for line in rows("atlas"))
 
 

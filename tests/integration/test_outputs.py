@@ -195,6 +195,32 @@ def test_what_somebody_does_to_it_is_put_right_and_at_rest_nothing_is_written(
 
 
 @pytest.mark.usefixtures("allowed")
+def test_the_connection_string_is_there_for_applications_when_atlas_shows_it(
+    resources: Resources, config_maps: ConfigMaps, atlas: Atlas, place: Place
+) -> None:
+    path = f"/serverless/{place.instance}$"
+    late = {"name": place.instance, "connectionStrings": {"standardSrv": "mongodb+srv://public.mongodb.net"}}
+    atlas.post("faults", [{"match": {"path": path}, "status": 200, "body": late, "times": 1}])
+    atlas.connect(place)
+    resources.create(
+        "orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, connectionStringConfigMapRef={"name": "string"})
+    )
+    resources.wait_ready("orders")
+    waits_for(resources, "Unknown", "Pending")
+    assert config_maps.get("string") is None
+
+    waits_for(resources, "True", "Written")
+    data = config_maps.data("string")
+    assert re.fullmatch(r"mongodb\+srv://\S+-pe-0\.\S+", data.pop("connectionStringSrv"))
+    assert data == {
+        "clusterName": place.instance,
+        "endpointId": place.endpoint,
+        "providerName": "AWS",
+        "region": "US_EAST_1",
+    }
+
+
+@pytest.mark.usefixtures("allowed")
 def test_one_that_was_there_before_is_left_alone_and_atlas_is_seen_to(
     resources: Resources, config_maps: ConfigMaps, place: Place
 ) -> None:

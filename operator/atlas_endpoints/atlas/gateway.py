@@ -3,13 +3,17 @@
 It ties a call to what is remembered: an answer becomes the memory, an unknown fate destroys it.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.serverless_instances import PrivateConnection, private_connections
 from atlas_endpoints.atlas.serverless_private_endpoints import (
     Endpoint,
     Listing,
@@ -20,7 +24,7 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
     update_body,
     update_endpoint,
 )
-from atlas_endpoints.atlas.snapshots import Instance, Snapshots
+from atlas_endpoints.atlas.snapshots import FAILURE_LAST, Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.engine.bookkeeping import Bookkeeping
 from atlas_endpoints.engine.log_fields import LogFields
@@ -40,6 +44,18 @@ class _Introduced:
     used: Bookkeeping[float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A GET of an instance, and when it began, in monotonic seconds."""
+
+    began: float
+    task: "asyncio.Future[tuple[PrivateConnection, ...]]"
+
+    @property
+    def failed(self) -> bool:
+        return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
+
+
 class Gateway(Snapshots):
     """Endpoints as seen with any of the credentials that were introduced, and the writes to them.
 
@@ -52,6 +68,7 @@ class Gateway(Snapshots):
         super().__init__(self._fetch_listing, monotonic)
         self._client = client
         self._introduced: dict[str, _Introduced] = {}
+        self._reads: dict[Instance, _Read] = {}
 
     def introduce(self, credentials: Credentials) -> str:
         """Make credentials known and return their fingerprint, by which ``Instance`` names them."""
@@ -61,6 +78,30 @@ class Gateway(Snapshots):
             self._introduced = {name: each for name, each in self._introduced.items() if each.used > now - UNUSED}
         self._introduced[fingerprint] = _Introduced(credentials, now)
         return fingerprint
+
+    async def connections(self, instance: Instance, *, max_age: float) -> tuple[PrivateConnection, ...]:
+        """Return the private connections of an instance, by a GET that is shared by all who ask.
+
+        Args:
+            instance: which.
+            max_age: seconds; what a GET that began earlier has shown is not good enough.
+
+        Raises:
+            AtlasError: what the GET failed with, also when somebody else had asked for it; it is shared for a moment.
+        """
+        read = self._reads.get(instance)
+        age = min(max_age, FAILURE_LAST) if read is not None and read.failed else max_age
+        if read is None or (read.task.done() and read.began <= self._monotonic() - age):
+            call = self._client.call(
+                private_connections, self._credentials_of(instance), instance.project_id, instance.name
+            )
+            read = self._reads[instance] = _Read(self._monotonic(), asyncio.ensure_future(call))
+        return await asyncio.shield(read.task)
+
+    @override
+    def forget(self, instance: Instance) -> None:
+        super().forget(instance)
+        self._reads.pop(instance, None)
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         """Read one endpoint past all memory, and remember it.

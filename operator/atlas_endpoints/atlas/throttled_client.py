@@ -4,12 +4,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+from atlas_endpoints.atlas import serverless_instances, serverless_private_endpoints
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
-from atlas_endpoints.atlas.serverless_private_endpoints import OPERATIONS
 from atlas_endpoints.atlas.throttle import Throttle, Wait
 
+_OPERATIONS = {**serverless_private_endpoints.OPERATIONS, **serverless_instances.OPERATIONS}
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -53,7 +54,7 @@ class ThrottledClient:
             raise AtlasHeldError(
                 admitted.message,
                 reason=admitted.reason,
-                operation=OPERATIONS.get(getattr(operation, "__name__", ""), "call"),
+                operation=_OPERATIONS.get(getattr(operation, "__name__", ""), "call"),
                 retry_after=admitted.until - now,
             )
         try:

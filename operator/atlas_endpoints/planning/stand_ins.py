@@ -108,6 +108,7 @@ class OneLook:
         outcome: Outcome,
         previous: Status,  # noqa: ARG002  # as the port has it
         *,
+        instance: Instance | None,  # noqa: ARG002  # as the port has it
         max_age: float,  # noqa: ARG002  # as the port has it
     ) -> Outcome:
         """Write nothing, which changes nothing in Atlas."""
@@ -117,6 +118,9 @@ class OneLook:
         """Nothing is remembered."""
 
     def join(self, key: Key, instance: Instance, interval: timedelta) -> None:
+        """There are no rounds."""
+
+    def instance_of(self, key: Key) -> Instance | None:
         """There are no rounds."""
 
     def leave(self, key: Key) -> None:

@@ -21,6 +21,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.gateway import UNUSED, Gateway
+from atlas_endpoints.atlas.serverless_instances import PrivateConnection
 from atlas_endpoints.atlas.snapshots import DOUBT, Instance
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
@@ -28,6 +29,8 @@ from atlas_endpoints.atlas.throttled_client import ThrottledClient
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 ENDPOINT = "6f7cac1adf5d6c6306f4b283"
 ENDPOINTS = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/orders/endpoint"
+INSTANCE = f"/api/atlas/v2/groups/{PROJECT}/serverless/orders"
+SRV = "mongodb+srv://orders-pe-0.abcde.mongodb.net"
 ALICE, BOB = ServiceAccount("mdb_sa_id_alice", "secret-1"), ApiKey("abcdefgh", "secret-2")
 
 
@@ -39,6 +42,8 @@ class Atlas:
     comment: str = "one"
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     credentials: list[Credentials] = field(default_factory=list)
+    document: Any = None
+    """The instance."""
     unusable: int = 0
     """Number of items in a LIST that have no id."""
     failure: AtlasError | None = None
@@ -63,6 +68,8 @@ class Atlas:
             raise self.failure
         if isinstance(json, dict):
             self.comment = comment = json["comment"]
+        if path == INSTANCE:
+            return Answer(200, self.document)
         endpoint = {"_id": ENDPOINT, "status": "AVAILABLE", "comment": comment}
         return Answer(200, [endpoint, *[{}] * self.unusable] if path == ENDPOINTS else endpoint, self.deprecation)
 
@@ -121,6 +128,73 @@ class TestCredentials:
             harness.of(ServiceAccount("another", f"{number}"))
             await harness.observed()
         assert await harness.update() == "two"
+
+
+def shown(*items: Any) -> Any:
+    """An instance, with what it has in the place of private connection strings."""
+    public = {"standardSrv": "mongodb+srv://orders.abcde.mongodb.net"}
+    return {"name": "orders", "connectionStrings": {**public, "privateEndpoint": list(items)}}
+
+
+def private(srv: Any = SRV, **endpoint: Any) -> Any:
+    return {"srvConnectionString": srv, "type": "MONGOS", "endpoints": [endpoint]}
+
+
+class TestConnections:
+    @pytest.mark.parametrize(
+        ("document", "expected"),
+        [
+            pytest.param(shown(), [], id="none"),
+            pytest.param({"name": "orders", "connectionStrings": None}, [], id="an instance that is being made"),
+            pytest.param(
+                shown(private(endpointId="vpce-1", providerName="AWS", region="US_EAST_1")),
+                [PrivateConnection(SRV, "US_EAST_1", frozenset({"vpce-1"}))],
+                id="one",
+            ),
+            pytest.param(
+                shown(private(endpointId="vpce-1", region=None)),
+                [PrivateConnection(SRV, None, frozenset({"vpce-1"}))],
+                id="one whose region is not told",
+            ),
+            pytest.param(
+                shown(None, "x", {}, private(None), private("mongodb+srv://user:secret@host"), private("http://host")),
+                [],
+                id="what is no connection string, or holds credentials",
+            ),
+            pytest.param(
+                shown({"srvConnectionString": SRV, "endpoints": [None, {"endpointId": 7}]}),
+                [PrivateConnection(SRV, None, frozenset())],
+                id="of no endpoint",
+            ),
+        ],
+    )
+    async def test_what_atlas_shows(self, harness: Harness, document: Any, expected: list[PrivateConnection]) -> None:
+        harness.atlas.document = document
+        assert list(await harness.gateway.connections(harness.instance, max_age=0.0)) == expected
+
+    @pytest.mark.parametrize("document", [None, [], {}, {"name": "other"}])
+    async def test_an_answer_that_is_not_the_instance(self, harness: Harness, document: Any) -> None:
+        harness.atlas.document = document
+        with pytest.raises(AtlasUnavailableError):
+            await harness.gateway.connections(harness.instance, max_age=0.0)
+
+    async def test_one_call_serves_all_who_ask_for_a_while(self, harness: Harness) -> None:
+        harness.atlas.document = shown(private(endpointId="vpce-1"))
+        for seconds in (0.0, 20.0, 9.9, 0.1):
+            harness.now += seconds
+            asking = (harness.gateway.connections(harness.instance, max_age=30.0) for _ in range(10))
+            assert len({*await asyncio.gather(*asking)}) == 1
+        assert harness.atlas.calls == [("GET", INSTANCE, None)] * 2
+
+    async def test_a_failure_serves_all_who_ask_for_a_moment(self, harness: Harness) -> None:
+        harness.atlas.failure = AtlasUnavailableError("down", operation="getServerlessInstance")
+        for _ in range(3):
+            with pytest.raises(AtlasUnavailableError, match="down"):
+                await harness.gateway.connections(harness.instance, max_age=30.0)
+        assert len(harness.atlas.calls) == 1
+        harness.now += 5.0
+        harness.atlas.failure, harness.atlas.document = None, shown()
+        assert await harness.gateway.connections(harness.instance, max_age=30.0) == ()
 
 
 class TestReading:

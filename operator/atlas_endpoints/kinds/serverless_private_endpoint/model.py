@@ -187,7 +187,8 @@ class ServerlessPrivateEndpoint(BaseModel):
     @property
     def needs_the_cluster(self) -> bool:
         """Whether there is more to look at than the endpoint: what the spec refers to, or what was written for others."""
-        return self.refers or self.spec.output_config_map_ref is not None
+        spec = self.spec
+        return self.refers or not spec.output_config_map_ref is spec.connection_string_config_map_ref is None
 
     @property
     def suspended_by(self) -> tuple[str, ...]:

@@ -44,7 +44,13 @@ class OutputsPort(Protocol):
     """Writes what resources hand over; see ``outputs.Outputs``."""
 
     async def publish(
-        self, resource: ServerlessPrivateEndpoint, outcome: Outcome, previous: Status, *, max_age: float
+        self,
+        resource: ServerlessPrivateEndpoint,
+        outcome: Outcome,
+        previous: Status,
+        *,
+        instance: Instance | None,
+        max_age: float,
     ) -> Outcome:
         """Have it written, and say what came of it."""
         ...
@@ -141,6 +147,10 @@ class RoundsPort(Protocol):
 
     def join(self, key: Key, instance: Instance, interval: timedelta) -> None:
         """Have a resource looked at with its instance from now on."""
+        ...
+
+    def instance_of(self, key: Key) -> Instance | None:
+        """Return with which instance a resource is looked at, if it is."""
         ...
 
     def leave(self, key: Key) -> None:

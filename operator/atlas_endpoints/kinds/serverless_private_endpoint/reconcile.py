@@ -172,7 +172,13 @@ class Reconciler:
             )
             outcome = await self._with_credentials(resolution, status, now)
             outcome = replace(outcome, next=resolution.paced(outcome.next))
-            return await self._outputs.publish(resource, outcome, status, max_age=self._outputs_last(resource, status))
+            return await self._outputs.publish(
+                resource,
+                outcome,
+                status,
+                instance=self._rounds.instance_of(key),
+                max_age=self._outputs_last(resource, status),
+            )
         except (NoCredentialsError, ProjectError) as error:
             self._let_be(key)
             if isinstance(error, ProjectError):

@@ -115,6 +115,7 @@ class Spec(AsWritten):
     deletion_policy: DeletionPolicy | None = None
     suspend: bool = False
     output_config_map_ref: ConfigMapRef | None = None
+    connection_string_config_map_ref: ConfigMapRef | None = None
 
     @classmethod
     def parse(cls, raw: object) -> Self:

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
+from atlas_endpoints.atlas.serverless_instances import PrivateConnection
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.cluster.age import Age
@@ -101,6 +102,8 @@ class Atlas(Snapshots):
         self.projects: list[str] = []
         """In which project each call was made; to this Atlas they are all one."""
         self._announced: Deprecation | None = None
+        self.shown_connections: tuple[PrivateConnection, ...] = ()
+        """How clients reach the instance."""
         self.hidden: set[str] = set()
         """Endpoints that a LIST does not show."""
         self.lists_late = False
@@ -142,6 +145,12 @@ class Atlas(Snapshots):
     def forget_all(self) -> None:
         """Remember nothing, as a process that has just begun; the endpoints are where they were."""
         super().__init__(self._list_all, self._clock.monotonic)
+
+    async def connections(self, instance: Instance, *, max_age: float) -> tuple[PrivateConnection, ...]:
+        fault = await self._called("STRINGS", instance)
+        if fault is not None:
+            raise fault.error
+        return self.shown_connections
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         began = self.moment()
@@ -467,7 +476,7 @@ class Harness:
         reconciler = Reconciler(
             self.secrets,
             ReferenceResolver(self.targets),
-            Outputs(self.config_maps if outputs else None, self.clock.monotonic),
+            Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic),
             self.atlas,
             rounds,
             resources=self.store,

@@ -1,14 +1,16 @@
 """The ConfigMap that a resource hands to the other side: what it holds, whose it is, and what the resource says."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from atlas_endpoints.atlas.serverless_instances import PrivateConnection
 from atlas_endpoints.cluster.config_maps import ConfigMap
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
-from atlas_endpoints.kinds.serverless_private_endpoint.model import EndpointStatus
-from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, Write, decide, values_of
+from atlas_endpoints.kinds.serverless_private_endpoint.model import EndpointStatus, ServerlessPrivateEndpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, Write, connection_values, decide, values_of
 from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, PROJECT, VPCE, Harness, Resource
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
@@ -306,3 +308,81 @@ async def test_a_resource_that_is_suspended_writes_nothing(harness: Harness) -> 
     harness.edit(resource, suspend=None)
     await harness.run_for(0)
     assert harness.config_maps.held(NAME) == HELD
+
+
+SRV = "mongodb+srv://orders-pe-1.abcde.mongodb.net"
+OWN = PrivateConnection(SRV, "US_EAST_1", frozenset({VPCE.upper()}))
+OTHER = PrivateConnection("mongodb+srv://orders-pe-0.abcde.mongodb.net", "US_EAST_1", frozenset({"vpce-other"}))
+STRING = {
+    "clusterName": "orders",
+    "connectionStringSrv": SRV,
+    "endpointId": ENDPOINT,
+    "providerName": "AWS",
+    "region": "US_EAST_1",
+}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "connections", "expected"),
+    [
+        pytest.param(None, (OWN,), None, id="nothing is known of an endpoint"),
+        pytest.param(told(), (OWN,), None, id="nothing is connected to the endpoint"),
+        pytest.param(told(cloud_provider_endpoint_id=VPCE), (), None, id="Atlas shows no string"),
+        pytest.param(told(cloud_provider_endpoint_id=VPCE), (OTHER,), None, id="Atlas shows that of another endpoint"),
+        pytest.param(told(cloud_provider_endpoint_id=VPCE), (OTHER, OWN), STRING, id="by its ID, in any letters"),
+    ],
+)
+def test_connection_values(
+    harness: Harness,
+    endpoint: EndpointStatus | None,
+    connections: tuple[PrivateConnection, ...],
+    expected: Mapping[str, str] | None,
+) -> None:
+    resource = ServerlessPrivateEndpoint.parse(harness.create().body)
+    assert connection_values(endpoint, connections, resource) == expected
+
+
+async def test_the_connection_string_is_held_until_atlas_shows_it_and_kept_when_it_does_not(harness: Harness) -> None:
+    harness.atlas.shown_connections = (OTHER,)
+    harness.atlas.put(ENDPOINT, status="INITIATING", cloud_provider_endpoint_id=VPCE)
+    resource = harness.create(cloudProviderEndpointId=VPCE, connectionStringConfigMapRef=REF)
+    await harness.run_for(60)
+    assert "STRINGS" not in harness.atlas.calls
+    harness.atlas.put(ENDPOINT, status="AVAILABLE")
+    await harness.run_for(120)
+    assert resource.ready == ("True", "Available")
+    assert says(resource) == ("Unknown", "Pending")
+    assert harness.config_maps.calls == []
+
+    harness.atlas.shown_connections = (OTHER, OWN)
+    await harness.run_for(60)
+    assert harness.config_maps.held(NAME) == STRING
+    assert says(resource) == ("True", "Written")
+
+    harness.atlas.shown_connections = (OTHER,)
+    await harness.run_for(2 * INTERVAL)
+    assert harness.config_maps.held(NAME) == STRING
+    harness.atlas.shown_connections = (replace(OWN, srv="mongodb+srv://new.mongodb.net"),)
+    await harness.run_for(2 * INTERVAL)
+    assert harness.config_maps.held(NAME) == {**STRING, "connectionStringSrv": "mongodb+srv://new.mongodb.net"}
+
+
+async def test_a_string_that_cannot_be_read_holds_nothing_else_up(harness: Harness) -> None:
+    harness.atlas.shown_connections = (OWN,)
+    harness.atlas.go_down("STRINGS")
+    resource = await settled(harness, connectionStringConfigMapRef={"name": "orders-string"})
+    assert says(resource) == ("Unknown", "Pending")
+    assert harness.config_maps.held(NAME) == HELD
+    harness.atlas.come_back()
+    await harness.run_for(60)
+    assert harness.config_maps.held("orders-string") == STRING
+    assert says(resource) == ("True", "Written")
+
+
+async def test_at_rest_the_string_is_read_once_in_each_round(harness: Harness) -> None:
+    harness.atlas.shown_connections = (OWN,)
+    await settled(harness, connectionStringConfigMapRef={"name": "orders-string"})
+    harness.atlas.calls.clear()
+    await harness.run_for(5 * INTERVAL)
+    assert harness.atlas.calls == ["LIST", "STRINGS"] * 5
+    assert harness.writes == {}
