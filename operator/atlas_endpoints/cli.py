@@ -12,11 +12,17 @@ from collections.abc import Sequence
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
-from atlas_endpoints import __version__, app, check, importing, planning, simulator
+from atlas_endpoints import __version__, app, check, importing, inspection, planning, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.event_loop import new_event_loop
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings, unknown_variables
+from atlas_endpoints.settings import (
+    CheckSettings,
+    OperatorSettings,
+    SimulatorSettings,
+    StatusSettings,
+    unknown_variables,
+)
 from atlas_endpoints.telemetry import logs
 
 FAILED, USAGE = 1, 2
@@ -39,6 +45,9 @@ class Commands(BaseSettings):
     run: CliSubCommand[OperatorSettings] = Field(description="Run the operator")
     check: CliSubCommand[CheckSettings] = Field(
         description="Tell what is missing of what the operator needs, and what to do about it; changes nothing"
+    )
+    status: CliSubCommand[StatusSettings] = Field(
+        description="Tell what is known of one resource, who else names its endpoint, and when it is looked at next"
     )
     plan: CliSubCommand[PlanSettings] = Field(
         description="Tell what manifests would change in Atlas; needs no cluster and changes nothing"
@@ -69,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match command:
         case CheckSettings():
             return _check(command)
+        case StatusSettings():
+            return _status(command)
         case PlanSettings():
             return _plan(command)
         case ImportSettings():
@@ -108,6 +119,18 @@ def _check(settings: CheckSettings) -> int:
         _say("The check was interrupted.")
         return FAILED
     return 0 if passed else FAILED
+
+
+def _status(settings: StatusSettings) -> int:
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            found = runner.run(inspection.run(settings, _print, _say))
+    except (NoClusterError, OSError, ValueError) as error:
+        _say(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    return 0 if found else FAILED
 
 
 def _plan(settings: PlanSettings) -> int:
@@ -157,6 +180,7 @@ def _usage(error: ValidationError) -> int:
     prefixes: dict[str, type[BaseSettings]] = {
         "run": OperatorSettings,
         "check": CheckSettings,
+        "status": StatusSettings,
         "plan": PlanSettings,
         "import": ImportSettings,
         "simulate": SimulatorSettings,

@@ -4,11 +4,11 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import durationpy
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, CliExplicitFlag, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliExplicitFlag, CliPositionalArg, NoDecode, SettingsConfigDict
 
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.engine.names import is_name, is_namespace
@@ -243,6 +243,9 @@ class CheckSettings(OperatorSettings):
         default=None,
         description="namespace/name of a Secret to look at, and to ask about the project with; else the operator's own",
     )
+    output: Literal["text", "json"] = Field(
+        default="text", description="text: lines for people as soon as they are known; json: one document at the end"
+    )
 
     @field_validator("instance")
     @classmethod
@@ -298,6 +301,31 @@ def unknown_variables(kind: type[OperatorSettings] = OperatorSettings) -> list[s
         for name in os.environ
         if name.startswith(prefix) and name not in known and not FOREIGN_VARIABLE.match(name.removeprefix(prefix))
     )
+
+
+class StatusSettings(BaseSettings):
+    """Tell what is known of one resource: its state, what Atlas shows, who else names its endpoint. It changes nothing.
+
+    It reads the resource by the kubeconfig, and asks neither Atlas nor the operator.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_STATUS_", extra="ignore", frozen=True)
+
+    resource: CliPositionalArg[str] = Field(description="namespace/name of the resource")
+
+    @field_validator("resource")
+    @classmethod
+    def _names_some_resource(cls, value: str) -> str:
+        namespace, _, name = value.partition("/")
+        if not (is_namespace(namespace) and is_name(name)):
+            raise ValueError("must be namespace/name of a resource, such as shop/orders")
+        return value
+
+    @property
+    def namespace_and_name(self) -> tuple[str, str]:
+        """Namespace and name of the resource."""
+        namespace, _, name = self.resource.partition("/")
+        return namespace, name
 
 
 class SimulatorSettings(BaseSettings):

@@ -34,12 +34,12 @@ async def run(settings: CheckSettings, say: Callable[[str], object]) -> bool:
 
     Args:
         settings: of the operator, and what to look at.
-        say: is given each line of the report as soon as it is known.
+        say: is given each line of the report as soon as it is known, or one document at the end.
 
     Returns:
         Whether nothing has failed.
     """
-    report = Report(say)
+    report = Report(say, as_document=settings.output == "json")
     overheard = Overheard(report)
     began = time.monotonic()
     logging.getLogger("atlas_endpoints").addHandler(overheard)

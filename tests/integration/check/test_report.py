@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from support.atlas import Place
+
+
+def test_programs_get_one_document(check: Check, resources: Resources, place: Place) -> None:
+    resources.create("orders", place.spec())
+    resources.create("nowhere", place.spec(credentialsSecretRef={"name": "missing"}))
+
+    text = check()
+    checked = check("-o", "json")
+
+    document = json.loads(checked.output)
+    assert (checked.code, document["passed"], document["formatVersion"]) == (1, False, 1)
+    sections = {each["title"]: each["findings"] for each in document["sections"]}
+    assert [*sections] == [title for title in text.sections if not title.startswith("Result: ")]
+    (problem,) = (each for each in sections["Credentials"] if each["level"] == "failed")
+    assert "missing" in problem["text"]
 
 
 def test_where_all_is_well_each_part_is_told_and_the_code_is_0(

@@ -115,6 +115,11 @@ def needed_by(resource: ServerlessPrivateEndpoint, endpoint_id: str, others: Ite
     return Undecided.UNDECIDED if any(_may_see(body.get("status"), now) for body in rivals) else None
 
 
+def is_owner(body: Body, endpoint_id: str) -> bool:
+    """Return whether a resource owns the endpoint that it stands for, as far as its own status and spec say."""
+    return _may_own(body) and _owns(body.get("status"), endpoint_id)
+
+
 def is_held(uid: str, others: Iterable[Body]) -> bool:
     """Tell whether the resource of a uid, or any other, stands for an endpoint already, so that a copy must not take it.
 
