@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.cluster.errors import UnreadableError
@@ -30,6 +30,9 @@ GONE_WITH_ITS_PLACE = frozenset(
 )
 """Reasons for which nobody can delete the endpoint any more, since what it was a part of is gone."""
 
+DELETE_IN_ATLAS = "delete the endpoint in Atlas, where it is"
+"""What takes the place of ``MAKE_ANEW`` for a resource that is being deleted."""
+
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses by which Atlas says nothing about what there is."""
 
@@ -48,6 +51,7 @@ def blocked(
     operation: str,
     following: Next,
     code: str | None = None,
+    http_status: int | None = None,
 ) -> Outcome:
     """Say why a resource does not go, and how it does all the same."""
     told = with_ways_out(message)
@@ -59,7 +63,14 @@ def blocked(
         generation=generation,
         verdict=Verdict(Reason.DELETION_BLOCKED, told, following),
         applied=previous.applied,
-        failure=Failure(since=since, operation=operation, retryable=False, error_code=code, detail=told),
+        failure=Failure(
+            since=since,
+            operation=operation,
+            retryable=False,
+            http_status=http_status,
+            error_code=code,
+            detail=told,
+        ),
     )
 
 
@@ -145,7 +156,7 @@ def orphaned(resource: ServerlessPrivateEndpoint, error: AtlasError) -> Announce
     if error.reason not in GONE_WITH_ITS_PLACE or not is_told_to_all:
         return None
     what = f"Endpoint {resource.endpoint_id}" if resource.endpoint_id else "Its endpoint, if there was one,"
-    note = f"{what} cannot be deleted any more, and was not: {error.message}"
+    note = f"{what} cannot be deleted any more, and was not: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
     return tell(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
 
 
@@ -169,7 +180,7 @@ def failed(
     verdict = outcome.verdict
     if verdict is None:
         return outcome
-    message = f"The endpoint cannot be deleted. {verdict.message}"
+    message = f"The endpoint cannot be deleted. {verdict.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
     if error.retry is AtlasRetry.BACKOFF or _is_held(error):
         told = verdict.message if names_ways_out(verdict.message) else with_ways_out(message)
         return replace(outcome, verdict=replace(verdict, message=told))
@@ -177,7 +188,14 @@ def failed(
     following = Again(min(failures.SECRET_LOOK, seconds) if is_cured_by_credentials(error) else seconds)
     return replace(
         blocked(
-            generation, status, now, message, operation=error.operation, following=following, code=error.error_code
+            generation,
+            status,
+            now,
+            message,
+            operation=error.operation,
+            following=following,
+            code=error.error_code,
+            http_status=error.http_status,
         ),
         resolved=resolved,
         credentials=outcome.credentials,

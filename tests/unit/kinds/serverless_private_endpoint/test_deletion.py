@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from atlas_endpoints.atlas.answers import Refusal
+from atlas_endpoints.atlas.classification import classify
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,
@@ -22,7 +24,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.errors import NoCredentialsError
-from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, VPCE, Harness, Resource, unavailable
+from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, START, VPCE, Harness, Resource, unavailable
 
 INTERVAL = 600.0
 FINALIZER = "atlas-endpoints.dev/cleanup"
@@ -452,10 +454,24 @@ class TestWhatStandsInTheWay:
         harness.delete(resource)
         await harness.run_for(3 * INTERVAL)
         assert is_blocked(resource, error.message)
+        assert resource.status["lastError"]["httpStatus"] == error.http_status
         assert deletes(harness) <= 5
         harness.atlas.come_back()
         await harness.run_for(INTERVAL + 60)
         assert harness.atlas.endpoints[ENDPOINT].status == "DELETING"
+
+    async def test_one_that_is_being_deleted_is_not_told_to_delete_it(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        refusal = Refusal(401, {}, b'{"errorCode": "NOT_IN_GROUP"}')
+        error = classify(refusal, operation="LIST", writes=False, now=START)
+        harness.atlas.go_down("LIST", "GET", "DELETE", error=error)
+        harness.annotate(resource, force_sync="1")
+        await harness.run_for(5)
+        assert "delete this resource" in resource.message
+        harness.delete(resource)
+        await harness.run_for(5)
+        assert is_blocked(resource, "invite it to the project", "delete the endpoint in Atlas")
+        assert "delete this resource" not in resource.message
 
     @pytest.mark.parametrize(
         "error",
