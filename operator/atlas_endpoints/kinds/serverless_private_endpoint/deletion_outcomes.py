@@ -11,6 +11,7 @@ from atlas_endpoints.engine.outcome import Again, Next
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import PROOF_WAIT
 from atlas_endpoints.kinds.serverless_private_endpoint.context import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import WITHOUT_WAITING, names_ways_out, with_ways_out
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -40,6 +41,17 @@ UNAUTHORIZED = frozenset({401, 403})
 def deleting(generation: int, message: str, following: Next) -> Outcome:
     """It is on its way."""
     return Outcome(next=following, generation=generation, verdict=Verdict(Reason.DELETING, message, following))
+
+
+def waiting_for_proof(generation: int, following: Next) -> Outcome:
+    """One of another namespace names the endpoint, and may just be about to show that its credentials reach it."""
+    minutes = int(PROOF_WAIT.total_seconds() // 60)
+    message = (
+        "A resource of another namespace names the endpoint, and its credentials have not been seen to reach it. It may have been"
+        f" created a moment ago, so the endpoint is not deleted before this resource has been deleted for {minutes} minutes. It is"
+        " kept, and this resource goes, if those credentials reach it by then."
+    )
+    return deleting(generation, with_ways_out(message), following)
 
 
 def blocked(
