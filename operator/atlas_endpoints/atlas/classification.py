@@ -14,6 +14,7 @@ from http import HTTPStatus
 from atlas_endpoints.atlas.answers import ErrorBody, Refusal, error_body_from, json_from, retry_after_from
 from atlas_endpoints.atlas.errors import (
     ATLAS_ADDRESS,
+    MAKE_ANEW,
     PUT_VALID_ONES,
     THEN_AGAIN,
     AccountSuspendedError,
@@ -76,17 +77,15 @@ _SUSPENDED = _Row(
     AccountSuspendedError,
     f"The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {THEN_AGAIN}",
 )
-_ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
-"""What is left to do where a field is wrong that can never be changed."""
-_NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {_ANEW}.")
+_NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {MAKE_ANEW}.")
 _INVISIBLE_PROJECT = _Row(
     ProjectNotFoundError,
     "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
-    f"invited to the project. If projectId is wrong, {_ANEW}; else invite it to the project. {THEN_AGAIN}",
+    f"invited to the project. If projectId is wrong, {MAKE_ANEW}; else invite it to the project. {THEN_AGAIN}",
 )
 _NO_INSTANCE = _Row(
     InstanceNotFoundError,
-    f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {_ANEW}.",
+    f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {MAKE_ANEW}.",
 )
 WAY_OUT = "atlas-endpoints import --as atlas-private-endpoint"
 """The command that helps on where this API ends."""
@@ -104,12 +103,12 @@ _GONE = _Row(
 )
 _UNPARSABLE = _Row(
     InvalidSpecError,
-    f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {_ANEW}.",
+    f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {MAKE_ANEW}.",
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
 _ABSENT = _Row(
     EndpointAbsentError,
-    f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {_ANEW}; if the endpoint "
+    f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {MAKE_ANEW}; if the endpoint "
     "was deleted or has expired, reserve another one and create a resource for it.",
 )
 

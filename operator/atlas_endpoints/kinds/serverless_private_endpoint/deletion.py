@@ -21,7 +21,7 @@ from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.ports import NamespaceReader
 from atlas_endpoints.kinds.serverless_private_endpoint import deletion_outcomes, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
-from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, needed_by
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, is_held, needed_by
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
     Delete,
@@ -234,8 +234,7 @@ class Deletion:
             return self._release(body, tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete"))
         if claim is None:
             return None
-        message = "Another resource names the endpoint; it is not known yet whether it needs it."
-        return deletion_outcomes.deleting(resource.metadata.generation, message, Again(POLL_FIRST))
+        return deletion_outcomes.waiting_for_proof(resource.metadata.generation, Again(POLL_FIRST))
 
     async def _delete(
         self,
@@ -270,7 +269,11 @@ class Deletion:
         )
         # One that Atlas is deleting already is waited for as well: the resource goes when there is none any more.
         unused = (each.id for each in marked if each.id != endpoint_id and each.cloud_provider_endpoint_id is None)
-        return next((each for each in unused if not self._resources.found_by(each)), None)
+        return next((each for each in unused if not self._is_held(resource, each)), None)
+
+    def _is_held(self, resource: ServerlessPrivateEndpoint, endpoint_id: str) -> bool:
+        """Tell whether another resource has an endpoint that was reserved for one that goes."""
+        return is_held(endpoint_id, self._resources.found_by(endpoint_id), resource.metadata.namespace)
 
     async def _is_there(self, key: Key) -> bool:
         """Ask the API server for a resource that is to inherit an endpoint: that it went may have come as no event."""
@@ -290,7 +293,7 @@ class Deletion:
     ) -> Outcome:
         """Delete what may have been reserved, of which the mark alone tells; what others stand for by now is theirs."""
         marked = await self._atlas.marked(instance, resource.mark, max_age=SHARED)
-        mine = [each for each in marked if not self._resources.found_by(each.id)]
+        mine = [each for each in marked if not self._is_held(resource, each.id)]
         if mine:
             outcome = await self._delete(body, resource, instance, mine[0].id, now)
             if outcome.metadata is None:

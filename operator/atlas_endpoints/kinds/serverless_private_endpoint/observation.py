@@ -6,6 +6,7 @@ from atlas_endpoints.atlas.errors import EndpointAbsentError
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, EndpointStatus
 from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.engine.store import Body
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_held
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort
 
 SHARED = 5.0
@@ -38,14 +39,15 @@ async def look(atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_ag
         return observed
 
 
-def is_surplus(endpoint: Endpoint, found_by: Callable[[str], Sequence[Body]]) -> bool:
-    """Tell whether an endpoint that was reserved is nobody's: it is unused, and no resource stands for it.
+def is_surplus(endpoint: Endpoint, found_by: Callable[[str], Sequence[Body]], namespace: str) -> bool:
+    """Tell whether an endpoint that was reserved is nobody's: it is unused, and no resource that counts stands for it.
 
     Args:
         endpoint: with a mark.
         found_by: gives the resources that stand for the endpoint of an id.
+        namespace: of the resource that it was reserved for.
     """
-    return is_unused(endpoint) and not found_by(endpoint.id)
+    return is_unused(endpoint) and not is_held(endpoint.id, found_by(endpoint.id), namespace)
 
 
 def is_unused(endpoint: Endpoint) -> bool:

@@ -23,7 +23,7 @@ from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, CredentialsPlace, endpoint_of
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_surplus
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_surplus, is_unused
 
 logger = logging.getLogger(__name__)
 
@@ -155,13 +155,21 @@ class Rounds:
 
     def _reserved_twice(self, instance: Instance) -> list[Key]:
         """Give the resources for which there is an endpoint with their mark that nobody stands for, beside the one they have."""
-        marked = self._snapshots.recall_commented(instance, MARK)
-        uids = {(each.comment or "").removeprefix(MARK) for each in marked if is_surplus(each, self._store.found_by)}
-        if not uids:  # as nearly always
+        found_by = self._store.found_by
+        spare: dict[str, list[Endpoint]] = {}
+        for each in self._snapshots.recall_commented(instance, MARK):
+            uid = (each.comment or "").removeprefix(MARK)
+            if is_unused(each) and all(body["metadata"]["uid"] != uid for body in found_by(each.id)):
+                spare.setdefault(uid, []).append(each)
+        if not spare:  # as nearly always
             return []
         bodies = ((key, self._store.get(key)) for key in self._members.get(instance, ()))
         return [
-            key for key, body in bodies if body is not None and endpoint_of(body) and body["metadata"]["uid"] in uids
+            key
+            for key, body in bodies
+            if body is not None
+            and endpoint_of(body)
+            and any(is_surplus(each, found_by, key.namespace) for each in spare.get(body["metadata"]["uid"], ()))
         ]
 
     def _dismiss_vanished(self, instance: Instance) -> None:
