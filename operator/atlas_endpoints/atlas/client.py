@@ -30,6 +30,7 @@ from atlas_endpoints.atlas.transport import (
     send,
 )
 from atlas_endpoints.atlas.wires import Wires, is_loopback
+from atlas_endpoints.engine.sweep import Sweep
 
 MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
 """The only version of serverless private endpoints that ever was."""
@@ -152,6 +153,7 @@ class AtlasClient:
         self._clock = clock
         self._random = random
         self._signers: dict[str, _Signer] = {}
+        self._sweep = Sweep()
         if wire is None:
             wire = wires = Wires(ca_file=ca_file, max_connections=max_connections, fence=fence)
             wires.wire_to(httpx.URL(base_url))  # what is wrong with it is said at the start
@@ -272,7 +274,8 @@ class AtlasClient:
         fingerprint = credentials.fingerprint(self.base_url)
         signer = self._signers.get(fingerprint)
         if signer is None:
-            self._signers = {name: known for name, known in self._signers.items() if known.used > now - _IDLE}
+            if self._sweep.is_due(now):
+                self._signers = {name: known for name, known in self._signers.items() if known.used > now - _IDLE}
             auth = sign_with(credentials, credentials.base_url or self.base_url, clock=self._clock, random=self._random)
             signer = self._signers[fingerprint] = _Signer(auth, now)
         signer.used = now

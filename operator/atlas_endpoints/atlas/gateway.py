@@ -24,6 +24,7 @@ from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.engine.bookkeeping import Bookkeeping
 from atlas_endpoints.engine.log_fields import LogFields
+from atlas_endpoints.engine.sweep import Sweep
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +53,13 @@ class Gateway(Snapshots):
         super().__init__(self._fetch_listing, monotonic)
         self._client = client
         self._introduced: dict[str, _Introduced] = {}
+        self._credentials_sweep = Sweep()
 
     def introduce(self, credentials: Credentials) -> str:
         """Make credentials known and return their fingerprint, by which ``Instance`` names them."""
         now = self._monotonic()
         fingerprint = self._client.fingerprint(credentials)
-        if fingerprint not in self._introduced:
+        if fingerprint not in self._introduced and self._credentials_sweep.is_due(now):
             self._introduced = {name: each for name, each in self._introduced.items() if each.used > now - UNUSED}
         self._introduced[fingerprint] = _Introduced(credentials, now)
         return fingerprint

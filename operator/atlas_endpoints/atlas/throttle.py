@@ -25,6 +25,7 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.engine.backoff import doubled
 from atlas_endpoints.engine.bookkeeping import Bookkeeping
+from atlas_endpoints.engine.sweep import Sweep
 
 PENDING = "Pending"
 """Reason of a wait that has no cause but another call that is under way."""
@@ -125,6 +126,7 @@ class Throttle:
         self._projects: dict[str, _Gate] = {}
         self._in_flight: Counter[str] = Counter()
         self._serials = itertools.count()
+        self._sweep = Sweep()
 
     def circuits(self, now: float) -> Counter[tuple[str, str]]:
         """Count the gates by whose they are (``credentials`` or ``project``) and, as circuit breakers are spoken of, their state.
@@ -211,7 +213,7 @@ class Throttle:
     def _gate_of(self, fingerprint: str, now: float) -> _Gate:
         gate = self._credentials.get(fingerprint)
         if gate is None:
-            for gates in (self._credentials, self._projects):
+            for gates in (self._credentials, self._projects) if self._sweep.is_due(now) else ():
                 for name in [name for name, gate in gates.items() if max(gate.used, gate.closed_until) < now - _FORGET]:
                     del gates[name]
             gate = self._credentials[fingerprint] = _Gate(one_at_a_time=True, used=now)
