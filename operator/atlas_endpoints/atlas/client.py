@@ -237,7 +237,7 @@ class AtlasClient:
             raise unreadable(response.status_code, operation=operation, writes=writes)
         hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
         if response.is_success:
-            return Answer(response.status_code, json_from(without(body, hide)), deprecation_from(response.headers))
+            return Answer(response.status_code, without(json_from(body), hide), deprecation_from(response.headers))
         refusal = Refusal(response.status_code, response.headers, body)
         raise classify(refusal, operation=operation, writes=writes, now=datetime.now(UTC), hide=hide)
 
