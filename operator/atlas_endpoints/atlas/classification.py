@@ -172,6 +172,9 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
 _KNOWN_CODES = frozenset({*_BY_CODE, *_TOKEN_BY_CODE, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"})
 """The codes of the tables, and the one documented code of those that :func:`_row` knows by their ending."""
 
+_FIRST = 100
+"""Words among which an address is sought."""
+
 _REDIRECTS = range(300, 400)
 _REFUSALS = range(400, 500)
 
@@ -222,8 +225,8 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
     """Say that a 2xx answer does not hold what it should; a write may have been applied all the same."""
     return AtlasUnavailableError(
-        f"Atlas answered {status} without the content that belongs to it (empty, cut off, or not from Atlas); if it "
-        f"persists, {_CHECK_URL}.",
+        f"Atlas answered {status} without the content that belongs to it (empty, cut off, longer than 4 MiB, of more than "
+        f"100,000 values, or not from Atlas); if it persists, {_CHECK_URL}.",
         operation=operation,
         http_status=status,
         unknown_outcome=writes,
@@ -279,7 +282,7 @@ def _error(
 ) -> AtlasError:
     detail = redacted(_atlas_words(error), hide)
     code = error.code if error.code and redacted(error.code, hide) == error.code else None
-    address = _address_in(error)
+    address = _address_in(error) if row.error is IPNotAllowedError else None
     explanation = row.explanation.format(role=role, address=address or "of the operator")
     numbers = f"HTTP {refusal.status}" + (f" {code}" if code else "")
     raised = row.error(
@@ -298,14 +301,14 @@ def _error(
 
 def _atlas_words(error: ErrorBody) -> str:
     # The seconds left would make a new message, and so a new status, of each attempt; retry_after has them.
-    detail = re.sub(r"\s*Please retry after \d+ seconds?\.?", "", error.detail or "")
+    detail = re.sub(r"Please retry after \d{1,9} seconds?\.?", "", error.detail or "").strip()
     fields = "; ".join(error.fields)
     return f"{detail} [{fields}]" if detail and fields else detail or fields
 
 
 def _address_in(error: ErrorBody) -> str | None:
-    words = [parameter for parameter in error.parameters if isinstance(parameter, str)]
-    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")]:
+    words = [parameter for parameter in error.parameters[:_FIRST] if isinstance(parameter, str)]
+    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")[:_FIRST]]:
         try:
             return str(ipaddress.ip_address(word.rstrip(".")))
         except ValueError:

@@ -233,5 +233,6 @@ def one_line(text: str, *, limit: int) -> str:
 
     Control characters, line breaks, lone surrogates and bidirectional overrides become spaces; runs of spaces shrink.
     """
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= limit else line[: limit - 3] + "..."
+    cut = text[: limit * 8]
+    line = " ".join("".join(char if char.isprintable() else " " for char in cut).split())
+    return line if len(line) <= limit and len(cut) == len(text) else line[: limit - 3] + "..."
