@@ -76,6 +76,11 @@ _SUSPENDED = _Row(
     AccountSuspendedError,
     f"The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {THEN_AGAIN}",
 )
+_NOT_OFFERED = _Row(
+    AccountSuspendedError,
+    "Atlas does not offer this to the organization or the project: the plan or the level of the account does not include it."
+    f" Change the plan in Atlas, or ask MongoDB's support. {THEN_AGAIN}",
+)
 _ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
 """What is left to do where a field is wrong that can never be changed."""
 _NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {_ANEW}.")
@@ -134,6 +139,7 @@ _BY_CODE: Mapping[str, _Row] = {
     "ORG_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
     "ACCOUNT_SUSPENDED": _SUSPENDED,
     "NO_PAYMENT_INFORMATION_FOUND": _SUSPENDED,
+    "FEATURE_UNSUPPORTED": _NOT_OFFERED,
     "PATH_PARAM_PARSE_ERROR": _UNPARSABLE,
     "RATE_LIMITED": _RATE_LIMITED,
     "RATE_LIMITED_TOKEN_BUCKET": _RATE_LIMITED,

@@ -12,7 +12,7 @@
       CredentialsInvalidError   Atlas refuses the credentials themselves
       MissingRoleError          the credentials are good, their role is too weak
       IPNotAllowedError         the access list lacks our address
-      AccountSuspendedError     402
+      AccountSuspendedError     402, or a feature that the account does not have
       ProjectNotFoundError      no such project, or not visible to these credentials
       InstanceNotFoundError     no such serverless instance
       NotServerlessError        the instance is of another kind (Flex, dedicated)
@@ -173,7 +173,7 @@ class IPNotAllowedError(AtlasError):
 
 
 class AccountSuspendedError(AtlasError):
-    """The organization does not pay."""
+    """The organization does not pay, or not for this."""
 
     reason = "AccountSuspended"
     retry = Retry.SLOW
