@@ -77,6 +77,11 @@ _SUSPENDED = _Row(
     AccountSuspendedError,
     f"The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {THEN_AGAIN}",
 )
+_NOT_OFFERED = _Row(
+    AccountSuspendedError,
+    "Atlas does not offer this to the organization or the project: the plan or the level of the account does not include it."
+    f" Change the plan in Atlas, or ask MongoDB's support. {THEN_AGAIN}",
+)
 _NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {MAKE_ANEW}.")
 _INVISIBLE_PROJECT = _Row(
     ProjectNotFoundError,
@@ -133,6 +138,7 @@ _BY_CODE: Mapping[str, _Row] = {
     "ORG_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
     "ACCOUNT_SUSPENDED": _SUSPENDED,
     "NO_PAYMENT_INFORMATION_FOUND": _SUSPENDED,
+    "FEATURE_UNSUPPORTED": _NOT_OFFERED,
     "PATH_PARAM_PARSE_ERROR": _UNPARSABLE,
     "RATE_LIMITED": _RATE_LIMITED,
     "RATE_LIMITED_TOKEN_BUCKET": _RATE_LIMITED,
@@ -170,6 +176,9 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
 
 _KNOWN_CODES = frozenset({*_BY_CODE, *_TOKEN_BY_CODE, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"})
 """The codes of the tables, and the one documented code of those that :func:`_row` knows by their ending."""
+
+_FIRST = 100
+"""Words among which an address is sought."""
 
 _REDIRECTS = range(300, 400)
 _REFUSALS = range(400, 500)
@@ -221,8 +230,8 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
     """Say that a 2xx answer does not hold what it should; a write may have been applied all the same."""
     return AtlasUnavailableError(
-        f"Atlas answered {status} without the content that belongs to it (empty, cut off, or not from Atlas); if it "
-        f"persists, {_CHECK_URL}.",
+        f"Atlas answered {status} without the content that belongs to it (empty, cut off, longer than 4 MiB, of more than "
+        f"100,000 values, or not from Atlas); if it persists, {_CHECK_URL}.",
         operation=operation,
         http_status=status,
         unknown_outcome=writes,
@@ -278,7 +287,7 @@ def _error(
 ) -> AtlasError:
     detail = redacted(_atlas_words(error), hide)
     code = error.code if error.code and redacted(error.code, hide) == error.code else None
-    address = _address_in(error)
+    address = _address_in(error) if row.error is IPNotAllowedError else None
     explanation = row.explanation.format(role=role, address=address or "of the operator")
     numbers = f"HTTP {refusal.status}" + (f" {code}" if code else "")
     raised = row.error(
@@ -297,14 +306,14 @@ def _error(
 
 def _atlas_words(error: ErrorBody) -> str:
     # The seconds left would make a new message, and so a new status, of each attempt; retry_after has them.
-    detail = re.sub(r"\s*Please retry after \d+ seconds?\.?", "", error.detail or "")
+    detail = re.sub(r"Please retry after \d{1,9} seconds?\.?", "", error.detail or "").strip()
     fields = "; ".join(error.fields)
     return f"{detail} [{fields}]" if detail and fields else detail or fields
 
 
 def _address_in(error: ErrorBody) -> str | None:
-    words = [parameter for parameter in error.parameters if isinstance(parameter, str)]
-    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")]:
+    words = [parameter for parameter in error.parameters[:_FIRST] if isinstance(parameter, str)]
+    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")[:_FIRST]]:
         try:
             return str(ipaddress.ip_address(word.rstrip(".")))
         except ValueError:

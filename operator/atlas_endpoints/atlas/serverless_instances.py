@@ -14,10 +14,13 @@ from atlas_endpoints.atlas.credentials import Credentials
 
 LIST = "listServerlessInstances"
 
-PAGE = 500
-"""Items of a page; Atlas allows no more."""
+PAGE = 100
+"""Items of a page. Atlas allows 500; but each shows its endpoints, of which 100 instances may have 100 each within an answer."""
 
 _MOST_PAGES = 1000
+
+_LONGEST = 64
+"""Characters of a name in Atlas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ async def list_instances(
         path = f"/api/atlas/v2/groups/{quote(project_id, safe='')}/serverless?pageNum={number}&itemsPerPage={PAGE}"
         answer = await client.request(credentials, "GET", path, operation=LIST)
         results = answer.json.get("results") if isinstance(answer.json, dict) else None
-        if not isinstance(results, list):
+        if not isinstance(results, list) or len(results) > PAGE:
             raise unreadable(answer.status, operation=LIST, writes=False)
         found |= {each.name: each for each in map(_instance, results) if each is not None}
         seen += len(results)
@@ -60,14 +63,12 @@ async def list_instances(
 
 
 def _instance(item: Any) -> ServerlessInstance | None:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+    if not isinstance(item, dict) or (name := _text(item.get("name"))) is None:
         return None
     provider = item.get("providerSettings")
     settings = provider if isinstance(provider, dict) else {}
-    return ServerlessInstance(
-        item["name"], _text(settings.get("backingProviderName")), _text(settings.get("regionName"))
-    )
+    return ServerlessInstance(name, _text(settings.get("backingProviderName")), _text(settings.get("regionName")))
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST else None

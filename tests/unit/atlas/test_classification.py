@@ -108,6 +108,9 @@ ROWS: dict[str, Row] = {
     # AccountSuspended
     "402 is a suspended account": Row(402, "ACCOUNT_SUSPENDED", AccountSuspendedError, "billing"),
     "402 with an unknown code is a suspended account": Row(402, "ODD", AccountSuspendedError),
+    "a feature that the account does not have is no missing role": Row(
+        403, "FEATURE_UNSUPPORTED", AccountSuspendedError, "Change the plan"
+    ),
     # the endpoint is absent
     "404 with the endpoint's code is absence": Row(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", EndpointAbsentError),
     "400 with the endpoint's code is absence": Row(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", EndpointAbsentError),
