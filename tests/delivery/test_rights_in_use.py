@@ -223,8 +223,12 @@ def test_with_the_operator_s_token_a_resource_is_changed_and_neither_made_nor_de
     victims = Resources(control_plane, tenant, {})
     victims.create("orders", next(places).spec())
     token = control_plane.kubectl("create", "token", NAME, f"--namespace={home}").stdout.strip()
-    stranger = {"apiVersion": "atlas-endpoints.dev/v1alpha1", "kind": "ServerlessPrivateEndpoint"}
-    stranger |= {"metadata": {"name": "another"}, "spec": next(places).spec()}
+    stranger = {
+        "apiVersion": "atlas-endpoints.dev/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": "another"},
+        "spec": next(places).spec(),
+    }
     path = RESOURCES.format(tenant)
     orders = f"{path}/orders"
 
