@@ -49,7 +49,13 @@ def test_nothing_is_interned() -> None:
 def test_of_texts_that_are_new_each_time_few_outlive_their_objects() -> None:
     tracemalloc.start()
     for first in range(0, 100_000, 1000):
-        lean({"metadata": {"annotations": {f"{number:0>200}": f"{number:1>200}" for number in range(first, first + 1000)}}})
+        lean(
+            {
+                "metadata": {
+                    "annotations": {f"{number:0>200}": f"{number:1>200}" for number in range(first, first + 1000)}
+                }
+            }
+        )
     kept, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 10_000_000  # of 50 MB

@@ -56,12 +56,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.ahead = timedelta(0)
+        """By how much the wall clock of the operator's node is wrong."""
 
     def monotonic(self) -> float:
         return self.seconds
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds) + self.ahead
 
 
 class NoJitter(Random):
@@ -359,6 +361,8 @@ class Resource:
         self.uid = f"uid-{name}"
         self.annotations: dict[str, str] = {}
         self.deleting = False
+        self.deleted = "2026-11-25T12:00:00Z"
+        """When, by the API server's clock."""
         self.finalizers: list[str] = []
         self.created = f"{START + timedelta(seconds=created):%Y-%m-%dT%H:%M:%SZ}"
         self.status: Mapping[str, Any] = {"observedGeneration": -1}
@@ -388,7 +392,7 @@ class Resource:
             "creationTimestamp": self.created,
         }
         if self.deleting:
-            metadata["deletionTimestamp"] = "2026-11-25T12:00:00Z"
+            metadata["deletionTimestamp"] = self.deleted
         return {"metadata": metadata, "spec": dict(self.spec), "status": self.status}
 
     @property
