@@ -52,9 +52,10 @@ from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Credentials with which an endpoint could not be deleted, and until when that is taken for granted."""
+    """Credentials with which an endpoint could not be deleted, since when that is known, and until when it is taken for granted."""
 
     access: Access
+    since: datetime
     until: datetime
 
 
@@ -119,14 +120,14 @@ class Deletion:
 
     async def finish(self, body: Mapping[str, Any], now: datetime) -> Outcome:
         """Run one pass over a resource that is being deleted."""
-        generation, status = int(body["metadata"].get("generation", 0)), Status.parse(body.get("status"))
+        generation, status = int(body["metadata"].get("generation", 0)), Status.parse(body.get("status"), now=now)
         if FINALIZER not in finalizers_of(body):
             return failures.quiet(generation, Rest())
         try:
             release = fate_by_metadata(ObjectMeta.parse(body), endpoint_of(body), status)
             if release is not None:
                 return self._release(body, release.announcement)
-            resource = ServerlessPrivateEndpoint.parse(body)
+            resource = ServerlessPrivateEndpoint.parse(body, now=now)
             policy = await self._policy(resource)
         except InvalidSpecError as error:
             return deletion_outcomes.not_understood(error, generation, status, now)
@@ -186,7 +187,7 @@ class Deletion:
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
         refused = self._refused.get(resource.key)
-        if refused is not None and refused.access == access and now < refused.until and not asks:
+        if refused is not None and refused.access == access and refused.since <= now < refused.until and not asks:
             return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again
         self.forget(resource.key)
         instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
@@ -322,7 +323,7 @@ class Deletion:
             return self._release(body, announcement)
         interval = resource.spec.sync_interval or self._defaults.sync_interval
         if deletion_outcomes.is_cured_by_credentials(error):
-            self._refused[resource.key] = _Refused(access, now + interval)
+            self._refused[resource.key] = _Refused(access, now, now + interval)
         return deletion_outcomes.failed(resource, error, access.source, now, interval=interval)
 
     def _release(self, body: Mapping[str, Any], announcement: Announcement | None) -> Outcome:

@@ -139,7 +139,8 @@ def waiting(resource: ServerlessPrivateEndpoint, endpoint: Endpoint, now: dateti
         now: wall-clock time, UTC.
         patience: after which it takes too long.
     """
-    elapsed = now - (resource.metadata.deletion_timestamp or now)
+    since = status_since(resource.status, endpoint, now)
+    elapsed = now - since
     generation, following = resource.metadata.generation, Again(pace(elapsed))
     if elapsed >= patience:
         message = (
@@ -153,7 +154,7 @@ def waiting(resource: ServerlessPrivateEndpoint, endpoint: Endpoint, now: dateti
     return replace(
         outcome,
         endpoint=endpoint,
-        status_since=status_since(resource.status, endpoint, now),
+        status_since=since,
         credentials=failures.VERIFIED,
         applied=resource.status.applied,
     )

@@ -7,6 +7,7 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.engine.clock import believed
 from atlas_endpoints.engine.outcome import at_latest
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
@@ -65,7 +66,8 @@ class Passes:
         outcome = conclusions.unseen(pass_, error)
         if not may_pass(error) or not failures.is_settled(pass_.previous, pass_.generation):
             return outcome
-        since = self._unseen_since.setdefault(pass_.key, pass_.now)
+        since = believed(self._unseen_since.get(pass_.key, pass_.now), now=pass_.now)
+        self._unseen_since[pass_.key] = since
         if pass_.now - since >= max(3 * pass_.interval, PATIENCE):
             return outcome
         return failures.quiet(pass_.generation, outcome.next, unsaid=error.reason)

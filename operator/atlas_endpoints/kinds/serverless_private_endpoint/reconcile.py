@@ -134,10 +134,10 @@ class Reconciler:
             self._let_be(key)
             return await self._deletion.finish(body, now)
         try:
-            resource = ServerlessPrivateEndpoint.parse(body)
+            resource = ServerlessPrivateEndpoint.parse(body, now=now)
         except InvalidSpecError as error:
             self._let_be(key)
-            outcome = failures.of_invalid_spec(error, generation, Status.parse(previous), now)
+            outcome = failures.of_invalid_spec(error, generation, Status.parse(previous, now=now), now)
             return replace(outcome, handled=_request(body))
         # What keeps a resource from going, and a backup from forgetting, is there before an endpoint is reserved or used.
         first = resource.endpoint_id is None or not is_recorded(resource)
@@ -199,11 +199,13 @@ class Reconciler:
 
     def failed(self, body: Mapping[str, Any], error: Exception) -> Outcome:
         """Turn an error that no table knows into an outcome."""
-        return failures.of_bug(error, _generation(body), Status.parse(body.get("status")), self._clock.now())
+        now = self._clock.now()
+        return failures.of_bug(error, _generation(body), Status.parse(body.get("status"), now=now), now)
 
     def refused(self, body: Mapping[str, Any], outcome: Outcome, why: str) -> Outcome:
         """Say that the finalizer or the record of the endpoint may not be written."""
-        return failures.of_refused_metadata(outcome, why, Status.parse(body.get("status")), self._clock.now())
+        now = self._clock.now()
+        return failures.of_refused_metadata(outcome, why, Status.parse(body.get("status"), now=now), now)
 
     def render(
         self,
@@ -214,7 +216,8 @@ class Reconciler:
         """Say in a status what a pass came to; without anything to say, what was said before stands."""
         if outcome.verdict is None:
             return previous
-        return render(Status.parse(previous), outcome, now=self._clock.now(), grace=self._grace).to_json()
+        now = self._clock.now()
+        return render(Status.parse(previous, now=now), outcome, now=now, grace=self._grace).to_json()
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a resource that is gone."""

@@ -58,12 +58,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.ahead = timedelta(0)
+        """By how much the wall clock of the operator's node is wrong."""
 
     def monotonic(self) -> float:
         return self.seconds
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds) + self.ahead
 
 
 class NoJitter(Random):
