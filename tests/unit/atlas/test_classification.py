@@ -259,8 +259,18 @@ TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
     "invalid_client refuses the credentials": (401, b'{"error": "invalid_client"}', CredentialsInvalidError),
     "invalid_client is the same under 400": (400, b'{"error": "invalid_client"}', CredentialsInvalidError),
     **{
-        f"{code} needs a person, who looks at the credentials": (400, f'{{"error": "{code}"}}'.encode(), CredentialsInvalidError)
-        for code in ("invalid_request", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope")
+        f"{code} needs a person, who looks at the credentials": (
+            400,
+            f'{{"error": "{code}"}}'.encode(),
+            CredentialsInvalidError,
+        )
+        for code in (
+            "invalid_request",
+            "invalid_grant",
+            "unauthorized_client",
+            "unsupported_grant_type",
+            "invalid_scope",
+        )
     },
     "a code of OAuth in an answer of a broken server is Atlas unavailable": (
         502,
