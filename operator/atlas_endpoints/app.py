@@ -84,6 +84,7 @@ class Operator:
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,
+            dropped=client.drop,
         )
         connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None
