@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import check_base_url
+from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
@@ -99,6 +100,7 @@ class Core:
         clock: tells the time.
         random: for jitter.
         around: wraps what a worker does with a piece of work.
+        dropped: is called with credentials that no resource uses any more.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Core:
         clock: Clock,
         random: Random,
         around: Callable[[Run], Run] = lambda run: run,
+        dropped: Callable[[Credentials], None] | None = None,
     ) -> None:
         self._observer = observer
         self._clock = clock
@@ -123,7 +126,9 @@ class Core:
         self.queue: Queue[Work] = Queue(clock, lane_limit=half, waited=observer.waited)
         self.store = Store(watched_annotations, endpoint_of)
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
-        self.gateway = gateway = Gateway(ThrottledClient(client, self.throttle, clock=clock.monotonic), clock.monotonic)
+        self.gateway = gateway = Gateway(
+            ThrottledClient(client, self.throttle, clock=clock.monotonic), clock.monotonic, dropped=dropped
+        )
         self.brakes = Brakes(
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
@@ -136,6 +141,7 @@ class Core:
             clock=clock,
             random=random,
             schedule=self._schedule,
+            unschedule=self._unschedule,
             still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
@@ -256,8 +262,13 @@ class Core:
         return max(0.0, self.gateway.doubted_at + seconds - self._clock.monotonic())
 
     async def _run(self, work: Work) -> Next:
+        with self.gateway.work():
+            return await self._work_on(work)
+
+    async def _work_on(self, work: Work) -> Next:
         if isinstance(work, Instance):
-            telemetry.begin(LogFields(project=work.project_id, instance=work.name))
+            source = self._rounds.credentials_source(work)
+            telemetry.begin(LogFields(project=work.project_id, instance=work.name, credentialsSource=source))
             return await self._rounds.run(work)
         if (body := self.store.get(work)) is not None:
             telemetry.begin(telemetry.pass_over(body))
@@ -305,6 +316,9 @@ class Core:
             return instance.credentials
         place = CredentialsPlace.of(body)
         return f"{place.namespace}/{place.secret_name or ''}"
+
+    def _unschedule(self, instance: Instance) -> None:
+        self.loop.forget(instance)
 
     async def _still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
         return await self._reconciler.still_uses(place, source, instance)

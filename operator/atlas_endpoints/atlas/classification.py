@@ -68,6 +68,11 @@ _CREDENTIALS_INVALID = _Row(
     "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
     f"(ATLAS_ENDPOINTS_ATLAS_URL). {PUT_VALID_ONES}",
 )
+_NO_TOKEN = _Row(
+    CredentialsInvalidError,
+    "The token endpoint refuses this service account an access token, until somebody acts: see in Atlas (Organization Access "
+    f"Manager, Applications) that the account exists and is not disabled; {_CHECK_URL}. {PUT_VALID_ONES}",
+)
 _IP_NOT_ALLOWED = _Row(
     IPNotAllowedError,
     "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
@@ -165,7 +170,12 @@ _TOKEN_BY_CODE: Mapping[str, _Row] = {
     "RATE_LIMITED_TOKEN_BUCKET": _TOKEN_LIMITED,
     "access_denied": _TOKEN_LIMITED,
     "invalid_client": _CREDENTIALS_INVALID,
-    "unauthorized_client": _CREDENTIALS_INVALID,
+    # All other refusals that OAuth knows (RFC 6749, section 5.2); the request is always the same.
+    "invalid_grant": _NO_TOKEN,
+    "invalid_request": _NO_TOKEN,
+    "invalid_scope": _NO_TOKEN,
+    "unauthorized_client": _NO_TOKEN,
+    "unsupported_grant_type": _NO_TOKEN,
 }
 
 _TOKEN_BY_STATUS: Mapping[int, _Row] = {

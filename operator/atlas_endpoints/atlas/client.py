@@ -152,6 +152,7 @@ class AtlasClient:
         self._random = random
         self._signers: dict[str, _Signer] = {}
         self._sweep = Sweep()
+        self._revoking: set[asyncio.Task[None]] = set()
         if wire is None:
             wire = wires = Wires(ca_file=ca_file, max_connections=max_connections, fence=fence)
             wires.wire_to(httpx.URL(base_url))  # what is wrong with it is said at the start
@@ -212,11 +213,19 @@ class AtlasClient:
             return
         raise unreadable(answer.status, operation=STATUS, writes=False)
 
+    def drop(self, credentials: Credentials) -> None:
+        """Forget credentials with which no call is under way or will be made, and have their access token revoked."""
+        signer = self._signers.pop(credentials.fingerprint(self.base_url), None)
+        if signer is not None:
+            revoking = asyncio.create_task(self._revoke(signer.auth), name="revoke")
+            self._revoking.add(revoking)
+            revoking.add_done_callback(self._revoking.discard)
+
     async def aclose(self) -> None:
         """Revoke the access tokens, as far as Atlas answers within a moment, and close the connections."""
         revocations = [self._revoke(signer.auth) for signer in self._signers.values()]
         self._signers.clear()
-        await asyncio.gather(*revocations)
+        await asyncio.gather(*revocations, *self._revoking)
         await self._wire.aclose()
 
     async def _exchange(self, credentials: Credentials | None, request: httpx.Request) -> Answer:

@@ -4,11 +4,11 @@ It ties a call to what is remembered: an answer becomes the memory, an unknown f
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.credentials_in_use import CredentialsInUse
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.serverless_private_endpoints import (
     Endpoint,
@@ -22,23 +22,9 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
 )
 from atlas_endpoints.atlas.snapshots import Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
-from atlas_endpoints.engine.bookkeeping import Bookkeeping
 from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.sweep import Sweep
 
 logger = logging.getLogger(__name__)
-
-UNUSED = 2 * 86400.0
-"""Seconds (two days) after which credentials that nobody used are dropped; each resource uses its own once a day or
-more, so these were replaced."""
-
-
-@dataclass(slots=True)
-class _Introduced:
-    """Credentials and when they were used last, in monotonic seconds."""
-
-    credentials: Credentials
-    used: Bookkeeping[float]
 
 
 class Gateway(Snapshots):
@@ -47,22 +33,38 @@ class Gateway(Snapshots):
     Args:
         client: makes the calls, as the throttle allows.
         monotonic: seconds that only grow.
+        dropped: is called with credentials that no resource uses any more.
     """
 
-    def __init__(self, client: ThrottledClient, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: ThrottledClient,
+        monotonic: Callable[[], float],
+        *,
+        dropped: Callable[[Credentials], None] | None = None,
+    ) -> None:
         super().__init__(self._fetch_listing, monotonic)
         self._client = client
-        self._introduced: dict[str, _Introduced] = {}
-        self._credentials_sweep = Sweep()
+        self._dropped = dropped
+        self._credentials = CredentialsInUse(self._drop)
 
     def introduce(self, credentials: Credentials) -> str:
         """Make credentials known and return their fingerprint, by which ``Instance`` names them."""
-        now = self._monotonic()
         fingerprint = self._client.fingerprint(credentials)
-        if fingerprint not in self._introduced and self._credentials_sweep.is_due(now):
-            self._introduced = {name: each for name, each in self._introduced.items() if each.used > now - UNUSED}
-        self._introduced[fingerprint] = _Introduced(credentials, now)
+        self._credentials.introduce(fingerprint, credentials)
         return fingerprint
+
+    def use(self, resource: Hashable, fingerprint: str) -> None:
+        """Keep credentials as long as a resource uses them; it uses one pair at a time."""
+        self._credentials.use(resource, fingerprint)
+
+    def release(self, resource: Hashable) -> None:
+        """Take in that a resource uses no credentials any more."""
+        self._credentials.release(resource)
+
+    def work(self) -> AbstractContextManager[None]:
+        """Keep all credentials while something is worked on, and drop afterwards those that no resource uses."""
+        return self._credentials.work()
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         """Read one endpoint past all memory, and remember it.
@@ -151,6 +153,11 @@ class Gateway(Snapshots):
         return listing
 
     def _credentials_of(self, instance: Instance) -> Credentials:
-        introduced = self._introduced[instance.credentials]
-        introduced.used = self._monotonic()
-        return introduced.credentials
+        return self._credentials[instance.credentials]
+
+    def _drop(self, fingerprint: str, credentials: Credentials) -> None:
+        for instance in [each for each in self._views if each.credentials == fingerprint]:
+            self.forget(instance)
+        self._client.forget(fingerprint)
+        if self._dropped is not None:
+            self._dropped(credentials)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError
 from atlas_endpoints.atlas.serverless_private_endpoints import LIST, Endpoint, Listing
@@ -44,6 +46,11 @@ class Instance(NamedTuple):
     credentials: str
     project_id: str
     name: str
+
+    @override
+    def __str__(self) -> str:
+        """Name it in the log, where nothing is told of credentials but the Secret that they come from."""
+        return f"{self.project_id}/{self.name}"
 
 
 class _Place(NamedTuple):

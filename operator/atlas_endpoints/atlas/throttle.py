@@ -200,6 +200,16 @@ class Throttle:
             if gate is not None:
                 gate.leave(admitted.serial)
 
+    def forget(self, fingerprint: str, now: float) -> None:
+        """Drop the gate of credentials that nobody uses any more, unless Atlas has asked to wait: then, when that is over."""
+        gate = self._credentials.get(fingerprint)
+        if gate is None:
+            return
+        if gate.reason == RateLimitedError.reason and now < gate.closed_until:
+            gate.used = -math.inf
+        else:
+            del self._credentials[fingerprint]
+
     def _limit(self, gate: _Gate, error: RateLimitedError, now: float) -> None:
         if error.retry_after:
             until = now + error.retry_after
@@ -213,8 +223,11 @@ class Throttle:
     def _gate_of(self, fingerprint: str, now: float) -> _Gate:
         gate = self._credentials.get(fingerprint)
         if gate is None:
-            for gates in (self._credentials, self._projects) if self._sweep.is_due(now) else ():
-                for name in [name for name, gate in gates.items() if max(gate.used, gate.closed_until) < now - _FORGET]:
+            every = ((self._credentials, 0.0), (self._projects, _FORGET))
+            for gates, kept in every if self._sweep.is_due(now) else ():
+                for name in [
+                    name for name, gate in gates.items() if gate.used < now - _FORGET and gate.closed_until < now - kept
+                ]:
                     del gates[name]
             gate = self._credentials[fingerprint] = _Gate(one_at_a_time=True, used=now)
         return gate

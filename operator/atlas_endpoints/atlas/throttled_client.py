@@ -29,8 +29,12 @@ class ThrottledClient:
         self._clock = clock
 
     def fingerprint(self, credentials: Credentials) -> str:
-        """Name credentials at their Atlas; safe to log."""
+        """Name credentials at their Atlas."""
         return credentials.fingerprint(self._client.base_url)
+
+    def forget(self, fingerprint: str) -> None:
+        """Drop what is known of credentials that nobody uses any more."""
+        self._throttle.forget(fingerprint, self._clock())
 
     async def call(
         self,

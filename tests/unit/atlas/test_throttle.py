@@ -300,6 +300,26 @@ def test_what_was_not_used_for_a_day_is_forgotten() -> None:
     assert harness.throttle.circuits(harness.now) == {("credentials", "closed"): 1}
 
 
+@pytest.mark.parametrize("failure", [None, CredentialsInvalidError, AtlasUnavailableError])
+def test_of_credentials_that_nobody_uses_nothing_is_known(failure: type[AtlasError] | None) -> None:
+    harness = Harness()
+    harness.call(None if failure is None else error(failure))
+    harness.throttle.forget(FP, harness.now)
+    assert not harness.throttle.circuits(harness.now)
+    harness.throttle.forget(FP, harness.now)
+
+
+def test_to_use_credentials_no_more_does_not_end_the_wait_that_atlas_asks_for() -> None:
+    """Else a resource that is suspended and resumed would call before its time."""
+    harness = Harness()
+    harness.call(error(CredentialsRateLimitedError, retry_after=60))
+    harness.throttle.forget(FP, harness.now)
+    assert harness.held().until == harness.now + 60
+    harness.now += 61
+    harness.call(fingerprint="another")
+    assert harness.throttle.circuits(harness.now) == {("credentials", "closed"): 1}
+
+
 OUTCOMES = st.sampled_from(
     [
         None,

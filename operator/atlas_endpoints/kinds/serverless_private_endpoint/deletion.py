@@ -186,6 +186,7 @@ class Deletion:
             return deletion_outcomes.without_credentials(resource, error, now)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
+        self._atlas.use(resource.key, access.fingerprint)
         refused = self._refused.get(resource.key)
         if refused is not None and refused.access == access and refused.since <= now < refused.until and not asks:
             return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again

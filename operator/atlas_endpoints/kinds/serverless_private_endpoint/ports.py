@@ -57,6 +57,14 @@ class OutputsPort(Protocol):
 class AtlasPort(Protocol):
     """Reads and changes endpoints; see ``atlas.gateway.Gateway`` and ``atlas.snapshots.Snapshots``."""
 
+    def use(self, resource: Key, fingerprint: str) -> None:
+        """Keep credentials as long as a resource uses them."""
+        ...
+
+    def release(self, resource: Key) -> None:
+        """Take in that a resource uses no credentials any more."""
+        ...
+
     def recall(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
         """Give what is remembered, without a call."""
         ...

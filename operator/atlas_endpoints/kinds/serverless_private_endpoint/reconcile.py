@@ -228,6 +228,7 @@ class Reconciler:
     def _let_be(self, key: Key) -> None:
         """Drop what is remembered of what a resource's passes have found: it is to be left alone, or cannot be worked on."""
         self._rounds.leave(key)
+        self._atlas.release(key)
         self._standstill.release(key)
         self._brakes.release(key)
         self._agreements.end(key)
@@ -299,6 +300,7 @@ class Reconciler:
             credentials_source=access.source,
         )
         pass_ = self._passes.begin(resource, status, now, instance, resolved)
+        self._atlas.use(key, instance.credentials)
         self._rounds.join(key, instance, pass_.interval)
         doubted_for = self._atlas.doubted_for(instance, pass_.written_as)
         try:

@@ -69,6 +69,7 @@ class Rounds:
         clock: tells the time.
         random: for the jitter.
         schedule: asks for a round of an instance after some seconds.
+        unschedule: takes that back.
         still_uses: tells whether the credentials at a place are those of the instance, as of now, and come from where a
             status says; may raise ``ClusterUnavailableError``.
         needs_work: tells whether what was seen gives a resource anything to do.
@@ -83,6 +84,7 @@ class Rounds:
         clock: Clock,
         random: Random,
         schedule: Callable[[Instance, float], None],
+        unschedule: Callable[[Instance], None],
         still_uses: Callable[[CredentialsPlace, str | None, Instance], Awaitable[bool]],
         needs_work: Callable[[Key, Instance, Endpoint | AtlasError | None], bool],
         enqueue: Callable[[Key], None],
@@ -92,6 +94,7 @@ class Rounds:
         self._clock = clock
         self._random = random
         self._schedule = schedule
+        self._unschedule = unschedule
         self._still_uses = still_uses
         self._needs_work = needs_work
         self._enqueue = enqueue
@@ -114,6 +117,12 @@ class Rounds:
         """Tell with which instance a resource is looked at, if it is."""
         return self._instance_of.get(key)
 
+    def credentials_source(self, instance: Instance) -> str:
+        """Return namespace, scope and name of a Secret that holds an instance's credentials, as far as a status names one."""
+        body = next((self._store.get(key) for key in self._members.get(instance, ())), None)
+        source = _source(body) if body is not None else None
+        return f"{body['metadata']['namespace']}/{source}" if body is not None and source is not None else ""
+
     def leave(self, key: Key) -> None:
         """Have a resource looked at no more."""
         instance = self._instance_of.pop(key, None)
@@ -124,6 +133,7 @@ class Rounds:
         if not members:
             del self._members[instance], self._paced_by[instance]
             self._snapshots.forget(instance)
+            self._unschedule(instance)
 
     async def run(self, instance: Instance) -> Next:
         """Look at an instance, and bring back the resources that this concerns."""

@@ -147,6 +147,10 @@ class Atlas(Snapshots):
         """Remember nothing, as a process that has just begun; the endpoints are where they were."""
         super().__init__(self._list_all, self._clock.monotonic)
 
+    def use(self, resource: Key, fingerprint: str) -> None: ...
+
+    def release(self, resource: Key) -> None: ...
+
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         began = self.moment()
         fault = await self._called("GET", instance)
@@ -476,6 +480,7 @@ class Harness:
             clock=self.clock,
             random=NoJitter(),
             schedule=self.schedule,
+            unschedule=self._unschedule,
             still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
@@ -623,6 +628,9 @@ class Harness:
     def _at(self, work: Work, delay: float) -> None:
         due = self.clock.seconds + delay
         self._due[work] = min(due, self._due.get(work, due))
+
+    def _unschedule(self, instance: Instance) -> None:
+        self._due.pop(instance, None)
 
     def schedule(self, instance: Instance, delay: float) -> None:
         self._at(instance, delay)
