@@ -156,8 +156,7 @@ class Gateway(Snapshots):
         return self._credentials[instance.credentials]
 
     def _drop(self, fingerprint: str, credentials: Credentials) -> None:
-        for instance in [each for each in self._views if each.credentials == fingerprint]:
-            self.forget(instance)
+        self.forget_credentials(fingerprint)
         self._client.forget(fingerprint)
         if self._dropped is not None:
             self._dropped(credentials)

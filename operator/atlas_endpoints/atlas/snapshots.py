@@ -273,6 +273,11 @@ class Snapshots:
         """Drop an instance that nobody asks for any more."""
         self._views.get(_place(instance), {}).pop(instance.credentials, None)
 
+    def forget_credentials(self, fingerprint: str) -> None:
+        """Drop all that was seen with credentials that nobody uses any more."""
+        for views in self._views.values():
+            views.pop(fingerprint, None)
+
     def moment(self) -> float:
         """Give the time of an event in monotonic seconds; no two events share one, so that one of them is the newer."""
         self._last_moment = max(self._monotonic(), math.nextafter(self._last_moment, math.inf))

@@ -294,8 +294,12 @@ class Deletion:
         self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, instance: Instance, now: datetime
     ) -> Outcome:
         """Delete what may have been reserved, of which the mark alone tells; what others stand for by now is theirs."""
-        marked = await self._atlas.marked(instance, resource.mark, max_age=SHARED)
-        mine = [each for each in marked if not self._is_held(resource, each.id)]
+        mine = await self._marked(resource, instance, max_age=SHARED)
+        reservation = resource.status.reservation
+        left = may_arrive_for(reservation, now) if reservation is not None else 0.0
+        if not mine and left <= 0:
+            # That there is none is proved by a LIST that begins now: what is known lacks an endpoint that Atlas is deleting.
+            mine = await self._marked(resource, instance, max_age=0.0)
         if mine:
             outcome = await self._delete(body, resource, instance, mine[0].id, now)
             if outcome.metadata is None:
@@ -304,12 +308,17 @@ class Deletion:
                 "An endpoint that was reserved for this resource is gone; it is looked whether there is another one."
             )
             return deletion_outcomes.deleting(resource.metadata.generation, message, Again(POLL_FIRST))
-        reservation = resource.status.reservation
-        left = may_arrive_for(reservation, now) if reservation is not None else 0.0
         if left > 0:
             message = "An endpoint may have been reserved for this resource, and is looked for in Atlas before it goes."
             return deletion_outcomes.deleting(resource.metadata.generation, message, Again(min(left, POLL_FIRST)))
         return self._release(body, None)
+
+    async def _marked(
+        self, resource: ServerlessPrivateEndpoint, instance: Instance, *, max_age: float
+    ) -> list[Endpoint]:
+        """Return the endpoints with the mark of a resource that no other resource has."""
+        marked = await self._atlas.marked(instance, resource.mark, max_age=max_age)
+        return [each for each in marked if not self._is_held(resource, each.id)]
 
     def _failed(
         self,
