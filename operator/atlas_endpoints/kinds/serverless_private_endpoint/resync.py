@@ -114,6 +114,10 @@ class Rounds:
         """Tell with which instance a resource is looked at, if it is."""
         return self._instance_of.get(key)
 
+    def namespace_of(self, instance: Instance) -> str:
+        """Tell in which namespace the resource is that is looked at with an instance for longest; none: nowhere."""
+        return next((key.namespace for key in self._members.get(instance, ())), "")
+
     def leave(self, key: Key) -> None:
         """Have a resource looked at no more."""
         instance = self._instance_of.pop(key, None)
