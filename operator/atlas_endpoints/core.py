@@ -23,6 +23,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.inventory import Inventory, Reader
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.controller import Controller, Status, Writer
+from atlas_endpoints.engine.lanes import Lane
 from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Next, Retry
@@ -307,15 +308,15 @@ class Core:
             self.queue.add(key, lane=self._lane(key, body))
 
     def _schedule(self, instance: Instance, delay: float) -> None:
-        self.queue.add(instance, lane=instance.credentials, delay=delay)
+        self.queue.add(instance, lane=Lane(self._rounds.namespace_of(instance), instance.credentials), delay=delay)
 
-    def _lane(self, key: Key, body: Body) -> str:
-        """Tell whose share of the workers a resource uses: that of its credentials, or until they are known, of what names them."""
+    def _lane(self, key: Key, body: Body) -> Lane:
+        """Tell whose share of the workers a resource uses: of its namespace, and of its credentials or what names them."""
         instance = self._rounds.instance_of(key)
         if instance is not None:
-            return instance.credentials
+            return Lane(key.namespace, instance.credentials)
         place = CredentialsPlace.of(body)
-        return f"{place.namespace}/{place.secret_name or ''}"
+        return Lane(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
 
     def _unschedule(self, instance: Instance) -> None:
         self.loop.forget(instance)

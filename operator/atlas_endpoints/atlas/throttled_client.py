@@ -38,9 +38,10 @@ class ThrottledClient:
 
     async def call(
         self,
-        operation: Callable[Concatenate[Requester, Credentials, str, _P], Awaitable[_T]],
+        operation: Callable[Concatenate[Requester, Credentials, str, str, _P], Awaitable[_T]],
         credentials: Credentials,
         project_id: str,
+        instance_name: str,
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _T:
@@ -51,8 +52,7 @@ class ThrottledClient:
             AtlasError: what the call failed with.
         """
         now = self._clock()
-        project = f"{credentials.base_url or self._client.base_url} {project_id}"
-        admitted = self._throttle.admit(self.fingerprint(credentials), project, now)
+        admitted = self._throttle.admit(*self._where(credentials, project_id, instance_name), now)
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.message,
@@ -61,7 +61,7 @@ class ThrottledClient:
                 retry_after=admitted.until - now,
             )
         try:
-            result = await operation(self._client, credentials, project_id, *args, **kwargs)
+            result = await operation(self._client, credentials, project_id, instance_name, *args, **kwargs)
         except AtlasError as error:
             self._throttle.report(admitted, error, self._clock())
             raise
@@ -70,3 +70,11 @@ class ThrottledClient:
             raise
         self._throttle.report(admitted, None, self._clock())
         return result
+
+    def let_through(self, credentials: Credentials, project_id: str, instance_name: str) -> None:
+        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
+        self._throttle.let_through(*self._where(credentials, project_id, instance_name), self._clock())
+
+    def _where(self, credentials: Credentials, project_id: str, instance_name: str) -> tuple[str, str, str]:
+        project = f"{credentials.base_url or self._client.base_url} {project_id}"
+        return self.fingerprint(credentials), project, instance_name

@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.engine.controller import MetadataChange, finalizers_of
-from atlas_endpoints.engine.outcome import Again, Rest, Retry
+from atlas_endpoints.engine.outcome import Again, Rest, Retry, at_latest
 from atlas_endpoints.engine.store import Key, key_of
 from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.errors import NoCredentialsError
@@ -42,10 +42,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     deletion_policy_in,
     endpoint_of,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, ReferencesPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import NoProjectError
+from atlas_endpoints.kinds.serverless_private_endpoint.requests import Requests
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import may_arrive_for
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
@@ -72,6 +73,7 @@ class Deletion:
         announce: tells people what becomes of an endpoint.
         writes: whether anything may be written to Atlas.
         defaults: where a resource says nothing.
+        requests: tells when a person who asks for a fresh attempt gets one.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Deletion:
         announce: Callable[[Mapping[str, Any], Announcement], None],
         writes: bool,
         defaults: Defaults,
+        requests: Requests,
     ) -> None:
         self._access = access
         self._references = references
@@ -96,6 +99,7 @@ class Deletion:
         self._announce = announce
         self._writes = writes
         self._defaults = defaults
+        self._requests = requests
         self._refused: dict[Key, _Refused] = {}
 
     async def bookkeeping(self, resource: ServerlessPrivateEndpoint) -> tuple[MetadataChange | None, str]:
@@ -187,19 +191,26 @@ class Deletion:
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
         self._atlas.use(resource.key, access.fingerprint)
+        instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
+        wait = self._requests.wait(resource, status, instance)
+        if wait and status.observed_generation == generation:
+            return failures.quiet(generation, Again(wait))
         refused = self._refused.get(resource.key)
-        if refused is not None and refused.access == access and refused.since <= now < refused.until and not asks:
+        is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
+        if is_refused and (wait or not asks):
             return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again
         self.forget(resource.key)
-        instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
         try:
             if resource.endpoint_id is None:
-                return await self._delete_marked(body, resource, instance, now)
-            return await self._delete(body, resource, instance, resource.endpoint_id, now)
+                outcome = await self._delete_marked(body, resource, instance, now)
+            else:
+                outcome = await self._delete(body, resource, instance, resource.endpoint_id, now)
         except AtlasError as error:
-            return self._failed(body, resource, error, access, now)
+            outcome = self._failed(body, resource, error, access, now)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
+        # A deletion that has just begun waits for no floor; what is asked beside it stays open.
+        return replace(outcome, handled=None, next=at_latest(outcome.next, wait)) if wait else outcome
 
     async def _project(self, resource: ServerlessPrivateEndpoint) -> str:
         """Give the project that the endpoint is in; else the one that the spec means; else the one that it has meant.
@@ -248,7 +259,8 @@ class Deletion:
     ) -> Outcome:
         """Have one endpoint deleted, or let the resource go if it is gone."""
         try:
-            endpoint = await look(self._atlas, instance, endpoint_id, max_age=SHARED)
+            max_age = self._requests.max_age(resource.key)
+            endpoint = await look(self._atlas, instance, endpoint_id, max_age=max_age)
             if endpoint.status != EndpointStatus.DELETING:
                 # While the pass waited, somebody may have changed his mind, or come to need it.
                 if not self._resources.is_still(resource.key, resource.metadata.trigger):
@@ -294,7 +306,7 @@ class Deletion:
         self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, instance: Instance, now: datetime
     ) -> Outcome:
         """Delete what may have been reserved, of which the mark alone tells; what others stand for by now is theirs."""
-        mine = await self._marked(resource, instance, max_age=SHARED)
+        mine = await self._marked(resource, instance, max_age=self._requests.max_age(resource.key))
         reservation = resource.status.reservation
         left = may_arrive_for(reservation, now) if reservation is not None else 0.0
         if not mine and left <= 0:

@@ -13,7 +13,9 @@ SHARED = 5.0
 """Seconds: a LIST that began no longer ago serves routine looks."""
 
 
-async def look(atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint:
+async def look(
+    atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_age: float, is_asked_for: bool = False
+) -> Endpoint:
     """Find an endpoint in the shared LIST, or else past it.
 
     Its absence takes proof: a GET that says so, and a LIST without it that began for this very purpose.
@@ -23,6 +25,7 @@ async def look(atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_ag
         instance: where the endpoint is.
         endpoint_id: which one.
         max_age: seconds; a LIST that began earlier is not good enough, and with 0 none that has begun already is.
+        is_asked_for: whether a LIST of this age has begun after a person has asked for it, so that this is its purpose.
 
     Raises:
         AtlasError: ``EndpointAbsentError`` when its absence is proved.
@@ -33,7 +36,7 @@ async def look(atlas: AtlasPort, instance: Instance, endpoint_id: str, *, max_ag
     try:
         return await atlas.get(instance, endpoint_id)
     except EndpointAbsentError:
-        observed = await atlas.observe(instance, endpoint_id, max_age=0.0) if max_age > 0 else None
+        observed = await atlas.observe(instance, endpoint_id, max_age=0.0) if max_age > 0 and not is_asked_for else None
         if observed is None:
             raise
         return observed

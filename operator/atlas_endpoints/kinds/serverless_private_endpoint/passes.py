@@ -13,6 +13,7 @@ from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Resolved, ServerlessPrivateEndpoint, Status
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort
 from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
@@ -42,7 +43,14 @@ class Passes:
         self._unseen_since: dict[Key, datetime] = {}
 
     def begin(
-        self, resource: ServerlessPrivateEndpoint, status: Status, now: datetime, instance: Instance, resolved: Resolved
+        self,
+        resource: ServerlessPrivateEndpoint,
+        status: Status,
+        now: datetime,
+        instance: Instance,
+        resolved: Resolved,
+        *,
+        max_age: float = SHARED,
     ) -> Pass:
         """Give what a pass knows from its beginning."""
         in_doubt = self._atlas.doubted_for(instance, resource.endpoint_id or resource.mark) is not None
@@ -55,6 +63,7 @@ class Passes:
             writes=self._writes,
             defaults=self._defaults,
             grace=self._grace,
+            max_age=max_age,
         )
 
     def seen(self, key: Key) -> None:

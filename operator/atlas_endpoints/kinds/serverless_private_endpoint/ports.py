@@ -77,6 +77,10 @@ class AtlasPort(Protocol):
         """Look an endpoint up in the instance's shared LIST."""
         ...
 
+    def let_through(self, instance: Instance) -> None:
+        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
+        ...
+
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         """Read one endpoint past all memory."""
         ...

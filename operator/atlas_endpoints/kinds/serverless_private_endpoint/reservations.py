@@ -152,7 +152,7 @@ class Reservations:
         if orphan is not None and not (pass_.replaces_lost and await self._is_gone(instance, orphan)):
             return reservation_outcomes.adopting(pass_, orphan)
         mark, unused = pass_.resource.mark, self._is_unused(pass_)
-        marked = await self._atlas.marked(instance, mark, max_age=self._since_intent(pass_) if unused else SHARED)
+        marked = await self._atlas.marked(instance, mark, max_age=self._max_age(pass_, unused=unused))
         # What is going, and what somebody else stands for, is none of ours to take or to discard.
         namespace = pass_.key.namespace
         marked = tuple(
@@ -248,10 +248,12 @@ class Reservations:
         self._unused[pass_.key] = reservation
         return reservation_outcomes.intending(pass_, reservation)
 
-    def _since_intent(self, pass_: Pass) -> float:
-        """Tell how old a LIST may be before a reservation: begun after this very intent, so that many intents share one."""
+    def _max_age(self, pass_: Pass, *, unused: bool) -> float:
+        """Tell how old a LIST may be: before a reservation, begun after this very intent, so that many intents share one."""
+        if not unused:
+            return pass_.max_age
         requested_at = self._unused[pass_.key].requested_at  # which was found there in this very moment
-        return max(0.0, (self._clock.now() - requested_at).total_seconds())
+        return min(pass_.max_age, max(0.0, (self._clock.now() - requested_at).total_seconds()))
 
     def _is_unused(self, pass_: Pass) -> bool:
         """Tell whether the intent is this process's own, recent, was not acted on, and has reached the API server."""

@@ -123,6 +123,10 @@ class Rounds:
         source = _source(body) if body is not None else None
         return f"{body['metadata']['namespace']}/{source}" if body is not None and source is not None else ""
 
+    def namespace_of(self, instance: Instance) -> str:
+        """Tell in which namespace the resource is that is looked at with an instance for longest; none: nowhere."""
+        return next((key.namespace for key in self._members.get(instance, ())), "")
+
     def leave(self, key: Key) -> None:
         """Have a resource looked at no more."""
         instance = self._instance_of.pop(key, None)
