@@ -206,7 +206,7 @@ class Harness:
         body = self.cluster.bodies[key]
         annotations = {**body["metadata"]["annotations"], "atlas-endpoints.dev/force-sync": request}
         self.core.seen(self.cluster.put(key, body["spec"], annotations=annotations))
-        self.time.seconds += 3.0
+        self.time.seconds += 6.0
         await self.work(key)
 
     def ready(self, key: Key = FIRST) -> str:
