@@ -129,6 +129,8 @@ async def _measure(
 
 def _contenders(stage: Stage, programs: GoPrograms, row: Row, only: str | None) -> Sequence[Contender]:
     peer = Peer.limited(programs.peer) if row.limited else Peer(programs.peer)
+    if row.alone:
+        return [] if only == PEER else [stage.ours]
     match only:
         case None:
             return [stage.ours, peer]

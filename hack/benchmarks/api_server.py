@@ -25,32 +25,34 @@ PAGE_TIMEOUT = 120.0
 
 
 class ApiServer:
-    """The resources of one namespace."""
+    """The resources of all namespaces."""
 
-    def __init__(self, http: aiohttp.ClientSession, namespace: str) -> None:
+    collection = f"{API}/{PLURAL}"
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
         self.http = http
-        self.collection = f"{API}/namespaces/{namespace}/{PLURAL}"
 
     async def create(self, manifest: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
         """Create a resource; give it and the moment (`time.time`) at which the API server had accepted it."""
-        async with self.http.post(self.collection, json=manifest) as answer:
+        async with self.http.post(_collection(manifest["metadata"]["namespace"]), json=manifest) as answer:
             return await _accepted(answer)
 
-    async def edit(self, name: str, spec: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+    async def edit(self, namespace: str, name: str, spec: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
         """Change fields of a spec; give the resource and the moment at which the API server had accepted it."""
         headers = {"Content-Type": "application/merge-patch+json"}
-        async with self.http.patch(f"{self.collection}/{name}", json={"spec": spec}, headers=headers) as answer:
+        path = f"{_collection(namespace)}/{name}"
+        async with self.http.patch(path, json={"spec": spec}, headers=headers) as answer:
             return await _accepted(answer)
 
     async def replace_status(self, body: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Write the status of a resource that nobody else writes."""
-        path = f"{self.collection}/{body['metadata']['name']}/status"
+        path = f"{_collection(body['metadata']['namespace'])}/{body['metadata']['name']}/status"
         async with self.http.put(path, json={**body, "status": status}) as answer:
             await _accepted(answer)
 
-    async def get(self, name: str) -> dict[str, Any]:
+    async def get(self, namespace: str, name: str) -> dict[str, Any]:
         """Read a resource."""
-        async with self.http.get(f"{self.collection}/{name}") as answer:
+        async with self.http.get(f"{_collection(namespace)}/{name}") as answer:
             return (await _accepted(answer))[0]
 
     async def list(self, selector: str) -> dict[str, Any]:
@@ -58,11 +60,16 @@ class ApiServer:
         async with self.http.get(self.collection, params={"labelSelector": selector}) as answer:
             return (await _accepted(answer))[0]
 
-    async def delete_all(self, selector: str) -> None:
+    async def delete_all(self, namespaces: Iterable[str], selector: str) -> None:
         """Delete resources by their labels."""
-        timeout = aiohttp.ClientTimeout(total=PAGE_TIMEOUT)
-        async with self.http.delete(self.collection, params={"labelSelector": selector}, timeout=timeout) as answer:
-            await _accepted(answer)
+        timeout, parameters = aiohttp.ClientTimeout(total=PAGE_TIMEOUT), {"labelSelector": selector}
+        for namespace in namespaces:
+            async with self.http.delete(_collection(namespace), params=parameters, timeout=timeout) as answer:
+                await _accepted(answer)
+
+
+def _collection(namespace: str) -> str:
+    return f"{API}/namespaces/{namespace}/{PLURAL}"
 
 
 @asynccontextmanager

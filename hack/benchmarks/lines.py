@@ -143,6 +143,18 @@ def _burst(workers: int, ratio: float) -> tuple[Line, ...]:
     )
 
 
+def _among(size: str, row: str, goal: Goal | None) -> tuple[Line, ...]:
+    operations = {
+        "list": f"LIST, among {size} instances",
+        "write": f"write, among {size} instances",
+        "secret": f"reading of a Secret, among {size}",
+    }
+    return tuple(
+        Line(title=f"processor time for each {words}, without HTTP", row=row, figure=f"{name}_us", unit="µs", goal=goal)
+        for name, words in operations.items()
+    )
+
+
 LINES = (
     Line(title="one edit at rest, p50", row="edit", figure="p50_ms", unit="ms", goal=RatioAtMost(0.65)),
     Line(title="one edit at rest, p99", row="edit", figure="p99_ms", unit="ms", goal=RatioAtMost(0.8)),
@@ -241,6 +253,8 @@ LINES = (
         unit="ms",
         against=SLOW_PEER,
     ),
+    *_among("1,000", "among-1000", None),
+    *_among("20,000", "among-20000", AtMostTimes(2, "among-1000", "that among 1,000")),
 )
 
 

@@ -13,6 +13,8 @@ LABEL = "atlas-endpoints.dev/population"
 INSTANCES = 40
 TENANTS = 4
 """Projects, each with credentials of its own: as many of ours may use all workers, and none more than half of them."""
+NAMESPACES = tuple(f"benchmark-{number}" for number in range(8))
+"""Where the resources are: no namespace gets more than half of our workers."""
 CLOUD_ENDPOINT = "vpce-0123456789abcdef0"
 
 
@@ -28,6 +30,11 @@ class Resource:
     def name(self) -> str:
         """Its name in Kubernetes."""
         return f"{self.population}-{self.number:05}"
+
+    @property
+    def namespace(self) -> str:
+        """Where it is. All resources of an instance are in one namespace."""
+        return NAMESPACES[self.number % INSTANCES % len(NAMESPACES)]
 
     @property
     def instance(self) -> str:
@@ -50,11 +57,11 @@ class Resource:
         return f"e{self.number:023x}"
 
     def manifest(self, comment: str) -> dict[str, Any]:
-        """Give the resource as it is created, without a namespace."""
+        """Give the resource as it is created."""
         return {
             "apiVersion": "atlas-endpoints.dev/v1alpha1",
             "kind": "ServerlessPrivateEndpoint",
-            "metadata": {"name": self.name, "labels": {LABEL: self.population}},
+            "metadata": {"namespace": self.namespace, "name": self.name, "labels": {LABEL: self.population}},
             "spec": {
                 "projectId": self.project,
                 "instanceName": self.instance,
@@ -103,12 +110,12 @@ def secret_name(tenant: int) -> str:
     return f"atlas-{tenant}"
 
 
-def secret(tenant: int) -> dict[str, Any]:
-    """Give a tenant's Secret as it is created; the stub takes any credentials."""
+def secret(namespace: str, tenant: int) -> dict[str, Any]:
+    """Give a tenant's Secret as it is created in a namespace; the stub takes any credentials."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": secret_name(tenant)},
+        "metadata": {"namespace": namespace, "name": secret_name(tenant)},
         "stringData": {"clientId": f"mdb_sa_id_{project_id(tenant)}", "clientSecret": "mdb_sa_sk_for-the-benchmark"},
     }
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from benchmarks import scale as scales
 from benchmarks.api_server import each
 from benchmarks.atlas_stub import LATENCY
 from benchmarks.contenders import Contender
@@ -47,6 +48,7 @@ LOGGED = 0.3
 """Seconds after which the audit log holds what a watch has already shown."""
 HOUR = 3600.0
 MILLISECONDS = 1000.0
+MICROSECONDS = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,16 @@ async def measure_rest(stage: Stage, contender: Contender, scale: float, *, size
         }
 
 
+async def measure_among(stage: Stage, contender: Contender, scale: float, *, size: int) -> Figures:
+    """One operation of ours, in this process, among many instances and Secrets that are known."""
+    del stage, contender
+    known = _scaled(size, scale)
+    operations = {"list": scales.a_list, "write": scales.a_write, "secret": scales.a_secret}
+    return {
+        f"{name}_us": await scales.cost(await prepared(known)) * MICROSECONDS for name, prepared in operations.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of the benchmark.
@@ -170,10 +182,12 @@ class Row:
     Attributes:
         measure: Runs it once.
         limited: Whether the limited peer runs in it too, beside ours.
+        alone: Whether ours runs in it with no peer.
     """
 
     measure: Measure
     limited: bool = False
+    alone: bool = False
 
 
 ROWS: Mapping[str, Row] = {
@@ -185,6 +199,8 @@ ROWS: Mapping[str, Row] = {
     "start-5000": Row(partial(measure_start, sizes=(5000,))),
     "start-20000": Row(partial(measure_start, sizes=(5000, 20000))),
     "rest": Row(measure_rest),
+    "among-1000": Row(partial(measure_among, size=1000), alone=True),
+    "among-20000": Row(partial(measure_among, size=20_000), alone=True),
 }
 
 

@@ -14,7 +14,7 @@ import aiohttp
 from benchmarks import atlas_stub, usage
 from benchmarks.api_server import API, PLURAL, ApiServer, each, session
 from benchmarks.contenders import Conditions, Ours, Running
-from benchmarks.populations import INSTANCES, Population, Resource, secret, selector, status_of, world
+from benchmarks.populations import INSTANCES, NAMESPACES, Population, Resource, secret, selector, status_of, world
 from benchmarks.watcher import watching
 from control_plane import ControlPlane
 from control_plane.process import ServerGroup, wait_until
@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 OURS_PROGRAM = Path(sys.executable).with_name("atlas-endpoints")
 NAMESPACE = "benchmark"
+"""Where the contenders' accounts and Leases are."""
 ACCOUNTS = ("ours", "peer")
 """The contenders' ServiceAccounts."""
 SETTLED = "settled"
@@ -175,7 +176,7 @@ class Stage:
 
     async def remove(self, populations: Sequence[Population]) -> None:
         """Delete resources, if there are any; without finalizers they are gone at once."""
-        await self.api.delete_all(selector(populations))
+        await self.api.delete_all(NAMESPACES, selector(populations))
 
     async def create(self, resource: Resource, comment: str) -> tuple[int, float]:
         """Create a resource; give its generation and the moment at which the API server had accepted it."""
@@ -184,7 +185,7 @@ class Stage:
 
     async def edit(self, resource: Resource, comment: str) -> tuple[int, float]:
         """Change a resource's comment; give its generation and the moment at which the API server had accepted it."""
-        body, accepted = await self.api.edit(resource.name, {"comment": comment})
+        body, accepted = await self.api.edit(resource.namespace, resource.name, {"comment": comment})
         return body["metadata"]["generation"], accepted
 
     async def settle(self, sizes: Sequence[int]) -> list[Population]:
@@ -228,7 +229,7 @@ class Stage:
             await running.ready()
             await self.api.create(sample.manifest(SETTLED))
             await watcher.rested(sample.name, 1, timeout=REST_TIMEOUT)
-        status = json.dumps((await self.api.get(sample.name))["status"])
+        status = json.dumps((await self.api.get(sample.namespace, sample.name))["status"])
         await self.remove([population])
         return sample, status
 
@@ -255,7 +256,7 @@ async def staged(programs: Programs, go_programs: GoPrograms, *, tenants: int) -
                     yield Stage(
                         control_plane=control_plane,
                         group=group,
-                        api=ApiServer(api_session, NAMESPACE),
+                        api=ApiServer(api_session),
                         atlas=atlas_stub.AtlasStub(http, url),
                         http=http,
                         ours=Ours(OURS_PROGRAM),
@@ -266,13 +267,15 @@ async def staged(programs: Programs, go_programs: GoPrograms, *, tenants: int) -
 
 
 def _install(control_plane: ControlPlane, tenants: int) -> None:
-    """Install the CRD, the namespace, the accounts with the shipped rights, and the tenants' credentials."""
+    """Install the CRD, the namespaces, the accounts with the shipped rights, and the tenants' credentials everywhere."""
     control_plane.kubectl("apply", "--server-side", f"--filename={CRD}")
     control_plane.kubectl("create", "namespace", NAMESPACE)
     for account in ACCOUNTS:
         control_plane.kubectl("apply", "--filename=-", stdin=service_account(NAMESPACE, account))
-    for tenant in range(tenants):
-        control_plane.kubectl("create", f"--namespace={NAMESPACE}", "--filename=-", stdin=json.dumps(secret(tenant)))
+    for namespace in NAMESPACES:
+        control_plane.kubectl("create", "namespace", namespace)
+        secrets = {"apiVersion": "v1", "kind": "List", "items": [secret(namespace, each) for each in range(tenants)]}
+        control_plane.kubectl("create", "--filename=-", stdin=json.dumps(secrets))
     control_plane.wait_for_crds()
     with control_plane.client() as client:
         wait_until(lambda: client.get(f"{API}/{PLURAL}").is_success, "the API server to list the kind", timeout=30)

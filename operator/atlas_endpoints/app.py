@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from atlas_endpoints import __version__, garbage, instruments
 from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster import watch
 from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
 from atlas_endpoints.cluster.connection import Connection
@@ -75,7 +76,7 @@ class Operator:
             settings,
             client=tracing.client(client) if tracing is not None else client,
             objects=ResourceWriter(api, write_within=_terms(settings).write, label_selector=settings.label_selector),
-            secrets=SecretReader(api, self._clock.monotonic),
+            secrets=SecretReader(api, self._clock.monotonic, keep=keep_credentials),
             namespaces=NamespaceReader(api, self._clock.monotonic),
             targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
             config_maps=ConfigMapWriter(api, write_within=_terms(settings).write),
@@ -83,6 +84,7 @@ class Operator:
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,
+            dropped=client.drop,
         )
         connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None

@@ -29,7 +29,7 @@ class PlanSettings(AtlasSettings):
 
     Credentials come from the environment: MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET, or
     MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY. It ends with 0 when nothing would change, with 3 when
-    something would, and with 1 when that cannot be told of all.
+    something would, and with 1 when that cannot be told of all, or there is none.
     """
 
     filename: Names = Field(

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import check_base_url
+from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
@@ -22,6 +23,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.inventory import Inventory, Reader
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.engine.controller import Controller, Status, Writer
+from atlas_endpoints.engine.lanes import Lane
 from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Next, Retry
@@ -99,6 +101,7 @@ class Core:
         clock: tells the time.
         random: for jitter.
         around: wraps what a worker does with a piece of work.
+        dropped: is called with credentials that no resource uses any more.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Core:
         clock: Clock,
         random: Random,
         around: Callable[[Run], Run] = lambda run: run,
+        dropped: Callable[[Credentials], None] | None = None,
     ) -> None:
         self._observer = observer
         self._clock = clock
@@ -123,7 +127,9 @@ class Core:
         self.queue: Queue[Work] = Queue(clock, lane_limit=half, waited=observer.waited)
         self.store = Store(watched_annotations, endpoint_of)
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
-        self.gateway = gateway = Gateway(ThrottledClient(client, self.throttle, clock=clock.monotonic), clock.monotonic)
+        self.gateway = gateway = Gateway(
+            ThrottledClient(client, self.throttle, clock=clock.monotonic), clock.monotonic, dropped=dropped
+        )
         self.brakes = Brakes(
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
@@ -136,6 +142,7 @@ class Core:
             clock=clock,
             random=random,
             schedule=self._schedule,
+            unschedule=self._unschedule,
             still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
@@ -256,8 +263,13 @@ class Core:
         return max(0.0, self.gateway.doubted_at + seconds - self._clock.monotonic())
 
     async def _run(self, work: Work) -> Next:
+        with self.gateway.work():
+            return await self._work_on(work)
+
+    async def _work_on(self, work: Work) -> Next:
         if isinstance(work, Instance):
-            telemetry.begin(LogFields(project=work.project_id, instance=work.name))
+            source = self._rounds.credentials_source(work)
+            telemetry.begin(LogFields(project=work.project_id, instance=work.name, credentialsSource=source))
             return await self._rounds.run(work)
         if (body := self.store.get(work)) is not None:
             telemetry.begin(telemetry.pass_over(body))
@@ -296,15 +308,18 @@ class Core:
             self.queue.add(key, lane=self._lane(key, body))
 
     def _schedule(self, instance: Instance, delay: float) -> None:
-        self.queue.add(instance, lane=instance.credentials, delay=delay)
+        self.queue.add(instance, lane=Lane(self._rounds.namespace_of(instance), instance.credentials), delay=delay)
 
-    def _lane(self, key: Key, body: Body) -> str:
-        """Tell whose share of the workers a resource uses: that of its credentials, or until they are known, of what names them."""
+    def _lane(self, key: Key, body: Body) -> Lane:
+        """Tell whose share of the workers a resource uses: of its namespace, and of its credentials or what names them."""
         instance = self._rounds.instance_of(key)
         if instance is not None:
-            return instance.credentials
+            return Lane(key.namespace, instance.credentials)
         place = CredentialsPlace.of(body)
-        return f"{place.namespace}/{place.secret_name or ''}"
+        return Lane(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
+
+    def _unschedule(self, instance: Instance) -> None:
+        self.loop.forget(instance)
 
     async def _still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
         return await self._reconciler.still_uses(place, source, instance)

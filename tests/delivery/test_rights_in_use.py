@@ -202,6 +202,59 @@ def test_each_right_is_used_and_none_is_missed(
         tenant.close()
 
 
+RESOURCES = "/apis/atlas-endpoints.dev/v1alpha1/namespaces/{}/serverlessprivateendpoints"
+GARBAGE = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "nobody", "uid": "00000000-0000-0000-0000-000000000000"}]
+"""With an owner that is not there, the garbage collector deletes an object."""
+APPLY = {"Content-Type": "application/apply-patch+yaml"}
+
+
+@pytest.mark.usefixtures("crd")
+def test_with_the_operator_s_token_a_resource_is_changed_and_neither_made_nor_deleted_nor_moved_in_atlas(
+    control_plane: ControlPlane, places: Iterator[Place], make_namespace: MakeNamespace, helm4: Helm, tmp_path: Path
+) -> None:
+    """What the threat model says of who has stolen it."""
+    home, tenant = make_namespace(), make_namespace()
+    rights = [
+        each
+        for each in chart_for_all(tmp_path, home, [], helm4).rendered
+        if each["kind"] in {"ServiceAccount", *ROLES, *BINDINGS}
+    ]
+    control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(rights))
+    victims = Resources(control_plane, tenant, {})
+    victims.create("orders", next(places).spec())
+    token = control_plane.kubectl("create", "token", NAME, f"--namespace={home}").stdout.strip()
+    stranger = {
+        "apiVersion": "atlas-endpoints.dev/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": "another"},
+        "spec": next(places).spec(),
+    }
+    path = RESOURCES.format(tenant)
+    orders = f"{path}/orders"
+
+    with control_plane.client(token) as thief:
+
+        def merge(url: str, **change: Any) -> int:
+            return thief.patch(url, content=json.dumps(change), headers=MERGE).status_code
+
+        assert merge(orders, spec={"cloudProviderEndpointId": "vpce-" + "f" * 17, "deletionPolicy": "Delete"}) == 200
+        assert merge(orders, spec={"credentialsSecretRef": {"name": "another"}}) == 200
+        assert merge(orders, metadata={"ownerReferences": GARBAGE}) == 200
+        assert merge(f"{orders}/status", status={"resolved": {"projectId": "f" * 24}}) == 200
+        for field, value in {"projectId": "f" * 24, "instanceName": "another", "providerName": "AZURE"}.items():
+            assert merge(orders, spec={field: value}) == 422, field
+
+        assert thief.post(path, json=stranger).status_code == 403
+        query = "?fieldManager=thief"
+        assert thief.patch(f"{path}/another{query}", content=json.dumps(stranger), headers=APPLY).status_code == 403
+        assert thief.delete(orders).status_code == 403
+        assert thief.delete(path).status_code == 403
+        assert thief.get(f"/api/v1/namespaces/{tenant}/secrets").status_code == 403
+        assert merge(f"/api/v1/namespaces/{tenant}/secrets/atlas-credentials", data={}) == 403
+        assert merge(f"/api/v1/namespaces/{tenant}", metadata={"labels": {"a": "b"}}) == 403
+        assert merge(f"/api/v1/namespaces/{tenant}/configmaps/site", data={}) == 403
+
+
 def hand_over(control_plane: ControlPlane, tenant: Resources, place: Place) -> None:
     """Have a ConfigMap be created, and put right after somebody has changed it."""
     tenant.create("outputs", place.spec(outputConfigMapRef={"name": "outputs"}))

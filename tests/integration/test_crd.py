@@ -103,6 +103,29 @@ def test_a_resource_that_nobody_has_looked_at_says_so(created: Mapping[str, Any]
     assert api.get("created").json()["status"] == {"observedGeneration": -1}
 
 
+def test_who_writes_a_resource_does_not_write_its_status(created: Mapping[str, Any], api: httpx.Client) -> None:
+    """What a status shows of an endpoint is a proof for those in other namespaces, so nobody may come with one."""
+    forged = {"observedGeneration": 1, "endpoint": {"id": "f" * 24}}
+    new = manifest("AWS", {}, name="forged")
+    tries = [
+        api.post("", json={**new, "status": forged}),
+        api.put("created", json={**created, "status": forged}),
+        api.patch("forged", json={"status": forged}, headers={"Content-Type": "application/merge-patch+json"}),
+        api.patch(
+            "forged",
+            json={**new, "status": forged},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            params={"fieldManager": "tenant", "force": "true"},
+        ),
+    ]
+    try:
+        assert all(each.is_success for each in tries), [each.text for each in tries]
+        for name in ("created", "forged"):
+            assert api.get(name).json()["status"] == {"observedGeneration": -1}
+    finally:
+        api.delete("forged")
+
+
 def test_an_applied_manifest_reads_back_without_defaults(created: Mapping[str, Any], api: httpx.Client) -> None:
     assert api.get("created").json()["spec"] == manifest("AWS", {"comment": "orders"})["spec"]
 

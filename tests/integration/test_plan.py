@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import sys
 from dataclasses import dataclass
@@ -189,6 +190,51 @@ def test_a_mistake_is_found_and_the_others_are_planned_all_the_same(plan: Plan, 
         in (planned.output)
     )
     assert "~ comment: 'before' -> 'after'" in planned.output
+
+
+BOMB = f"a: &a [x{', x' * 9}]\n" + "".join(
+    f"{name}: &{name} [*{before}{f', *{before}' * 9}]\n" for before, name in itertools.pairwise("abcdefghi")
+)
+"""Some hundred bytes whose aliases stand for a billion values."""
+
+
+def test_files_of_which_each_could_end_a_run_are_named_and_the_others_are_planned(
+    plan: Plan, atlas: Atlas, place: Place, tmp_path: Path
+) -> None:
+    atlas.connect(place, "before")
+    bad = {
+        "a-bomb.yaml": manifest(place, "bomb") + "  comment: {" + ", ".join(BOMB.splitlines()) + "}\n",
+        "b-cycle.yaml": "kind: List\nitems: &a [*a]\n",
+        "c-empty.yaml": "kind: Secret\ndata: !!int ''\n",
+        "d-long.yaml": manifest(place, "long") + f"  comment: {'9' * 5000}\n",
+        "e-hashed.yaml": "apiVersion: [v1]\nkind: ConfigMap\nmetadata: {name: a}\n",
+        "f-\udcff.yaml": "kind: [",
+    }
+    for name, text in bad.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "g-endless.yaml").symlink_to("/dev/zero")
+    (tmp_path / "orders.yaml").write_text(manifest(place, comment="after"), encoding="utf-8")
+
+    planned = plan("-o", "json", "-f", str(tmp_path))
+
+    assert planned.code == 1
+    found = {each["source"]["file"].removeprefix(f"{tmp_path}/"): each for each in planned.document["resources"]}
+    assert found.pop("orders.yaml")["action"] == "Update"
+    assert {each["action"] for each in found.values()} == {"Invalid"}
+    assert [name[0] for name in sorted(found)] == ["a", "b", "c", "d", "f", "g"]
+    assert planned.document["skipped"] == {"ConfigMap": 1}
+
+
+def test_nothing_found_is_no_success(plan: Plan, place: Place, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "orders.yaml").write_text(manifest(place), encoding="utf-8")
+
+    planned = plan("-f", str(tmp_path))
+
+    assert (planned.code, planned.calls) == (1, [])
+    assert f"{tmp_path}: is not valid\n  holds no ServerlessPrivateEndpoint of atlas-endpoints.dev in" in planned.output
+    assert "-R (--recursive)" in planned.output
+    assert plan("-R", "-f", str(tmp_path)).code == 0
 
 
 def test_an_atlas_that_stumbles_once_is_asked_again(plan: Plan, atlas: Atlas, place: Place) -> None:

@@ -1,4 +1,4 @@
-"""Nothing that came from a Secret is shown to those who may not read it: in no log, status, Event, metric or probe."""
+"""Nothing that came from a Secret is shown to those who may not read it: in no log, status, Event, metric, span or probe."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, endpoint_id, project_id
+from support.collector import Collector
 from support.indiscreet import MANNERS, OF_TOKENS, Indiscreet, forms
 from support.operator_process import OperatorProcess
 from support.rbac import grant
@@ -75,7 +76,7 @@ def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
     home, label = make_namespace(), f"secrecy-{log_format}"
     resources = Resources(control_plane, home, {"served-by": label})
     canaries = {PROXY_PASSWORD}
-    with Indiscreet(endpoint_id(0)) as atlas:
+    with Indiscreet(endpoint_id(0)) as atlas, Collector() as collector:
 
         def write_secrets(version: str) -> None:
             for name, data in secrets(version).items():
@@ -107,7 +108,9 @@ def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
             atlas_url="http://atlas.invalid",
             environment={
                 "HTTP_PROXY": f"http://user:{PROXY_PASSWORD}@{atlas.url}",
+                "NO_PROXY": "127.0.0.1",
                 "ATLAS_ENDPOINTS_ALLOW_PLAIN_HTTP": "true",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             },
             label_selector=f"served-by={label}",
             log_format=log_format,
@@ -137,6 +140,8 @@ def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
     assert {"AtlasUnavailable", "CredentialsInvalid", "UpdateRejected", "RateLimited"} <= set(reasons.values()), reasons
     with control_plane.client() as http:
         events = http.get(f"/apis/events.k8s.io/v1/namespaces/{home}/events").raise_for_status().text
+    assert collector.spans()
+    shown |= {f"spans {number}": body.decode("latin-1") for number, body in enumerate(collector.received)}
     shown |= {"log": operator.log, "resources": json.dumps(bodies, ensure_ascii=False), "events": events}
     assert '"DEBUG"' in operator.log or " DEBUG " in operator.log
     sought = {form for canary in canaries for form in forms(canary)} | atlas.heard

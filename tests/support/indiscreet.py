@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 STATUSES = (400, 401, 402, 403, 404, 409, 410, 429, 500)
 MANNERS = (
     "well",
+    "escaped",
     "refused-change",
+    "escaped-refusal",
     "page",
     "cut-off",
     "silent",
@@ -29,10 +31,15 @@ MANNERS = (
     "garbage",
     *(f"status-{status}" for status in STATUSES),
 )
-"""How an instance of that name is answered for."""
+"""How an instance of that name is answered for; ``escaped`` is what JSON writes with an escape for each character."""
 OF_TOKENS = ("token-400", "token-401", "token-403", "token-429", "token-500", "token-page")
 """How requests for a token are answered, by the end of the client's id."""
 OUR_COMMENT = "as it was"
+
+
+def escaped(text: str) -> str:
+    """Write a text, of characters below 2**16, as JSON may."""
+    return '"' + "".join(f"\\u{ord(each):04x}" for each in text) + '"'
 
 
 def forms(secret: str) -> set[str]:
@@ -159,12 +166,18 @@ class _Handler(BaseHTTPRequestHandler):
         fields = {"badRequestDetail": {"fields": [{"field": "comment", "description": echo}]}}
         writes = self.command == "PATCH"
         match manner:
-            case "well" | "refused-change" if not writes:
+            case "well" | "refused-change" | "escaped-refusal" if not writes:
                 self._say(200, json.dumps([endpoint]).encode())
+            case "escaped" if not writes:
+                self._say(200, json.dumps([endpoint]).replace(json.dumps(echo), escaped(echo)).encode())
             case "well":
                 self._say(200, json.dumps(endpoint).encode())
+            case "escaped":
+                self._say(200, json.dumps(endpoint).replace(json.dumps(echo), escaped(echo)).encode())
             case "refused-change":
                 self._say(400, json.dumps({**error, **fields}).encode())
+            case "escaped-refusal":
+                self._say(400, json.dumps({**error, **fields}).replace(json.dumps(echo), escaped(echo)).encode())
             case "page":
                 self._say(502, f"<html>{echo}</html>".encode(), {"Content-Type": "text/html"})
             case "elsewhere":

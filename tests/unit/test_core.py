@@ -162,3 +162,20 @@ async def test_a_pass_whose_status_cannot_be_written_is_told_of(
     with pytest.raises(type(error)):
         await worker.run(KEY)
     assert listening.heard == ["InvalidSpec", reason, Retry()]
+
+
+@pytest.mark.parametrize("secrets", [1, 2, 16])
+async def test_an_edit_finds_a_worker_while_another_namespace_has_slow_calls_with_many_secrets(
+    core: Core, secrets: int
+) -> None:
+    for number in range(100):
+        metadata = {"namespace": "slow", "name": f"db-{number}", "uid": f"{number}", "generation": 1}
+        spec = {"credentialsSecretRef": {"name": f"atlas-{number % secrets}"}}
+        core.seen({"metadata": {**metadata, "resourceVersion": "1"}, "spec": spec})
+    workers = [asyncio.create_task(core.queue.get()) for _ in range(OperatorSettings().concurrency)]
+    await asyncio.sleep(0)
+    core.seen(body(2))
+    await asyncio.wait(workers, timeout=0.1)
+    assert KEY in {worker.result() for worker in workers if worker.done()}
+    core.queue.close()
+    await asyncio.gather(*workers)

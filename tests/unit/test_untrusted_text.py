@@ -307,7 +307,7 @@ def test_a_secret_is_read_by_exactly_its_name_or_not_at_all(namespace: str, name
         async with serving(answer) as url:
             api = client.ApiClient(client.Configuration(host=url))
             with suppress(UnreadableError, ClusterUnavailableError):
-                await SecretReader(api, time.monotonic).read(namespace, name)
+                await SecretReader(api, time.monotonic, keep=dict).read(namespace, name)
             await api.close()  # type: ignore[no-untyped-call]  # untyped
 
     asyncio.run(read())

@@ -15,16 +15,16 @@ It is a DNS label, as a Service's name has to be. The name of a release may have
 
 {{/* Labels by which Pods are found; they never change within a release. */}}
 {{- define "atlas-endpoints.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "atlas-endpoints.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "atlas-endpoints.name" . | quote }}
+app.kubernetes.io/instance: {{ quote .Release.Name }}
 {{- end }}
 
 {{/* Labels of all objects. */}}
 {{- define "atlas-endpoints.labels" -}}
 {{ include "atlas-endpoints.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/managed-by: {{ quote .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{- end }}
 
 {{/*
@@ -36,9 +36,9 @@ What is more particular wins over what is common.
 {{- $labels := include "atlas-endpoints.labels" .root | fromYaml }}
 {{- $labels = merge dict (.labels | default dict) $labels (.root.Values.commonLabels | default dict) }}
 {{- $annotations := merge dict (.annotations | default dict) (.root.Values.commonAnnotations | default dict) -}}
-name: {{ .name }}
+name: {{ quote .name }}
 {{- with .namespace }}
-namespace: {{ . }}
+namespace: {{ quote . }}
 {{- end }}
 labels:
   {{- toYaml $labels | nindent 2 }}
@@ -63,8 +63,8 @@ annotations:
 
 {{/* Labels of the simulated Atlas, which is no Pod of the operator. */}}
 {{- define "atlas-endpoints.simulatorLabels" -}}
-app.kubernetes.io/name: {{ include "atlas-endpoints.name" . }}-simulator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ printf "%s-simulator" (include "atlas-endpoints.name" .) | quote }}
+app.kubernetes.io/instance: {{ quote .Release.Name }}
 {{- end }}
 
 {{- define "atlas-endpoints.leaseName" -}}

@@ -3,10 +3,10 @@
 - port: http
   path: /metrics
   {{- with .interval }}
-  interval: {{ . }}
+  interval: {{ quote . }}
   {{- end }}
   {{- with .scrapeTimeout }}
-  scrapeTimeout: {{ . }}
+  scrapeTimeout: {{ quote . }}
   {{- end }}
   {{- with .relabelings }}
   relabelings:

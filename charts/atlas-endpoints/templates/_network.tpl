@@ -19,6 +19,6 @@
 
 {{/* Labels of the Pod of `helm test`. */}}
 {{- define "atlas-endpoints.testLabels" -}}
-app.kubernetes.io/name: {{ include "atlas-endpoints.name" . }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ printf "%s-test" (include "atlas-endpoints.name" .) | quote }}
+app.kubernetes.io/instance: {{ quote .Release.Name }}
 {{- end }}

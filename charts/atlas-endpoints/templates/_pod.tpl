@@ -5,14 +5,14 @@
 - name: ca
   {{- if .configMap }}
   configMap:
-    name: {{ .configMap }}
+    name: {{ quote .configMap }}
   {{- else }}
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ quote .secret }}
   {{- end }}
     items:
-      - key: {{ .key }}
-        path: {{ .key }}
+      - key: {{ quote .key }}
+        path: {{ quote .key }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraVolumes }}
@@ -24,7 +24,7 @@
 {{- define "atlas-endpoints.volumeMounts" -}}
 {{- if or .Values.caBundle.configMap .Values.caBundle.secret }}
 - name: ca
-  mountPath: {{ include "atlas-endpoints.caFile" . | dir }}
+  mountPath: {{ include "atlas-endpoints.caFile" . | dir | quote }}
   readOnly: true
 {{- end }}
 {{- with .Values.extraVolumeMounts }}

@@ -37,8 +37,8 @@
 {{- end }}
 {{- range .Values.references.kinds }}
 # What resources may refer to, each object read by its name.
-- apiGroups: [{{ . | splitList "." | rest | join "." }}]
-  resources: [{{ . | splitList "." | first }}]
+- apiGroups: [{{ . | splitList "." | rest | join "." | quote }}]
+  resources: [{{ . | splitList "." | first | quote }}]
   verbs: [get]
 {{- end }}
 {{- end }}
@@ -57,7 +57,7 @@
 # The one Lease by which one replica leads.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [{{ include "atlas-endpoints.leaseName" . }}]
+  resourceNames: [{{ include "atlas-endpoints.leaseName" . | quote }}]
   verbs: [get, update, watch]
 # What does not exist yet has no name that a rule could go by.
 - apiGroups: [coordination.k8s.io]
@@ -69,7 +69,7 @@
 {{- define "atlas-endpoints.credentialsRules" -}}
 - apiGroups: [""]
   resources: [secrets]
-  resourceNames: [{{ .Values.credentials.existingSecret }}]
+  resourceNames: [{{ quote .Values.credentials.existingSecret }}]
   verbs: [get]
 {{- end }}
 
@@ -94,9 +94,9 @@ metadata:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}
-  name: {{ .name }}
+  name: {{ quote .name }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "atlas-endpoints.serviceAccountName" .root }}
-    namespace: {{ .root.Release.Namespace }}
+    name: {{ include "atlas-endpoints.serviceAccountName" .root | quote }}
+    namespace: {{ quote .root.Release.Namespace }}
 {{- end }}

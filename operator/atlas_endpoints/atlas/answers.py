@@ -18,6 +18,9 @@ from atlas_endpoints.atlas.credentials import Credentials
 _MAX_WAIT = 3600.0
 """Longest wait in seconds that is believed; a proxy or a bug may ask for years."""
 
+MOST_VALUES = 100_000
+"""Values of an answer, by the ``{``, ``[`` and ``,`` in it: 4 MiB of ``{}`` take 100 MiB to parse. An endpoint has 8 to 10."""
+
 AUTHENTICATED = frozenset({"USER_UNAUTHORIZED", "NOT_IN_GROUP"})
 """Codes of a 401 that say: we know who you are, and you may not. New tokens and nonces do not help."""
 
@@ -97,7 +100,9 @@ class ErrorBody:
 
 
 def json_from(body: bytes) -> Any:
-    """Parse a body whatever its content type says; None when it is empty or no JSON."""
+    """Parse a body whatever its content type says; None when it is empty, no JSON, or of more values than Atlas has reason to send."""
+    if sum(map(body.count, (b"{", b"[", b","))) > MOST_VALUES:
+        return None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):  # ValueError covers bad JSON, bad encodings and absurdly long numbers

@@ -10,7 +10,6 @@ import base64
 import math
 import re
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -39,6 +38,9 @@ _RENEW_FROM, _RENEW_UNTIL = 0.6, 0.75
 
 _ASSUMED_LIFE = 600.0
 """Seconds that a token is taken to live when Atlas does not say."""
+
+_TOKEN = re.compile(r"[!-~]{1,8192}")
+"""A token that a header can carry; Atlas's have about a thousand characters, and servers take headers of 8 kB."""
 
 _RETRY_RENEWAL = 60.0
 """Seconds until an early renewal that failed is tried again; meanwhile the old token serves."""
@@ -120,7 +122,7 @@ class ServiceAccountAuth(httpx.Auth):
                                 user_agent=request.headers["User-Agent"],
                                 timeout=request.extensions.get("timeout"),
                             )
-                            await self._take(response, sent_at)
+                            self._take(response, sent_at)
                         except TRANSPORT_ERRORS:
                             if self._lacks_token(refused):
                                 raise
@@ -132,7 +134,7 @@ class ServiceAccountAuth(httpx.Auth):
             response = yield request
             if response.status_code != httpx.codes.UNAUTHORIZED or refused:
                 return
-            if error_body_from(await response.aread()).code in AUTHENTICATED:
+            if error_body_from(response.content).code in AUTHENTICATED:
                 return
             refused = token.value
 
@@ -169,19 +171,17 @@ class ServiceAccountAuth(httpx.Auth):
             self._token = replace(self._token, renew_at=now + _RETRY_RENEWAL)
         return now
 
-    async def _take(self, response: httpx.Response, sent_at: float) -> None:
-        async with aclosing(response):
-            body = await response.aread()
+    def _take(self, response: httpx.Response, sent_at: float) -> None:
         self._attempts += 1
         share = self._random.uniform(_RENEW_FROM, _RENEW_UNTIL)
-        if response.is_success and (token := _token_in(body, sent_at, share)) is not None:
+        if response.is_success and (token := _token_in(response.content, sent_at, share)) is not None:
             self._token, self._failure = token, None
         elif response.is_success:
             self._failure = partial(unreadable, response.status_code, operation=TOKEN_OPERATION, writes=False)
         else:
             self._failure = partial(
                 classify_token_answer,
-                Refusal(response.status_code, response.headers, body),
+                Refusal(response.status_code, response.headers, response.content),
                 operation=TOKEN_OPERATION,
                 now=datetime.now(UTC),
                 hide=carried(self._credentials.secret, self._basic()),
@@ -213,7 +213,7 @@ def _token_in(body: bytes, sent_at: float, share: float) -> _Token | None:
     """Read a token, to be renewed after a share of its life; None when there is none."""
     parsed = json_from(body)
     value = parsed.get("access_token") if isinstance(parsed, dict) else None
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         return None
     life = seconds_from(parsed.get("expires_in"))
     if life is None or life <= 0:

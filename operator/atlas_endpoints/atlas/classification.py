@@ -14,6 +14,7 @@ from http import HTTPStatus
 from atlas_endpoints.atlas.answers import ErrorBody, Refusal, error_body_from, json_from, retry_after_from
 from atlas_endpoints.atlas.errors import (
     ATLAS_ADDRESS,
+    MAKE_ANEW,
     PUT_VALID_ONES,
     THEN_AGAIN,
     AccountSuspendedError,
@@ -67,6 +68,11 @@ _CREDENTIALS_INVALID = _Row(
     "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
     f"(ATLAS_ENDPOINTS_ATLAS_URL). {PUT_VALID_ONES}",
 )
+_NO_TOKEN = _Row(
+    CredentialsInvalidError,
+    "The token endpoint refuses this service account an access token, until somebody acts: see in Atlas (Organization Access "
+    f"Manager, Applications) that the account exists and is not disabled; {_CHECK_URL}. {PUT_VALID_ONES}",
+)
 _IP_NOT_ALLOWED = _Row(
     IPNotAllowedError,
     "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
@@ -76,17 +82,20 @@ _SUSPENDED = _Row(
     AccountSuspendedError,
     f"The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {THEN_AGAIN}",
 )
-_ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
-"""What is left to do where a field is wrong that can never be changed."""
-_NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {_ANEW}.")
+_NOT_OFFERED = _Row(
+    AccountSuspendedError,
+    "Atlas does not offer this to the organization or the project: the plan or the level of the account does not include it."
+    f" Change the plan in Atlas, or ask MongoDB's support. {THEN_AGAIN}",
+)
+_NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {MAKE_ANEW}.")
 _INVISIBLE_PROJECT = _Row(
     ProjectNotFoundError,
     "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
-    f"invited to the project. If projectId is wrong, {_ANEW}; else invite it to the project. {THEN_AGAIN}",
+    f"invited to the project. If projectId is wrong, {MAKE_ANEW}; else invite it to the project. {THEN_AGAIN}",
 )
 _NO_INSTANCE = _Row(
     InstanceNotFoundError,
-    f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {_ANEW}.",
+    f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {MAKE_ANEW}.",
 )
 WAY_OUT = "atlas-endpoints import --as atlas-private-endpoint"
 """The command that helps on where this API ends."""
@@ -104,12 +113,12 @@ _GONE = _Row(
 )
 _UNPARSABLE = _Row(
     InvalidSpecError,
-    f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {_ANEW}.",
+    f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {MAKE_ANEW}.",
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
 _ABSENT = _Row(
     EndpointAbsentError,
-    f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {_ANEW}; if the endpoint "
+    f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {MAKE_ANEW}; if the endpoint "
     "was deleted or has expired, reserve another one and create a resource for it.",
 )
 
@@ -134,6 +143,7 @@ _BY_CODE: Mapping[str, _Row] = {
     "ORG_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
     "ACCOUNT_SUSPENDED": _SUSPENDED,
     "NO_PAYMENT_INFORMATION_FOUND": _SUSPENDED,
+    "FEATURE_UNSUPPORTED": _NOT_OFFERED,
     "PATH_PARAM_PARSE_ERROR": _UNPARSABLE,
     "RATE_LIMITED": _RATE_LIMITED,
     "RATE_LIMITED_TOKEN_BUCKET": _RATE_LIMITED,
@@ -160,7 +170,12 @@ _TOKEN_BY_CODE: Mapping[str, _Row] = {
     "RATE_LIMITED_TOKEN_BUCKET": _TOKEN_LIMITED,
     "access_denied": _TOKEN_LIMITED,
     "invalid_client": _CREDENTIALS_INVALID,
-    "unauthorized_client": _CREDENTIALS_INVALID,
+    # All other refusals that OAuth knows (RFC 6749, section 5.2); the request is always the same.
+    "invalid_grant": _NO_TOKEN,
+    "invalid_request": _NO_TOKEN,
+    "invalid_scope": _NO_TOKEN,
+    "unauthorized_client": _NO_TOKEN,
+    "unsupported_grant_type": _NO_TOKEN,
 }
 
 _TOKEN_BY_STATUS: Mapping[int, _Row] = {
@@ -171,6 +186,9 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
 
 _KNOWN_CODES = frozenset({*_BY_CODE, *_TOKEN_BY_CODE, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"})
 """The codes of the tables, and the one documented code of those that :func:`_row` knows by their ending."""
+
+_FIRST = 100
+"""Words among which an address is sought."""
 
 _REDIRECTS = range(300, 400)
 _REFUSALS = range(400, 500)
@@ -222,8 +240,8 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
     """Say that a 2xx answer does not hold what it should; a write may have been applied all the same."""
     return AtlasUnavailableError(
-        f"Atlas answered {status} without the content that belongs to it (empty, cut off, or not from Atlas); if it "
-        f"persists, {_CHECK_URL}.",
+        f"Atlas answered {status} without the content that belongs to it (empty, cut off, longer than 4 MiB, of more than "
+        f"100,000 values, or not from Atlas); if it persists, {_CHECK_URL}.",
         operation=operation,
         http_status=status,
         unknown_outcome=writes,
@@ -279,7 +297,7 @@ def _error(
 ) -> AtlasError:
     detail = redacted(_atlas_words(error), hide)
     code = error.code if error.code and redacted(error.code, hide) == error.code else None
-    address = _address_in(error)
+    address = _address_in(error) if row.error is IPNotAllowedError else None
     explanation = row.explanation.format(role=role, address=address or "of the operator")
     numbers = f"HTTP {refusal.status}" + (f" {code}" if code else "")
     raised = row.error(
@@ -298,14 +316,14 @@ def _error(
 
 def _atlas_words(error: ErrorBody) -> str:
     # The seconds left would make a new message, and so a new status, of each attempt; retry_after has them.
-    detail = re.sub(r"\s*Please retry after \d+ seconds?\.?", "", error.detail or "")
+    detail = re.sub(r"Please retry after \d{1,9} seconds?\.?", "", error.detail or "").strip()
     fields = "; ".join(error.fields)
     return f"{detail} [{fields}]" if detail and fields else detail or fields
 
 
 def _address_in(error: ErrorBody) -> str | None:
-    words = [parameter for parameter in error.parameters if isinstance(parameter, str)]
-    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")]:
+    words = [parameter for parameter in error.parameters[:_FIRST] if isinstance(parameter, str)]
+    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")[:_FIRST]]:
         try:
             return str(ipaddress.ip_address(word.rstrip(".")))
         except ValueError:

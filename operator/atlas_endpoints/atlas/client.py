@@ -4,7 +4,7 @@ import asyncio
 import json as jsonlib
 import time
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ import httpx
 
 from atlas_endpoints.atlas.answers import Answer, Refusal, deprecation_from, json_from
 from atlas_endpoints.atlas.auth import ServiceAccountAuth, sign_with
+from atlas_endpoints.atlas.bodies import BoundedTransport
 from atlas_endpoints.atlas.classification import bounded_code, classify, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.digest import DigestAuth
@@ -30,15 +31,13 @@ from atlas_endpoints.atlas.transport import (
     send,
 )
 from atlas_endpoints.atlas.wires import Wires, is_loopback
+from atlas_endpoints.engine.sweep import Sweep
 
 MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
 """The only version of serverless private endpoints that ever was."""
 
 ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
 """Path and name of an operation without a project."""
-
-_MAX_BODY = 32 * 1024 * 1024
-"""Bytes of an answer that are read: ten thousand endpoints several times over, and far less than our memory."""
 
 _LAST_PORT = 65535
 
@@ -152,10 +151,12 @@ class AtlasClient:
         self._clock = clock
         self._random = random
         self._signers: dict[str, _Signer] = {}
+        self._sweep = Sweep()
+        self._revoking: set[asyncio.Task[None]] = set()
         if wire is None:
             wire = wires = Wires(ca_file=ca_file, max_connections=max_connections, fence=fence)
             wires.wire_to(httpx.URL(base_url))  # what is wrong with it is said at the start
-        self._wire = FencedTransport(wire, fence, writes=writes)
+        self._wire = BoundedTransport(FencedTransport(wire, fence, writes=writes))
         self._timeouts = httpx.Timeout(timeout, connect=connect_timeout, pool=connect_timeout).as_dict()
         self._headers = {"Accept": MEDIA_TYPE, "User-Agent": user_agent}
         self._headers_of_a_body = {**self._headers, "Content-Type": MEDIA_TYPE}
@@ -212,11 +213,19 @@ class AtlasClient:
             return
         raise unreadable(answer.status, operation=STATUS, writes=False)
 
+    def drop(self, credentials: Credentials) -> None:
+        """Forget credentials with which no call is under way or will be made, and have their access token revoked."""
+        signer = self._signers.pop(credentials.fingerprint(self.base_url), None)
+        if signer is not None:
+            revoking = asyncio.create_task(self._revoke(signer.auth), name="revoke")
+            self._revoking.add(revoking)
+            revoking.add_done_callback(self._revoking.discard)
+
     async def aclose(self) -> None:
         """Revoke the access tokens, as far as Atlas answers within a moment, and close the connections."""
         revocations = [self._revoke(signer.auth) for signer in self._signers.values()]
         self._signers.clear()
-        await asyncio.gather(*revocations)
+        await asyncio.gather(*revocations, *self._revoking)
         await self._wire.aclose()
 
     async def _exchange(self, credentials: Credentials | None, request: httpx.Request) -> Answer:
@@ -227,18 +236,15 @@ class AtlasClient:
         try:
             async with asyncio.timeout(self._timeout):
                 response = await send(self._wire, request, auth, clock=self._clock, on_send=self._listen(request))
-                async with aclosing(response):
-                    body = await _body_of(response)
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
             raise failure(error, operation=operation, unknown_outcome=in_doubt) from error
         self.rate_limits.take(_place_of(request.url), response.headers)
-        if body is None:
-            raise unreadable(response.status_code, operation=operation, writes=writes)
         hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
         if response.is_success:
-            return Answer(response.status_code, json_from(without(body, hide)), deprecation_from(response.headers))
-        refusal = Refusal(response.status_code, response.headers, body)
+            content = without(json_from(response.content), hide)
+            return Answer(response.status_code, content, deprecation_from(response.headers))
+        refusal = Refusal(response.status_code, response.headers, response.content)
         raise classify(refusal, operation=operation, writes=writes, now=datetime.now(UTC), hide=hide)
 
     def _listen(self, call: httpx.Request) -> OnSend:
@@ -272,7 +278,8 @@ class AtlasClient:
         fingerprint = credentials.fingerprint(self.base_url)
         signer = self._signers.get(fingerprint)
         if signer is None:
-            self._signers = {name: known for name, known in self._signers.items() if known.used > now - _IDLE}
+            if self._sweep.is_due(now):
+                self._signers = {name: known for name, known in self._signers.items() if known.used > now - _IDLE}
             auth = sign_with(credentials, credentials.base_url or self.base_url, clock=self._clock, random=self._random)
             signer = self._signers[fingerprint] = _Signer(auth, now)
         signer.used = now
@@ -283,21 +290,9 @@ class AtlasClient:
         if request is not None:
             with suppress(*TRANSPORT_ERRORS):  # it expires anyway
                 async with asyncio.timeout(3):
-                    response = await self._wire.handle_async_request(request)
-                    async with aclosing(response):
-                        await response.aread()
+                    await self._wire.handle_async_request(request)
 
 
 def _place_of(url: httpx.URL) -> str:
     """Name what has a rate limit of its own: the project, at its Atlas."""
     return f"{url.host}{'/'.join(url.path.split('/')[:6])}"
-
-
-async def _body_of(response: httpx.Response) -> bytes | None:
-    """Read a body; None when it is absurdly long."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            return None
-    return bytes(body)

@@ -6,18 +6,28 @@ The names of the keys are those of MongoDB's own Kubernetes operator, so that on
 
 import base64
 import binascii
-import hashlib
+import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from secrets import token_bytes
 from typing import ClassVar
 
 _CLIENT_ID = re.compile(r"mdb_sa_id_\w+")
 _CLIENT_SECRET = re.compile(r"mdb_sa_sk_\S+")
 _PUBLIC_KEY = re.compile(r"[a-z]{8}")
 _PRIVATE_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+KEYS = ("clientId", "clientSecret", "publicApiKey", "privateApiKey", "baseUrl")
+"""The keys of a Secret that are read."""
+
+LONGEST = 512
+"""Characters that the value of a key may have; those of Atlas have fewer than a hundred."""
+
+_FINGERPRINT_KEY = token_bytes(32)
+"""Of this process alone: without it nobody can make a fingerprint, be it to aim at another's or to confirm a guess."""
 
 ENCODED_TWICE = "looks base64-encoded twice. Put the plain value under stringData, or encode it once under data."
 """What is said of a value in a Secret, for those who read values from elsewhere to say it better."""
@@ -97,6 +107,26 @@ class ApiKey:
 Credentials = ServiceAccount | ApiKey
 
 
+def keep_credentials(data: Mapping[str, str]) -> dict[str, str]:
+    """Return what ``parse_credentials`` reads of a Secret: of up to a megabyte, all that is worth keeping in memory.
+
+    Each key is kept, and of its misspellings one, if possible with a value. A value that is too long remains too long.
+
+    Args:
+        data: the keys and values of the Secret, base64 of the manifest already decoded.
+    """
+    kept: dict[str, str] = {}
+    misspelt: set[str] = set()
+    known = {key.lower() for key in KEYS}
+    for key in sorted(data, key=lambda key: (not data[key].strip(), key)):
+        lower = key.lower()
+        if key in KEYS or (lower in known and lower not in misspelt):
+            kept[key] = data[key][: LONGEST + 1]
+            if key not in KEYS:
+                misspelt.add(lower)
+    return kept
+
+
 def parse_credentials(
     data: Mapping[str, str], *, check_base_url: Callable[[str], str] | None = None
 ) -> tuple[Credentials, list[str]]:
@@ -158,6 +188,13 @@ class _Pair:
 
 
 def _pair(data: Mapping[str, str], keys: tuple[str, str], warnings: list[str]) -> _Pair:
+    for key in keys:
+        if len(data.get(key, "")) > LONGEST:
+            raise CredentialsError(
+                CredentialsProblem.MISSING_KEYS,
+                f"{key} has more than {LONGEST} characters, and no credentials of Atlas are that long. Put nothing but what"
+                f" Atlas has shown into {key}.",
+            )
     first, second = (_trimmed(key, data.get(key, ""), warnings) for key in keys)
     return _Pair(keys, (first, second))
 
@@ -165,8 +202,7 @@ def _pair(data: Mapping[str, str], keys: tuple[str, str], warnings: list[str]) -
 def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warnings: list[str]) -> str | None:
     """Give the Atlas that a Secret names, if any; a misspelt key counts, lest credentials go to another Atlas than meant."""
     for key in sorted(key for key in data if key.lower() == "baseurl"):
-        value = _trimmed(key, data[key], warnings)
-        if not value:
+        if not data[key].strip():
             continue
         if check is None:
             raise CredentialsError(
@@ -176,8 +212,10 @@ def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warni
             )
         if key != "baseUrl":
             raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{key} must be spelt baseUrl.")
+        if len(data[key]) > LONGEST:
+            raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{key} has more than {LONGEST} characters.")
         try:
-            return check(value)
+            return check(_trimmed(key, data[key], warnings))
         except ValueError as error:
             # Not chained: the cause may hold the URL, and the URL a password.
             raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, str(error)) from None
@@ -263,8 +301,10 @@ def _decoded(value: str) -> str:
 
 
 def _fingerprint(kind: str, identity: str, secret: str, base_url: str) -> str:
-    """Name a pair of credentials at one Atlas without revealing it: a short hash, safe to log and to compare.
+    """Name a pair of credentials at one Atlas: a keyed digest, whole, so that no two pairs share a name.
 
-    It changes when the kind, the id, the secret or the base URL does.
+    It changes when the kind, the id, the secret or the base URL does, and with each process. It is for comparing alone and is
+    shown nowhere: equal ones would tell whoever reads them that his own credentials are another's.
     """
-    return hashlib.sha256(json.dumps([kind, identity, secret, base_url]).encode()).hexdigest()[:12]
+    message = json.dumps([kind, identity, secret, base_url]).encode()
+    return hmac.digest(_FINGERPRINT_KEY, message, "sha256").hex()

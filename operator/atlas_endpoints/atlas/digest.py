@@ -35,9 +35,13 @@ _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "SHA-256": hashlib.sha256,
 }
 
-_SCHEME_OR_FIELD = re.compile(
-    r'(?P<scheme>[\w-]+)\s+(?=[\w-]+\s*=)|(?P<key>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s,]*))'
+_SCHEME_OR_FIELD = re.compile(  # from the beginning of a word on, else a long one takes time by its square
+    r"(?<![\w-])(?:(?P<scheme>[\w-]+)\s+(?=[\w-]+\s*=)"
+    r'|(?P<key>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s,]*)))'
 )
+
+_MOST_CHALLENGES = 8
+"""Headers with challenges that are read. Each has 8 kB at most, by the HTTP library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class DigestAuth(httpx.Auth):
                 count = self._next_count(challenge.nonce)
                 request.headers["Authorization"] = _authorization(self._credentials, challenge, count, request)
                 response = yield request
-                if not await _refuses_credentials(response):
+                if not _refuses_credentials(response):
                     if alone or not self._one_at_a_time.locked():
                         self._shared = challenge
                     return
@@ -141,11 +145,11 @@ class DigestAuth(httpx.Auth):
         return count
 
 
-async def _refuses_credentials(response: httpx.Response) -> bool:
+def _refuses_credentials(response: httpx.Response) -> bool:
     """Tell a refusal of the signature from a refusal of the call, which may carry a challenge just the same."""
     if response.status_code != httpx.codes.UNAUTHORIZED:
         return False
-    return error_body_from(await response.aread()).code not in AUTHENTICATED
+    return error_body_from(response.content).code not in AUTHENTICATED
 
 
 def _first_challenge_in(response: httpx.Response) -> _Challenge:
@@ -165,7 +169,8 @@ def _challenge_in(response: httpx.Response) -> _Challenge | None:
     Raises:
         AtlasUnavailableError: only digests of other kinds are asked for; it says which.
     """
-    asked_for = [fields for header in response.headers.get_list("www-authenticate") for fields in _digests(header)]
+    headers = response.headers.get_list("www-authenticate")[:_MOST_CHALLENGES]
+    asked_for = [fields for header in headers for fields in _digests(header)]
     for fields in asked_for:
         algorithm = fields.get("algorithm")
         qop = fields.get("qop", "").replace(",", " ").lower().split()

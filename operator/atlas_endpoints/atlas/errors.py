@@ -12,7 +12,7 @@
       CredentialsInvalidError   Atlas refuses the credentials themselves
       MissingRoleError          the credentials are good, their role is too weak
       IPNotAllowedError         the access list lacks our address
-      AccountSuspendedError     402
+      AccountSuspendedError     402, or a feature that the account does not have
       ProjectNotFoundError      no such project, or not visible to these credentials
       InstanceNotFoundError     no such serverless instance
       NotServerlessError        the instance is of another kind (Flex, dedicated)
@@ -32,6 +32,9 @@ ATLAS_ADDRESS = "ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret)
 
 PUT_VALID_ONES = "Put valid ones into the Secret."
 """The remedy of ``CredentialsInvalidError``, for those who know which Secret is meant to say it better."""
+
+MAKE_ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
+"""What is left to do where a field is wrong that can never be changed, for those whose resource is being deleted to say it better."""
 
 THEN_AGAIN = "Then try again."
 """What follows on a remedy of which nothing but another call can tell, for those who know how it is made to say it better."""
@@ -173,7 +176,7 @@ class IPNotAllowedError(AtlasError):
 
 
 class AccountSuspendedError(AtlasError):
-    """The organization does not pay."""
+    """The organization does not pay, or not for this."""
 
     reason = "AccountSuspended"
     retry = Retry.SLOW
@@ -233,5 +236,6 @@ def one_line(text: str, *, limit: int) -> str:
 
     Control characters, line breaks, lone surrogates and bidirectional overrides become spaces; runs of spaces shrink.
     """
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= limit else line[: limit - 3] + "..."
+    cut = text[: limit * 8]
+    line = " ".join("".join(char if char.isprintable() else " " for char in cut).split())
+    return line if len(line) <= limit and len(cut) == len(text) else line[: limit - 3] + "..."

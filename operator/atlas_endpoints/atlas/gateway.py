@@ -5,13 +5,14 @@ It ties a call to what is remembered: an answer becomes the memory, an unknown f
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from typing_extensions import override
 
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.credentials_in_use import CredentialsInUse
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.serverless_instances import PrivateConnection, private_connections
 from atlas_endpoints.atlas.serverless_private_endpoints import (
@@ -26,22 +27,9 @@ from atlas_endpoints.atlas.serverless_private_endpoints import (
 )
 from atlas_endpoints.atlas.snapshots import FAILURE_LAST, Instance, Snapshots
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
-from atlas_endpoints.engine.bookkeeping import Bookkeeping
 from atlas_endpoints.engine.log_fields import LogFields
 
 logger = logging.getLogger(__name__)
-
-UNUSED = 2 * 86400.0
-"""Seconds (two days) after which credentials that nobody used are dropped; each resource uses its own once a day or
-more, so these were replaced."""
-
-
-@dataclass(slots=True)
-class _Introduced:
-    """Credentials and when they were used last, in monotonic seconds."""
-
-    credentials: Credentials
-    used: Bookkeeping[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +50,26 @@ class Gateway(Snapshots):
     Args:
         client: makes the calls, as the throttle allows.
         monotonic: seconds that only grow.
+        dropped: is called with credentials that no resource uses any more.
     """
 
-    def __init__(self, client: ThrottledClient, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: ThrottledClient,
+        monotonic: Callable[[], float],
+        *,
+        dropped: Callable[[Credentials], None] | None = None,
+    ) -> None:
         super().__init__(self._fetch_listing, monotonic)
         self._client = client
-        self._introduced: dict[str, _Introduced] = {}
         self._reads: dict[Instance, _Read] = {}
+        self._dropped = dropped
+        self._credentials = CredentialsInUse(self._drop)
 
     def introduce(self, credentials: Credentials) -> str:
         """Make credentials known and return their fingerprint, by which ``Instance`` names them."""
-        now = self._monotonic()
         fingerprint = self._client.fingerprint(credentials)
-        if fingerprint not in self._introduced:
-            self._introduced = {name: each for name, each in self._introduced.items() if each.used > now - UNUSED}
-        self._introduced[fingerprint] = _Introduced(credentials, now)
+        self._credentials.introduce(fingerprint, credentials)
         return fingerprint
 
     async def connections(self, instance: Instance, *, max_age: float) -> tuple[PrivateConnection, ...]:
@@ -102,6 +95,22 @@ class Gateway(Snapshots):
     def forget(self, instance: Instance) -> None:
         super().forget(instance)
         self._reads.pop(instance, None)
+
+    def use(self, resource: Hashable, fingerprint: str) -> None:
+        """Keep credentials as long as a resource uses them; it uses one pair at a time."""
+        self._credentials.use(resource, fingerprint)
+
+    def release(self, resource: Hashable) -> None:
+        """Take in that a resource uses no credentials any more."""
+        self._credentials.release(resource)
+
+    def work(self) -> AbstractContextManager[None]:
+        """Keep all credentials while something is worked on, and drop afterwards those that no resource uses."""
+        return self._credentials.work()
+
+    def let_through(self, instance: Instance) -> None:
+        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
+        self._client.let_through(self._credentials_of(instance), instance.project_id, instance.name)
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         """Read one endpoint past all memory, and remember it.
@@ -190,6 +199,11 @@ class Gateway(Snapshots):
         return listing
 
     def _credentials_of(self, instance: Instance) -> Credentials:
-        introduced = self._introduced[instance.credentials]
-        introduced.used = self._monotonic()
-        return introduced.credentials
+        return self._credentials[instance.credentials]
+
+    def _drop(self, fingerprint: str, credentials: Credentials) -> None:
+        self.forget_credentials(fingerprint)
+        self._reads = {instance: read for instance, read in self._reads.items() if instance.credentials != fingerprint}
+        self._client.forget(fingerprint)
+        if self._dropped is not None:
+            self._dropped(credentials)

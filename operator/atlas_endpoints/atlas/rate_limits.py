@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 RECENT = 300.0
 """Seconds for which such a word says something: buckets fill again within minutes."""
 
+_DIGITS = 9
+"""Digits of a number of calls that is believed."""
+
 
 class RateLimits:
     """How many calls are left, by where they go.
@@ -25,7 +28,7 @@ class RateLimits:
             headers: of the answer; a case-insensitive mapping.
         """
         left = headers.get("ratelimit-remaining")
-        if left is not None and left.isdecimal():
+        if left is not None and left.isdecimal() and len(left) <= _DIGITS:
             self._left[place] = int(left), self._monotonic()
 
     def remaining(self) -> int | None:

@@ -7,7 +7,8 @@ than may read the Secret. What is hidden are the forms in which requests carry a
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
@@ -41,16 +42,34 @@ def carried(secret: str, authorization: str) -> tuple[str, ...]:
 def redacted(text: str, hide: Iterable[str]) -> str:
     """Take secrets out of an error's words: those that are known, and whatever looks like one."""
     text = _SHAPES.sub(HIDDEN, text)
-    for form in _forms(hide, shortest=1):
+    return _hidden(text, _forms(hide, shortest=1))
+
+
+def without(parsed: Any, hide: Collection[str]) -> Any:
+    """Take secrets out of an answer of success, none of whose fields is one.
+
+    Args:
+        parsed: JSON, which is changed in place. In its text a secret may be written with escapes, and so is looked for afterwards.
+            Names of members stay: they are only compared with those that are known.
+        hide: secrets.
+    """
+    forms = tuple(_forms(hide, shortest=SHORTEST))
+    root = [parsed]
+    pending: list[Any] = [root]  # no recursion: JSON may be deeper than Python calls
+    while pending:
+        container = pending.pop()
+        for key, value in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(value, str):
+                container[key] = _hidden(value, forms)
+            elif isinstance(value, dict | list):
+                pending.append(value)
+    return root[0]
+
+
+def _hidden(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
         text = text.replace(form, HIDDEN)
     return text
-
-
-def without(body: bytes, hide: Iterable[str]) -> bytes:
-    """Take secrets out of an answer of success, none of whose fields is one."""
-    for form in _forms(hide, shortest=SHORTEST):
-        body = body.replace(form.encode(), HIDDEN.encode())
-    return body
 
 
 def _forms(hide: Iterable[str], *, shortest: int) -> Iterator[str]:
@@ -58,10 +77,14 @@ def _forms(hide: Iterable[str], *, shortest: int) -> Iterator[str]:
         if len(secret) < shortest:
             continue
         raw = secret.encode()
-        yield secret
-        yield json.dumps(secret)[1:-1]
-        yield json.dumps(secret, ensure_ascii=False)[1:-1]
-        yield quote(secret, safe="")
-        yield quote_plus(secret)
-        yield base64.b64encode(raw).decode()
-        yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        yield from dict.fromkeys(  # many are the same
+            (
+                secret,
+                json.dumps(secret)[1:-1],
+                json.dumps(secret, ensure_ascii=False)[1:-1],
+                quote(secret, safe=""),
+                quote_plus(secret),
+                base64.b64encode(raw).decode(),
+                base64.urlsafe_b64encode(raw).decode().rstrip("="),
+            )
+        )

@@ -19,13 +19,16 @@ GET = "getServerlessInstance"
 TEMPLATES = {GET: "/api/atlas/v2/groups/{groupId}/serverless/{name}"}
 """The path of the operation that the operator uses, as Atlas's API reference has it."""
 
-PAGE = 500
-"""Items of a page; Atlas allows no more."""
+PAGE = 100
+"""Items of a page. Atlas allows 500; but each shows its endpoints, of which 100 instances may have 100 each within an answer."""
 
 _MOST_PAGES = 1000
 
 _SRV = re.compile(r"mongodb\+srv://[a-zA-Z0-9.-]{1,253}(/[!-~]{0,512})?")
 """A connection string without credentials."""
+
+_LONGEST = 64
+"""Characters of a name in Atlas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ async def list_instances(
         path = f"/api/atlas/v2/groups/{quote(project_id, safe='')}/serverless?pageNum={number}&itemsPerPage={PAGE}"
         answer = await client.request(credentials, "GET", path, operation=LIST)
         results = answer.json.get("results") if isinstance(answer.json, dict) else None
-        if not isinstance(results, list):
+        if not isinstance(results, list) or len(results) > PAGE:
             raise unreadable(answer.status, operation=LIST, writes=False)
         found |= {each.name: each for each in map(_instance, results) if each is not None}
         seen += len(results)
@@ -105,13 +108,11 @@ OPERATIONS = {private_connections.__name__: GET}
 
 
 def _instance(item: Any) -> ServerlessInstance | None:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+    if not isinstance(item, dict) or (name := _text(item.get("name"))) is None:
         return None
     provider = item.get("providerSettings")
     settings = provider if isinstance(provider, dict) else {}
-    return ServerlessInstance(
-        item["name"], _text(settings.get("backingProviderName")), _text(settings.get("regionName"))
-    )
+    return ServerlessInstance(name, _text(settings.get("backingProviderName")), _text(settings.get("regionName")))
 
 
 def _private_connection(item: Any) -> PrivateConnection | None:
@@ -119,10 +120,10 @@ def _private_connection(item: Any) -> PrivateConnection | None:
     endpoints = item.get("endpoints") if isinstance(item, dict) else None
     if not isinstance(srv, str) or not _SRV.fullmatch(srv) or not isinstance(endpoints, list):
         return None
-    known = [each for each in endpoints if isinstance(each, dict) and _text(each.get("endpointId")) is not None]
+    known = [each for each in endpoints if isinstance(each, dict) and isinstance(each.get("endpointId"), str)]
     regions = (_text(each.get("region")) for each in known)
     return PrivateConnection(srv, next(regions, None), frozenset(each["endpointId"] for each in known))
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST else None

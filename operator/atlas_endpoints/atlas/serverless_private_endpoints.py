@@ -4,6 +4,7 @@ Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-s
 The published patterns are not enforced on what Atlas answers: real ids break them, and fields are null or missing.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,11 +35,18 @@ CHANGEABLE = frozenset({"cloudProviderEndpointId", "privateEndpointIpAddress", "
 """The fields that a PATCH may carry beside ``providerName``; Atlas refuses any other."""
 
 
+_LONGEST = 2048
+"""Characters of a text that are kept: more than a resource can ask for, so that a longer one differs from any."""
+
+_AT_ONCE = 500
+"""Endpoints of a list that are read before others get a turn; they take some milliseconds."""
+
+
 def _lenient_text(value: object) -> str | None:
     if isinstance(value, bool | int | float):
         return str(value)
     # A lone surrogate is legal in JSON and cannot be encoded again, neither for Kubernetes nor for a log.
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else None
 
 
 _Text = Annotated[str | None, BeforeValidator(_lenient_text)]
@@ -110,8 +118,13 @@ async def list_endpoints(client: Requester, credentials: Credentials, project_id
         ) from error
     if not isinstance(answer.json, list):
         raise unreadable(answer.status, operation=LIST, writes=False)
-    endpoints = tuple(endpoint for item in answer.json if (endpoint := _endpoint(item)) is not None)
-    return Listing(endpoints, answer.deprecation, skipped=len(answer.json) - len(endpoints))
+    endpoints: list[Endpoint] = []
+    for number, item in enumerate(answer.json, 1):
+        if (endpoint := _endpoint(item)) is not None:
+            endpoints.append(endpoint)
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return Listing(tuple(endpoints), answer.deprecation, skipped=len(answer.json) - len(endpoints))
 
 
 async def get_endpoint(

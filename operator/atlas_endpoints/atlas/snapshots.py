@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError
 from atlas_endpoints.atlas.serverless_private_endpoints import LIST, Endpoint, Listing
 from atlas_endpoints.engine.backoff import doubled
 from atlas_endpoints.engine.bookkeeping import Bookkeeping
+from atlas_endpoints.engine.sweep import Sweep
 
 DOUBT = 60.0
 """Seconds for which Atlas may still apply a write whose answer was lost."""
@@ -44,10 +47,21 @@ class Instance(NamedTuple):
     project_id: str
     name: str
 
+    @override
+    def __str__(self) -> str:
+        """Name it in the log, where nothing is told of credentials but the Secret that they come from."""
+        return f"{self.project_id}/{self.name}"
+
+
+class _Place(NamedTuple):
+    """An instance, whoever looks at it."""
+
+    project_id: str
+    name: str
+
 
 class _EndpointKey(NamedTuple):
-    project_id: str
-    instance: str
+    place: _Place
     endpoint_id: str
 
 
@@ -110,9 +124,12 @@ class Snapshots:
         self._fetch = fetch
         self._monotonic = monotonic
         self._last_moment = -math.inf
-        self._views: dict[Instance, _View] = {}
-        self._written: dict[_EndpointKey, float] = {}
+        self._views: dict[_Place, dict[str, _View]] = {}
+        """By instance and credentials: neither a LIST nor a write goes over other instances than its own."""
+        self._written: dict[_Place, dict[str, float]] = {}
+        """By instance and endpoint id."""
         self._doubts: dict[_EndpointKey, _Doubt] = {}
+        self._sweep = Sweep()
         self.doubted_at = -math.inf
         """When, in monotonic seconds, it was last learned of a write that nobody knows whether it was applied."""
 
@@ -124,7 +141,7 @@ class Snapshots:
             endpoint_id: which one.
             max_age: seconds; older memories are not given.
         """
-        view = self._views.get(instance)
+        view = self._view(instance)
         sight = view.sights.get(endpoint_id) if view else None
         if sight is None or sight.at < self._monotonic() - max_age:
             return None
@@ -132,7 +149,7 @@ class Snapshots:
 
     def recall_commented(self, instance: Instance, beginning: str) -> tuple[Endpoint, ...]:
         """Give what is remembered of the endpoints of an instance whose comments begin in some way, without asking Atlas."""
-        view = self._views.get(instance)
+        view = self._view(instance)
         sights = view.sights.values() if view else ()
         return tuple(each.endpoint for each in sights if (each.endpoint.comment or "").startswith(beginning))
 
@@ -213,7 +230,7 @@ class Snapshots:
             endpoint: as Atlas showed it.
             began: the :meth:`moment` right before it was asked for.
         """
-        if self._written.get(_key(instance, endpoint.id), -math.inf) < began:
+        if self._written.get(_place(instance), {}).get(endpoint.id, -math.inf) < began:
             self._put(instance, Sight(endpoint, began))
 
     def doubt(self, instance: Instance, endpoint_id: str) -> None:
@@ -242,27 +259,36 @@ class Snapshots:
 
     def deprecation(self, instance: Instance) -> Deprecation | None:
         """Tell what Atlas last announced about the end of these operations."""
-        view = self._views.get(instance)
+        view = self._view(instance)
         return view.deprecation if view else None
 
     @property
     def sunset(self) -> datetime | None:
         """When the first of these operations ends, as Atlas has announced it; ``None``: it has not."""
-        announced = [view.deprecation.sunset for view in self._views.values() if view.deprecation is not None]
+        views = (view for views in self._views.values() for view in views.values())
+        announced = [view.deprecation.sunset for view in views if view.deprecation is not None]
         return min((sunset for sunset in announced if sunset is not None), default=None)
 
     def forget(self, instance: Instance) -> None:
         """Drop an instance that nobody asks for any more."""
-        self._views.pop(instance, None)
+        self._views.get(_place(instance), {}).pop(instance.credentials, None)
+
+    def forget_credentials(self, fingerprint: str) -> None:
+        """Drop all that was seen with credentials that nobody uses any more."""
+        for views in self._views.values():
+            views.pop(fingerprint, None)
 
     def moment(self) -> float:
         """Give the time of an event in monotonic seconds; no two events share one, so that one of them is the newer."""
         self._last_moment = max(self._monotonic(), math.nextafter(self._last_moment, math.inf))
         return self._last_moment
 
+    def _view(self, instance: Instance) -> _View | None:
+        return self._views.get(_place(instance), {}).get(instance.credentials)
+
     async def _refreshed(self, instance: Instance, since: float) -> _View:
         """Give the view of an instance with a LIST that began at ``since`` or later."""
-        view = self._views.setdefault(instance, _View())
+        view = self._views.setdefault(_place(instance), {}).setdefault(instance.credentials, _View())
         if view.failure is not None:
             shared = doubled(FAILURE_FIRST, view.failures - 1, FAILURE_LAST)
             since = max(since, self._monotonic() - shared)
@@ -280,7 +306,7 @@ class Snapshots:
 
     async def _list(self, instance: Instance, view: _View) -> AtlasHeldError | None:
         """Perform a LIST and take in what came of it; one that was held back has not taken place."""
-        self._sweep()
+        self._drop_old()
         began = self.moment()
         try:
             listing = await self._fetch(instance)
@@ -294,11 +320,7 @@ class Snapshots:
             view.failures = 0
             view.deprecation = listing.deprecation or view.deprecation
             view.skipped = listing.skipped
-            written = {
-                key.endpoint_id
-                for key, at in self._written.items()
-                if at > began and (key.project_id, key.instance) == (instance.project_id, instance.name)
-            }
+            written = {id_ for id_, at in self._written.get(_place(instance), {}).items() if at > began}
             view.sights = merged(view.sights, listing, began, written=written)
         finally:
             view.listing = None
@@ -307,28 +329,36 @@ class Snapshots:
 
     def _written_now(self, key: _EndpointKey) -> float:
         """Drop what anybody remembers of an endpoint, with whatever credentials it was seen, and give the moment."""
-        self._written[key] = at = self.moment()
-        for instance, view in self._views.items():
-            if (instance.project_id, instance.name) == (key.project_id, key.instance):
-                view.sights.pop(key.endpoint_id, None)
+        self._written.setdefault(key.place, {})[key.endpoint_id] = at = self.moment()
+        for view in self._views.get(key.place, {}).values():
+            view.sights.pop(key.endpoint_id, None)
         return at
 
     def _put(self, instance: Instance, sight: Sight) -> None:
         """Remember a sight, unless a newer one is known or nobody asks for the instance any more."""
-        view = self._views.get(instance)
+        view = self._view(instance)
         if view is None:
             return
         known = view.sights.get(sight.endpoint.id)
         if known is None or known.at < sight.at:
             view.sights[sight.endpoint.id] = sight
 
-    def _sweep(self) -> None:
-        """Drop what has been of no use for long, such as the endpoints of resources that were deleted since."""
-        too_old = self._monotonic() - IDLE
+    def _drop_old(self) -> None:
+        """Drop from time to time what has been of no use for long, such as the endpoints of resources that were deleted since."""
+        now = self._monotonic()
+        if not self._sweep.is_due(now):
+            return
+        too_old = now - IDLE
         self._views = {
-            instance: view for instance, view in self._views.items() if view.listing is not None or view.began > too_old
+            place: kept
+            for place, views in self._views.items()
+            if (kept := {by: view for by, view in views.items() if view.listing is not None or view.began > too_old})
         }
-        self._written = {key: at for key, at in self._written.items() if at > too_old}
+        self._written = {
+            place: recent
+            for place, written in self._written.items()
+            if (recent := {id_: at for id_, at in written.items() if at > too_old})
+        }
         self._doubts = {key: doubt for key, doubt in self._doubts.items() if doubt.until > too_old}
 
 
@@ -347,4 +377,8 @@ def merged(known: Mapping[str, Sight], listing: Listing, began: float, *, writte
 
 
 def _key(instance: Instance, endpoint_id: str) -> _EndpointKey:
-    return _EndpointKey(instance.project_id, instance.name, endpoint_id)
+    return _EndpointKey(_place(instance), endpoint_id)
+
+
+def _place(instance: Instance) -> _Place:
+    return _Place(instance.project_id, instance.name)

@@ -30,14 +30,19 @@ class ThrottledClient:
         self._clock = clock
 
     def fingerprint(self, credentials: Credentials) -> str:
-        """Name credentials at their Atlas; safe to log."""
+        """Name credentials at their Atlas."""
         return credentials.fingerprint(self._client.base_url)
+
+    def forget(self, fingerprint: str) -> None:
+        """Drop what is known of credentials that nobody uses any more."""
+        self._throttle.forget(fingerprint, self._clock())
 
     async def call(
         self,
-        operation: Callable[Concatenate[Requester, Credentials, str, _P], Awaitable[_T]],
+        operation: Callable[Concatenate[Requester, Credentials, str, str, _P], Awaitable[_T]],
         credentials: Credentials,
         project_id: str,
+        instance_name: str,
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _T:
@@ -48,8 +53,7 @@ class ThrottledClient:
             AtlasError: what the call failed with.
         """
         now = self._clock()
-        project = f"{credentials.base_url or self._client.base_url} {project_id}"
-        admitted = self._throttle.admit(self.fingerprint(credentials), project, now)
+        admitted = self._throttle.admit(*self._where(credentials, project_id, instance_name), now)
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.message,
@@ -58,7 +62,7 @@ class ThrottledClient:
                 retry_after=admitted.until - now,
             )
         try:
-            result = await operation(self._client, credentials, project_id, *args, **kwargs)
+            result = await operation(self._client, credentials, project_id, instance_name, *args, **kwargs)
         except AtlasError as error:
             self._throttle.report(admitted, error, self._clock())
             raise
@@ -67,3 +71,11 @@ class ThrottledClient:
             raise
         self._throttle.report(admitted, None, self._clock())
         return result
+
+    def let_through(self, credentials: Credentials, project_id: str, instance_name: str) -> None:
+        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
+        self._throttle.let_through(*self._where(credentials, project_id, instance_name), self._clock())
+
+    def _where(self, credentials: Credentials, project_id: str, instance_name: str) -> tuple[str, str, str]:
+        project = f"{credentials.base_url or self._client.base_url} {project_id}"
+        return self.fingerprint(credentials), project, instance_name

@@ -103,14 +103,14 @@ async def send(
     and calls hooks. None of these may happen here, since all calls and all credentials share the wire.
 
     Args:
-        wire: sends a single request.
+        wire: sends a single request, and reads its answer.
         request: the call.
         auth: signs it, perhaps after other requests or once more.
         clock: monotonic seconds.
         on_send: is told of each request.
 
     Returns:
-        The answer to the call, whose body is still to be read; to be closed by the caller.
+        The answer to the call.
 
     Raises:
         AtlasError: as ``auth`` and ``wire`` do.
@@ -132,12 +132,6 @@ async def send(
                 following = await flow.asend(response)
             except StopAsyncIteration:
                 return response
-            except BaseException:
-                await response.aclose()
-                raise
-            if not response.is_closed:  # a connection serves the next request only when its answer was read
-                async with aclosing(response):
-                    await response.aread()
 
 
 def _held_back(write: Write) -> NotLeaderError:

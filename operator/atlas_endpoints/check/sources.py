@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from atlas_endpoints.atlas.client import check_base_url
-from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.credentials import Credentials, keep_credentials
 from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped
 from atlas_endpoints.check.places import Instance, Place, Survey, places, survey
 from atlas_endpoints.check.report import Report
@@ -48,7 +48,7 @@ class Sources:
         self._in_pod = connection.in_pod
         self._api = connection.fenced(lambda: False)  # nothing is to be written, so nothing can be
         self._access = AccessResolver(
-            SecretReader(self._api, time.monotonic),
+            SecretReader(self._api, time.monotonic, keep=keep_credentials),
             NamespaceReader(self._api, time.monotonic),
             default=settings.default_secret,
             default_for=settings.credentials_namespaces,

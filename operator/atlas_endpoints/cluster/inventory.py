@@ -35,6 +35,12 @@ DOUBT = 5.0
 DOUBTS = 2
 """How many such LISTs in a row are enough to find out whether the cluster itself has gone back."""
 
+ABSENCES = 2
+"""How many LISTs in a row have to find the kind not served before its objects are taken for gone.
+
+Of several API servers, one may not serve it for a moment, as right after its own start.
+"""
+
 PROOFS = 3
 """How many objects are asked about for that."""
 
@@ -120,6 +126,7 @@ class Inventory:
         self._complaints: Complaints[str] = Complaints()
         self._wanted = asyncio.Event()
         self._doubts = 0
+        self._absences = 0
         self._told_past = False
         self._undecided_since: float | None = None
         self._told_not_served = False
@@ -174,7 +181,7 @@ class Inventory:
         """LIST, bring the store in line with it, and tell after how many seconds to do it again.
 
         Raises:
-            ClusterUnavailableError: the objects could not be listed.
+            ClusterUnavailableError: the objects could not be listed, or not those of each namespace.
             ClusterWentBackError: only a fresh memory can go on.
         """
         self._wanted.clear()
@@ -183,6 +190,9 @@ class Inventory:
         with self._store.comparing() as comparison:
             lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
         listings = [listing for listing in lists if listing is not None]
+        self._check_served(lists)
+        if self._absences and len(self._store) and self._absences < ABSENCES:
+            return NOT_SERVED
         if past := [listing for listing in listings if comparison.is_of_the_past(listing)]:
             await self._doubt(past, comparison)
             return DOUBT
@@ -192,8 +202,22 @@ class Inventory:
             self._receiver.gone(key, uid)
         for body in comparison.standing(listed):
             self._receiver.seen(body)
-        self.served = all(listing is not None for listing in lists)
+        self.served = not self._absences
         return self._conclude(waiting)
+
+    def _check_served(self, lists: Sequence[Listing | None]) -> None:
+        """Count the LISTs in a row that find the kind not served.
+
+        Raises:
+            ClusterUnavailableError: it is served for one namespace and not for another, which is true of no cluster.
+        """
+        absent = [name for name, listing in zip(self._namespaces, lists, strict=True) if listing is None]
+        if absent and len(absent) < len(lists):
+            raise ClusterUnavailableError(
+                f"The API server does not serve the kind in a LIST of namespace {absent[0]}, and does in others, so nothing is"
+                " concluded. If that stays so, look at each of its instances, and at what stands between them and the operator."
+            )
+        self._absences = self._absences + 1 if absent else 0
 
     def _end_doubts(self) -> None:
         self._doubts = 0

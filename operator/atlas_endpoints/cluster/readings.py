@@ -13,6 +13,7 @@ from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.refusals import is_refused
 from atlas_endpoints.engine.backoff import doubled
+from atlas_endpoints.engine.sweep import Sweep
 
 MAX_AGE = 30.0
 """Seconds for which a reading is recent."""
@@ -91,6 +92,7 @@ class Readings(Generic[K, T]):
         self._suffices = suffices
         self._readings: dict[K, _Reading[T]] = {}
         self._reads: dict[K, asyncio.Task[_Reading[T]]] = {}
+        self._sweep = Sweep()
 
     async def read(self, key: K, *, age: Age) -> T:
         """Give what is wanted of an object.
@@ -144,7 +146,8 @@ class Readings(Generic[K, T]):
         misses = 0
         if value is None or not self._suffices(value):
             misses = 1 + (before.misses if before is not None and before.status == status else 0)
-        self._readings = {name: kept for name, kept in self._readings.items() if now < kept.at + kept.lasts}
+        if self._sweep.is_due(now):
+            self._readings = {name: kept for name, kept in self._readings.items() if now < kept.at + kept.lasts}
         reading = self._readings[key] = _Reading(value, status, now, misses)
         return reading
 

@@ -24,9 +24,17 @@ class SecretReader:
     Args:
         api: the connection.
         monotonic: seconds that only grow.
+        keep: what is given, and kept in memory, of the values of a Secret.
     """
 
-    def __init__(self, api: client.ApiClient, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: client.ApiClient,
+        monotonic: Callable[[], float],
+        *,
+        keep: Callable[[Mapping[str, str]], Mapping[str, str]],
+    ) -> None:
+        self._keep = keep
         self._core = client.CoreV1Api(api)
         self._readings = Readings("Secret", self._get, _problem, monotonic)
 
@@ -49,7 +57,7 @@ class SecretReader:
 
     async def _get(self, key: _Name) -> Mapping[str, str]:
         secret = await self._core.read_namespaced_secret(key.name, key.namespace)
-        return {name: _decoded(value) for name, value in (secret.data or {}).items()}
+        return self._keep({name: _decoded(value) for name, value in (secret.data or {}).items()})
 
 
 def _decoded(value: bytes | str) -> str:

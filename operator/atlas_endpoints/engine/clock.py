@@ -30,6 +30,14 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+def believed(time: datetime, *, now: datetime) -> datetime:
+    """Return a time that somebody has written down, or now if it is in the future: the clock it was read from ran ahead.
+
+    Who measures a wait from it has to write it down anew, or the wait begins again at each look.
+    """
+    return min(time, now)
+
+
 def boottime() -> float:
     """Seconds that only grow, and do so while the host sleeps too, where the system has such a clock (Linux does)."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)

@@ -9,6 +9,7 @@ class LogFields(TypedDict, total=False):
     allowed: int
     atlas: str
     atlasRequest: object
+    credentialsSource: str
     generation: int | None
     identity: str
     instance: str

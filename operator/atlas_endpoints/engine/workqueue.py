@@ -14,9 +14,12 @@ from typing import Generic, Protocol, TypeVar
 
 from atlas_endpoints.engine.bookkeeping import Bookkeeping
 from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.lanes import Lanes
+from atlas_endpoints.engine.lanes import Lane, Lanes
 
 K = TypeVar("K", bound=Hashable)
+
+NOBODY = Lane("", "")
+"""The lane of what is nobody's."""
 
 _SLACK = 64
 """How many overtaken times are kept beside as many as there are keys, before the heap of times is built anew."""
@@ -33,7 +36,7 @@ class Waited(Protocol):
 class _Entry:
     """What was asked for a key; replaced, never changed, so that a time in the heap knows whether it was overtaken."""
 
-    lane: str
+    lane: Lane
     due: float
     urgent: bool
 
@@ -42,7 +45,7 @@ class _Entry:
 class _Run:
     """A key that is with a worker."""
 
-    lane: str
+    lane: Lane
     forgotten: bool = False
 
 
@@ -51,7 +54,7 @@ class Queue(Generic[K]):
 
     Args:
         clock: tells when a key is due.
-        lane_limit: how many keys of one lane may be with workers at once.
+        lane_limit: how many keys of one owner, or of one name of a lane, may be with workers at once.
         waited: told of each key that is handed out for how many seconds it was due, and whether it was urgent.
     """
 
@@ -88,7 +91,7 @@ class Queue(Generic[K]):
         """How many keys are with workers."""
         return len(self._running)
 
-    def add(self, key: K, *, lane: str = "", delay: float = 0.0, urgent: bool = False) -> None:
+    def add(self, key: K, *, lane: Lane = NOBODY, delay: float = 0.0, urgent: bool = False) -> None:
         """Ask for a pass over a key.
 
         Of what was asked for a key before, the earliest time and the higher priority stand; the lane is the newest one.

@@ -20,8 +20,16 @@ def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
     for each in drafts:
         path = folder / f"{each.name}.yaml"
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(each.text)
+            with path.open("xb") as file:
+                file.write(each.text.encode())
         except FileExistsError:
-            if path.read_text(encoding="utf-8") != each.text:
+            if not _holds(path, each.text.encode()):
                 yield f"{path} is there already and says something else; it was left as it is. Compare the two, or name another folder."
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file says just this; what is of another size is not opened, for it may be a pipe or have no end."""
+    try:
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False

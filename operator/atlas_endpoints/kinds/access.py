@@ -1,6 +1,7 @@
 """Which credentials a resource uses: of three scopes, the most specific that names a Secret."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,7 +111,7 @@ class AccessResolver:
         self._check_base_url = check_base_url
         self._monotonic = monotonic
         self._warns_of_own = warns_of_own
-        self._warned: dict[_Place, _Warned] = {}
+        self._warned: OrderedDict[_Place, _Warned] = OrderedDict()  # to find the first one in a dict takes ever longer
         """The one that was read last comes last."""
         self._refused: str | None = None
 

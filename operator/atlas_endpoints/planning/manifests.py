@@ -22,6 +22,18 @@ GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndp
 NO_KIND = "without a kind"
 """How documents are counted that are YAML and no Kubernetes objects, such as the values of a chart."""
 
+MOST_NODES = 500_000
+"""Values of one document, each counted as often as aliases repeat it; a resource with its status has about 200."""
+
+MOST_LEVELS = 100
+"""How deep values may be nested; those of a CRD with the schema of a Pod are at 40."""
+
+LONG_TEXT = 64
+"""Characters of a text that count as one more value."""
+
+LONGEST_NUMBER = 64
+"""Characters of a number."""
+
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -105,26 +117,37 @@ class Other:
 Document: TypeAlias = Manifest | Misfit | Other
 
 
-def read(file: str, text: str, *, namespace: str) -> list[Document]:
+@dataclass(slots=True)
+class Budget:
+    """What one run may still read: a pipeline runs on whatever a pull request brings.
+
+    Attributes:
+        size: in bytes.
+        nodes: scalars, lists and objects.
+    """
+
+    size: int = 32 << 20
+    nodes: int = 1_000_000
+
+
+def read(file: str, text: str, *, namespace: str, budget: Budget | None = None) -> list[Document]:
     """Read all that a file holds.
 
     Args:
         file: its name.
         text: of the file, in YAML or JSON.
         namespace: of resources that name none.
+        budget: of the run, which this file shares with others; None: its own.
     """
     found: list[Document] = []
-    loader = _Loader(text)
     place = Place(file, 1)
     try:
-        while loader.check_node() and (node := loader.get_node()) is not None:
-            place = replace(place, line=node.start_mark.line + 1)
-            found += _documents(loader.construct_document(node), place, namespace)
+        for line, document in _load(text, budget or Budget()):
+            place = replace(place, line=line)
+            found += _documents(document, place, namespace)
             place = Place(file, place.document + 1)
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         found.append(Misfit(place, (_of_yaml(error),)))
-    finally:
-        loader.dispose()
     return found
 
 
@@ -222,13 +245,88 @@ def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "metadata": metadata}
 
 
+def _load(text: str, budget: Budget) -> Iterator[tuple[int, Any]]:
+    """Yield each document of a text with the line on which it begins.
+
+    Raises:
+        yaml.YAMLError: the text is no YAML, or is more than a manifest may hold.
+    """
+    loader = None
+    try:
+        loader = _Loader(text, budget)
+        while loader.check_node() and (node := loader.get_node()) is not None:
+            yield node.start_mark.line + 1, loader.construct_document(node)
+    except _LET_THROUGH as error:
+        raise yaml.MarkedYAMLError(problem=str(error), problem_mark=loader.get_mark() if loader else None) from error
+
+
+_LET_THROUGH = (ArithmeticError, AttributeError, LookupError, ValueError)
+"""What PyYAML lets through where an escape, a directive or a tag stands for nothing."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as kubectl does: dates are texts, and no key may come twice."""
+    """Reads YAML as kubectl does: dates are texts, keys are texts, and no key may come twice.
+
+    A text of a few hundred bytes may stand for billions of values, or for itself, and whatever walks over it does not come
+    to an end. So values are counted, aliases resolved, before any is made.
+    """
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # as in the base class
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def __init__(self, text: str, budget: Budget) -> None:
+        super().__init__(text)
+        self._budget = budget
+        self._size = self._depth = self._deepest = 0
+        self._anchored: dict[str, tuple[int, int]] = {}
+
+    @override
+    def compose_document(self) -> yaml.Node | None:
+        self._size = self._depth = self._deepest = 0
+        self._anchored = {}
+        return super().compose_document()
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # of the stubs
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            node = super().compose_node(parent, index)
+            if event.anchor not in self._anchored:
+                problem = f"the alias *{event.anchor} is within what it stands for"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+            size, height = self._anchored[event.anchor]
+            self._count(size, 1 + height, mark)
+            return node
+        size, deepest = self._size, self._deepest
+        self._depth += 1
+        self._deepest = self._depth
+        self._budget.nodes -= 1
+        self._count(1 + len(getattr(event, "value", "")) // LONG_TEXT, 0, mark)
+        node = super().compose_node(parent, index)
+        if event.anchor is not None:
+            self._anchored[event.anchor] = (self._size - size, self._deepest - self._depth)
+        self._deepest = max(self._deepest, deepest)
+        self._depth -= 1
+        if node is not None:
+            node.end_mark = None  # nothing reads it, and it is a third of what a node takes
+        return node
+
+    def _count(self, size: int, height: int, mark: yaml.Mark) -> None:
+        """Count values of this size, and as many levels below the one that is read."""
+        self._size += size
+        self._deepest = max(self._deepest, self._depth + height)
+        if self._deepest > MOST_LEVELS:
+            problem = f"it is nested more than {MOST_LEVELS} levels deep"
+        elif self._size > MOST_NODES:
+            problem = f"it holds more than {MOST_NODES} values, aliases resolved: split it"
+        elif self._budget.nodes < 0:
+            problem = "the files before it hold so much already: plan some of them at a time"
+        else:
+            return
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
     @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -240,15 +338,40 @@ class _Loader(yaml.SafeLoader):
                         problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
                     )
                 seen.add(key.value)
+        self.flatten_mapping(node)
+        node.value = [(_as_text(key), value) for key, value in node.value]
         return super().construct_mapping(node, deep=deep)
 
+    @override
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            return super().construct_object(node, deep=deep)
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        if tag in {"!!int", "!!float"} and len(node.value) > LONGEST_NUMBER:
+            problem = f"a number of {len(node.value)} characters: put it in quotes if it is a text"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        try:
+            return super().construct_object(node, deep=deep)
+        except _LET_THROUGH as error:
+            problem = f"{one_line(node.value[:80], limit=40)!r} is no value of the tag {tag}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
-def _of_yaml(error: Exception) -> str:
+    @override
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        # JSON writes a character beyond the first 65,536 as two escapes; one of them alone stands for nothing.
+        return str(super().construct_scalar(node)).encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def _as_text(key: yaml.Node) -> yaml.Node:
+    if not isinstance(key, yaml.ScalarNode):
+        return key
+    return yaml.ScalarNode("tag:yaml.org,2002:str", key.value, key.start_mark, key.end_mark)
+
+
+def _of_yaml(error: yaml.YAMLError) -> str:
     match error:
         case yaml.MarkedYAMLError(problem_mark=mark, problem=problem) if mark is not None:
             what = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-        case RecursionError():
-            what = "it is nested too deeply"
         case _:
             what = str(error)
     told = f"is no YAML that can be read, and what follows in the file is not looked at: {what}"

@@ -102,7 +102,9 @@ class Planner:
         self._variables = found.variables
         try:
             credentials, self.warnings = found.parse()
-            access = OnePair(gateway.introduce(credentials))
+            fingerprint = gateway.introduce(credentials)
+            gateway.use(self, fingerprint)
+            access = OnePair(fingerprint)
         except CredentialsError as error:
             access = OnePair(error)
         alone = OneLook()

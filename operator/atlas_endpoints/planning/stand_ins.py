@@ -96,7 +96,9 @@ class Exports:
 
 def _identity(body: Body) -> tuple[object, ...]:
     metadata = body["metadata"]
-    return (body.get("apiVersion"), body.get("kind"), str(metadata["namespace"]), str(metadata.get("name")))
+    return tuple(
+        str(each) for each in (body.get("apiVersion"), body.get("kind"), metadata["namespace"], metadata.get("name"))
+    )
 
 
 class OneLook:

@@ -1,5 +1,6 @@
 """/livez, /readyz and /metrics, served by the loop that they speak about: when it hangs, they do not answer."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
@@ -19,7 +20,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
         address: ``host:port``; without a host, all addresses; port 0 takes a free one.
         live: whether the process should go on running.
         ready: whether it does its work.
-        metrics: in Prometheus's text format.
+        metrics: in Prometheus's text format; who asks while they are being written is answered with the same.
 
     Raises:
         OSError: the address is taken or not ours; the text names the remedy.
@@ -32,8 +33,16 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
 
         return handler
 
+    rendering: asyncio.Future[bytes] | None = None
+
     async def exposition(_: web.Request) -> web.Response:
-        return web.Response(body=await metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        nonlocal rendering
+        if rendering is None or rendering.done():
+            rendering = asyncio.ensure_future(metrics())
+        # Whoever hangs up must not take the answer from the others.
+        return web.Response(
+            body=await asyncio.shield(rendering), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
 
     app = web.Application()
     app.add_routes(

@@ -93,6 +93,11 @@ UNUSABLE: dict[str, tuple[dict[str, str], str, str]] = {
         "AmbiguousKeys",
         "Remove one of the two pairs.",
     ),
+    "a Secret with a value that is too long is told which, and reaches nobody": (
+        {"clientId": CLIENT_ID, "clientSecret": "s" * 500_000, "tls.crt": "c" * 300_000},
+        "MissingKeys",
+        "Secret atlas-credentials: clientSecret has more than 512 characters, and no credentials of Atlas are that long.",
+    ),
     "a service account in the keys of an API key is told where it belongs": (
         {"publicApiKey": CLIENT_ID, "privateApiKey": CLIENT_SECRET},
         "MissingKeys",

@@ -93,6 +93,44 @@ for _sentence, (_fault, _code, _seconds) in LIMITS.items():
 
 
 @cases
+def an_outage_that_names_a_time_holds_up_the_whole_instance_and_lets_one_call_through_that_is_asked_for(
+    env: Env,
+) -> None:
+    """Rounds, edits and other resources wait, too."""
+    sibling, seconds = env.place.sibling(1), 12
+    env.atlas.connect(sibling)
+    env.resources.create("sibling", sibling.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    env.create(connected=True)
+    env.becomes_ready("sibling")
+    env.becomes_ready()
+
+    env.atlas.fail(env.place, method="GET", status=503, headers={"Retry-After": str(seconds)})
+    wait_until(lambda: bool(_failed(env)), "the 503")
+    (first,) = _failed(env)
+    env.edit(comment="edited")
+    env.resources.edit("sibling", comment="edited")
+    time.sleep(seconds / 3)
+    assert _since(env, first) == []
+    for value in ("1", "2"):
+        env.resources.annotate("sibling", {"atlas-endpoints.dev/force-sync": value})
+    wait_until(lambda: len(_failed(env)) > 1, "the call that is asked for")
+    env.atlas.heal(env.place)
+
+    env.becomes_ready()
+    env.becomes_ready("sibling")
+    before = [each for each in _since(env, first) if each["time"] < first["answered"] + seconds]
+    assert [each["status"] for each in before] == [503]
+
+
+def _failed(env: Env) -> list[dict[str, Any]]:
+    return [each for each in env.calls() if each["status"] == 503]
+
+
+def _since(env: Env, call: dict[str, Any]) -> list[dict[str, Any]]:
+    return env.calls(since=call["answered"])
+
+
+@cases
 def a_project_with_few_calls_to_spend_gets_along_with_them(env: Env) -> None:
     """Atlas's own token bucket: a call every three seconds, while a look is due every four and edits come."""
     scarce = replace(env.place, project=f"7{env.place.project[1:]}")

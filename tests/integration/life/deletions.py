@@ -161,3 +161,28 @@ def the_next_takes_over_from_an_owner_of_another_namespace_that_goes(env: Env) -
     assert env.calls("DELETE") == []
     others.delete("next")
     others.close()
+
+
+@cases
+def one_of_another_namespace_that_has_never_seen_it_holds_nothing_up(env: Env) -> None:
+    """It is older, and its project is not known; a deletion waits for it a while, and says how not to."""
+    others = Resources(env.control_plane, new_namespace(env.control_plane), {"served-by": "shared"})
+    others.create("squatter", env.place.spec(projectId=None, projectRef={"name": "nowhere"}))
+    others.wait_reason("squatter", "ReferenceNotReady")
+    env.create(connected=True, **OWNED)
+    env.becomes_ready()
+    others.edit("squatter", comment="again")
+    env.edit(comment="two")
+    env.becomes_ready()
+    assert env.patches()[-1] == {"comment": "two"}
+
+    env.resources.delete(NAME)
+    body = env.resources.wait_reason(NAME, "Deleting", pair="Reconciling")
+    assert "A resource of another namespace names the endpoint" in ready(body)["message"]
+    assert f"the annotation {POLICY} to Retain" in ready(body)["message"]
+    env.resources.annotate(NAME, {POLICY: "Retain"})
+    goes(env)
+    env.is_told("Normal", "EndpointRetained", env.place.endpoint)
+    assert env.calls("DELETE") == []
+    others.delete("squatter")
+    others.close()

@@ -325,7 +325,7 @@ TOKEN_ANSWERS: dict[str, tuple[Callable[[], Awaitable[httpx.Response]], type[Atl
     "a redirect": (answering(302, headers={"Location": "https://elsewhere"}), AtlasUnavailableError),
     "a 401 in HTML": (answering(401, text="<html>"), AtlasUnavailableError),
     "an unknown path": (answering(404, json={"errorCode": "RESOURCE_NOT_FOUND"}), AtlasUnavailableError),
-    "a bad request": (answering(400, json={"error": "invalid_request"}), AtlasUnavailableError),
+    "a bad request": (answering(400, json={"error": "invalid_request"}), CredentialsInvalidError),
     "an empty 401": (answering(401), CredentialsInvalidError),
     "Atlas's own 401": (answering(401, json={"errorCode": "UNEXPECTED_ERROR"}), CredentialsInvalidError),
     "a disabled account": (answering(400, json={"error": "unauthorized_client"}), CredentialsInvalidError),

@@ -108,6 +108,9 @@ ROWS: dict[str, Row] = {
     # AccountSuspended
     "402 is a suspended account": Row(402, "ACCOUNT_SUSPENDED", AccountSuspendedError, "billing"),
     "402 with an unknown code is a suspended account": Row(402, "ODD", AccountSuspendedError),
+    "a feature that the account does not have is no missing role": Row(
+        403, "FEATURE_UNSUPPORTED", AccountSuspendedError, "Change the plan"
+    ),
     # the endpoint is absent
     "404 with the endpoint's code is absence": Row(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", EndpointAbsentError),
     "400 with the endpoint's code is absence": Row(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", EndpointAbsentError),
@@ -258,6 +261,26 @@ def test_what_is_to_be_hidden_is_hidden() -> None:
 TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
     "invalid_client refuses the credentials": (401, b'{"error": "invalid_client"}', CredentialsInvalidError),
     "invalid_client is the same under 400": (400, b'{"error": "invalid_client"}', CredentialsInvalidError),
+    **{
+        f"{code} needs a person, who looks at the credentials": (
+            400,
+            f'{{"error": "{code}"}}'.encode(),
+            CredentialsInvalidError,
+        )
+        for code in (
+            "invalid_request",
+            "invalid_grant",
+            "unauthorized_client",
+            "unsupported_grant_type",
+            "invalid_scope",
+        )
+    },
+    "a code of OAuth in an answer of a broken server is Atlas unavailable": (
+        502,
+        b'{"error": "invalid_request"}',
+        AtlasUnavailableError,
+    ),
+    "a 400 with a code that nobody documents is Atlas unavailable": (400, b'{"error": "odd"}', AtlasUnavailableError),
     "access_denied is the limit of active tokens": (403, b'{"error": "access_denied"}', RateLimitedError),
     "429 is the quota of the token endpoint": (429, b"", RateLimitedError),
     "an address off the access list is not allowed": (

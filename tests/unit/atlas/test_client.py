@@ -21,6 +21,7 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     MissingRoleError,
     NotLeaderError,
+    RateLimitedError,
     WritesOffError,
 )
 from unit.atlas.wire import PATH, USER_AGENT, Handler, Script, client_of, read_request, scripted, serving
@@ -366,9 +367,26 @@ async def test_an_endless_answer_is_not_read_to_its_end() -> None:
             await response.write(b" " * 1_000_000)
 
     async with serving(handle) as url, client_of(url) as client:
-        with pytest.raises(AtlasUnavailableError) as raised:
-            await patch(client)
-    assert raised.value.unknown_outcome
+        assert await patch(client) is None  # as any 2xx that cannot be read
+
+
+@pytest.mark.parametrize("credentials", [ACCOUNT, ApiKey("abcdefgh", "secret")])
+@pytest.mark.parametrize("coding", ["gzip, gzip", "gzip"])
+async def test_of_a_refusal_that_is_too_long_or_coded_oddly_the_status_and_the_headers_count(
+    credentials: Credentials, coding: str
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/api/oauth"):
+            return httpx.Response(200, json=TOKEN_JSON)
+        page = gzip.compress(b"<html>" + b"x" * 1_000_000)
+        return httpx.Response(
+            429, headers={"Retry-After": "7", "Content-Encoding": coding}, stream=httpx.ByteStream(page)
+        )
+
+    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+        with pytest.raises(RateLimitedError) as raised:
+            await patch(client, credentials)
+    assert (raised.value.retry_after, raised.value.unknown_outcome) == (7, False)
 
 
 async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

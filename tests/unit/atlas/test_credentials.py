@@ -1,8 +1,18 @@
 import base64
+import itertools
+import subprocess
+import sys
 
 import pytest
 
-from atlas_endpoints.atlas.credentials import ApiKey, CredentialsError, ServiceAccount, parse_credentials
+from atlas_endpoints.atlas.credentials import (
+    LONGEST,
+    ApiKey,
+    CredentialsError,
+    ServiceAccount,
+    keep_credentials,
+    parse_credentials,
+)
 
 ID = "mdb_sa_id_0123456789abcdef01234567"
 SECRET = "mdb_sa_sk_canary"
@@ -23,6 +33,11 @@ GOOD: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey, list[str]]] = {
         [],
     ),
     "ids of an unknown form": ({"clientId": "id", "clientSecret": "s"}, ServiceAccount("id", "s"), []),
+    "values of the greatest length": (
+        {"clientId": "i" * 512, "clientSecret": "s" * 512},
+        ServiceAccount("i" * 512, "s" * 512),
+        [],
+    ),
     "a line feed at the end": (
         {"clientId": f" {ID}", "clientSecret": f"{SECRET}\n"},
         ServiceAccount(ID, SECRET),
@@ -79,6 +94,9 @@ def test_a_secret_may_hold(name: str) -> None:
     assert all(text.startswith(start) for text, start in zip(given, warnings, strict=True))
 
 
+_ACCOUNT, _API_KEY = {"clientId": ID, "clientSecret": SECRET}, {"publicApiKey": PUBLIC, "privateApiKey": PRIVATE}
+PAIR_OF = {"clientId": _ACCOUNT, "clientSecret": _ACCOUNT, "publicApiKey": _API_KEY, "privateApiKey": _API_KEY}
+
 BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "nothing": ({}, "MissingKeys", "clientId and clientSecret"),
     "only other keys": ({"password": "canary"}, "MissingKeys", "holds no credentials"),
@@ -130,6 +148,27 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
         "MissingKeys",
         "privateApiKey holds characters",
     ),
+    **{
+        f"a {key} that is too long": (
+            {**PAIR_OF[key], key: "c" * 513},
+            "MissingKeys",
+            (
+                f"{key} has more than 512 characters, and no credentials of Atlas are that long. Put nothing but what Atlas"
+                f" has shown into {key}."
+            ),
+        )
+        for key in ("clientId", "clientSecret", "publicApiKey", "privateApiKey")
+    },
+    "a value that is too long in the pair that is not complete": (
+        {"clientId": ID, "clientSecret": SECRET, "publicApiKey": "c" * 513},
+        "MissingKeys",
+        "publicApiKey has more than 512 characters",
+    ),
+    "blanks that are too many": (
+        {"clientId": ID, "clientSecret": f"{' ' * 512}canary"},
+        "MissingKeys",
+        "clientSecret has more",
+    ),
     "letters that no key has": (
         {"publicApiKey": "schlüssel", "privateApiKey": PRIVATE},
         "MissingKeys",
@@ -175,6 +214,43 @@ def test_a_base_url_that_is_of_no_use_is_told_without_its_value(key: str, words:
     assert raised.value.__cause__ is None
 
 
+def test_a_base_url_that_is_too_long_is_told_as_such() -> None:
+    with pytest.raises(CredentialsError) as raised:
+        parse_credentials(
+            {"clientId": ID, "clientSecret": SECRET, "baseUrl": f"https://{'c' * 512}"}, check_base_url=str.upper
+        )
+    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", "baseUrl has more than 512 characters.")
+
+
+class TestWhatIsKept:
+    """Of a Secret that holds all that a Secret can."""
+
+    def test_it_is_all_that_is_read(self) -> None:
+        every = {key: value for pair in PAIR_OF.values() for key, value in pair.items()}
+        data = {**every, "baseUrl": "https://a", "orgId": "5f7c", "tls.key": "canary"}
+        assert keep_credentials(data) == {**every, "baseUrl": "https://a"}
+
+    @pytest.mark.parametrize("name", BAD)
+    def test_it_is_refused_in_the_same_words(self, name: str) -> None:
+        data, reason, words = BAD[name]
+        with pytest.raises(CredentialsError) as raised:
+            parse_credentials(keep_credentials(data))
+        assert raised.value.reason == reason
+        assert words in raised.value.message
+
+    @pytest.mark.parametrize("name", GOOD)
+    def test_it_is_taken_in_the_same_way(self, name: str) -> None:
+        data, expected, warnings = GOOD[name]
+        credentials, given = parse_credentials(keep_credentials(data))
+        assert (credentials, len(given)) == (expected, len(warnings))
+
+    def test_it_is_bounded_whatever_there_is(self) -> None:
+        spellings = ("".join(each) for each in itertools.product(*((char, char.upper()) for char in "clientsecret")))
+        kept = keep_credentials(dict.fromkeys((*spellings, "clientSecret", "baseURL", "BASEURL"), "s" * 100000))
+        assert len(kept) == 3
+        assert {len(value) for value in kept.values()} == {LONGEST + 1}
+
+
 @pytest.mark.parametrize("credentials", [ServiceAccount(ID, "canary"), ApiKey(PUBLIC, "canary")])
 def test_a_secret_is_never_shown(credentials: ServiceAccount | ApiKey) -> None:
     assert "canary" not in f"{credentials} {credentials!r} {credentials.fingerprint('https://a')}"
@@ -192,8 +268,19 @@ def test_a_fingerprint_changes_with_all_that_counts_and_with_nothing_else() -> N
         ServiceAccount("", "ab").fingerprint("https://x"),
     ]
     assert len(set(names)) == len(names)
-    assert {len(name) for name in names} == {12}
+    assert {len(name) for name in names} == {64}, "all of the digest, since tenants choose what is hashed"
     assert ServiceAccount("a", "b").fingerprint("https://x") == names[0]
+
+
+def test_a_fingerprint_confirms_no_guess_outside_of_its_process() -> None:
+    """Whoever comes to see one would else try secrets until one has it."""
+    program = (
+        "from atlas_endpoints.atlas.credentials import ServiceAccount;"
+        "print(ServiceAccount('a', 'b').fingerprint('https://x'))"
+    )
+    elsewhere = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # ours
+    assert len(elsewhere.stdout.strip()) == 64
+    assert elsewhere.stdout.strip() != ServiceAccount("a", "b").fingerprint("https://x")
 
 
 @pytest.mark.parametrize("kind", [ServiceAccount, ApiKey])

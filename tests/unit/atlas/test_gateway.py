@@ -20,7 +20,7 @@ from atlas_endpoints.atlas.errors import (
     NotLeaderError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.gateway import UNUSED, Gateway
+from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.serverless_instances import PrivateConnection
 from atlas_endpoints.atlas.snapshots import DOUBT, Instance
 from atlas_endpoints.atlas.throttle import Throttle
@@ -112,22 +112,36 @@ class TestCredentials:
         assert harness.of(ALICE) == harness.of(ServiceAccount(ALICE.client_id, ALICE.client_secret))
         assert harness.of(ALICE) != harness.of(ServiceAccount(ALICE.client_id, "rotated"))
 
-    async def test_those_that_nobody_uses_any_more_are_dropped(self, harness: Harness) -> None:
-        former = [harness.of(ServiceAccount(ALICE.client_id, f"secret-{number}")) for number in range(100)]
-        harness.now += UNUSED + 1
-        present = harness.of(BOB)
-        for instance in former:
-            with pytest.raises(KeyError, match=instance.credentials):
-                await harness.gateway.get(instance, ENDPOINT)
-        await harness.gateway.get(present, ENDPOINT)
-        assert harness.atlas.credentials == [BOB]
+    async def test_those_that_nobody_uses_any_more_are_dropped_with_all_that_was_seen(self, harness: Harness) -> None:
+        harness.gateway.use("resource", harness.instance.credentials)
+        await harness.observed()
+        other = harness.of(BOB)
+        harness.gateway.use("resource", other.credentials)
+        assert harness.recall() is None
+        with pytest.raises(KeyError, match=harness.instance.credentials):
+            await harness.gateway.get(harness.instance, ENDPOINT)
+        await harness.gateway.get(other, ENDPOINT)
 
-    async def test_those_that_only_rounds_use_are_kept(self, harness: Harness) -> None:
-        for number in range(4):
-            harness.now += UNUSED * 0.6
-            harness.of(ServiceAccount("another", f"{number}"))
-            await harness.observed()
-        assert await harness.update() == "two"
+    async def test_those_that_are_worked_with_are_kept_as_long(self, harness: Harness) -> None:
+        """The work that has begun since cannot have them."""
+        harness.gateway.use("resource", harness.instance.credentials)
+        with harness.gateway.work():
+            harness.gateway.release("resource")
+            with harness.gateway.work():
+                pass
+            later = harness.gateway.work()
+            later.__enter__()
+            await harness.gateway.get(harness.instance, ENDPOINT)
+        with pytest.raises(KeyError):
+            await harness.gateway.get(harness.instance, ENDPOINT)
+        later.__exit__(None, None, None)
+
+    async def test_those_that_were_read_and_never_used_end_with_the_work(self, harness: Harness) -> None:
+        with harness.gateway.work():
+            instance = harness.of(BOB)
+            await harness.gateway.get(instance, ENDPOINT)
+        with pytest.raises(KeyError):
+            await harness.gateway.get(instance, ENDPOINT)
 
 
 def shown(*items: Any) -> Any:

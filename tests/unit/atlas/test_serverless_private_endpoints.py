@@ -75,6 +75,10 @@ ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
         Endpoint(id=ID, status="5", provider_name="True"),
     ),
     "a lone surrogate": ({"_id": ID, "comment": "a\ud800b"}, Endpoint(id=ID, comment="a?b")),
+    "a text that is longer than any resource can ask for": (
+        {"_id": ID, "comment": "x" * 2049},
+        Endpoint(id=ID, comment="x" * 2048),
+    ),
     "an empty comment": ({"_id": ID, "comment": ""}, Endpoint(id=ID, comment="")),
     "the names of our own fields, which are not Atlas's": (
         {"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"},

@@ -78,6 +78,10 @@ class Harness:
         return known.comment if known else None
 
 
+def test_an_instance_is_named_in_the_log_without_its_credentials() -> None:
+    assert str(Instance("fingerprint", "5f7cac1adf5d6c6306f4b283", "orders")) == "5f7cac1adf5d6c6306f4b283/orders"
+
+
 @pytest.fixture
 def harness() -> Harness:
     return Harness()

@@ -24,6 +24,7 @@ from atlas_endpoints.atlas.throttle import PENDING, Admitted, Throttle, Wait
 
 FP = "0123456789ab"
 PROJECT = "5f7cac1adf5d6c6306f4b283"
+INSTANCE = "orders"
 PROBE = 600.0
 
 
@@ -34,19 +35,25 @@ class Harness:
         self.throttle = Throttle(probe_interval=PROBE, max_in_flight=8)
         self.now = 1000.0
 
-    def admit(self, fingerprint: str = FP, project: str = PROJECT) -> Admitted:
-        admitted = self.throttle.admit(fingerprint, project, self.now)
+    def admit(self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE) -> Admitted:
+        admitted = self.throttle.admit(fingerprint, project, instance, self.now)
         assert isinstance(admitted, Admitted), admitted
         return admitted
 
-    def held(self, fingerprint: str = FP, project: str = PROJECT) -> Wait:
-        wait = self.throttle.admit(fingerprint, project, self.now)
+    def held(self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE) -> Wait:
+        wait = self.throttle.admit(fingerprint, project, instance, self.now)
         assert isinstance(wait, Wait), wait
         assert wait.until > self.now
         return wait
 
-    def call(self, error: AtlasError | None = None, fingerprint: str = FP, project: str = PROJECT) -> None:
-        self.throttle.report(self.admit(fingerprint, project), error, self.now)
+    def call(
+        self,
+        error: AtlasError | None = None,
+        fingerprint: str = FP,
+        project: str = PROJECT,
+        instance: str = INSTANCE,
+    ) -> None:
+        self.throttle.report(self.admit(fingerprint, project, instance), error, self.now)
 
 
 def world_that_works() -> Harness:
@@ -158,6 +165,7 @@ def test_a_call_that_was_under_way_and_succeeds_shows_that_the_credentials_work(
 def test_a_rate_limit_holds_the_whole_project_and_nothing_else() -> None:
     harness = world_that_works()
     harness.call(fingerprint="other credentials", project="other project")
+    harness.call(fingerprint="other credentials")
     harness.call(error(RateLimitedError, retry_after=55))
     assert harness.held() == Wait(harness.now + 55, "RateLimited", "Atlas's words.")
     assert harness.held(fingerprint="other credentials") == harness.held()
@@ -175,6 +183,86 @@ def test_after_a_rate_limit_calls_go_one_at_a_time_until_one_is_answered() -> No
     harness.throttle.report(first, error(MissingRoleError), harness.now)
     harness.admit()
     harness.admit()
+
+
+def test_credentials_that_never_reached_a_project_slow_down_nobody_who_uses_it() -> None:
+    """Whoever names a project in a spec has not shown that it is his."""
+    harness = world_that_works()
+    harness.call(error(ProjectNotFoundError), fingerprint="stranger")
+    harness.call(error(RateLimitedError, retry_after=3600), fingerprint="stranger")
+    harness.admit()
+    harness.admit()
+    assert harness.held(fingerprint="stranger").until == harness.now + 3600
+    harness.admit(fingerprint="stranger", project="his own project")
+
+
+def test_a_stranger_keeps_no_project_waiting_after_a_rate_limit() -> None:
+    harness = world_that_works()
+    harness.call(error(RateLimitedError, retry_after=5))
+    harness.now += 5
+    for _ in range(5):
+        harness.call(error(AtlasUnavailableError, status=None), fingerprint="stranger")
+    harness.admit(fingerprint="stranger")
+    harness.call()
+    harness.admit()
+    harness.admit()
+
+
+class TestOutagesThatNameATime:
+    """A 503 with ``Retry-After``."""
+
+    def test_they_hold_the_instance_whoever_asks_and_nothing_else(self) -> None:
+        harness = world_that_works()
+        harness.call(fingerprint="other credentials")
+        harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
+        harness.now += 119
+        assert harness.held() == Wait(harness.now + 1, "AtlasUnavailable", "Atlas's words.")
+        harness.admit(instance="another")
+        harness.admit(fingerprint="other credentials")
+        harness.now += 1
+        trial = harness.admit()
+        assert harness.held().reason == PENDING
+        harness.throttle.report(trial, None, harness.now)
+        harness.admit()
+        harness.admit()
+
+    def test_one_call_is_let_through_for_a_person_who_asks(self) -> None:
+        harness = world_that_works()
+        harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
+        for _ in range(5):
+            harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
+        harness.call(error(AtlasUnavailableError, retry_after=100, status=503))
+        harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
+        assert harness.held().until == harness.now + 120
+
+    def test_one_that_finds_atlas_well_again_ends_the_wait(self) -> None:
+        harness = world_that_works()
+        slow = harness.admit()
+        harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
+        harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
+        excepted = harness.admit()
+        harness.held()
+        harness.throttle.report(slow, None, harness.now)
+        harness.held()
+        harness.throttle.report(excepted, None, harness.now)
+        harness.admit()
+        assert harness.throttle.circuits(harness.now) == {("credentials", "closed"): 1}
+
+    def test_nobody_is_let_through_where_nothing_waits_or_a_project_has_to(self) -> None:
+        harness = world_that_works()
+        harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
+        harness.call(error(RateLimitedError, retry_after=55))
+        harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
+        assert harness.held().until == harness.now + 55
+
+    def test_a_person_who_asks_when_the_time_is_over_has_no_call_for_the_next_wait(self) -> None:
+        harness = world_that_works()
+        harness.call(error(AtlasUnavailableError, retry_after=5, status=503))
+        harness.now += 5
+        trial = harness.admit()
+        harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
+        harness.throttle.report(trial, error(AtlasUnavailableError, retry_after=120, status=503), harness.now)
+        harness.held()
 
 
 def test_an_answer_to_a_call_that_was_under_way_does_not_end_a_wait() -> None:
@@ -206,7 +294,7 @@ def test_calls_that_were_limited_together_count_as_one_failure() -> None:
 
 def test_an_outage_after_a_rate_limit_makes_the_project_more_patient() -> None:
     harness = world_that_works()
-    harness.call(fingerprint="other credentials", project="other project")
+    harness.call(fingerprint="other credentials")
     harness.call(error(RateLimitedError, retry_after=5))
     harness.now += 5
     harness.call(error(AtlasUnavailableError, status=None))
@@ -300,6 +388,26 @@ def test_what_was_not_used_for_a_day_is_forgotten() -> None:
     assert harness.throttle.circuits(harness.now) == {("credentials", "closed"): 1}
 
 
+@pytest.mark.parametrize("failure", [None, CredentialsInvalidError, AtlasUnavailableError])
+def test_of_credentials_that_nobody_uses_nothing_is_known(failure: type[AtlasError] | None) -> None:
+    harness = Harness()
+    harness.call(None if failure is None else error(failure))
+    harness.throttle.forget(FP, harness.now)
+    assert not harness.throttle.circuits(harness.now)
+    harness.throttle.forget(FP, harness.now)
+
+
+def test_to_use_credentials_no_more_does_not_end_the_wait_that_atlas_asks_for() -> None:
+    """Else a resource that is suspended and resumed would call before its time."""
+    harness = Harness()
+    harness.call(error(CredentialsRateLimitedError, retry_after=60))
+    harness.throttle.forget(FP, harness.now)
+    assert harness.held().until == harness.now + 60
+    harness.now += 61
+    harness.call(fingerprint="another")
+    assert harness.throttle.circuits(harness.now) == {("credentials", "closed"): 1}
+
+
 OUTCOMES = st.sampled_from(
     [
         None,
@@ -310,6 +418,11 @@ OUTCOMES = st.sampled_from(
         AtlasUnavailableError,
     ]
 )
+
+
+def answered(kind: type[AtlasError] | None) -> AtlasError | None:
+    """Have an outage name a time."""
+    return error(kind, retry_after=30 if kind is AtlasUnavailableError else None) if kind else None
 
 
 @settings(deadline=None)  # a loaded machine is no failure
@@ -323,7 +436,7 @@ def test_whatever_happens_everybody_gets_a_turn_in_the_end(
     harness = Harness()
     under_way: list[tuple[Admitted, type[AtlasError] | None]] = []
     for fingerprint, project, outcome, pause in steps:
-        admission = harness.throttle.admit(fingerprint, project, harness.now)
+        admission = harness.throttle.admit(fingerprint, project, INSTANCE, harness.now)
         if isinstance(admission, Admitted):
             under_way.append((admission, outcome))
         else:
@@ -331,17 +444,17 @@ def test_whatever_happens_everybody_gets_a_turn_in_the_end(
             assert admission.until - harness.now <= PROBE
         if under_way and order.random() < 0.5:
             admitted, kind = under_way.pop(order.randrange(len(under_way)))
-            harness.throttle.report(admitted, error(kind) if kind else None, harness.now)
+            harness.throttle.report(admitted, answered(kind), harness.now)
         harness.now += pause
     for admitted, kind in under_way:
-        harness.throttle.report(admitted, error(kind) if kind else None, harness.now)
+        harness.throttle.report(admitted, answered(kind), harness.now)
     for fingerprint in "ab":
         for project in "xy":
-            admission = harness.throttle.admit(fingerprint, project, harness.now)
-            for _ in range(2):  # at most a wait for the credentials and one for the project
+            admission = harness.throttle.admit(fingerprint, project, INSTANCE, harness.now)
+            for _ in range(4):  # at most a wait for the credentials, one for the instance and two for the project
                 if isinstance(admission, Wait):
                     harness.now = admission.until
-                    admission = harness.throttle.admit(fingerprint, project, harness.now)
+                    admission = harness.throttle.admit(fingerprint, project, INSTANCE, harness.now)
             assert isinstance(admission, Admitted)
             harness.throttle.report(admission, None, harness.now)
 

@@ -5,8 +5,14 @@ import pytest
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, CredentialsInvalidError, RateLimitedError
-from atlas_endpoints.atlas.serverless_private_endpoints import LIST, list_endpoints
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasHeldError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    RateLimitedError,
+)
+from atlas_endpoints.atlas.serverless_private_endpoints import LIST, get_endpoint, list_endpoints
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from support.fake_atlas import Call, FakeAtlas
@@ -58,6 +64,36 @@ async def test_what_one_atlas_says_about_credentials_or_a_project_holds_back_no_
     assert len(harness.client.calls) == 2
 
 
+async def test_a_stranger_who_is_told_to_slow_down_holds_back_nobody_who_uses_the_project() -> None:
+    harness, stranger = Harness(), ApiKey("stranger", "private")
+    limited = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=3600)
+    harness.client.answer = lambda call: limited if call.credentials == stranger else []
+    await harness.call()
+    with pytest.raises(RateLimitedError):
+        await harness.atlas.call(list_endpoints, stranger, "project", "instance")
+    for _ in range(3):
+        harness.now += 60
+        await harness.call()
+
+
+async def test_no_call_is_made_to_an_instance_before_the_time_that_atlas_names() -> None:
+    harness = Harness()
+    away = AtlasUnavailableError("Away.", operation="op", http_status=503, retry_after=120)
+    harness.client.answer = lambda _: away
+    with pytest.raises(AtlasUnavailableError):
+        await harness.call()
+    for seconds in (0, 5, 60, 54.9):
+        harness.now += seconds
+        with pytest.raises(AtlasHeldError, match="Away"):
+            await harness.call()
+        with pytest.raises(AtlasHeldError, match="Away"):
+            await harness.atlas.call(get_endpoint, KEY, "project", "instance", "endpoint")
+    assert len(harness.client.calls) == 1
+    harness.client.answer = lambda _: []
+    harness.now += 0.1
+    await harness.call()
+
+
 async def test_refused_credentials_are_not_used_again_until_the_probe() -> None:
     harness = Harness()
     refused = CredentialsInvalidError("Refused.", operation="op", http_status=401)
@@ -75,12 +111,12 @@ async def test_refused_credentials_are_not_used_again_until_the_probe() -> None:
 
 
 async def test_a_bug_in_an_operation_makes_room_for_the_next_call() -> None:
-    async def faulty(client: Requester, credentials: Credentials, project_id: str) -> None:
+    async def faulty(client: Requester, credentials: Credentials, project_id: str, instance_name: str) -> None:
         raise ZeroDivisionError
 
     harness = Harness()
     with pytest.raises(ZeroDivisionError):
-        await harness.atlas.call(faulty, KEY, "project")
+        await harness.atlas.call(faulty, KEY, "project", "instance")
     await harness.call()
 
 

@@ -10,6 +10,7 @@ from atlas_endpoints.atlas.credentials import parse_credentials
 from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint
 from benchmarks.populations import (
     INSTANCES,
+    NAMESPACES,
     Population,
     Resource,
     project_id,
@@ -21,7 +22,7 @@ from benchmarks.populations import (
 
 
 def as_stored(manifest: dict[str, Any]) -> dict[str, Any]:
-    metadata = {**manifest["metadata"], "namespace": "n", "uid": "u", "generation": 1, "resourceVersion": "1"}
+    metadata = {**manifest["metadata"], "uid": "u", "generation": 1, "resourceVersion": "1"}
     return {**manifest, "metadata": {**metadata, "creationTimestamp": "2026-01-01T00:00:00Z"}}
 
 
@@ -38,6 +39,12 @@ def test_no_two_resources_share_an_endpoint_and_an_instance_belongs_to_one_proje
     resources = [*first, *second]
     assert len({resource.endpoint for resource in resources}) == len(resources)
     assert len({(resource.project, resource.instance) for resource in resources}) == INSTANCES
+
+
+def test_the_namespaces_share_the_instances_equally_and_each_instance_is_in_one() -> None:
+    resources = [*Population("p", 3 * INSTANCES)]
+    places = {(resource.instance, resource.namespace) for resource in resources}
+    assert Counter(namespace for _, namespace in places) == dict.fromkeys(NAMESPACES, INSTANCES // len(NAMESPACES))
 
 
 @pytest.mark.parametrize("tenants", [1, 4])
@@ -61,7 +68,7 @@ def test_a_selector_names_all_populations() -> None:
 
 
 def test_credentials_are_such_as_the_operator_takes() -> None:
-    read = [parse_credentials(secret(tenant)["stringData"]) for tenant in range(4)]
+    read = [parse_credentials(secret("n", tenant)["stringData"]) for tenant in range(4)]
     assert [warnings for _, warnings in read] == [[]] * 4
     assert len({credentials.fingerprint("http://atlas") for credentials, _ in read}) == len(read)
 

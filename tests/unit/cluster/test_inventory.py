@@ -407,6 +407,48 @@ class TestKindNotServed:
             await asyncio.sleep(NOT_SERVED)
             assert cluster.known() == {"b": "v1"}
 
+    @on_virtual_time
+    async def test_one_answer_alone_takes_nothing_for_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.served = False
+            await next_list(server)
+            await asyncio.sleep(NOT_SERVED / 2)
+            server.served = True
+            await asyncio.sleep(INTERVAL)
+            assert cluster.gone_objects == []
+            assert cluster.inventory.served
+
+    @on_virtual_time
+    async def test_in_one_namespace_of_two_it_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        for namespace in ("blue", "green"):
+            cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            server.unserved = {"green"}
+            await asyncio.sleep(INTERVAL * 2)
+            assert set(cluster.known()) == {"in-blue", "in-green"}
+            assert cluster.inventory.served
+            assert "of namespace green" in caplog.text
+            server.lose_events()
+            server.unserved = set()
+            server.apply("new", "v1", namespace="green")
+            await asyncio.sleep(PATIENCE)
+            assert set(cluster.known()) == {"in-blue", "in-green", "new"}
+
+    @on_virtual_time
+    async def test_in_one_namespace_of_two_at_the_start_nothing_is_complete(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        cluster.server.unserved = {"green"}
+        async with keeping(cluster) as server:
+            await asyncio.sleep(INTERVAL)
+            assert not cluster.inventory.complete.is_set()
+            server.unserved = set()
+            await asyncio.wait_for(cluster.inventory.complete.wait(), PATIENCE)
+
 
 class TestWhatIsTold:
     @on_virtual_time

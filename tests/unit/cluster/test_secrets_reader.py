@@ -11,6 +11,7 @@ import pytest
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
+from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.readings import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, Readings
@@ -32,7 +33,7 @@ class Harness:
     def __init__(self, api_server: ApiServer, api: client.ApiClient) -> None:
         self.server = api_server
         self.now = 100.0
-        self.reader = SecretReader(api, lambda: self.now)
+        self.reader = SecretReader(api, lambda: self.now, keep=keep_credentials)
 
     @property
     def asked(self) -> int:
@@ -54,6 +55,17 @@ class TestReadings:
     async def test_the_values_are_decoded(self, harness: Harness) -> None:
         assert await harness.reader.read("shop", "mine") == {"clientId": "one", "clientSecret": CANARY}
         assert harness.server.calls == ["GET /api/v1/namespaces/shop/secrets/mine"]
+
+    async def test_of_a_large_secret_little_is_kept(self, harness: Harness) -> None:
+        """Whoever may write one Secret would else fill the memory of all."""
+        harness.server.secrets["shop", "mine"] = {
+            "clientId": "one",
+            "clientSecret": "s" * 500_000,
+            "tls.crt": "c" * 250_000,
+        }
+        values = await harness.reader.read("shop", "mine")
+        assert set(values) == {"clientId", "clientSecret"}
+        assert sum(map(len, values.values())) < 1000
 
     async def test_a_secret_without_data_is_empty(self, harness: Harness) -> None:
         harness.server.secrets["shop", "mine"] = {}

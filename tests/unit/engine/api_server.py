@@ -34,6 +34,8 @@ class ApiServer:
         self.unreadable = False
         """Whether objects may not be read by name."""
         self.served = True
+        self.unserved: set[str | None] = set()
+        """Namespaces of which a LIST is answered as if the kind were not served."""
         self.watch: Callable[[str, Body], None] = lambda _type, _body: None
         self.writes: list[tuple[str, Mapping[str, Any]]] = []
         self.changes: list[tuple[str, MetadataChange]] = []
@@ -162,7 +164,7 @@ class ApiServer:
             if namespace in {None, key.namespace}
             and (not label_selector or label_selector.split("=")[1] in body["metadata"]["labels"].values())
         ]
-        served = self.served
+        served = self.served and namespace not in self.unserved
         await self._answer()
         return Listing(selected, version) if served else None
 

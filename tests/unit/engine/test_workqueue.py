@@ -10,7 +10,7 @@ from itertools import count, cycle, islice
 import pytest
 from typing_extensions import override
 
-from atlas_endpoints.engine.lanes import ROUTINE_SHARE
+from atlas_endpoints.engine.lanes import ROUTINE_SHARE, Lane
 from atlas_endpoints.engine.workqueue import Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
@@ -82,6 +82,11 @@ def harness(lane_limit: int) -> Iterator[Harness]:
     harness.queue.close()
     loop.run_for(0)
     loop.close()
+
+
+def own(name: str) -> Lane:
+    """The only lane of an owner."""
+    return Lane(f"owner of {name}", name)
 
 
 def limited_to(workers: int) -> pytest.MarkDecorator:
@@ -289,16 +294,16 @@ class TestPriorities:
 class TestLanes:
     def test_lanes_take_turns_however_many_keys_one_of_them_has(self, harness: Harness) -> None:
         for number in range(50):
-            harness.queue.add(f"many {number}", lane="many")
+            harness.queue.add(f"many {number}", lane=own("many"))
         for number in range(2):
-            harness.queue.add(f"few {number}", lane="few")
+            harness.queue.add(f"few {number}", lane=own("few"))
         assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
 
     @limited_to(2)
     def test_a_lane_holds_no_more_workers_than_its_limit(self, harness: Harness) -> None:
         for number in range(5):
-            harness.queue.add(f"a{number}", lane="a")
-        harness.queue.add("b", lane="b")
+            harness.queue.add(f"a{number}", lane=own("a"))
+        harness.queue.add("b", lane=own("b"))
         workers = [harness.worker() for _ in range(5)]
 
         def held() -> set[str | None]:
@@ -315,10 +320,10 @@ class TestLanes:
     @limited_to(1)
     def test_a_key_that_waits_in_the_line_changes_to_its_new_lane(self, harness: Harness) -> None:
         for key in ("a", "moved"):
-            harness.queue.add(key, lane="old", urgent=True)
+            harness.queue.add(key, lane=own("old"), urgent=True)
         assert harness.take() == "a"
         assert harness.worker().done() is False
-        harness.queue.add("moved", lane="new", urgent=True)
+        harness.queue.add("moved", lane=own("new"), urgent=True)
         harness.pass_time(0)
         assert harness.queue.running == 2
         for key in ("a", "moved"):
@@ -327,11 +332,11 @@ class TestLanes:
 
     @limited_to(1)
     def test_a_key_that_changed_its_lane_while_it_ran_comes_back_in_the_new_one(self, harness: Harness) -> None:
-        harness.queue.add("a", lane="old")
+        harness.queue.add("a", lane=own("old"))
         harness.take()
-        harness.queue.add("a", lane="new")
+        harness.queue.add("a", lane=own("new"))
         harness.queue.done("a", delay=0)
-        harness.queue.add("b", lane="old")
+        harness.queue.add("b", lane=own("old"))
         assert {harness.take(), harness.take()} == {"a", "b"}, "they are in different lanes"
 
     @limited_to(1)
@@ -342,8 +347,8 @@ class TestLanes:
         edits = count()
 
         def pick(lane: str) -> str:
-            harness.queue.add(f"{lane} edit {next(edits)}", lane=lane, urgent=True)
-            harness.queue.add(f"{lane} routine", lane=lane)
+            harness.queue.add(f"{lane} edit {next(edits)}", lane=own(lane), urgent=True)
+            harness.queue.add(f"{lane} routine", lane=own(lane))
             return harness.take()
 
         held = {"a": pick("a"), "b": pick("b")}
@@ -356,9 +361,9 @@ class TestLanes:
 
     def test_a_lane_without_edits_has_its_share_beside_lanes_with_edits(self, harness: Harness) -> None:
         for number in range(100):
-            harness.queue.add(f"edit {number}", lane="busy", urgent=True)
+            harness.queue.add(f"edit {number}", lane=own("busy"), urgent=True)
         for number in range(3):
-            harness.queue.add(f"routine {number}", lane="quiet")
+            harness.queue.add(f"routine {number}", lane=own("quiet"))
         picks = harness.due()
         assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
 
@@ -370,6 +375,48 @@ class TestLanes:
             harness.queue.done(harness.take())
         harness.queue.forget("routine")
         assert harness.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
+
+
+class TestOwners:
+    """A tenant may have any number of Secrets, and so of lanes."""
+
+    @limited_to(8)
+    @pytest.mark.parametrize("lanes", [1, 2, 40], ids=lambda number: f"{number} lanes")
+    def test_an_edit_finds_a_worker_at_once_while_all_calls_of_one_owner_are_slow(
+        self, harness: Harness, lanes: int
+    ) -> None:
+        for number in range(200):
+            harness.queue.add(f"slow {number}", lane=Lane("slow", f"slow {number % lanes}"), urgent=True)
+        workers = [harness.worker() for _ in range(16)]
+        assert harness.queue.running == 8
+        harness.queue.add("edit", lane=own("other"), urgent=True)
+        harness.pass_time(0)
+        assert "edit" in {worker.result() for worker in workers if worker.done()}
+
+    @limited_to(8)
+    def test_while_the_calls_of_many_owners_are_slow_an_edit_waits_for_one_turn_of_each(self, harness: Harness) -> None:
+        """However many lanes they have."""
+        owners = 5
+        for number in range(500):
+            lane = Lane(f"slow {number % owners}", f"slow {number % 50}")
+            harness.queue.add(f"slow {number}", lane=lane, urgent=True)
+        held = [harness.take() for _ in range(16)]
+        harness.queue.add("edit", lane=own("other"), urgent=True)
+        for turn in range(owners + 1):
+            harness.queue.done(held[turn])
+            held.append(harness.take())
+        assert "edit" in held
+
+    @limited_to(2)
+    def test_owners_who_have_a_lane_in_common_share_what_it_may_hold(self, harness: Harness) -> None:
+        for owner in ("a", "b", "c"):
+            for number in range(3):
+                harness.queue.add(f"{owner}{number}", lane=Lane(owner, "common"))
+        workers = [harness.worker() for _ in range(5)]
+        assert [worker.result() for worker in workers if worker.done()] == ["a0", "b0"]
+        harness.queue.done("a0")
+        harness.pass_time(0)
+        assert {worker.result() for worker in workers if worker.done()} == {"a0", "b0", "c0"}
 
 
 class TestForgetting:

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from typing_extensions import override
 
-from atlas_endpoints.engine.lanes import ROUTINE_SHARE
+from atlas_endpoints.engine.lanes import ROUTINE_SHARE, Lane
 from atlas_endpoints.engine.workqueue import Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 LANE_LIMIT = 2
 WORKERS = 5
 keys = st.integers(min_value=0, max_value=15)
-lanes = st.sampled_from(["a", "b"])
+lanes = st.sampled_from([Lane("x", "a"), Lane("x", "b"), Lane("y", "b"), Lane("y", "c")])
+"""Two of each owner, one of which they have in common."""
 delays = st.sampled_from([0.0, 0.0, 1.0, 2.0, 2.5, 60.0])
 
 
@@ -25,7 +26,7 @@ delays = st.sampled_from([0.0, 0.0, 1.0, 2.0, 2.5, 60.0])
 class Asked:
     """What was asked for a key that is with no worker, or that is to run again."""
 
-    lane: str
+    lane: Lane
     due: float
     urgent: bool
 
@@ -42,9 +43,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.asked: dict[int, Asked] = {}
         self.running: dict[int, Asked] = {}
         self.forgotten: set[int] = set()
-        self.urgent_in_a_row: Counter[str] = Counter()
+        self.urgent_in_a_row: Counter[Lane | str] = Counter()
         """Of each lane, and of all under the name of ``all``."""
-        self.routine_passed_over: Counter[str] = Counter()
+        self.routine_passed_over: Counter[Lane | str] = Counter()
 
     # What may happen.
 
@@ -61,12 +62,12 @@ class QueueMachine(RuleBasedStateMachine):
         self.settle()
 
     @rule(key=keys, lane=lanes, delay=delays, urgent=st.booleans())
-    def a_key_is_added(self, key: int, lane: str, delay: float, urgent: bool) -> None:
+    def a_key_is_added(self, key: int, lane: Lane, delay: float, urgent: bool) -> None:
         self.add(key, lane, delay, urgent=urgent)
         self.settle()
 
     @rule(lane=lanes, many=st.sets(keys, min_size=5), delay=delays, urgent=st.booleans())
-    def many_keys_are_added_together(self, lane: str, many: set[int], delay: float, urgent: bool) -> None:
+    def many_keys_are_added_together(self, lane: Lane, many: set[int], delay: float, urgent: bool) -> None:
         for key in sorted(many):
             self.add(key, lane, delay, urgent=urgent)
         self.settle()
@@ -133,11 +134,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     # The model.
 
-    def add(self, key: int, lane: str, delay: float, *, urgent: bool) -> None:
+    def add(self, key: int, lane: Lane, delay: float, *, urgent: bool) -> None:
         self.queue.add(key, lane=lane, delay=delay, urgent=urgent)
         self.model_add(key, lane, delay, urgent=urgent)
 
-    def model_add(self, key: int, lane: str, delay: float, *, urgent: bool) -> None:
+    def model_add(self, key: int, lane: Lane, delay: float, *, urgent: bool) -> None:
         due = self.loop.time() + delay
         before = self.asked.get(key)
         if before is not None:
@@ -183,7 +184,7 @@ class QueueMachine(RuleBasedStateMachine):
         """A worker got a key."""
         asked = self.asked[key]
         assert at == max(asked.due, began), "it was handed out too early or too late"
-        assert self.may_run(key), "it is with a worker already, or its lane is full"
+        assert self.may_run(key), "it is with a worker already, or its lane or owner is full"
         rivals = [other for other, its in self.asked.items() if its.due <= at and other != key and self.may_run(other)]
         if asked.urgent:
             for scope in (asked.lane, "all"):
@@ -203,8 +204,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.running[key] = asked
 
     def may_run(self, key: int) -> bool:
-        lane = self.asked[key].lane
-        return key not in self.running and [each.lane for each in self.running.values()].count(lane) < LANE_LIMIT
+        lane, held = self.asked[key].lane, [each.lane for each in self.running.values()]
+        shares = sum(each.owner == lane.owner for each in held), sum(each.name == lane.name for each in held)
+        return key not in self.running and max(shares) < LANE_LIMIT
 
 
 TestQueue = QueueMachine.TestCase

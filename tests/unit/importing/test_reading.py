@@ -63,12 +63,13 @@ async def test_a_page_that_holds_fewer_than_asked_for_is_not_the_last_when_atlas
 
 @on_virtual_time
 async def test_what_is_no_instance_in_a_page_is_passed_over() -> None:
-    page = {"results": [None, {}, {"name": 7}, {"name": ""}, {"name": "a", "providerSettings": None}], "totalCount": 5}
+    odd = [None, {}, {"name": 7}, {"name": ""}, {"name": "x" * 65}]
+    page = {"results": [*odd, {"name": "a", "providerSettings": {"regionName": "x" * 65}}], "totalCount": 6}
 
     assert await instances_of(reading(lambda _: page), ACCOUNT, PROJECT) == (ServerlessInstance("a"),)
 
 
-@pytest.mark.parametrize("answer", [None, [], {}, {"results": None}])
+@pytest.mark.parametrize("answer", [None, [], {}, {"results": None}, {"results": [described("a")] * (PAGE + 1)}])
 @on_virtual_time
 async def test_an_answer_that_is_no_page_is_an_error(answer: Any) -> None:
     with pytest.raises(AtlasUnavailableError):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from atlas_endpoints.importing.drafts import Draft
 from atlas_endpoints.importing.writing import write
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 def test_each_manifest_gets_a_file_in_a_folder_that_is_made(tmp_path: Path) -> None:
@@ -22,6 +26,28 @@ def test_a_second_time_changes_nothing_and_is_no_complaint(tmp_path: Path) -> No
     list(write([Draft("a", "1\n")], tmp_path))
 
     assert list(write([Draft("a", "1\n")], tmp_path)) == []
+
+
+IN_THE_WAY: dict[str, Callable[[Path], object]] = {
+    "no UTF-8": lambda path: path.write_bytes(b"\xff\n"),
+    "a folder": Path.mkdir,
+    "a pipe": os.mkfifo,
+    "a link to what has no end": lambda path: path.symlink_to("/dev/zero"),
+    "a link to nothing": lambda path: path.symlink_to("none"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+}
+
+
+@pytest.mark.parametrize("make", IN_THE_WAY.values(), ids=IN_THE_WAY)
+def test_what_else_is_in_the_way_is_named_and_the_others_are_written(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / "a.yaml")
+
+    (complaint,) = write([Draft("a", "1\n"), Draft("b", "2\n")], tmp_path)
+
+    assert complaint.startswith(f"{tmp_path / 'a.yaml'} is there already and says something else")
+    assert (tmp_path / "b.yaml").read_text() == "2\n"
 
 
 def test_a_file_that_somebody_has_edited_is_left_as_it_is_and_named(tmp_path: Path) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.planning.manifests import NO_KIND, Manifest, Misfit, Other, Place, doubles, read
+from atlas_endpoints.planning.forecast import of_misfit
+from atlas_endpoints.planning.manifests import NO_KIND, Budget, Manifest, Misfit, Other, Place, doubles, read
+from atlas_endpoints.planning.report import as_document, as_json, as_yaml
+from atlas_endpoints.planning.stand_ins import Exports
 
 ORDERS = """\
 apiVersion: atlas-endpoints.dev/v1alpha1
@@ -21,6 +27,21 @@ spec:
   endpointId: "5f7cac1adf5d6c6306f4b283"
 """
 NAMESPACED = ORDERS.replace("name: orders", "name: orders\n  namespace: web")
+
+
+def bomb(layer: str = "[{}]", core: str = "x") -> str:
+    """Give some hundred bytes whose aliases stand for 9 to the power of 9 values."""
+    text = f"{{l0: &l0 {core if core != 'x' else '[x]'}"
+    for number in range(1, 10):
+        inner = ", ".join([f"*l{number - 1}"] * 9)
+        content = layer.replace("{}", inner)
+        text += f", l{number}: &l{number} {content if content.startswith('[') else '{' + content + '}'}"
+    return text + "}"
+
+
+def chain(length: int) -> str:
+    """Give lists of which each holds the one before, so that what is written flat is nested."""
+    return "l0: &l0 [x]\n" + "".join(f"l{number}: &l{number} [*l{number - 1}]\n" for number in range(1, length))
 
 
 def only(text: str) -> object:
@@ -160,7 +181,26 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
         pytest.param("a: [\n", "is no YAML that can be read", id="YAML that does not end"),
         pytest.param("a: !Ref b\n", "could not determine a constructor for the tag '!Ref'", id="a tag of another tool"),
         pytest.param(ORDERS + "  providerName: AZURE\n", "line 10, column 3: the key 'providerName' stands there twice", id="a key twice"),
-        pytest.param("[" * 2000, "nested too deeply", id="nested without end"),
+        pytest.param("[" * 2000, "line 1, column 101: it is nested more than 100 levels deep", id="nested without end"),
+        pytest.param("- " * 2000, "line 1, column 201: it is nested more than 100 levels deep", id="a list in a list, without end"),
+        pytest.param(chain(300), "it is nested more than 100 levels deep", id="nested without end by aliases"),
+        pytest.param(ORDERS + f"  comment: {bomb()}\n", "it holds more than 500000 values, aliases resolved: split it", id="a bomb of aliases"),
+        pytest.param(ORDERS + f"  comment: {bomb('<<: [{}]', '{k: v}')}\n", "more than 500000 values", id="a bomb of merge keys"),
+        pytest.param(f"a: &a {'x' * 99_000}\nb: [{'*a, ' * 400}]\n", "more than 500000 values", id="a long text, many times"),
+        pytest.param("a: &a [*a]\n", "line 1, column 8: the alias *a is within what it stands for", id="a list in itself"),
+        pytest.param("&a {<<: *a}\n", "the alias *a is within what it stands for", id="an object merged into itself"),
+        pytest.param("a: *b\n", "found undefined alias 'b'", id="an alias of nothing"),
+        pytest.param("a: !!int ''\n", "line 1, column 4: '' is no value of the tag !!int", id="a number without digits"),
+        pytest.param("a: !!bool perhaps\n", "'perhaps' is no value of the tag !!bool", id="neither true nor false"),
+        pytest.param("a: !!timestamp now\n", "'now' is no value of the tag !!timestamp", id="no date"),
+        pytest.param(f"a: {'9' * 5000}\n", "line 1, column 4: a number of 5000 characters: put it in quotes", id="a long number"),
+        pytest.param(f"a: 0x{'f' * 5000}\n", "a number of 5002 characters", id="a long number in base 16"),
+        pytest.param(f"a: 1{':1' * 5000}\n", "a number of 10001 characters", id="a long number in base 60"),
+        pytest.param(f"%YAML 1.{'9' * 5000}\n--- a\n", "is no YAML that can be read", id="a long version of YAML"),
+        pytest.param('a: "\\UFFFFFFFF"\n', "line 1, column 7: ", id="an escape of no character"),
+        pytest.param('a: "\\ud800"\n', "line 1, column 4: ", id="half of a character"),
+        pytest.param("a: \x00\n", "special characters are not allowed", id="a control character"),
+        pytest.param(f"? [{ORDERS!r}]\n: a\n", "found unhashable key", id="a list as a key"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_by_its_field(text: str, problem: str) -> None:
@@ -168,6 +208,61 @@ def test_what_is_wrong_is_named_by_its_field(text: str, problem: str) -> None:
 
     assert problem in first
     assert more == []
+
+
+def test_an_honest_alias_and_a_merge_key_are_resolved() -> None:
+    found = read("all.yaml", f"a: &a {{projectId: '{'5f' * 12}'}}\n---\n{ORDERS}  <<: *a\n", namespace="shop")
+    assert isinstance(found[1], Misfit), "an anchor is of its own document"
+
+    (merged,) = read(
+        "all.yaml", ORDERS.replace("spec:\n", "x: &x {comment: orders}\nspec:\n  <<: *x\n"), namespace="shop"
+    )
+    assert isinstance(merged, Manifest)
+    assert merged.resource.spec.comment == "orders"
+
+
+def test_keys_are_texts_as_in_json_whatever_they_look_like() -> None:
+    """Numbers as keys could be chosen such that a dictionary takes the square of their number to build."""
+    assert problems(ORDERS + "  1: a\n") == problems(ORDERS + "  '1': a\n")
+    colliding = "".join(f"  {number * (2**61 - 1)}: a\n" for number in range(1, 30_000))
+    began = process_time()
+    assert only(f"kind: Secret\ndata:\n{colliding}") == Other("Secret")
+    assert process_time() - began < 60
+
+
+def test_a_character_that_json_writes_as_two_escapes_is_one() -> None:
+    found = only(ORDERS + f"  comment: {json.dumps('orders 🎉')}\n")
+
+    assert isinstance(found, Manifest)
+    assert found.resource.spec.comment == "orders 🎉"
+
+
+def test_a_run_has_an_end_also_where_each_document_is_within_bounds() -> None:
+    budget = Budget(nodes=3 * 20)
+    first, *_, last = [
+        each for name in "abcde" for each in read(f"{name}.yaml", ORDERS, namespace="shop", budget=budget)
+    ]
+
+    assert isinstance(first, Manifest)
+    assert isinstance(last, Misfit)
+    assert "the files before it hold so much already" in last.problems[0]
+
+
+BITS = st.sampled_from(
+    [*"[]{}:,-?&*!|>'\"%#\n\t \x85\u2028\ufeff", "---\n", "\n  ", ": ", "- ", "&a ", "*a", "<<: ", "!!int ", "!!set ", "!!omap ", "!!pairs ",
+     "!!binary ", "!!null ", "!!float ", "!!map ", "!!seq ", "!!str ", "=", ".nan", "1e3", "0o7", "null", "kind: List\n", "items: ", ORDERS,
+     "metadata: ", "apiVersion: ", "kind: ", "spec: ", "status: ", "annotations: ", "'\\ud800'", '"\\x', "%TAG ! a\n", "\x00"]
+)  # fmt: skip
+
+
+@given(st.lists(BITS, max_size=40).map("".join))
+def test_no_text_ends_a_run(text: str) -> None:
+    documents = read("a.yaml", text, namespace="shop")
+    Exports(each.body for each in documents if isinstance(each, Other))
+    shown = [of_misfit(each) for each in documents if isinstance(each, Misfit)]
+    report = as_document(shown, {each.kind: 1 for each in documents if isinstance(each, Other)}, doubles(documents))
+    assert as_json(report).encode()
+    assert as_yaml(report).encode()
 
 
 def test_what_stands_before_a_broken_document_is_read() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
+from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_endpoints.planning.manifests import Misfit, Other
-from atlas_endpoints.planning.sources import find
+from atlas_endpoints.planning import sources
+from atlas_endpoints.planning.manifests import Misfit, Other, Place
+from atlas_endpoints.planning.sources import LARGEST_FILE, find
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from atlas_endpoints.planning.manifests import Document
@@ -53,19 +57,110 @@ def test_the_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kinds(find(["-"], recursive=False, namespace="shop")) == ["Secret"]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "problem"),
-    [
-        ("none.yaml", None, f"cannot be read: {os.strerror(2)}"),
-        ("latin.yaml", "kind: Gerät".encode("latin-1"), "is not written in UTF-8"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: bytes | None, problem: str) -> None:
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content)
+def link(path: Path, target: str) -> None:
+    path.symlink_to(target)
 
-    (found,) = find([str(path)], recursive=False, namespace="shop")
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "latin.yaml": (lambda path: path.write_bytes("kind: Gerät".encode("latin-1")), "is not written in UTF-8"),
+    "large.yaml": (lambda path: path.write_bytes(b"#" * (LARGEST_FILE + 1)), "is larger than 8 MiB: split it"),
+    "endless.yaml": (lambda path: link(path, "/dev/zero"), "is neither a file nor a folder"),
+    "pipe.yaml": (os.mkfifo, "is neither a file nor a folder"),
+    "loop.yaml": (lambda path: link(path, path.name), f"cannot be read: {os.strerror(errno.ELOOP)}"),
+    "nowhere.yaml": (lambda path: link(path, "none.yaml"), f"cannot be read: {os.strerror(errno.ENOENT)}"),
+    "refused.yaml": (lambda path: link(path, "/proc/self/mem"), f"cannot be read: {os.strerror(errno.EIO)}"),
+    "bytes-\udcff.yaml": (lambda path: path.write_text("a: ["), "is no YAML that can be read"),
+    "-bomb.yaml": (lambda path: path.write_text("a: &a [*a]"), "is no YAML that can be read"),
+}
+"""What a pull request may bring, by its name: how it is made, and what is said of it."""
+
+
+def test_each_bad_file_of_a_folder_is_named_and_all_others_are_read(folder: Path) -> None:
+    for name, (make, _) in BAD.items():
+        make(folder / name)
+    link(folder / "overlays" / "again", "..")
+
+    documents = find([str(folder)], recursive=True, namespace="shop")
+
+    assert kinds(documents) == ["A", "B", "C", "D"]
+    told = {each.place.file.rpartition("/")[2]: each.problems[0] for each in documents if isinstance(each, Misfit)}
+    assert len(told) == len(BAD)
+    for name, (_, problem) in BAD.items():
+        assert problem in told[name.encode("utf-8", "backslashreplace").decode()]
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "/dev/zero"])
+def test_a_name_that_leads_to_nothing_or_has_no_end_is_told(name: str) -> None:
+    (found,) = find([name], recursive=False, namespace="shop")
 
     assert isinstance(found, Misfit)
-    assert (str(found.place), found.problems) == (str(path), (problem,))
+    assert found.problems == (
+        f"cannot be read: {os.strerror(2)}" if name == "none.yaml" else "is larger than 8 MiB: split it",
+    )
+
+
+def test_a_pipe_that_somebody_names_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rendered")
+    writer = Thread(target=(tmp_path / "rendered").write_text, args=("kind: Secret",))
+    writer.start()
+
+    assert kinds(find([str(tmp_path / "rendered")], recursive=False, namespace="shop")) == ["Secret"]
+    writer.join()
+
+
+def test_a_run_has_an_end_also_where_each_file_is_within_bounds(tmp_path: Path) -> None:
+    for name in "abcde":
+        (tmp_path / f"{name}.yaml").write_bytes(b"#" * LARGEST_FILE)
+
+    (last,) = (each for each in find([str(tmp_path)], recursive=False, namespace="shop") if "e.yaml" in str(each))
+
+    assert isinstance(last, Misfit)
+    assert "is not looked at: the files before it hold so much already" in last.problems[0]
+
+
+def test_a_folder_of_very_many_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_FILES", 3)
+    for name in "abcd":
+        (tmp_path / f"{name}.yaml").touch()
+
+    (found, *_) = find([str(tmp_path)], recursive=False, namespace="shop")
+
+    assert isinstance(found, Misfit)
+    assert found.problems[0].startswith("holds more than 3 .json, .yaml and .yml files")
+
+
+DEEPER = "; folders in it are looked into with -R (--recursive)"
+
+
+@pytest.mark.parametrize(
+    ("files", "flags", "told"),
+    [
+        pytest.param([], {}, " in its .json, .yaml and .yml files", id="an empty folder"),
+        pytest.param(["notes.md"], {}, " in its .json, .yaml and .yml files", id="no file with such an ending"),
+        pytest.param(["shop/a.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="manifests that lie deeper"),
+        pytest.param(["a.yaml", "b/c.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="other kinds, and deeper ones"),
+        pytest.param(["shop/a.yaml"], {"recursive": True}, " in its .json, .yaml and .yml files", id="other kinds alone"),
+    ],
+)  # fmt: skip
+def test_nothing_found_is_told_with_what_was_looked_for(
+    tmp_path: Path, files: list[str], flags: dict[str, bool], told: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("kind: Secret\n")
+
+    (*_, found) = find([str(tmp_path)], recursive=flags.get("recursive", False), namespace="shop")
+
+    assert found == Misfit(Place(str(tmp_path)), (f"holds no ServerlessPrivateEndpoint of atlas-endpoints.dev{told}",))
+
+
+def test_a_folder_in_which_nothing_is_found_is_told_also_beside_others(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: ServerlessPrivateEndpoint\n")
+    (tmp_path / "empty").mkdir()
+
+    found = find([str(tmp_path / "a.yaml"), str(tmp_path / "empty")], recursive=False, namespace="shop")
+
+    assert [each.place.file for each in found if isinstance(each, Misfit)] == [
+        str(tmp_path / "a.yaml"),
+        str(tmp_path / "empty"),
+    ]

@@ -1,5 +1,8 @@
 """The probes tell what their checks tell, over real HTTP."""
 
+import asyncio
+from contextlib import AsyncExitStack
+
 import httpx
 import pytest
 
@@ -54,6 +57,34 @@ async def test_metrics_have_the_media_type_of_prometheus() -> None:
 
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.text == "a_metric 1\n"
+
+
+async def test_many_who_scrape_at_once_are_answered_with_one_rendering() -> None:
+    """To render all resources takes a part of a second, in turns that an edit waits for: many renderings at once add up."""
+    rendered, may_end = 0, asyncio.Event()
+
+    async def render() -> bytes:
+        nonlocal rendered
+        rendered += 1
+        await may_end.wait()
+        return b"rendering %d\n" % rendered
+
+    server = await probes.serve("127.0.0.1:0", live=lambda: None, ready=lambda: None, metrics=render)
+    url = f"http://127.0.0.1:{server.addresses[0][1]}"
+    try:
+        async with AsyncExitStack() as closing:
+            clients = [await closing.enter_async_context(httpx.AsyncClient(trust_env=False)) for _ in range(6)]
+            for each in clients:
+                await each.get(f"{url}/livez")  # it is connected from now on
+            *scrapers, other = clients
+            scrapes = [asyncio.create_task(each.get(f"{url}/metrics")) for each in scrapers]
+            for _ in range(5):
+                await other.get(f"{url}/livez")  # whose answer comes after the scrapes have arrived
+            may_end.set()
+            assert {(await each).text for each in scrapes} == {"rendering 1\n"}
+            assert (await other.get(f"{url}/metrics")).text == "rendering 2\n"
+    finally:
+        await server.cleanup()
 
 
 async def test_an_address_that_is_not_ours_is_an_error() -> None:

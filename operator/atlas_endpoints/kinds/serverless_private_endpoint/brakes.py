@@ -8,9 +8,10 @@ a person has the time to look, and to switch ``WRITES`` off.
 import logging
 import math
 import re
+from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Self
 
 from typing_extensions import override
@@ -85,7 +86,8 @@ class Brakes:
         self._window = window
         self._monotonic = monotonic
         self._known = known
-        self._corrected: dict[Key, float] = {}  # when last, the earliest first
+        self._corrected: OrderedDict[Key, float] = OrderedDict()  # when last, the earliest first
+        self._times: list[float] = []  # these times alone: of a list any place is found at once
         self._held: dict[Key, int] = {}  # by the number of its turn, in the order in which they came
         self._turns = 0
 
@@ -107,8 +109,10 @@ class Brakes:
         if key not in self._corrected and len(self._corrected) >= allowed:
             self._hold(key, allowed)
             return self._until_its_turn(key, now, allowed)
-        self._corrected.pop(key, None)
+        if (before := self._corrected.pop(key, None)) is not None:
+            del self._times[bisect_left(self._times, before)]
         self._corrected[key] = now
+        self._times.append(now)
         return 0.0
 
     def release(self, key: Key) -> None:
@@ -140,13 +144,11 @@ class Brakes:
         served = self._turns - len(self._held)
         before = max(0, self._held[key] - served)
         windows, place = divmod(before, allowed)
-        leaves = next(islice(self._corrected.values(), len(self._corrected) - allowed + place, None))
+        leaves = self._times[len(self._times) - allowed + place]
         return leaves + self._window * (1 + windows) - now
 
     def _slide(self, now: float) -> None:
         """Drop what has left the window."""
-        while self._corrected:
-            key = next(iter(self._corrected))
-            if self._corrected[key] + self._window > now:
-                return
-            del self._corrected[key]
+        while self._times and self._times[0] + self._window <= now:
+            self._corrected.popitem(last=False)
+            del self._times[0]

@@ -4,6 +4,8 @@ Only a resource that manages, is not suspended and whose own credentials have se
 an endpoint, or keeps one from being deleted, by naming it alone. Whoever owns it goes on owning it, through lost answers,
 outages and a Secret that is away for a moment, until it lastingly cannot work; age decides only where nobody owns it yet.
 
+A resource of another namespace counts only if it is proved (``counts``): for edits, deletions, reservations and restores alike.
+
 All that is read from what the resources' own statuses say, so it holds across restarts. Whoever has seen an endpoint and has
 no condition ``Contended`` owns it. The statuses are read as plain JSON, since anybody can make many resources that name an
 endpoint, and each pass over one of them looks at all of them.
@@ -35,7 +37,10 @@ UNABLE = frozenset[str](
 """Reasons for which a resource that is Stalled cannot do anything for its endpoint."""
 
 PATIENCE = timedelta(minutes=30)
-"""For how long others wait for a resource that has not come to see the endpoint, since something fails that may pass."""
+"""For how long those of its namespace wait for a resource that has not come to see the endpoint, since something fails that may pass."""
+
+PROOF_WAIT = timedelta(minutes=5)
+"""How long after its resource an endpoint is deleted that one of another namespace names, which may be about to prove itself."""
 
 
 class Undecided(Enum):
@@ -73,7 +78,7 @@ def owner_before(resource: ServerlessPrivateEndpoint, others: Collection[Body], 
     endpoint_id = resource.endpoint_id
     if resource.spec.management_policy != "Manage" or endpoint_id is None:
         return None
-    if not is_held(resource.metadata.uid, others):  # as nearly always
+    if all(body["metadata"]["uid"] == resource.metadata.uid for body in others):  # as nearly always
         return None
     incumbents = [body for body in others if _owns(body.get("status"), endpoint_id)]
     incumbents = [body for body in _rivals(resource, incumbents) if _may_own(body)]
@@ -84,18 +89,24 @@ def owner_before(resource: ServerlessPrivateEndpoint, others: Collection[Body], 
         return Owner(key_of(min(incumbents, key=_age)))
     if owns:
         return None
-    older = [body for body in others if _age(body) < mine and _may_come_to_own(body.get("status"), endpoint_id, now)]
-    first = min((body for body in _rivals(resource, older) if _may_own(body)), key=_age, default=None)
-    if first is None:
-        return None
-    return Owner(key_of(first)) if _has_seen(first.get("status"), endpoint_id) else Undecided.UNDECIDED
+    older = [body for body in _rivals(resource, others) if _age(body) < mine and _may_own(body)]
+    namespace = resource.metadata.namespace
+    counting = [body for body in older if counts(body, endpoint_id, namespace)]
+    able = [body for body in counting if _may_come_to_own(body.get("status"), endpoint_id, now)]
+    first = min(able, key=_age, default=None)
+    if first is not None:
+        return Owner(key_of(first)) if _has_seen(first.get("status"), endpoint_id) else Undecided.UNDECIDED
+    # One of another namespace may be looking in this moment. It can delay the first write alone: its own proof comes before.
+    is_proved = _has_seen(resource.status.to_json(), endpoint_id)
+    return Undecided.UNDECIDED if len(counting) < len(older) and not is_proved else None
 
 
 def needed_by(resource: ServerlessPrivateEndpoint, endpoint_id: str, others: Iterable[Body], now: datetime) -> Claim:
     """Tell who still needs an endpoint of a resource that is being deleted, and so has to keep it.
 
-    In its own namespace that is whoever stands for it, whatever its state. Of other namespaces those that have ever seen it: else
-    anybody could keep an endpoint from being deleted by naming it.
+    In its own namespace that is whoever stands for it, whatever its state. Of other namespaces those that are proved: else anybody
+    could keep an endpoint from being deleted by naming it. What is not proved may be so soon, as when it is just being restored,
+    and is waited for once: until ``PROOF_WAIT`` after the deletion, whatever becomes of it, and whoever comes meanwhile.
 
     Args:
         resource: that is being deleted.
@@ -104,15 +115,12 @@ def needed_by(resource: ServerlessPrivateEndpoint, endpoint_id: str, others: Ite
         now: wall-clock time, UTC.
     """
     rivals = _rivals(resource, others)
-    namespace = resource.metadata.namespace
-    needing = [
-        body
-        for body in rivals
-        if body["metadata"]["namespace"] == namespace or _has_seen(body.get("status"), endpoint_id)
-    ]
+    needing = [body for body in rivals if counts(body, endpoint_id, resource.metadata.namespace)]
     if needing:
         return Owner(key_of(min(needing, key=_age)))
-    return Undecided.UNDECIDED if any(_may_see(body.get("status"), now) for body in rivals) else None
+    deleted = resource.metadata.deletion_timestamp or now
+    # A clock that ran far ahead when the resource was deleted is no reason to wait until then.
+    return Undecided.UNDECIDED if rivals and abs(now - deleted) < PROOF_WAIT else None
 
 
 def is_owner(body: Body, endpoint_id: str) -> bool:
@@ -120,14 +128,29 @@ def is_owner(body: Body, endpoint_id: str) -> bool:
     return _may_own(body) and _owns(body.get("status"), endpoint_id)
 
 
-def is_held(uid: str, others: Iterable[Body]) -> bool:
-    """Tell whether the resource of a uid, or any other, stands for an endpoint already, so that a copy must not take it.
+def counts(body: Body, endpoint_id: str, namespace: str) -> bool:
+    """Tell whether the resources of a namespace reckon with one that stands for an endpoint.
+
+    With one of their own namespace always. With one of another namespace if it is proved: its status, which the operator alone
+    writes, shows the endpoint, so its own credentials have seen it. Whoever may create a resource can write all the rest.
 
     Args:
-        uid: of the resource that asks.
-        others: the resources that stand for the endpoint.
+        body: that stands for the endpoint.
+        endpoint_id: of the endpoint.
+        namespace: of those who ask.
     """
-    return any(body["metadata"]["uid"] != uid for body in others)
+    return bool(body["metadata"]["namespace"] == namespace) or _has_seen(body.get("status"), endpoint_id)
+
+
+def is_held(endpoint_id: str, others: Iterable[Body], namespace: str) -> bool:
+    """Tell whether an endpoint is somebody's already, so that a resource of a namespace must neither take nor discard it.
+
+    Args:
+        endpoint_id: of the endpoint.
+        others: the resources that stand for it.
+        namespace: of the resource that asks.
+    """
+    return any(counts(body, endpoint_id, namespace) for body in others)
 
 
 def _rivals(resource: ServerlessPrivateEndpoint, others: Iterable[Body]) -> list[Body]:

@@ -18,7 +18,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Anno
 from atlas_endpoints.kinds.serverless_private_endpoint.changes import Changes
 from atlas_endpoints.kinds.serverless_private_endpoint.claims import Claim, Owner, Undecided, owner_before
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import hold, plan
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort, BrakesPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
@@ -91,7 +91,8 @@ class Convergence:
                 # Memory may only justify a write that the resource asks for; all else is looked at first.
                 if isinstance(action, Send) and action.cause in {Cause.FIRST_CONTACT, Cause.EDIT}:
                     return await self._send(pass_, instance, endpoint_id, action, remembered)
-        observed = await look(self._atlas, instance, endpoint_id, max_age=0.0 if wants_a_look else SHARED)
+        max_age = 0.0 if pass_.in_doubt else pass_.max_age
+        observed = await look(self._atlas, instance, endpoint_id, max_age=max_age, is_asked_for=pass_.forced)
         if (claim := self.claim(pass_, endpoint_id)) is not None:
             self._brakes.release(pass_.key)
             return self._contended(pass_, claim, observed)

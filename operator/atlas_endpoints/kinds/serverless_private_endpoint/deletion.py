@@ -14,14 +14,14 @@ from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.engine.controller import MetadataChange, finalizers_of
-from atlas_endpoints.engine.outcome import Again, Rest, Retry
+from atlas_endpoints.engine.outcome import Again, Rest, Retry, at_latest
 from atlas_endpoints.engine.store import Key, key_of
 from atlas_endpoints.kinds.access import Access
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.ports import NamespaceReader
 from atlas_endpoints.kinds.serverless_private_endpoint import deletion_outcomes, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
-from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, needed_by
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import Owner, is_held, needed_by
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
     Delete,
@@ -42,19 +42,21 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     deletion_policy_in,
     endpoint_of,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, look
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, ReferencesPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import NoProjectError
+from atlas_endpoints.kinds.serverless_private_endpoint.requests import Requests
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import may_arrive_for
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Credentials with which an endpoint could not be deleted, and until when that is taken for granted."""
+    """Credentials with which an endpoint could not be deleted, since when that is known, and until when it is taken for granted."""
 
     access: Access
+    since: datetime
     until: datetime
 
 
@@ -71,6 +73,7 @@ class Deletion:
         announce: tells people what becomes of an endpoint.
         writes: whether anything may be written to Atlas.
         defaults: where a resource says nothing.
+        requests: tells when a person who asks for a fresh attempt gets one.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Deletion:
         announce: Callable[[Mapping[str, Any], Announcement], None],
         writes: bool,
         defaults: Defaults,
+        requests: Requests,
     ) -> None:
         self._access = access
         self._references = references
@@ -95,6 +99,7 @@ class Deletion:
         self._announce = announce
         self._writes = writes
         self._defaults = defaults
+        self._requests = requests
         self._refused: dict[Key, _Refused] = {}
 
     async def bookkeeping(self, resource: ServerlessPrivateEndpoint) -> tuple[MetadataChange | None, str]:
@@ -119,14 +124,14 @@ class Deletion:
 
     async def finish(self, body: Mapping[str, Any], now: datetime) -> Outcome:
         """Run one pass over a resource that is being deleted."""
-        generation, status = int(body["metadata"].get("generation", 0)), Status.parse(body.get("status"))
+        generation, status = int(body["metadata"].get("generation", 0)), Status.parse(body.get("status"), now=now)
         if FINALIZER not in finalizers_of(body):
             return failures.quiet(generation, Rest())
         try:
             release = fate_by_metadata(ObjectMeta.parse(body), endpoint_of(body), status)
             if release is not None:
                 return self._release(body, release.announcement)
-            resource = ServerlessPrivateEndpoint.parse(body)
+            resource = ServerlessPrivateEndpoint.parse(body, now=now)
             policy = await self._policy(resource)
         except InvalidSpecError as error:
             return deletion_outcomes.not_understood(error, generation, status, now)
@@ -185,19 +190,27 @@ class Deletion:
             return deletion_outcomes.without_credentials(resource, error, now)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
+        self._atlas.use(resource.key, access.fingerprint)
+        instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
+        wait = self._requests.wait(resource, status, instance)
+        if wait and status.observed_generation == generation:
+            return failures.quiet(generation, Again(wait))
         refused = self._refused.get(resource.key)
-        if refused is not None and refused.access == access and now < refused.until and not asks:
+        is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
+        if is_refused and (wait or not asks):
             return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again
         self.forget(resource.key)
-        instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
         try:
             if resource.endpoint_id is None:
-                return await self._delete_marked(body, resource, instance, now)
-            return await self._delete(body, resource, instance, resource.endpoint_id, now)
+                outcome = await self._delete_marked(body, resource, instance, now)
+            else:
+                outcome = await self._delete(body, resource, instance, resource.endpoint_id, now)
         except AtlasError as error:
-            return self._failed(body, resource, error, access, now)
+            outcome = self._failed(body, resource, error, access, now)
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
+        # A deletion that has just begun waits for no floor; what is asked beside it stays open.
+        return replace(outcome, handled=None, next=at_latest(outcome.next, wait)) if wait else outcome
 
     async def _project(self, resource: ServerlessPrivateEndpoint) -> str:
         """Give the project that the endpoint is in; else the one that the spec means; else the one that it has meant.
@@ -234,8 +247,7 @@ class Deletion:
             return self._release(body, tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete"))
         if claim is None:
             return None
-        message = "Another resource names the endpoint; it is not known yet whether it needs it."
-        return deletion_outcomes.deleting(resource.metadata.generation, message, Again(POLL_FIRST))
+        return deletion_outcomes.waiting_for_proof(resource.metadata.generation, Again(POLL_FIRST))
 
     async def _delete(
         self,
@@ -247,7 +259,8 @@ class Deletion:
     ) -> Outcome:
         """Have one endpoint deleted, or let the resource go if it is gone."""
         try:
-            endpoint = await look(self._atlas, instance, endpoint_id, max_age=SHARED)
+            max_age = self._requests.max_age(resource.key)
+            endpoint = await look(self._atlas, instance, endpoint_id, max_age=max_age)
             if endpoint.status != EndpointStatus.DELETING:
                 # While the pass waited, somebody may have changed his mind, or come to need it.
                 if not self._resources.is_still(resource.key, resource.metadata.trigger):
@@ -270,7 +283,11 @@ class Deletion:
         )
         # One that Atlas is deleting already is waited for as well: the resource goes when there is none any more.
         unused = (each.id for each in marked if each.id != endpoint_id and each.cloud_provider_endpoint_id is None)
-        return next((each for each in unused if not self._resources.found_by(each)), None)
+        return next((each for each in unused if not self._is_held(resource, each)), None)
+
+    def _is_held(self, resource: ServerlessPrivateEndpoint, endpoint_id: str) -> bool:
+        """Tell whether another resource has an endpoint that was reserved for one that goes."""
+        return is_held(endpoint_id, self._resources.found_by(endpoint_id), resource.metadata.namespace)
 
     async def _is_there(self, key: Key) -> bool:
         """Ask the API server for a resource that is to inherit an endpoint: that it went may have come as no event."""
@@ -289,8 +306,12 @@ class Deletion:
         self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, instance: Instance, now: datetime
     ) -> Outcome:
         """Delete what may have been reserved, of which the mark alone tells; what others stand for by now is theirs."""
-        marked = await self._atlas.marked(instance, resource.mark, max_age=SHARED)
-        mine = [each for each in marked if not self._resources.found_by(each.id)]
+        mine = await self._marked(resource, instance, max_age=self._requests.max_age(resource.key))
+        reservation = resource.status.reservation
+        left = may_arrive_for(reservation, now) if reservation is not None else 0.0
+        if not mine and left <= 0:
+            # That there is none is proved by a LIST that begins now: what is known lacks an endpoint that Atlas is deleting.
+            mine = await self._marked(resource, instance, max_age=0.0)
         if mine:
             outcome = await self._delete(body, resource, instance, mine[0].id, now)
             if outcome.metadata is None:
@@ -299,12 +320,17 @@ class Deletion:
                 "An endpoint that was reserved for this resource is gone; it is looked whether there is another one."
             )
             return deletion_outcomes.deleting(resource.metadata.generation, message, Again(POLL_FIRST))
-        reservation = resource.status.reservation
-        left = may_arrive_for(reservation, now) if reservation is not None else 0.0
         if left > 0:
             message = "An endpoint may have been reserved for this resource, and is looked for in Atlas before it goes."
             return deletion_outcomes.deleting(resource.metadata.generation, message, Again(min(left, POLL_FIRST)))
         return self._release(body, None)
+
+    async def _marked(
+        self, resource: ServerlessPrivateEndpoint, instance: Instance, *, max_age: float
+    ) -> list[Endpoint]:
+        """Return the endpoints with the mark of a resource that no other resource has."""
+        marked = await self._atlas.marked(instance, resource.mark, max_age=max_age)
+        return [each for each in marked if not self._is_held(resource, each.id)]
 
     def _failed(
         self,
@@ -319,7 +345,7 @@ class Deletion:
             return self._release(body, announcement)
         interval = resource.spec.sync_interval or self._defaults.sync_interval
         if deletion_outcomes.is_cured_by_credentials(error):
-            self._refused[resource.key] = _Refused(access, now + interval)
+            self._refused[resource.key] = _Refused(access, now, now + interval)
         return deletion_outcomes.failed(resource, error, access.source, now, interval=interval)
 
     def _release(self, body: Mapping[str, Any], announcement: Announcement | None) -> Outcome:

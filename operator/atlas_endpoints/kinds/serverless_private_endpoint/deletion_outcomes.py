@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.cluster.errors import UnreadableError
@@ -11,6 +11,7 @@ from atlas_endpoints.engine.outcome import Again, Next
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint import failures
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement, EventReason, tell
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import PROOF_WAIT
 from atlas_endpoints.kinds.serverless_private_endpoint.context import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import WITHOUT_WAITING, names_ways_out, with_ways_out
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
@@ -30,6 +31,9 @@ GONE_WITH_ITS_PLACE = frozenset(
 )
 """Reasons for which nobody can delete the endpoint any more, since what it was a part of is gone."""
 
+DELETE_IN_ATLAS = "delete the endpoint in Atlas, where it is"
+"""What takes the place of ``MAKE_ANEW`` for a resource that is being deleted."""
+
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses by which Atlas says nothing about what there is."""
 
@@ -37,6 +41,17 @@ UNAUTHORIZED = frozenset({401, 403})
 def deleting(generation: int, message: str, following: Next) -> Outcome:
     """It is on its way."""
     return Outcome(next=following, generation=generation, verdict=Verdict(Reason.DELETING, message, following))
+
+
+def waiting_for_proof(generation: int, following: Next) -> Outcome:
+    """One of another namespace names the endpoint, and may just be about to show that its credentials reach it."""
+    minutes = int(PROOF_WAIT.total_seconds() // 60)
+    message = (
+        "A resource of another namespace names the endpoint, and its credentials have not been seen to reach it. It may have been"
+        f" created a moment ago, so the endpoint is not deleted before this resource has been deleted for {minutes} minutes. It is"
+        " kept, and this resource goes, if those credentials reach it by then."
+    )
+    return deleting(generation, with_ways_out(message), following)
 
 
 def blocked(
@@ -48,6 +63,7 @@ def blocked(
     operation: str,
     following: Next,
     code: str | None = None,
+    http_status: int | None = None,
 ) -> Outcome:
     """Say why a resource does not go, and how it does all the same."""
     told = with_ways_out(message)
@@ -59,7 +75,14 @@ def blocked(
         generation=generation,
         verdict=Verdict(Reason.DELETION_BLOCKED, told, following),
         applied=previous.applied,
-        failure=Failure(since=since, operation=operation, retryable=False, error_code=code, detail=told),
+        failure=Failure(
+            since=since,
+            operation=operation,
+            retryable=False,
+            http_status=http_status,
+            error_code=code,
+            detail=told,
+        ),
     )
 
 
@@ -116,7 +139,8 @@ def waiting(resource: ServerlessPrivateEndpoint, endpoint: Endpoint, now: dateti
         now: wall-clock time, UTC.
         patience: after which it takes too long.
     """
-    elapsed = now - (resource.metadata.deletion_timestamp or now)
+    since = status_since(resource.status, endpoint, now)
+    elapsed = now - since
     generation, following = resource.metadata.generation, Again(pace(elapsed))
     if elapsed >= patience:
         message = (
@@ -130,7 +154,7 @@ def waiting(resource: ServerlessPrivateEndpoint, endpoint: Endpoint, now: dateti
     return replace(
         outcome,
         endpoint=endpoint,
-        status_since=status_since(resource.status, endpoint, now),
+        status_since=since,
         credentials=failures.VERIFIED,
         applied=resource.status.applied,
     )
@@ -145,7 +169,7 @@ def orphaned(resource: ServerlessPrivateEndpoint, error: AtlasError) -> Announce
     if error.reason not in GONE_WITH_ITS_PLACE or not is_told_to_all:
         return None
     what = f"Endpoint {resource.endpoint_id}" if resource.endpoint_id else "Its endpoint, if there was one,"
-    note = f"{what} cannot be deleted any more, and was not: {error.message}"
+    note = f"{what} cannot be deleted any more, and was not: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
     return tell(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
 
 
@@ -169,7 +193,7 @@ def failed(
     verdict = outcome.verdict
     if verdict is None:
         return outcome
-    message = f"The endpoint cannot be deleted. {verdict.message}"
+    message = f"The endpoint cannot be deleted. {verdict.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
     if error.retry is AtlasRetry.BACKOFF or _is_held(error):
         told = verdict.message if names_ways_out(verdict.message) else with_ways_out(message)
         return replace(outcome, verdict=replace(verdict, message=told))
@@ -177,7 +201,14 @@ def failed(
     following = Again(min(failures.SECRET_LOOK, seconds) if is_cured_by_credentials(error) else seconds)
     return replace(
         blocked(
-            generation, status, now, message, operation=error.operation, following=following, code=error.error_code
+            generation,
+            status,
+            now,
+            message,
+            operation=error.operation,
+            following=following,
+            code=error.error_code,
+            http_status=error.http_status,
         ),
         resolved=resolved,
         credentials=outcome.credentials,

@@ -15,7 +15,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     ServerlessPrivateEndpoint,
     Status,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 
 _BY_ANNOTATION = (
     'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'
@@ -173,7 +172,5 @@ def becomes(endpoint_id: str | None, status: Status, why: str) -> str:
 
 
 def _is_going(status: Status) -> bool:
-    """Tell whether Atlas was asked to delete an endpoint, or was seen at it."""
-    ready = next((each for each in status.conditions if each.type == "Ready"), None)
-    shown = status.endpoint is not None and status.endpoint.status == EndpointStatus.DELETING
-    return shown or (ready is not None and ready.reason == Reason.DELETING)
+    """Tell whether Atlas was asked to delete an endpoint, or was seen at it; one that is only waited for is not."""
+    return status.endpoint is not None and status.endpoint.status == EndpointStatus.DELETING

@@ -67,6 +67,7 @@ class Glance:
             if self._agreements.stands(key, body, seen, self._passes.announcement(instance, now)):
                 return False
         try:
+            # Its times as they stand: only a pass can write those in the future anew, and what waits has a pass of its own due.
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError:
             # Its own pass has said so, unless the watch had hidden what a LIST has brought up.

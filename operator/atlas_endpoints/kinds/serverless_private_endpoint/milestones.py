@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from atlas_endpoints.engine.clock import believed
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Cause, endpoint_of
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import APPLIED
@@ -35,7 +36,7 @@ def seconds_to_ready(body: Mapping[str, Any], status: Mapping[str, Any], now: da
     if after.get("status") != "True" or before.get("status") == "True" or before.get("reason") == Reason.SUSPENDED:
         return None
     since = before.get("lastTransitionTime") or body["metadata"].get("creationTimestamp")
-    return max(0.0, (now - datetime.fromisoformat(since)).total_seconds()) if since else None
+    return (now - believed(datetime.fromisoformat(since), now=now)).total_seconds() if since else None
 
 
 def drifted(previous: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Pure: no input or output, no clock, no environment.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -120,11 +121,12 @@ class ServerlessPrivateEndpoint(BaseModel):
         return Key(self.metadata.namespace, self.metadata.name)
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
+    def parse(cls, body: Mapping[str, Any], *, now: datetime | None = None) -> Self:
         """Read an object of the API server.
 
         Args:
             body: the whole object with its wire names, as JSON gives it.
+            now: wall-clock time, UTC; a later time in the status is read as this. None: times are read as they stand.
 
         Raises:
             InvalidSpecError: the spec breaks a rule, or has a field that this version of the operator does not know.
@@ -133,7 +135,7 @@ class ServerlessPrivateEndpoint(BaseModel):
         metadata.deletion_policy  # noqa: B018  # of which nobody understands it is told before anything is done
         if body.get("spec") is None:
             raise InvalidSpecError(["spec: Required value: add it"])
-        return cls(metadata=metadata, spec=Spec.parse(body["spec"]), status=Status.parse(body.get("status")))
+        return cls(metadata=metadata, spec=Spec.parse(body["spec"]), status=Status.parse(body.get("status"), now=now))
 
     @property
     def endpoint_id(self) -> str | None:

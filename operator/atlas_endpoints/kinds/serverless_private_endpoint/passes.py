@@ -7,11 +7,13 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.engine.clock import believed
 from atlas_endpoints.engine.outcome import at_latest
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Resolved, ServerlessPrivateEndpoint, Status
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort
 from atlas_endpoints.kinds.serverless_private_endpoint.this_pass import Pass
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
@@ -41,7 +43,14 @@ class Passes:
         self._unseen_since: dict[Key, datetime] = {}
 
     def begin(
-        self, resource: ServerlessPrivateEndpoint, status: Status, now: datetime, instance: Instance, resolved: Resolved
+        self,
+        resource: ServerlessPrivateEndpoint,
+        status: Status,
+        now: datetime,
+        instance: Instance,
+        resolved: Resolved,
+        *,
+        max_age: float = SHARED,
     ) -> Pass:
         """Give what a pass knows from its beginning."""
         in_doubt = self._atlas.doubted_for(instance, resource.endpoint_id or resource.mark) is not None
@@ -54,6 +63,7 @@ class Passes:
             writes=self._writes,
             defaults=self._defaults,
             grace=self._grace,
+            max_age=max_age,
         )
 
     def seen(self, key: Key) -> None:
@@ -65,7 +75,8 @@ class Passes:
         outcome = conclusions.unseen(pass_, error)
         if not may_pass(error) or not failures.is_settled(pass_.previous, pass_.generation):
             return outcome
-        since = self._unseen_since.setdefault(pass_.key, pass_.now)
+        since = believed(self._unseen_since.get(pass_.key, pass_.now), now=pass_.now)
+        self._unseen_since[pass_.key] = since
         if pass_.now - since >= max(3 * pass_.interval, PATIENCE):
             return outcome
         return failures.quiet(pass_.generation, outcome.next, unsaid=error.reason)

@@ -63,6 +63,14 @@ class OutputsPort(Protocol):
 class AtlasPort(Protocol):
     """Reads and changes endpoints; see ``atlas.gateway.Gateway`` and ``atlas.snapshots.Snapshots``."""
 
+    def use(self, resource: Key, fingerprint: str) -> None:
+        """Keep credentials as long as a resource uses them."""
+        ...
+
+    def release(self, resource: Key) -> None:
+        """Take in that a resource uses no credentials any more."""
+        ...
+
     def recall(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
         """Give what is remembered, without a call."""
         ...
@@ -73,6 +81,10 @@ class AtlasPort(Protocol):
 
     async def observe(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
         """Look an endpoint up in the instance's shared LIST."""
+        ...
+
+    def let_through(self, instance: Instance) -> None:
+        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
         ...
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:

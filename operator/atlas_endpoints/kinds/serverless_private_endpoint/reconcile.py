@@ -50,6 +50,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.ports import (
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import ProjectError
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
+from atlas_endpoints.kinds.serverless_private_endpoint.requests import Requests
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
@@ -106,6 +107,7 @@ class Reconciler:
         self._atlas = atlas
         self._rounds = rounds
         self._brakes = brakes
+        self._requests = Requests(clock.monotonic, let_through=atlas.let_through)
         self._convergence = Convergence(atlas, brakes, resources, clock=clock, announce=announce)
         self._deletion = Deletion(
             access,
@@ -117,6 +119,7 @@ class Reconciler:
             announce=announce,
             writes=writes,
             defaults=defaults,
+            requests=self._requests,
         )
         self._clock = clock
         self._defaults = defaults
@@ -134,10 +137,10 @@ class Reconciler:
             self._let_be(key)
             return await self._deletion.finish(body, now)
         try:
-            resource = ServerlessPrivateEndpoint.parse(body)
+            resource = ServerlessPrivateEndpoint.parse(body, now=now)
         except InvalidSpecError as error:
             self._let_be(key)
-            outcome = failures.of_invalid_spec(error, generation, Status.parse(previous), now)
+            outcome = failures.of_invalid_spec(error, generation, Status.parse(previous, now=now), now)
             return replace(outcome, handled=_request(body))
         # What keeps a resource from going, and a backup from forgetting, is there before an endpoint is reserved or used.
         first = resource.endpoint_id is None or not is_recorded(resource)
@@ -205,11 +208,13 @@ class Reconciler:
 
     def failed(self, body: Mapping[str, Any], error: Exception) -> Outcome:
         """Turn an error that no table knows into an outcome."""
-        return failures.of_bug(error, _generation(body), Status.parse(body.get("status")), self._clock.now())
+        now = self._clock.now()
+        return failures.of_bug(error, _generation(body), Status.parse(body.get("status"), now=now), now)
 
     def refused(self, body: Mapping[str, Any], outcome: Outcome, why: str) -> Outcome:
         """Say that the finalizer or the record of the endpoint may not be written."""
-        return failures.of_refused_metadata(outcome, why, Status.parse(body.get("status")), self._clock.now())
+        now = self._clock.now()
+        return failures.of_refused_metadata(outcome, why, Status.parse(body.get("status"), now=now), now)
 
     def render(
         self,
@@ -220,17 +225,20 @@ class Reconciler:
         """Say in a status what a pass came to; without anything to say, what was said before stands."""
         if outcome.verdict is None:
             return previous
-        return render(Status.parse(previous), outcome, now=self._clock.now(), grace=self._grace).to_json()
+        now = self._clock.now()
+        return render(Status.parse(previous, now=now), outcome, now=now, grace=self._grace).to_json()
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a resource that is gone."""
         self._let_be(key)
         self._deletion.forget(key)
+        self._requests.forget(key)
         self._convergence.changes.forget(key)
 
     def _let_be(self, key: Key) -> None:
         """Drop what is remembered of what a resource's passes have found: it is to be left alone, or cannot be worked on."""
         self._rounds.leave(key)
+        self._atlas.release(key)
         self._standstill.release(key)
         self._brakes.release(key)
         self._agreements.end(key)
@@ -271,6 +279,11 @@ class Reconciler:
         looks_for_news = forced(resource, status) or self._standstill.awaits_credentials(key)
         age = Age.FRESH if looks_for_news else Age.RECENT
         access = await self._access.resolve(metadata.namespace, secret_name, age=age)
+        wait = self._requests.wait(resource, status, self._instance(resolution, access))
+        if wait and status.observed_generation == metadata.generation:
+            return failures.quiet(metadata.generation, Again(wait))
+        if wait:  # an edit does not wait, and is worked on as if nothing were asked
+            status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
         replayed = self._standstill.replay(key, resolution, access, now)
         if replayed is not None:
             return replayed
@@ -286,22 +299,30 @@ class Reconciler:
                 outcome = await self._observed(key, resolution, status, now, access)
         if outcome.credentials is not None and outcome.verdict is not None:
             self._access.judged(access, accepted=outcome.verdict.reason is not Reason.CREDENTIALS_INVALID)
+        if wait:  # the request stays open, and its look is still to be made
+            self._standstill.release(key)
+            return replace(outcome, handled=None, next=at_latest(outcome.next, wait))
         self._standstill.hold(key, resolution, access, outcome)
         return outcome
+
+    def _instance(self, resolution: Resolution, access: Access) -> Instance:
+        return Instance(access.fingerprint, resolution.project.id, resolution.resource.spec.instance_name)
 
     async def _observed(
         self, key: Key, resolution: Resolution, status: Status, now: datetime, access: Access
     ) -> Outcome:
         """Run the pass with credentials, all errors of Atlas turned into outcomes."""
         resource, spec = resolution.resource, resolution.resource.spec
-        instance = Instance(access.fingerprint, resolution.project.id, spec.instance_name)
+        instance = self._instance(resolution, access)
         resolved = Resolved(
             project_id=resolution.project.id,
             cloud_provider_endpoint_id=spec.cloud_provider_endpoint_id,
             private_endpoint_ip_address=spec.private_endpoint_ip_address,
             credentials_source=access.source,
         )
-        pass_ = self._passes.begin(resource, status, now, instance, resolved)
+        max_age = self._requests.max_age(key)
+        pass_ = self._passes.begin(resource, status, now, instance, resolved, max_age=max_age)
+        self._atlas.use(key, instance.credentials)
         self._rounds.join(key, instance, pass_.interval)
         doubted_for = self._atlas.doubted_for(instance, pass_.written_as)
         try:

@@ -79,7 +79,7 @@ def adopting(pass_: Pass, endpoint_id: str) -> Outcome:
     message = "The annotation of an earlier resource tells which endpoint is to be taken over."
     verdict = Verdict(Reason.PENDING, message, Again(0.0))
     reservation = Reservation(requested_at=pass_.now, endpoint_id=endpoint_id, adopted=True)
-    return replace(_without_endpoint(pass_, verdict), reservation=reservation)
+    return replace(_without_endpoint(pass_, verdict), reservation=reservation, handled=None)  # nothing was looked at
 
 
 def yielding(pass_: Pass) -> Outcome:

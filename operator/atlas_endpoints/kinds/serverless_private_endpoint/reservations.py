@@ -152,10 +152,14 @@ class Reservations:
         if orphan is not None and not (pass_.replaces_lost and await self._is_gone(instance, orphan)):
             return reservation_outcomes.adopting(pass_, orphan)
         mark, unused = pass_.resource.mark, self._is_unused(pass_)
-        marked = await self._atlas.marked(instance, mark, max_age=self._since_intent(pass_) if unused else SHARED)
+        marked = await self._atlas.marked(instance, mark, max_age=self._max_age(pass_, unused=unused))
         # What is going, and what somebody else stands for, is none of ours to take or to discard.
+        namespace = pass_.key.namespace
         marked = tuple(
-            each for each in marked if each.status != EndpointStatus.DELETING and not self._resources.found_by(each.id)
+            each
+            for each in marked
+            if each.status != EndpointStatus.DELETING
+            and not is_held(each.id, self._resources.found_by(each.id), namespace)
         )
         if pass_.policy != "Manage":
             if not marked:
@@ -194,7 +198,8 @@ class Reservations:
         """
         mark = pass_.resource.mark
         marked = (each for each in self._atlas.recall_commented(instance, mark) if each.comment == mark)
-        surplus = next((each for each in marked if is_surplus(each, self._resources.found_by)), None)
+        found_by, namespace = self._resources.found_by, pass_.key.namespace
+        surplus = next((each for each in marked if is_surplus(each, found_by, namespace)), None)
         if surplus is None or surplus.id == endpoint_id or pass_.policy != "Manage":
             return
         if not self._resources.is_still(pass_.key, pass_.resource.metadata.trigger):
@@ -227,7 +232,7 @@ class Reservations:
         record = pass_.resource.metadata.endpoint_record
         if record is None or pass_.previous.reservation is not None:
             return None
-        held = is_held(pass_.resource.metadata.uid, self._resources.found_by(record.endpoint_id))
+        held = is_held(record.endpoint_id, self._resources.found_by(record.endpoint_id), pass_.key.namespace)
         return None if held else record.endpoint_id
 
     async def _is_gone(self, instance: Instance, endpoint_id: str) -> bool:
@@ -243,10 +248,12 @@ class Reservations:
         self._unused[pass_.key] = reservation
         return reservation_outcomes.intending(pass_, reservation)
 
-    def _since_intent(self, pass_: Pass) -> float:
-        """Tell how old a LIST may be before a reservation: begun after this very intent, so that many intents share one."""
+    def _max_age(self, pass_: Pass, *, unused: bool) -> float:
+        """Tell how old a LIST may be: before a reservation, begun after this very intent, so that many intents share one."""
+        if not unused:
+            return pass_.max_age
         requested_at = self._unused[pass_.key].requested_at  # which was found there in this very moment
-        return max(0.0, (self._clock.now() - requested_at).total_seconds())
+        return min(pass_.max_age, max(0.0, (self._clock.now() - requested_at).total_seconds()))
 
     def _is_unused(self, pass_: Pass) -> bool:
         """Tell whether the intent is this process's own, recent, was not acted on, and has reached the API server."""

@@ -19,9 +19,11 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
 )
 from pydantic.alias_generators import to_camel
 
+from atlas_endpoints.engine.clock import believed
 from atlas_endpoints.engine.conditions import Condition, ConditionStatus, printable, shorten
 from atlas_endpoints.kinds.serverless_private_endpoint.resource_spec import ManagedField
 
@@ -64,7 +66,9 @@ def _newest(value: Any) -> Any:
     return tuple(value)[:HISTORY_LIMIT] if isinstance(value, list | tuple) else value
 
 
-def _to_the_second(value: datetime) -> datetime:
+def _to_the_second(value: datetime, info: ValidationInfo) -> datetime:
+    if isinstance(info.context, datetime):
+        value = believed(value, now=info.context)
     return value.astimezone(UTC).replace(microsecond=0)
 
 
@@ -73,7 +77,7 @@ def _rfc3339(value: datetime) -> str:
 
 
 Time = Annotated[AwareDatetime, AfterValidator(_to_the_second), PlainSerializer(_rfc3339)]
-"""UTC to the second, written as RFC 3339 with ``Z``, as ``metav1.Time`` is."""
+"""UTC to the second, written as RFC 3339 with ``Z``, as ``metav1.Time`` is; with a time as the context, not later than that."""
 Word = Annotated[str, BeforeValidator(_Cut(64)), Field(max_length=64)]
 Text = Annotated[str, BeforeValidator(_Cut(1024)), Field(max_length=1024)]
 
@@ -107,8 +111,8 @@ class ConditionEntry(_StatusModel):
     last_transition_time: Time
 
 
-def _read_condition(value: Any) -> Condition:
-    wire = ConditionEntry.model_validate(value, from_attributes=isinstance(value, Condition))
+def _read_condition(value: Any, info: ValidationInfo) -> Condition:
+    wire = ConditionEntry.model_validate(value, from_attributes=isinstance(value, Condition), context=info.context)
     return Condition(**dict(wire))
 
 
@@ -283,11 +287,12 @@ class Status(_StatusModel):
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LIMIT), BeforeValidator(_newest)] = ()
 
     @classmethod
-    def parse(cls, raw: object) -> Self:
+    def parse(cls, raw: object, *, now: datetime | None = None) -> Self:
         """Read a status back, whatever is in it: another version of the operator may have written it.
 
         Args:
             raw: the object's ``status``, or None.
+            now: wall-clock time, UTC; a later time in the status is read as this. None: times are read as they stand.
 
         Returns:
             What could be understood; unknown or unreadable fields and list items are left out. Never raises.
@@ -295,14 +300,14 @@ class Status(_StatusModel):
         readable: Any = dict(raw) if isinstance(raw, Mapping) else {}
         # What this version has written, which is nearly all, is read at once.
         try:
-            return cls.model_validate(readable)
+            return cls.model_validate(readable, context=now)
         except ValidationError as error:
             fault = error.errors(include_url=False)[-1]["loc"]
         readable = deepcopy(readable)
         while True:
             _take_out(readable, fault)
             try:
-                return cls.model_validate(readable)
+                return cls.model_validate(readable, context=now)
             except ValidationError as error:
                 fault = error.errors(include_url=False)[-1]["loc"]
 

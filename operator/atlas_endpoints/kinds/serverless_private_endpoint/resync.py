@@ -23,7 +23,7 @@ from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, CredentialsPlace, endpoint_of
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_surplus
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_surplus, is_unused
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class Rounds:
         clock: tells the time.
         random: for the jitter.
         schedule: asks for a round of an instance after some seconds.
+        unschedule: takes that back.
         still_uses: tells whether the credentials at a place are those of the instance, as of now, and come from where a
             status says; may raise ``ClusterUnavailableError``.
         needs_work: tells whether what was seen gives a resource anything to do.
@@ -83,6 +84,7 @@ class Rounds:
         clock: Clock,
         random: Random,
         schedule: Callable[[Instance, float], None],
+        unschedule: Callable[[Instance], None],
         still_uses: Callable[[CredentialsPlace, str | None, Instance], Awaitable[bool]],
         needs_work: Callable[[Key, Instance, Endpoint | AtlasError | None], bool],
         enqueue: Callable[[Key], None],
@@ -92,6 +94,7 @@ class Rounds:
         self._clock = clock
         self._random = random
         self._schedule = schedule
+        self._unschedule = unschedule
         self._still_uses = still_uses
         self._needs_work = needs_work
         self._enqueue = enqueue
@@ -114,6 +117,16 @@ class Rounds:
         """Tell with which instance a resource is looked at, if it is."""
         return self._instance_of.get(key)
 
+    def credentials_source(self, instance: Instance) -> str:
+        """Return namespace, scope and name of a Secret that holds an instance's credentials, as far as a status names one."""
+        body = next((self._store.get(key) for key in self._members.get(instance, ())), None)
+        source = _source(body) if body is not None else None
+        return f"{body['metadata']['namespace']}/{source}" if body is not None and source is not None else ""
+
+    def namespace_of(self, instance: Instance) -> str:
+        """Tell in which namespace the resource is that is looked at with an instance for longest; none: nowhere."""
+        return next((key.namespace for key in self._members.get(instance, ())), "")
+
     def leave(self, key: Key) -> None:
         """Have a resource looked at no more."""
         instance = self._instance_of.pop(key, None)
@@ -124,6 +137,7 @@ class Rounds:
         if not members:
             del self._members[instance], self._paced_by[instance]
             self._snapshots.forget(instance)
+            self._unschedule(instance)
 
     async def run(self, instance: Instance) -> Next:
         """Look at an instance, and bring back the resources that this concerns."""
@@ -155,13 +169,21 @@ class Rounds:
 
     def _reserved_twice(self, instance: Instance) -> list[Key]:
         """Give the resources for which there is an endpoint with their mark that nobody stands for, beside the one they have."""
-        marked = self._snapshots.recall_commented(instance, MARK)
-        uids = {(each.comment or "").removeprefix(MARK) for each in marked if is_surplus(each, self._store.found_by)}
-        if not uids:  # as nearly always
+        found_by = self._store.found_by
+        spare: dict[str, list[Endpoint]] = {}
+        for each in self._snapshots.recall_commented(instance, MARK):
+            uid = (each.comment or "").removeprefix(MARK)
+            if is_unused(each) and all(body["metadata"]["uid"] != uid for body in found_by(each.id)):
+                spare.setdefault(uid, []).append(each)
+        if not spare:  # as nearly always
             return []
         bodies = ((key, self._store.get(key)) for key in self._members.get(instance, ()))
         return [
-            key for key, body in bodies if body is not None and endpoint_of(body) and body["metadata"]["uid"] in uids
+            key
+            for key, body in bodies
+            if body is not None
+            and endpoint_of(body)
+            and any(is_surplus(each, found_by, key.namespace) for each in spare.get(body["metadata"]["uid"], ()))
         ]
 
     def _dismiss_vanished(self, instance: Instance) -> None:

@@ -64,7 +64,9 @@ class Standstill:
             return None
         if held.access != access:
             self._wake_others(key, held.access)
-        if held != _held(resolution, access, held.outcome):
+        failure = held.outcome.failure
+        is_of_the_future = failure is not None and failure.since > now  # its grace would not end
+        if is_of_the_future or held != _held(resolution, access, held.outcome):
             return None
         self._await(key, held)
         return replace(held.outcome, next=self._next(held.outcome, now))

@@ -28,6 +28,7 @@ class Pass:
         writes: whether the operator may write to Atlas at all.
         defaults: where the resource says nothing.
         grace: for how long something that another object may heal counts as progress.
+        max_age: how many seconds old a LIST may be that the pass acts on.
     """
 
     resource: ServerlessPrivateEndpoint
@@ -38,6 +39,7 @@ class Pass:
     writes: bool
     defaults: Defaults
     grace: timedelta
+    max_age: float
 
     @property
     def key(self) -> Key:

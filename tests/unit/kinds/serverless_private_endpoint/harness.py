@@ -42,6 +42,8 @@ INSTANCE = "orders"
 ENDPOINT = "6f7cac1adf5d6c6306f4b283"
 VPCE = "vpce-0123456789abcdef0"
 GRACE = timedelta(minutes=2)
+THEIRS = "theirs"
+"""Another namespace than ``shop``, in which all else is."""
 TARGET_LOOK = 5.0
 """Seconds after which a reference that leads nowhere is worth reading again; here it does not rise."""
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -57,12 +59,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.ahead = timedelta(0)
+        """By how much the wall clock of the operator's node is wrong."""
 
     def monotonic(self) -> float:
         return self.seconds
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds) + self.ahead
 
 
 class NoJitter(Random):
@@ -151,6 +155,13 @@ class Atlas(Snapshots):
         if fault is not None:
             raise fault.error
         return self.shown_connections
+
+    def use(self, resource: Key, fingerprint: str) -> None: ...
+
+    def release(self, resource: Key) -> None: ...
+
+    def let_through(self, instance: Instance) -> None:
+        """Nothing is held back here but what a test says."""
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
         began = self.moment()
@@ -260,7 +271,7 @@ class Secrets:
         """What was told about credentials: where they are from, and whether Atlas accepts them."""
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
-        assert namespace == "shop"
+        assert namespace in {"shop", THEIRS}
         self.reads.append(age)
         await asyncio.sleep(0)
         remembered = self.remembered.get(secret_name) if age is Age.RECENT else None
@@ -344,13 +355,15 @@ class ConfigMaps:
 
 
 class Namespaces:
-    """The annotations of the one namespace."""
+    """The annotations of the namespace ``shop``; another has none."""
 
     def __init__(self) -> None:
         self.found: dict[str, str] | Exception = {}
         self.ages: list[Age] = []
 
     async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        if namespace == THEIRS:
+            return {}
         assert namespace == "shop"
         self.ages.append(age)
         if isinstance(self.found, Exception):
@@ -361,13 +374,23 @@ class Namespaces:
 class Resource:
     """One resource as the API server holds it, and a person who changes it."""
 
-    def __init__(self, name: str, endpoint_id: str | None, spec: Mapping[str, Any], *, created: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint_id: str | None,
+        spec: Mapping[str, Any],
+        *,
+        created: float = 0.0,
+        namespace: str = "shop",
+    ) -> None:
+        self.namespace = namespace
         self.generation = 1
         self.version = 1
         self.name = name
         self.uid = f"uid-{name}"
         self.annotations: dict[str, str] = {}
         self.deleting = False
+        self.deleted_at = START
         self.finalizers: list[str] = []
         self.created = f"{START + timedelta(seconds=created):%Y-%m-%dT%H:%M:%SZ}"
         self.status: Mapping[str, Any] = {"observedGeneration": -1}
@@ -382,12 +405,12 @@ class Resource:
 
     @property
     def key(self) -> Key:
-        return Key("shop", self.name)
+        return Key(self.namespace, self.name)
 
     @property
     def body(self) -> dict[str, Any]:
         metadata: dict[str, Any] = {
-            "namespace": "shop",
+            "namespace": self.namespace,
             "name": self.name,
             "uid": self.uid,
             "generation": self.generation,
@@ -397,7 +420,7 @@ class Resource:
             "creationTimestamp": self.created,
         }
         if self.deleting:
-            metadata["deletionTimestamp"] = "2026-11-25T12:00:00Z"
+            metadata["deletionTimestamp"] = f"{self.deleted_at:%Y-%m-%dT%H:%M:%SZ}"
         return {"metadata": metadata, "spec": dict(self.spec), "status": self.status}
 
     @property
@@ -469,6 +492,7 @@ class Harness:
             clock=self.clock,
             random=NoJitter(),
             schedule=self.schedule,
+            unschedule=self._unschedule,
             still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
@@ -492,8 +516,10 @@ class Harness:
         )
         return brakes, rounds, reconciler
 
-    def create(self, name: str = "db", endpoint_id: str | None = ENDPOINT, **spec: Any) -> Resource:
-        resource = Resource(name, endpoint_id, spec, created=self.clock.seconds)
+    def create(
+        self, name: str = "db", endpoint_id: str | None = ENDPOINT, *, namespace: str = "shop", **spec: Any
+    ) -> Resource:
+        resource = Resource(name, endpoint_id, spec, created=self.clock.seconds, namespace=namespace)
         self.resources[resource.key] = resource
         self.changed(resource)
         return resource
@@ -514,6 +540,7 @@ class Harness:
     def delete(self, resource: Resource) -> None:
         """Mark it as deleted, as with a finalizer; where it has none it stays all the same, as with somebody else's."""
         resource.deleting = True
+        resource.deleted_at = self.clock.now()
         self.changed(resource)
 
     def exists(self, resource: Resource) -> bool:
@@ -614,6 +641,9 @@ class Harness:
         due = self.clock.seconds + delay
         self._due[work] = min(due, self._due.get(work, due))
 
+    def _unschedule(self, instance: Instance) -> None:
+        self._due.pop(instance, None)
+
     def schedule(self, instance: Instance, delay: float) -> None:
         self._at(instance, delay)
 
@@ -627,6 +657,20 @@ class Harness:
     def _bring_back(self, key: Key) -> None:
         self.reconciler.release(key)
         self._at(key, 0.0)
+
+
+def taken_over(harness: Harness, name: str, *, namespace: str = "shop", endpoint_id: str = ENDPOINT) -> Resource:
+    """A resource that stands for an endpoint by nothing but the annotation of an earlier one; its project cannot be looked at."""
+    resource = harness.create(name, None, namespace=namespace, driftPolicy="Report", instanceName=INSTANCE)
+    resource.annotations["atlas-endpoints.dev/endpoint-id"] = f"{endpoint_id}/uid-of-before"
+    resource.status = {
+        "observedGeneration": 1,
+        "reservation": {"requestedAt": resource.created, "endpointId": endpoint_id, "attempt": 1, "adopted": True},
+    }
+    resource.spec |= {"projectRef": {"name": "nowhere"}}
+    del resource.spec["projectId"]
+    harness.changed(resource)
+    return resource
 
 
 def unavailable(call: str = "LIST", **details: Any) -> AtlasUnavailableError:

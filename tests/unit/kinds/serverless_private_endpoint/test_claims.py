@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPr
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ENDPOINT, PROJECT = "6f7cac1adf5d6c6306f4b283", "5f7cac1adf5d6c6306f4b283"
 OLDER, SAME, YOUNGER = "2026-11-25T10:00:00Z", "2026-11-25T11:00:00Z", "2026-11-25T11:30:00Z"
-ME, OTHER = Key("shop", "m"), Key("shop", "other")
+ME, OTHER, THEIRS = Key("shop", "m"), Key("shop", "other"), Key("x", "y")
 UNDECIDED = Undecided.UNDECIDED
 
 
@@ -144,6 +144,30 @@ def me(said: Mapping[str, Any], **spec: Any) -> ServerlessPrivateEndpoint:
             id="an older one without credentials that has never seen it is not waited for",
         ),
         pytest.param(NEW, body(said=UNSEEN), None, id="nor one that has not come to see it for another reason"),
+        pytest.param(CONFLICT, body(THEIRS), Owner(THEIRS), id="one of another namespace that owns it owns it"),
+        pytest.param(
+            NEW, body(THEIRS, created=YOUNGER), Owner(THEIRS), id="also if it is younger than one that has not seen it"
+        ),
+        pytest.param(
+            NEW, body(THEIRS, NEW), UNDECIDED, id="an older one of another namespace may be looking: first of all, look"
+        ),
+        pytest.param(NEW, body(THEIRS, NEW, created=YOUNGER), None, id="a younger one of another namespace is nothing"),
+        pytest.param(
+            CONFLICT, body(THEIRS, NEW), None, id="nor is an older one to one that has seen it, if it has not itself"
+        ),
+        pytest.param(
+            CONFLICT,
+            body(THEIRS, status(seen=False, **fails("Away.", retryable=True))),
+            None,
+            id="whatever keeps it from looking",
+        ),
+        pytest.param(
+            CONFLICT,
+            body(THEIRS, status(seen=False, reservation={"endpointId": ENDPOINT, "adopted": True})),
+            None,
+            id="and whatever its annotation has made it stand for",
+        ),
+        pytest.param(NEW, body(THEIRS, NEW, suspend=True), None, id="one that is suspended is not about to look"),
         pytest.param(CONFLICT, body(suspend=True), None, id="one that is suspended owns nothing"),
         pytest.param(CONFLICT, body(managementPolicy="Observe"), None, id="nor does one that observes"),
         pytest.param(NEW, body(said=NEW, managementPolicy="Plan"), None, id="one that plans is not waited for"),
@@ -187,33 +211,40 @@ def test_what_only_observes_is_in_nobodys_way() -> None:
         pytest.param(body(said=UNSEEN, suspend=True), Owner(OTHER), id="one of the same namespace that is suspended"),
         pytest.param(body(deleting=True), None, id="one that goes as well does not"),
         pytest.param(body(instanceName="other"), None, id="one of another instance does not"),
-        pytest.param(body(Key("x", "y")), Owner(Key("x", "y")), id="one of another namespace that has seen it"),
+        pytest.param(body(THEIRS), Owner(THEIRS), id="one of another namespace that has seen it"),
+        pytest.param(body(THEIRS, LASTINGLY_WITHOUT_SECRET), Owner(THEIRS), id="also when its Secret is gone by now"),
+        pytest.param(body(THEIRS, CONFLICT), Owner(THEIRS), id="also when it waits for it"),
+        pytest.param(body(THEIRS, suspend=True), Owner(THEIRS), id="also when it is suspended by now"),
+        pytest.param(body(THEIRS, managementPolicy="Observe"), Owner(THEIRS), id="also when it only observes"),
+        pytest.param(body(THEIRS, NEW), UNDECIDED, id="one of another namespace that is new may"),
         pytest.param(
-            body(Key("x", "y"), LASTINGLY_WITHOUT_SECRET),
-            Owner(Key("x", "y")),
-            id="also when its Secret is gone by now",
-        ),
-        pytest.param(body(Key("x", "y"), CONFLICT), Owner(Key("x", "y")), id="also when it waits for it"),
-        pytest.param(body(Key("x", "y"), NEW), UNDECIDED, id="one of another namespace that is new may"),
-        pytest.param(
-            body(Key("x", "y"), status(seen=False, **fails("Away.", retryable=True))),
+            body(THEIRS, status(seen=False, **fails("No.", retryable=False))),
             UNDECIDED,
-            id="one of another namespace that an outage keeps from looking may",
+            id="so may one whose Secret is not restored yet",
         ),
-        pytest.param(
-            body(Key("x", "y"), status(seen=False, **fails("Away.", retryable=True, for_=timedelta(hours=1)))),
-            None,
-            id="but not for ever",
-        ),
-        pytest.param(
-            body(Key("x", "y"), status(seen=False, **fails("No.", retryable=False))),
-            None,
-            id="one of another namespace with worthless credentials does not",
-        ),
+        pytest.param(body(THEIRS, NEW, deleting=True), None, id="one of another namespace that goes as well does not"),
     ],
 )
 def test_who_needs_it(other: dict[str, Any], expected: Claim) -> None:
     assert needed_by(me(OWNS), ENDPOINT, [other], NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("ago", "expected"),
+    [
+        (timedelta(), UNDECIDED),
+        (timedelta(minutes=5, seconds=-1), UNDECIDED),
+        (timedelta(minutes=5), None),
+        (timedelta(seconds=-2), UNDECIDED),
+        (timedelta(days=-30), None),
+    ],
+    ids=str,
+)
+def test_one_of_another_namespace_has_five_minutes_to_prove_itself(ago: timedelta, expected: Claim) -> None:
+    deleted = me(OWNS)
+    metadata = deleted.metadata.model_copy(update={"deletion_timestamp": NOW - ago})
+    deleted = deleted.model_copy(update={"metadata": metadata})
+    assert needed_by(deleted, ENDPOINT, [body(THEIRS, NEW)], NOW) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Two resources that name one endpoint: one owns it, the other says so and writes nothing."""
 
+from typing import Any
+
 import pytest
 
 from atlas_endpoints.atlas.errors import CredentialsInvalidError
 from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.kinds.errors import NoCredentialsError
-from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, GRACE, Harness, lost
+from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, GRACE, THEIRS, Harness, lost, taken_over
 
 INTERVAL = 600.0
 CONFLICT, AVAILABLE = ("False", "Conflict"), ("True", "Available")
@@ -252,3 +254,64 @@ async def test_one_that_wants_the_same_has_no_claim_by_that(harness: Harness) ->
     await harness.run_for(2 * INTERVAL)
     assert (owner.ready, same.ready) == (AVAILABLE, CONFLICT)
     assert "applied" not in same.status
+
+
+@pytest.mark.parametrize("how", ["by its spec", "by a copied annotation"])
+async def test_one_of_another_namespace_that_has_never_seen_it_holds_nothing_up(harness: Harness, how: str) -> None:
+    """However often it is edited: anybody can name an endpoint."""
+    if how == "by its spec":
+        squatter = harness.create("squatter", namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
+    else:
+        squatter = taken_over(harness, "squatter", namespace=THEIRS)
+    await harness.run_for(60)
+    victim = harness.create("victim", comment="mine")
+    await harness.run_for(10)
+    assert victim.ready == AVAILABLE
+    for comment in ("a", "b", "c"):
+        harness.edit(squatter, comment=comment)
+        harness.edit(victim, comment=comment)
+        await harness.run_for(1)
+        assert victim.ready == AVAILABLE
+    assert patches(harness) == 4
+
+
+@pytest.mark.parametrize("first", ["the older", "the younger"])
+@pytest.mark.parametrize("restored", [False, True], ids=["new", "restored without statuses"])
+async def test_of_two_that_are_new_in_two_namespaces_the_older_one_owns_it(
+    harness: Harness, first: str, *, restored: bool
+) -> None:
+    """Whoever comes to look first: one that has not seen it yet looks, and writes when the other could have looked."""
+    spec: dict[str, Any] = {"driftPolicy": "Report"}
+    older, younger = (
+        harness.create("b", comment="a", **spec),
+        harness.create("a", comment="b", namespace=THEIRS, **spec),
+    )
+    younger.created = "2026-11-25T12:00:01Z"
+    harness.changed(younger)
+    if restored:
+        await harness.run_for(60)
+        for each in (older, younger):
+            each.status = {"observedGeneration": -1}
+            harness.changed(each)
+        harness.restart()
+        harness.see_all()
+        harness.reset_log()
+    await harness.pass_over(older if first == "the older" else younger)
+    await harness.run_for(60)
+    assert (older.ready, younger.ready) == (AVAILABLE, CONFLICT)
+    assert "a resource of another namespace" in younger.message
+    assert harness.atlas.endpoints[ENDPOINT].comment == "a"
+    assert patches(harness) == (0 if restored else 1)
+
+
+async def test_one_of_another_namespace_whose_credentials_are_revoked_owns_it_no_more(harness: Harness) -> None:
+    older = harness.create("older", comment="a", namespace=THEIRS, credentialsSecretRef={"name": "mine"})
+    await harness.run_for(10)
+    younger = harness.create("younger", comment="b")
+    await harness.run_for(20)
+    assert (older.ready, younger.ready) == (AVAILABLE, CONFLICT)
+    harness.secrets.found["mine"] = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
+    harness.edit(older, comment="c")
+    await harness.run_for(GRACE.total_seconds() + 60)
+    assert younger.ready == AVAILABLE
+    assert harness.atlas.endpoints[ENDPOINT].comment == "b"

@@ -1,9 +1,12 @@
 """A resource that is deleted: its endpoint goes with it or stays, as its owner wants, and never in silence."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from atlas_endpoints.atlas.answers import Refusal
+from atlas_endpoints.atlas.classification import classify
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,
@@ -22,7 +25,16 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.errors import NoCredentialsError
-from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, VPCE, Harness, Resource, unavailable
+from unit.kinds.serverless_private_endpoint.harness import (
+    ENDPOINT,
+    START,
+    THEIRS,
+    VPCE,
+    Harness,
+    Resource,
+    taken_over,
+    unavailable,
+)
 
 INTERVAL = 600.0
 FINALIZER = "atlas-endpoints.dev/cleanup"
@@ -452,10 +464,24 @@ class TestWhatStandsInTheWay:
         harness.delete(resource)
         await harness.run_for(3 * INTERVAL)
         assert is_blocked(resource, error.message)
+        assert resource.status["lastError"]["httpStatus"] == error.http_status
         assert deletes(harness) <= 5
         harness.atlas.come_back()
         await harness.run_for(INTERVAL + 60)
         assert harness.atlas.endpoints[ENDPOINT].status == "DELETING"
+
+    async def test_one_that_is_being_deleted_is_not_told_to_delete_it(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        refusal = Refusal(401, {}, b'{"errorCode": "NOT_IN_GROUP"}')
+        error = classify(refusal, operation="LIST", writes=False, now=START)
+        harness.atlas.go_down("LIST", "GET", "DELETE", error=error)
+        harness.annotate(resource, force_sync="1")
+        await harness.run_for(5)
+        assert "delete this resource" in resource.message
+        harness.delete(resource)
+        await harness.run_for(5)
+        assert is_blocked(resource, "invite it to the project", "delete the endpoint in Atlas")
+        assert "delete this resource" not in resource.message
 
     @pytest.mark.parametrize(
         "error",
@@ -574,15 +600,115 @@ class TestOthers:
         assert not harness.exists(loser)
         assert deletes(harness) == 0
 
-    async def test_one_of_another_namespace_with_worthless_credentials_holds_nothing_up(self, harness: Harness) -> None:
-        old = await settled(harness)
-        squatter = Resource("squatter", ENDPOINT, {}).body
-        squatter["metadata"]["namespace"] = "theirs"
-        squatter["status"] = {"observedGeneration": 1}
-        harness.store.put(squatter)
-        harness.delete(old)
+    @pytest.mark.parametrize("does", ["nothing", "edits it", "makes it anew", "suspends it", "copies the annotation"])
+    async def test_one_of_another_namespace_that_has_never_seen_it_delays_the_end_once(
+        self, harness: Harness, does: str
+    ) -> None:
+        """Whoever may create a resource anywhere can name an endpoint, and edit or make that resource anew for ever."""
+        victim = await settled(harness)
+        named: dict[str, Any] = {"projectId": None, "projectRef": {"name": "nowhere"}}
+        squatter = harness.create("squatter", namespace=THEIRS, **named, suspend=does == "suspends it")
         await harness.run_for(60)
+        if does == "copies the annotation":
+            harness.vanish(squatter)
+            squatter = taken_over(harness, "copy", namespace=THEIRS)
+            await harness.run_for(60)
+        harness.delete(victim)
+        for minute in range(1, 7):
+            await harness.run_for(55)
+            assert deletes(harness) == (1 if minute == 6 else 0)
+            if minute < 6:
+                assert victim.ready == ("False", "Deleting")
+                assert "another namespace" in victim.message
+                assert "deletion-policy to Retain" in victim.message
+            if does == "edits it":
+                harness.edit(squatter, comment=f"{minute}")
+            if does == "makes it anew":
+                harness.vanish(squatter)
+                squatter = harness.create("squatter", namespace=THEIRS, **named)
+        assert harness.writes["db"] <= 2
+
+    async def test_who_does_not_want_to_wait_for_that_one_lets_it_go_and_is_told_that_the_endpoint_stays(
+        self, harness: Harness
+    ) -> None:
+        victim = await settled(harness)
+        harness.create("squatter", namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
+        harness.delete(victim)
+        await harness.run_for(30)
+        harness.annotate(victim, deletion_policy="Retain")
+        await harness.run_for(1)
+        assert not harness.exists(victim)
+        ((reason, message),) = harness.announced
+        assert reason == "EndpointRetained"
+        assert "stays in Atlas as it is" in message
+
+    @pytest.mark.parametrize("ahead", [timedelta(days=30), timedelta(minutes=4)], ids=str)
+    async def test_a_clock_that_ran_ahead_when_it_was_deleted_makes_that_delay_little_longer(
+        self, harness: Harness, ahead: timedelta
+    ) -> None:
+        victim = await settled(harness)
+        harness.create("squatter", namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
+        harness.delete(victim)
+        victim.deleted_at += ahead
+        harness.changed(victim)
+        await harness.run_for(600)
         assert deletes(harness) == 1
+
+    @pytest.mark.parametrize("then", ["", "its credentials are revoked", "it is suspended", "the operator restarts"])
+    async def test_one_of_another_namespace_that_proves_itself_meanwhile_keeps_it(
+        self, harness: Harness, then: str
+    ) -> None:
+        """As when both are restored, and the Secret of one comes last; what it has proved is not taken back."""
+        victim = await settled(harness)
+        missing = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
+        harness.secrets.found["mine"] = missing
+        sharer = harness.create("sharer", namespace=THEIRS, credentialsSecretRef={"name": "mine"})
+        if not then:
+            harness.delete(victim)
+        await harness.run_for(120)
+        assert harness.exists(victim)
+        harness.secrets.found["mine"] = "mine-1"
+        await harness.run_for(60)
+        if then:
+            assert sharer.status["endpoint"]["id"] == ENDPOINT
+            if then == "its credentials are revoked":
+                harness.secrets.found["mine"] = missing
+                harness.edit(sharer, comment="two")
+            if then == "it is suspended":
+                harness.edit(sharer, suspend=True)
+            await harness.run_for(INTERVAL)
+            if then == "the operator restarts":
+                harness.restart()
+                harness.see_all()
+            harness.delete(victim)
+            await harness.run_for(10)
+        assert not harness.exists(victim)
+        assert deletes(harness) == 0
+        assert [reason for reason, _ in harness.announced][-1] == "EndpointHandedOver"
+
+    async def test_one_of_another_namespace_that_goes_as_well_delays_nothing(self, harness: Harness) -> None:
+        victim = await settled(harness)
+        other = harness.create("other", namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
+        await harness.run_for(10)
+        harness.delete(other)
+        harness.delete(victim)
+        await harness.run_for(10)
+        assert deletes(harness) == 1
+
+    async def test_one_of_another_namespace_that_names_what_was_reserved_does_not_orphan_it(
+        self, harness: Harness
+    ) -> None:
+        error = AtlasUnavailableError("The connection dropped.", operation="POST", unknown_outcome=True)
+        harness.atlas.fail_once("POST", error, applies="at once")
+        victim = harness.create(endpoint_id=None, deletionPolicy="Delete")
+        for _ in range(3):
+            await harness.pass_over(victim)
+        (endpoint,) = harness.atlas.endpoints
+        harness.create("squatter", endpoint, namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
+        harness.delete(victim)
+        await harness.run_for(400)
+        assert harness.exists(victim)
+        assert harness.atlas.endpoints[endpoint].status == "DELETING"
 
     async def test_two_that_go_at_once_delete_it_once(self, harness: Harness) -> None:
         one = await settled(harness)

@@ -179,6 +179,9 @@ TABLE: Mapping[str, Row] = {
     "the service account is unknown": cured(
         token(401, {"error": "invalid_client"}), Reason.CREDENTIALS_INVALID, "Unauthorized"
     ),
+    "the token endpoint refuses the request itself": cured(
+        token(400, {"error": "unsupported_grant_type"}), Reason.CREDENTIALS_INVALID, "Unauthorized"
+    ),
     "401 without a code that says who asks": cured(
         read(401, "UNEXPECTED_ERROR"), Reason.CREDENTIALS_INVALID, "Unauthorized"
     ),

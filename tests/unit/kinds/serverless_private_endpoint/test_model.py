@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -354,6 +355,12 @@ class TestStatus:
 
     def test_what_was_written_reads_back_equal(self) -> None:
         assert Status.parse(WIRE) == FULL
+
+    def test_each_time_that_is_later_than_now_is_read_as_now(self) -> None:
+        now = "2026-10-25T12:00:00Z"
+        wire = json.loads(json.dumps(WIRE).replace("2026-11-25T12:00:00Z", now))
+        assert Status.parse(WIRE, now=NOON - timedelta(days=31)).to_json() == wire
+        assert Status.parse(wire, now=NOON).to_json() == wire
 
     def test_the_status_of_a_resource_nobody_has_looked_at_is_the_default_of_the_crd(self) -> None:
         assert Status().to_json() == {"observedGeneration": -1}

@@ -11,6 +11,7 @@ from atlas_endpoints.cluster.config_maps import ConfigMap
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.kinds.serverless_private_endpoint.model import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, Write, connection_values, decide, values_of
+from atlas_endpoints.kinds.serverless_private_endpoint.requests import FLOOR
 from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, PROJECT, VPCE, Harness, Resource
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
@@ -155,6 +156,7 @@ async def test_a_person_who_asks_has_it_looked_at_at_once(harness: Harness) -> N
         harness.annotate(resource, force_sync=request)
         await harness.run_for(0)
         assert harness.config_maps.held(NAME) == HELD
+        await harness.run_for(FLOOR)
 
 
 @pytest.mark.parametrize("owners", [(), ("uid-other",)])

@@ -34,6 +34,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
 from atlas_endpoints.kinds.serverless_private_endpoint.failures import SECRET_LOOK
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
+from atlas_endpoints.kinds.serverless_private_endpoint.requests import FLOOR
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action
 from unit.kinds.serverless_private_endpoint.harness import (
     ENDPOINT,
@@ -1604,6 +1605,121 @@ class TestLeavingAtlasAlone:
         harness.changed(namesake)
         await harness.pass_over(namesake)
         assert namesake.ready == AVAILABLE, "how long the former one was not seen counts no more"
+
+
+class TestManyRequests:
+    """Of a person who asks for a look again and again, each resource and each instance has one look in a while."""
+
+    async def ask(self, harness: Harness, *resources: Resource, times: int, within: float, edits: bool = False) -> None:
+        for number in range(times):
+            for resource in resources:
+                resource.annotations["atlas-endpoints.dev/force-sync"] = str(number)
+                if edits:
+                    harness.edit(resource, provisioningTimeout=f"{number % 20 + 1}h")
+                else:
+                    harness.changed(resource)
+            await harness.run_for(within / times)
+
+    async def test_three_hundred_requests_for_one_resource_cost_a_look_for_each_floor(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        await self.ask(harness, resource, times=300, within=30)
+        await harness.run_for(FLOOR)
+        assert len(harness.atlas.calls) <= 30 / FLOOR + 1
+        assert harness.writes["db"] <= 30 / FLOOR + 1
+        assert resource.status["lastHandledReconcileAt"] == "299"
+
+    async def test_requests_for_many_resources_of_an_instance_share_the_looks(self, harness: Harness) -> None:
+        ids = [f"6f7cac1adf5d6c6306f4b{number:03x}" for number in range(30)]
+        for id_ in ids:
+            harness.atlas.put(id_, comment="one")
+        resources = [harness.create(id_[-3:], id_, comment="one") for id_ in ids]
+        await harness.settle()
+        await self.ask(harness, *resources, times=10, within=30)
+        await harness.run_for(2 * FLOOR)
+        assert harness.atlas.calls == ["LIST"] * len(harness.atlas.calls)
+        assert len(harness.atlas.calls) <= 30 / FLOOR + 2
+        assert {each.status["lastHandledReconcileAt"] for each in resources} == {"9"}
+
+    @pytest.mark.parametrize(
+        "kind", ["an endpoint that is not there", "a change that is refused", "a role that is missing"]
+    )
+    async def test_what_fails_is_tried_once_in_each_floor(self, harness: Harness, kind: str) -> None:
+        resource = await settled(harness)
+        if kind == "an endpoint that is not there":
+            harness.atlas.vanish(ENDPOINT)
+        else:
+            error = (
+                rejected()
+                if kind == "a change that is refused"
+                else MissingRoleError("No.", operation="PATCH", http_status=401)
+            )
+            harness.atlas.go_down("PATCH", error=error)
+            harness.edit(resource, comment="two")
+            await harness.run_for(1)
+        harness.reset_log()
+        await self.ask(harness, resource, times=100, within=10)
+        await harness.run_for(FLOOR)
+        looks = 10 / FLOOR + 2
+        assert len(harness.atlas.calls) <= 3 * looks, "a LIST, and what follows from it"
+        assert resource.status["lastHandledReconcileAt"] == "99"
+
+    async def test_a_request_beside_each_edit_costs_no_look_for_each_edit(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        await self.ask(harness, resource, times=100, within=10, edits=True)
+        await harness.run_for(FLOOR)
+        assert len(harness.atlas.calls) <= 2 * (10 / FLOOR + 1)
+        assert resource.status["lastHandledReconcileAt"] == "99"
+
+    async def test_an_edit_waits_for_no_floor(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        await self.ask(harness, resource, times=2, within=0.2)
+        resource.annotations["atlas-endpoints.dev/force-sync"] = "third"
+        harness.edit(resource, comment="two")
+        await harness.run_for(0)
+        assert comment(harness) == "two"
+        assert resource.status["observedGeneration"] == 2
+        assert resource.status["lastHandledReconcileAt"] == "0", "no look has begun since"
+        await harness.run_for(FLOOR)
+        assert resource.status["lastHandledReconcileAt"] == "third"
+
+    async def test_a_look_that_was_under_way_handles_no_request(self, harness: Harness) -> None:
+        """Whether it was begun for a request before, for another resource, or for a round."""
+        resource = await settled(harness)
+        other = harness.create("other", ANOTHER, comment="one")
+        harness.atlas.put(ANOTHER, comment="one")
+        await harness.settle()
+
+        def asked_meanwhile(_: Instance) -> None:
+            harness.atlas.endpoints[ENDPOINT] = harness.atlas.endpoints[ENDPOINT].model_copy(
+                update={"comment": "drift"}
+            )
+            harness.annotate(resource, force_sync="meanwhile")
+
+        harness.atlas.next_list_takes = 2.0
+        harness.atlas.while_listing = asked_meanwhile
+        harness.annotate(other, force_sync="first")
+        await harness.run_for(FLOOR - 0.1)
+        assert "lastHandledReconcileAt" not in resource.status
+        await harness.run_for(0.2)
+        assert resource.status["lastHandledReconcileAt"] == "meanwhile"
+        assert harness.atlas.calls == ["LIST", "LIST", "PATCH comment"]
+        assert comment(harness) == "one"
+
+    async def test_a_name_that_is_taken_anew_has_no_floor_of_its_own(self, harness: Harness) -> None:
+        resource = await settled(harness)
+        harness.atlas.put(ANOTHER, comment="one")
+        harness.create("neighbour", ANOTHER, comment="one")
+        await harness.settle()
+        for _ in range(20):
+            harness.vanish(resource)
+            resource = harness.create(comment="one")
+            harness.annotate(resource, force_sync="same")
+            await harness.run_for(0.5)
+        await harness.run_for(FLOOR)
+        assert len(harness.atlas.calls) <= 2 * (10 / FLOOR + 1), (
+            "a look at each name's floor, and one that is shared as ever"
+        )
+        assert resource.status["lastHandledReconcileAt"] == "same"
 
 
 class TestSayingNothing:

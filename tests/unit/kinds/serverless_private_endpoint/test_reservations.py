@@ -8,6 +8,8 @@ import pytest
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, MissingRoleError, UpdateRejectedError
 from atlas_endpoints.atlas.serverless_private_endpoints import CREATE, Endpoint
+from atlas_endpoints.cluster.errors import SecretProblem
+from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Reservation
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import (
     Adopt,
@@ -18,7 +20,15 @@ from atlas_endpoints.kinds.serverless_private_endpoint.reservations import (
     Step,
     step,
 )
-from unit.kinds.serverless_private_endpoint.harness import START, VPCE, Harness, Resource, unavailable
+from unit.kinds.serverless_private_endpoint.harness import (
+    START,
+    THEIRS,
+    VPCE,
+    Harness,
+    Resource,
+    taken_over,
+    unavailable,
+)
 
 INTERVAL = 600.0
 ANNOTATION = "atlas-endpoints.dev/endpoint-id"
@@ -195,6 +205,20 @@ async def test_a_crash_after_the_answer_finds_the_endpoint_though_lists_lag(harn
     assert posts(harness) == 1
 
 
+@pytest.mark.parametrize("named_by", ["nobody", "one of another namespace that has never seen it"])
+async def test_one_whose_answer_was_lost_is_found_whoever_names_it(harness: Harness, named_by: str) -> None:
+    harness.atlas.fail_once("POST", lost(), applies="at once")
+    resource = harness.create(endpoint_id=None)
+    await harness.pass_over(resource)
+    await harness.pass_over(resource)
+    if named_by != "nobody":
+        spec: dict[str, Any] = {"projectId": None, "projectRef": {"name": "nowhere"}}
+        harness.create("squatter", one(harness).id, namespace=THEIRS, **spec)
+    await harness.run_for(120)
+    assert posts(harness) == 1
+    assert is_taken_note_of(resource, one(harness))
+
+
 async def test_a_crash_before_the_call_puts_it_off(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None)
     await harness.pass_over(resource)
@@ -335,6 +359,45 @@ class TestCopies:
         assert restored.annotations[ANNOTATION].endswith("/uid-db"), "whose it was is not forgotten"
         assert posts(harness) == 1
         assert restored.ready == ("False", "WaitingForCloudEndpoint")
+
+    @pytest.mark.parametrize("how", ["by its spec", "by its spec, refused", "by a copied annotation"])
+    async def test_one_of_another_namespace_that_has_never_seen_it_does_not_keep_a_restored_backup_from_it(
+        self, harness: Harness, how: str
+    ) -> None:
+        """Else whoever names an endpoint would have a second one reserved, and orphan the one that is in use."""
+        original = await reserved(harness, comment="orders")
+        taken = one(harness).id
+        harness.vanish(original)
+        if how == "by a copied annotation":
+            taken_over(harness, "squatter", namespace=THEIRS, endpoint_id=taken)
+        elif how == "by its spec":
+            harness.create("squatter", taken, namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
+        else:
+            harness.secrets.found["mine"] = NoCredentialsError(
+                SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0
+            )
+            harness.create("squatter", taken, namespace=THEIRS, credentialsSecretRef={"name": "mine"})
+        await harness.run_for(3 * 3600)
+        restored = harness.create("restored", endpoint_id=None, comment="orders")
+        restored.annotations = dict(original.annotations)
+        await harness.run_for(30)
+        assert posts(harness) == 1
+        assert restored.status["reservation"]["endpointId"] == taken
+        assert restored.ready == ("False", "WaitingForCloudEndpoint")
+
+    async def test_one_of_another_namespace_that_has_seen_it_has_it_and_a_copy_gets_its_own(
+        self, harness: Harness
+    ) -> None:
+        original = await reserved(harness, comment="orders")
+        taken = one(harness).id
+        harness.vanish(original)
+        sharer = harness.create("sharer", taken, namespace=THEIRS, comment="orders")
+        await harness.run_for(60)
+        restored = harness.create("restored", endpoint_id=None, comment="orders")
+        restored.annotations = dict(original.annotations)
+        await harness.run_for(60)
+        assert sharer.status["endpoint"]["id"] == taken
+        assert is_taken_note_of(restored, next(each for each in harness.atlas.endpoints.values() if each.id != taken))
 
     async def test_a_restored_backup_whose_endpoint_is_gone_gets_its_own_and_takes_nothing_over(
         self, harness: Harness
@@ -498,16 +561,19 @@ async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is
     assert not harness.passes
 
 
-@pytest.mark.parametrize("spared", ["connected", "named", "planned", "somebody has added words", "gone"])
+@pytest.mark.parametrize(
+    "spared", ["connected", "named", "seen by one of another namespace", "planned", "somebody has added words", "gone"]
+)
 async def test_one_that_appears_very_late_stays_where_somebody_uses_it(harness: Harness, spared: str) -> None:
     resource = await reserved(harness, comment="orders")
     late = "e" * 24
     match spared:
         case "connected":
             harness.atlas.put(late, status="AVAILABLE", comment=MARK, cloud_provider_endpoint_id=VPCE)
-        case "named":
-            harness.create("other", endpoint_id=late)
+        case "named" | "seen by one of another namespace":
             harness.atlas.put(late, status="RESERVED", comment=MARK)
+            other = harness.create("other", endpoint_id=late, namespace="shop" if spared == "named" else THEIRS)
+            await harness.pass_over(other)
         case "planned":
             harness.edit(resource, managementPolicy="Plan")
             harness.atlas.put(late, status="RESERVED", comment=MARK)

@@ -60,6 +60,7 @@ class Harness:
             clock=self.clock,
             random=random or NoJitter(),
             schedule=self._schedule,
+            unschedule=self._unschedule,
             still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=lambda key: self.brought_back.append(key.name),
@@ -99,6 +100,9 @@ class Harness:
         if self.failure is not None:
             raise self.failure
         return Listing(tuple(Endpoint(id=f"id of {each.name}", status="AVAILABLE") for each in self.store))
+
+    def _unschedule(self, instance: Instance) -> None:
+        self.due.pop(instance, None)
 
     def _schedule(self, instance: Instance, delay: float) -> None:
         due = self.clock.seconds + delay

@@ -1,0 +1,127 @@
+"""A text that looks like a number, a truth value or nothing stays a text, wherever the chart puts it.
+
+Which values are texts is read from the schema, and each of them is set in a file of `ci/`, so that a new one is among them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from delivery.helm import CHART
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from delivery.helm import Helm
+
+WORDS = ["123", "1e3", "0x1f", "true", "on", "null"]
+"""What may be the name of a Secret, a Lease or a namespace, and is something else for a reader of YAML."""
+
+ORDINARY = "xq7z"
+
+OF_THEIR_OWN_FORM = {
+    "settings.atlasUrl",
+    "settings.syncInterval",
+    "settings.stallGrace",
+    "settings.maxCorrections",
+    "leaderElection.leaseDuration",
+    "metrics.prometheusRule.disabled",
+    "extraObjects",
+}
+"""Values that a template refuses unless they are an address, a duration, a share, the name of an alert or an object."""
+
+VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+
+
+class Wary(yaml.CSafeLoader):
+    """Takes for a number what either version of YAML does."""
+
+
+Wary.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+([.][0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def test_the_reader_is_wary() -> None:
+    assert [each for each in WORDS if isinstance(next(yaml.load_all(each, Wary)), str)] == []
+
+
+def texts(
+    schema: dict[str, Any], values: dict[str, Any], *above: str
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield each value that is a text or a list of texts by its schema, and the schema of the text."""
+    for name, value in values.items():
+        of_maps = schema.get("additionalProperties")
+        inner = schema.get("properties", {}).get(name) or (of_maps if isinstance(of_maps, dict) else {})
+        text = inner.get("items", inner)
+        if isinstance(value, dict):
+            yield from texts(inner, value, *above, name)
+        elif "string" in text.get("type", ()) and "enum" not in text:
+            yield (*above, name), text
+
+
+def shaped(word: str, schema: dict[str, Any]) -> str | None:
+    """Give a text of this word that the schema takes; None: there is none."""
+    candidates = (word, ".".join([word] * 3))
+    return next((each for each in candidates if re.search(schema.get("pattern", ""), each)), None)
+
+
+def with_word(values: dict[str, Any], word: str, like: str) -> dict[str, Any]:
+    """Give values with a word in each text that could hold the one that it is to be like."""
+    changed = copy.deepcopy(values)
+    for path, schema in texts(SCHEMA, values):
+        if ".".join(path) in OF_THEIR_OWN_FORM or shaped(like, schema) is None:
+            continue
+        inner = changed
+        for key in path[:-1]:
+            inner = inner[key]
+        text = shaped(word, schema)
+        inner[path[-1]] = [text] if isinstance(inner[path[-1]], list) else text
+    return changed
+
+
+def replaced(node: Any, word: str) -> Any:
+    if isinstance(node, dict):
+        return {replaced(key, word): replaced(value, word) for key, value in node.items()}
+    if isinstance(node, list):
+        return [replaced(each, word) for each in node]
+    return node.replace(ORDINARY, word) if isinstance(node, str) else node
+
+
+@pytest.mark.parametrize(
+    "word", [pytest.param(each, marks=pytest.mark.gate if each == "123" else ()) for each in WORDS]
+)
+@pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
+def test_a_text_that_looks_like_something_else_stays_a_text(helm4: Helm, tmp_path: Path, path: Path, word: str) -> None:
+    """What is rendered is the same as with an ordinary word, which is then exchanged in what was read of it."""
+
+    def rendered(given: str) -> list[Any]:
+        values = with_word(yaml.safe_load(path.read_text(encoding="utf-8")), given, word)
+        (tmp_path / "values.yaml").write_text(json.dumps(values))
+        text = helm4.template(values=[tmp_path / "values.yaml"], release=given, namespace=given)
+        return [each for each in yaml.load_all(text, Wary) if each]
+
+    assert rendered(word) == replaced(rendered(ORDINARY), word)
+
+
+def test_all_texts_of_the_values_are_among_them_but_those_of_another_form() -> None:
+    """So that a pattern, or a type that is not understood, leaves nothing out unseen."""
+    found: set[str] = set()
+    for path in VALUES:
+        for name, schema in texts(SCHEMA, yaml.safe_load(path.read_text(encoding="utf-8"))):
+            if shaped("123", schema) is not None:
+                found.add(".".join(name))
+    assert found >= {
+        *("watchNamespaces", "references.kinds", "rbac.secretNames", "image.repository", "image.tag", "image.pullSecrets"),
+        *("nameOverride", "fullnameOverride", "leaderElection.leaseName", "leaderElection.leaseNamespace", "podLabels.sidecar.example.com/inject"),
+        *("credentials.existingSecret", "credentials.namespace", "credentials.namespaces", "caBundle.configMap", "caBundle.secret", "caBundle.key"),
+        *("serviceAccount.name", "priorityClassName", "runtimeClassName", "settings.labelSelector", "commonLabels.team"),
+    }  # fmt: skip
