@@ -132,6 +132,21 @@ def test_the_chart_takes_the_settings_that_the_operator_takes(helm4: Helm, setti
         helm4.template(f"--set-json=settings.{setting}={json.dumps(word)}")
 
 
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "team=shop",
+        "team==shop,!legacy",
+        "example.com/team in (shop, billing), tier notin (dev)",
+        "team",
+        "a.b/c_d.e!=",
+        " team = shop ",
+    ],
+)
+def test_the_chart_takes_label_selectors_as_kubectl_does(helm4: Helm, selector: str) -> None:
+    helm4.template(f"--set-json=settings.labelSelector={json.dumps(selector)}")
+
+
 def test_all_contradictions_are_told_at_once(helm: Helm) -> None:
     with pytest.raises(HelmError) as refusal:
         helm.template("--set=replicas=2,leaderElection.enabled=false,credentials.namespace=platform")

@@ -65,6 +65,14 @@ def test_each_endpoint_gets_a_file_and_a_plan_of_the_folder_finds_nothing_to_do(
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "2 manifests written.\n")
     names = [f"shop-{each.endpoint}.yaml" for each in (place, place.sibling(1))]
+    (tmp_path / names[1]).write_text("mine")
+    assert run(atlas, place, "--output-dir", str(tmp_path), "--instance", "shop") == 1
+    left = capsys.readouterr().err
+    assert "it was left as it is" in left
+    assert left.endswith("\n1 manifest written.\n")
+    (tmp_path / names[1]).unlink()
+    assert run(atlas, place, "--output-dir", str(tmp_path), "--instance", "shop") == 0
+    capsys.readouterr()
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert main(["plan", "--atlas-url", atlas.url, "-f", str(tmp_path)]) == 0
     assert yaml.safe_load((tmp_path / names[0]).read_text())["spec"] == {
@@ -79,7 +87,7 @@ def test_each_endpoint_gets_a_file_and_a_plan_of_the_folder_finds_nothing_to_do(
     ("flags", "variables", "said"),
     [
         pytest.param({"--instance": "none"}, {}, "none: The project has no serverless instance of this name.", id="an instance that is not there"),
-        pytest.param({"--project": "f" * 24}, {}, "project", id="a project that is not there"),
+        pytest.param({"--project": "f" * 24}, {}, "correct --project or --instance", id="a project that is not there"),
         pytest.param(
             {},
             {"CLIENT_SECRET": "mdb_sa_sk_wrong"},

@@ -128,6 +128,14 @@ would show a regular expression.
 {{- $problems = append $problems (printf "settings.syncInterval is %q. It must be a duration from 1s to 24h, such as 90s, 10m or 1h30m." .) }}
 {{- end }}
 {{- end }}
+{{- with $settings.labelSelector }}
+{{- $key := "([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?" }}
+{{- $value := "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?" }}
+{{- $term := printf `(!? *%s|%s *(=|==|!=) *%s|%s +(in|notin) *\( *%s( *, *%s)* *\))` $key $key $value $key $value $value }}
+{{- if not (regexMatch (printf `^ *%s *(, *%s *)*$` $term $term) .) }}
+{{- $problems = append $problems (printf "settings.labelSelector is %q, which is no label selector. Write it as for kubectl get -l, such as team=shop or team in (shop, billing)." .) }}
+{{- end }}
+{{- end }}
 {{- with $settings.stallGrace }}
 {{- if lt (include "atlas-endpoints.seconds" . | float64) 0.0 }}
 {{- $problems = append $problems (printf "settings.stallGrace is %q. It must be a duration, such as 0s, 90s or 2m." .) }}

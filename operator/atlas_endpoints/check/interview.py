@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import (
+    MAKE_ANEW,
     AccountSuspendedError,
     AtlasError,
     AtlasUnavailableError,
@@ -190,7 +191,7 @@ _PROVED: Mapping[type[AtlasError], str] = {
 def _refused(error: AtlasError, seconds: float) -> Iterable[Finding]:
     if (proved := _PROVED.get(type(error))) is not None:
         yield ok(f"{proved} (LIST, {took(seconds)}).")
-    yield failed(error.message)
+    yield failed(error.message.replace(MAKE_ANEW, "create the resources anew with the right one, or correct the flag"))
 
 
 def _is_hopeless(error: AtlasError) -> bool:

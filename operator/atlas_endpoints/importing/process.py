@@ -8,7 +8,7 @@ from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import PUT_VALID_ONES, AtlasError, NotServerlessError
+from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, AtlasError, NotServerlessError
 from atlas_endpoints.atlas.serverless_instances import ServerlessInstance
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.clusterless import EnvironmentCredentials, ImportSettings
@@ -72,14 +72,17 @@ async def run(settings: ImportSettings, put: Say, say: Say) -> bool:
         if isinstance(each, LeftOut):
             told = harvest.remarks if each.expected else harvest.complaints
             told.append(f"Endpoint {each.endpoint_id} gets no manifest: {each.why}.")
+    count = len(written)
     if settings.output_dir is not None:
-        harvest.complaints.extend(write(written, settings.output_dir))
+        left = list(write(written, settings.output_dir))
+        harvest.complaints.extend(left)
+        count -= len(left)
     else:
         for number, each in enumerate(written):
             put(("---\n" if number else "") + each.text.rstrip("\n"))
     for line in (*harvest.remarks, *harvest.complaints):
         say(line)
-    say(f"{len(written)} {'manifest' if len(written) == 1 else 'manifests'} written.")
+    say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
     return not harvest.complaints
 
 
@@ -160,4 +163,5 @@ async def _read(client: Requester, credentials: Credentials, settings: ImportSet
 
 
 def _told(error: AtlasError, variables: EnvironmentCredentials) -> str:
-    return error.message.replace(PUT_VALID_ONES, f"They are those of {variables.variables}. Put valid ones there.")
+    remedy = f"They are those of {variables.variables}. Put valid ones there."
+    return error.message.replace(PUT_VALID_ONES, remedy).replace(MAKE_ANEW, "correct --project or --instance")

@@ -16,6 +16,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     ServerlessPrivateEndpoint,
     Status,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.status import CONTENDED
 
 GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint"
 
@@ -164,6 +165,35 @@ def doubles(documents: Iterable[Document]) -> list[str]:
     ]
 
 
+def rivals(documents: Iterable[Document]) -> list[str]:
+    """Warn of resources that name one endpoint, and say which of them owns it, or will."""
+    named: dict[tuple[str | None, str, str], dict[Key, Manifest]] = {}
+    for each in documents:
+        if isinstance(each, Manifest) and (endpoint_id := each.resource.spec.endpoint_id) is not None:
+            spec = each.resource.spec
+            named.setdefault((spec.project_id, spec.instance_name, endpoint_id), {})[each.resource.key] = each
+    return [
+        f"{' and '.join(f'{key} ({each.place})' for key, each in found.items())} name the same endpoint {endpoint_id}."
+        f" {_owner(found)}"
+        for (_, _, endpoint_id), found in named.items()
+        if len(found) > 1
+    ]
+
+
+def _owner(rivals: Mapping[Key, Manifest]) -> str:
+    managing = {key: each for key, each in rivals.items() if each.resource.spec.management_policy == "Manage"}
+    if len(managing) < 2:  # noqa: PLR2004  # whoever does not manage contends with nobody
+        return "One of them at most manages it, so there is no conflict."
+    owners = [key for key, each in managing.items() if _owns(each.exported)]
+    if len(owners) == 1:
+        return f"{owners[0]} owns it, by its exported status; the others say Conflict, and nothing is sent for them."
+    return "The one that is created first owns it; the others say Conflict, and nothing is sent for them."
+
+
+def _owns(exported: Status) -> bool:
+    return exported.endpoint is not None and not any(each.type == CONTENDED for each in exported.conditions)
+
+
 def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document]:
     if document is None:
         return
@@ -176,17 +206,16 @@ def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document
     elif isinstance(document.get("items"), list) and kind.endswith("List"):
         for number, item in enumerate(document["items"], start=1):
             yield from _documents(item, replace(place, item=number), namespace)
-    elif kind != KIND or not _is_of_our_group(version):
+    elif kind != KIND and isinstance(version, str) and version.partition("/")[0] == GROUP:
+        yield Misfit(place, (f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {KIND}",))
+    elif kind != KIND:
         group = str(version).rpartition("/")[0] if version else ""
         yield Other(f"{kind}.{group}" if group else kind, _in_namespace(document, namespace))
     elif version != f"{GROUP}/{VERSION}":
-        yield Misfit(place, (f"apiVersion: Unsupported value: must be {GROUP}/{VERSION}",))
+        shown = one_line(str(version or "nothing"), limit=80)
+        yield Misfit(place, (f"apiVersion: Unsupported value: {shown!r}: must be {GROUP}/{VERSION}",))
     else:
         yield _resource(document, place, namespace)
-
-
-def _is_of_our_group(version: object) -> bool:
-    return not isinstance(version, str) or version.partition("/")[0] == GROUP
 
 
 def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Document:

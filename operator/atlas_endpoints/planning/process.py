@@ -33,7 +33,7 @@ from atlas_endpoints.planning.forecast import (
     of_outcome,
     unanswered,
 )
-from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles
+from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, rivals
 from atlas_endpoints.planning.sources import find
 from atlas_endpoints.planning.stand_ins import Exports, NoNamespaces, OneLook, OnePair, nobody, with_notes
 
@@ -72,7 +72,7 @@ async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
         forecasts = await planner.forecast(documents)
     finally:
         await client.aclose()
-    warnings = [*planner.warnings, *doubles(documents)]
+    warnings = [*planner.warnings, *doubles(documents), *rivals(documents)]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "text":
         say(report.as_text(forecasts, others, warnings))

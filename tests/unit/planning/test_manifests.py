@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.planning.forecast import of_misfit
-from atlas_endpoints.planning.manifests import NO_KIND, Budget, Manifest, Misfit, Other, Place, doubles, read
+from atlas_endpoints.planning.manifests import NO_KIND, Budget, Manifest, Misfit, Other, Place, doubles, read, rivals
 from atlas_endpoints.planning.report import as_document, as_json, as_yaml
 from atlas_endpoints.planning.stand_ins import Exports
 
@@ -128,7 +128,6 @@ def test_the_items_of_a_list_are_read(kind: str) -> None:
     [
         ("apiVersion: v1\nkind: Secret\n", "Secret"),
         ("apiVersion: apps/v1\nkind: Deployment\n", "Deployment.apps"),
-        ("apiVersion: example.com/v1\nkind: ServerlessPrivateEndpoint\n", "ServerlessPrivateEndpoint.example.com"),
         ("resources:\n  - orders.yaml\n", NO_KIND),
         ("kind: 7\n", NO_KIND),
     ],
@@ -141,13 +140,23 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
     ("text", "problem"),
     [
         pytest.param(
+            ORDERS.replace("Endpoint\n", "Endpont\n", 1),
+            "kind: Unsupported value: 'ServerlessPrivateEndpont': must be ServerlessPrivateEndpoint",
+            id="a kind that is misspelt",
+        ),
+        pytest.param(
+            ORDERS.replace("atlas-endpoints.dev", "atlas-endpoint.dev"),
+            "apiVersion: Unsupported value: 'atlas-endpoint.dev/v1alpha1': must be atlas-endpoints.dev/v1alpha1",
+            id="a group that is misspelt",
+        ),
+        pytest.param(
             ORDERS.replace("v1alpha1", "v2"),
-            "apiVersion: Unsupported value: must be atlas-endpoints.dev/v1alpha1",
+            "apiVersion: Unsupported value: 'atlas-endpoints.dev/v2': must be atlas-endpoints.dev/v1alpha1",
             id="a version that the operator does not serve",
         ),
         pytest.param(
             ORDERS.replace("apiVersion: atlas-endpoints.dev/v1alpha1\n", ""),
-            "apiVersion: Unsupported value: must be atlas-endpoints.dev/v1alpha1",
+            "apiVersion: Unsupported value: 'nothing': must be atlas-endpoints.dev/v1alpha1",
             id="no version",
         ),
         pytest.param(
@@ -292,6 +301,43 @@ def test_a_resource_that_stands_in_two_places_is_warned_of() -> None:
     assert warning == (
         "shop/orders stands in several places, of which the one that is applied last counts: a.yaml, document 1;"
         " b.yaml, document 2, from line 3."
+    )
+
+
+ANOTHER = ORDERS.replace("name: orders", "name: copy")
+CONDITION = """
+    - {type: Contended, status: "True", reason: Conflict, message: m, observedGeneration: 1, lastTransitionTime: "2026-11-27T00:00:00Z"}
+"""
+EXPORTED = "status:\n  observedGeneration: 1\n  endpoint: {id: 5f7cac1adf5d6c6306f4b283}\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        pytest.param(
+            (ORDERS, ANOTHER), "The one that is created first owns it; the others say Conflict", id="new ones"
+        ),
+        pytest.param((ORDERS, ANOTHER + EXPORTED), "shop/copy owns it, by its exported status", id="one owns it"),
+        pytest.param(
+            (ORDERS + EXPORTED, f"{ANOTHER}{EXPORTED}  conditions:{CONDITION}"),
+            "shop/orders owns it",
+            id="one does not",
+        ),
+        pytest.param((ORDERS, f"{ANOTHER}  managementPolicy: Observe\n"), "there is no conflict", id="one observes"),
+        pytest.param((ORDERS, ORDERS), None, id="it is one resource"),
+        pytest.param((ORDERS, ANOTHER.replace("6f4b283", "6f4b284")), None, id="two endpoints"),
+        pytest.param((ORDERS, ANOTHER.replace("shop", "other")), None, id="two instances"),
+    ],
+)
+def test_two_resources_that_name_one_endpoint_are_warned_of(texts: tuple[str, ...], words: str | None) -> None:
+    documents = [each for number, text in enumerate(texts) for each in read(f"{number}.yaml", text, namespace="shop")]
+    assert all(isinstance(each, Manifest) for each in documents), documents
+
+    found = rivals(documents)
+
+    assert len(found) == (words is not None)
+    assert all("name the same endpoint 5f7cac1adf5d6c6306f4b283" in each and str(words) in each for each in found), (
+        found
     )
 
 
