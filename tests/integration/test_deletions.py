@@ -9,7 +9,7 @@ import pytest
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas
-from support.resources import Resources, ready
+from support.resources import Resources, ready, told
 
 if TYPE_CHECKING:
     from control_plane import ControlPlane
@@ -117,6 +117,9 @@ def test_one_of_another_namespace_whose_credentials_are_worthless_holds_no_endpo
     resources.create("orders", deleting(atlas, place))
     resources.wait_ready("orders")
     resources.delete("orders")
+    body = resources.wait_reason("orders", "Deleting")
+    assert "A resource of another namespace names the endpoint" in ready(body)["message"], told(body)
+    squatters.delete("squatter")
     wait_until(lambda: not resources.exists("orders"), "the resource to go")
     assert statuses(atlas, place) == []
     squatters.close()

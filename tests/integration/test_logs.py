@@ -93,7 +93,7 @@ def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case:
     spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="two", deletionPolicy="Delete")
     case.told(lambda: resources.create("orders", spec))
 
-    words = "x" * 100_000
+    words = "x" * 50_000
     body_of_fault = {"error": 503, "errorCode": "UNEXPECTED_ERROR", "detail": words}
     atlas.fail(place, method="PATCH", status=503, body=body_of_fault)
     (failed,) = case.told(lambda: resources.edit("orders", comment="three"))

@@ -23,6 +23,8 @@ from support.rbac import grant
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import httpx
+
     from support.fixtures import MakeNamespace, RunOperator
 
 ROOT = Path(__file__).parents[2]
@@ -145,8 +147,18 @@ def _delete_namespaces(control_plane: ControlPlane, names: list[str]) -> None:
         return
     with control_plane.client() as client:  # without kube-controller-manager, what is in a namespace stays
         for name in names:
-            client.delete(f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{name}/serverlessprivateendpoints")
+            _delete_all(client, f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{name}/serverlessprivateendpoints")
     control_plane.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *names)
+
+
+def _delete_all(client: httpx.Client, path: str) -> None:
+    """Delete a collection page by page: of thousands at once, the answer may take longer than a busy API server allows."""
+    following = ""
+    while True:
+        answer = client.delete(path, params={"limit": 500, "continue": following}).json()
+        following = answer.get("metadata", {}).get("continue", "")
+        if not following:
+            return
 
 
 @pytest.fixture(scope="session")

@@ -126,6 +126,8 @@ class Snapshots:
         self._last_moment = -math.inf
         self._views: dict[_Place, dict[str, _View]] = {}
         """By instance and credentials: neither a LIST nor a write goes over other instances than its own."""
+        self._seen_with: dict[str, set[_Place]] = {}
+        """By credentials: the instances that there are views of."""
         self._written: dict[_Place, dict[str, float]] = {}
         """By instance and endpoint id."""
         self._doubts: dict[_EndpointKey, _Doubt] = {}
@@ -272,11 +274,12 @@ class Snapshots:
     def forget(self, instance: Instance) -> None:
         """Drop an instance that nobody asks for any more."""
         self._views.get(_place(instance), {}).pop(instance.credentials, None)
+        self._seen_with.get(instance.credentials, set()).discard(_place(instance))
 
     def forget_credentials(self, fingerprint: str) -> None:
         """Drop all that was seen with credentials that nobody uses any more."""
-        for views in self._views.values():
-            views.pop(fingerprint, None)
+        for place in self._seen_with.pop(fingerprint, ()):
+            self._views.get(place, {}).pop(fingerprint, None)
 
     def moment(self) -> float:
         """Give the time of an event in monotonic seconds; no two events share one, so that one of them is the newer."""
@@ -289,6 +292,7 @@ class Snapshots:
     async def _refreshed(self, instance: Instance, since: float) -> _View:
         """Give the view of an instance with a LIST that began at ``since`` or later."""
         view = self._views.setdefault(_place(instance), {}).setdefault(instance.credentials, _View())
+        self._seen_with.setdefault(instance.credentials, set()).add(_place(instance))
         if view.failure is not None:
             shared = doubled(FAILURE_FIRST, view.failures - 1, FAILURE_LAST)
             since = max(since, self._monotonic() - shared)
@@ -354,6 +358,10 @@ class Snapshots:
             for place, views in self._views.items()
             if (kept := {by: view for by, view in views.items() if view.listing is not None or view.began > too_old})
         }
+        self._seen_with = {}
+        for place, views in self._views.items():
+            for by in views:
+                self._seen_with.setdefault(by, set()).add(place)
         self._written = {
             place: recent
             for place, written in self._written.items()

@@ -63,12 +63,17 @@ class Admitted:
 
     @property
     def own_instance(self) -> "_Place":
-        """Names the instance as seen with these credentials."""
+        """Names the instance as long as these credentials were not seen to reach its project."""
         return self.fingerprint, self.project, self.instance
+
+    @property
+    def shared_instance(self) -> "_Place":
+        """Names the instance for all who were seen to reach its project."""
+        return "", self.project, self.instance
 
 
 _Place: TypeAlias = tuple[str, ...]
-"""What a gate is of, beside credentials: a project, credentials and a project, or these and an instance."""
+"""What a gate is of, beside credentials: a project or an instance, of all who reach it or of some credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,7 @@ class _Gate:
     def fail(self, now: float) -> None:
         if now >= self.closed_until:  # once for all calls that were under way together
             self.fruitless += 1
+            self.exception = None
 
     def open(self, serial: int, now: float) -> bool:
         # An answer to a call that was under way when Atlas asked to wait does not end the wait.
@@ -152,8 +158,8 @@ class Throttle:
             others; half of the workers is meant.
     """
 
-    _reached: Bookkeeping[dict[_Place, float]]
-    """Credentials and the projects in which a call with them has succeeded, and when last."""
+    _reached: Bookkeeping[dict[str, dict[str, float]]]
+    """By credentials: the projects in which a call with them has succeeded, and when last."""
 
     def __init__(self, *, probe_interval: float = 600.0, max_in_flight: int = 8) -> None:
         self._probe_interval = probe_interval
@@ -205,9 +211,11 @@ class Throttle:
 
     def let_through(self, fingerprint: str, project: str, instance: str, now: float) -> None:
         """Have the next call to an instance be made though Atlas has named a later time, once in such a wait; arguments as above."""
-        gate = self._places.get((fingerprint, project, instance))
-        if gate is not None and gate.exception is None and now < gate.closed_until:
-            gate.exception = _NEXT
+        call = Admitted(fingerprint, project, instance, _NEXT)
+        for place in (call.own_instance, call.shared_instance):
+            gate = self._places.get(place)
+            if gate is not None and gate.exception is None and now < gate.closed_until:
+                gate.exception = _NEXT
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
         """Take in how an admitted call ended; ``error`` is None when it succeeded."""
@@ -216,8 +224,8 @@ class Throttle:
         places = self._places_of(admitted)
         match error:
             case RateLimitedError(scope=Scope.PROJECT):
-                is_shared = admitted.own_project in self._reached
-                self._limit(self._place((admitted.project,) if is_shared else admitted.own_project), error, now)
+                place = (admitted.project,) if self._reaches(admitted) else admitted.own_project
+                self._limit(self._place(place, now), error, now)
             case RateLimitedError():
                 self._limit(credentials, error, now)
             case CredentialsInvalidError():
@@ -226,12 +234,13 @@ class Throttle:
                 for gate in (credentials, *places.values()):
                     gate.fail(now)
                 if error.retry_after:
-                    self._place(admitted.own_instance).close(now + error.retry_after, error.reason, error.message)
+                    place = admitted.shared_instance if self._reaches(admitted) else admitted.own_instance
+                    self._place(place, now).close(now + error.retry_after, error.reason, error.message)
             case AtlasError(http_status=None):
                 pass  # nothing was sent
             case _:
                 if error is None:
-                    self._reached[admitted.own_project] = now
+                    self._reached.setdefault(admitted.fingerprint, {})[admitted.project] = now
                 credentials.open(admitted.serial, now)
                 for place, gate in places.items():
                     if gate.open(admitted.serial, now):
@@ -248,7 +257,15 @@ class Throttle:
                 gate.leave(admitted.serial)
 
     def forget(self, fingerprint: str, now: float) -> None:
-        """Drop the gate of credentials that nobody uses any more, unless Atlas has asked to wait: then, when that is over."""
+        """Drop what is known of credentials that nobody uses any more, but for what Atlas has asked to wait for."""
+        reached = self._reached.pop(fingerprint, {})
+        limited = {
+            project: at
+            for project, at in reached.items()
+            if (gate := self._places.get((project,))) is not None and now < gate.closed_until
+        }
+        if limited:
+            self._reached[fingerprint] = limited
         gate = self._credentials.get(fingerprint)
         if gate is None:
             return
@@ -267,14 +284,17 @@ class Throttle:
         gate.fail(now)
         gate.close(until, error.reason, error.message)
 
-    def _place(self, place: _Place) -> _Gate:
-        return self._places.setdefault(place, _Gate(one_at_a_time=True))
+    def _reaches(self, call: Admitted) -> bool:
+        return call.project in self._reached.get(call.fingerprint, ())
+
+    def _place(self, place: _Place, now: float) -> _Gate:
+        return self._places.setdefault(place, _Gate(one_at_a_time=True, used=now))
 
     def _places_of(self, admitted: Admitted) -> dict[_Place, _Gate]:
         """Give the gates before a call beside that of its credentials, as far as there are any."""
         places: list[_Place] = [admitted.own_project, admitted.own_instance]
-        if admitted.own_project in self._reached:
-            places.append((admitted.project,))
+        if self._reaches(admitted):
+            places += [(admitted.project,), admitted.shared_instance]
         return {place: gate for place in places if (gate := self._places.get(place)) is not None}
 
     def _gate_of(self, fingerprint: str, now: float) -> _Gate:
@@ -283,6 +303,10 @@ class Throttle:
             if self._sweep.is_due(now):
                 self._credentials = {name: gate for name, gate in self._credentials.items() if gate.is_in_use(now)}
                 self._places = {place: gate for place, gate in self._places.items() if gate.is_in_use(now)}
-                self._reached = {place: at for place, at in self._reached.items() if at >= now - _FORGET}
+                self._reached = {
+                    name: projects
+                    for name, projects in self._reached.items()
+                    if max(projects.values()) >= now - _FORGET
+                }
             gate = self._credentials[fingerprint] = _Gate(one_at_a_time=True, used=now)
         return gate

@@ -27,7 +27,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
         {"status": 200, "body": HTML},
         200,
         (
-            "Atlas answered 200 without the content that belongs to it (empty, cut off, or not from Atlas); if it persists,"
+            "Atlas answered 200 without the content that belongs to it (empty, cut off, longer than 4 MiB, of more than 100,000 values, or not from Atlas); if it persists,"
             " check ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret) and the proxies on the way."
         ),
     ),

@@ -218,7 +218,8 @@ class TestOutagesThatNameATime:
         harness.now += 119
         assert harness.held() == Wait(harness.now + 1, "AtlasUnavailable", "Atlas's words.")
         harness.admit(instance="another")
-        harness.admit(fingerprint="other credentials")
+        harness.held(fingerprint="other credentials")
+        harness.admit(fingerprint="a stranger's")
         harness.now += 1
         trial = harness.admit()
         assert harness.held().reason == PENDING
@@ -234,6 +235,15 @@ class TestOutagesThatNameATime:
         harness.call(error(AtlasUnavailableError, retry_after=100, status=503))
         harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
         assert harness.held().until == harness.now + 120
+
+    def test_one_call_is_let_through_in_each_wait(self) -> None:
+        harness = world_that_works()
+        for _ in range(3):
+            harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
+            harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
+            harness.call(error(AtlasUnavailableError, retry_after=100, status=503))
+            harness.held()
+            harness.now += 120
 
     def test_one_that_finds_atlas_well_again_ends_the_wait(self) -> None:
         harness = world_that_works()
@@ -263,6 +273,15 @@ class TestOutagesThatNameATime:
         harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
         harness.throttle.report(trial, error(AtlasUnavailableError, retry_after=120, status=503), harness.now)
         harness.held()
+
+
+def test_new_credentials_of_a_stranger_do_not_end_the_trial_after_a_wait() -> None:
+    harness = world_that_works()
+    harness.call(error(RateLimitedError, retry_after=70))
+    harness.now += 70
+    harness.call(fingerprint="a stranger's", project="another")
+    harness.admit()
+    assert harness.held().reason == PENDING
 
 
 def test_an_answer_to_a_call_that_was_under_way_does_not_end_a_wait() -> None:

@@ -75,7 +75,9 @@ class Standstill:
         """Take in what a pass came to."""
         verdict = outcome.verdict
         waits = resolution.problem is not None and isinstance(outcome.next, Rest)
-        asks_atlas = verdict is not None and verdict.reason is not Reason.CONFLICT
+        # What is intended is still to be asked for, whatever the reason that the status keeps meanwhile.
+        intends = outcome.reservation is not None
+        asks_atlas = verdict is not None and verdict.reason is not Reason.CONFLICT and not intends
         self.release(key)
         if verdict is not None and asks_atlas and (waits or MEANING[verdict.reason].progress is Progress.GRACE):
             held = self._held[key] = _held(resolution, access, outcome)

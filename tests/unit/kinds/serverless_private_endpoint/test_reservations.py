@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.atlas.errors import AtlasUnavailableError, MissingRoleError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import (
+    AccountSuspendedError,
+    AtlasError,
+    AtlasUnavailableError,
+    InstanceNotFoundError,
+    IPNotAllowedError,
+    MissingRoleError,
+    ProjectNotFoundError,
+    UpdateRejectedError,
+)
 from atlas_endpoints.atlas.serverless_private_endpoints import CREATE, Endpoint
 from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.kinds.errors import NoCredentialsError
@@ -701,6 +710,23 @@ class TestRefused:
         assert resource.ready == ("False", "MissingRole")
         assert resource.condition("Stalled") is not None
         assert (resource.condition("CredentialsValid") or {})["reason"] == "NotAllowed"
+
+    @pytest.mark.parametrize(
+        "kind",
+        [MissingRoleError, IPNotAllowedError, ProjectNotFoundError, InstanceNotFoundError, AccountSuspendedError],
+    )
+    async def test_what_was_refused_once_is_reserved_when_the_cause_is_gone(
+        self, harness: Harness, kind: type[AtlasError]
+    ) -> None:
+        harness.atlas.go_down("POST", error=kind("Refused.", operation=CREATE, http_status=403))
+        resource = harness.create(endpoint_id=None)
+        await harness.run_for(60)
+        assert harness.atlas.calls.count("POST") == 1
+
+        harness.atlas.come_back()
+        await harness.run_for(1.1 * INTERVAL)
+        assert is_taken_note_of(resource, one(harness))
+        assert harness.atlas.calls.count("POST") == 2
 
 
 async def test_an_annotation_of_its_own_is_taken_over_once_and_moves_nothing_afterwards(harness: Harness) -> None:
