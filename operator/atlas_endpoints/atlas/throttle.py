@@ -172,7 +172,7 @@ class Throttle:
         self._sweep = Sweep()
 
     def circuits(self, now: float) -> Counter[tuple[str, str]]:
-        """Count the gates by whose they are (``credentials`` or ``project``) and, as circuit breakers are spoken of, their state.
+        """Count the gates by whose they are (``credentials``, ``project`` or ``instance``) and, as circuit breakers are spoken of, their state.
 
         Through a ``closed`` circuit calls go as they come, through a ``half_open`` one at a time, through an ``open`` one none.
         A project, or an instance, has one only from when Atlas asks to wait until that is over.
