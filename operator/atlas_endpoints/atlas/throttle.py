@@ -5,8 +5,8 @@ gate is open, closed until a time, or lets one call at a time through until one 
 
 - A 429 closes the gate of the project (or of the credentials, when the token endpoint sent it). Credentials that were never
   seen to reach the project have a gate of it for themselves: whoever only names a project slows nobody down who uses it.
-- Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance, as seen with these
-  credentials, until then. A person who asks for it has one call let through all the same.
+- Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance until then, with the
+  same exception for strangers. In each such wait, a person who asks for it has one call let through.
 - Refused credentials close theirs for long. New or changed credentials have another fingerprint, and so another gate.
 - After a wait, and for credentials that were never seen to work, calls go one at a time. The first answer to a call,
   whatever it says about the call itself, opens the gate.
