@@ -76,7 +76,7 @@ def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> Re
 def _circuits(core: Core, clock: Clock) -> Mapping[Labels, float]:
     """Give each state of each scope a number, so that none of them has gaps."""
     counts = core.throttle.circuits(clock.monotonic())
-    scopes, states = ("credentials", "project"), ("closed", "half_open", "open")
+    scopes, states = ("credentials", "project", "instance"), ("closed", "half_open", "open")
     return {(scope, state): counts[scope, state] for scope in scopes for state in states}
 
 

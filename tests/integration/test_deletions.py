@@ -118,7 +118,7 @@ def test_one_of_another_namespace_whose_credentials_are_worthless_holds_no_endpo
     resources.wait_ready("orders")
     resources.delete("orders")
     body = resources.wait_reason("orders", "Deleting")
-    assert "A resource of another namespace names the endpoint" in ready(body)["message"], told(body)
+    assert "a resource of another namespace names the same endpoint" in ready(body)["message"], told(body)
     squatters.delete("squatter")
     wait_until(lambda: not resources.exists("orders"), "the resource to go")
     assert statuses(atlas, place) == []

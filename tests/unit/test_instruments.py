@@ -88,7 +88,9 @@ async def test_numbers_are_those_of_the_parts(harness: Harness) -> None:
 
 
 async def test_every_circuit_has_a_number_though_it_be_none(harness: Harness) -> None:
-    states = {(scope, state) for scope in ("credentials", "project") for state in ("closed", "half_open", "open")}
+    states = {
+        (scope, state) for scope in ("credentials", "project", "instance") for state in ("closed", "half_open", "open")
+    }
     found = {(scope, state): harness.value("atlas_circuits", scope=scope, state=state) for scope, state in states}
     assert found == {**dict.fromkeys(states, 0), ("project", "open"): 9}
 

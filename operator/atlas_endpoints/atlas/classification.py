@@ -70,8 +70,8 @@ _CREDENTIALS_INVALID = _Row(
 )
 _NO_TOKEN = _Row(
     CredentialsInvalidError,
-    "The token endpoint refuses this service account an access token, until somebody acts: see in Atlas (Organization Access "
-    f"Manager, Applications) that the account exists and is not disabled; {_CHECK_URL}. {PUT_VALID_ONES}",
+    "Atlas issues no access token for this service account. Check in Atlas (Organization Access Manager, Applications) that it "
+    f"exists and is enabled, and that {ATLAS_ADDRESS} is right. Otherwise other credentials are needed. {PUT_VALID_ONES}",
 )
 _IP_NOT_ALLOWED = _Row(
     IPNotAllowedError,
@@ -240,8 +240,8 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
     """Say that a 2xx answer does not hold what it should; a write may have been applied all the same."""
     return AtlasUnavailableError(
-        f"Atlas answered {status} without the content that belongs to it (empty, cut off, longer than 4 MiB, of more than "
-        f"100,000 values, or not from Atlas); if it persists, {_CHECK_URL}.",
+        f"Atlas's answer ({status}) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB or 100,000 "
+        f"values; if it persists, {_CHECK_URL}.",
         operation=operation,
         http_status=status,
         unknown_outcome=writes,

@@ -213,7 +213,10 @@ def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warni
         if key != "baseUrl":
             raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{key} must be spelt baseUrl.")
         if len(data[key]) > LONGEST:
-            raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{key} has more than {LONGEST} characters.")
+            raise CredentialsError(
+                CredentialsProblem.INVALID_BASE_URL,
+                f"{key} has more than {LONGEST} characters. Put the address of an Atlas there, or remove the key.",
+            )
         try:
             return check(_trimmed(key, data[key], warnings))
         except ValueError as error:

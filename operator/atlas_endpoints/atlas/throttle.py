@@ -5,8 +5,8 @@ gate is open, closed until a time, or lets one call at a time through until one 
 
 - A 429 closes the gate of the project (or of the credentials, when the token endpoint sent it). Credentials that were never
   seen to reach the project have a gate of it for themselves: whoever only names a project slows nobody down who uses it.
-- Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance, as seen with these
-  credentials, until then. A person who asks for it has one call let through all the same.
+- Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance until then, with the
+  same exception for strangers. In each such wait, a person who asks for it has one call let through.
 - Refused credentials close theirs for long. New or changed credentials have another fingerprint, and so another gate.
 - After a wait, and for credentials that were never seen to work, calls go one at a time. The first answer to a call,
   whatever it says about the call itself, opens the gate.
@@ -172,7 +172,7 @@ class Throttle:
         self._sweep = Sweep()
 
     def circuits(self, now: float) -> Counter[tuple[str, str]]:
-        """Count the gates by whose they are (``credentials`` or ``project``) and, as circuit breakers are spoken of, their state.
+        """Count the gates by whose they are (``credentials``, ``project`` or ``instance``) and, as circuit breakers are spoken of, their state.
 
         Through a ``closed`` circuit calls go as they come, through a ``half_open`` one at a time, through an ``open`` one none.
         A project, or an instance, has one only from when Atlas asks to wait until that is over.

@@ -215,7 +215,7 @@ class Inventory:
         if absent and len(absent) < len(lists):
             raise ClusterUnavailableError(
                 f"The API server does not serve the kind in a LIST of namespace {absent[0]}, and does in others, so nothing is"
-                " concluded. If that stays so, look at each of its instances, and at what stands between them and the operator."
+                " concluded. If that stays so, check each kube-apiserver and the load balancer before them."
             )
         self._absences = self._absences + 1 if absent else 0
 

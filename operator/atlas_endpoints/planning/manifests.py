@@ -23,7 +23,7 @@ GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndp
 NO_KIND = "without a kind"
 """How documents are counted that are YAML and no Kubernetes objects, such as the values of a chart."""
 
-MOST_NODES = 500_000
+MOST_NODES = 100_000
 """Values of one document, each counted as often as aliases repeat it; a resource with its status has about 200."""
 
 MOST_LEVELS = 100
@@ -128,7 +128,7 @@ class Budget:
     """
 
     size: int = 32 << 20
-    nodes: int = 1_000_000
+    nodes: int = 300_000
 
 
 def read(file: str, text: str, *, namespace: str, budget: Budget | None = None) -> list[Document]:

@@ -27,7 +27,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
         {"status": 200, "body": HTML},
         200,
         (
-            "Atlas answered 200 without the content that belongs to it (empty, cut off, longer than 4 MiB, of more than 100,000 values, or not from Atlas); if it persists,"
+            "Atlas's answer (200) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB or 100,000 values; if it persists,"
             " check ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret) and the proxies on the way."
         ),
     ),
@@ -47,7 +47,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
     "JSON that ends early is no answer": (
         {"status": 200, "body": '[{"_id": "6f7cac1a'},
         200,
-        "Atlas answered 200 without the content that belongs to it",
+        "Atlas's answer (200) cannot be used: it is empty",
     ),
     "a body that is cut off on the wire is no answer": (
         {"status": 200, "headers": {"Content-Length": "500"}, "body": '[{"_id": "6f7cac1a'},
@@ -57,7 +57,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
     "an empty LIST is not a list of nothing": (
         {"status": 200},
         200,
-        "Atlas answered 200 without the content that belongs to it",
+        "Atlas's answer (200) cannot be used: it is empty",
     ),
     "Atlas being upgraded is waited for": (
         {"status": 503, "headers": {"Retry-After": "3"}},

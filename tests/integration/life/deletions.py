@@ -178,7 +178,7 @@ def one_of_another_namespace_that_has_never_seen_it_holds_nothing_up(env: Env) -
 
     env.resources.delete(NAME)
     body = env.resources.wait_reason(NAME, "Deleting", pair="Reconciling")
-    assert "A resource of another namespace names the endpoint" in ready(body)["message"]
+    assert "a resource of another namespace names the same endpoint" in ready(body)["message"]
     assert f"the annotation {POLICY} to Retain" in ready(body)["message"]
     env.resources.annotate(NAME, {POLICY: "Retain"})
     goes(env)

@@ -19,10 +19,15 @@ from unit.atlas.wire import client_of, read_request, scripted
 
 MIB = 1024 * 1024
 
-BLOCKED = 0.5
-"""Seconds of processor time in one step of the loop. The promise is 0.1; without bounds it was up to 61."""
-MEMORY = 128 * MIB
-"""Bytes. The promise is 64 MiB; without bounds it was up to 4 GB."""
+BLOCKED = 0.15
+"""Seconds of processor time in one step of the loop, at the best of some attempts; without bounds it was up to 61.
+
+The promise is 0.1, which the dearest answers need where the other core is busy; without a turn for others it is 0.2.
+"""
+ATTEMPTS = 3
+"""A busy machine makes a step dearer now and then."""
+MEMORY = 64 * MIB
+"""Bytes; without bounds it was up to 4 GB."""
 
 ENDPOINTS = 49_900
 """As many as an answer may hold, if each has an id only."""
@@ -165,20 +170,21 @@ async def watched() -> AsyncIterator[list[float]]:
 
 @pytest.mark.parametrize("name", ODD)
 async def test_the_loop_goes_on_and_the_memory_stays_with(name: str) -> None:
-    odd, steps = ODD[name], dict[str, float]()
+    odd = ODD[name]
     async with answering(odd) as url:
         for where in WHERE:
-            async with watched() as longest:
-                answer = await ask(url, where)
-            steps[where] = longest[0]
-            assert (
-                isinstance(answer, AtlasError) if odd.endpoints is None or where == "token" else answer == odd.endpoints
-            )
+            steps: list[float] = []
+            while not steps or (min(steps) >= BLOCKED and len(steps) < ATTEMPTS):
+                async with watched() as longest:
+                    answer = await ask(url, where)
+                steps += longest
+                is_refused = odd.endpoints is None or where == "token"
+                assert isinstance(answer, AtlasError) if is_refused else answer == odd.endpoints
+            assert min(steps) < BLOCKED, (where, steps)
         tracemalloc.start()
         try:
             await ask(url, "call")
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert max(steps.values()) < BLOCKED, steps
     assert peak < MEMORY

@@ -219,7 +219,8 @@ def test_a_base_url_that_is_too_long_is_told_as_such() -> None:
         parse_credentials(
             {"clientId": ID, "clientSecret": SECRET, "baseUrl": f"https://{'c' * 512}"}, check_base_url=str.upper
         )
-    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", "baseUrl has more than 512 characters.")
+    message = "baseUrl has more than 512 characters. Put the address of an Atlas there, or remove the key."
+    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", message)
 
 
 class TestWhatIsKept:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -125,16 +126,15 @@ class TestCredentials:
     async def test_those_that_are_worked_with_are_kept_as_long(self, harness: Harness) -> None:
         """The work that has begun since cannot have them."""
         harness.gateway.use("resource", harness.instance.credentials)
-        with harness.gateway.work():
-            harness.gateway.release("resource")
+        with ExitStack() as later:
             with harness.gateway.work():
-                pass
-            later = harness.gateway.work()
-            later.__enter__()
-            await harness.gateway.get(harness.instance, ENDPOINT)
-        with pytest.raises(KeyError):
-            await harness.gateway.get(harness.instance, ENDPOINT)
-        later.__exit__(None, None, None)
+                harness.gateway.release("resource")
+                with harness.gateway.work():
+                    pass
+                later.enter_context(harness.gateway.work())
+                await harness.gateway.get(harness.instance, ENDPOINT)
+            with pytest.raises(KeyError):
+                await harness.gateway.get(harness.instance, ENDPOINT)
 
     async def test_those_that_were_read_and_never_used_end_with_the_work(self, harness: Harness) -> None:
         with harness.gateway.work():

@@ -193,9 +193,9 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
         pytest.param("[" * 2000, "line 1, column 101: it is nested more than 100 levels deep", id="nested without end"),
         pytest.param("- " * 2000, "line 1, column 201: it is nested more than 100 levels deep", id="a list in a list, without end"),
         pytest.param(chain(300), "it is nested more than 100 levels deep", id="nested without end by aliases"),
-        pytest.param(ORDERS + f"  comment: {bomb()}\n", "it holds more than 500000 values, aliases resolved: split it", id="a bomb of aliases"),
-        pytest.param(ORDERS + f"  comment: {bomb('<<: [{}]', '{k: v}')}\n", "more than 500000 values", id="a bomb of merge keys"),
-        pytest.param(f"a: &a {'x' * 99_000}\nb: [{'*a, ' * 400}]\n", "more than 500000 values", id="a long text, many times"),
+        pytest.param(ORDERS + f"  comment: {bomb()}\n", "it holds more than 100000 values, aliases resolved: split it", id="a bomb of aliases"),
+        pytest.param(ORDERS + f"  comment: {bomb('<<: [{}]', '{k: v}')}\n", "more than 100000 values", id="a bomb of merge keys"),
+        pytest.param(f"a: &a {'x' * 99_000}\nb: [{'*a, ' * 400}]\n", "more than 100000 values", id="a long text, many times"),
         pytest.param("a: &a [*a]\n", "line 1, column 8: the alias *a is within what it stands for", id="a list in itself"),
         pytest.param("&a {<<: *a}\n", "the alias *a is within what it stands for", id="an object merged into itself"),
         pytest.param("a: *b\n", "found undefined alias 'b'", id="an alias of nothing"),
@@ -233,10 +233,10 @@ def test_an_honest_alias_and_a_merge_key_are_resolved() -> None:
 def test_keys_are_texts_as_in_json_whatever_they_look_like() -> None:
     """Numbers as keys could be chosen such that a dictionary takes the square of their number to build."""
     assert problems(ORDERS + "  1: a\n") == problems(ORDERS + "  '1': a\n")
-    colliding = "".join(f"  {number * (2**61 - 1)}: a\n" for number in range(1, 30_000))
+    colliding = "".join(f"  {number * (2**61 - 1)}: a\n" for number in range(1, 45_000))
     began = process_time()
     assert only(f"kind: Secret\ndata:\n{colliding}") == Other("Secret")
-    assert process_time() - began < 60
+    assert process_time() - began < 5
 
 
 def test_a_character_that_json_writes_as_two_escapes_is_one() -> None:

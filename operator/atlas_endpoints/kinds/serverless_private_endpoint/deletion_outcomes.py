@@ -47,9 +47,9 @@ def waiting_for_proof(generation: int, following: Next) -> Outcome:
     """One of another namespace names the endpoint, and may just be about to show that its credentials reach it."""
     minutes = int(PROOF_WAIT.total_seconds() // 60)
     message = (
-        "A resource of another namespace names the endpoint, and its credentials have not been seen to reach it. It may have been"
-        f" created a moment ago, so the endpoint is not deleted before this resource has been deleted for {minutes} minutes. It is"
-        " kept, and this resource goes, if those credentials reach it by then."
+        f"Atlas is not asked to delete the endpoint until {minutes} minutes after this resource was deleted: a resource of another"
+        " namespace names the same endpoint, and its credentials have not been seen to reach it yet. If they reach it by then, the"
+        " endpoint stays in Atlas and this resource is removed."
     )
     return deleting(generation, with_ways_out(message), following)
 
