@@ -41,7 +41,7 @@ class Gateway(Snapshots):
         client: ThrottledClient,
         monotonic: Callable[[], float],
         *,
-        dropped: Callable[[Credentials], None] | None = None,
+        dropped: Callable[[Credentials], None],
     ) -> None:
         super().__init__(self._fetch_listing, monotonic)
         self._client = client
@@ -162,5 +162,4 @@ class Gateway(Snapshots):
     def _drop(self, fingerprint: str, credentials: Credentials) -> None:
         self.forget_credentials(fingerprint)
         self._client.forget(fingerprint)
-        if self._dropped is not None:
-            self._dropped(credentials)
+        self._dropped(credentials)
