@@ -148,7 +148,7 @@ def _pair(number: int) -> ApiKey:
 
 def _gateway() -> Gateway:
     clock = _Clock()
-    return Gateway(ThrottledClient(_Atlas(), Throttle(), clock=clock), clock)
+    return Gateway(ThrottledClient(_Atlas(), Throttle(), clock=clock), clock, dropped=lambda _: None)
 
 
 async def _listed_and_changed(known: int) -> tuple[Gateway, list[Instance]]:

@@ -100,8 +100,8 @@ class Core:
         observer: is told what goes on.
         clock: tells the time.
         random: for jitter.
-        around: wraps what a worker does with a piece of work.
         dropped: is called with credentials that no resource uses any more.
+        around: wraps what a worker does with a piece of work.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class Core:
         observer: Observer,
         clock: Clock,
         random: Random,
+        dropped: Callable[[Credentials], None],
         around: Callable[[Run], Run] = lambda run: run,
-        dropped: Callable[[Credentials], None] | None = None,
     ) -> None:
         self._observer = observer
         self._clock = clock

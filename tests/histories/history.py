@@ -166,6 +166,7 @@ class History:
             observer=NoObserver(),
             clock=self._clock,
             random=self._random,
+            dropped=lambda _: None,
         )
         events: asyncio.Queue[tuple[str, Body]] = asyncio.Queue()
         self.cluster.watcher = lambda type_, body: events.put_nowait((type_, body))

@@ -80,6 +80,7 @@ def core_of(cluster: Cluster, observer: Any, around: Callable[[Run], Run] = lamb
         observer=observer,
         clock=SystemClock(),
         random=Random(1),  # noqa: S311  # jitter
+        dropped=lambda _: None,
         around=around,
     )
 

@@ -222,6 +222,7 @@ async def pass_over(body: Body, heard: Heard, objects: Objects, secrets: Secrets
             observer=NoObserver(),
             clock=SystemClock(),
             random=Random(1),  # noqa: S311  # jitter
+            dropped=lambda _: None,
             around=worker,
         )
         core.seen(body)

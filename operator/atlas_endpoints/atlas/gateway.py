@@ -58,7 +58,7 @@ class Gateway(Snapshots):
         client: ThrottledClient,
         monotonic: Callable[[], float],
         *,
-        dropped: Callable[[Credentials], None] | None = None,
+        dropped: Callable[[Credentials], None],
     ) -> None:
         super().__init__(self._fetch_listing, monotonic)
         self._client = client
@@ -205,5 +205,4 @@ class Gateway(Snapshots):
         self.forget_credentials(fingerprint)
         self._reads = {instance: read for instance, read in self._reads.items() if instance.credentials != fingerprint}
         self._client.forget(fingerprint)
-        if self._dropped is not None:
-            self._dropped(credentials)
+        self._dropped(credentials)

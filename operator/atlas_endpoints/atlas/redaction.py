@@ -61,6 +61,9 @@ def without(parsed: Any, hide: Collection[str]) -> Any:
         for key, value in container.items() if isinstance(container, dict) else enumerate(container):
             if isinstance(value, str):
                 container[key] = _hidden(value, forms)
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                if any(form in str(value) for form in forms):  # it becomes text where a field of text is wanted
+                    container[key] = HIDDEN
             elif isinstance(value, dict | list):
                 pending.append(value)
     return root[0]

@@ -213,6 +213,7 @@ class Inventory:
         """
         absent = [name for name, listing in zip(self._namespaces, lists, strict=True) if listing is None]
         if absent and len(absent) < len(lists):
+            self._absences = 0
             raise ClusterUnavailableError(
                 f"The API server does not serve the kind in a LIST of namespace {absent[0]}, and does in others, so nothing is"
                 " concluded. If that stays so, check each kube-apiserver and the load balancer before them."

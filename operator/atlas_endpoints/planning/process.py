@@ -96,7 +96,8 @@ class Planner:
     def __init__(self, client: Requester, *, exports: Iterable[Body] = ()) -> None:
         clock = SystemClock()
         throttle = Throttle(max_in_flight=AT_ONCE)
-        gateway = Gateway(ThrottledClient(client, throttle, clock=clock.monotonic), clock.monotonic)
+        throttled = ThrottledClient(client, throttle, clock=clock.monotonic)
+        gateway = Gateway(throttled, clock.monotonic, dropped=lambda _: None)  # the one pair is used to the end
         found = EnvironmentCredentials()
         self.warnings: list[str] = []
         self._variables = found.variables

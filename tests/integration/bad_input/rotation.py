@@ -195,7 +195,7 @@ for _kind, _rotate in KINDS.items():
 
 @cases
 def an_account_makes_way_for_an_api_key(env: Env) -> None:
-    """Both are good all the while; nothing is signed by the account from then on, but that its token is revoked."""
+    """Both are good all the while; nothing is signed by the account from then on, but that its token is revoked, which it is."""
     account = env.atlas.put_account(env.place)
     env.resources.secret(data=account)
     env.create(connected=True)
@@ -210,6 +210,11 @@ def an_account_makes_way_for_an_api_key(env: Env) -> None:
     env.becomes_ready()
     signed = {each["path"] for each in env.atlas.signed_by(account, since=began)}
     assert signed <= {"/api/oauth/revoke"}
+    wait_until(
+        lambda: any(each["path"] == "/api/oauth/revoke" for each in env.atlas.signed_by(account)),
+        "its token is revoked",
+        timeout=PROMISED + ON_A_BUSY_MACHINE,
+    )
     _never_in_doubt(env)
 
 

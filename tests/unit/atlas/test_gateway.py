@@ -79,7 +79,9 @@ class Harness:
     def __init__(self) -> None:
         self.now = 100.0
         self.atlas = Atlas()
-        self.gateway = Gateway(ThrottledClient(self.atlas, Throttle(), clock=lambda: self.now), lambda: self.now)
+        self.dropped: list[Credentials] = []
+        client = ThrottledClient(self.atlas, Throttle(), clock=lambda: self.now)
+        self.gateway = Gateway(client, lambda: self.now, dropped=self.dropped.append)
         self.instance = self.of(ALICE)
 
     def of(self, credentials: Credentials) -> Instance:
@@ -118,6 +120,7 @@ class TestCredentials:
         await harness.observed()
         other = harness.of(BOB)
         harness.gateway.use("resource", other.credentials)
+        assert harness.dropped == [ALICE]
         assert harness.recall() is None
         with pytest.raises(KeyError, match=harness.instance.credentials):
             await harness.gateway.get(harness.instance, ENDPOINT)

@@ -39,6 +39,22 @@ def test_a_form_of_a_secret_is_hidden_from_errors_and_from_answers_of_success(fo
     assert without({"a": [{"b": f"<{shown}>"}, 1]}, [SECRET]) == {"a": [{"b": "<***>"}, 1]}
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (1234567890, "***"),
+        (-1234567890, "***"),
+        (51234567890.5, "***"),
+        (12345678, 12345678),
+        (True, True),
+        (None, None),
+    ],
+)
+def test_a_secret_of_digits_is_hidden_as_a_number_too(number: object, shown: object) -> None:
+    """It becomes text where a field of text is wanted."""
+    assert without({"a": [number], "b": number}, ["1234567890"]) == {"a": [shown], "b": shown}
+
+
 def test_a_secret_that_is_a_common_word_does_not_take_success_apart() -> None:
     answer = [{"_id": "1", "status": "AVAILABLE"}]
     assert without(copy.deepcopy(answer), ["status", "", "a", "AVAIL"]) == answer

@@ -422,6 +422,20 @@ class TestKindNotServed:
             assert cluster.inventory.served
 
     @on_virtual_time
+    async def test_one_before_and_one_after_a_mixed_answer_are_not_two_in_a_row(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        cluster.server.apply("a", "v1", namespace="blue")
+        async with keeping(cluster) as server:
+            await cluster.inventory.complete.wait()
+            for unserved in ({"blue", "green"}, {"green"}, {"blue", "green"}, {"green"}):
+                server.unserved = set(unserved)
+                refreshed = asyncio.create_task(cluster.inventory.refresh())
+                await asyncio.sleep(0.1)
+                refreshed.cancel()
+                assert set(cluster.known()) == {"a"}
+            assert cluster.gone_objects == []
+
+    @on_virtual_time
     async def test_in_one_namespace_of_two_it_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
         cluster = Cluster(namespaces=("blue", "green"))
         for namespace in ("blue", "green"):

@@ -42,6 +42,9 @@ PATIENCE = timedelta(minutes=30)
 PROOF_WAIT = timedelta(minutes=5)
 """How long after its resource an endpoint is deleted that one of another namespace names, which may be about to prove itself."""
 
+SKEW = timedelta(seconds=10)
+"""By how much the clock of the API server, which tells when a resource was deleted, may be ahead of the operator's own."""
+
 
 class Undecided(Enum):
     """What is not known yet about the others."""
@@ -119,8 +122,8 @@ def needed_by(resource: ServerlessPrivateEndpoint, endpoint_id: str, others: Ite
     if needing:
         return Owner(key_of(min(needing, key=_age)))
     deleted = resource.metadata.deletion_timestamp or now
-    # A clock that ran far ahead when the resource was deleted is no reason to wait until then.
-    return Undecided.UNDECIDED if rivals and abs(now - deleted) < PROOF_WAIT else None
+    # A deletion that is further ahead is told by a clock that is wrong, and is no reason to wait until then.
+    return Undecided.UNDECIDED if rivals and -SKEW <= now - deleted < PROOF_WAIT else None
 
 
 def is_owner(body: Body, endpoint_id: str) -> bool:

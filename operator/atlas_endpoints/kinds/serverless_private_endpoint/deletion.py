@@ -32,6 +32,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.farewell import (
     fate,
     fate_by_metadata,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.force_sync import ForceSync
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     FINALIZER,
     DeletionPolicy,
@@ -46,7 +47,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.observation import look
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import POLL_FIRST
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AccessPort, AtlasPort, ReferencesPort, ResourcesPort
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import NoProjectError
-from atlas_endpoints.kinds.serverless_private_endpoint.requests import Requests
 from atlas_endpoints.kinds.serverless_private_endpoint.reservations import may_arrive_for
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 
@@ -73,7 +73,7 @@ class Deletion:
         announce: tells people what becomes of an endpoint.
         writes: whether anything may be written to Atlas.
         defaults: where a resource says nothing.
-        requests: tells when a person who asks for a fresh attempt gets one.
+        force_sync: tells when a person who asks for a fresh attempt gets one.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Deletion:
         announce: Callable[[Mapping[str, Any], Announcement], None],
         writes: bool,
         defaults: Defaults,
-        requests: Requests,
+        force_sync: ForceSync,
     ) -> None:
         self._access = access
         self._references = references
@@ -99,7 +99,7 @@ class Deletion:
         self._announce = announce
         self._writes = writes
         self._defaults = defaults
-        self._requests = requests
+        self._force_sync = force_sync
         self._refused: dict[Key, _Refused] = {}
 
     async def bookkeeping(self, resource: ServerlessPrivateEndpoint) -> tuple[MetadataChange | None, str]:
@@ -132,6 +132,7 @@ class Deletion:
             if release is not None:
                 return self._release(body, release.announcement)
             resource = ServerlessPrivateEndpoint.parse(body, now=now)
+            wait = self._force_sync.turn_in(resource, status)
             policy = await self._policy(resource)
         except InvalidSpecError as error:
             return deletion_outcomes.not_understood(error, generation, status, now)
@@ -149,7 +150,7 @@ class Deletion:
                     generation, status, now, message, operation="delete", following=following
                 )
             case Delete():
-                return await self._with_credentials(body, resource, now)
+                return open_still(await self._with_credentials(body, resource, now, wait), wait)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a resource that is gone."""
@@ -166,22 +167,23 @@ class Deletion:
         policy = _own_policy(resource)
         if policy is not None:
             return policy
-        age = Age.FRESH if forced(resource, resource.status) else Age.RECENT
+        age = self._force_sync.age(resource.key)
         annotations = await self._namespaces.annotations(resource.metadata.namespace, age=age)
         return deletion_policy_in(annotations) or "Retain"
 
     async def _with_credentials(
-        self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, now: datetime
+        self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, now: datetime, wait: float
     ) -> Outcome:
-        """Have the endpoint deleted, unless another resource needs it."""
+        """Have the endpoint deleted, unless another resource needs it; what is asked waits for its turn for so many seconds."""
         generation, status = resource.metadata.generation, resource.status
         try:
             if resource.endpoint_id is not None:
                 found = await self._needed(body, resource, resource.endpoint_id, now)
                 if found is not None:
                     return found
-            asks = forced(resource, status)
-            age = Age.FRESH if asks else Age.RECENT
+            if wait and status.observed_generation == generation:
+                return failures.quiet(generation, Again(wait))
+            age = self._force_sync.age(resource.key)
             access = await self._access.resolve(resource.metadata.namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
         except NoProjectError as error:
@@ -192,12 +194,12 @@ class Deletion:
             return failures.quiet(generation, Retry())
         self._atlas.use(resource.key, access.fingerprint)
         instance = Instance(access.fingerprint, project_id, resource.spec.instance_name)
-        wait = self._requests.wait(resource, status, instance)
+        wait = wait or self._force_sync.look_in(resource.key, instance)
         if wait and status.observed_generation == generation:
             return failures.quiet(generation, Again(wait))
         refused = self._refused.get(resource.key)
         is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
-        if is_refused and (wait or not asks):
+        if is_refused and (wait or not forced(resource, status)):
             return failures.quiet(generation, Again(failures.SECRET_LOOK))  # the same would be refused again
         self.forget(resource.key)
         try:
@@ -210,7 +212,7 @@ class Deletion:
         except ClusterUnavailableError:
             return failures.quiet(generation, Retry())
         # A deletion that has just begun waits for no floor; what is asked beside it stays open.
-        return replace(outcome, handled=None, next=at_latest(outcome.next, wait)) if wait else outcome
+        return open_still(replace(outcome, handled=resource.metadata.reconcile_request), wait)
 
     async def _project(self, resource: ServerlessPrivateEndpoint) -> str:
         """Give the project that the endpoint is in; else the one that the spec means; else the one that it has meant.
@@ -259,7 +261,7 @@ class Deletion:
     ) -> Outcome:
         """Have one endpoint deleted, or let the resource go if it is gone."""
         try:
-            max_age = self._requests.max_age(resource.key)
+            max_age = self._force_sync.max_age(resource.key)
             endpoint = await look(self._atlas, instance, endpoint_id, max_age=max_age)
             if endpoint.status != EndpointStatus.DELETING:
                 # While the pass waited, somebody may have changed his mind, or come to need it.
@@ -306,7 +308,7 @@ class Deletion:
         self, body: Mapping[str, Any], resource: ServerlessPrivateEndpoint, instance: Instance, now: datetime
     ) -> Outcome:
         """Delete what may have been reserved, of which the mark alone tells; what others stand for by now is theirs."""
-        mine = await self._marked(resource, instance, max_age=self._requests.max_age(resource.key))
+        mine = await self._marked(resource, instance, max_age=self._force_sync.max_age(resource.key))
         reservation = resource.status.reservation
         left = may_arrive_for(reservation, now) if reservation is not None else 0.0
         if not mine and left <= 0:
@@ -354,6 +356,11 @@ class Deletion:
             self._announce(body, announcement)
         outcome = failures.quiet(int(body["metadata"].get("generation", 0)), Rest())
         return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
+
+
+def open_still(outcome: Outcome, wait: float) -> Outcome:
+    """Return an outcome with which a request stays open that has its turn in so many seconds; 0: it is handled."""
+    return replace(outcome, handled=None, next=at_latest(outcome.next, wait)) if wait else outcome
 
 
 def _own_policy(resource: ServerlessPrivateEndpoint) -> DeletionPolicy | None:

@@ -10,7 +10,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_held
 from atlas_endpoints.kinds.serverless_private_endpoint.ports import AtlasPort
 
 SHARED = 5.0
-"""Seconds: a LIST that began no longer ago serves routine looks."""
+"""Seconds: a LIST that began no longer ago serves routine looks, and rounds."""
 
 
 async def look(

@@ -24,10 +24,11 @@ from atlas_endpoints.kinds.ports import NamespaceReader
 from atlas_endpoints.kinds.serverless_private_endpoint import conclusions, failures
 from atlas_endpoints.kinds.serverless_private_endpoint.agreements import Agreements
 from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
-from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults, forced
+from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.convergence import Convergence
-from atlas_endpoints.kinds.serverless_private_endpoint.deletion import Deletion
+from atlas_endpoints.kinds.serverless_private_endpoint.deletion import Deletion, open_still
 from atlas_endpoints.kinds.serverless_private_endpoint.farewell import is_recorded
+from atlas_endpoints.kinds.serverless_private_endpoint.force_sync import ForceSync
 from atlas_endpoints.kinds.serverless_private_endpoint.glance import Glance
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     CredentialsPlace,
@@ -50,7 +51,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.ports import (
 from atlas_endpoints.kinds.serverless_private_endpoint.projects import ProjectError
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.references import Resolution
-from atlas_endpoints.kinds.serverless_private_endpoint.requests import Requests
 from atlas_endpoints.kinds.serverless_private_endpoint.standstill import Standstill
 from atlas_endpoints.kinds.serverless_private_endpoint.status import render
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
@@ -107,7 +107,7 @@ class Reconciler:
         self._atlas = atlas
         self._rounds = rounds
         self._brakes = brakes
-        self._requests = Requests(clock.monotonic, let_through=atlas.let_through)
+        self._force_sync = ForceSync(clock.monotonic, let_through=atlas.let_through)
         self._convergence = Convergence(atlas, brakes, resources, clock=clock, announce=announce)
         self._deletion = Deletion(
             access,
@@ -119,7 +119,7 @@ class Reconciler:
             announce=announce,
             writes=writes,
             defaults=defaults,
-            requests=self._requests,
+            force_sync=self._force_sync,
         )
         self._clock = clock
         self._defaults = defaults
@@ -142,9 +142,10 @@ class Reconciler:
             self._let_be(key)
             outcome = failures.of_invalid_spec(error, generation, Status.parse(previous, now=now), now)
             return replace(outcome, handled=_request(body))
+        wait = self._force_sync.turn_in(resource, resource.status)
         # What keeps a resource from going, and a backup from forgetting, is there before an endpoint is reserved or used.
         first = resource.endpoint_id is None or not is_recorded(resource)
-        outcome = failures.quiet(generation, Again(0.0)) if first else await self._pass(resource, now)
+        outcome = failures.quiet(generation, Again(0.0)) if first else await self._pass(resource, now, wait)
         try:
             change, doubt = await self._deletion.bookkeeping(resource)
         except InvalidSpecError as error:
@@ -159,28 +160,28 @@ class Reconciler:
                 failures.quiet(generation, Retry()) if first else replace(outcome, next=at_latest(outcome.next, 30.0))
             )
         if change is None and first:
-            outcome = await self._pass(resource, now)
+            outcome = await self._pass(resource, now, wait)
         return replace(_beside(outcome, doubt), metadata=change)
 
-    async def _pass(self, resource: ServerlessPrivateEndpoint, now: datetime) -> Outcome:
-        """Run a pass over a resource that is valid and lives."""
+    async def _pass(self, resource: ServerlessPrivateEndpoint, now: datetime, wait: float) -> Outcome:
+        """Run a pass over a resource that is valid and lives, and whose request waits for its turn for so many seconds."""
         status = resource.status  # which is the previous one
         key, generation = resource.key, resource.metadata.generation
         if resource.suspended_by:
             self._let_be(key)
             return _suspended(resource, status)
+        if wait and status.observed_generation == generation:
+            return failures.quiet(generation, Again(wait))
         try:
-            resolution = await self._references.resolve(
-                resource, age=Age.FRESH if forced(resource, status) else Age.RECENT
-            )
-            outcome = await self._with_credentials(resolution, status, now)
+            resolution = await self._references.resolve(resource, age=self._force_sync.age(key))
+            outcome = await self._with_credentials(resolution, status, now, wait)
             outcome = replace(outcome, next=resolution.paced(outcome.next))
             return await self._outputs.publish(
                 resource,
                 outcome,
                 status,
                 instance=self._rounds.instance_of(key),
-                max_age=self._outputs_last(resource, status),
+                max_age=self._outputs_last(resource),
             )
         except (NoCredentialsError, ProjectError) as error:
             self._let_be(key)
@@ -188,11 +189,12 @@ class Reconciler:
                 outcome = error.outcome(resource, now=now, grace=self._grace)
             else:
                 outcome = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
-            return replace(
+            outcome = replace(
                 outcome,
                 applied=conclusions.confirmed_so_far(resource, status),
                 handled=resource.metadata.reconcile_request,
             )
+            return open_still(outcome, wait)
         except ClusterUnavailableError as error:
             logger.warning(
                 "What the resource depends on could not be read; it will be tried again: %s",
@@ -201,10 +203,12 @@ class Reconciler:
             )
             return failures.quiet(generation, Retry())
 
-    def _outputs_last(self, resource: ServerlessPrivateEndpoint, status: Status) -> float:
+    def _outputs_last(self, resource: ServerlessPrivateEndpoint) -> float:
         """Tell for how many seconds a ConfigMap is taken to be as it was, so that each round looks at it once."""
         interval = resource.spec.sync_interval or self._defaults.sync_interval
-        return 0.0 if forced(resource, status) else min(RECENT_OUTPUTS, interval.total_seconds() / 2)
+        if self._force_sync.age(resource.key) is Age.FRESH:
+            return 0.0
+        return min(RECENT_OUTPUTS, interval.total_seconds() / 2)
 
     def failed(self, body: Mapping[str, Any], error: Exception) -> Outcome:
         """Turn an error that no table knows into an outcome."""
@@ -232,7 +236,7 @@ class Reconciler:
         """Drop what is remembered of a resource that is gone."""
         self._let_be(key)
         self._deletion.forget(key)
-        self._requests.forget(key)
+        self._force_sync.forget(key)
         self._convergence.changes.forget(key)
 
     def _let_be(self, key: Key) -> None:
@@ -271,15 +275,14 @@ class Reconciler:
         """Let a resource ask Atlas again, since a round has seen that it is worth it."""
         self._standstill.release(key)
 
-    async def _with_credentials(self, resolution: Resolution, status: Status, now: datetime) -> Outcome:
+    async def _with_credentials(self, resolution: Resolution, status: Status, now: datetime, wait: float) -> Outcome:
         """Run the pass, and once more if credentials were refused and newer ones are there by now."""
         resource = resolution.resource
         key, metadata, secret_name = resource.key, resource.metadata, resource.secret_name
         # A reading of just before the Secret was changed would put the cure off until the next look.
-        looks_for_news = forced(resource, status) or self._standstill.awaits_credentials(key)
-        age = Age.FRESH if looks_for_news else Age.RECENT
+        age = Age.FRESH if self._standstill.awaits_credentials(key) else self._force_sync.age(key)
         access = await self._access.resolve(metadata.namespace, secret_name, age=age)
-        wait = self._requests.wait(resource, status, self._instance(resolution, access))
+        wait = wait or self._force_sync.look_in(key, self._instance(resolution, access))
         if wait and status.observed_generation == metadata.generation:
             return failures.quiet(metadata.generation, Again(wait))
         if wait:  # an edit does not wait, and is worked on as if nothing were asked
@@ -301,7 +304,7 @@ class Reconciler:
             self._access.judged(access, accepted=outcome.verdict.reason is not Reason.CREDENTIALS_INVALID)
         if wait:  # the request stays open, and its look is still to be made
             self._standstill.release(key)
-            return replace(outcome, handled=None, next=at_latest(outcome.next, wait))
+            return open_still(outcome, wait)
         self._standstill.hold(key, resolution, access, outcome)
         return outcome
 
@@ -320,7 +323,7 @@ class Reconciler:
             private_endpoint_ip_address=spec.private_endpoint_ip_address,
             credentials_source=access.source,
         )
-        max_age = self._requests.max_age(key)
+        max_age = self._force_sync.max_age(key)
         pass_ = self._passes.begin(resource, status, now, instance, resolved, max_age=max_age)
         self._atlas.use(key, instance.credentials)
         self._rounds.join(key, instance, pass_.interval)

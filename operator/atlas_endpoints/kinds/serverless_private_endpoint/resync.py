@@ -23,12 +23,9 @@ from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
 from atlas_endpoints.engine.store import Body, Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, CredentialsPlace, endpoint_of
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import is_surplus, is_unused
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED, is_surplus, is_unused
 
 logger = logging.getLogger(__name__)
-
-SHARED = 5.0
-"""Seconds: a LIST that began no longer ago serves a round."""
 
 JITTER = 0.1
 """Rounds are up to this share earlier or later, so that instances do not fall into step."""

@@ -443,10 +443,13 @@ class Harness:
 
     A resource is due after an edit, when its pass asked for it, and when a round brings it back; an instance when its round
     is due. Backoff has no jitter here: 1 s, 2 s, 4 s and so on, at most 5 minutes.
+
+    Args:
+        clock: of another one, beside which it runs.
     """
 
-    def __init__(self) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.atlas = Atlas(self.clock)
         self.secrets = Secrets()
         self.targets = Targets()

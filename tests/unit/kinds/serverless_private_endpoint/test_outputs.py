@@ -9,9 +9,9 @@ import pytest
 from atlas_endpoints.atlas.serverless_instances import PrivateConnection
 from atlas_endpoints.cluster.config_maps import ConfigMap
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
+from atlas_endpoints.kinds.serverless_private_endpoint.force_sync import FLOOR
 from atlas_endpoints.kinds.serverless_private_endpoint.model import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, Write, connection_values, decide, values_of
-from atlas_endpoints.kinds.serverless_private_endpoint.requests import FLOOR
 from unit.kinds.serverless_private_endpoint.harness import ENDPOINT, PROJECT, VPCE, Harness, Resource
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"

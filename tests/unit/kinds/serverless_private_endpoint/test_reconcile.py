@@ -33,8 +33,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint import glance
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import Fields
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Context
 from atlas_endpoints.kinds.serverless_private_endpoint.failures import SECRET_LOOK
+from atlas_endpoints.kinds.serverless_private_endpoint.force_sync import FLOOR
 from atlas_endpoints.kinds.serverless_private_endpoint.plan import plan
-from atlas_endpoints.kinds.serverless_private_endpoint.requests import FLOOR
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Action
 from unit.kinds.serverless_private_endpoint.harness import (
     ENDPOINT,
@@ -1662,6 +1662,83 @@ class TestManyRequests:
         looks = 10 / FLOOR + 2
         assert len(harness.atlas.calls) <= 3 * looks, "a LIST, and what follows from it"
         assert resource.status["lastHandledReconcileAt"] == "99"
+
+    @pytest.mark.parametrize("state", ["Atlas refuses", "Atlas is deleting it"])
+    async def test_a_resource_that_is_being_deleted_has_one_look_in_each_floor(
+        self, harness: Harness, state: str
+    ) -> None:
+        resource = await settled(harness, comment="one", deletionPolicy="Delete")
+        if state == "Atlas refuses":
+            harness.atlas.go_down("DELETE", error=rejected())
+        harness.delete(resource)
+        await harness.run_for(1)
+        harness.reset_log()
+        await self.ask(harness, resource, times=100, within=10)
+        await harness.run_for(FLOOR)
+        each = ["LIST", "DELETE"] if state == "Atlas refuses" else ["LIST"]
+        assert {*harness.atlas.calls} == {*each}
+        assert len(harness.atlas.calls) <= len(each) * (10 / FLOOR + 2)
+        assert len(harness.secrets.reads) <= 10 / FLOOR + 2
+        assert resource.status["lastHandledReconcileAt"] == "99"
+
+    @pytest.mark.parametrize("kind", ["all is well", "there is no Secret", "a project that is referred to", "deletion"])
+    async def test_what_a_resource_depends_on_is_read_once_in_each_floor(self, harness: Harness, kind: str) -> None:
+        resource = await settled(harness, comment="one", deletionPolicy=None)
+        if kind == "there is no Secret":
+            harness.secrets.found[None] = NoCredentialsError(
+                SecretProblem.NOT_FOUND, "There is no Secret.", source=None, retry_in=30.0
+            )
+        if kind == "a project that is referred to":
+            harness.edit(resource, projectId=None, projectRef={"name": "nowhere"})
+        if kind == "deletion":
+            harness.namespaces.found = {"atlas-endpoints.dev/deletion-policy": "Delete"}
+            harness.annotate(resource, force_sync="before")
+            await harness.run_for(1)
+            harness.atlas.go_down("DELETE", error=rejected())
+            harness.delete(resource)
+        await harness.settle()
+        harness.namespaces.ages.clear()
+        await self.ask(harness, resource, times=300, within=30)
+        await harness.run_for(FLOOR)
+        reads = 30 / FLOOR + 2
+        assert harness.secrets.reads.count(Age.FRESH) <= reads
+        assert len([age for _, age in harness.targets.reads if age is Age.FRESH]) <= reads
+        assert harness.namespaces.ages.count(Age.FRESH) <= reads
+        assert resource.status["lastHandledReconcileAt"] == "299"
+
+    async def test_requests_for_many_resources_read_their_secret_once_each_in_a_floor(self, harness: Harness) -> None:
+        """Also while their instance has its floor, and other values come."""
+        resource = await settled(harness)
+        harness.atlas.put(ANOTHER, comment="one")
+        other = harness.create("other", ANOTHER, comment="one")
+        await harness.settle()
+        await self.ask(harness, resource, other, times=300, within=30)
+        await harness.run_for(2 * FLOOR)
+        assert harness.secrets.reads.count(Age.FRESH) <= 2 * 2 * (30 / FLOOR + 2), (
+            "at its turn, and when the look begins"
+        )
+        assert len(harness.atlas.calls) <= 30 / FLOOR + 3
+        assert {each.status["lastHandledReconcileAt"] for each in (resource, other)} == {"299"}
+
+    async def test_a_request_that_an_edit_comes_with_stays_open_where_there_is_no_secret(
+        self, harness: Harness
+    ) -> None:
+        """What the edit has been told is of before the Secret was read for the request."""
+        resource = await settled(harness)
+        harness.secrets.found[None] = NoCredentialsError(
+            SecretProblem.NOT_FOUND, "There is no Secret.", source=None, retry_in=30.0
+        )
+        await self.ask(harness, resource, times=1, within=0.1)
+        assert resource.status["lastHandledReconcileAt"] == "0"
+        resource.annotations["atlas-endpoints.dev/force-sync"] = "second"
+        harness.edit(resource, comment="two")
+        await harness.run_for(0)
+        assert resource.status["observedGeneration"] == 2
+        assert resource.status["lastHandledReconcileAt"] == "0"
+        harness.secrets.found[None] = "operator-1"
+        await harness.run_for(FLOOR)
+        assert resource.status["lastHandledReconcileAt"] == "second"
+        assert comment(harness) == "two"
 
     async def test_a_request_beside_each_edit_costs_no_look_for_each_edit(self, harness: Harness) -> None:
         resource = await settled(harness)

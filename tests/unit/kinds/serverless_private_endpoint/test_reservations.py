@@ -17,6 +17,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.serverless_private_endpoints import CREATE, Endpoint
+from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.kinds.errors import NoCredentialsError
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Reservation
@@ -683,6 +684,75 @@ async def test_an_intent_that_did_not_reach_the_api_server_is_not_acted_on(harne
     harness.changed(resource)
     await harness.reconciler.reconcile(known_to_the_engine, known_to_the_engine["status"])
     assert posts(harness) == 0
+
+
+class TestCopiesOfACluster:
+    """Their resources have equal uids, and so equal marks; see docs/reservation.md."""
+
+    async def run(self, one: Harness, two: Harness, *, turns: int) -> None:
+        """Have two operators take turns of a minute on one Atlas, which does what it is asked to meanwhile."""
+        for _ in range(turns):
+            await one.run_for(60)
+            await two.run_for(60)
+            for id_, each in list(one.atlas.endpoints.items()):
+                if each.status == "DELETING":
+                    del one.atlas.endpoints[id_]
+                elif each.status == "RESERVATION_REQUESTED":
+                    one.atlas.put(id_, status="RESERVED", endpoint_service_name="svc")
+            one.atlas.deleted = two.atlas.deleted = sum(each.atlas.calls.count("DELETE") for each in (one, two))
+
+    async def connected(self) -> tuple[Harness, Harness, str]:
+        """A resource whose endpoint is in use, and an operator that begins on a copy of before."""
+        one = Harness()
+        two = Harness(one.clock)
+        two.atlas.endpoints = one.atlas.endpoints
+        one.create(endpoint_id=None, comment="orders", cloudProviderEndpointId=VPCE)
+        await self.run(one, one, turns=3)
+        ((id_, endpoint),) = one.atlas.endpoints.items()
+        assert (endpoint.comment, endpoint.cloud_provider_endpoint_id) == ("orders", VPCE)
+        return one, two, id_
+
+    async def test_what_a_copy_reserves_is_discarded_and_reserved_ever_later_and_what_is_in_use_stays(self) -> None:
+        one, two, id_ = await self.connected()
+        reserved: list[float] = []
+
+        def noted(_: Instance) -> None:
+            reserved.append(two.clock.seconds)
+            two.atlas.while_posting = noted
+
+        two.atlas.while_posting = noted
+        two.create(endpoint_id=None)
+        await self.run(one, two, turns=60)
+        assert 4 <= len(reserved) <= 10
+        assert reserved[-1] - reserved[-2] > 2 * (reserved[1] - reserved[0])
+        assert len(reserved) - one.atlas.calls.count("DELETE") in {0, 1}
+        assert two.atlas.calls.count("DELETE") == 0
+        assert one.atlas.endpoints[id_].cloud_provider_endpoint_id == VPCE
+
+    async def test_a_copy_whose_operator_does_not_write_takes_nothing_from_the_first(self) -> None:
+        one, two, id_ = await self.connected()
+        two.restart(writes=False)
+        two.create(endpoint_id=None)
+        await self.run(one, two, turns=60)
+        assert {"POST", "DELETE"} & {*two.atlas.calls} == set()
+        assert [one.atlas.calls.count("POST"), one.atlas.calls.count("DELETE")] == [1, 0]
+        assert list(one.atlas.endpoints) == [id_]
+
+    async def test_of_two_that_reserve_at_once_each_discards_the_other_s_and_no_more(self) -> None:
+        one = Harness()
+        two = Harness(one.clock)
+        two.atlas.endpoints = one.atlas.endpoints
+        mine, theirs = one.create(endpoint_id=None), two.create(endpoint_id=None)
+        await one.pass_over(mine)
+        await two.pass_over(theirs)
+        await one.pass_over(mine)
+        two.atlas.hidden = set(one.atlas.endpoints)
+        await two.pass_over(theirs)
+        two.atlas.hidden = set()
+        assert len(one.atlas.endpoints) == 2
+        await self.run(one, two, turns=60)
+        assert [each.atlas.calls.count("DELETE") for each in (one, two)] == [1, 1]
+        assert len(one.atlas.endpoints) == 1
 
 
 class TestRefused:

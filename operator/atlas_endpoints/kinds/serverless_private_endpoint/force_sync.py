@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.context import forced
 from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint, Status
+from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
 
 FLOOR = 5.0
 """Seconds from a look that a person has asked for to the next one, of a resource and of an instance."""
@@ -26,16 +28,18 @@ class _Request:
         uid: of the resource.
         token: the value that asks.
         seen: when it was met first, in monotonic seconds.
+        has_turn: whether what the resource depends on is read anew for it.
         granted: whether its look has begun.
     """
 
     uid: str
     token: str | None
     seen: float
+    has_turn: bool = False
     granted: bool = False
 
 
-class Requests:
+class ForceSync:
     """Remembers the requests that are open, and when the last ones were granted.
 
     Args:
@@ -48,43 +52,65 @@ class Requests:
         self._let_through = let_through
         self._open: dict[Key, _Request] = {}
         self._granted: dict[Key | Instance, float] = {}
-        """When a look was granted last. A resource that is created anew has the floor of its name."""
+        """When each had its turn last. A resource that is created anew has the floor of its name."""
 
-    def wait(self, resource: ServerlessPrivateEndpoint, status: Status, instance: Instance) -> float:
-        """Tell for how many seconds the request of a resource has to wait; 0: it has its turn, or nothing is asked.
+    def turn_in(self, resource: ServerlessPrivateEndpoint, status: Status) -> float:
+        """Return for how many seconds the request of a resource waits for its turn; 0: it has it, or nothing is asked.
+
+        It comes before the first reading of a pass: until then nothing is read for the request.
 
         Args:
             resource: as it is.
             status: before the pass.
-            instance: that it belongs to.
         """
         key, metadata = resource.key, resource.metadata
         if not forced(resource, status):
             self._open.pop(key, None)
             return 0.0
-        now, request = self._monotonic(), self._open.get(key)
+        request = self._open.get(key)
         if request is None or (request.uid, request.token) != (metadata.uid, metadata.reconcile_request):
-            request = self._open[key] = _Request(metadata.uid, metadata.reconcile_request, now)
-        if request.granted:
+            request = self._open[key] = _Request(metadata.uid, metadata.reconcile_request, self._monotonic())
+        if not request.has_turn and (wait := self._take(key)) > 0:
+            return wait
+        request.has_turn = True
+        return 0.0
+
+    def look_in(self, key: Key, instance: Instance) -> float:
+        """Return for how many seconds a request that has its turn waits for its instance; 0: its look begins, or nothing is asked.
+
+        Args:
+            key: of the resource.
+            instance: that it belongs to.
+        """
+        request = self._open.get(key)
+        if request is None or request.granted:
             return 0.0  # what it has led to has failed, and is tried again as any other failure
-        begun = self._granted.get(instance, -math.inf)
-        shares = begun > request.seen
-        floors = (self._granted.get(key, -math.inf), -math.inf if shares else begun)
-        if (wait := max(floors) + FLOOR - now) > 0:
+        shares = self._granted.get(instance, -math.inf) > request.seen
+        if not shares and (wait := self._take(instance)) > 0:
             return wait
         request.granted = True
-        self._granted = {name: at for name, at in self._granted.items() if at > now - FLOOR}
-        self._granted[key] = now
-        if not shares:
-            self._granted[instance] = now
         self._let_through(instance)
         return 0.0
 
-    def max_age(self, key: Key) -> float:
-        """Tell how many seconds old a LIST may be that serves a resource: begun after the request, if there is one."""
+    def age(self, key: Key) -> Age:
+        """Return how old a reading may be that serves a resource: begun from now on, if it has a request and that has its turn."""
         request = self._open.get(key)
-        return FLOOR if request is None or not request.granted else min(FLOOR, self._monotonic() - request.seen)
+        return Age.FRESH if request is not None and request.has_turn else Age.RECENT
+
+    def max_age(self, key: Key) -> float:
+        """Return how many seconds old a LIST may be that serves a resource: begun after the request, if there is one."""
+        request = self._open.get(key)
+        return SHARED if request is None or not request.granted else min(SHARED, self._monotonic() - request.seen)
 
     def forget(self, key: Key) -> None:
         """Drop the request of a resource that is gone."""
         self._open.pop(key, None)
+
+    def _take(self, name: Key | Instance) -> float:
+        """Return for how many seconds a floor lasts; 0: it is over, and another one begins."""
+        now = self._monotonic()
+        if (wait := self._granted.get(name, -math.inf) + FLOOR - now) > 0:
+            return wait
+        self._granted = {each: at for each, at in self._granted.items() if at > now - FLOOR}
+        self._granted[name] = now
+        return 0.0
