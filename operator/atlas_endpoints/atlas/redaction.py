@@ -18,6 +18,9 @@ SHORTEST = 8
 
 Atlas's own have 36 and more."""
 
+_LARGE = 10.0**300
+"""No number of Atlas is as large, and to write one of thousands of digits takes long: it is hidden unseen."""
+
 _WORD = r"(?-i:[A-Z]?[a-z]{0,14}|[A-Z]{0,15})[.]?(?![\w.~+/=-])"
 """A word of a sentence, such as "authentication", and no token: those have digits, signs or capitals within, or are long."""
 
@@ -54,6 +57,8 @@ def without(parsed: Any, hide: Collection[str]) -> Any:
         hide: secrets.
     """
     forms = tuple(_forms(hide, shortest=SHORTEST))
+    # A number becomes text where a field of text is wanted. To write all numbers out would take longer than to parse them.
+    of_digits = tuple(form for form in forms if not form.strip("0123456789.+-eE"))
     root = [parsed]
     pending: list[Any] = [root]  # no recursion: JSON may be deeper than Python calls
     while pending:
@@ -61,8 +66,8 @@ def without(parsed: Any, hide: Collection[str]) -> Any:
         for key, value in container.items() if isinstance(container, dict) else enumerate(container):
             if isinstance(value, str):
                 container[key] = _hidden(value, forms)
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                if any(form in str(value) for form in forms):  # it becomes text where a field of text is wanted
+            elif of_digits and isinstance(value, int | float):
+                if abs(value) >= _LARGE or any(form in str(value) for form in of_digits):
                     container[key] = HIDDEN
             elif isinstance(value, dict | list):
                 pending.append(value)
