@@ -27,6 +27,7 @@ from support.targets import NoConfigMaps, NoTargets
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.engine.outcome import Next
     from model.environment import Environment
     from support.virtual_time import VirtualTimeLoop
@@ -68,6 +69,10 @@ class Clock:
         return START + timedelta(seconds=self._run.now - ORIGIN)
 
 
+def _dropped(_credentials: Credentials) -> None:
+    """There are no tokens to revoke here."""
+
+
 class Watched(Core):
     """The real core, and a note of what it was told and what it has begun; see ``invariants``.
 
@@ -82,7 +87,7 @@ class Watched(Core):
         self.begun: dict[Key, tuple[str, int]] = {}
         self.working_on: dict[Key, Body] = {}
         self.violations = violations
-        super().__init__(SETTINGS, **ports, around=lambda run: partial(self.observed, run))
+        super().__init__(SETTINGS, **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
 
     @override
     def seen(self, body: Body) -> None:
