@@ -39,7 +39,7 @@ def _state(body: Body) -> Iterator[str]:
         yield f"{key_of(body)}: no operator has handled it yet"
         return
     progress = next((name for name in ("Reconciling", "Stalled") if find(status, name) is not None), None)
-    means = {"Reconciling": ", is being worked on", "Stalled": ", and a person must act", None: ""}[progress]
+    means = {"Reconciling": ", in progress or tried again", "Stalled": ", and a person must act", None: ""}[progress]
     yield f"{key_of(body)}: Ready is {ready.status}, {ready.reason}{means}"
     yield f"Message: {ready.message}"
     if status.observed_generation != generation:
@@ -95,6 +95,9 @@ def _next(body: Body) -> Iterator[str]:
         resource = ServerlessPrivateEndpoint.parse(body)
     except InvalidSpecError as error:
         yield from (f"Not valid: {problem}" for problem in error.problems)
+        return
+    if (body.get("status") or {}).get("observedGeneration") != body["metadata"].get("generation"):
+        yield "Next look at Atlas: none before an operator handles the edit. If that takes longer than seconds: is one running, and does it serve this namespace?"
         return
     if resource.suspended_by:
         yield f"Next look at Atlas: none, because of {' and '.join(resource.suspended_by)}"

@@ -1,7 +1,7 @@
 """What the operator would do about a manifest: its outcome in plain values, for people and programs alike. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +15,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.failures import NOTICED
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, Cause, ManagedField, Plan, Spec
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
-from atlas_endpoints.planning.manifests import Manifest, Misfit, Place
+from atlas_endpoints.planning.manifests import Manifest, Misfit, Place, Rivalry
 from atlas_endpoints.planning.stand_ins import SOURCE
 
 
@@ -135,6 +135,19 @@ def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forec
         changes=tuple(Change(each.field.value, each.actual, each.desired) for each in verdict.differences),
         body=_body(action, outcome.plan),
     )
+
+
+def of_rival(forecast: Forecast, rivalries: Iterable[Rivalry]) -> Forecast:
+    """Say of a resource that contends for its endpoint that nothing would be sent, or that it is not known."""
+    for each in rivalries:
+        if forecast.place not in each.rivals.values() or forecast.key == each.owner:
+            continue
+        if each.owner is not None:
+            message = f"{each.owner} owns the endpoint, so nothing would be sent for this one. Remove one of the two."
+            return replace(forecast, action=Action.REPORT, reason=Reason.CONFLICT, message=message, body=None)
+        message = "The resource that is created first will own the endpoint, and nothing is sent for the others. Remove all but one."
+        return replace(forecast, action=Action.UNKNOWN, reason=Reason.CONFLICT, message=message, body=None)
+    return forecast
 
 
 def unanswered(manifest: Manifest, message: str) -> Forecast:

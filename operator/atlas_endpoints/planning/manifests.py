@@ -165,29 +165,46 @@ def doubles(documents: Iterable[Document]) -> list[str]:
     ]
 
 
-def rivals(documents: Iterable[Document]) -> list[str]:
-    """Warn of resources that name one endpoint, and say which of them owns it, or will."""
+@dataclass(frozen=True, slots=True)
+class Rivalry:
+    """Resources that name one endpoint and would manage it.
+
+    Attributes:
+        endpoint_id: that they name.
+        rivals: what they are, and where they stand.
+        owner: by an exported status; None: the one that is created first will own it.
+    """
+
+    endpoint_id: str
+    rivals: Mapping[Key, Place]
+    owner: Key | None
+
+    @property
+    def warning(self) -> str:
+        """What people are warned of."""
+        named = " and ".join(f"{key} ({place})" for key, place in self.rivals.items())
+        owner = f"{self.owner} owns it" if self.owner is not None else "The one that is created first will own it"
+        return (
+            f"{named} name the same endpoint {self.endpoint_id}. {owner}; the others say Conflict, and nothing is sent for"
+            " them. Remove all but one."
+        )
+
+
+def rivalries(documents: Iterable[Document]) -> list[Rivalry]:
+    """Return which resources contend for an endpoint, and who owns it as far as an exported status says so."""
     named: dict[tuple[str | None, str, str], dict[Key, Manifest]] = {}
     for each in documents:
         if isinstance(each, Manifest) and (endpoint_id := each.resource.spec.endpoint_id) is not None:
             spec = each.resource.spec
-            named.setdefault((spec.project_id, spec.instance_name, endpoint_id), {})[each.resource.key] = each
-    return [
-        f"{' and '.join(f'{key} ({each.place})' for key, each in found.items())} name the same endpoint {endpoint_id}."
-        f" {_owner(found)}"
-        for (_, _, endpoint_id), found in named.items()
-        if len(found) > 1
-    ]
-
-
-def _owner(rivals: Mapping[Key, Manifest]) -> str:
-    managing = {key: each for key, each in rivals.items() if each.resource.spec.management_policy == "Manage"}
-    if len(managing) < 2:  # noqa: PLR2004  # whoever does not manage contends with nobody
-        return "One of them at most manages it, so there is no conflict."
-    owners = [key for key, each in managing.items() if _owns(each.exported)]
-    if len(owners) == 1:
-        return f"{owners[0]} owns it, by its exported status; the others say Conflict, and nothing is sent for them."
-    return "The one that is created first owns it; the others say Conflict, and nothing is sent for them."
+            if spec.management_policy == "Manage" and not each.resource.suspended_by:
+                named.setdefault((spec.project_id, spec.instance_name, endpoint_id), {})[each.resource.key] = each
+    found = []
+    for (_, _, endpoint_id), rivals in named.items():
+        owners = [key for key, each in rivals.items() if _owns(each.exported)]
+        if len(rivals) > 1:
+            places = {key: each.place for key, each in rivals.items()}
+            found.append(Rivalry(endpoint_id, places, owners[0] if len(owners) == 1 else None))
+    return found
 
 
 def _owns(exported: Status) -> bool:

@@ -31,9 +31,10 @@ from atlas_endpoints.planning.forecast import (
     exit_code,
     of_misfit,
     of_outcome,
+    of_rival,
     unanswered,
 )
-from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, rivals
+from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, rivalries
 from atlas_endpoints.planning.sources import find
 from atlas_endpoints.planning.stand_ins import Exports, NoNamespaces, OneLook, OnePair, nobody, with_notes
 
@@ -69,10 +70,11 @@ async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
     )
     try:
         planner = Planner(client, exports=[each.body for each in documents if isinstance(each, Other)])
-        forecasts = await planner.forecast(documents)
+        contended = rivalries(documents)
+        forecasts = [of_rival(each, contended) for each in await planner.forecast(documents)]
     finally:
         await client.aclose()
-    warnings = [*planner.warnings, *doubles(documents), *rivals(documents)]
+    warnings = [*planner.warnings, *doubles(documents), *(each.warning for each in contended)]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "text":
         say(report.as_text(forecasts, others, warnings))

@@ -65,6 +65,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         body(generation=2, status={"conditions": [READY]}),
         "Edit: the spec is at generation 2, and all below is about generation 1: no operator has handled the last edit yet.",
     ),
+    "nobody handles an edit": (
+        body(generation=2, status={"conditions": [READY]}),
+        "Next look at Atlas: none before an operator handles the edit.",
+    ),
     "a call has failed": (
         body(status={"conditions": STALLED, "lastError": FAILURE}),
         "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD) since 2 h: No.",

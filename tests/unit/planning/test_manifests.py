@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.planning.forecast import of_misfit
-from atlas_endpoints.planning.manifests import NO_KIND, Budget, Manifest, Misfit, Other, Place, doubles, read, rivals
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.planning.forecast import Action, of_misfit, of_rival, unanswered
+from atlas_endpoints.planning.manifests import NO_KIND, Budget, Manifest, Misfit, Other, Place, doubles, read, rivalries
 from atlas_endpoints.planning.report import as_document, as_json, as_yaml
 from atlas_endpoints.planning.stand_ins import Exports
 
@@ -312,33 +313,40 @@ EXPORTED = "status:\n  observedGeneration: 1\n  endpoint: {id: 5f7cac1adf5d6c630
 
 
 @pytest.mark.parametrize(
-    ("texts", "words"),
+    ("texts", "owner"),
     [
-        pytest.param(
-            (ORDERS, ANOTHER), "The one that is created first owns it; the others say Conflict", id="new ones"
-        ),
-        pytest.param((ORDERS, ANOTHER + EXPORTED), "shop/copy owns it, by its exported status", id="one owns it"),
-        pytest.param(
-            (ORDERS + EXPORTED, f"{ANOTHER}{EXPORTED}  conditions:{CONDITION}"),
-            "shop/orders owns it",
-            id="one does not",
-        ),
-        pytest.param((ORDERS, f"{ANOTHER}  managementPolicy: Observe\n"), "there is no conflict", id="one observes"),
+        pytest.param((ORDERS, ANOTHER), "first", id="new ones"),
+        pytest.param((ORDERS, ANOTHER + EXPORTED), "copy", id="one owns it"),
+        pytest.param((ORDERS + EXPORTED, f"{ANOTHER}{EXPORTED}  conditions:{CONDITION}"), "orders", id="one does not"),
+        pytest.param((ORDERS, f"{ANOTHER}  managementPolicy: Observe\n"), None, id="one observes"),
+        pytest.param((ORDERS, f"{ANOTHER}  suspend: true\n"), None, id="one is suspended"),
         pytest.param((ORDERS, ORDERS), None, id="it is one resource"),
         pytest.param((ORDERS, ANOTHER.replace("6f4b283", "6f4b284")), None, id="two endpoints"),
         pytest.param((ORDERS, ANOTHER.replace("shop", "other")), None, id="two instances"),
     ],
 )
-def test_two_resources_that_name_one_endpoint_are_warned_of(texts: tuple[str, ...], words: str | None) -> None:
+def test_two_resources_that_name_one_endpoint_are_told(texts: tuple[str, ...], owner: str | None) -> None:
     documents = [each for number, text in enumerate(texts) for each in read(f"{number}.yaml", text, namespace="shop")]
-    assert all(isinstance(each, Manifest) for each in documents), documents
+    ours = [each for each in documents if isinstance(each, Manifest)]
+    assert len(ours) == len(documents), documents
 
-    found = rivals(documents)
+    found = rivalries(documents)
 
-    assert len(found) == (words is not None)
-    assert all("name the same endpoint 5f7cac1adf5d6c6306f4b283" in each and str(words) in each for each in found), (
-        found
-    )
+    told = [of_rival(unanswered(each, "as planned"), found) for each in ours]
+    if owner is None:
+        assert found == []
+        assert [each.message for each in told] == ["as planned"] * 2
+        return
+    (rivalry,) = found
+    assert "name the same endpoint 5f7cac1adf5d6c6306f4b283" in rivalry.warning
+    if owner == "first":
+        assert [each.action for each in told] == [Action.UNKNOWN] * 2
+        assert "The one that is created first will own it" in rivalry.warning
+        return
+    assert f"shop/{owner} owns it" in rivalry.warning
+    for each in told:
+        is_owner = each.key == Key("shop", owner)
+        assert (each.action is Action.REPORT, each.reason is Reason.CONFLICT) == (not is_owner, not is_owner)
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,9 @@ def _another_provider(observed: Endpoint, context: Context) -> str:
     shown = one_line(observed.provider_name or "", limit=100)
     return (
         f"spec.providerName is {context.provider_name}, but Atlas shows that the endpoint is one of {shown}, so nothing is sent."
-        " providerName cannot change: delete this resource (under deletionPolicy Retain, which leaves the endpoint in Atlas),"
-        f" and create it anew with providerName {shown}."
+        " providerName cannot change: delete this resource, and create it anew with providerName"
+        f" {shown}. deletionPolicy decides what becomes of the endpoint: Retain leaves it in Atlas; one that was reserved by"
+        " mistake goes with Delete."
     )
 
 

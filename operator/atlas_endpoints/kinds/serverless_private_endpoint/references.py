@@ -246,7 +246,13 @@ def _with_connection(applied: Applied | None, previous: Status, generation: int)
 
 def _waiting(outcome: Outcome, problem: Problem) -> str:
     service = outcome.endpoint.endpoint_service_name if outcome.endpoint else None
-    return f"The endpoint is reserved; the service to connect to is {service}. {problem.message}"
+    link = outcome.endpoint.private_link_service_resource_id if outcome.endpoint else None
+    what = (
+        f"connect to {link} with a manual connection named {service}"
+        if link
+        else f"the service to connect to is {service}"
+    )
+    return f"The endpoint is reserved; {what}. {problem.message}"
 
 
 def _kept(outcome: Outcome) -> str:

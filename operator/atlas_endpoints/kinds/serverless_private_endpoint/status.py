@@ -253,6 +253,8 @@ def _synced(outcome: Outcome, verdict: Verdict, history: Sequence[HistoryEntry])
         return Finding("False", SyncedReason.PLANNED, verdict.message)
     if outcome.endpoint is None:
         return Finding("Unknown", verdict.reason, "The endpoint could not be compared with the spec; see Ready.")
+    if verdict.reason is Reason.INVALID_SPEC:
+        return Finding("False", verdict.reason, verdict.message)
     if verdict.differences:
         names = ", ".join(each.field for each in verdict.differences)
         return Finding("False", verdict.reason, f"Not yet as specified: {names}.")

@@ -160,6 +160,10 @@ class TestWaiting:
         assert resource.message == (
             f"The endpoint is reserved; the service to connect to is {SERVICE}. There is no VPCEndpoint vpc."
         )
+        harness.atlas.put(ENDPOINT, private_link_service_resource_id="/link")
+        harness.annotate(resource, force_sync="now")
+        await harness.run_for(0)
+        assert f"connect to /link with a manual connection named {SERVICE}. There is no VPCEndpoint" in resource.message
         assert resolved(resource) == ("False", "NotFound")
         assert resource.status["endpoint"]["endpointServiceName"] == SERVICE
         synced = resource.condition("Synced")

@@ -245,6 +245,7 @@ class TestSynced:
             pytest.param(
                 [outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)], ("False", "Planned"), id="a change is only planned"
             ),
+            pytest.param([outcome(Reason.INVALID_SPEC)], ("False", "InvalidSpec"), id="Atlas contradicts the spec"),
             pytest.param([failed()], ("Unknown", "AtlasUnavailable"), id="it could not be compared"),
             pytest.param(
                 [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)],
