@@ -16,6 +16,7 @@ from atlas_endpoints.atlas.errors import (
     ATLAS_ADDRESS,
     MAKE_ANEW,
     PUT_VALID_ONES,
+    RETRIED_LATER,
     THEN_AGAIN,
     AccountSuspendedError,
     APIGoneError,
@@ -52,10 +53,10 @@ _REDIRECT = _Row(
 )
 _PROXY = _Row(AtlasUnavailableError, "A proxy wants credentials: put them into the proxy's URL (HTTPS_PROXY).")
 _UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
-_RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project; the call is retried later.")
+_RATE_LIMITED = _Row(RateLimitedError, f"Atlas limits the rate of calls for this project; {RETRIED_LATER}.")
 _TOKEN_LIMITED = _Row(
     CredentialsRateLimitedError,
-    "Atlas issues no more access tokens to this service account for now; the call is retried later. Other programs "
+    f"Atlas issues no more access tokens to this service account for now; {RETRIED_LATER}. Other programs "
     "that use the same service account share its quota.",
 )
 _MISSING_ROLE = _Row(

@@ -36,6 +36,9 @@ PUT_VALID_ONES = "Put valid ones into the Secret."
 MAKE_ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
 """What is left to do where a field is wrong that can never be changed, for those who have no such resource, or whose is being deleted, to say it better."""
 
+RETRIED_LATER = "the call is retried later"
+"""What the operator does where Atlas limits calls, for commands that end to say it better."""
+
 THEN_AGAIN = "Then try again."
 """What follows on a remedy of which nothing but another call can tell, for those who know how it is made to say it better."""
 

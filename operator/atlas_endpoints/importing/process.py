@@ -8,7 +8,7 @@ from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, AtlasError, NotServerlessError
+from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, RETRIED_LATER, AtlasError, NotServerlessError
 from atlas_endpoints.atlas.serverless_instances import ServerlessInstance
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.clusterless import EnvironmentCredentials, ImportSettings
@@ -164,4 +164,5 @@ async def _read(client: Requester, credentials: Credentials, settings: ImportSet
 
 def _told(error: AtlasError, variables: EnvironmentCredentials) -> str:
     remedy = f"They are those of {variables.variables}. Put valid ones there."
-    return error.message.replace(PUT_VALID_ONES, remedy).replace(MAKE_ANEW, "correct --project or --instance")
+    message = error.message.replace(PUT_VALID_ONES, remedy).replace(MAKE_ANEW, "correct --project or --instance")
+    return message.replace(RETRIED_LATER, "wait a minute and run the command again")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from atlas_endpoints.atlas.errors import MAKE_ANEW, THEN_AGAIN
+from atlas_endpoints.atlas.errors import MAKE_ANEW, RETRIED_LATER, THEN_AGAIN
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.outcome import Again, Retry
 from atlas_endpoints.engine.store import Key
@@ -122,6 +122,7 @@ def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forec
     elif action is Action.UNKNOWN:
         remedy = f"They are those of {variables} in the environment. Put valid ones there."
         message = message.replace(remedy_for_refused(SOURCE), remedy).replace(NOTICED, THEN_AGAIN)
+        message = message.replace(RETRIED_LATER, "wait a minute and run the command again")
         message = message.replace(MAKE_ANEW, "correct the manifest, as a resource of its own: it never changes")
     return Forecast(
         manifest.place,

@@ -42,11 +42,12 @@ _NO_PROJECT = "Required value: must be set, unless `projectRef` names an object 
 _PROJECT_TWICE = "may not be set together with `projectId`: keep one of the two"
 _NO_AWS_ID = (
     "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
-    "leave the field out while there is none"
+    "leave the field out while there is none. If it is that of an Azure private endpoint, providerName is wrong"
 )
 _NO_AZURE_ID = (
     "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
-    "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none"
+    "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
+    " providerName is wrong"
 )
 _ADDRESS_ON_AWS = (
     "may only be set when `providerName` is AZURE: Atlas knows an AWS endpoint by its ID alone; remove the field"
