@@ -30,6 +30,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.serverless_private_endpoints import Listing
 from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped, took, warning
 from atlas_endpoints.check.places import Instance, Place
+from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Provider
 
 NOWHERE = Instance("0" * 24, "none")
@@ -117,7 +118,7 @@ def interview(place: Place, *, writes: bool) -> Generator[Question, Answer, Told
     if not writes:
         findings.append(skipped("Whether the credentials may write is not asked, since WRITES is off."))
         return Told(tuple(findings), listing.deprecation, listed=True)
-    for provider in _providers(listing, place.providers):
+    for provider in _providers(listing, tuple(place.providers)):
         answer = yield ChangeNothing(place.instance, provider)
         if not isinstance(answer.refusal, UpdateRejectedError):
             break
@@ -208,14 +209,15 @@ def _is_hopeless(error: AtlasError) -> bool:
             return False
 
 
-def _contradicted(listing: Listing, said: Sequence[Provider]) -> Iterable[Finding]:
+def _contradicted(listing: Listing, said: Mapping[Provider, Sequence[Key]]) -> Iterable[Finding]:
     """Yield a finding for each provider that resources name and Atlas does not show."""
     shown = sorted({each.provider_name for each in listing.endpoints if each.provider_name is not None})
-    for provider in said if shown else ():
+    for provider, resources in said.items() if shown else ():
         if provider not in shown:
             yield failed(
-                f"Resources say providerName {provider}, and the endpoints that Atlas shows are of {named(shown)}. providerName"
-                " cannot change: create these resources anew."
+                f"providerName is {provider} in {named(map(str, resources), most=10)}, and the endpoints that Atlas shows are of"
+                f" {named(shown)}. providerName cannot change: delete it and create it anew; deletionPolicy decides what becomes"
+                " of the endpoint."
             )
 
 

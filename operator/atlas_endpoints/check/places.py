@@ -96,14 +96,14 @@ class Place:
         fingerprint: of the credentials.
         instance: None: only the credentials are asked about.
         sources: of the credentials, for people.
-        providers: what the resources say about the instance's cloud.
+        providers: by what resources say about the instance's cloud: which ones do.
         resources: that use it.
     """
 
     fingerprint: str
     instance: Instance | None
     sources: tuple[str, ...]
-    providers: tuple[Provider, ...] = ()
+    providers: Mapping[Provider, tuple[Key, ...]] = field(default_factory=dict)
     resources: tuple[Key, ...] = ()
 
     @property
@@ -165,7 +165,10 @@ def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, 
             fingerprint,
             instance,
             sources=tuple(dict.fromkeys(source for source, _ in users)),
-            providers=tuple(dict.fromkeys(use.provider for _, use in users)),
+            providers={
+                provider: tuple(use.resource for _, use in users if use.provider == provider)
+                for provider in dict.fromkeys(use.provider for _, use in users)
+            },
             resources=tuple(use.resource for _, use in users),
         )
         for (fingerprint, instance), users in found.items()

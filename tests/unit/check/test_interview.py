@@ -35,6 +35,7 @@ from atlas_endpoints.check.interview import (
     interview,
 )
 from atlas_endpoints.check.places import Instance, Place
+from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.model import Provider
 
 INSTANCE = Instance("5f" * 12, "shop")
@@ -131,12 +132,12 @@ def listing(*providers: str | None) -> Listing:
 def test_the_cloud_to_ask_with_is_the_one_that_is_known(
     shown: tuple[str | None, ...], said: tuple[Provider, ...], first: Provider
 ) -> None:
-    place = Place("fingerprint", INSTANCE, (), said)
+    place = Place("fingerprint", INSTANCE, (), dict.fromkeys(said, (Key("shop", "orders"),)))
 
     asked, told = held(place, listing(*shown), refused(EndpointAbsentError, http_status=404))
 
     assert asked == [ListEndpoints(INSTANCE), ChangeNothing(INSTANCE, first)]
-    contradicted = [line for line in lines(told.findings) if "Resources say providerName AWS" in line]
+    contradicted = [line for line in lines(told.findings) if "providerName is AWS in shop/orders" in line]
     assert len(contradicted) == (shown == ("AZURE",) and said == ("AWS",))
     assert [line for line in lines(told.findings) if line not in contradicted] == [
         READS,

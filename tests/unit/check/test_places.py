@@ -104,11 +104,23 @@ def test_the_same_instance_by_the_same_credentials_is_one_place_whatever_secret_
             "one",
             Instance("5f" * 12, "shop"),
             ("Secret/own of shop", "Secret/copy of web"),
-            ("AWS", "AZURE"),
+            {"AWS": (Key("shop", "a"), Key("web", "a")), "AZURE": (Key("shop", "b"),)},
             (Key("shop", "a"), Key("shop", "b"), Key("web", "a")),
         ),
-        Place("two", Instance("5f" * 12, "shop"), ("Secret/other of shop",), ("AWS",), (Key("shop", "c"),)),
-        Place("one", Instance("5f" * 12, "store"), ("Secret/own of shop",), ("AWS",), (Key("shop", "d"),)),
+        Place(
+            "two",
+            Instance("5f" * 12, "shop"),
+            ("Secret/other of shop",),
+            {"AWS": (Key("shop", "c"),)},
+            (Key("shop", "c"),),
+        ),
+        Place(
+            "one",
+            Instance("5f" * 12, "store"),
+            ("Secret/own of shop",),
+            {"AWS": (Key("shop", "d"),)},
+            (Key("shop", "d"),),
+        ),
     ]
 
 
@@ -117,7 +129,7 @@ def test_a_section_is_headed_by_what_it_is_about() -> None:
     users = tuple(Key("shop", name) for name in "abcde")
 
     assert Place("f", instance, ()).title == f"Project {'5f' * 12}, instance shop"
-    assert Place("f", instance, (), (), users).title == (
+    assert Place("f", instance, (), {}, users).title == (
         f"Project {'5f' * 12}, instance shop, for shop/a, shop/b, shop/c and 2 more"
     )
     assert Place("f", None, ("Secret/s of shop",)).title == "Credentials: Secret/s of shop"
