@@ -20,6 +20,7 @@ import yaml
 from aiohttp import web
 from yarl import URL
 
+from control_plane.ports import free_port
 from faults.rules import (
     Closed,
     Delay,
@@ -196,7 +197,7 @@ class Proxy:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        self._port = 0
+        self._port = free_port()  # nobody is given it while connections are refused
         await self._open()
 
     async def _open(self) -> None:
