@@ -165,14 +165,18 @@ def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, 
             fingerprint,
             instance,
             sources=tuple(dict.fromkeys(source for source, _ in users)),
-            providers={
-                provider: tuple(use.resource for _, use in users if use.provider == provider)
-                for provider in dict.fromkeys(use.provider for _, use in users)
-            },
+            providers=_by_provider(use for _, use in users),
             resources=tuple(use.resource for _, use in users),
         )
         for (fingerprint, instance), users in found.items()
     ]
+
+
+def _by_provider(uses: Iterable[Use]) -> dict[Provider, tuple[Key, ...]]:
+    found: dict[Provider, tuple[Key, ...]] = {}
+    for use in uses:
+        found[use.provider] = (*found.get(use.provider, ()), use.resource)
+    return found
 
 
 def _count(number: int, what: str) -> str:
