@@ -51,6 +51,7 @@ def test_an_edit_costs_one_patch_and_one_status_write(
     resources.wait_ready("orders")
 
     assert atlas.patches(place) == [{"comment": "two"}]
+    wait_until(lambda: _status_writes(control_plane, resources) > written, "the write in the audit log")
     assert _status_writes(control_plane, resources) - written == 1
 
 
@@ -146,6 +147,7 @@ def test_labels_and_foreign_annotations_cost_nothing(
     resources.wait("orders", lambda body: body["status"].get("lastHandledReconcileAt") == "now", says="synced by force")
 
     # The forced pass comes after all others, and its request is all that there was to write.
+    wait_until(lambda: _status_writes(control_plane, resources) > written, "the write in the audit log")
     assert _status_writes(control_plane, resources) - written == 1
     assert len(atlas.patches(place)) == patched
 

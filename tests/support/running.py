@@ -155,9 +155,9 @@ def _delete_all(client: httpx.Client, path: str) -> None:
     """Delete a collection page by page: of thousands at once, the answer may take longer than a busy API server allows."""
     following = ""
     while True:
-        answer = client.delete(path, params={"limit": 500, "continue": following}).json()
-        following = answer.get("metadata", {}).get("continue", "")
-        if not following:
+        answer = client.delete(path, params={"limit": 500, "continue": following})
+        following = answer.json().get("metadata", {}).get("continue", "") if answer.is_success else ""
+        if not following:  # or the kind is not served
             return
 
 
