@@ -55,7 +55,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
 
 
 async def _raw(response: httpx.Response, limit: int) -> bytes:
-    """Read a body as it was sent, and no more of it than shows that it is beyond the limit."""
+    """Return the encoded body, or its first bytes if it is longer than the limit."""
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # as each answer of an asynchronous transport
     raw = bytearray()
     async for chunk in response.stream:

@@ -101,7 +101,7 @@ class Gateway(Snapshots):
         self._credentials.use(resource, fingerprint)
 
     def release(self, resource: Hashable) -> None:
-        """Take in that a resource uses no credentials any more."""
+        """Release the credentials that a resource uses."""
         self._credentials.release(resource)
 
     def work(self) -> AbstractContextManager[None]:
@@ -109,7 +109,7 @@ class Gateway(Snapshots):
         return self._credentials.work()
 
     def let_through(self, instance: Instance) -> None:
-        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
+        """Let the next call to an instance pass before the time that Atlas named, once in each such wait."""
         self._client.let_through(self._credentials_of(instance), instance.project_id, instance.name)
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:

@@ -49,7 +49,7 @@ class Instance(NamedTuple):
 
     @override
     def __str__(self) -> str:
-        """Name it in the log, where nothing is told of credentials but the Secret that they come from."""
+        """Return its name for the log, without its credentials."""
         return f"{self.project_id}/{self.name}"
 
 
@@ -277,7 +277,7 @@ class Snapshots:
         self._seen_with.get(instance.credentials, set()).discard(_place(instance))
 
     def forget_credentials(self, fingerprint: str) -> None:
-        """Drop all that was seen with credentials that nobody uses any more."""
+        """Drop all observations that were made with credentials."""
         for place in self._seen_with.pop(fingerprint, ()):
             self._views.get(place, {}).pop(fingerprint, None)
 

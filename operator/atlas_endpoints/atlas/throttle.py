@@ -210,7 +210,7 @@ class Throttle:
         return admitted
 
     def let_through(self, fingerprint: str, project: str, instance: str, now: float) -> None:
-        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait; arguments as above."""
+        """Let the next call to an instance pass before the time that Atlas named, once in each such wait; arguments as above."""
         call = Admitted(fingerprint, project, instance, _NEXT)
         for place in (call.own_instance, call.shared_instance):
             gate = self._places.get(place)
@@ -257,7 +257,7 @@ class Throttle:
                 gate.leave(admitted.serial)
 
     def forget(self, fingerprint: str, now: float) -> None:
-        """Drop what is known of credentials that nobody uses any more, but for what Atlas has asked to wait for."""
+        """Drop the state of credentials, except for waits that Atlas asked for."""
         reached = self._reached.pop(fingerprint, {})
         limited = {
             project: at
@@ -291,7 +291,7 @@ class Throttle:
         return self._places.setdefault(place, _Gate(one_at_a_time=True, used=now))
 
     def _places_of(self, admitted: Admitted) -> dict[_Place, _Gate]:
-        """Give the gates before a call beside that of its credentials, as far as there are any."""
+        """Return the existing gates of a call, without that of its credentials."""
         places: list[_Place] = [admitted.own_project, admitted.own_instance]
         if self._reaches(admitted):
             places += [(admitted.project,), admitted.shared_instance]

@@ -34,7 +34,7 @@ class ThrottledClient:
         return credentials.fingerprint(self._client.base_url)
 
     def forget(self, fingerprint: str) -> None:
-        """Drop what is known of credentials that nobody uses any more."""
+        """Drop the state of credentials."""
         self._throttle.forget(fingerprint, self._clock())
 
     async def call(
@@ -73,7 +73,7 @@ class ThrottledClient:
         return result
 
     def let_through(self, credentials: Credentials, project_id: str, instance_name: str) -> None:
-        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
+        """Let the next call to an instance pass before the time that Atlas named, once in each such wait."""
         self._throttle.let_through(*self._where(credentials, project_id, instance_name), self._clock())
 
     def _where(self, credentials: Credentials, project_id: str, instance_name: str) -> tuple[str, str, str]:

@@ -132,7 +132,7 @@ def is_owner(body: Body, endpoint_id: str) -> bool:
 
 
 def counts(body: Body, endpoint_id: str, namespace: str) -> bool:
-    """Tell whether the resources of a namespace reckon with one that stands for an endpoint.
+    """Return whether a resource counts as a rival for the resources of a namespace.
 
     With one of their own namespace always. With one of another namespace if it is proved: its status, which the operator alone
     writes, shows the endpoint, so its own credentials have seen it. Whoever may create a resource can write all the rest.

@@ -68,7 +68,7 @@ class AtlasPort(Protocol):
         ...
 
     def release(self, resource: Key) -> None:
-        """Take in that a resource uses no credentials any more."""
+        """Release the credentials that a resource uses."""
         ...
 
     def recall(self, instance: Instance, endpoint_id: str, *, max_age: float) -> Endpoint | None:
@@ -84,7 +84,7 @@ class AtlasPort(Protocol):
         ...
 
     def let_through(self, instance: Instance) -> None:
-        """Have the next call to an instance be made though Atlas has named a later time, once in such a wait."""
+        """Let the next call to an instance pass before the time that Atlas named, once in each such wait."""
         ...
 
     async def get(self, instance: Instance, endpoint_id: str) -> Endpoint:
