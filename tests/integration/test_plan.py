@@ -225,6 +225,42 @@ def test_files_of_which_each_could_end_a_run_are_named_and_the_others_are_planne
     assert planned.document["skipped"] == {"ConfigMap": 1}
 
 
+def test_an_export_beside_the_manifests_tells_who_owns_an_endpoint_and_is_not_counted(
+    plan: Plan, atlas: Atlas, place: Place, tmp_path: Path
+) -> None:
+    """As `kubectl get spe -A -o yaml | atlas-endpoints plan -f deploy/ -f -` gives it."""
+    atlas.connect(place, "before")
+    (tmp_path / "three.yaml").write_text(manifest(place, "three", comment="after"), encoding="utf-8")
+    exports = []
+    for name, contended in (("one", []), ("three", [CONTENDED])):
+        (export,) = yaml.safe_load_all(manifest(place, name, comment="before"))
+        export["metadata"] |= {"namespace": "default", "uid": name, "resourceVersion": "7"}
+        export["status"] = {"observedGeneration": 1, "endpoint": {"id": place.endpoint}, "conditions": contended}
+        exports.append(export)
+
+    planned = plan(
+        "-o", "json", "-f", str(tmp_path), "-f", "-", text=yaml.safe_dump({"kind": "List", "items": exports})
+    )
+
+    assert planned.code == 0
+    three, one = planned.document["resources"]
+    assert (three["name"], three["action"], three["reason"], three["request"]) == ("three", "Report", "Conflict", None)
+    assert "default/one owns the endpoint, so nothing would be sent" in three["message"]
+    assert (one["name"], one["action"]) == ("one", "None")
+    (warning,) = planned.document["warnings"]
+    assert "default/one owns it" in warning
+
+
+CONTENDED = {
+    "type": "Contended",
+    "status": "True",
+    "reason": "Conflict",
+    "message": "m",
+    "observedGeneration": 1,
+    "lastTransitionTime": "2026-11-27T00:00:00Z",
+}
+
+
 def test_nothing_found_is_no_success(plan: Plan, place: Place, tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "orders.yaml").write_text(manifest(place), encoding="utf-8")

@@ -39,8 +39,17 @@ MAKE_ANEW = "delete this resource, which leaves Atlas as it is, and create it an
 RETRIED_LATER = "the call is retried later"
 """What the operator does where Atlas limits calls, for commands that end to say it better."""
 
+CLUSTER_DNS = "the cluster's DNS"
+"""What finds hosts for the operator, and not for a command."""
+
 THEN_AGAIN = "Then try again."
 """What follows on a remedy of which nothing but another call can tell, for those who know how it is made to say it better."""
+
+_BY_HAND = {
+    RETRIED_LATER: "wait a minute and run the command again",
+    ATLAS_ADDRESS: "--atlas-url",
+    CLUSTER_DNS: "the DNS of this machine",
+}
 
 
 class Retry(enum.Enum):
@@ -232,6 +241,13 @@ class APIGoneError(AtlasError):
 
     reason = "APIGone"
     retry = Retry.SLOW
+
+
+def by_hand(message: str) -> str:
+    """Reword a message of the operator for a command, which ends, and runs outside the cluster."""
+    for of_the_operator, here in _BY_HAND.items():
+        message = message.replace(of_the_operator, here)
+    return message
 
 
 def one_line(text: str, *, limit: int) -> str:

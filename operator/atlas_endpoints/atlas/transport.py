@@ -13,7 +13,13 @@ import aiohttp
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import ATLAS_ADDRESS, AtlasUnavailableError, NotLeaderError, WritesOffError
+from atlas_endpoints.atlas.errors import (
+    ATLAS_ADDRESS,
+    CLUSTER_DNS,
+    AtlasUnavailableError,
+    NotLeaderError,
+    WritesOffError,
+)
 from atlas_endpoints.telemetry.causes import words_of
 
 TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError)
@@ -183,9 +189,7 @@ _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
         aiohttp.ClientProxyConnectionError,
         aiohttp.ClientHttpProxyError,
     ),
-    f"The host of Atlas cannot be found; check {ATLAS_ADDRESS} and the cluster's DNS.": (
-        aiohttp.ClientConnectorDNSError,
-    ),
+    f"The host of Atlas cannot be found; check {ATLAS_ADDRESS} and {CLUSTER_DNS}.": (aiohttp.ClientConnectorDNSError,),
     f"Atlas cannot be reached; check {ATLAS_ADDRESS}, network policies and firewalls.": _NOT_SENT,
     "Atlas did not answer in time; the call is retried.": (TimeoutError, httpx.TimeoutException),
     "Atlas's answer broke off or cannot be decoded; the call is retried.": (

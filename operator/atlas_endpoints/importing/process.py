@@ -8,7 +8,7 @@ from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, RETRIED_LATER, AtlasError, NotServerlessError
+from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, AtlasError, NotServerlessError, by_hand
 from atlas_endpoints.atlas.serverless_instances import ServerlessInstance
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.clusterless import EnvironmentCredentials, ImportSettings
@@ -16,6 +16,7 @@ from atlas_endpoints.importing.drafts import Draft, LeftOut, Origin, Wishes, dra
 from atlas_endpoints.importing.reading import Found, endpoints_of, instances_of
 from atlas_endpoints.importing.way_out import Connection, region_of, successors
 from atlas_endpoints.importing.writing import write
+from atlas_endpoints.kinds.serverless_private_endpoint.model import Status
 from atlas_endpoints.planning.manifests import Manifest, Misfit
 from atlas_endpoints.planning.sources import find
 
@@ -92,7 +93,8 @@ def _exported(settings: ImportSettings, harvest: Harvest) -> Iterable[Connection
         if isinstance(each, Misfit):
             harvest.complaints.append(f"{each.place}: {'; '.join(each.problems)}")
         elif isinstance(each, Manifest):
-            spec, endpoint, resolved = each.resource.spec, each.exported.endpoint, each.exported.resolved
+            spec, status = each.resource.spec, each.exported or Status()
+            endpoint, resolved = status.endpoint, status.resolved
             project_id = spec.project_id or (resolved.project_id if resolved is not None else None)
             if project_id is None:
                 harvest.complaints.append(f"{each.place}: spec.projectRef has not led to a project yet")
@@ -165,4 +167,4 @@ async def _read(client: Requester, credentials: Credentials, settings: ImportSet
 def _told(error: AtlasError, variables: EnvironmentCredentials) -> str:
     remedy = f"They are those of {variables.variables}. Put valid ones there."
     message = error.message.replace(PUT_VALID_ONES, remedy).replace(MAKE_ANEW, "correct --project or --instance")
-    return message.replace(RETRIED_LATER, "wait a minute and run the command again")
+    return by_hand(message)

@@ -1,11 +1,11 @@
 """What the operator would do about a manifest: its outcome in plain values, for people and programs alike. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from atlas_endpoints.atlas.errors import MAKE_ANEW, RETRIED_LATER, THEN_AGAIN
+from atlas_endpoints.atlas.errors import MAKE_ANEW, THEN_AGAIN, by_hand, one_line
 from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.outcome import Again, Retry
 from atlas_endpoints.engine.store import Key
@@ -13,6 +13,7 @@ from atlas_endpoints.kinds.access import remedy_for_refused
 from atlas_endpoints.kinds.serverless_private_endpoint.comparison import shown
 from atlas_endpoints.kinds.serverless_private_endpoint.failures import NOTICED
 from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, Cause, ManagedField, Plan, Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.plan import PROVIDER_ANEW
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
 from atlas_endpoints.planning.manifests import Manifest, Misfit, Place, Rivalry
@@ -102,13 +103,16 @@ def of_misfit(misfit: Misfit) -> Forecast:
     return Forecast(misfit.place, misfit.key, Action.INVALID, Reason.INVALID_SPEC, "\n".join(misfit.problems))
 
 
-def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forecast:
+def of_outcome(
+    manifest: Manifest, outcome: Outcome, *, variables: str, clouds: Collection[str] = frozenset()
+) -> Forecast:
     """Say what a pass came to that could see Atlas and not write to it.
 
     Args:
         manifest: that it was about.
         outcome: of the pass.
         variables: that hold the credentials, for people.
+        clouds: of the endpoints that the instance is seen to have.
     """
     verdict, spec = outcome.verdict, manifest.resource.spec
     if verdict is None:
@@ -122,8 +126,22 @@ def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forec
     elif action is Action.UNKNOWN:
         remedy = f"They are those of {variables} in the environment. Put valid ones there."
         message = message.replace(remedy_for_refused(SOURCE), remedy).replace(NOTICED, THEN_AGAIN)
-        message = message.replace(RETRIED_LATER, "wait a minute and run the command again")
-        message = message.replace(MAKE_ANEW, "correct the manifest, as a resource of its own: it never changes")
+        message = by_hand(message).replace(
+            MAKE_ANEW, "correct the manifest, as a resource of its own: it never changes"
+        )
+    elif outcome.endpoint is not None:
+        cloud = one_line(outcome.endpoint.provider_name or "", limit=100)
+        message = message.replace(
+            PROVIDER_ANEW.format(cloud),
+            f"Correct providerName to {cloud}; if the resource is in the cluster already, delete it there first, since"
+            " providerName cannot change.",
+        )
+    is_reservation = outcome.plan is not None and outcome.plan.reason is Cause.RESERVATION
+    if is_reservation and len(clouds) == 1 and spec.provider_name not in clouds:
+        message += (
+            f" All endpoints of instance {spec.instance_name} are of {one_line(*clouds, limit=100)}; an instance is in one"
+            " cloud, so the one that would be reserved will be, too: correct providerName."
+        )
     return Forecast(
         manifest.place,
         manifest.resource.key,
@@ -141,7 +159,7 @@ def of_outcome(manifest: Manifest, outcome: Outcome, *, variables: str) -> Forec
 def of_rival(forecast: Forecast, rivalries: Iterable[Rivalry]) -> Forecast:
     """Say of a resource that contends for its endpoint that nothing would be sent, or that it is not known."""
     for each in rivalries:
-        if forecast.place not in each.rivals.values() or forecast.key == each.owner:
+        if forecast.place not in each.rivals or forecast.key == each.owner:
             continue
         if each.owner is not None:
             message = f"{each.owner} owns the endpoint, so nothing would be sent for this one. Remove one of the two."

@@ -10,18 +10,24 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.engine.store import Key
+from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_owner
 from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     REQUEST_ANNOTATIONS,
     InvalidSpecError,
     ServerlessPrivateEndpoint,
     Status,
+    endpoint_of,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.status import CONTENDED
 
 GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint"
 
 NO_KIND = "without a kind"
 """How documents are counted that are YAML and no Kubernetes objects, such as the values of a chart."""
+
+RENDER_FIRST = "Render it first: helm template … (or kubectl kustomize …), and give the result to plan -f -"
+"""The remedy for what Helm or Kustomize makes manifests of."""
+
+_IN_ENGLISH = {str: "plain text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 MOST_NODES = 100_000
 """Values of one document, each counted as often as aliases repeat it; a resource with its status has about 200."""
@@ -76,15 +82,20 @@ class Manifest:
 
     Attributes:
         place: where it stands.
-        body: the whole object, as an API server would give it right after its creation.
+        body: the whole object, as an API server would give it right after its creation; beside an export, as an edit of that.
         resource: the same as the operator reads it.
-        exported: the status that an export has left in it; empty without one.
+        exported: the status in the cluster, as an export tells it; None: nothing tells that the resource is in a cluster.
     """
 
     place: Place
     body: Mapping[str, Any]
     resource: ServerlessPrivateEndpoint
-    exported: Status
+    exported: Status | None = None
+
+    @property
+    def key(self) -> Key:
+        """Of the resource."""
+        return self.resource.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +106,13 @@ class Misfit:
         place: where it stands.
         problems: one line each, the field first.
         key: of the resource, if it could be read.
+        exported: as of ``Manifest``.
     """
 
     place: Place
     problems: tuple[str, ...]
     key: Key | None = None
+    exported: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +161,36 @@ def read(file: str, text: str, *, namespace: str, budget: Budget | None = None) 
             found += _documents(document, place, namespace)
             place = Place(file, place.document + 1)
     except yaml.YAMLError as error:
-        found.append(Misfit(place, (_of_yaml(error),)))
+        hint = f". {RENDER_FIRST}" if "{{" in text else ""
+        found.append(Misfit(place, (_of_yaml(error) + hint,)))
     return found
+
+
+def merged(documents: Iterable[Document]) -> list[Document]:
+    """Give each manifest the status that an export of its resource tells, and leave that export out."""
+    documents = list(documents)
+    ours = [each for each in documents if not isinstance(each, Other) and each.key is not None]
+    statuses = {each.key: each.exported for each in ours if each.exported is not None}
+    written = {each.key for each in ours if each.exported is None}
+    found: list[Document] = []
+    for each in documents:
+        if isinstance(each, Manifest) and each.exported is None and (status := statuses.get(each.key)):
+            found.append(replace(each, exported=status, body={**each.body, "status": _before_an_edit(status)}))
+        elif isinstance(each, Other) or each.exported is None or each.key not in written:
+            found.append(each)
+    return found
+
+
+def _before_an_edit(status: Status) -> dict[str, Any]:
+    """Give what a status tells that an edit is compared with: what Atlas has confirmed, and which endpoint was reserved."""
+    applied, reservation = status.applied, status.reservation
+    return Status(
+        observed_generation=0,
+        applied=applied and applied.model_copy(update={"generation": 0}),
+        # As one that was adopted, it needs no record with the uid, which no manifest has.
+        reservation=reservation
+        and (reservation.model_copy(update={"adopted": True}) if reservation.endpoint_id else None),
+    ).to_json()
 
 
 def doubles(documents: Iterable[Document]) -> list[str]:
@@ -157,7 +198,7 @@ def doubles(documents: Iterable[Document]) -> list[str]:
     places: dict[Key, list[Place]] = {}
     for each in documents:
         if isinstance(each, Manifest):
-            places.setdefault(each.resource.key, []).append(each.place)
+            places.setdefault(each.key, []).append(each.place)
     return [
         f"{key} stands in several places, of which the one that is applied last counts: {'; '.join(map(str, found))}."
         for key, found in places.items()
@@ -171,18 +212,18 @@ class Rivalry:
 
     Attributes:
         endpoint_id: that they name.
-        rivals: what they are, and where they stand.
+        rivals: where they stand, and what they are.
         owner: by an exported status; None: the one that is created first will own it.
     """
 
     endpoint_id: str
-    rivals: Mapping[Key, Place]
+    rivals: Mapping[Place, Key]
     owner: Key | None
 
     @property
     def warning(self) -> str:
         """What people are warned of."""
-        named = " and ".join(f"{key} ({place})" for key, place in self.rivals.items())
+        named = " and ".join(f"{key} ({place})" for place, key in self.rivals.items())
         owner = f"{self.owner} owns it" if self.owner is not None else "The one that is created first will own it"
         return (
             f"{named} name the same endpoint {self.endpoint_id}. {owner}; the others say Conflict, and nothing is sent for"
@@ -192,30 +233,34 @@ class Rivalry:
 
 def rivalries(documents: Iterable[Document]) -> list[Rivalry]:
     """Return which resources contend for an endpoint, and who owns it as far as an exported status says so."""
-    named: dict[tuple[str | None, str, str], dict[Key, Manifest]] = {}
+    named: dict[tuple[str | None, str, str], dict[Place, Key]] = {}
+    owners: dict[str, set[Key]] = {}
     for each in documents:
-        if isinstance(each, Manifest) and (endpoint_id := each.resource.spec.endpoint_id) is not None:
-            spec = each.resource.spec
-            if spec.management_policy == "Manage" and not each.resource.suspended_by:
-                named.setdefault((spec.project_id, spec.instance_name, endpoint_id), {})[each.resource.key] = each
+        if not isinstance(each, Manifest):
+            continue
+        spec, status = each.resource.spec, each.exported.to_json() if each.exported is not None else {}
+        body = {**each.body, "status": status}
+        endpoint_id = endpoint_of(body)
+        if endpoint_id is None or spec.management_policy != "Manage" or each.resource.suspended_by:
+            continue
+        named.setdefault((spec.project_id, spec.instance_name, endpoint_id), {})[each.place] = each.key
+        if is_owner(body, endpoint_id):
+            owners.setdefault(endpoint_id, set()).add(each.key)
     found = []
     for (_, _, endpoint_id), rivals in named.items():
-        owners = [key for key, each in rivals.items() if _owns(each.exported)]
-        if len(rivals) > 1:
-            places = {key: each.place for key, each in rivals.items()}
-            found.append(Rivalry(endpoint_id, places, owners[0] if len(owners) == 1 else None))
+        owning = owners.get(endpoint_id, set()).intersection(rivals.values())
+        if len(set(rivals.values())) > 1:
+            found.append(Rivalry(endpoint_id, rivals, owning.pop() if len(owning) == 1 else None))
     return found
-
-
-def _owns(exported: Status) -> bool:
-    return exported.endpoint is not None and not any(each.type == CONTENDED for each in exported.conditions)
 
 
 def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document]:
     if document is None:
         return
     if not isinstance(document, Mapping):
-        yield Misfit(place, (f"is {type(document).__name__} and no Kubernetes object: remove or correct it",))
+        yield Misfit(
+            place, (f"is {_IN_ENGLISH.get(type(document), 'a value')} and no Kubernetes object: remove or correct it",)
+        )
         return
     kind, version = document.get("kind"), document.get("apiVersion")
     if not isinstance(kind, str) or not kind:
@@ -243,16 +288,14 @@ def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Docu
     name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
     key = Key(namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
     problems = [*_misnamed(name, namespace)]
+    is_export = metadata.get("uid") or document.get("status")
+    exported = Status.parse(document.get("status")) if is_export else None
     try:
         resource = ServerlessPrivateEndpoint.parse(body)
     except InvalidSpecError as error:
         told = [each for each in error.problems if not (problems and each.startswith("metadata.name"))]
-        return Misfit(place, (*problems, *told), key)
-    return (
-        Misfit(place, tuple(problems), key)
-        if problems
-        else Manifest(place, body, resource, Status.parse(document.get("status")))
-    )
+        return Misfit(place, (*problems, *told), key, exported)
+    return Misfit(place, tuple(problems), key, exported) if problems else Manifest(place, body, resource, exported)
 
 
 def _in_namespace(document: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:

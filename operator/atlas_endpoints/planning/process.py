@@ -16,6 +16,7 @@ from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.gateway import Gateway
+from atlas_endpoints.atlas.snapshots import Instance
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.clusterless import EnvironmentCredentials, PlanSettings
@@ -24,6 +25,7 @@ from atlas_endpoints.engine.store import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
 from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
 from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver
+from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
 from atlas_endpoints.planning import report
 from atlas_endpoints.planning.forecast import (
     Forecast,
@@ -34,8 +36,8 @@ from atlas_endpoints.planning.forecast import (
     of_rival,
     unanswered,
 )
-from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, rivalries
-from atlas_endpoints.planning.sources import find
+from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, merged, rivalries
+from atlas_endpoints.planning.sources import find, unrendered
 from atlas_endpoints.planning.stand_ins import Exports, NoNamespaces, OneLook, OnePair, nobody, with_notes
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
     Raises:
         ValueError: the CA file or the proxy is not usable.
     """
-    documents = find(settings.filename, recursive=settings.recursive, namespace=settings.namespace)
+    documents = merged(find(settings.filename, recursive=settings.recursive, namespace=settings.namespace))
     client = AtlasClient(
         settings.atlas_url,
         user_agent=f"atlas-endpoints/{__version__}",
@@ -74,7 +76,8 @@ async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
         forecasts = [of_rival(each, contended) for each in await planner.forecast(documents)]
     finally:
         await client.aclose()
-    warnings = [*planner.warnings, *doubles(documents), *(each.warning for each in contended)]
+    warnings = [*planner.warnings, *unrendered(settings.filename, recursive=settings.recursive)]
+    warnings += [*doubles(documents), *(each.warning for each in contended)]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "text":
         say(report.as_text(forecasts, others, warnings))
@@ -99,15 +102,17 @@ class Planner:
         clock = SystemClock()
         throttle = Throttle(max_in_flight=AT_ONCE)
         throttled = ThrottledClient(client, throttle, clock=clock.monotonic)
-        gateway = Gateway(throttled, clock.monotonic, dropped=lambda _: None)  # the one pair is used to the end
+        # The one pair of credentials is used to the end.
+        self._gateway = gateway = Gateway(throttled, clock.monotonic, dropped=lambda _: None)
         found = EnvironmentCredentials()
+        self._fingerprint = ""
         self.warnings: list[str] = []
         self._variables = found.variables
         try:
             credentials, self.warnings = found.parse()
-            fingerprint = gateway.introduce(credentials)
-            gateway.use(self, fingerprint)
-            access = OnePair(fingerprint)
+            self._fingerprint = gateway.introduce(credentials)
+            gateway.use(self, self._fingerprint)
+            access = OnePair(self._fingerprint)
         except CredentialsError as error:
             access = OnePair(error)
         alone = OneLook()
@@ -176,5 +181,11 @@ class Planner:
             attempts += outcome.failure is not None and not outcome.failure.held
             wait = asks_again_in(outcome, attempts)
             if wait is None:
-                return of_outcome(manifest, outcome, variables=self._variables)
+                return of_outcome(manifest, outcome, variables=self._variables, clouds=self._clouds(manifest, outcome))
             await asyncio.sleep(wait)
+
+    def _clouds(self, manifest: Manifest, outcome: Outcome) -> set[str]:
+        """Give the clouds of the endpoints that the LIST of an instance has shown."""
+        project_id = outcome.resolved.project_id if outcome.resolved is not None else None
+        instance = Instance(self._fingerprint, project_id or "", manifest.resource.spec.instance_name)
+        return {each.provider_name for each in self._gateway.recall_commented(instance, "") if each.provider_name}

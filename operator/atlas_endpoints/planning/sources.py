@@ -5,12 +5,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from atlas_endpoints.planning.manifests import GROUP, KIND, Budget, Document, Misfit, Other, Place, read
+from atlas_endpoints.planning.manifests import GROUP, KIND, RENDER_FIRST, Budget, Document, Misfit, Other, Place, read
 
 STANDARD_INPUT = "-"
 
 ENDINGS = (".json", ".yaml", ".yml")
 """Of the files that a folder is looked through for, as kubectl does."""
+
+UNRENDERED = frozenset({"Chart.yaml", "kustomization.yaml", "kustomization.yml"})
+"""Files by which Helm or Kustomize makes manifests of those beside them."""
 
 LARGEST_FILE = 8 << 20
 """Bytes of a file."""
@@ -35,6 +38,15 @@ def find(names: Iterable[str], *, recursive: bool, namespace: str) -> list[Docum
     if all(isinstance(each, Other) for each in documents):
         documents += [_nothing(name, recursive=recursive) for name in names]
     return documents
+
+
+def unrendered(names: Iterable[str], *, recursive: bool) -> list[str]:
+    """Warn of folders whose manifests Helm or Kustomize makes; arguments as of ``find``."""
+    files = dict.fromkeys(file for name in names for file in _files(name, recursive=recursive))
+    found = [_place(each).file for each in files if isinstance(each, str) and Path(each).name in UNRENDERED]
+    if not found:
+        return []
+    return [f"Not rendered: {', '.join(found)}. The files beside them are planned as they stand. {RENDER_FIRST}."]
 
 
 def _files(name: str, *, recursive: bool) -> Iterator[str | Misfit]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
 import pytest
 
 from atlas_endpoints.atlas.errors import (
@@ -13,8 +15,9 @@ from atlas_endpoints.atlas.errors import (
     MissingRoleError,
     RateLimitedError,
 )
+from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.planning.forecast import Action, Change, Forecast, exit_code, sent_along
-from atlas_endpoints.planning.manifests import Other, read
+from atlas_endpoints.planning.manifests import Other, merged, read
 from atlas_endpoints.planning.process import Planner
 from support.fake_atlas import FakeAtlas
 from support.virtual_time import run
@@ -74,7 +77,7 @@ def manifest(name: str = "orders", **spec: Any) -> str:
 
 
 def forecast(atlas: Atlas, text: str) -> list[Forecast]:
-    documents = read("all.yaml", text, namespace="shop")
+    documents = merged(read("all.yaml", text, namespace="shop"))
 
     async def ask() -> list[Forecast]:
         exports = [each.body for each in documents if isinstance(each, Other)]
@@ -314,6 +317,83 @@ def test_several_instances_are_told_in_the_order_of_their_manifests() -> None:
     )
 
     assert [each.spec.instance_name for each in found if each.spec] == names
+
+
+def exported(status: str, **spec: Any) -> str:
+    """A resource with this status, as the cluster has it."""
+    return manifest(**spec).replace("metadata: {", "metadata: {uid: u, ").replace("---\n", f"status: {status}\n---\n")
+
+
+@pytest.mark.parametrize(
+    ("spec", "action"),
+    [
+        pytest.param({"comment": "b", "driftPolicy": "Report"}, Action.NONE, id="drift is only reported"),
+        pytest.param({"comment": "b"}, Action.UPDATE, id="drift is corrected"),
+        pytest.param({"comment": "c", "driftPolicy": "Report"}, Action.UPDATE, id="an edit is sent"),
+    ],
+)
+def test_an_export_beside_a_manifest_tells_what_was_applied_before(spec: dict[str, Any], action: Action) -> None:
+    text = manifest(**spec) + exported("{observedGeneration: 7, applied: {generation: 7, comment: b}}")
+
+    (found,) = forecast(Atlas([endpoint(comment="a")]), text)
+
+    assert (found.action, list(found.changes)) == (action, [Change("comment", "a", spec["comment"])])
+
+
+def test_no_endpoint_would_be_reserved_for_a_manifest_whose_resource_has_one() -> None:
+    status = f"{{reservation: {{requestedAt: '2026-11-27T00:00:00Z', endpointId: {ENDPOINT}}}}}"
+    text = manifest(endpointId=None, comment="b") + exported(status, endpointId=None)
+
+    (found,) = forecast(Atlas([endpoint(comment="a")]), text)
+
+    assert (found.action, found.body) == (Action.UPDATE, {"providerName": "AWS", "comment": "b"})
+
+
+AZURE = endpoint(providerName="AZURE")
+
+
+@pytest.mark.parametrize(
+    ("shown", "warned"),
+    [
+        pytest.param([AZURE], True, id="all are of another cloud"),
+        pytest.param([AZURE, {**endpoint(), "_id": "b2" * 12}], False, id="one is of this cloud"),
+        pytest.param([endpoint(providerName=None)], False, id="the cloud is not shown"),
+        pytest.param([], False, id="there is none"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["Manage", "Plan"])
+def test_a_reservation_in_an_instance_of_another_cloud_is_warned_of(
+    policy: str, shown: list[dict[str, Any]], warned: bool
+) -> None:
+    (found,) = forecast(Atlas(shown), manifest(endpointId=None, managementPolicy=policy))
+
+    assert found.action is (Action.RESERVE if policy == "Manage" else Action.REPORT)
+    warning = (
+        " All endpoints of instance shop are of AZURE; an instance is in one cloud, so the one that would be reserved will be,"
+        " too: correct providerName."
+    )
+    assert found.message.endswith(warning) == warned
+    assert ("AZURE" in found.message) == warned
+
+
+def test_a_provider_that_is_wrong_is_corrected_in_the_manifest() -> None:
+    (found,) = forecast(Atlas([AZURE]), manifest())
+
+    assert found.action is Action.INVALID
+    assert found.message == (
+        "spec.providerName is AWS, but Atlas shows that the endpoint is one of AZURE, so nothing is sent. Correct providerName to"
+        " AZURE; if the resource is in the cluster already, delete it there first, since providerName cannot change."
+    )
+
+
+def test_a_host_that_is_not_found_is_looked_up_by_this_machine() -> None:
+    unknown = aiohttp.ClientConnectorDNSError(
+        cast("Any", SimpleNamespace(host="h", port=1, ssl=True)), OSError(-2, "No")
+    )
+
+    (found,) = forecast(Atlas([], [failure(unknown, operation="list", unknown_outcome=False)] * 3), manifest())
+
+    assert found.message == "The host of Atlas cannot be found; check --atlas-url and the DNS of this machine. (No)"
 
 
 UNAVAILABLE = AtlasUnavailableError("Atlas does not answer.", operation="list")

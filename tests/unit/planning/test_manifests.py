@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from time import process_time
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,23 @@ from hypothesis import strategies as st
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.planning.forecast import Action, of_misfit, of_rival, unanswered
-from atlas_endpoints.planning.manifests import NO_KIND, Budget, Manifest, Misfit, Other, Place, doubles, read, rivalries
+from atlas_endpoints.planning.manifests import (
+    NO_KIND,
+    Budget,
+    Manifest,
+    Misfit,
+    Other,
+    Place,
+    doubles,
+    merged,
+    read,
+    rivalries,
+)
 from atlas_endpoints.planning.report import as_document, as_json, as_yaml
 from atlas_endpoints.planning.stand_ins import Exports
+
+if TYPE_CHECKING:
+    from atlas_endpoints.planning.manifests import Document
 
 ORDERS = """\
 apiVersion: atlas-endpoints.dev/v1alpha1
@@ -186,8 +201,14 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
         ),
         pytest.param(ORDERS + "  comments: x\n", "spec.comments: unknown field", id="a field that there is not"),
         pytest.param(ORDERS.partition("spec:")[0], "spec: Required value: add it", id="no spec"),
-        pytest.param("just words\n", "is str and no Kubernetes object", id="no object"),
-        pytest.param("a: {{ .Values.a }}\n", "is no YAML that can be read", id="a template"),
+        pytest.param("just words\n", "is plain text and no Kubernetes object: remove or correct it", id="no object"),
+        pytest.param("- a\n", "is a list and no Kubernetes object", id="a list"),
+        pytest.param("7\n", "is a number and no Kubernetes object", id="a number"),
+        pytest.param("0.5\n", "is a number and no Kubernetes object", id="a fraction"),
+        pytest.param("true\n", "is true or false and no Kubernetes object", id="a boolean"),
+        pytest.param("!!set {a}\n", "is a value and no Kubernetes object", id="a set"),
+        pytest.param("a: {{ .Values.a }}\n", "Render it first: helm template … (or kubectl kustomize …), and give the result to plan -f -", id="a template"),
+        pytest.param("a: {{ .Values.a }}\n", "is no YAML that can be read", id="a template is no YAML"),
         pytest.param("a: [\n", "is no YAML that can be read", id="YAML that does not end"),
         pytest.param("a: !Ref b\n", "could not determine a constructor for the tag '!Ref'", id="a tag of another tool"),
         pytest.param(ORDERS + "  providerName: AZURE\n", "line 10, column 3: the key 'providerName' stands there twice", id="a key twice"),
@@ -305,6 +326,16 @@ def test_a_resource_that_stands_in_two_places_is_warned_of() -> None:
     )
 
 
+def in_files(*texts: str) -> list[Document]:
+    """Read texts as 0.yaml, 1.yaml and so on, as a plan goes on with them."""
+    return merged(each for number, text in enumerate(texts) for each in read(f"{number}.yaml", text, namespace="shop"))
+
+
+def uid(text: str, annotations: str = "") -> str:
+    """Give a resource as an API server has it."""
+    return text.replace("metadata:\n", f"metadata:\n  uid: u\n{annotations}")
+
+
 ANOTHER = ORDERS.replace("name: orders", "name: copy")
 CONDITION = """
     - {type: Contended, status: "True", reason: Conflict, message: m, observedGeneration: 1, lastTransitionTime: "2026-11-27T00:00:00Z"}
@@ -326,7 +357,7 @@ EXPORTED = "status:\n  observedGeneration: 1\n  endpoint: {id: 5f7cac1adf5d6c630
     ],
 )
 def test_two_resources_that_name_one_endpoint_are_told(texts: tuple[str, ...], owner: str | None) -> None:
-    documents = [each for number, text in enumerate(texts) for each in read(f"{number}.yaml", text, namespace="shop")]
+    documents = in_files(*texts)
     ours = [each for each in documents if isinstance(each, Manifest)]
     assert len(ours) == len(documents), documents
 
@@ -347,6 +378,71 @@ def test_two_resources_that_name_one_endpoint_are_told(texts: tuple[str, ...], o
     for each in told:
         is_owner = each.key == Key("shop", owner)
         assert (each.action is Action.REPORT, each.reason is Reason.CONFLICT) == (not is_owner, not is_owner)
+
+
+CONTENDED = f"{EXPORTED}  conditions:{CONDITION}"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["the manifests first", "the export first"])
+def test_a_resource_that_is_exported_beside_its_manifest_is_one_and_its_status_tells_who_owns_the_endpoint(
+    order: tuple[int, int],
+) -> None:
+    texts = (f"{ORDERS}---\n{ANOTHER}", f"{ORDERS}{CONTENDED}---\n{ANOTHER}{EXPORTED}")
+    documents = in_files(*(texts[each] for each in order))
+
+    assert [each.place.file for each in documents if isinstance(each, Manifest)] == [f"{order.index(0)}.yaml"] * 2
+    assert doubles(documents) == []
+    (rivalry,) = rivalries(documents)
+    assert "shop/copy owns it" in rivalry.warning
+    told = [of_rival(unanswered(each, "as planned"), [rivalry]) for each in documents if isinstance(each, Manifest)]
+    assert [(each.action, each.reason) for each in told] == [
+        (Action.REPORT, Reason.CONFLICT),
+        (Action.UNKNOWN, None),
+    ]
+    assert "shop/copy owns the endpoint, so nothing would be sent for this one" in told[0].message
+
+
+@pytest.mark.parametrize(
+    ("manifest", "export"),
+    [
+        pytest.param(ORDERS, ORDERS + EXPORTED, id="with a status"),
+        pytest.param(ORDERS, uid(ORDERS), id="with a uid, before its first status"),
+        pytest.param(ORDERS, uid(ORDERS) + "  comments: x\n", id="whose spec is not valid any more"),
+        pytest.param(ORDERS + "  comments: x\n", uid(ORDERS), id="whose manifest is not valid"),
+    ],
+)
+def test_an_export_is_left_out_beside_a_manifest(manifest: str, export: str) -> None:
+    (found,) = in_files(export, manifest)
+
+    assert not isinstance(found, Other)
+    assert found.place == Place("1.yaml", 1, 1)
+
+
+def test_what_is_no_export_and_what_has_no_manifest_stays_as_it_is() -> None:
+    documents = in_files(ORDERS, ORDERS + "status: {}\n", ORDERS + EXPORTED, ANOTHER + EXPORTED, NAMESPACED)
+
+    found = [each.place.file for each in documents if isinstance(each, Manifest)]
+    assert found == ["0.yaml", "1.yaml", "3.yaml", "4.yaml"]
+    (warning,) = doubles(documents)
+    assert warning.endswith("counts: 0.yaml, document 1; 1.yaml, document 1.")
+
+
+def test_each_manifest_of_one_name_is_judged_where_another_resource_owns_the_endpoint() -> None:
+    documents = in_files(ORDERS, ORDERS, ANOTHER + EXPORTED)
+
+    contended = rivalries(documents)
+
+    told = [of_rival(unanswered(each, "as planned"), contended) for each in documents if isinstance(each, Manifest)]
+    assert [each.reason for each in told] == [Reason.CONFLICT, Reason.CONFLICT, None]
+
+
+def test_an_endpoint_that_was_reserved_for_a_resource_is_its_own_as_well() -> None:
+    reserved = ANOTHER.replace('  endpointId: "5f7cac1adf5d6c6306f4b283"\n', "")
+    reservation = '  reservation: {requestedAt: "2026-11-27T00:00:00Z", endpointId: 5f7cac1adf5d6c6306f4b283}\n'
+
+    (rivalry,) = rivalries(in_files(ORDERS, reserved + EXPORTED + reservation))
+
+    assert rivalry.owner == Key("shop", "copy")
 
 
 @pytest.mark.parametrize(

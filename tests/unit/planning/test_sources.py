@@ -14,7 +14,7 @@ import pytest
 
 from atlas_endpoints.planning import sources
 from atlas_endpoints.planning.manifests import Misfit, Other, Place
-from atlas_endpoints.planning.sources import LARGEST_FILE, find
+from atlas_endpoints.planning.sources import LARGEST_FILE, find, unrendered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,3 +164,21 @@ def test_a_folder_in_which_nothing_is_found_is_told_also_beside_others(tmp_path:
         str(tmp_path / "a.yaml"),
         str(tmp_path / "empty"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("recursive", "named"),
+    [(False, "{0}/kustomization.yaml"), (True, "{0}/charts/Chart.yaml, {0}/kustomization.yaml")],
+)
+def test_what_is_to_be_rendered_first_is_warned_of(tmp_path: Path, recursive: bool, named: str) -> None:
+    for name in ("kustomization.yaml", "a.yaml", "charts/Chart.yaml", "charts/values.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    (warning,) = unrendered([str(tmp_path), str(tmp_path / "a.yaml"), "-"], recursive=recursive)
+
+    assert warning == (
+        f"Not rendered: {named.format(tmp_path)}. The files beside them are planned as they stand. Render it first: helm template …"
+        " (or kubectl kustomize …), and give the result to plan -f -."
+    )
+    assert unrendered([str(tmp_path / "a.yaml")], recursive=recursive) == []

@@ -30,6 +30,12 @@ DELETING = (
     " endpoint is needed, reserve another one and create a resource for it."
 )
 
+PROVIDER_ANEW = (
+    "providerName cannot change: delete this resource, and create it anew with providerName {}. deletionPolicy decides what"
+    " becomes of the endpoint: Retain leaves it in Atlas; one that was reserved by mistake goes with Delete."
+)
+"""The remedy for another provider than Atlas shows, for those who need not have the resource yet to say it better."""
+
 OBSERVES = "spec.managementPolicy is Observe, so nothing is sent"
 
 FORCE = "set the annotation atlas-endpoints.dev/force-sync"
@@ -163,9 +169,7 @@ def _another_provider(observed: Endpoint, context: Context) -> str:
     shown = one_line(observed.provider_name or "", limit=100)
     return (
         f"spec.providerName is {context.provider_name}, but Atlas shows that the endpoint is one of {shown}, so nothing is sent."
-        " providerName cannot change: delete this resource, and create it anew with providerName"
-        f" {shown}. deletionPolicy decides what becomes of the endpoint: Retain leaves it in Atlas; one that was reserved by"
-        " mistake goes with Delete."
+        f" {PROVIDER_ANEW.format(shown)}"
     )
 
 
