@@ -164,8 +164,8 @@ def _another_provider(observed: Endpoint, context: Context) -> str:
     return (
         f"spec.providerName is {context.provider_name}, but Atlas shows that the endpoint is one of {shown}, so nothing is sent."
         " providerName cannot change: delete this resource, and create it anew with providerName"
-        f" {shown}. deletionPolicy decides what becomes of the endpoint: Retain leaves it in Atlas; one that was reserved by"
-        " mistake goes with Delete."
+        f" {shown}. Atlas keeps the endpoint, unless deletionPolicy is Delete; set that first only for an endpoint that this"
+        " resource has reserved by mistake."
     )
 
 
