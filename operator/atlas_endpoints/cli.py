@@ -189,6 +189,9 @@ def _usage(error: ValidationError) -> int:
         command, *names = map(str, each["loc"])
         name = names[0] if names else command
         kind = prefixes.get(command)
+        if kind is StatusSettings:  # it takes no flag
+            _say(f"{name.upper()} {each['msg'].removeprefix('Value error, ')}")
+            continue
         variable = f" ({kind.model_config.get('env_prefix', '')}{name.upper()})" if kind and names else ""
         _say(f"--{name.replace('_', '-')}{variable}: {each['msg'].removeprefix('Value error, ')}")
     return USAGE

@@ -318,7 +318,7 @@ class StatusSettings(BaseSettings):
     def _names_some_resource(cls, value: str) -> str:
         namespace, _, name = value.partition("/")
         if not (is_namespace(namespace) and is_name(name)):
-            raise ValueError("must be namespace/name of a resource, such as shop/orders")
+            raise ValueError("must be NAMESPACE/NAME, such as shop/orders")
         return value
 
     @property

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from atlas_endpoints.settings import OperatorSettings
 from delivery.helm import CHART, Helm, HelmError, documents
+from delivery.installing import says
 from delivery.values import Value, values_of
 from support.running import ROOT
 
@@ -78,6 +79,19 @@ def test_values_are_refused_that_are_misspelt_or_contradict_each_other(helm: Hel
     with pytest.raises(HelmError) as refusal:
         helm.template(values=[path])
     assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("replicaCount=2", says("additional properties", "not allowed")),
+        ("image.tag=1", says("got number, want string")),
+        ("image.repository=registry.example.com/app:1.0.0", says("/image/repository", "does not match pattern")),
+    ],
+)
+def test_the_installation_page_explains_a_value_that_is_refused(helm: Helm, setting: str, message: str) -> None:
+    with pytest.raises(HelmError, match=message):
+        helm.template("--set", setting)
 
 
 WORDS: dict[str, list[str]] = {

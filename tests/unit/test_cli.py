@@ -99,6 +99,7 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
             "--instance (ATLAS_ENDPOINTS_INSTANCE): --project and --instance go together",
         ),
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
+        (["status", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
         (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): name a file or a folder with manifests, or -"),
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
         (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),

@@ -117,13 +117,13 @@ def keep_credentials(data: Mapping[str, str]) -> dict[str, str]:
     """
     kept: dict[str, str] = {}
     misspelt: set[str] = set()
-    known = {key.lower() for key in KEYS}
+    known = {_bare(key) for key in KEYS}
     for key in sorted(data, key=lambda key: (not data[key].strip(), key)):
-        lower = key.lower()
-        if key in KEYS or (lower in known and lower not in misspelt):
+        bare = _bare(key)
+        if key in KEYS or (bare in known and bare not in misspelt):
             kept[key] = data[key][: LONGEST + 1]
             if key not in KEYS:
-                misspelt.add(lower)
+                misspelt.add(bare)
     return kept
 
 
@@ -201,7 +201,7 @@ def _pair(data: Mapping[str, str], keys: tuple[str, str], warnings: list[str]) -
 
 def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warnings: list[str]) -> str | None:
     """Give the Atlas that a Secret names, if any; a misspelt key counts, lest credentials go to another Atlas than meant."""
-    for key in sorted(key for key in data if key.lower() == "baseurl"):
+    for key in sorted(key for key in data if _bare(key) == "baseurl"):
         if not data[key].strip():
             continue
         if check is None:
@@ -249,10 +249,15 @@ def _what_is_missing(data: Mapping[str, str], account: _Pair, api_key: _Pair) ->
             "privateApiKey (an API key), are missing or empty."
         )
         remedy = " Add one of the two pairs."
-    known = {key.lower(): key for key in (*account.keys, *api_key.keys)}
-    misspelt = [(key, known[key.lower()]) for key in sorted(data) if key.lower() in known and key not in known.values()]
+    known = {_bare(key): key for key in (*account.keys, *api_key.keys)}
+    misspelt = [(key, known[_bare(key)]) for key in sorted(data) if _bare(key) in known and key not in known.values()]
     hints = [f" {key} must be spelt {right}." for key, right in misspelt]
-    return message + ("".join(hints) or remedy)
+    return message + ("".join(hints) or remedy) + " A mended Secret is picked up by itself."
+
+
+def _bare(key: str) -> str:
+    """Give what a key and its misspellings, such as clientID and client_id, have in common."""
+    return re.sub("[-_.]", "", key.lower())
 
 
 def _check_service_account(client_id: str, client_secret: str) -> None:

@@ -216,8 +216,8 @@ def _contradicted(listing: Listing, said: Mapping[Provider, Sequence[Key]]) -> I
         if provider not in shown:
             yield failed(
                 f"providerName is {provider} in {named(map(str, resources), most=10)}, and the endpoints that Atlas shows are of"
-                f" {named(shown)}. providerName cannot change: delete it and create it anew; deletionPolicy decides what becomes"
-                " of the endpoint."
+                f" {named(shown)}. providerName cannot change: delete it and create it anew; Atlas keeps the endpoint, unless"
+                " deletionPolicy is Delete."
             )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from atlas_endpoints.check.findings import Finding, named, ok, skipped, warning
 from atlas_endpoints.engine.store import Body, Key, key_of
@@ -11,6 +12,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Provider,
     ServerlessPrivateEndpoint,
 )
+
+UNHANDLED = timedelta(seconds=10)
+"""For how long after its creation nobody is told that no operator has handled a resource; an edit has no date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Survey:
         terminating: those that it leaves alone, since they are being deleted.
         unplaced: those that refer to a project which is not known yet.
         invalid: those whose spec it cannot read, with what is wrong.
+        unhandled: those of all these whose last edit no operator has handled.
     """
 
     uses: tuple[Use, ...] = ()
@@ -60,6 +65,7 @@ class Survey:
     terminating: tuple[Key, ...] = ()
     unplaced: tuple[Key, ...] = ()
     invalid: Mapping[Key, str] = field(default_factory=dict)
+    unhandled: tuple[Key, ...] = ()
 
     def findings(self, where: str) -> list[Finding]:
         """Tell what was found.
@@ -85,6 +91,13 @@ class Survey:
             warning(f"{key} is left out, since its spec is not valid. {problem}")
             for key, problem in self.invalid.items()
         ]
+        if self.unhandled:
+            found.append(
+                warning(
+                    f"No operator has handled the last edit of {named(map(str, self.unhandled))} yet, which takes even a busy one"
+                    " only seconds: is one running, and does it serve the namespace?"
+                )
+            )
         return found
 
 
@@ -116,18 +129,22 @@ class Place:
         return f"Project {self.instance.project_id}, instance {self.instance.name}{users}"
 
 
-def survey(bodies: Iterable[Body]) -> Survey:
+def survey(bodies: Iterable[Body], now: datetime) -> Survey:
     """Find out what resources use.
 
     Args:
         bodies: whole objects with their wire names, as JSON gives them.
+        now: wall-clock time, UTC.
     """
     uses: list[Use] = []
     suspended: list[Key] = []
     terminating: list[Key] = []
     unplaced: list[Key] = []
     invalid: dict[Key, str] = {}
+    unhandled: list[Key] = []
     for body in sorted(bodies, key=key_of):
+        if _is_unhandled(body, now):
+            unhandled.append(key_of(body))
         if "deletionTimestamp" in body["metadata"]:
             terminating.append(key_of(body))
             continue
@@ -145,7 +162,7 @@ def survey(bodies: Iterable[Body]) -> Survey:
             continue
         instance = Instance(project_id, spec.instance_name)
         uses.append(Use(resource.key, CredentialsPlace.of(body), instance, spec.provider_name))
-    return Survey(tuple(uses), tuple(suspended), tuple(terminating), tuple(unplaced), invalid)
+    return Survey(tuple(uses), tuple(suspended), tuple(terminating), tuple(unplaced), invalid, tuple(unhandled))
 
 
 def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, str] | None]) -> list[Place]:
@@ -170,6 +187,13 @@ def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, 
         )
         for (fingerprint, instance), users in found.items()
     ]
+
+
+def _is_unhandled(body: Body, now: datetime) -> bool:
+    metadata, status = body["metadata"], body.get("status") or {}
+    created = metadata.get("creationTimestamp")
+    is_old = created is not None and now - datetime.fromisoformat(created) >= UNHANDLED
+    return is_old and status.get("observedGeneration") != metadata["generation"]
 
 
 def _by_provider(uses: Iterable[Use]) -> dict[Provider, tuple[Key, ...]]:

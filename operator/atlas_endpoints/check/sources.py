@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 
 from atlas_endpoints.atlas.client import check_base_url
@@ -66,7 +67,7 @@ class Sources:
             bodies = await self._list()
             if bodies is None:
                 return []
-            found = survey(bodies)
+            found = survey(bodies, datetime.now(UTC))
             self._report.tell(*found.findings(self._where))
         named_place = self._named_place()
         wanted = dict.fromkeys((*(use.credentials for use in found.uses), *filter(None, (named_place,))))

@@ -13,6 +13,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.model import (
     Status,
     endpoint_of,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.kinds.serverless_private_endpoint.status import find
 
 LONGEST = 2000
@@ -40,6 +41,10 @@ def _state(body: Body) -> Iterator[str]:
         return
     progress = next((name for name in ("Reconciling", "Stalled") if find(status, name) is not None), None)
     means = {"Reconciling": ", in progress or tried again", "Stalled": ", and a person must act", None: ""}[progress]
+    if status.observed_generation != generation:
+        means = ", of an earlier generation"
+    elif ready.reason == Reason.WAITING_FOR_CLOUD_ENDPOINT:
+        means = ", and waits for you"
     yield f"{key_of(body)}: Ready is {ready.status}, {ready.reason}{means}"
     yield f"Message: {ready.message}"
     if status.observed_generation != generation:
@@ -85,7 +90,8 @@ def _users(body: Body, others: Iterable[Body], *, sees_all: bool) -> Iterator[st
         owner = is_owner(each, endpoint_id)
         ready = find(Status.parse(each.get("status")), "Ready")
         reason = "" if ready is None else f", {ready.reason}"
-        yield f"Endpoint named by: {key_of(each)}, {'which owns it' if owner else 'not its owner'}{reason}"
+        role = ", which owns it" if owner else ", not its owner" if named or not sees_all else ""
+        yield f"Endpoint named by: {key_of(each)}{role}{reason}"
     if not sees_all:
         yield "Endpoint named by: resources of other namespaces are not shown, since you may not list them."
 
@@ -96,8 +102,10 @@ def _next(body: Body) -> Iterator[str]:
     except InvalidSpecError as error:
         yield from (f"Not valid: {problem}" for problem in error.problems)
         return
-    if (body.get("status") or {}).get("observedGeneration") != body["metadata"].get("generation"):
-        yield "Next look at Atlas: none before an operator handles the edit. If that takes longer than seconds: is one running, and does it serve this namespace?"
+    observed = Status.parse(body.get("status")).observed_generation
+    if observed != body["metadata"].get("generation"):
+        what = "it" if observed == Status.NEVER_OBSERVED else "the edit"
+        yield f"Next look at Atlas: none before an operator handles {what}. If that takes longer than seconds: is one running, and does it serve this namespace?"
         return
     if resource.suspended_by:
         yield f"Next look at Atlas: none, because of {' and '.join(resource.suspended_by)}"

@@ -162,7 +162,7 @@ def of_rival(forecast: Forecast, rivalries: Iterable[Rivalry]) -> Forecast:
         if forecast.place not in each.rivals or forecast.key == each.owner:
             continue
         if each.owner is not None:
-            message = f"{each.owner} owns the endpoint, so nothing would be sent for this one. Remove one of the two."
+            message = f"{each.owner} owns the endpoint, so nothing would be sent for this one. Remove all but one."
             return replace(forecast, action=Action.REPORT, reason=Reason.CONFLICT, message=message, body=None)
         message = "The resource that is created first will own the endpoint, and nothing is sent for the others. Remove all but one."
         return replace(forecast, action=Action.UNKNOWN, reason=Reason.CONFLICT, message=message, body=None)

@@ -76,7 +76,10 @@ UNUSABLE: dict[str, tuple[dict[str, str], str, str]] = {
     "a Secret without clientSecret is told which key it lacks": (
         {"clientId": CLIENT_ID},
         "MissingKeys",
-        "Secret atlas-credentials: clientSecret is missing or empty in the Secret. Add it as Atlas has shown it.",
+        (
+            "Secret atlas-credentials: clientSecret is missing or empty in the Secret. Add it as Atlas has shown it. A mended"
+            " Secret is picked up by itself."
+        ),
     ),
     "a Secret without any key is told which keys there are": (
         {},

@@ -56,7 +56,12 @@ def an_endpoint_of_another_cloud_is_told_the_way_out(env: Env) -> None:
         env.becomes(
             "InvalidSpec",
             "Stalled",
-            says=("spec.providerName is AZURE", "one of AWS", "delete this resource", "anew with providerName AWS"),
+            says=(
+                "spec.providerName is AZURE",
+                "one of AWS",
+                "delete this resource",
+                "anew with providerName AWS. Atlas keeps",
+            ),
             credentials=("True", "Verified"),
         )
     assert env.calls("PATCH") == []

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from control_plane.process import wait_until
@@ -42,6 +43,7 @@ def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
 ) -> None:
     atlas.post("switches", {"deprecation": None, "sunset": None})
     resources.create("orders", place.spec())
+    resources.write_status("orders", {"observedGeneration": 1})
 
     checked = check()
 
@@ -101,6 +103,7 @@ def test_the_report_that_the_documentation_shows_is_a_real_one(
     atlas.change(place.sibling(1), status="RESERVED")
     for name in ("invoices", "orders"):
         resources.create(name, place.spec())
+        resources.write_status(name, {"observedGeneration": 1})
 
     checked = check()
 
@@ -116,6 +119,23 @@ def test_the_report_that_the_documentation_shows_is_a_real_one(
     documented = re.findall(r"```text\n(.*?)```", (ROOT / "docs" / "check.md").read_text(), re.DOTALL)[0]
     documented = re.sub(r"ok       cloud.mongodb.com is .*\n", "", documented)  # a loopback address has no name
     assert _untimed(report) == _untimed(documented).replace("(6 ok", "(5 ok")
+
+
+def test_an_edit_that_no_operator_handles_is_a_warning(
+    check: Check, resources: Resources, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atlas_endpoints.check.places.UNHANDLED", timedelta(0))
+    resources.create("orders", place.spec())
+    resources.create("invoices", place.sibling(1).spec())
+    resources.write_status("orders", {"observedGeneration": 1})
+    never_seen = check()
+    resources.write_status("invoices", {"observedGeneration": 1})
+    resources.edit("orders", comment="edited")
+    edited = check()
+
+    assert never_seen.code == edited.code == 0
+    for checked, name in ((never_seen, "invoices"), (edited, "orders")):
+        checked.tells("warning", f"No operator has handled the last edit of {resources.namespace}/{name} yet")
 
 
 def _untimed(report: str) -> str:

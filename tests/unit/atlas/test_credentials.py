@@ -109,6 +109,11 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
         "clientSecret or publicApiKey is missing or empty",
     ),
     "misspelt keys": ({"clientID": ID, "clientsecret": SECRET}, "MissingKeys", "clientID must be spelt clientId"),
+    "keys in snake case": (
+        {"client_id": ID, "client_secret": SECRET},
+        "MissingKeys",
+        "client_id must be spelt clientId. client_secret must be spelt clientSecret. A mended Secret is picked up by itself.",
+    ),
     "both pairs": (
         {"clientId": ID, "clientSecret": SECRET, "publicApiKey": PUBLIC, "privateApiKey": PRIVATE},
         "AmbiguousKeys",
@@ -205,7 +210,12 @@ def _refuse(_url: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("key", "words"), [("baseUrl", "baseUrl must not be so."), ("baseURL", "baseURL must be spelt baseUrl.")]
+    ("key", "words"),
+    [
+        ("baseUrl", "baseUrl must not be so."),
+        ("baseURL", "baseURL must be spelt baseUrl."),
+        ("base_url", "base_url must be spelt baseUrl."),
+    ],
 )
 def test_a_base_url_that_is_of_no_use_is_told_without_its_value(key: str, words: str) -> None:
     with pytest.raises(CredentialsError) as raised:

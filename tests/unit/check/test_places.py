@@ -1,11 +1,14 @@
 """What the resources of a cluster use, and what is asked about together."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from atlas_endpoints.check.findings import failed, named, ok, passed, skipped, summary, warning
 from atlas_endpoints.check.places import Instance, Place, places, survey
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def resource(name: str, *, namespace: str = "shop", annotations: dict[str, str] | None = None, **spec: Any) -> Any:
@@ -29,7 +32,7 @@ def resource(name: str, *, namespace: str = "shop", annotations: dict[str, str] 
 
 
 def test_what_resources_use_is_told_in_the_order_of_their_names() -> None:
-    found = survey([resource("b", credentialsSecretRef={"name": "own"}), resource("a", providerName="AZURE")])
+    found = survey([resource("b", credentialsSecretRef={"name": "own"}), resource("a", providerName="AZURE")], NOW)
 
     assert [(str(use.resource), use.credentials, use.provider) for use in found.uses] == [
         ("shop/a", CredentialsPlace("shop", None), "AZURE"),
@@ -50,7 +53,8 @@ def test_what_is_suspended_terminating_or_cannot_be_read_is_left_out_and_told() 
             resource("skipped", annotations={"atlas-endpoints.dev/reconcile-policy": "skip"}),
             resource("newer", tomorrow="never dies"),
             {**resource("empty"), "spec": None},
-        ]
+        ],
+        NOW,
     )
 
     assert found.uses == ()
@@ -69,7 +73,7 @@ def test_a_project_that_is_referred_to_is_the_one_that_the_status_tells() -> Non
         body = resource(name, projectRef={"name": "orders"})
         return {**body, "spec": {each: value for each, value in body["spec"].items() if each != "projectId"}, **more}
 
-    found = survey([referring("a", status={"resolved": {"projectId": "6f" * 12}}), referring("b")])
+    found = survey([referring("a", status={"resolved": {"projectId": "6f" * 12}}), referring("b")], NOW)
 
     assert [use.instance for use in found.uses] == [Instance("6f" * 12, "shop")]
     assert [str(each) for each in found.findings("in shop")] == [
@@ -78,8 +82,35 @@ def test_a_project_that_is_referred_to_is_the_one_that_the_status_tells() -> Non
     ]
 
 
+def test_what_no_operator_has_handled_is_told_unless_it_is_new() -> None:
+    def body(name: str, created: str, observed: int | None, **metadata: Any) -> Any:
+        found = resource(name)
+        status = {} if observed is None else {"status": {"observedGeneration": observed}}
+        return {**found, "metadata": {**found["metadata"], "creationTimestamp": created, **metadata}, **status}
+
+    old, new = "2026-11-25T11:59:50Z", "2026-11-25T11:59:51Z"
+    found = survey(
+        [
+            body("edited", old, 1, generation=2),
+            body("going", old, 1, generation=2, deletionTimestamp=old),
+            body("handled", old, 1),
+            body("new", new, -1),
+            body("seen-by-nobody", old, -1),
+            body("without-a-status", old, None),
+        ],
+        NOW,
+    )
+
+    assert str(found.findings("in shop")[-1]) == (
+        "warning  No operator has handled the last edit of shop/edited, shop/going, shop/seen-by-nobody and 1 more yet, which"
+        " takes even a busy one only seconds: is one running, and does it serve the namespace?"
+    )
+
+
 def test_no_resource_is_told_too() -> None:
-    assert [str(each) for each in survey([]).findings("in a and b")] == ["ok       There is no resource in a and b."]
+    assert [str(each) for each in survey([], NOW).findings("in a and b")] == [
+        "ok       There is no resource in a and b."
+    ]
 
 
 def test_the_same_instance_by_the_same_credentials_is_one_place_whatever_secret_holds_them() -> None:
@@ -91,7 +122,8 @@ def test_the_same_instance_by_the_same_credentials_is_one_place_whatever_secret_
             resource("c", credentialsSecretRef={"name": "other"}),
             resource("d", credentialsSecretRef={"name": "own"}, instanceName="store"),
             resource("e", credentialsSecretRef={"name": "missing"}),
-        ]
+        ],
+        NOW,
     )
     access = {
         CredentialsPlace("shop", "own"): ("one", "Secret/own of shop"),

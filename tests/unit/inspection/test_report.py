@@ -44,6 +44,10 @@ def condition(type_: str, status: str, reason: str, message: str = "So it is.") 
 
 
 READY = condition("Ready", "True", "Available")
+WAITING = [
+    condition(type_, status, "WaitingForCloudEndpoint")
+    for type_, status in (("Ready", "False"), ("Reconciling", "True"))
+]
 STALLED = [condition("Ready", "False", "UpdateRejected"), condition("Stalled", "True", "UpdateRejected")]
 FAILURE = {
     "operation": "updateServerlessPrivateEndpoint",
@@ -61,6 +65,18 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         body(status={"conditions": STALLED}),
         "shop/orders: Ready is False, UpdateRejected, and a person must act",
     ),
+    "it waits for a person": (
+        body(status={"conditions": WAITING}),
+        "shop/orders: Ready is False, WaitingForCloudEndpoint, and waits for you",
+    ),
+    "it was ready before an edit": (
+        body(generation=2, status={"conditions": [READY]}),
+        "shop/orders: Ready is True, Available, of an earlier generation",
+    ),
+    "it waited for a person before an edit": (
+        body(generation=2, status={"conditions": WAITING}),
+        "shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation",
+    ),
     "an edit was not handled": (
         body(generation=2, status={"conditions": [READY]}),
         "Edit: the spec is at generation 2, and all below is about generation 1: no operator has handled the last edit yet.",
@@ -68,6 +84,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "nobody handles an edit": (
         body(generation=2, status={"conditions": [READY]}),
         "Next look at Atlas: none before an operator handles the edit.",
+    ),
+    "nobody handles it": (
+        body(status={"observedGeneration": -1}),
+        "Next look at Atlas: none before an operator handles it.",
     ),
     "a call has failed": (
         body(status={"conditions": STALLED, "lastError": FAILURE}),
@@ -99,3 +119,19 @@ def test_a_report(resource: dict[str, Any], expected: str) -> None:
     found = list(lines(resource, [resource], sees_all=True, now=NOW))
     assert any(line.startswith(expected) for line in found), found
     assert not any("\n" in line or "\x1b" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("others", "sees_all", "expected"),
+    [
+        ([], True, "Endpoint named by: shop/orders"),
+        ([], False, "Endpoint named by: shop/orders, not its owner"),
+        (["copy"], True, "Endpoint named by: shop/orders, not its owner"),
+    ],
+)
+def test_who_owns_an_endpoint_is_a_question_where_others_may_name_it(
+    others: list[str], sees_all: bool, expected: str
+) -> None:
+    orders = body()
+    bodies = [orders, *({**orders, "metadata": {**orders["metadata"], "name": name}} for name in others)]
+    assert expected in list(lines(orders, bodies, sees_all=sees_all, now=NOW))

@@ -123,9 +123,9 @@ def contended(pass_: Pass, claim: Owner | Undecided, endpoint: Endpoint) -> Outc
     else:
         owner = claim.named_for(pass_.resource.metadata.namespace)
         message = (
-            f"The endpoint belongs to {owner}, so nothing is sent for this one. Remove one of the two, or name another endpoint"
-            " here; when the other goes, does not manage the endpoint any more, or lastingly cannot, this one takes over by"
-            " itself."
+            f"The endpoint belongs to {owner}, so nothing is sent for this one. Remove all but one, or name another endpoint"
+            " here; when the owner goes, does not manage the endpoint any more, or lastingly cannot, one of those that wait"
+            " takes over by itself."
         )
         verdict = Verdict(Reason.CONFLICT, message, Again(CONTENDED_LOOK), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)

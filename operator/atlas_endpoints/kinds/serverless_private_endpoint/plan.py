@@ -31,8 +31,8 @@ DELETING = (
 )
 
 PROVIDER_ANEW = (
-    "providerName cannot change: delete this resource, and create it anew with providerName {}. deletionPolicy decides what"
-    " becomes of the endpoint: Retain leaves it in Atlas; one that was reserved by mistake goes with Delete."
+    "providerName cannot change: delete this resource, and create it anew with providerName {0}. Atlas keeps the endpoint, unless"
+    " deletionPolicy is Delete; set that first only for an endpoint that this resource has reserved by mistake."
 )
 """The remedy for another provider than Atlas shows, for those who need not have the resource yet to say it better."""
 
