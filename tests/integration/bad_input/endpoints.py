@@ -219,7 +219,8 @@ def an_id_that_atlas_refuses_is_told_in_atlas_s_words_and_holds_up_no_other_fiel
     env.edit(comment="three")
     env.resources.wait(NAME, lambda body: body["status"]["observedGeneration"] == 3)
     _refused(env)
-    assert env.patches()[sent] == {"comment": "three"}
+    # A resync may have tried what was refused once more, right before the edit.
+    assert {"comment": "three"} in env.patches()[sent:]
     assert env.atlas.endpoint(env.place)["comment"] == "three"
 
     sent = len(env.patches())
