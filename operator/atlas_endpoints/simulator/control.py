@@ -5,7 +5,6 @@ from typing import Any
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from atlas_endpoints.simulator.api import Mode
 from atlas_endpoints.simulator.credentials import ApiKey, ServiceAccount
 from atlas_endpoints.simulator.endpoint import EndpointDocument, ObjectId, Provider
 from atlas_endpoints.simulator.exchange import Answer, Request, to_json
@@ -13,7 +12,7 @@ from atlas_endpoints.simulator.seed import InstanceName
 from atlas_endpoints.simulator.simulator import Simulator
 from atlas_endpoints.simulator.switches import RateLimit
 from atlas_endpoints.simulator.wire import Document, InvalidDocumentError, parse, parse_json
-from atlas_endpoints.simulator.world import Instance
+from atlas_endpoints.simulator.world import Instance, Mode
 
 PREFIX = "_simulator"
 _Handler = Callable[[Request], Any]
@@ -118,7 +117,7 @@ class Control:
         world = simulator.world
         return {
             "time": world.clock(),
-            "mode": simulator.api.mode,
+            "mode": simulator.world.mode,
             "requests": simulator.journal.total,
             "projects": [
                 {
@@ -189,10 +188,10 @@ class Control:
         }
 
     def _mode(self, _request: Request) -> Any:
-        return {"mode": self._simulator.api.mode}
+        return {"mode": self._simulator.world.mode}
 
     def _set_mode(self, request: Request) -> Any:
-        self._simulator.api.mode = parse(_MODE, _json(request), what="mode").mode
+        self._simulator.world.mode = parse(_MODE, _json(request), what="mode").mode
         return self._mode(request)
 
     def _switches(self, _request: Request) -> Any:

@@ -1,4 +1,4 @@
-"""The documents of the API besides the private endpoint: instances and rate limits."""
+"""The documents of the serverless instances."""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +8,8 @@ from typing import Any
 from atlas_endpoints.simulator import errors
 from atlas_endpoints.simulator.endpoint import Status
 from atlas_endpoints.simulator.exchange import Request
-from atlas_endpoints.simulator.routes import COLLECTION_PATH, ENDPOINT_PATH
-from atlas_endpoints.simulator.switches import RateLimit
 from atlas_endpoints.simulator.world import Instance, Project
 
-RATE_LIMIT_ID = "serverlessPrivateEndpoints_group"
 _ITEMS_PER_PAGE, _MOST_ITEMS_PER_PAGE = 100, 500
 
 
@@ -92,24 +89,3 @@ def _number(request: Request, name: str, default: int, *, most: int | None) -> i
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= (int(text) if most is None else most):
         raise errors.invalid_attribute(name)
     return int(text)
-
-
-def rate_limit_documents(limit: RateLimit | None) -> list[dict[str, Any]]:
-    """Describe the one endpoint set that the simulator limits; none while there is no limit."""
-    if limit is None:
-        return []
-    return [
-        {
-            "capacity": {"value": limit.capacity},
-            "endpointSetId": RATE_LIMIT_ID,
-            "endpointSetName": "Serverless Private Endpoints",
-            "endpoints": [
-                {"method": method, "path": path}
-                for path, methods in ((COLLECTION_PATH, "GET POST"), (ENDPOINT_PATH, "GET PATCH DELETE"))
-                for method in methods.split()
-            ],
-            "refillDurationSeconds": {"value": limit.refill_duration_seconds},
-            "refillRate": {"value": limit.refill_rate},
-            "scope": "GROUP",
-        },
-    ]

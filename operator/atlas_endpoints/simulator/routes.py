@@ -1,112 +1,107 @@
-"""The URLs of the API, and what each operation is called."""
+"""The operations of the API, and which of them a request asks for."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from atlas_endpoints.simulator import errors
 from atlas_endpoints.simulator.exchange import Request
+from atlas_endpoints.simulator.negotiation import RESOURCE_VERSION
 
 API = ("api", "atlas", "v2")
 """How the paths of the Admin API begin."""
 OAUTH = ("api", "oauth")
 """How the paths of the token endpoint begin."""
 
-_HEX_ID = re.compile(r"[a-f0-9]{24}")
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")
-_RESOURCE = "ApiAtlasServerlessPrivateEndpointResource"
-
-
-class Operation(Enum):
-    """What can be asked of the API."""
-
-    LIST = auto()
-    CREATE = auto()
-    GET = auto()
-    UPDATE = auto()
-    DELETE = auto()
-    LIST_INSTANCES = auto()
-    GET_INSTANCE = auto()
-    LIST_RATE_LIMITS = auto()
-    GET_RATE_LIMIT = auto()
-
-    @property
-    def writes(self) -> bool:
-        """Whether the operation changes anything, which takes the role Project Owner."""
-        return self in {Operation.CREATE, Operation.UPDATE, Operation.DELETE}
-
-
-ENDPOINT_OPERATIONS = frozenset(
-    {Operation.LIST, Operation.CREATE, Operation.GET, Operation.UPDATE, Operation.DELETE},
-)
-"""The deprecated family."""
-
-JAVA_METHODS: Mapping[Operation, str] = {
-    Operation.LIST: f"{_RESOURCE}::getAllServerlessPrivateEndpoints",
-    Operation.CREATE: f"{_RESOURCE}::createServerlessPrivateEndpoint",
-    Operation.GET: f"{_RESOURCE}::getServerlessPrivateEndpoint",
-    Operation.UPDATE: f"{_RESOURCE}::updateServerlessPrivateEndpoint",
-    Operation.DELETE: f"{_RESOURCE}::deleteServerlessPrivateEndpoint",
-    Operation.LIST_INSTANCES: "ApiAtlasServerlessInstanceDescriptionResource::getAllServerlessInstances",
-    Operation.GET_INSTANCE: "ApiAtlasServerlessInstanceDescriptionResource::getServerlessInstance",
-    Operation.LIST_RATE_LIMITS: "ApiAtlasRateLimitResource::getRateLimits",
-    Operation.GET_RATE_LIMIT: "ApiAtlasRateLimitResource::getRateLimit",
-}
-
-INSTANCE_PATH = "/api/atlas/v2/groups/{groupId}/serverless/{name}"
-COLLECTION_PATH = "/api/atlas/v2/groups/{groupId}/privateEndpoint/serverless/instance/{instanceName}/endpoint"
-ENDPOINT_PATH = COLLECTION_PATH + "/{endpointId}"
-
-_COLLECTION = {"GET": Operation.LIST, "POST": Operation.CREATE}
-_ITEM = {"GET": Operation.GET, "PATCH": Operation.UPDATE, "DELETE": Operation.DELETE}
-_INSTANCE = {"GET": Operation.GET_INSTANCE}
+_PATTERNS = {"id": re.compile(r"[a-f0-9]{24}"), "name": re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")}
+"""What a variable segment may be, by the end of its name; others may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """An operation and the ids in its path; ids that the operation has not are empty."""
+class Call:
+    """A request for an operation.
 
-    operation: Operation
-    project: str = ""
-    instance: str = ""
-    endpoint: str = ""
-    rate_limit: str = ""
-
-
-def match(request: Request) -> Route:
-    """Find what a request asks for.
-
-    Raises:
-        ApiError: 404, the URL leads nowhere; 405, not with this method; 400, an id or name in it is malformed.
+    Attributes:
+        request: as it came.
+        operation: that it asks for.
+        names: the variable segments of its path, by their names.
+        version: of the resource that is answered.
+        headers: of the answer.
     """
-    match request.segments:
-        case ("api", "atlas", "v2", "groups", project, "privateEndpoint", "serverless", "instance", name, "endpoint"):
-            route = Route(_operation(request, _COLLECTION), project, name)
-        case (
-            "api", "atlas", "v2", "groups", project, "privateEndpoint", "serverless", "instance", name, "endpoint", key,
-        ):  # fmt: skip
-            route = Route(_operation(request, _ITEM), project, name, key)
-            if not _HEX_ID.fullmatch(key):
+
+    request: Request
+    operation: "Operation"
+    names: Mapping[str, str]
+    version: str = RESOURCE_VERSION
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What can be asked of the API.
+
+    Attributes:
+        java_method: its name in the header fields.
+        perform: returns the status and the body of the answer, or raises ApiError.
+        admit: checks what is the operation's own, before the body is read; raises ApiError, and adds header fields.
+        writes: it changes something, which takes the role Project Owner.
+        is_deprecated: its end is announced in the header fields.
+        version: the one version of its resource.
+    """
+
+    java_method: str
+    perform: Callable[[Call], tuple[int, bytes]]
+    admit: Callable[[Call], None] = lambda _: None
+    writes: bool = False
+    is_deprecated: bool = False
+    version: str = RESOURCE_VERSION
+
+
+Family = Mapping[str, Mapping[str, Operation]]
+"""Operations by their path, with ``{name}`` for a variable segment, and by their method."""
+
+
+class Routes:
+    """Finds the operation that a request asks for.
+
+    Args:
+        families: all operations; no two of their paths fit the same request.
+    """
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._paths = [
+            (tuple(path.strip("/").split("/")), methods) for family in families for path, methods in family.items()
+        ]
+
+    def match(self, request: Request) -> Call:
+        """Return a request with the operation that it asks for.
+
+        Raises:
+            ApiError: 404, the URL leads nowhere; 405, not with this method; 400, an id or name in it is malformed.
+        """
+        for path, methods in self._paths:
+            if (names := _names(path, request.segments)) is None:
+                continue
+            operation = methods.get(request.method)
+            if operation is None:
+                raise errors.method_not_allowed(request.method)
+            if not all(_fits(name, value) for name, value in names.items()):
                 raise errors.malformed_path(request.path)
-        case ("api", "atlas", "v2", "groups", project, "serverless"):
-            route = Route(_operation(request, {"GET": Operation.LIST_INSTANCES}), project)
-        case ("api", "atlas", "v2", "groups", project, "serverless", name):
-            route = Route(_operation(request, _INSTANCE), project, name)
-        case ("api", "atlas", "v2", "rateLimits"):
-            return Route(_operation(request, {"GET": Operation.LIST_RATE_LIMITS}))
-        case ("api", "atlas", "v2", "rateLimits", rate_limit):
-            return Route(_operation(request, {"GET": Operation.GET_RATE_LIMIT}), rate_limit=rate_limit)
-        case _:
-            raise errors.resource_not_found(request.path)
-    named = route.operation is Operation.LIST_INSTANCES or _NAME.fullmatch(route.instance)
-    if not _HEX_ID.fullmatch(route.project) or not named:
-        raise errors.malformed_path(request.path)
-    return route
+            return Call(request, operation, names, operation.version)
+        raise errors.resource_not_found(request.path)
 
 
-def _operation(request: Request, methods: Mapping[str, Operation]) -> Operation:
-    operation = methods.get(request.method)
-    if operation is None:
-        raise errors.method_not_allowed(request.method)
-    return operation
+def _names(path: Sequence[str], segments: Sequence[str]) -> Mapping[str, str] | None:
+    if len(path) != len(segments):
+        return None
+    names = {}
+    for expected, segment in zip(path, segments, strict=True):
+        if expected.startswith("{"):
+            names[expected.strip("{}")] = segment
+        elif expected != segment:
+            return None
+    return names
+
+
+def _fits(name: str, value: str) -> bool:
+    return all(pattern.fullmatch(value) for end, pattern in _PATTERNS.items() if name.lower().endswith(end))

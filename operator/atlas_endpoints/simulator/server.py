@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,9 @@ from atlas_endpoints.simulator.exchange import Answer, Request
 from atlas_endpoints.simulator.faults import ActiveFault
 from atlas_endpoints.simulator.headers import STANDARD
 from atlas_endpoints.simulator.journal import Entry
-from atlas_endpoints.simulator.routes import API, OAUTH
+from atlas_endpoints.simulator.routes import API, OAUTH, Family
 from atlas_endpoints.simulator.simulator import Simulator
+from atlas_endpoints.simulator.world import World
 
 _SUCCESS = range(200, 300)
 _WRITES = frozenset({"POST", "PATCH", "DELETE"})
@@ -163,6 +164,7 @@ async def serve(
     transition: float | None = None,
     latency: float | None = None,
     say: Callable[[str], None] | None = None,
+    families: Sequence[Callable[[World], Family]] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM, and say what is served; what the command ``simulate`` does.
 
@@ -173,6 +175,7 @@ async def serve(
         transition: Seconds that each change of status takes; ``None``: as the seed file says, else 2.
         latency: Seconds that each request takes; ``None``: as the seed file says, else 0.
         say: Prints a line; by default to standard output.
+        families: What can be asked of it besides what it has anyway.
 
     Raises:
         InvalidDocumentError: The seed file breaks a rule; the text names the field.
@@ -180,7 +183,7 @@ async def serve(
     """
     say = say or _print
     planted = seeds.read_file(seed) if seed else None
-    simulator = Simulator(planted)
+    simulator = Simulator(planted, families=families)
     given = {"transition": transition, "latency": latency}
     switches = simulator.world.switches.changed({name: value for name, value in given.items() if value is not None})
     simulator.world.turn(switches)

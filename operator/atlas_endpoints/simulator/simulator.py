@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable, Sequence
 
 from atlas_endpoints.simulator import seed as seeds
 from atlas_endpoints.simulator.api import AdminApi
@@ -13,8 +14,10 @@ from atlas_endpoints.simulator.faults import Faults
 from atlas_endpoints.simulator.journal import Journal
 from atlas_endpoints.simulator.names import Names
 from atlas_endpoints.simulator.oauth import OAuth, basic_user
-from atlas_endpoints.simulator.routes import API, OAUTH
+from atlas_endpoints.simulator.rate_limits import RateLimits
+from atlas_endpoints.simulator.routes import API, OAUTH, Family, Routes
 from atlas_endpoints.simulator.seed import Seed
+from atlas_endpoints.simulator.serverless import Serverless
 from atlas_endpoints.simulator.switches import Switches
 from atlas_endpoints.simulator.world import Clock, World
 
@@ -29,25 +32,35 @@ class Simulator:
         clock: Seconds since 1970. A test that turns the hands itself decides when statuses change and tokens expire;
             dates before 2023 fit no version of the API.
         rng: Where ids and secrets come from; a seeded one makes a run repeatable.
+        families: What can be asked of it besides what it has anyway.
 
     Attributes:
         seed: What it held at the start.
         world: Projects, instances, endpoints, switches.
         credentials: Service accounts and API keys.
         oauth: The access tokens.
-        api: The Admin API, with its mode.
+        api: The Admin API.
         faults: What is to go wrong.
         journal: The log of requests.
     """
 
-    def __init__(self, seed: Seed | None = None, *, clock: Clock = time.time, rng: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        seed: Seed | None = None,
+        *,
+        clock: Clock = time.time,
+        rng: random.Random | None = None,
+        families: Sequence[Callable[[World], Family]] = (),
+    ) -> None:
         names = Names(rng or random.SystemRandom(), clock)
         self.seed = seeds.make_up(names) if seed is None else seed
         self.world = World(clock=clock, names=names, switches=Switches().changed(self.seed.switches))
         self.credentials = Credentials()
         self.oauth = OAuth(self.world, self.credentials)
         self._digest = Digest(self.world, self.credentials)
-        self.api = AdminApi(self.world, self.credentials, self.oauth, self._digest)
+        own = Serverless(self.world).operations(), RateLimits(self.world).operations()
+        routes = Routes([*own, *(family(self.world) for family in families)])
+        self.api = AdminApi(self.world, self.credentials, self.oauth, self._digest, routes)
         self.faults = Faults()
         self.journal = Journal()
         self._plant()

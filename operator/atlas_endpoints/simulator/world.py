@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from atlas_endpoints.simulator import machine
 from atlas_endpoints.simulator.buckets import Bucket
@@ -14,6 +15,7 @@ from atlas_endpoints.simulator.timeline import Timeline
 
 Clock = Callable[[], float]
 """Returns seconds since 1970."""
+Mode = Literal["normal", "flex", "gone", "read-only"]
 
 
 @dataclass(slots=True)
@@ -68,9 +70,14 @@ class World:
         clock: Seconds since 1970.
         names: Where new ids come from.
         switches: The panel to begin with.
+
+    Attributes:
+        mode: ``normal``; ``flex``: the instances have become Flex clusters; ``gone``: the sunset has passed;
+            ``read-only``: Atlas is being upgraded.
     """
 
     def __init__(self, *, clock: Clock, names: Names, switches: Switches) -> None:
+        self.mode: Mode = "normal"
         self.clock = clock
         self.names = names
         self.timeline = Timeline(clock())
