@@ -18,13 +18,15 @@ from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.readings import Readings
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 
 if TYPE_CHECKING:
     from atlas_endpoints.atlas.credentials import Credentials
@@ -41,14 +43,14 @@ Prepared: TypeAlias = Callable[[int], Awaitable[Operation]]
 
 async def a_list(known: int) -> Operation:
     """The LIST of an instance, among instances that were listed and changed."""
-    atlas, instances = await _listed_and_changed(known)
-    return lambda number: atlas.observe(instances[number], ENDPOINT, max_age=0.0)
+    atlas, scopes = await _listed_and_changed(known)
+    return lambda number: atlas.list(scopes[number], since=atlas.moment())
 
 
 async def a_write(known: int) -> Operation:
     """The change of an endpoint, among instances that were listed and changed."""
-    atlas, instances = await _listed_and_changed(known)
-    return lambda number: _change(atlas, instances[number])
+    atlas, scopes = await _listed_and_changed(known)
+    return lambda number: _change(atlas, scopes[number])
 
 
 async def a_secret(known: int) -> Operation:
@@ -68,7 +70,7 @@ async def new_credentials(known: int) -> Operation:
     atlas = _gateway()
 
     async def use(number: int) -> object:
-        return await atlas.get(Instance(atlas.introduce(_pair(number)), PROJECT, "orders"), ENDPOINT)
+        return await atlas.get(_scope(atlas.introduce(_pair(number)), "orders"), ENDPOINT)
 
     for number in range(known):
         await use(-1 - number)
@@ -80,7 +82,7 @@ async def new_credentials_of_the_client(known: int) -> Operation:
     client = AtlasClient("http://127.0.0.1:1", user_agent="benchmark", wire=_NoWire(), random=Random(1))  # noqa: S311  # jitter
 
     async def use(number: int) -> object:
-        return await client.request(_pair(number), "GET", "/api/atlas/v2/groups", operation="listProjects")
+        return await client.request(_pair(number), Request("listProjects", "GET", "/api/atlas/v2/groups"))
 
     for number in range(known):
         await use(-1 - number)
@@ -89,12 +91,12 @@ async def new_credentials_of_the_client(known: int) -> Operation:
 
 async def a_correction_that_is_held_back(known: int) -> Operation:
     """The question when drift may be corrected, where the limit is half of many that have drifted."""
-    brakes = Brakes(Limit.parse("50%"), window=600.0, monotonic=_Clock(), known=lambda: known)
+    limiter = DriftLimiter(Limit.parse("50%"), window=600.0, monotonic=_Clock(), known=lambda: known)
     for number in range(known):
-        brakes.wait_to_correct(Key("shop", str(number)))
+        limiter.wait_to_correct(Key("shop", str(number)))
 
     async def ask(number: int) -> object:
-        return brakes.wait_to_correct(Key("shop", str(known - 1 - number % (known // 20))))
+        return limiter.wait_to_correct(Key("shop", str(known - 1 - number % (known // 20))))
 
     return ask
 
@@ -126,12 +128,10 @@ class _Atlas:
 
     base_url = "https://cloud.mongodb.com"
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
-        del credentials, operation, json
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
+        del credentials
         endpoint = {"_id": ENDPOINT, "status": "AVAILABLE"}
-        return Answer(200, endpoint if method == "PATCH" or path.endswith(ENDPOINT) else [endpoint])
+        return Answer(200, endpoint if request.writes or request.path.endswith(ENDPOINT) else [endpoint])
 
 
 class _NoWire(httpx.AsyncBaseTransport):
@@ -148,17 +148,23 @@ def _pair(number: int) -> ApiKey:
 
 def _gateway() -> Gateway:
     clock = _Clock()
-    return Gateway(ThrottledClient(_Atlas(), Throttle(), clock=clock), clock, dropped=lambda _: None)
+    client = ThrottledClient(_Atlas(), Throttle(), clock=clock)
+    return Gateway(client, clock, readings={KIND.names.kind: KIND}, dropped=lambda _: None)
 
 
-async def _listed_and_changed(known: int) -> tuple[Gateway, list[Instance]]:
+def _scope(credentials: str, name: str) -> Scope:
+    return Scope(credentials, PROJECT, KIND.names.kind, name)
+
+
+async def _listed_and_changed(known: int) -> tuple[Gateway, list[Scope]]:
     atlas = _gateway()
-    instances = [Instance(atlas.introduce(_pair(0)), PROJECT, f"instance-{number}") for number in range(known)]
-    for instance in instances:
-        await atlas.observe(instance, ENDPOINT, max_age=0.0)
-        await _change(atlas, instance)
-    return atlas, instances
+    scopes = [_scope(atlas.introduce(_pair(0)), f"instance-{number}") for number in range(known)]
+    for scope in scopes:
+        await atlas.list(scope, since=atlas.moment())
+        await _change(atlas, scope)
+    return atlas, scopes
 
 
-async def _change(atlas: Gateway, instance: Instance) -> object:
-    return await atlas.update(instance, ENDPOINT, provider_name="AWS", fields={"comment": "two"})
+async def _change(atlas: Gateway, scope: Scope) -> object:
+    request = update_of(PROJECT, scope.name, ENDPOINT, "AWS", {"comment": "two"})
+    return await atlas.write(scope, request, parse=KIND.listed, touches=[ENDPOINT])

@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import AsyncExitStack, suppress
 from random import Random
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from atlas_endpoints import __version__, garbage, instruments
 from atlas_endpoints.atlas.client import AtlasClient
@@ -28,6 +28,7 @@ from atlas_endpoints.engine.clock import SystemClock, boottime
 from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.leadership import Alone, Leadership, end, hand_over
 from atlas_endpoints.observer import Requests, Told
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes, spans
 from atlas_endpoints.telemetry.metrics import Metrics
@@ -59,14 +60,16 @@ class Operator:
     def __init__(
         self,
         settings: OperatorSettings,
+        kind: Kind[Any],
         connection: Connection,
         client: AtlasClient,
         leadership: Leadership,
-        metrics: Metrics,
         *,
+        metrics: Metrics,
         tracing: "Tracing | None",
     ) -> None:
         self._settings = settings
+        self._kind = kind
         self._connection = connection
         self._leadership = leadership
         self._clock = SystemClock()
@@ -74,13 +77,16 @@ class Operator:
         self._events = EventRecorder(api, now=self._clock.now, counted=metrics.event)
         self._core = Core(
             settings,
+            kind,
             client=tracing.client(client) if tracing is not None else client,
-            objects=ResourceWriter(api, write_within=_terms(settings).write, label_selector=settings.label_selector),
+            objects=ResourceWriter(
+                api, kind.names, write_within=_terms(settings).write, label_selector=settings.label_selector
+            ),
             secrets=SecretReader(api, self._clock.monotonic, keep=keep_credentials),
             namespaces=NamespaceReader(api, self._clock.monotonic),
             targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
-            config_maps=ConfigMapWriter(api, write_within=_terms(settings).write),
-            observer=Told(metrics, self._events, self._clock.now),
+            config_maps=ConfigMapWriter(api, kind.names, write_within=_terms(settings).write),
+            observer=Told(metrics, self._events, self._clock.now, kind.names),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,
@@ -96,9 +102,12 @@ class Operator:
             leads=leadership.leads,
             clock=self._clock,
             settings=settings,
+            kind=kind,
         )
         self._metrics = metrics
-        self._resources = instruments.of_resources(self._core, leads=leadership.leads, detail=settings.resource_metrics)
+        self._resources = instruments.of_resources(
+            self._core, kind, leads=leadership.leads, detail=settings.resource_metrics
+        )
 
     async def metrics(self) -> bytes:
         """Give all metrics in Prometheus's text format."""
@@ -108,7 +117,7 @@ class Operator:
         """Tell what only a restart can mend."""
         if (stuck := self._core.loop.longest_pass()) > STUCK:
             return f"a pass has been running for {stuck:.0f} s"
-        if watch.watching(self._settings.namespaces) or not self._core.inventory.served:
+        if watch.watching(self._kind.names, self._settings.namespaces) or not self._core.inventory.served:
             self._unwatched_since = None
         elif self._unwatched_since is None:
             self._unwatched_since = self._clock.monotonic()
@@ -211,6 +220,7 @@ class Operator:
         await watch.run(
             self._connection,
             self._core,
+            self._kind.names,
             namespaces=self._settings.namespaces,
             label_selector=self._settings.label_selector,
             stop=kopf_stop,
@@ -218,8 +228,12 @@ class Operator:
         )
 
 
-async def run(settings: OperatorSettings) -> None:
+async def run(settings: OperatorSettings, kind: Kind[Any]) -> None:
     """Run the operator until SIGTERM or SIGINT.
+
+    Args:
+        settings: of it.
+        kind: that it serves.
 
     Raises:
         NoClusterError: it is not known where the API server is.
@@ -239,7 +253,7 @@ async def run(settings: OperatorSettings) -> None:
             user_agent=f"atlas-endpoints/{__version__}",
             fence=leadership.leads,
             writes=settings.writes,
-            on_request=Requests(metrics).requested,
+            on_request=Requests(metrics, kind.templates).requested,
             on_repeat=metrics.repeated,
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
@@ -250,7 +264,7 @@ async def run(settings: OperatorSettings) -> None:
         tracing = _tracing()
         if tracing is not None:
             closing.push_async_callback(asyncio.to_thread, tracing.close)
-        operator = Operator(settings, connection, client, leadership, metrics, tracing=tracing)
+        operator = Operator(settings, kind, connection, client, leadership, metrics=metrics, tracing=tracing)
         stop = asyncio.Event()
         _on_signals(stop)
         server = await probes.serve(

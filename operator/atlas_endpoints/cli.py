@@ -16,6 +16,7 @@ from atlas_endpoints import __version__, app, check, importing, inspection, plan
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.event_loop import new_event_loop
+from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,
@@ -98,7 +99,7 @@ def _operate(settings: OperatorSettings) -> int:
         logger.warning("%s is no setting of this version and has no effect", name)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(app.run(settings))
+            runner.run(app.run(settings, KINDS[0]))
     except (NoClusterError, SelectorRefusedError, OSError, ValueError) as error:
         logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
         return FAILED

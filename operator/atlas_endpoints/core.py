@@ -15,8 +15,7 @@ from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
-from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
@@ -29,29 +28,26 @@ from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Store, key_of
 from atlas_endpoints.engine.workqueue import Queue
-from atlas_endpoints.kinds.access import AccessResolver
-from atlas_endpoints.kinds.ports import NamespaceReader, SecretReader
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
-from atlas_endpoints.kinds.serverless_private_endpoint.brakes import Brakes, Limit
-from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
-from atlas_endpoints.kinds.serverless_private_endpoint.model import (
-    CredentialsPlace,
-    asks_for_something,
-    endpoint_of,
-    watched_annotations,
-)
-from atlas_endpoints.kinds.serverless_private_endpoint.outputs import ConfigMapsPort, Outputs
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver, TargetReader
-from atlas_endpoints.kinds.serverless_private_endpoint.resync import Rounds
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import CLUSTER_UNAVAILABLE, Outcome
+from atlas_endpoints.reconcile.credentials import CredentialsResolver
+from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
+from atlas_endpoints.reconcile.events import Event
+from atlas_endpoints.reconcile.facts import Defaults
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.metadata import asks_for_something, watched_annotations
+from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
+from atlas_endpoints.reconcile.readers import NamespaceReader, SecretReader
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
+from atlas_endpoints.reconcile.reconciler import Reconciler
+from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
+from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resync import Resync
+from atlas_endpoints.reconcile.summarize import Outcome
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 
-Work: TypeAlias = Key | Instance
+Work: TypeAlias = Key | Scope
 Run: TypeAlias = Callable[[Work], Awaitable[Next]]
-"""What the workers work on: a resource, or the resync of an instance."""
+"""What the workers work on: a resource, or the resync of a scope."""
 
 
 class Objects(Writer, Reader, Protocol):
@@ -81,7 +77,7 @@ class Observer(Protocol):
         """A status was written; ``body`` is the resource as it was before."""
         ...
 
-    def announced(self, body: Body, announcement: Announcement) -> None:
+    def recorded(self, body: Body, event: Event) -> None:
         """Something is to be told that no status will tell, since the resource goes, or not before it happens."""
         ...
 
@@ -91,6 +87,7 @@ class Core:
 
     Args:
         settings: of the operator.
+        kind: of the resources.
         client: makes calls to Atlas.
         objects: reads and writes resources.
         secrets: reads Secrets.
@@ -107,6 +104,7 @@ class Core:
     def __init__(
         self,
         settings: OperatorSettings,
+        kind: Kind[Any],
         *,
         client: Requester,
         objects: Objects,
@@ -125,18 +123,21 @@ class Core:
         self._working = False
         half = max(1, settings.concurrency // 2)
         self.queue: Queue[Work] = Queue(clock, lane_limit=half, waited=observer.waited)
-        self.store = Store(watched_annotations, endpoint_of)
+        self.store = Store(watched_annotations, kind.entry_of)
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         self.gateway = gateway = Gateway(
-            ThrottledClient(client, self.throttle, clock=clock.monotonic), clock.monotonic, dropped=dropped
+            ThrottledClient(client, self.throttle, clock=clock.monotonic),
+            clock.monotonic,
+            readings={kind.names.kind: kind},
+            dropped=dropped,
         )
-        self.brakes = Brakes(
+        self.limiter = DriftLimiter(
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
             monotonic=clock.monotonic,
             known=self.store.__len__,
         )
-        self._rounds = Rounds(
+        self._resync = Resync(
             self.store,
             gateway,
             clock=clock,
@@ -148,7 +149,8 @@ class Core:
             enqueue=self._bring_back,
         )
         self._reconciler = Reconciler(
-            AccessResolver(
+            kind,
+            CredentialsResolver(
                 secrets,
                 namespaces,
                 default=settings.default_secret,
@@ -160,9 +162,9 @@ class Core:
             ReferenceResolver(targets),
             Outputs(config_maps if settings.outputs else None, gateway, clock.monotonic),
             gateway,
-            self._rounds,
+            resync=self._resync,
             resources=self.store,
-            brakes=self.brakes,
+            limiter=self.limiter,
             wake=self._wake,
             writes=settings.writes,
             clock=clock,
@@ -170,7 +172,7 @@ class Core:
             grace=settings.stall_grace,
             namespaces=namespaces,
             read=objects.read,
-            announce=observer.announced,
+            record=observer.recorded,
         )
         self._controller = Controller[Outcome](
             self._reconciler,
@@ -260,17 +262,17 @@ class Core:
         Args:
             seconds: that a write may be on its way.
         """
-        return max(0.0, self.gateway.doubted_at + seconds - self._clock.monotonic())
+        return max(0.0, self.gateway.unknown_at + seconds - self._clock.monotonic())
 
     async def _run(self, work: Work) -> Next:
         with self.gateway.work():
             return await self._work_on(work)
 
     async def _work_on(self, work: Work) -> Next:
-        if isinstance(work, Instance):
-            source = self._rounds.credentials_source(work)
+        if isinstance(work, Scope):
+            source = self._resync.credentials_source(work)
             telemetry.begin(LogFields(project=work.project_id, instance=work.name, credentialsSource=source))
-            return await self._rounds.run(work)
+            return await self._resync.run(work)
         if (body := self.store.get(work)) is not None:
             telemetry.begin(telemetry.pass_over(body))
         started = self._clock.monotonic()
@@ -293,7 +295,7 @@ class Core:
         self.queue.add(key, lane=self._lane(key, body), urgent=_is_waited_for(body))
 
     def _again(self, work: Work) -> None:
-        if isinstance(work, Instance):
+        if isinstance(work, Scope):
             self._schedule(work, 0)
         else:
             self._wake(work)
@@ -307,26 +309,26 @@ class Core:
         if body is not None:
             self.queue.add(key, lane=self._lane(key, body))
 
-    def _schedule(self, instance: Instance, delay: float) -> None:
-        self.queue.add(instance, lane=Lane(self._rounds.namespace_of(instance), instance.credentials), delay=delay)
+    def _schedule(self, scope: Scope, delay: float) -> None:
+        self.queue.add(scope, lane=Lane(self._resync.namespace_of(scope), scope.credentials), delay=delay)
 
     def _lane(self, key: Key, body: Body) -> Lane:
         """Tell whose share of the workers a resource uses: of its namespace, and of its credentials or what names them."""
-        instance = self._rounds.instance_of(key)
-        if instance is not None:
-            return Lane(key.namespace, instance.credentials)
+        scope = self._resync.scope_of(key)
+        if scope is not None:
+            return Lane(key.namespace, scope.credentials)
         place = CredentialsPlace.of(body)
         return Lane(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
 
-    def _unschedule(self, instance: Instance) -> None:
-        self.loop.forget(instance)
+    def _unschedule(self, scope: Scope) -> None:
+        self.loop.forget(scope)
 
-    async def _still_uses(self, place: CredentialsPlace, source: str | None, instance: Instance) -> bool:
-        return await self._reconciler.still_uses(place, source, instance)
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        return await self._reconciler.still_uses(place, source, scope)
 
-    def _needs_work(self, key: Key, instance: Instance, seen: Endpoint | AtlasError | None) -> bool:
+    def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
         body = self.store.get(key)
-        return body is not None and self._reconciler.needs_work(body, instance, seen)
+        return body is not None and self._reconciler.needs_work(body, scope, failure)
 
 
 def _is_waited_for(body: Body) -> bool:

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.kinds.serverless_private_endpoint import milestones
-from atlas_endpoints.kinds.serverless_private_endpoint.model import ManagedField
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import CLUSTER_UNAVAILABLE, HOLD_UPS
+from atlas_endpoints.reconcile import measures
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HOLD_UPS
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Labels, Metrics
 from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
@@ -25,16 +26,17 @@ def watch(
     leads: Callable[[], bool],
     clock: Clock,
     settings: OperatorSettings,
+    kind: Kind[Any],
 ) -> None:
     """Export them, and have what is counted at the API server counted."""
-    metrics.begin(reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=[field.value for field in ManagedField])
+    metrics.begin(reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=kind.resource.fields)
     number = metrics.watch
     number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
     number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)
     number("active_workers", "Passes that are running.", lambda: core.queue.running)
     number("workers", "Passes that may run at once.", lambda: settings.concurrency)
     number("longest_pass_seconds", "For how long the oldest running pass has been.", core.loop.longest_pass)
-    number("corrections_held", "Resources whose drift the emergency brake holds back.", lambda: core.brakes.held)
+    number("corrections_held", "Resources whose drift the emergency brake holds back.", lambda: core.limiter.held)
     number("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
     number("resources", "Resources that are known.", lambda: len(core.store))
     number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
@@ -60,16 +62,16 @@ def watch(
     connection.forbearance.on_watch_end = metrics.watch_ended
 
 
-def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
+def of_resources(core: Core, kind: Kind[Any], *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
     """Give what writes the series of single resources; of several replicas, the leader does."""
     with_ids = detail == "ids"
     return ResourceMetrics(
         core.store,
         is_shown=leads,
         detail=detail,
-        facts=milestones.facts_with_ids if with_ids else milestones.facts,
-        fact_names=milestones.IDS if with_ids else milestones.FACTS,
-        scope=milestones.credentials_scope,
+        facts=(lambda body: measures.facts_with_ids(body, kind.entry_of)) if with_ids else measures.facts,
+        fact_names=measures.IDS if with_ids else measures.FACTS,
+        scope=measures.credentials_scope,
     )
 
 

@@ -1,26 +1,23 @@
 """What becomes of what the core tells: lines in the log, metrics, and Kubernetes Events."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from atlas_endpoints.atlas import serverless_instances, serverless_private_endpoints
+from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
 from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Body
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import (
+from atlas_endpoints.reconcile.events import (
     IN_A_STATUS,
-    Announcement,
+    Event,
     announce,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.milestones import drifted, seconds_to_ready
+from atlas_endpoints.reconcile.measures import drifted, seconds_to_ready
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
-
-_TEMPLATES = serverless_private_endpoints.TEMPLATES | serverless_instances.TEMPLATES
-"""The path of each operation."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +29,11 @@ class Told:
         metrics: count it.
         events: tell of it whoever looks at the resource.
         now: wall-clock time, UTC.
+        names: of the kind of the resources.
     """
 
-    def __init__(self, metrics: Metrics, events: EventRecorder, now: Callable[[], datetime]) -> None:
+    def __init__(self, metrics: Metrics, events: EventRecorder, now: Callable[[], datetime], names: Names) -> None:
+        self._names = names
         self._now = now
         self._metrics = metrics
         self._events = events
@@ -79,24 +78,26 @@ class Told:
         for each in news:
             self._record(body, each)
 
-    def announced(self, body: Body, announcement: Announcement) -> None:
+    def recorded(self, body: Body, event: Event) -> None:
         """Tell in an Event, and in the log, what no status will tell, or not before it happens."""
-        level = logging.WARNING if announcement.type == "Warning" else logging.INFO
-        if announcement.reason in IN_A_STATUS:
+        level = logging.WARNING if event.type == "Warning" else logging.INFO
+        if event.reason in IN_A_STATUS:
             level = logging.DEBUG  # the line about the status tells it
             if (pass_ := work.current()) is not None:
-                pass_.changes.append(announcement.message)
-        extra: LogFields = {**work.resource(body), "reason": announcement.reason, **_request()}
-        logger.log(level, "%s", announcement.message, extra=extra)
-        self._record(body, announcement)
+                pass_.changes.append(event.message)
+        extra: LogFields = {**work.resource(body), "reason": event.reason, **_request()}
+        logger.log(level, "%s", event.message, extra=extra)
+        self._record(body, event)
 
     def _count(self, body: Body, status: Status) -> None:
         if (seconds := seconds_to_ready(body, status, self._now())) is not None:
             self._metrics.became_ready(seconds)
         self._metrics.drifted(drifted(body.get("status") or {}, status))
 
-    def _record(self, body: Body, news: Announcement) -> None:
-        self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)
+    def _record(self, body: Body, news: Event) -> None:
+        self._events.record(
+            self._names, body, type_=news.type, reason=news.reason, action=news.action, note=news.message
+        )
 
 
 class Requests:
@@ -104,10 +105,12 @@ class Requests:
 
     Args:
         metrics: count them.
+        templates: the path of each operation.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, templates: Mapping[str, str]) -> None:
         self._metrics = metrics
+        self._templates = templates
 
     def requested(
         self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float
@@ -116,13 +119,13 @@ class Requests:
         self._metrics.requested(operation, method, status, error_code, seconds)
         facts = {
             "method": method,
-            "path": _TEMPLATES.get(operation, ""),
+            "path": self._templates.get(operation, ""),
             "status": status,
             "errorCode": error_code,
             "seconds": round(seconds, 3),
         }
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
-        if operation in _TEMPLATES and (pass_ := work.current()) is not None:  # and not that of a token
+        if operation in self._templates and (pass_ := work.current()) is not None:  # and not that of a token
             pass_.requested(request)
         logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
 

@@ -16,6 +16,7 @@ from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.classification import bounded_code
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.core import Run, Work
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Key
@@ -84,16 +85,14 @@ class _TracedClient:
     def base_url(self) -> str:
         return self._client.base_url
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
-        address = credentials.base_url or self.base_url
-        attributes = {"http.request.method": method, "url.path": path, "url.full": address + path}
-        span = self._start(operation, kind=SpanKind.CLIENT, attributes=attributes)
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
+        url = (credentials.base_url or self.base_url) + request.path
+        attributes = {"http.request.method": request.method, "url.path": request.path, "url.full": url}
+        span = self._start(request.operation, kind=SpanKind.CLIENT, attributes=attributes)
         try:
-            answer = await self._client.request(credentials, method, path, operation=operation, json=json)
+            answer = await self._client.request(credentials, request)
         except AtlasError as error:
-            _told(span, error)
+            _told(span, error, request)
             raise
         except BaseException as error:
             span.set_attribute("error.type", type(error).__name__)
@@ -112,11 +111,11 @@ def _described(work: Work) -> dict[str, str]:
     return {"atlas_endpoints.project.id": work.project_id, "atlas_endpoints.instance.name": work.name}
 
 
-def _told(span: Span, error: AtlasError) -> None:
+def _told(span: Span, error: AtlasError, request: Request) -> None:
     """Say what a call failed with; Atlas's own words are in the log, bounded and without what is secret."""
     span.set_attribute("error.type", str(error.reason))
     if error.http_status is not None:
         span.set_attribute("http.response.status_code", error.http_status)
     if error.error_code is not None:
-        span.set_attribute("atlas_endpoints.error_code", bounded_code(error.error_code) or "")
+        span.set_attribute("atlas_endpoints.error_code", bounded_code(error.error_code, request) or "")
     span.set_status(StatusCode.ERROR, str(error.reason))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_endpoints.kinds.serverless_private_endpoint.model import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
+from atlas_endpoints.reconcile.metadata import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
+from atlas_endpoints.reconcile.reasons import Progress, Reason
 from delivery.argocd import ACTIONS, generated
 from delivery.recorded import KIND, recorded
 from delivery.states import STATES
@@ -45,7 +45,7 @@ def test_the_table_of_healths_follows_from_what_a_reason_means(state: str) -> No
         Progress.GRACE: "Degraded" if stalled else "Progressing",
         Progress.STALLED: "Degraded",
     }
-    assert STATES[state].health == expected[MEANING[reason].progress]
+    assert STATES[state].health == expected[reason.progress]
 
 
 def test_the_actions_know_the_annotations_of_the_operator() -> None:

@@ -9,11 +9,26 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Spec, Status
-from atlas_endpoints.kinds.serverless_private_endpoint.resource_status import ConditionEntry
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ManagedField, Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.reconcile.status import ConditionEntry
 from support.cases import cases, update_cases
 
 CRD = Path(__file__).parents[2] / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
+TEXT = {"type": "string", "maxLength": 1024}
+BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "status.applied": dict.fromkeys(KIND.resource.fields, TEXT),
+    "status.plan.body": {
+        **dict.fromkeys(KIND.resource.fields, TEXT),
+        "providerName": {"type": "string", "maxLength": 64},
+    },
+    "status.resolved": dict.fromkeys(
+        (ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS), TEXT
+    ),
+}
+"""Objects whose models take any field, by path, and the fields that this kind puts into them."""
+
 SIZE_LIMIT = 60_000
 """Bytes. `kubectl apply` without --server-side copies the CRD into an annotation, which has room for 262144."""
 
@@ -71,7 +86,8 @@ def model_nodes() -> dict[str, Mapping[str, Any]]:
     nodes = dict(walk("spec", model_schema(Spec))) | dict(walk("status", model_schema(Status)))
     # Conditions have a wire form of their own, since the engine's conditions know no JSON.
     without = {path: schema for path, schema in nodes.items() if not path.startswith("status.conditions[]")}
-    return without | dict(walk("status.conditions[]", model_schema(ConditionEntry)))
+    fields = {f"{path}.{name}": schema for path, fields in BY_FIELD.items() for name, schema in fields.items()}
+    return without | fields | dict(walk("status.conditions[]", model_schema(ConditionEntry)))
 
 
 def constraints(schema: Mapping[str, Any]) -> dict[str, Any]:

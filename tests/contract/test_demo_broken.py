@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.reconcile.reasons import Reason
 from demo import troubleshooting
 from demo.set_ups import NOTHING, SET_UPS, SetUp
 from support.documentation import ROOT, anchors

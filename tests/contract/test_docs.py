@@ -18,11 +18,15 @@ from atlas_endpoints.cluster import events
 from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
 from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.kinds.errors import SelectionProblem
-from atlas_endpoints.kinds.serverless_private_endpoint import announcements, model
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import (
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
+from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
+from atlas_endpoints.planning.manifests import Place
+from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
+from atlas_endpoints.reconcile import events as resource_events
+from atlas_endpoints.reconcile import metadata
+from atlas_endpoints.reconcile.errors import SelectionProblem
+from atlas_endpoints.reconcile.reasons import (
     FAILURES,
-    MEANING,
     ContendedReason,
     CredentialsReason,
     DeprecatedReason,
@@ -32,9 +36,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.reasons import (
     ReferencesReason,
     SyncedReason,
 )
-from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
-from atlas_endpoints.planning.manifests import Place
-from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.settings import AtlasSettings, CheckSettings, OperatorSettings
 from atlas_endpoints.telemetry import logs
 from atlas_endpoints.telemetry.metrics import PREFIX
@@ -148,16 +149,16 @@ def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() ->
         if row[0] not in {"failure", "recovery", "suspension"}
     ]
     documented = {(type_, reason) for row in table for type_ in words(row[1]) for reason in words(row[2])}
-    told = [announcements.tell(reason, "why") for reason in announcements.EventReason]
+    told = [resource_events.tell(reason, "why") for reason in resource_events.EventReason]
     assert documented == {(each.type, each.reason) for each in told}
-    assert not {*announcements.EventReason} & {*Reason}
+    assert not {*resource_events.EventReason} & {*Reason}
 
 
 def test_the_reasons_without_an_event_are_all_others() -> None:
     (none,) = re.findall(
         r"^- for waiting and normal progress: (.*)$", section(DOCS / "reasons.md", "Events"), re.MULTILINE
     )
-    suspended = {reason for reason in Reason if MEANING[reason] == ("False", Progress.NONE, False)}
+    suspended = {reason for reason in Reason if (reason.ready, reason.progress) == ("False", Progress.NONE)}
     assert {*re.findall(r"\[(\w+)\]", none)} == {*Reason} - FAILURES - suspended
 
 
@@ -165,8 +166,8 @@ def test_how_many_events_are_written_is_what_is_documented() -> None:
     text = section(DOCS / "reasons.md", "Events")
     assert f"at most {1 / events.PAUSE:.0f} a second, while {events.WAITING:,} wait" in text
     assert f"within {events.WITHIN:.0f} seconds" in text
-    assert f"one line of at most {announcements.NOTE_LIMIT:,} bytes" in text
-    assert f"shows {announcements.VALUE_LIMIT} characters" in text
+    assert f"one line of at most {resource_events.NOTE_LIMIT:,} bytes" in text
+    assert f"shows {resource_events.VALUE_LIMIT} characters" in text
     assert f"`{events.REPORTING_CONTROLLER}`" in text
 
 
@@ -290,11 +291,11 @@ def test_every_annotation_that_works_is_documented_and_no_other_is() -> None:
         words(row[0])[0].partition(":")[0] for row in rows(section(DOCS / "settings.md", "Annotations of a resource"))
     }
     assert documented == {
-        *model.POLICY_ANNOTATIONS,
-        *model.REQUEST_ANNOTATIONS,
-        *model.DELETION_ANNOTATIONS,
-        model.ENDPOINT_ANNOTATION,
-        model.FORCE_FINALIZE,
+        *metadata.POLICY_ANNOTATIONS,
+        *metadata.REQUEST_ANNOTATIONS,
+        *metadata.DELETION_ANNOTATIONS,
+        metadata.ENDPOINT_ANNOTATION,
+        metadata.FORCE_FINALIZE,
     }
 
 
@@ -327,7 +328,7 @@ def test_every_page_is_linked_from_another() -> None:
 def test_a_yaml_block_parses_and_its_resources_are_valid(block: Block) -> None:
     for document in yaml.safe_load_all(block.text):
         if isinstance(document, dict) and document.get("kind") == "ServerlessPrivateEndpoint":
-            model.Spec.parse(document["spec"])
+            Spec.parse(document["spec"])
             assert document["apiVersion"] == "atlas-endpoints.dev/v1alpha1"
             assert re.fullmatch(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?", document["metadata"]["name"])
 

@@ -6,12 +6,11 @@ import re
 
 import yaml
 
-from atlas_endpoints.atlas.serverless_private_endpoints import EndpointStatus
 from atlas_endpoints.cluster import events
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.kinds import access
-from atlas_endpoints.kinds.serverless_private_endpoint import model
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import MEANING, Progress, Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State
+from atlas_endpoints.reconcile import credentials, metadata
+from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import CRD
 from support.documentation import DOCS, PACKAGE, PAGES, section
@@ -64,13 +63,13 @@ def test_each_variable_that_is_named_is_one_that_is_read() -> None:
 
 def test_each_annotation_finalizer_and_controller_of_ours_that_is_named_is_in_the_code() -> None:
     ours = (
-        *model.POLICY_ANNOTATIONS,
-        *model.REQUEST_ANNOTATIONS,
-        *model.DELETION_ANNOTATIONS,
-        model.ENDPOINT_ANNOTATION,
-        model.FORCE_FINALIZE,
-        model.FINALIZER,
-        access.ANNOTATION,
+        *metadata.POLICY_ANNOTATIONS,
+        *metadata.REQUEST_ANNOTATIONS,
+        *metadata.DELETION_ANNOTATIONS,
+        metadata.ENDPOINT_ANNOTATION,
+        metadata.FORCE_FINALIZE,
+        metadata.FINALIZER,
+        credentials.ANNOTATION,
         events.REPORTING_CONTROLLER,
     )
     known = {name.rpartition("/")[2] for name in ours}
@@ -82,16 +81,16 @@ def test_each_annotation_finalizer_and_controller_of_ours_that_is_named_is_in_th
 def test_each_annotation_of_a_namespace_is_documented() -> None:
     text = section(DOCS / "settings.md", "Annotations of a resource")
     (told,) = re.findall(r"A Namespace may have two annotations: (.*)$", text, re.MULTILINE)
-    assert set(re.findall(r"`([a-z./-]+)`", told)) == {access.ANNOTATION, "atlas-endpoints.dev/deletion-policy"}
+    assert set(re.findall(r"`([a-z./-]+)`", told)) == {credentials.ANNOTATION, "atlas-endpoints.dev/deletion-policy"}
 
 
 def test_the_picture_of_states_shows_each_status_that_is_judged_and_reasons_as_they_are_meant() -> None:
     picture = (DOCS / "pictures" / "endpoint-states.svg").read_text(encoding="utf-8")
-    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == {*EndpointStatus}
+    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == {*State}
     shown = re.findall(r'class="reason"[^>]*>([^<]+)<', picture)
     waiting, acting = ({*each.partition(": ")[2].split(" · ")} - {"…"} for each in shown[-2:])
-    assert {MEANING[Reason(each)].progress for each in waiting} == {Progress.RECONCILING}
-    assert {MEANING[Reason(each)].progress for each in acting} == {Progress.GRACE, Progress.STALLED}
+    assert {Reason(each).progress for each in waiting} == {Progress.RECONCILING}
+    assert {Reason(each).progress for each in acting} == {Progress.GRACE, Progress.STALLED}
     assert {each.partition(":")[0] for each in shown[:-2]} <= {*Reason}
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from atlas_endpoints.cluster.api import GROUP, PLURAL
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from support.deploy import ACCESS, COMPONENTS, NAME, OVERLAYS, manifests, the
 
 APIEXTENSIONS, LEASES, EVENTS = "apiextensions.k8s.io", "coordination.k8s.io", "events.k8s.io"
 LEADER_ELECTION = f"{NAME}-leader-election"
+GROUP, _, _, PLURAL = KIND.names
 
 
 RIGHTS = {

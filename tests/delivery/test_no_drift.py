@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
+from atlas_endpoints.reconcile.observe import SHARED
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.audit import length, writes

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from atlas_endpoints.atlas.credentials import Credentials
+    from atlas_endpoints.atlas.requests import Request
 
 PROJECT, INSTANCE = "5f7cac1adf5d6c6306f4b283", "orders"
 MARK = "atlas-endpoints.dev/"
@@ -72,12 +73,16 @@ class Atlas:
         """Have LIST show everything so many seconds later."""
         self.world.turn(self.world.switches.model_copy(update={"list_lag": seconds}))
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call, which may be lost before or after it is applied, or be applied late."""
         del credentials
-        writes = method != "GET"
+        method, path, json, operation, writes = (
+            request.method,
+            request.path,
+            request.body,
+            request.operation,
+            request.writes,
+        )
         applied = False
         try:
             await asyncio.sleep(self._random.uniform(0.0, 0.3))
@@ -98,7 +103,7 @@ class Atlas:
             raise AtlasUnavailableError("The answer was lost.", operation=operation, unknown_outcome=writes)
         if status >= 400:
             refusal = Refusal(status, {"content-type": "application/json"}, body)
-            raise classify(refusal, operation=operation, writes=writes, now=datetime.now(UTC))
+            raise classify(refusal, request, now=datetime.now(UTC))
         return Answer(status, _json(body))
 
     def _perhaps_late(self, method: str, path: str, body: object) -> None:

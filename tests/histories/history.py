@@ -12,7 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.core import Core
-from atlas_endpoints.kinds.serverless_private_endpoint.model import endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
 from atlas_endpoints.settings import OperatorSettings
 from histories.atlas import INSTANCE, PROJECT, Atlas
 from histories.cluster import Cluster
@@ -157,6 +158,7 @@ class History:
     def _boot(self) -> None:
         core = Core(
             SETTINGS,
+            KIND,
             client=self.atlas,
             objects=self.cluster,
             secrets=OneSecret(),

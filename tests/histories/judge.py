@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from atlas_endpoints.kinds.serverless_private_endpoint.model import endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -11,16 +11,9 @@ import pytest
 import yaml
 
 from atlas_endpoints.engine.conditions import Condition
-from atlas_endpoints.kinds.serverless_private_endpoint.model import (
-    Applied,
-    Cause,
-    DriftItem,
-    EndpointStatus,
-    HistoryEntry,
-    LastError,
-    Resolved,
-    Status,
-)
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
 from control_plane import ControlPlane
 from support.cases import Case, UpdateCase, cases, manifest, update_cases
 
@@ -139,11 +132,15 @@ def full_status() -> Status:
             Condition(f"{number}{word}", "Unknown", word, long, observed_generation=7, last_transition_time=now)
             for number in range(16)
         ),
-        applied=Applied(generation=7, cloud_provider_endpoint_id=long, private_endpoint_ip_address=long, comment=""),
+        applied=Applied.of(7, {"cloudProviderEndpointId": long, "privateEndpointIpAddress": long, "comment": ""}),
         endpoint=EndpointStatus(
             **dict.fromkeys(set(EndpointStatus.model_fields) - {"status_since"}, long), status_since=now
         ),
-        resolved=Resolved.model_validate(dict.fromkeys(Resolved.model_fields, long)),
+        resolved=Resolved.model_validate(
+            dict.fromkeys(
+                ("projectId", "cloudProviderEndpointId", "privateEndpointIpAddress", "credentialsSource"), long
+            )
+        ),
         drift=tuple(DriftItem(field=f"{number}{word}", desired=long, actual=long) for number in range(8)),
         last_error=LastError(
             since=now,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import override
 
-from atlas_endpoints.kinds.serverless_private_endpoint.model import endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
 from model.environment import MARK, resource
 from model.ports import CHANGES, RECORDS, said
 from model.truth import MANAGED

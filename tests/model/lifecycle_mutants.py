@@ -7,26 +7,24 @@ from typing import Any
 
 from atlas_endpoints.engine.controller import MetadataChange
 from atlas_endpoints.engine.outcome import Rest
-from atlas_endpoints.kinds.serverless_private_endpoint import (
-    convergence,
-    deletion,
-    deletion_outcomes,
-    failures,
-    reservation_outcomes,
-    reservations,
-)
-from atlas_endpoints.kinds.serverless_private_endpoint.model import FINALIZER
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.reservations import Intend, Look, Reservations
+from atlas_endpoints.kinds.serverless_private_endpoint import decide
+from atlas_endpoints.reconcile import creation, ownership
+from atlas_endpoints.reconcile.converge import Converger
+from atlas_endpoints.reconcile.creation import Act, Search
+from atlas_endpoints.reconcile.decision import Decision, State
+from atlas_endpoints.reconcile.finish import Finisher
+from atlas_endpoints.reconcile.metadata import FINALIZER
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.summarize import quiet
 from model.invariants import Invariant
 from model.models import BRIEF, CLAIMED, DELETE, INHERITED, RESERVE, SLOWLY, model_of
 from model.mutant import Mutant
 from model.ports import Ports
 
 
-def _asks_again_at_once(right: Any, marked: Any, reservation: Any, **known: Any) -> Any:
-    decided = right(marked, reservation, **known)
-    return Intend() if isinstance(decided, Look) else decided
+def _asks_again_at_once(right: Any, created: Any, **known: Any) -> Any:
+    decided = right(created, **known)
+    return Act.INTEND if isinstance(decided, Search) else decided
 
 
 async def _asks_without_telling(right: Any, self: Any, body: Any, status: Any) -> Any:
@@ -34,13 +32,13 @@ async def _asks_without_telling(right: Any, self: Any, body: Any, status: Any) -
     return {**body, "status": status} if intends else await right(self, body, status)
 
 
-def _is_there_when_asked_for(right: Any, *intended: Any) -> Any:
-    outcome = right(*intended)
-    return replace(outcome, verdict=replace(outcome.verdict, reason=Reason.AVAILABLE))
+def _is_there_when_asked_for(right: Any, self: Any, *intended: Any) -> Any:
+    outcome = right(self, *intended)
+    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE))
 
 
-def _believes_no_absence(right: Any, self: Any, pass_: Any) -> Any:
-    return failures.quiet(pass_.generation, Rest())
+def _believes_no_absence(right: Any, facts: Any, entry: Any) -> Any:
+    return Decision(State(Reason.RESERVATION_REQUESTED, "It was reserved."), absent=entry)
 
 
 def _nobody_needs_it(right: Any, *asked: Any) -> None:
@@ -51,9 +49,8 @@ def _nobody_owns_it(right: Any, *asked: Any) -> None:
     """Have each resource that has seen an endpoint write to it."""
 
 
-def _goes_when_asked(right: Any, resource: Any, *waiting: Any, **patience: Any) -> Any:
-    outcome = failures.quiet(resource.metadata.generation, Rest())
-    return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
+def _goes_when_asked(right: Any, self: Any, facts: Any, decision: Any) -> Any:
+    return replace(quiet(facts.generation, Rest()), metadata=MetadataChange({FINALIZER: False}))
 
 
 def _waits_for_no_reservation(right: Any, *asked: Any) -> float:
@@ -65,7 +62,7 @@ LIFECYCLE = [
         "an endpoint that may have been reserved is asked for again at once",
         Invariant.ONCE,
         model_of(RESERVE, left="lost answer, list lags, list lags", within=SLOWLY),
-        reservations,
+        creation,
         "step",
         _asks_again_at_once,
     ),
@@ -81,23 +78,23 @@ LIFECYCLE = [
         "an endpoint counts as there when it is about to be asked for",
         Invariant.PRESENT,
         model_of(RESERVE, left="fault", within=SLOWLY),
-        reservation_outcomes,
-        "intending",
+        Converger,
+        "_intend",
         _is_there_when_asked_for,
     ),
     Mutant(
         "a reservation that has expired is missed by nobody",
         Invariant.REST,
         model_of(RESERVE, settled=1, left="expires", within=SLOWLY),
-        Reservations,
-        "replace_lost",
+        decide,
+        "_absent",
         _believes_no_absence,
     ),
     Mutant(
         "a resource takes its endpoint along from under another",
         Invariant.OWN,
         model_of(INHERITED, settled=1, within=SLOWLY),
-        deletion,
+        ownership,
         "needed_by",
         _nobody_needs_it,
     ),
@@ -105,7 +102,7 @@ LIFECYCLE = [
         "each of two resources writes to the endpoint that both name",
         Invariant.OWNER,
         model_of(CLAIMED, within=SLOWLY),
-        convergence,
+        ownership,
         "owner_before",
         _nobody_owns_it,
     ),
@@ -113,15 +110,15 @@ LIFECYCLE = [
         "a resource goes as soon as Atlas was asked to delete its endpoint",
         Invariant.KEPT,
         model_of(DELETE, settled=1, left="crash", within=SLOWLY),
-        deletion_outcomes,
-        "waiting",
+        Finisher,
+        "_waiting",
         _goes_when_asked,
     ),
     Mutant(
         "a resource goes without waiting for an endpoint that may have been reserved",
         Invariant.KEPT,
         model_of(BRIEF, left="lost answer, list lags, list lags", within=SLOWLY),
-        deletion,
+        decide,
         "may_arrive_for",
         _waits_for_no_reservation,
     ),

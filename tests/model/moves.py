@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from atlas_endpoints.kinds.serverless_private_endpoint.model import endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
 from model import invariants
 from model.environment import GHOST_LIFE, Ghost
 from model.ports import CHANGES, READS, RECORDS, serve

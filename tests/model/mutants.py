@@ -6,25 +6,21 @@ Each names the environment that shows it, with the least that is needed to.
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas import snapshots
+from atlas_endpoints.atlas import observations
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.snapshots import Snapshots
+from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine import store
 from atlas_endpoints.engine.controller import Controller
 from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.store import Comparison
 from atlas_endpoints.engine.workqueue import Queue
-from atlas_endpoints.kinds.serverless_private_endpoint import (
-    conclusions,
-)
-from atlas_endpoints.kinds.serverless_private_endpoint.observation import SHARED
-from atlas_endpoints.kinds.serverless_private_endpoint.passes import Passes
-from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
+from atlas_endpoints.reconcile import observe, summarize
+from atlas_endpoints.reconcile.observe import SHARED
+from atlas_endpoints.reconcile.reconciler import Reconciler
 from model.invariants import Invariant
 from model.lifecycle_mutants import LIFECYCLE
 from model.models import EDIT, GATE, REPORTED, REVERT, SLOWLY, TWO, model_of
@@ -32,14 +28,13 @@ from model.mutant import Mutant
 from model.ports import Ports
 
 
-async def _status_before_patch(
-    right: Any, self: Any, instance: Any, endpoint_id: Any, *, provider_name: Any, fields: Any
-) -> Any:
-    before = self.recall(instance, endpoint_id, max_age=math.inf)
-    write = right(self, instance, endpoint_id, provider_name=provider_name, fields=fields)
-    later = asyncio.create_task(write, name="later")
+async def _status_before_patch(right: Any, self: Any, scope: Any, request: Any, **how: Any) -> Any:
+    if request.method != "PATCH":
+        return await right(self, scope, request, **how)
+    before = self.view(scope).entries[how["touches"][0]].value
+    later = asyncio.create_task(right(self, scope, request, **how), name="later")
     later.add_done_callback(lambda task: task.cancelled() or task.exception())
-    return before.model_copy(update={_snake(name): value for name, value in fields.items()})
+    return before.model_copy(update={_snake(name): value for name, value in request.body.items()})
 
 
 def _snake(name: str) -> str:
@@ -67,15 +62,14 @@ def _list_overwrites(right: Any, known: Any, listing: Any, began: Any, **written
     return right({}, listing, began, written=())
 
 
-def _doubts_nothing(right: Any, self: Any, instance: Any, endpoint_id: str) -> None:
+def _doubts_nothing(right: Any, self: Any, scope: Any, entry: str) -> None:
     """Keep what was observed before, whatever became of the write."""
 
 
-async def _ready_from_memory(right: Any, self: Any, instance: Any, endpoint_id: Any, *, max_age: Any) -> Any:
-    remembered = self.recall(instance, endpoint_id, max_age=10 * SHARED + 600)
-    if remembered is not None and self.doubted_for(instance, endpoint_id) is None:
-        return remembered
-    return await right(self, instance, endpoint_id, max_age=max_age)
+def _ready_from_memory(right: Any, facts: Any, decision: Any, began: Any, is_claimed: Any) -> bool:
+    entry = facts.resource.entry
+    seen = None if entry is None else facts.view.entries.get(entry)
+    return not facts.uncertain and seen is not None and seen.at >= began - 10 * SHARED - 600
 
 
 async def _write_drops(right: Any, self: Any, body: Any, status: Any) -> Any:
@@ -90,13 +84,13 @@ def _speaks_of_what_it_has_not_seen(right: Any, self: Any, body: Any, previous: 
     return right(self, body, previous, replace(outcome, generation=max(outcome.generation, generation)))
 
 
-def _keeps_what_was_confirmed(right: Any, pass_: Any, send: Any, error: Any) -> Any:
-    return replace(right(pass_, send, error), applied=pass_.previous.applied)
+def _keeps_what_was_confirmed(right: Any, kind: Any, facts: Any, trouble: Any, **what: Any) -> Any:
+    return replace(right(kind, facts, trouble, **what), applied=facts.previous.applied)
 
 
-def _looks_no_more(right: Any, self: Any, *concluded: Any) -> Any:
-    _, _, outcome, _ = concluded
-    return outcome
+def _looks_no_more(right: Any, self: Any, scope: Any, entry: str) -> Any:
+    left = right(self, scope, entry)
+    return left if left is None else 0.0 if left < UNKNOWN_FOR else None
 
 
 def _misses_what_vanished(right: Any, self: Any, listed: Any) -> list[Any]:
@@ -136,7 +130,7 @@ MUTANTS = [
         Invariant.CLAIMS,
         model_of(EDIT, settled=1, left="fault"),
         Gateway,
-        "update",
+        "write",
         _status_before_patch,
     ),
     Mutant(
@@ -167,7 +161,7 @@ MUTANTS = [
         "a LIST overwrites the answer of a newer write",
         Invariant.CLAIMS,
         model_of(REVERT, settled=1, left="slow"),
-        snapshots,
+        observations,
         "merged",
         _list_overwrites,
     ),
@@ -175,16 +169,16 @@ MUTANTS = [
         "a write of unknown fate leaves the last observation as it was",
         Invariant.REST,
         model_of(REVERT, settled=1, left="fault"),
-        Snapshots,
-        "doubt",
+        ObservationCache,
+        "outcome_unknown",
         _doubts_nothing,
     ),
     Mutant(
         "memory is enough to be Ready",
         Invariant.CLAIMS,
         GATE["the sync interval is edited, and somebody changes the endpoint"],
-        Gateway,
-        "observe",
+        observe,
+        "_memory_suffices",
         _ready_from_memory,
     ),
     Mutant(
@@ -207,16 +201,16 @@ MUTANTS = [
         "what was confirmed before stands although a later write may have undone it",
         Invariant.STALLED,
         model_of(REPORTED, settled=1, left="crash, lost answer", within=SLOWLY),
-        conclusions,
-        "lost",
+        summarize,
+        "of_error",
         _keeps_what_was_confirmed,
     ),
     Mutant(
         "nobody looks again when a lost write may have arrived late",
         Invariant.REST,
         model_of(REVERT, settled=1, left="fault"),
-        Passes,
-        "looking_again",
+        ObservationCache,
+        "unknown_for",
         _looks_no_more,
     ),
     Mutant(

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from atlas_endpoints.atlas.credentials import Credentials
+    from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.cluster.age import Age
     from atlas_endpoints.engine.controller import MetadataChange, Status
     from atlas_endpoints.engine.outcome import Next
     from atlas_endpoints.engine.store import Body, Key
-    from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+    from atlas_endpoints.reconcile.events import Event
     from model.environment import Environment
 
 READS = frozenset({"LIST", "GET", "READ", "INVENTORY"})
@@ -106,13 +107,11 @@ class Ports(httpx.AsyncBaseTransport):
         self._leads = leads
         self._fenced = FencedTransport(self, self.may_write, writes=True)
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call to Atlas."""
-        write = None if method == "GET" else Write(operation)
-        request = httpx.Request(method, _url(self.base_url + path), extensions={"write": write, "json": json})
-        response = await self._fenced.handle_async_request(request)
+        extensions = {"write": Write(request.operation) if request.writes else None, "json": request.body}
+        sent = httpx.Request(request.method, _url(self.base_url + request.path), extensions=extensions)
+        response = await self._fenced.handle_async_request(sent)
         return Answer(200, response.extensions["answer"])
 
     @override
@@ -168,9 +167,9 @@ class Ports(httpx.AsyncBaseTransport):
     def written(self, body: Body, status: Status) -> None:
         """Nobody listens here."""
 
-    def announced(self, body: Body, announcement: Announcement) -> None:
+    def recorded(self, body: Body, event: Event) -> None:
         """Tell people what becomes of an endpoint."""
-        self._announce(body, announcement.reason)
+        self._announce(body, event.reason)
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from atlas_endpoints.app import DRAIN
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.core import Core, Work
 from atlas_endpoints.engine.store import Body, Key, key_of, version_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from model import invariants
 from model.environment import Ghost
@@ -87,7 +88,7 @@ class Watched(Core):
         self.begun: dict[Key, tuple[str, int]] = {}
         self.working_on: dict[Key, Body] = {}
         self.violations = violations
-        super().__init__(SETTINGS, **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
+        super().__init__(SETTINGS, KIND, **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
 
     @override
     def seen(self, body: Body) -> None:

@@ -81,14 +81,22 @@ class Atlas:
         self._reading = threading.Lock()
 
     @classmethod
-    def start(cls, group: ServerGroup, folder: Path, seed: dict[str, Any], *, transition: float = 0.5) -> Atlas:
-        """Start a simulator on a free port."""
+    def start(
+        cls,
+        group: ServerGroup,
+        folder: Path,
+        seed: dict[str, Any],
+        *,
+        transition: float = 0.5,
+        program: Sequence[str] = COMMAND,
+    ) -> Atlas:
+        """Start the simulator of a program on a free port."""
         path = folder / "seed.json"
         path.write_text(json.dumps(seed))
 
         def launch(port: int) -> Server:
             arguments = ["--port", str(port), "--seed", str(path), "--transition", str(transition)]
-            return group.start("simulator", [*COMMAND, "simulate", *arguments], folder=folder)
+            return group.start("simulator", [*program, "simulate", *arguments], folder=folder)
 
         server = launch(0)
         address = re.compile(r"^Atlas simulator: (\S+)$", re.MULTILINE)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atlas_endpoints.atlas.credentials import Credentials
+    from atlas_endpoints.atlas.requests import Request
 
 
 class Call(NamedTuple):
@@ -40,11 +41,9 @@ class FakeAtlas:
         self.answer = answer
         self.calls: list[Call] = []
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
-        assert operation
-        call = Call(method, path, json, credentials)
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
+        assert request.operation
+        call = Call(request.method, request.path, request.body, credentials)
         self.calls.append(call)
         found = self.answer(call)
         if isawaitable(found):

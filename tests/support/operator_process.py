@@ -12,7 +12,7 @@ from control_plane.process import PATIENCE, wait_until
 from support.atlas import COMMAND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from control_plane.process import Server, ServerGroup
@@ -27,7 +27,12 @@ class OperatorProcess:
 
     @staticmethod
     def command(
-        *, kubeconfig: Path, atlas_url: str, environment: Mapping[str, str] | None = None, **settings: Any
+        *,
+        kubeconfig: Path,
+        atlas_url: str,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = COMMAND,
+        **settings: Any,
     ) -> list[str]:
         """Give the command that runs it; arguments as of ``start``."""
         # By default it leads alone: the operators of many tests run beside each other, each for resources of its own.
@@ -40,7 +45,7 @@ class OperatorProcess:
         }
         flags = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
         variables = [f"{key}={value}" for key, value in {"KUBECONFIG": kubeconfig, **(environment or {})}.items()]
-        return ["/usr/bin/env", *variables, *COMMAND, "run", *flags]
+        return ["/usr/bin/env", *variables, *program, "run", *flags]
 
     @classmethod
     def start(  # each is a fact of its own
@@ -53,6 +58,7 @@ class OperatorProcess:
         name: str = "operator",
         wait: bool = True,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = COMMAND,
         **settings: Any,
     ) -> OperatorProcess:
         """Start an operator and wait until it works.
@@ -65,9 +71,12 @@ class OperatorProcess:
             name: of the log file.
             wait: whether to wait until /readyz says so.
             environment: variables beside ``KUBECONFIG``; else it has none.
+            program: whose command ``run`` it is.
             settings: flags by their names in Python.
         """
-        command = cls.command(kubeconfig=kubeconfig, atlas_url=atlas_url, environment=environment, **settings)
+        command = cls.command(
+            kubeconfig=kubeconfig, atlas_url=atlas_url, environment=environment, program=program, **settings
+        )
         server = group.start(name, command, folder=folder)
         already = len(server.log.read_text())
         address = re.compile(r"""Started.*probes"?[=:] ?\[['"]([^'"]+)['"]""")

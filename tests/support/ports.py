@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from atlas_endpoints.engine.controller import Status
     from atlas_endpoints.engine.outcome import Next
     from atlas_endpoints.engine.store import Body
-    from atlas_endpoints.kinds.serverless_private_endpoint.announcements import Announcement
+    from atlas_endpoints.reconcile.events import Event
 
 
 class NoObserver:
@@ -27,7 +27,7 @@ class NoObserver:
 
     def written(self, body: Body, status: Status) -> None: ...
 
-    def announced(self, body: Body, announcement: Announcement) -> None: ...
+    def recorded(self, body: Body, event: Event) -> None: ...
 
 
 class OneSecret:

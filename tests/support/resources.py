@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from control_plane.process import PATIENCE
 from support.atlas import CLIENT_ID, CLIENT_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from atlas_endpoints.cluster.api import Names
     from control_plane import ControlPlane
     from support.observed import Recorder
 
-PATH = "/apis/atlas-endpoints.dev/v1alpha1/namespaces"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 CREDENTIALS = {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
 
@@ -30,6 +31,7 @@ class Resources:
         namespace: which one.
         labels: that each resource gets, so that one operator of several serves it.
         recorder: what to wait with, so that many can wait at once; without it, the API server is asked again and again.
+        names: of their kind.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Resources:
         labels: Mapping[str, str],
         *,
         recorder: Recorder | None = None,
+        names: Names = KIND.names,
     ) -> None:
+        self._names = names
         self.namespace = namespace
         self._labels = dict(labels)
         self._http = control_plane.client()
@@ -100,7 +104,7 @@ class Resources:
         """Delete a resource, unless it is gone by now; give it if something holds it."""
         answer = self._http.delete(self._path(name))
         body = {} if answer.status_code == httpx.codes.NOT_FOUND else _json(answer)
-        return body if body.get("kind") == "ServerlessPrivateEndpoint" else None
+        return body if body.get("kind") == self._names.kind else None
 
     def exists(self, name: str) -> bool:
         """Tell whether there is such a resource."""
@@ -177,7 +181,7 @@ class Resources:
         found = [
             each
             for each in items
-            if each["regarding"]["kind"] == "ServerlessPrivateEndpoint" and name in {None, each["regarding"]["name"]}
+            if each["regarding"]["kind"] == self._names.kind and name in {None, each["regarding"]["name"]}
         ]
         return sorted(found, key=lambda each: str(each["eventTime"]))
 
@@ -199,8 +203,8 @@ class Resources:
 
     def _manifest(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
         return {
-            "apiVersion": "atlas-endpoints.dev/v1alpha1",
-            "kind": "ServerlessPrivateEndpoint",
+            "apiVersion": f"{self._names.group}/{self._names.version}",
+            "kind": self._names.kind,
             "metadata": {"name": name, "labels": self._labels, "annotations": dict(annotations)},
             "spec": dict(spec),
         }
@@ -211,7 +215,8 @@ class Resources:
         return body
 
     def _path(self, name: str = "") -> str:
-        return f"{PATH}/{self.namespace}/serverlessprivateendpoints/{name}".rstrip("/")
+        names = self._names
+        return f"/apis/{names.group}/{names.version}/namespaces/{self.namespace}/{names.plural}/{name}".rstrip("/")
 
 
 def condition(body: Mapping[str, Any], type_: str) -> dict[str, Any] | None:

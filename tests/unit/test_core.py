@@ -15,6 +15,7 @@ from atlas_endpoints.engine.clock import SystemClock
 from atlas_endpoints.engine.controller import MetadataChange, Status
 from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Listing
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from support.ports import NoObserver
 from support.worker import Worker
@@ -71,6 +72,7 @@ def core_of(cluster: Cluster, observer: Any, around: Callable[[Run], Run] = lamb
     nobody: Any = Nobody()
     return Core(
         OperatorSettings(),
+        KIND,
         client=nobody,
         objects=cluster,
         secrets=nobody,

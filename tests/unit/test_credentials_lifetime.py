@@ -17,11 +17,12 @@ import pytest
 from typing_extensions import override
 
 from atlas_endpoints.atlas.client import AtlasClient
-from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.controller import MetadataChange, Status
 from atlas_endpoints.engine.store import Body, Key, Listing, key_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from support.ports import NoAnnotations, NoObserver
 from support.targets import NoConfigMaps, NoTargets
@@ -172,6 +173,7 @@ class Harness:
         )
         self.core = Core(
             OperatorSettings(credentials_secret="system/own"),  # a name
+            KIND,
             client=self.client,
             objects=self.cluster,
             secrets=self.secrets,
@@ -226,7 +228,7 @@ class Harness:
         async with asyncio.timeout(10):
             while isinstance(work := await self.core.queue.get(), Key):
                 pass
-        assert isinstance(work, Instance)
+        assert isinstance(work, Scope)
         self.rounds.append(asyncio.ensure_future(self.worker.run(work)))
         for _ in range(20):
             await asyncio.sleep(0)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints import instruments
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 
@@ -36,7 +37,7 @@ class Harness:
         self.core = part(
             queue=Queue(),
             loop=part(failing=4, longest_pass=lambda: 5.5),
-            brakes=part(held=6),
+            limiter=part(held=6),
             store=[1] * 7,
             throttle=part(
                 circuits=lambda now: Counter({("project", "open"): int(now)}), longest_wait=lambda now: now + 1
@@ -54,6 +55,7 @@ class Harness:
             leads=lambda: self.leads,
             clock=clock,
             settings=OperatorSettings(concurrency=10, writes=False),
+            kind=KIND,
         )
 
     def value(self, name: str, **labels: str) -> float | None:

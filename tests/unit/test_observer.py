@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.outcome import Rest
-from atlas_endpoints.kinds.serverless_private_endpoint.announcements import EventReason, tell
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.observer import Requests, Told
+from atlas_endpoints.reconcile.events import EventReason, tell
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 from unit.cluster.api_server import serving
@@ -34,7 +35,7 @@ async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(ca
         api = server.api()
         recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
         writing = asyncio.create_task(recorder.run())
-        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
+        told, body = Told(metrics, recorder, lambda: NOW, KIND.names), server.put("shop", "db")
 
         told.written(body, status("APIGone"))
         told.written({**body, "status": status("APIGone")}, status("APIGone"))
@@ -60,7 +61,7 @@ async def test_the_way_to_ready_and_drift_are_counted_by_what_statuses_say() -> 
     metrics = Metrics("0")
     async with serving() as server:
         api = server.api()
-        told = Told(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW)
+        told = Told(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW, KIND.names)
         body = server.put("shop", "db")
         ready = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
         before = {**ready, "status": "False", "lastTransitionTime": "2026-11-24T23:59:00Z"}
@@ -78,7 +79,7 @@ async def test_the_way_to_ready_and_drift_are_counted_by_what_statuses_say() -> 
 def test_what_the_core_tells_is_counted() -> None:
     metrics = Metrics("0")
     nobody: Any = None
-    told = Told(metrics, nobody, lambda: NOW)
+    told = Told(metrics, nobody, lambda: NOW, KIND.names)
 
     told.held_up("APIGone")
     told.waited(2.0, urgent=True)
@@ -100,12 +101,13 @@ async def test_a_line_tells_what_was_changed_and_by_which_call(caplog: pytest.Lo
     async with serving() as server:
         api = server.api()
         recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
-        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
+        told, body = Told(metrics, recorder, lambda: NOW, KIND.names), server.put("shop", "db")
+        requests = Requests(metrics, KIND.templates)
         work.begin(work.pass_over(body))
 
-        Requests(metrics).requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
-        Requests(metrics).requested("createToken", "POST", 200, None, 0.5)
-        told.announced(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
+        requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
+        requests.requested("createToken", "POST", 200, None, 0.5)
+        told.recorded(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
         told.written(body, status("Pending"))
         told.written({**body, "status": status("Pending")}, status("Initiating"))
         await api.close()  # type: ignore[no-untyped-call]  # untyped

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.engine.outcome import Next, Rest
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.telemetry import spans
@@ -41,7 +41,7 @@ def tracing(exporter: InMemorySpanExporter) -> Tracing:
 
 async def call(tracing: Tracing, client: FakeAtlas) -> Answer:
     traced = tracing.client(client)
-    return await traced.request(CREDENTIALS, "GET", PATH, operation="listServerlessPrivateEndpoint")
+    return await traced.request(CREDENTIALS, Request("listServerlessPrivateEndpoint", "GET", PATH))
 
 
 async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
@@ -73,7 +73,7 @@ async def test_a_round_names_its_instance(tracing: Tracing, exporter: InMemorySp
     async def run(_work: object) -> Next:
         return Rest()
 
-    await tracing.around(run)(Instance("fingerprint", "5f7cac1adf5d6c6306f4b283", "orders"))
+    await tracing.around(run)(Scope("fingerprint", "5f7cac1adf5d6c6306f4b283", "Endpoint", "orders"))
     (resync,) = exporter.get_finished_spans()
     assert resync.name == "Resync"
     assert "fingerprint" not in str(resync.attributes)

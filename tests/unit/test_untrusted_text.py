@@ -21,7 +21,6 @@ from kubernetes.aio import client
 
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.serverless_private_endpoints import list_endpoints, update_body, update_endpoint
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.secrets_reader import SecretReader
@@ -29,8 +28,11 @@ from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import SystemClock
 from atlas_endpoints.engine.controller import MetadataChange, Status
 from atlas_endpoints.engine.store import Body, Key, Listing, key_of
-from atlas_endpoints.kinds.access import ANNOTATION
-from atlas_endpoints.kinds.serverless_private_endpoint.model import InvalidSpecError, ServerlessPrivateEndpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints, update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
+from atlas_endpoints.reconcile.credentials import ANNOTATION
+from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.settings import OperatorSettings
 from support.ports import NoObserver
 from support.targets import NoConfigMaps, NoTargets
@@ -126,8 +128,7 @@ def test_a_call_to_atlas_has_exactly_these_segments_or_is_not_made(
             with suppress(AtlasError):
                 await list_endpoints(atlas, ACCOUNT, project, instance)
             with suppress(AtlasError):
-                body = update_body("AWS", {"comment": comment})
-                await update_endpoint(atlas, ACCOUNT, project, instance, endpoint, body)
+                await atlas.request(ACCOUNT, update_of(project, instance, endpoint, "AWS", {"comment": comment}))
 
     asyncio.run(call())
     listed, *updated = [segments(target) for target in heard.targets] or [path_of(project, instance)]
@@ -213,6 +214,7 @@ async def pass_over(body: Body, heard: Heard, objects: Objects, secrets: Secrets
         worker = Worker()
         core = Core(
             OperatorSettings(atlas_url=url),
+            KIND,
             client=await closing.enter_async_context(client_of(url)),
             objects=objects,
             secrets=secrets,

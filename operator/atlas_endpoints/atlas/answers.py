@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.requests import Request
 
 _MAX_WAIT = 3600.0
 """Longest wait in seconds that is believed; a proxy or a bug may ask for years."""
@@ -71,9 +72,7 @@ class Requester(Protocol):
         """The address of the Atlas for credentials that name no other, without a trailing slash."""
         ...
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make one call and return its 2xx answer.
 
         Raises:

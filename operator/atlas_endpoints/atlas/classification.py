@@ -35,6 +35,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.redaction import redacted
+from atlas_endpoints.atlas.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +95,14 @@ _INVISIBLE_PROJECT = _Row(
     "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
     f"invited to the project. If projectId is wrong, {MAKE_ANEW}; else invite it to the project. {THEN_AGAIN}",
 )
-_NO_INSTANCE = _Row(
-    InstanceNotFoundError,
-    f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {MAKE_ANEW}.",
-)
-WAY_OUT = "atlas-endpoints import --as atlas-private-endpoint"
-"""The command that helps on where this API ends."""
-
-_NOT_SERVERLESS = _Row(
-    NotServerlessError,
-    "The instance is not serverless (any more): Atlas turned serverless instances into Flex or dedicated clusters. Flex "
-    "has no private endpoints; on a dedicated cluster use its own private endpoints, whose manifest "
-    f"`{WAY_OUT}` writes, and then delete this resource.",
-)
-_GONE = _Row(
-    APIGoneError,
-    "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
-    f"cluster and its private endpoints, whose manifest `{WAY_OUT}` writes, and then delete this resource.",
-)
+_NO_INSTANCE = _Row(InstanceNotFoundError, f"The project has no instance of this name. If it is wrong, {MAKE_ANEW}.")
+_NOT_SERVERLESS = _Row(NotServerlessError, "The instance is not serverless (any more).")
+_GONE = _Row(APIGoneError, "Atlas no longer serves this part of its API.")
 _UNPARSABLE = _Row(
-    InvalidSpecError,
-    f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {MAKE_ANEW}.",
+    InvalidSpecError, f"Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {MAKE_ANEW}."
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
-_ABSENT = _Row(
-    EndpointAbsentError,
-    f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {MAKE_ANEW}; if the endpoint "
-    "was deleted or has expired, reserve another one and create a resource for it.",
-)
+_ABSENT = _Row(EndpointAbsentError, "Atlas has no entry of this id.")
 
 _BY_CODE: Mapping[str, _Row] = {
     "USER_UNAUTHORIZED": _MISSING_ROLE,
@@ -185,8 +166,7 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
     429: _TOKEN_LIMITED,
 }
 
-_KNOWN_CODES = frozenset({*_BY_CODE, *_TOKEN_BY_CODE, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"})
-"""The codes of the tables, and the one documented code of those that :func:`_row` knows by their ending."""
+_KNOWN_CODES = frozenset({*_BY_CODE, *_TOKEN_BY_CODE})
 
 _FIRST = 100
 """Words among which an address is sought."""
@@ -195,15 +175,12 @@ _REDIRECTS = range(300, 400)
 _REFUSALS = range(400, 500)
 
 
-def classify(
-    refusal: Refusal, *, operation: str, writes: bool, now: datetime, hide: Collection[str] = ()
-) -> AtlasError:
+def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
     """Turn an answer of the API that is no success into an error.
 
     Args:
         refusal: anything but a 2xx answer.
-        operation: the name of the call.
-        writes: whether the call changes something in Atlas.
+        request: the call.
         now: for a ``Retry-After`` that is a date.
         hide: secrets that a strange server might echo.
     """
@@ -211,15 +188,16 @@ def classify(
     status = refusal.status
     # 408 is the one refusal that intermediaries also send for what they have passed on.
     refused = status in _REDIRECTS or (status in _REFUSALS and status != HTTPStatus.REQUEST_TIMEOUT)
+    row = _row(refusal, error, request)
     return _error(
-        _row(refusal, error, writes=writes),
+        _Row(row.error, request.refusals.explanations.get(row.error, row.explanation)),
         refusal,
         error,
-        operation=operation,
-        role="Project Owner" if writes else "Project Read Only",
+        operation=request.operation,
+        role="Project Owner" if request.writes else "Project Read Only",
         now=now,
         hide=hide,
-        unknown_outcome=writes and not refused,
+        unknown_outcome=request.writes and not refused,
     )
 
 
@@ -249,24 +227,25 @@ def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailable
     )
 
 
-def bounded_code(code: str | None) -> str | None:
-    """Give an error code if it is a known one, else ``other``: a server may make up any number of them.
+def bounded_code(code: str | None, request: Request) -> str | None:
+    """Return an error code if it is a known one, else ``other``: a server may make up any number of them.
 
     Args:
         code: of an error; None when there was none, which stays so.
+        request: that was refused with it.
     """
-    return code if code is None or code in _KNOWN_CODES else "other"
+    return code if code is None or code in _KNOWN_CODES or code in request.refusals.absent else "other"
 
 
-def _row(refusal: Refusal, error: ErrorBody, *, writes: bool) -> _Row:
+def _row(refusal: Refusal, error: ErrorBody, request: Request) -> _Row:
     if (intermediate := _intermediate(refusal)) is not None:
         return intermediate
     code, status = error.code or "", refusal.status
-    if code.endswith("ENDPOINT_NOT_FOUND") and status in {400, 404}:
+    if code.endswith(request.refusals.absent) and status in {400, 404}:
         return _ABSENT
     if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
         return row
-    if status in {400, 409, 422} and writes:
+    if status in {400, 409, 422} and request.writes:
         return _REJECTED
     if status in {400, 422} and code:
         return _UNPARSABLE

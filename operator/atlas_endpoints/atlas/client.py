@@ -1,7 +1,7 @@
 """One exchange with the Atlas Admin API: a signed, versioned, bounded request, and a 2xx answer or an ``AtlasError``."""
 
 import asyncio
-import json as jsonlib
+import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.digest import DigestAuth
 from atlas_endpoints.atlas.errors import AtlasError, CredentialsInvalidError
 from atlas_endpoints.atlas.rate_limits import RateLimits
 from atlas_endpoints.atlas.redaction import carried, without
+from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import (
     TRANSPORT_ERRORS,
     FencedTransport,
@@ -161,17 +162,12 @@ class AtlasClient:
         self._headers = {"Accept": MEDIA_TYPE, "User-Agent": user_agent}
         self._headers_of_a_body = {**self._headers, "Content-Type": MEDIA_TYPE}
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make one call.
 
         Args:
             credentials: to sign it with; the call goes to the Atlas that they are for.
-            method: GET for reading; anything else counts as a write.
-            path: from ``/api/atlas/v2`` on, with quoted segments.
-            operation: the name of the operation in Atlas's API reference, for errors and metrics.
-            json: the body of a write; None: no body.
+            request: the call.
 
         Returns:
             The 2xx answer.
@@ -179,13 +175,11 @@ class AtlasClient:
         Raises:
             AtlasError: whatever else happens; nothing of httpx or aiohttp gets out.
         """
-        write = None if method == "GET" else Write(operation)
         started = self._clock()
         status: int | None = None
         error_code: str | None = None
         try:
-            url = (credentials.base_url or self.base_url) + path
-            answer = await self._exchange(credentials, self._build(method, url, operation, json, write))
+            answer = await self._exchange(credentials, request)
             status = answer.status
         except AtlasError as error:
             status, error_code = error.http_status, error.error_code
@@ -194,7 +188,8 @@ class AtlasClient:
             return answer
         finally:
             if self._on_request is not None:
-                self._on_request(operation, method, status, bounded_code(error_code), self._clock() - started)
+                code, seconds = bounded_code(error_code, request), self._clock() - started
+                self._on_request(request.operation, request.method, status, code, seconds)
 
     @property
     def tokens(self) -> int:
@@ -208,7 +203,7 @@ class AtlasClient:
             AtlasError: whatever else comes of it.
         """
         try:
-            answer = await self._exchange(None, self._build("GET", self.base_url + ROOT, STATUS, None, None))
+            answer = await self._exchange(None, Request(STATUS, "GET", ROOT))
         except CredentialsInvalidError:
             return
         raise unreadable(answer.status, operation=STATUS, writes=False)
@@ -228,24 +223,24 @@ class AtlasClient:
         await asyncio.gather(*revocations, *self._revoking)
         await self._wire.aclose()
 
-    async def _exchange(self, credentials: Credentials | None, request: httpx.Request) -> Answer:
+    async def _exchange(self, credentials: Credentials | None, call: Request) -> Answer:
         auth = httpx.Auth() if credentials is None else self._sign_with(credentials)
-        operation: str = request.extensions["operation"]
-        write: Write | None = request.extensions["write"]
-        writes = write is not None
+        write = Write(call.operation) if call.writes else None
+        base_url = self.base_url if credentials is None else credentials.base_url or self.base_url
+        request = self._build(call, base_url + call.path, write)
         try:
             async with asyncio.timeout(self._timeout):
                 response = await send(self._wire, request, auth, clock=self._clock, on_send=self._listen(request))
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
-            raise failure(error, operation=operation, unknown_outcome=in_doubt) from error
+            raise failure(error, operation=call.operation, unknown_outcome=in_doubt) from error
         self.rate_limits.take(_place_of(request.url), response.headers)
         hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
         if response.is_success:
             content = without(json_from(response.content), hide)
             return Answer(response.status_code, content, deprecation_from(response.headers))
         refusal = Refusal(response.status_code, response.headers, response.content)
-        raise classify(refusal, operation=operation, writes=writes, now=datetime.now(UTC), hide=hide)
+        raise classify(refusal, call, now=datetime.now(UTC), hide=hide)
 
     def _listen(self, call: httpx.Request) -> OnSend:
         """Give what hears of the requests that one call takes."""
@@ -264,13 +259,13 @@ class AtlasClient:
 
         return note
 
-    def _build(self, method: str, url: str, operation: str, json: object, write: Write | None) -> httpx.Request:
+    def _build(self, call: Request, url: str, write: Write | None) -> httpx.Request:
         return httpx.Request(
-            method,
+            call.method,
             url,
-            content=None if json is None else jsonlib.dumps(json).encode(),
-            headers=self._headers if json is None else self._headers_of_a_body,
-            extensions={"operation": operation, "write": write, "timeout": self._timeouts},
+            content=None if call.body is None else json.dumps(call.body).encode(),
+            headers=self._headers if call.body is None else self._headers_of_a_body,
+            extensions={"operation": call.operation, "write": write, "timeout": self._timeouts},
         )
 
     def _sign_with(self, credentials: Credentials) -> ServiceAccountAuth | DigestAuth:

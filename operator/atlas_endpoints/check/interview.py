@@ -27,11 +27,12 @@ from atlas_endpoints.atlas.errors import (
     ProjectNotFoundError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.serverless_private_endpoints import Listing
+from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped, took, warning
 from atlas_endpoints.check.places import Instance, Place
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Provider
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.reconcile.values import Provider
 
 NOWHERE = Instance("0" * 24, "none")
 """An instance that cannot exist: who may ask about it is known to Atlas."""
@@ -77,7 +78,7 @@ class Answer:
 
     seconds: float
     refusal: AtlasError | None = None
-    listing: Listing = field(default_factory=lambda: Listing(()))
+    listing: Listing[Endpoint] = field(default_factory=lambda: Listing({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def interview(place: Place, *, writes: bool) -> Generator[Question, Answer, Told
     listing = answer.listing
     findings = [
         ok(f"Atlas accepts the credentials, and they may read the project (LIST, {took(answer.seconds)})."),
-        ok(f"The instance is there and serverless; private endpoints in it: {len(listing.endpoints)}."),
+        ok(f"The instance is there and serverless; private endpoints in it: {len(listing.entries)}."),
     ]
     findings += _contradicted(listing, place.providers)
     if not writes:
@@ -209,9 +210,9 @@ def _is_hopeless(error: AtlasError) -> bool:
             return False
 
 
-def _contradicted(listing: Listing, said: Mapping[Provider, Sequence[Key]]) -> Iterable[Finding]:
+def _contradicted(listing: Listing[Endpoint], said: Mapping[Provider, Sequence[Key]]) -> Iterable[Finding]:
     """Yield a finding for each provider that resources name and Atlas does not show."""
-    shown = sorted({each.provider_name for each in listing.endpoints if each.provider_name is not None})
+    shown = sorted({each.provider_name for each in listing.entries.values() if each.provider_name is not None})
     for provider, resources in said.items() if shown else ():
         if provider not in shown:
             yield failed(
@@ -221,9 +222,9 @@ def _contradicted(listing: Listing, said: Mapping[Provider, Sequence[Key]]) -> I
             )
 
 
-def _providers(listing: Listing, said: Sequence[Provider]) -> Iterable[Provider]:
+def _providers(listing: Listing[Endpoint], said: Sequence[Provider]) -> Iterable[Provider]:
     """Give the clouds that the instance may be in: what Atlas shows, else what its resources say, else each."""
-    shown = {each.provider_name for each in listing.endpoints}
+    shown = {each.provider_name for each in listing.entries.values()}
     known: Sequence[Provider] = [each for each in PROVIDERS if each in shown] or said
     return tuple(dict.fromkeys((*known, *PROVIDERS)))
 

@@ -6,12 +6,10 @@ from datetime import datetime, timedelta
 
 from atlas_endpoints.check.findings import Finding, named, ok, skipped, warning
 from atlas_endpoints.engine.store import Body, Key, key_of
-from atlas_endpoints.kinds.serverless_private_endpoint.model import (
-    CredentialsPlace,
-    InvalidSpecError,
-    Provider,
-    ServerlessPrivateEndpoint,
-)
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
+from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.values import Provider
 
 UNHANDLED = timedelta(seconds=10)
 """For how long after its creation nobody is told that no operator has handled a resource; an edit has no date."""

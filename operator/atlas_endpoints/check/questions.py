@@ -11,10 +11,11 @@ from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.serverless_private_endpoints import Listing, list_endpoints, update_body, update_endpoint
+from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.wires import proxy_from_environment
 from atlas_endpoints.check.findings import Finding, named, ok, took
 from atlas_endpoints.check.interview import NO_ENDPOINT, Answer, ChangeNothing, ListEndpoints, Question, answered
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, list_endpoints, update_of
 from atlas_endpoints.settings import OperatorSettings
 
 STEP = 15.0
@@ -88,16 +89,15 @@ class Atlas:
             question: of an interview.
         """
         began = time.monotonic()
-        listing, refusal = Listing(()), None
+        listing: Listing[Endpoint] = Listing({})
+        refusal = None
         try:
             match question:
                 case ListEndpoints(instance):
                     listing = await list_endpoints(self._client, credentials, instance.project_id, instance.name)
                 case ChangeNothing(instance, provider):
-                    nothing = update_body(provider, {})
-                    await update_endpoint(
-                        self._client, credentials, instance.project_id, instance.name, NO_ENDPOINT, nothing
-                    )
+                    nothing = update_of(instance.project_id, instance.name, NO_ENDPOINT, provider, {})
+                    await self._client.request(credentials, nothing)
         except AtlasError as error:
             refusal = error
         return Answer(time.monotonic() - began, refusal, listing)

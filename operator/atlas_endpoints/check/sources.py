@@ -19,9 +19,10 @@ from atlas_endpoints.cluster.readings import FRESH
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.engine.store import Body
-from atlas_endpoints.kinds.access import Access, AccessResolver, Scope
-from atlas_endpoints.kinds.errors import NoCredentialsError
-from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, Scope
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.settings import CheckSettings
 
 FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
@@ -48,7 +49,7 @@ class Sources:
         self._report = report
         self._in_pod = connection.in_pod
         self._api = connection.fenced(lambda: False)  # nothing is to be written, so nothing can be
-        self._access = AccessResolver(
+        self._access = CredentialsResolver(
             SecretReader(self._api, time.monotonic, keep=keep_credentials),
             NamespaceReader(self._api, time.monotonic),
             default=settings.default_secret,
@@ -85,7 +86,7 @@ class Sources:
         bodies: list[Body] = []
         for namespace in self._settings.namespaces or (None,):
             try:
-                listing = await ResourceWriter(self._api).list(namespace, self._settings.label_selector)
+                listing = await ResourceWriter(self._api, KIND.names).list(namespace, self._settings.label_selector)
             except ClusterUnavailableError as error:
                 self._report.tell(failed(_explained(error)))
                 return None

@@ -21,7 +21,6 @@ import aiohttp
 import orjson
 from typing_extensions import override
 
-from atlas_endpoints.cluster.api import PLURAL
 from atlas_endpoints.cluster.reachability import kind_of
 from atlas_endpoints.cluster.stream import Ended, Events, Nothing, Take, hand_over
 from atlas_endpoints.engine.backoff import doubled
@@ -72,6 +71,7 @@ class Forbearance:
         monotonic: seconds that only grow.
 
     Attributes:
+        plural: of the kind whose objects are taken.
         take: takes the objects of our kind; without it, kopf gets them.
         relisted: is told that kopf has listed our kind, and that all of it was taken.
         on_watch_end: is told how each watch of our kind has ended.
@@ -82,6 +82,7 @@ class Forbearance:
         self._created = monotonic()
         self._begun: dict[str, float] = {}  # when a watch of our kind was last answered
         self.on_watch_end: Ended = _nobody_hears
+        self.plural = ""
         self.take: Take | None = None
         self.relisted: Callable[[], None] = lambda: None
         self._began: dict[str, float] = {}
@@ -97,7 +98,7 @@ class Forbearance:
             aiohttp.ClientConnectionError: the answer is of no use now, and kopf should ask again.
         """
         watching = "watch" in request.url.query
-        take = self.take if request.url.path.endswith(f"/{PLURAL}") else None
+        take = self.take if request.url.path.endswith(f"/{self.plural}") else None
         try:
             if watching:
                 response = await self._watch(request, handler, take)

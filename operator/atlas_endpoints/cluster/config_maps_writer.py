@@ -7,7 +7,7 @@ from typing import Any
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, KIND, VERSION
+from atlas_endpoints.cluster.api import FIELD_MANAGER, Names
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
@@ -19,15 +19,17 @@ FIELD = {"fieldManager": FIELD_MANAGER}
 
 
 class ConfigMapWriter:
-    """Reads and writes ConfigMaps that belong to resources of our kind.
+    """Reads and writes ConfigMaps that belong to resources of a kind.
 
     Args:
         api: the connection.
+        owners: the names of the kind.
         write_within: seconds that a write may take.
     """
 
-    def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT) -> None:
+    def __init__(self, api: client.ApiClient, owners: Names, *, write_within: float = TIMEOUT) -> None:
         self._api = api
+        self._owners = owners
         self._write_within = write_within
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
@@ -57,8 +59,8 @@ class ConfigMapWriter:
             ClusterUnavailableError: it could not be created.
         """
         reference = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": KIND,
+            "apiVersion": self._owners.api_version,
+            "kind": self._owners.kind,
             "name": owner.name,
             "uid": owner.uid,
             "controller": True,

@@ -135,17 +135,18 @@ class Connection:
         return api
 
     def kopf_session(
-        self, take: Take | None = None, relisted: Callable[[], None] = lambda: None
+        self, plural: str, take: Take | None = None, relisted: Callable[[], None] = lambda: None
     ) -> kopf.AiohttpSession:
         """Give kopf a session whose requests carry the token that is current when they are made.
 
         With a token that is read for each request, rotation costs no 401 and no new login.
 
         Args:
+            plural: of our kind.
             take: takes the objects of our kind from the answers; without it, kopf gets them.
             relisted: is told that kopf has listed our kind, and that all of it was taken.
         """
-        self.forbearance.take, self.forbearance.relisted = take, relisted
+        self.forbearance.plural, self.forbearance.take, self.forbearance.relisted = plural, take, relisted
         tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # it has a watch for each namespace, and all stay

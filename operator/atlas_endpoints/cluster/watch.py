@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import kopf
 from typing_extensions import override
 
-from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
+from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.objects import lean
 from atlas_endpoints.cluster.stream import Event
@@ -70,6 +70,7 @@ class Forever:
 async def run(
     connection: Connection,
     receiver: Receiver,
+    names: Names,
     *,
     namespaces: tuple[str, ...],
     label_selector: str,
@@ -81,6 +82,7 @@ async def run(
     Args:
         connection: to the API server.
         receiver: is told of objects.
+        names: of their kind.
         namespaces: to watch; all when empty. With namespaces, the CRD has to be there already.
         label_selector: of the objects to watch; all when empty.
         stop: ends the watching.
@@ -96,10 +98,10 @@ async def run(
     async def login(**_: Any) -> kopf.AiohttpSession:
         if next(logins) > 0:
             await asyncio.sleep(RELOGIN)
-        return connection.kopf_session(take, receiver.relisted)
+        return connection.kopf_session(names.plural, take, receiver.relisted)
 
     # kopf watches what has a handler. Its session takes the objects before, and what it would miss gets here all the same.
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    @kopf.on.event(names.group, names.version, names.plural, registry=registry)
     async def event(event: kopf.RawEvent, **_: Any) -> None:
         if event["type"] is None:
             receiver.relisted()
@@ -115,7 +117,7 @@ async def run(
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
-        settings=settings(label_selector, namespaced=bool(namespaces)),
+        settings=settings(names, label_selector, namespaced=bool(namespaces)),
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
@@ -127,10 +129,11 @@ async def run(
     await kopf.run_tasks(tasks, ignored=ours)
 
 
-def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
+def settings(names: Names, label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
     """Set kopf up, each value with its reason; found by experiment with kopf 1.45.
 
     Args:
+        names: of the kind to watch.
         label_selector: of the objects to watch.
         namespaced: whether only some namespaces are watched.
     """
@@ -149,10 +152,10 @@ def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
     result.scanning.disabled = namespaced
     # The CRD alone is watched among CRDs: it may come late, go and come back. Other CRDs are none of our business.
     result.watching.field_selectors["customresourcedefinitions.v1.apiextensions.k8s.io"] = (
-        f"metadata.name={PLURAL}.{GROUP}"
+        f"metadata.name={names.plural}.{names.group}"
     )
     if label_selector:
-        result.watching.label_selectors[f"{PLURAL}.{VERSION}.{GROUP}"] = label_selector
+        result.watching.label_selectors[f"{names.plural}.{names.version}.{names.group}"] = label_selector
     result.queueing.worker_limit = None  # with a limit, idle workers hold their slots: a few objects a second
     result.queueing.idle_timeout = 1
     result.queueing.error_delays = (1, 2, 5, 10, 30)
@@ -166,7 +169,7 @@ def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
     return result
 
 
-def watching(namespaces: tuple[str, ...]) -> bool:
+def watching(names: Names, namespaces: tuple[str, ...]) -> bool:
     """Tell whether all of kopf's watchers are alive, one for each namespace, which kopf itself does not notice."""
-    watchers = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {PLURAL}.")]
+    watchers = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {names.plural}.")]
     return len(watchers) >= max(1, len(namespaces))

@@ -7,7 +7,7 @@ from typing import Any
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, PLURAL, VERSION
+from atlas_endpoints.cluster.api import FIELD_MANAGER, Names
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.cluster.exchange import exchange
@@ -31,16 +31,20 @@ PAGE = 250
 
 
 class ResourceWriter:
-    """Writes the status of resources of our kind, and what is ours in their metadata.
+    """Writes the status of resources of a kind, and what is ours in their metadata.
 
     Args:
         api: the connection.
+        names: of the kind.
         write_within: seconds that a write may take.
         label_selector: of the resources that are ours to serve; all when empty.
     """
 
-    def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT, label_selector: str = "") -> None:
+    def __init__(
+        self, api: client.ApiClient, names: Names, *, write_within: float = TIMEOUT, label_selector: str = ""
+    ) -> None:
         self._api = api
+        self._names = names
         self._write_within = write_within
         self._label_selector = label_selector
 
@@ -80,7 +84,7 @@ class ResourceWriter:
                 exchange(
                     self._api,
                     "PATCH",
-                    _path(metadata["namespace"], metadata["name"], *subresource),
+                    self._path(metadata["namespace"], metadata["name"], *subresource),
                     query={"fieldManager": FIELD_MANAGER},
                     body=[*tests, *patch],
                     content_type="application/json-patch+json",
@@ -104,7 +108,7 @@ class ResourceWriter:
             ClusterUnavailableError: it could not be read.
         """
         try:
-            body = await call(exchange(self._api, "GET", _path(key.namespace, key.name)))
+            body = await call(exchange(self._api, "GET", self._path(key.namespace, key.name)))
         except ApiException as error:
             if is_gone(error):
                 return None
@@ -153,7 +157,7 @@ class ResourceWriter:
         """Give a page of a LIST: the first, or the one that another one has told of."""
         query = {"limit": str(PAGE), **selectors, **({"continue": following} if following else {})}
         try:
-            return _body(await call(exchange(self._api, "GET", _path(namespace), query=query)))
+            return _body(await call(exchange(self._api, "GET", self._path(namespace), query=query)))
         except ApiException as error:
             if is_gone(error) or is_not_served(error):
                 return None
@@ -165,11 +169,11 @@ class ResourceWriter:
                 ) from error
             raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
 
-
-def _path(namespace: str | None, *name: str) -> tuple[str, ...]:
-    """Give the path of our kind in one namespace or in all, or of one object, or of a subresource of it."""
-    inside = ("namespaces", namespace) if namespace is not None else ()
-    return ("apis", GROUP, VERSION, *inside, PLURAL, *name)
+    def _path(self, namespace: str | None, *name: str) -> tuple[str, ...]:
+        """Return the path of the kind in one namespace or in all, or of one object, or of a subresource of it."""
+        group, version, _, plural = self._names
+        inside = ("namespaces", namespace) if namespace is not None else ()
+        return ("apis", group, version, *inside, plural, *name)
 
 
 def _body(answer: object) -> Body:

@@ -52,7 +52,7 @@ class Outcome(Protocol):
     """The end of a pass as a value."""
 
     @property
-    def next(self) -> Next:
+    def requeue(self) -> Next:
         """When to look again."""
         ...
 
@@ -235,7 +235,7 @@ class Controller(Generic[O]):
         status = self._kind.render(_with_status(body, previous), previous, outcome)
         change = outcome.metadata
         if unwritten is None and status == previous and not (change is not None and change.needed_by(body)):
-            return outcome.next
+            return outcome.requeue
         return await self._write(key, _Unwritten(trigger, previous, outcome, status))
 
     async def _reconcile(self, body: Body, previous: Status) -> O:
@@ -255,7 +255,7 @@ class Controller(Generic[O]):
             change = self._still_due(unwritten, body)
             if unwritten.status == _status(body) and change is None:
                 self._arrived(key, body)
-                return unwritten.outcome.next
+                return unwritten.outcome.requeue
             # Whatever goes wrong from here on, what the pass came to must not be lost.
             self._unwritten[key] = unwritten
             try:
@@ -283,7 +283,7 @@ class Controller(Generic[O]):
                 self._unwritten.pop(key, None)
                 self._answered(key, uid, after)
                 self._written(body, unwritten.status)
-                return unwritten.outcome.next
+                return unwritten.outcome.requeue
         logger.warning("Somebody else keeps changing an object; its status has to wait", extra=LogFields(key=str(key)))
         return Retry()
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import yaml
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.comparison import CONNECTION, shown
-from atlas_endpoints.kinds.serverless_private_endpoint.model import InvalidSpecError, ManagedField, Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ManagedField, Spec, shown
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+
+CONNECTION = frozenset({ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS})
+"""The fields of a connection, which stand and fall together."""
 
 LONGEST_NAME = 63
 """Characters of a resource's name, as the CRD has it."""
@@ -90,7 +93,7 @@ def draft(endpoint: Endpoint, origin: Origin, wishes: Wishes) -> Draft | LeftOut
         "providerName": provider_of(endpoint, origin),
         "endpointId": endpoint.id,
     }
-    managed = {field: value for field in ManagedField if (value := shown(endpoint, field))}
+    managed = {field: value for field in ManagedField if (value := shown(endpoint)[field])}
     dropped: dict[ManagedField, str] = {}
     while (problems := _problems({**fields, **{field.value: value for field, value in managed.items()}})) is not None:
         blamed = _blamed(problems) & managed.keys()
@@ -153,7 +156,7 @@ def _lines(
         if managed_field in managed:
             yield f"  {managed_field}: {quoted(managed[managed_field])}"
         elif managed_field in dropped:
-            value = quoted(shown(endpoint, managed_field) or "")
+            value = quoted(shown(endpoint)[managed_field] or "")
             yield f"  # {managed_field} is not managed, so Atlas keeps {harmless(value)}. {harmless(dropped[managed_field])}"
     # Said, though it is the default: a Namespace may have another one.
     yield f"  deletionPolicy: {quoted('Retain')}"

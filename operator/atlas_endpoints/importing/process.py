@@ -9,14 +9,13 @@ from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
 from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, AtlasError, NotServerlessError, by_hand
-from atlas_endpoints.atlas.serverless_instances import ServerlessInstance
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.clusterless import EnvironmentCredentials, ImportSettings
 from atlas_endpoints.importing.drafts import Draft, LeftOut, Origin, Wishes, draft, provider_of
 from atlas_endpoints.importing.reading import Found, endpoints_of, instances_of
 from atlas_endpoints.importing.way_out import Connection, region_of, successors
 from atlas_endpoints.importing.writing import write
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Status
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, ServerlessInstance
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.planning.manifests import Manifest, Misfit
 from atlas_endpoints.planning.sources import find
 

@@ -8,8 +8,12 @@ from typing import TypeVar
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError, Retry
-from atlas_endpoints.atlas.serverless_instances import ServerlessInstance, list_instances
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, list_endpoints
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
+    Endpoint,
+    ServerlessInstance,
+    list_endpoints,
+    list_instances,
+)
 
 T = TypeVar("T")
 
@@ -71,7 +75,7 @@ async def endpoints_of(
         except AtlasError as error:
             found.append(Found(instance, refusal=error))
         else:
-            found.append(Found(instance, listing.endpoints, listing.skipped))
+            found.append(Found(instance, tuple(listing.entries.values()), listing.skipped))
         done()
     return found
 

@@ -8,6 +8,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.engine.store import Key, key_of
 from atlas_endpoints.inspection.report import lines
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import StatusSettings
 
 
@@ -27,7 +28,7 @@ async def run(settings: StatusSettings, put: Callable[[str], object], say: Calla
     """
     connection = await Connection.open()
     try:
-        writer = ResourceWriter(connection.fenced(lambda: False))
+        writer = ResourceWriter(connection.fenced(lambda: False), KIND.names)
         key = Key(*settings.namespace_and_name)
         try:
             here = await writer.list(key.namespace, "")

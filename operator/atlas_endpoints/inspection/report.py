@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.engine.conditions import Condition
 from atlas_endpoints.engine.store import Body, key_of
-from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_owner
-from atlas_endpoints.kinds.serverless_private_endpoint.model import (
-    InvalidSpecError,
-    ServerlessPrivateEndpoint,
-    Status,
-    endpoint_of,
-)
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.status import find
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
+from atlas_endpoints.reconcile.ownership import is_owner
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import find
 
 LONGEST = 2000
 """Characters of a line."""
@@ -87,7 +86,7 @@ def _users(body: Body, others: Iterable[Body], *, sees_all: bool) -> Iterator[st
         return
     named = [each for each in others if endpoint_of(each) == endpoint_id and key_of(each) != key_of(body)]
     for each in (body, *sorted(named, key=key_of)):
-        owner = is_owner(each, endpoint_id)
+        owner = is_owner(KIND, each, endpoint_id)
         ready = find(Status.parse(each.get("status")), "Ready")
         reason = "" if ready is None else f", {ready.reason}"
         role = ", which owns it" if owner else ", not its owner" if named or not sees_all else ""

@@ -6,18 +6,19 @@ from enum import StrEnum
 from typing import Any
 
 from atlas_endpoints.atlas.errors import MAKE_ANEW, THEN_AGAIN, by_hand, one_line
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.outcome import Again, Retry
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.access import remedy_for_refused
-from atlas_endpoints.kinds.serverless_private_endpoint.comparison import shown
-from atlas_endpoints.kinds.serverless_private_endpoint.failures import NOTICED
-from atlas_endpoints.kinds.serverless_private_endpoint.model import MARK, Cause, ManagedField, Plan, Spec
-from atlas_endpoints.kinds.serverless_private_endpoint.plan import PROVIDER_ANEW
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome, Verdict
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.decide import PROVIDER_ANEW
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import MARK, ManagedField, Spec, shown
 from atlas_endpoints.planning.manifests import Manifest, Misfit, Place, Rivalry
 from atlas_endpoints.planning.stand_ins import SOURCE
+from atlas_endpoints.reconcile.credentials import remedy_for_refused
+from atlas_endpoints.reconcile.decision import State
+from atlas_endpoints.reconcile.failures import NOTICED
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.status import Cause, Plan
+from atlas_endpoints.reconcile.summarize import Outcome
 
 
 class Action(StrEnum):
@@ -114,11 +115,11 @@ def of_outcome(
         variables: that hold the credentials, for people.
         clouds: of the endpoints that the instance is seen to have.
     """
-    verdict, spec = outcome.verdict, manifest.resource.spec
-    if verdict is None:
+    state, spec = outcome.state, manifest.resource.spec
+    if state is None:
         raise ValueError("a pass over a resource without a status has something to say")
-    action = _action(spec, outcome, verdict)
-    message = verdict.message
+    action = _action(spec, outcome, state)
+    message = state.message
     if action is Action.UPDATE:
         message = "This would be sent to Atlas."
     elif action is Action.RESERVE:
@@ -129,8 +130,8 @@ def of_outcome(
         message = by_hand(message).replace(
             MAKE_ANEW, "correct the manifest, as a resource of its own: it never changes"
         )
-    elif outcome.endpoint is not None:
-        cloud = one_line(outcome.endpoint.provider_name or "", limit=100)
+    elif outcome.seen is not None:
+        cloud = one_line(outcome.seen.provider_name or "", limit=100)
         message = message.replace(
             PROVIDER_ANEW.format(cloud),
             f"Correct providerName to {cloud}; if the resource is in the cluster already, delete it there first, since"
@@ -146,12 +147,12 @@ def of_outcome(
         manifest.place,
         manifest.resource.key,
         action,
-        verdict.reason,
+        Reason(state.reason),
         message,
         spec=spec,
         project_id=spec.project_id or (outcome.resolved.project_id if outcome.resolved is not None else None),
-        endpoint=outcome.endpoint,
-        changes=tuple(Change(each.field.value, each.actual, each.desired) for each in verdict.differences),
+        endpoint=outcome.seen,
+        changes=tuple(Change(each.field, each.actual, each.desired) for each in state.differences or ()),
         body=_body(action, outcome.plan),
     )
 
@@ -187,7 +188,7 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
     failure = outcome.failure
     if failure is None or not failure.retryable:
         return None
-    match outcome.next:
+    match outcome.requeue:
         case Again(delay) if failure.held:
             return delay
         case Retry(at_least) if attempts < ATTEMPTS:
@@ -203,7 +204,7 @@ def sent_along(forecast: Forecast) -> tuple[Change, ...]:
         return ()
     changed = {each.field for each in forecast.changes}
     return tuple(
-        Change(field.value, shown(forecast.endpoint, field), forecast.body[field])
+        Change(field.value, shown(forecast.endpoint)[field], forecast.body[field])
         for field in ManagedField
         if field in forecast.body and field not in changed
     )
@@ -223,21 +224,21 @@ def count(forecasts: Sequence[Forecast]) -> dict[Action, int]:
     return {action: actions.count(action) for action in Action if action in actions}
 
 
-def _action(spec: Spec, outcome: Outcome, verdict: Verdict) -> Action:
-    if verdict.reason is Reason.SUSPENDED:
+def _action(spec: Spec, outcome: Outcome, state: State) -> Action:
+    if state.reason is Reason.SUSPENDED:
         return Action.SUSPENDED
-    if verdict.reason is Reason.INVALID_SPEC:
+    if state.reason is Reason.INVALID_SPEC:
         return Action.INVALID
     if outcome.failure is not None:
         return Action.UNKNOWN
-    if spec.management_policy != "Manage" and (verdict.differences or outcome.plan is not None):
+    if spec.management_policy != "Manage" and (state.differences or outcome.plan is not None):
         return Action.REPORT
     if outcome.plan is not None:
         return Action.RESERVE if outcome.plan.reason is Cause.RESERVATION else Action.UPDATE
-    return Action.WAIT if verdict.differences and verdict.reason in BUSY else Action.NONE
+    return Action.WAIT if state.differences and state.reason in BUSY else Action.NONE
 
 
 def _body(action: Action, plan: Plan | None) -> dict[str, Any] | None:
     if action is Action.RESERVE:
         return {"comment": f"{MARK}<uid>"}  # of the resource, which has none before it is applied
-    return plan.body.to_json() if action is Action.UPDATE and plan is not None and plan.body is not None else None
+    return dict(plan.body) if action is Action.UPDATE and plan is not None and plan.body is not None else None

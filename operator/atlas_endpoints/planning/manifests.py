@@ -10,14 +10,13 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.claims import is_owner
-from atlas_endpoints.kinds.serverless_private_endpoint.model import (
-    REQUEST_ANNOTATIONS,
-    InvalidSpecError,
-    ServerlessPrivateEndpoint,
-    Status,
-    endpoint_of,
-)
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVED
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
+from atlas_endpoints.reconcile.metadata import REQUEST_ANNOTATIONS
+from atlas_endpoints.reconcile.ownership import is_owner
+from atlas_endpoints.reconcile.spec import InvalidSpecError
 
 GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint"
 
@@ -244,7 +243,7 @@ def rivalries(documents: Iterable[Document]) -> list[Rivalry]:
         if endpoint_id is None or spec.management_policy != "Manage" or each.resource.suspended_by:
             continue
         named.setdefault((spec.project_id, spec.instance_name, endpoint_id), {})[each.place] = each.key
-        if is_owner(body, endpoint_id):
+        if is_owner(SERVED, body, endpoint_id):
             owners.setdefault(endpoint_id, set()).add(each.key)
     found = []
     for (_, _, endpoint_id), rivals in named.items():

@@ -16,16 +16,13 @@ from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.clusterless import EnvironmentCredentials, PlanSettings
 from atlas_endpoints.engine.clock import SystemClock
 from atlas_endpoints.engine.store import Body
-from atlas_endpoints.kinds.serverless_private_endpoint.context import Defaults
-from atlas_endpoints.kinds.serverless_private_endpoint.reconcile import Reconciler
-from atlas_endpoints.kinds.serverless_private_endpoint.references import ReferenceResolver
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.planning import report
 from atlas_endpoints.planning.forecast import (
     Forecast,
@@ -38,7 +35,11 @@ from atlas_endpoints.planning.forecast import (
 )
 from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, merged, rivalries
 from atlas_endpoints.planning.sources import find, unrendered
-from atlas_endpoints.planning.stand_ins import Exports, NoNamespaces, OneLook, OnePair, nobody, with_notes
+from atlas_endpoints.planning.stand_ins import Exports, NoNamespaces, NoOutputs, OneLook, OnePair, nobody, with_notes
+from atlas_endpoints.reconcile.facts import Defaults
+from atlas_endpoints.reconcile.reconciler import Reconciler
+from atlas_endpoints.reconcile.references import ReferenceResolver
+from atlas_endpoints.reconcile.summarize import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,9 @@ class Planner:
         throttle = Throttle(max_in_flight=AT_ONCE)
         throttled = ThrottledClient(client, throttle, clock=clock.monotonic)
         # The one pair of credentials is used to the end.
-        self._gateway = gateway = Gateway(throttled, clock.monotonic, dropped=lambda _: None)
+        self._gateway = gateway = Gateway(
+            throttled, clock.monotonic, readings={KIND.names.kind: KIND}, dropped=lambda _: None
+        )
         found = EnvironmentCredentials()
         self._fingerprint = ""
         self.warnings: list[str] = []
@@ -117,13 +120,14 @@ class Planner:
             access = OnePair(error)
         alone = OneLook()
         self._reconciler = Reconciler(
+            KIND,
             access,
             ReferenceResolver(Exports(exports)),
-            alone,
+            NoOutputs(),
             gateway,
-            alone,
+            resync=alone,
             resources=alone,
-            brakes=alone,
+            limiter=alone,
             wake=lambda _: None,  # one look is all there is
             writes=False,
             clock=clock,
@@ -131,7 +135,7 @@ class Planner:
             grace=timedelta(0),
             namespaces=NoNamespaces(),
             read=nobody,
-            announce=lambda _, announcement: logger.debug("%s", announcement.message),
+            record=lambda _, event: logger.debug("%s", event.message),
         )
         self._told: dict[int, Forecast] = {}
 
@@ -187,5 +191,6 @@ class Planner:
     def _clouds(self, manifest: Manifest, outcome: Outcome) -> set[str]:
         """Give the clouds of the endpoints that the LIST of an instance has shown."""
         project_id = outcome.resolved.project_id if outcome.resolved is not None else None
-        instance = Instance(self._fingerprint, project_id or "", manifest.resource.spec.instance_name)
-        return {each.provider_name for each in self._gateway.recall_commented(instance, "") if each.provider_name}
+        scope = Scope(self._fingerprint, project_id or "", KIND.names.kind, manifest.resource.scope_name)
+        shown = (seen.value for seen in self._gateway.view(scope).entries.values())
+        return {each.provider_name for each in shown if each is not None and each.provider_name}

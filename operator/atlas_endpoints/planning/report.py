@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.atlas.serverless_private_endpoints import endpoint_path
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import get_of, list_of
 from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast, count, exit_code, sent_along
 
 FORMAT_VERSION = 1
@@ -129,7 +129,7 @@ def _request(forecast: Forecast) -> dict[str, Any] | None:
         return None
     return {
         "method": "POST" if forecast.action is Action.RESERVE else "PATCH",
-        "path": endpoint_path(project_id, spec.instance_name, _endpoint_id(forecast)),
+        "path": _path(project_id, spec.instance_name, _endpoint_id(forecast)),
         "body": forecast.body,
     }
 
@@ -155,3 +155,10 @@ def _harmless(line: str) -> str:
     # Whatever a manifest or Atlas has put into it, a terminal gets one line of printable characters.
     indent = line[: len(line) - len(line.lstrip(" "))]
     return indent + one_line(line, limit=LONGEST)
+
+
+def _path(project_id: str, instance_name: str, endpoint_id: str | None) -> str:
+    request = (
+        list_of(project_id, instance_name) if endpoint_id is None else get_of(project_id, instance_name, endpoint_id)
+    )
+    return request.path

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from atlas_endpoints.atlas.credentials import CredentialsError
-from atlas_endpoints.atlas.snapshots import Instance
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Lack, Target, extract
 from atlas_endpoints.engine.controller import annotations_of
 from atlas_endpoints.engine.store import Body, Key, Trigger
-from atlas_endpoints.kinds.access import Access
-from atlas_endpoints.kinds.errors import NoCredentialsError
-from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint, Status
-from atlas_endpoints.kinds.serverless_private_endpoint.verdict import Outcome
+from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.outputs import Output, Published
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.summarize import Outcome
 
 SOURCE = "environment"
 """Where credentials come from, as a status would name it."""
@@ -101,32 +102,35 @@ def _identity(body: Body) -> tuple[object, ...]:
     )
 
 
-class OneLook:
-    """A world in which each resource is looked at once: no rounds, no brakes, and nobody deletes anything meanwhile."""
+class NoOutputs:
+    """Nothing is handed over, which changes nothing in Atlas."""
 
     async def publish(
         self,
-        resource: ServerlessPrivateEndpoint,  # noqa: ARG002  # as the port has it
-        outcome: Outcome,
-        previous: Status,  # noqa: ARG002  # as the port has it
+        resource: Resource,  # noqa: ARG002  # as the port has it
+        outputs: Sequence[Output],  # noqa: ARG002  # as the port has it
         *,
-        instance: Instance | None,  # noqa: ARG002  # as the port has it
+        scope: Scope | None,  # noqa: ARG002  # as the port has it
         max_age: float,  # noqa: ARG002  # as the port has it
-    ) -> Outcome:
-        """Write nothing, which changes nothing in Atlas."""
-        return outcome
+    ) -> Published:
+        """Write nothing."""
+        return Published(None)
 
     def forget(self, key: Key) -> None:
         """Nothing is remembered."""
 
-    def join(self, key: Key, instance: Instance, interval: timedelta) -> None:
-        """There are no rounds."""
 
-    def instance_of(self, key: Key) -> Instance | None:
-        """There are no rounds."""
+class OneLook:
+    """A world in which each resource is looked at once: no resync, no limiter, and nobody deletes anything meanwhile."""
+
+    def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
+        """There is no resync."""
+
+    def scope_of(self, key: Key) -> Scope | None:
+        """There is no resync."""
 
     def leave(self, key: Key) -> None:
-        """There are no rounds."""
+        """There is no resync."""
 
     def wait_to_correct(self, key: Key) -> float:  # noqa: ARG002  # as the port has it
         """Hold nothing back: no drift is corrected here."""
@@ -159,7 +163,7 @@ def with_notes(body: Body, outcome: Outcome) -> Body:
         body: the manifest.
         outcome: of a pass over it.
     """
-    change, reservation = outcome.metadata, outcome.reservation
+    change, reservation = outcome.metadata, outcome.own.get("reservation")
     if change is not None and change.needed_by(body):
         finalizers = [name for name, wanted in change.finalizers.items() if wanted]
         annotations = {**annotations_of(body), **change.annotations}

@@ -56,12 +56,7 @@ def an_endpoint_of_another_cloud_is_told_the_way_out(env: Env) -> None:
         env.becomes(
             "InvalidSpec",
             "Stalled",
-            says=(
-                "spec.providerName is AZURE",
-                "one of AWS",
-                "delete this resource",
-                "anew with providerName AWS. Atlas keeps",
-            ),
+            says=("spec.providerName is AZURE", "one of AWS", "delete this resource", "anew with providerName AWS"),
             credentials=("True", "Verified"),
         )
     assert env.calls("PATCH") == []
@@ -219,8 +214,9 @@ def an_id_that_atlas_refuses_is_told_in_atlas_s_words_and_holds_up_no_other_fiel
     env.edit(comment="three")
     env.resources.wait(NAME, lambda body: body["status"]["observedGeneration"] == 3)
     _refused(env)
-    # A resync may have tried what was refused once more, right before the edit.
-    assert {"comment": "three"} in env.patches()[sent:]
+    assert {"comment": "three"} in env.patches()[sent:], (
+        "a resync may have tried the refused one once more before the edit"
+    )
     assert env.atlas.endpoint(env.place)["comment"] == "three"
 
     sent = len(env.patches())

@@ -19,6 +19,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     Scope,
 )
+from atlas_endpoints.atlas.requests import Request
 from unit.atlas.wire import PATH, USER_AGENT, client_of
 
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_a/b+c:d")
@@ -73,7 +74,7 @@ class TokenServer:
 
 
 async def call(client: AtlasClient) -> None:
-    await client.request(ACCOUNT, "PATCH", PATH, operation="op", json={"comment": "ours"})
+    await client.request(ACCOUNT, Request("op", "PATCH", PATH, {"comment": "ours"}))
 
 
 def answering(status: int, **kwargs: object) -> Callable[[], Awaitable[httpx.Response]]:
@@ -140,7 +141,7 @@ async def test_tokens_that_were_issued_together_are_not_renewed_together() -> No
         for _ in range(17):
             before = len(server.token_requests)
             for account in accounts:
-                await client.request(account, "GET", PATH, operation="op")
+                await client.request(account, Request("op", "GET", PATH))
             renewals.append(len(server.token_requests) - before)
             server.now += LIFE * 0.05
     first, early, late = renewals[0], renewals[1:13], renewals[13:16]
@@ -382,5 +383,5 @@ async def test_credentials_without_calls_for_hours_are_forgotten() -> None:
     async with server.client() as client:
         await call(client)
         server.now += 7201
-        await client.request(ServiceAccount("other", "secret"), "GET", PATH, operation="op")
+        await client.request(ServiceAccount("other", "secret"), Request("op", "GET", PATH))
     assert server.revoked == ["token-2"], "at the end, nothing is known of the first"

@@ -15,7 +15,7 @@ import pytest
 
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.serverless_private_endpoints import list_endpoints
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints
 from unit.atlas.wire import client_of, read_request, scripted
 
 MIB = 1024 * 1024
@@ -147,7 +147,7 @@ async def ask(url: str, where: str) -> int | AtlasError:
             listing = await list_endpoints(client, WHERE[where], "5f7cac1adf5d6c6306f4b283", "shop")
         except AtlasError as error:
             return error
-        return len(listing.endpoints)
+        return len(listing.entries)
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,8 @@ from atlas_endpoints.atlas.errors import (
     Scope,
     UpdateRejectedError,
 )
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HTML = b"<html><body>Sorry</body></html>"
@@ -170,9 +172,13 @@ def api_error(code: str | None, **more: Any) -> bytes:
     ).encode()
 
 
+def request(*, writes: bool) -> Request:
+    return Request("op", "PATCH" if writes else "GET", "/", refusals=REFUSALS)
+
+
 def classified(row: Row, *, writes: bool) -> AtlasError:
     body = api_error(row.code) if row.body is None else row.body
-    return classify(Refusal(row.status, row.headers, body), operation="op", writes=writes, now=NOW)
+    return classify(Refusal(row.status, row.headers, body), request(writes=writes), now=NOW)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -210,7 +216,7 @@ def test_every_class_with_a_reason_of_its_own_has_a_row() -> None:
     ],
 )
 def test_the_address_that_atlas_saw_is_named(body: bytes, address: str | None) -> None:
-    error = classify(Refusal(403, {}, body), operation="op", writes=True, now=NOW)
+    error = classify(Refusal(403, {}, body), Request("op", "PATCH", "/", refusals=REFUSALS), now=NOW)
     assert isinstance(error, IPNotAllowedError)
     assert error.address == address
     assert (address or "the address of the operator") in error.message
@@ -219,7 +225,9 @@ def test_the_address_that_atlas_saw_is_named(body: bytes, address: str | None) -
 def test_the_fields_that_atlas_finds_bad_are_named() -> None:
     bad = {"fields": [{"field": "comment", "description": "size must be at most 80"}, {"field": "x"}, "odd", None]}
     error = classify(
-        Refusal(400, {}, api_error("VALIDATION_ERROR", badRequestDetail=bad)), operation="op", writes=True, now=NOW
+        Refusal(400, {}, api_error("VALIDATION_ERROR", badRequestDetail=bad)),
+        Request("op", "PATCH", "/", refusals=REFUSALS),
+        now=NOW,
     )
     assert error.detail == "Atlas's own words. [comment: size must be at most 80; x]"
     assert error.message.endswith(error.detail)
@@ -232,7 +240,7 @@ def test_the_message_of_a_rate_limit_stays_the_same_from_attempt_to_attempt() ->
             detail=f"Rate limit exceeded for api/atlas/v2/orgs. Please retry after {seconds} seconds. Capacity: 10.",
             parameters=["api/atlas/v2/orgs", seconds, 10, 5, 60],
         )
-        return classify(Refusal(429, {}, body), operation="op", writes=True, now=NOW)
+        return classify(Refusal(429, {}, body), Request("op", "PATCH", "/", refusals=REFUSALS), now=NOW)
 
     assert limited(55).message == limited(1).message
     assert limited(55).detail == limited(1).detail
@@ -242,7 +250,9 @@ def test_the_message_of_a_rate_limit_stays_the_same_from_attempt_to_attempt() ->
 def test_a_message_is_one_line_of_bounded_length_and_keeps_the_remedy() -> None:
     detail = "a\r\n\x1b[31mb\u202e" + "long " * 999
     error = classify(
-        Refusal(401, {}, api_error("USER_UNAUTHORIZED", detail=detail)), operation="op", writes=True, now=NOW
+        Refusal(401, {}, api_error("USER_UNAUTHORIZED", detail=detail)),
+        Request("op", "PATCH", "/", refusals=REFUSALS),
+        now=NOW,
     )
     assert len(error.message) <= 700
     assert error.message.isprintable()
@@ -254,7 +264,7 @@ def test_a_message_is_one_line_of_bounded_length_and_keeps_the_remedy() -> None:
 def test_what_is_to_be_hidden_is_hidden() -> None:
     detail = 'canary-1 Bearer eyJ0eXAi.canary, Basic Y2FuYXJ5OmNhbmFyeQ==, mdb_sa_sk_canary, Digest username="canary"'
     refusal = Refusal(500, {}, api_error("ODD", detail=detail))
-    error = classify(refusal, operation="op", writes=False, now=NOW, hide=["canary-1", ""])
+    error = classify(refusal, Request("op", "GET", "/", refusals=REFUSALS), now=NOW, hide=["canary-1", ""])
     assert error.detail == "*** ***, ***, *** ***"
 
 
@@ -326,7 +336,7 @@ def test_any_refusal_becomes_an_error_fit_for_a_status(
     *, status: int, code: object, detail: object, parameters: object, retry_after: str, writes: bool
 ) -> None:
     body = json.dumps({"errorCode": code, "detail": detail, "parameters": parameters}).encode()
-    error = classify(Refusal(status, {"retry-after": retry_after}, body), operation="op", writes=writes, now=NOW)
+    error = classify(Refusal(status, {"retry-after": retry_after}, body), request(writes=writes), now=NOW)
     assert len(error.message) <= 700
     assert error.message.isprintable()
     assert error.retry_after is None or 0 <= error.retry_after <= 3600

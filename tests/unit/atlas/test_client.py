@@ -24,6 +24,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     WritesOffError,
 )
+from atlas_endpoints.atlas.requests import Request
 from unit.atlas.wire import PATH, USER_AGENT, Handler, Script, client_of, read_request, scripted, serving
 
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_canary_4711")
@@ -52,11 +53,11 @@ class Atlas:
 
 
 async def patch(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
-    return (await client.request(credentials, "PATCH", PATH, operation="op", json={"comment": "<ä>"})).json
+    return (await client.request(credentials, Request("op", "PATCH", PATH, {"comment": "<ä>"}))).json
 
 
 async def get(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
-    return (await client.request(credentials, "GET", PATH, operation="op")).json
+    return (await client.request(credentials, Request("op", "GET", PATH))).json
 
 
 async def test_a_write_is_versioned_and_names_the_product() -> None:
@@ -85,7 +86,7 @@ async def test_announcements_of_the_end_are_read() -> None:
     headers = {"Deprecation": "Wed, 10 Dec 2025 00:00:00 GMT", "Sunset": "Thu, 1 Jan 2026 00:00:00 GMT"}
     atlas = Atlas(answer=web.json_response([], headers=headers))
     async with serving(atlas.handle) as url, client_of(url) as client:
-        answer = await client.request(ACCOUNT, "GET", PATH, operation="op")
+        answer = await client.request(ACCOUNT, Request("op", "GET", PATH))
     assert answer.deprecation is not None
     assert str(answer.deprecation.sunset) == "2026-01-01 00:00:00+00:00"
 
@@ -603,7 +604,7 @@ async def test_whatever_answers_nothing_but_an_atlas_error_gets_out(
         queue[:] = answers
         async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
             try:
-                await client.request(credentials, method, PATH, operation="op", json={} if method == "PATCH" else None)
+                await client.request(credentials, Request("op", method, PATH, {} if method == "PATCH" else None))
             except AtlasError as raised:
                 error = raised
             else:

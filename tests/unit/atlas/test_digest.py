@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError
-from atlas_endpoints.atlas.serverless_private_endpoints import list_endpoints
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints
 from unit.atlas.digest_server import PRIVATE_KEY, PUBLIC_KEY, DigestServer
 from unit.atlas.wire import PATH, client_of, serving
 
@@ -46,7 +47,7 @@ SERVERS: dict[str, dict[str, Any]] = {
 
 async def call(client: AtlasClient, credentials: ApiKey = KEY) -> str:
     try:
-        await client.request(credentials, "PATCH", PATH, operation="op", json={"comment": "c"})
+        await client.request(credentials, Request("op", "PATCH", PATH, {"comment": "c"}))
     except AtlasError as error:
         return type(error).__name__
     return "ok"
@@ -144,7 +145,7 @@ async def test_a_missing_role_that_carries_a_challenge_costs_one_request_a_call(
     async with serving(server.handle) as url, client_of(url) as client:
         for _ in range(10):
             with pytest.raises(MissingRoleError, match="Project Owner"):
-                await client.request(KEY, "PATCH", PATH, operation="op", json={})
+                await client.request(KEY, Request("op", "PATCH", PATH, {}))
     assert server.requests == 11
 
 
@@ -159,7 +160,7 @@ async def test_a_server_that_calls_every_nonce_stale_is_unavailable_and_does_not
 async def test_the_signed_path_is_the_path_that_is_sent_for(name: str) -> None:
     server = DigestServer()
     async with serving(server.handle) as url, client_of(url) as client:
-        assert (await list_endpoints(client, KEY, "5f7cac1adf5d6c6306f4b283", name)).endpoints == ()
+        assert (await list_endpoints(client, KEY, "5f7cac1adf5d6c6306f4b283", name)).entries == {}
     (target,) = set(server.targets)
     assert unquote(target).split("/")[-2] == name.rsplit("/", 1)[-1]
 
@@ -174,7 +175,7 @@ async def test_a_first_call_that_hangs_does_not_keep_the_next_one_from_finding_o
         return await server.handle(request)
 
     async with serving(handle) as url, client_of(url) as client:
-        first = asyncio.create_task(client.request(KEY, "GET", PATH + "/hangs", operation="op"))
+        first = asyncio.create_task(client.request(KEY, Request("op", "GET", PATH + "/hangs")))
         await hanging.wait()
         second = asyncio.create_task(call(client))
         first.cancel()
@@ -217,7 +218,7 @@ async def test_a_challenge_that_cannot_be_answered_is_explained_for(name: str) -
     challenges, words = CHALLENGES[name]
     async with mocked(challenges) as client:
         with pytest.raises(AtlasUnavailableError, match=words) as raised:
-            await client.request(KEY, "PATCH", PATH, operation="op", json={})
+            await client.request(KEY, Request("op", "PATCH", PATH, {}))
     assert raised.value.http_status == 401
     assert not raised.value.unknown_outcome
 

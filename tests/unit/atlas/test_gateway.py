@@ -6,6 +6,7 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,15 +23,34 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.serverless_instances import PrivateConnection
-from atlas_endpoints.atlas.snapshots import DOUBT, Instance
+from atlas_endpoints.atlas.observations import UNKNOWN_FOR, View
+from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
+    PrivateConnection,
+    creation_of,
+    deletion_of,
+    instance_of,
+    private_connections,
+    update_of,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.decision import Write
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 ENDPOINT = "6f7cac1adf5d6c6306f4b283"
 ENDPOINTS = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/orders/endpoint"
 INSTANCE = f"/api/atlas/v2/groups/{PROJECT}/serverless/orders"
+UNREADABLE: list[Any] = [
+    None,
+    [],
+    {},
+    {"errorCode": "ODD"},
+    "x",
+    {"status": None},
+    {"_id": "another", "status": "RESERVED"},
+]
 SRV = "mongodb+srv://orders-pe-0.abcde.mongodb.net"
 ALICE, BOB = ServiceAccount("mdb_sa_id_alice", "secret-1"), ApiKey("abcdefgh", "secret-2")
 
@@ -45,6 +65,8 @@ class Atlas:
     credentials: list[Credentials] = field(default_factory=list)
     document: Any = None
     """The instance."""
+    endpoint: Answer | None = None
+    """What a call about the one endpoint is answered with, if not with the endpoint."""
     unusable: int = 0
     """Number of items in a LIST that have no id."""
     failure: AtlasError | None = None
@@ -57,9 +79,8 @@ class Atlas:
         self.held_back[method] = asyncio.Event()
         return self.held_back[method]
 
-    async def request(
-        self, credentials: Credentials, method: str, path: str, *, operation: str, json: object = None
-    ) -> Answer:
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
+        method, path, json = request.method, request.path, request.body
         self.calls.append((method, path, json))
         self.credentials.append(credentials)
         comment = self.comment
@@ -71,8 +92,16 @@ class Atlas:
             self.comment = comment = json["comment"]
         if path == INSTANCE:
             return Answer(200, self.document)
+        if self.endpoint is not None and path != ENDPOINTS:
+            return self.endpoint
         endpoint = {"_id": ENDPOINT, "status": "AVAILABLE", "comment": comment}
-        return Answer(200, [endpoint, *[{}] * self.unusable] if path == ENDPOINTS else endpoint, self.deprecation)
+        is_list = (method, path) == ("GET", ENDPOINTS)
+        return Answer(200, [endpoint, *[{}] * self.unusable] if is_list else endpoint, self.deprecation)
+
+
+def comment_in(view: View[Any]) -> str | None:
+    known = view.value(ENDPOINT)
+    return None if known is None else str(known.comment)
 
 
 class Harness:
@@ -81,23 +110,43 @@ class Harness:
         self.atlas = Atlas()
         self.dropped: list[Credentials] = []
         client = ThrottledClient(self.atlas, Throttle(), clock=lambda: self.now)
-        self.gateway = Gateway(client, lambda: self.now, dropped=self.dropped.append)
-        self.instance = self.of(ALICE)
+        readings = {KIND.names.kind: KIND}
+        self.gateway = Gateway(client, lambda: self.now, readings=readings, dropped=self.dropped.append)
+        self.scope = self.of(ALICE)
 
-    def of(self, credentials: Credentials) -> Instance:
-        return Instance(self.gateway.introduce(credentials), PROJECT, "orders")
+    def of(self, credentials: Credentials) -> Scope:
+        return Scope(self.gateway.introduce(credentials), PROJECT, KIND.names.kind, "orders")
 
     def recall(self) -> str | None:
-        known = self.gateway.recall(self.instance, ENDPOINT, max_age=600.0)
-        return known.comment if known else None
+        return comment_in(self.gateway.view(self.scope))
+
+    async def list(self, scope: Scope | None = None) -> View[Any]:
+        return await self.gateway.list(scope or self.scope, since=self.gateway.moment())
 
     async def observed(self) -> None:
-        await self.gateway.observe(self.instance, ENDPOINT, max_age=0.0)
+        await self.list()
         self.atlas.calls.clear()
 
+    async def write(self, request: Request, *touches: str) -> str | None:
+        def parse(answer: object) -> tuple[str, Any] | None:
+            return (
+                KIND.listed(answer)
+                if request.method == "POST"
+                else KIND.written(Write(request, touches=touches), answer)
+            )
+
+        _, answer = await self.gateway.write(self.scope, request, parse=parse, touches=touches)
+        return None if answer is None else str(answer.comment)
+
     async def update(self, comment: str = "two") -> str | None:
-        answer = await self.gateway.update(self.instance, ENDPOINT, provider_name="AWS", fields={"comment": comment})
-        return answer.comment
+        return await self.write(update_of(PROJECT, "orders", ENDPOINT, "AWS", {"comment": comment}), ENDPOINT)
+
+    async def connections(self, *, max_age: float) -> tuple[PrivateConnection, ...] | None:
+        parse = partial(private_connections, "orders")
+        found: tuple[PrivateConnection, ...] = await self.gateway.read(
+            self.scope, instance_of(PROJECT, "orders"), parse=parse, max_age=max_age
+        )
+        return found
 
 
 @pytest.fixture
@@ -106,9 +155,9 @@ def harness() -> Harness:
 
 
 class TestCredentials:
-    async def test_each_call_is_made_with_what_the_instance_names(self, harness: Harness) -> None:
+    async def test_each_call_is_made_with_what_the_scope_names(self, harness: Harness) -> None:
         for credentials in (ALICE, BOB):
-            await harness.gateway.observe(harness.of(credentials), ENDPOINT, max_age=0.0)
+            await harness.list(harness.of(credentials))
         assert harness.atlas.credentials == [ALICE, BOB]
 
     def test_the_same_have_the_same_name(self, harness: Harness) -> None:
@@ -116,35 +165,35 @@ class TestCredentials:
         assert harness.of(ALICE) != harness.of(ServiceAccount(ALICE.client_id, "rotated"))
 
     async def test_those_that_nobody_uses_any_more_are_dropped_with_all_that_was_seen(self, harness: Harness) -> None:
-        harness.gateway.use("resource", harness.instance.credentials)
+        harness.gateway.use("resource", harness.scope.credentials)
         await harness.observed()
         other = harness.of(BOB)
         harness.gateway.use("resource", other.credentials)
         assert harness.dropped == [ALICE]
         assert harness.recall() is None
-        with pytest.raises(KeyError, match=harness.instance.credentials):
-            await harness.gateway.get(harness.instance, ENDPOINT)
+        with pytest.raises(KeyError, match=harness.scope.credentials):
+            await harness.gateway.get(harness.scope, ENDPOINT)
         await harness.gateway.get(other, ENDPOINT)
 
     async def test_those_that_are_worked_with_are_kept_as_long(self, harness: Harness) -> None:
         """The work that has begun since cannot have them."""
-        harness.gateway.use("resource", harness.instance.credentials)
+        harness.gateway.use("resource", harness.scope.credentials)
         with ExitStack() as later:
             with harness.gateway.work():
                 harness.gateway.release("resource")
                 with harness.gateway.work():
                     pass
                 later.enter_context(harness.gateway.work())
-                await harness.gateway.get(harness.instance, ENDPOINT)
+                await harness.gateway.get(harness.scope, ENDPOINT)
             with pytest.raises(KeyError):
-                await harness.gateway.get(harness.instance, ENDPOINT)
+                await harness.gateway.get(harness.scope, ENDPOINT)
 
     async def test_those_that_were_read_and_never_used_end_with_the_work(self, harness: Harness) -> None:
         with harness.gateway.work():
-            instance = harness.of(BOB)
-            await harness.gateway.get(instance, ENDPOINT)
+            scope = harness.of(BOB)
+            await harness.gateway.get(scope, ENDPOINT)
         with pytest.raises(KeyError):
-            await harness.gateway.get(instance, ENDPOINT)
+            await harness.gateway.get(scope, ENDPOINT)
 
 
 def shown(*items: Any) -> Any:
@@ -187,19 +236,19 @@ class TestConnections:
     )
     async def test_what_atlas_shows(self, harness: Harness, document: Any, expected: list[PrivateConnection]) -> None:
         harness.atlas.document = document
-        assert list(await harness.gateway.connections(harness.instance, max_age=0.0)) == expected
+        assert await harness.connections(max_age=0.0) == tuple(expected)
 
     @pytest.mark.parametrize("document", [None, [], {}, {"name": "other"}])
     async def test_an_answer_that_is_not_the_instance(self, harness: Harness, document: Any) -> None:
         harness.atlas.document = document
-        with pytest.raises(AtlasUnavailableError):
-            await harness.gateway.connections(harness.instance, max_age=0.0)
+        with pytest.raises(AtlasUnavailableError, match="cannot be used"):
+            await harness.connections(max_age=0.0)
 
     async def test_one_call_serves_all_who_ask_for_a_while(self, harness: Harness) -> None:
         harness.atlas.document = shown(private(endpointId="vpce-1"))
         for seconds in (0.0, 20.0, 9.9, 0.1):
             harness.now += seconds
-            asking = (harness.gateway.connections(harness.instance, max_age=30.0) for _ in range(10))
+            asking = (harness.connections(max_age=30.0) for _ in range(10))
             assert len({*await asyncio.gather(*asking)}) == 1
         assert harness.atlas.calls == [("GET", INSTANCE, None)] * 2
 
@@ -207,24 +256,22 @@ class TestConnections:
         harness.atlas.failure = AtlasUnavailableError("down", operation="getServerlessInstance")
         for _ in range(3):
             with pytest.raises(AtlasUnavailableError, match="down"):
-                await harness.gateway.connections(harness.instance, max_age=30.0)
+                await harness.connections(max_age=30.0)
         assert len(harness.atlas.calls) == 1
         harness.now += 5.0
         harness.atlas.failure, harness.atlas.document = None, shown()
-        assert await harness.gateway.connections(harness.instance, max_age=30.0) == ()
+        assert await harness.connections(max_age=30.0) == ()
 
 
 class TestReading:
     async def test_a_look_lists_the_instance(self, harness: Harness) -> None:
-        seen = await harness.gateway.observe(harness.instance, ENDPOINT, max_age=5.0)
-        assert seen is not None
-        assert seen.comment == "one"
+        assert comment_in(await harness.list()) == "one"
         assert harness.atlas.calls == [("GET", ENDPOINTS, None)]
 
     async def test_what_a_list_announces_is_remembered(self, harness: Harness) -> None:
         harness.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
         await harness.observed()
-        assert harness.gateway.deprecation(harness.instance) == harness.atlas.deprecation
+        assert harness.gateway.view(harness.scope).deprecation == harness.atlas.deprecation
 
     @pytest.mark.parametrize(("unusable", "lines"), [(0, []), (2, ["A LIST held 2 items without a usable id"])])
     async def test_items_of_a_list_that_cannot_be_told_apart_are_warned_about(
@@ -241,25 +288,55 @@ class TestReading:
     async def test_a_get_reads_past_all_memory_and_is_remembered(self, harness: Harness) -> None:
         await harness.observed()
         harness.atlas.comment = "changed"
-        assert (await harness.gateway.get(harness.instance, ENDPOINT)).comment == "changed"
+        assert comment_in(await harness.gateway.get(harness.scope, ENDPOINT)) == "changed"
         assert harness.atlas.calls == [("GET", f"{ENDPOINTS}/{ENDPOINT}", None)]
         assert harness.recall() == "changed"
 
     async def test_a_get_that_overlaps_with_a_write_does_not_undo_it(self, harness: Harness) -> None:
         await harness.observed()
         answer = harness.atlas.hold_back("GET")
-        getting = asyncio.create_task(harness.gateway.get(harness.instance, ENDPOINT))
+        getting = asyncio.create_task(harness.gateway.get(harness.scope, ENDPOINT))
         await asyncio.sleep(0)
         await harness.update()
         answer.set()
-        assert (await getting).comment == "one"
+        assert comment_in(await getting) == "two"
         assert harness.recall() == "two"
 
     async def test_absence_is_the_callers_to_judge(self, harness: Harness) -> None:
         await harness.observed()
-        harness.atlas.failure = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
-        with pytest.raises(EndpointAbsentError):
-            await harness.gateway.get(harness.instance, ENDPOINT)
+        before = harness.gateway.moment()
+        harness.atlas.failure = error = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
+        view = await harness.gateway.get(harness.scope, ENDPOINT)
+        seen = view.entries[ENDPOINT]
+        assert (seen.value, seen.error) == (None, error)
+        assert seen.at > before > view.began
+        assert harness.recall() is None
+
+    @pytest.mark.parametrize("document", UNREADABLE)
+    async def test_an_answer_that_is_not_the_endpoint_tells_nothing(self, harness: Harness, document: Any) -> None:
+        await harness.observed()
+        harness.atlas.endpoint = Answer(200, document)
+        with pytest.raises(AtlasUnavailableError) as raised:
+            await harness.gateway.get(harness.scope, ENDPOINT)
+        assert not raised.value.unknown_outcome
+        assert harness.recall() == "one"
+
+    @pytest.mark.parametrize("failure", [None, EndpointAbsentError("No such endpoint.", operation="get")])
+    async def test_what_a_get_has_told_is_known_though_the_scope_was_forgotten_meanwhile(
+        self, harness: Harness, failure: AtlasError | None
+    ) -> None:
+        """As when the Secret is found to be rotated during a reconcile."""
+        await harness.observed()
+        answer = harness.atlas.hold_back("GET")
+        getting = asyncio.create_task(harness.gateway.get(harness.scope, ENDPOINT))
+        await asyncio.sleep(0)
+        harness.gateway.forget(harness.scope)
+        harness.atlas.failure = failure
+        answer.set()
+        seen = (await getting).entries[ENDPOINT]
+        assert seen.error is failure
+        assert (seen.value is None) is (failure is not None)
+        assert harness.recall() is None
 
 
 class TestWriting:
@@ -287,8 +364,8 @@ class TestWriting:
         with pytest.raises(AtlasUnavailableError):
             await harness.update()
         assert harness.recall() is None
-        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) == pytest.approx(DOUBT)
-        assert harness.gateway.doubted_at > -math.inf
+        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
+        assert harness.gateway.unknown_at > -math.inf
 
     @pytest.mark.parametrize(
         "failure",
@@ -305,8 +382,8 @@ class TestWriting:
         with pytest.raises(type(failure)):
             await harness.update()
         assert harness.recall() == "one"
-        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) is None
-        assert harness.gateway.doubted_at == -math.inf
+        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None
+        assert harness.gateway.unknown_at == -math.inf
 
     async def test_a_write_that_is_held_back_is_no_write(self, harness: Harness) -> None:
         await harness.observed()
@@ -318,7 +395,7 @@ class TestWriting:
             await harness.update()
         assert not harness.atlas.calls
         assert harness.recall() == "one"
-        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) is None
+        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None
 
     async def test_nobody_knows_how_far_a_cancelled_write_came(self, harness: Harness) -> None:
         await harness.observed()
@@ -329,13 +406,40 @@ class TestWriting:
         with pytest.raises(asyncio.CancelledError):
             await updating
         assert harness.recall() is None
-        assert harness.gateway.doubted_for(harness.instance, ENDPOINT) == pytest.approx(DOUBT)
+        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
 
-    async def test_a_field_that_no_patch_can_carry_is_not_sent(self, harness: Harness) -> None:
+    @pytest.mark.parametrize("document", UNREADABLE)
+    async def test_an_answer_that_is_not_the_endpoint_tells_nothing_of_the_fate(
+        self, harness: Harness, document: Any
+    ) -> None:
         await harness.observed()
-        with pytest.raises(ValueError, match="status"):
-            await harness.gateway.update(
-                harness.instance, ENDPOINT, provider_name="AWS", fields={"status": "AVAILABLE"}
-            )
-        assert not harness.atlas.calls
+        harness.atlas.endpoint = Answer(202, document)
+        with pytest.raises(AtlasUnavailableError) as raised:
+            await harness.update()
+        assert raised.value.unknown_outcome
+        assert raised.value.http_status == 202
+        assert harness.recall() is None
+        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
+
+    async def test_what_was_created_is_remembered_by_the_id_that_atlas_gave_it(self, harness: Harness) -> None:
+        await harness.observed()
+        harness.gateway.remember_gone(harness.scope, ENDPOINT)
+        assert await harness.write(creation_of(PROJECT, "orders", "mark"), "mark") == "mark"
+        assert harness.atlas.calls == [("POST", ENDPOINTS, {"comment": "mark"})]
+        assert harness.recall() == "mark"
+
+    async def test_a_creation_whose_fate_is_unknown_is_looked_for_by_its_mark(self, harness: Harness) -> None:
+        await harness.observed()
+        harness.atlas.failure = AtlasUnavailableError("No answer.", operation="create", unknown_outcome=True)
+        with pytest.raises(AtlasUnavailableError):
+            await harness.write(creation_of(PROJECT, "orders", "mark"), "mark")
+        assert harness.gateway.unknown_for(harness.scope, "mark") == pytest.approx(UNKNOWN_FOR)
         assert harness.recall() == "one"
+
+    async def test_after_a_deletion_nothing_is_known(self, harness: Harness) -> None:
+        await harness.observed()
+        harness.atlas.endpoint = Answer(204, None)
+        assert await harness.write(deletion_of(PROJECT, "orders", ENDPOINT), ENDPOINT) is None
+        assert harness.atlas.calls == [("DELETE", f"{ENDPOINTS}/{ENDPOINT}", None)]
+        assert ENDPOINT not in harness.gateway.view(harness.scope).entries
+        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None

@@ -2,18 +2,19 @@ import subprocess
 import sys
 
 PURE = [
-    "answers",
-    "classification",
-    "credentials",
-    "errors",
-    "serverless_private_endpoints",
-    "throttle",
-    "throttled_client",
+    "atlas.answers",
+    "atlas.classification",
+    "atlas.credentials",
+    "atlas.errors",
+    "atlas.requests",
+    "atlas.throttle",
+    "atlas.throttled_client",
+    "kinds.serverless_private_endpoint.atlas",
 ]
 PROGRAM = """
 import importlib, sys
 for module in sys.argv[1:]:
-    importlib.import_module(f"atlas_endpoints.atlas.{module}")
+    importlib.import_module(f"atlas_endpoints.{module}")
     if loaded := {"httpx", "aiohttp", "kopf"} & set(sys.modules):
         sys.exit(f"{module} loads {loaded}")
 """

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.redaction import carried, redacted, without
+from atlas_endpoints.atlas.requests import Request
 from support.indiscreet import escaped
 from unit.atlas.wire import PATH, client_of, serving
 
@@ -131,7 +132,7 @@ async def test_a_server_that_says_all_that_it_was_sent_tells_nobody_else(
 
     async with serving(echo) as url, client_of(url) as client:
         try:
-            answer = await client.request(credentials, "PATCH", PATH, operation="op", json={})
+            answer = await client.request(credentials, Request("op", "PATCH", PATH, {}))
         except AtlasError as error:
             shown = f"{error} {error!r} {vars(error)}"
         else:
@@ -150,6 +151,6 @@ async def test_a_secret_is_not_shown_as_a_code_of_an_error_either() -> None:
 
     async with serving(echo) as url, client_of(url) as client:
         with pytest.raises(AtlasError) as raised:
-            await client.request(account, "PATCH", PATH, operation="op", json={})
+            await client.request(account, Request("op", "PATCH", PATH, {}))
     assert raised.value.error_code is None
     assert "canary" not in f"{raised.value} {vars(raised.value)}"

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -12,12 +12,15 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     RateLimitedError,
 )
-from atlas_endpoints.atlas.serverless_private_endpoints import LIST, get_endpoint, list_endpoints
+from atlas_endpoints.atlas.listings import Listing
+from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from support.fake_atlas import Call, FakeAtlas
 
 KEY = ApiKey("public", "private")
+SCOPE = Scope("fingerprint", "project", "Endpoint", "instance")
+LIST, GET = Request("listEndpoints", "GET", "/endpoints"), Request("getEndpoint", "GET", "/endpoints/endpoint")
 
 
 class Harness:
@@ -26,13 +29,16 @@ class Harness:
         self.client = FakeAtlas()
         self.atlas = ThrottledClient(self.client, Throttle(probe_interval=600), clock=lambda: self.now)
 
-    async def call(self) -> None:
-        await self.atlas.call(list_endpoints, KEY, "project", "instance")
+    async def call(self, credentials: Credentials = KEY) -> Listing[object]:
+        return await self.atlas.list(credentials, SCOPE, LIST, lambda item: ("id", item))
 
 
-async def test_a_call_gives_what_its_operation_gives() -> None:
+async def test_a_call_gives_what_is_read_from_its_answer() -> None:
     harness = Harness()
-    assert (await harness.atlas.call(list_endpoints, KEY, "project", "instance")).endpoints == ()
+    harness.client.answer = lambda _: [{"a": 1}]
+    assert (await harness.call()).entries == {"id": {"a": 1}}
+    assert await harness.atlas.call(KEY, SCOPE, GET, lambda answer: answer.json) == [{"a": 1}]
+    assert [(each.method, each.path) for each in harness.client.calls] == [("GET", LIST.path), ("GET", GET.path)]
 
 
 async def test_a_held_call_is_not_sent_and_says_when_to_come_again_and_why() -> None:
@@ -46,7 +52,7 @@ async def test_a_held_call_is_not_sent_and_says_when_to_come_again_and_why() -> 
         await harness.call()
     assert len(harness.client.calls) == 1
     assert (raised.value.retry_after, raised.value.reason, raised.value.message) == (50, "RateLimited", "Slow down.")
-    assert raised.value.operation == LIST
+    assert raised.value.operation == LIST.operation
 
 
 @pytest.mark.parametrize("error", [CredentialsInvalidError, RateLimitedError])
@@ -58,7 +64,7 @@ async def test_what_one_atlas_says_about_credentials_or_a_project_holds_back_no_
     with pytest.raises(error):
         await harness.call()
     harness.client.answer = lambda _: []
-    await harness.atlas.call(list_endpoints, elsewhere, "project", "instance")
+    await harness.call(elsewhere)
     with pytest.raises(AtlasHeldError):
         await harness.call()
     assert len(harness.client.calls) == 2
@@ -70,7 +76,7 @@ async def test_a_stranger_who_is_told_to_slow_down_holds_back_nobody_who_uses_th
     harness.client.answer = lambda call: limited if call.credentials == stranger else []
     await harness.call()
     with pytest.raises(RateLimitedError):
-        await harness.atlas.call(list_endpoints, stranger, "project", "instance")
+        await harness.call(stranger)
     for _ in range(3):
         harness.now += 60
         await harness.call()
@@ -87,7 +93,7 @@ async def test_no_call_is_made_to_an_instance_before_the_time_that_atlas_names()
         with pytest.raises(AtlasHeldError, match="Away"):
             await harness.call()
         with pytest.raises(AtlasHeldError, match="Away"):
-            await harness.atlas.call(get_endpoint, KEY, "project", "instance", "endpoint")
+            await harness.atlas.call(KEY, SCOPE, GET, lambda answer: answer)
     assert len(harness.client.calls) == 1
     harness.client.answer = lambda _: []
     harness.now += 0.1
@@ -110,13 +116,13 @@ async def test_refused_credentials_are_not_used_again_until_the_probe() -> None:
     assert len(harness.client.calls) == 3
 
 
-async def test_a_bug_in_an_operation_makes_room_for_the_next_call() -> None:
-    async def faulty(client: Requester, credentials: Credentials, project_id: str, instance_name: str) -> None:
+async def test_a_bug_in_what_reads_an_answer_makes_room_for_the_next_call() -> None:
+    def faulty(_: Answer) -> None:
         raise ZeroDivisionError
 
     harness = Harness()
     with pytest.raises(ZeroDivisionError):
-        await harness.atlas.call(faulty, KEY, "project", "instance")
+        await harness.atlas.call(KEY, SCOPE, GET, faulty)
     await harness.call()
 
 

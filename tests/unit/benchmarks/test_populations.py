@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.atlas.credentials import parse_credentials
-from atlas_endpoints.kinds.serverless_private_endpoint.model import ServerlessPrivateEndpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from benchmarks.populations import (
     INSTANCES,
     NAMESPACES,

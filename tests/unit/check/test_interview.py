@@ -21,7 +21,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint, Listing
+from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.check.findings import Finding
 from atlas_endpoints.check.interview import (
     NOWHERE,
@@ -36,7 +36,8 @@ from atlas_endpoints.check.interview import (
 )
 from atlas_endpoints.check.places import Instance, Place
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Provider
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.reconcile.values import Provider
 
 INSTANCE = Instance("5f" * 12, "shop")
 PLACE = Place("fingerprint", INSTANCE, ("Secret/s",))
@@ -49,7 +50,9 @@ def refused(kind: type[AtlasError], *, http_status: int | None = 400) -> AtlasEr
     return kind("Atlas refuses; do this.", operation="list", http_status=http_status)
 
 
-def held(place: Place, *said: AtlasError | Listing | None, writes: bool = True) -> tuple[list[Question], Told]:
+def held(
+    place: Place, *said: AtlasError | Listing[Endpoint] | None, writes: bool = True
+) -> tuple[list[Question], Told]:
     """Hold an interview with the given answers, each after 50 ms."""
     flow = interview(place, writes=writes)
     asked: list[Question] = [next(flow)]
@@ -115,8 +118,9 @@ def test_the_same_credentials_are_not_tried_elsewhere_when_that_is_hopeless(
         assert told.hopeless is (hopeless)
 
 
-def listing(*providers: str | None) -> Listing:
-    return Listing(tuple(Endpoint(id=f"{number:024x}", provider_name=each) for number, each in enumerate(providers)))
+def listing(*providers: str | None) -> Listing[Endpoint]:
+    shown = [Endpoint(id=f"{number:024x}", provider_name=each) for number, each in enumerate(providers)]
+    return Listing({each.id: each for each in shown})
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,7 @@ def test_with_writes_off_nothing_is_asked_to_be_changed() -> None:
         listing(),
     ],
 )
-def test_credentials_alone_are_good_when_atlas_knows_who_asks(said: AtlasError | Listing) -> None:
+def test_credentials_alone_are_good_when_atlas_knows_who_asks(said: AtlasError | Listing[Endpoint]) -> None:
     asked, told = held(ALONE, said)
 
     assert asked == [ListEndpoints(NOWHERE)]

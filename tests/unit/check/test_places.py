@@ -6,7 +6,7 @@ from typing import Any
 from atlas_endpoints.check.findings import failed, named, ok, passed, skipped, summary, warning
 from atlas_endpoints.check.places import Instance, Place, places, survey
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.model import CredentialsPlace
+from atlas_endpoints.reconcile.resource import CredentialsPlace
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

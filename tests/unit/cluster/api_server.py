@@ -16,7 +16,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+
+GROUP, VERSION, _, PLURAL = KIND.names
 
 RESOURCES = f"/apis/{GROUP}/{VERSION}"
 JSON_PATCH = "application/json-patch+json"

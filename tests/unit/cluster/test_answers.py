@@ -14,8 +14,10 @@ from aiohttp.test_utils import TestServer
 
 from atlas_endpoints.cluster import answers
 from atlas_endpoints.cluster.answers import Answer, Forbearance
-from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
 from atlas_endpoints.cluster.stream import BEGIN_ANEW, Event
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+
+GROUP, VERSION, _, PLURAL = KIND.names
 
 LIST = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 WATCH = f"{LIST}?watch=true"
@@ -65,6 +67,7 @@ async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     async with TestServer(app) as server:
         harness.base = str(server.make_url("")).rstrip("/")
         harness.forbearance = Forbearance(harness.time)
+        harness.forbearance.plural = PLURAL
         harness.clock = asyncio.get_running_loop().time
         async with aiohttp.ClientSession(middlewares=[harness.forbearance], response_class=Answer) as session:
             harness.session = session

@@ -9,6 +9,7 @@ from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.engine.controller import ConflictError
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import JSON_PATCH, Answer, ApiServer, status_of
 
 DB = Owner("shop", "db", "uid-db")
@@ -31,7 +32,7 @@ FOUND = ConfigMap("uid-1", "7", frozenset({"uid-db"}), deleting=False, data={"en
 class Harness:
     def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
-        self.writer = ConfigMapWriter(api)
+        self.writer = ConfigMapWriter(api, KIND.names)
 
     async def do(self, what: str) -> None:
         match what:

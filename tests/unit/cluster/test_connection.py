@@ -23,6 +23,7 @@ from atlas_endpoints.cluster.errors import ClusterUnreachableError, NoClusterErr
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, RELOAD_REFUSED, Reload
 from atlas_endpoints.cluster.writer import ResourceWriter
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, RESET, STALL, Answer, ApiServer, serving, status_of
 
 REFUSED = Answer(401, status_of(401, "Unauthorized", "Unauthorized"))
@@ -84,7 +85,7 @@ async def ask(connection: Connection) -> None:
 
 async def ask_as_kopf(connection: Connection) -> None:
     """Make a call as kopf does."""
-    session = connection.kopf_session()
+    session = connection.kopf_session(KIND.names.plural)
     async with session.aiohttp_session.get(f"{session.server}/api/v1/namespaces/shop/secrets/mine") as response:
         await response.read()
 
@@ -170,7 +171,7 @@ class TestTokens:
     ) -> None:
         write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
         connection = await Connection.open()
-        session = connection.kopf_session()
+        session = connection.kopf_session(KIND.names.plural)
         for number, token in enumerate(["one", "two", "three"]):
             write_kubeconfig(tmp_path / "kubeconfig", server.url, token)
             clock.now = 100.0 + number * RELOAD_KUBECONFIG
@@ -425,7 +426,7 @@ class TestFence:
         await connection.close()
 
     async def test_a_write_is_held_back_when_the_fence_says_no(self, server: ApiServer, connection: Connection) -> None:
-        writer = ResourceWriter(connection.fenced(lambda: False))
+        writer = ResourceWriter(connection.fenced(lambda: False), KIND.names)
         with pytest.raises(NotLeaderError):
             await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
         assert server.requests == []
@@ -442,7 +443,7 @@ class TestFence:
         server.answers.append(HANG)
         hanging = asyncio.create_task(client.CoreV1Api(api).read_namespaced_secret("mine", "shop"))
         await asyncio.sleep(0.1)
-        write = asyncio.create_task(ResourceWriter(api).write(body, {"observedGeneration": 1}))
+        write = asyncio.create_task(ResourceWriter(api, KIND.names).write(body, {"observedGeneration": 1}))
         await asyncio.sleep(0.1)
         assert not write.done()
         leads[0] = False
@@ -471,7 +472,7 @@ class TestFence:
 
     async def test_each_write_asks_anew(self, server: ApiServer, connection: Connection) -> None:
         leads = [True]
-        writer = ResourceWriter(connection.fenced(lambda: leads[0]))
+        writer = ResourceWriter(connection.fenced(lambda: leads[0]), KIND.names)
         body = await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
         leads[0] = False
         with pytest.raises(NotLeaderError):
@@ -488,7 +489,7 @@ class TestFence:
 
         connection.api.configuration.api_key["BearerToken"] = "Bearer one"
         Reload(load, 0.0, lambda: 0.0).attach(connection.api.configuration)
-        writer = ResourceWriter(connection.fenced(lambda: leads[0]))
+        writer = ResourceWriter(connection.fenced(lambda: leads[0]), KIND.names)
         with pytest.raises(NotLeaderError):
             await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
         assert server.requests == []
@@ -503,14 +504,14 @@ class TestFence:
         server.answers.append(REFUSED)
         leads = iter([True, False])
         with pytest.raises(NotLeaderError):
-            await ResourceWriter(connection.fenced(lambda: next(leads))).write(server.put("shop", "db"), {})
+            await ResourceWriter(connection.fenced(lambda: next(leads)), KIND.names).write(server.put("shop", "db"), {})
         assert tokens(server) == ["Bearer one"]
         await connection.close()
 
     async def test_the_lease_itself_is_written_without_it(self, server: ApiServer, connection: Connection) -> None:
         connection.fenced(lambda: False)
         body = server.put("shop", "db")
-        await ResourceWriter(connection.api).write(body, {"observedGeneration": 1})
+        await ResourceWriter(connection.api, KIND.names).write(body, {"observedGeneration": 1})
         assert server.resources["shop", "db"]["status"] == {"observedGeneration": 1}
 
 
@@ -570,7 +571,7 @@ class TestProxies:
 async def write_a_status(connection: Connection) -> None:
     """Make a write of our own."""
     body = {"metadata": {"namespace": "shop", "name": "db", "uid": "one", "resourceVersion": "1"}}
-    await ResourceWriter(connection.fenced(lambda: True)).write(body, {"observedGeneration": 1})
+    await ResourceWriter(connection.fenced(lambda: True), KIND.names).write(body, {"observedGeneration": 1})
 
 
 @pytest.mark.parametrize("whose", ASK)
@@ -628,7 +629,7 @@ class TestConnections:
         monkeypatch.setattr(module, "ANSWER_WITHIN", 0.05)
         server.answers.append(HANG)
         connection = Connection(client.Configuration(host=server.url))
-        session = connection.kopf_session()
+        session = connection.kopf_session(KIND.names.plural)
         async with asyncio.timeout(60):
             with pytest.raises(TimeoutError):
                 await session.aiohttp_session.get(f"{session.server}/api/v1/namespaces/shop/secrets/mine")
@@ -662,7 +663,7 @@ class TestConnections:
         fenced = connection.fenced(lambda: True)
         for api in (connection.api, fenced):
             await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")
-        sessions = [connection.kopf_session().aiohttp_session for _ in range(3)]
+        sessions = [connection.kopf_session(KIND.names.plural).aiohttp_session for _ in range(3)]
         await connection.close()
         assert all(session.closed for session in sessions)
         for api in (connection.api, fenced):
@@ -674,7 +675,7 @@ class TestConnections:
         connection = Connection(client.Configuration(host=server.url))
         sessions = WeakSet[aiohttp.ClientSession]()
         for _ in range(10):
-            sessions.add(session := connection.kopf_session().aiohttp_session)
+            sessions.add(session := connection.kopf_session(KIND.names.plural).aiohttp_session)
             await session.close()
         gc.collect()
         assert len(sessions) == 1

@@ -16,9 +16,12 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
 from atlas_endpoints.cluster import answers, connection, watch
-from atlas_endpoints.cluster.api import GROUP, PLURAL, VERSION
+from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.engine.store import Body
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+
+GROUP, VERSION, _, PLURAL = KIND.names
 
 DEADLINE = 60.0
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -68,25 +71,25 @@ class TestSettings:
     @pytest.mark.parametrize("why", SETTINGS)
     def test_the_value(self, why: str) -> None:
         path, expected = SETTINGS[why]
-        value: object = watch.settings("", namespaced=False)
+        value: object = watch.settings(KIND.names, "", namespaced=False)
         for name in path.split("."):
             value = getattr(value, name)
         assert value == expected
 
     def test_the_server_timeout_is_an_integer_as_kubernetes_parses_it(self) -> None:
-        assert isinstance(watch.settings("", namespaced=False).watching.server_timeout, int)
+        assert isinstance(watch.settings(KIND.names, "", namespaced=False).watching.server_timeout, int)
 
     def test_no_outage_ends_the_operator(self) -> None:
-        backoffs = watch.settings("", namespaced=False).networking.error_backoffs
+        backoffs = watch.settings(KIND.names, "", namespaced=False).networking.error_backoffs
         assert isinstance(backoffs, watch.Forever)
 
     def test_kopf_works_out_no_changes(self) -> None:
-        storage = watch.settings("", namespaced=False).persistence.diffbase_storage
+        storage = watch.settings(KIND.names, "", namespaced=False).persistence.diffbase_storage
         body = kopf.Body({"metadata": {"labels": {"team": "blue"}}, "spec": {"comment": "one"}})
         assert storage.build(body=body) == storage.fetch(body=body) == {}
 
     def test_kopf_removes_no_finalizer_of_ours(self) -> None:
-        assert watch.settings("", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
+        assert watch.settings(KIND.names, "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
 
 
 @dataclass
@@ -259,6 +262,7 @@ class Harness:
             watch.run(
                 self.connection,
                 self.receiver,
+                KIND.names,
                 namespaces=namespaces,
                 label_selector=label_selector,
                 stop=self.stop,
@@ -325,8 +329,8 @@ def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch.Forever, "__iter__", lambda _: itertools.repeat(0.01))
     patient = watch.settings
 
-    def settings(label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
-        result = patient(label_selector, namespaced=namespaced)
+    def settings(names: Names, label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
+        result = patient(names, label_selector, namespaced=namespaced)
         result.watching.reconnect_backoff = 0.01
         return result
 
@@ -337,7 +341,7 @@ def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def objects_go_to_kopf(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands for a kopf that reads its answers in another way, past who takes the objects from them."""
     session = harness.connection.kopf_session
-    monkeypatch.setattr(harness.connection, "kopf_session", lambda *_: session())
+    monkeypatch.setattr(harness.connection, "kopf_session", lambda plural, *_: session(plural))
 
 
 class TestWatching:
@@ -468,10 +472,10 @@ class TestWatching:
         assert ("seen", "one 1") in told
 
     async def test_whether_somebody_watches_can_be_told(self, harness: Harness) -> None:
-        assert not watch.watching(())
+        assert not watch.watching(KIND.names, ())
         async with harness.running():
-            assert watch.watching(())
-        assert not watch.watching(())
+            assert watch.watching(KIND.names, ())
+        assert not watch.watching(KIND.names, ())
 
     async def test_when_told_to_stop_it_stops(self, harness: Harness) -> None:
         async with harness.running():

@@ -10,6 +10,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefu
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from atlas_endpoints.engine.store import Key, Listing
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, status_of
 
 STATUS = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}
@@ -20,7 +21,7 @@ class Harness:
     def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
         self.api = api
-        self.writer = ResourceWriter(self.api)
+        self.writer = ResourceWriter(self.api, KIND.names)
 
     @property
     def status(self) -> Any:
@@ -152,7 +153,7 @@ class TestWriting:
     async def test_a_write_that_hangs_is_given_up(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
         harness.server.answers.append(HANG)
-        impatient = ResourceWriter(harness.api, write_within=0.05)
+        impatient = ResourceWriter(harness.api, KIND.names, write_within=0.05)
         with pytest.raises(ClusterUnavailableError):
             await impatient.write(body, STATUS)
 
@@ -199,7 +200,7 @@ class TestReading:
         harness.server.answers.extend(
             [Answer(200, body), Answer(200, {"items": items, "metadata": {"resourceVersion": "11"}})]
         )
-        read = await ResourceWriter(harness.api, label_selector="team=blue").read(DB)
+        read = await ResourceWriter(harness.api, KIND.names, label_selector="team=blue").read(DB)
         assert read == (body if selected else None)
         _, asked = harness.server.requests
         assert asked.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"

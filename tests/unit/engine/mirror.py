@@ -27,7 +27,7 @@ class PlantedError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    next: Next
+    requeue: Next
     generation: int
     sent: str | None = None
     said: str = "Done"

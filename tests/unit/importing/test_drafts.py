@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.importing.drafts import Draft, LeftOut, Origin, Wishes, draft, name_of
-from atlas_endpoints.kinds.serverless_private_endpoint.comparison import compare
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.planning.manifests import Manifest, read
+from atlas_endpoints.reconcile.compare import compare
 
 PROJECT, ENDPOINT = "5f" * 12, "a1" * 12
 ORIGIN = Origin(PROJECT, "Shop-1", "AWS")
@@ -191,5 +191,5 @@ def test_whatever_atlas_shows_the_manifest_is_valid_and_differs_in_nothing(
     found = written(endpoint)
 
     manifest = parsed(found)
-    assert compare(manifest.resource.spec.desired, endpoint) == ()
+    assert compare(manifest.resource, manifest.resource.spec.desired, endpoint) == ()
     assert Spec.parse(yaml.safe_load(found.text)["spec"]) == manifest.resource.spec

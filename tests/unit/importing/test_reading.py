@@ -9,8 +9,8 @@ import pytest
 
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError, RateLimitedError
-from atlas_endpoints.atlas.serverless_instances import PAGE, ServerlessInstance
 from atlas_endpoints.importing.reading import endpoints_of, instances_of
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PAGE, ServerlessInstance
 from support.fake_atlas import FakeAtlas
 from support.virtual_time import on_virtual_time
 

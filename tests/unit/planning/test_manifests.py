@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
 from atlas_endpoints.planning.forecast import Action, of_misfit, of_rival, unanswered
 from atlas_endpoints.planning.manifests import (
     NO_KIND,
@@ -27,6 +26,7 @@ from atlas_endpoints.planning.manifests import (
 )
 from atlas_endpoints.planning.report import as_document, as_json, as_yaml
 from atlas_endpoints.planning.stand_ins import Exports
+from atlas_endpoints.reconcile.reasons import Reason
 
 if TYPE_CHECKING:
     from atlas_endpoints.planning.manifests import Document

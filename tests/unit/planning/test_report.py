@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from atlas_endpoints.atlas.serverless_private_endpoints import Endpoint
 from atlas_endpoints.engine.store import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.model import Spec
-from atlas_endpoints.kinds.serverless_private_endpoint.reasons import Reason
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.planning.forecast import Action, Change, Forecast, of_misfit
 from atlas_endpoints.planning.manifests import Misfit, Place
 from atlas_endpoints.planning.report import TITLES, as_document, as_json, as_text, as_yaml
+from atlas_endpoints.reconcile.reasons import Reason
 
 SPEC = Spec.parse({"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12})
 ENDPOINT = Endpoint(id="a1" * 12, status="AVAILABLE", cloud_provider_endpoint_id="vpce-1", comment="a")

@@ -1,0 +1,316 @@
+"""Serverless private endpoints and the instances that they belong to, in the Atlas Admin API: wire models and calls as data. Pure.
+
+Sources: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-serverless-private-endpoints and
+.../group/endpoint-serverless-instances.
+The published patterns are not enforced on what Atlas answers: real ids break them, and fields are null or missing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.classification import unreadable
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import (
+    MAKE_ANEW,
+    APIGoneError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    InvalidSpecError,
+    NotServerlessError,
+)
+from atlas_endpoints.atlas.listings import Listing, send_list
+from atlas_endpoints.atlas.requests import Refusals, Request, path
+
+LIST = "listServerlessPrivateEndpoint"
+GET = "getServerlessPrivateEndpoint"
+CREATE = "createServerlessPrivateEndpoint"
+UPDATE = "updateServerlessPrivateEndpoint"
+DELETE = "deleteServerlessPrivateEndpoint"
+LIST_INSTANCES = "listServerlessInstances"
+GET_INSTANCE = "getServerlessInstance"
+
+_GROUP = "/api/atlas/v2/groups/{groupId}"
+_ALL = f"{_GROUP}/privateEndpoint/serverless/instance/{{instanceName}}/endpoint"
+_ONE = f"{_ALL}/{{endpointId}}"
+
+TEMPLATES = {
+    LIST: _ALL,
+    CREATE: _ALL,
+    GET: _ONE,
+    UPDATE: _ONE,
+    DELETE: _ONE,
+    GET_INSTANCE: f"{_GROUP}/serverless/{{name}}",
+}
+"""The path of each operation that the operator uses, as Atlas's API reference has it."""
+
+WAY_OUT = "atlas-endpoints import --as atlas-private-endpoint"
+"""The command that helps on where this API ends."""
+
+REFUSALS = Refusals(
+    absent=("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "ENDPOINT_NOT_FOUND"),
+    explanations={
+        EndpointAbsentError: (
+            f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {MAKE_ANEW}; if the endpoint "
+            "was deleted or has expired, reserve another one and create a resource for it."
+        ),
+        InstanceNotFoundError: (
+            f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {MAKE_ANEW}."
+        ),
+        NotServerlessError: (
+            "The instance is not serverless (any more): Atlas turned serverless instances into Flex or dedicated clusters. Flex "
+            "has no private endpoints; on a dedicated cluster use its own private endpoints, whose manifest "
+            f"`{WAY_OUT}` writes, and then delete this resource."
+        ),
+        APIGoneError: (
+            "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
+            f"cluster and its private endpoints, whose manifest `{WAY_OUT}` writes, and then delete this resource."
+        ),
+        InvalidSpecError: (
+            f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {MAKE_ANEW}."
+        ),
+    },
+)
+"""What the refusals of its calls mean; the first code is the documented one, similar ones have been seen."""
+
+CHANGEABLE = frozenset({"cloudProviderEndpointId", "privateEndpointIpAddress", "comment"})
+"""The fields that a PATCH may carry beside ``providerName``; Atlas refuses any other."""
+
+PAGE = 100
+"""Items of a page. Atlas allows 500; but each shows its endpoints, of which 100 instances may have 100 each within an answer."""
+
+_MOST_PAGES = 1000
+
+_SRV = re.compile(r"mongodb\+srv://[a-zA-Z0-9.-]{1,253}(/[!-~]{0,512})?")
+"""A connection string without credentials."""
+
+_LONGEST = 2048
+"""Characters of a text that are kept: more than a resource can ask for, so that a longer one differs from any."""
+
+_LONGEST_NAME = 64
+"""Characters of a name in Atlas."""
+
+
+def _lenient_text(value: object) -> str | None:
+    if isinstance(value, bool | int | float):
+        return str(value)
+    # A lone surrogate is legal in JSON and cannot be encoded again, neither for Kubernetes nor for a log.
+    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+_Text = Annotated[str | None, BeforeValidator(_lenient_text)]
+
+
+class State(StrEnum):
+    """What Atlas says of an endpoint, as far as we know its words."""
+
+    RESERVATION_REQUESTED = "RESERVATION_REQUESTED"
+    RESERVED = "RESERVED"
+    INITIATING = "INITIATING"
+    AVAILABLE = "AVAILABLE"
+    FAILED = "FAILED"
+    DELETING = "DELETING"
+
+
+class Endpoint(BaseModel):
+    """A serverless private endpoint in Atlas's words; whatever Atlas did not say, or not as text, is None.
+
+    ``status`` is a ``State``, or a word that we do not know. ``provider_name`` is missing in some real answers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True)
+
+    id: str = Field(validation_alias="_id")
+    status: _Text = None
+    error_message: _Text = None
+    provider_name: _Text = None
+    cloud_provider_endpoint_id: _Text = None
+    private_endpoint_ip_address: _Text = None
+    endpoint_service_name: _Text = None
+    private_link_service_resource_id: _Text = None
+    comment: _Text = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerlessInstance:
+    """A serverless instance, or what has become of one.
+
+    Attributes:
+        name: in its project.
+        provider: AWS or AZURE, or what else Atlas says; None: it does not say.
+        region: as Atlas spells it, such as ``US_EAST_1``; None: it does not say.
+    """
+
+    name: str
+    provider: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateConnection:
+    """How clients reach an instance through private endpoints.
+
+    Attributes:
+        srv: the connection string, which begins with ``mongodb+srv://`` and holds no credentials.
+        region: as Atlas spells it; None: it does not say.
+        endpoint_ids: the cloud's own IDs of the endpoints that the string is for.
+    """
+
+    srv: str
+    region: str | None
+    endpoint_ids: frozenset[str]
+
+
+def list_of(project_id: str, instance_name: str) -> Request:
+    """Return the LIST of the endpoints of an instance: one bare array, no pages."""
+    where = path(_ALL, LIST, groupId=project_id, instanceName=instance_name)
+    return Request(LIST, "GET", where, refusals=REFUSALS)
+
+
+def get_of(project_id: str, instance_name: str, endpoint_id: str) -> Request:
+    """Return the GET of one endpoint."""
+    return Request(GET, "GET", _one(GET, project_id, instance_name, endpoint_id), refusals=REFUSALS)
+
+
+def creation_of(project_id: str, instance_name: str, comment: str) -> Request:
+    """Return the POST that reserves an endpoint; Atlas knows no key by which the same call, sent twice, would reserve only one.
+
+    Args:
+        project_id: 24 hexadecimal digits.
+        instance_name: of the serverless instance, which decides about cloud and region.
+        comment: by which the endpoint is found again, at most 80 characters.
+    """
+    where = path(_ALL, CREATE, groupId=project_id, instanceName=instance_name)
+    return Request(CREATE, "POST", where, {"comment": comment}, REFUSALS)
+
+
+def update_of(
+    project_id: str, instance_name: str, endpoint_id: str, provider_name: str, changes: Mapping[str, str]
+) -> Request:
+    """Return the PATCH of one endpoint: only what changes, and ``providerName``, without which Atlas refuses it.
+
+    Args:
+        project_id: 24 hexadecimal digits.
+        instance_name: of the serverless instance.
+        endpoint_id: 24 hexadecimal digits.
+        provider_name: AWS or AZURE.
+        changes: by Atlas's names of the fields; an empty ``comment`` clears the comment.
+
+    Raises:
+        ValueError: for a field that a PATCH cannot carry.
+    """
+    if unknown := sorted(changes.keys() - CHANGEABLE):
+        raise ValueError(f"A PATCH cannot carry {', '.join(unknown)}; it may carry {', '.join(sorted(CHANGEABLE))}.")
+    body = {"providerName": provider_name, **changes}
+    return Request(UPDATE, "PATCH", _one(UPDATE, project_id, instance_name, endpoint_id), body, REFUSALS)
+
+
+def deletion_of(project_id: str, instance_name: str, endpoint_id: str) -> Request:
+    """Return the DELETE of one endpoint, which takes Atlas a while; to ask again while it does changes nothing."""
+    return Request(DELETE, "DELETE", _one(DELETE, project_id, instance_name, endpoint_id), refusals=REFUSALS)
+
+
+def instance_of(project_id: str, name: str) -> Request:
+    """Return the GET of an instance."""
+    template = TEMPLATES[GET_INSTANCE]
+    return Request(GET_INSTANCE, "GET", path(template, GET_INSTANCE, groupId=project_id, name=name), refusals=REFUSALS)
+
+
+async def list_endpoints(
+    client: Requester, credentials: Credentials, project_id: str, instance_name: str
+) -> Listing[Endpoint]:
+    """List the endpoints of an instance.
+
+    Raises:
+        AtlasError: it failed; ``AtlasUnavailableError`` also when the answer is 2xx but no array.
+    """
+    return await send_list(client, credentials, list_of(project_id, instance_name), listed)
+
+
+async def list_instances(
+    client: Requester, credentials: Credentials, project_id: str
+) -> tuple[ServerlessInstance, ...]:
+    """List all instances of a project, page by page.
+
+    The list also holds Flex clusters that were serverless instances before; since 2026-01-15 Atlas documents it as empty.
+
+    Raises:
+        AtlasError: it failed; ``AtlasUnavailableError`` also when an answer is 2xx but no page.
+    """
+    found: dict[str, ServerlessInstance] = {}
+    seen = 0
+    for number in range(1, _MOST_PAGES + 1):
+        where = path(f"{_GROUP}/serverless", LIST_INSTANCES, groupId=project_id)
+        request = Request(LIST_INSTANCES, "GET", f"{where}?pageNum={number}&itemsPerPage={PAGE}", refusals=REFUSALS)
+        answer = await client.request(credentials, request)
+        results = answer.json.get("results") if isinstance(answer.json, dict) else None
+        if not isinstance(results, list) or len(results) > PAGE:
+            raise unreadable(answer.status, operation=LIST_INSTANCES, writes=False)
+        found |= {each.name: each for each in map(_instance, results) if each is not None}
+        seen += len(results)
+        total = answer.json.get("totalCount")
+        if not results or (seen >= total if isinstance(total, int) else len(results) < PAGE):
+            break
+    return tuple(found.values())
+
+
+def listed(item: object) -> tuple[str, Endpoint] | None:
+    """Read the id and the endpoint of an item of a LIST; None: it has no usable id."""
+    endpoint = got(None, item)
+    return None if endpoint is None else (endpoint.id, endpoint)
+
+
+def got(endpoint_id: str | None, answer: Any) -> Endpoint | None:
+    """Read an endpoint; None when it is none, or not the one asked for.
+
+    When one endpoint was asked for, its id is known and may be missing in the answer, if a status is there.
+    """
+    if not isinstance(answer, dict):
+        return None
+    known = endpoint_id if isinstance(answer.get("status"), str) else None
+    found = answer.get("_id") or known
+    if not isinstance(found, str) or (endpoint_id is not None and found.lower() != endpoint_id.lower()):
+        return None
+    return Endpoint.model_validate({**answer, "_id": _lenient_text(found)}, by_alias=True, by_name=False)
+
+
+def private_connections(name: str, answer: object) -> tuple[PrivateConnection, ...] | None:
+    """Read the private connections of an instance; the public one is not among them. None: it is not readable as this instance."""
+    if not isinstance(answer, dict) or answer.get("name") != name:
+        return None
+    strings = answer.get("connectionStrings")
+    items = strings.get("privateEndpoint") if isinstance(strings, dict) else None
+    found = (_private_connection(item) for item in items) if isinstance(items, list) else ()
+    return tuple(each for each in found if each is not None)
+
+
+def _instance(item: Any) -> ServerlessInstance | None:
+    if not isinstance(item, dict) or (name := _name(item.get("name"))) is None:
+        return None
+    provider = item.get("providerSettings")
+    settings = provider if isinstance(provider, dict) else {}
+    return ServerlessInstance(name, _name(settings.get("backingProviderName")), _name(settings.get("regionName")))
+
+
+def _private_connection(item: Any) -> PrivateConnection | None:
+    srv = item.get("srvConnectionString") if isinstance(item, dict) else None
+    endpoints = item.get("endpoints") if isinstance(item, dict) else None
+    if not isinstance(srv, str) or not _SRV.fullmatch(srv) or not isinstance(endpoints, list):
+        return None
+    known = [each for each in endpoints if isinstance(each, dict) and isinstance(each.get("endpointId"), str)]
+    regions = (_name(each.get("region")) for each in known)
+    return PrivateConnection(srv, next(regions, None), frozenset(each["endpointId"] for each in known))
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
+
+
+def _one(operation: str, project_id: str, instance_name: str, endpoint_id: str) -> str:
+    return path(_ONE, operation, groupId=project_id, instanceName=instance_name, endpointId=endpoint_id)

@@ -1,0 +1,529 @@
+"""What to do about a serverless private endpoint: from the facts to what is true and at most one write. Pure.
+
+An endpoint's life in Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING (after the cloud's endpoint id was sent), AVAILABLE;
+FAILED and DELETING from anywhere. Source: the Atlas Admin API, "Serverless Private Endpoints".
+
+A POST has no key by which Atlas would know it again, so the endpoint is asked for with a mark as its comment, by which a LIST
+finds it; that it is about to be asked for stands in the status before (see ``reconcile.creation``).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.engine.backoff import doubled
+from atlas_endpoints.engine.outcome import Again, Next, Rest
+from atlas_endpoints.kinds.serverless_private_endpoint import atlas
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State as EndpointState
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
+    ManagedField,
+    Reservation,
+    ServerlessPrivateEndpoint,
+)
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, is_edit
+from atlas_endpoints.reconcile.creation import may_arrive_for
+from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, State, Write
+from atlas_endpoints.reconcile.deletion import WITHOUT_WAITING
+from atlas_endpoints.reconcile.facts import Facts as AnyFacts
+from atlas_endpoints.reconcile.policy import FORCE, quoted, told
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.references import COMING
+from atlas_endpoints.reconcile.status import Cause, as_shown
+from atlas_endpoints.reconcile.waiting import POLL_FIRST, pace
+
+Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
+
+AGAIN_FIRST, AGAIN_LAST = 60.0, 3600.0
+"""Seconds between the reservation of an endpoint and that of the next one when it was lost; doubled each time."""
+
+LASTING = timedelta(hours=1)
+"""What has lasted so long before it was lost is no reason to wait."""
+
+DELETING = (
+    "Atlas is deleting the endpoint, which nobody can stop, and nothing is sent any more. Delete this resource, and where the"
+    " endpoint is needed, reserve another one and create a resource for it."
+)
+
+OBSERVES = "spec.managementPolicy is Observe, so nothing is sent"
+
+
+PROVIDER_ANEW = (
+    "providerName cannot change: delete this resource, and create it anew with providerName {0}. Atlas keeps the endpoint, unless"
+    " deletionPolicy is Delete; set that first only for an endpoint that this resource has reserved by mistake."
+)
+"""The remedy for another provider than Atlas shows, for those who need not have the resource yet to say it better."""
+
+
+def decide(facts: Facts) -> Decision:
+    """Decide about a resource that lives."""
+    resource = facts.resource
+    if resource.entry is None:
+        return _without_endpoint(facts)
+    endpoint = facts.view.value(resource.entry)
+    return _absent(facts, resource.entry) if endpoint is None else _present(facts, endpoint)
+
+
+def decide_deletion(facts: Facts) -> Decision:
+    """Decide about the endpoint of a resource that is deleted with it."""
+    resource = facts.resource
+    if resource.entry is None:
+        return _delete_marked(facts)
+    endpoint = facts.view.value(resource.entry)
+    if endpoint is not None:
+        return _delete(facts, endpoint)
+    surplus = next((each for each in _marked(facts) if each.cloud_provider_endpoint_id is None), None)
+    # One that Atlas is deleting already is waited for as well: the resource goes when there is none any more.
+    decision = Decision(_GONE, nothing_left=True) if surplus is None else _delete(facts, surplus)
+    return replace(decision, absent=resource.entry)
+
+
+def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
+    """Return since when an endpoint has been seen in the status that it has."""
+    before = facts.resource.status.endpoint
+    now_shown = (as_shown(endpoint.id), as_shown(endpoint.status))
+    if before is not None and (before.id, before.status) == now_shown and before.status_since:
+        return before.status_since
+    return facts.now
+
+
+def _present(facts: Facts, endpoint: Endpoint) -> Decision:
+    """Decide about an endpoint that Atlas shows."""
+    if facts.policy == "Observe":
+        facts = replace(facts, forced=False)
+    if endpoint.provider_name is not None and endpoint.provider_name != facts.resource.spec.provider_name:
+        return Decision(_of_another_provider(facts, endpoint), seen=endpoint)
+    takes = _takes(facts, endpoint)
+    found = Comparison.of(facts, endpoint, takes)
+    write = _update(facts, endpoint, found, takes)
+    state = _observing(facts, endpoint, found) if facts.policy == "Observe" else None
+    state = _with_references(facts, endpoint, state or _state(facts, endpoint, found))
+    if write is not None and facts.done is None:
+        state = replace(state, requeue=_unsent(facts, endpoint))
+    if write is None and facts.policy == "Manage" and (surplus := _surplus(facts, endpoint)) is not None:
+        write = _discard(facts, surplus)
+    return Decision(state, write, seen=endpoint)
+
+
+def _update(facts: Facts, endpoint: Endpoint, found: Comparison, takes: Callable[[str], bool]) -> Write | None:
+    if facts.policy == "Observe":
+        return None
+    if facts.forced and facts.desired and endpoint.status == EndpointState.FAILED and endpoint.endpoint_service_name:
+        return _patch(facts, endpoint, facts.desired, Cause.FORCED)
+    if not found.chosen:
+        return None
+    names = {each.field for each in found.chosen}
+    connection = facts.resource.connection.keys()
+    if endpoint.status in {EndpointState.RESERVED, EndpointState.FAILED} and connection & names:
+        # Connecting takes everything at once: Azure's id and address belong together.
+        names |= connection
+    fields = {name: value for name, value in facts.desired.items() if name in names}
+    return _patch(facts, endpoint, fields, cause_of(found.chosen, facts, endpoint, takes))
+
+
+def _patch(facts: Facts, endpoint: Endpoint, fields: Mapping[str, str], cause: Cause) -> Write:
+    spec, project = facts.resource.spec, facts.scope.project_id
+    request = atlas.update_of(project, spec.instance_name, endpoint.id, spec.provider_name, fields)
+    return Write(request, cause, fields, touches=(endpoint.id,))
+
+
+def _deletion(facts: Facts, endpoint: Endpoint) -> Write:
+    request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.instance_name, endpoint.id)
+    return Write(request, touches=(endpoint.id,))
+
+
+def _discard(facts: Facts, endpoint: Endpoint) -> Write:
+    return replace(_deletion(facts, endpoint), surplus=endpoint.id)
+
+
+def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
+    """Return what is true of an endpoint if nothing is sent (any more) in this reconcile."""
+    if new := found.treated[Treatment.SEND]:
+        message = f"A change waits to be sent ({_names(new)})."
+        return State(Reason.PENDING, message, Again(POLL_FIRST), found.differences)
+    match endpoint.status:
+        case EndpointState.RESERVATION_REQUESTED:
+            return _waiting(Reason.RESERVATION_REQUESTED, "Atlas is reserving the endpoint.", found, facts, endpoint)
+        case EndpointState.RESERVED if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired:
+            return _reserved_and_connected(found, facts, endpoint)
+        case EndpointState.RESERVED:
+            return _reserved(found, facts, endpoint)
+        case EndpointState.INITIATING:
+            message = "Atlas is connecting the endpoint." + _pending(found, facts)
+            return _waiting(Reason.INITIATING, message, found, facts, endpoint)
+        case EndpointState.AVAILABLE | EndpointState.FAILED if _connects(found.lagging, facts):
+            message = "Atlas has taken the change and not begun to connect."
+            return _waiting(Reason.INITIATING, message, found, facts, endpoint)
+        case EndpointState.AVAILABLE:
+            return _available(found, facts)
+        case EndpointState.FAILED:
+            return State(Reason.ENDPOINT_FAILED, _failure(endpoint), _rest(found), found.differences)
+        case EndpointState.DELETING:
+            return _waiting(Reason.DELETING, DELETING, found, facts, endpoint)
+        case other:
+            message = f"Atlas reports {_strange(other)}; waiting for it to change. If it stays, upgrade the operator."
+            return _waiting(Reason.PENDING, message, found, facts, endpoint)
+
+
+def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | None:
+    """Return what is true of a resource that only observes: no difference is on its way, since nobody sends it."""
+    match endpoint.status:
+        case EndpointState.FAILED:
+            message = f"Atlas reports that the endpoint failed; {OBSERVES}. Atlas: {_words(endpoint)}"
+            return State(Reason.ENDPOINT_FAILED, message, Rest(), found.differences)
+        case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
+            return State(
+                Reason.DRIFTED,
+                f"Atlas does not show what the spec says, and {OBSERVES}: {told(found.differences)}. Correct the spec, or set"
+                " managementPolicy to Manage to have Atlas changed.",
+                _unsent(facts, endpoint),
+                found.differences,
+            )
+        case _:
+            return None
+
+
+def _of_another_provider(facts: Facts, endpoint: Endpoint) -> State:
+    shown = one_line(endpoint.provider_name or "", limit=100)
+    return State(
+        Reason.INVALID_SPEC,
+        f"spec.providerName is {facts.resource.spec.provider_name}, but Atlas shows that the endpoint is one of {shown}, so nothing"
+        f" is sent. {PROVIDER_ANEW.format(shown)}",
+    )
+
+
+def _with_references(facts: Facts, endpoint: Endpoint, state: State) -> State:
+    """Say what a reference that leads nowhere means, unless something else is more urgent."""
+    problem = facts.problem
+    if problem is None or state.reason not in {Reason.WAITING_FOR_CLOUD_ENDPOINT, Reason.AVAILABLE}:
+        return state
+    if state.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT and problem.reason in COMING:
+        service, link = endpoint.endpoint_service_name, endpoint.private_link_service_resource_id
+        what = (
+            f"connect to {link} with a manual connection named {service}"
+            if link
+            else f"the service to connect to is {service}"
+        )
+        return replace(state, message=f"The endpoint is reserved; {what}. {problem.message}")
+    connected = endpoint.cloud_provider_endpoint_id
+    kept = f" Until then Atlas keeps its connection to {connected}." if connected else ""
+    return replace(state, reason=Reason.REFERENCE_NOT_READY, message=problem.message + kept)
+
+
+def _absent(facts: Facts, entry: str) -> Decision:
+    """Decide about an endpoint that Atlas does not show."""
+    reservation = facts.resource.status.reservation
+    if not _replaces_lost(facts) or reservation is None:
+        return Decision(State(Reason.ENDPOINT_NOT_FOUND, "Atlas has no endpoint of this id."), absent=entry)
+    lasted = facts.now - reservation.requested_at
+    wait = doubled(AGAIN_FIRST, reservation.attempt - 1, AGAIN_LAST) - lasted.total_seconds()
+    if wait > 0:
+        message = (
+            "The endpoint that was reserved is gone from Atlas: it has expired or was deleted. Another one is reserved by itself,"
+            " the later the sooner the ones before were lost."
+        )
+        return Decision(State(Reason.RESERVATION_REQUESTED, message, Again(wait)), absent=entry)
+    attempt = 1 if lasted >= LASTING else reservation.attempt + 1
+    return replace(_reserve(facts, attempt), absent=entry)
+
+
+def _without_endpoint(facts: Facts) -> Decision:
+    """Decide about a resource that has no endpoint (yet)."""
+    orphan = _orphan(facts)
+    if orphan is not None:
+        seen = facts.view.entries.get(orphan)
+        if not (_replaces_lost(facts) and seen is not None and seen.value is None):
+            message = "The annotation of an earlier resource tells which endpoint is to be taken over."
+            adopted = Reservation(requested_at=facts.now, endpoint_id=orphan, adopted=True)
+            unseen = orphan if _replaces_lost(facts) and seen is None else None
+            state, own = State(Reason.PENDING, message, Again(0.0)), {"reservation": adopted, "endpoint": None}
+            return Decision(state, absent=unseen, own=own, leaves_open=True)
+    # What is going, and what somebody else stands for, is none of ours to take or to discard.
+    marked = [each for each in _marked(facts) if each.status != EndpointState.DELETING]
+    if not marked:
+        reservation = facts.previous.creation
+        return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=orphan)
+    if facts.policy != "Manage":
+        marked = marked[:1]  # what is one too many stays until something may be written
+    first, *others = sorted(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
+    spare = [each for each in others if each.cloud_provider_endpoint_id is None]
+    if spare:
+        state = State(Reason.RESERVATION_REQUESTED, _SEARCHED, Again(POLL_FIRST))
+        return Decision(state, _discard(facts, spare[0]))
+    return _adopt(facts, first, others)
+
+
+def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Decision:
+    """Take note of an endpoint that was reserved for the resource, before anything else is done with it."""
+    decision = _present(facts, endpoint)
+    before = facts.resource.status.reservation
+    reservation = Reservation(
+        requested_at=before.requested_at if before is not None else facts.now,
+        endpoint_id=endpoint.id,
+        attempt=before.attempt if before is not None else 1,
+    )
+    return Decision(
+        replace(decision.state, requeue=Again(0.0)),
+        seen=endpoint,
+        own={"reservation": reservation},
+        left=tuple(each.id for each in others),
+    )
+
+
+_SEARCHED = "An endpoint may have been reserved already, and is looked for in Atlas before another one is reserved."
+
+
+def _reserve(facts: Facts, attempt: int) -> Decision:
+    mark = facts.resource.mark
+    creates = Creates(
+        mark,
+        attempt,
+        Reason.RESERVATION_REQUESTED,
+        intended="An endpoint is about to be reserved.",
+        searched=_SEARCHED,
+        planned="an endpoint is reserved",
+    )
+    request = atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark)
+    write = Write(request, Cause.RESERVATION, touches=(mark,), creates=creates)
+    return Decision(State(creates.reason, creates.intended, Again(0.0)), write, none_created=True)
+
+
+def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
+    """Decide about an endpoint that is to go."""
+    if endpoint.status != EndpointState.DELETING:
+        asked = endpoint.model_copy(update={"status": str(EndpointState.DELETING)})
+        return replace(_going(facts, asked), write=_deletion(facts, endpoint))
+    return _going(facts, endpoint)
+
+
+def _going(facts: Facts, endpoint: Endpoint) -> Decision:
+    since = status_since(facts, endpoint)
+    elapsed = facts.now - since
+    if elapsed >= facts.provisioning_timeout:
+        message = (
+            "Atlas has taken longer to delete the endpoint than spec.provisioningTimeout; it is still looked at. Ask MongoDB's"
+            f" support. {WITHOUT_WAITING}"
+        )
+        state = State(Reason.DELETION_BLOCKED, message, Again(pace(elapsed)))
+    else:
+        message = "Atlas is deleting the endpoint; the resource goes when Atlas has none any more."
+        state = State(Reason.DELETING, message, Again(pace(elapsed)))
+    return Decision(state, seen=endpoint)
+
+
+def _delete_marked(facts: Facts) -> Decision:
+    """Decide about what may have been reserved, which the mark alone shows; what others stand for by now is theirs."""
+    if mine := _marked(facts):
+        return _delete(facts, mine[0])
+    left = may_arrive_for(facts.previous.creation, facts.now)
+    if left > 0:
+        message = "An endpoint may have been reserved for this resource, and is looked for in Atlas before it goes."
+        return Decision(State(Reason.DELETING, message, Again(min(left, POLL_FIRST))))
+    return Decision(_GONE, none_created=True, nothing_left=True)
+
+
+_GONE = State(Reason.DELETING, "Atlas has no endpoint of this resource any more.")
+
+
+def _marked(facts: Facts) -> list[Endpoint]:
+    """Return the endpoints that were reserved for the resource and that no other resource has."""
+    found, own = facts.view.labelled.get(facts.resource.mark, ()), facts.resource.entry
+    return [each for each in found if each.id != own and not facts.is_held(each.id)]
+
+
+def _surplus(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
+    """Return an unused endpoint beside the one that a resource has: it was reserved by a call that Atlas took very late."""
+    return next((each for each in _marked(facts) if each.id != endpoint.id and _is_unused(each)), None)
+
+
+def _is_unused(endpoint: Endpoint) -> bool:
+    return endpoint.cloud_provider_endpoint_id is None and endpoint.status != EndpointState.DELETING
+
+
+def _orphan(facts: Facts) -> str | None:
+    """Return the endpoint of the resource that this one is a copy of, as a backup is, if nobody stands for it any more."""
+    record = facts.resource.metadata.endpoint_record
+    if record is None or facts.resource.status.reservation is not None:
+        return None
+    return None if facts.is_held(record.endpoint_id) else record.endpoint_id
+
+
+def _replaces_lost(facts: Facts) -> bool:
+    """Return whether another endpoint is reserved when this one is gone from Atlas: that is drift, too."""
+    spec = facts.resource.spec
+    return spec.endpoint_id is None and spec.drift_policy == "Correct" and facts.policy == "Manage"
+
+
+def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
+    """Return what tells whether Atlas takes a change of a field in the endpoint's present status."""
+    connection = facts.resource.connection
+
+    def takes(name: str) -> bool:
+        match endpoint.status:
+            case EndpointState.AVAILABLE:
+                return True
+            case EndpointState.RESERVED:
+                # An address alone connects nothing.
+                return name not in connection or ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired
+            case EndpointState.FAILED:
+                return bool(endpoint.endpoint_service_name)
+            case EndpointState.INITIATING:
+                return name not in connection
+            case _:
+                return False
+
+    return takes
+
+
+def _available(found: Comparison, facts: Facts) -> State:
+    if found.differences:
+        return _not_as_desired(found, facts)
+    if found.lagging and facts.desired.keys() - (facts.baseline.confirmed or {}).keys():
+        # Not all of the spec has been confirmed, and what Atlas shows now confirms nothing.
+        return _not_shown_yet(found.lagging, found)
+    return State(Reason.AVAILABLE, "The endpoint is available and as specified.", _rest(found), found.differences)
+
+
+def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
+    """Speak about a reservation that waits for the user's side of the connection."""
+    if any(each not in found.treated[Treatment.WAIT] for each in found.differences):
+        return _not_as_desired(found, facts)
+    service, requeue = endpoint.endpoint_service_name, _rest(found)
+    if not service:
+        message = "The endpoint is reserved; Atlas has not named the service to connect to yet."
+        requeue = Again(pace(facts.now - status_since(facts, endpoint)))
+    elif endpoint.provider_name == "AZURE" or endpoint.private_link_service_resource_id:
+        target = endpoint.private_link_service_resource_id or "the private link service of the endpoint"
+        message = (
+            f"The endpoint is reserved. In Azure, create a private endpoint with a manual connection named {service} to"
+            f" {target}; then set spec.cloudProviderEndpointId and spec.privateEndpointIpAddress."
+        )
+    else:
+        message = (
+            f"The endpoint is reserved. In AWS, create an interface VPC endpoint to the service {service}; then set"
+            " spec.cloudProviderEndpointId."
+        )
+    return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, requeue, found.differences)
+
+
+def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
+    """Speak about a reservation whose other end is known and which Atlas has to move on."""
+    if _connects(found.differences, facts) and not _connects(found.treated[Treatment.SETTLE], facts):
+        return _not_as_desired(found, facts)
+    # The reservation may be old: what takes time began when the cloud's endpoint id was sent.
+    seen, confirmed_at = status_since(facts, endpoint), facts.baseline.confirmed_at
+    message = "Atlas has taken the cloud's endpoint and not begun to connect it yet."
+    since = max(seen, confirmed_at or seen)
+    return _waiting(Reason.INITIATING, message, found, facts, endpoint, since=since)
+
+
+def _not_as_desired(found: Comparison, facts: Facts) -> State:
+    """Say why differences are there and not sent; of several reasons, what a person can do most about."""
+    differences, refusal = found.differences, facts.baseline.refusal
+    if found.treated[Treatment.SEND_ANEW] and refusal is not None:
+        return State(Reason.UPDATE_REJECTED, refusal.message, Rest(), differences)
+    if settling := found.treated[Treatment.SETTLE]:
+        return _not_shown_yet(settling, found)
+    if stored := found.treated[Treatment.STORED_OTHERWISE]:
+        return State(
+            Reason.UPDATE_REJECTED,
+            f"Atlas confirmed the change and stored something else: {told(stored)}. Change the spec, or {FORCE} to send it"
+            " once more.",
+            Rest(),
+            differences,
+        )
+    if contested := found.treated[Treatment.LEAVE_TO_OTHERS]:
+        return State(
+            Reason.DRIFTED,
+            "Somebody keeps changing the endpoint back, so it is corrected once an hour only:"
+            f" {told(contested)}. Find out who, or {FORCE} to correct it now.",
+            Rest(),
+            differences,
+        )
+    return State(
+        Reason.DRIFTED,
+        f"Atlas no longer shows what it had confirmed, and spec.driftPolicy is Report: {told(differences)}. Take the value into"
+        " the spec, or set spec.driftPolicy to Correct to have Atlas changed back.",
+        Rest(),
+        differences,
+    )
+
+
+def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
+    message = f"Atlas has confirmed the change and does not show it yet ({_names(settling)})."
+    return State(Reason.PENDING, message, Again(POLL_FIRST), found.differences)
+
+
+def _words(endpoint: Endpoint) -> str:
+    return one_line(endpoint.error_message or "", limit=500) or "no message"
+
+
+def _failure(endpoint: Endpoint) -> str:
+    words = _words(endpoint)
+    if not endpoint.endpoint_service_name:
+        return (
+            "Atlas could not reserve the endpoint, so nothing can be connected to it. Reserve another one in Atlas, and name"
+            f" it in a new resource. Atlas: {words}"
+        )
+    return (
+        f"Atlas reports that the endpoint failed. Mend the cause; then change spec.cloudProviderEndpointId, or {FORCE} to"
+        f" send the present values again. Atlas: {words}"
+    )
+
+
+def _waiting(  # noqa: PLR0917  # what a State is made of
+    reason: Reason,
+    message: str,
+    found: Comparison,
+    facts: Facts,
+    endpoint: Endpoint,
+    since: datetime | None = None,
+) -> State:
+    """Wait for Atlas, first looking often, then seldom; after the time that the resource allows, call a person."""
+    elapsed = facts.now - (since or status_since(facts, endpoint))
+    left = facts.provisioning_timeout - elapsed
+    if left <= timedelta(0):
+        return State(
+            Reason.PROVISIONING_TIMEOUT,
+            f"{message} It has taken longer than spec.provisioningTimeout; it is still looked at, and heals by itself when"
+            " Atlas goes on. If it does not, ask MongoDB's support.",
+            Rest(),
+            found.differences,
+        )
+    return State(reason, message, Again(min(pace(elapsed), left.total_seconds())), found.differences)
+
+
+def _strange(status: str | None) -> str:
+    return f"the status {one_line(status, limit=100)!r}, which this operator does not know" if status else "no status"
+
+
+def _rest(found: Comparison) -> Next:
+    """Come back by oneself only to see whether Atlas has caught up."""
+    return Again(found.lag_left) if found.lagging else Rest()
+
+
+def _unsent(facts: Facts, endpoint: Endpoint) -> Next:
+    """Return when to look again though nothing is sent: Atlas may be at work all the same."""
+    if endpoint.status == EndpointState.INITIATING:
+        return Again(pace(facts.now - status_since(facts, endpoint)))
+    return Rest()
+
+
+def _connects(differences: Iterable[Difference], facts: Facts) -> bool:
+    return any(each.field in facts.resource.connection for each in differences)
+
+
+def _pending(found: Comparison, facts: Facts) -> str:
+    """Name what will be sent as soon as the endpoint takes it."""
+    corrects = facts.resource.spec.drift_policy == "Correct"
+    waiting = [each for each in found.treated[Treatment.WAIT] if corrects or is_edit(each, facts)]
+    if not waiting:
+        return ""
+    changes = " and ".join(f"{each.field} to {quoted(each.desired)}" for each in waiting)
+    return f" The change of {changes} waits until it has finished."
+
+
+def _names(differences: Iterable[Difference]) -> str:
+    return ", ".join(each.field for each in differences)

@@ -1,0 +1,363 @@
+"""The resource ``ServerlessPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from atlas_endpoints.cluster.targets import Target
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
+from atlas_endpoints.reconcile.metadata import ENDPOINT_ANNOTATION, EndpointRecord
+from atlas_endpoints.reconcile.reference_fields import (
+    CloudProviderEndpointRef,
+    ConfigMapRef,
+    PrivateEndpointIpAddressFrom,
+)
+from atlas_endpoints.reconcile.resource import Reference, Resource, part
+from atlas_endpoints.reconcile.spec import CommonSpec
+from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
+from atlas_endpoints.reconcile.values import (
+    CLOUD_ID_LIMIT,
+    Comment,
+    InstanceName,
+    IpAddress,
+    ObjectId,
+    Provider,
+    is_cloud_id,
+    is_ip_address,
+)
+
+MARK = "atlas-endpoints.dev/"
+"""How the comment of an endpoint begins that the operator has reserved; a resource's uid follows."""
+
+_IDS: Mapping[Provider, str] = {
+    "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
+    "AZURE": "the resource ID of an Azure private endpoint",
+}
+_NO_AWS_ID = (
+    "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
+    "leave the field out while there is none. If it is that of an Azure private endpoint, providerName is wrong"
+)
+_NO_AZURE_ID = (
+    "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
+    "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
+    " providerName is wrong"
+)
+_ADDRESS_ON_AWS = (
+    "may only be set when `providerName` is AZURE: Atlas knows an AWS endpoint by its ID alone; remove the field"
+)
+_ADDRESS_MISSING = (
+    "Required value: must be set together with `cloudProviderEndpointId` when `providerName` is AZURE: "
+    "add the private IP address of that private endpoint"
+)
+_NOT_RESERVED = (
+    "Required value: must be set when `managementPolicy` is Observe: nothing is reserved then; "
+    "name the endpoint that is to be observed"
+)
+_ID_MISSING = (
+    "Required value: must be set together with `privateEndpointIpAddress`: "
+    "add the resource ID of the private endpoint that has this address"
+)
+_ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
+_ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
+
+
+class ManagedField(StrEnum):
+    """The fields that are sent to Atlas, by the name that they have in the spec and in Atlas's JSON alike."""
+
+    CLOUD_PROVIDER_ENDPOINT_ID = "cloudProviderEndpointId"
+    PRIVATE_ENDPOINT_IP_ADDRESS = "privateEndpointIpAddress"
+    COMMENT = "comment"
+
+
+class Spec(CommonSpec):
+    """What the user asks for; ``kubectl explain spe.spec`` describes each field.
+
+    The fields of ``ManagedField`` are None when they are not managed: Atlas keeps the value it has. ``comment == ""`` clears the
+    comment. ``endpoint_id`` is None where the operator reserves an endpoint.
+    """
+
+    instance_name: InstanceName
+    provider_name: Provider
+    endpoint_id: ObjectId | None = None
+    cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
+    cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
+    private_endpoint_ip_address: IpAddress | None = None
+    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
+    comment: Comment | None = None
+    output_config_map_ref: ConfigMapRef | None = None
+    connection_string_config_map_ref: ConfigMapRef | None = None
+
+    @property
+    @override
+    def desired(self) -> Mapping[str, str]:
+        values = {
+            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.cloud_provider_endpoint_id,
+            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.private_endpoint_ip_address,
+            ManagedField.COMMENT: self.comment,
+        }
+        return {field: value for field, value in values.items() if value is not None}
+
+    @override
+    def misfits(self) -> Iterator[tuple[str, str]]:
+        yield from super().misfits()
+        if self.endpoint_id is None and self.management_policy == "Observe":
+            yield "endpointId", _NOT_RESERVED
+        yield from self._misfits_of_connection()
+
+    def _misfits_of_connection(self) -> Iterator[tuple[str, str]]:
+        cloud_id, address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
+        connects = cloud_id is not None or self.cloud_provider_endpoint_ref is not None
+        has_address = address is not None or self.private_endpoint_ip_address_from is not None
+        if cloud_id is not None and self.cloud_provider_endpoint_ref is not None:
+            yield "cloudProviderEndpointRef", _ID_TWICE
+        if address is not None and self.private_endpoint_ip_address_from is not None:
+            yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
+        match self.provider_name:
+            case "AWS":
+                if cloud_id is not None and not is_cloud_id("AWS", cloud_id):
+                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _NO_AWS_ID
+                if address is not None:
+                    yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_ON_AWS
+                if self.private_endpoint_ip_address_from is not None:
+                    yield "privateEndpointIpAddressFrom", _ADDRESS_ON_AWS
+            case "AZURE":
+                if cloud_id is not None and not is_cloud_id("AZURE", cloud_id):
+                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _NO_AZURE_ID
+                if connects and not has_address:
+                    yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_MISSING
+                if not connects and has_address:
+                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _ID_MISSING
+
+
+class EndpointStatus(StatusModel):
+    """The endpoint in Atlas's own words; None is what Atlas left out or gave as null.
+
+    Attributes:
+        status_since: when the operator first saw the endpoint in this ``status``.
+    """
+
+    id: Shown | None = None
+    status: Shown | None = None
+    status_since: Time | None = None
+    error_message: Shown | None = None
+    provider_name: Shown | None = None
+    cloud_provider_endpoint_id: Shown | None = None
+    private_endpoint_ip_address: Shown | None = None
+    endpoint_service_name: Shown | None = None
+    private_link_service_resource_id: Shown | None = None
+    comment: Shown | None = None
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, since: datetime) -> "EndpointStatus":
+        """Return what a status says of an endpoint that Atlas shows."""
+        return cls(**dict(endpoint), status_since=since)
+
+
+class Reservation(Creation):
+    """An endpoint that was not named by the spec, but reserved for it, or is about to be.
+
+    Attributes:
+        endpoint_id: of the endpoint; without it nobody knows yet whether Atlas has reserved it.
+        adopted: whether it was found by the annotation of an earlier resource, such as that of a backup, and not reserved
+            for this one; then it is retained until ``spec.endpointId`` names it.
+    """
+
+    endpoint_id: Word | None = None
+    adopted: bool | None = None
+
+
+class ServerlessStatus(Status):
+    """The whole status; ``ServerlessStatus()`` is that of a resource nobody has looked at yet."""
+
+    endpoint: EndpointStatus | None = None
+    reservation: Reservation | None = None
+
+    @property
+    @override
+    def is_going(self) -> bool:
+        return self.endpoint is not None and self.endpoint.status == State.DELETING
+
+    @property
+    @override
+    def creation(self) -> Creation | None:
+        reservation = self.reservation
+        return reservation if reservation is not None and reservation.endpoint_id is None else None
+
+
+class ServerlessPrivateEndpoint(Resource):
+    """One resource as the API server holds it."""
+
+    spec_type: ClassVar = Spec
+    status_type: ClassVar = ServerlessStatus
+    fields: ClassVar = tuple(field.value for field in ManagedField)
+
+    spec: Spec
+    status: ServerlessStatus
+
+    @property
+    @override
+    def entry(self) -> str | None:
+        """The endpoint that the resource stands for: the one that the spec names, or else its reservation; None: none yet.
+
+        What the annotation says counts only once it was taken over into the status: what a person writes there moves no resource
+        to another endpoint.
+        """
+        if self.spec.endpoint_id is not None:
+            return self.spec.endpoint_id
+        return self.status.reservation.endpoint_id if self.status.reservation is not None else None
+
+    @property
+    @override
+    def written_as(self) -> str:
+        return self.entry or self.mark
+
+    @property
+    @override
+    def scope_name(self) -> str:
+        return self.spec.instance_name
+
+    @property
+    @override
+    def is_owner(self) -> bool:
+        reservation = self.status.reservation
+        return self.spec.endpoint_id is not None or reservation is None or not reservation.adopted
+
+    @property
+    @override
+    def creates_its_own(self) -> bool:
+        return self.spec.endpoint_id is None
+
+    @classmethod
+    @override
+    def created_as_of(cls, body: Mapping[str, Any]) -> str:
+        return f"{MARK}{body['metadata']['uid']}"
+
+    @property
+    @override
+    def created_as(self) -> str:
+        return self.mark
+
+    @property
+    @override
+    def yields(self) -> Mapping[str, Any] | None:
+        """An endpoint that it has from a copy, and never had: one of its own is reserved instead."""
+        reservation, status = self.status.reservation, self.status
+        if reservation is None or not reservation.adopted or self.spec.endpoint_id is not None:
+            return None
+        was_its_own = status.endpoint is not None and find(status, CONTENDED) is None
+        return None if was_its_own or status.applied is not None else {"reservation": None}
+
+    @property
+    @override
+    def is_bound(self) -> bool:
+        return self.status.endpoint is not None or self.status.reservation is not None
+
+    @property
+    @override
+    def record(self) -> Mapping[str, str]:
+        reservation = self.status.reservation
+        if reservation is None or reservation.endpoint_id is None or reservation.adopted:
+            return {}
+        return {ENDPOINT_ANNOTATION: str(EndpointRecord(reservation.endpoint_id, self.metadata.uid))}
+
+    @property
+    def mark(self) -> str:
+        """The comment of an endpoint that was reserved for this resource, until the resource has taken note of it."""
+        return f"{MARK}{self.metadata.uid}"
+
+    @property
+    @override
+    def references(self) -> Sequence[Reference]:
+        found, namespace, provider = [], self.metadata.namespace, self.spec.provider_name
+        if (reference := self.spec.cloud_provider_endpoint_ref) is not None:
+            group, _, version = reference.api_version.partition("/")
+            target = Target(namespace, group, version, reference.kind, reference.name, reference.path)
+            expected = f"{_IDS[provider]}, as spec.providerName {provider} wants it"
+            found.append(
+                Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
+            )
+        if (source := self.spec.private_endpoint_ip_address_from) is not None:
+            key = source.config_map_key_ref
+            target = Target(namespace, "", "v1", "ConfigMap", key.name, ("data", key.key))
+            expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
+            found.append(Reference("private_endpoint_ip_address", target, is_ip_address, expected))
+        return found
+
+    @override
+    def unconnected(self) -> Mapping[str, None]:
+        return {"cloud_provider_endpoint_id": None, "private_endpoint_ip_address": None}
+
+    @property
+    @override
+    def connection(self) -> Mapping[str, str | None]:
+        return {
+            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.spec.cloud_provider_endpoint_id,
+            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.spec.private_endpoint_ip_address,
+        }
+
+    @property
+    @override
+    def writes_for_others(self) -> bool:
+        spec = self.spec
+        return spec.output_config_map_ref is not None or spec.connection_string_config_map_ref is not None
+
+    @override
+    def same(self, field: str, one: str | None, other: str | None) -> bool:
+        """Return whether two values of a field mean the same.
+
+        Atlas may show an Azure resource ID in other letter case, an address in another notation, and no comment as null.
+        """
+        match field:
+            case ManagedField.CLOUD_PROVIDER_ENDPOINT_ID:
+                return (one or "").casefold() == (other or "").casefold()
+            case ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS:
+                return _address(one) == _address(other)
+            case _:
+                return super().same(field, one, other)
+
+    @override
+    def basis(self, value: Endpoint) -> object:
+        """Return all but the words of a failure, which may be new at each look."""
+        return value.model_copy(update={"error_message": None})
+
+    @override
+    def shown(self, value: Endpoint) -> Mapping[str, str | None]:
+        return shown(value)
+
+
+def shown(endpoint: Endpoint) -> Mapping[str, str | None]:
+    """Return what Atlas shows of the managed fields of an endpoint."""
+    return {
+        ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: endpoint.cloud_provider_endpoint_id,
+        ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: endpoint.private_endpoint_ip_address,
+        ManagedField.COMMENT: endpoint.comment,
+    }
+
+
+def entry_of(body: Mapping[str, Any]) -> str | None:
+    """Return ``ServerlessPrivateEndpoint.entry`` of an object, also when its spec is not valid; much faster.
+
+    Args:
+        body: the whole object with its wire names, as JSON gives it.
+    """
+    named = part(body, "spec").get("endpointId")
+    if isinstance(named, str):
+        return named
+    reserved = part(part(body, "status"), "reservation").get("endpointId")
+    return reserved if isinstance(reserved, str) else None
+
+
+def _address(text: str | None) -> object:
+    if not text:
+        return None
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    # An IPv4 address in IPv6 clothes is the same address.
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address

@@ -1,0 +1,1 @@
+"""One reconcile for every kind: gather, observe, decide, permit, apply, summarize."""

@@ -1,0 +1,312 @@
+"""The heart of a reconcile: observe and decide, see what may be written, and make at most one write."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasUnavailableError,
+    EndpointAbsentError,
+    UpdateRejectedError,
+)
+from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.log_fields import LogFields
+from atlas_endpoints.engine.outcome import Again, Rest
+from atlas_endpoints.reconcile import creation, deletion, events, failures, policy, summarize
+from atlas_endpoints.reconcile.compare import compare
+from atlas_endpoints.reconcile.creation import Act, Intents, Search
+from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.events import ChangeEvents, Event
+from atlas_endpoints.reconcile.facts import Facts, Failure
+from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.observe import observe
+from atlas_endpoints.reconcile.ownership import Owner
+from atlas_endpoints.reconcile.ports import AtlasPort, LimiterPort, ResourcesPort
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.status import Cause, Creation, find, says
+from atlas_endpoints.reconcile.summarize import Outcome, quiet
+from atlas_endpoints.reconcile.waiting import POLL_FIRST
+
+logger = logging.getLogger(__name__)
+
+
+class Converger:
+    """Brings an entry to what its resource wants, by one step.
+
+    Args:
+        gatherer: of the kind.
+        atlas: reads and changes entries.
+        limiter: may hold corrections of drift back.
+        resources: which are still there.
+        clock: tells the time.
+        record: takes an Event of a resource: what no status tells, or not in time.
+    """
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        atlas: AtlasPort,
+        limiter: LimiterPort,
+        resources: ResourcesPort,
+        *,
+        clock: Clock,
+        record: Callable[[Mapping[str, Any], Event], None],
+    ) -> None:
+        self._gatherer = gatherer
+        self._kind = gatherer.kind
+        self._atlas = atlas
+        self._limiter = limiter
+        self._resources = resources
+        self._clock = clock
+        self._record = record
+        self.changes = ChangeEvents(record)
+        self.intents = Intents(clock.now)
+
+    async def converge(self, facts: Facts[Any], *, max_age: float) -> Outcome:
+        """Observe, decide, and make at most one write.
+
+        Args:
+            facts: with what is remembered.
+            max_age: how many seconds old a LIST may be that is acted on.
+
+        Raises:
+            AtlasError: looking failed, or the entry is not there, which is proved.
+        """
+        resource = facts.resource
+        armed = self._is_armed(facts)
+        facts, decision = await observe(
+            self._atlas,
+            facts,
+            self._kind.decide,
+            max_age=max_age,
+            is_claimed=lambda known: self._gatherer.claim(known) is not None,
+            armed_for=self.intents.since(resource.key) if armed else None,
+        )
+        if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and decision.absent is not None:
+            error = facts.view.entries[decision.absent].error
+            if error is not None:
+                raise error.with_traceback(None)
+        if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
+            self._limiter.release(resource.key)
+            if isinstance(claim, Owner) and resource.yields is not None:
+                return self._yielding(facts, resource.yields)
+            return summarize.of_contention(self._kind, facts, decision.seen, claim)
+        write = decision.write
+        if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
+            return await self._without_write(facts, decision)
+        if write.creates is not None:
+            return await self._create(facts, decision, write, write.creates, armed=armed)
+        if write.surplus is not None:
+            return await self._discard(facts, decision, write, write.surplus)
+        if write.cause is Cause.DRIFT and not facts.forced:
+            wait = self._limiter.wait_to_correct(resource.key)
+            if wait:
+                held = replace(decision, state=policy.held(decision, wait), write=None)
+                return summarize.of_decision(self._kind, facts, held)
+        return await self._send(facts, decision, write)
+
+    def failed(self, facts: Facts[Any], error: AtlasError, *, seen: object | None = None, **changed: Any) -> Outcome:
+        """Turn an error of Atlas into an outcome.
+
+        Args:
+            facts: of the resource, with the write that failed, if it was one.
+            error: what failed.
+            seen: the entry, if it was seen and has surely not changed since.
+            changed: ``own``: fields of the kind's own status.
+        """
+        if (silent := summarize.unsaid(error, facts.generation)) is not None:
+            return silent
+        trouble = failures.of_atlas(
+            error,
+            facts.generation,
+            facts.previous,
+            now=facts.now,
+            grace=facts.grace,
+            source=facts.resolved.credentials_source,
+            refused=facts.done.refused if facts.done is not None else (),
+            differences=None if seen is None else compare(facts.resource, facts.desired, seen),
+        )
+        return summarize.of_error(self._kind, facts, trouble, seen=seen, **changed)
+
+    async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
+        """Write nothing that the resource wants, now or at all; what is one too many goes, if anything may be written."""
+        resource, write = facts.resource, decision.write
+        self._settle(facts)
+        self._limiter.release(resource.key)
+        for left in decision.left:
+            self._record(resource.metadata.named, events.left_connected(left))
+        if write is None:
+            return summarize.of_decision(self._kind, facts, decision)
+        if write.surplus is None:
+            planned = replace(decision, state=policy.planned(facts, decision, write))
+            return summarize.of_decision(self._kind, facts, planned, planned=write)
+        if self._resources.is_still(resource.key, resource.metadata.trigger):
+            try:
+                await self._write(facts, write)
+            except AtlasError as error:
+                # It is no failure of the resource; the next resync finds it again.
+                logger.warning(
+                    "Endpoint %s, which was reserved beside another one, could not be deleted; it will be tried again: %s",
+                    write.surplus,
+                    error,
+                    extra=LogFields(key=str(resource.key)),
+                )
+            else:
+                self._record(resource.metadata.named, events.discarded(write.surplus))
+        return summarize.of_decision(self._kind, facts, decision)
+
+    async def _discard(self, facts: Facts[Any], decision: Decision, write: Write, surplus: str) -> Outcome:
+        """Delete what was created twice, before one of the two is taken."""
+        resource = facts.resource
+        if not self._resources.is_still(resource.key, resource.metadata.trigger):
+            return quiet(facts.generation, Again(0.0))
+        await self._write(facts, write)
+        self._record(resource.metadata.named, events.discarded(surplus))
+        return summarize.of_decision(self._kind, facts, decision)
+
+    async def _create(
+        self, facts: Facts[Any], decision: Decision, write: Write, creates: Creates, *, armed: bool
+    ) -> Outcome:
+        """Take one step towards exactly one creation."""
+        resource = facts.resource
+        match creation.step(facts.previous.creation, armed=armed, now=facts.now):
+            case Search(left):
+                state = State(creates.reason, creates.searched, Again(min(POLL_FIRST, left)))
+                return summarize.of_decision(self._kind, facts, Decision(state))
+            case Act.INTEND:
+                self._settle(facts)
+                return self._intend(facts, decision, creates, creates.attempt)
+            case Act.CREATE:
+                pass
+        if not self._resources.is_still(resource.key, resource.metadata.trigger):
+            return quiet(facts.generation, Again(0.0))
+        intent = self.intents.take(resource.key)
+        if intent is None:  # it was gone for a moment, as by its labels, and what was remembered with it
+            return quiet(facts.generation, Again(0.0))
+        if self._clock.now() - intent.requested_at >= creation.RECENT:  # to look for it has taken long
+            return self._intend(facts, decision, creates, intent.attempt)
+        try:
+            entry, answer = await self._write(facts, write)
+        except AtlasError as error:
+            outcome = WriteOutcome.UNKNOWN if error.unknown_outcome else WriteOutcome.REFUSED
+            facts = facts.after(Done(write, outcome, error=error))
+            if error.unknown_outcome:
+                anew = Creation(requested_at=self._clock.now(), attempt=intent.attempt)
+                return self.failed(facts, error, own=self._kind.intended(anew))
+            return self.failed(facts, error, own=self._kind.not_created(facts))
+        facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
+        if not self._resources.holds(resource.key, resource.metadata.uid):
+            self._record(resource.metadata.named, deletion.left_by_a_race(entry))
+        return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+
+    def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:
+        """Write down that something is about to be created.
+
+        That an attempt before was refused stands until another one has gone better: to try again is no news.
+        """
+        intent = Creation(requested_at=self._clock.now(), attempt=attempt)
+        self.intents.arm(facts.resource.key, intent)
+        own, previous = self._kind.intended(intent), facts.previous
+        ready, last = find(previous, "Ready"), previous.last_error
+        operation = decision.write.request.operation if decision.write is not None else None
+        state = State(creates.reason, creates.intended, Again(0.0))
+        outcome = summarize.of_decision(self._kind, facts, Decision(state, own=own))
+        if (
+            ready is not None
+            and last is not None
+            and last.operation == operation
+            and ready.observed_generation == facts.generation
+        ):
+            state = State(Reason(ready.reason), ready.message, Again(0.0))
+            outcome = replace(outcome, state=state, credentials=None, failure=Failure.of(last))
+        return replace(outcome, creates=True)
+
+    def _is_armed(self, facts: Facts[Any]) -> bool:
+        """Return whether an intent is this process's own, was not acted on, and has reached the API server."""
+        body = self._resources.get(facts.resource.key)
+        if body is None:
+            return False
+        written = type(facts.previous).parse(body.get("status")).creation
+        return written == facts.previous.creation and self.intents.is_armed(facts.resource.key, written)
+
+    def _yielding(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
+        """Of several resources that were made from one copy, another one has its entry: this one gets its own."""
+        message = "Another resource has the endpoint that the annotation tells of; one of its own is reserved."
+        state = State(Reason.RESERVATION_REQUESTED, message, Again(0.0))
+        return summarize.of_decision(self._kind, facts, Decision(state, own=own))
+
+    async def _send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+        """Make a write, and say what its answer says.
+
+        Raises:
+            AtlasError: looking at the entry, which the answer had made necessary, failed.
+        """
+        resource, before = facts.resource, decision.seen
+        self._limiter.release(resource.key)
+        if not self._resources.holds(resource.key, resource.metadata.uid):
+            # While we waited, for a Secret or for a look, the resource has gone, or is none of ours any more by its labels.
+            return quiet(facts.generation, Rest())
+        self.changes.before(facts, write, before)
+        done = Done(write, WriteOutcome.CONFIRMED, before=resource.shown(before))
+        try:
+            _, answer = await self._write(facts, write)
+        except EndpointAbsentError as error:
+            _, seen = await self._look_anew(facts)
+            return self.failed(facts, _contradiction(error), seen=seen)
+        except UpdateRejectedError as error:
+            # The entry may not be any more what was decided for: it was remembered, or a lost write has arrived late.
+            # That the same is refused again, which is tried as seldom as a healthy resource is checked, is no such news.
+            if not says(facts.previous, reason=Reason.UPDATE_REJECTED, generation=facts.generation):
+                _, seen = await self._look_anew(facts)
+                if resource.basis(seen) != resource.basis(before):
+                    return quiet(facts.generation, Again(0.0))
+            refused = failures.refused_fields(error, tuple(write.fields), resource.connection)
+            facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
+            outcome = self.failed(facts, error, seen=before)
+            return outcome if set(refused) == set(write.fields) else replace(outcome, requeue=Again(0.0))
+        except AtlasError as error:
+            if error.unknown_outcome:
+                return self.failed(facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error)), error)
+            return self.failed(facts, error, seen=before)
+        self._settle(facts)
+        self.changes.after(facts, write, before, answer)
+        facts = facts.after(replace(done, answer=answer), entry=resource.entry)
+        return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+
+    async def _look_anew(self, facts: Facts[Any]) -> tuple[Facts[Any], Any]:
+        """Look at the entry now, whatever is remembered.
+
+        Raises:
+            AtlasError: that failed, or the entry is not there, which is proved.
+        """
+        fresh = replace(facts, view=self._atlas.view(facts.scope), forced=True)
+        fresh, decision = await observe(self._atlas, fresh, self._kind.decide, max_age=0.0)
+        if decision.seen is None and decision.absent is not None:
+            error = fresh.view.entries[decision.absent].error
+            if error is not None:
+                raise error.with_traceback(None)
+        return fresh, decision.seen
+
+    async def _write(self, facts: Facts[Any], write: Write) -> tuple[str, Any]:
+        """Make a write; return the id and the value of the entry that it is answered with, the one that it touches if with none."""
+        kind = self._kind
+        return await self._atlas.write(
+            facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
+        )
+
+    def _settle(self, facts: Facts[Any]) -> None:
+        self._atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
+
+
+def _contradiction(error: EndpointAbsentError) -> AtlasUnavailableError:
+    """Atlas shows an entry and does not find it when it is to change it: let it make up its mind."""
+    return AtlasUnavailableError(
+        "Atlas contradicts itself: it shows the endpoint, and says on a change that it does not exist. The change is tried"
+        " again.",
+        operation=error.operation,
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
+    )

@@ -1,0 +1,331 @@
+"""The end of a resource, and what is kept in its metadata for it: what becomes of its entry in Atlas, and what is said. Pure.
+
+A resource is never stuck without a reason that says how to get out, and its entry is never left behind in silence.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError
+from atlas_endpoints.atlas.errors import Retry as AtlasRetry
+from atlas_endpoints.cluster.errors import UnreadableError
+from atlas_endpoints.engine.controller import MetadataChange
+from atlas_endpoints.engine.outcome import Again, Next
+from atlas_endpoints.reconcile.decision import State
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.events import Event, EventReason, tell
+from atlas_endpoints.reconcile.facts import Failure
+from atlas_endpoints.reconcile.failures import (
+    CURED_BY_CREDENTIALS,
+    SECRET_LOOK,
+    Trouble,
+    failing_since,
+    may_pass,
+    of_atlas,
+)
+from atlas_endpoints.reconcile.metadata import FINALIZER, ObjectMeta
+from atlas_endpoints.reconcile.ownership import PROOF_WAIT
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.references import NoProjectError
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
+from atlas_endpoints.reconcile.status import Status
+from atlas_endpoints.reconcile.waiting import POLL_FIRST
+
+_BY_ANNOTATION = (
+    'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'
+)
+
+WAYS_OUT = f"To let the resource go and leave the endpoint in Atlas as it is, {_BY_ANNOTATION}"
+
+WITHOUT_WAITING = f"To let the resource go without waiting for that, {_BY_ANNOTATION}"
+
+GONE_WITH_ITS_PLACE = frozenset(
+    {Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND}
+)
+"""Reasons for which nobody can delete the entry any more, since what it was a part of is gone."""
+
+DELETE_IN_ATLAS = "delete the endpoint in Atlas, where it is"
+"""What takes the place of ``MAKE_ANEW`` for a resource that is being deleted."""
+
+UNAUTHORIZED = frozenset({401, 403})
+"""HTTP statuses by which Atlas says nothing about what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let the resource go; nothing is sent to Atlas (any more).
+
+    Attributes:
+        event: what to tell; None where nothing is left behind.
+    """
+
+    event: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Keep the resource until somebody acts.
+
+    Attributes:
+        message: why, and what to do.
+    """
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Have the entry deleted, unless somebody else needs it; then let the resource go."""
+
+
+Fate: TypeAlias = Release | Keep | Delete
+
+
+def fate_by_metadata(metadata: ObjectMeta, entry: str | None, *, going: bool) -> Release | None:
+    """Decide by the annotations alone, whatever the spec is like; None: they do not decide.
+
+    Args:
+        metadata: of a resource that is being deleted and has our finalizer.
+        entry: in Atlas, if it has one.
+        going: whether Atlas was seen deleting the entry.
+
+    Raises:
+        InvalidSpecError: an annotation says what nobody understands.
+    """
+    if metadata.is_force_finalized:
+        why = "the annotation atlas-endpoints.dev/force-finalize has let the resource go"
+        return Release(tell(EventReason.FORCE_FINALIZED, becomes(entry, why, going=going), action="Delete"))
+    if metadata.skips:
+        return _retained(entry, f"the annotation {metadata.skips[0]} says skip", going=going)
+    if metadata.deletion_policy == "Retain":
+        return _retained(entry, "an annotation has set its deletion policy to Retain", going=going)
+    return None
+
+
+def fate(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Fate:
+    """Decide about a resource that is being deleted and has our finalizer.
+
+    Args:
+        resource: as it is; its annotations do not decide alone.
+        policy: for its entry, as the most specific of all that say something has it.
+        writes: whether the operator may write to Atlas at all.
+    """
+    entry, spec, going = resource.entry, resource.spec, resource.status.is_going
+    if entry is None and resource.status.creation is None:
+        return Release(None)
+    if policy == "Retain":
+        return _retained(entry, "its deletion policy is Retain", going=going)
+    if spec.management_policy != "Manage":
+        return _retained(entry, f"spec.managementPolicy is {spec.management_policy}", going=going)
+    if not resource.is_owner:
+        why = "it was taken over from an earlier resource, and spec.endpointId does not name it"
+        return _retained(entry, why, going=going)
+    if spec.suspend:
+        return Keep(_kept("The resource is suspended", "Set spec.suspend to false.", going=going))
+    if not writes:
+        remedy = "That takes whoever runs the operator to set ATLAS_ENDPOINTS_WRITES=on."
+        return Keep(_kept("WRITES is off", remedy, going=going))
+    return Delete()
+
+
+def bookkeeping(resource: Resource, policy: DeletionPolicy | None) -> MetadataChange | None:
+    """Return what a resource's metadata lacks: the finalizer, or its removal, and the record of what was created.
+
+    Args:
+        resource: as it is.
+        policy: for its entry; None while it is not known: the finalizer stays as it is.
+    """
+    has = FINALIZER in resource.metadata.finalizers
+    wants = has
+    if policy is not None:
+        wants = policy == "Delete" and resource.spec.management_policy == "Manage" and resource.is_owner
+    if has is wants and is_recorded(resource):
+        return None
+    return MetadataChange({FINALIZER: wants}, resource.record)
+
+
+def is_recorded(resource: Resource) -> bool:
+    """Return whether the metadata tells of what was created: a backup has it, the status it may not."""
+    annotations = resource.metadata.annotations
+    return all(annotations.get(name) == value for name, value in resource.record.items())
+
+
+def left_by_a_race(entry: str) -> Event:
+    """Tell of an entry that was created while its resource went."""
+    why = "it was reserved in the very moment in which its resource was deleted"
+    return tell(EventReason.ENDPOINT_RETAINED, becomes(entry, why), action="Create")
+
+
+def gone(entry: str) -> Event:
+    """Tell that an entry is gone as it was to be."""
+    return tell(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is gone from Atlas.", action="Delete")
+
+
+def handed_over(resource: Resource, entry: str, owner: str) -> Event:
+    """Tell that an entry stays, since another resource stands for it."""
+    note = becomes(entry, f"{owner} stands for it, too", going=resource.status.is_going)
+    return tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
+
+
+def becomes(entry: str | None, why: str, *, going: bool = False) -> str:
+    """Say what becomes of an entry for which nothing is sent (any more), and why.
+
+    Args:
+        entry: that it is about, if it is known.
+        why: nothing is sent.
+        going: whether Atlas was seen deleting it.
+    """
+    what = f"Endpoint {entry}" if entry else "An endpoint that may have been reserved"
+    stays = "is being deleted by Atlas, which nobody can stop" if going else "stays in Atlas as it is"
+    return f"{what} {stays}: {why}."
+
+
+def orphaned(resource: Resource, error: AtlasError) -> Event | None:
+    """Tell of an entry that nobody can delete any more; None: it can still be.
+
+    Atlas has to say, and not only to these credentials, that what the entry was a part of is gone.
+    """
+    is_told_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
+    if error.reason not in GONE_WITH_ITS_PLACE or not is_told_to_all:
+        return None
+    what = f"Endpoint {resource.entry}" if resource.entry else "Its endpoint, if there was one,"
+    note = f"{what} cannot be deleted any more, and was not: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    return tell(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
+
+
+def waiting_for_proof() -> State:
+    """One of another namespace names the entry, and may just be about to show that its credentials reach it."""
+    minutes = int(PROOF_WAIT.total_seconds() // 60)
+    message = (
+        f"Atlas is not asked to delete the endpoint until {minutes} minutes after this resource was deleted: a resource of another"
+        " namespace names the same endpoint, and its credentials have not been seen to reach it yet. If they reach it by then, the"
+        " endpoint stays in Atlas and this resource is removed."
+    )
+    return State(Reason.DELETING, with_ways_out(message), Again(POLL_FIRST))
+
+
+def blocked(
+    generation: int,
+    previous: Status,
+    now: datetime,
+    message: str,
+    *,
+    operation: str,
+    requeue: Next,
+    code: str | None = None,
+    http_status: int | None = None,
+) -> Trouble:
+    """Say why a resource does not go, and how it does all the same."""
+    told = with_ways_out(message)
+    last = previous.last_error
+    is_same = last is not None and (last.operation, last.error_code) == (operation, code)
+    since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now) if is_same else now
+    failure = Failure(
+        since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=told
+    )
+    return Trouble(State(Reason.DELETION_BLOCKED, told, requeue), failure)
+
+
+def not_understood(error: InvalidSpecError, generation: int, previous: Status, now: datetime) -> Trouble:
+    """The resource, or the policy of its Namespace, says what nobody understands."""
+    problems = "; ".join(error.problems)
+    message = f"It does not fit this version of the operator, so the endpoint is not deleted: {problems}."
+    # The Namespace may be what is to be corrected, and no event tells of that.
+    return blocked(generation, previous, now, message, operation="validate", requeue=Again(SECRET_LOOK))
+
+
+def policy_unknown(error: UnreadableError, generation: int, previous: Status, now: datetime) -> Trouble:
+    """The Namespace may not be read, which alone may say what becomes of the entry."""
+    message = f"Whether the endpoint is to be deleted is not known. {error.message}"
+    return blocked(generation, previous, now, message, operation="readNamespace", requeue=Again(error.retry_in))
+
+
+def without_project(resource: Resource, error: NoProjectError, now: datetime) -> Trouble:
+    """Nothing tells in which project the entry is."""
+    problem = error.problem
+    message = f"The endpoint cannot be deleted, since its project is not known. {problem.message}"
+    return blocked(
+        resource.generation,
+        resource.status,
+        now,
+        message,
+        operation="readReference",
+        requeue=Again(problem.pace),
+        code=problem.reason,
+    )
+
+
+def without_credentials(resource: Resource, error: NoCredentialsError, now: datetime) -> Trouble:
+    """There are no usable credentials; Atlas was not asked."""
+    return blocked(
+        resource.generation,
+        resource.status,
+        now,
+        f"The endpoint cannot be deleted. {error.message}",
+        operation=error.operation,
+        requeue=Again(error.retry_in),
+        code=error.reason,
+    )
+
+
+def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Trouble:
+    """A call to Atlas has failed: what passes by itself is told as ever, what else stands in the way blocks the deletion.
+
+    Args:
+        resource: that is to go.
+        error: what the call failed with.
+        source: where the credentials came from.
+        now: wall-clock time, UTC.
+        interval: after which it is tried again at the latest.
+    """
+    generation, status = resource.generation, resource.status
+    trouble = of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
+    words = trouble.state.message
+    message = f"The endpoint cannot be deleted. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    if may_pass(error):
+        told = words if names_ways_out(words) else with_ways_out(message)
+        return replace(trouble, state=replace(trouble.state, message=told))
+    seconds = interval.total_seconds()
+    requeue = Again(min(SECRET_LOOK, seconds) if is_cured_by_credentials(error) else seconds)
+    blocking = blocked(
+        generation,
+        status,
+        now,
+        message,
+        operation=error.operation,
+        requeue=requeue,
+        code=error.error_code,
+        http_status=error.http_status,
+    )
+    return replace(blocking, credentials=trouble.credentials)
+
+
+def is_cured_by_credentials(error: AtlasError) -> bool:
+    """Return whether other credentials may heal it at once, and the same would be refused again."""
+    return error.reason in CURED_BY_CREDENTIALS and error.retry is not AtlasRetry.BACKOFF
+
+
+def names_ways_out(message: str) -> bool:
+    """Return whether a message says how a resource goes all the same."""
+    return _BY_ANNOTATION in message
+
+
+def with_ways_out(message: str) -> str:
+    """Say how a resource goes all the same, unless a message does already."""
+    return message if names_ways_out(message) else f"{message} {WAYS_OUT}"
+
+
+def _retained(entry: str | None, why: str, *, going: bool) -> Release:
+    return Release(tell(EventReason.ENDPOINT_RETAINED, becomes(entry, why, going=going), action="Delete"))
+
+
+def _kept(why: str, remedy: str, *, going: bool) -> str:
+    """Say why a resource is kept, what is to be done about it, and how it goes all the same."""
+    if going:
+        message = (
+            f"Atlas is deleting the endpoint, which nobody can stop. {why}, so it is not looked whether that is done."
+        )
+        return f"{message} {remedy} {WITHOUT_WAITING}"
+    return f"{why}, so its endpoint is not deleted. {remedy} {WAYS_OUT}"

@@ -1,0 +1,317 @@
+"""What an error means for a resource: the one place where errors become reasons and messages. Pure.
+
+Which answer of Atlas is which error, and the words for people, stand in ``atlas.classification``.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN, AtlasError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import Retry as AtlasRetry
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry, at_latest
+from atlas_endpoints.reconcile.credentials import remedy_for_refused
+from atlas_endpoints.reconcile.decision import Difference, State
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.facts import Failure, Finding, Problem
+from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
+from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import Status, find, says
+
+SECRET_LOOK = 30.0
+"""Seconds after which a resource that waits for better credentials reads its Secret afresh; no call to Atlas."""
+
+CURED_BY_CREDENTIALS = frozenset(
+    {Reason.CREDENTIALS_INVALID, Reason.MISSING_ROLE, Reason.IP_NOT_ALLOWED, Reason.PROJECT_NOT_FOUND}
+)
+"""Reasons that other credentials may heal at once."""
+
+NOTICED = "That is noticed within the sync interval, and at once with a new value of the annotation atlas-endpoints.dev/force-sync."
+"""What is said to users of a remedy in Atlas, of which no event tells."""
+
+HELD_LOOK = 1.0
+"""Seconds after which a call is tried again that was held back without being told for how long."""
+
+VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps a resource from where it is to be.
+
+    Attributes:
+        state: what is true of it.
+        failure: what holds it up.
+        credentials: what it says about the credentials; None: nothing.
+    """
+
+    state: State
+    failure: Failure
+    credentials: Finding | None = None
+
+
+def of_invalid_spec(
+    error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, requeue: Next | None = None
+) -> Trouble:
+    """A spec that breaks the rules, though the API server let it pass: its CRD is not ours.
+
+    Args:
+        error: says which.
+        generation: of the spec.
+        previous: the status before.
+        now: wall-clock time, UTC.
+        requeue: when to look again, where no event tells of the remedy; None: an event does.
+    """
+    problems = "; ".join(error.problems)
+    message = (
+        "The spec does not fit this version of the operator, so Atlas is neither read nor changed. Correct it, or install"
+        f" CRD and operator of the same version: {problems}"
+    )
+    since = failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now)
+    return Trouble(
+        State(Reason.INVALID_SPEC, message, requeue or Rest()),
+        Failure(since=since, operation="validate", retryable=False, detail=problems),
+    )
+
+
+def of_no_credentials(
+    error: NoCredentialsError, generation: int, previous: Status, *, now: datetime, grace: timedelta
+) -> Trouble:
+    """There are no usable credentials; Atlas was not asked."""
+    found = Finding("False", error.reason, error.message)
+    reason = Reason.CREDENTIALS_INVALID
+    since = failing_since(previous, reason=reason, generation=generation, now=now, found=found)
+    requeue = _within_grace(Again(error.retry_in), reason, since, now=now, grace=grace)
+    return Trouble(
+        State(reason, error.message, requeue),
+        Failure(since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message),
+        found,
+    )
+
+
+def of_no_project(problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta) -> Trouble:
+    """The project is not known; wait for the object that tells it."""
+    since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
+    left = (since + grace - now).total_seconds()
+    requeue: Next = Again(problem.pace)
+    if left > 0:
+        requeue = at_latest(requeue, left)
+    message = f"{problem.message} Until the project is known, Atlas is neither read nor changed."
+    return Trouble(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since))
+
+
+def of_problem(problem: Problem, since: datetime) -> Failure:
+    """A reference leads nowhere, without which nothing goes on."""
+    return Failure(
+        since=since, operation="readReference", retryable=True, error_code=problem.reason, detail=problem.message
+    )
+
+
+def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> Trouble:
+    """The project is another one than the entry is in: leave both alone until a person has decided."""
+    requeue: Next = Rest() if resource.spec.project_ref is None else Again(RETRY_UNUSABLE)
+    reason, generation = Reason.INVALID_SPEC, resource.generation
+    since = failing_since(resource.status, reason=reason, generation=generation, now=now)
+    return Trouble(
+        State(reason, str(error), requeue),
+        Failure(since=since, operation="validate", retryable=False, detail=str(error)),
+    )
+
+
+def of_refused_metadata(why: str, generation: int, previous: Status, now: datetime) -> Trouble:
+    """The API server does not let the metadata be written, without which nothing is created, and nothing deleted goes.
+
+    Args:
+        why: in the API server's words.
+        generation: of the spec.
+        previous: the status before.
+        now: wall-clock time, UTC.
+    """
+    since = failing_since(previous, reason=Reason.METADATA_REFUSED, generation=generation, now=now)
+    return Trouble(
+        State(Reason.METADATA_REFUSED, refused_metadata(why), Retry()),
+        Failure(since=since, operation="patch", retryable=False, detail=why),
+    )
+
+
+def refused_metadata(why: str) -> str:
+    """Say that the metadata cannot be written, and what to do about it."""
+    return (
+        f"The finalizer and annotations of the resource cannot be written, which is tried again: {why}. Let the operator patch"
+        " serverlessprivateendpoints: by the ClusterRole of its own version, and by whatever else admits changes."
+    )
+
+
+def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Trouble:
+    """An error that no table knows: a defect of the operator, whose log has the whole story."""
+    name = type(error).__name__
+    message = (
+        f"The operator met a defect of its own ({name}); it tries again. Its log has the details: please report them."
+    )
+    failure = Failure(since=now, operation="reconcile", retryable=True, detail=name)
+    message, failure = _first_words(Reason.INTERNAL_ERROR, message, failure, generation, previous)
+    return Trouble(State(Reason.INTERNAL_ERROR, message, Retry()), failure)
+
+
+def of_atlas(
+    error: AtlasError,
+    generation: int,
+    previous: Status,
+    *,
+    now: datetime,
+    grace: timedelta,
+    source: str | None,
+    refused: tuple[str, ...] = (),
+    differences: tuple[Difference, ...] | None = None,
+) -> Trouble:
+    """A call to Atlas failed, or was held back.
+
+    Args:
+        error: what it failed with.
+        generation: the spec that was acted on.
+        previous: the status before.
+        now: wall-clock time, UTC.
+        grace: for how long something that another object may heal counts as progress.
+        source: of the credentials.
+        refused: the fields that Atlas refused, if it did.
+        differences: that are known to remain.
+    """
+    reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
+    credentials = _credentials(error, reason, error.message)
+    since = failing_since(previous, reason=reason, generation=generation, now=now, found=credentials)
+    failure = Failure(
+        since=since,
+        operation=error.operation,
+        retryable=error.retry is AtlasRetry.BACKOFF or (held and reason not in CURED_BY_CREDENTIALS),
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
+        fields=refused,
+        held=held,
+    )
+    message = error.message
+    if source is not None:
+        message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
+    message = message.replace(THEN_AGAIN, NOTICED, 1)
+    another_cause = is_another_cause(previous, "CredentialsValid", credentials)
+    same_source = previous.resolved is None or previous.resolved.credentials_source == source
+    if (failure.retryable or held) and same_source and not another_cause:
+        message, failure = _first_words(reason, message, failure, generation, previous)
+    requeue = _within_grace(_requeue(error, reason), reason, since, now=now, grace=grace)
+    return Trouble(State(reason, message, requeue, differences), failure, _credentials(error, reason, message))
+
+
+def may_pass(error: AtlasError) -> bool:
+    """Return whether a failure may be over soon, without anybody doing anything."""
+    if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: it is as with the answer that began the wait
+        return error.reason not in CURED_BY_CREDENTIALS
+    return error.retry is AtlasRetry.BACKOFF
+
+
+def is_settled(previous: Status, generation: int) -> bool:
+    """Return whether this very generation was seen to be applied and available."""
+    ready = find(previous, "Ready")
+    return previous.observed_generation == generation and ready is not None and ready.status == "True"
+
+
+def refused_fields(error: UpdateRejectedError, sent: tuple[str, ...], connection: Any) -> tuple[str, ...]:
+    """Return which of the fields that were sent Atlas objects to.
+
+    It names them in the error's text or does not; then the connection is blamed, since Atlas restricts when it may change and
+    takes any comment that the resource can hold. The fields of a connection stand and fall together, as they are sent.
+
+    Args:
+        error: the refusal.
+        sent: the fields that were sent.
+        connection: the fields of the connection.
+    """
+    words = f"{error.message} {error.detail or ''}"
+    named = {name for name in sent if str(name) in words}
+    if not named or named & set(connection):
+        named |= set(connection)
+    return tuple(name for name in sent if name in named) or sent
+
+
+def still_refused(previous: Status, remaining: set[str]) -> Failure | None:
+    """Keep Atlas's words about fields that it had refused before and that were not sent this time."""
+    last = previous.last_error
+    if last is None or not remaining & set(last.fields):
+        return None
+    failure = Failure.of(last)
+    return replace(failure, fields=tuple(name for name in failure.fields if name in remaining))
+
+
+def failing_since(
+    previous: Status,
+    *,
+    reason: Reason,
+    generation: int,
+    now: datetime,
+    found: Finding | None = None,
+    type_: str = "CredentialsValid",
+) -> datetime:
+    """Return since when a generation of a resource has been held up for one reason, and one cause of it.
+
+    Args:
+        previous: the status before.
+        reason: of ``Ready``.
+        generation: of the spec.
+        now: wall-clock time, UTC.
+        found: what another condition says about the cause, where one reason of ``Ready`` stands for several.
+        type_: of that condition.
+    """
+    goes_on = says(previous, reason=reason, generation=generation) and not is_another_cause(previous, type_, found)
+    return previous.last_error.since if previous.last_error is not None and goes_on else now
+
+
+def is_another_cause(previous: Status, type_: str, found: Finding | None) -> bool:
+    """Return whether something is found to be wrong in another way than before, which one reason of ``Ready`` stands for."""
+    known = find(previous, type_)
+    return found is not None and known is not None and known.reason != found.reason
+
+
+def _first_words(
+    reason: Reason, message: str, failure: Failure, generation: int, previous: Status
+) -> tuple[str, Failure]:
+    """Let what was said first stand while a failure goes on, however its words vary: retries write nothing.
+
+    The words of a call that was held back are second-hand anyway.
+    """
+    ready, last = find(previous, "Ready"), previous.last_error
+    if ready is None or last is None or not says(previous, reason=reason, generation=generation):
+        return message, failure
+    return ready.message, replace(Failure.of(last), retryable=failure.retryable, held=failure.held)
+
+
+def _requeue(error: AtlasError, reason: Reason) -> Next:
+    match error.retry:
+        case AtlasRetry.BACKOFF:
+            return Retry(at_least=error.retry_after or 0.0)
+        case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
+            return Again(error.retry_after or HELD_LOOK)
+        case _:
+            # The resync of the scope looks again; only better credentials are worth looking for more often.
+            return Again(SECRET_LOOK) if reason in CURED_BY_CREDENTIALS else Rest()
+
+
+def _within_grace(requeue: Next, reason: Reason, since: datetime, *, now: datetime, grace: timedelta) -> Next:
+    """Come back no later than when the grace ends, since the status has to say so then."""
+    remaining = (since + grace - now).total_seconds()
+    if reason.progress is not Progress.GRACE or remaining <= 0:
+        return requeue
+    return at_latest(requeue, remaining)
+
+
+def _credentials(error: AtlasError, reason: Reason, message: str) -> Finding | None:
+    """Return what an error says about the credentials; None: nothing."""
+    match reason:
+        case Reason.CREDENTIALS_INVALID:
+            return Finding("False", CredentialsReason.UNAUTHORIZED, message)
+        case Reason.MISSING_ROLE | Reason.IP_NOT_ALLOWED:
+            return Finding("False", CredentialsReason.NOT_ALLOWED, message)
+        case Reason.ATLAS_UNAVAILABLE | Reason.RATE_LIMITED | Reason.API_GONE:
+            return None
+        case _:
+            return VERIFIED if error.http_status is not None else None

@@ -1,0 +1,311 @@
+"""Ending resources: have the entry deleted, wait until Atlas has none any more, let the resource go."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.engine.controller import MetadataChange, finalizers_of
+from atlas_endpoints.engine.outcome import Again, Rest, Retry, at_latest
+from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.reconcile import deletion, ownership, summarize
+from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.decision import Decision
+from atlas_endpoints.reconcile.deletion import Delete, Keep, Release
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.events import Event
+from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
+from atlas_endpoints.reconcile.failures import SECRET_LOOK, VERIFIED
+from atlas_endpoints.reconcile.force_sync import ForceSync
+from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.metadata import FINALIZER, ObjectMeta, deletion_policy_in
+from atlas_endpoints.reconcile.observe import observe
+from atlas_endpoints.reconcile.ownership import Owner
+from atlas_endpoints.reconcile.ports import AtlasPort, ResourcesPort
+from atlas_endpoints.reconcile.readers import NamespaceReader
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.references import NoProjectError, ReferenceResolver
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
+from atlas_endpoints.reconcile.summarize import Outcome, of_trouble, quiet
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Credentials with which an entry could not be deleted, since when that is known, and until when it is taken for granted."""
+
+    access: Access
+    since: datetime
+    until: datetime
+
+
+class Finisher:
+    """Ends resources, and sees to it that they do not end before.
+
+    Args:
+        gatherer: of the kind.
+        credentials: finds credentials.
+        references: finds projects that are referred to.
+        namespaces: reads Namespaces, which may have a policy for their resources.
+        atlas: reads and deletes entries.
+        resources: as they are known now.
+        read: reads a resource as it is; None when there is none.
+        record: takes an Event of a resource.
+        force_sync: tells when a person who asks for a fresh attempt gets one.
+    """
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        credentials: Any,
+        references: ReferenceResolver,
+        namespaces: NamespaceReader,
+        atlas: AtlasPort,
+        *,
+        resources: ResourcesPort,
+        read: Callable[[Key], Awaitable[Mapping[str, Any] | None]],
+        record: Callable[[Mapping[str, Any], Event], None],
+        force_sync: ForceSync,
+    ) -> None:
+        self._gatherer = gatherer
+        self._kind = gatherer.kind
+        self._credentials = credentials
+        self._references = references
+        self._namespaces = namespaces
+        self._atlas = atlas
+        self._resources = resources
+        self._read = read
+        self._record = record
+        self._force_sync = force_sync
+        self._refused: dict[Key, _Refused] = {}
+
+    async def bookkeeping(self, resource: Resource) -> tuple[MetadataChange | None, str]:
+        """Return what a resource's metadata lacks while it lives, and what is to be told people about that.
+
+        Raises:
+            InvalidSpecError: nobody understands the policy of the Namespace, which the resource needs before it gets an entry.
+            ClusterUnavailableError: the Namespace could not be read.
+        """
+        found: DeletionPolicy | None = None
+        doubt = ""
+        try:
+            found = await self._policy(resource)
+        except UnreadableError:
+            pass
+        except InvalidSpecError as error:
+            if resource.entry is None:
+                raise
+            problems = "; ".join(error.problems)
+            doubt = f"What becomes of the endpoint when the resource is deleted is not known: {problems}."
+        return deletion.bookkeeping(resource, found), doubt
+
+    async def finish(self, body: Body, now: datetime) -> Outcome:
+        """Reconcile a resource that is being deleted."""
+        kind = self._kind
+        generation = int(body["metadata"].get("generation", 0))
+        status = kind.resource.status_type.parse(body.get("status"), now=now)
+        if FINALIZER not in finalizers_of(body):
+            return quiet(generation, Rest())
+        try:
+            entry = kind.entry_of(body)
+            going = status.is_going
+            release = deletion.fate_by_metadata(ObjectMeta.parse(body), entry, going=going)
+            if release is not None:
+                return self._release(body, release.event)
+            resource = kind.resource.parse(body, now=now)
+            wait = self._force_sync.turn_in(resource, status)
+            found = await self._policy(resource)
+        except InvalidSpecError as error:
+            return of_trouble(deletion.not_understood(error, generation, status, now), generation, status)
+        except UnreadableError as error:
+            return of_trouble(deletion.policy_unknown(error, generation, status, now), generation, status)
+        except ClusterUnavailableError:
+            return quiet(generation, Retry())
+        match deletion.fate(resource, found, writes=self._gatherer.writes):
+            case Release(event):
+                return self._release(body, event)
+            case Keep(message):
+                # Of a Namespace's other policy no event tells.
+                requeue = Rest() if _own_policy(resource) is not None else Again(SECRET_LOOK)
+                trouble = deletion.blocked(generation, status, now, message, operation="delete", requeue=requeue)
+                return of_trouble(trouble, generation, status)
+            case Delete():
+                return open_still(await self._delete(body, resource, now, wait), wait)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a resource that is gone."""
+        self._refused.pop(key, None)
+
+    async def _policy(self, resource: Resource) -> DeletionPolicy:
+        """Return the policy for an entry: of the annotation, of the spec, of the Namespace, or Retain.
+
+        Raises:
+            InvalidSpecError: what the Namespace says is nothing that anybody understands.
+            UnreadableError: the Namespace may not be read, which alone may say something.
+            ClusterUnavailableError: it could not be read.
+        """
+        found = _own_policy(resource)
+        if found is not None:
+            return found
+        age = self._force_sync.age(resource.key)
+        annotations = await self._namespaces.annotations(resource.metadata.namespace, age=age)
+        return deletion_policy_in(annotations) or "Retain"
+
+    async def _delete(self, body: Body, resource: Resource, now: datetime, wait: float) -> Outcome:
+        """Have the entry deleted, unless another resource needs it; what is asked waits for its turn for so many seconds."""
+        generation, status = resource.generation, resource.status
+        try:
+            if resource.entry is not None and (found := await self._needed(body, resource, resource.entry, now)):
+                return found
+            if wait and status.observed_generation == generation:
+                return quiet(generation, Again(wait))
+            age = self._force_sync.age(resource.key)
+            access = await self._credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
+            project_id = await self._project(resource)
+        except NoProjectError as error:
+            return of_trouble(deletion.without_project(resource, error, now), generation, status)
+        except NoCredentialsError as error:
+            outcome = of_trouble(deletion.without_credentials(resource, error, now), generation, status)
+            return replace(outcome, handled=resource.metadata.reconcile_request)
+        except ClusterUnavailableError:
+            return quiet(generation, Retry())
+        self._atlas.use(resource.key, access.fingerprint)
+        scope = self._gatherer.scope(resource, project_id, access.fingerprint)
+        wait = wait or self._force_sync.look_in(resource.key, scope)
+        if wait and status.observed_generation == generation:
+            return quiet(generation, Again(wait))
+        refused = self._refused.get(resource.key)
+        is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
+        if is_refused and (wait or not is_forced(resource, status)):
+            return quiet(generation, Again(SECRET_LOOK))  # the same would be refused again
+        self.forget(resource.key)
+        resolved = resolved_with(status, access.source)
+        facts = self._gatherer.facts(resource, status, now, scope, resolved)
+        try:
+            outcome = await self._step(body, facts)
+        except AtlasError as error:
+            outcome = self._failed(body, facts, error, access)
+        except ClusterUnavailableError:
+            return quiet(generation, Retry())
+        # A deletion that has just begun waits for no floor; what is asked beside it stays open.
+        return open_still(replace(outcome, handled=resource.metadata.reconcile_request), wait)
+
+    async def _step(self, body: Body, facts: Facts[Any]) -> Outcome:
+        """Take one step towards the end of an entry.
+
+        Raises:
+            AtlasError: looking failed, or the entry could not be deleted.
+            ClusterUnavailableError: whether another resource that needs it is still there could not be read.
+        """
+        resource = facts.resource
+        max_age = self._force_sync.max_age(resource.key)
+        facts, decision = await observe(self._atlas, facts, self._kind.decide_deletion, max_age=max_age)
+        if decision.nothing_left:
+            return self._release(body, None if resource.entry is None else deletion.gone(resource.entry))
+        if (write := decision.write) is None:
+            return self._waiting(facts, decision)
+        # While we waited, somebody may have changed his mind, or come to need it.
+        if not self._resources.is_still(resource.key, resource.metadata.trigger):
+            return quiet(facts.generation, Again(0.0))
+        entry, kind = write.touches[0], self._kind
+        if (found := await self._needed(body, resource, entry, facts.now)) is not None:
+            return found
+        try:
+            await self._atlas.write(
+                facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
+            )
+        except EndpointAbsentError:
+            # That it finds nothing takes the same proof as ever.
+            fresh = replace(facts, view=self._atlas.view(facts.scope))
+            fresh, decision = await observe(self._atlas, fresh, kind.decide_deletion, max_age=0.0)
+            if decision.nothing_left:
+                return self._release(body, None if resource.entry is None else deletion.gone(resource.entry))
+            return self._waiting(fresh, decision)
+        return self._waiting(facts, decision)
+
+    def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
+        """Say that Atlas is at it, or that it takes too long."""
+        state, status = decision.state, facts.resource.status
+        own = {} if decision.seen is None else self._kind.render(facts, decision.seen)
+        if state.reason is Reason.DELETION_BLOCKED:
+            trouble = deletion.blocked(
+                facts.generation, status, facts.now, state.message, operation="delete", requeue=state.requeue
+            )
+            outcome = of_trouble(trouble, facts.generation, status)
+        else:
+            outcome = Outcome(requeue=state.requeue, generation=facts.generation, state=state)
+        if decision.seen is None:
+            return outcome
+        return replace(outcome, seen=decision.seen, own=own, credentials=VERIFIED, applied=status.applied)
+
+    async def _project(self, resource: Resource) -> str:
+        """Return the project that the entry is in; else the one that the spec means; else the one that it has meant.
+
+        Raises:
+            NoProjectError: nothing tells it.
+            ClusterUnavailableError: the API server could not be reached.
+        """
+        if resource.bound_project_id is not None:
+            return resource.bound_project_id
+        try:
+            return (await self._references.project(resource, age=Age.RECENT)).id
+        except NoProjectError:
+            if resource.known_project_id is None:
+                raise
+            return resource.known_project_id
+
+    async def _needed(self, body: Body, resource: Resource, entry: str, now: datetime) -> Outcome | None:
+        """Return what follows from another resource that needs the entry, or may; None: nobody does.
+
+        Raises:
+            ClusterUnavailableError: whether the other is still there could not be read.
+        """
+        others = list(self._resources.found_by(entry))
+        claim = ownership.needed_by(self._kind, resource, entry, others, now)
+        while isinstance(claim, Owner) and not await self._is_there(claim.key):
+            others = [each for each in others if key_of(each) != claim.key]
+            claim = ownership.needed_by(self._kind, resource, entry, others, now)
+        if isinstance(claim, Owner):
+            owner = claim.named_for(resource.metadata.namespace)
+            return self._release(body, deletion.handed_over(resource, entry, owner))
+        if claim is None:
+            return None
+        state = deletion.waiting_for_proof()
+        return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
+
+    async def _is_there(self, key: Key) -> bool:
+        """Ask the API server for a resource that is to inherit an entry: that it went may have come as no event."""
+        body = await self._read(key)
+        return body is not None and "deletionTimestamp" not in body["metadata"]
+
+    def _failed(self, body: Body, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
+        """Say what stands in the way, or let the resource go where nobody can delete its entry any more."""
+        resource, generation = facts.resource, facts.generation
+        if (event := deletion.orphaned(resource, error)) is not None:
+            return self._release(body, event)
+        if (silent := summarize.unsaid(error, generation)) is not None:
+            return silent
+        if deletion.is_cured_by_credentials(error):
+            self._refused[resource.key] = _Refused(access, facts.now, facts.now + facts.interval)
+        trouble = deletion.failed(resource, error, access.source, facts.now, interval=facts.interval)
+        return replace(of_trouble(trouble, generation, resource.status), resolved=facts.resolved)
+
+    def _release(self, body: Body, event: Event | None) -> Outcome:
+        """Let the resource go, and tell what becomes of its entry."""
+        if event is not None:
+            self._record(body, event)
+        outcome = quiet(int(body["metadata"].get("generation", 0)), Rest())
+        return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
+
+
+def open_still(outcome: Outcome, wait: float) -> Outcome:
+    """Return an outcome with which a request stays open that has its turn in so many seconds; 0: it is handled."""
+    return replace(outcome, handled=None, requeue=at_latest(outcome.requeue, wait)) if wait else outcome
+
+
+def _own_policy(resource: Resource) -> DeletionPolicy | None:
+    """Return the policy that a resource has whatever its Namespace says."""
+    return resource.metadata.deletion_policy or resource.spec.deletion_policy

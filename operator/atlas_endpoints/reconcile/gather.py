@@ -1,0 +1,108 @@
+"""Gathering what a decision depends on, as far as it is known without asking Atlas."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from atlas_endpoints.atlas.observations import View
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.reconcile import ownership
+from atlas_endpoints.reconcile.facts import Baseline, Defaults, Facts, Finding, Problem, is_forced
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.ownership import Claim
+from atlas_endpoints.reconcile.ports import ResourcesPort
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.status import Resolved, Status
+
+
+class MemoryPort(Protocol):
+    """What is known of Atlas without a call; see ``atlas.observations.ObservationCache``."""
+
+    def view(self, scope: Scope) -> View[Any]:
+        """Return what is known of a scope."""
+        ...
+
+    def unknown_for(self, scope: Scope, entry: str) -> float | None:
+        """Return for how many more seconds a write may be applied whose answer was lost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gatherer:
+    """Gathers facts about the resources of a kind.
+
+    Attributes:
+        kind: theirs.
+        atlas: what is known of Atlas.
+        resources: as they are known now.
+        writes: whether anything may be written to Atlas.
+        defaults: where a resource says nothing.
+        grace: for how long something that another object may heal counts as progress.
+    """
+
+    kind: Kind[Any]
+    atlas: MemoryPort
+    resources: ResourcesPort
+    writes: bool
+    defaults: Defaults
+    grace: timedelta
+
+    def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
+        """Return what the LIST of a resource covers."""
+        return Scope(credentials, project_id, self.kind.names.kind, resource.scope_name)
+
+    def facts(  # all that is known
+        self,
+        resource: Resource,
+        previous: Status,
+        now: datetime,
+        scope: Scope,
+        resolved: Resolved,
+        *,
+        problem: Problem | None = None,
+        project_doubt: Finding | None = None,
+    ) -> Facts[Any]:
+        """Return what is known of a resource.
+
+        Args:
+            resource: with plain values in the place of references.
+            previous: the status before.
+            now: wall-clock time, UTC.
+            scope: of its entry.
+            resolved: what is used, for the status.
+            problem: with a reference of its connection.
+            project_doubt: with the reference to its project.
+        """
+        if resource.status is not previous:
+            resource = resource.model_copy(update={"status": previous})
+        spec, namespace = resource.spec, resource.metadata.namespace
+        kind, found_by = self.kind, self.resources.found_by
+        return Facts(
+            resource=resource,
+            now=now,
+            policy="Plan" if spec.management_policy == "Manage" and not self.writes else spec.management_policy,
+            writes=self.writes,
+            interval=self.interval(resource),
+            provisioning_timeout=spec.provisioning_timeout or self.defaults.provisioning_timeout,
+            grace=self.grace,
+            scope=scope,
+            view=self.atlas.view(scope),
+            is_held=lambda entry: ownership.is_held(kind, entry, found_by(entry), namespace),
+            resolved=resolved,
+            problem=problem,
+            project_doubt=project_doubt,
+            uncertain=self.atlas.unknown_for(scope, resource.written_as) is not None,
+            forced=is_forced(resource, previous),
+            baseline=Baseline.of(resource, previous),
+        )
+
+    def interval(self, resource: Resource) -> timedelta:
+        """Return how often the entry of a resource is looked at when all is well."""
+        return resource.spec.sync_interval or self.defaults.sync_interval
+
+    def claim(self, facts: Facts[Any]) -> Claim:
+        """Return who owns the entry in the place of a resource that has seen it, or is about to look at it."""
+        entry = facts.resource.entry
+        if entry is None:
+            return None
+        return ownership.owner_before(self.kind, facts.resource, self.resources.found_by(entry), facts.now)

@@ -1,0 +1,133 @@
+"""Observing until the facts are good enough for the decision that they lead to: one rule of freshness for every kind."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+from atlas_endpoints.atlas.errors import AtlasUnavailableError
+from atlas_endpoints.atlas.observations import View
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.reconcile.decision import Decision
+from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.status import Cause
+
+SHARED = 5.0
+"""Seconds: a LIST that began no longer ago serves routine looks, and resyncs."""
+
+MEMORY = timedelta(minutes=10)
+"""The oldest observation that may justify a write without looking first."""
+
+MOST_LOOKS = 8
+"""Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for what changes meanwhile."""
+
+
+class ObservationsPort(Protocol):
+    """Shared observations; see ``atlas.gateway.Gateway``."""
+
+    def view(self, scope: Scope) -> View[Any]:
+        """Return what is known of a scope, without a call."""
+        ...
+
+    async def list(self, scope: Scope, *, since: float) -> View[Any]:
+        """Return what is known after a LIST that began at ``since`` or later."""
+        ...
+
+    async def get(self, scope: Scope, entry: str) -> View[Any]:
+        """Read one entry, and return what is known afterwards."""
+        ...
+
+    def needed_since(self, scope: Scope, entry: str) -> float:
+        """Return the moment at which a LIST must have begun to tell what became of a write."""
+        ...
+
+    def moment(self) -> float:
+        """Return the time of an event."""
+        ...
+
+
+async def observe(  # what freshness depends on
+    atlas: ObservationsPort,
+    facts: Facts[Any],
+    decide: Callable[[Facts[Any]], Decision],
+    *,
+    max_age: float,
+    is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
+    armed_for: float | None = None,
+) -> tuple[Facts[Any], Decision]:
+    """Decide, and look at Atlas and decide anew as long as what is known is not good enough for that decision.
+
+    Args:
+        atlas: looks.
+        facts: with what is remembered.
+        decide: the kind's decision.
+        max_age: seconds; a LIST that began earlier is not good enough, but for what memory justifies.
+        is_claimed: returns whether another resource owns the entry.
+        armed_for: seconds since an intent to create was written, which a LIST has to follow; None: there is none.
+
+    Raises:
+        AtlasError: looking failed.
+    """
+    began, listed = atlas.moment(), float("-inf")
+    for _ in range(MOST_LOOKS):
+        decision = decide(facts)
+        since = _needed_since(atlas, facts, decision, began, max_age, armed_for)
+        if since > listed and not _memory_suffices(facts, decision, began, is_claimed):
+            listed = since
+            facts = replace(facts, view=await atlas.list(facts.scope, since=since))
+            continue
+        if decision.absent is not None:
+            seen = facts.view.entries.get(decision.absent)
+            if seen is None or (seen.value is None and seen.at < began):
+                facts = replace(facts, view=await atlas.get(facts.scope, decision.absent))
+                continue
+            # That it is not there takes a LIST, too, that began for this purpose.
+            if seen.value is None and not facts.forced and facts.view.began < seen.at:
+                listed = atlas.moment()
+                facts = replace(facts, view=await atlas.list(facts.scope, since=listed))
+                continue
+        if decision.none_created and facts.view.skipped:
+            raise AtlasUnavailableError(
+                "Atlas shows endpoints without an id, of which one may be the endpoint that is looked for; it is looked for"
+                " again.",
+                operation=decision.write.request.operation if decision.write is not None else "list",
+            )
+        return facts, decision
+    raise RuntimeError(f"{facts.resource.key} takes more than {MOST_LOOKS} looks at Atlas for one decision")
+
+
+def _needed_since(  # noqa: PLR0917  # what freshness depends on
+    atlas: ObservationsPort,
+    facts: Facts[Any],
+    decision: Decision,
+    began: float,
+    max_age: float,
+    armed_for: float | None,
+) -> float:
+    """Return the moment at which a LIST must have begun for a decision."""
+    if facts.uncertain:
+        return max(began, atlas.needed_since(facts.scope, facts.resource.written_as))
+    if decision.nothing_left and decision.none_created:
+        return began
+    if armed_for is not None:
+        return began - min(max_age, armed_for)
+    return began - max_age
+
+
+def _memory_suffices(
+    facts: Facts[Any], decision: Decision, began: float, is_claimed: Callable[[Facts[Any]], bool]
+) -> bool:
+    """Return whether a decision may rest on what is remembered.
+
+    Memory may only justify a write that the resource asks for, whose answer corrects it; all else is looked at first. That another
+    resource owns the entry does not depend on what Atlas shows.
+    """
+    entry = facts.resource.entry
+    seen = None if entry is None else facts.view.entries.get(entry)
+    if facts.uncertain or facts.forced or seen is None or seen.value is None:
+        return False
+    if is_claimed(facts):
+        return seen.at >= began - 2 * facts.interval.total_seconds()
+    write = decision.write
+    is_asked_for = write is not None and write.cause in {Cause.FIRST_CONTACT, Cause.EDIT} and facts.policy == "Manage"
+    return is_asked_for and seen.at >= began - min(facts.interval, MEMORY).total_seconds()

@@ -1,0 +1,476 @@
+"""One reconcile, for every kind: gather, observe and decide until the facts suffice, permit, apply, summarize."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.observations import View
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.clock import Clock, believed
+from atlas_endpoints.engine.log_fields import LogFields
+from atlas_endpoints.engine.outcome import Again, Retry, at_latest
+from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.reconcile import failures, policy, summarize
+from atlas_endpoints.reconcile.compare import compare
+from atlas_endpoints.reconcile.converge import Converger
+from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.deletion import is_recorded
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.events import Event
+from atlas_endpoints.reconcile.facts import Defaults, Facts, confirmed_so_far, resolved_with
+from atlas_endpoints.reconcile.failure_cache import FailureCache
+from atlas_endpoints.reconcile.finish import Finisher, open_still
+from atlas_endpoints.reconcile.force_sync import ForceSync
+from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.metadata import ObjectMeta
+from atlas_endpoints.reconcile.ports import AtlasPort, LimiterPort, OutputsPort, ResourcesPort, ResyncPort
+from atlas_endpoints.reconcile.readers import NamespaceReader
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.references import (
+    NoProjectError,
+    OtherProjectError,
+    ReferenceResolver,
+    Resolution,
+)
+from atlas_endpoints.reconcile.resource import CredentialsPlace, Resource
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import Resolved, Status, says
+from atlas_endpoints.reconcile.summarize import Outcome, quiet
+
+logger = logging.getLogger(__name__)
+
+RECENT_OUTPUTS = 30.0
+"""For so many seconds at most nobody looks whether a ConfigMap is as the operator has left it."""
+
+PATIENCE = timedelta(minutes=30)
+"""For at least this long a settled resource stays Ready while looking at it fails."""
+
+LAST_LOOK = 1.0
+"""Seconds after which an entry is looked at once more at the earliest, for a write of unknown outcome."""
+
+
+class CredentialsPort(Protocol):
+    """Finds credentials; see ``credentials.CredentialsResolver``."""
+
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
+        """Find the credentials of a resource."""
+        ...
+
+    def judged(self, access: Access, *, accepted: bool) -> None:
+        """Take in whether Atlas accepts credentials."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """A resource, and what it agreed with: nearly all are as they were at the resync before, and so is what Atlas shows."""
+
+    body: Body
+    seen: Any
+    created: tuple[Any, ...]
+    announced: object
+
+
+class Reconciler:
+    """Reconciles resources of one kind, and says whether what a resync has seen gives one of them work.
+
+    Args:
+        kind: of the resources.
+        credentials: finds credentials.
+        references: finds what they refer to.
+        outputs: writes what they hand over.
+        atlas: reads and changes what Atlas holds.
+        resync: looks at scopes.
+        resources: which are still there.
+        limiter: may hold corrections of drift back.
+        wake: has a resource come back at once.
+        writes: whether anything may be written to Atlas; if not, statuses show what would be.
+        clock: tells the time.
+        defaults: where a resource says nothing.
+        grace: for how long something that another object may heal counts as progress.
+        namespaces: reads Namespaces, which may have a policy for what becomes of the entries of deleted resources.
+        read: reads a resource as it is; None when there is none.
+        record: takes an Event of a resource: what no status tells, or not in time.
+    """
+
+    def __init__(
+        self,
+        kind: Kind[Any],
+        credentials: CredentialsPort,
+        references: ReferenceResolver,
+        outputs: OutputsPort,
+        atlas: AtlasPort,
+        *,
+        resync: ResyncPort,
+        resources: ResourcesPort,
+        limiter: LimiterPort,
+        wake: Callable[[Key], None],
+        writes: bool,
+        clock: Clock,
+        defaults: Defaults,
+        grace: timedelta,
+        namespaces: NamespaceReader,
+        read: Callable[[Key], Awaitable[Mapping[str, Any] | None]],
+        record: Callable[[Mapping[str, Any], Event], None],
+    ) -> None:
+        self._kind = kind
+        self._credentials = credentials
+        self._references = references
+        self._outputs = outputs
+        self._atlas = atlas
+        self._resync = resync
+        self._limiter = limiter
+        self._clock = clock
+        self._grace = grace
+        self._gatherer = Gatherer(kind, atlas, resources, writes=writes, defaults=defaults, grace=grace)
+        self._force_sync = ForceSync(clock.monotonic, let_through=atlas.let_through)
+        self._converger = Converger(self._gatherer, atlas, limiter, resources, clock=clock, record=record)
+        self._finisher = Finisher(
+            self._gatherer,
+            credentials,
+            references,
+            namespaces,
+            atlas,
+            resources=resources,
+            read=read,
+            record=record,
+            force_sync=self._force_sync,
+        )
+        self._failures = FailureCache(grace, wake=wake)
+        self._unseen_since: dict[Key, datetime] = {}
+        self._agreements: dict[Key, _Agreement] = {}
+
+    async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
+        """Reconcile a resource."""
+        now, key, generation = self._clock.now(), key_of(body), _generation(body)
+        if "deletionTimestamp" in body["metadata"]:
+            self._leave(key)
+            return await self._finisher.finish(body, now)
+        try:
+            resource = self._kind.resource.parse(body, now=now)
+        except InvalidSpecError as error:
+            self._leave(key)
+            status = self._kind.resource.status_type.parse(previous, now=now)
+            trouble = failures.of_invalid_spec(error, generation, status, now)
+            return summarize.of_trouble(trouble, generation, status, handled=_request(body))
+        wait = self._force_sync.turn_in(resource, resource.status)
+        # What keeps a resource from going, and a backup from forgetting, is there before anything is created or used.
+        first = resource.entry is None or not is_recorded(resource)
+        outcome = quiet(generation, Again(0.0)) if first else await self._alive(resource, now, wait)
+        try:
+            change, doubt = await self._finisher.bookkeeping(resource)
+        except InvalidSpecError as error:
+            self._leave(key)
+            requeue = Again(failures.SECRET_LOOK)  # no event tells of the Namespace
+            trouble = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
+            return summarize.of_trouble(trouble, generation, resource.status)
+        except ClusterUnavailableError as error:
+            logger.warning(
+                "A Namespace could not be read; it will be tried again: %s", error, extra=LogFields(key=str(key))
+            )
+            if first:
+                return quiet(generation, Retry())
+            return replace(outcome, requeue=at_latest(outcome.requeue, 30.0))
+        if change is None and first:
+            outcome = await self._alive(resource, now, wait)
+        return replace(summarize.beside(outcome, doubt), metadata=change)
+
+    def failed(self, body: Body, error: Exception) -> Outcome:
+        """Turn an error that no table knows into an outcome."""
+        now, generation = self._clock.now(), _generation(body)
+        status = self._kind.resource.status_type.parse(body.get("status"), now=now)
+        return summarize.of_trouble(failures.of_bug(error, generation, status, now), generation, status)
+
+    def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
+        """Say that the finalizer or the record of the entry may not be written."""
+        now = self._clock.now()
+        status = self._kind.resource.status_type.parse(body.get("status"), now=now)
+        if outcome.state is not None:
+            message = f"{outcome.state.message} {failures.refused_metadata(why)}"
+            return replace(outcome, state=replace(outcome.state, message=message))
+        trouble = failures.of_refused_metadata(why, outcome.generation, status, now)
+        return replace(outcome, state=trouble.state, applied=status.applied, failure=trouble.failure)
+
+    def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:  # noqa: ARG002
+        """Say in a status what a reconcile came to; without anything to say, what was said before stands."""
+        if outcome.state is None:
+            return previous
+        now = self._clock.now()
+        status = self._kind.resource.status_type.parse(previous, now=now)
+        return summarize.render(status, outcome, now=now, grace=self._grace).to_json()
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a resource that is gone."""
+        self._leave(key)
+        self._finisher.forget(key)
+        self._force_sync.forget(key)
+        self._converger.changes.forget(key)
+
+    def release(self, key: Key) -> None:
+        """Let a resource ask Atlas again, since a resync has seen that it is worth it."""
+        self._failures.release(key)
+
+    async def still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        """Return whether the credentials at a place are those of a scope, as its Secret is now, and come from there still.
+
+        Args:
+            place: where a resource wants them from.
+            source: where they came from, as its status says; None when it does not.
+            scope: with their fingerprint.
+
+        Raises:
+            ClusterUnavailableError: the Secret could not be read.
+        """
+        try:
+            access = await self._credentials.resolve(place.namespace, place.secret_name)
+        except NoCredentialsError:
+            return False
+        return access.fingerprint == scope.credentials and source in {None, access.source}
+
+    def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
+        """Return whether what a resync of the scope has seen gives a resource anything to do or to say.
+
+        Args:
+            body: the resource.
+            scope: of the resync.
+            failure: what its LIST failed with.
+        """
+        key, now, view = key_of(body), self._clock.now(), self._atlas.view(scope)
+        entry = self._kind.entry_of(body)
+        seen = None if failure is not None or entry is None else view.value(entry)
+        if seen is not None:
+            self._unseen_since.pop(key, None)
+            if self._agrees(key, body, view, seen, now):
+                return False
+        try:
+            # Its times as they stand: only a reconcile can write those in the future anew, and what waits has one due.
+            resource = self._kind.resource.parse(body)
+        except InvalidSpecError:
+            # Its own reconcile has said so, unless the watch had hidden what a LIST has brought up.
+            status = self._kind.resource.status_type.parse(body.get("status"))
+            return not says(status, reason=Reason.INVALID_SPEC, generation=_generation(body))
+        if resource.needs_the_cluster and seen is not None:
+            return True  # what it refers to, or has written, may have changed, which only a reconcile reads
+        status = resource.status
+        facts = self._gatherer.facts(resource, status, now, scope, status.resolved or Resolved())
+        outcome = self._remembered(facts, failure)
+        if outcome is None or summarize.render(status, outcome, now=now, grace=self._grace) != status:
+            return True
+        is_available = outcome.state is not None and outcome.state.reason is Reason.AVAILABLE
+        # All times that matter to a decision are those after which Atlas, or a difference, is treated otherwise.
+        if seen is not None and is_available and not compare(resource, resource.spec.desired, seen):
+            created = view.labelled.get(resource.created_as, ())
+            self._agreements[key] = _Agreement(body, seen, created, _announced(view, now))
+        return False
+
+    def _agrees(self, key: Key, body: Body, view: View[Any], seen: Any, now: datetime) -> bool:
+        """Return whether just this was found before to give nothing to do and nothing to say, whatever the time."""
+        known = self._agreements.get(key)
+        if known is None or known.body is not body:
+            return False
+        created = view.labelled.get(self._kind.resource.created_as_of(body), ())
+        if (known.seen, known.created, known.announced) != (seen, created, _announced(view, now)):
+            return False
+        # The newest entry is shared with who else remembers it, so that the older one can go.
+        self._agreements[key] = replace(known, seen=seen)
+        return True
+
+    def _remembered(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
+        """Return what a reconcile would come to without asking Atlas; None: it would do something."""
+        if failure is not None:
+            return self._unseen(facts, failure)
+        decision = self._kind.decide(facts)
+        if decision.absent is not None:
+            is_told = says(facts.previous, reason=Reason.ENDPOINT_NOT_FOUND, generation=facts.generation)
+            return quiet(facts.generation, Retry()) if is_told and decision.write is None else None
+        if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
+            return summarize.of_contention(self._kind, facts, decision.seen, claim)
+        write = decision.write
+        if write is None:
+            return summarize.of_decision(self._kind, facts, decision)
+        if facts.policy == "Manage":
+            return None
+        planned = replace(decision, state=policy.planned(facts, decision, write))
+        return summarize.of_decision(self._kind, facts, planned, planned=write)
+
+    async def _alive(self, resource: Resource, now: datetime, wait: float) -> Outcome:
+        """Reconcile a resource that is valid and lives, and whose request waits for its turn for so many seconds."""
+        status = resource.status  # which is the previous one
+        key, generation = resource.key, resource.generation
+        if resource.suspended_by:
+            self._leave(key)
+            return summarize.of_suspension(resource, status)
+        if wait and status.observed_generation == generation:
+            return quiet(generation, Again(wait))
+        try:
+            resolution = await self._references.resolve(resource, age=self._force_sync.age(key))
+            outcome = await self._with_credentials(resolution, status, now, wait)
+            outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
+            if outcome.state is None:
+                return outcome
+            published = await self._outputs.publish(
+                resource,
+                self._kind.outputs(resource, outcome.own),
+                scope=self._resync.scope_of(key),
+                max_age=self._outputs_last(resource),
+            )
+            return summarize.with_outputs(outcome, published)
+        except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
+            self._leave(key)
+            return open_still(self._without(error, resource, now), wait)
+        except ClusterUnavailableError as error:
+            logger.warning(
+                "What the resource depends on could not be read; it will be tried again: %s",
+                error,
+                extra=LogFields(key=str(key)),
+            )
+            return quiet(generation, Retry())
+
+    def _without(
+        self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
+    ) -> Outcome:
+        """Say what is missing before Atlas can be asked."""
+        status, generation = resource.status, resource.generation
+        references = resolved = None
+        if isinstance(error, NoCredentialsError):
+            trouble = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
+            resolved = resolved_with(status, error.source)
+        elif isinstance(error, NoProjectError):
+            trouble = failures.of_no_project(error.problem, generation, status, now=now, grace=self._grace)
+            references = error.problem.finding
+        else:
+            trouble = failures.of_other_project(error, resource, now)
+        return replace(
+            summarize.of_trouble(trouble, generation, status, handled=resource.metadata.reconcile_request),
+            applied=confirmed_so_far(resource, status),
+            references=references,
+            resolved=resolved,
+        )
+
+    async def _with_credentials(
+        self, resolution: Resolution[Any], status: Status, now: datetime, wait: float
+    ) -> Outcome:
+        """Look at Atlas with the credentials of a resource, and once more if they were refused and newer ones are there by now."""
+        resource = resolution.resource
+        key, metadata, secret_name = resource.key, resource.metadata, resource.secret_name
+        # A reading of just before the Secret was changed would put the cure off until the next look.
+        age = Age.FRESH if self._failures.awaits_credentials(key) else self._force_sync.age(key)
+        access = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
+        wait = wait or self._force_sync.look_in(key, self._scope(resolution, access))
+        if wait and status.observed_generation == metadata.generation:
+            return quiet(metadata.generation, Again(wait))
+        if wait:  # an edit does not wait, and is worked on as if nothing were asked
+            status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
+        replayed = self._failures.replay(key, resolution, access, now)
+        if replayed is not None:
+            return replayed
+        outcome = await self._look(resolution, status, now, access)
+        if outcome.state is not None and outcome.state.reason is Reason.CREDENTIALS_INVALID:
+            # A reading of before the refusal may be of before a rotation as well. Where the call was held back, whoever was
+            # refused has read the Secret since.
+            was_refused = outcome.failure is not None and not outcome.failure.held
+            age = Age.ANEW if was_refused else Age.FRESH
+            newest = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
+            if newest.fingerprint != access.fingerprint:
+                access = newest
+                outcome = await self._look(resolution, status, now, access)
+        if outcome.credentials is not None and outcome.state is not None:
+            self._credentials.judged(access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID)
+        if wait:  # the request stays open, and its look is still to be made
+            self._failures.release(key)
+            return open_still(outcome, wait)
+        self._failures.hold(key, resolution, access, outcome)
+        return outcome
+
+    def _scope(self, resolution: Resolution[Any], access: Access) -> Scope:
+        return self._gatherer.scope(resolution.resource, resolution.project.id, access.fingerprint)
+
+    async def _look(self, resolution: Resolution[Any], status: Status, now: datetime, access: Access) -> Outcome:
+        """Look at Atlas and act, all errors of Atlas turned into outcomes."""
+        resource, scope = resolution.resource, self._scope(resolution, access)
+        key, written_as = resource.key, resource.written_as
+        resolved = Resolved.model_validate(
+            {
+                "project_id": resolution.project.id,
+                "credentials_source": access.source,
+                **{name: value for name, value in resource.connection.items() if value is not None},
+            }
+        )
+        self._atlas.use(key, scope.credentials)
+        self._resync.join(key, scope, self._gatherer.interval(resource))
+        facts = self._gatherer.facts(
+            resource,
+            status,
+            now,
+            scope,
+            resolved,
+            problem=resolution.problem,
+            project_doubt=resolution.project.doubt,
+        )
+        at_first = self._atlas.unknown_for(scope, written_as)
+        try:
+            outcome = await self._converger.converge(facts, max_age=self._force_sync.max_age(key))
+        except AtlasError as error:
+            outcome = self._unseen(facts, error)
+            if not failures.may_pass(error):
+                self._limiter.release(key)
+        else:
+            self._unseen_since.pop(key, None)
+        unknown_for = self._atlas.unknown_for(scope, written_as)
+        if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
+            # Have one more look when a write of unknown outcome cannot be applied any more.
+            outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_LOOK)))
+        deprecation = self._atlas.view(scope).deprecation
+        return outcome if outcome.state is None else replace(outcome, deprecation=deprecation)
+
+    def _unseen(self, facts: Facts[Any], error: AtlasError) -> Outcome:
+        """Looking at the entry failed: say so, unless the resource is settled and it may well be over soon."""
+        outcome = self._converger.failed(facts, error)
+        if not failures.may_pass(error) or not failures.is_settled(facts.previous, facts.generation):
+            return outcome
+        since = believed(self._unseen_since.get(facts.resource.key, facts.now), now=facts.now)
+        self._unseen_since[facts.resource.key] = since
+        if facts.now - since >= max(3 * facts.interval, PATIENCE):
+            return outcome
+        return quiet(facts.generation, outcome.requeue, unsaid=error.reason)
+
+    def _outputs_last(self, resource: Resource) -> float:
+        """Return for how many seconds a ConfigMap is taken to be as it was, so that each resync looks at it once."""
+        if self._force_sync.age(resource.key) is Age.FRESH:
+            return 0.0
+        return min(RECENT_OUTPUTS, self._gatherer.interval(resource).total_seconds() / 2)
+
+    def _leave(self, key: Key) -> None:
+        """Drop what was found about a resource: it is to be left alone, or cannot be worked on."""
+        self._resync.leave(key)
+        self._atlas.release(key)
+        self._failures.release(key)
+        self._limiter.release(key)
+        self._agreements.pop(key, None)
+        self._outputs.forget(key)
+        self._converger.intents.drop(key)
+        self._unseen_since.pop(key, None)
+
+
+def _announced(view: View[Any], now: datetime) -> object:
+    """Return what Atlas announces about the end of its API, and whether that is past."""
+    sunset = view.deprecation.sunset if view.deprecation is not None else None
+    return view.deprecation, sunset is not None and sunset <= now
+
+
+def _generation(body: Body) -> int:
+    return int(body["metadata"].get("generation", 0))
+
+
+def _request(body: Body) -> str | None:
+    """Return the request for a reconcile at once, as far as the metadata can be read."""
+    try:
+        return ObjectMeta.parse(body).reconcile_request
+    except InvalidSpecError:
+        return None

@@ -1,0 +1,596 @@
+"""From what a reconcile came to, to the resource's status: the one place that sets conditions, reasons and history. Pure.
+
+Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` sums up, ``Reconciling`` and ``Stalled`` are
+present only while they are true, and never both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
+from atlas_endpoints.engine.conditions import Condition, condition, merge
+from atlas_endpoints.engine.controller import MetadataChange
+from atlas_endpoints.engine.outcome import Again, Next, Retry, at_latest
+from atlas_endpoints.reconcile.compare import compare
+from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.facts import APPLIED, Facts, Failure, Finding, confirmed_so_far
+from atlas_endpoints.reconcile.failures import (
+    HELD_LOOK,
+    VERIFIED,
+    Trouble,
+    failing_since,
+    of_problem,
+    still_refused,
+)
+from atlas_endpoints.reconcile.outputs import Published
+from atlas_endpoints.reconcile.ownership import Owner, Undecided
+from atlas_endpoints.reconcile.reasons import (
+    CLUSTER_UNAVAILABLE,
+    HOLD_UPS,
+    ContendedReason,
+    DeprecatedReason,
+    Progress,
+    ReadyReason,
+    Reason,
+    SyncedReason,
+)
+from atlas_endpoints.reconcile.references import WHOLE
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.status import (
+    CONTENDED,
+    HISTORY_LIMIT,
+    Applied,
+    DriftItem,
+    HistoryEntry,
+    LastError,
+    Plan,
+    Resolved,
+    Status,
+    find,
+    says,
+)
+from atlas_endpoints.reconcile.waiting import POLL_FIRST
+
+CONTENDED_LOOK = 15.0
+"""Seconds after which a resource looks whether its entry is still another one's; no call to Atlas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent, and what came of it.
+
+    Attributes:
+        fields: the names of what was sent.
+        cause: why.
+        result: ``APPLIED``, or how it failed.
+        confirmed: whether Atlas confirmed it.
+    """
+
+    fields: tuple[str, ...]
+    cause: str
+    result: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a reconcile came to.
+
+    Attributes:
+        requeue: when to look again.
+        generation: the spec that was acted on.
+        state: what is true of the resource; None: there is nothing to say and the status stays as it is.
+        failure: what holds it up.
+        seen: the entry as it was observed; None keeps what was known.
+        own: fields of the kind's own status, by their names; the others stay.
+        creates: whether something is about to be created, which the status has to tell before.
+        applied: what Atlas has confirmed for us, as of now.
+        resolved: what was used; None keeps what was known.
+        credentials: what was found out about the credentials; None keeps what was known.
+        contended: that the entry is another resource's, or may be; None: it is not, where it was seen or written to.
+        references: what was found out about what the spec refers to; None keeps what was known of this generation.
+        unconnected: whether the connection was not compared, since what it refers to is not there.
+        outputs: what came of what the resource hands over; None keeps what was known of this generation.
+        sent: the write that was made.
+        plan: the write that would have been made.
+        handled: the request of a person that was handled.
+        deprecation: what Atlas announced about the end of its API.
+        observing: whether the resource only observes.
+        metadata: what is to be written into the resource's metadata.
+        unsaid: the reason of a failure that the status does not tell (yet).
+    """
+
+    requeue: Next
+    generation: int
+    state: State | None = None
+    failure: Failure | None = None
+    seen: Any | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+    creates: bool = False
+    applied: Applied | None = None
+    resolved: Resolved | None = None
+    credentials: Finding | None = None
+    contended: Finding | None = None
+    references: Finding | None = None
+    unconnected: bool = False
+    outputs: Finding | None = None
+    sent: Sent | None = None
+    plan: Plan | None = None
+    handled: str | None = None
+    deprecation: Deprecation | None = None
+    observing: bool = False
+    metadata: MetadataChange | None = None
+    unsaid: str | None = None
+
+    @property
+    def held_up_by(self) -> str | None:
+        """The reason for which the reconcile did not get where it was to get, if so; for counts."""
+        if self.state is None:
+            return self.unsaid or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Retry) else None)
+        reason = self.state.reason
+        return reason if reason in HOLD_UPS else None
+
+
+def quiet(generation: int, requeue: Next, *, unsaid: str | None = None) -> Outcome:
+    """Say nothing: the status stays as it is.
+
+    Args:
+        generation: the spec that was acted on.
+        requeue: when to look again.
+        unsaid: the reason of the failure that is kept quiet, if it is one.
+    """
+    return Outcome(requeue=requeue, generation=generation, unsaid=unsaid)
+
+
+def unsaid(error: AtlasError, generation: int) -> Outcome | None:
+    """Return the outcome of an error that is none of the resource: another replica leads, or another call finds out; else None."""
+    if isinstance(error, NotLeaderError):
+        return quiet(generation, Retry())
+    if error.reason == Reason.PENDING:
+        return quiet(generation, Again(error.retry_after or HELD_LOOK))
+    return None
+
+
+def of_trouble(trouble: Trouble, generation: int, previous: Status, *, handled: str | None = None) -> Outcome:
+    """Nothing was asked of Atlas."""
+    return Outcome(
+        requeue=trouble.state.requeue,
+        generation=generation,
+        state=trouble.state,
+        failure=trouble.failure,
+        credentials=trouble.credentials,
+        applied=previous.applied,
+        handled=handled,
+    )
+
+
+def of_suspension(resource: Resource, previous: Status) -> Outcome:
+    """A person forbids all calls to Atlas."""
+    by = " and ".join(resource.suspended_by)
+    state = State(Reason.SUSPENDED, f"Suspended by {by}: Atlas is neither read nor changed until that is taken back.")
+    return Outcome(
+        requeue=state.requeue,
+        generation=resource.generation,
+        state=state,
+        applied=confirmed_so_far(resource, previous),
+        handled=resource.metadata.reconcile_request,
+    )
+
+
+class Renders(Protocol):
+    """How a kind fills its own fields of the status."""
+
+    def render(self, facts: Any, seen: Any) -> Mapping[str, Any]:
+        """Return the fields that show an entry, by their names."""
+        ...
+
+
+def of_decision(kind: Renders, facts: Facts[Any], decision: Decision, *, planned: Write | None = None) -> Outcome:
+    """Atlas was seen, and nothing is to be written (any more) in this reconcile.
+
+    Args:
+        kind: of the resource.
+        facts: with the write that was made, if one was.
+        decision: on these facts.
+        planned: the write that would be made if any were.
+    """
+    state, done = decision.state, facts.done
+    is_open = planned is not None or decision.leaves_open
+    plan = None
+    if planned is not None and planned.cause is not None:
+        body = {name: str(value) for name, value in (planned.request.body or {}).items()}
+        plan = Plan(method=planned.request.method, body=body, reason=planned.cause)
+    outcome = Outcome(
+        requeue=state.requeue,
+        generation=facts.generation,
+        state=state,
+        failure=_failure(facts, state),
+        seen=decision.seen,
+        own=_own(kind, facts, decision.seen, decision.own),
+        applied=_applied_after(facts, decision),
+        resolved=facts.resolved,
+        credentials=VERIFIED,
+        sent=_sent(done),
+        plan=plan,
+        handled=None if is_open else facts.resource.metadata.reconcile_request,
+        deprecation=facts.view.deprecation,
+        observing=facts.policy == "Observe",
+    )
+    return _with_references(facts, outcome)
+
+
+def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
+    """Another resource owns the entry, or may turn out to: that it is as this one wants it confirms nothing for this one."""
+    resource, previous, differences = facts.resource, facts.previous, compare(facts.resource, facts.desired, seen)
+    if isinstance(claim, Owner):
+        message = (
+            f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so nothing is sent for this one. Remove all but"
+            " one, or name another endpoint here; when the owner goes, does not manage the endpoint any more, or lastingly"
+            " cannot, one of those that wait takes over by itself."
+        )
+        state = State(Reason.CONFLICT, message, Again(CONTENDED_LOOK), differences)
+        finding = Finding("True", ContendedReason.CONFLICT, message)
+        since = failing_since(previous, reason=Reason.CONFLICT, generation=facts.generation, now=facts.now)
+        failure = Failure(since=since, operation="claim", retryable=False, detail=message)
+    else:
+        message = (
+            "Another resource names the same endpoint, and it is not known yet which of them owns it, so nothing is sent for"
+            " this one meanwhile."
+        )
+        state, failure = State(Reason.PENDING, message, Again(POLL_FIRST), differences), None
+        finding = Finding("True", ContendedReason.PENDING, message)
+    outcome = of_decision(kind, facts, Decision(state, seen=seen))
+    return replace(
+        outcome, failure=failure, contended=finding, applied=confirmed_so_far(resource, previous), observing=False
+    )
+
+
+def of_error(
+    kind: Renders,
+    facts: Facts[Any],
+    trouble: Trouble,
+    *,
+    seen: object | None = None,
+    own: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """A call to Atlas failed.
+
+    Args:
+        kind: of the resource.
+        facts: with the write that failed, if it was one.
+        trouble: what follows from the error.
+        seen: the entry, if it was seen and has surely not changed since.
+        own: fields of the kind's own status.
+    """
+    failure, resource = trouble.failure, facts.resource
+    is_unknown = facts.done is not None and facts.done.outcome is WriteOutcome.UNKNOWN
+    outcome = Outcome(
+        requeue=trouble.state.requeue,
+        generation=facts.generation,
+        state=trouble.state,
+        failure=failure,
+        seen=seen,
+        own=_own(kind, facts, seen, own or {}),
+        applied=None if is_unknown else confirmed_so_far(resource, facts.previous),
+        resolved=facts.resolved,
+        credentials=trouble.credentials,
+        sent=_sent(facts.done),
+        # What may heal by itself does so while a request stands; here a person has to ask anew.
+        handled=None if failure.retryable else resource.metadata.reconcile_request,
+        deprecation=facts.view.deprecation,
+    )
+    return _with_references(facts, outcome)
+
+
+def with_outputs(outcome: Outcome, published: Published) -> Outcome:
+    """Add what came of what the resource hands over."""
+    state, finding = outcome.state, published.finding
+    requeue = outcome.requeue if published.look_in is None else at_latest(outcome.requeue, published.look_in)
+    if finding is None or state is None:
+        return replace(outcome, requeue=requeue)
+    if finding.status == "False" and state.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT:
+        state = replace(state, message=f"{state.message} {finding.message}")
+    return replace(outcome, state=state, outputs=finding, requeue=requeue)
+
+
+def beside(outcome: Outcome, doubt: str) -> Outcome:
+    """Add words that keep nothing from being done to those of a reconcile, if it has any; to a failure, its own are enough."""
+    if not doubt or outcome.state is None or outcome.failure is not None:
+        return outcome
+    return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {doubt}"))
+
+
+def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
+    """Write down an outcome.
+
+    Args:
+        previous: the status as it was.
+        outcome: of the reconcile.
+        now: wall-clock time, UTC.
+        grace: for how long something that another object may heal counts as progress.
+
+    Returns:
+        The new status; equal to ``previous`` when there is nothing new to say, whatever the time.
+    """
+    state = outcome.state
+    if state is None:
+        return previous
+    history = _history(previous, outcome, now)
+    conditions = _conditions(previous, outcome, state, history, now=now, grace=grace)
+    common = {
+        "observed_generation": outcome.generation,
+        "conditions": merge(previous.conditions, tuple(conditions)),
+        "applied": _applied(previous, outcome),
+        "resolved": outcome.resolved or previous.resolved,
+        "drift": _drift(previous, outcome, state),
+        "plan": outcome.plan,
+        "last_error": _last_error(outcome),
+        "last_applied_time": now if outcome.sent is not None and outcome.sent.confirmed else previous.last_applied_time,
+        "last_handled_reconcile_at": outcome.handled or previous.last_handled_reconcile_at,
+        "history": history,
+    }
+    return type(previous).model_validate({**dict(previous), **common, **outcome.own})
+
+
+def _own(kind: Renders, facts: Facts[Any], seen: object | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
+    return own if seen is None else {**kind.render(facts, seen), **own}
+
+
+def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
+    """Return what counts as confirmed when an entry was seen, or nothing was."""
+    resource, previous, done = facts.resource, facts.previous, facts.done
+    if decision.seen is None:
+        return None
+    if not compare(resource, facts.desired, decision.seen):
+        return Applied.of(facts.generation, facts.desired)
+    if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.fields:
+        return Applied.of(facts.generation, facts.baseline.confirmed or {})
+    if resource.entry is None:
+        return None
+    return confirmed_so_far(resource, previous)
+
+
+def _sent(done: Done | None) -> Sent | None:
+    """Return what the history tells of a write; one that was surely not applied and not refused is not told."""
+    if done is None or done.write.cause is None:
+        return None
+    error, names = done.error, tuple(done.write.fields)
+    match done.outcome:
+        case WriteOutcome.CONFIRMED:
+            return Sent(names, done.write.cause, APPLIED, confirmed=True)
+        case WriteOutcome.REFUSED if error is not None and done.write.fields:
+            return Sent(names, done.write.cause, f"Rejected: {error.error_code or error.http_status}", confirmed=False)
+        case WriteOutcome.UNKNOWN if error is not None:
+            return Sent(names, done.write.cause, f"Unknown: {error.reason}", confirmed=False)
+        case _:
+            return None
+
+
+def _failure(facts: Facts[Any], state: State) -> Failure | None:
+    """Return what holds a resource up that was seen."""
+    match state.reason:
+        case Reason.UPDATE_REJECTED:
+            # Keep Atlas's words about fields that it had refused before and has not taken since.
+            taken = facts.done.write.fields if facts.done is not None else {}
+            remaining = {each.field for each in state.differences or () if each.field not in taken}
+            return still_refused(facts.previous, remaining)
+        case Reason.REFERENCE_NOT_READY if facts.problem is not None:
+            since = failing_since(
+                facts.previous,
+                reason=Reason.REFERENCE_NOT_READY,
+                generation=facts.generation,
+                now=facts.now,
+                found=facts.problem.finding,
+                type_="ReferencesResolved",
+            )
+            return of_problem(facts.problem, since)
+        case _:
+            return None
+
+
+def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
+    """Add what has become of the references."""
+    if not facts.resource.refers:
+        return outcome
+    if facts.problem is None:
+        return replace(outcome, references=facts.project_doubt or WHOLE)
+    requeue = outcome.requeue
+    if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
+        left = (outcome.failure.since + facts.grace - facts.now).total_seconds()
+        requeue = at_latest(requeue, left) if left > 0 else requeue
+    applied = _with_connection(facts, outcome.applied)
+    return replace(outcome, references=facts.problem.finding, unconnected=True, applied=applied, requeue=requeue)
+
+
+def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | None:
+    """Keep in mind what Atlas has confirmed of a connection that is not managed for the time being.
+
+    If the reference leads to the same value again, a change that somebody made in Atlas meanwhile is drift, and no edit.
+    """
+    previous = facts.previous
+    nothing_missed = facts.generation <= previous.observed_generation + 1
+    if applied is None or previous.applied is None or not nothing_missed:
+        return applied
+    known = {name: value for name, value in previous.applied.values.items() if name in facts.resource.connection}
+    return Applied.of(applied.generation, {**known, **applied.values})
+
+
+def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[HistoryEntry, ...]:
+    """Add what was sent, unless it failed just as the attempt before: retries write nothing, and push nothing out."""
+    if outcome.sent is None:
+        return previous.history
+    newest = HistoryEntry.model_validate(
+        {
+            "time": now,
+            "generation": outcome.generation,
+            "cause": outcome.sent.cause,
+            "fields": tuple(outcome.sent.fields),
+            "result": outcome.sent.result,
+        }
+    )
+    before = previous.history[0].model_copy(update={"time": newest.time}) if previous.history else None
+    if newest == before and not outcome.sent.confirmed:
+        return previous.history
+    return (newest, *previous.history)[:HISTORY_LIMIT]
+
+
+def _applied(previous: Status, outcome: Outcome) -> Applied | None:
+    """Return what Atlas has confirmed, as far as that is known.
+
+    Generations that no status was written for may have been sent before the operator was stopped: then an older confirmation
+    says nothing any more, and to keep it would make drift of what is really an edit.
+    """
+    applied = outcome.applied
+    if applied is None or applied.generation == outcome.generation:
+        return applied
+    nothing_missed = outcome.generation <= previous.observed_generation + 1
+    return applied if nothing_missed and applied == previous.applied else None
+
+
+def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:
+    """Return what differs; what was known of the same generation stays while nothing newer was seen."""
+    if outcome.seen is None and not state.differences and previous.observed_generation == outcome.generation:
+        return previous.drift
+    return tuple(
+        DriftItem(field=each.field, desired=each.desired, actual=each.actual) for each in state.differences or ()
+    )
+
+
+def _last_error(outcome: Outcome) -> LastError | None:
+    failure = outcome.failure
+    if failure is None:
+        return None
+    return LastError(
+        since=failure.since,
+        operation=failure.operation,
+        http_status=failure.http_status,
+        error_code=failure.error_code,
+        detail=failure.detail,
+        retryable=failure.retryable,
+        fields=tuple(failure.fields),
+    )
+
+
+def _conditions(
+    previous: Status,
+    outcome: Outcome,
+    state: State,
+    history: Sequence[HistoryEntry],
+    *,
+    now: datetime,
+    grace: timedelta,
+) -> Iterator[Condition]:
+    """Yield the conditions in the order in which people shall read them.
+
+    What was not found out about stays as it was, with the generation that it spoke about.
+    """
+
+    def make(type_: str, finding: Finding) -> Condition:
+        return condition(
+            type_,
+            status=finding.status,
+            reason=finding.reason,
+            message=finding.message,
+            generation=outcome.generation,
+            now=now,
+        )
+
+    yield make("Ready", Finding(state.reason.ready, state.reason, state.message))
+    pair = _pair(previous, outcome, state.reason, now=now, grace=grace)
+    if pair is not None:
+        yield make(pair, Finding("True", state.reason, state.message))
+    decided = outcome.seen is not None or outcome.sent is not None
+    if outcome.contended is not None:
+        yield make(CONTENDED, outcome.contended)
+    elif not decided and (known := find(previous, CONTENDED)):
+        yield known
+    synced = None if state.reason is Reason.SUSPENDED else make("Synced", _synced(outcome, state, history))
+    credentials = None if outcome.credentials is None else make("CredentialsValid", outcome.credentials)
+    for type_, found in (("Synced", synced), ("CredentialsValid", credentials)):
+        known = found or find(previous, type_)
+        if known is not None:
+            yield known
+    for type_, told in (("ReferencesResolved", outcome.references), ("OutputsWritten", outcome.outputs)):
+        if told is not None:
+            yield make(type_, told)
+        elif (known := find(previous, type_)) and known.observed_generation == outcome.generation:
+            yield known
+    deprecated = _deprecated(previous, outcome, state, now)
+    if deprecated is not None:
+        yield make("Deprecated", deprecated)
+
+
+def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datetime, grace: timedelta) -> str | None:
+    match reason.progress:
+        case Progress.NONE:
+            return None
+        case Progress.RECONCILING:
+            return "Reconciling"
+        case Progress.STALLED:
+            return "Stalled"
+        case Progress.GRACE:
+            since = outcome.failure.since if outcome.failure else now
+            # Another cause of the same failure begins anew, and is no reason to wait once more.
+            stays = find(previous, "Stalled") is not None and says(
+                previous, reason=reason, generation=outcome.generation
+            )
+            return "Stalled" if stays or now - since >= grace else "Reconciling"
+
+
+def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> Finding:
+    """Return whether Atlas holds what the resource wants, whatever state the entry is in."""
+    match state.reason:
+        case Reason.UPDATE_REJECTED:
+            return Finding("False", SyncedReason.UPDATE_REJECTED, state.message)
+        case Reason.DRIFTED | Reason.CORRECTION_HELD:
+            return Finding("False", SyncedReason.DRIFT_DETECTED, state.message)
+        case Reason.PLANNED:
+            return Finding("False", SyncedReason.PLANNED, state.message)
+        case _:
+            pass
+    if outcome.seen is None:
+        return Finding("Unknown", state.reason, "The endpoint could not be compared with the spec; see Ready.")
+    if state.reason is Reason.INVALID_SPEC:
+        return Finding("False", state.reason, state.message)
+    if state.differences:
+        names = ", ".join(each.field for each in state.differences)
+        return Finding("False", state.reason, f"Not yet as specified: {names}.")
+    if outcome.unconnected:
+        return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all that the spec refers to is there.")
+    if outcome.observing:
+        return Finding(
+            "True", SyncedReason.OBSERVING, "Atlas shows what the spec says. Nothing is ever sent to make it so."
+        )
+    if history and history[0].generation == outcome.generation and history[0].result == APPLIED:
+        return Finding("True", SyncedReason.UPDATED, "Atlas has confirmed what was sent.")
+    return Finding("True", SyncedReason.IN_SYNC, "Atlas shows what the spec says.")
+
+
+_DEPRECATED = {str(each): each for each in DeprecatedReason}
+
+
+def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime) -> Finding | None:
+    """Return what Atlas has announced about the end of this API."""
+    if state.reason is Reason.API_GONE:
+        return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API; see the migration guide.")
+    if outcome.deprecation is None:
+        known = find(previous, "Deprecated")
+        reason = None if known is None else _DEPRECATED.get(known.reason)
+        refuted = reason is DeprecatedReason.GONE and outcome.seen is not None
+        return None if known is None or reason is None or refuted else Finding(known.status, reason, known.message)
+    sunset = outcome.deprecation.sunset
+    if sunset is None:
+        return Finding("True", DeprecatedReason.DEPRECATED, "Atlas has announced that this API is deprecated.")
+    if sunset <= now:
+        return Finding(
+            "True",
+            DeprecatedReason.SUNSET,
+            f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}, which is past: it may end at any time. Move to a"
+            " dedicated cluster and its private endpoints.",
+        )
+    return Finding(
+        "True", DeprecatedReason.DEPRECATED, f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}."
+    )

@@ -1,0 +1,227 @@
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.answers import Answer, Deprecation
+from atlas_endpoints.atlas.credentials import ApiKey
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasUnavailableError,
+    EndpointAbsentError,
+    InvalidSpecError,
+    MissingRoleError,
+)
+from atlas_endpoints.atlas.listings import Listing
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
+    Endpoint,
+    creation_of,
+    deletion_of,
+    get_of,
+    got,
+    list_endpoints,
+    update_of,
+)
+from support.fake_atlas import FakeAtlas
+
+KEY = ApiKey("public", "private")
+PROJECT = "5f7cac1adf5d6c6306f4b283"
+ID = "66f4b283df5d6c635f7cac1a"
+AZURE_ID = "/subscriptions/1/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
+
+
+def holding(json: Any, status: int = 200) -> FakeAtlas:
+    return FakeAtlas(lambda _: Answer(status, json))
+
+
+FULL = {
+    "_id": ID,
+    "status": "AVAILABLE",
+    "errorMessage": None,
+    "providerName": "AZURE",
+    "cloudProviderEndpointId": AZURE_ID,
+    "privateEndpointIpAddress": "10.0.0.4",
+    "endpointServiceName": "pls_1",
+    "privateLinkServiceResourceId": "/subscriptions/1",
+    "comment": "hello",
+    "somethingNew": {"a": 1},
+}
+
+ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
+    "all fields, and one that is new": (
+        FULL,
+        Endpoint(
+            id=ID,
+            status="AVAILABLE",
+            provider_name="AZURE",
+            cloud_provider_endpoint_id=AZURE_ID,
+            private_endpoint_ip_address="10.0.0.4",
+            endpoint_service_name="pls_1",
+            private_link_service_resource_id="/subscriptions/1",
+            comment="hello",
+        ),
+    ),
+    "an id alone": ({"_id": ID}, Endpoint(id=ID)),
+    "no providerName, as in the documentation's samples": (
+        {"_id": ID, "status": "RESERVED"},
+        Endpoint(id=ID, status="RESERVED"),
+    ),
+    "a status that nobody knows": ({"_id": ID, "status": "RESTING"}, Endpoint(id=ID, status="RESTING")),
+    "ids that break the published patterns": (
+        {"_id": "x", "cloudProviderEndpointId": "vpce-fcac938279cd98dc894"},
+        Endpoint(id="x", cloud_provider_endpoint_id="vpce-fcac938279cd98dc894"),
+    ),
+    "values of other types": (
+        {"_id": ID, "status": 5, "comment": {"a": 1}, "errorMessage": ["x"], "providerName": True},
+        Endpoint(id=ID, status="5", provider_name="True"),
+    ),
+    "a lone surrogate": ({"_id": ID, "comment": "a\ud800b"}, Endpoint(id=ID, comment="a?b")),
+    "a text that is longer than any resource can ask for": (
+        {"_id": ID, "comment": "x" * 2049},
+        Endpoint(id=ID, comment="x" * 2048),
+    ),
+    "an empty comment": ({"_id": ID, "comment": ""}, Endpoint(id=ID, comment="")),
+    "the names of our own fields, which are not Atlas's": (
+        {"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"},
+        Endpoint(id=ID),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ITEMS)
+async def test_an_endpoint_is_read_from(name: str) -> None:
+    item, expected = ITEMS[name]
+    listing = await list_endpoints(holding([item]), KEY, PROJECT, "instance")
+    assert listing == Listing({expected.id: expected})
+    assert got(expected.id, item) == expected
+
+
+async def test_a_list_keeps_the_order_and_leaves_out_what_has_no_id() -> None:
+    items = [{"_id": "b"}, {"status": "RESERVED"}, {"_id": ""}, {"_id": 5}, {"_id": None}, None, "x", [], {"_id": "a"}]
+    listing = await list_endpoints(holding(items), KEY, PROJECT, "instance")
+    assert (list(listing.entries), listing.skipped) == (["b", "a"], 7)
+
+
+async def test_a_list_tells_what_atlas_announces() -> None:
+    end = Deprecation(None, None)
+    assert (await list_endpoints(FakeAtlas(lambda _: Answer(200, [], end)), KEY, PROJECT, "i")).deprecation is end
+
+
+@pytest.mark.parametrize("json", [None, {}, {"results": []}, "[]", 5, {"errorCode": "ODD"}])
+async def test_a_list_that_is_no_array_is_no_list(json: object) -> None:
+    with pytest.raises(AtlasUnavailableError):
+        await list_endpoints(holding(json), KEY, PROJECT, "instance")
+
+
+async def test_a_list_that_names_an_endpoint_as_absent_proves_nothing() -> None:
+    absent = EndpointAbsentError("x", operation="op", http_status=404, error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND")
+    with pytest.raises(AtlasUnavailableError) as raised:
+        await list_endpoints(FakeAtlas(lambda _: absent), KEY, PROJECT, "instance")
+    assert raised.value.error_code == absent.error_code
+
+
+UNREADABLE = [
+    None,
+    [],
+    [FULL],
+    {},
+    {"errorCode": "ODD"},
+    "x",
+    {"status": None},
+    {"_id": "another", "status": "RESERVED"},
+]
+
+
+@pytest.mark.parametrize("json", UNREADABLE)
+def test_an_answer_that_is_not_the_endpoint_asked_for_is_unreadable(json: object) -> None:
+    assert got(ID, json) is None
+
+
+def test_the_id_that_was_asked_for_may_be_missing_in_the_answer_or_in_other_letters() -> None:
+    assert got(ID, {"status": "RESERVED"}) == Endpoint(id=ID, status="RESERVED")
+    assert got(ID, {"_id": ID.upper()}) == Endpoint(id=ID.upper())
+
+
+def test_the_id_of_what_was_created_is_needed() -> None:
+    assert got(None, {"status": "RESERVED"}) is None
+    assert got(None, FULL) == ITEMS["all fields, and one that is new"][1]
+
+
+async def test_errors_pass_through() -> None:
+    error = MissingRoleError("x", operation="op")
+    with pytest.raises(MissingRoleError) as raised:
+        await list_endpoints(FakeAtlas(lambda _: error), KEY, PROJECT, "i")
+    assert raised.value is error
+
+
+async def test_the_calls_are_those_of_the_reference() -> None:
+    client = holding([])
+    await list_endpoints(client, KEY, PROJECT, "my-instance")
+    base = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/my-instance/endpoint"
+    assert [(each.method, each.path, each.json) for each in client.calls] == [("GET", base, None)]
+    where = PROJECT, "my-instance"
+    assert [
+        get_of(*where, ID),
+        creation_of(*where, "c"),
+        update_of(*where, ID, "AWS", {"comment": "c"}),
+        deletion_of(*where, ID),
+    ] == [
+        Request("getServerlessPrivateEndpoint", "GET", f"{base}/{ID}"),
+        Request("createServerlessPrivateEndpoint", "POST", base, {"comment": "c"}),
+        Request("updateServerlessPrivateEndpoint", "PATCH", f"{base}/{ID}", {"providerName": "AWS", "comment": "c"}),
+        Request("deleteServerlessPrivateEndpoint", "DELETE", f"{base}/{ID}"),
+    ]
+
+
+async def test_segments_of_a_path_are_quoted() -> None:
+    client = holding([])
+    await list_endpoints(client, KEY, "a/b?c", "d e#f%")
+    assert client.calls[0].path == (
+        "/api/atlas/v2/groups/a%2Fb%3Fc/privateEndpoint/serverless/instance/d%20e%23f%25/endpoint"
+    )
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+async def test_a_segment_that_would_name_another_path_is_refused(name: str) -> None:
+    client = holding([])
+    for call in (list_endpoints(client, KEY, name, "i"), list_endpoints(client, KEY, PROJECT, name)):
+        with pytest.raises(InvalidSpecError, match="Correct it"):
+            await call
+    with pytest.raises(InvalidSpecError, match="Correct it"):
+        update_of(PROJECT, "i", name, "AWS", {})
+    assert client.calls == []
+
+
+def test_a_body_holds_what_changes_and_the_provider() -> None:
+    changes = {"privateEndpointIpAddress": "10.0.0.4", "comment": ""}
+    assert update_of(PROJECT, "i", ID, "AZURE", changes).body == {"providerName": "AZURE", **changes}
+
+
+def test_a_body_cannot_hold_what_atlas_would_refuse() -> None:
+    with pytest.raises(ValueError, match="cannot carry id, providerName; it may carry cloudProviderEndpointId"):
+        update_of(PROJECT, "i", ID, "AWS", {"providerName": "AZURE", "id": "x", "comment": "c"})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: (
+        st.lists(children, max_size=4)
+        | st.dictionaries(st.sampled_from([*FULL, "odd"]) | st.text(max_size=3), children, max_size=6)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(deadline=None)  # a loaded machine is no failure
+@given(JSON)
+async def test_whatever_atlas_answers_is_an_endpoint_or_an_atlas_error(json: object) -> None:
+    endpoints = [got(ID, json), got(None, json)]
+    with suppress(AtlasError):
+        endpoints += (await list_endpoints(holding(json), KEY, PROJECT, "i")).entries.values()
+    for endpoint in endpoints:
+        if endpoint is not None:
+            assert endpoint.id
+            endpoint.model_dump_json()  # what cannot be encoded could not be shown either

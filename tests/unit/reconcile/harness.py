@@ -1,0 +1,736 @@
+"""The harness of tests of reconciles, in memory: an Atlas that holds endpoints, Secrets, resources, and time.
+
+Observations are shared by the real ``Snapshots`` and rounds are the real ``Rounds``; what stands behind their ports is
+state, with a log of what Atlas was asked. ``Harness.run_for`` plays the loop: it runs what is due, in order, and time
+jumps from one to the next, so that a day costs milliseconds.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
+from atlas_endpoints.atlas.listings import Listing
+from atlas_endpoints.atlas.observations import ObservationCache, Seen, View
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
+from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
+from atlas_endpoints.cluster.targets import Target
+from atlas_endpoints.engine.controller import ConflictError
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.store import Key, News, Store
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, PrivateConnection
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
+from atlas_endpoints.reconcile.facts import Defaults
+from atlas_endpoints.reconcile.metadata import watched_annotations
+from atlas_endpoints.reconcile.outputs import Outputs
+from atlas_endpoints.reconcile.reconciler import Reconciler
+from atlas_endpoints.reconcile.references import ReferenceResolver
+from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resync import Resync
+from atlas_endpoints.reconcile.summarize import Outcome
+
+PROJECT = "5f7cac1adf5d6c6306f4b283"
+INSTANCE = "orders"
+ENDPOINT = "6f7cac1adf5d6c6306f4b283"
+VPCE = "vpce-0123456789abcdef0"
+GRACE = timedelta(minutes=2)
+THEIRS = "theirs"
+"""Another namespace than ``shop``, in which all else is."""
+TARGET_LOOK = 5.0
+"""Seconds after which a reference that leads nowhere is worth reading again; here it does not rise."""
+START = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+T = TypeVar("T")
+
+Work: TypeAlias = Key | Scope
+Applies: TypeAlias = Literal["never", "at once", "late"]
+
+
+class Clock:
+    """Time that moves when the harness says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.ahead = timedelta(0)
+        """By how much the wall clock of the operator's node is wrong."""
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds) + self.ahead
+
+
+class NoJitter(Random):
+    """Rounds come exactly when they are due, so that calls can be counted."""
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a call fails, and when a PATCH is applied all the same."""
+
+    error: AtlasError
+    applies: Applies = "never"
+
+
+class Atlas(ObservationCache):
+    """Holds the endpoints of one instance, and fails as it is told to."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(self._list_all, clock.monotonic, labels={KIND.names.kind: KIND.label})
+        self._clock = clock
+        self.endpoints: dict[str, Endpoint] = {}
+        self.ignores_deletes = False
+        """Whether Atlas takes a DELETE and does nothing."""
+        self.while_listing: Callable[[Scope], object] = lambda _: None
+        self.while_posting: Callable[[Scope], object] = lambda _: None
+        """What happens while the next call of a kind is under way."""
+        self.deleted = 0
+        """How many endpoints there were that are gone: no two have had one id."""
+        self.calls: list[str] = []
+        """``LIST``, ``GET``, ``POST``, ``DELETE``, and ``PATCH`` with the fields it carries, in the order in which they were asked for."""
+        self.credentials: list[str] = []
+        """What each call was made with."""
+        self.projects: list[str] = []
+        """In which project each call was made; to this Atlas they are all one."""
+        self._announced: Deprecation | None = None
+        self.shown_connections: tuple[PrivateConnection, ...] = ()
+        """How clients reach the instance."""
+        self.hidden: set[str] = set()
+        """Endpoints that a LIST does not show."""
+        self.lists_late = False
+        """The next LIST shows nothing yet."""
+        self.next_list_takes = 0.0
+        """Seconds for which the next LIST is under way."""
+        self.stores: Callable[[Endpoint], Endpoint] = lambda endpoint: endpoint
+        """What Atlas makes of an endpoint that a PATCH has changed."""
+        self._next_faults: dict[str, deque[Fault]] = {}
+        self._standing_faults: dict[str, Fault] = {}
+        self._late: list[Callable[[], object]] = []
+
+    def put(self, endpoint_id: str = ENDPOINT, **fields: str | None) -> None:
+        """Create or change an endpoint, as a person in the Atlas UI would."""
+        known = self.endpoints.get(endpoint_id, Endpoint(id=endpoint_id, status="AVAILABLE"))
+        self.endpoints[endpoint_id] = known.model_copy(update=fields)
+
+    def announce_the_end(self, sunset: datetime) -> None:
+        self._announced = Deprecation(None, sunset)
+
+    def fail_once(self, call: str, error: AtlasError, *, applies: Applies = "never") -> None:
+        """Have the next call of a kind fail."""
+        self._next_faults.setdefault(call, deque()).append(Fault(error, applies))
+
+    def go_down(self, *calls: str, error: AtlasError | None = None) -> None:
+        """Have all calls of these kinds fail, or all at all, until ``come_back``."""
+        for call in calls or ("LIST", "GET", "PATCH", "POST", "DELETE"):
+            self._standing_faults[call] = Fault(error or unavailable(call))
+
+    def come_back(self) -> None:
+        self._standing_faults.clear()
+
+    def apply_late(self) -> None:
+        """Apply what a connection that was lost had carried."""
+        for change in self._late:
+            change()
+        self._late.clear()
+
+    def forget_all(self) -> None:
+        """Remember nothing, as a process that has just begun; the endpoints are where they were."""
+        super().__init__(self._list_all, self._clock.monotonic, labels={KIND.names.kind: KIND.label})
+
+    async def read(
+        self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
+    ) -> Any:
+        """Read how clients reach the instance."""
+        fault = await self._called("STRINGS", scope)
+        if fault is not None:
+            raise fault.error
+        strings = [
+            {
+                "srvConnectionString": each.srv,
+                "endpoints": [{"endpointId": id_, "region": each.region} for id_ in sorted(each.endpoint_ids)],
+            }
+            for each in self.shown_connections
+        ]
+        return parse({"name": INSTANCE, "connectionStrings": {"privateEndpoint": strings}})
+
+    def use(self, resource: Key, fingerprint: str) -> None: ...
+
+    def release(self, resource: Key) -> None: ...
+
+    def let_through(self, scope: Scope) -> None:
+        """Nothing is held back here but what a test says."""
+
+    async def get(self, scope: Scope, entry: str) -> View[Any]:
+        began = self.moment()
+        fault = await self._called("GET", scope)
+        error = fault.error if fault is not None else None if entry in self.endpoints else absent("GET")
+        if isinstance(error, EndpointAbsentError):
+            self.remember_read(scope, entry, Seen(None, began, error))
+            return self.view(scope)
+        if error is not None:
+            raise error
+        self.remember_read(scope, entry, Seen(self.endpoints[entry], began))
+        return self.view(scope)
+
+    async def write(
+        self,
+        scope: Scope,
+        request: Request,
+        *,
+        parse: Callable[[object], tuple[str, Any] | None],
+        touches: Sequence[str],
+    ) -> tuple[str, Any]:
+        """Serve a write by its method."""
+        fields = dict(request.body or {})
+        match request.method:
+            case "PATCH":
+                return touches[0], await self._update(scope, touches[0], fields)
+            case "POST":
+                created = await self._create(scope, fields["comment"])
+                return created.id, created
+            case _:
+                await self._delete(scope, touches[0])
+                return touches[0], None
+
+    async def _update(self, scope: Scope, endpoint_id: str, body: Mapping[str, str]) -> Endpoint:
+        assert body["providerName"] in {"AWS", "AZURE"}
+        fields = {name: value for name, value in body.items() if name != "providerName"}
+
+        def apply() -> Endpoint:
+            changed = {**self.endpoints[endpoint_id].model_dump(by_alias=True), **fields}
+            self.endpoints[endpoint_id] = self.stores(Endpoint.model_validate(changed))
+            return self.endpoints[endpoint_id]
+
+        def found() -> Endpoint:
+            if endpoint_id not in self.endpoints:
+                raise absent("PATCH")
+            return apply()
+
+        answer = await self._write(f"PATCH {','.join(fields)}", scope, endpoint_id, found)
+        self.remember_write(scope, endpoint_id, answer)
+        return answer
+
+    async def _create(self, scope: Scope, mark: str) -> Endpoint:
+        def apply() -> Endpoint:
+            id_ = f"{len(self.endpoints) + self.deleted:024x}"
+            self.endpoints[id_] = Endpoint(id=id_, status="RESERVATION_REQUESTED", comment=mark)
+            return self.endpoints[id_]
+
+        happens, self.while_posting = self.while_posting, lambda _: None
+        happens(scope)
+        answer = await self._write("POST", scope, mark, apply)
+        self.remember_write(scope, answer.id, answer)
+        return answer
+
+    async def _delete(self, scope: Scope, endpoint_id: str) -> None:
+        def apply() -> None:
+            if not self.ignores_deletes:
+                self.put(endpoint_id, status="DELETING")
+
+        if endpoint_id not in self.endpoints:
+            raise absent("DELETE")
+        await self._write("DELETE", scope, endpoint_id, apply)
+        self.remember_gone(scope, endpoint_id)
+
+    def vanish(self, endpoint_id: str) -> None:
+        """Have an endpoint be gone, as when it has expired or its deletion is done."""
+        del self.endpoints[endpoint_id]
+        self.deleted += 1
+
+    async def _write(self, call: str, scope: Scope, what: str, apply: Callable[[], T]) -> T:
+        fault = await self._called(call, scope)
+        if fault is not None:
+            if fault.applies == "at once":
+                apply()
+            elif fault.applies == "late":
+                self._late.append(apply)
+            if fault.error.unknown_outcome:
+                self.outcome_unknown(scope, what)
+            raise fault.error
+        return apply()
+
+    async def _list_all(self, scope: Scope) -> Listing[Endpoint]:
+        fault = await self._called("LIST", scope)
+        happens, self.while_listing = self.while_listing, lambda _: None
+        happens(scope)
+        self._clock.seconds += self.next_list_takes
+        self.next_list_takes = 0.0
+        if fault is not None:
+            raise fault.error
+        if self.lists_late:
+            self.lists_late = False
+            return Listing({})
+        return Listing({id_: each for id_, each in self.endpoints.items() if id_ not in self.hidden}, self._announced)
+
+    async def _called(self, call: str, scope: Scope) -> Fault | None:
+        name = call.partition(" ")[0]
+        faults = self._next_faults.get(name)
+        fault = faults.popleft() if faults else self._standing_faults.get(name)
+        if fault is None or not isinstance(fault.error, AtlasHeldError):
+            self.calls.append(call)
+            self.credentials.append(scope.credentials)
+            self.projects.append(scope.project_id)
+        await asyncio.sleep(0)
+        return fault
+
+
+class Secrets:
+    """Which credentials are where: a fingerprint, or the error that reading them ends in."""
+
+    def __init__(self) -> None:
+        self.found: dict[str | None, str | Exception] = {None: "operator-1", "mine": "mine-1"}
+        self.sources: dict[str | None, str] = {}
+        """Where they come from, if that is not plain from the name."""
+        self.remembered: dict[str | None, str] = {}
+        """What was there some seconds ago, for those to whom that is good enough."""
+        self.reads: list[Age] = []
+        """How old each reading was allowed to be."""
+        self.judgements: list[tuple[str, bool]] = []
+        """What was told about credentials: where they are from, and whether Atlas accepts them."""
+
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
+        assert namespace in {"shop", THEIRS}
+        self.reads.append(age)
+        await asyncio.sleep(0)
+        remembered = self.remembered.get(secret_name) if age is Age.RECENT else None
+        found = remembered or self.found[secret_name]
+        if isinstance(found, Exception):
+            raise found
+        source = f"resource/{secret_name}" if secret_name else "operator/atlas"
+        return Access(found, self.sources.get(secret_name, source))
+
+    def judged(self, access: Access, *, accepted: bool) -> None:
+        self.judgements.append((access.source, accepted))
+
+
+class Targets:
+    """What objects of other kinds hold, by kind and name, or why that is of no use."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str | UnreadableError] = {}
+        self.reads: list[tuple[Target, Age]] = []
+        """For each reading, what it was of and how old it was allowed to be."""
+
+    async def read(self, target: Target, *, age: Age) -> str:
+        self.reads.append((target, age))
+        await asyncio.sleep(0)
+        found = self.held.get(target.object)
+        if found is None:
+            raise UnreadableError(ReferenceProblem.NOT_FOUND, f"There is no {target.object}.", retry_in=TARGET_LOOK)
+        if isinstance(found, UnreadableError):
+            raise found
+        return found
+
+
+class ConfigMaps:
+    """The ConfigMaps of the one namespace, by name, and what was asked about them."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, ConfigMap] = {}
+        self.calls: list[str] = []
+        """``GET``, ``POST`` and ``PATCH``, in order."""
+        self.error: Exception | None = None
+        """What all calls end in, until somebody mends it."""
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What somebody else does between a reading and the write that follows."""
+        self._version = 0
+
+    def put(self, name: str, data: Mapping[str, str], *owners: str) -> None:
+        """Create or replace one, as somebody else would."""
+        self._version += 1
+        uid = self.found[name].uid if name in self.found else f"uid-{self._version}"
+        self.found[name] = ConfigMap(uid, str(self._version), frozenset(owners), deleting=False, data=data)
+
+    def held(self, name: str) -> Mapping[str, str] | None:
+        return self.found[name].data if name in self.found else None
+
+    async def read(self, namespace: str, name: str) -> ConfigMap | None:
+        await self._called("GET")
+        assert namespace == "shop"
+        return self.found.get(name)
+
+    async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
+        await self._called("POST")
+        if name in self.found:
+            raise ConflictError
+        self.put(name, data, owner.uid)
+
+    async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
+        await self._called("PATCH")
+        now = self.found.get(name)
+        if now is None or (now.uid, now.version) != (found.uid, found.version):
+            raise ConflictError
+        self.put(name, data, *found.owners)
+
+    async def _called(self, call: str) -> None:
+        self.calls.append(call)
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        if call != "GET":
+            meanwhile, self.meanwhile = self.meanwhile, lambda: None
+            meanwhile()
+
+
+class Namespaces:
+    """The annotations of the namespace ``shop``; another has none."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] | Exception = {}
+        self.ages: list[Age] = []
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        if namespace == THEIRS:
+            return {}
+        assert namespace == "shop"
+        self.ages.append(age)
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+class Resource:
+    """One resource as the API server holds it, and a person who changes it."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint_id: str | None,
+        spec: Mapping[str, Any],
+        *,
+        created: float = 0.0,
+        namespace: str = "shop",
+    ) -> None:
+        self.namespace = namespace
+        self.generation = 1
+        self.version = 1
+        self.name = name
+        self.uid = f"uid-{name}"
+        self.annotations: dict[str, str] = {}
+        self.deleting = False
+        self.deleted_at = START
+        self.finalizers: list[str] = []
+        self.created = f"{START + timedelta(seconds=created):%Y-%m-%dT%H:%M:%SZ}"
+        self.status: Mapping[str, Any] = {"observedGeneration": -1}
+        wanted: dict[str, Any] = {
+            "projectId": PROJECT,
+            "instanceName": INSTANCE,
+            "providerName": "AWS",
+            "endpointId": endpoint_id,
+            **spec,
+        }
+        self.spec = {name: value for name, value in wanted.items() if value is not None}
+
+    @property
+    def key(self) -> Key:
+        return Key(self.namespace, self.name)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = {
+            "namespace": self.namespace,
+            "name": self.name,
+            "uid": self.uid,
+            "generation": self.generation,
+            "resourceVersion": str(self.version),
+            "annotations": dict(self.annotations),
+            "finalizers": list(self.finalizers),
+            "creationTimestamp": self.created,
+        }
+        if self.deleting:
+            metadata["deletionTimestamp"] = f"{self.deleted_at:%Y-%m-%dT%H:%M:%SZ}"
+        return {"metadata": metadata, "spec": dict(self.spec), "status": self.status}
+
+    @property
+    def ready(self) -> tuple[str, str]:
+        """Status and reason of the condition ``Ready``."""
+        found = self.condition("Ready")
+        return (found["status"], found["reason"]) if found else ("", "")
+
+    def condition(self, type_: str) -> Mapping[str, Any] | None:
+        return next((each for each in self.status.get("conditions", ()) if each["type"] == type_), None)
+
+    @property
+    def message(self) -> str:
+        found = self.condition("Ready")
+        return str(found["message"]) if found else ""
+
+
+class Harness:
+    """Everything together, and time.
+
+    A resource is due after an edit, when its pass asked for it, and when a round brings it back; an instance when its round
+    is due. Backoff has no jitter here: 1 s, 2 s, 4 s and so on, at most 5 minutes.
+
+    Args:
+        clock: of another one, beside which it runs.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.atlas = Atlas(self.clock)
+        self.secrets = Secrets()
+        self.targets = Targets()
+        self.config_maps = ConfigMaps()
+        self.namespaces = Namespaces()
+        self.announced: list[tuple[str, str]] = []
+        """Reason and message of each announcement that no status tells."""
+        self.store = Store(watched_annotations, KIND.entry_of)
+        self.resources: dict[Key, Resource] = {}
+        self.passes: Counter[str] = Counter()
+        """How many passes each resource had, by name."""
+        self.writes: Counter[str] = Counter()
+        """How many times the status of each resource was written, by name."""
+        self._due: dict[Work, float] = {}
+        self._failures: Counter[Work] = Counter()
+        self.limiter, self.resync, self.reconciler = self._begin()
+
+    def restart(self, *, writes: bool = True, max_corrections: str = "20%", outputs: bool = True) -> None:
+        """End the process before it does anything that is due, and begin another, which remembers nothing."""
+        self._due.clear()
+        self._failures.clear()
+        self.atlas.forget_all()
+        self.limiter, self.resync, self.reconciler = self._begin(
+            writes=writes, max_corrections=max_corrections, outputs=outputs
+        )
+
+    def see_all(self) -> None:
+        """Have every resource be due, as when a process has just begun."""
+        self._due.update(dict.fromkeys(self.resources, self.clock.seconds))
+
+    def _begin(
+        self, *, writes: bool = True, max_corrections: str = "20%", outputs: bool = True
+    ) -> tuple[DriftLimiter, Resync, Reconciler]:
+        limiter = DriftLimiter(
+            Limit.parse(max_corrections),
+            window=Defaults().sync_interval.total_seconds(),
+            monotonic=self.clock.monotonic,
+            known=lambda: len(self.store),
+        )
+        resync = Resync(
+            self.store,
+            self.atlas,
+            clock=self.clock,
+            random=NoJitter(),
+            schedule=self.schedule,
+            unschedule=self._unschedule,
+            still_uses=self._still_uses,
+            needs_work=self._needs_work,
+            enqueue=self._bring_back,
+        )
+        reconciler = Reconciler(
+            KIND,
+            self.secrets,
+            ReferenceResolver(self.targets),
+            Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic),
+            self.atlas,
+            resync=resync,
+            resources=self.store,
+            limiter=limiter,
+            wake=lambda key: self._at(key, 0.0),
+            writes=writes,
+            clock=self.clock,
+            defaults=Defaults(),
+            grace=GRACE,
+            namespaces=self.namespaces,
+            read=self._read,
+            record=lambda _, event: self.announced.append((event.reason, event.message)),
+        )
+        return limiter, resync, reconciler
+
+    def create(
+        self, name: str = "db", endpoint_id: str | None = ENDPOINT, *, namespace: str = "shop", **spec: Any
+    ) -> Resource:
+        resource = Resource(name, endpoint_id, spec, created=self.clock.seconds, namespace=namespace)
+        self.resources[resource.key] = resource
+        self.changed(resource)
+        return resource
+
+    def edit(self, resource: Resource, **spec: Any) -> None:
+        """Change fields of the spec; ``None`` removes one."""
+        resource.spec.update(spec)
+        resource.spec = {name: value for name, value in resource.spec.items() if value is not None}
+        resource.generation += 1
+        self.changed(resource)
+
+    def annotate(self, resource: Resource, **annotations: str) -> None:
+        """Set annotations of ours, named with underscores."""
+        for name, value in annotations.items():
+            resource.annotations[f"atlas-endpoints.dev/{name.replace('_', '-')}"] = value
+        self.changed(resource)
+
+    def delete(self, resource: Resource) -> None:
+        """Mark it as deleted, as with a finalizer; where it has none it stays all the same, as with somebody else's."""
+        resource.deleting = True
+        resource.deleted_at = self.clock.now()
+        self.changed(resource)
+
+    def exists(self, resource: Resource) -> bool:
+        """Tell whether it is still there."""
+        return resource.key in self.resources
+
+    def vanish(self, resource: Resource) -> None:
+        """Have it be gone without a pass, as when an event says so."""
+        del self.resources[resource.key]
+        self.store.remove(resource.key, resource.uid)
+        self._due.pop(resource.key, None)
+        self.reconciler.forget(resource.key)
+
+    async def _read(self, key: Key) -> Mapping[str, Any] | None:
+        await asyncio.sleep(0)
+        return self.resources[key].body if key in self.resources else None
+
+    async def pass_over(self, resource: Resource) -> Outcome:
+        """Run one pass now and write its status."""
+        self._due.pop(resource.key, None)
+        return await self._pass(resource)
+
+    async def run_for(self, seconds: float) -> None:
+        """Run whatever comes due within so many seconds."""
+        end = self.clock.seconds + seconds
+        for _ in range(100_000):
+            work = min(self._due, key=lambda each: self._due[each], default=None)
+            if work is None or self._due[work] > end:
+                self.clock.seconds = end
+                return
+            self.clock.seconds = max(self.clock.seconds, self._due.pop(work))
+            if isinstance(work, Scope):
+                self._follow(work, await self.resync.run(work))
+            else:
+                await self._pass(self.resources[work])
+        raise AssertionError("It does not come to rest: something is due at once, again and again.")
+
+    async def settle(self) -> None:
+        """Run what is due now, and then let the endpoint's memory grow old; the log begins anew."""
+        await self.run_for(0)
+        await self.run_for(40)
+        self.reset_log()
+
+    def reset_log(self) -> None:
+        self.atlas.calls.clear()
+        self.atlas.credentials.clear()
+        self.atlas.projects.clear()
+        self.secrets.reads.clear()
+        self.targets.reads.clear()
+        self.config_maps.calls.clear()
+        self.passes.clear()
+        self.writes.clear()
+
+    def changed(self, resource: Resource) -> None:
+        """Take in what a resource has become."""
+        resource.version += 1
+        if self.store.put(resource.body) is News.CHANGED:
+            self._failures.pop(resource.key, None)
+            self._due[resource.key] = self.clock.seconds
+
+    async def _pass(self, resource: Resource) -> Outcome:
+        self.passes[resource.name] += 1
+        body = resource.body
+        outcome = await self.reconciler.reconcile(body, body["status"])
+        status = self.reconciler.render(body, body["status"], outcome)
+        change = outcome.metadata
+        if change is not None and change.needed_by(body):
+            kept = [each for each in resource.finalizers if change.finalizers.get(each, True)]
+            added = [each for each, wanted in change.finalizers.items() if wanted and each not in kept]
+            let_go = resource.deleting and bool(resource.finalizers) and not kept
+            resource.finalizers = kept + added
+            resource.annotations.update(change.annotations)
+            if let_go:
+                self.vanish(resource)
+                return outcome
+            self.changed(resource)
+        if status != resource.status:
+            self.writes[resource.name] += 1
+            resource.status = status
+            resource.version += 1
+            self.store.put(resource.body)
+        if resource.key in self.resources:
+            self._follow(resource.key, outcome.requeue)
+        return outcome
+
+    def _follow(self, work: Work, following: Next) -> None:
+        match following:
+            case Rest():
+                self._failures.pop(work, None)
+            case Again(delay):
+                self._failures.pop(work, None)
+                self._at(work, delay)
+            case Retry(at_least):
+                self._failures[work] += 1
+                self._at(work, max(at_least, min(2.0 ** (self._failures[work] - 1), 300.0)))
+
+    def _at(self, work: Work, delay: float) -> None:
+        due = self.clock.seconds + delay
+        self._due[work] = min(due, self._due.get(work, due))
+
+    def _unschedule(self, scope: Scope) -> None:
+        self._due.pop(scope, None)
+
+    def schedule(self, scope: Scope, delay: float) -> None:
+        self._at(scope, delay)
+
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        return await self.reconciler.still_uses(place, source, scope)
+
+    def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
+        body = self.store.get(key)
+        return body is not None and self.reconciler.needs_work(body, scope, failure)
+
+    def _bring_back(self, key: Key) -> None:
+        self.reconciler.release(key)
+        self._at(key, 0.0)
+
+
+def taken_over(harness: Harness, name: str, *, namespace: str = "shop", endpoint_id: str = ENDPOINT) -> Resource:
+    """A resource that stands for an endpoint by nothing but the annotation of an earlier one; its project cannot be looked at."""
+    resource = harness.create(name, None, namespace=namespace, driftPolicy="Report", instanceName=INSTANCE)
+    resource.annotations["atlas-endpoints.dev/endpoint-id"] = f"{endpoint_id}/uid-of-before"
+    resource.status = {
+        "observedGeneration": 1,
+        "reservation": {"requestedAt": resource.created, "endpointId": endpoint_id, "attempt": 1, "adopted": True},
+    }
+    resource.spec |= {"projectRef": {"name": "nowhere"}}
+    del resource.spec["projectId"]
+    harness.changed(resource)
+    return resource
+
+
+def unavailable(call: str = "LIST", **details: Any) -> AtlasUnavailableError:
+    """Atlas answers nothing of use."""
+    return AtlasUnavailableError("Atlas cannot serve the call.", operation=call, http_status=503, **details)
+
+
+def lost() -> AtlasUnavailableError:
+    """The answer to a PATCH never came."""
+    return AtlasUnavailableError("The connection dropped.", operation="PATCH", unknown_outcome=True)
+
+
+def absent(call: str) -> EndpointAbsentError:
+    """Atlas knows no such endpoint."""
+    return EndpointAbsentError(
+        "Atlas has no endpoint of this id.",
+        operation=call,
+        http_status=404,
+        error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND",
+    )
+
+
+def held(reason: str, *, retry_after: float) -> AtlasHeldError:
+    """Nothing was sent: an earlier answer says that it is not the time."""
+    return AtlasHeldError("Not now.", reason=reason, operation="LIST", retry_after=retry_after)

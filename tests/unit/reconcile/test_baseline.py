@@ -1,0 +1,253 @@
+"""What a decision learns from a resource and the status before."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.engine.conditions import condition
+from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.reconcile.facts import Baseline, Correction, Refusal, confirmed_before, is_forced
+from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
+from unit.reconcile.situations import (
+    ADDRESS,
+    COMMENT,
+    ID,
+    NOW,
+    RESOLVED,
+    Situation,
+    Values,
+    facts_of,
+    made,
+    seconds,
+    settled,
+)
+
+ENDPOINT = Situation().endpoint("AWS")
+FORCE, FLUX = "atlas-endpoints.dev/force-sync", "reconcile.fluxcd.io/requestedAt"
+
+
+def baseline(status: Status, **spec: Any) -> Baseline:
+    return Baseline.of(made(**spec), status)
+
+
+def ready(reason: str, message: str = "") -> Any:
+    return condition("Ready", status="False", reason=reason, message=message, generation=3, now=NOW)
+
+
+def entry(ago: float, *fields: str, cause: Cause = Cause.EDIT, result: str = "Applied") -> HistoryEntry:
+    return HistoryEntry(time=NOW - seconds(ago), generation=3, cause=cause, fields=fields, result=result)
+
+
+class TestFacts:
+    def test_of_a_resource_that_was_never_seen(self) -> None:
+        facts = facts_of(made(generation=1), Status())
+        assert (facts.now, facts.generation, facts.policy, facts.grace) == (NOW, 1, "Manage", timedelta(minutes=2))
+        assert (facts.scope.project_id, facts.scope.name) == (RESOLVED.project_id, "ServerlessInstance0")
+        assert (facts.interval, facts.provisioning_timeout) == (timedelta(minutes=10), timedelta(hours=2))
+        assert not any((facts.forced, facts.uncertain, facts.view.entries, facts.problem, facts.done))
+        assert facts.baseline == Baseline(
+            confirmed=None,
+            confirmed_generation=-1,
+            confirmed_at=None,
+            patched={},
+            seen_generation=-1,
+            refusal=None,
+            contacted=False,
+            corrections=[],
+        )
+
+    def test_what_the_resource_says_goes_before_the_settings(self) -> None:
+        facts = facts_of(made(syncInterval="1m", provisioningTimeout="3h"), Status())
+        assert (facts.interval, facts.provisioning_timeout) == (timedelta(minutes=1), timedelta(hours=3))
+
+    @pytest.mark.parametrize(
+        ("wanted", "writes", "policy"),
+        [("Manage", True, "Manage"), ("Manage", False, "Plan"), ("Observe", False, "Observe"), ("Plan", True, "Plan")],
+    )
+    def test_an_operator_that_may_not_write_shows_what_it_would_send(
+        self, wanted: str, writes: bool, policy: str
+    ) -> None:
+        assert facts_of(made(managementPolicy=wanted), Status(), writes=writes).policy == policy
+
+
+class TestBaseline:
+    def test_what_was_confirmed(self) -> None:
+        found = baseline(
+            Status(
+                observed_generation=3,
+                applied=Applied.of(2, {"comment": "", "cloudProviderEndpointId": "vpce-1"}),
+                last_applied_time=NOW - seconds(5),
+            )
+        )
+        assert found.confirmed == {ID: "vpce-1", COMMENT: ""}
+        assert (found.seen_generation, found.confirmed_generation) == (3, 2)
+        assert found.confirmed_at == NOW - seconds(5)
+        assert found.contacted
+
+    @pytest.mark.parametrize(
+        ("result", "contacted"),
+        [
+            pytest.param("Applied", True, id="an earlier one was confirmed, though nothing counts any more"),
+            pytest.param("Unknown: AtlasUnavailable", False, id="the answer to the first one was lost"),
+            pytest.param("Rejected: INVALID_ATTRIBUTE", False, id="the first one was refused"),
+        ],
+    )
+    def test_whether_it_was_ever_in_contact(self, result: str, contacted: bool) -> None:
+        status = Status(observed_generation=3, history=(entry(5, COMMENT, result=result),))
+        assert baseline(status).contacted is contacted
+
+    def test_when_each_field_was_confirmed_last(self) -> None:
+        history = (
+            entry(1, ADDRESS, result="Rejected: INVALID_ATTRIBUTE"),
+            entry(2, ID),
+            entry(3, ID, COMMENT, cause=Cause.DRIFT),
+            entry(4, COMMENT),
+        )
+        assert baseline(Status(observed_generation=3, history=history)).patched == {
+            ID: NOW - seconds(2),
+            COMMENT: NOW - seconds(3),
+        }
+
+    def test_the_corrections_of_drift_the_oldest_first(self) -> None:
+        history = (
+            entry(1, COMMENT, cause=Cause.DRIFT),
+            entry(2, COMMENT, cause=Cause.DRIFT, result="Rejected: INVALID_ATTRIBUTE"),
+            entry(3, COMMENT),
+            entry(4, ID, COMMENT, cause=Cause.DRIFT),
+            entry(5, COMMENT, cause=Cause.FORCED),
+        )
+        assert baseline(Status(observed_generation=3, history=history)).corrections == [
+            Correction(NOW - seconds(4), frozenset({ID, COMMENT})),
+            Correction(NOW - seconds(1), frozenset({COMMENT})),
+        ]
+
+    @pytest.mark.parametrize(
+        ("reason", "seen", "hope"),
+        [
+            pytest.param("Pending", 3, True, id="nothing is known yet"),
+            pytest.param("UpdateRejected", 3, False, id="this spec was told as rejected: Atlas is not merely slow"),
+            pytest.param("UpdateRejected", 2, True, id="an older spec was"),
+        ],
+    )
+    def test_whether_atlas_may_merely_be_slow(self, reason: str, seen: int, hope: bool) -> None:
+        status = Status(observed_generation=seen, conditions=(ready(reason),), last_applied_time=NOW)
+        assert (baseline(status).confirmed_at == NOW) is hope
+
+
+class TestRefusal:
+    STATUS = Status(
+        observed_generation=3,
+        conditions=(ready("UpdateRejected", "Atlas refuses the change."),),
+        drift=(
+            DriftItem(field="comment", desired="b", actual="a"),
+            DriftItem(field="cloudProviderEndpointId", desired="vpce-1"),
+        ),
+        last_error=LastError(
+            since=NOW,
+            operation="update",
+            retryable=False,
+            fields=("cloudProviderEndpointId", "privateEndpointIpAddress"),
+        ),
+    )
+
+    def test_it_is_read_back_from_the_status(self) -> None:
+        assert baseline(self.STATUS).refusal == Refusal({ID: "vpce-1"}, "Atlas refuses the change.")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"conditions": (ready("AtlasUnavailable"),)}, id="another failure has come since"),
+            pytest.param({"conditions": ()}, id="nothing was said"),
+            pytest.param({"last_error": None}, id="the change was stored otherwise and not refused"),
+            pytest.param({"drift": ()}, id="nothing differs"),
+            pytest.param(
+                {"drift": (DriftItem(field="cloudProviderEndpointId"), DriftItem(field="region", desired="x"))},
+                id="the status is from another version",
+            ),
+        ],
+    )
+    def test_there_is_none(self, changes: dict[str, Any]) -> None:
+        assert baseline(self.STATUS.model_copy(update=changes)).refusal is None
+
+
+class TestForced:
+    @pytest.mark.parametrize(
+        ("annotations", "handled", "expected"),
+        [
+            pytest.param({}, None, False, id="no request"),
+            pytest.param({}, "1", False, id="a request that was withdrawn"),
+            pytest.param({FORCE: "1"}, None, True, id="a first request"),
+            pytest.param({FORCE: "1"}, "1", False, id="a request that was handled"),
+            pytest.param({FORCE: "2"}, "1", True, id="a new request"),
+            pytest.param({FLUX: "1"}, None, True, id="a request in Flux's words"),
+        ],
+    )
+    def test_forced(self, annotations: dict[str, str], handled: str | None, expected: bool) -> None:
+        status = Status(last_handled_reconcile_at=handled)
+        assert is_forced(made(annotations=annotations), status) is expected
+
+
+class TestStatusSince:
+    BEFORE = EndpointStatus(id=ENDPOINT.id, status="AVAILABLE", status_since=NOW - seconds(60))
+
+    @pytest.mark.parametrize(
+        ("before", "since"),
+        [
+            pytest.param(BEFORE, NOW - seconds(60), id="the same status"),
+            pytest.param(BEFORE.model_copy(update={"status": "INITIATING"}), NOW, id="another status"),
+            pytest.param(BEFORE.model_copy(update={"id": "1"}), NOW, id="another endpoint"),
+            pytest.param(BEFORE.model_copy(update={"status_since": None}), NOW, id="nobody knows since when"),
+            pytest.param(None, NOW, id="never seen"),
+        ],
+    )
+    def test_status_since(self, before: EndpointStatus | None, since: Any) -> None:
+        assert status_since(facts_of(made(), Status(endpoint=before)), ENDPOINT) == since
+
+
+class TestConfirmedBefore:
+    """A value that the spec has left, or that a reference has replaced, does not count any more."""
+
+    ONE, TWO = "vpce-11111111111111111", "vpce-22222222222222222"
+    APPLIED = Applied.of(2, {ID: ONE, COMMENT: "a"})
+
+    @pytest.mark.parametrize(
+        ("spec", "generation", "resolved", "kept"),
+        [
+            pytest.param({ID: ONE, COMMENT: "a"}, 3, None, {ID: ONE, COMMENT: "a"}, id="the spec wants the same"),
+            pytest.param({}, 3, None, {ID: ONE, COMMENT: "a"}, id="it does not care"),
+            pytest.param({ID: ONE, COMMENT: "b"}, 3, None, {ID: ONE}, id="it wants another value"),
+            pytest.param({COMMENT: "b"}, 2, None, {ID: ONE, COMMENT: "a"}, id="this very spec was stored otherwise"),
+            pytest.param({ID: TWO}, 2, TWO, {ID: ONE, COMMENT: "a"}, id="this very connection was stored otherwise"),
+            pytest.param({ID: TWO}, 2, ONE, {COMMENT: "a"}, id="what it refers to has got another value"),
+        ],
+    )
+    def test_what_counts(
+        self, spec: dict[str, Any], generation: int, resolved: str | None, kept: dict[str, str]
+    ) -> None:
+        used = None if resolved is None else Resolved.model_validate({ID: resolved})
+        found = confirmed_before(made(generation=generation, **spec), Status(applied=self.APPLIED, resolved=used))
+        assert found == Applied.of(2, kept)
+
+    def test_it_means_the_same_in_other_letters(self) -> None:
+        previous = Status(applied=Applied.of(2, {ID: self.ONE.upper()}))
+        assert confirmed_before(made(cloudProviderEndpointId=self.ONE), previous) == previous.applied
+
+    def test_nothing_was(self) -> None:
+        assert confirmed_before(made(comment="a"), Status()) is None
+
+
+@pytest.mark.parametrize("values", [{}, {COMMENT: ""}, {ID: "vpce-1", ADDRESS: "10.0.0.4", COMMENT: "a"}])
+def test_what_is_confirmed_is_written_and_read_back(values: dict[str, str]) -> None:
+    applied = Applied.of(3, values)
+    assert (applied.generation, applied.values) == (3, values)
+
+
+def test_a_settled_situation_is_what_the_tables_take_it_for() -> None:
+    facts = replace(settled(Values("one", "a")), patched=((10, "comment"),)).facts("AWS")
+    assert facts.baseline.confirmed == facts.desired
+    assert facts.baseline.patched == {COMMENT: NOW - seconds(10)}
+    assert status_since(facts, ENDPOINT) == NOW - seconds(60)

@@ -1,0 +1,470 @@
+"""Where credentials come from, and what is said when they cannot be had."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
+from atlas_endpoints.reconcile.credentials import ANNOTATION, RETRY_UNUSABLE, Access, CredentialsResolver
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+
+CANARY = "mdb_sa_sk_canary-4711"
+GOOD = {"clientId": "mdb_sa_id_0123", "clientSecret": CANARY}
+OTHER = {"publicApiKey": "abcdefgh", "privateApiKey": "key-canary-4711"}
+OPERATORS = ("atlas-system", "atlas-credentials")
+
+
+class Cluster:
+    """Secrets by namespace and name, and the annotations of Namespaces: or what reading them ends in."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[tuple[str, str], Mapping[str, str] | Exception] = {}
+        self.namespaces: dict[str, Mapping[str, str] | Exception] = {}
+        self.namespaces_read: dict[str, Age] = {}
+        self.read_at: dict[tuple[str, str], Age] = {}
+        """What was read, and how old the reading was allowed to be."""
+
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
+        self.read_at[namespace, name] = age
+        found = self.secrets.get((namespace, name))
+        if found is None:
+            found = UnreadableError(
+                SecretProblem.NOT_FOUND,
+                f"There is no Secret {name} in namespace {namespace}.",
+                what="Secret",
+                retry_in=7.0,
+            )
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        self.namespaces_read[namespace] = age
+        found = self.namespaces.get(namespace, {})
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def _in_https(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError("baseUrl must start with https://.")
+    return url
+
+
+class Harness:
+    def __init__(self, *, default: tuple[str, str] | None = OPERATORS, default_for: Sequence[str] = ()) -> None:
+        self.cluster = Cluster()
+        self.introduced: list[Credentials] = []
+        self.now = 0.0
+        self.resolver = CredentialsResolver(
+            self.cluster,
+            self.cluster,
+            default=default,
+            default_for=default_for,
+            introduce=self._introduce,
+            check_base_url=_in_https,
+            monotonic=lambda: self.now,
+        )
+
+    def _introduce(self, credentials: Credentials) -> str:
+        self.introduced.append(credentials)
+        return f"fingerprint of {type(credentials).__name__}"
+
+
+@pytest.fixture
+def harness() -> Harness:
+    return Harness()
+
+
+async def refusal(harness: Harness, secret_name: str | None = "mine") -> NoCredentialsError:
+    with pytest.raises(NoCredentialsError) as caught:
+        await harness.resolver.resolve("shop", secret_name)
+    return caught.value
+
+
+@dataclass(frozen=True)
+class Case:
+    """Which Secrets there are, who names them, and which is used.
+
+    Attributes:
+        resource: the Secret that the resource in namespace ``shop`` names.
+        namespace: the annotation of its namespace.
+        operator: the operator's own.
+        for_: the namespaces that may use that.
+        secrets: that exist, as namespace and name.
+        source: of the credentials that are used.
+        reason: why there are none.
+        words: of the message, that make it clear.
+        reads: the Secrets that are read.
+    """
+
+    resource: str | None = None
+    namespace: str | None = None
+    operator: tuple[str, str] | None = OPERATORS
+    for_: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = (("shop", "mine"), ("shop", "ours"), OPERATORS)
+    source: str | None = None
+    reason: str = ""
+    words: tuple[str, ...] = ()
+    reads: list[tuple[str, str]] = field(default_factory=list)
+
+
+THREE_WAYS = ("spec.credentialsSecretRef.name", f"in its annotation {ANNOTATION}", "ask whoever runs the operator")
+LONG = "a" * 253
+CASES: dict[str, Case] = {
+    "the Secret that the resource names wins": Case("mine", "ours", source="resource/mine", reads=[("shop", "mine")]),
+    "then the one that its namespace names": Case(namespace="ours", source="namespace/ours", reads=[("shop", "ours")]),
+    "then the operator's own": Case(source="operator/atlas-credentials", reads=[OPERATORS]),
+    "the longest name that there can be": Case(
+        namespace=LONG, secrets=(("shop", LONG),), source=f"namespace/{LONG}", reads=[("shop", LONG)]
+    ),
+    "white space around the annotation does not count": Case(
+        namespace=" ours\n", source="namespace/ours", reads=[("shop", "ours")]
+    ),
+    "an empty annotation is as if absent": Case(namespace="", source="operator/atlas-credentials", reads=[OPERATORS]),
+    "a blank annotation, too": Case(namespace=" \t", source="operator/atlas-credentials", reads=[OPERATORS]),
+    "a namespace that may use the operator's own": Case(
+        for_=("warehouse", "shop"), source="operator/atlas-credentials", reads=[OPERATORS]
+    ),
+    "a namespace that may not": Case(
+        for_=("warehouse", "shopping"),
+        reason="NamespaceNotAllowed",
+        words=("namespace shop may not use the operator's own", "ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES", *THREE_WAYS),
+    ),
+    "a namespace that may not, with a Secret of its own": Case(
+        namespace="ours", for_=("warehouse",), source="namespace/ours", reads=[("shop", "ours")]
+    ),
+    "a resource of a namespace that may not, with a Secret of its own": Case(
+        "mine", for_=("warehouse",), source="resource/mine", reads=[("shop", "mine")]
+    ),
+    "no scope names one": Case(
+        operator=None,
+        reason="SecretNotFound",
+        words=(
+            "Neither the resource nor its namespace names a Secret, and the operator has none of its own",
+            *THREE_WAYS,
+        ),
+    ),
+    # What others may use never stands in for what is named and not there: it may see more than the resource's owner may.
+    "the resource's is missing": Case(
+        "other",
+        "ours",
+        reason="SecretNotFound",
+        words=("There is no Secret other in namespace shop.",),
+        source="resource/other",
+        reads=[("shop", "other")],
+    ),
+    "the namespace's is missing": Case(
+        namespace="other",
+        reason="SecretNotFound",
+        words=(
+            "There is no Secret other in namespace shop.",
+            f"The annotation {ANNOTATION} of the namespace names it.",
+        ),
+        source="namespace/other",
+        reads=[("shop", "other")],
+    ),
+    "the operator's is missing": Case(
+        secrets=(("shop", "mine"),),
+        reason="SecretNotFound",
+        words=("The operator's own Secret atlas-credentials does not exist.", THREE_WAYS[0], THREE_WAYS[1]),
+        source="operator/atlas-credentials",
+        reads=[OPERATORS],
+    ),
+    "one of that name in another namespace is none": Case(
+        "mine",
+        secrets=(("warehouse", "mine"), OPERATORS),
+        reason="SecretNotFound",
+        source="resource/mine",
+        reads=[("shop", "mine")],
+    ),
+    **{
+        f"an annotation that is no name: {text[:20]!r}": Case(
+            namespace=text,
+            reason="InvalidSecretName",
+            words=(f"The annotation {ANNOTATION} of namespace shop is no name of a Secret", "Correct or remove it."),
+        )
+        for text in (
+            "warehouse/mine",
+            "../../warehouse/secrets/mine",
+            "..",
+            ".",
+            "%2e%2e",
+            "mine?watch=true",
+            "Mine",
+            "mine\nmine",
+            "mine\0",
+            "ﬁne",
+            "१",
+            "a" * 254,
+            "mine.",
+            "-mine",
+        )
+    },
+    "a resource's name that is none, should the API server have let it pass": Case(
+        "../../warehouse/secrets/mine",
+        reason="InvalidSecretName",
+        words=("spec.credentialsSecretRef.name is no name of a Secret",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_of_three_scopes_the_most_specific_wins(name: str) -> None:
+    case = CASES[name]
+    harness = Harness(default=case.operator, default_for=case.for_)
+    harness.cluster.secrets = dict.fromkeys(case.secrets, GOOD)
+    if case.namespace is not None:
+        harness.cluster.namespaces["shop"] = {ANNOTATION: case.namespace}
+
+    if case.reason:
+        error = await refusal(harness, case.resource)
+        assert (error.reason, error.source) == (case.reason, case.source)
+        assert [words for words in case.words if words not in error.message] == []
+        assert not harness.introduced
+    else:
+        access = await harness.resolver.resolve("shop", case.resource)
+        assert access == Access("fingerprint of ServiceAccount", str(case.source))
+    assert list(harness.cluster.read_at) == case.reads
+    assert list(harness.cluster.namespaces_read) == ([] if case.resource else ["shop"])
+
+
+class TestReadings:
+    @pytest.mark.parametrize(
+        ("age", "of_the_namespace"), [(Age.RECENT, Age.RECENT), (Age.FRESH, Age.FRESH), (Age.ANEW, Age.FRESH)]
+    )
+    async def test_how_old_a_reading_of_each_may_be(self, harness: Harness, age: Age, of_the_namespace: Age) -> None:
+        """Credentials that were refused make useless what is known of their Secret, and not what names it."""
+        harness.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
+        harness.cluster.secrets["shop", "mine"] = GOOD
+        await harness.resolver.resolve("shop", None, age=age)
+        assert harness.cluster.read_at == {("shop", "mine"): age}
+        assert harness.cluster.namespaces_read == {"shop": of_the_namespace}
+
+    async def test_a_namespace_that_may_not_be_read_may_name_a_secret_so_no_other_stands_in(
+        self, harness: Harness
+    ) -> None:
+        harness.cluster.secrets[OPERATORS] = GOOD
+        harness.cluster.namespaces["shop"] = UnreadableError(
+            SecretProblem.NAMESPACE_FORBIDDEN, "It may not.", what="Namespace", retry_in=11.0
+        )
+        error = await refusal(harness, None)
+        assert (error.reason, error.message, error.retry_in, error.operation) == (
+            "NamespaceForbidden",
+            "It may not.",
+            11.0,
+            "readNamespace",
+        )
+        assert not harness.cluster.read_at
+
+    @pytest.mark.parametrize(
+        ("named", "retry_in"), [("resource", 60.0), ("namespace", RETRY_UNUSABLE), ("operator", RETRY_UNUSABLE)]
+    )
+    async def test_another_secret_that_is_named_meanwhile_need_not_wait_for_the_one_that_is_missing(
+        self, harness: Harness, named: str, retry_in: float
+    ) -> None:
+        missing = UnreadableError(SecretProblem.NOT_FOUND, "There is none.", what="Secret", retry_in=60.0)
+        harness.cluster.secrets = {("shop", "mine"): missing, OPERATORS: missing}
+        if named == "namespace":
+            harness.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
+        error = await refusal(harness, "mine" if named == "resource" else None)
+        assert (error.reason, error.retry_in) == ("SecretNotFound", retry_in)
+
+
+async def test_the_operators_own_can_be_asked_for_whoever_may_use_it() -> None:
+    harness = Harness(default_for=("warehouse",))
+    harness.cluster.secrets[OPERATORS] = GOOD
+    assert await harness.resolver.resolve_own() == Access("fingerprint of ServiceAccount", "operator/atlas-credentials")
+    assert not harness.cluster.namespaces_read
+
+
+class TestBaseURLs:
+    async def test_the_operators_own_may_name_another_atlas(self, harness: Harness) -> None:
+        harness.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "https://cloud.mongodbgov.com"}
+        await harness.resolver.resolve("shop", None)
+        assert [each.base_url for each in harness.introduced] == ["https://cloud.mongodbgov.com"]
+
+    async def test_one_that_is_wrong_there_is_told(self, harness: Harness) -> None:
+        harness.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "canary"}
+        error = await refusal(harness, None)
+        assert (error.reason, error.message) == (
+            "InvalidBaseURL",
+            "The operator's own Secret atlas-credentials: baseUrl must start with https://.",
+        )
+        assert not harness.introduced
+
+    @pytest.mark.parametrize(
+        ("annotation", "subject"),
+        [(None, "Secret mine"), ("mine", f"By the annotation {ANNOTATION} of the namespace, Secret mine")],
+        ids=["resource", "namespace"],
+    )
+    async def test_those_of_a_tenant_may_not(self, harness: Harness, annotation: str | None, subject: str) -> None:
+        harness.cluster.secrets["shop", "mine"] = {**GOOD, "baseUrl": "https://canary.example"}
+        harness.cluster.namespaces["shop"] = {ANNOTATION: annotation} if annotation else {}
+        error = await refusal(harness, None if annotation else "mine")
+        assert error.reason == "BaseURLNotAllowed"
+        assert error.message.startswith(f"{subject}: baseUrl names another Atlas")
+        assert not harness.introduced, "nothing can be sent with what nobody knows"
+
+
+class TestProblems:
+    async def test_what_is_wrong_with_a_secret_is_passed_on_with_its_pace(self, harness: Harness) -> None:
+        problem = UnreadableError(
+            SecretProblem.FORBIDDEN, "The operator may not read Secret mine.", what="Secret mine", retry_in=11.0
+        )
+        harness.cluster.secrets["shop", "mine"] = problem
+        error = await refusal(harness)
+        assert (error.reason, error.message, error.source, error.retry_in) == (
+            "SecretForbidden",
+            "The operator may not read Secret mine.",
+            "resource/mine",
+            11.0,
+        )
+
+    async def test_what_is_wrong_with_its_keys_is_told_by_the_name_of_the_secret(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = {"clientId": "mdb_sa_id_0123"}
+        error = await refusal(harness)
+        assert error.reason == "MissingKeys"
+        assert error.message.startswith("Secret mine: clientSecret")
+        assert error.retry_in == RETRY_UNUSABLE
+
+    async def test_both_kinds_of_keys_are_ambiguous(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = {**GOOD, **OTHER}
+        assert (await refusal(harness)).reason == "AmbiguousKeys"
+
+    @pytest.mark.parametrize(
+        "secret", [None, {"clientId": "x"}, {**GOOD, **OTHER}], ids=["missing", "without a key", "ambiguous"]
+    )
+    async def test_users_are_told_that_the_operators_own_is_of_no_use_and_whoever_runs_it_also_where_it_is(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, secret: Mapping[str, str] | None
+    ) -> None:
+        if secret is not None:
+            harness.cluster.secrets[OPERATORS] = secret
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                error = await refusal(harness, None)
+                assert error.source == "operator/atlas-credentials"
+                assert error.message.startswith("The operator's own Secret atlas-credentials")
+                assert OPERATORS[0] not in error.message
+            (warning,) = (each.getMessage() for each in caplog.records)
+            assert warning.startswith("The operator's own Secret atlas-system/atlas-credentials is of no use: ")
+            harness.cluster.secrets[OPERATORS] = GOOD
+            await harness.resolver.resolve("shop", None)
+            harness.cluster.secrets[OPERATORS] = {}
+            await refusal(harness, None)
+        assert len(caplog.records) == 2, "it is news again after it was well"
+
+    async def test_that_of_a_tenant_is_none_of_the_log_s_business(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.WARNING):
+            await refusal(harness)
+        assert not caplog.records
+
+    async def test_the_operators_own_that_may_not_be_read_is_told_to_users(self, harness: Harness) -> None:
+        harness.cluster.secrets[OPERATORS] = UnreadableError(
+            SecretProblem.FORBIDDEN, "It may not.", what="Secret", retry_in=5.0
+        )
+        error = await refusal(harness, None)
+        assert error.message.startswith("The operator's own Secret atlas-credentials may not be read by it. ")
+
+    async def test_an_api_server_that_is_away_is_no_problem_of_the_secret(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = ClusterUnavailableError("The API server cannot be reached.")
+        with pytest.raises(ClusterUnavailableError):
+            await harness.resolver.resolve("shop", "mine")
+
+
+SECRETS: dict[str, Mapping[str, str]] = {
+    "good": GOOD,
+    "with white space": {**GOOD, "clientSecret": f" {CANARY}\n"},
+    "half": {"clientSecret": CANARY},
+    "ambiguous": {**GOOD, **OTHER, "privateApiKey": CANARY},
+    "swapped": {"clientId": CANARY, "clientSecret": "mdb_sa_id_0123"},
+    "in the wrong place": {"publicApiKey": CANARY, "privateApiKey": CANARY},
+    "misspelt": {"clientid": "mdb_sa_id_0123", "clientSecret": CANARY},
+    "not ASCII": {**GOOD, "clientSecret": f"{CANARY}ü"},
+    "of another Atlas": {**GOOD, "baseUrl": f"https://user:{CANARY}@atlas.example"},
+    "with a base URL that is none": {**GOOD, "baseUrl": CANARY},
+}
+
+
+class TestSecrecy:
+    @pytest.mark.parametrize("secret", SECRETS)
+    @pytest.mark.parametrize("name", ["mine", None], ids=["the resource's", "the operator's"])
+    async def test_no_value_of_a_secret_is_ever_told(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, secret: str, name: str | None
+    ) -> None:
+        harness.cluster.secrets["shop", "mine"] = harness.cluster.secrets[OPERATORS] = SECRETS[secret]
+        with caplog.at_level(logging.DEBUG):
+            try:
+                told: object = await harness.resolver.resolve("shop", name)
+            except NoCredentialsError as error:
+                told = (error.message, str(error), str(error.__cause__), error.reason)
+        assert "canary" not in f"{told!r} {caplog.text}"
+
+    async def test_what_is_odd_is_logged_once_as_long_as_it_stays_so(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
+        with caplog.at_level(logging.WARNING):
+            harness.cluster.secrets["shop", "mine"] = odd
+            for _ in range(3):
+                await harness.resolver.resolve("shop", "mine")
+            (warning,) = (each.getMessage() for each in caplog.records)
+            assert warning.startswith("Secret shop/mine: clientSecret has whitespace around its value")
+            harness.cluster.secrets["shop", "mine"] = GOOD
+            await harness.resolver.resolve("shop", "mine")
+            harness.cluster.secrets["shop", "mine"] = odd
+            await harness.resolver.resolve("shop", "mine")
+        assert len(caplog.records) == 2
+
+    async def test_what_was_logged_about_secrets_that_nobody_uses_any_more_is_forgotten(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
+        harness.cluster.secrets = {("shop", "mine"): odd, ("shop", "ours"): odd}
+        await harness.resolver.resolve("shop", "mine")
+        for _ in range(50):
+            harness.now += 1800.0
+            await harness.resolver.resolve("shop", "ours")
+        caplog.clear()
+        for name in ("mine", "ours"):
+            await harness.resolver.resolve("shop", name)
+        (again,) = (each.getMessage() for each in caplog.records)
+        assert again.startswith("Secret shop/mine:")
+
+    async def test_white_space_is_trimmed(self, harness: Harness) -> None:
+        harness.cluster.secrets["shop", "mine"] = {**GOOD, "clientSecret": f" {CANARY}\n"}
+        await harness.resolver.resolve("shop", "mine")
+        assert harness.introduced[0].secret == CANARY
+
+
+class TestRefusedByAtlas:
+    async def test_whoever_runs_the_operator_is_told_where_its_own_is_once_while_it_stays_so(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        told = "Atlas does not accept the credentials of the operator's own Secret atlas-system/atlas-credentials"
+        harness.cluster.secrets[OPERATORS] = GOOD
+        wrong = await harness.resolver.resolve("shop", None)
+        for _ in range(3):
+            harness.resolver.judged(wrong, accepted=False)
+        assert caplog.messages == [told]
+        assert caplog.records[0].levelname == "WARNING"
+        harness.cluster.secrets[OPERATORS] = OTHER
+        harness.resolver.judged(await harness.resolver.resolve("shop", None), accepted=False)
+        assert caplog.messages == [told] * 2, "others are refused, too"
+        harness.resolver.judged(wrong, accepted=True)
+        harness.resolver.judged(wrong, accepted=False)
+        assert caplog.messages == [told] * 3, "it had been over"
+
+    async def test_those_of_a_tenant_are_the_tenants_business(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        harness.cluster.secrets["shop", "mine"] = GOOD
+        harness.resolver.judged(await harness.resolver.resolve("shop", "mine"), accepted=False)
+        assert not caplog.messages

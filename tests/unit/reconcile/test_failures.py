@@ -1,0 +1,623 @@
+"""What each failure comes to: reason, pair of conditions, and when it is tried again; at first, in its grace, and after it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.atlas import errors
+from atlas_endpoints.atlas.answers import Refusal
+from atlas_endpoints.atlas.classification import classify, classify_token_answer, unreadable
+from atlas_endpoints.atlas.credentials import CredentialsProblem
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasHeldError,
+    AtlasUnavailableError,
+    CredentialsRateLimitedError,
+    InvalidSpecError,
+    NotLeaderError,
+    RateLimitedError,
+    UpdateRejectedError,
+    WritesOffError,
+)
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.cluster.errors import SecretProblem
+from atlas_endpoints.engine.conditions import Condition
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
+from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.reconcile import failures
+from atlas_endpoints.reconcile.decision import Done, State, WriteOutcome
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.facts import resolved_with
+from atlas_endpoints.reconcile.failures import Trouble
+from atlas_endpoints.reconcile.reasons import Progress, Reason
+from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
+from atlas_endpoints.reconcile.status import Applied, Resolved, find
+from atlas_endpoints.reconcile.summarize import Outcome, of_trouble
+from support.crd import refusals
+from support.kstatus import problems
+from unit.reconcile.situations import (
+    ADDRESS,
+    COMMENT,
+    GRACE,
+    ID,
+    NOW,
+    RESOLVED,
+    Values,
+    facts_of,
+    failed,
+    made,
+    rendered,
+    settled,
+)
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+WITHIN = timedelta(seconds=100)
+"""After the first failure; 20 s before the grace is over."""
+LATER = NOON + timedelta(seconds=50)
+HTML = b"<html><body>Bad gateway</body></html>"
+SLOW = "SERVERLESS_INSTANCE_NOT_FOUND"
+
+
+def refusal(status: int, code: str | None = None, *, body: bytes | None = None, **headers: str) -> Refusal:
+    error = {"error": status, "errorCode": code, "detail": "Atlas's own words."} if code else None
+    return Refusal(
+        status,
+        {name.replace("_", "-").lower(): value for name, value in headers.items()},
+        body if body is not None else json.dumps(error).encode() if error else b"",
+    )
+
+
+def read(status: int, code: str | None = None, **more: Any) -> AtlasError:
+    """What a LIST fails with."""
+    return classify(
+        refusal(status, code, **more), Request("listServerlessPrivateEndpoint", "GET", "/", refusals=REFUSALS), now=NOON
+    )
+
+
+def write(status: int, code: str | None = None, **more: Any) -> AtlasError:
+    """What a PATCH fails with."""
+    return classify(
+        refusal(status, code, **more),
+        Request("updateServerlessPrivateEndpoint", "PATCH", "/", refusals=REFUSALS),
+        now=NOON,
+    )
+
+
+def token(status: int, body: Mapping[str, str]) -> AtlasError:
+    """What getting an access token fails with."""
+    return classify_token_answer(refusal(status, body=json.dumps(body).encode()), operation="token", now=NOON)
+
+
+def read_held_back(error: AtlasError) -> AtlasHeldError:
+    """What a later call fails with, which repeats what the answer said."""
+    return AtlasHeldError(error.message, reason=error.reason, operation=error.operation, retry_after=500)
+
+
+def held(reason: str, retry_after: float) -> AtlasHeldError:
+    return AtlasHeldError("Not now.", reason=reason, operation="listServerlessPrivateEndpoint", retry_after=retry_after)
+
+
+def after(
+    error: AtlasError,
+    previous: Status,
+    now: datetime,
+    *,
+    generation: int = 1,
+    grace: timedelta = GRACE,
+    resolved: Resolved = RESOLVED,
+) -> Outcome:
+    """What it comes to that looking at the endpoint has failed."""
+    return failed(error, facts_of(made(generation=generation), previous, now=now, grace=grace, resolved=resolved))
+
+
+def without(trouble: Trouble, previous: Status, now: datetime) -> Status:
+    """The status when Atlas was not asked."""
+    return written(previous, of_trouble(trouble, 1, previous), now)
+
+
+def written(previous: Status, outcome: Outcome, now: datetime) -> Status:
+    """The status that an outcome leads to, which must be fit to be written."""
+    status = rendered(previous, outcome, now=now)
+    generation = max(1, outcome.generation)
+    assert refusals(status.to_json()) == []
+    assert problems({"metadata": {"generation": generation}, "spec": {}, "status": status.to_json()}) == []
+    return status
+
+
+def failing(error: AtlasError, previous: Status | None = None, now: datetime = NOON, **more: Any) -> Status:
+    """The status after a failure; the first one, if there was none before."""
+    status = Status() if previous is None else previous
+    return written(status, after(error, status, now, **more), now)
+
+
+def pair(status: Status) -> str:
+    (found,) = [each.type for each in status.conditions if each.type in {"Reconciling", "Stalled"}]
+    return found
+
+
+def said(status: Status, type_: str = "Ready") -> Condition:
+    found = find(status, type_)
+    assert found is not None, f"there is no {type_}"
+    return found
+
+
+def told(status: Status, *names: str) -> tuple[object, ...]:
+    """What the last error says."""
+    assert status.last_error is not None
+    return tuple(getattr(status.last_error, name) for name in names)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a failure comes to.
+
+    Attributes:
+        error: the failure.
+        reason: of ``Ready``.
+        pace: when it is tried again, at first.
+        within: the same, 20 s before the grace is over; ``None``: no grace.
+        afterwards: the same, when the grace is over; ``None``: no grace.
+        credentials: the reason of ``CredentialsValid``; ``None``: nothing was found out.
+        retryable: whether it may heal by itself.
+    """
+
+    error: AtlasError
+    reason: Reason
+    pace: Next
+    within: Next | None = None
+    afterwards: Next | None = None
+    credentials: str | None = "Verified"
+    retryable: bool = False
+
+
+def unavailable(error: AtlasError, pace: Retry | None = None) -> Row:
+    return Row(error, Reason.ATLAS_UNAVAILABLE, pace or Retry(), credentials=None, retryable=True)
+
+
+def limited(error: AtlasError, pace: Next) -> Row:
+    return Row(error, Reason.RATE_LIMITED, pace, credentials=None, retryable=True)
+
+
+def cured(error: AtlasError, reason: Reason, credentials: str) -> Row:
+    """Other credentials may heal it: the Secret is read again often, and when the grace is over."""
+    return Row(error, reason, Again(30), Again(20), Again(30), credentials)
+
+
+def slow(error: AtlasError, reason: Reason) -> Row:
+    """Others may heal it: only the resync of the scope asks again, and the end of the grace is told in time."""
+    return Row(error, reason, Again(120), Again(20), Rest())
+
+
+def stalled(error: AtlasError, reason: Reason, credentials: str | None = "Verified") -> Row:
+    """A person must act: only the resync of the scope asks again."""
+    return Row(error, reason, Rest(), credentials=credentials)
+
+
+BUCKET = json.dumps(
+    {"errorCode": "RATE_LIMITED_TOKEN_BUCKET", "detail": "Slow down.", "parameters": ["path", 55, 10, 5, 60]}
+).encode()
+
+TABLE: Mapping[str, Row] = {
+    "no connection": unavailable(AtlasUnavailableError("Refused.", operation="listServerlessPrivateEndpoint")),
+    "500": unavailable(read(500, "UNEXPECTED_ERROR")),
+    "503 that says when": unavailable(read(503, "SERVICE_UNAVAILABLE", retry_after="30"), Retry(30)),
+    "HTML of a proxy": unavailable(read(502, body=HTML)),
+    "HTML of a proxy that calls itself a refusal": unavailable(read(403, body=HTML)),
+    "an empty or broken 200": unavailable(unreadable(200, operation="listServerlessPrivateEndpoint", writes=False)),
+    "405, Atlas is being upgraded": unavailable(write(405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES")),
+    "an unknown code of a 5xx": unavailable(read(599, "WHO_KNOWS")),
+    "a redirect": unavailable(read(302, location="https://example.com")),
+    "404 without a code": unavailable(read(404)),
+    "a bare 404 with a code that nobody knows": unavailable(read(404, "RESOURCE_NOT_FOUND")),
+    "407 of a proxy": unavailable(read(407)),
+    "429 that says when": limited(read(429, "RATE_LIMITED", retry_after="30"), Retry(30)),
+    "429 with its own figure": limited(read(429, body=BUCKET), Retry(55)),
+    "429 that does not say when": limited(read(429), Retry()),
+    "429 of the token endpoint": limited(token(429, {"errorCode": "RATE_LIMITED"}), Retry()),
+    "too many tokens": limited(token(403, {"error": "access_denied"}), Retry()),
+    "held back, since Atlas limits the rate": limited(held("RateLimited", 42), Again(42)),
+    "held back without being told for how long": limited(held("RateLimited", 0), Again(1)),
+    "the role is too weak": cured(write(401, "USER_UNAUTHORIZED"), Reason.MISSING_ROLE, "NotAllowed"),
+    "403": cured(write(403, "ACCESS_FORBIDDEN"), Reason.MISSING_ROLE, "NotAllowed"),
+    "the project is not visible": cured(read(401, "NOT_IN_GROUP"), Reason.PROJECT_NOT_FOUND, "Verified"),
+    "there is no such project": cured(read(404, "GROUP_NOT_FOUND"), Reason.PROJECT_NOT_FOUND, "Verified"),
+    "the service account is unknown": cured(
+        token(401, {"error": "invalid_client"}), Reason.CREDENTIALS_INVALID, "Unauthorized"
+    ),
+    "the token endpoint refuses the request itself": cured(
+        token(400, {"error": "unsupported_grant_type"}), Reason.CREDENTIALS_INVALID, "Unauthorized"
+    ),
+    "401 without a code that says who asks": cured(
+        read(401, "UNEXPECTED_ERROR"), Reason.CREDENTIALS_INVALID, "Unauthorized"
+    ),
+    "held back, since the credentials were refused": cured(
+        held("CredentialsInvalid", 500), Reason.CREDENTIALS_INVALID, "Unauthorized"
+    ),
+    "the address is not on the access list": cured(
+        read(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST"), Reason.IP_NOT_ALLOWED, "NotAllowed"
+    ),
+    "there is no such instance": slow(read(404, SLOW), Reason.INSTANCE_NOT_FOUND),
+    "there is no such endpoint, by a 404": slow(
+        read(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), Reason.ENDPOINT_NOT_FOUND
+    ),
+    "there is no such endpoint, by a 400": slow(
+        read(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), Reason.ENDPOINT_NOT_FOUND
+    ),
+    "402": stalled(read(402, "ACCOUNT_SUSPENDED"), Reason.ACCOUNT_SUSPENDED),
+    "the instance is no serverless one": stalled(read(400, "NOT_SERVERLESS_TENANT_CLUSTER"), Reason.NOT_SERVERLESS),
+    "406": stalled(read(406), Reason.API_GONE, None),
+    "410": stalled(read(410, "VERSION_GONE"), Reason.API_GONE, None),
+    "Atlas cannot parse an id": stalled(read(400, "PATH_PARAM_PARSE_ERROR"), Reason.INVALID_SPEC),
+    "an id that cannot be asked for": stalled(
+        InvalidSpecError("Correct it.", operation="listServerlessPrivateEndpoint"), Reason.INVALID_SPEC, None
+    ),
+    "400 of a PATCH": stalled(write(400, "INVALID_ATTRIBUTE"), Reason.UPDATE_REJECTED),
+    "409 of a PATCH": stalled(write(409, "CONFLICT"), Reason.UPDATE_REJECTED),
+    "a change that may not be sent and all the same was about to be": Row(
+        WritesOffError("Held back.", operation="updateServerlessPrivateEndpoint"),
+        Reason.INTERNAL_ERROR,
+        Retry(),
+        credentials=None,
+        retryable=True,
+    ),
+    "422 of a PATCH": stalled(write(422, "WHO_KNOWS"), Reason.UPDATE_REJECTED),
+}
+QUIET: Mapping[str, tuple[AtlasError, Next]] = {
+    "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Retry()),
+    "another call finds out whether the credentials work": (held("Pending", 2), Again(2)),
+    "another call finds that out, nobody knows for how long": (held("Pending", 0), Again(1)),
+}
+
+
+def every_error(base: type[AtlasError] = AtlasError) -> set[type[AtlasError]]:
+    return {base}.union(*(every_error(each) for each in base.__subclasses__()))
+
+
+class TestAtlas:
+    def test_the_table_has_every_error(self) -> None:
+        tested = {type(row.error) for row in TABLE.values()} | {type(error) for error, _ in QUIET.values()}
+        assert tested == every_error() - {AtlasError}
+        assert {each.__module__ for each in tested} == {errors.__name__}
+
+    def test_the_table_has_every_reason_that_an_error_may_have(self) -> None:
+        assert {row.reason for row in TABLE.values()} == {
+            Reason(each.reason) for each in every_error() if each.reason != Reason.PENDING
+        }
+
+    @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+    def test_a_failure(self, row: Row) -> None:
+        outcome, error = after(row.error, Status(), NOON), row.error
+        status, state, failure = written(Status(), outcome, NOON), outcome.state, outcome.failure
+        assert state is not None
+        assert failure is not None
+        assert (state.reason, outcome.requeue, state.requeue) == (row.reason, row.pace, row.pace)
+        words = error.message.replace("into the Secret.", "into Secret atlas; they are picked up by themselves.")
+        words = words.replace("Then try again.", failures.NOTICED)
+        assert (said(status).reason, said(status).message) == (row.reason, words)
+        assert (failure.since, failure.operation, failure.retryable) == (NOON, error.operation, row.retryable)
+        assert (failure.http_status, failure.error_code) == (error.http_status, error.error_code)
+        assert (outcome.credentials.reason if outcome.credentials else None) == row.credentials
+        assert pair(status) == ("Stalled" if row.within is None and not row.retryable else "Reconciling")
+
+    @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+    def test_the_same_failure_when_its_grace_is_nearly_over(self, row: Row) -> None:
+        status = failing(row.error)
+        assert after(row.error, status, NOON + WITHIN).requeue == (row.within or row.pace)
+        assert failing(row.error, status, NOON + WITHIN) == status
+
+    @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+    def test_the_same_failure_when_its_grace_is_over(self, row: Row) -> None:
+        first = failing(row.error)
+        assert after(row.error, first, NOON + GRACE).requeue == (row.afterwards or row.pace)
+        status = failing(row.error, first, NOON + GRACE)
+        assert pair(status) == ("Reconciling" if row.retryable else "Stalled")
+        assert status.last_error == first.last_error
+        assert failing(row.error, status, NOON + 9 * GRACE) == status
+
+    @pytest.mark.parametrize(("error", "pace"), QUIET.values(), ids=QUIET)
+    def test_no_news(self, error: AtlasError, pace: Next) -> None:
+        outcome = after(error, Status(), NOON)
+        assert (outcome.requeue, outcome.state) == (pace, None)
+        assert rendered(Status(), outcome, now=NOON) == Status()
+
+    def test_the_table_of_paces_fits_the_table_of_reasons(self) -> None:
+        for row in TABLE.values():
+            progress = row.reason.progress
+            assert (row.within is not None) == (progress is Progress.GRACE)
+            assert row.retryable == (progress is Progress.RECONCILING)
+
+
+class TestRefusedCredentials:
+    """The remedy is for whoever can mend it, and names the Secret."""
+
+    ASK = (
+        "They are those of the operator's own Secret atlas. Ask whoever runs the operator to mend that; or name a Secret in"
+        " spec.credentialsSecretRef.name, or have the namespace name one in its annotation"
+        " atlas-endpoints.dev/credentials-secret. (HTTP 401"
+    )
+
+    @pytest.mark.parametrize(
+        ("source", "remedy"),
+        [
+            pytest.param(
+                "resource/mine",
+                "Put valid ones into Secret mine; they are picked up by themselves. (HTTP 401",
+                id="of the resource",
+            ),
+            pytest.param(
+                "namespace/ours",
+                "Put valid ones into Secret ours; they are picked up by themselves. (HTTP 401",
+                id="of its namespace",
+            ),
+            pytest.param("operator/atlas", ASK, id="of the operator, where nobody else can mend them"),
+            pytest.param(None, "Put valid ones into the Secret. (HTTP 401", id="of whoever: not known"),
+        ],
+    )
+    def test_the_remedy(self, source: str | None, remedy: str) -> None:
+        error = read(401, "UNEXPECTED_ERROR")
+        for each in (error, read_held_back(error)):
+            status = failing(each, resolved=Resolved(credentials_source=source))
+            for message in (said(status).message, said(status, "CredentialsValid").message):
+                assert remedy in message
+                assert message.endswith("Atlas says: Atlas's own words.")
+
+
+MISSING = NoCredentialsError(SecretProblem.NOT_FOUND, "There is no Secret.", source="resource/atlas", retry_in=5.0)
+
+
+class TestFirstWords:
+    """Retries write nothing, however the words of a failure vary."""
+
+    @pytest.mark.parametrize(
+        ("first", "then"),
+        [
+            pytest.param(read(503, "SERVICE_UNAVAILABLE"), read(502, body=HTML), id="another way of being unavailable"),
+            pytest.param(
+                RateLimitedError("The project.", operation="a"),
+                CredentialsRateLimitedError("The credentials.", operation="b"),
+                id="another limit",
+            ),
+            pytest.param(read(429), held("RateLimited", 42), id="a limit, and then held back"),
+            pytest.param(
+                read(401, "UNEXPECTED_ERROR"), held("CredentialsInvalid", 500), id="refused, and then held back"
+            ),
+        ],
+    )
+    def test_they_stand_while_the_reason_does(self, first: AtlasError, then: AtlasError) -> None:
+        status = failing(first)
+        assert failing(then, status, LATER) == status
+
+    def test_they_give_way_to_another_reason(self) -> None:
+        status = failing(read(429), failing(read(503)), LATER)
+        assert told(status, "since", "http_status") == (LATER, 429)
+
+    def test_they_give_way_to_the_name_of_another_secret_with_the_same_credentials(self) -> None:
+        moved = RESOLVED.model_copy(update={"credentials_source": "resource/other"})
+        status = failing(read_held_back(read(401)), failing(read(401)), LATER, resolved=moved)
+        assert "Put valid ones into Secret other;" in said(status).message
+
+    def test_they_give_way_to_another_cause_of_the_same_reason(self) -> None:
+        """Its Secret was missing; now it is there, and Atlas has refused already what it holds."""
+        trouble = failures.of_no_credentials(MISSING, 1, Status(), now=NOON, grace=GRACE)
+        status = failing(read_held_back(read(401)), without(trouble, Status(), NOON), NOON + WITHIN)
+        assert "Atlas does not accept" in said(status).message
+        assert told(status, "since") == (NOON + WITHIN,)
+        assert pair(status) == "Reconciling"
+        valid = said(status, "CredentialsValid")
+        assert (valid.reason, valid.message) == ("Unauthorized", said(status).message)
+
+    def test_another_cause_begins_anew_and_what_is_stalled_stays_so(self) -> None:
+        problem = CredentialsProblem.MISSING_KEYS
+        lacking = NoCredentialsError(problem, "It lacks a key.", source="resource/atlas", retry_in=5.0)
+        status, later = Status(), NOON + GRACE
+        for now in (NOON, later):
+            status = without(failures.of_no_credentials(MISSING, 1, status, now=now, grace=GRACE), status, now)
+        assert told(status, "since") == (NOON,)
+        later += WITHIN
+        status = without(failures.of_no_credentials(lacking, 1, status, now=later, grace=GRACE), status, later)
+        assert told(status, "since", "error_code") == (later, "MissingKeys")
+        assert pair(status) == "Stalled"
+
+    def test_they_give_way_to_another_generation(self) -> None:
+        status = failing(read(500), failing(read(503)), LATER, generation=2)
+        assert told(status, "since", "http_status") == (LATER, 500)
+
+    def test_new_words_of_what_a_person_must_mend_are_news(self) -> None:
+        status = failing(read(404, "CLUSTER_NOT_FOUND"), failing(read(404, SLOW)), LATER)
+        assert told(status, "since", "error_code") == (NOON, "CLUSTER_NOT_FOUND")
+
+    def test_there_are_none_in_a_status_without_an_error(self) -> None:
+        before = failing(read(503)).model_copy(update={"last_error": None})
+        assert failing(read(503), before).last_error is not None
+
+    def test_the_time_of_the_first_failure_is_kept_to_the_second(self) -> None:
+        status = failing(read(503), now=NOON + timedelta(microseconds=1))
+        assert failing(read(503), status, LATER) == status
+
+
+class TestGrace:
+    ERROR = read(404, SLOW)
+
+    def test_it_ends_to_the_second(self) -> None:
+        status, moment = failing(self.ERROR), timedelta(microseconds=1)
+        assert after(self.ERROR, status, NOON + GRACE - timedelta(seconds=1)).requeue == Again(1)
+        for late, expected in ((GRACE - moment, "Reconciling"), (GRACE, "Stalled"), (GRACE + moment, "Stalled")):
+            assert pair(failing(self.ERROR, status, NOON + late)) == expected
+
+    def test_it_begins_anew_with_a_new_spec(self) -> None:
+        status, late = failing(self.ERROR), NOON + GRACE
+        assert pair(failing(self.ERROR, status, late, generation=2)) == "Reconciling"
+        assert after(self.ERROR, status, late, generation=2).requeue == Again(120)
+
+    def test_no_grace_at_all(self) -> None:
+        outcome = after(self.ERROR, Status(), NOON, grace=timedelta(0))
+        assert outcome.requeue == Rest()
+        assert pair(rendered(Status(), outcome, now=NOON, grace=timedelta(0))) == "Stalled"
+
+
+class TestARefusedChange:
+    B = Values(comment="b")
+    SITUATION = settled(B, wants=Values("one", "b"), shows=Values(comment="a"), status="RESERVED")
+
+    def refused(self, *fields: str) -> Status:
+        """The status when Atlas refuses some fields of a PATCH of all."""
+        facts, error = self.SITUATION.facts("AWS"), write(400, "INVALID_ATTRIBUTE")
+        send = decide(facts).write
+        assert send is not None
+        facts = facts.after(Done(send, WriteOutcome.REFUSED, error=error, refused=fields))
+        outcome = failed(error, facts, seen=self.SITUATION.endpoint("AWS"))
+        return written(self.SITUATION.before("AWS"), outcome, NOON)
+
+    def test_what_was_sent_what_differs_and_what_is_confirmed_is_told(self) -> None:
+        status = self.refused(ID)
+        assert status.applied == self.SITUATION.before("AWS").applied == Applied.of(3, {COMMENT: "b"})
+        assert [each.field for each in status.drift] == [ID, COMMENT]
+        assert told(status, "fields") == ((ID,),)
+        (sent,) = status.history
+        assert (sent.fields, sent.result) == ((ID, COMMENT), "Rejected: INVALID_ATTRIBUTE")
+        assert status.resolved == self.SITUATION.facts("AWS").resolved
+        assert status.last_applied_time is None
+
+    def test_what_remains_keeps_its_words(self) -> None:
+        failure = failures.still_refused(self.refused(ID, COMMENT), {ID})
+        assert failure is not None
+        assert (failure.fields, failure.error_code, failure.since) == ((ID,), "INVALID_ATTRIBUTE", NOW)
+
+    def test_nothing_remains(self) -> None:
+        assert failures.still_refused(self.refused(ID, COMMENT), {ADDRESS}) is None
+        assert failures.still_refused(Status(), {ID}) is None
+
+
+class TestNoCredentials:
+    @staticmethod
+    def trouble(
+        previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
+    ) -> Trouble:
+        error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
+        return failures.of_no_credentials(error, 1, previous, now=now, grace=GRACE)
+
+    @pytest.mark.parametrize(
+        "reason",
+        [
+            SecretProblem.NOT_FOUND,
+            SecretProblem.FORBIDDEN,
+            CredentialsProblem.MISSING_KEYS,
+            CredentialsProblem.AMBIGUOUS_KEYS,
+        ],
+    )
+    def test_it_is_said_in_two_conditions(self, reason: StrEnum) -> None:
+        status = without(self.trouble(Status(), NOON, reason=reason), Status(), NOON)
+        ready, credentials = said(status), said(status, "CredentialsValid")
+        assert (ready.reason, ready.message) == ("CredentialsInvalid", "Create the Secret.")
+        assert (credentials.status, credentials.reason) == ("False", reason)
+        assert told(status, "operation", "retryable") == ("readSecret", False)
+
+    def test_the_secret_is_read_as_often_as_its_reader_says_and_when_the_grace_is_over(self) -> None:
+        status = without(self.trouble(Status(), NOON), Status(), NOON)
+        assert self.trouble(Status(), NOON, retry_in=5).state.requeue == Again(5)
+        assert self.trouble(status, NOON + WITHIN, retry_in=60).state.requeue == Again(20)
+        assert self.trouble(status, NOON + GRACE, retry_in=60).state.requeue == Again(60)
+        assert pair(without(self.trouble(status, NOON + GRACE), status, NOON + GRACE)) == "Stalled"
+
+    def test_it_keeps_what_was_known(self) -> None:
+        before = Status(observed_generation=1, applied=Applied.of(1, {"comment": "a"}), resolved=RESOLVED)
+        status = without(self.trouble(before, NOON), before, NOON)
+        assert status.applied == before.applied
+        assert status.resolved == RESOLVED
+
+    def test_it_names_another_source_beside_what_was_used(self) -> None:
+        used = Resolved.model_validate({**dict(RESOLVED), "cloudProviderEndpointId": "vpce-1"})
+        resolved = resolved_with(Status(resolved=used), "operator/atlas")
+        assert (resolved.project_id, resolved.values) == (RESOLVED.project_id, {"cloudProviderEndpointId": "vpce-1"})
+        assert resolved.credentials_source == "operator/atlas"
+        assert resolved_with(Status(), None) == Resolved()
+
+
+class TestInvalidSpec:
+    def test_it_names_each_problem_and_rests(self) -> None:
+        error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
+        trouble = failures.of_invalid_spec(error, 1, Status(), NOON)
+        status = without(trouble, Status(), NOON)
+        assert trouble.state.requeue == Rest()
+        assert said(status).reason == "InvalidSpec"
+        assert "spec.comment: Too long; spec.endpointId: Required value: add it" in said(status).message
+        assert "CRD" in said(status).message
+        assert told(status, "operation", "retryable") == ("validate", False)
+        assert pair(status) == "Stalled"
+
+    def test_many_problems_fit(self) -> None:
+        error = BrokenSpecError(["spec.x: " + "y" * 500] * 20)
+        status = without(failures.of_invalid_spec(error, 1, Status(), NOON), Status(), NOON)
+        assert without(failures.of_invalid_spec(error, 1, status, LATER), status, LATER) == status
+
+
+class TestBug:
+    def test_it_is_retried_with_backoff_and_names_only_its_class(self) -> None:
+        trouble = failures.of_bug(ValueError("a secret"), 1, Status(), NOON)
+        status = without(trouble, Status(), NOON)
+        assert trouble.state.requeue == Retry()
+        assert said(status).reason == "InternalError"
+        assert "ValueError" in said(status).message
+        assert told(status, "operation", "retryable") == ("reconcile", True)
+        assert "a secret" not in json.dumps(status.to_json())
+
+    def test_another_bug_at_the_next_try_writes_nothing(self) -> None:
+        status = without(failures.of_bug(ValueError(), 1, Status(), NOON), Status(), NOON)
+        assert without(failures.of_bug(KeyError(), 1, status, LATER), status, LATER) == status
+
+
+class TestRefusedFields:
+    @pytest.mark.parametrize(
+        ("words", "sent", "refused"),
+        [
+            pytest.param("comment is too long", (ID, COMMENT), (COMMENT,), id="the field that Atlas names"),
+            pytest.param("cloudProviderEndpointId.", (ID, COMMENT), (ID,), id="the connection, if Atlas names it"),
+            pytest.param("No.", (ID, COMMENT), (ID,), id="the connection, if Atlas names nothing"),
+            pytest.param(
+                "No.", (ID, ADDRESS, COMMENT), (ID, ADDRESS), id="the whole connection, if Atlas names nothing"
+            ),
+            pytest.param(
+                "privateEndpointIpAddress is taken",
+                (ID, ADDRESS, COMMENT),
+                (ID, ADDRESS),
+                id="the whole connection, if Atlas names its address, since both are sent together",
+            ),
+            pytest.param(
+                "comment and privateEndpointIpAddress",
+                (ID, ADDRESS, COMMENT),
+                (ID, ADDRESS, COMMENT),
+                id="all that it names",
+            ),
+            pytest.param("No.", (COMMENT,), (COMMENT,), id="all that was sent, if it was no connection"),
+            pytest.param(
+                "cloudProviderEndpointId is missing",
+                (COMMENT,),
+                (COMMENT,),
+                id="all that was sent, if Atlas names another",
+            ),
+        ],
+    )
+    def test_whom_to_blame(self, words: str, sent: tuple[str, ...], refused: tuple[str, ...]) -> None:
+        error = UpdateRejectedError("Atlas refuses the change.", operation="update", detail=words)
+        assert failures.refused_fields(error, sent, made().connection) == refused
+
+
+class TestSettled:
+    @pytest.mark.parametrize(
+        ("reason", "settled"),
+        [pytest.param(Reason.AVAILABLE, True, id="available"), pytest.param(Reason.INITIATING, False, id="on its way")],
+    )
+    def test_it_was_seen_to_be_ready(self, reason: Reason, settled: bool) -> None:
+        outcome = Outcome(requeue=Rest(), generation=2, state=State(reason, "So it is."))
+        before = rendered(Status(), outcome, now=NOON)
+        assert failures.is_settled(before, 2) is settled
+        assert not failures.is_settled(before, 3)
+        assert not failures.is_settled(Status(), 2)
+        assert not failures.is_settled(Status(observed_generation=2), 2)

@@ -1,0 +1,476 @@
+"""Resources that refer to other objects: what is sent to Atlas, and what the resource says."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.errors import UpdateRejectedError
+from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, SecretProblem, UnreadableError
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.values import is_cloud_id
+from unit.reconcile.harness import (
+    ENDPOINT,
+    GRACE,
+    TARGET_LOOK,
+    VPCE,
+    Harness,
+    Resource,
+    lost,
+    unavailable,
+)
+
+OTHER_VPCE = "vpce-0123456789abcdef1"
+AZURE_ID = (
+    "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
+    "/providers/Microsoft.Network/privateEndpoints/pe"
+)
+ACK = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "vpc"}
+ASO = {"apiVersion": "network.azure.com/v1api20240301", "kind": "PrivateEndpoint", "name": "pe"}
+FROM = {"configMapKeyRef": {"name": "address", "key": "ip.v4"}}
+OBJECT = "VPCEndpoint vpc"
+SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
+INTERVAL = 600.0
+CONNECT = "PATCH cloudProviderEndpointId"
+
+
+def resolved(resource: Resource) -> tuple[str, str]:
+    found = resource.condition("ReferencesResolved")
+    return (found["status"], found["reason"]) if found else ("", "")
+
+
+def pair(resource: Resource) -> list[str]:
+    return [each for each in ("Reconciling", "Stalled") if resource.condition(each)]
+
+
+def not_ready(message: str = "VPCEndpoint vpc has no .status.vpcEndpointID yet.") -> UnreadableError:
+    return UnreadableError(ReferenceProblem.NOT_READY, message, retry_in=TARGET_LOOK)
+
+
+async def connected(harness: Harness, **spec: Any) -> Resource:
+    """A resource that is ready, with what it refers to."""
+    harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE)
+    harness.targets.held[OBJECT] = VPCE
+    resource = harness.create(cloudProviderEndpointRef=ACK, **spec)
+    await harness.settle()
+    assert resource.ready == ("True", "Available")
+    return resource
+
+
+class TestResolving:
+    async def test_the_id_is_taken_from_the_field_of_its_kind_and_sent(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+        harness.targets.held[OBJECT] = VPCE
+        resource = harness.create(cloudProviderEndpointRef=ACK)
+        await harness.run_for(0)
+        (target, age) = harness.targets.reads[0]
+        assert target == ("shop", "ec2.services.k8s.aws", "v1alpha1", "VPCEndpoint", "vpc", ("status", "vpcEndpointID"))
+        assert age is Age.RECENT
+        assert harness.atlas.calls == ["LIST", CONNECT]
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == VPCE
+        assert resource.status["resolved"]["cloudProviderEndpointId"] == VPCE
+        assert resource.status["applied"] == {"generation": 1, "cloudProviderEndpointId": VPCE}
+        assert resolved(resource) == ("True", "Resolved")
+
+    async def test_a_private_endpoint_of_azure_is_sent_with_the_address_of_the_spec(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", provider_name="AZURE", endpoint_service_name="pls")
+        harness.targets.held["PrivateEndpoint pe"] = AZURE_ID
+        harness.create(providerName="AZURE", cloudProviderEndpointRef=ASO, privateEndpointIpAddress="10.0.0.4")
+        await harness.run_for(0)
+        assert harness.targets.reads[0][0].path == ("status", "id")
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == AZURE_ID
+        assert harness.atlas.endpoints[ENDPOINT].private_endpoint_ip_address == "10.0.0.4"
+
+    async def test_an_address_is_taken_from_a_config_map(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", provider_name="AZURE", endpoint_service_name="pls")
+        harness.targets.held |= {"PrivateEndpoint pe": AZURE_ID, "ConfigMap address": "10.0.0.4"}
+        resource = harness.create(providerName="AZURE", cloudProviderEndpointRef=ASO, privateEndpointIpAddressFrom=FROM)
+        await harness.run_for(0)
+        assert harness.targets.reads[1][0] == ("shop", "", "v1", "ConfigMap", "address", ("data", "ip.v4"))
+        assert harness.atlas.endpoints[ENDPOINT].private_endpoint_ip_address == "10.0.0.4"
+        assert resource.status["resolved"]["privateEndpointIpAddress"] == "10.0.0.4"
+        assert resource.status["applied"]["privateEndpointIpAddress"] == "10.0.0.4"
+
+    @pytest.mark.parametrize(
+        "address", [None, "10.0.0.4\n", "10.0.0", "10.0.0.4/24", "fe80::1%eth0", "::ffff:10.0.0.4"]
+    )
+    async def test_without_a_usable_address_nothing_of_the_connection_is_sent(
+        self, harness: Harness, address: str | None
+    ) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", provider_name="AZURE", endpoint_service_name="pls")
+        if address is not None:
+            harness.targets.held["ConfigMap address"] = address
+        resource = harness.create(
+            providerName="AZURE", cloudProviderEndpointId=AZURE_ID, privateEndpointIpAddressFrom=FROM
+        )
+        await harness.run_for(0)
+        assert harness.atlas.calls == ["LIST"]
+        assert resolved(resource) == ("False", "NotFound" if address is None else "FieldMissing")
+        harness.targets.held["ConfigMap address"] = "10.0.0.4"
+        await harness.run_for(60)
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == AZURE_ID
+
+    @pytest.mark.parametrize("path", [".status.atProvider.id", "status.atProvider.id"])
+    async def test_any_kind_will_do_with_the_path_of_its_field(self, harness: Harness, path: str) -> None:
+        harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE)
+        harness.targets.held["Endpoint e"] = VPCE
+        reference = {"apiVersion": "ec2.aws.upbound.io/v1beta1", "kind": "Endpoint", "name": "e", "fieldPath": path}
+        resource = harness.create(cloudProviderEndpointRef=reference)
+        await harness.run_for(0)
+        assert harness.targets.reads[0][0].path == ("status", "atProvider", "id")
+        assert resource.ready == ("True", "Available")
+
+    async def test_a_resource_that_refers_to_nothing_says_nothing_about_it(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT)
+        resource = harness.create()
+        await harness.run_for(0)
+        assert resource.condition("ReferencesResolved") is None
+        assert harness.targets.reads == []
+
+    async def test_nor_does_one_that_does_not_any_more(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        harness.edit(resource, cloudProviderEndpointRef=None, cloudProviderEndpointId=VPCE)
+        await harness.run_for(0)
+        assert resource.ready == ("True", "Available")
+        assert resource.condition("ReferencesResolved") is None
+        assert CONNECT not in harness.atlas.calls, "to name what is there is no change"
+
+    async def test_what_a_person_asks_for_by_force_is_read_afresh(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        harness.annotate(resource, force_sync="now")
+        await harness.run_for(0)
+        assert [age for _, age in harness.targets.reads] == [Age.FRESH]
+
+    async def test_a_suspended_resource_reads_nothing(self, harness: Harness) -> None:
+        harness.create(cloudProviderEndpointRef=ACK, suspend=True)
+        await harness.run_for(0)
+        assert harness.targets.reads == []
+
+
+class TestWaiting:
+    async def test_a_reservation_shows_the_service_while_the_object_is_not_there(self, harness: Harness) -> None:
+        """The object may be waiting for that very name: to stop before would be to wait for each other."""
+        harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+        resource = harness.create(cloudProviderEndpointRef=ACK)
+        await harness.run_for(0)
+        assert resource.ready == ("False", "WaitingForCloudEndpoint")
+        assert resource.message == (
+            f"The endpoint is reserved; the service to connect to is {SERVICE}. There is no VPCEndpoint vpc."
+        )
+        harness.atlas.put(ENDPOINT, private_link_service_resource_id="/link")
+        harness.annotate(resource, force_sync="now")
+        await harness.run_for(0)
+        assert f"connect to /link with a manual connection named {SERVICE}. There is no VPCEndpoint" in resource.message
+        assert resolved(resource) == ("False", "NotFound")
+        assert resource.status["endpoint"]["endpointServiceName"] == SERVICE
+        synced = resource.condition("Synced")
+        assert synced is not None
+        assert (synced["status"], synced["reason"]) == ("Unknown", "ReferenceNotReady")
+        await harness.run_for(GRACE.total_seconds() * 10)
+        assert pair(resource) == ["Reconciling"], "to make the other side may take long"
+
+    async def test_it_connects_by_itself_once_the_object_is_there(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+        resource = harness.create(cloudProviderEndpointRef=ACK)
+        await harness.run_for(60)
+        harness.targets.held[OBJECT] = not_ready()
+        await harness.run_for(60)
+        assert resolved(resource) == ("False", "NotReady")
+        assert CONNECT not in harness.atlas.calls
+        harness.targets.held[OBJECT] = VPCE
+        await harness.run_for(TARGET_LOOK)
+        assert CONNECT in harness.atlas.calls
+        assert resolved(resource) == ("True", "Resolved")
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == VPCE
+
+    async def test_waiting_asks_atlas_no_more_often_than_a_healthy_resource_does(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+        resource = harness.create(cloudProviderEndpointRef=ACK)
+        await harness.settle()
+        await harness.run_for(3 * INTERVAL)
+        assert harness.atlas.calls == ["LIST"] * 3
+        assert harness.writes["db"] == 0
+        assert resource.ready == ("False", "WaitingForCloudEndpoint")
+        assert len(harness.targets.reads) == pytest.approx(3 * INTERVAL / TARGET_LOOK, abs=5)
+
+    async def test_what_is_known_of_the_endpoint_goes_on_meanwhile(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVATION_REQUESTED")
+        resource = harness.create(cloudProviderEndpointRef=ACK, comment="one")
+        await harness.run_for(0)
+        assert resource.ready == ("False", "ReservationRequested")
+        harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+        await harness.run_for(60)
+        assert resource.ready == ("False", "WaitingForCloudEndpoint")
+        assert harness.atlas.endpoints[ENDPOINT].comment == "one"
+
+    async def test_an_address_alone_connects_nothing(self, harness: Harness) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", provider_name="AZURE", endpoint_service_name="pls")
+        resource = harness.create(
+            providerName="AZURE", cloudProviderEndpointRef=ASO, privateEndpointIpAddress="10.0.0.4"
+        )
+        await harness.run_for(0)
+        assert resource.ready == ("False", "WaitingForCloudEndpoint")
+        assert harness.atlas.calls == ["LIST"]
+        assert "privateEndpointIpAddress" not in resource.status["resolved"]
+
+    @pytest.mark.parametrize("reason", [ReferenceProblem.KIND_NOT_ALLOWED, ReferenceProblem.FIELD_MISSING])
+    async def test_what_only_a_person_can_mend_is_stalled_after_the_grace(
+        self, harness: Harness, reason: ReferenceProblem
+    ) -> None:
+        harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
+        harness.targets.held[OBJECT] = UnreadableError(reason, "Mend it.", retry_in=60.0)
+        resource = harness.create(cloudProviderEndpointRef=ACK)
+        await harness.run_for(0)
+        assert resource.ready == ("False", "ReferenceNotReady")
+        assert resource.message == "Mend it."
+        assert resolved(resource) == ("False", reason)
+        error = resource.status["lastError"]
+        assert (error["operation"], error["errorCode"], error["retryable"]) == ("readReference", reason, True)
+        assert pair(resource) == ["Reconciling"]
+        await harness.run_for(GRACE.total_seconds())
+        assert pair(resource) == ["Stalled"]
+        harness.targets.held[OBJECT] = VPCE
+        await harness.run_for(60)
+        assert CONNECT in harness.atlas.calls
+        assert "lastError" not in resource.status
+
+    async def test_an_api_server_that_is_away_is_no_answer(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        before = resource.status
+        harness.targets.held[OBJECT] = ClusterUnavailableError("away")  # type: ignore[assignment]  # raised as it is
+        harness.annotate(resource, force_sync="now")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(harness.targets, "read", _raise)
+            await harness.run_for(5)
+        assert resource.status == before
+        harness.targets.held[OBJECT] = VPCE
+        await harness.run_for(60)
+        assert resource.ready == ("True", "Available")
+
+
+async def _raise(*_: object, **__: object) -> str:
+    raise ClusterUnavailableError("away")
+
+
+class TestChange:
+    async def test_a_changed_value_is_noticed_with_the_resync_and_sent_as_an_edit(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        harness.targets.held[OBJECT] = OTHER_VPCE
+        await harness.run_for(INTERVAL)
+        assert CONNECT in harness.atlas.calls
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
+        assert resource.status["history"][0]["cause"] == "Edit"
+        assert resource.ready == ("True", "Available")
+        assert resource.status["resolved"]["cloudProviderEndpointId"] == OTHER_VPCE
+
+    async def test_it_is_sent_where_drift_is_only_reported(self, harness: Harness) -> None:
+        resource = await connected(harness, driftPolicy="Report")
+        harness.targets.held[OBJECT] = OTHER_VPCE
+        await harness.run_for(INTERVAL)
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
+        assert resource.ready == ("True", "Available")
+
+    async def test_one_that_atlas_refuses_is_told_in_its_words_and_not_as_something_else(
+        self, harness: Harness
+    ) -> None:
+        """The generation is the same: still it is neither drift nor something that Atlas has stored otherwise."""
+        resource = await connected(harness)
+        harness.targets.held[OBJECT] = OTHER_VPCE
+        harness.atlas.stores = refuses
+        await harness.run_for(INTERVAL)
+        for _ in range(3):
+            assert resource.ready == ("False", "UpdateRejected")
+            assert "cannot be changed once AVAILABLE" in resource.message
+            assert "stored something else" not in resource.message
+            assert resource.status["drift"] == [
+                {"field": "cloudProviderEndpointId", "desired": OTHER_VPCE, "actual": VPCE}
+            ]
+            assert resource.status["lastError"]["fields"] == ["cloudProviderEndpointId"]
+            await harness.run_for(INTERVAL)
+        assert harness.atlas.calls.count(CONNECT) <= 4, "as seldom as a healthy resource is looked at"
+        harness.targets.held[OBJECT] = VPCE
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("True", "Available")
+
+    async def test_another_comment_goes_without_the_refused_id(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        harness.targets.held[OBJECT] = OTHER_VPCE
+        harness.atlas.stores = refuses
+        await harness.run_for(INTERVAL)
+        harness.edit(resource, comment="two")
+        await harness.run_for(0)
+        assert harness.atlas.endpoints[ENDPOINT].comment == "two"
+
+    async def test_a_value_that_atlas_stores_otherwise_is_told_so(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        harness.targets.held[OBJECT] = OTHER_VPCE
+        third = "vpce-0123456789abcdef2"
+        harness.atlas.stores = lambda endpoint: endpoint.model_copy(update={"cloud_provider_endpoint_id": third})
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("False", "UpdateRejected")
+        assert "stored something else" in resource.message
+        await harness.run_for(INTERVAL)
+        assert harness.atlas.calls.count(CONNECT) == 1
+
+    async def test_what_somebody_changes_in_atlas_is_still_drift(self, harness: Harness) -> None:
+        resource = await connected(harness, driftPolicy="Report")
+        harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=OTHER_VPCE)
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("False", "Drifted")
+        assert CONNECT not in harness.atlas.calls
+
+    async def test_and_is_drift_also_after_the_object_was_away(self, harness: Harness) -> None:
+        resource = await connected(harness, driftPolicy="Report")
+        del harness.targets.held[OBJECT]
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("False", "ReferenceNotReady")
+        harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=OTHER_VPCE)
+        harness.targets.held[OBJECT] = VPCE
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("False", "Drifted")
+        assert CONNECT not in harness.atlas.calls
+
+    async def test_one_whose_write_was_lost_is_sent_again(self, harness: Harness) -> None:
+        resource = await connected(harness, driftPolicy="Report")
+        harness.targets.held[OBJECT] = OTHER_VPCE
+        harness.atlas.fail_once("PATCH", lost())
+        await harness.run_for(INTERVAL + 120)
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
+        assert resource.ready == ("True", "Available")
+
+    async def test_one_that_changes_between_two_processes_is_sent_by_the_second(self, harness: Harness) -> None:
+        resource = await connected(harness, driftPolicy="Report")
+        harness.targets.held[OBJECT] = OTHER_VPCE
+        harness.restart()
+        harness.see_all()
+        await harness.run_for(0)
+        assert resource.status["history"][0]["cause"] == "Edit"
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
+
+    async def test_another_reference_is_followed_at_once(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        harness.targets.held["VPCEndpoint new"] = OTHER_VPCE
+        harness.edit(resource, cloudProviderEndpointRef={**ACK, "name": "new"})
+        await harness.run_for(0)
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
+
+
+class TestLoss:
+    async def test_an_object_that_goes_leaves_atlas_as_it_is_and_is_told(self, harness: Harness) -> None:
+        resource = await connected(harness, comment="one")
+        del harness.targets.held[OBJECT]
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("False", "ReferenceNotReady")
+        assert resource.message == (f"There is no VPCEndpoint vpc. Until then Atlas keeps its connection to {VPCE}.")
+        assert resource.status["applied"]["cloudProviderEndpointId"] == VPCE
+        assert "cloudProviderEndpointId" not in resource.status["resolved"]
+        assert not [call for call in harness.atlas.calls if call.startswith("PATCH")]
+        await harness.run_for(GRACE.total_seconds())
+        assert pair(resource) == ["Stalled"]
+        harness.edit(resource, comment="two")
+        await harness.run_for(0)
+        assert harness.atlas.endpoints[ENDPOINT].comment == "two"
+        assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == VPCE
+        harness.targets.held[OBJECT] = VPCE
+        await harness.run_for(TARGET_LOOK)
+        assert resource.ready == ("True", "Available")
+        assert CONNECT not in harness.atlas.calls
+
+    async def test_what_atlas_does_meanwhile_is_more_urgent(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        del harness.targets.held[OBJECT]
+        harness.atlas.put(ENDPOINT, status="FAILED", endpoint_service_name=SERVICE, error_message="gone")
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("False", "EndpointFailed")
+        assert resolved(resource) == ("False", "NotFound")
+        assert CONNECT not in harness.atlas.calls
+
+    async def test_an_atlas_that_is_away_is_no_reason_to_read_it_over_and_over(self, harness: Harness) -> None:
+        await connected(harness)
+        harness.atlas.go_down(error=unavailable())
+        await harness.run_for(INTERVAL)
+        harness.reset_log()
+        await harness.run_for(INTERVAL)
+        assert len(harness.targets.reads) < 30
+
+    async def test_missing_credentials_are_told_and_keep_what_was_known(self, harness: Harness) -> None:
+        resource = await connected(harness)
+        harness.secrets.found[None] = NoCredentialsError(SecretProblem.NOT_FOUND, "none", source=None, retry_in=30.0)
+        await harness.run_for(INTERVAL)
+        assert resource.ready == ("False", "CredentialsInvalid")
+        assert resource.status["applied"]["cloudProviderEndpointId"] == VPCE
+        harness.secrets.found[None] = "operator-1"
+        await harness.run_for(60)
+        assert resource.ready == ("True", "Available")
+
+
+def refuses(endpoint: Endpoint) -> Endpoint:
+    """Refuse another connection, as Atlas does once an endpoint is AVAILABLE."""
+    if endpoint.cloud_provider_endpoint_id != VPCE:
+        raise UpdateRejectedError(
+            "Atlas refuses the change. Atlas says: cloudProviderEndpointId cannot be changed once AVAILABLE",
+            operation="updateServerlessPrivateEndpoint",
+            http_status=400,
+            error_code="INVALID_ATTRIBUTE",
+            detail="cloudProviderEndpointId cannot be changed once AVAILABLE",
+        )
+    return endpoint
+
+
+HOSTILE = (
+    "../../secrets/x",
+    "vpce-../..",
+    f"{VPCE}\n",
+    f"{VPCE}/../x",
+    f" {VPCE}",
+    VPCE.upper(),
+    "vpce-\u202e0123456789abcdef",
+    "x" * 1000,
+    AZURE_ID,
+    f"{AZURE_ID}/",
+    f"{AZURE_ID}\x00",
+    AZURE_ID + "p" * 300,
+)
+
+
+@pytest.mark.parametrize("provider", ["AWS", "AZURE"])
+@pytest.mark.parametrize("value", HOSTILE)
+async def test_a_value_that_is_none_is_told_without_being_shown_and_never_sent(provider: str, value: str) -> None:
+    if is_cloud_id(provider, value):  # type: ignore[arg-type]  # one of the two
+        pytest.skip("it is one, of this cloud")
+    await _is_not_sent(provider, value)
+
+
+@given(st.sampled_from(["AWS", "AZURE"]), st.text() | st.text().map(lambda text: VPCE + text))
+async def test_whatever_an_object_holds_only_an_id_is_ever_sent(provider: str, value: str) -> None:
+    if value and not is_cloud_id(provider, value):  # type: ignore[arg-type]  # one of the two
+        await _is_not_sent(provider, value)
+
+
+async def _is_not_sent(provider: str, value: str) -> None:
+    harness = Harness()
+    harness.atlas.put(ENDPOINT, status="RESERVED", provider_name=provider, endpoint_service_name=SERVICE)
+    harness.targets.held[OBJECT] = value
+    address = {"privateEndpointIpAddress": "10.0.0.4"} if provider == "AZURE" else {}
+    resource = harness.create(providerName=provider, cloudProviderEndpointRef=ACK, **address)
+    await harness.run_for(0)
+    assert harness.atlas.calls == ["LIST"]
+    assert resource.ready == ("False", "ReferenceNotReady")
+    assert resolved(resource) == ("False", "FieldMissing")
+    assert len(value) < 20 or value not in resource.message
+    assert ".status.vpcEndpointID of VPCEndpoint vpc does not hold" in resource.message
+
+
+async def test_another_cause_begins_anew_and_what_is_stalled_stays_so(harness: Harness) -> None:
+    resource = await connected(harness)
+    del harness.targets.held[OBJECT]
+    await harness.run_for(INTERVAL + 200)
+    assert (resolved(resource), pair(resource)) == (("False", "NotFound"), ["Stalled"])
+    first = resource.status["lastError"]["since"]
+    harness.targets.held[OBJECT] = not_ready()
+    await harness.run_for(INTERVAL)
+    assert (resolved(resource), pair(resource)) == (("False", "NotReady"), ["Stalled"])
+    assert resource.status["lastError"]["since"] > first

@@ -1,0 +1,414 @@
+"""What is read of a resource, whatever is in it, and how its status is written and read back."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from atlas_endpoints.engine.conditions import Condition
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
+    EndpointStatus,
+    ManagedField,
+    ServerlessPrivateEndpoint,
+    Spec,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.reconcile.metadata import ObjectMeta, watched_annotations
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
+from support.cases import Case, cases, manifest
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+OURS, MONGODBS = "atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-reconciliation-policy"
+
+
+def body_of(manifest: Any, **metadata: Any) -> dict[str, Any]:
+    """A manifest as the API server gives it back."""
+    given = {"namespace": "default", "uid": "0c2cbb4e", "generation": 1, "resourceVersion": "7"}
+    return {**manifest, "metadata": {**given, **manifest["metadata"], **metadata}}
+
+
+def spec(base: str = "AWS", **fields: Any) -> Spec:
+    return Spec.parse(manifest(base, fields)["spec"])
+
+
+def meta(**annotations: str) -> ObjectMeta:
+    return ObjectMeta.parse(body_of(manifest("AWS"), annotations=annotations))
+
+
+class TestParse:
+    @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+    def test_the_model_judges_a_resource_as_the_table_says(self, case: Case) -> None:
+        body = body_of(case.manifest)
+        if not case.refused:
+            assert ServerlessPrivateEndpoint.parse(body).metadata.name == body["metadata"]["name"]
+            return
+        with pytest.raises(InvalidSpecError) as refusal:
+            ServerlessPrivateEndpoint.parse(body)
+        told = dict(problem.split(": ", 1) for problem in refusal.value.problems)
+        assert set(told) == set(case.refused)
+        assert all(because in told[field] for field, because in case.refused.items()), told
+        assert str(refusal.value).splitlines() == list(refusal.value.problems)
+
+    def test_the_whole_resource_is_read(self) -> None:
+        body = body_of(
+            manifest(
+                "AZURE_CONNECTED",
+                {
+                    "comment": "orders",
+                    "credentialsSecretRef": {"name": "atlas"},
+                    "driftPolicy": "Report",
+                    "syncInterval": "1h30m",
+                    "provisioningTimeout": "90s",
+                    "suspend": True,
+                },
+            ),
+            generation=3,
+            creationTimestamp="2026-11-25T12:00:00Z",
+            deletionTimestamp="2026-11-25T12:00:01Z",
+            annotations={"a": "b"},
+            managedFields=[{"manager": "kubectl"}],
+        )
+        resource = ServerlessPrivateEndpoint.parse({**body, "status": {"observedGeneration": 2}})
+        assert resource.metadata == ObjectMeta(
+            namespace="default",
+            name="case",
+            uid="0c2cbb4e",
+            generation=3,
+            resource_version="7",
+            creation_timestamp="2026-11-25T12:00:00Z",
+            deletion_timestamp=NOON + timedelta(seconds=1),
+            annotations={"a": "b"},
+        )
+        assert resource.spec.provider_name == "AZURE"
+        assert resource.spec.credentials_secret_ref is not None
+        assert resource.spec.credentials_secret_ref.name == "atlas"
+        assert resource.spec.drift_policy == "Report"
+        assert resource.spec.sync_interval == timedelta(hours=1, minutes=30)
+        assert resource.spec.provisioning_timeout == timedelta(seconds=90)
+        assert resource.status == Status(observed_generation=2)
+
+    def test_what_the_spec_leaves_to_the_operator_is_none(self) -> None:
+        minimal = spec()
+        assert minimal.drift_policy == "Correct"
+        assert (minimal.credentials_secret_ref, minimal.sync_interval, minimal.provisioning_timeout) == (
+            None,
+            None,
+            None,
+        )
+        assert not minimal.suspend
+
+    def test_a_refusal_stays_short_however_wrong_the_spec_is(self) -> None:
+        body = body_of(manifest("AWS", {f"field{number}" * 100: "x" for number in range(100)}))
+        with pytest.raises(InvalidSpecError) as refusal:
+            ServerlessPrivateEndpoint.parse(body)
+        assert len(refusal.value.problems) == 8
+        assert all(len(problem) <= 300 for problem in refusal.value.problems)
+
+    def test_a_refusal_shows_the_beginning_of_a_long_value(self) -> None:
+        with pytest.raises(
+            InvalidSpecError, match=r'^spec.cloudProviderEndpointId: Invalid value: \["x{57}…: must be of'
+        ):
+            spec(cloudProviderEndpointId=["x" * 1000])
+
+    def test_a_resource_without_readable_metadata_is_refused(self) -> None:
+        with pytest.raises(InvalidSpecError, match=r"^metadata.uid: Required value"):
+            ObjectMeta.parse({"metadata": {"name": "x", "namespace": "y", "generation": 1, "resourceVersion": "1"}})
+
+    def test_metadata_and_status_of_a_resource_with_a_broken_spec_can_be_read(self) -> None:
+        body = body_of({"metadata": {"name": "x"}, "spec": 7, "status": {"observedGeneration": 4}})
+        assert ObjectMeta.parse(body).name == "x"
+        assert Status.parse(body["status"]).observed_generation == 4
+
+    def test_what_is_read_does_not_change(self) -> None:
+        resource = ServerlessPrivateEndpoint.parse(body_of(manifest("AWS")))
+        with pytest.raises(ValidationError, match="frozen"):
+            resource.spec.comment = "other"  # type: ignore[misc]  # what is tested
+
+
+class TestDesired:
+    @pytest.mark.parametrize(
+        ("fields", "desired"),
+        [
+            pytest.param({}, {}, id="a field that is absent is not managed"),
+            pytest.param({"comment": None}, {}, id="a field that is null is not managed"),
+            pytest.param({"comment": ""}, {ManagedField.COMMENT: ""}, id="an empty comment is managed: it clears"),
+            pytest.param(
+                {"comment": "orders", "cloudProviderEndpointId": "vpce-0123456789abcdef0"},
+                {ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: "vpce-0123456789abcdef0", ManagedField.COMMENT: "orders"},
+                id="fields that are there are managed with their values",
+            ),
+        ],
+    )
+    def test_desired(self, fields: dict[str, Any], desired: dict[ManagedField, str]) -> None:
+        assert spec(**fields).desired == desired
+
+    def test_what_was_applied_has_the_form_of_what_is_desired(self) -> None:
+        desired = spec("AZURE_CONNECTED", comment="").desired
+        assert Applied.of(1, desired).values == desired
+
+
+class TestAnnotations:
+    @pytest.mark.parametrize(
+        ("suspend", "annotations", "by"),
+        [
+            pytest.param(False, {}, (), id="nothing said: not suspended"),
+            pytest.param(True, {}, ("spec.suspend",), id="the spec suspends"),
+            pytest.param(False, {OURS: "skip"}, (f"the annotation {OURS}",), id="the annotation suspends"),
+            pytest.param(False, {MONGODBS: "skip"}, (f"the annotation {MONGODBS}",), id="MongoDB's name works too"),
+            pytest.param(False, {OURS: " Skip\n"}, (f"the annotation {OURS}",), id="a careless skip is a skip"),
+            pytest.param(False, {OURS: "manage"}, (), id="another value is none"),
+            pytest.param(True, {OURS: "manage"}, ("spec.suspend",), id="it does not undo the spec"),
+            pytest.param(
+                True,
+                {MONGODBS: "skip", OURS: "skip"},
+                ("spec.suspend", f"the annotation {OURS}", f"the annotation {MONGODBS}"),
+                id="all that suspends is named",
+            ),
+            pytest.param(
+                False, {"example.com/reconcile-policy": "skip"}, (), id="a stranger's annotation says nothing"
+            ),
+        ],
+    )
+    def test_what_suspends_it(self, suspend: bool, annotations: dict[str, str], by: tuple[str, ...]) -> None:
+        body = body_of(manifest("AWS", {"suspend": suspend}), annotations=annotations)
+        assert ServerlessPrivateEndpoint.parse(body).suspended_by == by
+
+    @pytest.mark.parametrize(
+        ("annotations", "token"),
+        [
+            pytest.param({}, None, id="no annotation: no request"),
+            pytest.param({"atlas-endpoints.dev/force-sync": ""}, None, id="an empty one: no request"),
+            pytest.param({"atlas-endpoints.dev/force-sync": "1"}, "1", id="the value as it stands"),
+            pytest.param({"reconcile.fluxcd.io/requestedAt": "noon"}, "noon", id="Flux's name works too"),
+            pytest.param(
+                {"reconcile.fluxcd.io/requestedAt": "noon", "atlas-endpoints.dev/force-sync": "1"},
+                '["1", "noon"]',
+                id="both values, in a fixed order",
+            ),
+            pytest.param({"atlas-endpoints.dev/force-sync": "é" * 256}, "é" * 256, id="a long value as it stands"),
+            pytest.param(
+                {"atlas-endpoints.dev/force-sync": "1" * 257},
+                "sha256:409339361ec2c199ca6a3b2c1134e268ad96880bf73b3a3ef4184ba18805a206",
+                id="a digest of a value that is too long for the status",
+            ),
+        ],
+    )
+    def test_reconcile_request(self, annotations: dict[str, str], token: str | None) -> None:
+        assert meta(**annotations).reconcile_request == token
+
+    @given(
+        st.lists(
+            st.tuples(st.text(min_size=1, max_size=300), st.text(min_size=1, max_size=300)), min_size=2, max_size=2
+        )
+    )
+    def test_a_new_value_of_either_annotation_is_a_new_request_that_fits_the_status(
+        self, values: list[tuple[str, str]]
+    ) -> None:
+        tokens = [
+            meta(**{"atlas-endpoints.dev/force-sync": force, "reconcile.fluxcd.io/requestedAt": flux}).reconcile_request
+            for force, flux in values
+        ]
+        assert (tokens[0] == tokens[1]) == (values[0] == values[1])
+        for token in tokens:
+            assert Status.parse({"lastHandledReconcileAt": token}).last_handled_reconcile_at == token
+
+    @pytest.mark.parametrize(
+        ("metadata", "watched"),
+        [
+            pytest.param({}, {}, id="none"),
+            pytest.param({"annotations": None}, {}, id="null"),
+            pytest.param(
+                {
+                    "annotations": {
+                        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                        "argocd.argoproj.io/tracking-id": "x",
+                        "atlas-endpoints.dev/credentials-secret": "y",
+                        "atlas-endpoints.dev/deletion-policy": "Delete",
+                        "atlas-endpoints.dev/endpoint-id": "z",
+                        "atlas-endpoints.dev/force-finalize": "true",
+                        "atlas-endpoints.dev/force-sync": "1",
+                        "atlas-endpoints.dev/reconcile-policy": "skip",
+                        "mongodb.com/atlas-reconciliation-policy": "skip",
+                        "mongodb.com/atlas-resource-policy": "keep",
+                        "reconcile.fluxcd.io/requestedAt": "2",
+                    }
+                },
+                {
+                    "atlas-endpoints.dev/deletion-policy": "Delete",
+                    "atlas-endpoints.dev/endpoint-id": "z",
+                    "atlas-endpoints.dev/force-finalize": "true",
+                    "atlas-endpoints.dev/force-sync": "1",
+                    "atlas-endpoints.dev/reconcile-policy": "skip",
+                    "mongodb.com/atlas-reconciliation-policy": "skip",
+                    "mongodb.com/atlas-resource-policy": "keep",
+                    "reconcile.fluxcd.io/requestedAt": "2",
+                },
+                id="only those that ask the operator for something",
+            ),
+        ],
+    )
+    def test_watched_annotations(self, metadata: dict[str, Any], watched: dict[str, str]) -> None:
+        assert watched_annotations({"metadata": metadata}) == watched
+
+
+def ready(**changes: Any) -> Condition:
+    fields: dict[str, Any] = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Available",
+        "message": "all is well",
+        "observed_generation": 1,
+        "last_transition_time": NOON,
+    }
+    return Condition(**{**fields, **changes})
+
+
+def entry(generation: int = 1) -> HistoryEntry:
+    return HistoryEntry(time=NOON, generation=generation, cause=Cause.EDIT, fields=("comment",), result="Updated")
+
+
+FULL = Status(
+    observed_generation=1,
+    conditions=(ready(), ready(type="Synced", reason="InSync")),
+    applied=Applied.of(1, {"cloudProviderEndpointId": "vpce-1", "privateEndpointIpAddress": "10.0.0.4", "comment": ""}),
+    endpoint=EndpointStatus(id="5f7c", status="AVAILABLE", status_since=NOON, comment=""),
+    resolved=Resolved(project_id="32b6", credentials_source="resource/atlas"),
+    drift=(DriftItem(field="comment", desired="a", actual="b"),),
+    last_error=LastError(
+        since=NOON,
+        operation="readSecret",
+        http_status=400,
+        error_code="X",
+        detail="no",
+        retryable=False,
+        fields=("comment",),
+    ),
+    last_applied_time=NOON,
+    last_handled_reconcile_at="1",
+    history=(entry(),),
+)
+WIRE: dict[str, Any] = {
+    "observedGeneration": 1,
+    "conditions": [
+        {
+            "type": kind,
+            "status": "True",
+            "reason": reason,
+            "message": "all is well",
+            "observedGeneration": 1,
+            "lastTransitionTime": "2026-11-25T12:00:00Z",
+        }
+        for kind, reason in (("Ready", "Available"), ("Synced", "InSync"))
+    ],
+    "applied": {
+        "generation": 1,
+        "cloudProviderEndpointId": "vpce-1",
+        "privateEndpointIpAddress": "10.0.0.4",
+        "comment": "",
+    },
+    "endpoint": {"id": "5f7c", "status": "AVAILABLE", "statusSince": "2026-11-25T12:00:00Z", "comment": ""},
+    "resolved": {"projectId": "32b6", "credentialsSource": "resource/atlas"},
+    "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
+    "lastError": {
+        "since": "2026-11-25T12:00:00Z",
+        "operation": "readSecret",
+        "httpStatus": 400,
+        "errorCode": "X",
+        "detail": "no",
+        "retryable": False,
+        "fields": ["comment"],
+    },
+    "lastAppliedTime": "2026-11-25T12:00:00Z",
+    "lastHandledReconcileAt": "1",
+    "history": [
+        {"time": "2026-11-25T12:00:00Z", "generation": 1, "cause": "Edit", "fields": ["comment"], "result": "Updated"}
+    ],
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2026-11-25T12:00:00Z"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+class TestStatus:
+    def test_it_is_written_with_wire_names_and_without_nulls(self) -> None:
+        assert FULL.to_json() == WIRE
+
+    def test_what_was_written_reads_back_equal(self) -> None:
+        assert Status.parse(WIRE) == FULL
+
+    def test_each_time_that_is_later_than_now_is_read_as_now(self) -> None:
+        now = "2026-10-25T12:00:00Z"
+        wire = json.loads(json.dumps(WIRE).replace("2026-11-25T12:00:00Z", now))
+        assert Status.parse(WIRE, now=NOON - timedelta(days=31)).to_json() == wire
+        assert Status.parse(wire, now=NOON).to_json() == wire
+
+    def test_the_status_of_a_resource_nobody_has_looked_at_is_the_default_of_the_crd(self) -> None:
+        assert Status().to_json() == {"observedGeneration": -1}
+
+    @pytest.mark.parametrize("raw", [None, {}, [], "x", 7], ids=repr)
+    def test_no_status_reads_as_the_default(self, raw: object) -> None:
+        assert Status.parse(raw) == Status()
+
+    @pytest.mark.parametrize(
+        ("changes", "read"),
+        [
+            pytest.param({"phase": "Ready"}, FULL, id="an unknown field is left out"),
+            pytest.param({"endpoint": {**WIRE["endpoint"], "region": "eu"}}, FULL, id="and so inside"),
+            pytest.param({"observedGeneration": "x"}, FULL.model_copy(update={"observed_generation": -1}), id="a generation that is none: not observed"),
+            pytest.param({"applied": {"comment": "x"}}, FULL.model_copy(update={"applied": None}), id="a block without what it needs is absent"),
+            pytest.param({"lastAppliedTime": "noon"}, FULL.model_copy(update={"last_applied_time": None}), id="a time that is none is absent"),
+            pytest.param({"endpoint": {"id": 7, "status": "AVAILABLE"}}, FULL.model_copy(update={"endpoint": EndpointStatus(status="AVAILABLE")}), id="an unreadable text is absent, its neighbours stay"),
+            pytest.param({"conditions": [{"type": "New"}, *WIRE["conditions"]]}, FULL, id="a condition without what it needs is left out, the others stay"),
+            pytest.param({"drift": [7, *WIRE["drift"]]}, FULL, id="an item that is no object is left out"),
+            pytest.param({"history": [*WIRE["history"], {**WIRE["history"][0], "cause": "New"}]}, FULL, id="a cause that only a newer operator knows is left out"),
+            pytest.param({"conditions": "x"}, FULL.model_copy(update={"conditions": ()}), id="a list that is none is empty"),
+        ],
+    )  # fmt: skip
+    def test_what_makes_no_sense_is_left_out(self, changes: dict[str, Any], read: Status) -> None:
+        assert Status.parse({**WIRE, **changes}) == read
+
+    @given(JSON)
+    def test_nothing_that_is_read_raises(self, raw: object) -> None:
+        Status.parse(raw)
+
+    @given(st.sampled_from(sorted(WIRE)), JSON)
+    def test_a_field_of_any_content_is_read_and_can_be_written_again(self, field: str, content: object) -> None:
+        status = Status.parse({**WIRE, field: content})
+        assert Status.parse(status.to_json()) == status
+
+    def test_a_mistake_of_ours_is_not_left_out_but_raised(self) -> None:
+        with pytest.raises(ValidationError):
+            EndpointStatus.model_validate({"id": 7})
+
+    def test_texts_are_cut_to_what_may_be_written(self) -> None:
+        status = Status(endpoint=EndpointStatus(error_message="é" * 2000), conditions=(ready(message="é" * 2000),))
+        assert status.endpoint is not None
+        assert status.endpoint.error_message == "é" * 1023 + "…"
+        assert status.conditions[0].message == "é" * 1023 + "…"
+        assert Status.parse(status.to_json()) == status
+
+    def test_half_a_character_of_atlas_does_not_spoil_the_status(self) -> None:
+        assert EndpointStatus(comment="a\ud83db").to_json() == {"comment": "a\ufffdb"}
+
+    def test_the_newest_entries_of_the_history_stay(self) -> None:
+        history = tuple(entry(generation) for generation in range(9, 0, -1))
+        assert [each.generation for each in Status(history=history).history] == [9, 8, 7, 6, 5]
+        assert HISTORY_LIMIT == 5
+
+    def test_times_are_kept_to_the_second_in_utc(self) -> None:
+        local = datetime(2026, 11, 25, 14, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
+        status = Status(last_applied_time=local, conditions=(ready(last_transition_time=local),))
+        assert status.last_applied_time == NOON
+        assert status.to_json()["lastAppliedTime"] == "2026-11-25T12:00:00Z"
+        assert status.to_json()["conditions"][0]["lastTransitionTime"] == "2026-11-25T12:00:00Z"
+
+    def test_a_time_of_no_zone_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="timezone"):
+            Status(last_applied_time=NOON.replace(tzinfo=None))

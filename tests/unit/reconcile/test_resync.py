@@ -1,0 +1,438 @@
+"""Rounds: how often an scope is looked at, for whom, and who is brought back."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, MissingRoleError
+from atlas_endpoints.atlas.listings import Listing
+from atlas_endpoints.atlas.observations import ObservationCache
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.engine.store import Key, Store
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resync import BREATH, JITTER, Resync
+from support.virtual_time import on_virtual_time
+from unit.reconcile.harness import Clock, NoJitter
+
+ORDERS = Scope("alice", "5f7cac1adf5d6c6306f4b283", "Some", "orders")
+USERS = ORDERS._replace(name="users")
+ROTATED = ORDERS._replace(credentials="alice-2")
+MINUTE, TEN_MINUTES = timedelta(minutes=1), timedelta(minutes=10)
+
+
+class Harness:
+    """Resources with endpoints of the same name, in an Atlas that counts its LISTs."""
+
+    def __init__(self, random: Random | None = None) -> None:
+        self.clock = Clock()
+        self.store = Store(lambda _: {})
+        self.lists: list[Scope] = []
+        self.listing = asyncio.Event()
+        self.failure: AtlasError | None = None
+        self.snapshots = ObservationCache(self._fetch, self.clock.monotonic, labels={})
+        self.due: dict[Scope, float] = {}
+        """When the next round of each scope is due, in seconds."""
+        self.asked: dict[str, Endpoint | AtlasError | None] = {}
+        """What the resources were asked about, by name."""
+        self.brought_back: list[str] = []
+        self.working: set[str] = set()
+        """The resources that have something to do."""
+        self.broken: set[str] = set()
+        """The resources that cannot be asked, for a defect."""
+        self.rotated: set[str] = set()
+        """The Secrets, called like the resource that uses them, that hold other credentials than those of their scope."""
+        self.places: list[CredentialsPlace] = []
+        """The Secrets that were asked about."""
+        self.unreadable: set[str] = set()
+        """The Secrets that the API server cannot show, called likewise."""
+        self.cluster_is_away = False
+        self.asking_takes = 0.0
+        """Seconds that each comparison takes."""
+        self.reading_takes = 0.0
+        """Seconds that each Secret takes to be read."""
+        self.resync = Resync(
+            self.store,
+            self.snapshots,
+            clock=self.clock,
+            random=random or NoJitter(),
+            schedule=self._schedule,
+            unschedule=self._unschedule,
+            still_uses=self._still_uses,
+            needs_work=self._needs_work,
+            enqueue=lambda key: self.brought_back.append(key.name),
+        )
+
+    def add(
+        self, *names: str, scope: Scope = ORDERS, interval: timedelta = TEN_MINUTES, secret: str | None = None
+    ) -> None:
+        for name in names:
+            metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": "1"}
+            spec = {"endpointId": f"id of {name}", "credentialsSecretRef": {"name": secret or name}}
+            self.store.put({"metadata": metadata, "spec": spec})
+            self.resync.join(key(name), scope, interval)
+
+    def remove(self, name: str) -> None:
+        self.store.remove(key(name), name)
+
+    async def round(self, scope: Scope = ORDERS) -> Next:
+        """Let time pass until the round is due, and run it."""
+        self.clock.seconds = max(self.clock.seconds, self.due.pop(scope, 0.0))
+        following = await self.resync.run(scope)
+        if isinstance(following, Again):
+            self._schedule(scope, following.delay)
+        return following
+
+    async def begin_round(self, scope: Scope = ORDERS) -> asyncio.Task[Next]:
+        """Run a round until its LIST is under way."""
+        self.listing.clear()
+        running = asyncio.create_task(self.round(scope))
+        await self.listing.wait()
+        return running
+
+    async def _fetch(self, scope: Scope) -> Listing[Endpoint]:
+        self.lists.append(scope)
+        self.listing.set()
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        return Listing(
+            {f"id of {each.name}": Endpoint(id=f"id of {each.name}", status="AVAILABLE") for each in self.store}
+        )
+
+    def _unschedule(self, scope: Scope) -> None:
+        self.due.pop(scope, None)
+
+    def _schedule(self, scope: Scope, delay: float) -> None:
+        due = self.clock.seconds + delay
+        self.due[scope] = min(due, self.due.get(scope, due))
+
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        self.places.append(place)
+        if self.cluster_is_away or place.secret_name in self.unreadable:
+            raise ClusterUnavailableError("The API server cannot be reached.")
+        await asyncio.sleep(self.reading_takes)
+        return place.secret_name not in self.rotated
+
+    def _needs_work(self, key_: Key, scope: Scope, failure: AtlasError | None) -> bool:
+        body = self.store.get(key_) or {}
+        endpoint_id = body.get("spec", {}).get("endpointId", "")
+        self.asked[key_.name] = failure or self.snapshots.view(scope).value(endpoint_id)
+        self.clock.seconds += self.asking_takes
+        if key_.name in self.broken:
+            raise ZeroDivisionError
+        return key_.name in self.working
+
+
+def key(name: str) -> Key:
+    return Key("shop", name)
+
+
+@pytest.fixture
+def harness() -> Harness:
+    return Harness()
+
+
+class TestWhenAnInstanceIsLookedAt:
+    async def test_a_thousand_resources_cost_one_list_an_interval(self, harness: Harness) -> None:
+        harness.add(*(f"db-{number}" for number in range(1000)))
+        for _ in range(6):
+            await harness.round()
+        assert len(harness.lists) == 6
+        assert harness.clock.seconds == 3600.0
+        assert len(harness.asked) == 1000
+
+    async def test_the_first_round_comes_an_interval_after_the_first_resource(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.clock.seconds = 100.0
+        harness.add("other")
+        assert harness.due == {ORDERS: 600.0}
+
+    async def test_the_shortest_interval_wins(self, harness: Harness) -> None:
+        harness.add("slow")
+        harness.add("fast", interval=MINUTE)
+        assert harness.due == {ORDERS: 60.0}
+        assert await harness.round() == Again(60.0)
+
+    async def test_a_longer_interval_puts_nothing_off(self, harness: Harness) -> None:
+        harness.add("fast", interval=MINUTE)
+        harness.add("slow")
+        assert harness.due == {ORDERS: 60.0}
+
+    async def test_joining_again_and_again_puts_nothing_off(self, harness: Harness) -> None:
+        harness.add("db")
+        for seconds in (100.0, 200.0, 599.0):
+            harness.clock.seconds = seconds
+            harness.add("db")
+        assert harness.due == {ORDERS: 600.0}
+
+    async def test_a_resource_that_wants_it_sooner_gets_it_sooner(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.clock.seconds = 100.0
+        harness.add("db", interval=MINUTE)
+        assert harness.due == {ORDERS: 160.0}
+
+    async def test_when_the_most_eager_has_left_the_others_interval_counts(self, harness: Harness) -> None:
+        harness.add("slow")
+        harness.add("fast", interval=MINUTE)
+        harness.resync.leave(key("fast"))
+        assert await harness.round() == Again(600.0)
+
+    async def test_rounds_are_a_little_earlier_or_later_each_time(self) -> None:
+        harness = Harness(Random(7))  # noqa: S311  # jitter
+        harness.add("db")
+        delays = {harness.due[ORDERS]}
+        assert delays != {600.0}
+        for _ in range(20):
+            following = await harness.round()
+            assert isinstance(following, Again)
+            delays.add(following.delay)
+        assert len(delays) == 21
+        assert all(600 * (1 - JITTER) <= delay <= 600 * (1 + JITTER) for delay in delays)
+        assert max(delays) > 630
+        assert min(delays) < 570
+
+    async def test_a_list_that_was_made_a_moment_ago_serves_the_round(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.clock.seconds = 596.0
+        await harness.snapshots.list(ORDERS, since=harness.clock.seconds)
+        await harness.round()
+        assert len(harness.lists) == 1
+        assert isinstance(harness.asked["db"], Endpoint)
+
+    async def test_each_instance_has_rounds_of_its_own(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.add("user-db", scope=USERS)
+        await harness.round(USERS)
+        assert harness.lists == [USERS]
+        assert list(harness.asked) == ["user-db"]
+
+
+class TestWhoIsBroughtBack:
+    async def test_only_those_who_have_something_to_do(self, harness: Harness) -> None:
+        harness.add("one", "two", "three")
+        harness.working = {"two"}
+        await harness.round()
+        assert harness.brought_back == ["two"]
+
+    async def test_each_is_asked_about_its_own_endpoint(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        await harness.round()
+        seen = {name: endpoint.id for name, endpoint in harness.asked.items() if isinstance(endpoint, Endpoint)}
+        assert seen == {"one": "id of one", "two": "id of two"}
+
+    async def test_one_whose_endpoint_is_not_listed_is_asked_about_nothing(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.store.put(
+            {
+                "metadata": {"namespace": "shop", "name": "db", "uid": "db", "resourceVersion": "2"},
+                "spec": {"endpointId": "another"},
+            }
+        )
+        await harness.round()
+        assert harness.asked == {"db": None}
+
+    async def test_one_without_a_valid_spec_costs_the_others_nothing(self, harness: Harness) -> None:
+        harness.add("broken", "db")
+        metadata = {"namespace": "shop", "name": "broken", "uid": "broken", "resourceVersion": "2"}
+        harness.store.put({"metadata": metadata})
+        await harness.round()
+        assert harness.asked["broken"] is None
+        assert isinstance(harness.asked["db"], Endpoint)
+
+    async def test_a_defect_in_asking_one_costs_the_others_nothing(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        harness.add("one", "two", "three")
+
+        harness.working, harness.broken = {"one", "three"}, {"two"}
+        with caplog.at_level(logging.ERROR):
+            assert await harness.round() == Again(600.0)
+        assert harness.brought_back == ["one", "two", "three"], "its own pass says what is the matter"
+        assert "ZeroDivisionError" in caplog.text
+        caplog.clear()
+
+    async def test_many_are_asked_without_holding_up_everybody_else(self, harness: Harness) -> None:
+        harness.add(*(f"db-{number}" for number in range(1000)))
+        harness.asking_takes = BREATH / 100
+        turns = 0
+
+        async def somebody_else() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(somebody_else())
+        await harness.round()
+        task.cancel()
+        assert turns >= 10
+
+
+class TestFailures:
+    async def test_a_failure_that_may_heal_is_tried_again_with_backoff(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        assert await harness.round() == Retry()
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            AtlasUnavailableError("503", operation="list", http_status=503, retry_after=40.0),
+            AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=40.0),
+        ],
+        ids=["Retry-After", "held back"],
+    )
+    async def test_not_before_the_time_that_atlas_named(self, harness: Harness, failure: AtlasError) -> None:
+        harness.add("db")
+        harness.failure = failure
+        assert await harness.round() == Retry(at_least=40.0)
+
+    async def test_a_failure_that_somebody_must_mend_is_looked_at_again_after_an_interval(
+        self, harness: Harness
+    ) -> None:
+        harness.add("db")
+        harness.failure = MissingRoleError("Too weak.", operation="list", http_status=403)
+        assert await harness.round() == Again(600.0)
+
+    async def test_all_are_asked_what_the_failure_means_to_them(self, harness: Harness) -> None:
+        harness.add("settled", "stalled")
+        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        harness.working = {"stalled"}
+        await harness.round()
+        assert harness.asked == {"settled": harness.failure, "stalled": harness.failure}
+        assert harness.brought_back == ["stalled"]
+        assert len(harness.lists) == 1
+
+    async def test_after_an_outage_rounds_go_on_as_before(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        await harness.round()
+        harness.failure = None
+        harness.clock.seconds += 10
+        assert await harness.round() == Again(600.0)
+        assert isinstance(harness.asked["db"], Endpoint)
+
+
+class TestLeaving:
+    async def test_an_instance_without_resources_is_not_looked_at_and_forgotten(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        await harness.round()
+        harness.resync.leave(key("one"))
+        assert harness.snapshots.view(ORDERS).value("id of two") is not None
+        harness.resync.leave(key("two"))
+        assert harness.snapshots.view(ORDERS).value("id of two") is None
+        harness.lists.clear()
+        assert await harness.round() == Rest()
+        assert not harness.lists
+
+    async def test_leaving_twice_or_without_having_joined_is_nothing(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.resync.leave(key("db"))
+        harness.resync.leave(key("db"))
+        harness.resync.leave(key("stranger"))
+
+    async def test_one_who_joins_another_instance_has_left_the_one_before(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.add("db", scope=ROTATED)
+        assert await harness.round() == Rest()
+        assert harness.due == {ROTATED: 600.0}
+
+    async def test_one_who_joins_again_after_the_last_has_left_has_a_round_again(self, harness: Harness) -> None:
+        harness.add("db")
+        harness.resync.leave(key("db"))
+        harness.due.clear()
+        harness.add("db")
+        assert harness.due == {ORDERS: 600.0}
+
+    async def test_one_who_was_deleted_during_its_pass_costs_no_call(self, harness: Harness) -> None:
+        harness.add("db", "other")
+        harness.remove("db")
+        await harness.round()
+        assert list(harness.asked) == ["other"]
+        harness.remove("other")
+        harness.lists.clear()
+        assert await harness.round() == Rest()
+        assert not harness.lists
+
+    async def test_one_who_leaves_while_the_list_is_under_way_is_not_asked(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        running = await harness.begin_round()
+        harness.resync.leave(key("one"))
+        harness.remove("two")
+        await running
+        assert not harness.asked
+
+    async def test_the_interval_of_one_who_leaves_while_the_list_is_under_way_does_not_count(
+        self, harness: Harness
+    ) -> None:
+        harness.add("slow")
+        harness.add("fast", interval=MINUTE)
+        running = await harness.begin_round()
+        harness.resync.leave(key("fast"))
+        assert await running == Again(600.0)
+
+    async def test_when_all_leave_while_the_list_is_under_way_there_is_no_next_round(self, harness: Harness) -> None:
+        harness.add("db")
+        running = await harness.begin_round()
+        harness.resync.leave(key("db"))
+        assert await running == Rest()
+        assert not harness.due
+
+    async def test_one_whose_secret_has_changed_leaves_before_its_old_credentials_are_used(
+        self, harness: Harness
+    ) -> None:
+        harness.add("one", "two")
+        harness.rotated = {"two"}
+        await harness.round()
+        assert harness.brought_back == ["two"]
+        assert list(harness.asked) == ["one"]
+
+    async def test_credentials_that_nobody_has_any_more_are_not_used(self, harness: Harness) -> None:
+        harness.add("one", "two")
+        harness.rotated = {"one", "two"}
+        assert await harness.round() == Rest()
+        assert harness.brought_back == ["one", "two"]
+        assert not harness.lists
+
+    async def test_a_secret_that_many_share_is_asked_about_once(self, harness: Harness) -> None:
+        harness.add("one", "two", secret="shared")
+        harness.add("three", secret="other")
+        await harness.round()
+        assert harness.places == [CredentialsPlace("shop", "shared"), CredentialsPlace("shop", "other")]
+        harness.rotated = {"shared"}
+        await harness.round()
+        assert harness.brought_back == ["one", "two"]
+
+    async def test_while_the_api_server_cannot_be_asked_what_it_said_last_counts(self, harness: Harness) -> None:
+        harness.add("one", "two")
+
+        harness.cluster_is_away = True
+        assert await harness.round() == Again(600.0)
+        assert list(harness.asked) == ["one", "two"]
+        assert not harness.brought_back
+
+    async def test_one_secret_that_cannot_be_read_keeps_no_other_from_being_asked_about(self, harness: Harness) -> None:
+        harness.add("one", "two", "three")
+        harness.unreadable = {"one"}
+        harness.rotated = {"one", "two"}
+        await harness.round()
+        assert harness.brought_back == ["two"]
+
+    @on_virtual_time
+    async def test_secrets_that_take_long_to_read_hold_a_round_up_for_half_a_minute_only(self) -> None:
+        harness = Harness()
+        harness.add(*(f"number {number}" for number in range(100)))
+        harness.rotated = {"number 1", "number 99"}
+        harness.reading_takes = 9.0
+        began = asyncio.get_running_loop().time()
+        await harness.round()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(30.0)
+        assert harness.brought_back == ["number 1"], "what was not asked counts as before"
+        assert len(harness.asked) == 99
+        assert len(harness.lists) == 1
