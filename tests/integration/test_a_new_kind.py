@@ -1,0 +1,147 @@
+"""The real operator serves a kind that the product has not: one folder is all that a kind takes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from control_plane.process import wait_until
+from support.atlas import PRIVATE_KEY, PUBLIC_KEY, Atlas, place, project_id, seed
+from support.kstatus import kstatus
+from support.operator_process import OperatorProcess
+from support.resources import Resources, ready
+from toy.notice import NOTICES
+from toy.simulated import NOTICE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from control_plane import ControlPlane
+    from control_plane.process import ServerGroup
+    from support.fixtures import MakeNamespace
+
+pytestmark = pytest.mark.gate
+
+TESTS = Path(__file__).parents[1]
+PROGRAM = ("/usr/bin/env", f"PYTHONPATH={TESTS.parent / 'operator'}:{TESTS}", sys.executable, "-m", "toy")
+
+
+@pytest.fixture(scope="module")
+def noticing_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
+    """A simulated Atlas that has notices, too."""
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(4), program=PROGRAM)
+    yield atlas
+    atlas.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operator(
+    control_plane: ControlPlane, group: ServerGroup, noticing_atlas: Atlas, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """An operator that serves notices."""
+    control_plane.kubectl("apply", f"--filename={TESTS / 'toy' / 'crd.yaml'}")
+    control_plane.wait_for_crds("notices.toy.atlas-endpoints.dev")
+    operator = OperatorProcess.start(
+        group,
+        tmp_path_factory.mktemp("operator"),
+        kubeconfig=control_plane.kubeconfig,
+        atlas_url=noticing_atlas.url,
+        program=PROGRAM,
+        sync_interval="2s",
+    )
+    yield operator
+    operator.server.stop(kill=True)
+
+
+@pytest.fixture
+def resources(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator[Resources]:
+    """A namespace with working credentials."""
+    resources = Resources(control_plane, make_namespace(), {}, names=NOTICES.names)
+    resources.secret()
+    yield resources
+    resources.close()
+
+
+class Project:
+    """A project as a person sees and changes it, beside the operator."""
+
+    def __init__(self, atlas: Atlas, number: int) -> None:
+        self.id = project_id(number)
+        self._atlas, self._place = atlas, place(number)
+        self._url = f"{atlas.url}/api/atlas/v2/groups/{self.id}/notices"
+
+    def spec(self, **fields: object) -> dict[str, object]:
+        """A spec for its notice."""
+        secret = {"name": "atlas-credentials"}
+        return {"projectId": self.id, "noticeId": NOTICE_ID, "credentialsSecretRef": secret, **fields}
+
+    def notice(self) -> dict[str, str] | None:
+        """Its notice as Atlas has it."""
+        return next(iter(self._ask("GET").json()), None)
+
+    def change(self, **fields: str) -> None:
+        """Change its notice."""
+        self._ask("PATCH", f"/{NOTICE_ID}", json=fields)
+
+    def writes(self) -> list[tuple[str, object]]:
+        """The writes to it."""
+        return [(each["method"], each["body"]) for each in self._atlas.requests(self._place) if each["method"] != "GET"]
+
+    def _ask(self, method: str, path: str = "", **more: Any) -> httpx.Response:
+        auth, headers = httpx.DigestAuth(PUBLIC_KEY, PRIVATE_KEY), {"Accept": "application/vnd.atlas.2023-01-01+json"}
+        with httpx.Client(auth=auth, headers=headers, trust_env=False) as client:
+            return client.request(method, self._url + path, **more).raise_for_status()
+
+
+def test_an_edit_becomes_one_call_and_the_status_shows_what_atlas_has(
+    resources: Resources, noticing_atlas: Atlas
+) -> None:
+    project = Project(noticing_atlas, 0)
+    resources.create("one", project.spec(text="hello", color="red"))
+    body = resources.wait_ready("one")
+
+    assert kstatus(body) == "Current"
+    assert body["status"]["notice"] == {"id": NOTICE_ID, "status": "SHOWN", "text": "hello", "color": "red"}
+    assert body["status"]["applied"] == {"generation": 1, "text": "hello", "color": "red"}
+
+    resources.edit("one", text="goodbye")
+    resources.wait_ready("one")
+    assert project.writes() == [("PATCH", {"text": "hello", "color": "red"}), ("PATCH", {"text": "goodbye"})]
+
+
+def test_drift_is_found_by_the_resync_and_set_back_or_reported(resources: Resources, noticing_atlas: Atlas) -> None:
+    project = Project(noticing_atlas, 1)
+    project.change(text="ours")
+    resources.create("one", project.spec(text="ours", driftPolicy="Report"))
+    resources.wait_ready("one")
+
+    project.change(text="theirs")
+    body = resources.wait_reason("one", "Drifted")
+    assert (kstatus(body), body["status"]["notice"]["text"]) == ("Failed", "theirs")
+    assert "theirs" in ready(body)["message"]
+
+    resources.edit("one", driftPolicy="Correct")
+    resources.wait_ready("one")
+    assert project.notice() == {"_id": NOTICE_ID, "status": "SHOWN", "text": "ours"}
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_resource_takes_its_entry_along_if_it_shall(resources: Resources, noticing_atlas: Atlas, policy: str) -> None:
+    project = Project(noticing_atlas, 2 if policy == "Delete" else 3)
+    resources.create("one", project.spec(text="ours", deletionPolicy=policy))
+    resources.wait_ready("one")
+
+    resources.delete("one")
+    wait_until(lambda: not resources.exists("one"), "the resource to go")
+    assert (project.notice() is None) == (policy == "Delete")
+
+
+def test_a_resource_whose_entry_is_nowhere_says_so(resources: Resources, noticing_atlas: Atlas) -> None:
+    resources.create("one", Project(noticing_atlas, 0).spec(noticeId="cd" * 12))
+
+    body = resources.wait_reason("one", "EndpointNotFound")
+    assert kstatus(body) == "InProgress"
