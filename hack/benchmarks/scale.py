@@ -93,10 +93,12 @@ async def a_correction_that_is_held_back(known: int) -> Operation:
     """The question when drift may be corrected, where the limit is half of many that have drifted."""
     limiter = DriftLimiter(Limit.parse("50%"), window=600.0, monotonic=_Clock(), known=lambda: known)
     for number in range(known):
-        limiter.wait_to_correct(Key("shop", str(number)))
+        limiter.wait_to_correct(Key("ServerlessPrivateEndpoint", "shop", str(number)))
 
     async def ask(number: int) -> object:
-        return limiter.wait_to_correct(Key("shop", str(known - 1 - number % (known // 20))))
+        return limiter.wait_to_correct(
+            Key("ServerlessPrivateEndpoint", "shop", str(known - 1 - number % (known // 20)))
+        )
 
     return ask
 

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import signal
+from collections import ChainMap
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -60,7 +62,7 @@ class Operator:
     def __init__(
         self,
         settings: OperatorSettings,
-        kind: Kind[Any],
+        kinds: Sequence[Kind[Any]],
         connection: Connection,
         client: AtlasClient,
         leadership: Leadership,
@@ -69,7 +71,6 @@ class Operator:
         tracing: "Tracing | None",
     ) -> None:
         self._settings = settings
-        self._kind = kind
         self._connection = connection
         self._leadership = leadership
         self._clock = SystemClock()
@@ -77,16 +78,16 @@ class Operator:
         self._events = EventRecorder(api, now=self._clock.now, counted=metrics.event)
         self._core = Core(
             settings,
-            kind,
+            kinds,
             client=tracing.client(client) if tracing is not None else client,
-            objects=ResourceWriter(
-                api, kind.names, write_within=_terms(settings).write, label_selector=settings.label_selector
+            objects=lambda names: ResourceWriter(
+                api, names, write_within=_terms(settings).write, label_selector=settings.label_selector
             ),
             secrets=SecretReader(api, self._clock.monotonic, keep=keep_credentials),
             namespaces=NamespaceReader(api, self._clock.monotonic),
             targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
-            config_maps=ConfigMapWriter(api, kind.names, write_within=_terms(settings).write),
-            observer=Told(metrics, self._events, self._clock.now, kind.names),
+            config_maps=ConfigMapWriter(api, write_within=_terms(settings).write),
+            observer=Told(metrics, self._events, self._clock.now),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,
@@ -102,12 +103,9 @@ class Operator:
             leads=leadership.leads,
             clock=self._clock,
             settings=settings,
-            kind=kind,
         )
         self._metrics = metrics
-        self._resources = instruments.of_resources(
-            self._core, kind, leads=leadership.leads, detail=settings.resource_metrics
-        )
+        self._resources = instruments.of_resources(self._core, leads=leadership.leads, detail=settings.resource_metrics)
 
     async def metrics(self) -> bytes:
         """Give all metrics in Prometheus's text format."""
@@ -117,18 +115,24 @@ class Operator:
         """Tell what only a restart can mend."""
         if (stuck := self._core.loop.longest_pass()) > STUCK:
             return f"a pass has been running for {stuck:.0f} s"
-        if watch.watching(self._kind.names, self._settings.namespaces) or not self._core.inventory.served:
+        unwatched = [
+            name
+            for name, served in self._core.kinds.items()
+            if served.inventory.served and not watch.watching(served.kind.names, self._settings.namespaces)
+        ]
+        if not unwatched:
             self._unwatched_since = None
         elif self._unwatched_since is None:
             self._unwatched_since = self._clock.monotonic()
-            self._core.relisted()  # perhaps the CRD is gone, and with it what there is to watch
+            for name in unwatched:
+                self._core.relisted(name)  # perhaps the CRD is gone, and with it what there is to watch
         elif self._clock.monotonic() - self._unwatched_since > UNWATCHED:
             return "nobody watches the resources"
         return None
 
     def ready(self) -> str | None:
         """Tell why this replica neither works nor could take over, if so."""
-        if not self._core.inventory.complete.is_set():
+        if not self._core.is_complete:
             return "the resources have not been listed yet"
         return self._leadership.refusal
 
@@ -162,7 +166,7 @@ class Operator:
             for task in (election, inventory, workers, stopping, sparing, events):
                 task.cancel()
             kopf_stop.set()
-            if not self._core.inventory.complete.is_set():
+            if not self._core.is_complete:
                 watcher.cancel()  # it may be waiting for the CRD
         if election.done() and not election.cancelled():
             await election  # lost
@@ -176,7 +180,7 @@ class Operator:
     async def _keep(self) -> None:
         """Keep the store complete, from a LIST that begins after the election, so that whoever leads at once needs no other."""
         await self._leadership.decided.wait()
-        await self._core.inventory.keep()
+        await self._core.keep()
 
     async def _work(self) -> None:
         """Work as soon as this replica leads and knows all as of then.
@@ -185,7 +189,7 @@ class Operator:
         edit that the watch has not brought here yet. So nothing is done on the strength of an older LIST.
         """
         await self._leadership.elected.wait()
-        await self._core.inventory.refresh()
+        await self._core.refresh()
         await self._core.work()
 
     async def _hand_over(self, election: "asyncio.Task[NoReturn]", *, idle: bool, until: float) -> None:
@@ -198,7 +202,7 @@ class Operator:
 
     async def _spare_what_stays(self) -> None:
         """Keep the garbage collector away from the resources once all are known."""
-        await self._core.inventory.complete.wait()
+        await self._core.completed()
         garbage.spare_what_stays()
 
     async def _first_inventory(self) -> None:
@@ -207,20 +211,19 @@ class Operator:
         Both at once would be in memory together, and compete for the processor until the resources are known. What kopf
         brings afterwards is known already, and not kept.
         """
-        complete = self._core.inventory.complete
         if self._settings.namespaces:
-            await complete.wait()  # without scanning, kopf finds no CRD that comes late
+            await self._core.completed()  # without scanning, kopf finds no CRD that comes late
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_INVENTORY):
-                await complete.wait()
+                await self._core.completed()
 
     async def _watch(self, stop: asyncio.Event, kopf_stop: asyncio.Event) -> None:
         await self._first_inventory()
         await watch.run(
             self._connection,
             self._core,
-            self._kind.names,
+            next(iter(self._core.kinds.values())).kind.names,
             namespaces=self._settings.namespaces,
             label_selector=self._settings.label_selector,
             stop=kopf_stop,
@@ -228,12 +231,12 @@ class Operator:
         )
 
 
-async def run(settings: OperatorSettings, kind: Kind[Any]) -> None:
+async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
     """Run the operator until SIGTERM or SIGINT.
 
     Args:
         settings: of it.
-        kind: that it serves.
+        kinds: that it serves.
 
     Raises:
         NoClusterError: it is not known where the API server is.
@@ -253,7 +256,7 @@ async def run(settings: OperatorSettings, kind: Kind[Any]) -> None:
             user_agent=f"atlas-endpoints/{__version__}",
             fence=leadership.leads,
             writes=settings.writes,
-            on_request=Requests(metrics, kind.templates).requested,
+            on_request=Requests(metrics, ChainMap(*({**kind.templates} for kind in kinds))).requested,
             on_repeat=metrics.repeated,
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
@@ -264,7 +267,7 @@ async def run(settings: OperatorSettings, kind: Kind[Any]) -> None:
         tracing = _tracing()
         if tracing is not None:
             closing.push_async_callback(asyncio.to_thread, tracing.close)
-        operator = Operator(settings, kind, connection, client, leadership, metrics=metrics, tracing=tracing)
+        operator = Operator(settings, kinds, connection, client, leadership, metrics=metrics, tracing=tracing)
         stop = asyncio.Event()
         _on_signals(stop)
         server = await probes.serve(

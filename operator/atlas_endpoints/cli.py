@@ -99,7 +99,7 @@ def _operate(settings: OperatorSettings) -> int:
         logger.warning("%s is no setting of this version and has no effect", name)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(app.run(settings, KINDS[0]))
+            runner.run(app.run(settings, KINDS))
     except (NoClusterError, SelectorRefusedError, OSError, ValueError) as error:
         logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
         return FAILED

@@ -5,91 +5,49 @@ Namespaces and what resources refer to, and the time. So tests and explorations 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from random import Random
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.cluster.inventory import Inventory, Reader
 from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.controller import Controller, Status, Writer
-from atlas_endpoints.engine.lanes import Lane
 from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.engine.loop import Loop
 from atlas_endpoints.engine.outcome import Next, Retry
-from atlas_endpoints.engine.store import Body, Key, Store, key_of
+from atlas_endpoints.engine.store import Body, Key, key_of
 from atlas_endpoints.engine.workqueue import Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
-from atlas_endpoints.reconcile.events import Event
-from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.metadata import asks_for_something, watched_annotations
-from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
+from atlas_endpoints.reconcile.outputs import ConfigMapsPort
 from atlas_endpoints.reconcile.readers import NamespaceReader, SecretReader
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
-from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
-from atlas_endpoints.reconcile.resource import CredentialsPlace
-from atlas_endpoints.reconcile.resync import Resync
-from atlas_endpoints.reconcile.summarize import Outcome
+from atlas_endpoints.served_kind import Objects, Observer, ServedKind, Shared, Work
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 
-Work: TypeAlias = Key | Scope
 Run: TypeAlias = Callable[[Work], Awaitable[Next]]
-"""What the workers work on: a resource, or the resync of a scope."""
-
-
-class Objects(Writer, Reader, Protocol):
-    """Reads and writes resources; see ``cluster.writer.ResourceWriter``."""
-
-
-class Observer(Protocol):
-    """Is told what goes on, for logs and metrics."""
-
-    def passed(self, following: Next, seconds: float) -> None:
-        """A pass over a resource has ended, so many seconds after it had begun."""
-        ...
-
-    def held_up(self, reason: str) -> None:
-        """A pass did not get where it was to get, for one of a bounded number of reasons."""
-        ...
-
-    def waited(self, seconds: float, *, urgent: bool) -> None:
-        """Something that was due has a worker now, so many seconds after it had become due."""
-        ...
-
-    def retried(self) -> None:
-        """Something has failed and will be tried again with backoff."""
-        ...
-
-    def written(self, body: Body, status: Status) -> None:
-        """A status was written; ``body`` is the resource as it was before."""
-        ...
-
-    def recorded(self, body: Body, event: Event) -> None:
-        """Something is to be told that no status will tell, since the resource goes, or not before it happens."""
-        ...
+"""What a worker does with a piece of work."""
 
 
 class Core:
-    """Keeps the store complete and its resources reconciled.
+    """Has the workers reconcile the resources of all kinds.
 
     Args:
         settings: of the operator.
-        kind: of the resources.
+        kinds: that it serves.
         client: makes calls to Atlas.
-        objects: reads and writes resources.
+        objects: returns what reads and writes the resources of a kind.
         secrets: reads Secrets.
         namespaces: reads Namespaces.
         targets: reads what resources refer to.
@@ -99,15 +57,18 @@ class Core:
         random: for jitter.
         dropped: is called with credentials that no resource uses any more.
         around: wraps what a worker does with a piece of work.
+
+    Attributes:
+        kinds: by the names of the kinds in Kubernetes.
     """
 
     def __init__(
         self,
         settings: OperatorSettings,
-        kind: Kind[Any],
+        kinds: Sequence[Kind[Any]],
         *,
         client: Requester,
-        objects: Objects,
+        objects: Callable[[Names], Objects],
         secrets: SecretReader,
         namespaces: NamespaceReader,
         targets: TargetReader,
@@ -123,64 +84,18 @@ class Core:
         self._working = False
         half = max(1, settings.concurrency // 2)
         self.queue: Queue[Work] = Queue(clock, lane_limit=half, waited=observer.waited)
-        self.store = Store(watched_annotations, kind.entry_of)
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
-        self.gateway = gateway = Gateway(
+        self.gateway = Gateway(
             ThrottledClient(client, self.throttle, clock=clock.monotonic),
             clock.monotonic,
-            readings={kind.names.kind: kind},
+            readings={kind.names.kind: kind for kind in kinds},
             dropped=dropped,
         )
         self.limiter = DriftLimiter(
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
             monotonic=clock.monotonic,
-            known=self.store.__len__,
-        )
-        self._resync = Resync(
-            self.store,
-            gateway,
-            clock=clock,
-            random=random,
-            schedule=self._schedule,
-            unschedule=self._unschedule,
-            still_uses=self._still_uses,
-            needs_work=self._needs_work,
-            enqueue=self._bring_back,
-        )
-        self._reconciler = Reconciler(
-            kind,
-            CredentialsResolver(
-                secrets,
-                namespaces,
-                default=settings.default_secret,
-                default_for=settings.credentials_namespaces,
-                introduce=gateway.introduce,
-                check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
-                monotonic=clock.monotonic,
-            ),
-            ReferenceResolver(targets),
-            Outputs(config_maps if settings.outputs else None, gateway, clock.monotonic),
-            gateway,
-            resync=self._resync,
-            resources=self.store,
-            limiter=self.limiter,
-            wake=self._wake,
-            writes=settings.writes,
-            clock=clock,
-            defaults=Defaults(sync_interval=settings.sync_interval),
-            grace=settings.stall_grace,
-            namespaces=namespaces,
-            read=objects.read,
-            record=observer.recorded,
-        )
-        self._controller = Controller[Outcome](
-            self._reconciler,
-            self.store,
-            objects,
-            enqueue=self._enqueue,
-            written=observer.written,
-            concluded=self._concluded,
+            known=self._known,
         )
         self.loop: Loop[Work] = Loop(
             self.queue,
@@ -190,24 +105,40 @@ class Core:
             random=random,
             retried=observer.retried,
         )
-        self.inventory = Inventory(
-            self.store,
-            objects,
-            self,
-            namespaces=settings.namespaces,
-            label_selector=settings.label_selector,
-            interval=settings.sync_interval.total_seconds(),
-            random=random,
+        credentials = CredentialsResolver(
+            secrets,
+            namespaces,
+            default=settings.default_secret,
+            default_for=settings.credentials_namespaces,
+            introduce=self.gateway.introduce,
+            check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
+            monotonic=clock.monotonic,
         )
+        shared = Shared(
+            settings=settings,
+            clock=clock,
+            random=random,
+            queue=self.queue,
+            loop=self.loop,
+            gateway=self.gateway,
+            limiter=self.limiter,
+            credentials=credentials,
+            references=ReferenceResolver(targets),
+            namespaces=namespaces,
+            config_maps=config_maps,
+            observer=observer,
+        )
+        self.kinds: Mapping[str, ServedKind] = {
+            kind.names.kind: ServedKind(kind, objects(kind.names), self, shared) for kind in kinds
+        }
 
     def seen(self, body: Body) -> None:
         """Take in an object from a watch event or a LIST."""
-        self._controller.seen(body)
+        self.kinds[body["kind"]].seen(body)
 
     def gone(self, key: Key, uid: str) -> None:
         """Take in that an object is not there any more."""
-        if self._controller.gone(key, uid):
-            self.loop.forget(key)
+        self.kinds[key.kind].gone(key, uid)
 
     def deleted(self, body: Mapping[str, Any]) -> None:
         """Take in the event of a deletion.
@@ -215,15 +146,15 @@ class Core:
         What has lost the label that we serve comes as deleted, too. If a newer state of it is known, it may have got the label
         back; or that is the answer to a write of ours, which tells nothing of that. Until a LIST has told, it is left alone.
         """
-        key, uid = key_of(body), body["metadata"]["uid"]
-        is_late = self.store.knows_later(body)
-        self.gone(key, uid)
+        key = key_of(body)
+        is_late = self.kinds[key.kind].store.knows_later(body)
+        self.gone(key, body["metadata"]["uid"])
         if is_late:
-            self.inventory.relisted()
+            self.relisted(key.kind)
 
-    def relisted(self) -> None:
-        """Take in that the watch has begun with a new LIST."""
-        self.inventory.relisted()
+    def relisted(self, kind: str) -> None:
+        """Take in that the watch of a kind has begun with a new LIST."""
+        self.kinds[kind].inventory.relisted()
 
     def reachable(self) -> None:
         """Take in that the API server answers again after an outage.
@@ -231,12 +162,36 @@ class Core:
         A watch that goes on does not tell what it has missed if the cluster was restored meanwhile; and what waits to be
         written should not wait for the end of a long backoff.
         """
-        self.inventory.relisted()
+        for kind in self.kinds:
+            self.relisted(kind)
         self.loop.resume(self._again)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the resources of all kinds are known."""
+        return all(each.inventory.complete.is_set() for each in self.kinds.values())
+
+    async def completed(self) -> None:
+        """Wait until the resources of all kinds are known."""
+        for each in self.kinds.values():
+            await each.inventory.complete.wait()
+
+    async def keep(self) -> None:
+        """Keep the resources of all kinds known, for ever.
+
+        Raises:
+            SelectorRefusedError: the API server cannot read the label selector.
+            ClusterWentBackError: only a restart helps.
+        """
+        await asyncio.gather(*(each.inventory.keep() for each in self.kinds.values()))
+
+    async def refresh(self) -> None:
+        """Wait until all resources are known as of now, or later."""
+        await asyncio.gather(*(each.inventory.refresh() for each in self.kinds.values()))
+
     async def work(self) -> None:
-        """Run the workers once the store is complete, until the queue is closed."""
-        await self.inventory.complete.wait()
+        """Run the workers once all resources are known, until the queue is closed."""
+        await self.completed()
         self._working = True
         await self.loop.work()
 
@@ -264,74 +219,35 @@ class Core:
         """
         return max(0.0, self.gateway.unknown_at + seconds - self._clock.monotonic())
 
+    def _known(self) -> int:
+        return sum(len(each.store) for each in self.kinds.values())
+
     async def _run(self, work: Work) -> Next:
         with self.gateway.work():
             return await self._work_on(work)
 
     async def _work_on(self, work: Work) -> Next:
+        served = self.kinds[work.kind]
         if isinstance(work, Scope):
-            source = self._resync.credentials_source(work)
+            source = served.resync.credentials_source(work)
             telemetry.begin(LogFields(project=work.project_id, instance=work.name, credentialsSource=source))
-            return await self._resync.run(work)
-        if (body := self.store.get(work)) is not None:
+            return await served.resync.run(work)
+        if (body := served.store.get(work)) is not None:
             telemetry.begin(telemetry.pass_over(body))
         started = self._clock.monotonic()
         try:
-            following = await self._controller.run(work)
+            following = await served.reconcile(work)
         except Exception as error:
             is_away = isinstance(error, ClusterUnavailableError)
-            self._observer.held_up(CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
-            self._observer.passed(Retry(), self._clock.monotonic() - started)
+            self._observer.held_up(work.kind, CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
+            self._observer.passed(work.kind, Retry(), self._clock.monotonic() - started)
             raise
-        self._observer.passed(following, self._clock.monotonic() - started)
+        self._observer.passed(work.kind, following, self._clock.monotonic() - started)
         return following
 
-    def _concluded(self, outcome: Outcome) -> None:
-        if (reason := outcome.held_up_by) is not None:
-            self._observer.held_up(reason)
-
-    def _enqueue(self, key: Key, body: Body) -> None:
-        self.loop.reset(key)
-        self.queue.add(key, lane=self._lane(key, body), urgent=_is_waited_for(body))
-
     def _again(self, work: Work) -> None:
+        served = self.kinds[work.kind]
         if isinstance(work, Scope):
-            self._schedule(work, 0)
+            served.schedule(work, 0)
         else:
-            self._wake(work)
-
-    def _bring_back(self, key: Key) -> None:
-        self._reconciler.release(key)
-        self._wake(key)
-
-    def _wake(self, key: Key) -> None:
-        body = self.store.get(key)
-        if body is not None:
-            self.queue.add(key, lane=self._lane(key, body))
-
-    def _schedule(self, scope: Scope, delay: float) -> None:
-        self.queue.add(scope, lane=Lane(self._resync.namespace_of(scope), scope.credentials), delay=delay)
-
-    def _lane(self, key: Key, body: Body) -> Lane:
-        """Tell whose share of the workers a resource uses: of its namespace, and of its credentials or what names them."""
-        scope = self._resync.scope_of(key)
-        if scope is not None:
-            return Lane(key.namespace, scope.credentials)
-        place = CredentialsPlace.of(body)
-        return Lane(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
-
-    def _unschedule(self, scope: Scope) -> None:
-        self.loop.forget(scope)
-
-    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        return await self._reconciler.still_uses(place, source, scope)
-
-    def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        body = self.store.get(key)
-        return body is not None and self._reconciler.needs_work(body, scope, failure)
-
-
-def _is_waited_for(body: Body) -> bool:
-    """Tell a change that somebody waits for from what is merely seen for the first time, as all is after a restart."""
-    observed = body.get("status", {}).get("observedGeneration")
-    return observed != body["metadata"].get("generation") or asks_for_something(body)
+            served.wake(work)

@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.core import Core
 from atlas_endpoints.engine.clock import Clock
 from atlas_endpoints.reconcile import measures
-from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HOLD_UPS
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Labels, Metrics
@@ -26,10 +24,10 @@ def watch(
     leads: Callable[[], bool],
     clock: Clock,
     settings: OperatorSettings,
-    kind: Kind[Any],
 ) -> None:
     """Export them, and have what is counted at the API server counted."""
-    metrics.begin(reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=kind.resource.fields)
+    for name, served in core.kinds.items():
+        metrics.begin(name, reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
     number = metrics.watch
     number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
     number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)
@@ -38,7 +36,12 @@ def watch(
     number("longest_pass_seconds", "For how long the oldest running pass has been.", core.loop.longest_pass)
     number("corrections_held", "Resources whose drift the emergency brake holds back.", lambda: core.limiter.held)
     number("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
-    number("resources", "Resources that are known.", lambda: len(core.store))
+    metrics.watch_each(
+        "resources",
+        "Resources that are known.",
+        ("kind",),
+        lambda: {(name,): len(served.store) for name, served in core.kinds.items()},
+    )
     number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     number("leader", "Whether this replica leads, 1 or 0.", leads)
     number(
@@ -62,14 +65,16 @@ def watch(
     connection.forbearance.on_watch_end = metrics.watch_ended
 
 
-def of_resources(core: Core, kind: Kind[Any], *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
+def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
     """Give what writes the series of single resources; of several replicas, the leader does."""
     with_ids = detail == "ids"
     return ResourceMetrics(
-        core.store,
+        [served.store for served in core.kinds.values()],
         is_shown=leads,
         detail=detail,
-        facts=(lambda body: measures.facts_with_ids(body, kind.entry_of)) if with_ids else measures.facts,
+        facts=(lambda body: measures.facts_with_ids(body, core.kinds[body["kind"]].kind.entry_of))
+        if with_ids
+        else measures.facts,
         fact_names=measures.IDS if with_ids else measures.FACTS,
         scope=measures.credentials_scope,
     )

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.engine.controller import Status
 from atlas_endpoints.engine.log_fields import LogFields
@@ -29,18 +28,16 @@ class Told:
         metrics: count it.
         events: tell of it whoever looks at the resource.
         now: wall-clock time, UTC.
-        names: of the kind of the resources.
     """
 
-    def __init__(self, metrics: Metrics, events: EventRecorder, now: Callable[[], datetime], names: Names) -> None:
-        self._names = names
+    def __init__(self, metrics: Metrics, events: EventRecorder, now: Callable[[], datetime]) -> None:
         self._now = now
         self._metrics = metrics
         self._events = events
 
-    def held_up(self, reason: str) -> None:
+    def held_up(self, kind: str, reason: str) -> None:
         """Count what held a pass up."""
-        self._metrics.held_up(reason)
+        self._metrics.held_up(kind, reason)
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
         """Count a wait in the queue."""
@@ -50,9 +47,9 @@ class Told:
         """Count what is tried again."""
         self._metrics.retried()
 
-    def passed(self, following: Next, seconds: float) -> None:
+    def passed(self, kind: str, following: Next, seconds: float) -> None:
         """Count a pass."""
-        self._metrics.reconciled(following, seconds)
+        self._metrics.reconciled(kind, following, seconds)
 
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log what it says (as a warning where a failure begins), and announce what is news in it."""
@@ -61,7 +58,7 @@ class Told:
         self._count(body, status)
         ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
         if ready is not None:
-            self._metrics.status_written(ready["reason"])
+            self._metrics.status_written(body["kind"], ready["reason"])
             changes = _changes()
             says_so = changes or news or previous.get("conditions") != status.get("conditions")
             level = logging.INFO if says_so else logging.DEBUG
@@ -91,13 +88,11 @@ class Told:
 
     def _count(self, body: Body, status: Status) -> None:
         if (seconds := seconds_to_ready(body, status, self._now())) is not None:
-            self._metrics.became_ready(seconds)
-        self._metrics.drifted(drifted(body.get("status") or {}, status))
+            self._metrics.became_ready(body["kind"], seconds)
+        self._metrics.drifted(body["kind"], drifted(body.get("status") or {}, status))
 
     def _record(self, body: Body, news: Event) -> None:
-        self._events.record(
-            self._names, body, type_=news.type, reason=news.reason, action=news.action, note=news.message
-        )
+        self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)
 
 
 class Requests:

@@ -17,9 +17,10 @@ from atlas_endpoints.atlas.classification import bounded_code
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.core import Run, Work
+from atlas_endpoints.core import Run
 from atlas_endpoints.engine.outcome import Next
 from atlas_endpoints.engine.store import Key
+from atlas_endpoints.served_kind import Work
 
 LAST_SPANS = 2.0
 """Seconds for the spans that are left at the end."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange
 from atlas_endpoints.engine.store import Body, Key, Listing, key_of
+from support.named import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,12 +59,13 @@ class Cluster:
 
     def apply(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> None:
         """Create a resource, or change its spec; a field that is ``None`` is left out."""
-        key = Key(NAMESPACE, name)
+        key = Key("ServerlessPrivateEndpoint", NAMESPACE, name)
         known = self.objects.get(key)
         wanted = {name: value for name, value in spec.items() if value is not None}
         if known is None:
             self._uids += 1
             self.objects[key] = {
+                **NAMED,
                 "metadata": {
                     "namespace": NAMESPACE,
                     "name": name,
@@ -83,18 +85,18 @@ class Cluster:
 
     def edit(self, name: str, **fields: Any) -> None:
         """Change fields of a spec; ``None`` removes one."""
-        self.apply(name, {**self.objects[Key(NAMESPACE, name)]["spec"], **fields})
+        self.apply(name, {**self.objects[Key("ServerlessPrivateEndpoint", NAMESPACE, name)]["spec"], **fields})
 
     def annotate(self, name: str, **annotations: str) -> None:
         """Set annotations of ours, named with underscores."""
-        key = Key(NAMESPACE, name)
+        key = Key("ServerlessPrivateEndpoint", NAMESPACE, name)
         for each, value in annotations.items():
             self.objects[key]["metadata"]["annotations"][f"atlas-endpoints.dev/{each.replace('_', '-')}"] = value
         self._changed("MODIFIED", key)
 
     def delete(self, name: str) -> None:
         """Delete a resource: at once, or when its finalizers are gone."""
-        key = Key(NAMESPACE, name)
+        key = Key("ServerlessPrivateEndpoint", NAMESPACE, name)
         metadata = self.objects[key]["metadata"]
         if "deletionTimestamp" in metadata:
             return

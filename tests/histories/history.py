@@ -158,9 +158,9 @@ class History:
     def _boot(self) -> None:
         core = Core(
             SETTINGS,
-            KIND,
+            [KIND],
             client=self.atlas,
-            objects=self.cluster,
+            objects=lambda _: self.cluster,
             secrets=OneSecret(),
             targets=NoTargets(),
             config_maps=NoConfigMaps(),
@@ -179,7 +179,7 @@ class History:
                 await asyncio.sleep(self._random.uniform(0.0, 0.2))
                 (core.deleted if type_ == "DELETED" else core.seen)(body)
 
-        for each in (core.inventory.keep(), core.work(), watch()):
+        for each in (core.kinds[KIND.names.kind].inventory.keep(), core.work(), watch()):
             task = asyncio.create_task(each)
             task.add_done_callback(self._ended)
             self._tasks.append(task)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from atlas_endpoints.engine.store import Body, Key
 from model.memory import rfc3339
 from model.truth import Spec, Truth, note, shows
+from support.named import NAMED
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -42,7 +43,7 @@ def endpoint_id(name: str) -> str:
 
 
 def resource(name: str) -> Key:
-    return Key(NAMESPACE, name)
+    return Key("ServerlessPrivateEndpoint", NAMESPACE, name)
 
 
 @dataclass
@@ -134,7 +135,12 @@ class Environment:
         if known is None:
             self.uids += 1
             metadata = {"namespace": NAMESPACE, "name": name, "uid": f"uid-{self.uids}", "generation": 1}
-            body: Body = {"metadata": metadata, "spec": self._spec(name, spec), "status": {"observedGeneration": -1}}
+            body: Body = {
+                **NAMED,
+                "metadata": metadata,
+                "spec": self._spec(name, spec),
+                "status": {"observedGeneration": -1},
+            }
             self._changed("ADDED", key, body)
         else:
             generation = known["metadata"]["generation"] + 1

@@ -152,10 +152,10 @@ class Ports(httpx.AsyncBaseTransport):
         bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
         return Listing(bodies, sys.maxsize)
 
-    def passed(self, following: Next, seconds: float) -> None:
+    def passed(self, kind: str, following: Next, seconds: float) -> None:
         """Nobody listens here."""
 
-    def held_up(self, reason: str) -> None:
+    def held_up(self, kind: str, reason: str) -> None:
         """Nobody listens here."""
 
     def waited(self, seconds: float, *, urgent: bool) -> None:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from atlas_endpoints.app import DRAIN
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.core import Core, Work
+from atlas_endpoints.core import Core
 from atlas_endpoints.engine.store import Body, Key, key_of, version_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.engine.outcome import Next
+    from atlas_endpoints.served_kind import Work
     from model.environment import Environment
     from support.virtual_time import VirtualTimeLoop
 
@@ -88,7 +89,8 @@ class Watched(Core):
         self.begun: dict[Key, tuple[str, int]] = {}
         self.working_on: dict[Key, Body] = {}
         self.violations = violations
-        super().__init__(SETTINGS, KIND, **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
+        super().__init__(SETTINGS, [KIND], **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
+        self.store, self.inventory = self.kinds[KIND.names.kind].store, self.kinds[KIND.names.kind].inventory
 
     @override
     def seen(self, body: Body) -> None:
@@ -133,7 +135,7 @@ class Replica:
         self.core = Watched(
             run.environment.violations,
             client=run.ports(number),
-            objects=run.ports(number),
+            objects=lambda _: run.ports(number),
             secrets=Secrets(),
             namespaces=Namespaces(),
             targets=NoTargets(),

@@ -8,6 +8,7 @@ import pytest
 
 from atlas_endpoints.engine.bookkeeping import Bookkeeping  # read at run time
 from model.memory import OLD, ORIGIN, Same, freeze, thaw
+from support.named import NAMED
 
 
 def state(value: Any, *, now: float = ORIGIN) -> Any:
@@ -27,7 +28,7 @@ class Thing:
         self.parts = parts
 
 
-BODY = {"metadata": {"name": "a", "resourceVersion": "101"}, "status": {"since": "2026-11-25T12:00:00Z"}}
+BODY = {**NAMED, "metadata": {"name": "a", "resourceVersion": "101"}, "status": {"since": "2026-11-25T12:00:00Z"}}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ BODY = {"metadata": {"name": "a", "resourceVersion": "101"}, "status": {"since":
         pytest.param(itertools.count(3), itertools.count(9), 0.0, id="how far a counter has come does not count"),
         pytest.param(
             BODY,
-            {"metadata": {"name": "a", "resourceVersion": "107"}, "status": {"since": "2026-11-25T12:00:02Z"}},
+            {**NAMED, "metadata": {"name": "a", "resourceVersion": "107"}, "status": {"since": "2026-11-25T12:00:02Z"}},
             2.0,
             id="so it is within a resource",
         ),

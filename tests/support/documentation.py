@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import MagicMock
 
 from atlas_endpoints import instruments
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 
@@ -104,9 +103,8 @@ def _all_metrics() -> tuple[Metrics, ResourceMetrics]:
         leads=bool,
         clock=anything,
         settings=OperatorSettings(),
-        kind=KIND,
     )
-    return metrics, instruments.of_resources(anything, KIND, leads=bool, detail="ids")
+    return metrics, instruments.of_resources(anything, leads=bool, detail="ids")
 
 
 OF_EVERY_PROCESS = {

@@ -15,7 +15,7 @@ from toy.simulated import notices
 match get_subcommand(Commands(_cli_parse_args=sys.argv[1:])):  # pyright: ignore[reportCallIssue]  # from the base class
     case OperatorSettings() as settings:
         logs.configure(settings.log_format, settings.log_level)
-        asyncio.run(app.run(settings, NOTICES))
+        asyncio.run(app.run(settings, [NOTICES]))
     case SimulatorSettings() as settings:
         asyncio.run(simulator.serve(port=settings.port, seed=settings.seed, families=[notices]))
     case command:

@@ -17,10 +17,11 @@ from atlas_endpoints.engine.outcome import Next, Retry
 from atlas_endpoints.engine.store import Body, Key, Listing
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
+from support.named import NAMED
 from support.ports import NoObserver
 from support.worker import Worker
 
-KEY = Key("shop", "db")
+KEY = Key("ServerlessPrivateEndpoint", "shop", "db")
 
 
 class Cluster:
@@ -55,7 +56,7 @@ class Nobody(NoObserver):
 
 def body(version: int, *, uid: str = "uid") -> Body:
     metadata = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid, "generation": 1}
-    return {"metadata": {**metadata, "resourceVersion": str(version)}, "spec": {}}
+    return {**NAMED, "metadata": {**metadata, "resourceVersion": str(version)}, "spec": {}}
 
 
 @pytest.fixture(autouse=True)
@@ -72,9 +73,9 @@ def core_of(cluster: Cluster, observer: Any, around: Callable[[Run], Run] = lamb
     nobody: Any = Nobody()
     return Core(
         OperatorSettings(),
-        KIND,
+        [KIND],
         client=nobody,
-        objects=cluster,
+        objects=lambda _: cluster,
         secrets=nobody,
         targets=nobody,
         config_maps=nobody,
@@ -98,17 +99,17 @@ class TestDeletionsThatComeLate:
     async def begin(self, core: Core, cluster: Cluster, version: int) -> "asyncio.Task[None]":
         """Have the object be known at a version, all LISTs made for now."""
         cluster.labelled, cluster.version = [body(version)], version
-        keeping = asyncio.create_task(core.inventory.keep())
-        await core.inventory.complete.wait()
-        assert core.store.get(KEY) == body(version)
+        keeping = asyncio.create_task(core.kinds[KIND.names.kind].inventory.keep())
+        await core.kinds[KIND.names.kind].inventory.complete.wait()
+        assert core.kinds[KIND.names.kind].store.get(KEY) == body(version)
         return keeping
 
     async def test_what_is_back_already_is_known_again_after_a_list(self, core: Core, cluster: Cluster) -> None:
         keeping = await self.begin(core, cluster, 7)
         core.deleted(body(6))
-        assert core.store.get(KEY) is None, "nothing tells whether the newer state has the label"
+        assert core.kinds[KIND.names.kind].store.get(KEY) is None, "nothing tells whether the newer state has the label"
         async with asyncio.timeout(60):
-            while core.store.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
+            while core.kinds[KIND.names.kind].store.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
                 await asyncio.sleep(0.01)
         keeping.cancel()
 
@@ -121,7 +122,7 @@ class TestDeletionsThatComeLate:
         async with asyncio.timeout(60):
             while cluster.lists == 1:  # noqa: ASYNC110  # it is a number
                 await asyncio.sleep(0.01)
-        assert core.store.get(KEY) is None
+        assert core.kinds[KIND.names.kind].store.get(KEY) is None
         keeping.cancel()
 
     @pytest.mark.parametrize("gone", [body(8), body(7), body(6, uid="predecessor")], ids=["later", "as known", "other"])
@@ -140,11 +141,11 @@ class Listening(Nobody):
         self.heard: list[object] = []
 
     @override
-    def passed(self, following: Next, seconds: float) -> None:
+    def passed(self, kind: str, following: Next, seconds: float) -> None:
         self.heard.append(following)
 
     @override
-    def held_up(self, reason: str) -> None:
+    def held_up(self, kind: str, reason: str) -> None:
         self.heard.append(reason)
 
 
@@ -174,7 +175,7 @@ async def test_an_edit_finds_a_worker_while_another_namespace_has_slow_calls_wit
     for number in range(100):
         metadata = {"namespace": "slow", "name": f"db-{number}", "uid": f"{number}", "generation": 1}
         spec = {"credentialsSecretRef": {"name": f"atlas-{number % secrets}"}}
-        core.seen({"metadata": {**metadata, "resourceVersion": "1"}, "spec": spec})
+        core.seen({**NAMED, "metadata": {**metadata, "resourceVersion": "1"}, "spec": spec})
     workers = [asyncio.create_task(core.queue.get()) for _ in range(OperatorSettings().concurrency)]
     await asyncio.sleep(0)
     core.seen(body(2))

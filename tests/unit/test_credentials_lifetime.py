@@ -24,13 +24,14 @@ from atlas_endpoints.engine.controller import MetadataChange, Status
 from atlas_endpoints.engine.store import Body, Key, Listing, key_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
+from support.named import NAMED
 from support.ports import NoAnnotations, NoObserver
 from support.targets import NoConfigMaps, NoTargets
 from support.worker import Worker
 
 PROJECT, ENDPOINT = "5f7cac1adf5d6c6306f4b283", "6f7cac1adf5d6c6306f4b283"
 ROTATIONS = 60
-FIRST, SECOND = Key("shop", "first"), Key("shop", "second")
+FIRST, SECOND = Key("ServerlessPrivateEndpoint", "shop", "first"), Key("ServerlessPrivateEndpoint", "shop", "second")
 
 
 class Time:
@@ -118,7 +119,7 @@ class Cluster:
             present["generation"] if before is not None and before["spec"] == spec else present["generation"] + 1
         )
         present = {**present, **metadata, "generation": generation}
-        return self._keep({"metadata": present, "spec": dict(spec), "status": status})
+        return self._keep({**NAMED, "metadata": present, "spec": dict(spec), "status": status})
 
     async def read(self, key: Key) -> Body | None:
         return self.bodies.get(key)
@@ -173,9 +174,9 @@ class Harness:
         )
         self.core = Core(
             OperatorSettings(credentials_secret="system/own"),  # a name
-            KIND,
+            [KIND],
             client=self.client,
-            objects=self.cluster,
+            objects=lambda _: self.cluster,
             secrets=self.secrets,
             namespaces=NoAnnotations(),
             targets=NoTargets(),
@@ -339,7 +340,7 @@ async def test_a_call_that_is_under_way_keeps_its_pair(harness: Harness, happens
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(harness.atlas.issued) == 1, "a token that is revoked under a call costs another one"
-    if FIRST in harness.core.store:
+    if FIRST in harness.core.kinds[KIND.names.kind].store:
         await harness.demand(FIRST, "again")
     assert harness.atlas.revoked == ["token-0"]
 

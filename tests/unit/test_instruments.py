@@ -38,7 +38,7 @@ class Harness:
             queue=Queue(),
             loop=part(failing=4, longest_pass=lambda: 5.5),
             limiter=part(held=6),
-            store=[1] * 7,
+            kinds={"Toy": part(store=[1] * 7, kind=KIND)},
             throttle=part(
                 circuits=lambda now: Counter({("project", "open"): int(now)}), longest_wait=lambda now: now + 1
             ),
@@ -55,7 +55,6 @@ class Harness:
             leads=lambda: self.leads,
             clock=clock,
             settings=OperatorSettings(concurrency=10, writes=False),
-            kind=KIND,
         )
 
     def value(self, name: str, **labels: str) -> float | None:
@@ -75,7 +74,6 @@ async def test_numbers_are_those_of_the_parts(harness: Harness) -> None:
         "queue_retrying": 4,
         "longest_pass_seconds": 5.5,
         "corrections_held": 6,
-        "resources": 7,
         "atlas_access_tokens": 8,
         "atlas_rate_limit_wait_seconds": 10,
         "workers": 10,
@@ -85,6 +83,7 @@ async def test_numbers_are_those_of_the_parts(harness: Harness) -> None:
         "tasks": 1,
     }
     assert {name: harness.value(name) for name in expected} == expected
+    assert harness.value("resources", kind="Toy") == 7
     harness.leads = False
     assert harness.value("leader") == 0
 
@@ -113,7 +112,7 @@ async def test_what_happens_at_the_api_server_is_counted(harness: Harness) -> No
 
 async def test_what_may_hold_passes_up_and_drift_begins_at_0(harness: Harness) -> None:
     for reason in ("CredentialsInvalid", "ClusterUnavailable", "InternalError"):
-        assert harness.value("reconcile_errors_total", reason=reason) == 0
-    assert harness.value("reconcile_errors_total", reason="Planned") is None
+        assert harness.value("reconcile_errors_total", kind="Toy", reason=reason) == 0
+    assert harness.value("reconcile_errors_total", kind="Toy", reason="Planned") is None
     for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
-        assert harness.value("drift_found_total", field=field) == 0
+        assert harness.value("drift_found_total", kind="Toy", field=field) == 0

@@ -35,7 +35,7 @@ async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(ca
         api = server.api()
         recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
         writing = asyncio.create_task(recorder.run())
-        told, body = Told(metrics, recorder, lambda: NOW, KIND.names), server.put("shop", "db")
+        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
 
         told.written(body, status("APIGone"))
         told.written({**body, "status": status("APIGone")}, status("APIGone"))
@@ -53,7 +53,12 @@ async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(ca
         if record.name == "atlas_endpoints.observer"
     ]
     assert lines == [("WARNING", "It is APIGone.")], "that only the rest of a status is another one is no line"
-    assert metrics.registry.get_sample_value("atlas_endpoints_status_writes_total", {"reason": "APIGone"}) == 2
+    assert (
+        metrics.registry.get_sample_value(
+            "atlas_endpoints_status_writes_total", {"kind": "ServerlessPrivateEndpoint", "reason": "APIGone"}
+        )
+        == 2
+    )
     assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "written"}) == 1
 
 
@@ -61,7 +66,7 @@ async def test_the_way_to_ready_and_drift_are_counted_by_what_statuses_say() -> 
     metrics = Metrics("0")
     async with serving() as server:
         api = server.api()
-        told = Told(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW, KIND.names)
+        told = Told(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW)
         body = server.put("shop", "db")
         ready = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
         before = {**ready, "status": "False", "lastTransitionTime": "2026-11-24T23:59:00Z"}
@@ -72,25 +77,35 @@ async def test_the_way_to_ready_and_drift_are_counted_by_what_statuses_say() -> 
             {"observedGeneration": 1, "conditions": [ready], "history": sent},
         )
         await api.close()  # type: ignore[no-untyped-call]  # untyped
-    assert metrics.registry.get_sample_value("atlas_endpoints_time_to_ready_seconds_sum") == 60
-    assert metrics.registry.get_sample_value("atlas_endpoints_drift_found_total", {"field": "comment"}) == 1
+    assert (
+        metrics.registry.get_sample_value(
+            "atlas_endpoints_time_to_ready_seconds_sum", {"kind": "ServerlessPrivateEndpoint"}
+        )
+        == 60
+    )
+    assert (
+        metrics.registry.get_sample_value(
+            "atlas_endpoints_drift_found_total", {"kind": "ServerlessPrivateEndpoint", "field": "comment"}
+        )
+        == 1
+    )
 
 
 def test_what_the_core_tells_is_counted() -> None:
     metrics = Metrics("0")
     nobody: Any = None
-    told = Told(metrics, nobody, lambda: NOW, KIND.names)
+    told = Told(metrics, nobody, lambda: NOW)
 
-    told.held_up("APIGone")
+    told.held_up("Toy", "APIGone")
     told.waited(2.0, urgent=True)
     told.retried()
-    told.passed(Rest(), 0.5)
+    told.passed("Toy", Rest(), 0.5)
 
     for name, labels, value in (
-        ("reconcile_errors_total", {"reason": "APIGone"}, 1),
+        ("reconcile_errors_total", {"kind": "Toy", "reason": "APIGone"}, 1),
         ("queue_wait_seconds_sum", {"priority": "urgent"}, 2),
         ("queue_retries_total", {}, 1),
-        ("reconcile_total", {"result": "done"}, 1),
+        ("reconcile_total", {"kind": "Toy", "result": "done"}, 1),
     ):
         assert metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels) == value
 
@@ -101,7 +116,7 @@ async def test_a_line_tells_what_was_changed_and_by_which_call(caplog: pytest.Lo
     async with serving() as server:
         api = server.api()
         recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
-        told, body = Told(metrics, recorder, lambda: NOW, KIND.names), server.put("shop", "db")
+        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
         requests = Requests(metrics, KIND.templates)
         work.begin(work.pass_over(body))
 

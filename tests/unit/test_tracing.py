@@ -52,7 +52,7 @@ async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemory
         await call(tracing, client)
         return Rest()
 
-    assert await tracing.around(run)(Key("shop", "orders")) == Rest()
+    assert await tracing.around(run)(Key("ServerlessPrivateEndpoint", "shop", "orders")) == Rest()
     one, two, reconcile = exporter.get_finished_spans()
     assert reconcile.name == "Reconcile"
     assert dict(reconcile.attributes or {}) == {"k8s.namespace.name": "shop", "atlas_endpoints.resource.name": "orders"}

@@ -34,6 +34,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import Serverles
 from atlas_endpoints.reconcile.credentials import ANNOTATION
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.settings import OperatorSettings
+from support.named import NAMED
 from support.ports import NoObserver
 from support.targets import NoConfigMaps, NoTargets
 from support.worker import Worker
@@ -214,9 +215,9 @@ async def pass_over(body: Body, heard: Heard, objects: Objects, secrets: Secrets
         worker = Worker()
         core = Core(
             OperatorSettings(atlas_url=url),
-            KIND,
+            [KIND],
             client=await closing.enter_async_context(client_of(url)),
-            objects=objects,
+            objects=lambda _: objects,
             secrets=secrets,
             namespaces=Namespaces(annotation),
             targets=NoTargets(),
@@ -263,7 +264,7 @@ def test_a_resource_reaches_exactly_what_it_names_or_nothing(spec: dict[str, Any
 
 def body_of(spec: Mapping[str, Any]) -> Body:
     metadata = {"namespace": "shop", "name": "db", "uid": "1", "generation": 1, "resourceVersion": "1"}
-    return {"metadata": metadata, "spec": dict(spec), "status": {"observedGeneration": -1}}
+    return {**NAMED, "metadata": metadata, "spec": dict(spec), "status": {"observedGeneration": -1}}
 
 
 def is_taken(body: Body) -> bool:

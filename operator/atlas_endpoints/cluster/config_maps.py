@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from atlas_endpoints.cluster.api import Names
+
 
 class Owner(NamedTuple):
     """The resource that a ConfigMap is written for.
 
     Attributes:
+        names: of its kind.
         namespace: of both.
         name: of the resource.
         uid: of the resource.
     """
 
+    names: Names
     namespace: str
     name: str
     uid: str

@@ -7,7 +7,7 @@ from typing import Any
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.api import FIELD_MANAGER, Names
+from atlas_endpoints.cluster.api import FIELD_MANAGER
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
@@ -23,13 +23,11 @@ class ConfigMapWriter:
 
     Args:
         api: the connection.
-        owners: the names of the kind.
         write_within: seconds that a write may take.
     """
 
-    def __init__(self, api: client.ApiClient, owners: Names, *, write_within: float = TIMEOUT) -> None:
+    def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT) -> None:
         self._api = api
-        self._owners = owners
         self._write_within = write_within
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
@@ -59,8 +57,8 @@ class ConfigMapWriter:
             ClusterUnavailableError: it could not be created.
         """
         reference = {
-            "apiVersion": self._owners.api_version,
-            "kind": self._owners.kind,
+            "apiVersion": owner.names.api_version,
+            "kind": owner.names.kind,
             "name": owner.name,
             "uid": owner.uid,
             "controller": True,

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP, Names
+from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
 from atlas_endpoints.cluster.exchange import exchange
@@ -71,13 +71,10 @@ class EventRecorder:
         self._closing = asyncio.Event()
         self._complaints: Complaints[str] = Complaints()
 
-    def record(
-        self, names: Names, body: Body, *, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str
-    ) -> None:
+    def record(self, body: Body, *, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str) -> None:
         """Have an Event written, unless too many wait already.
 
         Args:
-            names: of the kind of the resource.
             body: the resource that it is about.
             type_: whether something is amiss.
             reason: why, in one CamelCase word of at most 128 characters.
@@ -95,8 +92,8 @@ class EventRecorder:
             "action": action,
             "note": note,
             "regarding": {
-                "apiVersion": names.api_version,
-                "kind": names.kind,
+                "apiVersion": body["apiVersion"],
+                "kind": body["kind"],
                 **{each: metadata[each] for each in ("namespace", "name", "uid", "resourceVersion")},
             },
             "reportingController": REPORTING_CONTROLLER,

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import kopf
@@ -30,8 +31,8 @@ class Receiver(Protocol):
         """An object is gone; this was its last state."""
         ...
 
-    def relisted(self) -> None:
-        """A LIST has arrived, perhaps with nothing in it: what had gone before comes as no event."""
+    def relisted(self, kind: str) -> None:
+        """A LIST of a kind has arrived, perhaps with nothing in it: what had gone before comes as no event."""
         ...
 
 
@@ -98,13 +99,13 @@ async def run(
     async def login(**_: Any) -> kopf.AiohttpSession:
         if next(logins) > 0:
             await asyncio.sleep(RELOGIN)
-        return connection.kopf_session(names.plural, take, receiver.relisted)
+        return connection.kopf_session(names.plural, take, partial(receiver.relisted, names.kind))
 
     # kopf watches what has a handler. Its session takes the objects before, and what it would miss gets here all the same.
     @kopf.on.event(names.group, names.version, names.plural, registry=registry)
     async def event(event: kopf.RawEvent, **_: Any) -> None:
         if event["type"] is None:
-            receiver.relisted()
+            receiver.relisted(names.kind)
         take({"type": event["type"], "object": dict(event["object"])})
 
     def take(event: Event) -> None:

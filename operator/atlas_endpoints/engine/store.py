@@ -16,14 +16,15 @@ Body: TypeAlias = Mapping[str, Any]
 
 
 class Key(NamedTuple):
-    """What names an object of one kind within a cluster."""
+    """What names an object within a cluster."""
 
+    kind: str
     namespace: str
     name: str
 
     @override
     def __str__(self) -> str:
-        """The way in which kubectl and logs write it."""
+        """The way in which kubectl and logs write an object whose kind is clear."""
         return f"{self.namespace}/{self.name}"
 
 
@@ -236,7 +237,7 @@ class Store:
 def key_of(body: Body) -> Key:
     """Name an object."""
     metadata = body["metadata"]
-    return Key(metadata["namespace"], metadata["name"])
+    return Key(body["kind"], metadata["namespace"], metadata["name"])
 
 
 def is_older(body: Body, known: Body) -> bool:

@@ -29,7 +29,7 @@ async def run(settings: StatusSettings, put: Callable[[str], object], say: Calla
     connection = await Connection.open()
     try:
         writer = ResourceWriter(connection.fenced(lambda: False), KIND.names)
-        key = Key(*settings.namespace_and_name)
+        key = Key(KIND.names.kind, *settings.namespace_and_name)
         try:
             here = await writer.list(key.namespace, "")
         except ClusterUnavailableError as error:

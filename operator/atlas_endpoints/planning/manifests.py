@@ -285,7 +285,7 @@ def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Docu
         return Misfit(place, ("metadata: Required value: add it, with a name",))
     body = _as_created(_in_namespace(document, namespace))
     name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
-    key = Key(namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
+    key = Key(KIND, namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
     problems = [*_misnamed(name, namespace)]
     is_export = metadata.get("uid") or document.get("status")
     exported = Status.parse(document.get("status")) if is_export else None

@@ -136,7 +136,7 @@ class Converger:
         self._settle(facts)
         self._limiter.release(resource.key)
         for left in decision.left:
-            self._record(resource.metadata.named, events.left_connected(left))
+            self._record(resource.named, events.left_connected(left))
         if write is None:
             return summarize.of_decision(self._kind, facts, decision)
         if write.surplus is None:
@@ -154,7 +154,7 @@ class Converger:
                     extra=LogFields(key=str(resource.key)),
                 )
             else:
-                self._record(resource.metadata.named, events.discarded(write.surplus))
+                self._record(resource.named, events.discarded(write.surplus))
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _discard(self, facts: Facts[Any], decision: Decision, write: Write, surplus: str) -> Outcome:
@@ -163,7 +163,7 @@ class Converger:
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, Again(0.0))
         await self._write(facts, write)
-        self._record(resource.metadata.named, events.discarded(surplus))
+        self._record(resource.named, events.discarded(surplus))
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _create(
@@ -198,7 +198,7 @@ class Converger:
             return self.failed(facts, error, own=self._kind.not_created(facts))
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._resources.holds(resource.key, resource.metadata.uid):
-            self._record(resource.metadata.named, deletion.left_by_a_race(entry))
+            self._record(resource.named, deletion.left_by_a_race(entry))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:

@@ -246,9 +246,7 @@ class ChangeEvents:
         elif known is not None or not _was_tried(facts, write):
             self._told[resource.key] = (known or frozenset()).union(differences)
             message = f"First contact with endpoint {resource.entry}, whose values are about to be changed: {diff(differences)}."
-            self._record(
-                resource.metadata.named, tell(EventReason.ADOPTING, message, action=_action(write.request.operation))
-            )
+            self._record(resource.named, tell(EventReason.ADOPTING, message, action=_action(write.request.operation)))
 
     def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
         """Record what was sent and confirmed, unless that was told before.
@@ -276,7 +274,7 @@ class ChangeEvents:
                 "Somebody had changed the endpoint in Atlas, and it was set back",
             )
         self._record(
-            resource.metadata.named,
+            resource.named,
             tell(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation)),
         )
 

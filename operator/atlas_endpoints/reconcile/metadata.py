@@ -106,18 +106,6 @@ class ObjectMeta(BaseModel):
         return token if len(token) <= REQUEST_LIMIT else "sha256:" + hashlib.sha256(token.encode()).hexdigest()
 
     @property
-    def named(self) -> dict[str, Any]:
-        """The object as far as an Event names it."""
-        return {
-            "metadata": {
-                "namespace": self.namespace,
-                "name": self.name,
-                "uid": self.uid,
-                "resourceVersion": self.resource_version,
-            }
-        }
-
-    @property
     def trigger(self) -> Trigger:
         """What has made a pass due; see ``engine.store.Store.trigger``."""
         watched = _watched(self.annotations, self.finalizers)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.engine.controller import ConflictError
@@ -156,10 +157,14 @@ class Outputs:
         config_maps: reads and writes ConfigMaps; ``None``: the operator is not to.
         atlas: reads what the entries do not tell.
         monotonic: seconds that only grow.
+        names: of the kind of the resources.
     """
 
-    def __init__(self, config_maps: ConfigMapsPort | None, atlas: ReadsPort, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, config_maps: ConfigMapsPort | None, atlas: ReadsPort, monotonic: Callable[[], float], names: Names
+    ) -> None:
         self._config_maps = config_maps
+        self._names = names
         self._atlas = atlas
         self._monotonic = monotonic
         self._memory: dict[Key, dict[str, _Memory]] = {}
@@ -251,7 +256,7 @@ class Outputs:
         values: Mapping[str, str],
     ) -> Finding | None:
         """Read it, and write it if it is ours and differs; ``None`` when it is as it should be."""
-        owner = Owner(resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
+        owner = Owner(self._names, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
         for _ in range(ATTEMPTS):
             found = await config_maps.read(owner.namespace, name)
             step = decide(name, values, found, owner.uid, keys)

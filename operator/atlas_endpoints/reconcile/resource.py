@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict
 
 from atlas_endpoints.cluster.targets import Target
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.engine.store import Body, Key
 from atlas_endpoints.reconcile.metadata import ObjectMeta
 from atlas_endpoints.reconcile.spec import CommonSpec, InvalidSpecError
 from atlas_endpoints.reconcile.status import Status
@@ -41,6 +41,8 @@ class Resource(BaseModel):
     fields: ClassVar[Sequence[str]]
     """The fields of its spec that are sent to Atlas."""
 
+    api_version: str
+    kind: str
     metadata: ObjectMeta
     spec: CommonSpec
     status: Status
@@ -61,12 +63,19 @@ class Resource(BaseModel):
         if body.get("spec") is None:
             raise InvalidSpecError(["spec: Required value: add it"])
         spec, status = cls.spec_type.parse(body["spec"]), cls.status_type.parse(body.get("status"), now=now)
-        return cls(metadata=metadata, spec=spec, status=status)
+        return cls(api_version=body["apiVersion"], kind=body["kind"], metadata=metadata, spec=spec, status=status)
 
     @property
     def key(self) -> Key:
         """Its name in the store."""
-        return Key(self.metadata.namespace, self.metadata.name)
+        return Key(self.kind, self.metadata.namespace, self.metadata.name)
+
+    @property
+    def named(self) -> Body:
+        """The object as far as an Event names it."""
+        names = {"namespace": "namespace", "name": "name", "uid": "uid", "resourceVersion": "resource_version"}
+        metadata = {wire: getattr(self.metadata, name) for wire, name in names.items()}
+        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
 
     @property
     def generation(self) -> int:

@@ -55,19 +55,19 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.described: dict[str, tuple[str, Labels]] = {}
         counted, timed = self._counter, self._histogram
-        self._passes = counted("reconcile_total", "Passes over resources, by what they came to.", "result")
-        self._errors = counted("reconcile_errors_total", "Passes that were held up, by the reason.", "reason")
+        self._passes = counted("reconcile_total", "Passes over resources, by what they came to.", "kind", "result")
+        self._errors = counted("reconcile_errors_total", "Passes that were held up, by the reason.", "kind", "reason")
         self._pass_seconds = timed(
-            "reconcile_duration_seconds", "How long passes over resources take.", buckets=CALLS
-        )()
+            "reconcile_duration_seconds", "How long passes over resources take.", "kind", buckets=CALLS
+        )
         self._waits = timed("queue_wait_seconds", "How long what is due waits for a worker.", "priority", buckets=WAITS)
         self._retries = counted("queue_retries_total", "What failed and is tried again with backoff.")()
-        self._ready = timed("time_to_ready_seconds", "How long resources were not Ready.", buckets=READY)()
+        self._ready = timed("time_to_ready_seconds", "How long resources were not Ready.", "kind", buckets=READY)
         self._drift = counted(
-            "drift_found_total", "Fields that have drifted, each once as long as it goes on.", "field"
+            "drift_found_total", "Fields that have drifted, each once as long as it goes on.", "kind", "field"
         )
         self._status_writes = counted(
-            "status_writes_total", "Statuses written to the Kubernetes API, by the reason of Ready.", "reason"
+            "status_writes_total", "Statuses written to the Kubernetes API, by the reason of Ready.", "kind", "reason"
         )
         self._events = counted("events_total", "Kubernetes Events about resources: written, or dropped.", "result")
         self._requests = counted(
@@ -103,10 +103,11 @@ class Metrics:
         build.labels(version).set(1)
         ProcessCollector(registry=self.registry)
 
-    def begin(self, *, reasons: Iterable[str], fields: Iterable[str]) -> None:
+    def begin(self, kind: str, *, reasons: Iterable[str], fields: Iterable[str]) -> None:
         """Have series begin at 0 whose first event is worth a line: Prometheus sees no increase from nothing to 1.
 
         Args:
+            kind: of the resources.
             reasons: that may hold passes up.
             fields: that may drift.
         """
@@ -114,10 +115,11 @@ class Metrics:
             (self._passes, ("done", "waiting", "retry")),
             (self._errors, reasons),
             (self._drift, fields),
-            (self._watch_ends, ("ended", "broken")),
         ):
             for value in values:
-                series(value)
+                series(kind, value)
+        for value in ("ended", "broken"):
+            self._watch_ends(value)
 
     def watch(self, name: str, documentation: str, value: Callable[[], float | None]) -> None:
         """Export a number that is read when somebody scrapes; ``None``: there is none now, and no series."""
@@ -142,14 +144,14 @@ class Metrics:
         self._describe(name, "gauge", labels)
         self.registry.register(_Watched(f"{PREFIX}_{name}", documentation, labels, values))
 
-    def reconciled(self, following: Next, seconds: float) -> None:
-        """Count a pass."""
-        self._passes(_result(following)).inc()
-        self._pass_seconds.observe(seconds)
+    def reconciled(self, kind: str, following: Next, seconds: float) -> None:
+        """Count a pass over a resource of a kind."""
+        self._passes(kind, _result(following)).inc()
+        self._pass_seconds(kind).observe(seconds)
 
-    def held_up(self, reason: str) -> None:
+    def held_up(self, kind: str, reason: str) -> None:
         """Count a pass that was held up."""
-        self._errors(reason).inc()
+        self._errors(kind, reason).inc()
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
         """Count what a worker has taken from the queue."""
@@ -159,18 +161,18 @@ class Metrics:
         """Count what is tried again with backoff."""
         self._retries.inc()
 
-    def became_ready(self, seconds: float) -> None:
+    def became_ready(self, kind: str, seconds: float) -> None:
         """Count a resource that is Ready after it was not for so long."""
-        self._ready.observe(seconds)
+        self._ready(kind).observe(seconds)
 
-    def drifted(self, fields: Iterable[str]) -> None:
+    def drifted(self, kind: str, fields: Iterable[str]) -> None:
         """Count fields that have drifted."""
         for field in fields:
-            self._drift(field).inc()
+            self._drift(kind, field).inc()
 
-    def status_written(self, reason: str) -> None:
+    def status_written(self, kind: str, reason: str) -> None:
         """Count a status write."""
-        self._status_writes(reason).inc()
+        self._status_writes(kind, reason).inc()
 
     def event(self, result: str) -> None:
         """Count an Event by what became of it; fits ``EventRecorder``'s ``counted``."""

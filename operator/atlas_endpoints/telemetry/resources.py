@@ -6,7 +6,7 @@ the library, those of twenty thousand resources would hold the event loop up for
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from atlas_endpoints.engine.store import Body, Key, Store
@@ -21,7 +21,7 @@ BREATH = 0.002
 Facts: TypeAlias = Callable[[Body], Mapping[str, str]]
 """What is told of a resource beside its conditions, by labels; always the same ones, of which some may be empty."""
 
-CONDITION = ("resource_namespace", "resource_name", "type", "status", "reason")
+CONDITION = ("kind", "resource_namespace", "resource_name", "type", "status", "reason")
 """Not ``namespace``, which a scrape gives to every series: it is where the operator is."""
 
 
@@ -29,7 +29,7 @@ class ResourceMetrics:
     """What resources say of themselves.
 
     Args:
-        store: holds them.
+        stores: hold them, one each kind.
         is_shown: whether this replica tells of them: only one of several should.
         detail: how much is told of each.
         facts: of a resource.
@@ -39,7 +39,7 @@ class ResourceMetrics:
 
     def __init__(
         self,
-        store: Store,
+        stores: Sequence[Store],
         *,
         is_shown: Callable[[], bool],
         detail: Detail,
@@ -47,18 +47,18 @@ class ResourceMetrics:
         fact_names: Labels,
         scope: Callable[[Body], str],
     ) -> None:
-        self._store = store
+        self._stores = stores
         self._is_shown = is_shown
         self._detail = detail
         self._facts = facts
         self._scope = scope
         self.described: dict[str, tuple[str, Labels]] = {
-            f"{PREFIX}_resources_by_condition": ("gauge", ("type", "status", "reason")),
-            f"{PREFIX}_resources_by_credentials": ("gauge", ("scope", "status")),
+            f"{PREFIX}_resources_by_condition": ("gauge", ("kind", "type", "status", "reason")),
+            f"{PREFIX}_resources_by_credentials": ("gauge", ("kind", "scope", "status")),
         }
         if detail != "counts":
             self.described[f"{PREFIX}_resource_condition"] = "gauge", CONDITION
-            self.described[f"{PREFIX}_resource_info"] = "gauge", (*CONDITION[:2], *fact_names)
+            self.described[f"{PREFIX}_resource_info"] = "gauge", (*CONDITION[:3], *fact_names)
 
     async def exposition(self) -> bytes:
         """Give them in Prometheus's text format, while others have their turns."""
@@ -67,13 +67,14 @@ class ResourceMetrics:
         told, infos = _Text(), _Text()
         loop = asyncio.get_running_loop()
         breathed = loop.time()
-        for key in tuple(self._store) if self._is_shown() else ():
-            body = self._store.get(key)
+        keys = [(store, key) for store in self._stores for key in store] if self._is_shown() else ()
+        for store, key in keys:
+            body = store.get(key)
             if body is None:
                 continue  # it went meanwhile
             found = tuple(_conditions(body))
-            conditions.update(found)
-            credentials[self._scope(body), _status_of("CredentialsValid", found)] += 1
+            conditions.update((key.kind, *each) for each in found)
+            credentials[key.kind, self._scope(body), _status_of("CredentialsValid", found)] += 1
             if self._detail != "counts":
                 for each in found:
                     told.add(_line("resource_condition", CONDITION, (*key, *each), 1))
@@ -110,7 +111,7 @@ class ResourceMetrics:
 
     def _info(self, key: Key, body: Body) -> str:
         facts = self._facts(body)
-        return _line("resource_info", (*CONDITION[:2], *facts), (*key, *facts.values()), 1)
+        return _line("resource_info", (*CONDITION[:3], *facts), (*key, *facts.values()), 1)
 
 
 class _Text:

@@ -136,7 +136,9 @@ def listing(*providers: str | None) -> Listing[Endpoint]:
 def test_the_cloud_to_ask_with_is_the_one_that_is_known(
     shown: tuple[str | None, ...], said: tuple[Provider, ...], first: Provider
 ) -> None:
-    place = Place("fingerprint", INSTANCE, (), dict.fromkeys(said, (Key("shop", "orders"),)))
+    place = Place(
+        "fingerprint", INSTANCE, (), dict.fromkeys(said, (Key("ServerlessPrivateEndpoint", "shop", "orders"),))
+    )
 
     asked, told = held(place, listing(*shown), refused(EndpointAbsentError, http_status=404))
 

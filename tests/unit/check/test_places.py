@@ -7,12 +7,14 @@ from atlas_endpoints.check.findings import failed, named, ok, passed, skipped, s
 from atlas_endpoints.check.places import Instance, Place, places, survey
 from atlas_endpoints.engine.store import Key
 from atlas_endpoints.reconcile.resource import CredentialsPlace
+from support.named import NAMED
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def resource(name: str, *, namespace: str = "shop", annotations: dict[str, str] | None = None, **spec: Any) -> Any:
     return {
+        **NAMED,
         "metadata": {
             "namespace": namespace,
             "name": name,
@@ -136,29 +138,36 @@ def test_the_same_instance_by_the_same_credentials_is_one_place_whatever_secret_
             "one",
             Instance("5f" * 12, "shop"),
             ("Secret/own of shop", "Secret/copy of web"),
-            {"AWS": (Key("shop", "a"), Key("web", "a")), "AZURE": (Key("shop", "b"),)},
-            (Key("shop", "a"), Key("shop", "b"), Key("web", "a")),
+            {
+                "AWS": (Key("ServerlessPrivateEndpoint", "shop", "a"), Key("ServerlessPrivateEndpoint", "web", "a")),
+                "AZURE": (Key("ServerlessPrivateEndpoint", "shop", "b"),),
+            },
+            (
+                Key("ServerlessPrivateEndpoint", "shop", "a"),
+                Key("ServerlessPrivateEndpoint", "shop", "b"),
+                Key("ServerlessPrivateEndpoint", "web", "a"),
+            ),
         ),
         Place(
             "two",
             Instance("5f" * 12, "shop"),
             ("Secret/other of shop",),
-            {"AWS": (Key("shop", "c"),)},
-            (Key("shop", "c"),),
+            {"AWS": (Key("ServerlessPrivateEndpoint", "shop", "c"),)},
+            (Key("ServerlessPrivateEndpoint", "shop", "c"),),
         ),
         Place(
             "one",
             Instance("5f" * 12, "store"),
             ("Secret/own of shop",),
-            {"AWS": (Key("shop", "d"),)},
-            (Key("shop", "d"),),
+            {"AWS": (Key("ServerlessPrivateEndpoint", "shop", "d"),)},
+            (Key("ServerlessPrivateEndpoint", "shop", "d"),),
         ),
     ]
 
 
 def test_a_section_is_headed_by_what_it_is_about() -> None:
     instance = Instance("5f" * 12, "shop")
-    users = tuple(Key("shop", name) for name in "abcde")
+    users = tuple(Key("ServerlessPrivateEndpoint", "shop", name) for name in "abcde")
 
     assert Place("f", instance, ()).title == f"Project {'5f' * 12}, instance shop"
     assert Place("f", instance, (), {}, users).title == (

@@ -12,7 +12,7 @@ from atlas_endpoints.engine.controller import ConflictError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import JSON_PATCH, Answer, ApiServer, status_of
 
-DB = Owner("shop", "db", "uid-db")
+DB = Owner(KIND.names, "shop", "db", "uid-db")
 COLLECTION = "/api/v1/namespaces/shop/configmaps"
 PATH = f"{COLLECTION}/orders"
 REFERENCE = {
@@ -32,7 +32,7 @@ FOUND = ConfigMap("uid-1", "7", frozenset({"uid-db"}), deleting=False, data={"en
 class Harness:
     def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
         self.server = server
-        self.writer = ConfigMapWriter(api, KIND.names)
+        self.writer = ConfigMapWriter(api)
 
     async def do(self, what: str) -> None:
         match what:

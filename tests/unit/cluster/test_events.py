@@ -16,7 +16,6 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster import connection, events
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.events import WAITING, EventRecorder
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Harness:
         """Have an Event written about a resource that is made for it."""
         body = self.server.put(namespace, name)
         told: Any = {"type_": "Warning", "reason": "CredentialsInvalid", "action": "ReadSecret", "note": "No Secret."}
-        self.recorder.record(KIND.names, body, **{**told, **fields})
+        self.recorder.record(body, **{**told, **fields})
         return body
 
     async def done(self, number: int = 1) -> None:

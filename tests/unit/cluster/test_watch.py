@@ -235,7 +235,7 @@ class Receiver:
     def deleted(self, body: Body) -> None:
         self.told.put_nowait(("deleted", f"{body['metadata']['name']} {body['metadata']['resourceVersion']}"))
 
-    def relisted(self) -> None:
+    def relisted(self, kind: str) -> None:
         self.told.put_nowait(("relisted", ""))
 
     async def next(self, count: int) -> list[tuple[str, str]]:

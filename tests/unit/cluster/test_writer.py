@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, status_of
 
 STATUS = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}
-DB = Key("shop", "db")
+DB = Key("ServerlessPrivateEndpoint", "shop", "db")
 
 
 class Harness:
@@ -25,7 +25,7 @@ class Harness:
 
     @property
     def status(self) -> Any:
-        return self.server.resources[DB]["status"]
+        return self.server.resources["shop", "db"]["status"]
 
 
 @pytest.fixture
@@ -68,14 +68,14 @@ class TestWriting:
         body = harness.server.put("shop", "db")
         version = body["metadata"]["resourceVersion"]
         harness.server.put("shop", "db")
-        harness.server.resources[DB]["metadata"]["resourceVersion"] = version
+        harness.server.resources["shop", "db"]["metadata"]["resourceVersion"] = version
         with pytest.raises(ConflictError):
             await harness.writer.write(body, STATUS)
         assert harness.status == {"observedGeneration": -1}
 
     async def test_an_object_that_is_gone_is_gone(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
-        del harness.server.resources[DB]
+        del harness.server.resources["shop", "db"]
         with pytest.raises(GoneError):
             await harness.writer.write(body, STATUS)
 
@@ -276,7 +276,7 @@ class TestListing:
 
     async def test_who_has_written_what_is_left_out(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
-        harness.server.resources[DB]["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+        harness.server.resources["shop", "db"]["metadata"]["managedFields"] = [{"manager": "kubectl"}]
         listing = await harness.writer.list(None, "")
         assert listing is not None
         assert listing.bodies == [body]

@@ -9,6 +9,7 @@ from typing import Any
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from atlas_endpoints.engine.store import Body, Key, Listing, key_of
+from support.named import NAMED
 
 NAMESPACE = "default"
 NEVER_SEEN = {"observedGeneration": -1}
@@ -53,11 +54,11 @@ class ApiServer:
 
     def apply(self, name: str, value: str = "", *, namespace: str = NAMESPACE, **labels: str) -> Key:
         """Create an object, or change the value in its spec."""
-        key = Key(namespace, name)
+        key = Key("ServerlessPrivateEndpoint", namespace, name)
         body = self.objects.get(key)
         if body is None:
             metadata = {"namespace": namespace, "name": name, "uid": f"uid-{next(self._uids)}", "labels": labels}
-            body = self.objects[key] = {"metadata": metadata | {"generation": 1}, "spec": {"value": value}}
+            body = self.objects[key] = {**NAMED, "metadata": metadata | {"generation": 1}, "spec": {"value": value}}
             body["status"] = dict(NEVER_SEEN)
             self._changed("ADDED", body)
         elif body["spec"]["value"] != value:

@@ -62,7 +62,7 @@ class TestStatus:
     async def test_a_pass_of_an_object_that_nobody_knows_does_nothing(
         self, server: ApiServer, operator: Operator
     ) -> None:
-        assert await operator.controller.run(Key("default", "unknown")) == Rest()
+        assert await operator.controller.run(Key("ServerlessPrivateEndpoint", "default", "unknown")) == Rest()
         assert not operator.mirror.passes
 
     async def test_a_pass_that_has_nothing_to_say_leaves_alone_what_somebody_else_has_said_meanwhile(

@@ -75,7 +75,7 @@ Event = Callable[[Harness], None]
 
 def on(name: str, change: Callable[[ApiServer, Key], None]) -> Event:
     """Do something to an object, if there is one of this name."""
-    key = Key(NAMESPACE, name)
+    key = Key("ServerlessPrivateEndpoint", NAMESPACE, name)
 
     def event(harness: Harness) -> None:
         if key in harness.server.objects:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.engine.store import Body, Key, Listing, News, Store, key_of
+from support.named import NAMED
 
-KEY = Key("default", "a")
+KEY = Key("ServerlessPrivateEndpoint", "default", "a")
 WATCHED = "example.dev/force"
 
 
@@ -24,6 +25,7 @@ def body(
     **metadata: Any,
 ) -> Body:
     return {
+        **NAMED,
         "metadata": {
             "namespace": KEY.namespace,
             "name": KEY.name,

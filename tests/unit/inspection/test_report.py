@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.inspection.report import lines
+from support.named import NAMED
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 ENDPOINT = "5f7cac1adf5d6c6306f4b283"
@@ -14,6 +15,7 @@ ENDPOINT = "5f7cac1adf5d6c6306f4b283"
 
 def body(*, generation: int = 1, status: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
+        **NAMED,
         "metadata": {
             "namespace": "shop",
             "name": "orders",

@@ -75,7 +75,7 @@ def test_a_manifest_without_a_namespace_gets_the_one_that_is_asked_for() -> None
     found = only(ORDERS)
 
     assert isinstance(found, Manifest)
-    assert found.resource.key == Key("shop", "orders")
+    assert found.resource.key == Key("ServerlessPrivateEndpoint", "shop", "orders")
     assert (found.resource.metadata.generation, found.resource.status.observed_generation) == (1, -1)
 
 
@@ -83,7 +83,7 @@ def test_a_manifest_with_a_namespace_keeps_it() -> None:
     found = only(NAMESPACED)
 
     assert isinstance(found, Manifest)
-    assert found.resource.key == Key("web", "orders")
+    assert found.resource.key == Key("ServerlessPrivateEndpoint", "web", "orders")
 
 
 def test_json_is_read_too() -> None:
@@ -124,7 +124,7 @@ def test_several_documents_are_numbered_and_empty_ones_count() -> None:
     assert isinstance(second, Misfit)
     assert str(first.place) == "all.yaml, document 2, from line 3"
     assert str(second.place) == "all.yaml, document 3, from line 13"
-    assert second.key == Key("shop", "orders")
+    assert second.key == Key("ServerlessPrivateEndpoint", "shop", "orders")
 
 
 @pytest.mark.parametrize("kind", ["List", "ServerlessPrivateEndpointList"])
@@ -376,7 +376,7 @@ def test_two_resources_that_name_one_endpoint_are_told(texts: tuple[str, ...], o
         return
     assert f"shop/{owner} owns it" in rivalry.warning
     for each in told:
-        is_owner = each.key == Key("shop", owner)
+        is_owner = each.key == Key("ServerlessPrivateEndpoint", "shop", owner)
         assert (each.action is Action.REPORT, each.reason is Reason.CONFLICT) == (not is_owner, not is_owner)
 
 
@@ -442,7 +442,7 @@ def test_an_endpoint_that_was_reserved_for_a_resource_is_its_own_as_well() -> No
 
     (rivalry,) = rivalries(in_files(ORDERS, reserved + EXPORTED + reservation))
 
-    assert rivalry.owner == Key("shop", "copy")
+    assert rivalry.owner == Key("ServerlessPrivateEndpoint", "shop", "copy")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ SPEC = Spec.parse({"projectId": "5f" * 12, "instanceName": "shop", "providerName
 ENDPOINT = Endpoint(id="a1" * 12, status="AVAILABLE", cloud_provider_endpoint_id="vpce-1", comment="a")
 UPDATE = Forecast(
     Place("orders.yaml", 2, 12),
-    Key("shop", "orders"),
+    Key("ServerlessPrivateEndpoint", "shop", "orders"),
     Action.UPDATE,
     Reason.PLANNED,
     "This would be sent to Atlas.",
@@ -32,7 +32,7 @@ UPDATE = Forecast(
 )
 NOTHING = Forecast(
     Place("-", 1, 1),
-    Key("shop", "billing"),
+    Key("ServerlessPrivateEndpoint", "shop", "billing"),
     Action.NONE,
     Reason.AVAILABLE,
     "The endpoint is available and as specified.",
@@ -41,7 +41,11 @@ NOTHING = Forecast(
     endpoint=ENDPOINT,
 )
 INVALID = of_misfit(
-    Misfit(Place("web.yaml", 1, 1), ("spec.a: unknown field", "spec.b: unknown field"), Key("web", "web"))
+    Misfit(
+        Place("web.yaml", 1, 1),
+        ("spec.a: unknown field", "spec.b: unknown field"),
+        Key("ServerlessPrivateEndpoint", "web", "web"),
+    )
 )
 UNREADABLE = of_misfit(Misfit(Place("gone.yaml"), ("cannot be read",)))
 
@@ -91,7 +95,14 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
 
 def test_a_project_that_is_not_known_is_named_by_what_is_referred_to() -> None:
     spec = Spec.parse({"projectRef": {"name": "shop"}, "instanceName": "shop", "providerName": "AWS"})
-    unknown = Forecast(Place("-", 1, 1), Key("shop", "a"), Action.UNKNOWN, Reason.REFERENCE_NOT_READY, "No.", spec=spec)
+    unknown = Forecast(
+        Place("-", 1, 1),
+        Key("ServerlessPrivateEndpoint", "shop", "a"),
+        Action.UNKNOWN,
+        Reason.REFERENCE_NOT_READY,
+        "No.",
+        spec=spec,
+    )
     assert "no endpoint yet, instance shop, project of AtlasProject shop\n" in as_text([unknown], {}, [])
     (entry,) = as_document([unknown], {}, [])["resources"]
     assert entry["projectId"] is None

@@ -39,6 +39,7 @@ from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.reconcile.resync import Resync
 from atlas_endpoints.reconcile.summarize import Outcome
+from support.named import NAMED
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 INSTANCE = "orders"
@@ -439,7 +440,7 @@ class Resource:
 
     @property
     def key(self) -> Key:
-        return Key(self.namespace, self.name)
+        return Key("ServerlessPrivateEndpoint", self.namespace, self.name)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -455,7 +456,7 @@ class Resource:
         }
         if self.deleting:
             metadata["deletionTimestamp"] = f"{self.deleted_at:%Y-%m-%dT%H:%M:%SZ}"
-        return {"metadata": metadata, "spec": dict(self.spec), "status": self.status}
+        return {**NAMED, "metadata": metadata, "spec": dict(self.spec), "status": self.status}
 
     @property
     def ready(self) -> tuple[str, str]:
@@ -538,7 +539,7 @@ class Harness:
             KIND,
             self.secrets,
             ReferenceResolver(self.targets),
-            Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic),
+            Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic, KIND.names),
             self.atlas,
             resync=resync,
             resources=self.store,

@@ -11,11 +11,16 @@ from atlas_endpoints.engine.store import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.ownership import Claim, Owner, Undecided, needed_by, owner_before
+from support.named import NAMED
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ENDPOINT, PROJECT = "6f7cac1adf5d6c6306f4b283", "5f7cac1adf5d6c6306f4b283"
 OLDER, SAME, YOUNGER = "2026-11-25T10:00:00Z", "2026-11-25T11:00:00Z", "2026-11-25T11:30:00Z"
-ME, OTHER, THEIRS = Key("shop", "m"), Key("shop", "other"), Key("x", "y")
+ME, OTHER, THEIRS = (
+    Key("ServerlessPrivateEndpoint", "shop", "m"),
+    Key("ServerlessPrivateEndpoint", "shop", "other"),
+    Key("ServerlessPrivateEndpoint", "x", "y"),
+)
 UNDECIDED = Undecided.UNDECIDED
 
 
@@ -58,7 +63,7 @@ def body(
     if deleting:
         metadata["deletionTimestamp"] = SAME
     named = {"projectId": PROJECT, "instanceName": "orders", "providerName": "AWS", "endpointId": ENDPOINT}
-    return {"metadata": metadata, "spec": named | spec, "status": dict(said)}
+    return {**NAMED, "metadata": metadata, "spec": named | spec, "status": dict(said)}
 
 
 def me(said: Mapping[str, Any], **spec: Any) -> ServerlessPrivateEndpoint:
@@ -72,7 +77,10 @@ def me(said: Mapping[str, Any], **spec: Any) -> ServerlessPrivateEndpoint:
         pytest.param(OWNS, body(), Owner(OTHER), id="two own it, and the other is older"),
         pytest.param(OWNS, body(created=SAME), None, id="two own it, of one second: the uid decides"),
         pytest.param(
-            OWNS, body(Key("shop", "a"), created=SAME), Owner(Key("shop", "a")), id="so it does for the other"
+            OWNS,
+            body(Key("ServerlessPrivateEndpoint", "shop", "a"), created=SAME),
+            Owner(Key("ServerlessPrivateEndpoint", "shop", "a")),
+            id="so it does for the other",
         ),
         pytest.param(OWNS, body(said=NEW), None, id="an older one that is new takes nothing away"),
         pytest.param(OWNS, body(said=CONFLICT), None, id="an older one in Conflict takes nothing away"),
@@ -244,7 +252,7 @@ def test_who_needs_it(other: dict[str, Any], expected: Claim) -> None:
 def test_one_of_another_namespace_has_five_minutes_to_prove_itself(ago: timedelta, expected: Claim) -> None:
     deleted = me(OWNS)
     metadata = deleted.metadata.model_copy(update={"deletion_timestamp": NOW - ago})
-    deleted = deleted.model_copy(update={"metadata": metadata})
+    deleted = deleted.model_copy(update={**NAMED, "metadata": metadata})
     assert needed_by(KIND, deleted, ENDPOINT, [body(THEIRS, NEW)], NOW) == expected
 
 
@@ -253,7 +261,9 @@ def test_one_of_another_namespace_has_five_minutes_to_prove_itself(ago: timedelt
 )
 def test_a_claim_among_very_many_is_cheap(said: dict[str, Any]) -> None:
     """Anybody can name an endpoint very often, and each pass over one of them looks at all: 20 µs for each are too many."""
-    others = [body(Key("x", f"r{number}"), said, created=YOUNGER) for number in range(1000)]
+    others = [
+        body(Key("ServerlessPrivateEndpoint", "x", f"r{number}"), said, created=YOUNGER) for number in range(1000)
+    ]
     owner = me(OWNS)
 
     def seconds() -> float:

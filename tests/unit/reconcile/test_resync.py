@@ -17,6 +17,7 @@ from atlas_endpoints.engine.store import Key, Store
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.reconcile.resync import BREATH, JITTER, Resync
+from support.named import NAMED
 from support.virtual_time import on_virtual_time
 from unit.reconcile.harness import Clock, NoJitter
 
@@ -74,7 +75,7 @@ class Harness:
         for name in names:
             metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": "1"}
             spec = {"endpointId": f"id of {name}", "credentialsSecretRef": {"name": secret or name}}
-            self.store.put({"metadata": metadata, "spec": spec})
+            self.store.put({**NAMED, "metadata": metadata, "spec": spec})
             self.resync.join(key(name), scope, interval)
 
     def remove(self, name: str) -> None:
@@ -130,7 +131,7 @@ class Harness:
 
 
 def key(name: str) -> Key:
-    return Key("shop", name)
+    return Key("ServerlessPrivateEndpoint", "shop", name)
 
 
 @pytest.fixture
@@ -230,6 +231,7 @@ class TestWhoIsBroughtBack:
         harness.add("db")
         harness.store.put(
             {
+                **NAMED,
                 "metadata": {"namespace": "shop", "name": "db", "uid": "db", "resourceVersion": "2"},
                 "spec": {"endpointId": "another"},
             }
@@ -240,7 +242,7 @@ class TestWhoIsBroughtBack:
     async def test_one_without_a_valid_spec_costs_the_others_nothing(self, harness: Harness) -> None:
         harness.add("broken", "db")
         metadata = {"namespace": "shop", "name": "broken", "uid": "broken", "resourceVersion": "2"}
-        harness.store.put({"metadata": metadata})
+        harness.store.put({**NAMED, "metadata": metadata})
         await harness.round()
         assert harness.asked["broken"] is None
         assert isinstance(harness.asked["db"], Endpoint)

@@ -38,6 +38,7 @@ from atlas_endpoints.reconcile.status import Applied, Cause, Plan, find, says
 from atlas_endpoints.reconcile.summarize import Outcome, Sent, of_suspension, of_trouble, quiet
 from support.crd import refusals
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
+from support.named import NAMED
 from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
 from unit.reconcile.situations import failed as of_error
 
@@ -106,7 +107,7 @@ def said(status: Status, type_: str) -> tuple[str, str]:
 
 
 def body(status: Status, generation: int) -> dict[str, Any]:
-    return {"metadata": {"generation": generation}, "spec": {}, "status": status.to_json()}
+    return {**NAMED, "metadata": {"generation": generation}, "spec": {}, "status": status.to_json()}
 
 
 def test_a_whole_status() -> None:

@@ -25,16 +25,16 @@ def test_the_build_is_told(metrics: Metrics) -> None:
 
 @pytest.mark.parametrize(("following", "result"), [(Rest(), "done"), (Again(5), "waiting"), (Retry(), "retry")])
 def test_a_pass_is_counted_by_what_it_came_to(metrics: Metrics, following: Next, result: str) -> None:
-    metrics.reconciled(following, 0.25)
+    metrics.reconciled("Toy", following, 0.25)
 
-    assert value(metrics, "reconcile_total", result=result) == 1
-    assert value(metrics, "reconcile_duration_seconds_sum") == 0.25
+    assert value(metrics, "reconcile_total", kind="Toy", result=result) == 1
+    assert value(metrics, "reconcile_duration_seconds_sum", kind="Toy") == 0.25
 
 
 def test_a_pass_that_is_held_up_is_counted_by_the_reason(metrics: Metrics) -> None:
-    metrics.held_up("APIGone")
+    metrics.held_up("Toy", "APIGone")
 
-    assert value(metrics, "reconcile_errors_total", reason="APIGone") == 1
+    assert value(metrics, "reconcile_errors_total", kind="Toy", reason="APIGone") == 1
 
 
 @pytest.mark.parametrize(("urgent", "priority"), [(True, "urgent"), (False, "routine")])
@@ -53,22 +53,22 @@ def test_retries_are_counted(metrics: Metrics) -> None:
 
 
 def test_the_way_to_ready_is_counted(metrics: Metrics) -> None:
-    metrics.became_ready(90)
+    metrics.became_ready("Toy", 90)
 
-    assert value(metrics, "time_to_ready_seconds_bucket", le="60.0") == 0
-    assert value(metrics, "time_to_ready_seconds_bucket", le="120.0") == 1
+    assert value(metrics, "time_to_ready_seconds_bucket", kind="Toy", le="60.0") == 0
+    assert value(metrics, "time_to_ready_seconds_bucket", kind="Toy", le="120.0") == 1
 
 
 def test_drift_is_counted_by_the_field(metrics: Metrics) -> None:
-    metrics.drifted(["comment", "cloudProviderEndpointId"])
+    metrics.drifted("Toy", ["comment", "cloudProviderEndpointId"])
 
-    assert value(metrics, "drift_found_total", field="comment") == 1
+    assert value(metrics, "drift_found_total", kind="Toy", field="comment") == 1
 
 
 def test_a_status_write_is_counted_by_its_reason(metrics: Metrics) -> None:
-    metrics.status_written("Available")
+    metrics.status_written("Toy", "Available")
 
-    assert value(metrics, "status_writes_total", reason="Available") == 1
+    assert value(metrics, "status_writes_total", kind="Toy", reason="Available") == 1
 
 
 def test_an_event_is_counted_by_what_became_of_it(metrics: Metrics) -> None:
@@ -120,12 +120,12 @@ def test_the_end_of_a_watch_is_counted(metrics: Metrics, well: bool, result: str
 
 
 def test_the_first_of_what_is_worth_a_line_is_an_increase(metrics: Metrics) -> None:
-    metrics.begin(reasons=["APIGone"], fields=["comment"])
+    metrics.begin("Toy", reasons=["APIGone"], fields=["comment"])
 
     for name, labels in {
-        "reconcile_total": {"result": "retry"},
-        "reconcile_errors_total": {"reason": "APIGone"},
-        "drift_found_total": {"field": "comment"},
+        "reconcile_total": {"kind": "Toy", "result": "retry"},
+        "reconcile_errors_total": {"kind": "Toy", "reason": "APIGone"},
+        "drift_found_total": {"kind": "Toy", "field": "comment"},
         "watch_restarts_total": {"result": "broken"},
     }.items():
         assert value(metrics, name, **labels) == 0
@@ -165,8 +165,8 @@ def test_the_process_is_told_of_and_no_time_at_which_a_counter_began(metrics: Me
 
 def test_every_metric_is_described_with_its_labels(metrics: Metrics) -> None:
     metrics.watch_each("circuits", "Circuits.", ("scope", "state"), dict)
-    assert metrics.described["atlas_endpoints_reconcile_errors_total"] == ("counter", ("reason",))
-    assert metrics.described["atlas_endpoints_time_to_ready_seconds"] == ("histogram", ())
+    assert metrics.described["atlas_endpoints_reconcile_errors_total"] == ("counter", ("kind", "reason"))
+    assert metrics.described["atlas_endpoints_time_to_ready_seconds"] == ("histogram", ("kind",))
     assert metrics.described["atlas_endpoints_circuits"] == ("gauge", ("scope", "state"))
     told = {family.name for family in metrics.registry.collect() if not family.name.startswith("process_")}
     assert told == {name.removesuffix("_total") for name in metrics.described}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_endpoints.telemetry import logs, work
+from support.named import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def _root_logger_as_before() -> Iterator[None]:
 
 
 def body(name: str) -> dict[str, Any]:
-    return {"metadata": {"namespace": "shop", "name": name, "uid": f"uid-{name}", "generation": 3}}
+    return {**NAMED, "metadata": {"namespace": "shop", "name": name, "uid": f"uid-{name}", "generation": 3}}
 
 
 async def passing(name: str) -> None:

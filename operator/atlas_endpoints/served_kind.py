@@ -1,0 +1,216 @@
+"""One kind as it is served: the cache of its resources, and all that reconciles them."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol, TypeAlias
+
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.gateway import Gateway
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.inventory import Inventory, Reader, Receiver
+from atlas_endpoints.engine.clock import Clock
+from atlas_endpoints.engine.controller import Controller, Status, Writer
+from atlas_endpoints.engine.lanes import Lane
+from atlas_endpoints.engine.loop import Loop
+from atlas_endpoints.engine.outcome import Next
+from atlas_endpoints.engine.store import Body, Key, Store
+from atlas_endpoints.engine.workqueue import Queue
+from atlas_endpoints.reconcile.credentials import CredentialsResolver
+from atlas_endpoints.reconcile.drift_limiter import DriftLimiter
+from atlas_endpoints.reconcile.events import Event
+from atlas_endpoints.reconcile.facts import Defaults
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.metadata import asks_for_something, watched_annotations
+from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
+from atlas_endpoints.reconcile.readers import NamespaceReader
+from atlas_endpoints.reconcile.reconciler import Reconciler
+from atlas_endpoints.reconcile.references import ReferenceResolver
+from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resync import Resync
+from atlas_endpoints.reconcile.summarize import Outcome
+from atlas_endpoints.settings import OperatorSettings
+
+Work: TypeAlias = Key | Scope
+"""What the workers work on: a resource, or the resync of a scope."""
+
+
+class Objects(Writer, Reader, Protocol):
+    """Reads and writes the resources of a kind; see ``cluster.writer.ResourceWriter``."""
+
+
+class Observer(Protocol):
+    """Is told what goes on, for logs and metrics."""
+
+    def passed(self, kind: str, following: Next, seconds: float) -> None:
+        """A pass over a resource has ended, so many seconds after it had begun."""
+        ...
+
+    def held_up(self, kind: str, reason: str) -> None:
+        """A pass did not get where it was to get, for one of a bounded number of reasons."""
+        ...
+
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        """Something that was due has a worker now, so many seconds after it had become due."""
+        ...
+
+    def retried(self) -> None:
+        """Something has failed and will be tried again with backoff."""
+        ...
+
+    def written(self, body: Body, status: Status) -> None:
+        """A status was written; ``body`` is the resource as it was before."""
+        ...
+
+    def recorded(self, body: Body, event: Event) -> None:
+        """Something is to be told that no status will tell, since the resource goes, or not before it happens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all kinds share."""
+
+    settings: OperatorSettings
+    clock: Clock
+    random: Random
+    queue: Queue[Work]
+    loop: Loop[Work]
+    gateway: Gateway
+    limiter: DriftLimiter
+    credentials: CredentialsResolver
+    references: ReferenceResolver
+    namespaces: NamespaceReader
+    config_maps: ConfigMapsPort
+    observer: Observer
+
+
+class ServedKind:
+    """Keeps the resources of one kind known and reconciled.
+
+    Args:
+        kind: of the resources.
+        objects: reads and writes them.
+        receiver: hears what a comparison with the API server has found; it hands it on to this.
+        shared: with the other kinds.
+
+    Attributes:
+        kind: as given.
+        store: the resources.
+        inventory: keeps the store complete.
+        resync: looks at the scopes of the resources.
+    """
+
+    def __init__(self, kind: Kind[Any], objects: Objects, receiver: Receiver, shared: Shared) -> None:
+        settings, observer = shared.settings, shared.observer
+        self.kind = kind
+        self._name = kind.names.kind
+        self._queue, self._loop, self._observer = shared.queue, shared.loop, observer
+        self.store = Store(watched_annotations, kind.entry_of)
+        self.resync = Resync(
+            self.store,
+            shared.gateway,
+            clock=shared.clock,
+            random=shared.random,
+            schedule=self.schedule,
+            unschedule=shared.loop.forget,
+            still_uses=self._still_uses,
+            needs_work=self._needs_work,
+            enqueue=self._bring_back,
+        )
+        self._reconciler = Reconciler(
+            kind,
+            shared.credentials,
+            shared.references,
+            Outputs(
+                shared.config_maps if settings.outputs else None, shared.gateway, shared.clock.monotonic, kind.names
+            ),
+            shared.gateway,
+            resync=self.resync,
+            resources=self.store,
+            limiter=shared.limiter,
+            wake=self.wake,
+            writes=settings.writes,
+            clock=shared.clock,
+            defaults=Defaults(sync_interval=settings.sync_interval),
+            grace=settings.stall_grace,
+            namespaces=shared.namespaces,
+            read=objects.read,
+            record=observer.recorded,
+        )
+        self._controller = Controller[Outcome](
+            self._reconciler,
+            self.store,
+            objects,
+            enqueue=self._enqueue,
+            written=observer.written,
+            concluded=self._concluded,
+        )
+        self.inventory = Inventory(
+            self.store,
+            objects,
+            receiver,
+            namespaces=settings.namespaces,
+            label_selector=settings.label_selector,
+            interval=settings.sync_interval.total_seconds(),
+            random=shared.random,
+        )
+
+    def seen(self, body: Body) -> None:
+        """Take in an object from a watch event or a LIST."""
+        self._controller.seen(body)
+
+    def gone(self, key: Key, uid: str) -> None:
+        """Take in that an object is not there any more."""
+        if self._controller.gone(key, uid):
+            self._loop.forget(key)
+
+    async def reconcile(self, key: Key) -> Next:
+        """Run one pass over a resource, and write its status.
+
+        Raises:
+            Exception: the status could not be written; the loop tries again.
+        """
+        return await self._controller.run(key)
+
+    def wake(self, key: Key) -> None:
+        """Have a resource reconciled, if it is there."""
+        body = self.store.get(key)
+        if body is not None:
+            self._queue.add(key, lane=self._lane(key, body))
+
+    def schedule(self, scope: Scope, delay: float) -> None:
+        """Have the resync of a scope run after some seconds."""
+        self._queue.add(scope, lane=Lane(self.resync.namespace_of(scope), scope.credentials), delay=delay)
+
+    def _concluded(self, outcome: Outcome) -> None:
+        if (reason := outcome.held_up_by) is not None:
+            self._observer.held_up(self._name, reason)
+
+    def _enqueue(self, key: Key, body: Body) -> None:
+        self._loop.reset(key)
+        self._queue.add(key, lane=self._lane(key, body), urgent=_is_waited_for(body))
+
+    def _bring_back(self, key: Key) -> None:
+        self._reconciler.release(key)
+        self.wake(key)
+
+    def _lane(self, key: Key, body: Body) -> Lane:
+        """Tell whose share of the workers a resource uses: of its namespace, and of its credentials or what names them."""
+        scope = self.resync.scope_of(key)
+        if scope is not None:
+            return Lane(key.namespace, scope.credentials)
+        place = CredentialsPlace.of(body)
+        return Lane(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
+
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        return await self._reconciler.still_uses(place, source, scope)
+
+    def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
+        body = self.store.get(key)
+        return body is not None and self._reconciler.needs_work(body, scope, failure)
+
+
+def _is_waited_for(body: Body) -> bool:
+    """Tell a change that somebody waits for from what is merely seen for the first time, as all is after a restart."""
+    observed = body.get("status", {}).get("observedGeneration")
+    return observed != body["metadata"].get("generation") or asks_for_something(body)
