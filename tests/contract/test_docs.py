@@ -192,7 +192,9 @@ def test_every_refusal_that_the_installation_page_explains_is_provoked_by_a_test
 
 
 def test_the_readme_names_each_condition() -> None:
-    documented = {word for row in rows(section(ROOT / "README.md", "What the status tells")) for word in words(row[0])}
+    documented = {
+        word for row in rows(section(ROOT / "README.md", "Conditions and status fields")) for word in words(row[0])
+    }
     assert {"Ready", "Reconciling", "Stalled", *CONDITIONS} <= documented
 
 
@@ -208,7 +210,7 @@ def test_every_setting_has_its_row_and_no_other_has() -> None:
 
 
 def test_every_setting_that_only_check_has_has_its_row_and_no_other_has() -> None:
-    table = rows(section(DOCS / "check.md", "A place that no resource uses yet"))
+    table = rows(section(DOCS / "commands.md", "Check a project that no resource uses"))
     own = CheckSettings.model_fields.keys() - OperatorSettings.model_fields.keys()
     assert {(words(row[0])[0], words(row[1])[0]) for row in table} == {
         (f"--{name}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in own
@@ -216,15 +218,15 @@ def test_every_setting_that_only_check_has_has_its_row_and_no_other_has() -> Non
 
 
 def test_every_word_that_a_finding_begins_with_is_explained_and_no_other_is() -> None:
-    text = (DOCS / "check.md").read_text(encoding="utf-8").split("## ", maxsplit=1)[0]
+    text = section(DOCS / "commands.md", "check").split("### ", maxsplit=1)[0]
     assert [words(row[0])[0] for row in rows(text)] == list(Level)
 
 
-@pytest.mark.parametrize(("page", "settings"), [("plan.md", PlanSettings), ("import.md", ImportSettings)])
+@pytest.mark.parametrize(("command", "settings"), [("plan", PlanSettings), ("import", ImportSettings)])
 def test_every_setting_of_a_command_without_a_cluster_has_its_row_and_no_other_has(
-    page: str, settings: type[AtlasSettings]
+    command: str, settings: type[AtlasSettings]
 ) -> None:
-    table = rows(section(DOCS / page, "What it takes"))
+    table = rows(section(DOCS / "commands.md", f"{command} flags"))
     assert {(words(row[0])[0], words(row[1])[0]) for row in table} == {
         (f"--{name.replace('_', '-')}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in settings.model_fields
     }
@@ -232,7 +234,10 @@ def test_every_setting_of_a_command_without_a_cluster_has_its_row_and_no_other_h
 
 def test_every_variable_with_credentials_is_documented_and_no_other_is() -> None:
     documented = {
-        word for row in rows(section(DOCS / "plan.md", "Credentials")) for cell in row for word in words(cell)
+        word
+        for row in rows(section(DOCS / "commands.md", "Credentials of plan and import"))
+        for cell in row
+        for word in words(cell)
     }
     aliases = [field.validation_alias for field in EnvironmentCredentials.model_fields.values()]
     known = {name for alias in aliases for name in ([alias] if isinstance(alias, str) else alias.choices)}  # type: ignore[union-attr]
@@ -241,7 +246,7 @@ def test_every_variable_with_credentials_is_documented_and_no_other_is() -> None
 
 
 def test_every_field_and_action_of_a_plan_is_documented_and_no_other_is() -> None:
-    own, entry, actions = tables(section(DOCS / "plan.md", "The output for programs"))
+    own, entry, actions = tables(section(DOCS / "commands.md", "Output of plan for programs"))
     document = as_document([Forecast(Place("a.yaml"), None, Action.UNKNOWN, None, "")], {}, [])
     assert own[0][1] == str(FORMAT_VERSION)
     assert [word for row in own for word in words(row[0])] == list(document)
@@ -268,14 +273,14 @@ def test_the_documented_default_is_the_real_one(row: list[str]) -> None:
 
 
 def test_every_metric_has_its_row_with_type_and_labels_and_no_other_has() -> None:
-    text = (DOCS / "metrics.md").read_text(encoding="utf-8").split("Questions that they answer", maxsplit=1)[0]
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8").split("Useful queries", maxsplit=1)[0]
     documented = {words(row[0])[0]: (row[1], frozenset(words(row[2]))) for row in rows(text)}
     assert documented == exported_metrics()
 
 
 def test_each_figure_of_the_page_on_sizing_is_that_of_the_benchmark() -> None:
     measured = {row[0]: row[1].partition(" (")[0] for row in rows((DOCS / "benchmark.md").read_text(encoding="utf-8"))}
-    sizing = tables((DOCS / "sizing.md").read_text(encoding="utf-8"))[0]
+    sizing = tables(section(DOCS / "availability.md", "Sizing"))[0]
     assert {name: measured[name] for name, _ in sizing} == dict(sizing)
 
 

@@ -129,8 +129,9 @@ def settings() -> str:
     parts = [
         "# Commands, flags and variables",
         (
-            "Each setting of `atlas-endpoints` is a flag and an environment variable; the flag wins. [Settings](../settings.md) tells"
-            " more about those of the operator, and about annotations. `atlas-endpoints --version` prints the version."
+            "Each setting of `atlas-endpoints` is a flag and an environment variable; the flag overrides the variable."
+            " [Settings](../settings.md) describes the operator's settings and the annotations in more detail, and"
+            " [Commands](../commands.md) the other commands. `atlas-endpoints --version` prints the version."
         ),
     ]
     for command, declared in COMMANDS.items():
@@ -181,10 +182,10 @@ def metrics() -> str:
     parts = [
         "# All metrics",
         (
-            "What `/metrics` may show, by name, in the words of the scrape itself. [Metrics and probes](../metrics.md) has them"
-            " by what they are about, with what each label may be and what to ask of them."
+            "All metrics of `/metrics` by name, with their help texts. [Metrics and probes](../metrics.md) groups them by subject,"
+            " and describes their labels and useful queries."
         ),
-        "\n".join(["| metric | type | labels | the scrape says |", "| --- | --- | --- | --- |", *rows]),
+        "\n".join(["| metric | type | labels | help text |", "| --- | --- | --- | --- |", *rows]),
     ]
     return _page(parts, "operator/atlas_endpoints/telemetry and instruments.py")
 

@@ -1,4 +1,4 @@
-"""The commands that README.md, docs/install.md and docs/uninstall.md show, run as they stand there."""
+"""The commands that README.md and docs/install.md show, run as they stand there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from delivery.helm import Helm
 
-README, INSTALL, UNINSTALL = ROOT / "README.md", ROOT / "docs" / "install.md", ROOT / "docs" / "uninstall.md"
+README, INSTALL = ROOT / "README.md", ROOT / "docs" / "install.md"
 NOT_HERE = ("make image ", "docker ", "kubectl -n atlas-endpoints rollout status ")
 """Beginnings of commands that need more than there is here: something that builds images, and a kubelet that runs them."""
 CLUSTER_WIDE = "clusterroles,clusterrolebindings,namespaces"
@@ -92,7 +92,7 @@ def test_the_readme_installs_with_helm_and_makes_an_endpoint(
     major: str, request: pytest.FixtureRequest, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     helm: Helm = request.getfixturevalue(major)
-    title = "In your cluster, with your Atlas"
+    title = "Install it in your cluster"
     install, use = blocks(README, title)
     (orders,) = blocks(README, title, "yaml")
     (tmp_path / "orders.yaml").write_text(orders, encoding="utf-8")
@@ -102,7 +102,7 @@ def test_the_readme_installs_with_helm_and_makes_an_endpoint(
 
     assert "orders" in bash.run(use)
 
-    (uninstall,) = blocks(UNINSTALL, "All of it")
+    (uninstall,) = blocks(INSTALL, "Remove everything")
     bash.run(uninstall)
     assert bash.left() == ""
     assert not bash.serves_the_kind()
@@ -116,7 +116,7 @@ def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
     bash = shell(control_plane, helm4, tmp_path)
     (one_file,) = blocks(INSTALL, "One file")
     (take_over,) = blocks(INSTALL, "Upgrade")
-    (uninstall,) = blocks(UNINSTALL, "All of it")
+    (uninstall,) = blocks(INSTALL, "Remove everything")
 
     bash.run(one_file)
     path = "--output=jsonpath={.spec.template.spec.containers[0].image}"
@@ -137,4 +137,4 @@ def test_the_page_s_commands_for_helm_are_those_of_the_readme() -> None:
         (command,) = re.findall(r"^helm (?:.*\\\n)*.*$", block, re.MULTILINE)
         return str(command)
 
-    assert helm_of(blocks(INSTALL, "Helm")[0]) == helm_of(blocks(README, "In your cluster, with your Atlas")[0])
+    assert helm_of(blocks(INSTALL, "Helm")[0]) == helm_of(blocks(README, "Install it in your cluster")[0])

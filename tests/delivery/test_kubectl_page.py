@@ -1,4 +1,4 @@
-"""What docs/kubectl.md shows is what kubectl prints about resources that an operator serves; ``--record`` writes it anew."""
+"""What docs/concepts.md shows is what kubectl prints about resources that an operator serves; ``--record`` writes it anew."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
 
-PAGE = DOCS / "kubectl.md"
+PAGE = DOCS / "concepts.md"
 SAMPLES = DEPLOY / "samples"
 SEED: dict[str, Any] = json.loads((DEPLOY / "simulator" / "seed.json").read_text(encoding="utf-8"))
 NAMESPACE = "shop"

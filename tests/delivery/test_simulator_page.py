@@ -1,4 +1,4 @@
-"""The commands that the pages about the simulator show, run one after the other."""
+"""The commands that the page about the simulator shows, run one after the other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import pytest
 from control_plane.ports import free_port
 from support.atlas import COMMAND, Atlas
 from support.deploy import DEPLOY
-from support.documentation import DOCS, blocks_of
+from support.documentation import DOCS, blocks_of, section
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane.process import ServerGroup
     from delivery.helm import Helm
+
+PAGE = DOCS / "simulator.md"
+IN_CI = section(PAGE, "In your own CI")
+"""What is for a cluster, or a job of its own."""
 
 PROJECT = "5f5f5f5f5f5f5f5f5f5f5f5f"
 SEED = {
@@ -59,7 +63,7 @@ def test_each_command_of_the_page_does_what_it_is_shown_for(
     group: ServerGroup, tmp_path: Path, programs_of_the_page: Path
 ) -> None:
     atlas = Atlas.start(group, tmp_path, SEED)
-    blocks = [block.text for block in blocks_of(DOCS / "simulator.md") if block.language == "bash"]
+    blocks = [block.text for block in blocks_of(PAGE) if block.language == "bash" and block.text not in IN_CI]
     script = "\n".join(blocks).replace("http://127.0.0.1:8090", atlas.url)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -81,12 +85,9 @@ def test_each_command_of_the_page_does_what_it_is_shown_for(
     assert "a1a1a1a1a1a1a1a1a1a1a1a1" in done.stdout
 
 
-IN_CI = DOCS / "simulator-in-ci.md"
-
-
 def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, programs_of_the_page: Path) -> None:
     port = free_port()
-    job = next(block.text for block in blocks_of(IN_CI) if block.language == "bash")
+    job = next(block.text for block in blocks_of(PAGE) if block.language == "bash" and block.text in IN_CI)
     assert "simulate --seed" in job
     script = job.replace("simulate --seed", f"simulate --port {port} --seed").replace(":8090", f":{port}")
     (programs_of_the_page / "atlas-endpoints").symlink_to(COMMAND[-1])
@@ -108,7 +109,7 @@ def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, pro
 
 
 def test_the_chart_takes_the_seed_as_the_page_on_ci_gives_it(helm: Helm) -> None:
-    shown = [block.text for block in blocks_of(IN_CI) if "--set-json" in block.text]
+    shown = [block.text for block in blocks_of(PAGE) if "--set-json" in block.text]
     assert len(shown) == 1
     seed = json.dumps(json.loads((DEPLOY / "simulator" / "seed.json").read_bytes()))
     rendered = helm.template("--set=simulator.enabled=true", f"--set-json=simulator.seed={seed}")

@@ -15,6 +15,7 @@ from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
 from support.clouds import ACK, ASO, CloudObject
 from support.deploy import COMPONENTS
+from support.documentation import section
 from support.resources import MERGE, Resources, condition, ready
 from support.running import ROOT
 
@@ -128,14 +129,14 @@ def substituted(text: str, values: dict[str, str]) -> str:
     return re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], ""), text)
 
 
-def blocks(page: str) -> list[str]:
-    """Give the YAML of a page."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+def blocks(title: str) -> list[str]:
+    """Give the YAML of a section of the page about both ends of a connection."""
+    text = section(ROOT / "docs" / "cloud-endpoints.md", title)
     return re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def block(page: str, kind: str) -> str:
-    (found,) = [each for each in blocks(page) if f"\nkind: {kind}\n" in each and "ResourceGraph" not in each]
+def block(title: str, kind: str) -> str:
+    (found,) = [each for each in blocks(title) if f"\nkind: {kind}\n" in each and "ResourceGraph" not in each]
     return found
 
 
@@ -144,7 +145,7 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
 ) -> None:
     clouds.install(control_plane, ACK)
-    shown = yaml.safe_load(block("aws-with-ack.md", "ServerlessPrivateEndpoint"))["spec"]
+    shown = yaml.safe_load(block("AWS with ACK", "ServerlessPrivateEndpoint"))["spec"]
     here = {name: place.spec()[name] for name in ("projectId", "instanceName", "credentialsSecretRef")}
     resources.create("orders", {**shown, **here})
     wait_until(lambda: config_maps.get("orders-atlas") is not None, "the ConfigMap")
@@ -155,7 +156,7 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
         "endpointId": body["status"]["reservation"]["endpointId"],
         "endpointServiceName": body["status"]["endpoint"]["endpointServiceName"],
     }
-    network = yaml.safe_load(substituted(block("aws-with-ack.md", "VPCEndpoint"), data))
+    network = yaml.safe_load(substituted(block("AWS with ACK", "VPCEndpoint"), data))
     assert network["spec"]["serviceName"] == data["endpointServiceName"]
     vpc_endpoint = CloudObject(control_plane, resources.namespace, ACK, network["metadata"]["name"])
     vpc_endpoint.create(network["spec"])
@@ -281,21 +282,21 @@ def templates(definition: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("page", "kinds"),
+    ("title", "kinds"),
     [
-        ("aws-with-ack.md", {"VPCEndpoint", "Kustomization", "ResourceGraphDefinition"}),
-        ("azure-with-aso.md", {"PrivateEndpoint", "Kustomization"}),
+        ("AWS with ACK", {"VPCEndpoint", "Kustomization", "ResourceGraphDefinition"}),
+        ("Azure with ASO", {"PrivateEndpoint", "Kustomization"}),
     ],
 )
 @pytest.mark.usefixtures("crd")
 def test_what_a_walk_through_shows_is_taken_by_all_sides(
-    control_plane: ControlPlane, page: str, kinds: set[str]
+    control_plane: ControlPlane, title: str, kinds: set[str]
 ) -> None:
     for kind in (ACK, ASO):
         clouds.install(control_plane, kind)
     control_plane.kubectl("apply", "--server-side", f"--filename={FLUX / 'kustomizations.yaml'}")
     control_plane.wait_for_crds("kustomizations.kustomize.toolkit.fluxcd.io")
-    shown = [yaml.safe_load(substituted(each, EXAMPLES)) for each in blocks(page)]
+    shown = [yaml.safe_load(substituted(each, EXAMPLES)) for each in blocks(title)]
     assert {body["kind"] for body in shown} == {"ServerlessPrivateEndpoint", *kinds}
     (resource,) = [body for body in shown if body["kind"] == "ServerlessPrivateEndpoint"]
     (flux,) = [body for body in shown if body["kind"] == "Kustomization"]

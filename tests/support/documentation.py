@@ -51,9 +51,11 @@ def prose(page: Path) -> str:
 
 
 def section(page: Path, title: str) -> str:
-    """Give the text between a heading of the second level and the next."""
-    (found,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return str(found)
+    """Give the text from a heading to the next of the same or a higher level."""
+    ((level, found),) = re.findall(
+        rf"^(##+) {title}\n(.*?)(?=^## |\Z)", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return re.split(rf"^#{{2,{len(level)}}} ", found, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:

@@ -45,7 +45,7 @@ def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: 
 
 
 def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> dict[str, Any]:
-    """Tell programs; see docs/plan.md for what stands where.
+    """Tell programs; see docs/commands.md for the fields.
 
     Args:
         forecasts: in the order of the manifests.

@@ -116,7 +116,7 @@ def test_the_report_that_the_documentation_shows_is_a_real_one(
         place.project: "5f7cac1adf5d6c6300000000",
     }.items():
         report = report.replace(real, shown)
-    documented = re.findall(r"```text\n(.*?)```", (ROOT / "docs" / "check.md").read_text(), re.DOTALL)[0]
+    documented = re.findall(r"```text\n(.*?)```", (ROOT / "docs" / "commands.md").read_text(), re.DOTALL)[0]
     documented = re.sub(r"ok       cloud.mongodb.com is .*\n", "", documented)  # a loopback address has no name
     assert _untimed(report) == _untimed(documented).replace("(6 ok", "(5 ok")
 

@@ -694,7 +694,7 @@ async def test_an_intent_that_did_not_reach_the_api_server_is_not_acted_on(harne
 
 
 class TestCopiesOfACluster:
-    """Their resources have equal uids, and so equal marks; see docs/reservation.md."""
+    """Their resources have equal uids, and so equal marks; see docs/lifecycle.md."""
 
     async def run(self, one: Harness, two: Harness, *, turns: int) -> None:
         """Have two operators take turns of a minute on one Atlas, which does what it is asked to meanwhile."""
