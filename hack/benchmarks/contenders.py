@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -15,11 +16,11 @@ from benchmarks.results import OURS, PEER, SLOW_PEER
 from control_plane.ports import free_port
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from benchmarks.usage import Memory
     from control_plane.process import Server
 
+OPERATOR = Path(__file__).resolve().parents[2] / "operator"
+"""The operator of this very checkout, also where several share one environment."""
 START_TIMEOUT = 120.0
 """Seconds until a contender has to know all resources."""
 POLL = 0.02
@@ -93,7 +94,7 @@ class Ours:
         }
         return Launch(
             command=[str(self.program), "run", *(f"--{name}={value}" for name, value in flags.items())],
-            environment={"KUBECONFIG": str(conditions.kubeconfig)},
+            environment={"KUBECONFIG": str(conditions.kubeconfig), "PYTHONPATH": str(OPERATOR)},
             ready_url=f"http://{address}/readyz",
             metrics_url=f"http://{address}/metrics",
             metric="atlas_endpoints_reconcile_total",

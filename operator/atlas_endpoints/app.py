@@ -14,6 +14,7 @@ from atlas_endpoints import __version__, garbage, instruments
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster import watch
+from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.election import Terms
@@ -118,7 +119,7 @@ class Operator:
         unwatched = [
             name
             for name, served in self._core.kinds.items()
-            if served.inventory.served and not watch.watching(served.kind.names, self._settings.namespaces)
+            if self._is_served(served.kind.names) and not watch.watching(served.kind.names, self._settings.namespaces)
         ]
         if not unwatched:
             self._unwatched_since = None
@@ -129,6 +130,14 @@ class Operator:
         elif self._clock.monotonic() - self._unwatched_since > UNWATCHED:
             return "nobody watches the resources"
         return None
+
+    def _kopf_has_ended(self) -> None:
+        """Give it time again: it is started again, and a restart of the process would meet the same error."""
+        self._unwatched_since = None
+
+    def _is_served(self, names: Names) -> bool:
+        """Return whether the API server is there and serves a kind, so that somebody should watch it."""
+        return self._core.kinds[names.kind].inventory.served and not self._connection.reachability.is_away
 
     def ready(self) -> str | None:
         """Tell why this replica neither works nor could take over, if so."""
@@ -142,11 +151,10 @@ class Operator:
         Raises:
             LeadershipLostError: this replica has led and must not do so any longer.
             SelectorRefusedError: the API server cannot read the label selector.
-            Exception: kopf or the workers gave up; the process should end and be restarted.
+            Exception: kopf cannot be started or the workers gave up; the process should end and be restarted.
         """
-        kopf_stop = asyncio.Event()
         election = asyncio.create_task(self._leadership.run(), name="election")
-        watcher = asyncio.create_task(self._watch(stop, kopf_stop), name="watch")
+        watcher = asyncio.create_task(self._watch(stop), name="watch")
         workers = asyncio.create_task(self._work(), name="workers")
         inventory = asyncio.create_task(self._keep(), name="inventory")
         stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -163,11 +171,8 @@ class Operator:
                 await self._events.close(within=max(0.0, min(LAST_EVENTS, until - self._clock.monotonic())))
                 await self._hand_over(election, idle=idle, until=until)
         finally:
-            for task in (election, inventory, workers, stopping, sparing, events):
+            for task in (election, watcher, inventory, workers, stopping, sparing, events):
                 task.cancel()
-            kopf_stop.set()
-            if not self._core.is_complete:
-                watcher.cancel()  # it may be waiting for the CRD
         if election.done() and not election.cancelled():
             await election  # lost
         outcomes = await asyncio.gather(watcher, inventory, workers, return_exceptions=True)
@@ -175,7 +180,7 @@ class Operator:
             if isinstance(outcome, Exception):
                 raise outcome
         if not stop.is_set():
-            raise RuntimeError("kopf has ended by itself")
+            raise RuntimeError("The watch or the workers have ended by themselves")
 
     async def _keep(self) -> None:
         """Keep the store complete, from a LIST that begins after the election, so that whoever leads at once needs no other."""
@@ -218,16 +223,17 @@ class Operator:
             async with asyncio.timeout(FIRST_INVENTORY):
                 await self._core.completed()
 
-    async def _watch(self, stop: asyncio.Event, kopf_stop: asyncio.Event) -> None:
+    async def _watch(self, stop: asyncio.Event) -> None:
         await self._first_inventory()
         await watch.run(
             self._connection,
             self._core,
-            next(iter(self._core.kinds.values())).kind.names,
+            [served.kind.names for served in self._core.kinds.values()],
             namespaces=self._settings.namespaces,
             label_selector=self._settings.label_selector,
-            stop=kopf_stop,
+            served=self._is_served,
             started=lambda: _on_signals(stop),
+            ended=self._kopf_has_ended,
         )
 
 

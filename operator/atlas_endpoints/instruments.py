@@ -45,7 +45,7 @@ def watch(
     number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     number("leader", "Whether this replica leads, 1 or 0.", leads)
     number(
-        "watch_age_seconds", "Since when the oldest watch of resources has gone on.", connection.forbearance.watch_age
+        "watch_age_seconds", "Since when the oldest watch of resources has gone on.", connection.kopf_calls.watch_age
     )
     number("atlas_access_tokens", "Access tokens that are held.", lambda: client.tokens)
     number("atlas_rate_limit_remaining", "Calls that Atlas says are left.", client.rate_limits.remaining)
@@ -62,7 +62,7 @@ def watch(
     )
     number("atlas_api_sunset_timestamp_seconds", "When Atlas has announced to end the API.", partial(_sunset, core))
     connection.on_request = metrics.asked_kubernetes
-    connection.forbearance.on_watch_end = metrics.watch_ended
+    connection.kopf_calls.on_watch_end = metrics.watch_ended
 
 
 def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:

@@ -27,22 +27,27 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.gate
 
 TESTS = Path(__file__).parents[1]
+LABELS = {"served-by": "toy"}
 PROGRAM = ("/usr/bin/env", f"PYTHONPATH={TESTS.parent / 'operator'}:{TESTS}", sys.executable, "-m", "toy")
 
 
 @pytest.fixture(scope="module")
 def noticing_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
     """A simulated Atlas that has notices, too."""
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(4), program=PROGRAM)
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(5), program=PROGRAM)
     yield atlas
     atlas.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def operator(
-    control_plane: ControlPlane, group: ServerGroup, noticing_atlas: Atlas, tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane,
+    crd: str,
+    group: ServerGroup,
+    noticing_atlas: Atlas,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[OperatorProcess]:
-    """An operator that serves notices."""
+    """An operator that serves notices, too."""
     control_plane.kubectl("apply", f"--filename={TESTS / 'toy' / 'crd.yaml'}")
     control_plane.wait_for_crds("notices.toy.atlas-endpoints.dev")
     operator = OperatorProcess.start(
@@ -52,6 +57,7 @@ def operator(
         atlas_url=noticing_atlas.url,
         program=PROGRAM,
         sync_interval="2s",
+        label_selector="served-by=toy",
     )
     yield operator
     operator.server.stop(kill=True)
@@ -60,7 +66,7 @@ def operator(
 @pytest.fixture
 def resources(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator[Resources]:
     """A namespace with working credentials."""
-    resources = Resources(control_plane, make_namespace(), {}, names=NOTICES.names)
+    resources = Resources(control_plane, make_namespace(), LABELS, names=NOTICES.names)
     resources.secret()
     yield resources
     resources.close()
@@ -138,6 +144,23 @@ def test_a_resource_takes_its_entry_along_if_it_shall(resources: Resources, noti
     resources.delete("one")
     wait_until(lambda: not resources.exists("one"), "the resource to go")
     assert (project.notice() is None) == (policy == "Delete")
+
+
+def test_kinds_are_served_side_by_side(
+    resources: Resources, control_plane: ControlPlane, noticing_atlas: Atlas, operator: OperatorProcess
+) -> None:
+    endpoints = Resources(control_plane, resources.namespace, LABELS)
+    noticing_atlas.connect(place(4))
+    resources.create("one", Project(noticing_atlas, 4).spec(color="blue"))
+    endpoints.create("one", place(4).spec(comment="theirs"))
+
+    for each in (resources, endpoints):
+        each.wait_ready("one")
+    assert endpoints.get("one")["status"]["endpoint"]["comment"] == "theirs"
+    for kind in ("Notice", "ServerlessPrivateEndpoint"):
+        assert operator.metric("atlas_endpoints_resources", kind=kind) > 0
+        assert operator.metric("atlas_endpoints_reconcile_total", kind=kind, result="done") > 0
+    endpoints.close()
 
 
 def test_a_resource_whose_entry_is_nowhere_says_so(resources: Resources, noticing_atlas: Atlas) -> None:

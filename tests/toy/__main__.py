@@ -1,4 +1,4 @@
-"""The product with the kind of the tests in place of its own: ``python -m toy run …`` and ``python -m toy simulate …``."""
+"""The product with the kind of the tests beside its own: ``python -m toy run …`` and ``python -m toy simulate …``."""
 
 import asyncio
 import sys
@@ -7,6 +7,7 @@ from pydantic_settings import get_subcommand
 
 from atlas_endpoints import app, simulator
 from atlas_endpoints.cli import Commands
+from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
 from atlas_endpoints.telemetry import logs
 from toy.notice import NOTICES
@@ -15,7 +16,7 @@ from toy.simulated import notices
 match get_subcommand(Commands(_cli_parse_args=sys.argv[1:])):  # pyright: ignore[reportCallIssue]  # from the base class
     case OperatorSettings() as settings:
         logs.configure(settings.log_format, settings.log_level)
-        asyncio.run(app.run(settings, [NOTICES]))
+        asyncio.run(app.run(settings, [*KINDS, NOTICES]))
     case SimulatorSettings() as settings:
         asyncio.run(simulator.serve(port=settings.port, seed=settings.seed, families=[notices]))
     case command:

@@ -44,7 +44,7 @@ class Harness:
             ),
             gateway=part(sunset=None),
         )
-        self.connection = part(forbearance=part(watch_age=lambda: 30.5, on_watch_end=None), on_request=None)
+        self.connection = part(kopf_calls=part(watch_age=lambda: 30.5, on_watch_end=None), on_request=None)
         self.client = part(tokens=8, rate_limits=part(remaining=lambda: None))
         clock = part(monotonic=lambda: 9.0)
         instruments.watch(
@@ -105,7 +105,7 @@ async def test_what_atlas_does_not_tell_has_no_series_and_what_it_tells_has(harn
 
 async def test_what_happens_at_the_api_server_is_counted(harness: Harness) -> None:
     harness.connection.on_request("GET secrets", 200, 0.1)
-    harness.connection.forbearance.on_watch_end(well=False)
+    harness.connection.kopf_calls.on_watch_end(well=False)
     assert harness.value("kubernetes_requests_total", verb="GET", resource="secrets", status="200") == 1
     assert harness.value("watch_restarts_total", result="broken") == 1
 

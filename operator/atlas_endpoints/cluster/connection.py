@@ -19,11 +19,10 @@ from kubernetes.aio.config import incluster_config, kube_config
 from typing_extensions import override
 from yaml import YAMLError
 
-from atlas_endpoints.cluster.answers import Answer, Forbearance
 from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
+from atlas_endpoints.cluster.kopf_calls import KopfCalls
 from atlas_endpoints.cluster.reachability import Reachability, kind_of
 from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, Reload
-from atlas_endpoints.cluster.stream import Take
 from atlas_endpoints.telemetry.causes import words_of
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ CONNECTIONS = 30
 
 ANSWER_WITHIN = 15.0
 """Seconds in which an answer has to be here, or that of a watch to begin: kopf gives one as long for that as for all that it may
-bring, over a minute, in which nothing is seen, and all pages of a LIST count as one answer to it."""
+bring, over a minute, in which nothing is seen."""
 
 REDIRECTIONS = range(300, 400)
 """Statuses that aiohttp would act upon. Each of its requests carries our token, to wherever that leads, and what is said there
@@ -60,7 +59,7 @@ class Connection:
         namespace: as given.
         in_pod: as given.
         reachability: hears of every call.
-        forbearance: hears of what kopf asks.
+        kopf_calls: paces and measures the calls that kopf makes.
         on_request: is told of every call.
     """
 
@@ -75,7 +74,7 @@ class Connection:
         self._configuration = configuration
         self._reload = reload
         self.reachability = Reachability(time.monotonic)
-        self.forbearance = Forbearance(time.monotonic)
+        self.kopf_calls = KopfCalls(time.monotonic)
         self.on_request: OnRequest = lambda _kind, _status, _seconds: None
         configuration.connection_pool_maxsize = CONNECTIONS
         configuration.proxy = configuration.proxy or _proxy_from_environment(configuration.host)
@@ -134,24 +133,15 @@ class Connection:
         self._fenced.append(api)
         return api
 
-    def kopf_session(
-        self, plural: str, take: Take | None = None, relisted: Callable[[], None] = lambda: None
-    ) -> kopf.AiohttpSession:
-        """Give kopf a session whose requests carry the token that is current when they are made.
+    def kopf_session(self) -> kopf.AiohttpSession:
+        """A session for kopf, whose requests carry the token that is current when they are made.
 
         With a token that is read for each request, rotation costs no 401 and no new login.
-
-        Args:
-            plural: of our kind.
-            take: takes the objects of our kind from the answers; without it, kopf gets them.
-            relisted: is told that kopf has listed our kind, and that all of it was taken.
         """
-        self.forbearance.plural, self.forbearance.take, self.forbearance.relisted = plural, take, relisted
         tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # it has a watch for each namespace, and all stay
-            middlewares=[self.forbearance, self._authorize, self._listen],
-            response_class=Answer,
+            middlewares=[self.kopf_calls, self._authorize, self._listen],
             proxy=self._configuration.proxy,
             trust_env=False,  # as for our own
         )

@@ -35,6 +35,11 @@ class Reachability:
         self.returned: Callable[[], None] = lambda: None
         """Called when the API server answers again after a failure that people were told of."""
 
+    @property
+    def is_away(self) -> bool:
+        """Whether no call has been answered for so long that people were told."""
+        return self._all is not None and self._all.told
+
     def failed(self, kind: str, why: str) -> None:
         """Take in that a call got no answer, or that the server cannot serve it.
 

@@ -54,10 +54,17 @@ def _tell_of_the_work(record: logging.LogRecord) -> bool:
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Leave out what kopf says of tries that fail, but for the first of what it may not do."""
+    """Leave out kopf's lines about requests and tasks that fail, but for the first request that is forbidden.
+
+    ``cluster.watch`` logs once why kopf has ended; kopf itself logs a traceback for each task that ends for it.
+    """
+    if record.name == "asyncio":  # complains about a task of kopf's whose failure kopf did not look at
+        return "/kopf/" not in record.getMessage()
     if not record.name.startswith("kopf"):
         return True
     message = record.getMessage()
+    if " has failed: " in message:
+        return False
     if not message.startswith("Request attempt #"):
         return True
     return message.startswith("Request attempt #1 ") and "APIForbiddenError" in message

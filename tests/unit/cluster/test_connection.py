@@ -85,7 +85,7 @@ async def ask(connection: Connection) -> None:
 
 async def ask_as_kopf(connection: Connection) -> None:
     """Make a call as kopf does."""
-    session = connection.kopf_session(KIND.names.plural)
+    session = connection.kopf_session()
     async with session.aiohttp_session.get(f"{session.server}/api/v1/namespaces/shop/secrets/mine") as response:
         await response.read()
 
@@ -171,7 +171,7 @@ class TestTokens:
     ) -> None:
         write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
         connection = await Connection.open()
-        session = connection.kopf_session(KIND.names.plural)
+        session = connection.kopf_session()
         for number, token in enumerate(["one", "two", "three"]):
             write_kubeconfig(tmp_path / "kubeconfig", server.url, token)
             clock.now = 100.0 + number * RELOAD_KUBECONFIG
@@ -629,7 +629,7 @@ class TestConnections:
         monkeypatch.setattr(module, "ANSWER_WITHIN", 0.05)
         server.answers.append(HANG)
         connection = Connection(client.Configuration(host=server.url))
-        session = connection.kopf_session(KIND.names.plural)
+        session = connection.kopf_session()
         async with asyncio.timeout(60):
             with pytest.raises(TimeoutError):
                 await session.aiohttp_session.get(f"{session.server}/api/v1/namespaces/shop/secrets/mine")
@@ -663,7 +663,7 @@ class TestConnections:
         fenced = connection.fenced(lambda: True)
         for api in (connection.api, fenced):
             await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")
-        sessions = [connection.kopf_session(KIND.names.plural).aiohttp_session for _ in range(3)]
+        sessions = [connection.kopf_session().aiohttp_session for _ in range(3)]
         await connection.close()
         assert all(session.closed for session in sessions)
         for api in (connection.api, fenced):
@@ -675,7 +675,7 @@ class TestConnections:
         connection = Connection(client.Configuration(host=server.url))
         sessions = WeakSet[aiohttp.ClientSession]()
         for _ in range(10):
-            sessions.add(session := connection.kopf_session(KIND.names.plural).aiohttp_session)
+            sessions.add(session := connection.kopf_session().aiohttp_session)
             await session.close()
         gc.collect()
         assert len(sessions) == 1

@@ -1,10 +1,11 @@
 """kopf as a shell: what it asks an API server for, what it hands on, and how it is set up."""
 
 import asyncio
+import gc
 import itertools
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from atlas_endpoints.cluster import answers, connection, watch
+from atlas_endpoints.cluster import connection, kopf_calls, kopf_settings, watch
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.engine.store import Body
@@ -31,36 +32,38 @@ RESOURCES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 class TestForever:
     def test_delays_have_no_end_and_stop_growing_near_four_seconds(self) -> None:
         """The longest is what the operator sleeps on after the API server is back."""
-        delays = list(itertools.islice(watch.Forever(), 1000))
+        delays = list(itertools.islice(kopf_settings.Forever(), 1000))
         assert all(2.0 <= delay <= 6.0 for delay in delays[10:])
         assert 3.5 < sum(delays[10:]) / 990 < 4.5
 
     def test_they_begin_short_and_double(self) -> None:
         for _ in range(50):
-            for delay, middle in zip(watch.Forever(), (0.25, 0.5, 1.0, 2.0, 4.0, 4.0), strict=False):
+            for delay, middle in zip(kopf_settings.Forever(), (0.25, 0.5, 1.0, 2.0, 4.0, 4.0), strict=False):
                 assert middle * 0.5 <= delay <= middle * 1.5
 
     def test_each_time_they_begin_anew(self) -> None:
-        forever = watch.Forever()
+        forever = kopf_settings.Forever()
         list(itertools.islice(forever, 100))
         assert next(iter(forever)) < 0.5
 
     def test_they_are_jittered(self) -> None:
-        assert len({next(iter(watch.Forever())) for _ in range(20)}) == 20
+        assert len({next(iter(kopf_settings.Forever())) for _ in range(20)}) == 20
 
 
 SETTINGS: dict[str, tuple[str, object]] = {
-    "a LIST may take many answers, which our session bounds": ("networking.request_timeout", 600),
+    "our session bounds each answer before kopf does": ("networking.request_timeout", 30),
     "a server that is away is noticed": ("networking.connect_timeout", 5),
     "nothing cancels the watcher for good": ("watching.inactivity_timeout", 1e8),
     "streams end on the server's side before they are silently dead": ("watching.server_timeout", 60),
     "and on ours a little later": ("watching.client_timeout", 70),
     "a watch is not waited for long": ("watching.connect_timeout", 5),
     "a stream that ended is resumed after a moment": ("watching.reconnect_backoff", 0.5),
-    "no continue token can expire": ("watching.chunk_size", None),
+    "a LIST comes page by page": ("watching.chunk_size", 250),
     "no object is lost in an interrupted stream": ("watching.initial_streaming", False),
     "idle workers hold no slots": ("queueing.worker_limit", None),
-    "idle workers end soon": ("queueing.idle_timeout", 1),
+    "idle workers end soon": ("queueing.idle_timeout", 0.05),
+    "kopf stops soon": ("queueing.exit_timeout", 0.5),
+    "kopf kills nobody after it has ended": ("process.ultimate_exiting_timeout", None),
     "failures of kopf's own are tried again": ("queueing.error_delays", (1, 2, 5, 10, 30)),
     "kopf posts no events": ("posting.loggers", False),
     "there is no peering": ("peering.standalone", True),
@@ -71,25 +74,25 @@ class TestSettings:
     @pytest.mark.parametrize("why", SETTINGS)
     def test_the_value(self, why: str) -> None:
         path, expected = SETTINGS[why]
-        value: object = watch.settings(KIND.names, "", namespaced=False)
+        value: object = kopf_settings.settings([KIND.names], "", namespaced=False)
         for name in path.split("."):
             value = getattr(value, name)
         assert value == expected
 
     def test_the_server_timeout_is_an_integer_as_kubernetes_parses_it(self) -> None:
-        assert isinstance(watch.settings(KIND.names, "", namespaced=False).watching.server_timeout, int)
+        assert isinstance(kopf_settings.settings([KIND.names], "", namespaced=False).watching.server_timeout, int)
 
     def test_no_outage_ends_the_operator(self) -> None:
-        backoffs = watch.settings(KIND.names, "", namespaced=False).networking.error_backoffs
-        assert isinstance(backoffs, watch.Forever)
+        backoffs = kopf_settings.settings([KIND.names], "", namespaced=False).networking.error_backoffs
+        assert isinstance(backoffs, kopf_settings.Forever)
 
     def test_kopf_works_out_no_changes(self) -> None:
-        storage = watch.settings(KIND.names, "", namespaced=False).persistence.diffbase_storage
+        storage = kopf_settings.settings([KIND.names], "", namespaced=False).persistence.diffbase_storage
         body = kopf.Body({"metadata": {"labels": {"team": "blue"}}, "spec": {"comment": "one"}})
         assert storage.build(body=body) == storage.fetch(body=body) == {}
 
     def test_kopf_removes_no_finalizer_of_ours(self) -> None:
-        assert watch.settings(KIND.names, "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
+        assert kopf_settings.settings([KIND.names], "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
 
 
 @dataclass
@@ -106,9 +109,15 @@ class ApiServer:
     """Seconds that each page of a LIST takes."""
     says: deque[bytes] = field(default_factory=deque)
     """What comes over the wire in answer to the next requests."""
+    lists: deque[tuple[int, str]] = field(default_factory=deque)
+    """Status and text of the answers to the next LISTs of our kind."""
+    streams: deque[bytes] = field(default_factory=deque)
+    """What the next watches of our kind say before they end."""
     watched: asyncio.Event = field(default_factory=asyncio.Event)
     """Set as soon as our kind is watched, and the CRD where that is to be watched too."""
     watches_crd: bool = True
+    serves_the_kind: bool = True
+    """Whether our kind is among what is discovered."""
     ends: asyncio.Event = field(default_factory=asyncio.Event)
     """Set it to have the watch of our kind end, as it does every minute."""
     _watched: set[str] = field(default_factory=set)
@@ -137,7 +146,7 @@ class ApiServer:
                 return web.json_response(
                     {"resources": [_resource("customresourcedefinitions", "CRD", namespaced=False)]}
                 )
-            case path if path == f"/apis/{GROUP}/{VERSION}":
+            case path if path == f"/apis/{GROUP}/{VERSION}" and self.serves_the_kind:
                 return web.json_response(
                     {"resources": [_resource(PLURAL, "ServerlessPrivateEndpoint", namespaced=True)]}
                 )
@@ -147,6 +156,9 @@ class ApiServer:
                 names = ["shop", "warehouse"] if path != CRDS else []
                 items = [{"metadata": {"name": name, "uid": name}} for name in names]
                 return web.json_response({"items": items, "metadata": {"resourceVersion": "1"}})
+            case path if path.endswith(PLURAL) and self.lists:
+                status, text = self.lists.popleft()
+                return web.Response(status=status, text=text, content_type="application/json")
             case path if path.endswith(PLURAL):
                 namespace = path.split("/")[-2] if "/namespaces/" in path else None
                 items = [each for each in self.items if namespace in {None, each["metadata"]["namespace"]}]
@@ -164,6 +176,9 @@ class ApiServer:
     async def _watch(self, request: web.Request, *, ours: bool) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
+        if ours and self.streams:
+            await response.write(self.streams.popleft())
+            return response
         self._watched.add(request.path)
         if (CRDS in self._watched or not self.watches_crd) and any(path.endswith(PLURAL) for path in self._watched):
             self.watched.set()
@@ -230,6 +245,8 @@ class Receiver:
         self.told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
     def seen(self, body: Body) -> None:
+        if body["metadata"]["name"] == "poison":
+            raise RuntimeError("This object cannot be taken in.")
         self.told.put_nowait(("seen", f"{body['metadata']['name']} {body['metadata']['resourceVersion']}"))
 
     def deleted(self, body: Body) -> None:
@@ -239,8 +256,18 @@ class Receiver:
         self.told.put_nowait(("relisted", ""))
 
     async def next(self, count: int) -> list[tuple[str, str]]:
+        """The next objects; LISTs are left out."""
+        found: list[tuple[str, str]] = []
         async with asyncio.timeout(DEADLINE):
-            return [await self.told.get() for _ in range(count)]
+            while len(found) < count:
+                if (told := await self.told.get())[0] != "relisted":
+                    found.append(told)
+        return found
+
+    async def list_arrives(self) -> None:
+        async with asyncio.timeout(DEADLINE):
+            while (await self.told.get())[0] != "relisted":
+                pass
 
 
 class Harness:
@@ -252,8 +279,23 @@ class Harness:
         self.configuration = client.Configuration(host=server.url, api_key={"BearerToken": "Bearer one"})
         self.connection = Connection(self.configuration)
         self.receiver = Receiver()
-        self.stop = asyncio.Event()
-        self.started = asyncio.Event()
+        self.served = True
+        self.starts = 0
+        self.ends = 0
+
+    def has_started(self) -> None:
+        self.starts += 1
+
+    def has_ended(self) -> None:
+        self.ends += 1
+
+    async def edit_arrives(self) -> None:
+        """Edit an object, and wait until the watch or a LIST brings it."""
+        edited = resource("one", version=2)
+        self.server.items = [edited]
+        self.server.events.put_nowait({"type": "MODIFIED", "object": edited})
+        while await self.receiver.next(1) != [("seen", "one 2")]:
+            pass
 
     @asynccontextmanager
     async def running(self, *, namespaces: tuple[str, ...] = (), label_selector: str = "") -> AsyncIterator[None]:
@@ -262,11 +304,12 @@ class Harness:
             watch.run(
                 self.connection,
                 self.receiver,
-                KIND.names,
+                [KIND.names],
                 namespaces=namespaces,
                 label_selector=label_selector,
-                stop=self.stop,
-                started=self.started.set,
+                served=lambda _: self.served,
+                started=self.has_started,
+                ended=self.has_ended,
             )
         )
         try:
@@ -274,9 +317,10 @@ class Harness:
                 await self.server.watched.wait()
             yield
         finally:
-            self.stop.set()
+            task.cancel()
             async with asyncio.timeout(DEADLINE):
-                await task
+                await asyncio.wait({task})
+            assert task.cancelled(), task
 
 
 @pytest.fixture
@@ -289,6 +333,9 @@ async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
         harness = Harness(server, monkeypatch)
         yield harness
         await harness.connection.close()
+    # What kopf leaves behind unasked must not be found during another test.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    gc.collect()
 
 
 def over_http(status: str, body: bytes = b"", *headers: str) -> bytes:
@@ -319,86 +366,133 @@ FAULTS = {
     "a request that is no good": over_http("400 Bad Request"),
     "a host that is not served": over_http("421 Misdirected Request"),
 }
-"""What may come from an API server, a load balancer or a proxy, after any of which kopf by itself would end."""
+"""What may come from an API server, a load balancer or a proxy in answer to anything; kopf ends after most of these."""
+
+ERROR = b'{"type": "ERROR", "object": {"kind": "Status", "code": 500}}\n'
+EXPIRED = b'{"type": "ERROR", "object": {"kind": "Status", "code": 410}}\n'
+EVENT = b'{"type": "MODIFIED", "object": {"metadata": {"name": "a", "uid": "a", "resourceVersion": "1"}}}\n'
+
+STREAMS = {
+    "a version that is too old": EXPIRED,
+    "any error": ERROR,
+    "an error after an event": EVENT + ERROR,
+    "an error that is none": b'{"type": "ERROR", "object": {}}\n',
+    "half an event": EVENT[:20],
+    "half an event after an event": EVENT + EVENT[:20],
+    "the page of a proxy": b"<html>\n<body>",
+    "what is no object": b"[]\n",
+    "an event without an object": b'{"type": "ADDED"}\n',
+    "an event without a type": b'{"object": {}}\n',
+    "an object whose metadata are none": b'{"type": "BOOKMARK", "object": {"metadata": []}}\n',
+    "an event that nobody knows": EVENT.replace(b"MODIFIED", b"RENAMED"),
+    "an empty line": b"\n",
+    "nothing": b"",
+}
+"""What a watch may say before it ends."""
+
+LISTS = {
+    "a LIST that is cut short": (200, '{"items": ['),
+    "a LIST that is a word": (200, '"word"'),
+    "a LIST of something": (200, '{"items": {"a": 1}}'),
+    "a LIST of nothing": (200, '{"items": null}'),
+    "a LIST whose metadata are none": (200, '{"items": [], "metadata": []}'),
+    "a second page that is refused as too old": (200, '{"items": [], "metadata": {"continue": "5"}}'),
+    "a kind that is not served for a moment": (404, "404 page not found"),
+    "a LIST that is refused as too old": (410, "{}"),
+}
+"""What a LIST may be answered with."""
 
 
 @pytest.fixture
 def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has it lose no time between its attempts."""
-    monkeypatch.setattr(answers, "PACE", 0.0)
-    monkeypatch.setattr(watch.Forever, "__iter__", lambda _: itertools.repeat(0.01))
-    patient = watch.settings
+    monkeypatch.setattr(kopf_calls, "PACE", 0.0)
+    monkeypatch.setattr(kopf_settings.Forever, "__iter__", lambda _: itertools.repeat(0.01))
+    patient = kopf_settings.settings
 
-    def settings(names: Names, label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
-        result = patient(names, label_selector, namespaced=namespaced)
+    def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
+        result = patient(kinds, label_selector, namespaced=namespaced)
         result.watching.reconnect_backoff = 0.01
         return result
 
     monkeypatch.setattr(watch, "settings", settings)
 
 
-@pytest.fixture
-def objects_go_to_kopf(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stands for a kopf that reads its answers in another way, past who takes the objects from them."""
-    session = harness.connection.kopf_session
-    monkeypatch.setattr(harness.connection, "kopf_session", lambda plural, *_: session(plural))
+def _workers() -> list[str]:
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    return [name for name in names if name.startswith("worker for") and PLURAL in name]
+
+
+def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if (each.name, each.levelname) == (watch.__name__, "WARNING")]
 
 
 class TestWatching:
-    async def test_what_is_there_is_told_as_a_list(self, harness: Harness) -> None:
+    async def test_what_is_there_is_handed_over(self, harness: Harness) -> None:
         harness.server.items = [resource("one"), resource("two", "warehouse")]
         async with harness.running():
-            told = await harness.receiver.next(3)
-        assert told == [("seen", "one 1"), ("seen", "two 1"), ("relisted", "")]
-        assert harness.started.is_set()
+            assert sorted(await harness.receiver.next(2)) == [("seen", "one 1"), ("seen", "two 1")]
 
-    async def test_a_list_is_told_of_though_it_holds_nothing(self, harness: Harness) -> None:
+    @pytest.mark.parametrize("items", [[], [resource("one")]], ids=["nothing", "an object"])
+    async def test_a_list_is_reported_whatever_it_holds(self, harness: Harness, items: list[dict[str, Any]]) -> None:
         """What there was may have gone while nobody watched."""
+        harness.server.items = items
         async with harness.running():
-            assert await harness.receiver.next(1) == [("relisted", "")]
+            await harness.receiver.list_arrives()
 
     async def test_a_list_may_take_longer_than_an_answer(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
-        monkeypatch.setattr(answers, "AT_ONCE", 1)
+        patient = kopf_settings.settings
+
+        def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
+            result = patient(kinds, label_selector, namespaced=namespaced)
+            result.watching.chunk_size = 1
+            return result
+
+        monkeypatch.setattr(watch, "settings", settings)
         harness.server.items = [resource(f"number {number}") for number in range(8)]
         harness.server.slowness = 0.1
         async with harness.running():
-            assert len(await harness.receiver.next(9)) == 9
+            assert len(await harness.receiver.next(8)) == 8
         assert len(harness.server.queries(RESOURCES, watching=False)) == 8, "none was asked for again"
 
-    async def test_what_happens_is_told_in_its_order(self, harness: Harness) -> None:
+    async def test_what_happens_is_handed_over_in_its_order(self, harness: Harness) -> None:
         async with harness.running():
-            await harness.receiver.next(1)
             for type_, version in (("ADDED", 2), ("MODIFIED", 3), ("DELETED", 4)):
                 harness.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
                 told = await harness.receiver.next(1)
                 assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
 
-    @pytest.mark.usefixtures("objects_go_to_kopf")
-    async def test_what_gets_to_kopf_all_the_same_is_told_too(self, harness: Harness) -> None:
-        harness.server.items = [resource("one")]
+    async def test_events_that_come_at_once_are_handed_over_in_their_order(self, harness: Harness) -> None:
         async with harness.running():
-            assert await harness.receiver.next(2) == [("relisted", ""), ("seen", "one 1")]
-            for type_, version in (("MODIFIED", 3), ("DELETED", 4)):
-                harness.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
-                told = await harness.receiver.next(1)
-                assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
+            for version in range(2, 102):
+                harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=version)})
+            assert await harness.receiver.next(100) == [("seen", f"one {version}") for version in range(2, 102)]
 
-    async def test_kopf_has_nothing_to_do_for_an_object(self, harness: Harness) -> None:
-        """It has a task for each object that it knows of."""
+    async def test_an_object_that_cannot_be_taken_in_does_not_hold_up_the_next(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with harness.running():
+            for name in ("poison", "one"):
+                harness.server.events.put_nowait({"type": "ADDED", "object": resource(name)})
+            assert await harness.receiver.next(1) == [("seen", "one 1")]
+        assert "This object cannot be taken in." in caplog.text
+        assert harness.starts == 1
+
+    async def test_kopf_soon_has_no_task_for_an_object(self, harness: Harness) -> None:
         harness.server.items = [resource("one"), resource("two")]
         async with harness.running():
-            harness.server.events.put_nowait({"type": "ADDED", "object": resource("three", version=2)})
-            await harness.receiver.next(4)
-            names = {task.get_name() for task in asyncio.all_tasks()}
-        assert not [name for name in names if name.startswith("worker for") and PLURAL in name]
+            await harness.receiver.next(2)
+            async with asyncio.timeout(DEADLINE):
+                while _workers():  # noqa: ASYNC110  # the end of a task of kopf's has no event
+                    await asyncio.sleep(0.01)
 
     async def test_a_watch_that_ends_is_resumed_where_it_had_come_to(self, harness: Harness) -> None:
         async with harness.running():
             harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=41)})
-            await harness.receiver.next(2)
+            await harness.receiver.next(1)
             harness.server.watched.clear()
             harness.server.ends.set()
             async with asyncio.timeout(DEADLINE):
@@ -410,8 +504,17 @@ class TestWatching:
 
     @pytest.mark.usefixtures("kopf_in_a_hurry")
     @pytest.mark.parametrize("fault", FAULTS)
-    async def test_kopf_lives_on_after(self, harness: Harness, fault: str) -> None:
-        """At the start, when it looks what there is, and when a watch and a LIST begin."""
+    async def test_no_call_of_kopfs_goes_on_after(self, harness: Harness, fault: str) -> None:
+        async with harness.running():
+            harness.server.says.extend([FAULTS[fault]] * 4)
+            harness.server.ends.set()
+            await harness.edit_arrives()
+        assert not [task for task in asyncio.all_tasks() if "/kopf/" in repr(task.get_coro())]
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.parametrize("fault", FAULTS)
+    async def test_an_edit_arrives_after(self, harness: Harness, fault: str) -> None:
+        """At the start, when kopf looks what there is, and when a watch and a LIST begin."""
         harness.server.says.extend([FAULTS[fault]] * 4)
         async with harness.running():
             harness.server.says.extend([FAULTS[fault]] * 4)
@@ -419,16 +522,108 @@ class TestWatching:
             async with asyncio.timeout(DEADLINE):
                 while harness.server.says:  # noqa: ASYNC110  # what a stub has said has no event
                     await asyncio.sleep(0.01)
-            harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=2)})
-            while await harness.receiver.next(1) != [("seen", "one 2")]:
-                pass
+            await harness.edit_arrives()
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.parametrize("fault", STREAMS)
+    async def test_an_edit_arrives_after_a_watch_with(self, harness: Harness, fault: str) -> None:
+        harness.server.streams.extend([STREAMS[fault]] * 2)
+        async with harness.running():
+            await harness.edit_arrives()
+        assert not harness.server.streams
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.parametrize("fault", LISTS)
+    async def test_an_edit_arrives_after_a_list_with(self, harness: Harness, fault: str) -> None:
+        harness.server.lists.extend([LISTS[fault], (410, "{}")])
+        async with harness.running():
+            await harness.edit_arrives()
+        assert not harness.server.lists
+
+    async def test_a_watch_that_goes_on_needs_no_start(self, harness: Harness) -> None:
+        harness.server.streams.extend([b"", EXPIRED])
+        async with harness.running():
+            await harness.edit_arrives()
+        assert harness.starts == 1
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    async def test_a_deletion_while_kopf_is_down_is_followed_by_a_list(self, harness: Harness) -> None:
+        harness.server.items = [resource("one")]
+        async with harness.running():
+            await harness.receiver.next(1)
+            harness.server.streams.append(ERROR)
+            harness.server.items = []
+            harness.server.ends.set()
+            await harness.receiver.list_arrives()
+        assert harness.starts == 2
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    async def test_kopf_leaves_nothing_behind_and_spares_the_tasks_of_others(self, harness: Harness) -> None:
+        async with harness.running():
+            others = asyncio.create_task(asyncio.sleep(DEADLINE))
+            before = {task.get_name() for task in asyncio.all_tasks()}
+            began = asyncio.get_running_loop().time()
+            for starts in (2, 3, 4):
+                harness.server.streams.append(ERROR)
+                harness.server.ends.set()
+                async with asyncio.timeout(DEADLINE):
+                    while harness.starts < starts:  # noqa: ASYNC110  # as below
+                        await asyncio.sleep(0.01)
+            await harness.edit_arrives()
+            assert asyncio.get_running_loop().time() - began < 5, "kopf.run_tasks waits for as long, three times"
+            await asyncio.sleep(0.2)  # idle workers end
+            tasks = [task.get_name() for task in asyncio.all_tasks()]
+            assert len(tasks) <= len(before) + 5, tasks
+            assert not others.done()
+            others.cancel()
+        assert harness.starts == 4
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    async def test_why_kopf_has_ended_is_logged_once(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+        harness.server.lists.extend([(400, "{}")] * 3)
+        async with harness.running():
+            await harness.edit_arrives()
+        assert _warnings(caplog) == [f"kopf has ended (LIST {PLURAL}: HTTP 400); it is started again"]
+        assert (harness.starts, harness.ends) == (4, 3)
+
+    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    async def test_what_passes_is_not_worth_a_warning(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+        harness.server.lists.extend([(404, "{}"), (410, "{}")])
+        async with harness.running():
+            await harness.edit_arrives()
+        assert _warnings(caplog) == []
+        assert harness.starts == 3
+
+    async def test_a_watcher_that_is_gone_is_replaced(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+        """kopf does not notice if one was cancelled."""
+        monkeypatch.setattr(watch, "LOOK", 0.05)
+        async with harness.running():
+            harness.served = False
+            (watcher,) = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {PLURAL}")]
+            watcher.cancel()
+            await asyncio.sleep(0.5)
+            assert harness.starts == 1, "nobody can watch what is not served"
+            harness.served = True
+            await harness.edit_arrives()
+        assert (harness.starts, harness.ends) == (2, 0)
+
+    async def test_some_namespaces_are_watched_as_soon_as_the_kind_is_served(
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """kopf itself would not look again: it may not watch CRDs here."""
+        monkeypatch.setattr(watch, "LOOK", 0.05)
+        harness.server.serves_the_kind = harness.served = False
+        harness.server.watched.set()
+        async with harness.running(namespaces=("shop",)):
+            await asyncio.sleep(0.5)
+            assert not watch.watching(KIND.names, ("shop",))
+            harness.server.serves_the_kind = harness.served = True
+            await harness.edit_arrives()
 
     async def test_kopf_writes_nothing(self, harness: Harness) -> None:
         harness.server.items = [resource("one")]
         async with harness.running():
-            await harness.receiver.next(2)
-            harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=2)})
-            await harness.receiver.next(1)
+            await harness.edit_arrives()
         assert {method for method, *_ in harness.server.requests} == {"GET"}
 
     async def test_all_namespaces_are_one_watch(self, harness: Harness) -> None:
@@ -440,7 +635,7 @@ class TestWatching:
     async def test_some_namespaces_are_watched_alone(self, harness: Harness) -> None:
         harness.server.items = [resource("one"), resource("two", "warehouse")]
         async with harness.running(namespaces=("shop",)):
-            told = await harness.receiver.next(2)
+            told = await harness.receiver.next(1)
         assert ("seen", "one 1") in told
         assert not harness.server.queries(RESOURCES, watching=False)
         assert harness.receiver.told.empty()
@@ -468,7 +663,7 @@ class TestWatching:
         harness.server.refuses = 2
         harness.server.items = [resource("one")]
         async with harness.running():
-            told = await harness.receiver.next(2)
+            told = await harness.receiver.next(1)
         assert ("seen", "one 1") in told
 
     async def test_whether_somebody_watches_can_be_told(self, harness: Harness) -> None:

@@ -57,20 +57,29 @@ def test_kopf_is_quiet_unless_somebody_debugs(capsys: pytest.CaptureFixture[str]
     assert "chatter" in capsys.readouterr().err
 
 
-def test_of_kopfs_tries_only_the_first_of_what_it_may_not_do_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """That the API server is away is told elsewhere, once."""
+def test_of_kopfs_failures_only_the_first_refusal_for_want_of_rights_is_logged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """That the API server is away, and why kopf has ended, is logged elsewhere, once."""
     logs.configure("text", "INFO")
     kopf = logging.getLogger("kopf._cogs.clients.api")
 
     for attempt in (1, 2):
         kopf.error(f"Request attempt #{attempt} failed; will retry: GET /apis -> ClientConnectorError()")
         kopf.error(f"Request attempt #{attempt} failed; will retry: GET /apis -> APIForbiddenError('no')")
+    kopf.error("Watcher for endpoints@None has failed: APIClientError()")
+    asyncio = logging.getLogger("asyncio")
+    asyncio.error(
+        "Task exception was never retrieved\nfuture: <Task coro=<_read() defined at /lib/kopf/_cogs/scanning.py:60>>"
+    )
+    asyncio.error("Task exception was never retrieved: one of ours")
     kopf.error("Something else")
     logging.getLogger("atlas_endpoints").error("Request attempt #2 is none of kopf's")
 
     told = [line.split("ERROR")[1].strip() for line in capsys.readouterr().err.splitlines()]
     assert told == [
         "Request attempt #1 failed; will retry: GET /apis -> APIForbiddenError('no')",
+        "Task exception was never retrieved: one of ours",
         "Something else",
         "Request attempt #2 is none of kopf's",
     ]

@@ -1,0 +1,131 @@
+"""How often kopf may ask, and what is measured of its calls: on a real socket."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from atlas_endpoints.cluster import kopf_calls
+from atlas_endpoints.cluster.kopf_calls import PACE, KopfCalls
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+
+GROUP, VERSION, _, PLURAL = KIND.names
+
+LIST = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
+WATCH = f"{LIST}?watch=true"
+ELSEWHERE = f"/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+@dataclass
+class Harness:
+    """A server that answers with a status, and a session such as kopf gets, with a clock that only its pauses move."""
+
+    status: int = 200
+    base: str = ""
+    now: float = 100.0
+    slept: list[float] = field(default_factory=list)
+    ends: list[bool] = field(default_factory=list)
+    lists: int = 0
+    calls: KopfCalls = field(init=False)
+    session: aiohttp.ClientSession = field(init=False)
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds:
+            self.slept.append(seconds)
+        self.now += seconds
+
+    def relisted(self) -> None:
+        self.lists += 1
+
+    async def handle(self, _: web.Request) -> web.Response:
+        return web.Response(status=self.status, text='{"items": []}', headers={"Retry-After": "86400"})
+
+    async def ask(self, *paths: str) -> None:
+        for path in paths:
+            async with self.session.get(f"{self.base}{path}") as response:
+                assert response.status == self.status
+                assert await response.read() == b'{"items": []}', "no answer is changed"
+
+
+@pytest.fixture
+async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
+    harness = Harness()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", harness.handle)
+    async with TestServer(app) as server:
+        harness.base = str(server.make_url("")).rstrip("/")
+        monkeypatch.setattr(kopf_calls, "asyncio", SimpleNamespace(sleep=harness.sleep))
+        calls = harness.calls = KopfCalls(lambda: harness.now)
+        calls.relisted = {PLURAL: harness.relisted}
+        calls.on_watch_end = lambda *, well: harness.ends.append(well)
+        async with aiohttp.ClientSession(middlewares=[calls]) as session:
+            harness.session = session
+            yield harness
+
+
+async def test_watches_that_end_at_once_begin_no_faster_than_they_should(harness: Harness) -> None:
+    await harness.ask(WATCH, WATCH, WATCH, ELSEWHERE)
+    assert harness.slept == [PACE] * 2, "another watch does not wait for this one"
+    harness.now += PACE / 4
+    await harness.ask(WATCH)
+    assert harness.slept[2:] == [PACE * 3 / 4], "it counts from the beginning of the last one"
+
+
+async def test_refused_watches_are_paced_too_and_lists_are_not(harness: Harness) -> None:
+    harness.status = 410
+    await harness.ask(WATCH, LIST, LIST, LIST, WATCH)
+    assert harness.slept == [PACE]
+
+
+async def test_kopf_does_not_sleep_for_as_long_as_a_server_demands(harness: Harness) -> None:
+    harness.status = 429
+    for path in (LIST, WATCH):
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await harness.ask(path)
+
+
+async def test_a_list_of_the_kind_is_reported_if_it_has_arrived(harness: Harness) -> None:
+    await harness.ask(CRDS, WATCH)
+    assert harness.lists == 0
+    await harness.ask(LIST, ELSEWHERE.partition("?")[0])
+    assert harness.lists == 2
+    harness.status = 503
+    await harness.ask(LIST)
+    assert harness.lists == 2
+
+
+async def test_the_age_of_a_watch_is_that_of_the_oldest_which_began_last_in_its_place(harness: Harness) -> None:
+    await harness.ask(WATCH, ELSEWHERE)
+    harness.now += 30
+    await harness.ask(ELSEWHERE)
+    assert harness.calls.watch_age() == 30
+    await harness.ask(WATCH)
+    assert harness.calls.watch_age() == 0
+
+
+async def test_a_watch_that_does_not_begin_grows_older_and_so_does_one_that_never_has(harness: Harness) -> None:
+    harness.now += 10
+    assert harness.calls.watch_age() == 10
+    harness.status = 503
+    await harness.ask(WATCH, CRDS + "?watch=true")
+    assert harness.calls.watch_age() == 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "ends"),
+    [
+        pytest.param([LIST, WATCH], [], id="the first watch"),
+        pytest.param([LIST, WATCH, WATCH, WATCH], [True, True], id="watches that continue"),
+        pytest.param([LIST, WATCH, LIST, WATCH, WATCH], [False, True], id="one that was broken"),
+        pytest.param([LIST, WATCH, LIST, LIST], [False], id="one that was broken, and a LIST in two pages"),
+        pytest.param([CRDS + "?watch=true"] * 3, [], id="watches of other kinds"),
+    ],
+)
+async def test_each_end_of_a_watch_is_counted(harness: Harness, asked: list[str], ends: list[bool]) -> None:
+    await harness.ask(*asked)
+    assert harness.ends == ends
