@@ -51,7 +51,7 @@ class Launch:
     """A command line, the settings in its environment, and where it will serve what.
 
     Attributes:
-        metric: The counter of its passes over resources.
+        metric: The counter of its reconciles of resources.
     """
 
     command: list[str]
@@ -165,14 +165,14 @@ class Running:
         return time.time() - self.started
 
     async def passes(self, count: int, *, timeout: float) -> float:  # noqa: ASYNC109  the loop has to look at the process
-        """Wait until it has made so many passes over resources since its start, and give the seconds from its start."""
+        """Wait until it has made so many reconciles of resources since its start, and give the seconds from its start."""
         while await self.passes_made() < count:
             self._check(timeout, f"to have made {count} passes")
             await asyncio.sleep(5 * POLL)
         return time.time() - self.started
 
     async def passes_made(self) -> float:
-        """Tell how many passes over resources it has made."""
+        """Tell how many reconciles of resources it has made."""
         async with self._http.get(self._launch.metrics_url) as answer:
             return total(await answer.text(), self._launch.metric)
 

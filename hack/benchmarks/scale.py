@@ -22,8 +22,8 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.readings import Readings
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.cluster.object_cache import Readings
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
@@ -79,7 +79,7 @@ async def new_credentials(known: int) -> Operation:
 
 async def new_credentials_of_the_client(known: int) -> Operation:
     """The same at the HTTP client."""
-    client = AtlasClient("http://127.0.0.1:1", user_agent="benchmark", wire=_NoWire(), random=Random(1))  # noqa: S311  # jitter
+    client = AtlasClient("http://127.0.0.1:1", user_agent="benchmark", transport=_NoWire(), random=Random(1))  # noqa: S311  # jitter
 
     async def use(number: int) -> object:
         return await client.request(_pair(number), Request("listProjects", "GET", "/api/atlas/v2/groups"))

@@ -9,7 +9,7 @@ The map of the package, from the outside in (each layer imports only those below
 - ``kinds``: everything that is decided about a kind of resource (model, plan, status, reconcile).
 - ``atlas``: the Atlas Admin API; knows HTTP, knows no Kubernetes.
 - ``cluster``: the Kubernetes API; the only importer of kopf and kubernetes; knows no Atlas.
-- ``engine``: the level-triggered loop; knows neither Atlas nor the kinds. ``telemetry`` stands beside it.
+- ``controller``: the level-triggered loop; knows neither Atlas nor the kinds. ``telemetry`` stands beside it.
 - ``simulator``: a faithful Atlas for tests, demos and users' own CI; shares no code with ``atlas``.
 """
 

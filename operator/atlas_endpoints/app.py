@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from atlas_endpoints import __version__, garbage, instruments
+from atlas_endpoints import __version__, garbage, runtime_metrics
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster import watch
@@ -26,9 +26,9 @@ from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
 from atlas_endpoints.cluster.references_reader import ReferenceReader
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
+from atlas_endpoints.controller.clock import SystemClock, boottime
+from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.core import Core
-from atlas_endpoints.engine.clock import SystemClock, boottime
-from atlas_endpoints.engine.log_fields import LogFields
 from atlas_endpoints.leadership import Alone, Leadership, end, hand_over
 from atlas_endpoints.observer import Requests, Told
 from atlas_endpoints.reconcile.kind import Kind
@@ -48,7 +48,7 @@ LAST_EVENTS = 1.0
 """Seconds of these for the Events that wait to be written, at most: nobody is held up for them."""
 
 STUCK = 120.0
-"""Seconds after which a pass counts as stuck: each of its few calls is bounded by 15 s."""
+"""Seconds after which a reconcile counts as stuck: each of its few calls is bounded by 15 s."""
 
 FIRST_INVENTORY = 5.0
 """Seconds that kopf waits for our first LIST at most: where the CRD is missing, kopf notices at once when it comes."""
@@ -96,7 +96,7 @@ class Operator:
         )
         connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None
-        instruments.watch(
+        runtime_metrics.watch(
             metrics,
             self._core,
             client=client,
@@ -106,7 +106,9 @@ class Operator:
             settings=settings,
         )
         self._metrics = metrics
-        self._resources = instruments.of_resources(self._core, leads=leadership.leads, detail=settings.resource_metrics)
+        self._resources = runtime_metrics.of_resources(
+            self._core, leads=leadership.leads, detail=settings.resource_metrics
+        )
 
     async def metrics(self) -> bytes:
         """Give all metrics in Prometheus's text format."""
@@ -114,8 +116,8 @@ class Operator:
 
     def live(self) -> str | None:
         """Tell what only a restart can mend."""
-        if (stuck := self._core.loop.longest_pass()) > STUCK:
-            return f"a pass has been running for {stuck:.0f} s"
+        if (stuck := self._core.loop.longest_reconcile()) > STUCK:
+            return f"a reconcile has been running for {stuck:.0f} s"
         unwatched = [
             name
             for name, served in self._core.kinds.items()
@@ -137,7 +139,7 @@ class Operator:
 
     def _is_served(self, names: Names) -> bool:
         """Return whether the API server is there and serves a kind, so that somebody should watch it."""
-        return self._core.kinds[names.kind].inventory.served and not self._connection.reachability.is_away
+        return self._core.kinds[names.kind].relister.served and not self._connection.reachability.is_away
 
     def ready(self) -> str | None:
         """Tell why this replica neither works nor could take over, if so."""
@@ -156,14 +158,14 @@ class Operator:
         election = asyncio.create_task(self._leadership.run(), name="election")
         watcher = asyncio.create_task(self._watch(stop), name="watch")
         workers = asyncio.create_task(self._work(), name="workers")
-        inventory = asyncio.create_task(self._keep(), name="inventory")
+        relister = asyncio.create_task(self._keep(), name="inventory")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         sparing = asyncio.create_task(self._spare_what_stays(), name="garbage")
         events = asyncio.create_task(self._events.run(), name="events")
         sparing.add_done_callback(log_failure)
         events.add_done_callback(log_failure)
         try:
-            await asyncio.wait({election, watcher, inventory, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({election, watcher, relister, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not election.done():
                 logger.info("Stopping: finishing what is under way")
                 until = self._clock.monotonic() + DRAIN
@@ -171,11 +173,11 @@ class Operator:
                 await self._events.close(within=max(0.0, min(LAST_EVENTS, until - self._clock.monotonic())))
                 await self._hand_over(election, idle=idle, until=until)
         finally:
-            for task in (election, watcher, inventory, workers, stopping, sparing, events):
+            for task in (election, watcher, relister, workers, stopping, sparing, events):
                 task.cancel()
         if election.done() and not election.cancelled():
             await election  # lost
-        outcomes = await asyncio.gather(watcher, inventory, workers, return_exceptions=True)
+        outcomes = await asyncio.gather(watcher, relister, workers, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
@@ -183,7 +185,7 @@ class Operator:
             raise RuntimeError("The watch or the workers have ended by themselves")
 
     async def _keep(self) -> None:
-        """Keep the store complete, from a LIST that begins after the election, so that whoever leads at once needs no other."""
+        """Keep the cache complete, from a LIST that begins after the election, so that whoever leads at once needs no other."""
         await self._leadership.decided.wait()
         await self._core.keep()
 

@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.credentials import (
     CredentialsProblem,
     parse_credentials,
 )
-from atlas_endpoints.engine.names import is_namespace
+from atlas_endpoints.controller.names import is_namespace
 from atlas_endpoints.reconcile.values import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names
 

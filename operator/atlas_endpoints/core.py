@@ -19,12 +19,12 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.loop import Loop
-from atlas_endpoints.engine.outcome import Next, Retry
-from atlas_endpoints.engine.store import Body, Key, key_of
-from atlas_endpoints.engine.workqueue import Queue
+from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.controller.clock import Clock
+from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.loop import Loop
+from atlas_endpoints.controller.requeue import Backoff, Requeue
+from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.kind import Kind
@@ -36,7 +36,7 @@ from atlas_endpoints.served_kind import Objects, Observer, ServedKind, Shared, W
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 
-Run: TypeAlias = Callable[[Work], Awaitable[Next]]
+Run: TypeAlias = Callable[[Work], Awaitable[Requeue]]
 """What a worker does with a piece of work."""
 
 
@@ -83,7 +83,7 @@ class Core:
         self._clock = clock
         self._working = False
         half = max(1, settings.concurrency // 2)
-        self.queue: Queue[Work] = Queue(clock, lane_limit=half, waited=observer.waited)
+        self.queue: Queue[Work] = Queue(clock, flow_limit=half, waited=observer.waited)
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         self.gateway = Gateway(
             ThrottledClient(client, self.throttle, clock=clock.monotonic),
@@ -147,14 +147,14 @@ class Core:
         back; or that is the answer to a write of ours, which tells nothing of that. Until a LIST has told, it is left alone.
         """
         key = key_of(body)
-        is_late = self.kinds[key.kind].store.knows_later(body)
+        is_late = self.kinds[key.kind].cache.knows_later(body)
         self.gone(key, body["metadata"]["uid"])
         if is_late:
             self.relisted(key.kind)
 
     def relisted(self, kind: str) -> None:
         """Take in that the watch of a kind has begun with a new LIST."""
-        self.kinds[kind].inventory.relisted()
+        self.kinds[kind].relister.relisted()
 
     def reachable(self) -> None:
         """Take in that the API server answers again after an outage.
@@ -169,12 +169,12 @@ class Core:
     @property
     def is_complete(self) -> bool:
         """Whether the resources of all kinds are known."""
-        return all(each.inventory.complete.is_set() for each in self.kinds.values())
+        return all(each.relister.complete.is_set() for each in self.kinds.values())
 
     async def completed(self) -> None:
         """Wait until the resources of all kinds are known."""
         for each in self.kinds.values():
-            await each.inventory.complete.wait()
+            await each.relister.complete.wait()
 
     async def keep(self) -> None:
         """Keep the resources of all kinds known, for ever.
@@ -183,11 +183,11 @@ class Core:
             SelectorRefusedError: the API server cannot read the label selector.
             ClusterWentBackError: only a restart helps.
         """
-        await asyncio.gather(*(each.inventory.keep() for each in self.kinds.values()))
+        await asyncio.gather(*(each.relister.keep() for each in self.kinds.values()))
 
     async def refresh(self) -> None:
         """Wait until all resources are known as of now, or later."""
-        await asyncio.gather(*(each.inventory.refresh() for each in self.kinds.values()))
+        await asyncio.gather(*(each.relister.refresh() for each in self.kinds.values()))
 
     async def work(self) -> None:
         """Run the workers once all resources are known, until the queue is closed."""
@@ -220,29 +220,29 @@ class Core:
         return max(0.0, self.gateway.unknown_at + seconds - self._clock.monotonic())
 
     def _known(self) -> int:
-        return sum(len(each.store) for each in self.kinds.values())
+        return sum(len(each.cache) for each in self.kinds.values())
 
-    async def _run(self, work: Work) -> Next:
+    async def _run(self, work: Work) -> Requeue:
         with self.gateway.work():
             return await self._work_on(work)
 
-    async def _work_on(self, work: Work) -> Next:
+    async def _work_on(self, work: Work) -> Requeue:
         served = self.kinds[work.kind]
         if isinstance(work, Scope):
             source = served.resync.credentials_source(work)
             telemetry.begin(LogFields(project=work.project_id, instance=work.name, credentialsSource=source))
             return await served.resync.run(work)
-        if (body := served.store.get(work)) is not None:
-            telemetry.begin(telemetry.pass_over(body))
+        if (body := served.cache.get(work)) is not None:
+            telemetry.begin(telemetry.reconcile_of(body))
         started = self._clock.monotonic()
         try:
             following = await served.reconcile(work)
         except Exception as error:
             is_away = isinstance(error, ClusterUnavailableError)
             self._observer.held_up(work.kind, CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
-            self._observer.passed(work.kind, Retry(), self._clock.monotonic() - started)
+            self._observer.reconciled(work.kind, Backoff(), self._clock.monotonic() - started)
             raise
-        self._observer.passed(work.kind, following, self._clock.monotonic() - started)
+        self._observer.reconciled(work.kind, following, self._clock.monotonic() - started)
         return following
 
     def _again(self, work: Work) -> None:

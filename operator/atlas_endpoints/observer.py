@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from atlas_endpoints.cluster.events import EventRecorder
-from atlas_endpoints.engine.controller import Status
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.outcome import Next
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.controller import Status
+from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.requeue import Requeue
 from atlas_endpoints.reconcile.events import (
     IN_A_STATUS,
     Event,
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Told:
-    """Hears what the core tells; see ``core.Observer``.
+    """Hears what the core tells; see ``served_kind.Observer``.
 
     Args:
         metrics: count it.
@@ -36,7 +36,7 @@ class Told:
         self._events = events
 
     def held_up(self, kind: str, reason: str) -> None:
-        """Count what held a pass up."""
+        """Count what held a reconcile up."""
         self._metrics.held_up(kind, reason)
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
@@ -47,8 +47,8 @@ class Told:
         """Count what is tried again."""
         self._metrics.retried()
 
-    def passed(self, kind: str, following: Next, seconds: float) -> None:
-        """Count a pass."""
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
+        """Count a reconcile."""
         self._metrics.reconciled(kind, following, seconds)
 
     def written(self, body: Body, status: Status) -> None:
@@ -80,8 +80,8 @@ class Told:
         level = logging.WARNING if event.type == "Warning" else logging.INFO
         if event.reason in IN_A_STATUS:
             level = logging.DEBUG  # the line about the status tells it
-            if (pass_ := work.current()) is not None:
-                pass_.changes.append(event.message)
+            if (current := work.current()) is not None:
+                current.changes.append(event.message)
         extra: LogFields = {**work.resource(body), "reason": event.reason, **_request()}
         logger.log(level, "%s", event.message, extra=extra)
         self._record(body, event)
@@ -120,21 +120,21 @@ class Requests:
             "seconds": round(seconds, 3),
         }
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
-        if operation in self._templates and (pass_ := work.current()) is not None:  # and not that of a token
-            pass_.requested(request)
+        if operation in self._templates and (current := work.current()) is not None:  # and not that of a token
+            current.requested(request)
         logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
 
 
 def _changes() -> Sequence[str]:
-    """Give what the pass has changed in Atlas and no line has told."""
-    pass_ = work.current()
-    if pass_ is None:
+    """Give what the reconcile has changed in Atlas and no line has told."""
+    current = work.current()
+    if current is None:
         return ()
-    changes, pass_.changes = pass_.changes, []
+    changes, current.changes = current.changes, []
     return changes
 
 
 def _request() -> LogFields:
-    """Give the call to Atlas that the pass has come from, if it has made one."""
-    pass_ = work.current()
-    return {} if pass_ is None or pass_.request is None else {"atlasRequest": pass_.request}
+    """Give the call to Atlas that the reconcile has come from, if it has made one."""
+    current = work.current()
+    return {} if current is None or current.request is None else {"atlasRequest": current.request}

@@ -7,14 +7,14 @@ from typing import Any, Protocol, TypeAlias
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.inventory import Inventory, Reader, Receiver
-from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.controller import Controller, Status, Writer
-from atlas_endpoints.engine.lanes import Lane
-from atlas_endpoints.engine.loop import Loop
-from atlas_endpoints.engine.outcome import Next
-from atlas_endpoints.engine.store import Body, Key, Store
-from atlas_endpoints.engine.workqueue import Queue
+from atlas_endpoints.cluster.relister import Reader, Receiver, Relister
+from atlas_endpoints.controller.cache import Body, Cache, Key
+from atlas_endpoints.controller.clock import Clock
+from atlas_endpoints.controller.controller import Controller, Status, Writer
+from atlas_endpoints.controller.fair_queue import Flow
+from atlas_endpoints.controller.loop import Loop
+from atlas_endpoints.controller.requeue import Requeue
+from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter
 from atlas_endpoints.reconcile.events import Event
@@ -41,12 +41,12 @@ class Objects(Writer, Reader, Protocol):
 class Observer(Protocol):
     """Is told what goes on, for logs and metrics."""
 
-    def passed(self, kind: str, following: Next, seconds: float) -> None:
-        """A pass over a resource has ended, so many seconds after it had begun."""
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
+        """A reconcile of a resource has ended, so many seconds after it had begun."""
         ...
 
     def held_up(self, kind: str, reason: str) -> None:
-        """A pass did not get where it was to get, for one of a bounded number of reasons."""
+        """A reconcile did not get where it was to get, for one of a bounded number of reasons."""
         ...
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
@@ -96,7 +96,7 @@ class ServedKind:
     Attributes:
         kind: as given.
         store: the resources.
-        inventory: keeps the store complete.
+        inventory: keeps the cache complete.
         resync: looks at the scopes of the resources.
     """
 
@@ -105,9 +105,9 @@ class ServedKind:
         self.kind = kind
         self._name = kind.names.kind
         self._queue, self._loop, self._observer = shared.queue, shared.loop, observer
-        self.store = Store(watched_annotations, kind.entry_of)
+        self.cache = Cache(watched_annotations, kind.entry_of)
         self.resync = Resync(
-            self.store,
+            self.cache,
             shared.gateway,
             clock=shared.clock,
             random=shared.random,
@@ -126,7 +126,7 @@ class ServedKind:
             ),
             shared.gateway,
             resync=self.resync,
-            resources=self.store,
+            resources=self.cache,
             limiter=shared.limiter,
             wake=self.wake,
             writes=settings.writes,
@@ -139,14 +139,14 @@ class ServedKind:
         )
         self._controller = Controller[Outcome](
             self._reconciler,
-            self.store,
+            self.cache,
             objects,
             enqueue=self._enqueue,
             written=observer.written,
             concluded=self._concluded,
         )
-        self.inventory = Inventory(
-            self.store,
+        self.relister = Relister(
+            self.cache,
             objects,
             receiver,
             namespaces=settings.namespaces,
@@ -164,8 +164,8 @@ class ServedKind:
         if self._controller.gone(key, uid):
             self._loop.forget(key)
 
-    async def reconcile(self, key: Key) -> Next:
-        """Run one pass over a resource, and write its status.
+    async def reconcile(self, key: Key) -> Requeue:
+        """Run one reconcile of a resource, and write its status.
 
         Raises:
             Exception: the status could not be written; the loop tries again.
@@ -174,13 +174,13 @@ class ServedKind:
 
     def wake(self, key: Key) -> None:
         """Have a resource reconciled, if it is there."""
-        body = self.store.get(key)
+        body = self.cache.get(key)
         if body is not None:
-            self._queue.add(key, lane=self._lane(key, body))
+            self._queue.add(key, flow=self._flow(key, body))
 
     def schedule(self, scope: Scope, delay: float) -> None:
         """Have the resync of a scope run after some seconds."""
-        self._queue.add(scope, lane=Lane(self.resync.namespace_of(scope), scope.credentials), delay=delay)
+        self._queue.add(scope, flow=Flow(self.resync.namespace_of(scope), scope.credentials), delay=delay)
 
     def _concluded(self, outcome: Outcome) -> None:
         if (reason := outcome.held_up_by) is not None:
@@ -188,25 +188,25 @@ class ServedKind:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
-        self._queue.add(key, lane=self._lane(key, body), urgent=_is_waited_for(body))
+        self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 
     def _bring_back(self, key: Key) -> None:
         self._reconciler.release(key)
         self.wake(key)
 
-    def _lane(self, key: Key, body: Body) -> Lane:
+    def _flow(self, key: Key, body: Body) -> Flow:
         """Tell whose share of the workers a resource uses: of its namespace, and of its credentials or what names them."""
         scope = self.resync.scope_of(key)
         if scope is not None:
-            return Lane(key.namespace, scope.credentials)
+            return Flow(key.namespace, scope.credentials)
         place = CredentialsPlace.of(body)
-        return Lane(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
+        return Flow(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
 
     async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
         return await self._reconciler.still_uses(place, source, scope)
 
     def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        body = self.store.get(key)
+        body = self.cache.get(key)
         return body is not None and self._reconciler.needs_work(body, scope, failure)
 
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, CliExplicitFlag, CliPositionalArg, NoDecode, SettingsConfigDict
 
 from atlas_endpoints.atlas.client import check_base_url
-from atlas_endpoints.engine.names import is_name, is_namespace
+from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.reconcile.drift_limiter import Limit
 from atlas_endpoints.reconcile.values import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel

@@ -1,4 +1,4 @@
-"""Spans of passes and of calls to Atlas, by OpenTelemetry: the optional extra ``tracing``.
+"""Spans of reconciles and of calls to Atlas, by OpenTelemetry: the optional extra ``tracing``.
 
 The standard variables tell where spans go; without them this module is not even loaded (see ``telemetry.spans``). Names of attributes are those of the semantic conventions where they have one.
 """
@@ -17,16 +17,16 @@ from atlas_endpoints.atlas.classification import bounded_code
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.requeue import Requeue
 from atlas_endpoints.core import Run
-from atlas_endpoints.engine.outcome import Next
-from atlas_endpoints.engine.store import Key
 from atlas_endpoints.served_kind import Work
 
 LAST_SPANS = 2.0
 """Seconds for the spans that are left at the end."""
 
 RECONCILE, RESYNC = "Reconcile", "Resync"
-"""The spans of a pass over a resource, and of a round over an instance."""
+"""The spans of a reconcile of a resource, and of a round over an instance."""
 
 
 class Tracing:
@@ -43,7 +43,7 @@ class Tracing:
     def around(self, run: Run) -> Run:
         """Have each piece of work be a span, of which its calls to Atlas are parts."""
 
-        async def traced(work: Work) -> Next:
+        async def traced(work: Work) -> Requeue:
             name = RECONCILE if isinstance(work, Key) else RESYNC
             with self._tracer.start_as_current_span(name, attributes=_described(work)):
                 return await run(work)

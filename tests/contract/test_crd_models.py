@@ -84,7 +84,7 @@ def model_schema(model: type[BaseModel]) -> Mapping[str, Any]:
 @cache
 def model_nodes() -> dict[str, Mapping[str, Any]]:
     nodes = dict(walk("spec", model_schema(Spec))) | dict(walk("status", model_schema(Status)))
-    # Conditions have a wire form of their own, since the engine's conditions know no JSON.
+    # Conditions have a wire form of their own, since the controller's conditions know no JSON.
     without = {path: schema for path, schema in nodes.items() if not path.startswith("status.conditions[]")}
     fields = {f"{path}.{name}": schema for path, fields in BY_FIELD.items() for name, schema in fields.items()}
     return without | fields | dict(walk("status.conditions[]", model_schema(ConditionEntry)))

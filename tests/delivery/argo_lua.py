@@ -24,7 +24,7 @@ TIMEOUT = 30.0
 
 
 class LuaError(Exception):
-    """A script failed, or gave what Argo CD does not take; the message holds the engine's words."""
+    """A script failed, or gave what Argo CD does not take; the message holds the controller's words."""
 
 
 def provide_argo_lua(target: Path = CACHE / "argolua") -> Path:
@@ -50,7 +50,7 @@ class ArgoLua:
     """Runs scripts.
 
     Attributes:
-        program: the engine.
+        program: the controller.
         open_libs: whether scripts have all libraries: those that Argo CD brings along, and those of a kind with
             `resource.customizations.useOpenLibs`.
     """

@@ -65,7 +65,7 @@ def from_settings() -> Scripts:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Path:
+def controller() -> Path:
     """The program that runs scripts."""
     return provide_argo_lua()
 
@@ -74,10 +74,10 @@ def engine() -> Path:
     params=[(built_in, True), (from_settings, True), (from_settings, False)],
     ids=["built in", "in the settings with useOpenLibs", "in the settings"],
 )
-def argo(request: pytest.FixtureRequest, engine: Path) -> tuple[ArgoLua, Scripts]:
+def argo(request: pytest.FixtureRequest, controller: Path) -> tuple[ArgoLua, Scripts]:
     """Argo CD with the scripts, in each of the ways in which it may have them."""
     source, open_libs = request.param
-    return ArgoLua(engine, open_libs=open_libs), source()
+    return ArgoLua(controller, open_libs=open_libs), source()
 
 
 @pytest.mark.parametrize("row", table(KIND / "health_test.yaml", "tests"))
@@ -163,9 +163,9 @@ def test_the_action_reconcile_keeps_what_else_is_annotated(argo: tuple[ArgoLua, 
 @pytest.mark.parametrize(
     "script", ["string.len('')", "math.floor(1)", "os.time()", "io.write('')", "coroutine.create()"]
 )
-def test_the_engine_has_no_library_that_argo_cd_lacks(script: str, engine: Path) -> None:
+def test_the_engine_has_no_library_that_argo_cd_lacks(script: str, controller: Path) -> None:
     with pytest.raises(LuaError, match="attempt to index a non-table object"):
-        ArgoLua(engine, open_libs=False).health(f"return {{status = {script}}}", {})
+        ArgoLua(controller, open_libs=False).health(f"return {{status = {script}}}", {})
 
 
 def test_the_settings_reach_an_argo_cd_that_is_installed_by_kustomize(tmp_path: Path) -> None:

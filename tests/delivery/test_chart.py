@@ -175,7 +175,7 @@ def test_names_are_dns_labels_though_that_of_a_release_may_have_dots(helm: Helm,
     assert [name for name in names if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)] == []
 
 
-def test_as_part_of_another_chart_it_takes_what_helm_passes_to_parts(helm: Helm, tmp_path: Path) -> None:
+def test_as_part_of_another_chart_it_takes_what_helm_reconciles_to_parts(helm: Helm, tmp_path: Path) -> None:
     parent = tmp_path / "parent"
     (parent / "charts").mkdir(parents=True)
     (parent / "charts" / "atlas-endpoints").symlink_to(CHART)

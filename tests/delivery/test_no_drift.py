@@ -36,7 +36,7 @@ A_WHILE = 2.0
 """Seconds to look on: an operator that reacts does so within milliseconds."""
 
 FORGETS = SHARED + 0.5
-"""Seconds after which no pass gets along with what was seen before: from then on each costs a call."""
+"""Seconds after which no reconcile gets along with what was seen before: from then on each costs a call."""
 
 ROUNDS = 60
 """How often a manifest is applied in a loop."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_endpoints.cluster.inventory import SETTLE
+from atlas_endpoints.cluster.relister import SETTLE
 from control_plane.process import PATIENCE, wait_until
 from faults.rules import (
     Closed,

@@ -7,8 +7,8 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange
-from atlas_endpoints.engine.store import Body, Key, Listing, key_of
+from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
+from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange
 from support.named import NAMED
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from support.virtual_time import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atlas_endpoints.engine.store import Body
+    from atlas_endpoints.controller.cache import Body
 
 TROUBLED = (30.0, 120.0, 900.0)
 """Seconds in which things happen: some histories are dense, some are long."""
@@ -179,7 +179,7 @@ class History:
                 await asyncio.sleep(self._random.uniform(0.0, 0.2))
                 (core.deleted if type_ == "DELETED" else core.seen)(body)
 
-        for each in (core.kinds[KIND.names.kind].inventory.keep(), core.work(), watch()):
+        for each in (core.kinds[KIND.names.kind].relister.keep(), core.work(), watch()):
             task = asyncio.create_task(each)
             task.add_done_callback(self._ended)
             self._tasks.append(task)

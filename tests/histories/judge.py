@@ -10,7 +10,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from atlas_endpoints.engine.store import Body
+    from atlas_endpoints.controller.cache import Body
 
 
 class Held(NamedTuple):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from atlas_endpoints.engine.conditions import Condition
+from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved

@@ -13,7 +13,7 @@ import pytest
 from control_plane.process import PATIENCE, wait_until
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, PRIVATE_KEY, Atlas, Place, connected, place, seed
 from support.resources import Resources, condition, observed, ready, told
-from support.stored import store, with_spec
+from support.stored import cache, with_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ class Multitude:
         }
         model, *others = specs
         self.resources.create(model, specs[model])
-        store(
+        cache(
             self._control_plane,
             self.resources.namespace,
             model,

@@ -186,7 +186,7 @@ def test_an_instance_that_cannot_be_looked_at(env: Env) -> None:
 
     env.wait("queue_retries_total", before + 1)
     env.wait("queue_retrying")
-    env.resources.edit("unseen", comment="newer")  # so that a pass fails, too
+    env.resources.edit("unseen", comment="newer")  # so that a reconcile fails, too
     env.wait("reconcile_errors_total", reason="AtlasUnavailable")
     env.wait("reconcile_total", result="retry")
     env.atlas.heal(here)

@@ -10,7 +10,7 @@ from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place, connected, place, seed
 from support.audit import writes
 from support.resources import Resources
-from support.stored import store
+from support.stored import cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_standby_is_ready_and_takes_over_5000_resources_without_writing_to_any
     places = [place(index // PER_INSTANCE, index % PER_INSTANCE) for index in range(MANY)]
     settle_by_an_operator(resources, places[0], start_operator, atlas)
     by_name = {name_of(each): each for each in places[1:]}
-    store(
+    cache(
         control_plane,
         namespace,
         name_of(places[0]),

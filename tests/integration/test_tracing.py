@@ -35,7 +35,7 @@ def traced(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterat
     resources.close()
 
 
-def test_a_collector_receives_each_pass_with_its_calls(
+def test_a_collector_receives_each_reconcile_with_its_calls(
     traced: Resources, atlas: Atlas, place: Place, start_operator: RunOperator, collector: Collector
 ) -> None:
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from atlas_endpoints.engine.store import Body, Key
+from atlas_endpoints.controller.cache import Body, Key
 from model.memory import rfc3339
 from model.truth import Spec, Truth, note, shows
 from support.named import NAMED

@@ -16,7 +16,7 @@ from support import kstatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from atlas_endpoints.engine.store import Body
+    from atlas_endpoints.controller.cache import Body
     from model.ports import Effect
     from model.run import Run
     from model.truth import Truth
@@ -91,7 +91,7 @@ def _ours(run: Run, replica: int) -> Iterator[str]:
 def _known(run: Run, replica: int) -> Iterator[Body]:
     """Give the resources that a replica knows, or that it works on."""
     core = run.replicas[replica].core
-    yield from (body for key in core.store if (body := core.store.get(key)) is not None)
+    yield from (body for key in core.cache if (body := core.cache.get(key)) is not None)
     yield from core.working_on.values()
 
 
@@ -111,7 +111,7 @@ def _check_own(run: Run, effect: Effect) -> None:
 def _check_owner(run: Run, effect: Effect) -> None:
     """Of several resources that live the oldest one owns an endpoint: in these models it has come to see it first."""
     core, environment = run.replicas[effect.replica].core, run.environment
-    bodies = [body for key in core.store if (body := core.store.get(key)) is not None]
+    bodies = [body for key in core.cache if (body := core.cache.get(key)) is not None]
     living = [each for each in bodies if "deletionTimestamp" not in each["metadata"]]
     owners = [each["metadata"]["uid"] for each in living if endpoint_of(each) == effect.target]
     wanted = [each.spec for each in environment.truths if each.uid == min(owners, default=None)]
@@ -233,7 +233,7 @@ def on_moment(run: Run) -> None:
     if core.queue.running >= LANE:
         return
     for key, newest in core.told.items():
-        is_known = core.store.get(key) is not None and key not in core.working_on
+        is_known = core.cache.get(key) is not None and key not in core.working_on
         if is_known and core.begun.get(key, ("", 0)) < newest:
             _broken(run, Invariant.AT_ONCE, f"generation {newest[1]} of {key.name} has arrived, and no pass begins")
 
@@ -241,7 +241,7 @@ def on_moment(run: Run) -> None:
 def is_as_desired(run: Run) -> bool:
     """Tell whether the environment is as its resources want it, and their statuses say so."""
     cores = [replica.core for number, replica in run.replicas.items() if run.leads(number)]
-    known = all(set(core.store) == set(run.environment.objects) for core in cores)
+    known = all(set(core.cache) == set(run.environment.objects) for core in cores)
     is_gone = not any(
         _left_behind(run, uid)
         for uid in run.environment.released

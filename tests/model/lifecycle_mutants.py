@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.engine.controller import MetadataChange
-from atlas_endpoints.engine.outcome import Rest
+from atlas_endpoints.controller.controller import MetadataChange
+from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.serverless_private_endpoint import decide
 from atlas_endpoints.reconcile import creation, ownership
 from atlas_endpoints.reconcile.converge import Converger
@@ -50,7 +50,7 @@ def _nobody_owns_it(right: Any, *asked: Any) -> None:
 
 
 def _goes_when_asked(right: Any, self: Any, facts: Any, decision: Any) -> Any:
-    return replace(quiet(facts.generation, Rest()), metadata=MetadataChange({FINALIZER: False}))
+    return replace(quiet(facts.generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
 def _waits_for_no_reservation(right: Any, *asked: Any) -> float:

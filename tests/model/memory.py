@@ -2,9 +2,9 @@
 
 ``same`` forms of everything that is remembered: times count from now, versions count by their order, and what can make
 no difference is left out. A state is a hash of that: of the environment, of what each replica remembers, and of where each of
-its passes stands (the frames of its coroutines).
+its reconciles stands (the frames of its coroutines).
 
-``freeze`` and ``thaw`` bring a whole run back, as long as no pass is open in it.
+``freeze`` and ``thaw`` bring a whole run back, as long as no reconcile is open in it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.engine.bookkeeping import BOOKKEEPING
+from atlas_endpoints.controller.bookkeeping import BOOKKEEPING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,12 +12,12 @@ from typing import Any
 from atlas_endpoints.atlas import observations
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache
+from atlas_endpoints.controller import cache
+from atlas_endpoints.controller.cache import Comparison
+from atlas_endpoints.controller.controller import Controller
+from atlas_endpoints.controller.loop import Loop
+from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.core import Core
-from atlas_endpoints.engine import store
-from atlas_endpoints.engine.controller import Controller
-from atlas_endpoints.engine.loop import Loop
-from atlas_endpoints.engine.store import Comparison
-from atlas_endpoints.engine.workqueue import Queue
 from atlas_endpoints.reconcile import observe, summarize
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.reconciler import Reconciler
@@ -225,7 +225,7 @@ MUTANTS = [
         "an outdated body is taken for news",
         Invariant.FORWARD,
         model_of(EDIT, settled=1, left="stale event", within=SLOWLY),
-        store,
+        cache,
         "is_older",
         _believes_any_body,
     ),
@@ -233,7 +233,7 @@ MUTANTS = [
         "a body of the same generation is taken for news, however old it is",
         Invariant.FORWARD,
         model_of(EDIT, settled=1, left="stale event", within=SLOWLY),
-        store,
+        cache,
         "is_older",
         _older_by_generation,
     ),

@@ -14,8 +14,8 @@ from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.controller import ConflictError, GoneError
-from atlas_endpoints.engine.store import Listing
+from atlas_endpoints.controller.cache import Listing
+from atlas_endpoints.controller.controller import ConflictError, GoneError
 from model.environment import resource
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.cluster.age import Age
-    from atlas_endpoints.engine.controller import MetadataChange, Status
-    from atlas_endpoints.engine.outcome import Next
-    from atlas_endpoints.engine.store import Body, Key
+    from atlas_endpoints.controller.cache import Body, Key
+    from atlas_endpoints.controller.controller import MetadataChange, Status
+    from atlas_endpoints.controller.requeue import Requeue
     from atlas_endpoints.reconcile.events import Event
     from model.environment import Environment
 
@@ -152,7 +152,7 @@ class Ports(httpx.AsyncBaseTransport):
         bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
         return Listing(bodies, sys.maxsize)
 
-    def passed(self, kind: str, following: Next, seconds: float) -> None:
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
         """Nobody listens here."""
 
     def held_up(self, kind: str, reason: str) -> None:

@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from atlas_endpoints.app import DRAIN
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.controller.cache import Body, Key, key_of, version_of
 from atlas_endpoints.core import Core
-from atlas_endpoints.engine.store import Body, Key, key_of, version_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from model import invariants
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from atlas_endpoints.atlas.credentials import Credentials
-    from atlas_endpoints.engine.outcome import Next
+    from atlas_endpoints.controller.requeue import Requeue
     from atlas_endpoints.served_kind import Work
     from model.environment import Environment
     from support.virtual_time import VirtualTimeLoop
@@ -80,8 +80,8 @@ class Watched(Core):
 
     Attributes:
         told: uid and generation of each resource, the newest that it was shown.
-        begun: the same, of the last pass over it that has begun.
-        working_on: the resources over which a pass is under way, as each was when it began.
+        begun: the same, of the last reconcile of it that has begun.
+        working_on: the resources over which a reconcile is under way, as each was when it began.
     """
 
     def __init__(self, violations: list[Violation], **ports: Any) -> None:
@@ -90,7 +90,7 @@ class Watched(Core):
         self.working_on: dict[Key, Body] = {}
         self.violations = violations
         super().__init__(SETTINGS, [KIND], **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
-        self.store, self.inventory = self.kinds[KIND.names.kind].store, self.kinds[KIND.names.kind].inventory
+        self.cache, self.relister = self.kinds[KIND.names.kind].cache, self.kinds[KIND.names.kind].relister
 
     @override
     def seen(self, body: Body) -> None:
@@ -98,16 +98,16 @@ class Watched(Core):
         known = self.told.get(key)
         newest = metadata["uid"], metadata["generation"]
         self.told[key] = max(known, newest) if known is not None else newest
-        before = self.store.get(key)
+        before = self.cache.get(key)
         super().seen(body)
-        after = self.store.get(key)
+        after = self.cache.get(key)
         if before is not None and after is not None and version_of(after) < version_of(before):
             what = f"{key.name} goes back from version {version_of(before)} to {version_of(after)}"
             self.violations.append(Violation(Invariant.FORWARD, what))
 
-    async def observed(self, run: Callable[[Work], Awaitable[Next]], work: Work) -> Next:
+    async def observed(self, run: Callable[[Work], Awaitable[Requeue]], work: Work) -> Requeue:
         """Do what a worker does with a piece of work, and take note of it."""
-        if not isinstance(work, Key) or (body := self.store.get(work)) is None:
+        if not isinstance(work, Key) or (body := self.cache.get(work)) is None:
             return await run(work)
         self.begun[work] = body["metadata"]["uid"], body["metadata"]["generation"]
         if self.begun[work] < self.told[work]:
@@ -179,7 +179,7 @@ class Run:
 
     @property
     def open(self) -> bool:
-        """Tell whether a pass, a LIST or a comparison is under way."""
+        """Tell whether a reconcile, a LIST or a comparison is under way."""
         replicas = self.replicas.values()
         return bool(self.effects) or any(
             each.stops or (self.leads(each.number) and not each.works) for each in replicas
@@ -360,7 +360,7 @@ class Run:
     async def _work(self, replica: Replica) -> None:
         """Work as the real process does: from a LIST on that begins when it leads."""
         if not replica.works:
-            refreshed = asyncio.ensure_future(replica.core.inventory.refresh())
+            refreshed = asyncio.ensure_future(replica.core.relister.refresh())
             if replica.compare_at is not None:
                 replica.compare_at = self.now
                 self._compare(replica)
@@ -377,11 +377,11 @@ class Run:
 
     async def _comparison(self, replica: Replica) -> None:
         try:
-            wait = await replica.core.inventory.compare()
+            wait = await replica.core.relister.compare()
         except ClusterUnavailableError:
             wait = AGAIN
         if self.leads(replica.number) and not replica.works and not replica.stops:
-            wait = min(wait, 0.0 if replica.core.inventory.complete.is_set() else AGAIN)
+            wait = min(wait, 0.0 if replica.core.relister.complete.is_set() else AGAIN)
         replica.compare_at = self.now + wait
         self._running().call_at(replica.compare_at, self._compare, replica)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.engine.bookkeeping import Bookkeeping  # read at run time
+from atlas_endpoints.controller.bookkeeping import Bookkeeping  # read at run time
 from model.memory import OLD, ORIGIN, Same, freeze, thaw
 from support.named import NAMED
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import MagicMock
 
-from atlas_endpoints import instruments
+from atlas_endpoints import runtime_metrics
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 
@@ -97,7 +97,7 @@ def _scrape() -> str:
 
 def _all_metrics() -> tuple[Metrics, ResourceMetrics]:
     metrics, anything = Metrics("0"), MagicMock()
-    instruments.watch(
+    runtime_metrics.watch(
         metrics,
         anything,
         client=anything,
@@ -106,7 +106,7 @@ def _all_metrics() -> tuple[Metrics, ResourceMetrics]:
         clock=anything,
         settings=OperatorSettings(),
     )
-    return metrics, instruments.of_resources(anything, leads=bool, detail="ids")
+    return metrics, runtime_metrics.of_resources(anything, leads=bool, detail="ids")
 
 
 OF_EVERY_PROCESS = {

@@ -6,7 +6,7 @@ and so shares nothing with the operator.
 
 Sources: sig-architecture's api-conventions.md, "Typical status properties"; ``sigs.k8s.io/cli-utils/pkg/kstatus``;
 ``github.com/fluxcd/pkg/runtime/conditions/check``. One rule of Flux's is left out, that nothing is Ready while its
-generation has not been observed: it holds at the end of a pass, and every edit of a resource at rest breaks it until then.
+generation has not been observed: it holds at the end of a reconcile, and every edit of a resource at rest breaks it until then.
 """
 
 import re

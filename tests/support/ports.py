@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_endpoints.cluster.age import Age
-    from atlas_endpoints.engine.controller import Status
-    from atlas_endpoints.engine.outcome import Next
-    from atlas_endpoints.engine.store import Body
+    from atlas_endpoints.controller.cache import Body
+    from atlas_endpoints.controller.controller import Status
+    from atlas_endpoints.controller.requeue import Requeue
     from atlas_endpoints.reconcile.events import Event
 
 
 class NoObserver:
     """An observer that keeps nothing."""
 
-    def passed(self, kind: str, following: Next, seconds: float) -> None: ...
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None: ...
 
     def held_up(self, kind: str, reason: str) -> None: ...
 

@@ -23,7 +23,7 @@ AT_ONCE = 100
 """How many of them are stored at a time; etcd takes 128, and 1.5 MiB."""
 
 
-def store(
+def cache(
     control_plane: ControlPlane, namespace: str, model: str, names: Sequence[str], alter: Callable[[str, str], str]
 ) -> None:
     """Store resources beside one that there is.

@@ -100,7 +100,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Both readings of a virtual time, as ``atlas_endpoints.engine.clock.Clock`` has them: they move as one.
+    """Both readings of a virtual time, as ``atlas_endpoints.controller.clock.Clock`` has them: they move as one.
 
     Args:
         loop: whose time it is.

@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Refusals, Request, Scope, path
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.engine.outcome import Again, Rest
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of
 from atlas_endpoints.reconcile.decision import Decision, State, Write
 from atlas_endpoints.reconcile.facts import Facts
@@ -152,20 +152,25 @@ class Notices(Kind[NoticeResource]):
             fields = {each.field: each.desired for each in chosen}
             cause = cause_of(chosen, facts, notice, lambda _: True)
             write = Write(_request(UPDATE, "PATCH", facts.scope, entry, fields), cause, fields, (entry,))
-            state = State(Reason.PENDING, "A change waits to be sent.", Again(POLL_FIRST), found.differences)
+            state = State(Reason.PENDING, "A change waits to be sent.", RequeueAfter(POLL_FIRST), found.differences)
             return Decision(state, write if facts.policy != "Observe" else None, seen=notice)
         if found.treated[Treatment.REPORT]:
             state = State(
-                Reason.DRIFTED, f"Atlas shows something else: {told(found.differences)}.", Rest(), found.differences
+                Reason.DRIFTED,
+                f"Atlas shows something else: {told(found.differences)}.",
+                NoRequeue(),
+                found.differences,
             )
             return Decision(state, seen=notice)
-        return Decision(State(Reason.AVAILABLE, "The notice is as specified.", Rest(), found.differences), seen=notice)
+        return Decision(
+            State(Reason.AVAILABLE, "The notice is as specified.", NoRequeue(), found.differences), seen=notice
+        )
 
     @override
     def decide_deletion(self, facts: Facts[NoticeResource]) -> Decision:
         entry = facts.resource.entry
         notice = facts.view.value(entry)
-        state = State(Reason.DELETING, "Atlas is deleting the notice.", Again(POLL_FIRST))
+        state = State(Reason.DELETING, "Atlas is deleting the notice.", RequeueAfter(POLL_FIRST))
         if notice is None:
             return Decision(state, absent=entry, nothing_left=True)
         write = Write(_request(DELETE, "DELETE", facts.scope, entry), touches=(entry,))

@@ -1,4 +1,4 @@
-"""What the whole remembers of what the watch tells, where this takes more than the store."""
+"""What the whole remembers of what the watch tells, where this takes more than the cache."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 import pytest
 from typing_extensions import override
 
-from atlas_endpoints.cluster import inventory
+from atlas_endpoints.cluster import relister
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.controller.cache import Body, Key, Listing
+from atlas_endpoints.controller.clock import SystemClock
+from atlas_endpoints.controller.controller import MetadataChange, Status
+from atlas_endpoints.controller.requeue import Backoff, Requeue
 from atlas_endpoints.core import Core, Run
-from atlas_endpoints.engine.clock import SystemClock
-from atlas_endpoints.engine.controller import MetadataChange, Status
-from atlas_endpoints.engine.outcome import Next, Retry
-from atlas_endpoints.engine.store import Body, Key, Listing
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from support.named import NAMED
@@ -61,7 +61,7 @@ def body(version: int, *, uid: str = "uid") -> Body:
 
 @pytest.fixture(autouse=True)
 def lists_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "SETTLE", 0.0)
+    monkeypatch.setattr(relister, "SETTLE", 0.0)
 
 
 @pytest.fixture
@@ -99,17 +99,17 @@ class TestDeletionsThatComeLate:
     async def begin(self, core: Core, cluster: Cluster, version: int) -> "asyncio.Task[None]":
         """Have the object be known at a version, all LISTs made for now."""
         cluster.labelled, cluster.version = [body(version)], version
-        keeping = asyncio.create_task(core.kinds[KIND.names.kind].inventory.keep())
-        await core.kinds[KIND.names.kind].inventory.complete.wait()
-        assert core.kinds[KIND.names.kind].store.get(KEY) == body(version)
+        keeping = asyncio.create_task(core.kinds[KIND.names.kind].relister.keep())
+        await core.kinds[KIND.names.kind].relister.complete.wait()
+        assert core.kinds[KIND.names.kind].cache.get(KEY) == body(version)
         return keeping
 
     async def test_what_is_back_already_is_known_again_after_a_list(self, core: Core, cluster: Cluster) -> None:
         keeping = await self.begin(core, cluster, 7)
         core.deleted(body(6))
-        assert core.kinds[KIND.names.kind].store.get(KEY) is None, "nothing tells whether the newer state has the label"
+        assert core.kinds[KIND.names.kind].cache.get(KEY) is None, "nothing tells whether the newer state has the label"
         async with asyncio.timeout(60):
-            while core.kinds[KIND.names.kind].store.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
+            while core.kinds[KIND.names.kind].cache.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
                 await asyncio.sleep(0.01)
         keeping.cancel()
 
@@ -122,7 +122,7 @@ class TestDeletionsThatComeLate:
         async with asyncio.timeout(60):
             while cluster.lists == 1:  # noqa: ASYNC110  # it is a number
                 await asyncio.sleep(0.01)
-        assert core.kinds[KIND.names.kind].store.get(KEY) is None
+        assert core.kinds[KIND.names.kind].cache.get(KEY) is None
         keeping.cancel()
 
     @pytest.mark.parametrize("gone", [body(8), body(7), body(6, uid="predecessor")], ids=["later", "as known", "other"])
@@ -141,7 +141,7 @@ class Listening(Nobody):
         self.heard: list[object] = []
 
     @override
-    def passed(self, kind: str, following: Next, seconds: float) -> None:
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
         self.heard.append(following)
 
     @override
@@ -153,7 +153,7 @@ class Listening(Nobody):
     ("error", "reason"),
     [(ClusterUnavailableError("away"), "ClusterUnavailable"), (NotImplementedError("defect"), "InternalError")],
 )
-async def test_a_pass_whose_status_cannot_be_written_is_told_of(
+async def test_a_reconcile_whose_status_cannot_be_written_is_told_of(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     async def write(_body: Body, _status: Status) -> Body:
@@ -165,7 +165,7 @@ async def test_a_pass_whose_status_cannot_be_written_is_told_of(
     core.seen(body(1))  # whose spec is no spec, so that a status says so
     with pytest.raises(type(error)):
         await worker.run(KEY)
-    assert listening.heard == ["InvalidSpec", reason, Retry()]
+    assert listening.heard == ["InvalidSpec", reason, Backoff()]
 
 
 @pytest.mark.parametrize("secrets", [1, 2, 16])

@@ -1,6 +1,6 @@
 """How long the operator keeps credentials, their access tokens and what it knows of them: as long as a resource uses them.
 
-The core is the real one, and so are the client of Atlas, the circuits and the tokens; Atlas is behind the client's wire.
+The core is the real one, and so are the client of Atlas, the circuits and the tokens; Atlas is behind the client's transport.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from typing_extensions import override
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
+from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.core import Core
-from atlas_endpoints.engine.controller import MetadataChange, Status
-from atlas_endpoints.engine.store import Body, Key, Listing, key_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from support.named import NAMED
@@ -169,7 +169,7 @@ class Harness:
             "https://atlas.example",
             user_agent="test",
             random=Random(1),  # noqa: S311  # jitter
-            wire=self.atlas,
+            transport=self.atlas,
             clock=self.time.monotonic,
         )
         self.core = Core(
@@ -340,7 +340,7 @@ async def test_a_call_that_is_under_way_keeps_its_pair(harness: Harness, happens
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(harness.atlas.issued) == 1, "a token that is revoked under a call costs another one"
-    if FIRST in harness.core.kinds[KIND.names.kind].store:
+    if FIRST in harness.core.kinds[KIND.names.kind].cache:
         await harness.demand(FIRST, "again")
     assert harness.atlas.revoked == ["token-0"]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster.events import EventRecorder
-from atlas_endpoints.engine.outcome import Rest
+from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.observer import Requests, Told
 from atlas_endpoints.reconcile.events import EventReason, tell
@@ -99,7 +99,7 @@ def test_what_the_core_tells_is_counted() -> None:
     told.held_up("Toy", "APIGone")
     told.waited(2.0, urgent=True)
     told.retried()
-    told.passed("Toy", Rest(), 0.5)
+    told.reconciled("Toy", NoRequeue(), 0.5)
 
     for name, labels, value in (
         ("reconcile_errors_total", {"kind": "Toy", "reason": "APIGone"}, 1),
@@ -118,7 +118,7 @@ async def test_a_line_tells_what_was_changed_and_by_which_call(caplog: pytest.Lo
         recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
         told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
         requests = Requests(metrics, KIND.templates)
-        work.begin(work.pass_over(body))
+        work.begin(work.reconcile_of(body))
 
         requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
         requests.requested("createToken", "POST", 200, None, 0.5)

@@ -1,4 +1,4 @@
-"""Spans of passes and calls: what belongs to what, what they say, and what they do not."""
+"""Spans of reconciles and calls: what belongs to what, what they say, and what they do not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.engine.outcome import Next, Rest
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue
 from atlas_endpoints.telemetry import spans
 from atlas_endpoints.tracing import Tracing
 from support.fake_atlas import FakeAtlas
@@ -47,12 +47,12 @@ async def call(tracing: Tracing, client: FakeAtlas) -> Answer:
 async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     client = FakeAtlas()
 
-    async def run(_work: object) -> Next:
+    async def run(_work: object) -> Requeue:
         await call(tracing, client)
         await call(tracing, client)
-        return Rest()
+        return NoRequeue()
 
-    assert await tracing.around(run)(Key("ServerlessPrivateEndpoint", "shop", "orders")) == Rest()
+    assert await tracing.around(run)(Key("ServerlessPrivateEndpoint", "shop", "orders")) == NoRequeue()
     one, two, reconcile = exporter.get_finished_spans()
     assert reconcile.name == "Reconcile"
     assert dict(reconcile.attributes or {}) == {"k8s.namespace.name": "shop", "atlas_endpoints.resource.name": "orders"}
@@ -70,8 +70,8 @@ async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemory
 
 
 async def test_a_round_names_its_instance(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
-    async def run(_work: object) -> Next:
-        return Rest()
+    async def run(_work: object) -> Requeue:
+        return NoRequeue()
 
     await tracing.around(run)(Scope("fingerprint", "5f7cac1adf5d6c6306f4b283", "Endpoint", "orders"))
     (resync,) = exporter.get_finished_spans()

@@ -24,10 +24,10 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.secrets_reader import SecretReader
+from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
+from atlas_endpoints.controller.clock import SystemClock
+from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.core import Core
-from atlas_endpoints.engine.clock import SystemClock
-from atlas_endpoints.engine.controller import MetadataChange, Status
-from atlas_endpoints.engine.store import Body, Key, Listing, key_of
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints, update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
@@ -208,8 +208,8 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9]
 MANAGED = ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment")
 
 
-async def pass_over(body: Body, heard: Heard, objects: Objects, secrets: Secrets, annotation: str) -> None:
-    """Run one pass as the operator does, with a real client of a real server."""
+async def reconcile_of(body: Body, heard: Heard, objects: Objects, secrets: Secrets, annotation: str) -> None:
+    """Run one reconcile as the operator does, with a real client of a real server."""
     async with AsyncExitStack() as closing:
         url = await closing.enter_async_context(serving(heard.answer))
         worker = Worker()
@@ -244,7 +244,7 @@ def test_a_resource_reaches_exactly_what_it_names_or_nothing(spec: dict[str, Any
         spec = {**RIGHT, only: spec[only]}
     body = body_of(spec)
     heard, objects, secrets = Heard(), Objects(), Secrets()
-    asyncio.run(pass_over(body, heard, objects, secrets, ""))
+    asyncio.run(reconcile_of(body, heard, objects, secrets, ""))
     named = path_of(spec["projectId"], spec["instanceName"])
     if is_taken(body):
         assert heard.targets
@@ -283,7 +283,7 @@ def is_taken(body: Body) -> bool:
 def test_the_annotation_of_a_namespace_names_a_secret_of_that_namespace_or_nothing(annotation: str) -> None:
     heard, objects, secrets = Heard(), Objects(), Secrets()
     spec = {name: value for name, value in RIGHT.items() if name != "credentialsSecretRef"}
-    asyncio.run(pass_over(body_of(spec), heard, objects, secrets, annotation))
+    asyncio.run(reconcile_of(body_of(spec), heard, objects, secrets, annotation))
     named = annotation.strip()
     if NAME.fullmatch(named):
         assert set(secrets.names) == {("shop", named)}

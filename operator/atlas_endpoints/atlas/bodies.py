@@ -26,8 +26,8 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         wire: sends a single request.
     """
 
-    def __init__(self, wire: httpx.AsyncBaseTransport) -> None:
-        self._wire = wire
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -36,7 +36,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.DecodingError: the body is not in the coding that it claims.
         """
-        response = await self._wire.handle_async_request(request)
+        response = await self._transport.handle_async_request(request)
         limit = LONGEST if response.is_success else LONGEST_REFUSAL
         async with aclosing(response):
             body = _decoded(await _raw(response, limit), response.headers.get("Content-Encoding", ""), limit)
@@ -51,7 +51,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
     @override
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._wire.aclose()
+        await self._transport.aclose()
 
 
 async def _raw(response: httpx.Response, limit: int) -> bytes:

@@ -31,8 +31,8 @@ from atlas_endpoints.atlas.transport import (
     failure,
     send,
 )
-from atlas_endpoints.atlas.wires import Wires, is_loopback
-from atlas_endpoints.engine.sweep import Sweep
+from atlas_endpoints.atlas.transports import Transports, is_loopback
+from atlas_endpoints.controller.sweep import Sweep
 
 MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
 """The only version of serverless private endpoints that ever was."""
@@ -139,7 +139,7 @@ class AtlasClient:
         connect_timeout: float = 5.0,
         max_connections: int = 64,
         ca_file: Path | None = None,
-        wire: httpx.AsyncBaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Random,
     ) -> None:
@@ -154,10 +154,10 @@ class AtlasClient:
         self._signers: dict[str, _Signer] = {}
         self._sweep = Sweep()
         self._revoking: set[asyncio.Task[None]] = set()
-        if wire is None:
-            wire = wires = Wires(ca_file=ca_file, max_connections=max_connections, fence=fence)
-            wires.wire_to(httpx.URL(base_url))  # what is wrong with it is said at the start
-        self._wire = BoundedTransport(FencedTransport(wire, fence, writes=writes))
+        if transport is None:
+            transport = transports = Transports(ca_file=ca_file, max_connections=max_connections, fence=fence)
+            transports.transport_for(httpx.URL(base_url))  # what is wrong with it is said at the start
+        self._transport = BoundedTransport(FencedTransport(transport, fence, writes=writes))
         self._timeouts = httpx.Timeout(timeout, connect=connect_timeout, pool=connect_timeout).as_dict()
         self._headers = {"Accept": MEDIA_TYPE, "User-Agent": user_agent}
         self._headers_of_a_body = {**self._headers, "Content-Type": MEDIA_TYPE}
@@ -221,7 +221,7 @@ class AtlasClient:
         revocations = [self._revoke(signer.auth) for signer in self._signers.values()]
         self._signers.clear()
         await asyncio.gather(*revocations, *self._revoking)
-        await self._wire.aclose()
+        await self._transport.aclose()
 
     async def _exchange(self, credentials: Credentials | None, call: Request) -> Answer:
         auth = httpx.Auth() if credentials is None else self._sign_with(credentials)
@@ -230,7 +230,7 @@ class AtlasClient:
         request = self._build(call, base_url + call.path, write)
         try:
             async with asyncio.timeout(self._timeout):
-                response = await send(self._wire, request, auth, clock=self._clock, on_send=self._listen(request))
+                response = await send(self._transport, request, auth, clock=self._clock, on_send=self._listen(request))
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
             raise failure(error, operation=call.operation, unknown_outcome=in_doubt) from error
@@ -285,7 +285,7 @@ class AtlasClient:
         if request is not None:
             with suppress(*TRANSPORT_ERRORS):  # it expires anyway
                 async with asyncio.timeout(3):
-                    await self._wire.handle_async_request(request)
+                    await self._transport.handle_async_request(request)
 
 
 def _place_of(url: httpx.URL) -> str:

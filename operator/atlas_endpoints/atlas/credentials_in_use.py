@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.engine.bookkeeping import Bookkeeping
+from atlas_endpoints.controller.bookkeeping import Bookkeeping
 
 
 class CredentialsInUse:

@@ -18,9 +18,9 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.engine.backoff import doubled
-from atlas_endpoints.engine.bookkeeping import Bookkeeping
-from atlas_endpoints.engine.sweep import Sweep
+from atlas_endpoints.controller.backoff import doubled
+from atlas_endpoints.controller.bookkeeping import Bookkeeping
+from atlas_endpoints.controller.sweep import Sweep
 
 V = TypeVar("V")
 

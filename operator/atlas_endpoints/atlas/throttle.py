@@ -27,9 +27,9 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     Scope,
 )
-from atlas_endpoints.engine.backoff import doubled
-from atlas_endpoints.engine.bookkeeping import Bookkeeping
-from atlas_endpoints.engine.sweep import Sweep
+from atlas_endpoints.controller.backoff import doubled
+from atlas_endpoints.controller.bookkeeping import Bookkeeping
+from atlas_endpoints.controller.sweep import Sweep
 
 PENDING = "Pending"
 """Reason of a wait that has no cause but another call that is under way."""

@@ -1,6 +1,6 @@
 """What goes over the wire to Atlas: the last check before a write, the steps of a call, and what its failures mean.
 
-The exception classes of httpx's aiohttp transport mislead; that is dealt with here, and its other surprises in ``wires``.
+The exception classes of httpx's aiohttp transport mislead; that is dealt with here, and its other surprises in ``transports``.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,8 +52,8 @@ class FencedTransport(httpx.AsyncBaseTransport):
     The wire asks once more, when a connection is there: see :func:`fenced_requests`.
     """
 
-    def __init__(self, wire: httpx.AsyncBaseTransport, fence: Callable[[], bool], *, writes: bool) -> None:
-        self._wire = wire
+    def __init__(self, transport: httpx.AsyncBaseTransport, fence: Callable[[], bool], *, writes: bool) -> None:
+        self._transport = transport
         self._fence = fence
         self._writes = writes
 
@@ -77,7 +77,7 @@ class FencedTransport(httpx.AsyncBaseTransport):
                 raise _held_back(write)
             write.in_doubt = True
         _sending.set(write if isinstance(write, Write) else None)  # for each request anew, so that none is mistaken
-        response = await self._wire.handle_async_request(request)
+        response = await self._transport.handle_async_request(request)
         if isinstance(write, Write) and response.status_code == httpx.codes.UNAUTHORIZED:
             write.in_doubt = False
         return response
@@ -85,7 +85,7 @@ class FencedTransport(httpx.AsyncBaseTransport):
     @override
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._wire.aclose()
+        await self._transport.aclose()
 
 
 class OnSend(Protocol):
@@ -96,7 +96,7 @@ class OnSend(Protocol):
 
 
 async def send(
-    wire: httpx.AsyncBaseTransport,
+    transport: httpx.AsyncBaseTransport,
     request: httpx.Request,
     auth: httpx.Auth,
     *,
@@ -109,7 +109,7 @@ async def send(
     and calls hooks. None of these may happen here, since all calls and all credentials share the wire.
 
     Args:
-        wire: sends a single request, and reads its answer.
+        transport: sends a single request, and reads its answer.
         request: the call.
         auth: signs it, perhaps after other requests or once more.
         clock: monotonic seconds.
@@ -127,7 +127,7 @@ async def send(
         while True:
             began = clock()
             try:
-                response = await wire.handle_async_request(following)
+                response = await transport.handle_async_request(following)
             except TRANSPORT_ERRORS as error:
                 on_send(following, None, clock() - began)
                 following = await flow.athrow(error)  # raises it, unless the flow can do without this answer

@@ -30,7 +30,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped, took, warning
 from atlas_endpoints.check.places import Instance, Place
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.reconcile.values import Provider
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from atlas_endpoints.check.findings import Finding, named, ok, skipped, warning
-from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.reconcile.spec import InvalidSpecError

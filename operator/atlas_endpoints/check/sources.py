@@ -15,10 +15,10 @@ from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
 from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
-from atlas_endpoints.cluster.readings import FRESH
+from atlas_endpoints.cluster.object_cache import FRESH
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, Scope
 from atlas_endpoints.reconcile.errors import NoCredentialsError

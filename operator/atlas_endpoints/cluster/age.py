@@ -6,7 +6,7 @@ from enum import Enum, auto
 class Age(Enum):
     """The oldest reading that will do.
 
-    What each costs and how many seconds it is, ``cluster.readings`` says.
+    What each costs and how many seconds it is, ``cluster.object_cache`` says.
     """
 
     RECENT = auto()

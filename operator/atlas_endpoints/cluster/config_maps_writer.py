@@ -13,7 +13,7 @@ from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_refused, told
-from atlas_endpoints.engine.controller import ConflictError
+from atlas_endpoints.controller.controller import ConflictError
 
 FIELD = {"fieldManager": FIELD_MANAGER}
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from atlas_endpoints.engine.outcome import TemporaryError
+from atlas_endpoints.controller.requeue import TemporaryError
 
 
 class NoClusterError(Exception):

@@ -22,9 +22,9 @@ from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.refusals import is_in_no_namespace, told
-from atlas_endpoints.engine.complaints import Complaints
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.log_deduplication import LogDeduplicator
+from atlas_endpoints.controller.log_fields import LogFields
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class EventRecorder:
         self._instance = socket.gethostname()
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING)
         self._closing = asyncio.Event()
-        self._complaints: Complaints[str] = Complaints()
+        self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
 
     def record(self, body: Body, *, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str) -> None:
         """Have an Event written, unless too many wait already.
@@ -150,7 +150,7 @@ class EventRecorder:
         except ClusterUnavailableError as error:
             self._tell(namespace, str(error))
         else:
-            self._complaints.mended(namespace)
+            self._deduplicator.mended(namespace)
             return True
         return False
 
@@ -175,7 +175,7 @@ class EventRecorder:
 
     def _tell(self, namespace: str, cause: str, remedy: str = "") -> None:
         """Have one line in the log for each cause, and one more when it has met ten times as many namespaces."""
-        namespaces = self._complaints.failed(namespace, cause)
+        namespaces = self._deduplicator.failed(namespace, cause)
         if namespaces:
             logger.warning(
                 "Events are dropped in %d namespace(s), which holds nothing else up: statuses tell the same.%s %s",

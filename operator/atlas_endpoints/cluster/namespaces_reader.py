@@ -8,7 +8,7 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.api import GROUP
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
-from atlas_endpoints.cluster.readings import Readings
+from atlas_endpoints.cluster.object_cache import Readings
 
 
 class NamespaceReader:

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
 
 SHORT = 256
 """Characters of the longest text that is shared; longer ones seldom stand in two objects."""

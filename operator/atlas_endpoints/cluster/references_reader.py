@@ -10,10 +10,10 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.exchange import exchange
-from atlas_endpoints.cluster.readings import RETRY_LAST, Readings
+from atlas_endpoints.cluster.object_cache import RETRY_LAST, Readings
 from atlas_endpoints.cluster.refusals import is_not_served
 from atlas_endpoints.cluster.targets import Lack, Target, extract
-from atlas_endpoints.engine.names import is_name
+from atlas_endpoints.controller.names import is_name
 
 CONFIG_MAPS = "configmaps"
 """The one kind that is not the user's own: it may always be named, and needs no looking up."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.engine.conditions import printable
+from atlas_endpoints.controller.conditions import printable
 
 
 def is_gone(error: ApiException) -> bool:

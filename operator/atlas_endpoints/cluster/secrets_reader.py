@@ -9,8 +9,8 @@ from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
-from atlas_endpoints.cluster.readings import RETRY_LAST, Readings
-from atlas_endpoints.engine.names import is_name, is_namespace
+from atlas_endpoints.cluster.object_cache import RETRY_LAST, Readings
+from atlas_endpoints.controller.names import is_name, is_namespace
 
 
 class _Name(NamedTuple):

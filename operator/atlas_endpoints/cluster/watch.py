@@ -18,7 +18,7 @@ from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.kopf_ends import cause_of, end_of, is_passing
 from atlas_endpoints.cluster.kopf_settings import Forever, settings
 from atlas_endpoints.cluster.objects import lean
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefu
 from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.objects import lean
 from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, is_refused, told
-from atlas_endpoints.engine.controller import (
+from atlas_endpoints.controller.cache import Body, Key, Listing
+from atlas_endpoints.controller.controller import (
     ConflictError,
     GoneError,
     MetadataChange,
@@ -21,7 +22,6 @@ from atlas_endpoints.engine.controller import (
     annotations_of,
     finalizers_of,
 )
-from atlas_endpoints.engine.store import Body, Key, Listing
 
 FORBIDDEN = (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 """Answers to a change of the metadata after which only rights, or somebody's policy, can be changed: of RBAC and of webhooks."""
@@ -49,14 +49,14 @@ class ResourceWriter:
         self._label_selector = label_selector
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
-        """Write the status of exactly this version of an object; see ``engine.controller.Writer``.
+        """Write the status of exactly this version of an object; see ``controller.controller.Writer``.
 
         A JSON patch tests uid and resourceVersion in the same breath. (A merge patch would write to a namesake.)
         """
         return await self._patch(body, [{"op": "add", "path": "/status", "value": status}], "status")
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
-        """Write into the metadata of exactly this version of an object; see ``engine.controller.Writer``."""
+        """Write into the metadata of exactly this version of an object; see ``controller.controller.Writer``."""
         patch: list[Mapping[str, Any]] = []
         before = list(finalizers_of(body))
         after = [name for name in before if change.finalizers.get(name, True)]

@@ -34,7 +34,7 @@ class Harvest:
 
     found: Sequence[Found] = ()
     remarks: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    log_deduplication: list[str] = field(default_factory=list)
 
 
 async def run(settings: ImportSettings, put: Say, say: Say) -> bool:
@@ -70,33 +70,33 @@ async def run(settings: ImportSettings, put: Say, say: Say) -> bool:
     written = [each for each in drafts if isinstance(each, Draft)]
     for each in drafts:
         if isinstance(each, LeftOut):
-            told = harvest.remarks if each.expected else harvest.complaints
+            told = harvest.remarks if each.expected else harvest.log_deduplication
             told.append(f"Endpoint {each.endpoint_id} gets no manifest: {each.why}.")
     count = len(written)
     if settings.output_dir is not None:
         left = list(write(written, settings.output_dir))
-        harvest.complaints.extend(left)
+        harvest.log_deduplication.extend(left)
         count -= len(left)
     else:
         for number, each in enumerate(written):
             put(("---\n" if number else "") + each.text.rstrip("\n"))
-    for line in (*harvest.remarks, *harvest.complaints):
+    for line in (*harvest.remarks, *harvest.log_deduplication):
         say(line)
     say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
-    return not harvest.complaints
+    return not harvest.log_deduplication
 
 
 def _exported(settings: ImportSettings, harvest: Harvest) -> Iterable[Connection]:
     """Read exported resources, which know what they were connected to also when Atlas does not answer any more."""
     for each in find(settings.filename, recursive=settings.recursive, namespace=settings.namespace or "default"):
         if isinstance(each, Misfit):
-            harvest.complaints.append(f"{each.place}: {'; '.join(each.problems)}")
+            harvest.log_deduplication.append(f"{each.place}: {'; '.join(each.problems)}")
         elif isinstance(each, Manifest):
             spec, status = each.resource.spec, each.exported or Status()
             endpoint, resolved = status.endpoint, status.resolved
             project_id = spec.project_id or (resolved.project_id if resolved is not None else None)
             if project_id is None:
-                harvest.complaints.append(f"{each.place}: spec.projectRef has not led to a project yet")
+                harvest.log_deduplication.append(f"{each.place}: spec.projectRef has not led to a project yet")
                 continue
             known = region_of(endpoint.endpoint_service_name) if endpoint else None
             shown = endpoint.cloud_provider_endpoint_id if endpoint else None
@@ -124,7 +124,7 @@ async def _ask(settings: ImportSettings, project: str) -> Harvest:
     try:
         credentials, warnings = variables.parse()
     except CredentialsError as error:
-        return Harvest(complaints=[error.message])
+        return Harvest(log_deduplication=[error.message])
     client = AtlasClient(
         settings.atlas_url,
         user_agent=f"atlas-endpoints/{__version__}",
@@ -135,7 +135,7 @@ async def _ask(settings: ImportSettings, project: str) -> Harvest:
     try:
         found = await _read(client, credentials, settings, project)
     except AtlasError as error:
-        return Harvest(complaints=[_told(error, variables)])
+        return Harvest(log_deduplication=[_told(error, variables)])
     finally:
         await client.aclose()
     harvest = Harvest(found, remarks=warnings)
@@ -144,9 +144,9 @@ async def _ask(settings: ImportSettings, project: str) -> Harvest:
         if isinstance(each.refusal, NotServerlessError) and settings.instance is None:
             harvest.remarks.append(f"{name} is no serverless instance any more and has no such endpoints.")
         elif each.refusal is not None:
-            harvest.complaints.append(f"{name}: {_told(each.refusal, variables)}")
+            harvest.log_deduplication.append(f"{name}: {_told(each.refusal, variables)}")
         if each.skipped:
-            harvest.complaints.append(f"{name}: {each.skipped} of its endpoints have no id that could be read.")
+            harvest.log_deduplication.append(f"{name}: {each.skipped} of its endpoints have no id that could be read.")
     return harvest
 
 

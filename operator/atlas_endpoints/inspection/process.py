@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.engine.store import Key, key_of
+from atlas_endpoints.controller.cache import Key, key_of
 from atlas_endpoints.inspection.report import lines
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import StatusSettings

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.engine.conditions import Condition
-from atlas_endpoints.engine.store import Body, key_of
+from atlas_endpoints.controller.cache import Body, key_of
+from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status

@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import Any
 
 from atlas_endpoints.atlas.errors import MAKE_ANEW, THEN_AGAIN, by_hand, one_line
-from atlas_endpoints.engine.outcome import Again, Retry
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import PROVIDER_ANEW
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import MARK, ManagedField, Spec, shown
 from atlas_endpoints.planning.manifests import Manifest, Misfit, Place, Rivalry
-from atlas_endpoints.planning.stand_ins import SOURCE
+from atlas_endpoints.planning.offline_ports import SOURCE
 from atlas_endpoints.reconcile.credentials import remedy_for_refused
 from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.failures import NOTICED
@@ -107,17 +107,17 @@ def of_misfit(misfit: Misfit) -> Forecast:
 def of_outcome(
     manifest: Manifest, outcome: Outcome, *, variables: str, clouds: Collection[str] = frozenset()
 ) -> Forecast:
-    """Say what a pass came to that could see Atlas and not write to it.
+    """Say what a reconcile came to that could see Atlas and not write to it.
 
     Args:
         manifest: that it was about.
-        outcome: of the pass.
+        outcome: of the reconcile.
         variables: that hold the credentials, for people.
         clouds: of the endpoints that the instance is seen to have.
     """
     state, spec = outcome.state, manifest.resource.spec
     if state is None:
-        raise ValueError("a pass over a resource without a status has something to say")
+        raise ValueError("a reconcile of a resource without a status has something to say")
     action = _action(spec, outcome, state)
     message = state.message
     if action is Action.UPDATE:
@@ -182,16 +182,16 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
     """Tell after how many seconds to ask once more, since Atlas gave no answer that would last; None: not at all.
 
     Args:
-        outcome: of a pass.
-        attempts: how often Atlas has been asked in vain, this pass counted.
+        outcome: of a reconcile.
+        attempts: how often Atlas has been asked in vain, this reconcile counted.
     """
     failure = outcome.failure
     if failure is None or not failure.retryable:
         return None
     match outcome.requeue:
-        case Again(delay) if failure.held:
+        case RequeueAfter(delay) if failure.held:
             return delay
-        case Retry(at_least) if attempts < ATTEMPTS:
+        case Backoff(at_least) if attempts < ATTEMPTS:
             # Longer than a LIST that failed speaks for others: 3 s, then 9 s.
             return max(at_least, 3.0**attempts)
         case _:

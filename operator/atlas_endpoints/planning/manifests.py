@@ -9,7 +9,7 @@ import yaml
 from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVED
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
@@ -319,7 +319,7 @@ def _misnamed(name: object, namespace: object) -> Iterator[str]:
 def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
     """Give an object as it is right after its creation, whatever an export has left in it.
 
-    Requests for a pass at once are dropped: the operator may have handled them long ago.
+    Requests for a reconcile at once are dropped: the operator may have handled them long ago.
     """
     metadata = {
         name: value for name, value in document["metadata"].items() if name not in _WRITTEN_BY_THE_API_SERVER

@@ -20,8 +20,8 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.clusterless import EnvironmentCredentials, PlanSettings
-from atlas_endpoints.engine.clock import SystemClock
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.planning import report
 from atlas_endpoints.planning.forecast import (
@@ -34,8 +34,16 @@ from atlas_endpoints.planning.forecast import (
     unanswered,
 )
 from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, merged, rivalries
+from atlas_endpoints.planning.offline_ports import (
+    Exports,
+    NoNamespaces,
+    NoOutputs,
+    OneLook,
+    OnePair,
+    nobody,
+    with_notes,
+)
 from atlas_endpoints.planning.sources import find, unrendered
-from atlas_endpoints.planning.stand_ins import Exports, NoNamespaces, NoOutputs, OneLook, OnePair, nobody, with_notes
 from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver

@@ -11,9 +11,9 @@ from atlas_endpoints.atlas.errors import (
     EndpointAbsentError,
     UpdateRejectedError,
 )
-from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.outcome import Again, Rest
+from atlas_endpoints.controller.clock import Clock
+from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, deletion, events, failures, policy, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.creation import Act, Intents, Search
@@ -161,7 +161,7 @@ class Converger:
         """Delete what was created twice, before one of the two is taken."""
         resource = facts.resource
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, Again(0.0))
+            return quiet(facts.generation, RequeueAfter(0.0))
         await self._write(facts, write)
         self._record(resource.named, events.discarded(surplus))
         return summarize.of_decision(self._kind, facts, decision)
@@ -173,7 +173,7 @@ class Converger:
         resource = facts.resource
         match creation.step(facts.previous.creation, armed=armed, now=facts.now):
             case Search(left):
-                state = State(creates.reason, creates.searched, Again(min(POLL_FIRST, left)))
+                state = State(creates.reason, creates.searched, RequeueAfter(min(POLL_FIRST, left)))
                 return summarize.of_decision(self._kind, facts, Decision(state))
             case Act.INTEND:
                 self._settle(facts)
@@ -181,10 +181,10 @@ class Converger:
             case Act.CREATE:
                 pass
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, Again(0.0))
+            return quiet(facts.generation, RequeueAfter(0.0))
         intent = self.intents.take(resource.key)
         if intent is None:  # it was gone for a moment, as by its labels, and what was remembered with it
-            return quiet(facts.generation, Again(0.0))
+            return quiet(facts.generation, RequeueAfter(0.0))
         if self._clock.now() - intent.requested_at >= creation.RECENT:  # to look for it has taken long
             return self._intend(facts, decision, creates, intent.attempt)
         try:
@@ -211,7 +211,7 @@ class Converger:
         own, previous = self._kind.intended(intent), facts.previous
         ready, last = find(previous, "Ready"), previous.last_error
         operation = decision.write.request.operation if decision.write is not None else None
-        state = State(creates.reason, creates.intended, Again(0.0))
+        state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         outcome = summarize.of_decision(self._kind, facts, Decision(state, own=own))
         if (
             ready is not None
@@ -219,7 +219,7 @@ class Converger:
             and last.operation == operation
             and ready.observed_generation == facts.generation
         ):
-            state = State(Reason(ready.reason), ready.message, Again(0.0))
+            state = State(Reason(ready.reason), ready.message, RequeueAfter(0.0))
             outcome = replace(outcome, state=state, credentials=None, failure=Failure.of(last))
         return replace(outcome, creates=True)
 
@@ -234,7 +234,7 @@ class Converger:
     def _yielding(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
         """Of several resources that were made from one copy, another one has its entry: this one gets its own."""
         message = "Another resource has the endpoint that the annotation tells of; one of its own is reserved."
-        state = State(Reason.RESERVATION_REQUESTED, message, Again(0.0))
+        state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
         return summarize.of_decision(self._kind, facts, Decision(state, own=own))
 
     async def _send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
@@ -247,7 +247,7 @@ class Converger:
         self._limiter.release(resource.key)
         if not self._resources.holds(resource.key, resource.metadata.uid):
             # While we waited, for a Secret or for a look, the resource has gone, or is none of ours any more by its labels.
-            return quiet(facts.generation, Rest())
+            return quiet(facts.generation, NoRequeue())
         self.changes.before(facts, write, before)
         done = Done(write, WriteOutcome.CONFIRMED, before=resource.shown(before))
         try:
@@ -261,11 +261,11 @@ class Converger:
             if not says(facts.previous, reason=Reason.UPDATE_REJECTED, generation=facts.generation):
                 _, seen = await self._look_anew(facts)
                 if resource.basis(seen) != resource.basis(before):
-                    return quiet(facts.generation, Again(0.0))
+                    return quiet(facts.generation, RequeueAfter(0.0))
             refused = failures.refused_fields(error, tuple(write.fields), resource.connection)
             facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
             outcome = self.failed(facts, error, seen=before)
-            return outcome if set(refused) == set(write.fields) else replace(outcome, requeue=Again(0.0))
+            return outcome if set(refused) == set(write.fields) else replace(outcome, requeue=RequeueAfter(0.0))
         except AtlasError as error:
             if error.unknown_outcome:
                 return self.failed(facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error)), error)

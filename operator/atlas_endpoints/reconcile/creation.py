@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.status import Creation
 
 CALL = 15.0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
-from atlas_endpoints.engine.names import is_name
+from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.reconcile.errors import NoCredentialsError, SelectionProblem
 from atlas_endpoints.reconcile.readers import NamespaceReader, SecretReader
 

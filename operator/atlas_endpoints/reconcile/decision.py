@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.engine.outcome import Next, Rest
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue
 from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.status import Cause
 
@@ -43,7 +43,7 @@ class State:
 
     reason: ReadyReason
     message: str
-    requeue: Next = field(default_factory=Rest)
+    requeue: Requeue = field(default_factory=NoRequeue)
     differences: tuple[Difference, ...] | None = None
 
 

@@ -10,8 +10,8 @@ from typing import TypeAlias
 from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.errors import UnreadableError
-from atlas_endpoints.engine.controller import MetadataChange
-from atlas_endpoints.engine.outcome import Again, Next
+from atlas_endpoints.controller.controller import MetadataChange
+from atlas_endpoints.controller.requeue import Requeue, RequeueAfter
 from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, EventReason, tell
@@ -203,7 +203,7 @@ def waiting_for_proof() -> State:
         " namespace names the same endpoint, and its credentials have not been seen to reach it yet. If they reach it by then, the"
         " endpoint stays in Atlas and this resource is removed."
     )
-    return State(Reason.DELETING, with_ways_out(message), Again(POLL_FIRST))
+    return State(Reason.DELETING, with_ways_out(message), RequeueAfter(POLL_FIRST))
 
 
 def blocked(
@@ -213,7 +213,7 @@ def blocked(
     message: str,
     *,
     operation: str,
-    requeue: Next,
+    requeue: Requeue,
     code: str | None = None,
     http_status: int | None = None,
 ) -> Trouble:
@@ -233,13 +233,13 @@ def not_understood(error: InvalidSpecError, generation: int, previous: Status, n
     problems = "; ".join(error.problems)
     message = f"It does not fit this version of the operator, so the endpoint is not deleted: {problems}."
     # The Namespace may be what is to be corrected, and no event tells of that.
-    return blocked(generation, previous, now, message, operation="validate", requeue=Again(SECRET_LOOK))
+    return blocked(generation, previous, now, message, operation="validate", requeue=RequeueAfter(SECRET_LOOK))
 
 
 def policy_unknown(error: UnreadableError, generation: int, previous: Status, now: datetime) -> Trouble:
     """The Namespace may not be read, which alone may say what becomes of the entry."""
     message = f"Whether the endpoint is to be deleted is not known. {error.message}"
-    return blocked(generation, previous, now, message, operation="readNamespace", requeue=Again(error.retry_in))
+    return blocked(generation, previous, now, message, operation="readNamespace", requeue=RequeueAfter(error.retry_in))
 
 
 def without_project(resource: Resource, error: NoProjectError, now: datetime) -> Trouble:
@@ -252,7 +252,7 @@ def without_project(resource: Resource, error: NoProjectError, now: datetime) ->
         now,
         message,
         operation="readReference",
-        requeue=Again(problem.pace),
+        requeue=RequeueAfter(problem.pace),
         code=problem.reason,
     )
 
@@ -265,7 +265,7 @@ def without_credentials(resource: Resource, error: NoCredentialsError, now: date
         now,
         f"The endpoint cannot be deleted. {error.message}",
         operation=error.operation,
-        requeue=Again(error.retry_in),
+        requeue=RequeueAfter(error.retry_in),
         code=error.reason,
     )
 
@@ -288,7 +288,7 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
         told = words if names_ways_out(words) else with_ways_out(message)
         return replace(trouble, state=replace(trouble.state, message=told))
     seconds = interval.total_seconds()
-    requeue = Again(min(SECRET_LOOK, seconds) if is_cured_by_credentials(error) else seconds)
+    requeue = RequeueAfter(min(SECRET_LOOK, seconds) if is_cured_by_credentials(error) else seconds)
     blocking = blocked(
         generation,
         status,

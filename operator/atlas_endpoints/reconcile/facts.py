@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.engine.conditions import ConditionStatus
+from atlas_endpoints.controller.conditions import ConditionStatus
 from atlas_endpoints.reconcile.decision import Done, Fields, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlas_endpoints.engine.outcome import Again, Next, Rest
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.facts import Problem
@@ -76,7 +76,7 @@ class FailureCache:
     def hold(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
         """Take in what a reconcile came to."""
         state = outcome.state
-        waits = resolution.problem is not None and isinstance(outcome.requeue, Rest)
+        waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
         asks_atlas = state is not None and state.reason is not Reason.CONFLICT and not outcome.creates
         self.release(key)
         if state is not None and asks_atlas and (waits or state.reason.progress is Progress.GRACE):
@@ -105,14 +105,14 @@ class FailureCache:
         for other in sorted(self._awaiting.pop(access, set()) - {key}):
             self._wake(other)
 
-    def _requeue(self, outcome: Outcome, now: datetime) -> Next:
+    def _requeue(self, outcome: Outcome, now: datetime) -> Requeue:
         """Come back to look at the Secret, if that may help, and when the grace is over."""
         delays = []
         if _curable_by_credentials(outcome):
             delays.append(failures.SECRET_LOOK)
         if outcome.failure is not None and now < outcome.failure.since + self._grace:
             delays.append((outcome.failure.since + self._grace - now).total_seconds())
-        return Again(min(delays)) if delays else Rest()
+        return RequeueAfter(min(delays)) if delays else NoRequeue()
 
 
 def _curable_by_credentials(outcome: Outcome) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN, AtlasError, UpdateRejectedError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry, at_latest
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.credentials import remedy_for_refused
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.errors import NoCredentialsError
@@ -53,7 +53,7 @@ class Trouble:
 
 
 def of_invalid_spec(
-    error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, requeue: Next | None = None
+    error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, requeue: Requeue | None = None
 ) -> Trouble:
     """A spec that breaks the rules, though the API server let it pass: its CRD is not ours.
 
@@ -71,7 +71,7 @@ def of_invalid_spec(
     )
     since = failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now)
     return Trouble(
-        State(Reason.INVALID_SPEC, message, requeue or Rest()),
+        State(Reason.INVALID_SPEC, message, requeue or NoRequeue()),
         Failure(since=since, operation="validate", retryable=False, detail=problems),
     )
 
@@ -83,7 +83,7 @@ def of_no_credentials(
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=found)
-    requeue = _within_grace(Again(error.retry_in), reason, since, now=now, grace=grace)
+    requeue = _within_grace(RequeueAfter(error.retry_in), reason, since, now=now, grace=grace)
     return Trouble(
         State(reason, error.message, requeue),
         Failure(since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message),
@@ -95,7 +95,7 @@ def of_no_project(problem: Problem, generation: int, previous: Status, *, now: d
     """The project is not known; wait for the object that tells it."""
     since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
     left = (since + grace - now).total_seconds()
-    requeue: Next = Again(problem.pace)
+    requeue: Requeue = RequeueAfter(problem.pace)
     if left > 0:
         requeue = at_latest(requeue, left)
     message = f"{problem.message} Until the project is known, Atlas is neither read nor changed."
@@ -111,7 +111,7 @@ def of_problem(problem: Problem, since: datetime) -> Failure:
 
 def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> Trouble:
     """The project is another one than the entry is in: leave both alone until a person has decided."""
-    requeue: Next = Rest() if resource.spec.project_ref is None else Again(RETRY_UNUSABLE)
+    requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
     reason, generation = Reason.INVALID_SPEC, resource.generation
     since = failing_since(resource.status, reason=reason, generation=generation, now=now)
     return Trouble(
@@ -131,7 +131,7 @@ def of_refused_metadata(why: str, generation: int, previous: Status, now: dateti
     """
     since = failing_since(previous, reason=Reason.METADATA_REFUSED, generation=generation, now=now)
     return Trouble(
-        State(Reason.METADATA_REFUSED, refused_metadata(why), Retry()),
+        State(Reason.METADATA_REFUSED, refused_metadata(why), Backoff()),
         Failure(since=since, operation="patch", retryable=False, detail=why),
     )
 
@@ -152,7 +152,7 @@ def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -
     )
     failure = Failure(since=now, operation="reconcile", retryable=True, detail=name)
     message, failure = _first_words(Reason.INTERNAL_ERROR, message, failure, generation, previous)
-    return Trouble(State(Reason.INTERNAL_ERROR, message, Retry()), failure)
+    return Trouble(State(Reason.INTERNAL_ERROR, message, Backoff()), failure)
 
 
 def of_atlas(
@@ -285,18 +285,18 @@ def _first_words(
     return ready.message, replace(Failure.of(last), retryable=failure.retryable, held=failure.held)
 
 
-def _requeue(error: AtlasError, reason: Reason) -> Next:
+def _requeue(error: AtlasError, reason: Reason) -> Requeue:
     match error.retry:
         case AtlasRetry.BACKOFF:
-            return Retry(at_least=error.retry_after or 0.0)
+            return Backoff(at_least=error.retry_after or 0.0)
         case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
-            return Again(error.retry_after or HELD_LOOK)
+            return RequeueAfter(error.retry_after or HELD_LOOK)
         case _:
             # The resync of the scope looks again; only better credentials are worth looking for more often.
-            return Again(SECRET_LOOK) if reason in CURED_BY_CREDENTIALS else Rest()
+            return RequeueAfter(SECRET_LOOK) if reason in CURED_BY_CREDENTIALS else NoRequeue()
 
 
-def _within_grace(requeue: Next, reason: Reason, since: datetime, *, now: datetime, grace: timedelta) -> Next:
+def _within_grace(requeue: Requeue, reason: Reason, since: datetime, *, now: datetime, grace: timedelta) -> Requeue:
     """Come back no later than when the grace ends, since the status has to say so then."""
     remaining = (since + grace - now).total_seconds()
     if reason.progress is not Progress.GRACE or remaining <= 0:

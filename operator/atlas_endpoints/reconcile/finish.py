@@ -8,9 +8,9 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
-from atlas_endpoints.engine.controller import MetadataChange, finalizers_of
-from atlas_endpoints.engine.outcome import Again, Rest, Retry, at_latest
-from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import deletion, ownership, summarize
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.decision import Decision
@@ -108,7 +108,7 @@ class Finisher:
         generation = int(body["metadata"].get("generation", 0))
         status = kind.resource.status_type.parse(body.get("status"), now=now)
         if FINALIZER not in finalizers_of(body):
-            return quiet(generation, Rest())
+            return quiet(generation, NoRequeue())
         try:
             entry = kind.entry_of(body)
             going = status.is_going
@@ -123,13 +123,13 @@ class Finisher:
         except UnreadableError as error:
             return of_trouble(deletion.policy_unknown(error, generation, status, now), generation, status)
         except ClusterUnavailableError:
-            return quiet(generation, Retry())
+            return quiet(generation, Backoff())
         match deletion.fate(resource, found, writes=self._gatherer.writes):
             case Release(event):
                 return self._release(body, event)
             case Keep(message):
                 # Of a Namespace's other policy no event tells.
-                requeue = Rest() if _own_policy(resource) is not None else Again(SECRET_LOOK)
+                requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_LOOK)
                 trouble = deletion.blocked(generation, status, now, message, operation="delete", requeue=requeue)
                 return of_trouble(trouble, generation, status)
             case Delete():
@@ -161,7 +161,7 @@ class Finisher:
             if resource.entry is not None and (found := await self._needed(body, resource, resource.entry, now)):
                 return found
             if wait and status.observed_generation == generation:
-                return quiet(generation, Again(wait))
+                return quiet(generation, RequeueAfter(wait))
             age = self._force_sync.age(resource.key)
             access = await self._credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
@@ -171,16 +171,16 @@ class Finisher:
             outcome = of_trouble(deletion.without_credentials(resource, error, now), generation, status)
             return replace(outcome, handled=resource.metadata.reconcile_request)
         except ClusterUnavailableError:
-            return quiet(generation, Retry())
+            return quiet(generation, Backoff())
         self._atlas.use(resource.key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.look_in(resource.key, scope)
         if wait and status.observed_generation == generation:
-            return quiet(generation, Again(wait))
+            return quiet(generation, RequeueAfter(wait))
         refused = self._refused.get(resource.key)
         is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
         if is_refused and (wait or not is_forced(resource, status)):
-            return quiet(generation, Again(SECRET_LOOK))  # the same would be refused again
+            return quiet(generation, RequeueAfter(SECRET_LOOK))  # the same would be refused again
         self.forget(resource.key)
         resolved = resolved_with(status, access.source)
         facts = self._gatherer.facts(resource, status, now, scope, resolved)
@@ -189,7 +189,7 @@ class Finisher:
         except AtlasError as error:
             outcome = self._failed(body, facts, error, access)
         except ClusterUnavailableError:
-            return quiet(generation, Retry())
+            return quiet(generation, Backoff())
         # A deletion that has just begun waits for no floor; what is asked beside it stays open.
         return open_still(replace(outcome, handled=resource.metadata.reconcile_request), wait)
 
@@ -209,7 +209,7 @@ class Finisher:
             return self._waiting(facts, decision)
         # While we waited, somebody may have changed his mind, or come to need it.
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, Again(0.0))
+            return quiet(facts.generation, RequeueAfter(0.0))
         entry, kind = write.touches[0], self._kind
         if (found := await self._needed(body, resource, entry, facts.now)) is not None:
             return found
@@ -297,7 +297,7 @@ class Finisher:
         """Let the resource go, and tell what becomes of its entry."""
         if event is not None:
             self._record(body, event)
-        outcome = quiet(int(body["metadata"].get("generation", 0)), Rest())
+        outcome = quiet(int(body["metadata"].get("generation", 0)), NoRequeue())
         return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
 
 

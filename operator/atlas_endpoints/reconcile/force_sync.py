@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.resource import Resource
@@ -58,11 +58,11 @@ class ForceSync:
     def turn_in(self, resource: Resource, status: Status) -> float:
         """Return for how many seconds the request of a resource waits for its turn; 0: it has it, or nothing is asked.
 
-        It comes before the first reading of a pass: until then nothing is read for the request.
+        It comes before the first reading of a reconcile: until then nothing is read for the request.
 
         Args:
             resource: as it is.
-            status: before the pass.
+            status: before the reconcile.
         """
         key, metadata = resource.key, resource.metadata
         if not is_forced(resource, status):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.outputs import Output

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from atlas_endpoints.engine.clock import believed
+from atlas_endpoints.controller.clock import believed
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause

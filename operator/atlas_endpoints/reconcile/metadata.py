@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
-from atlas_endpoints.engine.store import Trigger
+from atlas_endpoints.controller.cache import Trigger
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError, problems
 from atlas_endpoints.reconcile.status import REQUEST_LIMIT
 
@@ -23,7 +23,7 @@ ENDPOINT_ANNOTATION = "atlas-endpoints.dev/endpoint-id"
 POLICY_ANNOTATIONS = ("atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-reconciliation-policy")
 """``skip`` in any of them suspends the resource; the second is the name that MongoDB's own operator uses."""
 REQUEST_ANNOTATIONS = ("atlas-endpoints.dev/force-sync", "reconcile.fluxcd.io/requestedAt")
-"""A new value in any of them asks for a pass at once."""
+"""A new value in any of them asks for a reconcile at once."""
 DELETION_ANNOTATIONS = ("atlas-endpoints.dev/deletion-policy", "mongodb.com/atlas-resource-policy")
 """Go over ``spec.deletionPolicy``, the first over the second; the second is the name that MongoDB's own operator uses."""
 FORCE_FINALIZE = "atlas-endpoints.dev/force-finalize"
@@ -93,7 +93,7 @@ class ObjectMeta(BaseModel):
 
     @property
     def reconcile_request(self) -> str | None:
-        """The token of the request for a pass at once, or None; another token than the last one is a new request.
+        """The token of the request for a reconcile at once, or None; another token than the last one is a new request.
 
         It is the annotation's value as it stands, so that tools find it again in ``status.lastHandledReconcileAt``; of
         two annotations a JSON list of both values, so that a new value of either makes a new token (and so does the
@@ -107,7 +107,7 @@ class ObjectMeta(BaseModel):
 
     @property
     def trigger(self) -> Trigger:
-        """What has made a pass due; see ``engine.store.Store.trigger``."""
+        """What has made a reconcile due; see ``engine.cache.Store.trigger``."""
         watched = _watched(self.annotations, self.finalizers)
         deleting = self.deletion_timestamp is not None
         return Trigger(self.uid, self.generation, deleting, tuple(sorted(watched.items())))
@@ -168,11 +168,11 @@ WATCHED = (
     FORCE_FINALIZE,
     ENDPOINT_ANNOTATION,
 )
-"""The annotations whose change makes a pass due."""
+"""The annotations whose change makes a reconcile due."""
 
 
 def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:
-    """Return the annotations whose change makes a pass due, and our finalizer among them; all else is none of our business.
+    """Return the annotations whose change makes a reconcile due, and our finalizer among them; all else is none of our business.
 
     Args:
         body: the whole object with its wire names, as JSON gives it.

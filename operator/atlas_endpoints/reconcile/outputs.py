@@ -15,9 +15,9 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
-from atlas_endpoints.engine.controller import ConflictError
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.controller import ConflictError
+from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.reconcile.facts import Finding
 from atlas_endpoints.reconcile.reasons import OutputsReason
 from atlas_endpoints.reconcile.resource import Resource

@@ -8,7 +8,7 @@ A resource of another namespace counts only if it is proved (``counts``): for ed
 
 All that is read from what the resources' own statuses say, so it holds across restarts. Whoever has seen an endpoint and has
 no condition ``Contended`` owns it. The statuses are read as plain JSON, since anybody can make many resources that name an
-endpoint, and each pass over one of them looks at all of them.
+endpoint, and each reconcile of one of them looks at all of them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias
 
-from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.reconcile.metadata import skips
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.engine.outcome import Again, at_latest
+from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.reconcile.decision import Decision, Difference, Fields, State, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import Reason
@@ -24,7 +24,7 @@ def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
         )
     if write.creates is not None:
         message = f"{why}. Then {write.creates.planned}, as status.plan shows it."
-        return State(Reason.PLANNED, message, Again(facts.interval.total_seconds()), decision.state.differences)
+        return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
     because = _BECAUSE[write.cause] if write.cause is not None else ""
     message = f"{why}. Then this is sent, {because}, as status.plan shows it: {_changes(write.fields)}."
     return replace(decision.state, reason=Reason.PLANNED, message=message)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.engine.store import Body, Key, Trigger
+from atlas_endpoints.controller.cache import Body, Key, Trigger
 from atlas_endpoints.reconcile.observe import ObservationsPort
 from atlas_endpoints.reconcile.outputs import Output, Published
 from atlas_endpoints.reconcile.resource import Resource
@@ -73,7 +73,7 @@ class LimiterPort(Protocol):
 
 
 class ResourcesPort(Protocol):
-    """The resources as they are known now; see ``engine.store.Store``."""
+    """The resources as they are known now; see ``engine.cache.Store``."""
 
     def holds(self, key: Key, uid: str) -> bool:
         """Return whether exactly this resource is there, not only one of its name."""

@@ -6,7 +6,7 @@ The names are part of the product: users, alerts and documentation branch on the
 from enum import Enum, StrEnum, auto
 from typing import Self
 
-from atlas_endpoints.engine.conditions import ConditionStatus
+from atlas_endpoints.controller.conditions import ConditionStatus
 
 
 class Progress(Enum):

@@ -11,10 +11,10 @@ from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.clock import Clock, believed
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.outcome import Again, Retry, at_latest
-from atlas_endpoints.engine.store import Body, Key, key_of
+from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.controller.clock import Clock, believed
+from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures, policy, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
@@ -162,12 +162,12 @@ class Reconciler:
         wait = self._force_sync.turn_in(resource, resource.status)
         # What keeps a resource from going, and a backup from forgetting, is there before anything is created or used.
         first = resource.entry is None or not is_recorded(resource)
-        outcome = quiet(generation, Again(0.0)) if first else await self._alive(resource, now, wait)
+        outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._alive(resource, now, wait)
         try:
             change, doubt = await self._finisher.bookkeeping(resource)
         except InvalidSpecError as error:
             self._leave(key)
-            requeue = Again(failures.SECRET_LOOK)  # no event tells of the Namespace
+            requeue = RequeueAfter(failures.SECRET_LOOK)  # no event tells of the Namespace
             trouble = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
             return summarize.of_trouble(trouble, generation, resource.status)
         except ClusterUnavailableError as error:
@@ -175,7 +175,7 @@ class Reconciler:
                 "A Namespace could not be read; it will be tried again: %s", error, extra=LogFields(key=str(key))
             )
             if first:
-                return quiet(generation, Retry())
+                return quiet(generation, Backoff())
             return replace(outcome, requeue=at_latest(outcome.requeue, 30.0))
         if change is None and first:
             outcome = await self._alive(resource, now, wait)
@@ -288,7 +288,7 @@ class Reconciler:
         decision = self._kind.decide(facts)
         if decision.absent is not None:
             is_told = says(facts.previous, reason=Reason.ENDPOINT_NOT_FOUND, generation=facts.generation)
-            return quiet(facts.generation, Retry()) if is_told and decision.write is None else None
+            return quiet(facts.generation, Backoff()) if is_told and decision.write is None else None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
         write = decision.write
@@ -307,7 +307,7 @@ class Reconciler:
             self._leave(key)
             return summarize.of_suspension(resource, status)
         if wait and status.observed_generation == generation:
-            return quiet(generation, Again(wait))
+            return quiet(generation, RequeueAfter(wait))
         try:
             resolution = await self._references.resolve(resource, age=self._force_sync.age(key))
             outcome = await self._with_credentials(resolution, status, now, wait)
@@ -330,7 +330,7 @@ class Reconciler:
                 error,
                 extra=LogFields(key=str(key)),
             )
-            return quiet(generation, Retry())
+            return quiet(generation, Backoff())
 
     def _without(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
@@ -364,7 +364,7 @@ class Reconciler:
         access = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
         wait = wait or self._force_sync.look_in(key, self._scope(resolution, access))
         if wait and status.observed_generation == metadata.generation:
-            return quiet(metadata.generation, Again(wait))
+            return quiet(metadata.generation, RequeueAfter(wait))
         if wait:  # an edit does not wait, and is worked on as if nothing were asked
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
         replayed = self._failures.replay(key, resolution, access, now)

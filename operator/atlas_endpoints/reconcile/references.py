@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Target
-from atlas_endpoints.engine.outcome import Next, at_latest
+from atlas_endpoints.controller.requeue import Requeue, at_latest
 from atlas_endpoints.reconcile.facts import Finding, Problem
 from atlas_endpoints.reconcile.reasons import ReferencesReason
 from atlas_endpoints.reconcile.reference_fields import ProjectRef
@@ -103,7 +103,7 @@ class Resolution(Generic[R]):
     project: Project
     problem: Problem | None = None
 
-    def paced(self, requeue: Next) -> Next:
+    def paced(self, requeue: Requeue) -> Requeue:
         """Look again no later than when the reference is worth reading again."""
         return requeue if self.problem is None else at_latest(requeue, self.problem.pace)
 

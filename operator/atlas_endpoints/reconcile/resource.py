@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict
 
 from atlas_endpoints.cluster.targets import Target
-from atlas_endpoints.engine.store import Body, Key
+from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.metadata import ObjectMeta
 from atlas_endpoints.reconcile.spec import CommonSpec, InvalidSpecError
 from atlas_endpoints.reconcile.status import Status
@@ -67,7 +67,7 @@ class Resource(BaseModel):
 
     @property
     def key(self) -> Key:
-        """Its name in the store."""
+        """Its name in the cache."""
         return Key(self.kind, self.metadata.namespace, self.metadata.name)
 
     @property

@@ -17,10 +17,10 @@ from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.clock import Clock
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
-from atlas_endpoints.engine.store import Body, Key, Store
+from atlas_endpoints.controller.cache import Body, Cache, Key
+from atlas_endpoints.controller.clock import Clock
+from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.resource import CredentialsPlace, part
 
@@ -66,7 +66,7 @@ class Resync:
 
     def __init__(
         self,
-        store: Store,
+        cache: Cache,
         atlas: ObservationsPort,
         *,
         clock: Clock,
@@ -77,7 +77,7 @@ class Resync:
         needs_work: Callable[[Key, Scope, AtlasError | None], bool],
         enqueue: Callable[[Key], None],
     ) -> None:
-        self._store = store
+        self._cache = cache
         self._atlas = atlas
         self._clock = clock
         self._random = random
@@ -107,7 +107,7 @@ class Resync:
 
     def credentials_source(self, scope: Scope) -> str:
         """Return namespace, scope and name of a Secret that holds a scope's credentials, as far as a status names one."""
-        body = next((self._store.get(key) for key in self._members.get(scope, ())), None)
+        body = next((self._cache.get(key) for key in self._members.get(scope, ())), None)
         source = _source(body) if body is not None else None
         return f"{body['metadata']['namespace']}/{source}" if body is not None and source is not None else ""
 
@@ -127,12 +127,12 @@ class Resync:
             self._atlas.forget(scope)
             self._unschedule(scope)
 
-    async def run(self, scope: Scope) -> Next:
+    async def run(self, scope: Scope) -> Requeue:
         """Look at a scope, and bring back the resources that this concerns."""
         self._dismiss_vanished(scope)
         await self._dismiss_changed(scope)
         if scope not in self._members:
-            return Rest()
+            return NoRequeue()
         failure: AtlasError | None = None
         try:
             await self._atlas.list(scope, since=self._clock.monotonic() - SHARED)
@@ -146,17 +146,17 @@ class Resync:
                 await asyncio.sleep(0)
                 breathed = self._clock.monotonic()
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
-            return Retry(at_least=failure.retry_after or 0.0)
+            return Backoff(at_least=failure.retry_after or 0.0)
         members = self._members.get(scope)
         if not members:
-            return Rest()
+            return NoRequeue()
         self._paced_by[scope] = min(members.values())
-        return Again(self._jittered(self._paced_by[scope]))
+        return RequeueAfter(self._jittered(self._paced_by[scope]))
 
     def _dismiss_vanished(self, scope: Scope) -> None:
         """Let resources leave that joined in a reconcile during which they were deleted."""
         for key in tuple(self._members.get(scope, ())):
-            if self._store.get(key) is None:
+            if self._cache.get(key) is None:
                 self.leave(key)
 
     async def _dismiss_changed(self, scope: Scope) -> None:
@@ -187,14 +187,14 @@ class Resync:
         """Put the resources together that want their credentials from the same place, and say the same about their source."""
         groups: dict[tuple[CredentialsPlace, str | None], list[Key]] = {}
         for key in self._members.get(scope, ()):
-            body = self._store.get(key)
+            body = self._cache.get(key)
             if body is not None:
                 groups.setdefault((CredentialsPlace.of(body), _source(body)), []).append(key)
         return groups
 
     def _concerns(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether what was seen gives a resource anything to do."""
-        if self._store.get(key) is None:
+        if self._cache.get(key) is None:
             return False
         try:
             return self._needs_work(key, scope, failure)

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from atlas_endpoints.engine.conditions import shorten
+from atlas_endpoints.controller.conditions import shorten
 from atlas_endpoints.reconcile.reference_fields import ProjectRef, SecretRef
 from atlas_endpoints.reconcile.values import AsWritten, Duration, ObjectId
 

@@ -23,8 +23,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.engine.clock import believed
-from atlas_endpoints.engine.conditions import Condition, ConditionStatus, printable, shorten
+from atlas_endpoints.controller.clock import believed
+from atlas_endpoints.controller.conditions import Condition, ConditionStatus, printable, shorten
 
 HISTORY_LIMIT = 5
 """Entries of ``Status.history``; the newest come first and the oldest fall off."""

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
-from atlas_endpoints.engine.conditions import Condition, condition, merge
-from atlas_endpoints.engine.controller import MetadataChange
-from atlas_endpoints.engine.outcome import Again, Next, Retry, at_latest
+from atlas_endpoints.controller.conditions import Condition, condition, merge
+from atlas_endpoints.controller.controller import MetadataChange
+from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, Failure, Finding, confirmed_so_far
@@ -103,7 +103,7 @@ class Outcome:
         unsaid: the reason of a failure that the status does not tell (yet).
     """
 
-    requeue: Next
+    requeue: Requeue
     generation: int
     state: State | None = None
     failure: Failure | None = None
@@ -129,12 +129,12 @@ class Outcome:
     def held_up_by(self) -> str | None:
         """The reason for which the reconcile did not get where it was to get, if so; for counts."""
         if self.state is None:
-            return self.unsaid or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Retry) else None)
+            return self.unsaid or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
         reason = self.state.reason
         return reason if reason in HOLD_UPS else None
 
 
-def quiet(generation: int, requeue: Next, *, unsaid: str | None = None) -> Outcome:
+def quiet(generation: int, requeue: Requeue, *, unsaid: str | None = None) -> Outcome:
     """Say nothing: the status stays as it is.
 
     Args:
@@ -148,9 +148,9 @@ def quiet(generation: int, requeue: Next, *, unsaid: str | None = None) -> Outco
 def unsaid(error: AtlasError, generation: int) -> Outcome | None:
     """Return the outcome of an error that is none of the resource: another replica leads, or another call finds out; else None."""
     if isinstance(error, NotLeaderError):
-        return quiet(generation, Retry())
+        return quiet(generation, Backoff())
     if error.reason == Reason.PENDING:
-        return quiet(generation, Again(error.retry_after or HELD_LOOK))
+        return quiet(generation, RequeueAfter(error.retry_after or HELD_LOOK))
     return None
 
 
@@ -231,7 +231,7 @@ def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner |
             " one, or name another endpoint here; when the owner goes, does not manage the endpoint any more, or lastingly"
             " cannot, one of those that wait takes over by itself."
         )
-        state = State(Reason.CONFLICT, message, Again(CONTENDED_LOOK), differences)
+        state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_LOOK), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)
         since = failing_since(previous, reason=Reason.CONFLICT, generation=facts.generation, now=facts.now)
         failure = Failure(since=since, operation="claim", retryable=False, detail=message)
@@ -240,7 +240,7 @@ def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner |
             "Another resource names the same endpoint, and it is not known yet which of them owns it, so nothing is sent for"
             " this one meanwhile."
         )
-        state, failure = State(Reason.PENDING, message, Again(POLL_FIRST), differences), None
+        state, failure = State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), differences), None
         finding = Finding("True", ContendedReason.PENDING, message)
     outcome = of_decision(kind, facts, Decision(state, seen=seen))
     return replace(

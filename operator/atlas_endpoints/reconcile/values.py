@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from atlas_endpoints.engine.names import is_name
+from atlas_endpoints.controller.names import is_name
 
 Provider: TypeAlias = Literal["AWS", "AZURE"]
 

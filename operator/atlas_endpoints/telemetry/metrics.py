@@ -1,6 +1,6 @@
 """What Prometheus sees. Labels are bounded: reasons, operations and codes, never names or ids.
 
-What is counted where it happens stands here; ``instruments`` adds what is read when somebody scrapes, and ``resources`` the
+What is counted where it happens stands here; ``runtime_metrics`` adds what is read when somebody scrapes, and ``resources`` the
 series of single resources.
 """
 
@@ -21,7 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 
 PREFIX = "atlas_endpoints"
 
@@ -29,7 +29,7 @@ WAITS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Seconds that divide the waits in the queue: from a loop that is idle to one that is minutes behind."""
 
 CALLS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
-"""Seconds that divide calls and passes; the last is what a call may take at most."""
+"""Seconds that divide calls and reconciles; the last is what a call may take at most."""
 
 READY = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400)
 """Seconds that divide the ways to Ready: Atlas takes a minute or two, a person who is asked for something hours."""
@@ -55,10 +55,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.described: dict[str, tuple[str, Labels]] = {}
         counted, timed = self._counter, self._histogram
-        self._passes = counted("reconcile_total", "Passes over resources, by what they came to.", "kind", "result")
-        self._errors = counted("reconcile_errors_total", "Passes that were held up, by the reason.", "kind", "reason")
-        self._pass_seconds = timed(
-            "reconcile_duration_seconds", "How long passes over resources take.", "kind", buckets=CALLS
+        self._reconciles = counted("reconcile_total", "Reconciles of resources, by their result.", "kind", "result")
+        self._errors = counted(
+            "reconcile_errors_total", "Reconciles that were held up, by the reason.", "kind", "reason"
+        )
+        self._reconcile_seconds = timed(
+            "reconcile_duration_seconds", "How long reconciles of resources take.", "kind", buckets=CALLS
         )
         self._waits = timed("queue_wait_seconds", "How long what is due waits for a worker.", "priority", buckets=WAITS)
         self._retries = counted("queue_retries_total", "What failed and is tried again with backoff.")()
@@ -108,11 +110,11 @@ class Metrics:
 
         Args:
             kind: of the resources.
-            reasons: that may hold passes up.
+            reasons: that may hold reconciles up.
             fields: that may drift.
         """
         for series, values in (
-            (self._passes, ("done", "waiting", "retry")),
+            (self._reconciles, ("done", "waiting", "retry")),
             (self._errors, reasons),
             (self._drift, fields),
         ):
@@ -144,13 +146,13 @@ class Metrics:
         self._describe(name, "gauge", labels)
         self.registry.register(_Watched(f"{PREFIX}_{name}", documentation, labels, values))
 
-    def reconciled(self, kind: str, following: Next, seconds: float) -> None:
-        """Count a pass over a resource of a kind."""
-        self._passes(kind, _result(following)).inc()
-        self._pass_seconds(kind).observe(seconds)
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
+        """Count a reconcile of a resource of a kind."""
+        self._reconciles(kind, _result(following)).inc()
+        self._reconcile_seconds(kind).observe(seconds)
 
     def held_up(self, kind: str, reason: str) -> None:
-        """Count a pass that was held up."""
+        """Count a reconcile that was held up."""
         self._errors(kind, reason).inc()
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
@@ -261,11 +263,11 @@ def _code(status: int | None) -> str:
     return "" if status is None else str(status)
 
 
-def _result(following: Next) -> str:
+def _result(following: Requeue) -> str:
     match following:
-        case Rest():
+        case NoRequeue():
             return "done"
-        case Again():
+        case RequeueAfter():
             return "waiting"
-        case Retry():
+        case Backoff():
             return "retry"

@@ -1,4 +1,4 @@
-"""The series of single resources, and counts over all, written from the store when somebody scrapes.
+"""The series of single resources, and counts over all, written from the cache when somebody scrapes.
 
 So they cost nothing while nobody does, and a resource's series end with it. They are written as text at once: as samples of
 the library, those of twenty thousand resources would hold the event loop up for a second.
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from atlas_endpoints.engine.store import Body, Key, Store
+from atlas_endpoints.controller.cache import Body, Cache, Key
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels
 
 Detail: TypeAlias = Literal["counts", "names", "ids"]
@@ -39,7 +39,7 @@ class ResourceMetrics:
 
     def __init__(
         self,
-        stores: Sequence[Store],
+        stores: Sequence[Cache],
         *,
         is_shown: Callable[[], bool],
         detail: Detail,
@@ -67,9 +67,9 @@ class ResourceMetrics:
         told, infos = _Text(), _Text()
         loop = asyncio.get_running_loop()
         breathed = loop.time()
-        keys = [(store, key) for store in self._stores for key in store] if self._is_shown() else ()
-        for store, key in keys:
-            body = store.get(key)
+        keys = [(cache, key) for cache in self._stores for key in cache] if self._is_shown() else ()
+        for cache, key in keys:
+            body = cache.get(key)
             if body is None:
                 continue  # it went meanwhile
             found = tuple(_conditions(body))

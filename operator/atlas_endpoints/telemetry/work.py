@@ -1,12 +1,12 @@
-"""What a task is working on, for its lines in the log: which resource, in which pass, and what Atlas was asked for it."""
+"""What a task is working on, for its lines in the log: which resource, in which reconcile, and what Atlas was asked for it."""
 
 import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from atlas_endpoints.engine.log_fields import LogFields
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.log_fields import LogFields
 
 Facts = Mapping[str, object]
 """By the names of their fields in a line."""
@@ -14,7 +14,7 @@ Facts = Mapping[str, object]
 
 @dataclass(slots=True)
 class Work:
-    """One pass over a resource, or one round of an instance.
+    """One reconcile of a resource, or one round of an instance.
 
     Attributes:
         about: what each line of it tells.
@@ -45,8 +45,8 @@ def current() -> Work | None:
     return _CURRENT.get()
 
 
-def pass_over(body: Body) -> LogFields:
-    """Tell of a new pass over a resource."""
+def reconcile_of(body: Body) -> LogFields:
+    """Tell of a new reconcile of a resource."""
     generation = body["metadata"].get("generation")
     return {**resource(body), "generation": generation, "reconcileID": str(uuid.uuid4())}
 

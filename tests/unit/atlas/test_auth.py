@@ -68,8 +68,8 @@ class TokenServer:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[AtlasClient]:
-        wire = httpx.MockTransport(self.handle)
-        async with client_of("http://127.0.0.1", wire=wire, clock=lambda: self.now) as client:
+        transport = httpx.MockTransport(self.handle)
+        async with client_of("http://127.0.0.1", transport=transport, clock=lambda: self.now) as client:
             yield client
 
 
@@ -374,7 +374,7 @@ async def test_closing_succeeds_though_a_token_cannot_be_revoked() -> None:
             raise httpx.ConnectError("gone")
         return await server.handle(request)
 
-    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(handle)) as client:
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(handle)) as client:
         await call(client)
 
 

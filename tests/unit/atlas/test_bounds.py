@@ -152,7 +152,7 @@ async def ask(url: str, where: str) -> int | AtlasError:
 
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
-    """Let the garbage collector pass over what other tests have left in this process: it would count as a step's time."""
+    """Let the garbage collector reconcile of what other tests have left in this process: it would count as a step's time."""
     gc.collect()
     gc.freeze()
     yield

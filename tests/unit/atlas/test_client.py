@@ -384,7 +384,7 @@ async def test_of_a_refusal_that_is_too_long_or_coded_oddly_the_status_and_the_h
             429, headers={"Retry-After": "7", "Content-Encoding": coding}, stream=httpx.ByteStream(page)
         )
 
-    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(RateLimitedError) as raised:
             await patch(client, credentials)
     assert (raised.value.retry_after, raised.value.unknown_outcome) == (7, False)
@@ -602,7 +602,7 @@ async def test_whatever_answers_nothing_but_an_atlas_error_gets_out(
 
     for credentials in (ACCOUNT, ApiKey("abcdefgh", "secret")):
         queue[:] = answers
-        async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+        async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
             try:
                 await client.request(credentials, Request("op", method, PATH, {} if method == "PATCH" else None))
             except AtlasError as raised:
@@ -622,7 +622,7 @@ async def test_no_exception_of_the_wire_gets_out(raised: Exception) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise raised
 
-    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(AtlasUnavailableError):
             await get(client)
 
@@ -636,10 +636,10 @@ async def test_a_bad_digest_password_and_a_weak_role_are_told_apart_by_a_401_wit
             401, json={"errorCode": code}, headers={"WWW-Authenticate": 'Digest realm="r", nonce="m"'}
         )
 
-    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(MissingRoleError):
             await patch(client, ApiKey("abcdefgh", "secret"))
-    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(answer)) as client:
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(CredentialsInvalidError):
             await get(client, ApiKey("abcdefgh", "secret"))
 

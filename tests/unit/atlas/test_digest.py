@@ -75,7 +75,7 @@ async def mocked(challenges: list[str], sent: list[httpx.Request] | None = None)
         headers = [(b"WWW-Authenticate", challenge.encode("latin-1")) for challenge in challenges]
         return httpx.Response(401, headers=headers, json={"error": 401, "errorCode": "UNEXPECTED_ERROR"})
 
-    async with client_of("http://127.0.0.1", wire=httpx.MockTransport(refuse)) as client:
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(refuse)) as client:
         yield client
 
 

@@ -35,7 +35,7 @@ from atlas_endpoints.check.interview import (
     interview,
 )
 from atlas_endpoints.check.places import Instance, Place
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.reconcile.values import Provider
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from atlas_endpoints.check.findings import failed, named, ok, passed, skipped, summary, warning
 from atlas_endpoints.check.places import Instance, Place, places, survey
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from support.named import NAMED
 

@@ -8,7 +8,7 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
-from atlas_endpoints.engine.controller import ConflictError
+from atlas_endpoints.controller.controller import ConflictError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import JSON_PATCH, Answer, ApiServer, status_of
 

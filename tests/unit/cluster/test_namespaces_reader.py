@@ -8,7 +8,7 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
-from atlas_endpoints.cluster.readings import FRESH, MAX_AGE, RETRY_FIRST
+from atlas_endpoints.cluster.object_cache import FRESH, MAX_AGE, RETRY_FIRST
 from unit.cluster.api_server import Answer, ApiServer, status_of
 
 OURS = "atlas-endpoints.dev/credentials-secret"

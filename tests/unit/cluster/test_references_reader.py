@@ -8,7 +8,7 @@ from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
-from atlas_endpoints.cluster.readings import FRESH, MAX_AGE, RETRY_FIRST, RETRY_LAST
+from atlas_endpoints.cluster.object_cache import FRESH, MAX_AGE, RETRY_FIRST, RETRY_LAST
 from atlas_endpoints.cluster.references_reader import ReferenceReader
 from atlas_endpoints.cluster.targets import Target
 from unit.cluster.api_server import Answer, ApiServer, status_of

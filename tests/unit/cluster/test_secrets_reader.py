@@ -14,7 +14,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
-from atlas_endpoints.cluster.readings import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, Readings
+from atlas_endpoints.cluster.object_cache import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, Readings
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from unit.cluster.api_server import RESET, Answer, ApiServer, status_of
 
@@ -95,8 +95,10 @@ class TestReadings:
     async def test_a_failure_that_nobody_waits_for_any_more_is_no_complaint_of_the_event_loop(
         self, harness: Harness
     ) -> None:
-        complaints: list[str] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        log_deduplication: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: log_deduplication.append(context["message"])
+        )
         harness.server.answers.append(Answer(500, status_of(500, "InternalError", "etcd")))
         impatient = asyncio.create_task(harness.reader.read("shop", "mine"))
         await asyncio.sleep(0)
@@ -105,7 +107,7 @@ class TestReadings:
         await asyncio.wait({impatient, read})
         del impatient, read
         gc.collect()
-        assert complaints == []
+        assert log_deduplication == []
 
     async def test_a_reading_serves_for_half_a_minute(self, harness: Harness) -> None:
         await harness.reader.read("shop", "mine")

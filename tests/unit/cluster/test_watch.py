@@ -19,7 +19,7 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster import connection, kopf_calls, kopf_settings, watch
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 
 GROUP, VERSION, _, PLURAL = KIND.names
@@ -587,7 +587,9 @@ class TestWatching:
         assert (harness.starts, harness.ends) == (4, 3)
 
     @pytest.mark.usefixtures("kopf_in_a_hurry")
-    async def test_what_passes_is_not_worth_a_warning(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_what_reconciles_is_not_worth_a_warning(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
         harness.server.lists.extend([(404, "{}"), (410, "{}")])
         async with harness.running():
             await harness.edit_arrives()

@@ -8,8 +8,8 @@ from kubernetes.aio import client
 from atlas_endpoints.cluster import writer
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.engine.controller import ConflictError, GoneError, MetadataChange, RefusedError
-from atlas_endpoints.engine.store import Key, Listing
+from atlas_endpoints.controller.cache import Key, Listing
+from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, JSON_PATCH, RESET, RESOURCES, Answer, ApiServer, status_of
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.planning.forecast import Action, of_misfit, of_rival, unanswered
 from atlas_endpoints.planning.manifests import (
     NO_KIND,
@@ -24,8 +24,8 @@ from atlas_endpoints.planning.manifests import (
     read,
     rivalries,
 )
+from atlas_endpoints.planning.offline_ports import Exports
 from atlas_endpoints.planning.report import as_document, as_json, as_yaml
-from atlas_endpoints.planning.stand_ins import Exports
 from atlas_endpoints.reconcile.reasons import Reason
 
 if TYPE_CHECKING:

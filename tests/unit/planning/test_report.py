@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.planning.forecast import Action, Change, Forecast, of_misfit

@@ -24,9 +24,9 @@ from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Target
-from atlas_endpoints.engine.controller import ConflictError
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
-from atlas_endpoints.engine.store import Key, News, Store
+from atlas_endpoints.controller.cache import Cache, Key, News
+from atlas_endpoints.controller.controller import ConflictError
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, PrivateConnection
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.credentials import Access
@@ -476,7 +476,7 @@ class Resource:
 class Harness:
     """Everything together, and time.
 
-    A resource is due after an edit, when its pass asked for it, and when a round brings it back; an instance when its round
+    A resource is due after an edit, when its reconcile asked for it, and when a round brings it back; an instance when its round
     is due. Backoff has no jitter here: 1 s, 2 s, 4 s and so on, at most 5 minutes.
 
     Args:
@@ -492,10 +492,10 @@ class Harness:
         self.namespaces = Namespaces()
         self.announced: list[tuple[str, str]] = []
         """Reason and message of each announcement that no status tells."""
-        self.store = Store(watched_annotations, KIND.entry_of)
+        self.cache = Cache(watched_annotations, KIND.entry_of)
         self.resources: dict[Key, Resource] = {}
         self.passes: Counter[str] = Counter()
-        """How many passes each resource had, by name."""
+        """How many reconciles each resource had, by name."""
         self.writes: Counter[str] = Counter()
         """How many times the status of each resource was written, by name."""
         self._due: dict[Work, float] = {}
@@ -522,10 +522,10 @@ class Harness:
             Limit.parse(max_corrections),
             window=Defaults().sync_interval.total_seconds(),
             monotonic=self.clock.monotonic,
-            known=lambda: len(self.store),
+            known=lambda: len(self.cache),
         )
         resync = Resync(
-            self.store,
+            self.cache,
             self.atlas,
             clock=self.clock,
             random=NoJitter(),
@@ -542,7 +542,7 @@ class Harness:
             Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic, KIND.names),
             self.atlas,
             resync=resync,
-            resources=self.store,
+            resources=self.cache,
             limiter=limiter,
             wake=lambda key: self._at(key, 0.0),
             writes=writes,
@@ -587,9 +587,9 @@ class Harness:
         return resource.key in self.resources
 
     def vanish(self, resource: Resource) -> None:
-        """Have it be gone without a pass, as when an event says so."""
+        """Have it be gone without a reconcile, as when an event says so."""
         del self.resources[resource.key]
-        self.store.remove(resource.key, resource.uid)
+        self.cache.remove(resource.key, resource.uid)
         self._due.pop(resource.key, None)
         self.reconciler.forget(resource.key)
 
@@ -597,8 +597,8 @@ class Harness:
         await asyncio.sleep(0)
         return self.resources[key].body if key in self.resources else None
 
-    async def pass_over(self, resource: Resource) -> Outcome:
-        """Run one pass now and write its status."""
+    async def reconcile_of(self, resource: Resource) -> Outcome:
+        """Run one reconcile now and write its status."""
         self._due.pop(resource.key, None)
         return await self._pass(resource)
 
@@ -636,7 +636,7 @@ class Harness:
     def changed(self, resource: Resource) -> None:
         """Take in what a resource has become."""
         resource.version += 1
-        if self.store.put(resource.body) is News.CHANGED:
+        if self.cache.put(resource.body) is News.CHANGED:
             self._failures.pop(resource.key, None)
             self._due[resource.key] = self.clock.seconds
 
@@ -660,19 +660,19 @@ class Harness:
             self.writes[resource.name] += 1
             resource.status = status
             resource.version += 1
-            self.store.put(resource.body)
+            self.cache.put(resource.body)
         if resource.key in self.resources:
             self._follow(resource.key, outcome.requeue)
         return outcome
 
-    def _follow(self, work: Work, following: Next) -> None:
+    def _follow(self, work: Work, following: Requeue) -> None:
         match following:
-            case Rest():
+            case NoRequeue():
                 self._failures.pop(work, None)
-            case Again(delay):
+            case RequeueAfter(delay):
                 self._failures.pop(work, None)
                 self._at(work, delay)
-            case Retry(at_least):
+            case Backoff(at_least):
                 self._failures[work] += 1
                 self._at(work, max(at_least, min(2.0 ** (self._failures[work] - 1), 300.0)))
 
@@ -690,7 +690,7 @@ class Harness:
         return await self.reconciler.still_uses(place, source, scope)
 
     def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        body = self.store.get(key)
+        body = self.cache.get(key)
         return body is not None and self.reconciler.needs_work(body, scope, failure)
 
     def _bring_back(self, key: Key) -> None:

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_endpoints.atlas.observations import Seen, View
-from atlas_endpoints.engine.conditions import condition
-from atlas_endpoints.engine.outcome import Next, Rest
+from atlas_endpoints.controller.conditions import condition
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
@@ -295,7 +295,7 @@ class Says:
     """
 
     reason: Reason
-    requeue: Next = field(default_factory=Rest)
+    requeue: Requeue = field(default_factory=NoRequeue)
     words: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.engine.conditions import condition
+from atlas_endpoints.controller.conditions import condition
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status

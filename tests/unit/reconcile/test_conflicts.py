@@ -50,7 +50,7 @@ async def test_two_that_come_at_once_do_not_fight(harness: Harness) -> None:
 async def test_two_that_come_at_once_the_younger_first_do_not_fight(harness: Harness) -> None:
     two = harness.create("b-two", comment="b")
     one = harness.create("a-one", comment="a")
-    await harness.pass_over(two)
+    await harness.reconcile_of(two)
     assert two.ready == ("Unknown", "Pending")
     await harness.run_for(60)
     assert (one.ready, two.ready) == (AVAILABLE, CONFLICT)
@@ -64,7 +64,7 @@ async def test_it_holds_across_a_restart(harness: Harness) -> None:
     await harness.run_for(10)
     harness.restart()
     harness.see_all()
-    await harness.pass_over(younger)
+    await harness.reconcile_of(younger)
     await harness.run_for(INTERVAL)
     assert (older.ready, younger.ready) == (AVAILABLE, CONFLICT)
     assert patches(harness) == 1
@@ -152,7 +152,7 @@ async def test_one_that_was_looked_at_first_and_wants_what_is_there_has_no_claim
     older = harness.create("a-older", comment="a")
     older.created = "2026-11-25T11:00:00Z"
     harness.changed(older)
-    await harness.pass_over(younger)
+    await harness.reconcile_of(younger)
     assert younger.ready == ("Unknown", "Pending")
     assert "applied" not in younger.status
     await harness.run_for(2 * INTERVAL)
@@ -296,7 +296,7 @@ async def test_of_two_that_are_new_in_two_namespaces_the_older_one_owns_it(
         harness.restart()
         harness.see_all()
         harness.reset_log()
-    await harness.pass_over(older if first == "the older" else younger)
+    await harness.reconcile_of(older if first == "the older" else younger)
     await harness.run_for(60)
     assert (older.ready, younger.ready) == (AVAILABLE, CONFLICT)
     assert "a resource of another namespace" in younger.message

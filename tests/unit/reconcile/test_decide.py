@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from atlas_endpoints.engine.outcome import Again
+from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.reconcile.decision import Decision, State, Write
@@ -117,15 +117,15 @@ AVAILABLE: Table = {
 SETTLING: Table = {
     "older values are no difference right after a PATCH": (
         settled(ONE_A, shows=ONE_B, patched=((10, "comment"),)),
-        Says(Reason.AVAILABLE, Again(20)),
+        Says(Reason.AVAILABLE, RequeueAfter(20)),
     ),
     "older values are no drift to report right after a PATCH": (
         settled(ONE_A, shows=ONE_B, patched=((10, "comment"),), report=True),
-        Says(Reason.AVAILABLE, Again(20)),
+        Says(Reason.AVAILABLE, RequeueAfter(20)),
     ),
     "older values are no difference though the spec has changed in something else since": (
         settled(ONE_A, shows=ONE_B, patched=((10, "comment"),), report=True, generation=4),
-        Says(Reason.AVAILABLE, Again(20)),
+        Says(Reason.AVAILABLE, RequeueAfter(20)),
     ),
     "force sends at once what may be nothing but Atlas lagging behind": (
         settled(ONE_A, shows=ONE_B, patched=((10, "comment"),), forced=True),
@@ -133,7 +133,7 @@ SETTLING: Table = {
     ),
     "older values are no difference until the last moment": (
         settled(ONE_A, shows=ONE_B, patched=((29, "comment"),)),
-        Says(Reason.AVAILABLE, Again(1)),
+        Says(Reason.AVAILABLE, RequeueAfter(1)),
     ),
     "older values are drift when half a minute has passed": (
         settled(ONE_A, shows=ONE_B, patched=((30, "comment"),)),
@@ -157,15 +157,15 @@ SETTLING: Table = {
     ),
     "an older connection is not called available": (
         settled(TWO_A, shows=ONE_A, patched=((10, "connection"),)),
-        Says(Reason.INITIATING, Again(15)),
+        Says(Reason.INITIATING, RequeueAfter(15)),
     ),
     "older values are not called available while part of the spec was never confirmed": (
         Situation(wants=ONE_A, shows=ONE_B, confirmed=A, patched=((10, "comment"),)),
-        Says(Reason.PENDING, Again(5), words=("comment",)),
+        Says(Reason.PENDING, RequeueAfter(5), words=("comment",)),
     ),
     "a failure with the older connection is not a failure of the new one": (
         settled(TWO_A, status="FAILED", shows=ONE_A, patched=((10, "connection"),)),
-        Says(Reason.INITIATING, Again(15)),
+        Says(Reason.INITIATING, RequeueAfter(15)),
     ),
     "a failure with the new connection is one": (
         settled(TWO_A, status="FAILED", patched=((10, "connection"),)),
@@ -173,7 +173,7 @@ SETTLING: Table = {
     ),
     "an answer without the change may be Atlas being slow": (
         settled(ONE_A, wants=ONE_B, patched=((10, "comment"),)),
-        Says(Reason.PENDING, Again(5), words=("comment", "does not show it yet"), differs=("comment",)),
+        Says(Reason.PENDING, RequeueAfter(5), words=("comment", "does not show it yet"), differs=("comment",)),
     ),
     "force repeats a change that Atlas has not shown yet": (
         settled(ONE_A, wants=ONE_B, patched=((10, "comment"),), forced=True),
@@ -326,11 +326,11 @@ RESERVED: Table = {
     ),
     "reserved without a service: look again soon": (
         Situation(status="RESERVED", service=False, since=minutes(1)),
-        Says(Reason.WAITING_FOR_CLOUD_ENDPOINT, Again(15), words=("not named the service",), without=("None",)),
+        Says(Reason.WAITING_FOR_CLOUD_ENDPOINT, RequeueAfter(15), words=("not named the service",), without=("None",)),
     ),
     "reserved without a service for long: look again seldom": (
         Situation(status="RESERVED", service=False, since=A_DAY),
-        Says(Reason.WAITING_FOR_CLOUD_ENDPOINT, Again(60)),
+        Says(Reason.WAITING_FOR_CLOUD_ENDPOINT, RequeueAfter(60)),
     ),
     "reserved without the cloud's id: the comment is sent": (
         Situation(status="RESERVED", wants=A, shows=B),
@@ -342,7 +342,7 @@ RESERVED: Table = {
     ),
     "reserved without the cloud's id: an older comment right after a PATCH is no difference": (
         settled(A, status="RESERVED", shows=B, patched=((10, "comment"),)),
-        Says(Reason.WAITING_FOR_CLOUD_ENDPOINT, Again(20)),
+        Says(Reason.WAITING_FOR_CLOUD_ENDPOINT, RequeueAfter(20)),
     ),
     "reserved with the cloud's id: connect, with the comment": (
         Situation(status="RESERVED", wants=ONE_A),
@@ -358,7 +358,7 @@ RESERVED: Table = {
     ),
     "reserved with the cloud's id, which Atlas shows: wait": (
         settled(ONE_A, status="RESERVED"),
-        Says(Reason.INITIATING, Again(15)),
+        Says(Reason.INITIATING, RequeueAfter(15)),
     ),
     "reserved with the cloud's id, which Atlas shows: the comment is sent": (
         edited(ONE_A, status="RESERVED", wants=ONE_B),
@@ -366,7 +366,7 @@ RESERVED: Table = {
     ),
     "an old reservation that was connected a moment ago has not taken too long": (
         settled(ONE_A, status="RESERVED", since=A_DAY, patched=((8, "connection"),)),
-        Says(Reason.INITIATING, Again(5)),
+        Says(Reason.INITIATING, RequeueAfter(5)),
     ),
     "a reservation that was connected long ago has": (
         settled(ONE_A, status="RESERVED", since=A_DAY, patched=((7201, "connection"),)),
@@ -374,7 +374,7 @@ RESERVED: Table = {
     ),
     "reserved and connected a moment ago, not shown: wait": (
         settled(ONE_A, status="RESERVED", shows=A, patched=((8, "connection"),)),
-        Says(Reason.INITIATING, Again(5)),
+        Says(Reason.INITIATING, RequeueAfter(5)),
     ),
     "reserved and connected a while ago, not shown: connect again": (
         settled(ONE_A, status="RESERVED", shows=A, patched=((30, "connection"),)),
@@ -386,7 +386,7 @@ RESERVED: Table = {
     ),
     "reserved, and the answer did not show the connection: wait": (
         settled(TWO_A, status="RESERVED", wants=ONE_A, patched=((8, "connection"),)),
-        Says(Reason.INITIATING, Again(5), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(5), differs=("connection",)),
     ),
     "reserved, and Atlas keeps another connection: say so": (
         settled(TWO_A, status="RESERVED", wants=ONE_A, patched=((90, "connection"),)),
@@ -403,18 +403,18 @@ RESERVED: Table = {
 }
 
 INITIATING: Table = {
-    "connecting as specified: wait": (settled(ONE_A, status="INITIATING"), Says(Reason.INITIATING, Again(15))),
+    "connecting as specified: wait": (settled(ONE_A, status="INITIATING"), Says(Reason.INITIATING, RequeueAfter(15))),
     "connecting since a moment: look often": (
         settled(ONE_A, status="INITIATING", since=seconds(3)),
-        Says(Reason.INITIATING, Again(5)),
+        Says(Reason.INITIATING, RequeueAfter(5)),
     ),
     "connecting for long: look seldom": (
         settled(ONE_A, status="INITIATING", since=minutes(100)),
-        Says(Reason.INITIATING, Again(60)),
+        Says(Reason.INITIATING, RequeueAfter(60)),
     ),
     "connecting for almost too long: look when it is": (
         settled(ONE_A, status="INITIATING", since=minutes(120) - seconds(7)),
-        Says(Reason.INITIATING, Again(7)),
+        Says(Reason.INITIATING, RequeueAfter(7)),
     ),
     "connecting for too long: call a person, look on with the rounds": (
         settled(ONE_A, status="INITIATING", since=minutes(120)),
@@ -422,7 +422,7 @@ INITIATING: Table = {
     ),
     "a clock that was set back is no reason to look often": (
         settled(ONE_A, status="INITIATING", since=minutes(-60)),
-        Says(Reason.INITIATING, Again(5)),
+        Says(Reason.INITIATING, RequeueAfter(5)),
     ),
     "connecting: the comment is sent": (edited(ONE_A, status="INITIATING", wants=ONE_B), Sends(B, Cause.EDIT)),
     "connecting: drift of the comment is corrected": (
@@ -431,21 +431,24 @@ INITIATING: Table = {
     ),
     "connecting: drift of the comment that is only reported does not stop the wait": (
         settled(ONE_A, status="INITIATING", shows=ONE_B, report=True),
-        Says(Reason.INITIATING, Again(15), without=("waits until",), differs=("comment",)),
+        Says(Reason.INITIATING, RequeueAfter(15), without=("waits until",), differs=("comment",)),
     ),
     "connecting something else: the change waits and is named": (
         edited(ONE_A, status="INITIATING", wants=TWO_A),
         Says(
-            Reason.INITIATING, Again(15), words=("cloudProviderEndpointId to", "waits until"), differs=("connection",)
+            Reason.INITIATING,
+            RequeueAfter(15),
+            words=("cloudProviderEndpointId to", "waits until"),
+            differs=("connection",),
         ),
     ),
     "connecting something else, though drift is only reported: the change waits and is named": (
         edited(ONE_A, status="INITIATING", wants=TWO_A, report=True),
-        Says(Reason.INITIATING, Again(15), words=("waits until",), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(15), words=("waits until",), differs=("connection",)),
     ),
     "connecting what somebody else wants: the correction waits and is named": (
         settled(TWO_A, status="INITIATING", shows=ONE_A),
-        Says(Reason.INITIATING, Again(15), words=("waits until",), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(15), words=("waits until",), differs=("connection",)),
     ),
     "connecting something else: the comment goes ahead": (
         edited(ONE_A, status="INITIATING", wants=TWO_B),
@@ -453,18 +456,18 @@ INITIATING: Table = {
     ),
     "connecting what somebody else wants, and drift is only reported: no change waits": (
         settled(TWO_A, status="INITIATING", shows=ONE_A, report=True),
-        Says(Reason.INITIATING, Again(15), without=("waits until",), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(15), without=("waits until",), differs=("connection",)),
     ),
     "connecting, and Atlas keeps another comment: it may still come": (
         settled(ONE_A, status="INITIATING", wants=ONE_B, patched=((90, "comment"),)),
-        Says(Reason.INITIATING, Again(15), differs=("comment",)),
+        Says(Reason.INITIATING, RequeueAfter(15), differs=("comment",)),
     ),
 }
 
 OTHER: Table = {
     "being reserved: wait, whatever differs": (
         Situation(status="RESERVATION_REQUESTED", wants=ONE_A, service=False),
-        Says(Reason.RESERVATION_REQUESTED, Again(15), differs=("connection", "comment")),
+        Says(Reason.RESERVATION_REQUESTED, RequeueAfter(15), differs=("connection", "comment")),
     ),
     "being reserved for too long: call a person": (
         Situation(status="RESERVATION_REQUESTED", service=False, since=A_DAY),
@@ -472,11 +475,11 @@ OTHER: Table = {
     ),
     "being deleted: wait, whatever differs": (
         settled(ONE_A, status="DELETING", shows=ONE_B),
-        Says(Reason.DELETING, Again(15), differs=("comment",)),
+        Says(Reason.DELETING, RequeueAfter(15), differs=("comment",)),
     ),
     "being deleted: force does not send": (
         settled(ONE_A, status="DELETING", shows=ONE_B, forced=True),
-        Says(Reason.DELETING, Again(15), differs=("comment",)),
+        Says(Reason.DELETING, RequeueAfter(15), differs=("comment",)),
     ),
     "being deleted for too long: call a person": (
         settled(ONE_A, status="DELETING", since=A_DAY),
@@ -484,7 +487,7 @@ OTHER: Table = {
     ),
     "a status that nobody knows: wait, with Atlas's word": (
         settled(ONE_A, status="REHEATING", shows=ONE_B),
-        Says(Reason.PENDING, Again(15), words=("'REHEATING'",), differs=("comment",)),
+        Says(Reason.PENDING, RequeueAfter(15), words=("'REHEATING'",), differs=("comment",)),
     ),
     "a status that nobody knows, for too long: call a person": (
         settled(ONE_A, status="REHEATING", since=A_DAY),
@@ -492,11 +495,11 @@ OTHER: Table = {
     ),
     "a status in other letters is one that nobody knows": (
         settled(ONE_A, status="available"),
-        Says(Reason.PENDING, Again(15)),
+        Says(Reason.PENDING, RequeueAfter(15)),
     ),
     "no status: wait": (
         settled(ONE_A, status=None),
-        Says(Reason.PENDING, Again(15), words=("no status",), without=("None",)),
+        Says(Reason.PENDING, RequeueAfter(15), words=("no status",), without=("None",)),
     ),
     "of another cloud than the spec names: nothing of it is compared, and the way out is named": (
         Situation(status="RESERVED", wants=ONE_A, elsewhere=True),
@@ -613,7 +616,7 @@ HELD: Mapping[str, tuple[Situation, float, Says]] = {
         420,
         Says(
             Reason.CORRECTION_HELD,
-            Again(420),
+            RequeueAfter(420),
             words=("MAX_CORRECTIONS", "ATLAS_ENDPOINTS_WRITES=off", FORCE, "comment is 'b', not 'a'"),
             differs=("comment",),
         ),
@@ -621,17 +624,17 @@ HELD: Mapping[str, tuple[Situation, float, Says]] = {
     "a failed endpoint that has drifted": (
         settled(ONE_A, shows=TWO_A, status="FAILED"),
         420,
-        Says(Reason.CORRECTION_HELD, Again(420), differs=("connection",)),
+        Says(Reason.CORRECTION_HELD, RequeueAfter(420), differs=("connection",)),
     ),
     "an endpoint that is being connected goes on being looked at": (
         settled(ONE_A, shows=ONE_B, status="INITIATING", since=seconds(40)),
         420,
-        Says(Reason.CORRECTION_HELD, Again(10), differs=("comment",)),
+        Says(Reason.CORRECTION_HELD, RequeueAfter(10), differs=("comment",)),
     ),
     "its turn comes before the next look": (
         settled(ONE_A, shows=ONE_B, status="INITIATING", since=seconds(40)),
         3,
-        Says(Reason.CORRECTION_HELD, Again(3), differs=("comment",)),
+        Says(Reason.CORRECTION_HELD, RequeueAfter(3), differs=("comment",)),
     ),
     "drift is not corrected at all, which only a person can change": (
         settled(ONE_A, shows=ONE_B),
@@ -690,7 +693,7 @@ PLANNED: Mapping[str, tuple[Situation, Says]] = {
     ),
     "a comment of an endpoint that is being connected, which goes on being looked at": (
         edited(ONE_A, wants=ONE_B, status="INITIATING", since=seconds(40)),
-        Says(Reason.PLANNED, Again(10), differs=("comment",)),
+        Says(Reason.PLANNED, RequeueAfter(10), differs=("comment",)),
     ),
 }
 
@@ -733,15 +736,15 @@ OBSERVED: Mapping[str, tuple[Situation, Says]] = {
     ),
     "another connection is being made": (
         Situation(status="INITIATING", wants=ONE, shows=TWO),
-        Says(Reason.DRIFTED, Again(15), words=("Observe",), without=("waits until",), differs=("connection",)),
+        Says(Reason.DRIFTED, RequeueAfter(15), words=("Observe",), without=("waits until",), differs=("connection",)),
     ),
     "the connection is being made": (
         Situation(status="INITIATING", wants=ONE, shows=ONE),
-        Says(Reason.INITIATING, Again(15)),
+        Says(Reason.INITIATING, RequeueAfter(15)),
     ),
     "a reservation that is being made shows nothing yet": (
         Situation(status="RESERVATION_REQUESTED", wants=ONE_A),
-        Says(Reason.RESERVATION_REQUESTED, Again(15), differs=("connection", "comment")),
+        Says(Reason.RESERVATION_REQUESTED, RequeueAfter(15), differs=("connection", "comment")),
     ),
     "it has failed": (
         settled(ONE, status="FAILED", error_message="No route."),
@@ -751,7 +754,7 @@ OBSERVED: Mapping[str, tuple[Situation, Says]] = {
         settled(ONE, status="FAILED", forced=True),
         Says(Reason.ENDPOINT_FAILED, words=("no message",)),
     ),
-    "it is being deleted": (settled(ONE, status="DELETING"), Says(Reason.DELETING, Again(15))),
+    "it is being deleted": (settled(ONE, status="DELETING"), Says(Reason.DELETING, RequeueAfter(15))),
     "of another cloud than the spec names": (
         settled(ONE_A, shows=ONE_B, elsewhere=True),
         Says(Reason.INVALID_SPEC, words=("one of GCP",)),
@@ -778,22 +781,22 @@ ANSWERS: Mapping[str, tuple[Situation, Values, Says]] = {
     "the answer does not show it yet": (
         settled(ONE_A, wants=ONE_B),
         B,
-        Says(Reason.PENDING, Again(5), differs=("comment",)),
+        Says(Reason.PENDING, RequeueAfter(5), differs=("comment",)),
     ),
     "the answer brings up drift: the next pass sends it": (
         settled(ONE_A, shows=TWO_A),
         A,
-        Says(Reason.PENDING, Again(5), words=("cloudProviderEndpointId",), differs=("connection",)),
+        Says(Reason.PENDING, RequeueAfter(5), words=("cloudProviderEndpointId",), differs=("connection",)),
     ),
     "the answer says that the endpoint has failed, and the cure is in the spec: the next pass sends it": (
         edited(ONE_A, wants=TWO_A, status="FAILED"),
         A,
-        Says(Reason.PENDING, Again(5), differs=("connection",)),
+        Says(Reason.PENDING, RequeueAfter(5), differs=("connection",)),
     ),
     "the answer says that the endpoint can be connected now: the next pass does": (
         edited(A, wants=ONE_A, status="RESERVED"),
         A,
-        Says(Reason.PENDING, Again(5), differs=("connection",)),
+        Says(Reason.PENDING, RequeueAfter(5), differs=("connection",)),
     ),
     "the answer brings up drift that is only reported": (
         settled(ONE_A, shows=TWO_A, report=True),
@@ -823,17 +826,17 @@ ANSWERS: Mapping[str, tuple[Situation, Values, Says]] = {
     "the answer says that the endpoint is being connected": (
         settled(ONE_A, status="INITIATING", since=seconds(0)),
         ONE_A,
-        Says(Reason.INITIATING, Again(5)),
+        Says(Reason.INITIATING, RequeueAfter(5)),
     ),
     "the answer still says RESERVED, long after the reservation": (
         settled(ONE_A, status="RESERVED", since=A_DAY),
         ONE_A,
-        Says(Reason.INITIATING, Again(5)),
+        Says(Reason.INITIATING, RequeueAfter(5)),
     ),
     "the answer still says RESERVED and does not show the connection": (
         settled(TWO_A, wants=ONE_A, status="RESERVED", since=A_DAY),
         ONE,
-        Says(Reason.INITIATING, Again(5), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(5), differs=("connection",)),
     ),
 }
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.errors import UpdateRejectedError
-from atlas_endpoints.engine.outcome import Again, Rest
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
@@ -175,7 +175,7 @@ def test_ready_means_available_and_as_specified(situation: Situation) -> None:
         assert facts.now - facts.baseline.patched[each.field] < SETTLE
         assert each.field not in CONNECTION
         assert facts.desired.keys() <= (facts.baseline.confirmed or {}).keys()
-        assert isinstance(state.requeue, Again)
+        assert isinstance(state.requeue, RequeueAfter)
 
 
 @many
@@ -187,9 +187,9 @@ def test_there_is_always_a_way_back(situation: Situation) -> None:
         decision = decide(answered(facts, decision.write, endpoint))
     assert decision.state.message
     match decision.state.requeue:
-        case Again(delay):
+        case RequeueAfter(delay):
             assert 0 < delay <= 60
-        case Rest():
+        case NoRequeue():
             assert decision.state.reason in A_RESYNC_LOOKS_AGAIN
         case other:
             raise AssertionError(other)

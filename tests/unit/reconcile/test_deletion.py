@@ -141,7 +141,7 @@ class TestDelete:
 class TestReservation:
     async def test_the_finalizer_is_there_before_the_first_call(self, harness: Harness) -> None:
         resource = harness.create(endpoint_id=None, deletionPolicy="Delete")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.finalizers == [FINALIZER]
         assert harness.atlas.calls == []
 
@@ -163,7 +163,7 @@ class TestReservation:
         harness.atlas.fail_once("POST", error, applies=applies)
         resource = harness.create(endpoint_id=None, deletionPolicy="Delete")
         for _ in range(3):
-            await harness.pass_over(resource)
+            await harness.reconcile_of(resource)
         assert harness.atlas.calls.count("POST") == 1
         harness.delete(resource)
         await harness.run_for(20)
@@ -183,7 +183,7 @@ class TestReservation:
         harness.atlas.ignores_deletes = True
         resource = harness.create(endpoint_id=None, deletionPolicy="Delete", provisioningTimeout="10m")
         for _ in range(3):
-            await harness.pass_over(resource)
+            await harness.reconcile_of(resource)
         harness.delete(resource)
         await harness.run_for(900)
         assert is_blocked(resource, "longer to delete")
@@ -712,7 +712,7 @@ class TestOthers:
         harness.atlas.fail_once("POST", error, applies="at once")
         victim = harness.create(endpoint_id=None, deletionPolicy="Delete")
         for _ in range(3):
-            await harness.pass_over(victim)
+            await harness.reconcile_of(victim)
         (endpoint,) = harness.atlas.endpoints
         harness.create("squatter", endpoint, namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
         harness.delete(victim)
@@ -748,7 +748,7 @@ class TestOthers:
 
 
 class TestMeanwhile:
-    """What comes while a pass waits for answers counts."""
+    """What comes while a reconcile waits for answers counts."""
 
     async def test_a_change_of_mind_stops_the_call(self, harness: Harness) -> None:
         resource = await settled(harness)
@@ -933,7 +933,7 @@ async def test_nothing_is_handed_over_to_one_that_is_gone_without_an_event(harne
     await harness.run_for(30)
     del harness.resources[heir.key]
     harness.delete(old)
-    await harness.pass_over(old)
+    await harness.reconcile_of(old)
     assert deletes(harness) == 1
     assert harness.announced == []
 

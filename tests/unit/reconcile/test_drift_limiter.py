@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.errors import AtlasError, RateLimitedError
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.drift_limiter import AT_LEAST, DriftLimiter, Limit
 from unit.reconcile.harness import Harness, Resource, lost
 
@@ -72,7 +72,7 @@ class Drift:
 
 
 class TestWindow:
-    def test_so_many_resources_pass_and_no_more(self) -> None:
+    def test_so_many_resources_reconcile_and_no_more(self) -> None:
         drift = Drift()
         assert [drift.may(name) for name in "abc"] == [True, True, False]
 
@@ -104,7 +104,7 @@ class TestWindow:
         drift.known = 65
         assert drift.may("12")
 
-    def test_none_pass_when_none_may(self) -> None:
+    def test_none_reconcile_when_none_may(self) -> None:
         drift = Drift("0")
         assert not drift.may("a")
         assert drift.wait("a") == math.inf
@@ -253,7 +253,7 @@ class TestMassDrift:
         assert waiting.ready == HELD
         assert harness.writes[waiting.name] == 0
 
-    async def test_edits_pass_and_take_nobodys_turn(self, harness: Harness) -> None:
+    async def test_edits_reconcile_and_take_nobodys_turn(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)

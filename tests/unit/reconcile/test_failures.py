@@ -26,8 +26,8 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.cluster.errors import SecretProblem
-from atlas_endpoints.engine.conditions import Condition
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.controller.conditions import Condition
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
@@ -170,34 +170,34 @@ class Row:
 
     error: AtlasError
     reason: Reason
-    pace: Next
-    within: Next | None = None
-    afterwards: Next | None = None
+    pace: Requeue
+    within: Requeue | None = None
+    afterwards: Requeue | None = None
     credentials: str | None = "Verified"
     retryable: bool = False
 
 
-def unavailable(error: AtlasError, pace: Retry | None = None) -> Row:
-    return Row(error, Reason.ATLAS_UNAVAILABLE, pace or Retry(), credentials=None, retryable=True)
+def unavailable(error: AtlasError, pace: Backoff | None = None) -> Row:
+    return Row(error, Reason.ATLAS_UNAVAILABLE, pace or Backoff(), credentials=None, retryable=True)
 
 
-def limited(error: AtlasError, pace: Next) -> Row:
+def limited(error: AtlasError, pace: Requeue) -> Row:
     return Row(error, Reason.RATE_LIMITED, pace, credentials=None, retryable=True)
 
 
 def cured(error: AtlasError, reason: Reason, credentials: str) -> Row:
     """Other credentials may heal it: the Secret is read again often, and when the grace is over."""
-    return Row(error, reason, Again(30), Again(20), Again(30), credentials)
+    return Row(error, reason, RequeueAfter(30), RequeueAfter(20), RequeueAfter(30), credentials)
 
 
 def slow(error: AtlasError, reason: Reason) -> Row:
     """Others may heal it: only the resync of the scope asks again, and the end of the grace is told in time."""
-    return Row(error, reason, Again(120), Again(20), Rest())
+    return Row(error, reason, RequeueAfter(120), RequeueAfter(20), NoRequeue())
 
 
 def stalled(error: AtlasError, reason: Reason, credentials: str | None = "Verified") -> Row:
     """A person must act: only the resync of the scope asks again."""
-    return Row(error, reason, Rest(), credentials=credentials)
+    return Row(error, reason, NoRequeue(), credentials=credentials)
 
 
 BUCKET = json.dumps(
@@ -207,7 +207,7 @@ BUCKET = json.dumps(
 TABLE: Mapping[str, Row] = {
     "no connection": unavailable(AtlasUnavailableError("Refused.", operation="listServerlessPrivateEndpoint")),
     "500": unavailable(read(500, "UNEXPECTED_ERROR")),
-    "503 that says when": unavailable(read(503, "SERVICE_UNAVAILABLE", retry_after="30"), Retry(30)),
+    "503 that says when": unavailable(read(503, "SERVICE_UNAVAILABLE", retry_after="30"), Backoff(30)),
     "HTML of a proxy": unavailable(read(502, body=HTML)),
     "HTML of a proxy that calls itself a refusal": unavailable(read(403, body=HTML)),
     "an empty or broken 200": unavailable(unreadable(200, operation="listServerlessPrivateEndpoint", writes=False)),
@@ -217,13 +217,13 @@ TABLE: Mapping[str, Row] = {
     "404 without a code": unavailable(read(404)),
     "a bare 404 with a code that nobody knows": unavailable(read(404, "RESOURCE_NOT_FOUND")),
     "407 of a proxy": unavailable(read(407)),
-    "429 that says when": limited(read(429, "RATE_LIMITED", retry_after="30"), Retry(30)),
-    "429 with its own figure": limited(read(429, body=BUCKET), Retry(55)),
-    "429 that does not say when": limited(read(429), Retry()),
-    "429 of the token endpoint": limited(token(429, {"errorCode": "RATE_LIMITED"}), Retry()),
-    "too many tokens": limited(token(403, {"error": "access_denied"}), Retry()),
-    "held back, since Atlas limits the rate": limited(held("RateLimited", 42), Again(42)),
-    "held back without being told for how long": limited(held("RateLimited", 0), Again(1)),
+    "429 that says when": limited(read(429, "RATE_LIMITED", retry_after="30"), Backoff(30)),
+    "429 with its own figure": limited(read(429, body=BUCKET), Backoff(55)),
+    "429 that does not say when": limited(read(429), Backoff()),
+    "429 of the token endpoint": limited(token(429, {"errorCode": "RATE_LIMITED"}), Backoff()),
+    "too many tokens": limited(token(403, {"error": "access_denied"}), Backoff()),
+    "held back, since Atlas limits the rate": limited(held("RateLimited", 42), RequeueAfter(42)),
+    "held back without being told for how long": limited(held("RateLimited", 0), RequeueAfter(1)),
     "the role is too weak": cured(write(401, "USER_UNAUTHORIZED"), Reason.MISSING_ROLE, "NotAllowed"),
     "403": cured(write(403, "ACCESS_FORBIDDEN"), Reason.MISSING_ROLE, "NotAllowed"),
     "the project is not visible": cured(read(401, "NOT_IN_GROUP"), Reason.PROJECT_NOT_FOUND, "Verified"),
@@ -263,16 +263,16 @@ TABLE: Mapping[str, Row] = {
     "a change that may not be sent and all the same was about to be": Row(
         WritesOffError("Held back.", operation="updateServerlessPrivateEndpoint"),
         Reason.INTERNAL_ERROR,
-        Retry(),
+        Backoff(),
         credentials=None,
         retryable=True,
     ),
     "422 of a PATCH": stalled(write(422, "WHO_KNOWS"), Reason.UPDATE_REJECTED),
 }
-QUIET: Mapping[str, tuple[AtlasError, Next]] = {
-    "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Retry()),
-    "another call finds out whether the credentials work": (held("Pending", 2), Again(2)),
-    "another call finds that out, nobody knows for how long": (held("Pending", 0), Again(1)),
+QUIET: Mapping[str, tuple[AtlasError, Requeue]] = {
+    "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Backoff()),
+    "another call finds out whether the credentials work": (held("Pending", 2), RequeueAfter(2)),
+    "another call finds that out, nobody knows for how long": (held("Pending", 0), RequeueAfter(1)),
 }
 
 
@@ -322,7 +322,7 @@ class TestAtlas:
         assert failing(row.error, status, NOON + 9 * GRACE) == status
 
     @pytest.mark.parametrize(("error", "pace"), QUIET.values(), ids=QUIET)
-    def test_no_news(self, error: AtlasError, pace: Next) -> None:
+    def test_no_news(self, error: AtlasError, pace: Requeue) -> None:
         outcome = after(error, Status(), NOON)
         assert (outcome.requeue, outcome.state) == (pace, None)
         assert rendered(Status(), outcome, now=NOON) == Status()
@@ -447,18 +447,18 @@ class TestGrace:
 
     def test_it_ends_to_the_second(self) -> None:
         status, moment = failing(self.ERROR), timedelta(microseconds=1)
-        assert after(self.ERROR, status, NOON + GRACE - timedelta(seconds=1)).requeue == Again(1)
+        assert after(self.ERROR, status, NOON + GRACE - timedelta(seconds=1)).requeue == RequeueAfter(1)
         for late, expected in ((GRACE - moment, "Reconciling"), (GRACE, "Stalled"), (GRACE + moment, "Stalled")):
             assert pair(failing(self.ERROR, status, NOON + late)) == expected
 
     def test_it_begins_anew_with_a_new_spec(self) -> None:
         status, late = failing(self.ERROR), NOON + GRACE
         assert pair(failing(self.ERROR, status, late, generation=2)) == "Reconciling"
-        assert after(self.ERROR, status, late, generation=2).requeue == Again(120)
+        assert after(self.ERROR, status, late, generation=2).requeue == RequeueAfter(120)
 
     def test_no_grace_at_all(self) -> None:
         outcome = after(self.ERROR, Status(), NOON, grace=timedelta(0))
-        assert outcome.requeue == Rest()
+        assert outcome.requeue == NoRequeue()
         assert pair(rendered(Status(), outcome, now=NOON, grace=timedelta(0))) == "Stalled"
 
 
@@ -521,9 +521,9 @@ class TestNoCredentials:
 
     def test_the_secret_is_read_as_often_as_its_reader_says_and_when_the_grace_is_over(self) -> None:
         status = without(self.trouble(Status(), NOON), Status(), NOON)
-        assert self.trouble(Status(), NOON, retry_in=5).state.requeue == Again(5)
-        assert self.trouble(status, NOON + WITHIN, retry_in=60).state.requeue == Again(20)
-        assert self.trouble(status, NOON + GRACE, retry_in=60).state.requeue == Again(60)
+        assert self.trouble(Status(), NOON, retry_in=5).state.requeue == RequeueAfter(5)
+        assert self.trouble(status, NOON + WITHIN, retry_in=60).state.requeue == RequeueAfter(20)
+        assert self.trouble(status, NOON + GRACE, retry_in=60).state.requeue == RequeueAfter(60)
         assert pair(without(self.trouble(status, NOON + GRACE), status, NOON + GRACE)) == "Stalled"
 
     def test_it_keeps_what_was_known(self) -> None:
@@ -545,7 +545,7 @@ class TestInvalidSpec:
         error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
         trouble = failures.of_invalid_spec(error, 1, Status(), NOON)
         status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == Rest()
+        assert trouble.state.requeue == NoRequeue()
         assert said(status).reason == "InvalidSpec"
         assert "spec.comment: Too long; spec.endpointId: Required value: add it" in said(status).message
         assert "CRD" in said(status).message
@@ -562,7 +562,7 @@ class TestBug:
     def test_it_is_retried_with_backoff_and_names_only_its_class(self) -> None:
         trouble = failures.of_bug(ValueError("a secret"), 1, Status(), NOON)
         status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == Retry()
+        assert trouble.state.requeue == Backoff()
         assert said(status).reason == "InternalError"
         assert "ValueError" in said(status).message
         assert told(status, "operation", "retryable") == ("reconcile", True)
@@ -615,7 +615,7 @@ class TestSettled:
         [pytest.param(Reason.AVAILABLE, True, id="available"), pytest.param(Reason.INITIATING, False, id="on its way")],
     )
     def test_it_was_seen_to_be_ready(self, reason: Reason, settled: bool) -> None:
-        outcome = Outcome(requeue=Rest(), generation=2, state=State(reason, "So it is."))
+        outcome = Outcome(requeue=NoRequeue(), generation=2, state=State(reason, "So it is."))
         before = rendered(Status(), outcome, now=NOON)
         assert failures.is_settled(before, 2) is settled
         assert not failures.is_settled(before, 3)

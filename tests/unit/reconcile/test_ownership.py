@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.engine.store import Key
+from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.ownership import Claim, Owner, Undecided, needed_by, owner_before
@@ -260,7 +260,7 @@ def test_one_of_another_namespace_has_five_minutes_to_prove_itself(ago: timedelt
     "said", [CONFLICT, status(seen=False, **fails("No.", retryable=False))], ids=["seen", "worthless"]
 )
 def test_a_claim_among_very_many_is_cheap(said: dict[str, Any]) -> None:
-    """Anybody can name an endpoint very often, and each pass over one of them looks at all: 20 µs for each are too many."""
+    """Anybody can name an endpoint very often, and each reconcile of one of them looks at all: 20 µs for each are too many."""
     others = [
         body(Key("ServerlessPrivateEndpoint", "x", f"r{number}"), said, created=YOUNGER) for number in range(1000)
     ]

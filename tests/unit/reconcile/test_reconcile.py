@@ -26,7 +26,7 @@ from atlas_endpoints.atlas.observations import UNKNOWN_FOR as DOUBT
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem
-from atlas_endpoints.engine.outcome import Again, Rest, Retry
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -92,7 +92,9 @@ def takes_no_other_connection(endpoint: Endpoint) -> Endpoint:
 
 
 class TestActingOnWhatIsKnown:
-    async def test_the_first_pass_lists_once_and_sends_nothing_when_all_is_as_desired(self, harness: Harness) -> None:
+    async def test_the_first_reconcile_lists_once_and_sends_nothing_when_all_is_as_desired(
+        self, harness: Harness
+    ) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         resource = harness.create(comment="one")
         await harness.run_for(0)
@@ -104,7 +106,7 @@ class TestActingOnWhatIsKnown:
         assert valid is not None
         assert (valid["status"], valid["reason"]) == ("True", "Verified")
 
-    async def test_the_first_pass_sends_only_what_differs(self, harness: Harness) -> None:
+    async def test_the_first_reconcile_sends_only_what_differs(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="somebody's", cloud_provider_endpoint_id=VPCE)
         resource = harness.create(comment="one", cloudProviderEndpointId=VPCE)
         await harness.run_for(0)
@@ -226,7 +228,7 @@ class TestActingOnWhatIsKnown:
         assert deprecated is not None
         assert deprecated["reason"] == "APIDeprecated"
 
-    async def test_an_end_that_passes_is_shown_by_the_round(self, harness: Harness) -> None:
+    async def test_an_end_that_reconciles_is_shown_by_the_round(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.announce_the_end(harness.clock.now() + timedelta(seconds=3 * INTERVAL))
         await harness.run_for(2 * INTERVAL)
@@ -321,7 +323,7 @@ class TestLostAnswers:
         harness.atlas.apply_late()
         harness.clock.seconds += DOUBT
         harness.annotate(other, force_sync="now")
-        await harness.pass_over(other)
+        await harness.reconcile_of(other)
         assert harness.atlas.calls[-1] == "LIST"
         await harness.run_for(0)
         assert comment(harness) == "one"
@@ -390,8 +392,8 @@ class TestLostAnswers:
         harness.edit(resource, comment="two")
         await harness.run_for(40)
         harness.annotate(resource, force_sync="now")
-        outcome = await harness.pass_over(resource)
-        assert isinstance(outcome.requeue, Again)
+        outcome = await harness.reconcile_of(resource)
+        assert isinstance(outcome.requeue, RequeueAfter)
         assert outcome.requeue.delay == pytest.approx(DOUBT - 40)
 
     async def test_a_look_that_ends_after_the_doubt_and_began_before_is_not_the_last(self, harness: Harness) -> None:
@@ -402,7 +404,7 @@ class TestLostAnswers:
         harness.annotate(resource, force_sync="now")
         harness.atlas.next_list_takes = 2.0
         harness.reset_log()
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         await harness.run_for(10)
         assert harness.atlas.calls == ["LIST", "LIST"], "one more look, and no more than one"
         harness.atlas.put(ENDPOINT, comment="changed")
@@ -455,8 +457,8 @@ class TestLostAnswers:
             "PATCH", RateLimitedError("Slow down.", operation="PATCH", http_status=429, retry_after=7.0)
         )
         harness.edit(resource, comment="two")
-        outcome = await harness.pass_over(resource)
-        assert outcome.requeue == Retry(at_least=7.0)
+        outcome = await harness.reconcile_of(resource)
+        assert outcome.requeue == Backoff(at_least=7.0)
         assert resource.ready == ("False", "RateLimited")
         assert resource.status["applied"] == {"generation": 2}, "what the spec has left counts no more"
         assert resource.status["drift"] == [{"field": "comment", "desired": "two", "actual": "one"}]
@@ -485,7 +487,7 @@ class TestCrashes:
                 harness.secrets.found["mine"] = missing
             case _:
                 harness.annotate(resource, reconcile_policy="skip")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.status["observedGeneration"] == 2
         harness.atlas.come_back()
         harness.secrets.found["mine"] = "mine-1"
@@ -544,7 +546,7 @@ class TestRefusals:
         harness.atlas.endpoints = Talkative(harness.atlas.endpoints)
         harness.atlas.go_down("PATCH", error=rejected())
         resource = harness.create(comment="one")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == ("False", "UpdateRejected")
 
     async def test_a_refusal_is_told_in_atlas_words(self, harness: Harness) -> None:
@@ -632,7 +634,7 @@ class TestRefusals:
         assert "lastError" not in resource.status
 
     async def test_what_was_refused_stays_known_while_nothing_is_sent(self, harness: Harness) -> None:
-        """A pass right after the change of the other fields says the same, and forgets no refusal."""
+        """A reconcile right after the change of the other fields says the same, and forgets no refusal."""
         resource = await settled(harness)
         harness.atlas.stores = takes_no_connection
         harness.edit(resource, comment="two", cloudProviderEndpointId=VPCE)
@@ -640,7 +642,7 @@ class TestRefusals:
         assert comment(harness) == "two"
         before = resource.status
         for _ in range(3):
-            await harness.pass_over(resource)
+            await harness.reconcile_of(resource)
         assert {**resource.status, "history": ()} == {**before, "history": ()}
         assert [each["fields"] for each in resource.status["history"]] == [
             ["cloudProviderEndpointId"],
@@ -814,11 +816,11 @@ class TestOutages:
         await harness.run_for(INTERVAL)
         assert not harness.writes
 
-    async def test_a_pass_that_finds_an_outage_and_says_nothing_of_it_is_counted(self, harness: Harness) -> None:
+    async def test_a_reconcile_that_finds_an_outage_and_says_nothing_of_it_is_counted(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down()
         await harness.run_for(60)
-        outcome = await harness.pass_over(resource)
+        outcome = await harness.reconcile_of(resource)
         assert (outcome.state, outcome.held_up_by) == (None, "AtlasUnavailable")
 
     async def test_after_three_intervals_and_half_an_hour_the_outage_is_told(self, harness: Harness) -> None:
@@ -851,7 +853,7 @@ class TestOutages:
         resource = await settled(harness)
         harness.atlas.go_down("LIST", error=held("RateLimited", retry_after=60.0))
         await harness.run_for(1700)
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == AVAILABLE
         assert not harness.writes
 
@@ -884,7 +886,7 @@ class TestOutages:
         assert resource.ready == AVAILABLE
         assert not harness.writes
 
-    async def test_a_pass_that_succeeds_starts_the_time_anew_as_a_round_does(self, harness: Harness) -> None:
+    async def test_a_reconcile_that_succeeds_starts_the_time_anew_as_a_round_does(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down()
         await harness.run_for(1700)
@@ -917,17 +919,17 @@ class TestOutages:
         harness.atlas.go_down("PATCH", error=NotLeaderError("Another replica leads.", operation="PATCH"))
         harness.edit(resource, comment="two")
         before = resource.status
-        outcome = await harness.pass_over(resource)
+        outcome = await harness.reconcile_of(resource)
         assert outcome.state is None
-        assert outcome.requeue == Retry()
+        assert outcome.requeue == Backoff()
         assert resource.status == before
 
     async def test_a_call_that_was_held_back_behind_a_trial_is_quiet(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.fail_once("LIST", held("Pending", retry_after=2.0))
         resource = harness.create(comment="one")
-        outcome = await harness.pass_over(resource)
-        assert outcome.requeue == Again(2.0)
+        outcome = await harness.reconcile_of(resource)
+        assert outcome.requeue == RequeueAfter(2.0)
         assert resource.status == {"observedGeneration": -1}
         await harness.run_for(2)
         assert resource.ready == AVAILABLE
@@ -1037,11 +1039,11 @@ class TestWaitingForSomebodyElse:
         first, twin, other_twin = waiting
         harness.atlas.come_back()
         harness.secrets.found["mine"] = "strong"
-        await harness.pass_over(first)
+        await harness.reconcile_of(first)
         await harness.run_for(0)
         assert (twin.ready[1], other_twin.ready[1]) == ("MissingRole", "MissingRole")
         harness.secrets.found["twin"] = "stronger"
-        await harness.pass_over(twin)
+        await harness.reconcile_of(twin)
         await harness.run_for(0)
         assert other_twin.ready == AVAILABLE
 
@@ -1063,7 +1065,7 @@ class TestWaitingForSomebodyElse:
         await harness.run_for(0)
         assert resource.status["lastHandledReconcileAt"] == "now"
 
-    async def test_a_pass_in_between_puts_nothing_off(self, harness: Harness) -> None:
+    async def test_a_reconcile_in_between_puts_nothing_off(self, harness: Harness) -> None:
         """Neither the end of the grace nor the next look at the Secret."""
         harness.secrets.found["mine"] = "weak"
         for each in (ENDPOINT, ANOTHER):
@@ -1071,12 +1073,12 @@ class TestWaitingForSomebodyElse:
         harness.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         resource = harness.create(comment="one", credentialsSecretRef={"name": "mine"})
         await harness.run_for(15)
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         await harness.run_for(106)
         assert resource.condition("Stalled") is not None
         other = harness.create("other", ANOTHER, comment="one", credentialsSecretRef={"name": "mine"})
         await harness.run_for(15)
-        await harness.pass_over(other)
+        await harness.reconcile_of(other)
         harness.secrets.found["mine"] = "strong"
         harness.atlas.come_back()
         await harness.run_for(SECRET_LOOK)
@@ -1139,7 +1141,7 @@ class TestWaitingForSomebodyElse:
         successor = Resource("db", ENDPOINT, {"comment": "one"})
         successor.uid = "uid-successor"
         harness.resources[successor.key] = successor
-        await harness.pass_over(successor)
+        await harness.reconcile_of(successor)
         assert successor.ready == AVAILABLE
 
     async def test_credentials_that_were_refused_are_read_again_at_once(self, harness: Harness) -> None:
@@ -1149,7 +1151,7 @@ class TestWaitingForSomebodyElse:
         resource = harness.create(comment="one", credentialsSecretRef={"name": "mine"})
         harness.secrets.remembered["mine"] = "old"
         harness.secrets.found["mine"] = "new"
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert harness.secrets.reads == [Age.RECENT, Age.ANEW]
         assert harness.atlas.credentials == ["old", "new"]
         assert resource.ready == AVAILABLE
@@ -1159,7 +1161,7 @@ class TestWaitingForSomebodyElse:
     ) -> None:
         harness.atlas.go_down("LIST", error=REFUSED)
         resource = harness.create(comment="one")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert harness.atlas.calls == ["LIST"]
         assert resource.ready == ("False", "CredentialsInvalid")
 
@@ -1167,7 +1169,7 @@ class TestWaitingForSomebodyElse:
         resource = await settled(harness)
         harness.atlas.go_down("PATCH", error=REFUSED)
         harness.edit(resource, comment="two")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert harness.atlas.calls == ["PATCH comment"]
         assert resource.ready == ("False", "CredentialsInvalid")
 
@@ -1182,10 +1184,10 @@ class TestWaitingForSomebodyElse:
         harness.secrets.found["mine"] = NoCredentialsError(
             SecretProblem.NOT_FOUND, "Gone.", source="resource/mine", retry_in=5.0
         )
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         harness.secrets.found["mine"] = "weak"
         harness.atlas.come_back()
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == AVAILABLE
 
     async def test_a_resource_that_was_suspended_for_a_while_asks_again(self, harness: Harness) -> None:
@@ -1212,7 +1214,7 @@ class TestWaitingForSomebodyElse:
         resource = await settled(harness)
         harness.atlas.go_down("LIST", error=held("CredentialsInvalid", retry_after=600.0))
         await harness.run_for(INTERVAL)
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == ("False", "CredentialsInvalid")
         assert Age.ANEW not in harness.secrets.reads, "whoever was refused has done that"
 
@@ -1227,7 +1229,7 @@ class TestWaitingForSomebodyElse:
         harness.restart()
         harness.atlas.go_down("LIST", error=held("CredentialsInvalid", retry_after=600.0))
         harness.secrets.reads.clear()
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == ("False", "CredentialsInvalid")
         assert Age.ANEW not in harness.secrets.reads
 
@@ -1266,8 +1268,8 @@ class TestWithoutCredentials:
         )
         harness.secrets.found["mine"] = missing
         resource = harness.create(comment="one", credentialsSecretRef={"name": "mine"})
-        outcome = await harness.pass_over(resource)
-        assert outcome.requeue == Again(5.0)
+        outcome = await harness.reconcile_of(resource)
+        assert outcome.requeue == RequeueAfter(5.0)
         assert resource.ready == ("False", "CredentialsInvalid")
         assert resource.message == "There is no Secret mine."
         valid = resource.condition("CredentialsValid")
@@ -1281,7 +1283,7 @@ class TestWithoutCredentials:
         harness.secrets.found["mine"] = NoCredentialsError(
             SecretProblem.NOT_FOUND, "Gone.", source="resource/mine", retry_in=60.0
         )
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         harness.reset_log()
         await harness.run_for(3600)
         assert not harness.atlas.calls
@@ -1335,8 +1337,8 @@ class TestWithoutCredentials:
         resource = await settled(harness)
         harness.secrets.found[None] = ClusterUnavailableError("The API server cannot be reached.")
         before = resource.status
-        outcome = await harness.pass_over(resource)
-        assert outcome.requeue == Retry()
+        outcome = await harness.reconcile_of(resource)
+        assert outcome.requeue == Backoff()
         assert resource.status == before
         assert not harness.atlas.calls
 
@@ -1345,7 +1347,7 @@ class TestWithoutCredentials:
     ) -> None:
         resource = await settled(harness)
         harness.secrets.found[None] = ClusterUnavailableError("HTTP 500: the KMS plugin is away")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         (record,) = caplog.records
         assert record.levelno == logging.WARNING
         assert "the KMS plugin is away" in record.getMessage()
@@ -1384,7 +1386,7 @@ class TestAbsence:
     async def test_a_get_that_fails_in_another_way_proves_nothing(self, harness: Harness, error: AtlasError) -> None:
         harness.atlas.fail_once("GET", error)
         resource = harness.create(comment="one")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == ("False", error.reason)
 
     async def test_an_absent_endpoint_is_looked_for_by_the_round_alone(self, harness: Harness) -> None:
@@ -1413,7 +1415,7 @@ class TestAbsence:
         resource = await settled(harness)
         harness.atlas.fail_once("PATCH", absent("PATCH"))
         harness.edit(resource, comment="two")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == ("False", "AtlasUnavailable"), "a LIST shows it: Atlas contradicts itself"
         assert "shows the endpoint" in resource.message
         assert "does not exist" in resource.message
@@ -1426,7 +1428,7 @@ class TestAbsence:
         resource = await settled(harness)
         harness.atlas.endpoints.clear()
         harness.edit(resource, comment="two")
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
         assert resource.ready == ("False", "EndpointNotFound")
         assert harness.atlas.calls == ["PATCH comment", "LIST", "GET"]
 
@@ -1534,12 +1536,14 @@ class TestLeavingAtlasAlone:
 
     async def test_metadata_that_no_api_server_would_take_is_told_too(self, harness: Harness) -> None:
         resource = harness.create("n" * 64, comment="one")
-        outcome = await harness.pass_over(resource)
-        assert outcome.requeue == Rest()
+        outcome = await harness.reconcile_of(resource)
+        assert outcome.requeue == NoRequeue()
         assert resource.ready == ("False", "InvalidSpec")
         assert "metadata.name" in resource.message
 
-    async def test_a_resource_that_vanishes_during_its_pass_is_forgotten_all_the_same(self, harness: Harness) -> None:
+    async def test_a_resource_that_vanishes_during_its_reconcile_is_forgotten_all_the_same(
+        self, harness: Harness
+    ) -> None:
         resource = await settled(harness)
         harness.vanish(resource)
         await harness.reconciler.reconcile(resource.body, resource.status)
@@ -1547,7 +1551,7 @@ class TestLeavingAtlasAlone:
         await harness.run_for(3600)
         assert not harness.atlas.calls
 
-    async def test_a_resource_that_vanishes_while_its_pass_looks_has_nothing_sent_for_it(
+    async def test_a_resource_that_vanishes_while_its_reconcile_looks_has_nothing_sent_for_it(
         self, harness: Harness
     ) -> None:
         """So it is too when its labels have taken it out of what is served."""
@@ -1581,7 +1585,7 @@ class TestLeavingAtlasAlone:
         harness.vanish(resource)
         namesake = resource.body
         namesake["metadata"] |= {"uid": "uid-namesake", "resourceVersion": "9"}
-        harness.store.put(namesake)
+        harness.cache.put(namesake)
         await pass_
         assert harness.atlas.calls == ["LIST"]
 
@@ -1590,7 +1594,7 @@ class TestLeavingAtlasAlone:
         harness.atlas.go_down()
         await harness.run_for(INTERVAL)
         harness.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
-        await harness.pass_over(waiting)
+        await harness.reconcile_of(waiting)
         instance = harness.resync.scope_of(unseen.key)
         assert instance is not None
         assert harness.atlas.view(instance).value(ENDPOINT) is not None
@@ -1600,14 +1604,14 @@ class TestLeavingAtlasAlone:
         assert harness.atlas.view(instance).value(ENDPOINT) is None
         assert not harness.limiter.held
         harness.reset_log()
-        await harness.pass_over(harness.create("waiting", ANOTHER, comment="one"))
+        await harness.reconcile_of(harness.create("waiting", ANOTHER, comment="one"))
         assert harness.atlas.calls == ["LIST"], "what the former one waited for counts no more"
         harness.clock.seconds += 86400
         harness.atlas.go_down()
         namesake = harness.create(comment="one")
         namesake.status = unseen.status
         harness.changed(namesake)
-        await harness.pass_over(namesake)
+        await harness.reconcile_of(namesake)
         assert namesake.ready == AVAILABLE, "how long the former one was not seen counts no more"
 
 
@@ -1804,7 +1808,7 @@ class TestManyRequests:
 
 
 class TestSayingNothing:
-    async def test_a_pass_that_says_nothing_keeps_a_status_that_is_not_written_yet(self, harness: Harness) -> None:
+    async def test_a_reconcile_that_says_nothing_keeps_a_status_that_is_not_written_yet(self, harness: Harness) -> None:
         """The engine hands over the newest status, which may not have reached the API server."""
         resource = await settled(harness)
         unwritten = {**resource.status, "observedGeneration": 2}

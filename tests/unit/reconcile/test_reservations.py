@@ -78,7 +78,7 @@ async def test_of_the_endpoints_with_the_mark_one_is_kept(
     resource = harness.create(endpoint_id=None, comment="one")
     for each in marked:
         harness.atlas.endpoints[each.id] = each.model_copy(update={"comment": f"atlas-endpoints.dev/{resource.uid}"})
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     assert resource.status.get("reservation", {}).get("endpointId") == adopted
     gone = [id_ for id_, each in harness.atlas.endpoints.items() if each.status == "DELETING"]
     assert gone == ([discarded] if discarded else [])
@@ -136,11 +136,11 @@ async def test_many_at_once_share_a_look(harness: Harness) -> None:
     """One that began after the intents of all of them."""
     crowd = [harness.create(f"db-{number}", endpoint_id=None) for number in range(20)]
     for resource in crowd:
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
     harness.reset_log()
     harness.clock.seconds += 1.0
     for resource in crowd:
-        await harness.pass_over(resource)
+        await harness.reconcile_of(resource)
     assert posts(harness) == len(crowd)
     assert harness.atlas.calls.count("LIST") <= 1
 
@@ -184,12 +184,12 @@ async def test_a_crash_after_the_call_makes_no_second_endpoint(
 ) -> None:
     """Whether or not the status still tells that the answer was lost."""
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     assert posts(harness) == 0
     assert "endpointId" not in resource.status["reservation"]
     before = resource.status
     harness.atlas.fail_once("POST", lost(), applies=applies)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     if not writes_status:
         resource.status = before
         harness.changed(resource)
@@ -205,9 +205,9 @@ async def test_a_crash_after_the_call_makes_no_second_endpoint(
 
 async def test_a_crash_after_the_answer_finds_the_endpoint_though_lists_lag(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None, comment="orders")
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     before = resource.status
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     assert posts(harness) == 1
     resource.status = before
     harness.changed(resource)
@@ -226,8 +226,8 @@ async def test_a_crash_after_the_answer_finds_the_endpoint_though_lists_lag(harn
 async def test_one_whose_answer_was_lost_is_found_whoever_names_it(harness: Harness, named_by: str) -> None:
     harness.atlas.fail_once("POST", lost(), applies="at once")
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
+    await harness.reconcile_of(resource)
     if named_by != "nobody":
         spec: dict[str, Any] = {"projectId": None, "projectRef": {"name": "nowhere"}}
         harness.create("squatter", one(harness).id, namespace=THEIRS, **spec)
@@ -238,7 +238,7 @@ async def test_one_whose_answer_was_lost_is_found_whoever_names_it(harness: Harn
 
 async def test_a_crash_before_the_call_puts_it_off(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     harness.restart()
     harness.see_all()
     await harness.run_for(50)
@@ -251,14 +251,14 @@ async def test_a_crash_before_the_call_puts_it_off(harness: Harness) -> None:
 async def test_nothing_is_changed_before_the_endpoint_is_taken_note_of(harness: Harness) -> None:
     """Else nobody would find it any more, once its comment is another."""
     resource = harness.create(endpoint_id=None, comment="orders")
-    await harness.pass_over(resource)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
+    await harness.reconcile_of(resource)
     harness.atlas.put(one(harness).id, status="RESERVED", endpoint_service_name="svc")
     harness.atlas.forget_all()
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     assert resource.annotations[ANNOTATION] == f"{one(harness).id}/uid-db"
     assert one(harness).comment == MARK
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     assert one(harness).comment == "orders"
 
 
@@ -272,9 +272,9 @@ async def test_a_call_that_was_surely_refused_is_made_again_at_once(harness: Har
 
 async def test_an_edit_meanwhile_makes_no_second_one(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None, comment="one")
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     harness.edit(resource, comment="two")
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     harness.edit(resource, comment="three")
     await harness.run_for(30)
     harness.atlas.put(one(harness).id, status="RESERVED", endpoint_service_name="svc")
@@ -472,7 +472,7 @@ class TestCopies:
         assert len(harness.atlas.endpoints) == 2
         assert [copy.condition("Contended") for copy in copies] == [None, None]
 
-    async def test_of_two_whose_passes_go_side_by_side_one_alone_writes_to_it(self, harness: Harness) -> None:
+    async def test_of_two_whose_reconciles_go_side_by_side_one_alone_writes_to_it(self, harness: Harness) -> None:
         original = await reserved(harness)
         taken = one(harness).id
         harness.vanish(original)
@@ -482,7 +482,7 @@ class TestCopies:
             harness.changed(copy)
         harness.reset_log()
         for _ in range(2):
-            await asyncio.gather(*(harness.pass_over(copy) for copy in copies))
+            await asyncio.gather(*(harness.reconcile_of(copy) for copy in copies))
         assert harness.atlas.calls.count("PATCH comment") == 1
         await harness.run_for(120)
         first, second = (copy.status["reservation"] for copy in copies)
@@ -590,7 +590,7 @@ async def test_one_that_appears_very_late_stays_where_somebody_uses_it(harness: 
         case "named" | "seen by one of another namespace":
             harness.atlas.put(late, status="RESERVED", comment=MARK)
             other = harness.create("other", endpoint_id=late, namespace="shop" if spared == "named" else THEIRS)
-            await harness.pass_over(other)
+            await harness.reconcile_of(other)
         case "planned":
             harness.edit(resource, managementPolicy="Plan")
             harness.atlas.put(late, status="RESERVED", comment=MARK)
@@ -646,7 +646,7 @@ async def test_what_is_being_deleted_is_not_taken(harness: Harness) -> None:
 
 async def test_nothing_is_reserved_for_what_is_suspended_meanwhile(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
 
     def suspend(instance: Any) -> None:
         harness.edit(resource, suspend=True)
@@ -659,7 +659,7 @@ async def test_nothing_is_reserved_for_what_is_suspended_meanwhile(harness: Harn
 async def test_one_that_leaves_and_comes_back_while_its_mark_is_looked_for_begins_anew(harness: Harness) -> None:
     """As when a label is taken away by mistake: what was remembered of it is gone."""
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
 
     def leave(instance: Any) -> None:
         harness.reconciler.forget(resource.key)
@@ -673,10 +673,10 @@ async def test_one_that_leaves_and_comes_back_while_its_mark_is_looked_for_begin
 async def test_an_intent_that_grows_old_while_it_is_looked_for_is_written_anew(harness: Harness) -> None:
     """Who finds it after a crash counts from it how long the call may still be on its way."""
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     written = resource.status["reservation"]["requestedAt"]
     harness.atlas.next_list_takes = 60.0
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     assert posts(harness) == 0
     assert resource.status["reservation"]["requestedAt"] > written
     await harness.run_for(10)
@@ -685,7 +685,7 @@ async def test_an_intent_that_grows_old_while_it_is_looked_for_is_written_anew(h
 
 async def test_an_intent_that_did_not_reach_the_api_server_is_not_acted_on(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     known_to_the_engine = resource.body
     resource.status = {"observedGeneration": -1}
     harness.changed(resource)
@@ -750,11 +750,11 @@ class TestCopiesOfACluster:
         two = Harness(one.clock)
         two.atlas.endpoints = one.atlas.endpoints
         mine, theirs = one.create(endpoint_id=None), two.create(endpoint_id=None)
-        await one.pass_over(mine)
-        await two.pass_over(theirs)
-        await one.pass_over(mine)
+        await one.reconcile_of(mine)
+        await two.reconcile_of(theirs)
+        await one.reconcile_of(mine)
         two.atlas.hidden = set(one.atlas.endpoints)
-        await two.pass_over(theirs)
+        await two.reconcile_of(theirs)
         two.atlas.hidden = set()
         assert len(one.atlas.endpoints) == 2
         await self.run(one, two, turns=60)
@@ -829,13 +829,13 @@ async def test_an_annotation_of_its_own_is_taken_over_once_and_moves_nothing_aft
 
 async def test_what_was_reserved_for_a_resource_that_went_meanwhile_is_told(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None)
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
 
     def go(instance: Any) -> None:
         harness.vanish(resource)
 
     harness.atlas.while_posting = go
-    await harness.pass_over(resource)
+    await harness.reconcile_of(resource)
     assert posts(harness) == 1
     ((reason, message),) = harness.announced
     assert reason == "EndpointRetained"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from atlas_endpoints.engine.conditions import Condition
+from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
     ManagedField,

@@ -12,8 +12,8 @@ from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.observations import ObservationCache
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
-from atlas_endpoints.engine.store import Key, Store
+from atlas_endpoints.controller.cache import Cache, Key
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.reconcile.resync import BREATH, JITTER, Resync
@@ -32,7 +32,7 @@ class Harness:
 
     def __init__(self, random: Random | None = None) -> None:
         self.clock = Clock()
-        self.store = Store(lambda _: {})
+        self.cache = Cache(lambda _: {})
         self.lists: list[Scope] = []
         self.listing = asyncio.Event()
         self.failure: AtlasError | None = None
@@ -58,7 +58,7 @@ class Harness:
         self.reading_takes = 0.0
         """Seconds that each Secret takes to be read."""
         self.resync = Resync(
-            self.store,
+            self.cache,
             self.snapshots,
             clock=self.clock,
             random=random or NoJitter(),
@@ -75,21 +75,21 @@ class Harness:
         for name in names:
             metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": "1"}
             spec = {"endpointId": f"id of {name}", "credentialsSecretRef": {"name": secret or name}}
-            self.store.put({**NAMED, "metadata": metadata, "spec": spec})
+            self.cache.put({**NAMED, "metadata": metadata, "spec": spec})
             self.resync.join(key(name), scope, interval)
 
     def remove(self, name: str) -> None:
-        self.store.remove(key(name), name)
+        self.cache.remove(key(name), name)
 
-    async def round(self, scope: Scope = ORDERS) -> Next:
+    async def round(self, scope: Scope = ORDERS) -> Requeue:
         """Let time pass until the round is due, and run it."""
         self.clock.seconds = max(self.clock.seconds, self.due.pop(scope, 0.0))
         following = await self.resync.run(scope)
-        if isinstance(following, Again):
+        if isinstance(following, RequeueAfter):
             self._schedule(scope, following.delay)
         return following
 
-    async def begin_round(self, scope: Scope = ORDERS) -> asyncio.Task[Next]:
+    async def begin_round(self, scope: Scope = ORDERS) -> asyncio.Task[Requeue]:
         """Run a round until its LIST is under way."""
         self.listing.clear()
         running = asyncio.create_task(self.round(scope))
@@ -103,7 +103,7 @@ class Harness:
         if self.failure is not None:
             raise self.failure
         return Listing(
-            {f"id of {each.name}": Endpoint(id=f"id of {each.name}", status="AVAILABLE") for each in self.store}
+            {f"id of {each.name}": Endpoint(id=f"id of {each.name}", status="AVAILABLE") for each in self.cache}
         )
 
     def _unschedule(self, scope: Scope) -> None:
@@ -121,7 +121,7 @@ class Harness:
         return place.secret_name not in self.rotated
 
     def _needs_work(self, key_: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        body = self.store.get(key_) or {}
+        body = self.cache.get(key_) or {}
         endpoint_id = body.get("spec", {}).get("endpointId", "")
         self.asked[key_.name] = failure or self.snapshots.view(scope).value(endpoint_id)
         self.clock.seconds += self.asking_takes
@@ -158,7 +158,7 @@ class TestWhenAnInstanceIsLookedAt:
         harness.add("slow")
         harness.add("fast", interval=MINUTE)
         assert harness.due == {ORDERS: 60.0}
-        assert await harness.round() == Again(60.0)
+        assert await harness.round() == RequeueAfter(60.0)
 
     async def test_a_longer_interval_puts_nothing_off(self, harness: Harness) -> None:
         harness.add("fast", interval=MINUTE)
@@ -182,7 +182,7 @@ class TestWhenAnInstanceIsLookedAt:
         harness.add("slow")
         harness.add("fast", interval=MINUTE)
         harness.resync.leave(key("fast"))
-        assert await harness.round() == Again(600.0)
+        assert await harness.round() == RequeueAfter(600.0)
 
     async def test_rounds_are_a_little_earlier_or_later_each_time(self) -> None:
         harness = Harness(Random(7))  # noqa: S311  # jitter
@@ -191,7 +191,7 @@ class TestWhenAnInstanceIsLookedAt:
         assert delays != {600.0}
         for _ in range(20):
             following = await harness.round()
-            assert isinstance(following, Again)
+            assert isinstance(following, RequeueAfter)
             delays.add(following.delay)
         assert len(delays) == 21
         assert all(600 * (1 - JITTER) <= delay <= 600 * (1 + JITTER) for delay in delays)
@@ -229,7 +229,7 @@ class TestWhoIsBroughtBack:
 
     async def test_one_whose_endpoint_is_not_listed_is_asked_about_nothing(self, harness: Harness) -> None:
         harness.add("db")
-        harness.store.put(
+        harness.cache.put(
             {
                 **NAMED,
                 "metadata": {"namespace": "shop", "name": "db", "uid": "db", "resourceVersion": "2"},
@@ -242,7 +242,7 @@ class TestWhoIsBroughtBack:
     async def test_one_without_a_valid_spec_costs_the_others_nothing(self, harness: Harness) -> None:
         harness.add("broken", "db")
         metadata = {"namespace": "shop", "name": "broken", "uid": "broken", "resourceVersion": "2"}
-        harness.store.put({**NAMED, "metadata": metadata})
+        harness.cache.put({**NAMED, "metadata": metadata})
         await harness.round()
         assert harness.asked["broken"] is None
         assert isinstance(harness.asked["db"], Endpoint)
@@ -254,7 +254,7 @@ class TestWhoIsBroughtBack:
 
         harness.working, harness.broken = {"one", "three"}, {"two"}
         with caplog.at_level(logging.ERROR):
-            assert await harness.round() == Again(600.0)
+            assert await harness.round() == RequeueAfter(600.0)
         assert harness.brought_back == ["one", "two", "three"], "its own pass says what is the matter"
         assert "ZeroDivisionError" in caplog.text
         caplog.clear()
@@ -280,7 +280,7 @@ class TestFailures:
     async def test_a_failure_that_may_heal_is_tried_again_with_backoff(self, harness: Harness) -> None:
         harness.add("db")
         harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
-        assert await harness.round() == Retry()
+        assert await harness.round() == Backoff()
 
     @pytest.mark.parametrize(
         "failure",
@@ -293,14 +293,14 @@ class TestFailures:
     async def test_not_before_the_time_that_atlas_named(self, harness: Harness, failure: AtlasError) -> None:
         harness.add("db")
         harness.failure = failure
-        assert await harness.round() == Retry(at_least=40.0)
+        assert await harness.round() == Backoff(at_least=40.0)
 
     async def test_a_failure_that_somebody_must_mend_is_looked_at_again_after_an_interval(
         self, harness: Harness
     ) -> None:
         harness.add("db")
         harness.failure = MissingRoleError("Too weak.", operation="list", http_status=403)
-        assert await harness.round() == Again(600.0)
+        assert await harness.round() == RequeueAfter(600.0)
 
     async def test_all_are_asked_what_the_failure_means_to_them(self, harness: Harness) -> None:
         harness.add("settled", "stalled")
@@ -317,7 +317,7 @@ class TestFailures:
         await harness.round()
         harness.failure = None
         harness.clock.seconds += 10
-        assert await harness.round() == Again(600.0)
+        assert await harness.round() == RequeueAfter(600.0)
         assert isinstance(harness.asked["db"], Endpoint)
 
 
@@ -330,7 +330,7 @@ class TestLeaving:
         harness.resync.leave(key("two"))
         assert harness.snapshots.view(ORDERS).value("id of two") is None
         harness.lists.clear()
-        assert await harness.round() == Rest()
+        assert await harness.round() == NoRequeue()
         assert not harness.lists
 
     async def test_leaving_twice_or_without_having_joined_is_nothing(self, harness: Harness) -> None:
@@ -342,7 +342,7 @@ class TestLeaving:
     async def test_one_who_joins_another_instance_has_left_the_one_before(self, harness: Harness) -> None:
         harness.add("db")
         harness.add("db", scope=ROTATED)
-        assert await harness.round() == Rest()
+        assert await harness.round() == NoRequeue()
         assert harness.due == {ROTATED: 600.0}
 
     async def test_one_who_joins_again_after_the_last_has_left_has_a_round_again(self, harness: Harness) -> None:
@@ -352,14 +352,14 @@ class TestLeaving:
         harness.add("db")
         assert harness.due == {ORDERS: 600.0}
 
-    async def test_one_who_was_deleted_during_its_pass_costs_no_call(self, harness: Harness) -> None:
+    async def test_one_who_was_deleted_during_its_reconcile_costs_no_call(self, harness: Harness) -> None:
         harness.add("db", "other")
         harness.remove("db")
         await harness.round()
         assert list(harness.asked) == ["other"]
         harness.remove("other")
         harness.lists.clear()
-        assert await harness.round() == Rest()
+        assert await harness.round() == NoRequeue()
         assert not harness.lists
 
     async def test_one_who_leaves_while_the_list_is_under_way_is_not_asked(self, harness: Harness) -> None:
@@ -377,13 +377,13 @@ class TestLeaving:
         harness.add("fast", interval=MINUTE)
         running = await harness.begin_round()
         harness.resync.leave(key("fast"))
-        assert await running == Again(600.0)
+        assert await running == RequeueAfter(600.0)
 
     async def test_when_all_leave_while_the_list_is_under_way_there_is_no_next_round(self, harness: Harness) -> None:
         harness.add("db")
         running = await harness.begin_round()
         harness.resync.leave(key("db"))
-        assert await running == Rest()
+        assert await running == NoRequeue()
         assert not harness.due
 
     async def test_one_whose_secret_has_changed_leaves_before_its_old_credentials_are_used(
@@ -398,7 +398,7 @@ class TestLeaving:
     async def test_credentials_that_nobody_has_any_more_are_not_used(self, harness: Harness) -> None:
         harness.add("one", "two")
         harness.rotated = {"one", "two"}
-        assert await harness.round() == Rest()
+        assert await harness.round() == NoRequeue()
         assert harness.brought_back == ["one", "two"]
         assert not harness.lists
 
@@ -415,7 +415,7 @@ class TestLeaving:
         harness.add("one", "two")
 
         harness.cluster_is_away = True
-        assert await harness.round() == Again(600.0)
+        assert await harness.round() == RequeueAfter(600.0)
         assert list(harness.asked) == ["one", "two"]
         assert not harness.brought_back
 

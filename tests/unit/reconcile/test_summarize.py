@@ -21,8 +21,8 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     UpdateRejectedError,
 )
-from atlas_endpoints.engine.conditions import Condition
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.controller.conditions import Condition
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField
@@ -60,9 +60,9 @@ def outcome(
     """A reconcile that came through, unless ``fields`` say otherwise."""
     return replace(
         Outcome(
-            requeue=Rest(),
+            requeue=NoRequeue(),
             generation=generation,
-            state=State(reason, f"It is {reason}.", Rest(), differences),
+            state=State(reason, f"It is {reason}.", NoRequeue(), differences),
             seen=seen,
             own={} if seen is None else {"endpoint": EndpointStatus.of(seen, since)},
             applied=Applied.of(generation, {"comment": "a"}),
@@ -385,7 +385,7 @@ class TestWhatStays:
         before = after(outcome(Reason.DRIFTED, DIFFERENCE))
         refused = failed(
             Reason.UPDATE_REJECTED,
-            state=State(Reason.UPDATE_REJECTED, "No.", Rest(), (Difference(ID, "vpce-1", None),)),
+            state=State(Reason.UPDATE_REJECTED, "No.", NoRequeue(), (Difference(ID, "vpce-1", None),)),
         )
         assert [each.field for each in then(before, refused).drift] == [ID]
 
@@ -412,7 +412,7 @@ class TestWhatStays:
 
     def test_nothing_to_say_changes_nothing(self) -> None:
         before = after(outcome())
-        assert then(before, quiet(2, Rest())) is before
+        assert then(before, quiet(2, NoRequeue())) is before
 
 
 class TestWhatWasSent:
@@ -530,15 +530,15 @@ class TestHeldUp:
     @pytest.mark.parametrize(
         ("requeue", "unsaid", "held_up_by"),
         [
-            (Rest(), None, None),
-            (Again(5), None, None),
-            (Retry(), None, "ClusterUnavailable"),
-            (Retry(), "AtlasUnavailable", "AtlasUnavailable"),
-            (Again(5), "RateLimited", "RateLimited"),
+            (NoRequeue(), None, None),
+            (RequeueAfter(5), None, None),
+            (Backoff(), None, "ClusterUnavailable"),
+            (Backoff(), "AtlasUnavailable", "AtlasUnavailable"),
+            (RequeueAfter(5), "RateLimited", "RateLimited"),
         ],
     )
     def test_what_no_status_tells_is_counted_too(
-        self, requeue: Next, unsaid: str | None, held_up_by: str | None
+        self, requeue: Requeue, unsaid: str | None, held_up_by: str | None
     ) -> None:
         assert quiet(1, requeue, unsaid=unsaid).held_up_by == held_up_by
 
@@ -605,7 +605,7 @@ def _available(draw: st.DrawFn) -> Event:
 
 @st.composite
 def _seen(draw: st.DrawFn) -> Event:
-    state = State(draw(st.sampled_from(_SEEN)), f"It is so: {draw(_TEXTS)}", Rest(), draw(_DIFFERENCES))
+    state = State(draw(st.sampled_from(_SEEN)), f"It is so: {draw(_TEXTS)}", NoRequeue(), draw(_DIFFERENCES))
     seen, write = draw(_ENDPOINTS), draw(_SENT)
     return lambda previous, generation, now: outcome(
         generation=generation, state=state, seen=seen, sent=write, applied=previous.applied, since=now
@@ -620,7 +620,7 @@ def _planned(draw: st.DrawFn) -> Event:
         **{str(name): text for name, text in fields.items()},
     }
     plan = Plan(method="PATCH", body=body, reason=draw(st.sampled_from(Cause)))
-    state = State(Reason.PLANNED, f"It would send: {draw(_TEXTS)}", Rest(), draw(_DIFFERENCES))
+    state = State(Reason.PLANNED, f"It would send: {draw(_TEXTS)}", NoRequeue(), draw(_DIFFERENCES))
     seen = draw(_ENDPOINTS)
     return lambda previous, generation, now: outcome(
         generation=generation, state=state, seen=seen, plan=plan, applied=previous.applied, since=now
@@ -673,7 +673,7 @@ _EVENTS = (
     | _planned()
     | _failing()
     | _without_credentials()
-    | st.sampled_from([_suspended, _invalid, _bug, lambda _, generation, __: quiet(generation, Rest())])
+    | st.sampled_from([_suspended, _invalid, _bug, lambda _, generation, __: quiet(generation, NoRequeue())])
 )
 _HISTORIES = st.lists(st.tuples(_EVENTS, st.integers(0, 2), st.integers(0, 200)), min_size=1, max_size=6)
 
@@ -698,7 +698,7 @@ def test_every_status_of_every_history_obeys_the_rules(history: Sequence[tuple[E
 @given(_HISTORIES, st.integers(1, 10**6))
 def test_the_same_outcome_at_another_time_is_no_news(history: Sequence[tuple[Event, int, int]], pause: int) -> None:
     status, generation, now = Status(), 1, NOON
-    result = quiet(1, Rest())
+    result = quiet(1, NoRequeue())
     for event, edits, wait in history:
         result = event(status, generation := generation + edits, now := now + timedelta(seconds=wait))
         status = rendered(status, result, now=now)
@@ -758,7 +758,7 @@ class TestWordsOfAtlas:
         HOSTILE,
     )
     def test_they_are_printable_and_bounded_and_read_back_the_same(self, endpoint: Endpoint, words: str) -> None:
-        state = State(Reason.DRIFTED, f"comment is {words}", Rest(), (Difference(COMMENT, "b", words),))
+        state = State(Reason.DRIFTED, f"comment is {words}", NoRequeue(), (Difference(COMMENT, "b", words),))
         drifted = outcome(state=state, seen=endpoint)
         status = after(drifted)
         texts = list(texts_in(status.to_json()))

@@ -40,10 +40,10 @@ def test_text_appends_the_extra_facts_to_the_first_line(capsys: pytest.CaptureFi
     try:
         int("broken")
     except ValueError:
-        logging.getLogger("atlas_endpoints").exception("A pass failed", extra={"key": "team/orders"})
+        logging.getLogger("atlas_endpoints").exception("A reconcile failed", extra={"key": "team/orders"})
 
     first, second, *_ = capsys.readouterr().err.splitlines()
-    assert first.endswith("ERROR   A pass failed  key=team/orders")
+    assert first.endswith("ERROR   A reconcile failed  key=team/orders")
     assert second == "Traceback (most recent call last):"
 
 
@@ -101,7 +101,7 @@ def test_words_from_outside_begin_no_line_and_do_nothing_to_a_terminal(
     hostile = "a\nERROR forged\r\x1b[2J\u2028\u202eb\x9b"
 
     logging.getLogger("atlas_endpoints").info("%s", hostile, extra={"resource": hostile})
-    logging.getLogger("atlas_endpoints").error("A pass failed", exc_info=ValueError(hostile))
+    logging.getLogger("atlas_endpoints").error("A reconcile failed", exc_info=ValueError(hostile))
 
     said = capsys.readouterr().err
     assert [line for line in said.split("\n") if not line.isprintable()] == []
@@ -133,7 +133,7 @@ def test_a_defect_that_quotes_a_secret_does_not_get_it_into_the_log(
     said = "mdb_sa_sk_canary-4711", "Bearer eyJ.canary.4711", "Basic Y2FuYXJ5LTQ3MTE6Y2FuYXJ5"
     for each in said:
         logging.getLogger("kopf").debug("sent %r", each)
-        logging.getLogger("atlas_endpoints").error("A pass failed", exc_info=KeyError(each))
+        logging.getLogger("atlas_endpoints").error("A reconcile failed", exc_info=KeyError(each))
     shown = capsys.readouterr().err
     assert shown.count("***") == 2 * len(said)
     assert "canary" not in shown

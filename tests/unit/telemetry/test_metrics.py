@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.engine.outcome import Again, Next, Rest, Retry
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.telemetry.metrics import Metrics
 
 
@@ -23,15 +23,17 @@ def test_the_build_is_told(metrics: Metrics) -> None:
     assert value(metrics, "build_info", version="1.2.3") == 1
 
 
-@pytest.mark.parametrize(("following", "result"), [(Rest(), "done"), (Again(5), "waiting"), (Retry(), "retry")])
-def test_a_pass_is_counted_by_what_it_came_to(metrics: Metrics, following: Next, result: str) -> None:
+@pytest.mark.parametrize(
+    ("following", "result"), [(NoRequeue(), "done"), (RequeueAfter(5), "waiting"), (Backoff(), "retry")]
+)
+def test_a_reconcile_is_counted_by_what_it_came_to(metrics: Metrics, following: Requeue, result: str) -> None:
     metrics.reconciled("Toy", following, 0.25)
 
     assert value(metrics, "reconcile_total", kind="Toy", result=result) == 1
     assert value(metrics, "reconcile_duration_seconds_sum", kind="Toy") == 0.25
 
 
-def test_a_pass_that_is_held_up_is_counted_by_the_reason(metrics: Metrics) -> None:
+def test_a_reconcile_that_is_held_up_is_counted_by_the_reason(metrics: Metrics) -> None:
     metrics.held_up("Toy", "APIGone")
 
     assert value(metrics, "reconcile_errors_total", kind="Toy", reason="APIGone") == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from atlas_endpoints.engine.store import Key, Store
+from atlas_endpoints.controller.cache import Cache, Key
 from atlas_endpoints.telemetry import resources
 from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
 from support.named import NAMED
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from atlas_endpoints.engine.store import Body
+    from atlas_endpoints.controller.cache import Body
 
 Series = frozenset[tuple[str, str]]
 
@@ -26,10 +26,10 @@ class Harness:
     """Resources, a replica that leads or does not, and a scraper."""
 
     def __init__(self, detail: Detail = "names") -> None:
-        self.store = Store(lambda _: {})
+        self.cache = Cache(lambda _: {})
         self.leads = True
         self.metrics = ResourceMetrics(
-            [self.store],
+            [self.cache],
             is_shown=lambda: self.leads,
             detail=detail,
             facts=lambda body: {"provider": body["spec"]["provider"]},
@@ -38,9 +38,9 @@ class Harness:
         )
 
     def put(self, name: str, *conditions: tuple[str, str, str], **spec: str) -> None:
-        metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(self.store.newest + 1)}
+        metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(self.cache.newest + 1)}
         status = {"conditions": [{"type": t, "status": s, "reason": r} for t, s, r in conditions]}
-        self.store.put({**NAMED, "metadata": metadata, "spec": {"provider": "AWS", **spec}, "status": status})
+        self.cache.put({**NAMED, "metadata": metadata, "spec": {"provider": "AWS", **spec}, "status": status})
 
     async def scrape(self, name: str) -> Mapping[Series, float]:
         """Give the series of a metric, as Prometheus reads them."""
@@ -76,7 +76,7 @@ async def test_each_resource_says_what_its_conditions_say() -> None:
 async def test_the_series_of_a_resource_go_with_it() -> None:
     harness = Harness()
     harness.put("a", ("Ready", "True", "Available"))
-    harness.store.remove(Key("ServerlessPrivateEndpoint", "shop", "a"), "a")
+    harness.cache.remove(Key("ServerlessPrivateEndpoint", "shop", "a"), "a")
     for name in harness.metrics.described:
         assert await harness.scrape(name.removeprefix("atlas_endpoints_")) == {}
 
@@ -136,13 +136,13 @@ async def test_others_have_their_turns_meanwhile_and_what_goes_then_is_left_out(
     exposing = asyncio.create_task(harness.metrics.exposition())
     await asyncio.sleep(0)
     assert not exposing.done()
-    harness.store.remove(Key("ServerlessPrivateEndpoint", "shop", "c"), "c")
+    harness.cache.remove(Key("ServerlessPrivateEndpoint", "shop", "c"), "c")
     assert 'resource_name="c"' not in (await exposing).decode()
 
 
 async def test_a_resource_that_nobody_has_looked_at_has_an_info_and_no_condition() -> None:
     harness = Harness()
     body: Body = {**NAMED, "metadata": {"namespace": "shop", "name": "a", "uid": "a", "resourceVersion": "1"}, "spec": {"provider": "AWS"}}  # fmt: skip
-    harness.store.put(body)
+    harness.cache.put(body)
     assert await harness.scrape("resource_condition") == {}
     assert len(await harness.scrape("resource_info")) == 1

@@ -32,7 +32,7 @@ def body(name: str) -> dict[str, Any]:
 
 
 async def passing(name: str) -> None:
-    work.begin(work.pass_over(body(name)))
+    work.begin(work.reconcile_of(body(name)))
     logger.info("one")
     await asyncio.sleep(0)
     await asyncio.create_task(part())
@@ -86,7 +86,7 @@ async def test_text_shows_them_as_values_beside_each_other(capsys: pytest.Captur
         pytest.param(["PATCH", "DELETE"], "DELETE", id="of several writes the last"),
     ],
 )
-def test_the_call_that_a_pass_comes_from(calls: list[str], kept: str) -> None:
+def test_the_call_that_a_reconcile_comes_from(calls: list[str], kept: str) -> None:
     current = work.Work({})
     for call in calls:
         current.requested({"method": "GET" if call == "LIST" else call, "call": call})

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.engine.backoff import doubled
-from atlas_endpoints.engine.outcome import Again, Next, Rest
+from atlas_endpoints.controller.backoff import doubled
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State as EndpointState
@@ -142,7 +142,7 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
     """Return what is true of an endpoint if nothing is sent (any more) in this reconcile."""
     if new := found.treated[Treatment.SEND]:
         message = f"A change waits to be sent ({_names(new)})."
-        return State(Reason.PENDING, message, Again(POLL_FIRST), found.differences)
+        return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
     match endpoint.status:
         case EndpointState.RESERVATION_REQUESTED:
             return _waiting(Reason.RESERVATION_REQUESTED, "Atlas is reserving the endpoint.", found, facts, endpoint)
@@ -172,7 +172,7 @@ def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | N
     match endpoint.status:
         case EndpointState.FAILED:
             message = f"Atlas reports that the endpoint failed; {OBSERVES}. Atlas: {_words(endpoint)}"
-            return State(Reason.ENDPOINT_FAILED, message, Rest(), found.differences)
+            return State(Reason.ENDPOINT_FAILED, message, NoRequeue(), found.differences)
         case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
             return State(
                 Reason.DRIFTED,
@@ -224,7 +224,7 @@ def _absent(facts: Facts, entry: str) -> Decision:
             "The endpoint that was reserved is gone from Atlas: it has expired or was deleted. Another one is reserved by itself,"
             " the later the sooner the ones before were lost."
         )
-        return Decision(State(Reason.RESERVATION_REQUESTED, message, Again(wait)), absent=entry)
+        return Decision(State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(wait)), absent=entry)
     attempt = 1 if lasted >= LASTING else reservation.attempt + 1
     return replace(_reserve(facts, attempt), absent=entry)
 
@@ -238,7 +238,7 @@ def _without_endpoint(facts: Facts) -> Decision:
             message = "The annotation of an earlier resource tells which endpoint is to be taken over."
             adopted = Reservation(requested_at=facts.now, endpoint_id=orphan, adopted=True)
             unseen = orphan if _replaces_lost(facts) and seen is None else None
-            state, own = State(Reason.PENDING, message, Again(0.0)), {"reservation": adopted, "endpoint": None}
+            state, own = State(Reason.PENDING, message, RequeueAfter(0.0)), {"reservation": adopted, "endpoint": None}
             return Decision(state, absent=unseen, own=own, leaves_open=True)
     # What is going, and what somebody else stands for, is none of ours to take or to discard.
     marked = [each for each in _marked(facts) if each.status != EndpointState.DELETING]
@@ -250,7 +250,7 @@ def _without_endpoint(facts: Facts) -> Decision:
     first, *others = sorted(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
     spare = [each for each in others if each.cloud_provider_endpoint_id is None]
     if spare:
-        state = State(Reason.RESERVATION_REQUESTED, _SEARCHED, Again(POLL_FIRST))
+        state = State(Reason.RESERVATION_REQUESTED, _SEARCHED, RequeueAfter(POLL_FIRST))
         return Decision(state, _discard(facts, spare[0]))
     return _adopt(facts, first, others)
 
@@ -265,7 +265,7 @@ def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Deci
         attempt=before.attempt if before is not None else 1,
     )
     return Decision(
-        replace(decision.state, requeue=Again(0.0)),
+        replace(decision.state, requeue=RequeueAfter(0.0)),
         seen=endpoint,
         own={"reservation": reservation},
         left=tuple(each.id for each in others),
@@ -287,7 +287,7 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
     )
     request = atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark)
     write = Write(request, Cause.RESERVATION, touches=(mark,), creates=creates)
-    return Decision(State(creates.reason, creates.intended, Again(0.0)), write, none_created=True)
+    return Decision(State(creates.reason, creates.intended, RequeueAfter(0.0)), write, none_created=True)
 
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
@@ -306,10 +306,10 @@ def _going(facts: Facts, endpoint: Endpoint) -> Decision:
             "Atlas has taken longer to delete the endpoint than spec.provisioningTimeout; it is still looked at. Ask MongoDB's"
             f" support. {WITHOUT_WAITING}"
         )
-        state = State(Reason.DELETION_BLOCKED, message, Again(pace(elapsed)))
+        state = State(Reason.DELETION_BLOCKED, message, RequeueAfter(pace(elapsed)))
     else:
         message = "Atlas is deleting the endpoint; the resource goes when Atlas has none any more."
-        state = State(Reason.DELETING, message, Again(pace(elapsed)))
+        state = State(Reason.DELETING, message, RequeueAfter(pace(elapsed)))
     return Decision(state, seen=endpoint)
 
 
@@ -320,7 +320,7 @@ def _delete_marked(facts: Facts) -> Decision:
     left = may_arrive_for(facts.previous.creation, facts.now)
     if left > 0:
         message = "An endpoint may have been reserved for this resource, and is looked for in Atlas before it goes."
-        return Decision(State(Reason.DELETING, message, Again(min(left, POLL_FIRST))))
+        return Decision(State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST))))
     return Decision(_GONE, none_created=True, nothing_left=True)
 
 
@@ -393,7 +393,7 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     service, requeue = endpoint.endpoint_service_name, _rest(found)
     if not service:
         message = "The endpoint is reserved; Atlas has not named the service to connect to yet."
-        requeue = Again(pace(facts.now - status_since(facts, endpoint)))
+        requeue = RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
     elif endpoint.provider_name == "AZURE" or endpoint.private_link_service_resource_id:
         target = endpoint.private_link_service_resource_id or "the private link service of the endpoint"
         message = (
@@ -423,7 +423,7 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
     """Say why differences are there and not sent; of several reasons, what a person can do most about."""
     differences, refusal = found.differences, facts.baseline.refusal
     if found.treated[Treatment.SEND_ANEW] and refusal is not None:
-        return State(Reason.UPDATE_REJECTED, refusal.message, Rest(), differences)
+        return State(Reason.UPDATE_REJECTED, refusal.message, NoRequeue(), differences)
     if settling := found.treated[Treatment.SETTLE]:
         return _not_shown_yet(settling, found)
     if stored := found.treated[Treatment.STORED_OTHERWISE]:
@@ -431,7 +431,7 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
             Reason.UPDATE_REJECTED,
             f"Atlas confirmed the change and stored something else: {told(stored)}. Change the spec, or {FORCE} to send it"
             " once more.",
-            Rest(),
+            NoRequeue(),
             differences,
         )
     if contested := found.treated[Treatment.LEAVE_TO_OTHERS]:
@@ -439,21 +439,21 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
             Reason.DRIFTED,
             "Somebody keeps changing the endpoint back, so it is corrected once an hour only:"
             f" {told(contested)}. Find out who, or {FORCE} to correct it now.",
-            Rest(),
+            NoRequeue(),
             differences,
         )
     return State(
         Reason.DRIFTED,
         f"Atlas no longer shows what it had confirmed, and spec.driftPolicy is Report: {told(differences)}. Take the value into"
         " the spec, or set spec.driftPolicy to Correct to have Atlas changed back.",
-        Rest(),
+        NoRequeue(),
         differences,
     )
 
 
 def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
     message = f"Atlas has confirmed the change and does not show it yet ({_names(settling)})."
-    return State(Reason.PENDING, message, Again(POLL_FIRST), found.differences)
+    return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
 
 
 def _words(endpoint: Endpoint) -> str:
@@ -489,26 +489,26 @@ def _waiting(  # noqa: PLR0917  # what a State is made of
             Reason.PROVISIONING_TIMEOUT,
             f"{message} It has taken longer than spec.provisioningTimeout; it is still looked at, and heals by itself when"
             " Atlas goes on. If it does not, ask MongoDB's support.",
-            Rest(),
+            NoRequeue(),
             found.differences,
         )
-    return State(reason, message, Again(min(pace(elapsed), left.total_seconds())), found.differences)
+    return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), found.differences)
 
 
 def _strange(status: str | None) -> str:
     return f"the status {one_line(status, limit=100)!r}, which this operator does not know" if status else "no status"
 
 
-def _rest(found: Comparison) -> Next:
+def _rest(found: Comparison) -> Requeue:
     """Come back by oneself only to see whether Atlas has caught up."""
-    return Again(found.lag_left) if found.lagging else Rest()
+    return RequeueAfter(found.lag_left) if found.lagging else NoRequeue()
 
 
-def _unsent(facts: Facts, endpoint: Endpoint) -> Next:
+def _unsent(facts: Facts, endpoint: Endpoint) -> Requeue:
     """Return when to look again though nothing is sent: Atlas may be at work all the same."""
     if endpoint.status == EndpointState.INITIATING:
-        return Again(pace(facts.now - status_since(facts, endpoint)))
-    return Rest()
+        return RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
+    return NoRequeue()
 
 
 def _connects(differences: Iterable[Difference], facts: Facts) -> bool:

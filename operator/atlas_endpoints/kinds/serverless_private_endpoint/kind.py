@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.engine.store import Body
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, decide
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts

@@ -150,7 +150,7 @@ def test_the_id_of_what_was_created_is_needed() -> None:
     assert got(None, FULL) == ITEMS["all fields, and one that is new"][1]
 
 
-async def test_errors_pass_through() -> None:
+async def test_errors_reconcile_through() -> None:
     error = MissingRoleError("x", operation="op")
     with pytest.raises(MissingRoleError) as raised:
         await list_endpoints(FakeAtlas(lambda _: error), KEY, PROJECT, "i")

@@ -1,0 +1,94 @@
+"""The numbers of a running operator that are read when somebody scrapes, so that they cost nothing otherwise."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.controller.clock import Clock
+from atlas_endpoints.core import Core
+from atlas_endpoints.reconcile import measures
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HOLD_UPS
+from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.telemetry.metrics import Labels, Metrics
+from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
+
+
+def watch(
+    metrics: Metrics,
+    core: Core,
+    *,
+    client: AtlasClient,
+    connection: Connection,
+    leads: Callable[[], bool],
+    clock: Clock,
+    settings: OperatorSettings,
+) -> None:
+    """Export them, and have what is counted at the API server counted."""
+    for name, served in core.kinds.items():
+        metrics.begin(name, reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
+    number = metrics.watch
+    number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
+    number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)
+    number("active_workers", "Reconciles that are running.", lambda: core.queue.running)
+    number("workers", "Reconciles that may run at once.", lambda: settings.concurrency)
+    number(
+        "longest_reconcile_seconds", "For how long the oldest running reconcile has run.", core.loop.longest_reconcile
+    )
+    number("corrections_held", "Resources whose drift the emergency brake holds back.", lambda: core.limiter.held)
+    number("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
+    metrics.watch_each(
+        "resources",
+        "Resources that are known.",
+        ("kind",),
+        lambda: {(name,): len(served.cache) for name, served in core.kinds.items()},
+    )
+    number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
+    number("leader", "Whether this replica leads, 1 or 0.", leads)
+    number(
+        "watch_age_seconds", "Since when the oldest watch of resources has gone on.", connection.kopf_calls.watch_age
+    )
+    number("atlas_access_tokens", "Access tokens that are held.", lambda: client.tokens)
+    number("atlas_rate_limit_remaining", "Calls that Atlas says are left.", client.rate_limits.remaining)
+    number(
+        "atlas_rate_limit_wait_seconds",
+        "For how long Atlas has asked to wait still, at most.",
+        lambda: core.throttle.longest_wait(clock.monotonic()),
+    )
+    metrics.watch_each(
+        "atlas_circuits",
+        "Circuits by whose they are, and whether calls go through.",
+        ("scope", "state"),
+        partial(_circuits, core, clock),
+    )
+    number("atlas_api_sunset_timestamp_seconds", "When Atlas has announced to end the API.", partial(_sunset, core))
+    connection.on_request = metrics.asked_kubernetes
+    connection.kopf_calls.on_watch_end = metrics.watch_ended
+
+
+def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
+    """Give what writes the series of single resources; of several replicas, the leader does."""
+    with_ids = detail == "ids"
+    return ResourceMetrics(
+        [served.cache for served in core.kinds.values()],
+        is_shown=leads,
+        detail=detail,
+        facts=(lambda body: measures.facts_with_ids(body, core.kinds[body["kind"]].kind.entry_of))
+        if with_ids
+        else measures.facts,
+        fact_names=measures.IDS if with_ids else measures.FACTS,
+        scope=measures.credentials_scope,
+    )
+
+
+def _circuits(core: Core, clock: Clock) -> Mapping[Labels, float]:
+    """Give each state of each scope a number, so that none of them has gaps."""
+    counts = core.throttle.circuits(clock.monotonic())
+    scopes, states = ("credentials", "project", "instance"), ("closed", "half_open", "open")
+    return {(scope, state): counts[scope, state] for scope in scopes for state in states}
+
+
+def _sunset(core: Core) -> float | None:
+    sunset = core.gateway.sunset
+    return None if sunset is None else sunset.timestamp()

@@ -1,0 +1,723 @@
+"""What keeps the cache complete, whatever the watch has missed: on an API server in memory, on virtual time."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from atlas_endpoints.cluster.errors import (
+    ClusterUnavailableError,
+    ClusterUnreachableError,
+    ClusterWentBackError,
+    SelectorRefusedError,
+)
+from atlas_endpoints.cluster.relister import DOUBT, NOT_SERVED, PATIENCE, SETTLE, UNDECIDED, Relister
+from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
+from support.virtual_time import on_virtual_time
+from unit.controller.api_server import ApiServer
+
+INTERVAL = 600.0
+
+
+class Cluster:
+    """An API server, the operator's memory of it, and the inventory that holds the two together."""
+
+    def __init__(self, *, namespaces: tuple[str, ...] = (), label_selector: str = "") -> None:
+        self.server = ApiServer()
+        self.server.watch = self._watch
+        self.cache = Cache(lambda _body: {})
+        self.gone_objects: list[str] = []
+        self.relister = Relister(
+            self.cache,
+            self.server,
+            self,
+            namespaces=namespaces,
+            label_selector=label_selector,
+            interval=INTERVAL,
+            random=Random(1),  # noqa: S311  # jitter
+        )
+
+    def seen(self, body: Body) -> None:
+        self.cache.put(body)
+
+    def gone(self, key: Key, uid: str) -> None:
+        self.cache.remove(key, uid)
+        self.gone_objects.append(uid)
+
+    def known(self) -> dict[str, str]:
+        """By name, the value in the spec of each object that the operator knows."""
+        bodies = {key: self.cache.get(key) for key in self.cache}
+        return {key.name: body["spec"]["value"] for key, body in bodies.items() if body is not None}
+
+    def _watch(self, type_: str, body: Body) -> None:
+        if type_ == "DELETED":
+            self.cache.remove(key_of(body), body["metadata"]["uid"])
+        else:
+            self.cache.put(body)
+
+
+@asynccontextmanager
+async def keeping(cluster: Cluster) -> AsyncIterator[ApiServer]:
+    keeper = asyncio.create_task(cluster.relister.keep())
+    yield cluster.server
+    keeper.cancel()
+    await asyncio.wait([keeper])
+    assert keeper.cancelled()
+
+
+async def next_list(server: ApiServer) -> None:
+    server.list_began.clear()
+    await server.list_began.wait()
+
+
+class TestStart:
+    @on_virtual_time
+    async def test_the_store_is_complete_as_soon_as_all_is_known_and_not_before(self) -> None:
+        cluster = Cluster()
+        cluster.server.watch_lags = True
+        cluster.server.latency = 1.0
+        for name in ("a", "b"):
+            cluster.server.apply(name, "v1")
+        async with keeping(cluster):
+            await asyncio.sleep(0.9)
+            assert not cluster.relister.complete.is_set()
+            await asyncio.sleep(0.2)
+            assert cluster.relister.complete.is_set()
+            assert cluster.relister.served
+            assert cluster.known() == {"a": "v1", "b": "v1"}
+
+    @on_virtual_time
+    async def test_an_empty_cluster_is_complete_too(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster):
+            await asyncio.wait_for(cluster.relister.complete.wait(), 1)
+            assert cluster.known() == {}
+
+    @on_virtual_time
+    async def test_only_the_namespaces_and_labels_that_were_asked_for_are_known(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"), label_selector="team=mine")
+        cluster.server.watch_lags = True
+        for namespace in ("blue", "green", "red"):
+            for team in ("mine", "yours"):
+                cluster.server.apply(f"{namespace}-{team}", namespace=namespace, team=team)
+        async with keeping(cluster):
+            await cluster.relister.complete.wait()
+            assert set(cluster.known()) == {"blue-mine", "green-mine"}
+
+
+class TestLabelSelector:
+    @on_virtual_time
+    async def test_one_that_the_api_server_cannot_read_ends_the_operator(self) -> None:
+        cluster = Cluster(label_selector="team,,")
+        cluster.server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
+        with pytest.raises(SelectorRefusedError):
+            await cluster.relister.keep()
+
+    @on_virtual_time
+    async def test_one_that_has_been_read_before_does_not(self) -> None:
+        cluster = Cluster(label_selector="team=mine")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
+            await asyncio.sleep(INTERVAL * 2)
+            server.fails = None
+            server.watch_lags = True
+            server.apply("new", "v1", team="mine")
+            await asyncio.sleep(PATIENCE * 2)
+            assert cluster.known() == {"new": "v1"}
+
+
+class TestRefreshing:
+    @on_virtual_time
+    async def test_before_the_start_it_waits_for_the_first_list_and_asks_for_no_other(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        refreshed = asyncio.create_task(cluster.relister.refresh())
+        await asyncio.sleep(0)
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.9)
+            assert not refreshed.done()
+            await asyncio.sleep(0.2)
+            assert refreshed.done()
+            await asyncio.sleep(SETTLE * 2)
+            assert len(server.lists) == 1
+
+    @on_virtual_time
+    async def test_a_list_that_has_begun_does_not_count(self) -> None:
+        cluster = Cluster()
+        cluster.server.watch_lags = True
+        cluster.server.latency = 1.0
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.5)
+            refreshed = asyncio.create_task(cluster.relister.refresh())
+            await cluster.relister.complete.wait()
+            assert not refreshed.done()
+            server.apply("new", "v1")
+            await asyncio.wait_for(refreshed, 1.1)
+            assert cluster.known() == {"new": "v1"}
+
+    @on_virtual_time
+    async def test_at_rest_it_lists_at_once(self) -> None:
+        cluster = Cluster()
+        cluster.server.watch_lags = True
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            await asyncio.sleep(INTERVAL / 2)
+            server.apply("new", "v1")
+            await asyncio.wait_for(cluster.relister.refresh(), 0.1)
+            assert cluster.known() == {"new": "v1"}
+
+    @on_virtual_time
+    async def test_it_does_not_wait_for_kopf_to_settle(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster):
+            await cluster.relister.complete.wait()
+            cluster.relister.relisted()
+            await asyncio.sleep(SETTLE / 4)
+            await asyncio.wait_for(cluster.relister.refresh(), 0.1)
+
+    @on_virtual_time
+    async def test_while_the_api_server_is_away_it_waits(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.down = True
+            refreshed = asyncio.create_task(cluster.relister.refresh())
+            await asyncio.sleep(PATIENCE * 10)
+            assert not refreshed.done()
+            server.down = False
+            await asyncio.wait_for(refreshed, PATIENCE * 1.1)
+
+    @on_virtual_time
+    async def test_who_gives_up_waiting_disturbs_nobody(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        async with keeping(cluster):
+            impatient = asyncio.create_task(cluster.relister.refresh())
+            await asyncio.sleep(0.1)
+            impatient.cancel()
+            await asyncio.wait_for(cluster.relister.refresh(), 2.5)
+
+
+class TestMissedEvents:
+    @on_virtual_time
+    async def test_whatever_the_watch_has_missed_is_known_after_an_interval(self) -> None:
+        cluster = Cluster()
+        deleted, replaced = cluster.server.apply("deleted", "v1"), cluster.server.apply("replaced", "v1")
+        cluster.server.apply("edited", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.watch_lags = True
+            server.delete(deleted)
+            server.delete(replaced)
+            server.apply("replaced", "v2")
+            server.apply("edited", "v2")
+            server.apply("new", "v2")
+            server.lose_events()
+            await asyncio.sleep(INTERVAL * 1.1)
+            assert cluster.known() == {"edited": "v2", "replaced": "v2", "new": "v2"}
+            assert cluster.gone_objects == ["uid-1", "uid-2"]
+
+    @on_virtual_time
+    async def test_comparisons_do_not_fall_into_step(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            await asyncio.sleep(INTERVAL * 100)
+            gaps = [later - earlier for earlier, later in pairwise(server.lists)]
+            assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
+            assert len(set(gaps)) > 50
+
+    @on_virtual_time
+    async def test_what_is_deleted_while_a_list_is_under_way_is_not_brought_back_by_it(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.7)
+            server.delete(key)
+            await cluster.relister.complete.wait()
+            assert cluster.known() == {}
+
+    @on_virtual_time
+    async def test_what_is_created_while_a_list_is_under_way_is_not_taken_for_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.7)
+            server.apply("a", "v1")
+            await cluster.relister.complete.wait()
+            assert cluster.known() == {"a": "v1"}
+            assert not cluster.gone_objects
+
+    @on_virtual_time
+    async def test_who_takes_a_name_while_a_list_is_under_way_has_the_name_and_nothing_is_told_to_be_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.3)
+            server.delete(key)
+            server.apply("a", "v2")
+            await cluster.relister.complete.wait()
+            assert cluster.known() == {"a": "v2"}
+            assert not cluster.gone_objects
+
+
+class TestRelisting:
+    @on_virtual_time
+    async def test_a_list_of_the_watch_with_many_objects_leads_to_one_comparison(self) -> None:
+        cluster = Cluster()
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(1)
+            assert len(server.lists) == 1
+            server.watch_lags = True
+            server.delete(key)
+            server.lose_events()
+            for _ in range(5000):
+                cluster.relister.relisted()
+                await asyncio.sleep(SETTLE * 0.9 / 5000)
+            await asyncio.sleep(SETTLE * 0.2)
+            assert cluster.known() == {}
+            await asyncio.sleep(INTERVAL / 2)
+            assert len(server.lists) == 2
+
+    @on_virtual_time
+    async def test_a_list_of_the_watch_while_one_of_ours_is_under_way_leads_to_another(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        async with keeping(cluster) as server:
+            await asyncio.sleep(0.7)
+            cluster.relister.relisted()
+            await asyncio.sleep(INTERVAL / 2)
+            assert len(server.lists) == 2
+
+
+class TestOutage:
+    @on_virtual_time
+    async def test_an_outage_at_the_start_is_waited_out(self) -> None:
+        cluster = Cluster()
+        cluster.server.down = True
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(600)
+            assert not cluster.relister.complete.is_set()
+            assert 20 <= len(server.lists) <= 80, "neither given up nor hammered"
+            server.down = False
+            await asyncio.wait_for(cluster.relister.complete.wait(), PATIENCE)
+            assert cluster.known() == {"a": "v1"}
+
+    @on_virtual_time
+    async def test_an_outage_later_on_takes_nothing_for_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.down = True
+            await asyncio.sleep(INTERVAL * 3)
+            assert cluster.known() == {"a": "v1"}
+            assert cluster.relister.complete.is_set()
+            assert cluster.relister.served
+
+    @on_virtual_time
+    async def test_the_watch_s_own_success_ends_the_waiting(self) -> None:
+        cluster = Cluster()
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.down = True
+            server.watch_lags = True
+            await asyncio.sleep(INTERVAL * 2)
+            server.delete(key)
+            server.lose_events()
+            await next_list(server)
+            await asyncio.sleep(0.1)
+            server.down = False
+            cluster.relister.relisted()
+            await asyncio.sleep(SETTLE + 0.1)
+            assert cluster.known() == {}
+
+    @on_virtual_time
+    async def test_after_an_outage_the_backoff_begins_anew(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            for _ in range(2):
+                server.down = True
+                await asyncio.sleep(INTERVAL * 2)
+                server.down = False
+                await asyncio.sleep(INTERVAL * 2)
+            server.down = True
+            await next_list(server)
+            before = len(server.lists)
+            await asyncio.sleep(4)
+            assert len(server.lists) - before >= 2
+
+    @on_virtual_time
+    async def test_one_namespace_that_cannot_be_listed_takes_nothing_for_gone(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        for namespace in ("blue", "green"):
+            cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.latency = 1.0
+            await next_list(server)
+            await next_list(server)
+            server.down = True  # between the two
+            await asyncio.sleep(INTERVAL)
+            assert set(cluster.known()) == {"in-blue", "in-green"}
+
+
+class TestKindNotServed:
+    @on_virtual_time
+    async def test_without_the_crd_nothing_is_complete_until_it_comes(self) -> None:
+        cluster = Cluster()
+        cluster.server.served = False
+        async with keeping(cluster) as server:
+            await asyncio.sleep(59)
+            assert not cluster.relister.served
+            assert not cluster.relister.complete.is_set()
+            assert server.lists == [NOT_SERVED * number for number in range(12)]
+            server.served = True
+            await asyncio.wait_for(cluster.relister.complete.wait(), NOT_SERVED)
+            assert cluster.relister.served
+
+    @on_virtual_time
+    async def test_with_the_crd_go_its_objects_and_the_operator_lives_on(self) -> None:
+        cluster = Cluster()
+        key = cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.watch_lags = True
+            server.delete(key)
+            server.lose_events()
+            server.served = False
+            await asyncio.sleep(INTERVAL * 1.1)
+            assert cluster.known() == {}
+            assert cluster.gone_objects == ["uid-1"]
+            assert not cluster.relister.served
+            assert cluster.relister.complete.is_set()
+            server.served = True
+            server.apply("b", "v1")
+            server.lose_events()
+            await asyncio.sleep(NOT_SERVED)
+            assert cluster.known() == {"b": "v1"}
+
+    @on_virtual_time
+    async def test_one_answer_alone_takes_nothing_for_gone(self) -> None:
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.served = False
+            await next_list(server)
+            await asyncio.sleep(NOT_SERVED / 2)
+            server.served = True
+            await asyncio.sleep(INTERVAL)
+            assert cluster.gone_objects == []
+            assert cluster.relister.served
+
+    @on_virtual_time
+    async def test_one_before_and_one_after_a_mixed_answer_are_not_two_in_a_row(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        cluster.server.apply("a", "v1", namespace="blue")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            for unserved in ({"blue", "green"}, {"green"}, {"blue", "green"}, {"green"}):
+                server.unserved = set(unserved)
+                refreshed = asyncio.create_task(cluster.relister.refresh())
+                await asyncio.sleep(0.1)
+                refreshed.cancel()
+                assert set(cluster.known()) == {"a"}
+            assert cluster.gone_objects == []
+
+    @on_virtual_time
+    async def test_in_one_namespace_of_two_it_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        for namespace in ("blue", "green"):
+            cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.unserved = {"green"}
+            await asyncio.sleep(INTERVAL * 2)
+            assert set(cluster.known()) == {"in-blue", "in-green"}
+            assert cluster.relister.served
+            assert "of namespace green" in caplog.text
+            server.lose_events()
+            server.unserved = set()
+            server.apply("new", "v1", namespace="green")
+            await asyncio.sleep(PATIENCE)
+            assert set(cluster.known()) == {"in-blue", "in-green", "new"}
+
+    @on_virtual_time
+    async def test_in_one_namespace_of_two_at_the_start_nothing_is_complete(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        cluster.server.unserved = {"green"}
+        async with keeping(cluster) as server:
+            await asyncio.sleep(INTERVAL)
+            assert not cluster.relister.complete.is_set()
+            server.unserved = set()
+            await asyncio.wait_for(cluster.relister.complete.wait(), PATIENCE)
+
+
+class TestWhatIsTold:
+    @on_virtual_time
+    async def test_a_kind_that_is_not_served_is_told_once_each_time(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            for _ in range(2):
+                server.served = False
+                await asyncio.sleep(INTERVAL * 2)
+                server.served = True
+                await asyncio.sleep(INTERVAL * 2)
+        assert caplog.text.count("install the CRD (kubectl apply -f crds/") == 2
+
+    @pytest.mark.parametrize(
+        ("error", "lines"),
+        [
+            (ClusterUnavailableError("The API server refused: 403 Forbidden"), 2),
+            (ClusterUnreachableError("The API server cannot be reached: ClientConnectorError."), 0),
+        ],
+        ids=["a refusal is told when it begins", "an outage is told elsewhere"],
+    )
+    @on_virtual_time
+    async def test_failures_are_told(
+        self, error: ClusterUnavailableError, lines: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            for _ in range(2):
+                server.fails = error
+                await asyncio.sleep(INTERVAL * 2)
+                server.fails = None
+                await asyncio.sleep(INTERVAL * 2)
+        assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == lines
+
+
+@dataclass(frozen=True)
+class Case:
+    """What happens after a LIST has shown one object, while a later LIST shows the same once more.
+
+    Attributes:
+        happens: of which the watch tells.
+        goes_back: whether the cluster goes back to before it; else the LIST is only answered from the past.
+        ends_after: seconds after which only a fresh memory can go on; None when it goes on by itself.
+        namespaces: that are listed.
+    """
+
+    happens: Callable[[ApiServer], object]
+    goes_back: bool
+    ends_after: float | None
+    namespaces: tuple[str, ...] = ()
+
+
+CASES = {
+    "somebody creates an object, and the LIST lags": Case(
+        lambda server: server.apply("new", "v1", namespace="blue"), goes_back=False, ends_after=None
+    ),
+    "somebody creates an object, and the cluster goes back": Case(
+        lambda server: server.apply("new", "v1", namespace="blue"), goes_back=True, ends_after=UNDECIDED
+    ),
+    "an object comes and goes, and the LIST lags for very long": Case(
+        lambda server: server.delete(server.apply("brief", "v1")), goes_back=False, ends_after=UNDECIDED
+    ),
+    "an object is edited, and the cluster goes back": Case(
+        lambda server: server.apply("settled", "v2", namespace="blue"), goes_back=True, ends_after=0
+    ),
+    "somebody creates an object in another namespace, and both LISTs lag": Case(
+        lambda server: server.apply("new", "v1", namespace="green"),
+        goes_back=False,
+        ends_after=None,
+        namespaces=("blue", "green"),
+    ),
+}
+
+
+class TestThePast:
+    @on_virtual_time
+    async def test_a_list_of_the_past_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster()
+        deleted = cluster.server.apply("deleted", "v1")
+        cluster.server.apply("edited", "v1")
+        past = cluster.server.remember()
+        cluster.server.delete(deleted)
+        cluster.server.apply("edited", "v2")
+        cluster.server.apply("new", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.past = past
+            await asyncio.sleep(INTERVAL * 3)
+            assert cluster.known() == {"edited": "v2", "new": "v1"}
+            assert not cluster.gone_objects
+            assert caplog.text.count("an earlier state") == 1
+            server.past = None
+            server.watch_lags = True
+            server.apply("edited", "v3")
+            await asyncio.sleep(DOUBT)
+            assert cluster.known() == {"edited": "v3", "new": "v1"}
+
+    @on_virtual_time
+    async def test_one_list_of_the_past_is_no_reason_to_ask_further(self) -> None:
+        cluster = Cluster()
+        past = cluster.server.remember()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.past = past
+            await next_list(server)
+            server.past = None
+            await asyncio.sleep(INTERVAL)
+            assert cluster.known() == {"a": "v1"}
+
+    @on_virtual_time
+    async def test_who_waits_for_a_fresh_list_is_not_content_with_one_of_the_past(self) -> None:
+        cluster = Cluster()
+        past = cluster.server.remember()
+        cluster.server.apply("a", "v1")
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.past = past
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(cluster.relister.refresh(), INTERVAL)
+            server.past = None
+            await asyncio.wait_for(cluster.relister.refresh(), 1)
+
+    @pytest.mark.parametrize(
+        "names",
+        [("known",), ("known", "other")],
+        ids=["what is known was at an earlier version", "something has not changed since"],
+    )
+    @on_virtual_time
+    async def test_a_cluster_that_went_back_ends_the_process(self, names: tuple[str, ...]) -> None:
+        cluster = Cluster()
+        for name in names:
+            cluster.server.apply(name, "v1")
+        backup = cluster.server.remember()
+        for value in ("v2", "v3"):
+            cluster.server.apply("known", value)
+        keeper = asyncio.create_task(cluster.relister.keep())
+        await cluster.relister.complete.wait()
+        cluster.server.restore(backup)
+        cluster.relister.relisted()
+
+        with pytest.raises(ClusterWentBackError, match="restored from a backup"):
+            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
+
+    @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+    @on_virtual_time
+    async def test_of_a_list_that_shows_nothing_older_the_objects_tell(self, case: Case) -> None:
+        cluster = Cluster(namespaces=case.namespaces)
+        cluster.server.apply("settled", "v1", namespace="blue")
+        keeper = asyncio.create_task(cluster.relister.keep())
+        await cluster.relister.complete.wait()
+        past = cluster.server.remember()
+        case.happens(cluster.server)
+        if case.goes_back:
+            cluster.server.restore(past)
+        else:
+            cluster.server.past = past
+        cluster.relister.relisted()
+        began = asyncio.get_running_loop().time()
+        done, _ = await asyncio.wait({keeper}, timeout=3 * UNDECIDED)
+        if case.ends_after is None:
+            assert not done
+            assert set(cluster.known()) >= {"settled"}
+            cluster.server.past = None
+            await asyncio.sleep(INTERVAL)
+            assert set(cluster.known()) == {key.name for key in cluster.server.objects}
+            keeper.cancel()
+            return
+        with pytest.raises(ClusterWentBackError):
+            keeper.result()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(case.ends_after, abs=3 * DOUBT)
+
+    @on_virtual_time
+    async def test_a_cache_that_lags_for_less_than_a_minute_ends_nothing_though_no_object_tells(self) -> None:
+        cluster = Cluster()
+        async with keeping(cluster) as server:
+            await cluster.relister.complete.wait()
+            server.past = server.remember()
+            server.delete(server.apply("brief", "v1"))
+            cluster.relister.relisted()
+            await asyncio.sleep(UNDECIDED - DOUBT)
+            server.past = None
+            await asyncio.sleep(INTERVAL)
+            assert not cluster.known()
+
+    @on_virtual_time
+    async def test_while_objects_cannot_be_read_it_is_not_decided_at_once(self) -> None:
+        cluster = Cluster()
+        keeper = asyncio.create_task(cluster.relister.keep())
+        await cluster.relister.complete.wait()
+        backup = cluster.server.remember()
+        cluster.server.apply("a", "v1")
+        cluster.server.unreadable = True
+        cluster.server.restore(backup)
+        cluster.relister.relisted()
+        await asyncio.sleep(UNDECIDED - DOUBT)
+        assert not keeper.done()
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, 4 * DOUBT)
+
+    @on_virtual_time
+    async def test_a_server_that_is_away_after_it_went_back_is_waited_for(self) -> None:
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        backup = cluster.server.remember()
+        cluster.server.apply("a", "v2")
+        keeper = asyncio.create_task(cluster.relister.keep())
+        await cluster.relister.complete.wait()
+        cluster.server.restore(backup)
+        cluster.relister.relisted()
+        await next_list(cluster.server)
+        cluster.server.down = True
+        await asyncio.sleep(INTERVAL)
+        assert not keeper.done()
+        cluster.server.down = False
+
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, PATIENCE + DOUBT)
+
+    @on_virtual_time
+    async def test_an_edit_after_the_restore_is_proof_as_well(self) -> None:
+        """One of the objects is at another version than the LIST had; the others still tell."""
+        cluster = Cluster()
+        for name in ("a", "b"):
+            cluster.server.apply(name, "v1")
+        backup = cluster.server.remember()
+        for name in ("a", "b"):
+            for value in ("v2", "v3", "v4", "v5"):
+                cluster.server.apply(name, value)
+        cluster.server.latency = 1.0
+        keeper = asyncio.create_task(cluster.relister.keep())
+        await cluster.relister.complete.wait()
+        cluster.server.watch_lags = True
+        cluster.server.restore(backup)
+        cluster.relister.relisted()
+        await next_list(cluster.server)
+        await next_list(cluster.server)
+        await asyncio.sleep(0.9)
+        cluster.server.apply("a", "after the restore")
+
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, 5)
+
+    @on_virtual_time
+    async def test_a_cluster_that_went_back_and_has_counted_on_since_ends_the_process(self) -> None:
+        """Its versions are those of all kinds of objects, so they soon overtake what we knew."""
+        cluster = Cluster()
+        cluster.server.apply("a", "v1")
+        backup = cluster.server.remember()
+        cluster.server.apply("a", "v2")
+        keeper = asyncio.create_task(cluster.relister.keep())
+        await cluster.relister.complete.wait()
+        cluster.server.restore(backup)
+        cluster.server.version += 1000
+        cluster.relister.relisted()
+
+        with pytest.raises(ClusterWentBackError):
+            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)

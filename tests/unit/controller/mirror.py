@@ -1,0 +1,135 @@
+"""The engine around a kind that is easy to understand, wired as the product wires it.
+
+The kind keeps an external state (``Mirror.external``) as the objects' specs say; each of its reconciles takes a second.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
+from atlas_endpoints.controller.controller import Controller, MetadataChange
+from atlas_endpoints.controller.loop import Loop
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue
+from atlas_endpoints.controller.workqueue import Queue
+from support.virtual_time import VirtualClock
+from unit.controller.api_server import ApiServer
+
+Status = Mapping[str, Any]
+
+
+class PlantedError(Exception):
+    """A bug in a kind, where a test wants one."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    requeue: Requeue
+    generation: int
+    sent: str | None = None
+    said: str = "Done"
+    quiet: bool = False
+    metadata: MetadataChange | None = None
+
+
+class Mirror:
+    """Keeps an external state as the specs say, and says in the status all that it has ever sent, and when it was last written."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.external: dict[Key, str] = {}
+        self.sent: list[str] = []
+        self.sent_for: defaultdict[str, list[str]] = defaultdict(list)
+        self.passes: list[tuple[str, int]] = []
+        self.begins: Callable[[Body], None] = lambda _body: None
+        self.remembered: dict[Key, str] = {}
+        self.next: Requeue = NoRequeue()
+        self.bug = False
+        self.quiet: Requeue | None = None
+        self.change: MetadataChange | None = None
+        """What each reconcile wants in the metadata of its object."""
+        self.duration = 1.0
+        self._clock = clock
+
+    async def reconcile(self, body: Body, previous: Status) -> Outcome:
+        key, value, generation = key_of(body), body["spec"]["value"], body["metadata"]["generation"]
+        self.passes.append((key.name, generation))
+        self.begins(body)
+        await asyncio.sleep(self.duration)
+        self.remembered[key] = body["metadata"]["uid"]
+        if self.bug:
+            raise PlantedError("a bug")
+        if self.quiet is not None:
+            return Outcome(self.quiet, generation, quiet=True, metadata=self.change)
+        if self.external.get(key) == value:
+            return Outcome(self.next, generation, metadata=self.change)
+        self.external[key] = value
+        self.sent.append(value)
+        self.sent_for[body["metadata"]["uid"]].append(value)
+        return Outcome(self.next, generation, sent=value, metadata=self.change)
+
+    def failed(self, body: Body, error: Exception) -> Outcome:
+        sent = len(body["status"].get("sent", []))
+        return Outcome(Backoff(), body["metadata"]["generation"], said=f"InternalError after {sent} sent")
+
+    def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
+        said = f"{outcome.said}, but {why}" if not outcome.quiet else f"Refused: {why}"
+        return replace(outcome, quiet=False, said=said)
+
+    def render(self, body: Body, previous: Status, outcome: Outcome) -> Status:
+        if outcome.quiet:
+            return dict(body.get("status") or {})
+        sent = [*previous.get("sent", []), *([outcome.sent] if outcome.sent else [])]
+        status = {"observedGeneration": outcome.generation, "sent": sent, "said": outcome.said}
+        status |= {"team": team} if (team := body["metadata"]["labels"].get("team")) else {}
+        if status == {name: value for name, value in previous.items() if name != "since"}:
+            return previous
+        return status | {"since": self._clock.monotonic()}
+
+    def forget(self, key: Key) -> None:
+        self.remembered.pop(key, None)
+
+
+class Operator:
+    """All of the controller around the kind, wired as the product wires it."""
+
+    def __init__(self, clock: VirtualClock, server: ApiServer) -> None:
+        self.server = server
+        self.mirror = Mirror(clock)
+        self.cache = Cache(lambda body: body["metadata"].get("annotations", {}))
+        self.queue: Queue[Key] = Queue(clock, flow_limit=10)
+        self.shown: list[Status] = []
+        self.shown_after: list[Status] = []
+        """For each status that was shown, the one before it."""
+        self.controller = Controller[Outcome](
+            self.mirror,
+            self.cache,
+            server,
+            enqueue=self._enqueue,
+            written=self._written,
+        )
+        self.loop: Loop[Key] = Loop(self.queue, self.controller.run, clock=clock, workers=2, random=Random(1))  # noqa: S311  # jitter
+        server.watch = self._watch
+
+    def seen(self, body: Body) -> None:
+        self.controller.seen(body)
+
+    def gone(self, key: Key, uid: str) -> None:
+        if self.controller.gone(key, uid):
+            self.loop.forget(key)
+
+    def _written(self, body: Body, status: Status) -> None:
+        self.shown_after.append(body.get("status") or {})
+        self.shown.append(status)
+
+    def _watch(self, type_: str, body: Body) -> None:
+        if type_ == "DELETED":
+            self.gone(key_of(body), body["metadata"]["uid"])
+        else:
+            self.seen(body)
+
+    def _enqueue(self, key: Key, body: Body) -> None:
+        self.loop.reset(key)
+        self.queue.add(key, urgent=True)

@@ -1,0 +1,293 @@
+"""What the memory of the cluster takes for news, for noise and for the past, and what it takes for gone."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, News, key_of
+from support.named import NAMED
+
+KEY = Key("ServerlessPrivateEndpoint", "default", "a")
+WATCHED = "example.dev/force"
+
+
+def body(
+    *,
+    uid: str = "first",
+    version: int = 10,
+    generation: int = 1,
+    created: str = "2026-11-25T10:00:00Z",
+    **metadata: Any,
+) -> Body:
+    return {
+        **NAMED,
+        "metadata": {
+            "namespace": KEY.namespace,
+            "name": KEY.name,
+            "uid": uid,
+            "resourceVersion": str(version),
+            "generation": generation,
+            "creationTimestamp": created,
+            **metadata,
+        },
+        "status": {"version": version},
+    }
+
+
+def watched(body: Body) -> Mapping[str, str]:
+    annotations = body["metadata"].get("annotations", {})
+    return {name: value for name, value in annotations.items() if name == WATCHED}
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return Cache(watched)
+
+
+FIRST = body(version=10, generation=2)
+
+WHAT_COMES_NEXT: dict[str, tuple[Body, News]] = {
+    "the same again is noise": (FIRST, News.NOISE),
+    "a newer generation is news": (body(version=11, generation=3), News.CHANGED),
+    "a deletion that has begun is news": (
+        body(version=11, generation=2, deletionTimestamp="2026-11-25T11:00:00Z"),
+        News.CHANGED,
+    ),
+    "a watched annotation is news": (body(version=11, generation=2, annotations={WATCHED: "1"}), News.CHANGED),
+    "somebody else's annotation is noise": (body(version=11, generation=2, annotations={"other": "1"}), News.NOISE),
+    "a label is noise": (body(version=11, generation=2, labels={"team": "blue"}), News.NOISE),
+    "a status is noise": (body(version=11, generation=2), News.NOISE),
+    "a finalizer is noise": (body(version=11, generation=2, finalizers=["somebody.else/x"]), News.NOISE),
+    "an earlier version is the past": (body(version=9, generation=2), News.STALE),
+    "versions are numbers, not text": (body(version=9, generation=2, labels={"team": "blue"}), News.STALE),
+    "an earlier generation is the past": (body(version=8, generation=1), News.STALE),
+    "an earlier generation is the past whatever its version": (body(version=11, generation=1), News.STALE),
+    "a later version with more digits is no past": (body(version=100, generation=2), News.NOISE),
+    "another object of the name is news though its generation is lower": (
+        body(uid="second", version=20, generation=1, created="2026-11-25T10:05:00Z"),
+        News.CHANGED,
+    ),
+    "another object that was created in the same second is told by its version": (
+        body(uid="second", version=20, generation=1),
+        News.CHANGED,
+    ),
+    "an earlier object that was created in the same second is the past": (
+        body(uid="zeroth", version=5, generation=7),
+        News.STALE,
+    ),
+    "another object is news though it was created by a server whose clock is behind": (
+        body(uid="second", version=20, generation=1, created="2026-11-25T09:59:58Z"),
+        News.CHANGED,
+    ),
+    "an earlier object is the past though it was created by a server whose clock is ahead": (
+        body(uid="zeroth", version=5, generation=1, created="2026-11-25T10:00:05Z"),
+        News.STALE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("later", "news"), WHAT_COMES_NEXT.values(), ids=WHAT_COMES_NEXT)
+def test_what_comes_after_an_object_that_is_known(cache: Cache, later: Body, news: News) -> None:
+    assert cache.put(FIRST) is News.CHANGED
+    assert cache.put(later) is news
+    assert cache.get(KEY) is (FIRST if news is News.STALE else later)
+    assert len(cache) == 1
+
+
+def test_an_annotation_that_goes_is_news_as_one_that_comes(cache: Cache) -> None:
+    cache.put(body(version=10, annotations={WATCHED: "1"}))
+    assert cache.put(body(version=11, annotations={WATCHED: "2"})) is News.CHANGED
+    assert cache.put(body(version=12)) is News.CHANGED
+    assert cache.put(body(version=13)) is News.NOISE
+
+
+@given(order=st.permutations(range(8)), doubled=st.lists(st.integers(min_value=0, max_value=7), max_size=4))
+def test_the_newest_stands_in_whatever_order_its_history_arrives(order: Sequence[int], doubled: list[int]) -> None:
+    """Two lives of one name, four versions each."""
+    history = [
+        body(uid=uid, version=10 * life + version, generation=1 + version // 2)
+        for life, uid in enumerate(["first", "second"])
+        for version in range(4)
+    ]
+    cache = Cache(watched)
+    for moment in [*order, *doubled]:
+        before = cache.get(KEY)
+        news = cache.put(history[moment])
+        assert (news is News.STALE) == (before is not None and history.index(before) > moment)
+    assert cache.get(KEY) == history[-1]
+
+
+def test_how_far_the_cluster_has_been_is_never_forgotten(cache: Cache) -> None:
+    assert cache.newest == 0
+    cache.put(body(version=10))
+    cache.put(body(version=12))
+    cache.put(body(version=11))
+    cache.remove(KEY, "first")
+    cache.put(body(uid="second", version=9))
+    assert cache.newest == 12
+
+
+class TestRemoving:
+    def test_what_was_removed_is_unknown(self, cache: Cache) -> None:
+        cache.put(FIRST)
+        assert cache.holds(KEY, "first")
+        assert cache.remove(KEY, "first")
+        assert cache.get(KEY) is None
+        assert not cache.holds(KEY, "first")
+        assert not cache.remove(KEY, "first")
+
+    def test_a_namesake_is_not_removed(self, cache: Cache) -> None:
+        cache.put(body(uid="second", version=20))
+        assert not cache.remove(KEY, "first")
+        assert cache.holds(KEY, "second")
+
+    def test_an_object_that_comes_back_into_view_is_news(self, cache: Cache) -> None:
+        """As one does whose labels are selected again; its deletion event was none of the object itself."""
+        cache.put(FIRST)
+        cache.remove(KEY, "first")
+        assert cache.put(body(version=12, generation=2)) is News.CHANGED
+
+
+def test_an_object_is_named_as_kubectl_names_it() -> None:
+    assert str(key_of(FIRST)) == "default/a"
+
+
+def named(name: str, *, uid: str, version: int = 10) -> Body:
+    found = deepcopy(dict(body(uid=uid, version=version)))
+    found["metadata"]["name"] = name
+    return found
+
+
+A, B, C = (named(name, uid=f"uid of {name}") for name in "abc")
+A_AGAIN = named("a", uid="another uid", version=20)
+MODIFIED_A = named("a", uid="uid of a", version=11)
+BEFORE_A, FORMER_A = named("a", uid="uid of a", version=9), named("a", uid="uid before a", version=5)
+
+
+class Meanwhile:
+    """What the watch does to the cache while a LIST is under way."""
+
+    def __init__(self, *, puts: Sequence[Body] = (), removes: Sequence[Body] = ()) -> None:
+        self._puts = puts
+        self._removes = removes
+
+    def __call__(self, cache: Cache) -> None:
+        for each in self._removes:
+            cache.remove(key_of(each), each["metadata"]["uid"])
+        for each in self._puts:
+            cache.put(each)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is known when a LIST begins, what happens meanwhile, and what the LIST holds; what has vanished, what stands."""
+
+    known: list[Body]
+    meanwhile: Meanwhile
+    listed: list[Body]
+    gone: list[Body]
+    standing: list[Body]
+
+
+COMPARISONS: dict[str, Compared] = {
+    "nothing has changed": Compared([A, B], Meanwhile(), [A, B], [], [A, B]),
+    "at start all is new": Compared([], Meanwhile(), [A, B], [], [A, B]),
+    "what is not listed has vanished": Compared([A, B], Meanwhile(), [B], [A], [B]),
+    "all of it, if need be": Compared([A, B], Meanwhile(), [], [A, B], []),
+    "a namesake does not stand for the one that has vanished": Compared([A], Meanwhile(), [A_AGAIN], [A], [A_AGAIN]),
+    "what the watch brings during the LIST has not vanished": Compared([A], Meanwhile(puts=[B]), [A], [], [A]),
+    "what the watch takes away during the LIST is not brought back by it": Compared(
+        [A, B],
+        Meanwhile(removes=[A]),
+        [A, B],
+        [],
+        [B],
+    ),
+    "nor does it vanish a second time": Compared([A, B], Meanwhile(removes=[A]), [B], [], [B]),
+    "what the watch brought and the LIST shows older stands": Compared([A], Meanwhile(puts=[MODIFIED_A]), [A], [], [A]),
+    "one whose namesake the watch brought during the LIST has not vanished a second time": Compared(
+        [A],
+        Meanwhile(puts=[A_AGAIN]),
+        [A_AGAIN],
+        [],
+        [A_AGAIN],
+    ),
+    "one whose name was taken anew during the LIST is not brought back by it": Compared(
+        [A],
+        Meanwhile(removes=[A], puts=[A_AGAIN]),
+        [A],
+        [],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("row", COMPARISONS.values(), ids=COMPARISONS)
+def test_what_a_list_tells(cache: Cache, row: Compared) -> None:
+    for each in row.known:
+        cache.put(each)
+    with cache.comparing() as comparison:
+        row.meanwhile(cache)
+    assert comparison.vanished(row.listed) == [(key_of(each), each["metadata"]["uid"]) for each in row.gone]
+    assert comparison.standing(row.listed) == row.standing
+
+
+def test_the_same_state_again_leaves_the_object_that_is_known(cache: Cache) -> None:
+    cache.put(A)
+    assert cache.put(deepcopy(A)) is News.NOISE
+    assert cache.get(key_of(A)) is A
+
+
+def test_the_same_version_with_more_in_it_takes_the_place_of_what_a_watch_had_left_out(cache: Cache) -> None:
+    whole = {**A, "spec": {**A.get("spec", {}), "tomorrow": "never dies"}}
+    cache.put(A)
+    assert cache.put(whole) is News.NOISE
+    assert cache.get(key_of(A)) is whole
+
+
+def test_what_comes_and_goes_while_a_list_is_under_way_is_not_brought_back_by_it(cache: Cache) -> None:
+    with cache.comparing() as comparison:
+        cache.put(A)
+        cache.remove(key_of(A), "uid of a")
+    assert comparison.standing([A, B]) == [B]
+
+
+LISTINGS: dict[str, tuple[Listing, list[Body]]] = {
+    "as new as what is known": (Listing([A, B], 10), []),
+    "newer": (Listing([A, MODIFIED_A], 12), []),
+    "older as a whole, though no object shows it": (Listing([], 9), []),
+    "newer as a whole, with an object as it was before": (Listing([BEFORE_A, B], 12), [BEFORE_A]),
+    "with a namesake of former times, whose version does not tell": (Listing([FORMER_A], 12), []),
+}
+
+
+@pytest.mark.parametrize(("listing", "older"), LISTINGS.values(), ids=LISTINGS)
+def test_a_list(cache: Cache, listing: Listing, older: list[Body]) -> None:
+    for each in (A, B):
+        cache.put(each)
+    with cache.comparing() as comparison:
+        cache.put(named("a", uid="uid of a", version=20))  # what comes meanwhile may well be newer
+    assert comparison.older(listing.bodies) == older
+    assert comparison.is_of_the_past(listing) == (bool(older) or listing.version < 10)
+
+
+def test_one_comparison_does_not_know_what_had_gone_before_it(cache: Cache) -> None:
+    """Or else an object that comes back into view of a selector would never be taken in again."""
+    cache.put(A)
+    cache.remove(key_of(A), "uid of a")
+    with cache.comparing() as comparison:
+        pass
+    assert comparison.standing([MODIFIED_A]) == [MODIFIED_A]
+
+
+def test_a_comparison_that_is_over_learns_nothing_more(cache: Cache) -> None:
+    cache.put(A)
+    with cache.comparing() as comparison:
+        pass
+    cache.remove(key_of(A), "uid of a")
+    assert comparison.standing([A]) == [A]

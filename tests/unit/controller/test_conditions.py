@@ -1,0 +1,86 @@
+"""When a condition says that it changed, and what stays of the conditions before."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.controller.conditions import (
+    MESSAGE_LIMIT,
+    Condition,
+    ConditionStatus,
+    condition,
+    merge,
+    shorten,
+)
+
+BEFORE = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+NOW = BEFORE + timedelta(hours=1)
+
+
+def ready(
+    status: ConditionStatus,
+    reason: str = "Available",
+    message: str = "All is well.",
+    generation: int = 1,
+    *,
+    now: datetime,
+) -> Condition:
+    return condition("Ready", status=status, reason=reason, message=message, generation=generation, now=now)
+
+
+@dataclass(frozen=True)
+class Row:
+    wanted: Condition
+    since: datetime
+
+
+ROWS: dict[str, Row] = {
+    "the same again has not changed": Row(ready("True", now=NOW), BEFORE),
+    "another reason is no transition": Row(ready("True", "Applied", now=NOW), BEFORE),
+    "another message is no transition": Row(ready("True", message="Still.", now=NOW), BEFORE),
+    "another generation is no transition": Row(ready("True", generation=2, now=NOW), BEFORE),
+    "another status is one": Row(ready("False", now=NOW), NOW),
+    "not to know is another status": Row(ready("Unknown", now=NOW), NOW),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_the_time_of_a_condition_moves_with_its_status_alone(row: Row) -> None:
+    (merged,) = merge([ready("True", now=BEFORE)], [row.wanted])
+    assert merged.last_transition_time == row.since
+    wanted = row.wanted
+    assert (merged.status, merged.reason, merged.message) == (wanted.status, wanted.reason, wanted.message)
+    assert merged.observed_generation == wanted.observed_generation
+
+
+def test_a_condition_that_was_not_there_has_just_changed() -> None:
+    assert merge([], [ready("True", now=NOW)]) == (ready("True", now=NOW),)
+
+
+def test_a_condition_that_is_not_wanted_any_more_is_gone() -> None:
+    stalled = condition("Stalled", status="True", reason="X", message="", generation=1, now=BEFORE)
+    assert merge([stalled, ready("True", now=BEFORE)], [ready("True", now=NOW)]) == (ready("True", now=BEFORE),)
+
+
+def test_conditions_stand_in_the_order_in_which_they_are_wanted() -> None:
+    names = ["Ready", "Reconciling", "Synced"]
+    wanted = [condition(name, status="True", reason="X", message="", generation=1, now=NOW) for name in names]
+    assert [each.type for each in merge(reversed(wanted), wanted)] == names
+
+
+def test_a_message_that_is_too_long_for_a_terminal_is_cut() -> None:
+    assert len(ready("True", message="x" * 5000, now=NOW).message) == MESSAGE_LIMIT
+
+
+@given(text=st.text(), limit=st.integers(min_value=1, max_value=50))
+def test_a_text_that_is_cut_shows_it_and_one_that_fits_is_left_alone(text: str, limit: int) -> None:
+    cut = shorten(text, limit)
+    assert len(cut) <= limit
+    if len(text) <= limit:
+        assert cut == text
+    else:
+        assert cut.endswith("…")
+        assert text.startswith(cut[:-1])

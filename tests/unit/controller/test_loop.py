@@ -1,0 +1,422 @@
+"""What the workers make of reconciles that rest, wait, fail, hang or are cancelled, on virtual time."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from random import Random
+
+import pytest
+from typing_extensions import override
+
+from atlas_endpoints.controller.loop import Loop
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, TemporaryError
+from atlas_endpoints.controller.workqueue import Queue
+from support.virtual_time import VirtualClock
+
+
+class Latest(Random):
+    """Draws what makes every wait as long as it may be."""
+
+    @override
+    def random(self) -> float:
+        return 1.0
+
+
+class Work:
+    """A running loop over keys whose passes go as the test says, and a record of when each began."""
+
+    def __init__(self, clock: VirtualClock, workers: int, random: Random) -> None:
+        self.queue: Queue[str] = Queue(clock, flow_limit=100)
+        self.retries = 0
+        self.loop: Loop[str] = Loop(
+            self.queue, self._run, clock=clock, workers=workers, random=random, retried=self._retried
+        )
+        self.passes: dict[str, Callable[[], Awaitable[Requeue]]] = {}
+        self.began: defaultdict[str, list[float]] = defaultdict(list)
+        self.ended: list[str] = []
+        self.at_once = 0
+        self._now = 0
+
+    def gaps(self, key: str) -> list[float]:
+        return [later - earlier for earlier, later in pairwise(self.began[key])]
+
+    def _retried(self) -> None:
+        self.retries += 1
+
+    async def _run(self, key: str) -> Requeue:
+        self.began[key].append(asyncio.get_running_loop().time())
+        self._now += 1
+        self.at_once = max(self.at_once, self._now)
+        try:
+            return await self.passes[key]()
+        finally:
+            self._now -= 1
+            self.ended.append(key)
+
+
+@asynccontextmanager
+async def working(clock: VirtualClock, *, workers: int = 2, random: Random | None = None) -> AsyncIterator[Work]:
+    work = Work(clock, workers, random or Latest())
+    task = asyncio.create_task(work.loop.work())
+    yield work
+    work.queue.close()
+    await task
+
+
+def answers(following: Requeue) -> Callable[[], Awaitable[Requeue]]:
+    async def one_pass() -> Requeue:
+        return following
+
+    return one_pass
+
+
+def fails(error: BaseException) -> Callable[[], Awaitable[Requeue]]:
+    async def one_pass() -> Requeue:
+        raise error
+
+    return one_pass
+
+
+def takes(seconds: float) -> Callable[[], Awaitable[Requeue]]:
+    async def one_pass() -> Requeue:
+        await asyncio.sleep(seconds)
+        return NoRequeue()
+
+    return one_pass
+
+
+async def waits_for_what_is_cancelled() -> Requeue:
+    shared = asyncio.create_task(asyncio.sleep(60), name="an answer that several wait for")
+    shared.cancel()
+    await shared
+    return NoRequeue()
+
+
+class TestWhenAKeyComesBack:
+    async def test_a_key_that_rests_does_not_come_back_by_itself(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(NoRequeue())
+            work.queue.add("a")
+            await asyncio.sleep(1e6)
+            assert work.began["a"] == [0]
+
+    async def test_a_key_comes_back_after_the_time_that_its_reconcile_names(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(RequeueAfter(60))
+            work.queue.add("a")
+            await asyncio.sleep(150)
+            assert work.began["a"] == [0, 60, 120]
+
+    async def test_failures_wait_twice_as_long_each_time_up_to_five_minutes(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Backoff())
+            work.queue.add("a")
+            await asyncio.sleep(1500)
+            assert work.gaps("a") == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+
+    async def test_many_keys_that_fail_together_spread_their_retries_over_the_whole_wait(
+        self, clock: VirtualClock
+    ) -> None:
+        async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter
+            for number in range(1000):
+                work.passes[f"{number}"] = answers(Backoff())
+                work.queue.add(f"{number}")
+            await asyncio.sleep(100)
+            for nth, ceiling in enumerate([1, 2, 4, 8]):
+                gaps = sorted(work.gaps(f"{number}")[nth] for number in range(1000))
+                assert gaps[0] < 0.02 * ceiling
+                assert 0.4 * ceiling < gaps[500] < 0.6 * ceiling
+                assert 0.98 * ceiling < gaps[-1] <= ceiling
+
+    async def test_a_wait_that_was_asked_for_is_never_shortened_and_hardly_lengthened(
+        self, clock: VirtualClock
+    ) -> None:
+        async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter
+            for number in range(100):
+                work.passes[f"{number}"] = answers(Backoff(at_least=600))
+                work.queue.add(f"{number}")
+            await asyncio.sleep(1300)
+            gaps = [work.gaps(f"{number}")[0] for number in range(100)]
+            assert 600 <= min(gaps) < 610
+            assert 650 < max(gaps) <= 660
+
+    @pytest.mark.parametrize("progress", [RequeueAfter(5), NoRequeue()], ids=["waiting", "done"])
+    async def test_progress_ends_the_backoff(self, clock: VirtualClock, progress: Requeue) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Backoff())
+            work.queue.add("a")
+            await asyncio.sleep(10)
+
+            async def succeed() -> Requeue:
+                work.passes["a"] = answers(Backoff())
+                work.queue.add("a", delay=2)
+                return progress
+
+            work.passes["a"] = succeed
+            await asyncio.sleep(15)
+            assert work.gaps("a") == [1, 2, 4, 8, 2, 1, 2, 4]
+
+    async def test_a_new_generation_runs_at_once_and_fails_from_the_beginning(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Backoff())
+            work.queue.add("a")
+            await asyncio.sleep(600)
+            assert work.gaps("a")[-1] > 200
+            work.loop.reset("a")
+            work.queue.add("a", urgent=True)
+            before = len(work.began["a"])
+            await asyncio.sleep(10)
+            assert work.began["a"][before] == 600
+            assert work.gaps("a")[before:] == [1, 2, 4]
+
+    async def test_a_new_generation_during_a_reconcile_runs_right_after_it_though_it_fails(
+        self, clock: VirtualClock
+    ) -> None:
+        async with working(clock) as work:
+
+            async def slow_failure() -> Requeue:
+                await asyncio.sleep(5)
+                return Backoff(at_least=300)
+
+            work.passes["a"] = slow_failure
+            work.queue.add("a")
+            await asyncio.sleep(2)
+            work.loop.reset("a")
+            work.queue.add("a", urgent=True)
+            await asyncio.sleep(10)
+            assert work.began["a"] == [0, 5]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "failing",
+        [fails(RuntimeError("a bug")), fails(ExceptionGroup("two", [OSError()])), waits_for_what_is_cancelled],
+        ids=["an exception", "a group of them", "somebody else's work was cancelled"],
+    )
+    async def test_a_reconcile_that_breaks_is_tried_again_and_the_others_notice_nothing(
+        self, clock: VirtualClock, failing: Callable[[], Awaitable[Requeue]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with working(clock, workers=2) as work:
+            work.passes |= {"bad": failing, "worse": failing, "good": answers(RequeueAfter(1))}
+            for key in work.passes:
+                work.queue.add(key)
+            await asyncio.sleep(10)
+            assert work.gaps("bad") == [1, 2, 4]
+            assert work.gaps("worse") == [1, 2, 4]
+            assert work.gaps("good") == [1] * 9
+        assert {record.__dict__.get("key") for record in caplog.records} == {"bad", "worse"}
+
+    async def test_what_ends_the_workers_ends_the_passes(self, clock: VirtualClock) -> None:
+        work = Work(clock, 2, Latest())
+        work.passes["a"] = takes(60)
+        task = asyncio.create_task(work.loop.work())
+        work.queue.add("a")
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (work.ended, clock.monotonic()) == (["a"], 1)
+
+
+class TestWorkers:
+    async def test_so_many_reconciles_run_at_once_and_no_more(self, clock: VirtualClock) -> None:
+        async with working(clock, workers=3) as work:
+            for number in range(10):
+                work.passes[f"{number}"] = takes(1)
+                work.queue.add(f"{number}")
+            await asyncio.sleep(20)
+            assert work.at_once == 3
+            assert max(began[0] for began in work.began.values()) == 3
+
+    async def test_the_longest_reconcile_is_the_one_that_began_first(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes |= {"first": takes(30), "second": takes(100)}
+            assert work.loop.longest_reconcile() == 0
+            work.queue.add("first")
+            await asyncio.sleep(10)
+            work.queue.add("second")
+            await asyncio.sleep(10)
+            assert work.loop.longest_reconcile() == 20
+            await asyncio.sleep(30)
+            assert work.loop.longest_reconcile() == 40
+            await asyncio.sleep(100)
+            assert work.loop.longest_reconcile() == 0
+
+    async def test_a_reconcile_that_broke_is_not_running_any_more(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(RuntimeError("a bug"))
+            work.queue.add("a")
+            await asyncio.sleep(0.5)
+            assert work.loop.longest_reconcile() == 0
+
+    async def test_closing_lets_running_reconciles_finish_and_begins_no_other(self, clock: VirtualClock) -> None:
+        async with working(clock, workers=2) as work:
+            for key, seconds in {"a": 5, "b": 10, "c": 5}.items():
+                work.passes[key] = takes(seconds)
+                work.queue.add(key)
+            await asyncio.sleep(1)
+            work.queue.close()
+        assert (work.ended, clock.monotonic()) == (["a", "b"], 10)
+
+
+class TestForgetting:
+    async def test_a_forgotten_key_is_not_run_again_and_leaves_nothing_behind(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = answers(Backoff())
+            work.queue.add("a")
+            await asyncio.sleep(5)
+            work.loop.forget("a")
+            before = len(work.began["a"])
+            await asyncio.sleep(1000)
+            assert len(work.began["a"]) == before
+            assert work.loop.failing == 0
+
+    async def test_a_key_that_is_forgotten_while_it_fails_leaves_nothing_behind(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+
+            async def slow_failure() -> Requeue:
+                await asyncio.sleep(5)
+                raise RuntimeError("too late")
+
+            work.passes["a"] = slow_failure
+            work.queue.add("a")
+            await asyncio.sleep(1)
+            work.loop.forget("a")
+            await asyncio.sleep(1000)
+            assert work.began["a"] == [0]
+            assert work.loop.failing == 0
+
+
+class TestResuming:
+    async def test_what_was_held_up_is_tried_again_at_once_and_nothing_else(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes |= {
+                "held up": fails(TemporaryError("away")),
+                "failing": answers(Backoff()),
+                "well": answers(NoRequeue()),
+            }
+            for key in work.passes:
+                work.queue.add(key)
+            await asyncio.sleep(100)
+            before = {key: len(began) for key, began in work.began.items()}
+            work.loop.resume(work.queue.add)
+            await asyncio.sleep(0.1)
+            after = {key: len(began) - before[key] for key, began in work.began.items()}
+            assert after == {"held up": 1, "failing": 0, "well": 0}
+            await asyncio.sleep(4)
+            assert work.gaps("held up")[-2:] == [1, 2], "its backoff begins anew"
+
+    async def test_what_went_well_since_is_not_resumed(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(TemporaryError("away"))
+            work.queue.add("a")
+            await asyncio.sleep(0.5)
+            work.passes["a"] = answers(NoRequeue())
+            await asyncio.sleep(10)
+            again: list[str] = []
+            work.loop.resume(again.append)
+            assert again == []
+
+    async def test_what_is_gone_is_not_resumed(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(TemporaryError("away"))
+            work.queue.add("a")
+            await asyncio.sleep(0.5)
+            work.loop.forget("a")
+            again: list[str] = []
+            work.loop.resume(again.append)
+            assert again == []
+
+
+class TestWhatTheLogSays:
+    @pytest.mark.parametrize(
+        ("error", "traceback"),
+        [(TemporaryError("the API server is away"), False), (ZeroDivisionError("a defect"), True)],
+        ids=["what is expected to pass takes one line", "a defect comes with its traceback"],
+    )
+    async def test_a_failed_reconcile_is_told(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture, error: Exception, traceback: bool
+    ) -> None:
+        async with working(clock) as work:
+            work.passes["a"] = fails(error)
+            work.queue.add("a")
+            await asyncio.sleep(0.1)
+            work.loop.forget("a")
+
+        record = caplog.records[0]
+        assert (record.exc_info is not None) == traceback
+        assert str(error) in caplog.text
+
+    async def test_a_key_that_goes_on_failing_is_told_once(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """And anew when it fails after it went well."""
+        async with working(clock) as work:
+            for _ in range(2):
+                work.passes["a"] = fails(TemporaryError("the API server refuses"))
+                work.queue.add("a")
+                await asyncio.sleep(100)
+                work.passes["a"] = answers(NoRequeue())
+                await asyncio.sleep(100)
+        assert len(work.began["a"]) > 10
+        assert caplog.text.count("the API server refuses") == 2
+
+    async def test_a_refusal_that_comes_after_another_failure_is_told(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is not the first failure of its key, and still nobody knows of it."""
+        away = TemporaryError("the API server is away")
+        away.told_elsewhere = True
+        async with working(clock) as work:
+            work.passes["a"] = fails(away)
+            work.queue.add("a")
+            await asyncio.sleep(10)
+            work.passes["a"] = fails(TemporaryError("the API server refuses"))
+            await asyncio.sleep(1000)
+            work.loop.forget("a")
+        assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+            "A reconcile failed; it will be tried again: the API server refuses"
+        ]
+
+    async def test_a_refusal_of_many_keys_takes_a_line_for_each_tenfold(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        keys = [f"key-{number}" for number in range(150)]
+        async with working(clock) as work:
+            for key in keys:
+                work.passes[key] = fails(TemporaryError(f'endpoints "{key}" is forbidden'))
+                work.queue.add(key)
+            await asyncio.sleep(1000)
+            for key in keys:
+                work.loop.forget(key)
+        lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        assert [line.partition(" ")[0] for line in lines] == ["A", "10", "100"]
+
+    async def test_what_people_hear_of_elsewhere_is_not_told_for_each_key(
+        self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        error = TemporaryError("the API server is away")
+        error.told_elsewhere = True
+        async with working(clock) as work:
+            work.passes["a"] = fails(error)
+            work.queue.add("a")
+            await asyncio.sleep(10)
+            work.loop.forget("a")
+        assert len(work.began["a"]) > 2
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_retries_and_what_waits_for_one_are_counted(clock: VirtualClock) -> None:
+    async with working(clock) as work:
+        work.passes = {"fails": answers(Backoff()), "breaks": fails(OSError("no")), "waits": answers(RequeueAfter(1))}
+        for key in work.passes:
+            work.queue.add(key)
+        await asyncio.sleep(0.5)
+        assert (work.retries, work.loop.failing) == (2, 2)
+        work.passes["fails"] = answers(NoRequeue())
+        await asyncio.sleep(60)
+        assert work.loop.failing == 1
+        assert work.retries == 1 + len(work.began["breaks"])

@@ -1,0 +1,32 @@
+"""Names of Kubernetes objects; that the CRD and the chart agree, tests/contract/test_names.py sees to."""
+
+import pytest
+
+from atlas_endpoints.controller.names import is_name, is_namespace
+from support.names import NAMES
+
+
+@pytest.mark.parametrize(("name", "right"), [pytest.param(name, right, id=row) for row, (name, right) in NAMES.items()])
+def test_what_most_objects_may_be_called(name: str, right: bool) -> None:
+    assert is_name(name) is right
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("shop", True),
+        ("shop-2", True),
+        ("2shop", True),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("a.b", False),
+        ("", False),
+    ],
+)
+def test_what_a_namespace_may_be_called(name: str, right: bool) -> None:
+    assert is_namespace(name) is right
+
+
+@pytest.mark.parametrize("name", [name for name, right in NAMES.values() if not right])
+def test_what_nothing_may_be_called_no_namespace_may(name: str) -> None:
+    assert not is_namespace(name)

@@ -1,0 +1,162 @@
+"""What the other tests stand on: time that passes without waiting, in one and the same order."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from atlas_endpoints.controller.clock import Clock
+from support.virtual_time import DeadlockError, VirtualClock, VirtualTimeLoop, run
+
+
+def test_hours_of_sleep_take_no_time() -> None:
+    async def sleep() -> float:
+        await asyncio.sleep(100 * 3600)
+        return asyncio.get_running_loop().time()
+
+    before = time.monotonic()
+    assert run(sleep()) == 100 * 3600
+    assert time.monotonic() - before < 60
+
+
+def test_a_timeout_ends_what_would_take_longer_exactly_when_it_should() -> None:
+    async def give_up() -> float:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.sleep(10)
+        return asyncio.get_running_loop().time()
+
+    assert run(give_up()) == 5
+
+
+def test_what_sleeps_shorter_wakes_earlier_and_what_runs_takes_no_time() -> None:
+    async def steps() -> list[tuple[str, float]]:
+        events: list[tuple[str, float]] = []
+
+        async def actor(name: str, seconds: float) -> None:
+            for _ in range(2):
+                await asyncio.sleep(seconds)
+                events.append((name, asyncio.get_running_loop().time()))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(actor("slow", 3))
+            group.create_task(actor("fast", 2))
+        return events
+
+    assert run(steps()) == [("fast", 2), ("slow", 3), ("fast", 4), ("slow", 6)]
+
+
+def test_the_same_program_runs_the_same_way_each_time() -> None:
+    async def steps() -> list[int]:
+        finished: list[int] = []
+
+        async def actor(number: int) -> None:
+            await asyncio.sleep(number % 3)
+            finished.append(number)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(30):
+                group.create_task(actor(number))
+        return finished
+
+    first = run(steps())
+    assert sorted(first) == list(range(30))
+    assert all(run(steps()) == first for _ in range(3))
+
+
+def test_waiting_for_what_can_never_come_is_an_error_that_tells_who_waits_and_where() -> None:
+    async def wait_for_nothing() -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        await asyncio.create_task(wait_for_nothing(), name="hopeless")
+
+    with pytest.raises(DeadlockError, match=r"At 0 s .*\n(.*\n)*.*hopeless at .*locks\.py:\d+, Event\.wait"):
+        run(main())
+
+
+def test_a_deadlock_can_be_caught_late_and_leaves_no_task_behind() -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        await asyncio.sleep(7)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cleaned up")
+
+    with pytest.raises(DeadlockError, match="At 7 s"):
+        run(main())
+    assert ended == ["cleaned up"]
+
+
+def test_a_program_s_own_error_comes_through() -> None:
+    async def fail() -> None:
+        await asyncio.sleep(1)
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        run(fail())
+
+
+class TestStepByStep:
+    def test_running_for_no_time_lets_happen_what_can_happen_now(self) -> None:
+        loop = VirtualTimeLoop()
+        happened: list[str] = []
+
+        async def chain() -> None:
+            for step in ("first", "second", "third"):
+                await asyncio.sleep(0)
+                happened.append(step)
+            await asyncio.sleep(0.001)
+            happened.append("later")
+
+        task = loop.create_task(chain())
+        loop.run_for(0)
+        assert (happened, loop.time(), task.done()) == (["first", "second", "third"], 0, False)
+        loop.run_for(0.001)
+        assert happened[-1] == "later"
+        loop.close()
+
+    def test_time_ends_up_where_it_was_told_to_and_what_is_due_then_has_run(self) -> None:
+        loop = VirtualTimeLoop()
+        due: list[float] = []
+        for seconds in (1, 2, 3):
+            loop.call_later(seconds, due.append, seconds)
+        loop.run_for(2)
+        assert (due, loop.time()) == ([1, 2], 2)
+        loop.run_for(0.5)
+        assert (due, loop.time()) == ([1, 2], 2.5)
+        loop.run_for(10)
+        assert (due, loop.time()) == ([1, 2, 3], 12.5)
+        loop.close()
+
+    def test_a_task_that_waits_for_a_later_step_is_no_deadlock(self) -> None:
+        loop = VirtualTimeLoop()
+        answer = loop.create_future()
+
+        async def ask() -> str:
+            return str(await answer)
+
+        task = loop.create_task(ask())
+        loop.run_for(5)
+        assert not task.done()
+        answer.set_result("given between two steps")
+        loop.run_for(0)
+        assert task.result() == "given between two steps"
+        loop.close()
+
+
+def test_the_clock_moves_both_readings_as_one() -> None:
+    async def readings(clock: Clock) -> list[tuple[float, datetime]]:
+        found = [(clock.monotonic(), clock.now())]
+        await asyncio.sleep(90)
+        return [*found, (clock.monotonic(), clock.now())]
+
+    async def main() -> list[tuple[float, datetime]]:
+        return await readings(VirtualClock(asyncio.get_running_loop(), start=datetime(2026, 1, 31, tzinfo=UTC)))
+
+    (before, began), (after, ended) = run(main())
+    assert (before, began) == (0, datetime(2026, 1, 31, tzinfo=UTC))
+    assert (after - before, ended - began) == (90, timedelta(seconds=90))

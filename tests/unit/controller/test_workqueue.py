@@ -1,0 +1,539 @@
+"""Which key goes to a worker, when, and how often: on virtual time."""
+
+import asyncio
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, cycle, islice
+
+import pytest
+from typing_extensions import override
+
+from atlas_endpoints.controller.fair_queue import ROUTINE_SHARE, Flow
+from atlas_endpoints.controller.workqueue import Queue
+from support.virtual_time import VirtualClock, VirtualTimeLoop
+
+
+@dataclass
+class Harness:
+    """A queue between the steps of a test: nothing happens but what the test does and what is due."""
+
+    loop: VirtualTimeLoop
+    clock: "CountingClock"
+    queue: Queue[str]
+
+    def take(self) -> str:
+        """Have a worker that gets a key at once."""
+        worker = self.worker()
+        assert worker.done(), "nothing is due, though something should be"
+        key = worker.result()
+        assert key is not None
+        return key
+
+    def worker(self) -> asyncio.Task[str | None]:
+        """Have a worker that waits until it gets a key."""
+        worker = self.loop.create_task(self.queue.get())
+        self.loop.run_for(0)
+        return worker
+
+    def due(self) -> list[str]:
+        """Take whatever is due, in order, each for a worker that gives it back at once."""
+        taken = []
+        while (worker := self.worker()).done():
+            key = worker.result()
+            assert key is not None
+            taken.append(key)
+            self.queue.done(key)
+        worker.cancel()
+        self.loop.run_for(0)
+        return taken
+
+    def pass_time(self, seconds: float) -> None:
+        self.loop.run_for(seconds)
+
+    @property
+    def now(self) -> float:
+        return self.loop.time()
+
+
+class CountingClock(VirtualClock):
+    """Counts how often somebody looks at it."""
+
+    looks = 0
+
+    @override
+    def monotonic(self) -> float:
+        self.looks += 1
+        return super().monotonic()
+
+
+@pytest.fixture
+def flow_limit() -> int:
+    return 100
+
+
+@pytest.fixture
+def harness(flow_limit: int) -> Iterator[Harness]:
+    loop = VirtualTimeLoop()
+    clock = CountingClock(loop)
+    harness = Harness(loop, clock, Queue(clock, flow_limit=flow_limit))
+    yield harness
+    harness.queue.close()
+    loop.run_for(0)
+    loop.close()
+
+
+def own(name: str) -> Flow:
+    """The only flow of an owner."""
+    return Flow(f"owner of {name}", name)
+
+
+def limited_to(workers: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("flow_limit", [pytest.param(workers, id=f"flow of {workers}")])
+
+
+def test_it_tells_for_how_long_what_is_handed_out_was_due() -> None:
+    told = []
+
+    def waited(seconds: float, *, urgent: bool) -> None:
+        told.append((seconds, urgent))
+
+    loop = VirtualTimeLoop()
+    clock = CountingClock(loop)
+    harness = Harness(loop, clock, Queue(clock, flow_limit=10, waited=waited))
+    harness.queue.add("a", delay=5)
+    harness.queue.add("b", urgent=True)
+    harness.pass_time(8)
+    assert harness.due() == ["b", "a"]
+    assert told == [(8, True), (3, False)]
+    loop.close()
+
+
+class TestCoalescing:
+    def test_a_key_that_is_asked_for_ten_times_is_handed_out_once(self, harness: Harness) -> None:
+        for _ in range(10):
+            harness.queue.add("a")
+        assert harness.due() == ["a"]
+
+    def test_a_key_that_is_with_a_worker_is_not_handed_out_to_another(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        assert harness.take() == "a"
+        harness.queue.add("a")
+        harness.queue.add("b")
+        assert harness.due() == ["b"]
+
+    def test_what_was_asked_for_while_it_ran_is_handed_out_once_again_afterwards(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        for _ in range(3):
+            harness.queue.add("a")
+        harness.queue.done("a")
+        assert harness.due() == ["a"]
+
+    def test_a_key_that_was_given_back_without_more_does_not_return(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.done("a")
+        harness.pass_time(1e6)
+        assert harness.due() == []
+
+    def test_a_key_that_was_not_handed_out_cannot_be_given_back(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        with pytest.raises(KeyError):
+            harness.queue.done("a")
+
+
+class TestDueTimes:
+    def test_keys_come_in_the_order_in_which_they_become_due(self, harness: Harness) -> None:
+        for key, delay in {"late": 30, "soon": 10, "middle": 20}.items():
+            harness.queue.add(key, delay=delay)
+        harness.pass_time(30)
+        assert harness.due() == ["soon", "middle", "late"]
+
+    @pytest.mark.parametrize("seconds", [0.001, 1, 300, 86400])
+    def test_a_worker_that_waits_is_woken_exactly_when_a_key_is_due(self, harness: Harness, seconds: float) -> None:
+        worker = harness.worker()
+        harness.queue.add("a", delay=seconds)
+        harness.pass_time(seconds * 0.999)
+        assert not worker.done()
+        harness.pass_time(seconds * 0.001)
+        assert worker.done()
+
+    def test_a_worker_that_begins_to_wait_later_is_woken_too(self, harness: Harness) -> None:
+        harness.queue.add("a", delay=5)
+        worker = harness.worker()
+        harness.pass_time(5)
+        assert worker.done()
+
+    def test_an_earlier_time_replaces_a_later_one_and_wakes_who_waits(self, harness: Harness) -> None:
+        harness.queue.add("a", delay=300)
+        worker = harness.worker()
+        harness.queue.add("a", delay=2)
+        harness.pass_time(2)
+        assert worker.done()
+        harness.queue.done("a")
+        harness.pass_time(1000)
+        assert harness.due() == [], "the later time is gone"
+
+    def test_a_key_that_is_due_is_handed_out_though_another_is_moved_to_an_earlier_time_in_the_same_turn(
+        self, harness: Harness
+    ) -> None:
+        worker = harness.worker()
+        harness.queue.add("later", delay=60)
+        harness.queue.add("now")
+        harness.queue.add("later", delay=30)
+        harness.pass_time(0)
+        assert worker.done()
+        assert worker.result() == "now"
+
+    def test_a_later_time_does_not_replace_an_earlier_one(self, harness: Harness) -> None:
+        harness.queue.add("a", delay=2)
+        harness.queue.add("a", delay=300)
+        harness.pass_time(2)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == []
+
+    def test_a_delay_given_when_it_is_done_counts_from_then(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.pass_time(7)
+        harness.queue.done("a", delay=5)
+        harness.pass_time(4.9)
+        assert harness.due() == []
+        harness.pass_time(0.1)
+        assert harness.due() == ["a"]
+
+    def test_what_was_asked_for_meanwhile_comes_before_the_delay_of_the_pass(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a")
+        harness.queue.done("a", delay=300)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == []
+
+    def test_the_delay_of_the_reconcile_comes_before_what_was_asked_for_later(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a", delay=300)
+        harness.queue.done("a", delay=5)
+        harness.pass_time(5)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == []
+
+
+class TestDepth:
+    def test_it_counts_what_is_due_also_while_no_worker_asks(self, harness: Harness) -> None:
+        harness.queue.add("busy")
+        harness.take()
+        for key in ("a", "b", "c"):
+            harness.queue.add(key)
+        harness.queue.add("later", delay=60)
+        assert len(harness.queue) == 3
+        harness.pass_time(60)
+        assert len(harness.queue) == 4
+
+    def test_it_does_not_count_what_is_with_a_worker_though_it_is_asked_for_again(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a")
+        assert (len(harness.queue), harness.queue.running) == (0, 1)
+        harness.queue.done("a")
+        assert (len(harness.queue), harness.queue.running) == (1, 0)
+
+
+class TestPriorities:
+    def test_what_a_user_waits_for_comes_first(self, harness: Harness) -> None:
+        harness.queue.add("routine")
+        harness.queue.add("edit", urgent=True)
+        assert harness.due() == ["edit", "routine"]
+
+    def test_a_routine_key_that_is_edited_moves_up(self, harness: Harness) -> None:
+        for key in ("first", "a", "b", "c"):
+            harness.queue.add(key)
+        assert harness.take() == "first"
+        harness.queue.add("c", urgent=True)
+        assert harness.due() == ["c", "a", "b"]
+
+    def test_an_edit_does_not_lose_its_priority_by_a_routine_reason(self, harness: Harness) -> None:
+        harness.queue.add("edit", urgent=True)
+        harness.queue.add("edit")
+        harness.queue.add("other", urgent=True)
+        harness.queue.add("edit")
+        assert harness.due() == ["edit", "other"]
+
+    def test_an_edit_of_a_key_that_backs_off_runs_at_once_and_first(self, harness: Harness) -> None:
+        harness.queue.add("failing", delay=300)
+        harness.queue.add("routine")
+        harness.queue.add("failing", urgent=True)
+        assert harness.due() == ["failing", "routine"]
+
+    def test_an_edit_while_it_runs_is_urgent_afterwards(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a", urgent=True)
+        harness.queue.add("routine")
+        harness.queue.done("a", delay=300)
+        assert harness.due() == ["a", "routine"]
+
+    def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(self, harness: Harness) -> None:
+        for number in range(100):
+            harness.queue.add(f"edit {number}", urgent=True)
+        for number in range(100):
+            harness.queue.add(f"routine {number}")
+        picks = harness.due()[:100]
+        routine = [place for place, key in enumerate(picks) if key.startswith("routine")]
+        assert len(routine) == 100 // ROUTINE_SHARE
+        gaps = [later - earlier for earlier, later in zip([-1, *routine], routine, strict=False)]
+        assert max(gaps) <= ROUTINE_SHARE
+
+
+class TestLanes:
+    def test_lanes_take_turns_however_many_keys_one_of_them_has(self, harness: Harness) -> None:
+        for number in range(50):
+            harness.queue.add(f"many {number}", flow=own("many"))
+        for number in range(2):
+            harness.queue.add(f"few {number}", flow=own("few"))
+        assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
+
+    @limited_to(2)
+    def test_a_lane_holds_no_more_workers_than_its_limit(self, harness: Harness) -> None:
+        for number in range(5):
+            harness.queue.add(f"a{number}", flow=own("a"))
+        harness.queue.add("b", flow=own("b"))
+        workers = [harness.worker() for _ in range(5)]
+
+        def held() -> set[str | None]:
+            return {worker.result() for worker in workers if worker.done()}
+
+        assert held() == {"a0", "b", "a1"}
+        harness.queue.done("b")
+        harness.pass_time(0)
+        assert held() == {"a0", "b", "a1"}, "room in another lane is no room in this one"
+        harness.queue.done("a0")
+        harness.pass_time(0)
+        assert held() == {"a0", "b", "a1", "a2"}
+
+    @limited_to(1)
+    def test_a_key_that_waits_in_the_line_changes_to_its_new_lane(self, harness: Harness) -> None:
+        for key in ("a", "moved"):
+            harness.queue.add(key, flow=own("old"), urgent=True)
+        assert harness.take() == "a"
+        assert harness.worker().done() is False
+        harness.queue.add("moved", flow=own("new"), urgent=True)
+        harness.pass_time(0)
+        assert harness.queue.running == 2
+        for key in ("a", "moved"):
+            harness.queue.done(key)
+        assert harness.due() == [], "it does not stand in the old lane as well"
+
+    @limited_to(1)
+    def test_a_key_that_changed_its_lane_while_it_ran_comes_back_in_the_new_one(self, harness: Harness) -> None:
+        harness.queue.add("a", flow=own("old"))
+        harness.take()
+        harness.queue.add("a", flow=own("new"))
+        harness.queue.done("a", delay=0)
+        harness.queue.add("b", flow=own("old"))
+        assert {harness.take(), harness.take()} == {"a", "b"}, "they are in different lanes"
+
+    @limited_to(1)
+    def test_a_lane_s_routine_keys_come_through_though_every_tenth_pick_falls_on_another_lane(
+        self, harness: Harness
+    ) -> None:
+        """Two flows of one worker each, both with edits and routine keys for ever: the picks alternate."""
+        edits = count()
+
+        def pick(flow: str) -> str:
+            harness.queue.add(f"{flow} edit {next(edits)}", flow=own(flow), urgent=True)
+            harness.queue.add(f"{flow} routine", flow=own(flow))
+            return harness.take()
+
+        held = {"a": pick("a"), "b": pick("b")}
+        routine: Counter[str] = Counter()
+        for flow in islice(cycle("ab"), 10 * ROUTINE_SHARE):
+            harness.queue.done(held[flow])
+            held[flow] = pick(flow)
+            routine[flow] += held[flow].endswith("routine")
+        assert min(routine["a"], routine["b"]) >= 10 // 2
+
+    def test_a_lane_without_edits_has_its_share_beside_lanes_with_edits(self, harness: Harness) -> None:
+        for number in range(100):
+            harness.queue.add(f"edit {number}", flow=own("busy"), urgent=True)
+        for number in range(3):
+            harness.queue.add(f"routine {number}", flow=own("quiet"))
+        picks = harness.due()
+        assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
+
+    def test_a_lane_whose_overdue_routine_key_is_forgotten_goes_on_with_its_edits(self, harness: Harness) -> None:
+        harness.queue.add("routine")
+        for number in range(ROUTINE_SHARE + 5):
+            harness.queue.add(f"edit {number}", urgent=True)
+        for _ in range(ROUTINE_SHARE - 1):
+            harness.queue.done(harness.take())
+        harness.queue.forget("routine")
+        assert harness.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
+
+
+class TestOwners:
+    """A tenant may have any number of Secrets, and so of flows."""
+
+    @limited_to(8)
+    @pytest.mark.parametrize("flows", [1, 2, 40], ids=lambda number: f"{number} flows")
+    def test_an_edit_finds_a_worker_at_once_while_all_calls_of_one_owner_are_slow(
+        self, harness: Harness, flows: int
+    ) -> None:
+        for number in range(200):
+            harness.queue.add(f"slow {number}", flow=Flow("slow", f"slow {number % flows}"), urgent=True)
+        workers = [harness.worker() for _ in range(16)]
+        assert harness.queue.running == 8
+        harness.queue.add("edit", flow=own("other"), urgent=True)
+        harness.pass_time(0)
+        assert "edit" in {worker.result() for worker in workers if worker.done()}
+
+    @limited_to(8)
+    def test_while_the_calls_of_many_owners_are_slow_an_edit_waits_for_one_turn_of_each(self, harness: Harness) -> None:
+        """However many flows they have."""
+        owners = 5
+        for number in range(500):
+            flow = Flow(f"slow {number % owners}", f"slow {number % 50}")
+            harness.queue.add(f"slow {number}", flow=flow, urgent=True)
+        held = [harness.take() for _ in range(16)]
+        harness.queue.add("edit", flow=own("other"), urgent=True)
+        for turn in range(owners + 1):
+            harness.queue.done(held[turn])
+            held.append(harness.take())
+        assert "edit" in held
+
+    @limited_to(2)
+    def test_owners_who_have_a_lane_in_common_share_what_it_may_hold(self, harness: Harness) -> None:
+        for owner in ("a", "b", "c"):
+            for number in range(3):
+                harness.queue.add(f"{owner}{number}", flow=Flow(owner, "common"))
+        workers = [harness.worker() for _ in range(5)]
+        assert [worker.result() for worker in workers if worker.done()] == ["a0", "b0"]
+        harness.queue.done("a0")
+        harness.pass_time(0)
+        assert {worker.result() for worker in workers if worker.done()} == {"a0", "b0", "c0"}
+
+
+class TestForgetting:
+    def test_a_forgotten_key_is_not_handed_out_whether_it_was_due_or_not(self, harness: Harness) -> None:
+        harness.queue.add("first")
+        harness.queue.add("due")
+        harness.queue.add("later", delay=5)
+        assert harness.take() == "first"
+        harness.queue.forget("due")
+        harness.queue.forget("later")
+        harness.queue.forget("never heard of")
+        harness.pass_time(10)
+        assert harness.due() == []
+
+    def test_a_forgotten_key_that_runs_finishes_and_does_not_come_back(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.add("a")
+        harness.queue.forget("a")
+        assert harness.queue.running == 1
+        harness.queue.done("a", delay=1)
+        harness.pass_time(10)
+        assert harness.due() == []
+        assert harness.queue.running == 0
+
+    def test_a_name_that_is_taken_anew_while_the_forgotten_key_runs_is_handed_out(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.take()
+        harness.queue.forget("a")
+        harness.queue.add("a")
+        harness.queue.done("a", delay=300)
+        assert harness.due() == ["a"]
+        harness.pass_time(1000)
+        assert harness.due() == [], "the delay was meant for the one that is gone"
+
+
+class TestWorkers:
+    def test_as_many_keys_wake_as_many_workers(self, harness: Harness) -> None:
+        workers = [harness.worker() for _ in range(3)]
+        for key in ("a", "b", "c"):
+            harness.queue.add(key)
+        harness.pass_time(0)
+        assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
+
+    def test_keys_that_are_due_together_wake_as_many_workers(self, harness: Harness) -> None:
+        workers = [harness.worker() for _ in range(3)]
+        for key in ("a", "b", "c"):
+            harness.queue.add(key, delay=5)
+        harness.pass_time(5)
+        assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
+
+    @limited_to(1)
+    @pytest.mark.parametrize("cancelled", ["before it is woken", "after it was woken"])
+    def test_a_worker_that_is_cancelled_leaves_the_key_to_another(self, harness: Harness, cancelled: str) -> None:
+        for key in ("a", "b"):
+            harness.queue.add(key)
+        harness.take()
+        first, second = harness.worker(), harness.worker()
+        if cancelled == "before it is woken":
+            first.cancel()
+            harness.queue.done("a")
+        else:
+            harness.queue.done("a")
+            first.cancel()
+        harness.pass_time(0)
+        assert first.cancelled()
+        assert second.result() == "b"
+
+    def test_one_key_troubles_one_of_many_idle_workers(self, harness: Harness) -> None:
+        workers = [harness.worker() for _ in range(64)]
+        before = harness.clock.looks
+        for number in range(10):
+            harness.queue.add(f"{number}")
+            harness.pass_time(0)
+        assert sum(worker.done() for worker in workers) == 10
+        assert harness.clock.looks - before < 10 * 8
+
+    def test_a_worker_that_found_another_key_first_leaves_the_next_due_time_to_those_who_wait(
+        self, harness: Harness
+    ) -> None:
+        workers = [harness.worker() for _ in range(3)]
+        for delay in (5, 10, 15):
+            harness.queue.add(f"in {delay} s", delay=delay)
+        for number in range(3):
+            harness.pass_time(5)
+            assert [worker.result() for worker in workers if worker.done()] == ["in 5 s", "in 10 s", "in 15 s"][
+                : number + 1
+            ]
+
+
+class TestClosing:
+    def test_all_who_wait_get_none(self, harness: Harness) -> None:
+        harness.queue.add("later", delay=60)
+        workers = [harness.worker() for _ in range(5)]
+        harness.queue.close()
+        harness.pass_time(0)
+        assert [worker.result() for worker in workers] == [None] * 5
+
+    def test_nothing_is_handed_out_afterwards_and_what_runs_can_be_given_back(self, harness: Harness) -> None:
+        harness.queue.add("a")
+        harness.queue.add("b")
+        harness.take()
+        harness.queue.close()
+        harness.queue.done("a", delay=0)
+        harness.queue.add("c")
+        assert harness.worker().result() is None
+
+
+def test_times_that_were_overtaken_do_not_pile_up(harness: Harness) -> None:
+    """A key that is edited all day while its next routine look is a day away."""
+    tracemalloc.start()
+    for _ in range(5000):
+        harness.queue.add("a", urgent=True)
+        harness.take()
+        harness.queue.done("a", delay=86400)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 500_000, "bytes; each time takes some 200"
+    harness.pass_time(86400)
+    assert harness.due() == ["a"]

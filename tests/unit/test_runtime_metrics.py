@@ -1,0 +1,118 @@
+"""Each number of a running operator is the one that its name says, as it is when somebody scrapes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from atlas_endpoints import runtime_metrics
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.telemetry.metrics import Metrics
+
+SUNSET = datetime(2027, 7, 1, tzinfo=UTC)
+
+
+def part(**attributes: Any) -> Any:
+    return SimpleNamespace(**attributes)
+
+
+class Queue:
+    running = 3
+
+    def __len__(self) -> int:
+        return 2
+
+
+class Harness:
+    """What an operator is made of, as far as it is looked at, and a scraper."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics("0")
+        self.leads = True
+        self.core = part(
+            queue=Queue(),
+            loop=part(failing=4, longest_reconcile=lambda: 5.5),
+            limiter=part(held=6),
+            kinds={"Toy": part(cache=[1] * 7, kind=KIND)},
+            throttle=part(
+                circuits=lambda now: Counter({("project", "open"): int(now)}), longest_wait=lambda now: now + 1
+            ),
+            gateway=part(sunset=None),
+        )
+        self.connection = part(kopf_calls=part(watch_age=lambda: 30.5, on_watch_end=None), on_request=None)
+        self.client = part(tokens=8, rate_limits=part(remaining=lambda: None))
+        clock = part(monotonic=lambda: 9.0)
+        runtime_metrics.watch(
+            self.metrics,
+            self.core,
+            client=self.client,
+            connection=self.connection,
+            leads=lambda: self.leads,
+            clock=clock,
+            settings=OperatorSettings(concurrency=10, writes=False),
+        )
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels)
+
+
+@pytest.fixture
+async def harness() -> Harness:
+    """On a loop, whose tasks are counted."""
+    return Harness()
+
+
+async def test_numbers_are_those_of_the_parts(harness: Harness) -> None:
+    expected = {
+        "queue_depth": 2,
+        "active_workers": 3,
+        "queue_retrying": 4,
+        "longest_reconcile_seconds": 5.5,
+        "corrections_held": 6,
+        "atlas_access_tokens": 8,
+        "atlas_rate_limit_wait_seconds": 10,
+        "workers": 10,
+        "writes_enabled": 0,
+        "leader": 1,
+        "watch_age_seconds": 30.5,
+        "tasks": 1,
+    }
+    assert {name: harness.value(name) for name in expected} == expected
+    assert harness.value("resources", kind="Toy") == 7
+    harness.leads = False
+    assert harness.value("leader") == 0
+
+
+async def test_every_circuit_has_a_number_though_it_be_none(harness: Harness) -> None:
+    states = {
+        (scope, state) for scope in ("credentials", "project", "instance") for state in ("closed", "half_open", "open")
+    }
+    found = {(scope, state): harness.value("atlas_circuits", scope=scope, state=state) for scope, state in states}
+    assert found == {**dict.fromkeys(states, 0), ("project", "open"): 9}
+
+
+async def test_what_atlas_does_not_tell_has_no_series_and_what_it_tells_has(harness: Harness) -> None:
+    for name in ("atlas_rate_limit_remaining", "atlas_api_sunset_timestamp_seconds"):
+        assert harness.value(name) is None
+    harness.core.gateway.sunset = SUNSET
+    assert harness.value("atlas_api_sunset_timestamp_seconds") == SUNSET.timestamp()
+
+
+async def test_what_happens_at_the_api_server_is_counted(harness: Harness) -> None:
+    harness.connection.on_request("GET secrets", 200, 0.1)
+    harness.connection.kopf_calls.on_watch_end(well=False)
+    assert harness.value("kubernetes_requests_total", verb="GET", resource="secrets", status="200") == 1
+    assert harness.value("watch_restarts_total", result="broken") == 1
+
+
+async def test_what_may_hold_reconciles_up_and_drift_begins_at_0(harness: Harness) -> None:
+    for reason in ("CredentialsInvalid", "ClusterUnavailable", "InternalError"):
+        assert harness.value("reconcile_errors_total", kind="Toy", reason=reason) == 0
+    assert harness.value("reconcile_errors_total", kind="Toy", reason="Planned") is None
+    for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
+        assert harness.value("drift_found_total", kind="Toy", field=field) == 0
