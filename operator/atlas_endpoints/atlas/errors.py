@@ -47,13 +47,6 @@ class Retry(enum.Enum):
     """After ``retry_after`` seconds. Nothing was sent, so this is no attempt and does not change the status."""
 
 
-class Scope(enum.Enum):
-    """What a rate limit covers."""
-
-    PROJECT = "project"
-    CREDENTIALS = "credentials"
-
-
 class AtlasError(Exception):
     """An Atlas call failed.
 
@@ -96,16 +89,13 @@ class AtlasUnavailableError(AtlasError):
 
 
 class RateLimitedError(AtlasError):
-    """Atlas limits the rate of calls (429); ``scope`` has to wait."""
+    """Atlas limits the rate of calls (429); the project has to wait."""
 
     reason = "RateLimited"
-    scope = Scope.PROJECT
 
 
 class CredentialsRateLimitedError(RateLimitedError):
-    """The quota of the token endpoint, or the limit of active tokens, is used up."""
-
-    scope = Scope.CREDENTIALS
+    """The quota of the token endpoint, or the limit of active tokens, is used up; the credentials have to wait."""
 
 
 class AtlasHeldError(AtlasError):

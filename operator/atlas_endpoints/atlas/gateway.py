@@ -26,7 +26,7 @@ from atlas_endpoints.controller.log_fields import LogFields
 logger = logging.getLogger(__name__)
 
 
-class Reading(Protocol):
+class EntryReader(Protocol):
     """How the entries of a kind are read."""
 
     def list_request(self, scope: Scope) -> Request:
@@ -70,14 +70,14 @@ class Gateway(ObservationCache):
         client: ThrottledClient,
         monotonic: Callable[[], float],
         *,
-        readings: Mapping[str, Reading],
+        readings: Mapping[str, EntryReader],
         dropped: Callable[[Credentials], None],
     ) -> None:
         super().__init__(
-            self._fetch_listing, monotonic, labels={name: reading.label for name, reading in readings.items()}
+            self._fetch_listing, monotonic, labels={name: reader.label for name, reader in readings.items()}
         )
         self._client = client
-        self._readings = readings
+        self._readers = readings
         self._reads: dict[tuple[Scope, str], _Read] = {}
         self._dropped = dropped
         self._credentials = CredentialsInUse(self._drop)
@@ -136,11 +136,11 @@ class Gateway(ObservationCache):
 
         Only an error code for it proves that the entry is absent.
         """
-        reading = self._readings[scope.kind]
-        request, began = reading.get_request(scope, entry), self.moment()
+        reader = self._readers[scope.kind]
+        request, began = reader.get_request(scope, entry), self.moment()
 
         def read(answer: Answer) -> Any:
-            if (value := reading.got(entry, answer.json)) is None:
+            if (value := reader.got(entry, answer.json)) is None:
                 raise unreadable(answer.status, operation=request.operation, writes=False)
             return value
 
@@ -203,10 +203,8 @@ class Gateway(ObservationCache):
         self._reads = {name: read for name, read in self._reads.items() if name[0] != scope}
 
     async def _fetch_listing(self, scope: Scope) -> Listing[Any]:
-        reading = self._readings[scope.kind]
-        listing = await self._client.list(
-            self._credentials_of(scope), scope, reading.list_request(scope), reading.listed
-        )
+        reader = self._readers[scope.kind]
+        listing = await self._client.list(self._credentials_of(scope), scope, reader.list_request(scope), reader.listed)
         if listing.skipped:
             logger.warning(
                 "A LIST held %d items without a usable id; they are ignored",

@@ -21,8 +21,8 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     CredentialsInvalidError,
+    CredentialsRateLimitedError,
     RateLimitedError,
-    Scope,
 )
 from atlas_endpoints.controller.backoff import doubled
 from atlas_endpoints.controller.bookkeeping import Bookkeeping
@@ -213,11 +213,11 @@ class Throttle:
         credentials = self._gate_of(admitted.fingerprint, now)
         places = self._places_of(admitted)
         match error:
-            case RateLimitedError(scope=Scope.PROJECT):
+            case CredentialsRateLimitedError():
+                self._limit(credentials, error, now)
+            case RateLimitedError():
                 place = (admitted.project,) if self._reaches(admitted) else admitted.own_project
                 self._limit(self._place(place, now), error, now)
-            case RateLimitedError():
-                self._limit(credentials, error, now)
             case CredentialsInvalidError():
                 credentials.close(now + self._probe_interval, error.reason, error.message)
             case AtlasUnavailableError():

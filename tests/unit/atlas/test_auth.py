@@ -14,10 +14,10 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     CredentialsInvalidError,
+    CredentialsRateLimitedError,
     MissingRoleError,
     ProjectNotFoundError,
     RateLimitedError,
-    Scope,
 )
 from atlas_endpoints.atlas.requests import Request
 from unit.atlas.wire import PATH, USER_AGENT, client_of
@@ -311,9 +311,9 @@ async def test_the_quota_of_the_token_endpoint_limits_the_credentials(
 ) -> None:
     server = TokenServer(token_answer=answer)
     async with server.client() as client:
-        with pytest.raises(RateLimitedError) as raised:
+        with pytest.raises(CredentialsRateLimitedError) as raised:
             await call(client)
-    assert (raised.value.scope, raised.value.retry_after) == (Scope.CREDENTIALS, seconds)
+    assert raised.value.retry_after == seconds
     assert raised.value.operation == "createAccessToken"
 
 

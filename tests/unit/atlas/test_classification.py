@@ -15,6 +15,7 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     CredentialsInvalidError,
+    CredentialsRateLimitedError,
     EndpointAbsentError,
     InstanceNotFoundError,
     InvalidSpecError,
@@ -24,7 +25,6 @@ from atlas_endpoints.atlas.errors import (
     ProjectNotFoundError,
     RateLimitedError,
     Retry,
-    Scope,
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Request
@@ -291,8 +291,8 @@ TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
         AtlasUnavailableError,
     ),
     "a 400 with a code that nobody documents is Atlas unavailable": (400, b'{"error": "odd"}', AtlasUnavailableError),
-    "access_denied is the limit of active tokens": (403, b'{"error": "access_denied"}', RateLimitedError),
-    "429 is the quota of the token endpoint": (429, b"", RateLimitedError),
+    "access_denied is the limit of active tokens": (403, b'{"error": "access_denied"}', CredentialsRateLimitedError),
+    "429 is the quota of the token endpoint": (429, b"", CredentialsRateLimitedError),
     "an address off the access list is not allowed": (
         403,
         api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST"),
@@ -313,8 +313,6 @@ def test_at_the_token_endpoint(name: str) -> None:
     error = classify_token_answer(Refusal(status, {}, body), operation="op", now=NOW)
     assert isinstance(error, expected)
     assert not error.unknown_outcome
-    if isinstance(error, RateLimitedError):
-        assert error.scope is Scope.CREDENTIALS
 
 
 @pytest.mark.parametrize("writes", [True, False])
