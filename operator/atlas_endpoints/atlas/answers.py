@@ -1,7 +1,6 @@
-"""What comes back from Atlas, read leniently. Pure.
+"""Answers of Atlas, read leniently: nothing here raises, and what cannot be read is None.
 
-Real answers deviate from the published schema, and what answers is not always Atlas. So nothing here raises on any
-input: what cannot be read is None.
+Real answers deviate from the published schema, and proxies answer in Atlas's place.
 """
 
 import email.utils
@@ -17,18 +16,18 @@ from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.requests import Request
 
 _MAX_WAIT = 3600.0
-"""Longest wait in seconds that is believed; a proxy or a bug may ask for years."""
+"""Longest wait in seconds that is accepted; a proxy or a bug may ask for years."""
 
 MOST_VALUES = 100_000
 """Values of an answer, by the ``{``, ``[`` and ``,`` in it: 4 MiB of ``{}`` take 100 MiB to parse. An endpoint has 8 to 10."""
 
 AUTHENTICATED = frozenset({"USER_UNAUTHORIZED", "NOT_IN_GROUP"})
-"""Codes of a 401 that say: we know who you are, and you may not. New tokens and nonces do not help."""
+"""Codes of a 401 that refuse the call and not the credentials: new tokens and nonces do not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deprecation:
-    """What Atlas announces about the end of an operation; None where it says nothing readable."""
+    """The announced end of an operation; None where a header is missing or unreadable."""
 
     deprecated: datetime | None
     sunset: datetime | None
@@ -36,13 +35,7 @@ class Deprecation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer.
-
-    Attributes:
-        status: the HTTP status.
-        json: the parsed body; None also when it is empty or no JSON.
-        deprecation: the ``Deprecation`` and ``Sunset`` headers; None without either.
-    """
+    """A 2xx answer; ``json`` is None also when the body is empty or no JSON."""
 
     status: int
     json: Any
@@ -51,13 +44,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is not 2xx, as it came.
-
-    Attributes:
-        status: the HTTP status.
-        headers: lower-case keys, or a case-insensitive mapping.
-        body: the whole body.
-    """
+    """An answer that is not 2xx; ``headers`` has lower-case keys, or is a case-insensitive mapping."""
 
     status: int
     headers: Mapping[str, str]
@@ -65,20 +52,14 @@ class Refusal:
 
 
 class Requester(Protocol):
-    """What the operations need of a client: one exchange with Atlas."""
+    """Makes one exchange with Atlas."""
 
     @property
     def base_url(self) -> str:
-        """The address of the Atlas for credentials that name no other, without a trailing slash."""
-        ...
+        """The address of Atlas for credentials that name no other, without a trailing slash."""
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
-        """Make one call and return its 2xx answer.
-
-        Raises:
-            AtlasError: whatever else happens.
-        """
-        ...
+        """Make one call and return its 2xx answer; raises ``AtlasError`` otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +67,7 @@ class ErrorBody:
     """The body of a refusal, in the shape of Atlas's ``ApiError`` or of OAuth's errors.
 
     Attributes:
-        code: ``errorCode``, or OAuth's ``error``.
-        detail: ``detail``, or OAuth's ``error_description``.
-        parameters: strings and numbers in reality, objects in the schema.
+        parameters: strings and numbers in real answers, objects in the schema.
         fields: ``badRequestDetail.fields``, each as "field: description".
     """
 
@@ -99,7 +78,7 @@ class ErrorBody:
 
 
 def json_from(body: bytes) -> Any:
-    """Parse a body whatever its content type says; None when it is empty, no JSON, or of more values than Atlas has reason to send."""
+    """Parse a body, whatever its content type; None when it is empty, no JSON, or has more than ``MOST_VALUES`` values."""
     if sum(map(body.count, (b"{", b"[", b","))) > MOST_VALUES:
         return None
     try:
@@ -109,7 +88,7 @@ def json_from(body: bytes) -> Any:
 
 
 def error_body_from(body: bytes) -> ErrorBody:
-    """Read the body of a refusal; an empty one, or one of another shape, has neither code nor detail."""
+    """Parse the body of a refusal; a body of another shape has neither code nor detail."""
     parsed = json_from(body)
     if not isinstance(parsed, dict):
         return ErrorBody()
@@ -122,13 +101,10 @@ def error_body_from(body: bytes) -> ErrorBody:
 
 
 def retry_after_from(headers: Mapping[str, str], error: ErrorBody, *, now: datetime) -> float | None:
-    """Tell how many seconds Atlas asks to wait: by ``Retry-After`` (seconds or a date), else by the body's own figure.
+    """Return the seconds that Atlas asks to wait, or None.
 
-    Args:
-        headers: of the answer; lower-case keys or a case-insensitive mapping.
-        error: the body; the second parameter of ``RATE_LIMITED_TOKEN_BUCKET`` is a number of seconds. (That of the
-            older ``RATE_LIMITED`` is a number of requests.)
-        now: used for a date only when the answer has no ``Date``: the server's clock and ours may differ.
+    ``Retry-After`` (seconds or a date) comes first. Then comes the second parameter of ``RATE_LIMITED_TOKEN_BUCKET``; that of the
+    older ``RATE_LIMITED`` is a number of requests. ``now`` is for an answer without ``Date``: the server's clock and ours may differ.
     """
     value = headers.get("retry-after", "").strip()
     seconds = seconds_from(value)
@@ -140,7 +116,7 @@ def retry_after_from(headers: Mapping[str, str], error: ErrorBody, *, now: datet
 
 
 def deprecation_from(headers: Mapping[str, str]) -> Deprecation | None:
-    """Read the ``Deprecation`` and ``Sunset`` headers.
+    """Return the parsed ``Deprecation`` and ``Sunset`` headers, or None without either.
 
     Atlas sends HTTP dates without zero padding ("Thu, 1 Jul 2027 ..."); RFC 9745 has "@" and a Unix time.
     """
@@ -171,7 +147,7 @@ def _bad_fields(value: object) -> list[str]:
 
 
 def seconds_from(value: object) -> float | None:
-    """Read a number of seconds, given as a number or as text; None when it is none."""
+    """Parse a number of seconds, given as a number or as text; None when it is neither."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

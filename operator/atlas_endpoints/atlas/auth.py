@@ -1,8 +1,8 @@
-"""Access tokens for service accounts (OAuth2 client credentials), and the choice of how to sign.
+"""Access tokens of service accounts (OAuth2 client credentials), and the choice of the authentication.
 
 Source: https://www.mongodb.com/docs/atlas/api/service-accounts/generate-oauth2-token/
-A token lives in memory only. Atlas limits both token requests (about ten a minute) and active tokens (100 for a
-service account), so one token serves all calls and is revoked at the end.
+Atlas limits token requests (about ten a minute) and active tokens (100 for a service account). So one token, in memory only,
+serves all calls and is revoked at the end.
 """
 
 import asyncio
@@ -34,22 +34,22 @@ TOKEN_OPERATION = "createAccessToken"  # noqa: S105  # the name of an operation
 _REVOKE_OPERATION = "revokeAccessToken"
 
 _RENEW_FROM, _RENEW_UNTIL = 0.6, 0.75
-"""Shares of a token's life between which it is renewed, at random: replicas and accounts would otherwise keep in step."""
+"""Shares of a token's life between which it is renewed, at random, so that replicas and accounts do not renew together."""
 
 _ASSUMED_LIFE = 600.0
-"""Seconds that a token is taken to live when Atlas does not say."""
+"""Seconds that a token lives when its answer has no usable ``expires_in``."""
 
 _TOKEN = re.compile(r"[!-~]{1,8192}")
-"""A token that a header can carry; Atlas's have about a thousand characters, and servers take headers of 8 kB."""
+"""A token that fits a header. Atlas's have about a thousand characters, and servers accept headers of 8 kB."""
 
 _RETRY_RENEWAL = 60.0
-"""Seconds until an early renewal that failed is tried again; meanwhile the old token serves."""
+"""Seconds until an early renewal that failed is retried; the old token serves until then."""
 
 
 def sign_with(
     credentials: Credentials, base_url: str, *, clock: Callable[[], float], random: Random
 ) -> "ServiceAccountAuth | DigestAuth":
-    """Choose how calls with these credentials are signed. The result is shared by all of them."""
+    """Return the authentication for these credentials; all their calls share it."""
     match credentials:
         case ServiceAccount():
             return ServiceAccountAuth(credentials, base_url, clock=clock, random=random)
@@ -61,7 +61,7 @@ def sign_with(
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """An access token; times are monotonic seconds."""
+    """Times are monotonic seconds."""
 
     value: str = field(repr=False)
     renew_at: float
@@ -71,17 +71,10 @@ class _Token:
 class ServiceAccountAuth(httpx.Auth):
     """Signs requests with the access token of a service account.
 
-    One call at a time asks for a token; those that wait share what it gets, also a refusal. After about two thirds of
-    its life a token is renewed by one call while the others go on with it; if that fails, it serves until it expires.
-    While Atlas asks to wait with the next request for a token, none is made.
-    A call whose token is refused renews it and is repeated, once. (A refusal of the call, for a missing role or a
-    foreign project, is no refusal of the token.)
-
-    Args:
-        credentials: the service account.
-        base_url: of Atlas.
-        clock: monotonic seconds.
-        random: for jitter.
+    One call at a time requests a token; the calls that wait share its result, also a refusal. While Atlas asks to wait with the
+    next token request, none is sent. One call renews the token after about two thirds of its life, and the others go on with the
+    old one; if the renewal fails, the old token serves until it expires. A call whose token is refused renews it and is repeated
+    once. (A call that is refused for a missing role or a foreign project is no refusal of the token.)
     """
 
     def __init__(
@@ -99,21 +92,16 @@ class ServiceAccountAuth(httpx.Auth):
 
     @override
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Put an access token on a request, asking for one where needed.
-
-        Raises:
-            AtlasError: no token was to be had.
-        """
         refused = ""
         while True:
-            if self._lacks_token(refused) or self._is_due():
+            if self._lacks_token(refused) or self._renewal_is_due():
                 attempts = self._attempts
                 async with self._renewing:
                     answered = self._attempts > attempts or self._clock() < self._not_before
                     if self._failure and answered and self._lacks_token(refused):
                         raise self._refusal(self._failure)
-                    if self._lacks_token(refused) or self._is_due():
-                        sent_at = self._begin()
+                    if self._lacks_token(refused) or self._renewal_is_due():
+                        sent_at = self._begin_renewal()
                         try:
                             response = yield self._form_request(
                                 "token",
@@ -122,14 +110,14 @@ class ServiceAccountAuth(httpx.Auth):
                                 user_agent=request.headers["User-Agent"],
                                 timeout=request.extensions.get("timeout"),
                             )
-                            self._take(response, sent_at)
+                            self._store_result(response, sent_at)
                         except TRANSPORT_ERRORS:
                             if self._lacks_token(refused):
                                 raise
                         if self._failure and self._lacks_token(refused):
                             raise self._refusal(self._failure)
             token = self._token
-            assert token is not None  # noqa: S101  # what does not give a token has raised
+            assert token is not None  # noqa: S101  # without a token, the branch above has raised
             request.headers["Authorization"] = f"Bearer {token.value}"
             response = yield request
             if response.status_code != httpx.codes.UNAUTHORIZED or refused:
@@ -144,7 +132,7 @@ class ServiceAccountAuth(httpx.Auth):
         return self._token is not None and self._clock() < self._token.expires_at
 
     def revocation(self, user_agent: str) -> httpx.Request | None:
-        """Give up the token and build the request that tells Atlas so; None when there is no token."""
+        """Drop the token and return the request that revokes it; None without a token."""
         if (token := self._token) is None:
             return None
         self._token = None
@@ -154,24 +142,24 @@ class ServiceAccountAuth(httpx.Auth):
     def _lacks_token(self, refused: str) -> bool:
         return self._token is None or self._token.value == refused or self._clock() >= self._token.expires_at
 
-    def _is_due(self) -> bool:
+    def _renewal_is_due(self) -> bool:
         return self._token is not None and self._clock() >= max(self._token.renew_at, self._not_before)
 
     def _refusal(self, failure: Callable[[], "AtlasError"]) -> "AtlasError":
-        """Give the answer of the token endpoint to one more call, with what is left of the wait that it asks for."""
+        """Return the token endpoint's error for one more call, with the rest of the wait that it asks for."""
         error, left = failure(), self._not_before - self._clock()
         if left > 0:
             error.retry_after = left
         return error
 
-    def _begin(self) -> float:
-        """Note the time, and put the next renewal off: this one may fail, and the calls until then go on with the old token."""
+    def _begin_renewal(self) -> float:
+        """Return the time, and put off the next renewal: if this one fails, calls go on with the old token."""
         now = self._clock()
         if self._token is not None:
             self._token = replace(self._token, renew_at=now + _RETRY_RENEWAL)
         return now
 
-    def _take(self, response: httpx.Response, sent_at: float) -> None:
+    def _store_result(self, response: httpx.Response, sent_at: float) -> None:
         self._attempts += 1
         share = self._random.uniform(_RENEW_FROM, _RENEW_UNTIL)
         if response.is_success and (token := _token_in(response.content, sent_at, share)) is not None:
@@ -210,7 +198,7 @@ class ServiceAccountAuth(httpx.Auth):
 
 
 def _token_in(body: bytes, sent_at: float, share: float) -> _Token | None:
-    """Read a token, to be renewed after a share of its life; None when there is none."""
+    """Parse a token that is due for renewal after ``share`` of its life; None when there is none."""
     parsed = json_from(body)
     value = parsed.get("access_token") if isinstance(parsed, dict) else None
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):

@@ -1,4 +1,4 @@
-"""Bodies of answers, bounded: whatever answers, no more is held than Atlas has reason to send."""
+"""Limits on the bodies of answers, since anything may answer in the place of Atlas."""
 
 import zlib
 from contextlib import aclosing
@@ -13,17 +13,14 @@ LONGEST_REFUSAL = 64 * 1024
 """Bytes of any other body; an error of Atlas has a few hundred."""
 
 _WINDOWS = {"gzip": (zlib.MAX_WBITS | 16,), "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS)}
-"""How zlib reads the codings that requests ask for; some servers send deflate without its header."""
+"""Window sizes for zlib, by the codings that requests accept; some servers send deflate without its header."""
 
 
 class BoundedTransport(httpx.AsyncBaseTransport):
-    """Reads each answer to its end, or to its bound.
+    """Reads each answer up to a limit.
 
-    A 2xx body beyond the bound becomes an empty one: half a list is no list. Any other body is cut at its bound: its status and
-    its headers still count. A coding that no request asks for, such as gzip twice, is not undone: what is left is no JSON.
-
-    Args:
-        wire: sends a single request.
+    A 2xx body beyond the limit becomes empty: half a list is no list. Any other body is cut, since its status and headers still
+    count. A coding that no request accepts, such as gzip twice, stays as it is and is then no JSON.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
@@ -31,11 +28,6 @@ class BoundedTransport(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and return its answer with its body.
-
-        Raises:
-            httpx.DecodingError: the body is not in the coding that it claims.
-        """
         response = await self._transport.handle_async_request(request)
         limit = LONGEST if response.is_success else LONGEST_REFUSAL
         async with aclosing(response):
@@ -50,13 +42,12 @@ class BoundedTransport(httpx.AsyncBaseTransport):
 
     @override
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._transport.aclose()
 
 
 async def _raw(response: httpx.Response, limit: int) -> bytes:
-    """Return the encoded body, or its first bytes if it is longer than the limit."""
-    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # as each answer of an asynchronous transport
+    """Return the encoded body, or its first ``limit + 1`` bytes."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # an asynchronous transport has no other
     raw = bytearray()
     async for chunk in response.stream:
         raw += chunk[: limit + 1]

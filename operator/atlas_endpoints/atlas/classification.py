@@ -1,7 +1,7 @@
-"""From an answer that is no success to an error: the one table, by error code first, by HTTP status otherwise. Pure.
+"""The one table from a refusal to an error: by error code first, otherwise by HTTP status.
 
-An explanation says what happened and what to do about it; Atlas's own words follow. Codes and statuses are facts of
-Atlas's error reference and of recorded answers; where the status of a code is not documented, the code alone decides.
+Codes and statuses are facts of Atlas's error reference and of recorded answers. Where the status of a code is not documented,
+the code alone decides. An explanation states what happened and what to do; Atlas's own words follow.
 """
 
 import ipaddress
@@ -152,7 +152,7 @@ _TOKEN_BY_CODE: Mapping[str, _Row] = {
     "RATE_LIMITED_TOKEN_BUCKET": _TOKEN_LIMITED,
     "access_denied": _TOKEN_LIMITED,
     "invalid_client": _CREDENTIALS_INVALID,
-    # All other refusals that OAuth knows (RFC 6749, section 5.2); the request is always the same.
+    # All other refusals of OAuth (RFC 6749, section 5.2); the request is always the same.
     "invalid_grant": _NO_TOKEN,
     "invalid_request": _NO_TOKEN,
     "invalid_scope": _NO_TOKEN,
@@ -168,25 +168,18 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
 
 _KNOWN_CODES = frozenset({*_BY_CODE, *_TOKEN_BY_CODE})
 
-_FIRST = 100
-"""Words among which an address is sought."""
+_WORDS_WITH_ADDRESS = 100
+"""Words that are searched for an IP address."""
 
 _REDIRECTS = range(300, 400)
 _REFUSALS = range(400, 500)
 
 
 def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
-    """Turn an answer of the API that is no success into an error.
-
-    Args:
-        refusal: anything but a 2xx answer.
-        request: the call.
-        now: for a ``Retry-After`` that is a date.
-        hide: secrets that a strange server might echo.
-    """
+    """Return the error for a refusal of the API; ``hide`` are secrets that a foreign server might echo."""
     error = error_body_from(refusal.body)
     status = refusal.status
-    # 408 is the one refusal that intermediaries also send for what they have passed on.
+    # Intermediaries also send a 408 for a request that they have forwarded.
     refused = status in _REDIRECTS or (status in _REFUSALS and status != HTTPStatus.REQUEST_TIMEOUT)
     row = _row(refusal, error, request)
     return _error(
@@ -202,10 +195,10 @@ def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collect
 
 
 def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hide: Collection[str] = ()) -> AtlasError:
-    """Turn an answer of the token endpoint that is no success into an error; arguments as for :func:`classify`.
+    """Return the error for a refusal of the token endpoint.
 
-    The token endpoint answers with OAuth's errors (``error`` and ``error_description``), and with Atlas's own for its
-    quota. No call was made yet, so no outcome is unknown.
+    It answers with OAuth's errors (``error`` and ``error_description``), and with Atlas's own for its quota. No call was made yet,
+    so no outcome is unknown.
     """
     error = error_body_from(refusal.body)
     row = (
@@ -217,7 +210,7 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 
 
 def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
-    """Say that a 2xx answer does not hold what it should; a write may have been applied all the same."""
+    """Return the error for a 2xx answer without the expected content; a write may have been applied nevertheless."""
     return AtlasUnavailableError(
         f"Atlas's answer ({status}) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB or 100,000 "
         f"values; if it persists, {_CHECK_URL}.",
@@ -228,12 +221,7 @@ def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailable
 
 
 def bounded_code(code: str | None, request: Request) -> str | None:
-    """Return an error code if it is a known one, else ``other``: a server may make up any number of them.
-
-    Args:
-        code: of an error; None when there was none, which stays so.
-        request: that was refused with it.
-    """
+    """Return the code if it is a known one, else ``other``, so that a server cannot create any number of metric series; None stays."""
     return code if code is None or code in _KNOWN_CODES or code in request.refusals.absent else "other"
 
 
@@ -253,13 +241,13 @@ def _row(refusal: Refusal, error: ErrorBody, request: Request) -> _Row:
 
 
 def _intermediate(refusal: Refusal) -> _Row | None:
-    """Sort out what is not Atlas's word on the call: redirects, 5xx, and refusals that are no JSON."""
+    """Return the row of an answer that is not from Atlas: a redirect, a 5xx, or a refusal that is no JSON."""
     if refusal.status in _REDIRECTS:
         return _REDIRECT
     if refusal.status not in _REFUSALS:
         return _UNAVAILABLE
-    speaks_for_itself = refusal.status in {407, 429} or "www-authenticate" in refusal.headers
-    if speaks_for_itself or not refusal.body.strip() or json_from(refusal.body) is not None:
+    status_suffices = refusal.status in {407, 429} or "www-authenticate" in refusal.headers
+    if status_suffices or not refusal.body.strip() or json_from(refusal.body) is not None:
         return None
     return _NOT_ATLAS
 
@@ -295,15 +283,15 @@ def _error(
 
 
 def _atlas_words(error: ErrorBody) -> str:
-    # The seconds left would make a new message, and so a new status, of each attempt; retry_after has them.
+    # The remaining seconds would change the message, and so the status, at each attempt; retry_after has them.
     detail = re.sub(r"Please retry after \d{1,9} seconds?\.?", "", error.detail or "").strip()
     fields = "; ".join(error.fields)
     return f"{detail} [{fields}]" if detail and fields else detail or fields
 
 
 def _address_in(error: ErrorBody) -> str | None:
-    words = [parameter for parameter in error.parameters[:_FIRST] if isinstance(parameter, str)]
-    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")[:_FIRST]]:
+    words = [parameter for parameter in error.parameters[:_WORDS_WITH_ADDRESS] if isinstance(parameter, str)]
+    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", error.detail or "")[:_WORDS_WITH_ADDRESS]]:
         try:
             return str(ipaddress.ip_address(word.rstrip(".")))
         except ValueError:

@@ -35,7 +35,7 @@ from atlas_endpoints.atlas.transports import Transports, is_loopback
 from atlas_endpoints.controller.sweep import Sweep
 
 MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
-"""The only version of serverless private endpoints that ever was."""
+"""The only version of serverless private endpoints."""
 
 ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
 """Path and name of an operation without a project."""
@@ -43,42 +43,34 @@ ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
 _LAST_PORT = 65535
 
 _IDLE = 7200.0
-"""Seconds without a call after which credentials are forgotten; their token has expired by then."""
+"""Seconds without a call after which the authentication of credentials is dropped; its token has expired by then."""
 
 
 class OnRequest(Protocol):
-    """Is told of each call that ended, for metrics; ``seconds`` includes authentication."""
+    """Receives each call that ended, for metrics."""
 
     def __call__(self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float) -> None:
-        """Take note of a call.
-
-        Args:
-            operation: the name of the operation in Atlas's API reference.
-            method: of HTTP.
-            status: None when no answer came.
-            error_code: one of a bounded number, see ``classification.bounded_code``; None when there was none.
-            seconds: from the beginning of authentication to the end of the answer.
-        """
+        """Record a call; ``error_code`` is from ``bounded_code``, and ``seconds`` include authentication."""
 
 
 @dataclass(slots=True)
 class _Signer:
-    """What signs the calls of one pair of credentials."""
+    """The authentication of one pair of credentials."""
 
     auth: ServiceAccountAuth | DigestAuth
     used: float
 
 
 def check_base_url(url: str, *, allow_plain_http: bool, name: str = "ATLAS_URL") -> str:
-    """Check and normalise the address of an Atlas.
+    """Return the address of an Atlas without a trailing slash.
 
     Args:
-        url: such as https://cloud.mongodb.com; a trailing slash is trimmed.
-        allow_plain_http: whether http is accepted for other hosts than this machine. Credentials then travel readable.
-        name: of what holds it, for the error.
+        url: such as https://cloud.mongodb.com.
+        allow_plain_http: also for other hosts than this machine; credentials then travel readable.
+        name: of the setting, for the error.
 
     Raises:
-        ValueError: with what is wrong and what to do. It holds nothing of the URL, which may come from a Secret.
+        ValueError: with the fault and the remedy, but with no part of the URL, which may come from a Secret.
     """
     trimmed = url.strip().rstrip("/")
     try:
@@ -108,22 +100,18 @@ class AtlasClient:
     """Makes calls to Atlas, with any credentials. Close it with :meth:`aclose`.
 
     Args:
-        base_url: of the Atlas for credentials that name no other; what :func:`check_base_url` returned.
-        user_agent: product and version.
-        fence: asked right before each write is sent; False holds it back with ``NotLeaderError``.
-        writes: whether there may be writes at all; if not, each is held back with ``WritesOffError``.
-        on_request: is told of each call, and of each request for a token on its way.
-        on_repeat: is told by its name of each call that is sent again at once, since its token or nonce was refused.
-        timeout: seconds for a whole call, with all that belongs to it.
-        connect_timeout: seconds for getting a connection.
+        base_url: of the Atlas for credentials that name no other, as :func:`check_base_url` returns it.
+        fence: called right before each write is sent; False prevents it with ``NotLeaderError``.
+        writes: False prevents each write with ``WritesOffError``.
+        on_request: called for each call and each token request.
+        on_repeat: called with the operation of each call that is sent again at once, since its token or nonce was refused.
+        timeout: seconds for a whole call, with its authentication.
         max_connections: at least the number of concurrent calls.
         ca_file: certificates to trust instead of the public ones.
-        wire: replaces all that is below HTTP (connections, TLS, proxies), for tests.
-        clock: monotonic seconds.
-        random: for jitter.
+        transport: replaces connections, TLS and proxies in tests.
 
     Raises:
-        ValueError: ``ca_file`` is not usable, or the proxy that the environment names for ``base_url``.
+        ValueError: ``ca_file``, or the proxy of the environment for ``base_url``, is not usable.
     """
 
     def __init__(
@@ -156,24 +144,16 @@ class AtlasClient:
         self._revoking: set[asyncio.Task[None]] = set()
         if transport is None:
             transport = transports = Transports(ca_file=ca_file, max_connections=max_connections, fence=fence)
-            transports.transport_for(httpx.URL(base_url))  # what is wrong with it is said at the start
+            transports.transport_for(httpx.URL(base_url))  # its faults shall stop the start
         self._transport = BoundedTransport(FencedTransport(transport, fence, writes=writes))
         self._timeouts = httpx.Timeout(timeout, connect=connect_timeout, pool=connect_timeout).as_dict()
         self._headers = {"Accept": MEDIA_TYPE, "User-Agent": user_agent}
         self._headers_of_a_body = {**self._headers, "Content-Type": MEDIA_TYPE}
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
-        """Make one call.
+        """Make one call to the Atlas of these credentials and return its 2xx answer.
 
-        Args:
-            credentials: to sign it with; the call goes to the Atlas that they are for.
-            request: the call.
-
-        Returns:
-            The 2xx answer.
-
-        Raises:
-            AtlasError: whatever else happens; nothing of httpx or aiohttp gets out.
+        Raises ``AtlasError`` otherwise; no error of httpx or aiohttp leaves.
         """
         started = self._clock()
         status: int | None = None
@@ -193,15 +173,11 @@ class AtlasClient:
 
     @property
     def tokens(self) -> int:
-        """How many access tokens are held."""
+        """The number of access tokens in memory."""
         return sum(isinstance(each.auth, ServiceAccountAuth) and each.auth.has_token for each in self._signers.values())
 
     async def knock(self) -> None:
-        """Make a call without credentials, and take Atlas's refusal for the sign that it is Atlas that answers.
-
-        Raises:
-            AtlasError: whatever else comes of it.
-        """
+        """Check that Atlas answers: its refusal of a call without credentials proves it; raises ``AtlasError`` otherwise."""
         try:
             answer = await self._exchange(None, Request(STATUS, "GET", ROOT))
         except CredentialsInvalidError:
@@ -209,7 +185,7 @@ class AtlasClient:
         raise unreadable(answer.status, operation=STATUS, writes=False)
 
     def drop(self, credentials: Credentials) -> None:
-        """Forget credentials with which no call is under way or will be made, and have their access token revoked."""
+        """Drop credentials that no call uses any more, and revoke their access token in the background."""
         signer = self._signers.pop(credentials.fingerprint(self.base_url), None)
         if signer is not None:
             revoking = asyncio.create_task(self._revoke(signer.auth), name="revoke")
@@ -217,7 +193,7 @@ class AtlasClient:
             revoking.add_done_callback(self._revoking.discard)
 
     async def aclose(self) -> None:
-        """Revoke the access tokens, as far as Atlas answers within a moment, and close the connections."""
+        """Revoke the access tokens, waiting three seconds at most, and close the connections."""
         revocations = [self._revoke(signer.auth) for signer in self._signers.values()]
         self._signers.clear()
         await asyncio.gather(*revocations, *self._revoking)
@@ -230,7 +206,9 @@ class AtlasClient:
         request = self._build(call, base_url + call.path, write)
         try:
             async with asyncio.timeout(self._timeout):
-                response = await send(self._transport, request, auth, clock=self._clock, on_send=self._listen(request))
+                response = await send(
+                    self._transport, request, auth, clock=self._clock, on_send=self._observe_requests(request)
+                )
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
             raise failure(error, operation=call.operation, unknown_outcome=in_doubt) from error
@@ -242,11 +220,11 @@ class AtlasClient:
         refusal = Refusal(response.status_code, response.headers, response.content)
         raise classify(refusal, call, now=datetime.now(UTC), hide=hide)
 
-    def _listen(self, call: httpx.Request) -> OnSend:
-        """Give what hears of the requests that one call takes."""
+    def _observe_requests(self, call: httpx.Request) -> OnSend:
+        """Return the observer of the requests that one call takes."""
         sent = 0
 
-        def note(request: httpx.Request, status: int | None, seconds: float) -> None:
+        def record(request: httpx.Request, status: int | None, seconds: float) -> None:
             nonlocal sent
             operation: str = request.extensions["operation"]
             if request is not call:
@@ -257,7 +235,7 @@ class AtlasClient:
             if sent > 1 and self._on_repeat is not None:
                 self._on_repeat(operation)
 
-        return note
+        return record
 
     def _build(self, call: Request, url: str, write: Write | None) -> httpx.Request:
         return httpx.Request(
@@ -283,11 +261,11 @@ class AtlasClient:
     async def _revoke(self, auth: ServiceAccountAuth | DigestAuth) -> None:
         request = auth.revocation(self._user_agent) if isinstance(auth, ServiceAccountAuth) else None
         if request is not None:
-            with suppress(*TRANSPORT_ERRORS):  # it expires anyway
+            with suppress(*TRANSPORT_ERRORS):  # the token expires anyway
                 async with asyncio.timeout(3):
                     await self._transport.handle_async_request(request)
 
 
 def _place_of(url: httpx.URL) -> str:
-    """Name what has a rate limit of its own: the project, at its Atlas."""
+    """Return the name of what has its own rate limit: the project, at its Atlas."""
     return f"{url.host}{'/'.join(url.path.split('/')[:6])}"

@@ -1,7 +1,7 @@
-"""The credentials of the Atlas Admin API, and how they are read from the keys of a Secret. Pure.
+"""The credentials of the Atlas Admin API, and how they are parsed from a Secret.
 
-Two kinds exist: service accounts (OAuth2 client credentials) and the older API keys (HTTP digest).
-The names of the keys are those of MongoDB's own Kubernetes operator, so that one Secret serves both.
+Atlas has service accounts (OAuth2 client credentials) and the older API keys (HTTP digest). The keys of the Secret are those of
+MongoDB's own Kubernetes operator, so that one Secret serves both.
 """
 
 import base64
@@ -21,20 +21,19 @@ _PUBLIC_KEY = re.compile(r"[a-z]{8}")
 _PRIVATE_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 KEYS = ("clientId", "clientSecret", "publicApiKey", "privateApiKey", "baseUrl")
-"""The keys of a Secret that are read."""
 
 LONGEST = 512
-"""Characters that the value of a key may have; those of Atlas have fewer than a hundred."""
+"""Characters of a value; those of Atlas have fewer than a hundred."""
 
 _FINGERPRINT_KEY = token_bytes(32)
-"""Of this process alone: without it nobody can make a fingerprint, be it to aim at another's or to confirm a guess."""
+"""A key of this process alone, so that nobody else can make a fingerprint or confirm a guess with one."""
 
 ENCODED_TWICE = "looks base64-encoded twice. Put the plain value under stringData, or encode it once under data."
-"""What is said of a value in a Secret, for those who read values from elsewhere to say it better."""
+"""A fault of a value in a Secret; commands that read values from elsewhere replace it."""
 
 
 class CredentialsProblem(StrEnum):
-    """Why the keys of a Secret are no usable credentials: a reason of ``CredentialsValid``."""
+    """A fault of the keys of a Secret: a reason of ``CredentialsValid``."""
 
     MISSING_KEYS = "MissingKeys"
     """A key is absent, empty, or does not hold what its name says."""
@@ -47,9 +46,7 @@ class CredentialsProblem(StrEnum):
 class CredentialsError(Exception):
     """The keys of a Secret are not usable credentials.
 
-    Attributes:
-        reason: a ``CredentialsProblem``.
-        message: one line for a person: which key, what is wrong, what to do. Never holds a value.
+    The message is one line for a person: the key, its fault and the remedy. It never holds a value.
     """
 
     def __init__(self, reason: StrEnum, message: str) -> None:
@@ -60,10 +57,7 @@ class CredentialsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A service account: its id and secret are exchanged for access tokens.
-
-    ``base_url`` is the Atlas that they are for; None: the operator's ``ATLAS_URL``.
-    """
+    """The id and secret that are exchanged for access tokens; ``base_url`` None means the operator's ``ATLAS_URL``."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -77,16 +71,13 @@ class ServiceAccount:
         return self.client_secret
 
     def fingerprint(self, base_url: str) -> str:
-        """Name these credentials at their own Atlas, else at this one; see :func:`_fingerprint`."""
+        """Return the name of these credentials at their Atlas, by default ``base_url``; see :func:`_fingerprint`."""
         return _fingerprint(self.kind, self.client_id, self.client_secret, self.base_url or base_url)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key: the public key is the user and the private key the password of HTTP digest.
-
-    ``base_url`` is the Atlas that they are for; None: the operator's ``ATLAS_URL``.
-    """
+    """The user (public key) and password (private key) of HTTP digest; ``base_url`` None means the operator's ``ATLAS_URL``."""
 
     public_key: str
     private_key: str = field(repr=False)
@@ -100,7 +91,7 @@ class ApiKey:
         return self.private_key
 
     def fingerprint(self, base_url: str) -> str:
-        """Name these credentials at their own Atlas, else at this one; see :func:`_fingerprint`."""
+        """Return the name of these credentials at their Atlas, by default ``base_url``; see :func:`_fingerprint`."""
         return _fingerprint(self.kind, self.public_key, self.private_key, self.base_url or base_url)
 
 
@@ -108,12 +99,9 @@ Credentials = ServiceAccount | ApiKey
 
 
 def keep_credentials(data: Mapping[str, str]) -> dict[str, str]:
-    """Return what ``parse_credentials`` reads of a Secret: of up to a megabyte, all that is worth keeping in memory.
+    """Return the part of a Secret (decoded, up to a megabyte) that ``parse_credentials`` reads, for the memory.
 
-    Each key is kept, and of its misspellings one, if possible with a value. A value that is too long remains too long.
-
-    Args:
-        data: the keys and values of the Secret, base64 of the manifest already decoded.
+    It keeps each key, and one misspelling of it, if possible one with a value. A value that is too long remains too long.
     """
     kept: dict[str, str] = {}
     misspelt: set[str] = set()
@@ -130,21 +118,13 @@ def keep_credentials(data: Mapping[str, str]) -> dict[str, str]:
 def parse_credentials(
     data: Mapping[str, str], *, check_base_url: Callable[[str], str] | None = None
 ) -> tuple[Credentials, list[str]]:
-    """Read credentials from the decoded keys of a Secret.
+    """Return the credentials in the decoded keys of a Secret, and warnings for a person; raises ``CredentialsError``.
 
     ``clientId`` and ``clientSecret`` make a service account, ``publicApiKey`` and ``privateApiKey`` an API key;
-    ``baseUrl`` names the Atlas that they are for. Other keys (``orgId`` for one) are ignored.
+    ``baseUrl`` names their Atlas. Other keys (``orgId`` for one) are ignored.
 
-    Args:
-        data: the keys and values of the Secret, base64 of the manifest already decoded.
-        check_base_url: checks and normalises a base URL, and raises ``ValueError`` with what is wrong, which must not
-            hold the URL; None: this Secret may not name one. Its owner could send the operator to a host of their own.
-
-    Returns:
-        The credentials, and warnings for a person, such as whitespace that was trimmed.
-
-    Raises:
-        CredentialsError: they are of no use.
+    ``check_base_url`` returns the normalised base URL, or raises ``ValueError`` with a text that does not hold the URL. None: this
+    Secret may not name one, since its owner could send the operator to a host of their own.
     """
     warnings: list[str] = []
     base_url = _base_url(data, check_base_url, warnings)
@@ -164,7 +144,7 @@ def parse_credentials(
         warnings += _ignored(account)
         _check_api_key(*api_key.values)
         return ApiKey(*api_key.values, base_url), warnings
-    raise CredentialsError(CredentialsProblem.MISSING_KEYS, _what_is_missing(data, account, api_key))
+    raise CredentialsError(CredentialsProblem.MISSING_KEYS, _missing_keys_message(data, account, api_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +180,7 @@ def _pair(data: Mapping[str, str], keys: tuple[str, str], warnings: list[str]) -
 
 
 def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warnings: list[str]) -> str | None:
-    """Give the Atlas that a Secret names, if any; a misspelt key counts, lest credentials go to another Atlas than meant."""
+    """Return the Atlas that a Secret names. A misspelt key counts, so that no credentials go to another Atlas than meant."""
     for key in sorted(key for key in data if _bare(key) == "baseurl"):
         if not data[key].strip():
             continue
@@ -236,11 +216,11 @@ def _ignored(partial: _Pair) -> list[str]:
     return [f"{key} is ignored: the Secret holds complete credentials of the other kind." for key in partial.present]
 
 
-def _what_is_missing(data: Mapping[str, str], account: _Pair, api_key: _Pair) -> str:
-    begun = [pair for pair in (account, api_key) if pair.present]
-    if begun:
-        wanted = " or ".join(" and ".join(pair.missing) for pair in begun)
-        verb = "are" if len(begun) == 1 and len(begun[0].missing) > 1 else "is"
+def _missing_keys_message(data: Mapping[str, str], account: _Pair, api_key: _Pair) -> str:
+    incomplete = [pair for pair in (account, api_key) if pair.present]
+    if incomplete:
+        wanted = " or ".join(" and ".join(pair.missing) for pair in incomplete)
+        verb = "are" if len(incomplete) == 1 and len(incomplete[0].missing) > 1 else "is"
         message = f"{wanted} {verb} missing or empty in the Secret."
         remedy = " Add it as Atlas has shown it."
     else:
@@ -256,7 +236,7 @@ def _what_is_missing(data: Mapping[str, str], account: _Pair, api_key: _Pair) ->
 
 
 def _bare(key: str) -> str:
-    """Give what a key and its misspellings, such as clientID and client_id, have in common."""
+    """Return the common form of a key and its misspellings, such as clientID and client_id."""
     return re.sub("[-_.]", "", key.lower())
 
 
@@ -287,7 +267,7 @@ def _check_api_key(public_key: str, private_key: str) -> None:
 
 
 def _check_encoding(key: str, value: str, shape: re.Pattern[str]) -> None:
-    # Both end in a header or a hash of one: what HTTP cannot carry is refused here, by the name of the key.
+    # Both end up in a header or in the hash of one, so characters that HTTP cannot carry are refused here.
     if not (value.isascii() and value.isprintable()):
         raise CredentialsError(
             CredentialsProblem.MISSING_KEYS,
@@ -295,10 +275,7 @@ def _check_encoding(key: str, value: str, shape: re.Pattern[str]) -> None:
             "value from Atlas again.",
         )
     if shape.fullmatch(_decoded(value)):
-        raise CredentialsError(
-            CredentialsProblem.MISSING_KEYS,
-            f"{key} {ENCODED_TWICE}",
-        )
+        raise CredentialsError(CredentialsProblem.MISSING_KEYS, f"{key} {ENCODED_TWICE}")
 
 
 def _decoded(value: str) -> str:
@@ -309,10 +286,10 @@ def _decoded(value: str) -> str:
 
 
 def _fingerprint(kind: str, identity: str, secret: str, base_url: str) -> str:
-    """Name a pair of credentials at one Atlas: a keyed digest, whole, so that no two pairs share a name.
+    """Return a name for a pair of credentials at one Atlas: a whole keyed digest, so that no two pairs share a name.
 
-    It changes when the kind, the id, the secret or the base URL does, and with each process. It is for comparing alone and is
-    shown nowhere: equal ones would tell whoever reads them that his own credentials are another's.
+    It changes with the kind, the id, the secret, the base URL and the process. It is only compared and never shown: from equal
+    fingerprints a reader could learn that two Secrets hold the same credentials.
     """
     message = json.dumps([kind, identity, secret, base_url]).encode()
     return hmac.digest(_FINGERPRINT_KEY, message, "sha256").hex()

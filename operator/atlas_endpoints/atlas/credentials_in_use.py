@@ -1,7 +1,7 @@
-"""The credentials that resources use, each for as long as one does. Pure state.
+"""The credentials that resources use, each for as long as one does.
 
-A resource uses the pair that it was given last. A pair that no resource uses is dropped when the work has ended that was
-under way when the last one let go of it: until then, that work may make a call with it.
+A resource uses the pair that it was given last. A pair without a resource is dropped when all work has ended that was running
+when the last resource released it: until then, that work may make a call with it.
 """
 
 from collections import Counter
@@ -13,16 +13,12 @@ from atlas_endpoints.controller.bookkeeping import Bookkeeping
 
 
 class CredentialsInUse:
-    """Pairs of credentials by their fingerprints.
-
-    Args:
-        drop: is called with the fingerprint and the credentials of each pair that nobody uses any more.
-    """
+    """Credentials by their fingerprints; ``drop`` is called with each pair that is no longer used."""
 
     _unused: Bookkeeping[dict[str, int]]
-    """What no resource uses, and the number of the last work that had begun by then; the least of these comes first."""
+    """Pairs without a resource, and the number of the last work that had begun by then, in ascending order."""
     _working: Bookkeeping[dict[int, None]]
-    """The numbers of the work that is under way, the least of them first."""
+    """The numbers of the running work, in ascending order."""
     _begun: Bookkeeping[int]
 
     def __init__(self, drop: Callable[[str, Credentials], None]) -> None:
@@ -35,21 +31,16 @@ class CredentialsInUse:
         self._begun = 0
 
     def __getitem__(self, fingerprint: str) -> Credentials:
-        """Return the credentials of a fingerprint.
-
-        Raises:
-            KeyError: they were dropped.
-        """
         return self._known[fingerprint]
 
     def introduce(self, fingerprint: str, credentials: Credentials) -> None:
-        """Make a pair known, at least for the work that is under way."""
+        """Add a pair, at least for the running work."""
         self._known[fingerprint] = credentials
         if not self._users[fingerprint]:
-            self._note_unused(fingerprint)
+            self._mark_unused(fingerprint)
 
     def use(self, user: Hashable, fingerprint: str) -> None:
-        """Keep a pair for a resource, and no longer the one that it has used before."""
+        """Keep a pair for a resource, and release the pair that it used before."""
         if self._used_by.get(user) != fingerprint:
             self._users[fingerprint] += 1
             self._unused.pop(fingerprint, None)
@@ -57,18 +48,18 @@ class CredentialsInUse:
             self._used_by[user] = fingerprint
 
     def release(self, user: Hashable) -> None:
-        """Keep no pair for a resource any more."""
+        """Release the pair of a resource."""
         fingerprint = self._used_by.pop(user, None)
         if fingerprint is not None:
             self._users[fingerprint] -= 1
             if not self._users[fingerprint]:
-                self._note_unused(fingerprint)
+                self._mark_unused(fingerprint)
                 if not self._working:
                     self._drop_unused()
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """Keep whatever is known while this lasts, and drop afterwards what nobody uses."""
+        """Keep all pairs during this context, and drop the unused ones afterwards."""
         self._begun += 1
         number = self._begun
         self._working[number] = None
@@ -78,7 +69,7 @@ class CredentialsInUse:
             del self._working[number]
             self._drop_unused()
 
-    def _note_unused(self, fingerprint: str) -> None:
+    def _mark_unused(self, fingerprint: str) -> None:
         del self._users[fingerprint]
         self._unused.pop(fingerprint, None)
         self._unused[fingerprint] = self._begun

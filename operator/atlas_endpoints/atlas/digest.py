@@ -1,8 +1,8 @@
 """HTTP digest (RFC 7616) for API keys, safe to share by concurrent calls.
 
-httpx's own ``DigestAuth`` costs a challenge for each concurrent first call, sets the count of a nonce back to 1 when
-it retries, and gives up on servers that insist on rising counts or issue one nonce to everybody for a while. How Atlas
-issues nonces is not documented, so this one lives with all of them.
+httpx's own ``DigestAuth`` costs a challenge for each concurrent first call, resets the count of a nonce when it retries, and
+fails with servers that insist on rising counts or issue one nonce to everybody for a while. Atlas does not document how it
+issues nonces, so this one supports all of these.
 """
 
 import asyncio
@@ -22,31 +22,31 @@ from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import ATLAS_ADDRESS, AtlasUnavailableError
 
 _ATTEMPTS = 4
-"""Signed requests that one call may cost: the first, and three on what it was told with a refusal."""
+"""Signed requests of one call: the first, and three with the challenges of refusals."""
 
 _REMEMBERED_NONCES = 64
-"""A server that issues one nonce to everybody repeats it, so the counts of the latest are kept."""
+"""A server that issues one nonce to everybody repeats it, so the counts of the latest nonces are kept."""
 
 _FAR = 1 << 24
-"""A count that nobody has reached by counting."""
+"""A count that no client reaches by counting."""
 
 _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "MD5": partial(hashlib.md5, usedforsecurity=False),  # what Atlas asks for; TLS protects it
     "SHA-256": hashlib.sha256,
 }
 
-_SCHEME_OR_FIELD = re.compile(  # from the beginning of a word on, else a long one takes time by its square
+_SCHEME_OR_FIELD = re.compile(  # from the beginning of a word, else a long one takes quadratic time
     r"(?<![\w-])(?:(?P<scheme>[\w-]+)\s+(?=[\w-]+\s*=)"
     r'|(?P<key>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s,]*)))'
 )
 
 _MOST_CHALLENGES = 8
-"""Headers with challenges that are read. Each has 8 kB at most, by the HTTP library."""
+"""Headers with challenges that are parsed; the HTTP library limits each to 8 kB."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Challenge:
-    """What the server asks for. Our own nonce belongs to it, since a session algorithm (``-sess``) binds the two."""
+    """A challenge of the server, with our own nonce, since a session algorithm (``-sess``) binds the two."""
 
     realm: str
     nonce: str
@@ -60,10 +60,10 @@ class _Challenge:
 class DigestAuth(httpx.Auth):
     """Signs requests with an API key; a call costs one request as long as its nonce lasts.
 
-    Concurrent calls share a nonce once it was seen to work; until one does, a single call at a time finds out. A call
-    that is refused goes on with the nonce that came with the refusal, and shares it when it works. The 401 is handed
-    back, which means that the credentials themselves are refused, only when there is no other reason left for it: a
-    nonce that nobody else used was refused at its first count, and the server did not call it stale.
+    Concurrent calls share a nonce that has worked once; until then, one call at a time requests and tries one. A refused call goes
+    on with the nonce of the refusal, and shares it when it works. The 401 is returned, which means that the credentials are
+    refused, only when nothing else can be its cause: a nonce of this call alone was refused at its first count, and the server did
+    not call it stale.
     """
 
     def __init__(self, credentials: ApiKey) -> None:
@@ -74,12 +74,6 @@ class DigestAuth(httpx.Auth):
 
     @override
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Sign a request, and again after each refusal that may have to do with its nonce.
-
-        Raises:
-            AtlasUnavailableError: the server asks for no digest that we know, or refuses nonce after nonce without
-                refusing the credentials.
-        """
         alone = False
         try:
             if self._shared is None:
@@ -90,7 +84,7 @@ class DigestAuth(httpx.Auth):
                 if response.status_code != httpx.codes.UNAUTHORIZED:
                     return
                 challenge = _first_challenge_in(response)
-            elif alone:  # another call found out meanwhile
+            elif alone:  # another call has shared a nonce meanwhile
                 self._one_at_a_time.release()
                 alone = False
             for _ in range(_ATTEMPTS):
@@ -108,7 +102,7 @@ class DigestAuth(httpx.Auth):
                 if offered is None:
                     break
                 if offered.nonce == challenge.nonce:
-                    alone = await self._get_ahead(challenge.nonce, count, alone=alone)
+                    alone = await self._outrun_other_counts(challenge.nonce, count, alone=alone)
                 challenge = offered
             self._shared = None
             raise _unavailable(request, "Atlas refuses one digest nonce after the other; the call is retried.")
@@ -116,20 +110,20 @@ class DigestAuth(httpx.Auth):
             if alone:
                 self._one_at_a_time.release()
 
-    async def _get_ahead(self, nonce: str, count: int, *, alone: bool) -> bool:
-        """Prepare for another attempt on a nonce that the server issues to everybody: somebody used a higher count.
+    async def _outrun_other_counts(self, nonce: str, count: int, *, alone: bool) -> bool:
+        """Prepare another attempt with a nonce that the server issues to everybody: somebody used a higher count.
 
-        First with no other call of ours beside; and if that did not help, beyond what another process has counted to.
+        The first time, exclude our other calls; the second time, jump beyond the counts of other processes.
         """
         if alone:
             self._counts[nonce] = max(count, _FAR + secrets.randbelow(_FAR))
         else:
             await self._one_at_a_time.acquire()
-            self._shared = None  # so that no call begins beside this one
+            self._shared = None  # so that no call begins in parallel
         return True
 
     def _is_conclusive(self, refused: _Challenge, count: int, offered: _Challenge | None, *, alone: bool) -> bool:
-        """Tell whether a refusal leaves no other reason than the credentials themselves."""
+        """Return whether the credentials themselves are the only possible cause of a refusal."""
         if offered is not None and offered.stale:
             return False
         if offered is not None and offered.nonce == refused.nonce:
@@ -146,7 +140,7 @@ class DigestAuth(httpx.Auth):
 
 
 def _refuses_credentials(response: httpx.Response) -> bool:
-    """Tell a refusal of the signature from a refusal of the call, which may carry a challenge just the same."""
+    """Return whether the signature is refused; a refusal of the call may carry a challenge as well."""
     if response.status_code != httpx.codes.UNAUTHORIZED:
         return False
     return error_body_from(response.content).code not in AUTHENTICATED
@@ -164,11 +158,7 @@ def _first_challenge_in(response: httpx.Response) -> _Challenge:
 
 
 def _challenge_in(response: httpx.Response) -> _Challenge | None:
-    """Take the first challenge that we can answer; None when no digest is asked for.
-
-    Raises:
-        AtlasUnavailableError: only digests of other kinds are asked for; it says which.
-    """
+    """Return the first supported challenge, or None without a digest; raises if all digests are of other kinds."""
     headers = response.headers.get_list("www-authenticate")[:_MOST_CHALLENGES]
     asked_for = [fields for header in headers for fields in _digests(header)]
     for fields in asked_for:
@@ -191,9 +181,9 @@ def _challenge_in(response: httpx.Response) -> _Challenge | None:
 
 
 def _digests(header: str) -> Iterator[dict[str, str]]:
-    """Read the digest challenges of one header, which may hold challenges of other schemes as well."""
+    """Yield the digest challenges of one header, which may hold challenges of other schemes as well."""
     fields: dict[str, str] | None = None
-    # What cannot be sent back in a header is left out; a challenge that lacks its nonce is not used.
+    # Fields that no header can carry are skipped; a challenge without its nonce is not used.
     for match in _SCHEME_OR_FIELD.finditer(header if header.isascii() and header.isprintable() else ""):
         if match["scheme"]:
             if fields is not None:

@@ -1,49 +1,28 @@
-"""What can go wrong between us and the Atlas Admin API: one tree of errors. Pure.
+"""The errors of calls to the Atlas Admin API.
 
-::
-
-    AtlasError
-      AtlasUnavailableError     no usable answer: connection, timeout, 5xx, HTML, broken JSON, redirect, upgrade
-      RateLimitedError          429: the project has to wait
-        CredentialsRateLimitedError   the token endpoint's quota: the credentials have to wait
-      AtlasHeldError            nothing was sent: an earlier answer says that it is not the time
-      NotLeaderError            nothing was sent: another replica leads
-      WritesOffError            nothing was sent: nothing may be written
-      CredentialsInvalidError   Atlas refuses the credentials themselves
-      MissingRoleError          the credentials are good, their role is too weak
-      IPNotAllowedError         the access list lacks our address
-      AccountSuspendedError     402, or a feature that the account does not have
-      ProjectNotFoundError      no such project, or not visible to these credentials
-      InstanceNotFoundError     no such serverless instance
-      NotServerlessError        the instance is of another kind (Flex, dedicated)
-      EndpointAbsentError       Atlas names the endpoint as not found: an observation rather than a failure
-      InvalidSpecError          Atlas cannot parse an id of ours
-      UpdateRejectedError       Atlas understood a write and refuses it
-      APIGoneError              this version of the API has ended
-
-``classification`` holds the one table from answers to these classes. The exceptions of httpx and aiohttp never leave
-this package; a test sees to that.
+``classification`` holds the one table from answers to these classes. The exceptions of httpx and aiohttp never leave this
+package; a test ensures it.
 """
 
 import enum
 
 ATLAS_ADDRESS = "ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret)"
-"""Where people look when what answers is not the Atlas that they mean."""
+"""The setting to check when something else than the intended Atlas answers."""
 
 PUT_VALID_ONES = "Put valid ones into the Secret."
-"""The remedy of ``CredentialsInvalidError``, for those who know which Secret is meant to say it better."""
+"""The remedy of ``CredentialsInvalidError``; callers that know the Secret replace it."""
 
 MAKE_ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
-"""What is left to do where a field is wrong that can never be changed, for those who have no such resource, or whose is being deleted, to say it better."""
+"""The remedy for a wrong field that is immutable; callers without such a resource, or with a deleted one, replace it."""
 
 RETRIED_LATER = "the call is retried later"
-"""What the operator does where Atlas limits calls, for commands that end to say it better."""
+"""The operator's reaction to a rate limit; commands, which end, replace it."""
 
 CLUSTER_DNS = "the cluster's DNS"
-"""What finds hosts for the operator, and not for a command."""
+"""The resolver of the operator; commands replace it."""
 
 THEN_AGAIN = "Then try again."
-"""What follows on a remedy of which nothing but another call can tell, for those who know how it is made to say it better."""
+"""The end of a remedy that only another call can confirm; callers that know how to make it replace it."""
 
 _BY_HAND = {
     RETRIED_LATER: "wait a minute and run the command again",
@@ -59,37 +38,26 @@ class Retry(enum.Enum):
     """Soon, with exponential backoff, and no earlier than ``retry_after``: it heals by itself."""
 
     SLOW = "slow"
-    """As seldom as a healthy resource is checked, and at once when the credentials change: somebody must act."""
+    """At the interval of a healthy resource, and at once when the credentials change: somebody must act."""
 
     ON_CHANGE = "on change"
-    """When the resource changes, and as seldom as with ``SLOW``: the same request would be refused again."""
+    """When the resource changes, and as ``SLOW``: the same request would be refused again."""
 
     WHEN_DUE = "when due"
-    """After ``retry_after`` seconds. Nothing was sent, so this is no attempt and no news for the status."""
-
-
-class Scope(enum.Enum):
-    """What a rate limit covers."""
-
-    PROJECT = "project"
-    CREDENTIALS = "credentials"
+    """After ``retry_after`` seconds. Nothing was sent, so this is no attempt and does not change the status."""
 
 
 class AtlasError(Exception):
-    """An Atlas call that did not succeed.
+    """An Atlas call failed.
 
     Attributes:
-        reason: the reason of the condition ``Ready`` that this error leads to.
-        retry: when to try again.
-        message: one line for a person: what happened, what to do, Atlas's own words last. It stays the same while the
-            cause does (no clock, no counts), so that a status is not written anew at each attempt. Never a secret.
-        operation: the call that failed, by the name of its operation in Atlas's API reference.
+        reason: the reason of the condition ``Ready``.
+        message: one line for a person: the fault, the remedy, Atlas's own words last. It is constant as long as the cause is (no
+            clock, no counts), so that attempts do not change the status. It never holds a secret.
+        operation: the failed call, by its name in Atlas's API reference.
         http_status: None when no answer came.
-        error_code: Atlas's ``errorCode``.
-        detail: Atlas's ``detail``, in one line.
-        retry_after: seconds that Atlas asks to wait (or that are left of such a wait).
-        unknown_outcome: True when a write may have been applied although it failed: no answer, 5xx, an unreadable 2xx.
-            False for reads, and for a write that was surely not sent or surely refused.
+        retry_after: seconds that Atlas asks to wait, or the rest of them.
+        unknown_outcome: whether a failed write may have been applied: no answer, 5xx, or an unreadable 2xx.
     """
 
     reason = "AtlasUnavailable"
@@ -117,31 +85,23 @@ class AtlasError(Exception):
 
 
 class AtlasUnavailableError(AtlasError):
-    """Atlas, or what lies between, gave no usable answer. Heals by itself more often than not."""
+    """No usable answer: connection, timeout, 5xx, HTML, broken JSON, redirect, upgrade."""
 
 
 class RateLimitedError(AtlasError):
-    """Atlas asks to slow down.
-
-    Attributes:
-        scope: what has to wait: the whole project, or everything that uses these credentials.
-    """
+    """Atlas limits the rate of calls (429); the project has to wait."""
 
     reason = "RateLimited"
-    scope = Scope.PROJECT
 
 
 class CredentialsRateLimitedError(RateLimitedError):
-    """The token endpoint asks to slow down: its own quota, or the limit of active tokens, is used up."""
-
-    scope = Scope.CREDENTIALS
+    """The quota of the token endpoint, or the limit of active tokens, is used up; the credentials have to wait."""
 
 
 class AtlasHeldError(AtlasError):
-    """The call was not made: its project or its credentials have to wait. ``retry_after`` is always set.
+    """Nothing was sent: the project or the credentials have to wait. ``retry_after`` is always set.
 
-    ``reason`` and ``message`` are those of the answer that began the wait, or ``Pending`` while another call is the one
-    that finds out whether the credentials work.
+    ``reason`` and ``message`` are those of the answer that began the wait, or ``Pending`` while another call tries the credentials.
     """
 
     retry = Retry.WHEN_DUE
@@ -152,35 +112,31 @@ class AtlasHeldError(AtlasError):
 
 
 class NotLeaderError(AtlasError):
-    """A write was held back at the last moment, since this process does not lead (any more). Not for a status."""
+    """A write was not sent, since this process does not lead (any more). It never reaches a status."""
 
 
 class WritesOffError(AtlasError):
-    """A write was held back at the last moment, since nothing may be written; that it came so far is a defect of ours."""
+    """A write was not sent, since writes are off: a defect of the operator."""
 
     reason = "InternalError"
 
 
 class CredentialsInvalidError(AtlasError):
-    """Atlas refuses the credentials themselves; nothing else will work with them."""
+    """Atlas refuses the credentials themselves, so every call with them fails."""
 
     reason = "CredentialsInvalid"
     retry = Retry.SLOW
 
 
 class MissingRoleError(AtlasError):
-    """The credentials are good; their role in the project is too weak for this call."""
+    """The role of the credentials in the project is too weak for this call."""
 
     reason = "MissingRole"
     retry = Retry.SLOW
 
 
 class IPNotAllowedError(AtlasError):
-    """The access list of the credentials does not hold our address.
-
-    Attributes:
-        address: the address that Atlas saw; None when it did not say.
-    """
+    """The access list of the credentials lacks the ``address`` of the operator; None: Atlas does not name it."""
 
     reason = "IPNotAllowed"
     retry = Retry.SLOW
@@ -188,14 +144,14 @@ class IPNotAllowedError(AtlasError):
 
 
 class AccountSuspendedError(AtlasError):
-    """The organization does not pay, or not for this."""
+    """The organization has not paid, or its plan lacks this feature."""
 
     reason = "AccountSuspended"
     retry = Retry.SLOW
 
 
 class ProjectNotFoundError(AtlasError):
-    """The project does not exist or is not visible to these credentials. Never a proof that anything is absent."""
+    """The project does not exist or is not visible to these credentials. It proves no absence."""
 
     reason = "ProjectNotFound"
     retry = Retry.SLOW
@@ -209,21 +165,21 @@ class InstanceNotFoundError(AtlasError):
 
 
 class NotServerlessError(AtlasError):
-    """The instance is not (or no longer) serverless; Flex and dedicated clusters have no such endpoints."""
+    """The instance is Flex or dedicated, and these have no such endpoints."""
 
     reason = "NotServerless"
     retry = Retry.SLOW
 
 
 class EndpointAbsentError(AtlasError):
-    """Atlas answered, with a code made for it, that the endpoint does not exist."""
+    """Atlas proves, with an error code for it, that the endpoint does not exist."""
 
     reason = "EndpointNotFound"
     retry = Retry.SLOW
 
 
 class InvalidSpecError(AtlasError):
-    """Atlas cannot parse what we ask for: an id or a name has the wrong form."""
+    """Atlas cannot parse an id or a name in the request."""
 
     reason = "InvalidSpec"
     retry = Retry.ON_CHANGE
@@ -245,13 +201,13 @@ class APIGoneError(AtlasError):
 
 def by_hand(message: str) -> str:
     """Reword a message of the operator for a command, which ends, and runs outside the cluster."""
-    for of_the_operator, here in _BY_HAND.items():
-        message = message.replace(of_the_operator, here)
+    for operators, commands in _BY_HAND.items():
+        message = message.replace(operators, commands)
     return message
 
 
 def one_line(text: str, *, limit: int) -> str:
-    """Make text from outside fit for a status and a log: one line of printable characters, at most ``limit`` long.
+    """Return a text from outside as one line of printable characters, at most ``limit`` long, for a status and a log.
 
     Control characters, line breaks, lone surrogates and bidirectional overrides become spaces; runs of spaces shrink.
     """

@@ -1,4 +1,4 @@
-"""What a LIST of Atlas answers."""
+"""The answers to LISTs."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -14,18 +14,14 @@ from atlas_endpoints.atlas.requests import Request
 V = TypeVar("V")
 
 _AT_ONCE = 500
-"""Items of a LIST that are read before others get a turn; they take some milliseconds."""
+"""Items that are parsed before other tasks run; they take some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[V]):
-    """What a LIST shows.
+    """The answer to a LIST, by id; ``skipped`` counts the items without a usable id.
 
-    Attributes:
-        entries: by their ids.
-        deprecation: what Atlas announces about the end of the operation.
-        skipped: the number of items without a usable id. They cannot be told apart, so they are neither shown nor acted on;
-            whoever needs proof of absence asks for the one entry as well.
+    With skipped items, a proof of absence needs a GET of the one entry as well.
     """
 
     entries: Mapping[str, V]
@@ -36,22 +32,15 @@ class Listing(Generic[V]):
 async def send_list(
     client: Requester, credentials: Credentials, request: Request, parse: Callable[[object], tuple[str, V] | None]
 ) -> Listing[V]:
-    """Make a LIST that answers with one bare array, without pages.
+    """Make a LIST whose answer is one bare array, without pages; raises ``AtlasError``.
 
-    Args:
-        client: makes the call.
-        credentials: to make it with.
-        request: the LIST.
-        parse: reads the id and the value of an item; None: it has no usable id.
-
-    Raises:
-        AtlasError: it failed; ``AtlasUnavailableError`` also when the answer is 2xx but no array.
+    ``parse`` returns the id and the value of an item, or None without a usable id.
     """
     operation = request.operation
     try:
         answer = await client.request(credentials, request)
     except EndpointAbsentError as error:
-        # Names no endpoint, so it proves nothing about any.
+        # A LIST names no endpoint, so the code proves no absence.
         raise AtlasUnavailableError(
             "Atlas answered a LIST with a code that belongs to a single endpoint; it is retried.",
             operation=operation,

@@ -1,7 +1,7 @@
-"""Takes out of answers what they give back of the credentials that they were asked with. Pure.
+"""Removal of credentials from answers.
 
-Whoever answers in Atlas's place, or a proxy on the way, may show a request in its error; and errors are shown to more people
-than may read the Secret. What is hidden are the forms in which requests carry a secret and in which servers quote them.
+A server in Atlas's place, or a proxy, may echo a request in its error, and more people read errors than the Secret. The removed
+forms are those in which requests carry a secret and in which servers quote them.
 """
 
 import base64
@@ -14,50 +14,44 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 
 SHORTEST = 8
-"""Characters below which a secret is left in answers of success: it would be found in words that have nothing to do with it.
+"""Characters of a secret that is removed from a success; a shorter one also occurs in unrelated words.
 
-Atlas's own have 36 and more."""
+Atlas's own have 36 and more.
+"""
 
 _LARGE = 10.0**300
-"""No number of Atlas is as large, and to write one of thousands of digits takes long: it is hidden unseen."""
+"""No number of Atlas is as large, and formatting one of thousands of digits takes long: it is hidden as a whole."""
 
 _WORD = r"(?-i:[A-Z]?[a-z]{0,14}|[A-Z]{0,15})[.]?(?![\w.~+/=-])"
-"""A word of a sentence, such as "authentication", and no token: those have digits, signs or capitals within, or are long."""
+"""A word of a sentence, such as "authentication", and no token: tokens have digits, signs or capitals inside, or are long."""
 
 _SHAPES = re.compile(
     rf"(?is)\b(basic|bearer)\s+(?!{_WORD})[\w.~+/=-]{{8,}}"
-    r'|\bdigest\s+(?=\w+=)(?:.*\b)?\w+=(?:"[^"]*"?|\S*)'  # up to its last parameter; a realm may hold any words
+    r'|\bdigest\s+(?=\w+=)(?:.*\b)?\w+=(?:"[^"]*"?|\S*)'  # up to its last parameter, since a realm may hold any words
     r"|mdb_sa_sk_\S+"
 )
 _ANSWER_OF_DIGEST = re.compile(r'\b(?:response|cnonce)="([^"]+)"')
 
 
 def carried(secret: str, authorization: str) -> tuple[str, ...]:
-    """Give what a request carries and nobody may see.
-
-    Args:
-        secret: of the credentials.
-        authorization: the header of the request; empty when it has none.
-    """
+    """Return the secrets that a request carries: that of the credentials, and those in its header (or the empty string)."""
     return (secret, authorization.partition(" ")[2], *_ANSWER_OF_DIGEST.findall(authorization))
 
 
 def redacted(text: str, hide: Iterable[str]) -> str:
-    """Take secrets out of an error's words: those that are known, and whatever looks like one."""
+    """Return the text of an error without these secrets and without whatever looks like one."""
     text = _SHAPES.sub(HIDDEN, text)
     return _hidden(text, _forms(hide, shortest=1))
 
 
 def without(parsed: Any, hide: Collection[str]) -> Any:
-    """Take secrets out of an answer of success, none of whose fields is one.
+    """Return the JSON of a success without these secrets; it is changed in place.
 
-    Args:
-        parsed: JSON, which is changed in place. In its text a secret may be written with escapes, and so is looked for afterwards.
-            Names of members stay: they are only compared with those that are known.
-        hide: secrets.
+    The search takes place after parsing, since the text may hold a secret with escapes. Names of members stay: the operator only
+    compares them with known names.
     """
     forms = tuple(_forms(hide, shortest=SHORTEST))
-    # A number becomes text where a field of text is wanted. To write all numbers out would take longer than to parse them.
+    # A field of text turns a number into text. To format all numbers would take longer than to parse them.
     of_digits = tuple(form for form in forms if not form.strip("0123456789.+-eE"))
     root = [parsed]
     pending: list[Any] = [root]  # no recursion: JSON may be deeper than Python calls
@@ -85,7 +79,7 @@ def _forms(hide: Iterable[str], *, shortest: int) -> Iterator[str]:
         if len(secret) < shortest:
             continue
         raw = secret.encode()
-        yield from dict.fromkeys(  # many are the same
+        yield from dict.fromkeys(  # most forms of a secret are equal
             (
                 secret,
                 json.dumps(secret)[1:-1],

@@ -1,4 +1,4 @@
-"""Calls to Atlas as data. Pure."""
+"""Calls to Atlas as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,12 @@ from atlas_endpoints.atlas.errors import AtlasError, InvalidSpecError
 
 
 class Scope(NamedTuple):
-    """What one LIST covers, as seen with one pair of credentials; what one sees, another may not.
+    """The range of one LIST, as one pair of credentials sees it.
 
     Attributes:
         credentials: their fingerprint.
         project_id: 24 hexadecimal digits.
-        kind: whose LIST it is.
-        name: of what it covers within the project, such as a serverless instance.
+        name: within the project, such as that of a serverless instance.
     """
 
     credentials: str
@@ -26,18 +25,17 @@ class Scope(NamedTuple):
     name: str
 
     @override
-    def __str__(self) -> str:
-        """Return its name for the log, without its credentials."""
+    def __str__(self) -> str:  # for the log, without the credentials
         return f"{self.project_id}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """What refusals of a kind's calls mean, beside what those of all calls mean.
+    """The meaning of refusals of a kind's calls, beside their meaning for all calls.
 
     Attributes:
-        absent: the ends of the error codes that prove the absence of the entry that a call names.
-        explanations: what happened and what to do about it, by the error; in place of the words for all calls.
+        absent: the ends of the error codes that prove the absence of the entry in the path.
+        explanations: replace those of ``classification``.
     """
 
     absent: tuple[str, ...] = ()
@@ -46,15 +44,7 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call.
-
-    Attributes:
-        operation: its name in Atlas's API reference.
-        method: GET reads, anything else writes.
-        path: from ``/api/atlas/v2`` on, with quoted segments.
-        body: of a write.
-        refusals: what they mean.
-    """
+    """One call; ``operation`` is its name in Atlas's API reference, ``path`` begins after ``/api/atlas/v2``."""
 
     operation: str
     method: str
@@ -69,11 +59,7 @@ class Request:
 
 
 def path(template: str, operation: str, **segments: str) -> str:
-    """Fill a path in, each segment quoted as it is sent.
-
-    Raises:
-        InvalidSpecError: a segment would name another path, or none.
-    """
+    """Fill a path in with quoted segments; raises ``InvalidSpecError`` for one that leads to another path."""
     return template.format(**{name: _segment(value, operation) for name, value in segments.items()})
 
 
@@ -83,12 +69,12 @@ def _segment(value: str, operation: str) -> str:
             f"projectId, instanceName or endpointId is {value!r}, which names nothing in Atlas. Correct it.",
             operation=operation,
         )
-    # The wire normalises these harmless characters back; a digest signs the path as it is sent.
+    # The HTTP library does not quote these harmless characters; a digest signs the path as it is sent.
     return quote(value, safe="!$&'()*,:;=@")
 
 
 def _is_text(value: str) -> bool:
-    """Return whether a text can be encoded: with half of a surrogate pair it cannot."""
+    """Return whether a text can be encoded; half of a surrogate pair cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,17 +1,14 @@
-"""Who may call Atlas now: waits that Atlas asked for, and credentials that do not work. Pure state over given times.
+"""The admission of calls to Atlas, by waits that Atlas asked for and by credentials that do not work; it never sleeps.
 
 There is a gate for each pair of credentials, and one for each project and each instance that Atlas has asked to wait for. A
-gate is open, closed until a time, or lets one call at a time through until one is answered:
+gate is open, closed until a time, or half open: it admits one call at a time until one is answered.
 
-- A 429 closes the gate of the project (or of the credentials, when the token endpoint sent it). Credentials that were never
-  seen to reach the project have a gate of it for themselves: whoever only names a project slows nobody down who uses it.
+- A 429 closes the gate of the project (or of the credentials, when the token endpoint sent it). Credentials without a success
+  in the project have their own gate of it, so that they cannot slow down the others.
 - Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance until then, with the
-  same exception for strangers. In each such wait, a person who asks for it has one call let through.
-- Refused credentials close theirs for long. New or changed credentials have another fingerprint, and so another gate.
-- After a wait, and for credentials that were never seen to work, calls go one at a time. The first answer to a call,
-  whatever it says about the call itself, opens the gate.
-
-Nothing sleeps here: whoever may not call is told when to come again.
+  same exception. In each such wait, a person can have one call admitted.
+- Refused credentials close their gate for long. New or changed credentials have another fingerprint, and so another gate.
+- After a wait, and for new credentials, the gate is half open. The first answer to a call, also a refusal, opens it.
 """
 
 import itertools
@@ -24,32 +21,32 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     CredentialsInvalidError,
+    CredentialsRateLimitedError,
     RateLimitedError,
-    Scope,
 )
 from atlas_endpoints.controller.backoff import doubled
 from atlas_endpoints.controller.bookkeeping import Bookkeeping
 from atlas_endpoints.controller.sweep import Sweep
 
 PENDING = "Pending"
-"""Reason of a wait that has no cause but another call that is under way."""
+"""Reason of a wait for another running call."""
 
 _TRIAL = 60.0
-"""Seconds after which a trial that was never reported is given up for lost; no call takes that long."""
+"""Seconds after which a trial without a report counts as lost; no call takes that long."""
 
 _INSTANCE = 3
-"""How many names the place of an instance has."""
+"""Length of the tuple that names an instance."""
 
 _NEXT = -1
-"""The serial of a call that is still to be made."""
+"""The serial of the next call."""
 
 _FORGET = 86400.0
-"""Seconds without a call after which credentials count as never seen."""
+"""Seconds without a call after which credentials count as new."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A call may be made; :meth:`Throttle.report` or :meth:`Throttle.release` must follow, whatever becomes of it."""
+    """An admitted call; :meth:`Throttle.report` or :meth:`Throttle.release` must follow in any case."""
 
     fingerprint: str
     project: str
@@ -58,27 +55,27 @@ class Admitted:
 
     @property
     def own_project(self) -> "_Place":
-        """Names the project as long as these credentials were not seen to reach it."""
+        """The project, for credentials without a success in it."""
         return self.fingerprint, self.project
 
     @property
     def own_instance(self) -> "_Place":
-        """Names the instance as long as these credentials were not seen to reach its project."""
+        """The instance, for credentials without a success in its project."""
         return self.fingerprint, self.project, self.instance
 
     @property
     def shared_instance(self) -> "_Place":
-        """Names the instance for all who were seen to reach its project."""
+        """The instance, for all credentials with a success in its project."""
         return "", self.project, self.instance
 
 
 _Place: TypeAlias = tuple[str, ...]
-"""What a gate is of, beside credentials: a project or an instance, of all who reach it or of some credentials."""
+"""A project or an instance, of some credentials or of all that have had a success in the project."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """No call may be made before ``until`` (in the same seconds as ``now``); ``reason`` is one of ``Ready``'s."""
+    """No call may be made before ``until`` (in the seconds of ``now``); ``reason`` is one of ``Ready``."""
 
     until: float
     reason: str
@@ -87,7 +84,7 @@ class Wait:
 
 @dataclass(slots=True)
 class _Gate:
-    """A project, an instance, or a pair of credentials."""
+    """The gate of a project, an instance, or a pair of credentials."""
 
     one_at_a_time: bool
     closed_until: float = -math.inf
@@ -95,17 +92,17 @@ class _Gate:
     message: str = ""
     trial: int | None = None
     trial_until: float = -math.inf
-    fruitless: int = 0
-    exception: int | None = None
-    """Which call was let through although the gate was closed; below 0: the next one is to be. There is one in a wait."""
+    failures: int = 0
+    exempt: int | None = None
+    """The serial of the one call that is admitted in a wait, ``_NEXT`` before that call, None without one."""
     used: Bookkeeping[float] = -math.inf
 
     def wait(self, now: float) -> Wait | None:
-        if now < self.closed_until and self.exception != _NEXT:
+        if now < self.closed_until and self.exempt != _NEXT:
             return Wait(self.closed_until, self.reason, self.message)
         if self.one_at_a_time and now < self.trial_until:
             return Wait(
-                now + doubled(1.0, self.fruitless, 30.0), PENDING, "Another call finds out whether Atlas answers."
+                now + doubled(1.0, self.failures, 30.0), PENDING, "Another call finds out whether Atlas answers."
             )
         return None
 
@@ -119,8 +116,8 @@ class _Gate:
 
     def enter(self, serial: int, now: float) -> None:
         self.used = now
-        if self.exception == _NEXT:
-            self.exception = serial
+        if self.exempt == _NEXT:
+            self.exempt = serial
         if self.one_at_a_time:
             self.trial, self.trial_until = serial, now + _TRIAL
 
@@ -134,32 +131,32 @@ class _Gate:
         self.one_at_a_time = True
 
     def fail(self, now: float) -> None:
-        if now >= self.closed_until:  # once for all calls that were under way together
-            self.fruitless += 1
-            self.exception = None
+        if now >= self.closed_until:  # concurrent calls count once
+            self.failures += 1
+            self.exempt = None
 
     def open(self, serial: int, now: float) -> bool:
-        # An answer to a call that was under way when Atlas asked to wait does not end the wait.
-        if now < self.closed_until and self.reason != CredentialsInvalidError.reason and serial != self.exception:
+        # The answer to a call that began before the wait does not end the wait.
+        if now < self.closed_until and self.reason != CredentialsInvalidError.reason and serial != self.exempt:
             return False
         self.closed_until = -math.inf
         self.one_at_a_time = False
-        self.exception = None
-        self.fruitless = 0
+        self.exempt = None
+        self.failures = 0
         return True
 
 
 class Throttle:
-    """Decides which calls may be made.
+    """Decides which calls may be made; times are monotonic seconds.
 
     Args:
-        probe_interval: seconds after which refused credentials are tried again, with one call.
-        max_in_flight: calls at a time with one pair of credentials, so that slow calls of one tenant leave room for the
-            others; half of the workers is meant.
+        probe_interval: seconds after which one call tries refused credentials again.
+        max_in_flight: concurrent calls with one pair of credentials, so that slow calls of one tenant leave room for others:
+            half of the workers.
     """
 
     _reached: Bookkeeping[dict[str, dict[str, float]]]
-    """By credentials: the projects in which a call with them has succeeded, and when last."""
+    """By credentials: the projects in which a call has succeeded, and the last time."""
 
     def __init__(self, *, probe_interval: float = 600.0, max_in_flight: int = 8) -> None:
         self._probe_interval = probe_interval
@@ -172,10 +169,10 @@ class Throttle:
         self._sweep = Sweep()
 
     def circuits(self, now: float) -> Counter[tuple[str, str]]:
-        """Count the gates by whose they are (``credentials``, ``project`` or ``instance``) and, as circuit breakers are spoken of, their state.
+        """Count the gates by owner (``credentials``, ``project`` or ``instance``) and state, in the words of circuit breakers.
 
-        Through a ``closed`` circuit calls go as they come, through a ``half_open`` one at a time, through an ``open`` one none.
-        A project, or an instance, has one only from when Atlas asks to wait until that is over.
+        A ``closed`` circuit admits all calls, a ``half_open`` one call at a time, an ``open`` one none. A project or an instance has
+        one only during and after a wait that Atlas asked for.
         """
         circuits = Counter(("credentials", gate.circuit(now)) for gate in self._credentials.values())
         for place, gate in self._places.items():
@@ -183,20 +180,13 @@ class Throttle:
         return circuits
 
     def longest_wait(self, now: float) -> float:
-        """Tell for how many more seconds a gate stays closed since Atlas has asked to wait, at most; 0: none does."""
+        """Return the seconds for which Atlas has asked to wait from now, at most; 0 without a wait."""
         gates = (*self._credentials.values(), *self._places.values())
         waits = (gate.closed_until - now for gate in gates if gate.reason == RateLimitedError.reason)
         return max((0.0, *waits))
 
     def admit(self, fingerprint: str, project: str, instance: str, now: float) -> Admitted | Wait:
-        """Decide about one call.
-
-        Args:
-            fingerprint: of the credentials.
-            project: names the project that the call is about, and its Atlas.
-            instance: names the instance in the project.
-            now: monotonic seconds, as for all methods.
-        """
+        """Admit one call, or return its wait; ``project`` names the project at its Atlas, ``instance`` the instance in it."""
         admitted = Admitted(fingerprint, project, instance, next(self._serials))
         gates = [self._gate_of(fingerprint, now), *self._places_of(admitted).values()]
         wait = next((wait for gate in gates if (wait := gate.wait(now)) is not None), None)
@@ -210,24 +200,24 @@ class Throttle:
         return admitted
 
     def let_through(self, fingerprint: str, project: str, instance: str, now: float) -> None:
-        """Let the next call to an instance pass before the time that Atlas named, once in each such wait; arguments as above."""
+        """Admit the next call to an instance before the time that Atlas named, once in each such wait; arguments as above."""
         call = Admitted(fingerprint, project, instance, _NEXT)
         for place in (call.own_instance, call.shared_instance):
             gate = self._places.get(place)
-            if gate is not None and gate.exception is None and now < gate.closed_until:
-                gate.exception = _NEXT
+            if gate is not None and gate.exempt is None and now < gate.closed_until:
+                gate.exempt = _NEXT
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
-        """Take in how an admitted call ended; ``error`` is None when it succeeded."""
+        """Record the end of an admitted call; ``error`` is None when it succeeded."""
         self.release(admitted)
         credentials = self._gate_of(admitted.fingerprint, now)
         places = self._places_of(admitted)
         match error:
-            case RateLimitedError(scope=Scope.PROJECT):
+            case CredentialsRateLimitedError():
+                self._limit(credentials, error, now)
+            case RateLimitedError():
                 place = (admitted.project,) if self._reaches(admitted) else admitted.own_project
                 self._limit(self._place(place, now), error, now)
-            case RateLimitedError():
-                self._limit(credentials, error, now)
             case CredentialsInvalidError():
                 credentials.close(now + self._probe_interval, error.reason, error.message)
             case AtlasUnavailableError():
@@ -247,7 +237,7 @@ class Throttle:
                         del self._places[place]
 
     def release(self, admitted: Admitted) -> None:
-        """Take in that an admitted call was given up, so that nothing was learned from it."""
+        """Record the end of an admitted call without a result."""
         self._in_flight[admitted.fingerprint] -= 1
         if not self._in_flight[admitted.fingerprint]:
             del self._in_flight[admitted.fingerprint]
@@ -278,9 +268,9 @@ class Throttle:
         if error.retry_after:
             until = now + error.retry_after
         elif now < gate.closed_until:
-            return  # calls that were under way together back off once
+            return  # concurrent calls back off once
         else:
-            until = now + doubled(10.0, gate.fruitless, 300.0)  # as Atlas recommends: 10, 20, 40 seconds and so on
+            until = now + doubled(10.0, gate.failures, 300.0)  # as Atlas recommends: 10, 20, 40 seconds and so on
         gate.fail(now)
         gate.close(until, error.reason, error.message)
 
@@ -291,7 +281,6 @@ class Throttle:
         return self._places.setdefault(place, _Gate(one_at_a_time=True, used=now))
 
     def _places_of(self, admitted: Admitted) -> dict[_Place, _Gate]:
-        """Return the existing gates of a call, without that of its credentials."""
         places: list[_Place] = [admitted.own_project, admitted.own_instance]
         if self._reaches(admitted):
             places += [(admitted.project,), admitted.shared_instance]

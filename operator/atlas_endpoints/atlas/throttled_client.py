@@ -1,7 +1,8 @@
-"""The calls as the throttle allows them: each is admitted first and reported afterwards."""
+"""A client whose calls the throttle admits; it never waits itself."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from atlas_endpoints.atlas.answers import Answer, Requester
@@ -15,12 +16,9 @@ T = TypeVar("T")
 
 
 class ThrottledClient:
-    """Makes calls as the throttle allows; it never waits itself.
+    """Makes calls as the throttle admits them.
 
-    Args:
-        client: makes the calls.
-        throttle: decides about them.
-        clock: monotonic seconds.
+    A call raises ``AtlasHeldError`` when nothing was sent; try again after its ``retry_after`` seconds.
     """
 
     def __init__(self, client: Requester, throttle: Throttle, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,7 +27,7 @@ class ThrottledClient:
         self._clock = clock
 
     def fingerprint(self, credentials: Credentials) -> str:
-        """Name credentials at their Atlas."""
+        """Return the name of credentials at their Atlas."""
         return credentials.fingerprint(self._client.base_url)
 
     def forget(self, fingerprint: str) -> None:
@@ -37,23 +35,9 @@ class ThrottledClient:
         self._throttle.forget(fingerprint, self._clock())
 
     async def call(self, credentials: Credentials, scope: Scope, request: Request, read: Callable[[Answer], T]) -> T:
-        """Make one call about a scope.
-
-        Args:
-            credentials: to make it with.
-            scope: that it is about.
-            request: the call.
-            read: reads the answer; what it raises is a failure of the call.
-
-        Raises:
-            AtlasHeldError: nothing was sent; come again after its ``retry_after`` seconds.
-            AtlasError: what the call failed with.
-        """
-
-        async def call() -> T:
+        """Make one call about a scope, and return the result of ``read``, whose error fails the call."""
+        with self._admission(credentials, scope, request):
             return read(await self._client.request(credentials, request))
-
-        return await self._admitted(credentials, scope, request, call)
 
     async def list(
         self,
@@ -62,23 +46,16 @@ class ThrottledClient:
         request: Request,
         parse: Callable[[object], tuple[str, T] | None],
     ) -> Listing[T]:
-        """Make the LIST of a scope; see ``listings.send_list``.
-
-        Raises:
-            AtlasHeldError: nothing was sent; come again after its ``retry_after`` seconds.
-            AtlasError: what the call failed with.
-        """
-        return await self._admitted(
-            credentials, scope, request, lambda: send_list(self._client, credentials, request, parse)
-        )
+        """Make the LIST of a scope; see ``listings.send_list``."""
+        with self._admission(credentials, scope, request):
+            return await send_list(self._client, credentials, request, parse)
 
     def let_through(self, credentials: Credentials, scope: Scope) -> None:
-        """Let the next call to a scope pass before the time that Atlas named, once in each such wait."""
+        """Admit the next call to a scope before the time that Atlas named, once in each such wait."""
         self._throttle.let_through(*self._where(credentials, scope), self._clock())
 
-    async def _admitted(
-        self, credentials: Credentials, scope: Scope, request: Request, call: Callable[[], Awaitable[T]]
-    ) -> T:
+    @contextmanager
+    def _admission(self, credentials: Credentials, scope: Scope, request: Request) -> Iterator[None]:
         now = self._clock()
         admitted = self._throttle.admit(*self._where(credentials, scope), now)
         if isinstance(admitted, Wait):
@@ -89,7 +66,7 @@ class ThrottledClient:
                 retry_after=admitted.until - now,
             )
         try:
-            result = await call()
+            yield
         except AtlasError as error:
             self._throttle.report(admitted, error, self._clock())
             raise
@@ -97,7 +74,6 @@ class ThrottledClient:
             self._throttle.release(admitted)
             raise
         self._throttle.report(admitted, None, self._clock())
-        return result
 
     def _where(self, credentials: Credentials, scope: Scope) -> tuple[str, str, str]:
         project = f"{credentials.base_url or self._client.base_url} {scope.project_id}"

@@ -1,13 +1,13 @@
-"""What goes over the wire to Atlas: the last check before a write, the steps of a call, and what its failures mean.
+"""The steps of a call below authentication: the check before each write, the sending, and the meaning of transport errors.
 
-The exception classes of httpx's aiohttp transport mislead; that is dealt with here, and its other surprises in ``transports``.
+The exception classes of httpx's aiohttp transport mislead; this module translates them. ``transports`` has its other peculiarities.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 import aiohttp
 import httpx
@@ -23,19 +23,17 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.telemetry.causes import words_of
 
 TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError)
-"""All that a broken wire raises: bad chunks, status lines and headers come as bare aiohttp errors."""
+"""All errors of a broken connection: bad chunks, status lines and headers raise bare aiohttp errors."""
 
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""The causes with which not a byte of the request left; httpx's own classes do not tell."""
+"""Causes with which nothing of the request was sent; httpx's own classes do not distinguish them."""
 
 
 @dataclass(slots=True)
 class Write:
-    """How far a write got; travels with its request as the extension ``write``.
+    """The progress of a write; the extension ``write`` of its request.
 
-    Attributes:
-        operation: the name of the call.
-        in_doubt: True from the moment the request is handed to the wire until it is refused for its credentials.
+    ``in_doubt`` is whether the outcome is unknown without an answer: True from the sending until a 401.
     """
 
     operation: str
@@ -43,13 +41,13 @@ class Write:
 
 
 _sending: ContextVar[Write | None] = ContextVar("sending", default=None)
-"""The write that the present task has handed to the wire: down there, a request is method and URL only."""
+"""The write that the present task sends: aiohttp's request has only a method and a URL."""
 
 
 class FencedTransport(httpx.AsyncBaseTransport):
-    """The check before each write, also when authentication took its time or sends the write again.
+    """Checks the fence before each write, also when authentication took its time or sends the write again.
 
-    The wire asks once more, when a connection is there: see :func:`fenced_requests`.
+    It raises ``NotLeaderError`` or ``WritesOffError``. aiohttp checks once more when it has a connection: see :func:`fenced_requests`.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, fence: Callable[[], bool], *, writes: bool) -> None:
@@ -59,12 +57,6 @@ class FencedTransport(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request.
-
-        Raises:
-            NotLeaderError: the request is a write and the fence says no; nothing was sent.
-            WritesOffError: the request is a write and there may be none; nothing was sent.
-        """
         write = request.extensions.get("write")
         if isinstance(write, Write):
             if not self._writes:
@@ -76,7 +68,7 @@ class FencedTransport(httpx.AsyncBaseTransport):
             if not self._fence():
                 raise _held_back(write)
             write.in_doubt = True
-        _sending.set(write if isinstance(write, Write) else None)  # for each request anew, so that none is mistaken
+        _sending.set(write if isinstance(write, Write) else None)  # each request sets it, so that no old one remains
         response = await self._transport.handle_async_request(request)
         if isinstance(write, Write) and response.status_code == httpx.codes.UNAUTHORIZED:
             write.in_doubt = False
@@ -84,15 +76,11 @@ class FencedTransport(httpx.AsyncBaseTransport):
 
     @override
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._transport.aclose()
 
 
-class OnSend(Protocol):
-    """Is told of each request on behalf of a call."""
-
-    def __call__(self, request: httpx.Request, status: int | None, seconds: float) -> None:
-        """Take note of a request: with the status of its answer, if one came, after so many seconds."""
+OnSend: TypeAlias = Callable[[httpx.Request, int | None, float], None]
+"""Receives each request of a call, with the status of its answer (if one came) and its seconds."""
 
 
 async def send(
@@ -103,24 +91,12 @@ async def send(
     clock: Callable[[], float],
     on_send: OnSend,
 ) -> httpx.Response:
-    """Send a request, and with it whatever its authentication takes.
+    """Send a request with all requests of its authentication, and return its answer.
 
-    httpx's own client would do the same at more than twice the cost: it also merges URLs and keeps cookies, follows redirects
-    and calls hooks. None of these may happen here, since all calls and all credentials share the wire.
+    httpx's own client costs more than twice as much: it also merges URLs, keeps cookies, follows redirects and calls hooks. None of
+    these may happen here, since all credentials share the connections.
 
-    Args:
-        transport: sends a single request, and reads its answer.
-        request: the call.
-        auth: signs it, perhaps after other requests or once more.
-        clock: monotonic seconds.
-        on_send: is told of each request.
-
-    Returns:
-        The answer to the call.
-
-    Raises:
-        AtlasError: as ``auth`` and ``wire`` do.
-        Exception: one of ``TRANSPORT_ERRORS``.
+    Raises ``AtlasError``, or one of ``TRANSPORT_ERRORS``.
     """
     async with aclosing(auth.async_auth_flow(request)) as flow:
         following = await anext(flow)
@@ -130,7 +106,7 @@ async def send(
                 response = await transport.handle_async_request(following)
             except TRANSPORT_ERRORS as error:
                 on_send(following, None, clock() - began)
-                following = await flow.athrow(error)  # raises it, unless the flow can do without this answer
+                following = await flow.athrow(error)  # raises it, unless the flow does not need this answer
                 continue
             on_send(following, response.status_code, clock() - began)
             response.request = following
@@ -145,10 +121,9 @@ def _held_back(write: Write) -> NotLeaderError:
 
 
 def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
-    """Make requests that ask as late as can be: they may have waited for a connection, and aiohttp sends some twice.
+    """Return a request class that raises ``NotLeaderError`` for a write without the fence's consent, as late as possible.
 
-    Args:
-        fence: asked for each write; when it says no, sending raises ``NotLeaderError``.
+    A request may have waited for a connection, and aiohttp sends some requests twice.
     """
 
     class FencedRequest(aiohttp.ClientRequest):
@@ -163,20 +138,17 @@ def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
 
 
 def failure(error: Exception, *, operation: str, unknown_outcome: bool) -> AtlasUnavailableError:
-    """Turn one of ``TRANSPORT_ERRORS`` into an error that says what to do.
+    """Return the error, with its remedy, for one of ``TRANSPORT_ERRORS``; its ``__cause__`` is more exact than its class.
 
-    Texts of the libraries are not passed on: they change from attempt to attempt (addresses, ports), and so would the
-    status.
-
-    Args:
-        error: what was caught; its ``__cause__`` tells more than its class.
-        operation: the name of the call.
-        unknown_outcome: whether a write was handed to the wire. It is not in doubt all the same when its connection
-            never came to be.
+    Texts of the libraries are not included: they change with each attempt (addresses, ports), and so would the status.
+    ``unknown_outcome`` is whether a write was given to the transport. It was not sent when its connection failed.
     """
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError | OSError) else error
+    explanation = next(text for text, kinds in _EXPLANATIONS.items() if isinstance(cause, kinds))
     return AtlasUnavailableError(
-        _explain(cause), operation=operation, unknown_outcome=unknown_outcome and not isinstance(cause, _NOT_SENT)
+        f"{explanation} ({words_of(cause)})",
+        operation=operation,
+        unknown_outcome=unknown_outcome and not isinstance(cause, _NOT_SENT),
     )
 
 
@@ -202,9 +174,4 @@ _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
     ),
     "The connection to Atlas broke off; the call is retried.": (Exception,),
 }
-"""The first that fits counts: the special kinds of a failure stand before the general ones."""
-
-
-def _explain(cause: Exception) -> str:
-    explanation = next(text for text, kinds in _EXPLANATIONS.items() if isinstance(cause, kinds))
-    return f"{explanation} ({words_of(cause)})"
+"""The first match counts, so special kinds of a failure stand before general ones."""

@@ -1,7 +1,6 @@
-"""Connections to Atlas: TLS, proxies, and which way an address takes.
+"""Connections to Atlas: TLS and proxies.
 
-The aiohttp transport of httpx has surprises (a cookie jar of its own, options that are silently ignored); they are dealt
-with here, and its exceptions in ``transport``.
+The aiohttp transport of httpx has a cookie jar of its own and silently ignores options; this module corrects both.
 """
 
 import ipaddress
@@ -23,12 +22,12 @@ from atlas_endpoints.atlas.transport import fenced_requests
 class Transports(httpx.AsyncBaseTransport):
     """Sends each request directly, or through the proxy that the environment names for its address.
 
-    Addresses that take the same way share its connections. All verify TLS alike, keep no cookies and read no netrc.
+    Addresses with the same proxy share its connections. All connections verify TLS, keep no cookies and read no netrc.
 
     Args:
         ca_file: certificates to trust, in PEM; None: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else the usual public ones.
-        max_connections: of one way; a call waits for one beyond that, so give at least the number of concurrent calls.
-        fence: asked for each write when its connection is there; see ``FencedTransport``.
+        max_connections: for each proxy. Further calls wait, so it must not be below the number of concurrent calls.
+        fence: called for each write when its connection is there; see ``FencedTransport``.
 
     Raises:
         ValueError: the certificates cannot be read.
@@ -42,11 +41,7 @@ class Transports(httpx.AsyncBaseTransport):
         self._by_address: dict[tuple[str, bytes], httpx.AsyncBaseTransport] = {}
 
     def transport_for(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
-        """Give the wire that an address takes, which opens connections when it is used.
-
-        Raises:
-            ValueError: the proxy for this address is of an unknown kind, or its URL cannot be read.
-        """
+        """Return the transport for an address; raises ``ValueError`` if its proxy is not usable."""
         address = (url.scheme, url.netloc)
         transport = self._by_address.get(address)
         if transport is None:
@@ -58,11 +53,6 @@ class Transports(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request the way of its address.
-
-        Raises:
-            AtlasUnavailableError: its proxy is of an unknown kind, or its URL cannot be read; nothing was sent.
-        """
         try:
             transport = self.transport_for(request.url)
         except ValueError as error:
@@ -73,20 +63,16 @@ class Transports(httpx.AsyncBaseTransport):
 
     @override
     async def aclose(self) -> None:
-        """Close the connections, all of them, whichever fails to close.
-
-        Raises:
-            Exception: what one of them failed with.
-        """
+        """Close all connections, and raise the error of one that fails to close."""
         async with AsyncExitStack() as transports:
             for transport in self._by_proxy.values():
                 transports.push_async_callback(transport.aclose)
 
     def _open(self, proxy: str | None) -> httpx.AsyncBaseTransport:
         def session() -> aiohttp.ClientSession:
-            # A cookie would travel with other credentials; trust_env would send what ~/.netrc holds for the host.
+            # Calls with other credentials would send a cookie too; trust_env would send the password of ~/.netrc.
             return aiohttp.ClientSession(
-                # What httpx decodes; without it aiohttp asks for what it would decode itself, which may be more.
+                # The codings that httpx decodes; aiohttp's own default may have more.
                 headers={"Accept-Encoding": "gzip, deflate"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 connector=aiohttp.TCPConnector(limit=self._max_connections, ssl=self._context),
@@ -98,9 +84,9 @@ class Transports(httpx.AsyncBaseTransport):
 
 
 def proxy_from_environment(url: httpx.URL) -> str | None:
-    """Find the proxy for an address as other programs do: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
+    """Return the proxy for an address by ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, or None.
 
-    A loopback address never goes through a proxy.
+    A loopback address has no proxy.
     """
     if is_loopback(url.host) or urllib.request.proxy_bypass(url.netloc.decode()):
         return None
@@ -110,7 +96,7 @@ def proxy_from_environment(url: httpx.URL) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine itself."""
+    """Return whether a host name or address is this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -123,7 +109,7 @@ def _proxy(url: str | None) -> httpx.Proxy | None:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        # Its words hold a piece of the URL, which may be one of the password.
+        # The text of the error holds a part of the URL, perhaps of the password.
         raise ValueError(
             "The proxy's URL cannot be read: after its host there may be a port, and in its user name and password / # ? and @"
             " are written %2F %23 %3F and %40."
@@ -132,7 +118,7 @@ def _proxy(url: str | None) -> httpx.Proxy | None:
         raise ValueError("The proxy's URL must start with http:// or https://; other kinds are not supported.")
     if not parsed.userinfo:
         return httpx.Proxy(parsed)
-    # The transport would use what aiohttp has deprecated for this.
+    # For credentials in a URL, the transport calls a function that aiohttp has deprecated.
     authorization = aiohttp.encode_basic_auth(parsed.username, parsed.password)
     return httpx.Proxy(parsed.copy_with(userinfo=b""), headers={"Proxy-Authorization": authorization})
 

@@ -1,1 +1,1 @@
-"""The level-triggered loop: a queue of keys, workers, backoff; knows neither Atlas nor the kinds."""
+"""The controller framework: cache, queue, workers and backoff, for any kind and without Atlas."""

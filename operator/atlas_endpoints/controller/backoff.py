@@ -1,6 +1,6 @@
-"""Exponential backoff, with full jitter or without, as pure functions.
+"""Exponential backoff, with and without full jitter.
 
-Full jitter spreads retries of many keys evenly over the interval; see "Exponential Backoff And Jitter" (AWS Architecture Blog).
+Full jitter spreads retries over the whole interval; see "Exponential Backoff And Jitter" (AWS Architecture Blog).
 """
 
 import sys
@@ -12,30 +12,19 @@ CAP = 300.0
 """Seconds: the longest wait before any retry."""
 
 _MOST_DOUBLINGS = sys.float_info.max_exp - 1
-"""The largest power of two that a float can hold; one more raises ``OverflowError``."""
+"""The largest power of two of a float; one more raises ``OverflowError``."""
 
 
 def doubled(first: float, times: int, cap: float) -> float:
-    """Double a figure a number of times, up to a cap.
-
-    Args:
-        first: the figure, above 0.
-        times: how often it is doubled, 0 or more; however large, as what counts failures may count for months.
-        cap: the largest result, in the unit of ``first``.
-    """
+    """Return ``first`` doubled ``times`` times, ``cap`` at most; ``times`` may have any size, such as a count of months."""
     return min(cap, first * 2.0 ** min(times, _MOST_DOUBLINGS))
 
 
 def delay(failures: int, *, random: float, at_least: float = 0.0) -> float:
-    """Tell how long to wait before the next try.
+    """Return the seconds until the next try, at most the larger of ``CAP`` and 1.1 times ``at_least``.
 
-    Args:
-        failures: how many tries in a row have failed, 1 or more.
-        random: a number in [0, 1), drawn by the caller.
-        at_least: seconds that the other side asked to wait; jitter is added on top, so that waiters do not return together.
-
-    Returns:
-        Seconds, at most the larger of ``CAP`` and 1.1 times ``at_least``.
+    ``failures`` in a row are 1 or more, and ``random`` is in [0, 1). Jitter is added to ``at_least``, the seconds that the other side
+    asks to wait, so that callers do not return together.
     """
     jittered = doubled(FIRST, failures - 1, CAP) * random
     return max(jittered, at_least * (1 + random / 10))

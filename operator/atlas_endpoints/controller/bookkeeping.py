@@ -5,9 +5,9 @@ from typing import Annotated, TypeAlias, TypeVar
 T = TypeVar("T")
 
 BOOKKEEPING = "bookkeeping"
-"""What marks them among the annotations of a class."""
 
 Bookkeeping: TypeAlias = Annotated[T, BOOKKEEPING]
-"""An index, a counter for fairness among many, or when something was used last: what else is remembered says all.
+"""An index, a counter for fairness, or a time of last use, which follows from other state or changes only the order.
 
-The explorer of tests/model leaves such attributes out when it compares two states."""
+The explorer of tests/model ignores such attributes when it compares two states.
+"""

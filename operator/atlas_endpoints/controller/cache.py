@@ -1,7 +1,7 @@
-"""The operator's memory of the objects in the cluster.
+"""The cache of the cluster's objects.
 
-It is fed by watch events and by LISTs, which may come late, twice, out of order or from a stale API server, so it
-decides what is news: an object never goes back in time, and only a change that can matter to a reconcile counts.
+Watch events and LISTs feed it. They may come late, twice, out of order or from a stale API server. So an object never goes back
+in time, and only a change that matters to a reconcile counts as one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,32 +16,26 @@ Body: TypeAlias = Mapping[str, Any]
 
 
 class Key(NamedTuple):
-    """What names an object within a cluster."""
+    """The name of an object within a cluster."""
 
     kind: str
     namespace: str
     name: str
 
     @override
-    def __str__(self) -> str:
-        """The way in which kubectl and logs write an object whose kind is clear."""
+    def __str__(self) -> str:  # as in kubectl and logs
         return f"{self.namespace}/{self.name}"
 
 
 class Listing(NamedTuple):
-    """The answer to a LIST.
-
-    Attributes:
-        bodies: the objects.
-        version: the resource version at which they were like this.
-    """
+    """The objects in the answer to a LIST, and its resource version."""
 
     bodies: Sequence[Body]
     version: int
 
 
 class Trigger(NamedTuple):
-    """The part of an object whose change makes a reconcile due; labels, foreign annotations and status are not in it."""
+    """The part of an object whose change triggers a reconcile; it excludes labels, foreign annotations and status."""
 
     uid: str
     generation: int
@@ -50,25 +44,21 @@ class Trigger(NamedTuple):
 
 
 class News(Enum):
-    """What an object that arrived means."""
+    """The effect of an observed object."""
 
     CHANGED = auto()
-    """New, or changed in a way that makes a reconcile due."""
+    """New, or changed in a way that triggers a reconcile."""
     NOISE = auto()
-    """Kept, but nothing in it makes a reconcile due: a label, a foreign annotation, our own status."""
+    """Cached, without a trigger: a label, a foreign annotation, our own status."""
     STALE = auto()
-    """Older than what is known; dropped."""
+    """Older than the cached object; dropped."""
 
 
 class Comparison:
-    """A LIST that is under way: what was known when it began, and what has gone since.
+    """A running LIST and the cached objects at its beginning, with the deletions since.
 
-    Watch and LIST are not in step, so both kinds of difference are ambiguous: what the LIST does not hold may be newer than
-    the LIST, and what only the LIST holds may have been deleted since.
-
-    Args:
-        known: each object as it was known when the LIST began.
-        newest: how far the cluster was known to be by then.
+    Watch and LIST are not synchronous, so each difference is ambiguous: an object that is missing in the LIST may be newer than it,
+    and an object that is missing in the cache may have been deleted since.
     """
 
     def __init__(self, known: Iterable[Body], newest: int) -> None:
@@ -77,38 +67,38 @@ class Comparison:
         self._gone_since: set[str] = set()
 
     def gone(self, uid: str) -> None:
-        """Take in that an object was deleted while the LIST was under way."""
+        """Record a deletion during the LIST."""
         self._gone_since.add(uid)
 
     def vanished(self, listed: Iterable[Body]) -> list[tuple[Key, str]]:
-        """Tell which objects are known though the LIST does not hold them: their deletion came as no event.
+        """Return the cached objects that the LIST does not hold: no event came for their deletion.
 
-        What the watch has brought since the LIST began is never taken for vanished, nor is what it has taken away.
+        It excludes objects that the watch has added or deleted since the LIST began.
         """
         present = {(key_of(body), body["metadata"]["uid"]) for body in listed}
         known = ((key_of(body), uid) for uid, body in self._known.items())
         return [(key, uid) for key, uid in known if (key, uid) not in present and uid not in self._gone_since]
 
     def is_of_the_past(self, listing: Listing) -> bool:
-        """Tell whether a LIST is older than what was known when it began, as a whole or in one of its objects."""
+        """Return whether a LIST, or one of its objects, is older than the cache when it began."""
         return listing.version < self._newest or bool(self.older(listing.bodies))
 
     def older(self, listed: Iterable[Body]) -> list[Body]:
-        """Give what the LIST shows in an earlier state than was known when it began."""
+        """Return the listed objects that were newer in the cache when the LIST began."""
         known = ((body, self._known.get(body["metadata"]["uid"])) for body in listed)
         return [body for body, before in known if before is not None and version_of(body) < version_of(before)]
 
     def newer_than(self, listing: Listing) -> list[Body]:
-        """Give what was known when the LIST began, is not in it and is newer, the newest first; if it is there now, the LIST lags.
+        """Return the cached objects that are missing in a LIST and newer than it, the newest first; if they exist, the LIST lags.
 
-        That it belongs to another namespace than the LIST does not matter: versions are those of the whole kind.
+        Namespaces do not matter, since resource versions are ordered within the whole kind.
         """
         shown = {body["metadata"]["uid"] for body in listing.bodies} | self._gone_since
         missing = (body for uid, body in self._known.items() if uid not in shown)
         return sorted((body for body in missing if version_of(body) > listing.version), key=version_of, reverse=True)
 
     def standing(self, listed: Iterable[Body]) -> list[Body]:
-        """Give what the LIST holds and what has not gone since: only the past brings that back."""
+        """Return the listed objects that were not deleted since; only an old LIST restores those."""
         return [body for body in listed if body["metadata"]["uid"] not in self._gone_since]
 
 
@@ -116,8 +106,8 @@ class Cache:
     """The latest known body of each object.
 
     Args:
-        watched: picks the annotations whose change makes a reconcile due.
-        index: gives what an object is found by beside its name, if it is.
+        watched: returns the annotations whose change triggers a reconcile.
+        index: returns the value by which :meth:`found_by` finds an object, or None.
     """
 
     def __init__(
@@ -129,36 +119,34 @@ class Cache:
         self._bodies: dict[Key, Body] = {}
         self._comparisons: set[Comparison] = set()
         self.newest = 0
-        """The highest resource version that any object has come with: the cluster has been that far."""
+        """The highest resource version of all observed objects."""
 
     def __iter__(self) -> Iterator[Key]:
-        """Go over the keys of all objects."""
         return iter(self._bodies)
 
     def __len__(self) -> int:
-        """Count the objects."""
         return len(self._bodies)
 
     def get(self, key: Key) -> Body | None:
-        """Give the latest known body, or ``None`` when the object is not known or gone."""
+        """Return the latest known body, or None."""
         return self._bodies.get(key)
 
     def found_by(self, value: str) -> list[Body]:
-        """Give the objects for which ``index`` gives a value."""
+        """Return the objects with this value of ``index``."""
         return [self._bodies[key] for key in self._indexed.get(value, ())]
 
     def is_still(self, key: Key, trigger: Trigger) -> bool:
-        """Tell whether an object is still what a reconcile of it was begun for."""
+        """Return whether an object is unchanged since a reconcile of it began."""
         known = self._bodies.get(key)
         return known is not None and self.trigger(known) == trigger
 
     def holds(self, key: Key, uid: str) -> bool:
-        """Tell whether exactly this object is known, not only one of its name."""
+        """Return whether exactly this object is cached, and not another one with its name."""
         known = self._bodies.get(key)
         return known is not None and bool(known["metadata"]["uid"] == uid)
 
     def knows_later(self, body: Body) -> bool:
-        """Tell whether a later state of this very object is known."""
+        """Return whether a later state of this object is cached."""
         known = self._bodies.get(key_of(body))
         return (
             known is not None
@@ -167,14 +155,14 @@ class Cache:
         )
 
     def put(self, body: Body) -> News:
-        """Take in an object and tell whether that makes a reconcile due."""
+        """Cache an object and return its effect."""
         key = key_of(body)
         known = self._bodies.get(key)
         if known is not None and is_older(body, known):
             return News.STALE
         if body == known:
-            # What watch, LIST and writes bring again is not kept in its place: who knows it by identity need not look anew.
-            # Its version alone does not tell: a watch that is older than the CRD hides the fields that came since.
+            # The cached body stays, since others recognise it by identity. An equal version alone is not enough: a watch that
+            # is older than the CRD hides newer fields.
             return News.NOISE
         self._keep(key, body)
         self.newest = max(self.newest, version_of(body))
@@ -186,7 +174,7 @@ class Cache:
         return News.NOISE if before == after else News.CHANGED
 
     def remove(self, key: Key, uid: str) -> bool:
-        """Forget an object, unless another one has taken its name meanwhile; tell whether it was known."""
+        """Remove an object, unless another one has its name by now; return whether it was cached."""
         self._gone(uid)
         if not self.holds(key, uid):
             return False
@@ -195,7 +183,7 @@ class Cache:
 
     @contextmanager
     def comparing(self) -> Iterator[Comparison]:
-        """Have a LIST compared with what is known; it is to be made and answered within the context."""
+        """Compare a LIST with the cache; the LIST must begin and end within the context."""
         comparison = Comparison(self._bodies.values(), self.newest)
         self._comparisons.add(comparison)
         try:
@@ -204,7 +192,7 @@ class Cache:
             self._comparisons.discard(comparison)
 
     def trigger(self, body: Body) -> Trigger:
-        """Give the part of an object whose change makes a reconcile due."""
+        """Return the part of an object whose change triggers a reconcile."""
         metadata = body["metadata"]
         return Trigger(
             uid=metadata["uid"],
@@ -214,7 +202,7 @@ class Cache:
         )
 
     def _keep(self, key: Key, body: Body | None) -> None:
-        """Put an object in the place of the one that was known, or none."""
+        """Replace a cached object, or remove it (None)."""
         known = self._bodies.get(key)
         before = None if known is None else self._index(known)
         after = None if body is None else self._index(body)
@@ -235,17 +223,17 @@ class Cache:
 
 
 def key_of(body: Body) -> Key:
-    """Name an object."""
+    """Return the key of an object."""
     metadata = body["metadata"]
     return Key(body["kind"], metadata["namespace"], metadata["name"])
 
 
 def is_older(body: Body, known: Body) -> bool:
-    """Tell whether a body is an earlier state of an object, or of its name, as a stale API server may send it.
+    """Return whether a body is an earlier state of an object, or of its name, as a stale API server may send it.
 
-    Resource versions are numbers, ordered within one kind of resource (Kubernetes guarantees it), and a name is not taken
-    anew before its former object is gone: so they order namesakes too. Times of creation do not: they have whole seconds,
-    and the clock of whichever API server made the object.
+    Kubernetes guarantees that resource versions are numbers in order within one kind. A name becomes free only when its former
+    object is gone, so they order objects of the same name too. Creation times do not: they have whole seconds, and the clock of one
+    API server.
     """
     new, old = body["metadata"], known["metadata"]
     if new["uid"] == old["uid"] and new.get("generation", 0) < old.get("generation", 0):
@@ -254,5 +242,5 @@ def is_older(body: Body, known: Body) -> bool:
 
 
 def version_of(body: Body) -> int:
-    """Give the resource version of an object: a number, which only grows within one kind of resource."""
+    """Return the resource version of an object: a number that only grows within one kind."""
     return int(body["metadata"]["resourceVersion"])

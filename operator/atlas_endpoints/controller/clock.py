@@ -1,44 +1,44 @@
-"""Time as a collaborator, so that tests and explorations can run on a clock of their own."""
+"""Clocks, as a collaborator that tests replace."""
 
 import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from typing_extensions import override
+
 
 class Clock(Protocol):
-    """Two readings of time: one for intervals, one for people."""
+    """Two times: one for intervals, one for people."""
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow; for deadlines and ages within this process."""
-        ...
+        """Return seconds that only grow, for deadlines and ages within this process."""
 
     def now(self) -> datetime:
-        """Wall-clock time in UTC; for what is written down."""
-        ...
+        """Return the wall-clock time in UTC, for what is written down."""
 
 
-class SystemClock:
-    """The event loop's own clock and the machine's UTC time."""
+class SystemClock(Clock):
+    """The time of the running event loop, which its timers use too, and the machine's UTC time."""
 
+    @override
     def monotonic(self) -> float:
-        """Seconds of the running event loop, the same that its timers use."""
         return asyncio.get_running_loop().time()
 
+    @override
     def now(self) -> datetime:
-        """Wall-clock time in UTC."""
         return datetime.now(UTC)
 
 
 def believed(time: datetime, *, now: datetime) -> datetime:
-    """Return a time that somebody has written down, or now if it is in the future: the clock it was read from ran ahead.
+    """Return a recorded time, or now if it is in the future: its clock ran ahead.
 
-    Who measures a wait from it has to write it down anew, or the wait begins again at each look.
+    To measure a wait from it, record the result, or the wait begins again at each reconcile.
     """
     return min(time, now)
 
 
 def boottime() -> float:
-    """Seconds that only grow, and do so while the host sleeps too, where the system has such a clock (Linux does)."""
+    """Return seconds that only grow, also while the host sleeps if the system has such a clock (Linux does)."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)

@@ -1,4 +1,4 @@
-"""Conditions as the Kubernetes API conventions, kstatus and Flux want them.
+"""Conditions as the Kubernetes API conventions, kstatus and Flux define them.
 
 Sources: sig-architecture/api-conventions.md, "Typical status properties"; ``sigs.k8s.io/cli-utils/pkg/kstatus``.
 """
@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 ConditionStatus: TypeAlias = Literal["True", "False", "Unknown"]
 
 MESSAGE_LIMIT = 1024
-"""Characters: longer messages are cut, since a condition is read by people in a terminal."""
+"""Characters: longer messages are cut, since people read conditions in a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,10 @@ class Condition:
     """One ``metav1.Condition``.
 
     Attributes:
-        type: PascalCase name of what is told, for example ``Ready``.
-        status: ``True``, ``False`` or ``Unknown``.
+        type: in PascalCase, such as ``Ready``.
         reason: one PascalCase word that programs may branch on.
         message: a sentence for people.
-        observed_generation: the ``metadata.generation`` that this condition speaks about.
-        last_transition_time: when ``status`` (not reason, not message) changed last, in UTC.
+        last_transition_time: of ``status`` (not of reason or message), in UTC.
     """
 
     type: str
@@ -38,7 +36,7 @@ class Condition:
 def condition(
     type_: str, *, status: ConditionStatus, reason: str, message: str, generation: int, now: datetime
 ) -> Condition:
-    """Make a condition as if it had just changed; ``merge`` keeps the older time where its status did not."""
+    """Return a condition that changed now; ``merge`` restores the older time of an equal status."""
     return Condition(
         type=type_,
         status=status,
@@ -50,14 +48,9 @@ def condition(
 
 
 def merge(previous: Iterable[Condition], wanted: Sequence[Condition]) -> tuple[Condition, ...]:
-    """Give each wanted condition the transition time it deserves.
+    """Return the wanted conditions in their order, each with the transition time of its status.
 
-    A condition of the previous set that is not wanted any more is gone: ``Reconciling`` and ``Stalled`` must only be
-    present while they are true.
-
-    Args:
-        previous: the conditions as they were written before.
-        wanted: the conditions as they are now, in the order in which people shall read them.
+    Other previous conditions go: ``Reconciling`` and ``Stalled`` must only be present while they are true.
     """
     before: Mapping[str, Condition] = {each.type: each for each in previous}
     return tuple(
@@ -69,15 +62,15 @@ def merge(previous: Iterable[Condition], wanted: Sequence[Condition]) -> tuple[C
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text to at most ``limit`` characters, showing with an ellipsis that it was cut."""
+    """Return at most ``limit`` characters of a text; an ellipsis marks a cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def printable(text: str) -> str:
-    """Make text from outside harmless for whoever shows it, character by character.
+    """Return a text from outside without characters that can harm its reader.
 
-    White space of all kinds, line separators included, becomes spaces; what else does not print becomes U+FFFD: control
-    characters, and with them terminal escapes, bidirectional overrides and lone surrogates.
+    White space of all kinds, line separators included, becomes spaces. Other unprintable characters become U+FFFD: control characters
+    (also in terminal escapes), bidirectional overrides and lone surrogates.
     """
     return text if text.isprintable() else "".join(map(_printable, text))
 

@@ -1,12 +1,12 @@
-"""Which of the keys that are due goes to a worker next; pure.
+"""The choice of the next due key for a worker.
 
-Keys stand in flows, and each flow belongs to one who shares the workers with others: its owner. Three rules:
+Each key is in a flow, and each flow has an owner. Three rules:
 
-- An owner holds at most so many workers, and so does a flow, which several owners may have in common. Owners that have room
-  take turns, and so do the flows of each: nobody crowds out the others, however many flows he has.
-- Urgent keys go before routine ones.
-- But one pick in ``ROUTINE_SHARE`` is of a routine key, so that a stream of urgent ones cannot starve them: of all picks,
-  and of those of each flow too. (Without the latter a flow would starve that happens to be full at each tenth pick.)
+- An owner, and a flow name that several owners have in common, has a limited number of workers. Owners below the limit take
+  turns, and so do the flows of each, so that no owner crowds out the others.
+- Urgent keys come before routine ones.
+- One pick in ``ROUTINE_SHARE`` is of a routine key, among all picks and among those of each flow, so that urgent keys cannot
+  starve them. (Without the latter, a flow that is full at each tenth pick would starve.)
 """
 
 from collections import Counter, OrderedDict
@@ -18,28 +18,23 @@ from atlas_endpoints.controller.bookkeeping import Bookkeeping
 K = TypeVar("K", bound=Hashable)
 
 ROUTINE_SHARE = 10
-"""One pick in this many is of a routine key that waits, where there is one."""
+"""One pick in this many is of a waiting routine key."""
 
 
 class Flow(NamedTuple):
-    """Where a key stands.
-
-    Attributes:
-        owner: whose share of the workers it uses.
-        name: what else has a share; other owners may have it in common.
-    """
+    """The flow of a key: its owner, and a name that other owners may have in common; both have a share of the workers."""
 
     owner: str
     name: str
 
 
-class _Line(Generic[K]):
-    """Keys of one priority: first in first out within a flow; who has had the last turn longest ago stands first."""
+class _RoundRobin(Generic[K]):
+    """Keys of one priority: first in, first out within a flow; the flow and the owner of the last pick go to the end."""
 
     def __init__(self) -> None:
         self._owners: OrderedDict[str, OrderedDict[Flow, OrderedDict[K, None]]] = OrderedDict()
         self._flows: Counter[str] = Counter()
-        """How many flows there are of each name."""
+        """The number of flows by name."""
 
     def __contains__(self, flow: Flow) -> bool:
         return flow in self._owners.get(flow.owner, ())
@@ -64,8 +59,7 @@ class _Line(Generic[K]):
         return key
 
     def first_flow(self, running: "_Running", limit: int) -> Flow | None:
-        # Few owners and names can be full at a time: the workers divided by the limit. But many owners may have a full one in
-        # common, and nothing else.
+        # Few owners and names can be at their limit at a time, but many owners may have a single flow, all of a full name.
         if all(running.names[name] >= limit for name in self._flows):
             return None
         for owner, flows in self._owners.items():
@@ -87,7 +81,7 @@ class _Line(Generic[K]):
 
 
 class _Running:
-    """How many keys are with workers, by owner and by name."""
+    """The number of running keys, by owner and by flow name."""
 
     def __init__(self) -> None:
         self.owners: Counter[str] = Counter()
@@ -101,71 +95,64 @@ class _Running:
 
 
 class FairQueue(Generic[K]):
-    """The keys that are due, and how many keys of each flow are with workers.
-
-    Args:
-        limit: how many keys of one owner, or of one name of a flow, may be with workers at once.
-    """
+    """The due keys, and the number of running keys of each flow; ``limit`` applies to each owner and each flow name."""
 
     _urgent_in_a_row: Bookkeeping[int]
     _overtaken: Bookkeeping[Counter[Flow]]
-    """By flow: the urgent keys that were picked in a row while a routine key of the flow was waiting."""
+    """Urgent keys that were picked in a row while a routine key of the flow was waiting."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._urgent: _Line[K] = _Line()
-        self._routine: _Line[K] = _Line()
-        self._places: dict[K, tuple[_Line[K], Flow]] = {}
+        self._urgent: _RoundRobin[K] = _RoundRobin()
+        self._routine: _RoundRobin[K] = _RoundRobin()
+        self._places: dict[K, tuple[_RoundRobin[K], Flow]] = {}
         self._running = _Running()
         self._urgent_in_a_row = 0
         self._overtaken = Counter()
 
     def __contains__(self, key: K) -> bool:
-        """Tell whether a key stands in a flow."""
         return key in self._places
 
     def __len__(self) -> int:
-        """Count the keys that stand in flows."""
         return len(self._places)
 
     def put(self, key: K, flow: Flow, *, urgent: bool) -> None:
-        """Have a key stand at the end of its flow."""
-        line = self._urgent if urgent else self._routine
-        line.put(key, flow)
-        self._places[key] = line, flow
+        """Add a key to the end of its flow."""
+        queue = self._urgent if urgent else self._routine
+        queue.put(key, flow)
+        self._places[key] = queue, flow
 
     def discard(self, key: K) -> None:
-        """Have a key stand in no flow, if it does stand in one."""
+        """Remove a key, if it is there."""
         place = self._places.pop(key, None)
         if place is not None:
-            line, flow = place
-            line.discard(key, flow)
-            self._settle(flow)
+            queue, flow = place
+            queue.discard(key, flow)
+            self._drop_overtaken(flow)
 
     def take(self) -> tuple[K, Flow] | None:
-        """Pick the next key for a worker; give it and its flow, or ``None`` when no flow with a key has room."""
-        turn = self._turn()
-        if turn is None:
+        """Remove and return the next key and its flow; None when each flow with a key is at its limit."""
+        pick = self._pick()
+        if pick is None:
             return None
-        line, flow = turn
-        key = line.take(flow)
+        queue, flow = pick
+        key = queue.take(flow)
         del self._places[key]
         self._running.add(flow, 1)
-        if line is self._urgent:
+        if queue is self._urgent:
             self._urgent_in_a_row += 1
             self._overtaken[flow] += 1
         else:
             self._urgent_in_a_row = 0
             del self._overtaken[flow]
-        self._settle(flow)
+        self._drop_overtaken(flow)
         return key, flow
 
     def release(self, flow: Flow) -> None:
-        """Take in that a worker has given back a key of a flow."""
+        """Record that a worker has finished a key of a flow."""
         self._running.add(flow, -1)
 
-    def _turn(self) -> tuple[_Line[K], Flow] | None:
-        """Tell which line and which flow is next."""
+    def _pick(self) -> tuple[_RoundRobin[K], Flow] | None:
         urgent = self._urgent.first_flow(self._running, self._limit)
         if urgent is None or self._urgent_in_a_row >= ROUTINE_SHARE - 1:
             routine = self._routine.first_flow(self._running, self._limit)
@@ -177,7 +164,6 @@ class FairQueue(Generic[K]):
             return self._routine, urgent
         return self._urgent, urgent
 
-    def _settle(self, flow: Flow) -> None:
-        """Nobody is overtaken in a flow where no routine key waits."""
+    def _drop_overtaken(self, flow: Flow) -> None:
         if flow not in self._routine:
             del self._overtaken[flow]

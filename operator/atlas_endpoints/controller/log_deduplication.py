@@ -1,4 +1,4 @@
-"""Which failures are news: a cause that people were not told of yet, however many keys it meets and however often. Pure."""
+"""The choice of the failures to log: one line for each new cause, however many keys and tries it concerns."""
 
 import re
 from collections.abc import Hashable
@@ -7,26 +7,21 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 _QUOTED = re.compile(r'"[^"]*"')
-"""Names in a refusal: what differs from object to object when the cause is the same."""
+"""Names in a refusal, which differ between objects although the cause is the same."""
 
 
 class LogDeduplicator(Generic[K]):
-    """Remembers which keys fail for which cause, as long as they do."""
+    """The keys that fail, and the causes."""
 
     def __init__(self) -> None:
         self._cause_of: dict[K, str] = {}
         self._failing: dict[str, int] = {}
-        self._told: dict[str, int] = {}
+        self._next_count: dict[str, int] = {}
 
     def failed(self, key: K, text: str) -> int:
-        """Take in a failure.
+        """Record a failure, and return how many keys fail for this cause if that is worth a line: the first, and each tenfold. Else 0.
 
-        Args:
-            key: that failed.
-            text: the cause, in which quoted names do not count.
-
-        Returns:
-            How many keys fail for this cause now, when that is worth a line: the first, and each tenfold. Else 0.
+        Quoted names in ``text`` do not distinguish causes.
         """
         cause = _QUOTED.sub('""', text)
         if self._cause_of.get(key) != cause:
@@ -34,17 +29,17 @@ class LogDeduplicator(Generic[K]):
             self._cause_of[key] = cause
             self._failing[cause] = self._failing.get(cause, 0) + 1
         count = self._failing[cause]
-        if count < self._told.get(cause, 1):
+        if count < self._next_count.get(cause, 1):
             return 0
-        self._told[cause] = 10 * max(count, self._told.get(cause, 1))
+        self._next_count[cause] = 10 * max(count, self._next_count.get(cause, 1))
         return count
 
     def mended(self, key: K) -> None:
-        """Take in that a key does not fail for its cause any more; a cause that meets no key is news when it is back."""
+        """Record that a key does not fail any more; a cause without keys is new when it returns."""
         cause = self._cause_of.pop(key, None)
         if cause is None:
             return
         self._failing[cause] -= 1
         if not self._failing[cause]:
             del self._failing[cause]
-            self._told.pop(cause, None)
+            self._next_count.pop(cause, None)

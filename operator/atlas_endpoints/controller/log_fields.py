@@ -1,10 +1,10 @@
-"""The fields of lines in the log, beside time, level, logger, message and traceback."""
+"""The fields of log lines, beside time, level, logger, message and traceback."""
 
 from typing import TypedDict
 
 
 class LogFields(TypedDict, total=False):
-    """What ``extra`` of a line may hold; the name of a resource is ``resourceName``, since a record's name is its logger's."""
+    """The keys of ``extra``; a resource's name is ``resourceName``, since ``name`` is the logger's."""
 
     allowed: int
     atlas: str

@@ -1,4 +1,4 @@
-"""The workers: each takes a due key, runs its reconcile, and tells the queue when to look again."""
+"""The workers: each takes a due key, reconciles it, and requeues it."""
 
 import asyncio
 import logging
@@ -19,18 +19,13 @@ logger = logging.getLogger(__name__)
 
 
 class Loop(Generic[K]):
-    """A number of workers over one queue.
-
-    A reconcile that raises is a failure like any other: it is logged and retried, and neither its worker nor the other
-    keys notice.
+    """Workers over one queue; a failed reconcile is logged and retried, and affects no other key.
 
     Args:
-        queue: where the keys come from.
-        run: one reconcile of a key; tells when to look again.
-        clock: for the age of running reconciles.
-        workers: how many reconciles may run at once.
+        run: reconciles a key.
+        workers: the most reconciles at once.
         random: for the jitter of the backoff.
-        retried: told whenever a key is to be tried again with backoff.
+        retried: called for each key that is requeued with backoff.
     """
 
     def __init__(
@@ -51,85 +46,81 @@ class Loop(Generic[K]):
         self._retried = retried
         self._failures: dict[K, int] = {}
         self._deduplicator: LogDeduplicator[K] = LogDeduplicator()
-        self._held_up: set[K] = set()
+        self._waiting_for_recovery: set[K] = set()
         self._started: dict[K, float] = {}
 
     async def work(self) -> None:
-        """Run the workers until the queue is closed and each has finished what it holds."""
+        """Run the workers until the queue is closed and each has finished its key."""
         async with asyncio.TaskGroup() as workers:
             for number in range(self._workers):
                 workers.create_task(self._worker(), name=f"worker {number}")
 
     def reset(self, key: K) -> None:
-        """Forget the failures of a key: what it failed with has changed."""
+        """Drop the failures of a key that has changed."""
         self._failures.pop(key, None)
 
     def forget(self, key: K) -> None:
-        """Drop a key that is gone: what was asked for it and its failures; a reconcile of it that is running finishes."""
+        """Drop a deleted key, its requests and its failures; a running reconcile of it finishes."""
         self._queue.forget(key)
-        self._held_up.discard(key)
-        self._failures.pop(key, None)
-        self._deduplicator.mended(key)
+        self._drop(key)
 
     def resume(self, again: Callable[[K], None]) -> None:
-        """Have tried again at once what failed for want of something that is there again, as if it had never failed.
-
-        Args:
-            again: asks for a reconcile of a key.
-        """
-        held_up, self._held_up = self._held_up, set()
-        for key in held_up:
+        """Retry at once, by ``again``, the keys with a temporary error, since its cause is over; reset their backoff."""
+        waiting, self._waiting_for_recovery = self._waiting_for_recovery, set()
+        for key in waiting:
             self.reset(key)
             again(key)
 
     @property
     def failing(self) -> int:
-        """How many keys have failed and are to be tried again."""
+        """The number of keys that have failed and wait for a retry."""
         return len(self._failures)
 
     def longest_reconcile(self) -> float:
-        """Tell for how many seconds the oldest running reconcile has been running; 0 when none is."""
+        """Return the seconds since the oldest running reconcile began; 0 without one."""
         return max((self._clock.monotonic() - started for started in self._started.values()), default=0.0)
 
     async def _worker(self) -> None:
         while (key := await self._queue.get()) is not None:
             self._started[key] = self._clock.monotonic()
             try:
-                following = await self._reconcile(key)
+                requeue = await self._reconcile(key)
             finally:
                 del self._started[key]
-            self._queue.done(key, delay=self._delay(key, following))
+            self._queue.done(key, delay=self._delay(key, requeue))
             if key not in self._queue:  # it was forgotten while it ran
-                self._failures.pop(key, None)
-                self._held_up.discard(key)
-                self._deduplicator.mended(key)
+                self._drop(key)
+
+    def _drop(self, key: K) -> None:
+        self._failures.pop(key, None)
+        self._waiting_for_recovery.discard(key)
+        self._deduplicator.mended(key)
 
     async def _reconcile(self, key: K) -> Requeue:
-        """Run a reconcile, whatever happens in it."""
-        self._held_up.discard(key)
+        self._waiting_for_recovery.discard(key)
         try:
-            following = await self._run(key)
+            requeue = await self._run(key)
         except asyncio.CancelledError:
             worker = asyncio.current_task()
             if worker is None or worker.cancelling():
                 raise
-            # Not this worker was cancelled but something that the reconcile waited for. Going on as if it were us would end
-            # the worker without a word, with the key in its hands for ever.
+            # Not this worker was cancelled but a task that the reconcile waited for. To raise would end the worker silently and
+            # leave its key running for ever.
             logger.exception(
                 "A reconcile waited for what was cancelled; it will be tried again", extra=LogFields(key=str(key))
             )
         except TemporaryError as error:
-            self._held_up.add(key)
-            self._tell(key, error)
+            self._waiting_for_recovery.add(key)
+            self._log(key, error)
         except Exception:
             logger.exception("A reconcile failed; it will be tried again", extra=LogFields(key=str(key)))
         else:
             self._deduplicator.mended(key)
-            return following
+            return requeue
         return Backoff()
 
-    def _tell(self, key: K, error: TemporaryError) -> None:
-        """Have one line in the log for each cause, with a count when it meets many keys."""
+    def _log(self, key: K, error: TemporaryError) -> None:
+        """Log one line for each cause, with a count when it concerns many keys."""
         keys = 0 if error.told_elsewhere else self._deduplicator.failed(key, str(error))
         if keys > 1:
             logger.warning(
@@ -139,8 +130,8 @@ class Loop(Generic[K]):
             level = logging.WARNING if keys else logging.DEBUG
             logger.log(level, "A reconcile failed; it will be tried again: %s", error, extra=LogFields(key=str(key)))
 
-    def _delay(self, key: K, following: Requeue) -> float | None:
-        match following:
+    def _delay(self, key: K, requeue: Requeue) -> float | None:
+        match requeue:
             case Backoff(at_least):
                 self._retried()
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
@@ -152,4 +143,4 @@ class Loop(Generic[K]):
                 self._failures.pop(key, None)
                 return None
             case _:
-                assert_never(following)
+                assert_never(requeue)

@@ -1,4 +1,4 @@
-"""What Kubernetes objects may be called; what is called so is one segment of a path. Pure."""
+"""The names of Kubernetes objects; each is one segment of a path."""
 
 import re
 
@@ -9,10 +9,10 @@ _LONGEST_LABEL = 63
 
 
 def is_name(text: str) -> bool:
-    """Tell whether Secrets, Leases and most other objects may be called so: a DNS subdomain (RFC 1123), 253 characters at most."""
+    """Return whether most objects may have this name: a DNS subdomain (RFC 1123) of 253 characters at most."""
     return len(text) <= _LONGEST and _LABELS.fullmatch(text) is not None
 
 
 def is_namespace(text: str) -> bool:
-    """Tell whether a Namespace may be called so: a DNS label (RFC 1123), which has no dots, 63 characters at most."""
+    """Return whether a Namespace may have this name: a DNS label (RFC 1123), without dots, of 63 characters at most."""
     return len(text) <= _LONGEST_LABEL and "." not in text and is_name(text)

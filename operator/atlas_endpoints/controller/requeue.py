@@ -1,4 +1,4 @@
-"""What a reconcile of one key asks of the loop: when to look again."""
+"""When to reconcile a key again."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -6,26 +6,21 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class NoRequeue:
-    """Nothing to do by itself: an event or somebody else's round brings the key back."""
+    """Only an event or a resync requeues the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequeueAfter:
-    """Look again after a known time; this is progress, not failure.
-
-    Attributes:
-        delay: seconds from the end of the reconcile.
-    """
+    """Requeue after ``delay`` seconds from the end of the reconcile; this is progress, not failure."""
 
     delay: float
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The reconcile failed in a way that may heal by itself: look again with exponential backoff.
+    """The reconcile failed in a way that may heal by itself: requeue with exponential backoff.
 
-    Attributes:
-        at_least: seconds that the other side asked to wait (``Backoff-After``); the backoff may wait longer, never less.
+    It waits no less than ``at_least``, the seconds that the other side asks to wait (``Retry-After``).
     """
 
     at_least: float = 0.0
@@ -34,25 +29,21 @@ class Backoff:
 Requeue: TypeAlias = NoRequeue | RequeueAfter | Backoff
 
 
-def at_latest(following: Requeue, delay: float) -> Requeue:
-    """Look again after ``delay`` seconds at the latest; a backoff goes on as it is."""
-    match following:
+def at_latest(requeue: Requeue, delay: float) -> Requeue:
+    """Requeue after ``delay`` seconds at the latest; a backoff stays as it is."""
+    match requeue:
         case NoRequeue():
             return RequeueAfter(delay)
         case RequeueAfter(other):
             return RequeueAfter(min(delay, other))
         case Backoff():
-            return following
+            return requeue
 
 
 class TemporaryError(Exception):
-    """A reconcile could not be finished for a reason that is expected to pass, such as an API server that is away.
+    """A reconcile failed for a reason that is expected to pass, such as an unreachable API server.
 
-    It is retried like any other error, and logged in one line, since a traceback would tell nothing: once for each cause, and
-    not at each try.
-
-    Attributes:
-        told_elsewhere: whether people hear of it already, so that a line for each key would only be noise.
+    It is retried like any other error, and logged without traceback, once for each cause: not at all if it is ``told_elsewhere``.
     """
 
     told_elsewhere: bool = False

@@ -1,17 +1,17 @@
-"""How often old entries are looked for. Pure."""
+"""The interval between searches for old entries."""
 
 import math
 
 from atlas_endpoints.controller.bookkeeping import Bookkeeping
 
 SWEEP = 60.0
-"""Seconds between two sweeps at least."""
+"""Seconds."""
 
 
 class Sweep:
-    """Limits how often one goes over all that is remembered, to drop what is too old.
+    """Limits how often a collection is searched for old entries.
 
-    To do so at each call or write is work that grows with the square of the number of tenants.
+    A search at each call is work that grows with the square of the number of tenants.
     """
 
     _due: Bookkeeping[float]
@@ -20,11 +20,7 @@ class Sweep:
         self._due = -math.inf
 
     def is_due(self, now: float) -> bool:
-        """Tell whether to sweep now, which then counts as done.
-
-        Args:
-            now: monotonic seconds.
-        """
+        """Return whether to search now (in monotonic seconds); the search then counts as done."""
         if now < self._due:
             return False
         self._due = now + SWEEP

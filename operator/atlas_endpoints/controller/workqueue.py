@@ -1,8 +1,7 @@
-"""The work queue: keys with due times, each handed to one worker at a time.
+"""The work queue: keys with due times, each given to one worker at a time.
 
-It coalesces: a key is queued once, whatever the number of reasons, and a key that is added while a worker has it is handed
-out again when that worker is done, as client-go's workqueue does it. Whose turn it is among those that are due is
-decided by ``Lanes``.
+It coalesces as client-go's workqueue does: a key is queued once, and a key that is added while it runs is handed out again when
+its worker is done. ``FairQueue`` chooses among the due keys.
 """
 
 import asyncio
@@ -19,22 +18,22 @@ from atlas_endpoints.controller.fair_queue import FairQueue, Flow
 K = TypeVar("K", bound=Hashable)
 
 NOBODY = Flow("", "")
-"""The flow of what is nobody's."""
+"""The flow of keys without an owner."""
 
 _SLACK = 64
-"""How many overtaken times are kept beside as many as there are keys, before the heap of times is built anew."""
+"""Replaced times in the heap, beyond the number of keys, before it is rebuilt."""
 
 
 class Waited(Protocol):
-    """Is told of waits."""
+    """Receives waits."""
 
     def __call__(self, seconds: float, *, urgent: bool) -> None:
-        """Take in that a key has been due for so long."""
+        """Record how long a key was due."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What was asked for a key; replaced, never changed, so that a time in the heap knows whether it was overtaken."""
+    """The request for a key; it is replaced, never changed, so that the heap can recognise a replaced time by identity."""
 
     flow: Flow
     due: float
@@ -43,7 +42,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Run:
-    """A key that is with a worker."""
+    """A running key."""
 
     flow: Flow
     forgotten: bool = False
@@ -53,9 +52,8 @@ class Queue(Generic[K]):
     """A coalescing queue of due keys.
 
     Args:
-        clock: tells when a key is due.
-        flow_limit: how many keys of one owner, or of one name of a flow, may be with workers at once.
-        waited: told of each key that is handed out for how many seconds it was due, and whether it was urgent.
+        flow_limit: the most running keys of one owner, or of one flow name.
+        waited: called for each key that is handed out.
     """
 
     _times: Bookkeeping[list[tuple[float, int, K, _Entry]]]
@@ -72,35 +70,26 @@ class Queue(Generic[K]):
         self._times = []
         self._sequence = 0
         self._closed = False
-        # Idle workers, the one that has been waiting for longest first. Each is woken by itself, since waking all of them
-        # for each key would cost more than what the key is queued for.
+        # Idle workers, the longest idle first. Each is woken alone: to wake all for each key would cost more than the reconcile.
         self._idle = deque()
         self._alarm = None
 
-    def __len__(self) -> int:
-        """Count the keys that are due and with no worker yet."""
+    def __len__(self) -> int:  # the due keys that do not run
         now = self._clock.monotonic()
         return sum(entry.due <= now and key not in self._running for key, entry in self._waiting.items())
 
-    def __contains__(self, key: K) -> bool:
-        """Tell whether a reconcile of a key is asked for, now or later, beside one that may be running."""
+    def __contains__(self, key: K) -> bool:  # requested, now or later, perhaps beside a running reconcile
         return key in self._waiting
 
     @property
     def running(self) -> int:
-        """How many keys are with workers."""
+        """The number of running keys."""
         return len(self._running)
 
     def add(self, key: K, *, flow: Flow = NOBODY, delay: float = 0.0, urgent: bool = False) -> None:
-        """Ask for a reconcile of a key.
+        """Request a reconcile of a key, in ``delay`` seconds; it is urgent when a user waits for it.
 
-        Of what was asked for a key before, the earliest time and the higher priority stand; the flow is the newest one.
-
-        Args:
-            key: what to work on.
-            flow: whose share of the workers it uses.
-            delay: seconds from now.
-            urgent: whether a user waits for it.
+        Of several requests, the earliest time, the higher priority and the newest flow count.
         """
         due = self._clock.monotonic() + delay
         before = self._waiting.get(key)
@@ -108,14 +97,14 @@ class Queue(Generic[K]):
             due = min(due, before.due)
             urgent = urgent or before.urgent
             if before == _Entry(flow, due, urgent):
-                return  # it keeps its place in the line
+                return  # it keeps its position
             self._withdraw(key)
         self._waiting[key] = _Entry(flow, due, urgent)
         if key not in self._running:  # else done() places it
-            self._place(key)
+            self._schedule(key)
 
     def forget(self, key: K) -> None:
-        """Drop whatever was asked for a key; a worker that has it finishes, and what it asks for then is dropped too."""
+        """Drop the requests for a key; a running reconcile of it finishes, and does not requeue it."""
         if key in self._waiting:
             self._withdraw(key)
             del self._waiting[key]
@@ -123,12 +112,12 @@ class Queue(Generic[K]):
             self._running[key].forgotten = True
 
     async def get(self) -> K | None:
-        """Wait for the next due key and hand it out; ``None`` when the queue is closed."""
+        """Wait for the next due key; None when the queue is closed."""
         while not self._closed:
             self._promote()
-            taken = self._ready.take()
-            if taken is not None:
-                key, flow = taken
+            picked = self._ready.take()
+            if picked is not None:
+                key, flow = picked
                 entry = self._waiting.pop(key)
                 self._running[key] = _Run(flow)
                 if self._waited is not None:
@@ -139,83 +128,78 @@ class Queue(Generic[K]):
         return None
 
     def done(self, key: K, *, delay: float | None = None) -> None:
-        """Give a key back, so that it can be handed out again.
+        """Return a key from ``get``, so that it can be handed out again.
 
-        Args:
-            key: what ``get`` handed out.
-            delay: seconds after which it is due again; ``None`` when only what was added meanwhile brings it back.
-
-        Raises:
-            KeyError: no worker has this key.
+        ``delay`` is in seconds; with None, only requests since then requeue it. Raises ``KeyError`` if no worker has the key.
         """
         run = self._running.pop(key)
         self._ready.release(run.flow)
         asked = self._waiting.get(key)
         if asked is not None:
-            self._place(key)
+            self._schedule(key)
         if delay is not None and not run.forgotten:
             self.add(key, flow=asked.flow if asked else run.flow, delay=delay)
         self._wake_next()
 
     def close(self) -> None:
-        """Hand out nothing more; who waits for a key gets ``None``."""
+        """Hand out no more keys; waiting workers get None."""
         self._closed = True
         while self._idle:
             self._wake_one()
 
     def _withdraw(self, key: K) -> None:
-        """Have a key stand in the line no longer, after all that is due stands there: its flow may wait on without it."""
+        """Remove a key from the due ones, after all due keys have joined them: the flow may wait on without it."""
         promoted = self._promote()
         self._ready.discard(key)
         if promoted and len(self._ready):
-            self._wake_one()  # the alarm that was set for these keys may be set anew for a later one
+            self._wake_one()  # the alarm for these keys may move to a later one
 
-    def _place(self, key: K) -> None:
-        """Have a key that is with no worker become ready when it is due."""
+    def _schedule(self, key: K) -> None:
+        """Schedule a key that does not run."""
         entry = self._waiting[key]
         self._sequence += 1
         heapq.heappush(self._times, (entry.due, self._sequence, key, entry))
         if len(self._times) > 2 * len(self._waiting) + _SLACK:
-            self._times = [time for time in self._times if self._stands(time)]
+            self._times = [time for time in self._times if self._is_current(time)]
             heapq.heapify(self._times)
         if self._times[0][3] is entry:
             self._set_alarm()
 
-    def _stands(self, time: tuple[float, int, K, _Entry]) -> bool:
-        """Tell whether a time was not overtaken: by another time, by a worker, or by oblivion."""
+    def _is_current(self, time: tuple[float, int, K, _Entry]) -> bool:
+        """Return whether a time in the heap is still that of its key."""
         _, _, key, entry = time
         return self._waiting.get(key) is entry
 
     def _promote(self) -> bool:
-        """Move the keys whose time has come to the ready ones; tell whether there were any."""
+        """Move the due keys to the fair queue; return whether there were any."""
         before = len(self._ready)
         now = self._clock.monotonic()
         while self._times and self._times[0][0] <= now:
             time = heapq.heappop(self._times)
-            if self._stands(time):
+            if self._is_current(time):
                 _, _, key, entry = time
                 self._ready.put(key, entry.flow, urgent=entry.urgent)
         return len(self._ready) > before
 
     async def _sleep(self) -> None:
-        """Wait until there may be something to do."""
+        """Wait until a key may be due."""
         worker = asyncio.get_running_loop().create_future()
         self._idle.append(worker)
         self._set_alarm()
         try:
             await worker
         except asyncio.CancelledError:
-            self._wake_one()  # what this worker may have been woken for is still there
+            self._wake_one()  # the key that may have woken this worker still waits
             raise
 
     def _wake_next(self) -> None:
-        """Have another worker look: what became due together has woken one only, and a flow may have room by now."""
+        """Wake another worker: keys that became due together have woken only one, and a flow may have room now."""
         if len(self._ready):
             self._wake_one()
         self._set_alarm()
 
     def _set_alarm(self) -> None:
-        """Have an idle worker woken when the next key is due."""
+        """Schedule the waking of an idle worker at the next due time."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -224,7 +208,7 @@ class Queue(Generic[K]):
             self._alarm = self._idle[0].get_loop().call_later(delay, self._wake_one)
 
     def _wake_one(self) -> None:
-        """Have the worker look that has been idle for longest."""
+        """Wake the worker that has been idle the longest."""
         while self._idle:
             worker = self._idle.popleft()
             if not worker.done():  # else it is being cancelled

@@ -47,7 +47,7 @@ RETRY_AFTER: dict[str, tuple[dict[str, str], ErrorBody, float | None]] = {
 
 
 @pytest.mark.parametrize("name", RETRY_AFTER)
-def test_the_wait_is_read_from(name: str) -> None:
+def test_retry_after_is_parsed_from(name: str) -> None:
     headers, error, expected = RETRY_AFTER[name]
     assert retry_after_from(headers, error, now=NOW) == expected
 
@@ -69,7 +69,7 @@ def test_the_wait_is_read_from(name: str) -> None:
         ({"sunset": "@999999999999"}, Deprecation(None, None)),
     ],
 )
-def test_announcements_of_the_end(headers: dict[str, str], expected: Deprecation | None) -> None:
+def test_deprecation_headers(headers: dict[str, str], expected: Deprecation | None) -> None:
     assert deprecation_from(headers) == expected
 
 
@@ -94,9 +94,9 @@ def test_error_bodies(body: bytes, expected: ErrorBody) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100000, b"1" * 9999, b"\x80"])
-def test_what_is_no_json_is_nothing(body: bytes) -> None:
+def test_a_body_without_json_is_none(body: bytes) -> None:
     assert json_from(body) is None
 
 
-def test_a_byte_order_mark_is_no_obstacle() -> None:
+def test_a_byte_order_mark_is_accepted() -> None:
     assert json_from(b"\xef\xbb\xbf[1]") == [1]

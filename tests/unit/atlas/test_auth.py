@@ -14,10 +14,10 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     CredentialsInvalidError,
+    CredentialsRateLimitedError,
     MissingRoleError,
     ProjectNotFoundError,
     RateLimitedError,
-    Scope,
 )
 from atlas_endpoints.atlas.requests import Request
 from unit.atlas.wire import PATH, USER_AGENT, client_of
@@ -28,7 +28,7 @@ LIFE = 3600
 
 @dataclass
 class TokenServer:
-    """An Atlas that issues tokens and honours them, as long as it is told to."""
+    """An Atlas that issues tokens and accepts those that the test allows."""
 
     now: float = 1000.0
     token_answer: Callable[[], Awaitable[httpx.Response]] | None = None
@@ -96,7 +96,7 @@ async def breaking_off() -> httpx.Response:
     return httpx.Response(200, content=body())
 
 
-async def test_sixteen_concurrent_first_calls_ask_for_one_token() -> None:
+async def test_sixteen_concurrent_first_calls_request_one_token() -> None:
     server = TokenServer()
     async with server.client() as client:
         await asyncio.gather(*(call(client) for _ in range(16)))
@@ -119,7 +119,7 @@ async def test_the_token_request_is_what_atlas_documents() -> None:
     assert request.headers["User-Agent"] == USER_AGENT
 
 
-async def test_a_token_is_renewed_by_one_call_when_three_quarters_of_its_life_are_over_at_the_latest() -> None:
+async def test_one_call_renews_a_token_before_three_quarters_of_its_life_are_over() -> None:
     server = TokenServer()
     async with server.client() as client:
         await call(client)
@@ -149,7 +149,7 @@ async def test_tokens_that_were_issued_together_are_not_renewed_together() -> No
     assert all(10 <= each <= 30 for each in late), late
 
 
-async def test_an_early_renewal_that_is_told_to_wait_is_not_tried_again_before_that() -> None:
+async def test_a_rate_limited_early_renewal_is_not_retried_before_its_time() -> None:
     """Even if the old token is refused meanwhile: then the calls wait, too."""
     server = TokenServer()
     async with server.client() as client:
@@ -182,7 +182,7 @@ async def test_an_early_renewal_that_is_told_to_wait_is_not_tried_again_before_t
         breaking_off,
     ],
 )
-async def test_a_renewal_that_fails_early_leaves_the_old_token_in_use_and_is_tried_again_a_minute_later(
+async def test_a_failed_early_renewal_keeps_the_old_token_and_is_retried_after_a_minute(
     answer: Callable[[], Awaitable[httpx.Response]],
 ) -> None:
     server = TokenServer()
@@ -211,7 +211,7 @@ async def test_an_expired_token_is_never_sent() -> None:
     assert not raised.value.unknown_outcome, "the write was never sent"
 
 
-async def test_a_wire_that_breaks_while_asking_for_a_token_leaves_no_write_in_doubt() -> None:
+async def test_a_connection_that_breaks_during_the_token_request_leaves_no_unknown_outcome() -> None:
     server = TokenServer(token_answer=broken)
     async with server.client() as client:
         with pytest.raises(AtlasUnavailableError) as raised:
@@ -219,7 +219,7 @@ async def test_a_wire_that_breaks_while_asking_for_a_token_leaves_no_write_in_do
     assert not raised.value.unknown_outcome
 
 
-async def test_a_write_whose_token_was_refused_is_not_in_doubt_when_the_renewal_breaks_off() -> None:
+async def test_a_write_with_a_refused_token_has_a_known_outcome_when_the_renewal_breaks_off() -> None:
     server = TokenServer()
     async with server.client() as client:
         await call(client)
@@ -229,7 +229,7 @@ async def test_a_write_whose_token_was_refused_is_not_in_doubt_when_the_renewal_
     assert not raised.value.unknown_outcome
 
 
-async def test_a_refused_token_is_renewed_once_for_all_calls_and_each_is_repeated_once_as_it_was() -> None:
+async def test_a_refused_token_is_renewed_once_and_each_call_is_repeated_once_unchanged() -> None:
     server = TokenServer()
     async with server.client() as client:
         await call(client)
@@ -241,7 +241,7 @@ async def test_a_refused_token_is_renewed_once_for_all_calls_and_each_is_repeate
     assert server.bodies == [b'{"comment": "ours"}'] * 32
 
 
-async def test_a_refusal_that_survives_a_new_token_is_one_of_the_credentials() -> None:
+async def test_a_refusal_with_a_new_token_means_invalid_credentials() -> None:
     server = TokenServer(refuses_all=True)
     async with server.client() as client:
         with pytest.raises(CredentialsInvalidError):
@@ -252,7 +252,7 @@ async def test_a_refusal_that_survives_a_new_token_is_one_of_the_credentials() -
 @pytest.mark.parametrize(
     ("code", "expected"), [("USER_UNAUTHORIZED", MissingRoleError), ("NOT_IN_GROUP", ProjectNotFoundError)]
 )
-async def test_a_refusal_of_the_call_costs_no_new_token(code: str, expected: type[AtlasError]) -> None:
+async def test_a_refusal_of_the_call_requests_no_new_token(code: str, expected: type[AtlasError]) -> None:
     server = TokenServer(refuses_all=True, code=code)
     async with server.client() as client:
         for _ in range(3):
@@ -261,7 +261,7 @@ async def test_a_refusal_of_the_call_costs_no_new_token(code: str, expected: typ
     assert server.calls == ["token-1"] * 3
 
 
-async def test_those_who_wait_for_a_token_share_its_refusal_and_the_next_call_asks_again() -> None:
+async def test_waiting_calls_share_a_token_refusal_and_the_next_call_requests_again() -> None:
     server = TokenServer(token_answer=answering(401, json={"error": "invalid_client"}))
     async with server.client() as client:
         results = await asyncio.gather(*(call(client) for _ in range(16)), return_exceptions=True)
@@ -275,7 +275,7 @@ async def test_those_who_wait_for_a_token_share_its_refusal_and_the_next_call_as
     assert server.calls == ["token-3"]
 
 
-async def test_a_caller_that_gives_up_does_not_take_the_token_from_the_others() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_token_request_of_the_others() -> None:
     asked = asyncio.Event()
 
     async def hang() -> httpx.Response:
@@ -311,9 +311,9 @@ async def test_the_quota_of_the_token_endpoint_limits_the_credentials(
 ) -> None:
     server = TokenServer(token_answer=answer)
     async with server.client() as client:
-        with pytest.raises(RateLimitedError) as raised:
+        with pytest.raises(CredentialsRateLimitedError) as raised:
             await call(client)
-    assert (raised.value.scope, raised.value.retry_after) == (Scope.CREDENTIALS, seconds)
+    assert raised.value.retry_after == seconds
     assert raised.value.operation == "createAccessToken"
 
 
@@ -346,7 +346,7 @@ async def test_the_token_endpoint_may_answer_with(name: str) -> None:
 
 
 @pytest.mark.parametrize("life", ["null", '"soon"', "0", "-5", "true", "Infinity"])
-async def test_a_token_of_unknown_life_serves_for_some_minutes(life: str) -> None:
+async def test_a_token_without_expiry_is_used_for_some_minutes(life: str) -> None:
     body = f'{{"access_token": "token", "expires_in": {life}}}'
     server = TokenServer(token_answer=answering(200, text=body))
     async with server.client() as client:
@@ -359,14 +359,14 @@ async def test_a_token_of_unknown_life_serves_for_some_minutes(life: str) -> Non
     assert len(server.token_requests) == 2
 
 
-async def test_the_token_is_revoked_at_the_end() -> None:
+async def test_closing_revokes_the_token() -> None:
     server = TokenServer()
     async with server.client() as client:
         await call(client)
     assert server.revoked == ["token-1"]
 
 
-async def test_closing_succeeds_though_a_token_cannot_be_revoked() -> None:
+async def test_closing_succeeds_when_the_revocation_fails() -> None:
     server = TokenServer()
 
     async def handle(request: httpx.Request) -> httpx.Response:
@@ -378,7 +378,7 @@ async def test_closing_succeeds_though_a_token_cannot_be_revoked() -> None:
         await call(client)
 
 
-async def test_credentials_without_calls_for_hours_are_forgotten() -> None:
+async def test_credentials_without_calls_for_hours_are_dropped() -> None:
     server = TokenServer()
     async with server.client() as client:
         await call(client)

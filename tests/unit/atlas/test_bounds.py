@@ -179,7 +179,7 @@ async def watched() -> AsyncIterator[list[float]]:
 
 
 @pytest.mark.parametrize("name", ODD)
-async def test_the_loop_goes_on_and_the_memory_stays_with(name: str) -> None:
+async def test_the_event_loop_and_the_memory_stay_bounded_for(name: str) -> None:
     odd = ODD[name]
     async with answering(odd) as url:
         for where in WHERE:

@@ -15,6 +15,7 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     CredentialsInvalidError,
+    CredentialsRateLimitedError,
     EndpointAbsentError,
     InstanceNotFoundError,
     InvalidSpecError,
@@ -24,7 +25,6 @@ from atlas_endpoints.atlas.errors import (
     ProjectNotFoundError,
     RateLimitedError,
     Retry,
-    Scope,
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Request
@@ -196,7 +196,7 @@ def test_that(name: str) -> None:
             assert error.message.endswith("Atlas says: Atlas's own words.")
 
 
-def test_every_class_with_a_reason_of_its_own_has_a_row() -> None:
+def test_every_error_class_with_its_own_reason_has_a_row() -> None:
     assert {row.expected for row in ROWS.values()} == set(RETRIES)
 
 
@@ -215,14 +215,14 @@ def test_every_class_with_a_reason_of_its_own_has_a_row() -> None:
         (api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", detail="No address: 1.2.3 face"), None),
     ],
 )
-def test_the_address_that_atlas_saw_is_named(body: bytes, address: str | None) -> None:
+def test_the_message_names_the_refused_address(body: bytes, address: str | None) -> None:
     error = classify(Refusal(403, {}, body), Request("op", "PATCH", "/", refusals=REFUSALS), now=NOW)
     assert isinstance(error, IPNotAllowedError)
     assert error.address == address
     assert (address or "the address of the operator") in error.message
 
 
-def test_the_fields_that_atlas_finds_bad_are_named() -> None:
+def test_the_message_names_the_bad_fields() -> None:
     bad = {"fields": [{"field": "comment", "description": "size must be at most 80"}, {"field": "x"}, "odd", None]}
     error = classify(
         Refusal(400, {}, api_error("VALIDATION_ERROR", badRequestDetail=bad)),
@@ -233,7 +233,7 @@ def test_the_fields_that_atlas_finds_bad_are_named() -> None:
     assert error.message.endswith(error.detail)
 
 
-def test_the_message_of_a_rate_limit_stays_the_same_from_attempt_to_attempt() -> None:
+def test_the_message_of_a_rate_limit_does_not_change_between_attempts() -> None:
     def limited(seconds: int) -> AtlasError:
         body = api_error(
             "RATE_LIMITED_TOKEN_BUCKET",
@@ -261,7 +261,7 @@ def test_a_message_is_one_line_of_bounded_length_and_keeps_the_remedy() -> None:
     assert error.detail.startswith("a [31mb long")
 
 
-def test_what_is_to_be_hidden_is_hidden() -> None:
+def test_secrets_are_hidden_in_the_error() -> None:
     detail = 'canary-1 Bearer eyJ0eXAi.canary, Basic Y2FuYXJ5OmNhbmFyeQ==, mdb_sa_sk_canary, Digest username="canary"'
     refusal = Refusal(500, {}, api_error("ODD", detail=detail))
     error = classify(refusal, Request("op", "GET", "/", refusals=REFUSALS), now=NOW, hide=["canary-1", ""])
@@ -291,8 +291,8 @@ TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
         AtlasUnavailableError,
     ),
     "a 400 with a code that nobody documents is Atlas unavailable": (400, b'{"error": "odd"}', AtlasUnavailableError),
-    "access_denied is the limit of active tokens": (403, b'{"error": "access_denied"}', RateLimitedError),
-    "429 is the quota of the token endpoint": (429, b"", RateLimitedError),
+    "access_denied is the limit of active tokens": (403, b'{"error": "access_denied"}', CredentialsRateLimitedError),
+    "429 is the quota of the token endpoint": (429, b"", CredentialsRateLimitedError),
     "an address off the access list is not allowed": (
         403,
         api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST"),
@@ -313,12 +313,10 @@ def test_at_the_token_endpoint(name: str) -> None:
     error = classify_token_answer(Refusal(status, {}, body), operation="op", now=NOW)
     assert isinstance(error, expected)
     assert not error.unknown_outcome
-    if isinstance(error, RateLimitedError):
-        assert error.scope is Scope.CREDENTIALS
 
 
 @pytest.mark.parametrize("writes", [True, False])
-def test_an_unreadable_2xx_leaves_a_write_in_doubt(writes: bool) -> None:
+def test_an_unreadable_2xx_leaves_the_outcome_of_a_write_unknown(writes: bool) -> None:
     error = unreadable(200, operation="op", writes=writes)
     assert (error.unknown_outcome, error.http_status) == (writes, 200)
 
@@ -332,7 +330,7 @@ def test_an_unreadable_2xx_leaves_a_write_in_doubt(writes: bool) -> None:
     retry_after=st.text(max_size=20) | st.integers().map(str),
     writes=st.booleans(),
 )
-def test_any_refusal_becomes_an_error_fit_for_a_status(
+def test_any_refusal_becomes_an_error_with_a_printable_bounded_message(
     *, status: int, code: object, detail: object, parameters: object, retry_after: str, writes: bool
 ) -> None:
     body = json.dumps({"errorCode": code, "detail": detail, "parameters": parameters}).encode()

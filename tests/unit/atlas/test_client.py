@@ -35,7 +35,7 @@ TOKEN_JSON = {"access_token": TOKEN, "expires_in": 3600}
 
 @dataclass
 class Atlas:
-    """Issues tokens, and answers calls as it is told."""
+    """Issues tokens, and answers calls as the test defines."""
 
     answer: web.Response | None = None
     calls: list[web.Request] = field(default_factory=list)
@@ -60,7 +60,7 @@ async def get(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object
     return (await client.request(credentials, Request("op", "GET", PATH))).json
 
 
-async def test_a_write_is_versioned_and_names_the_product() -> None:
+async def test_a_write_has_the_media_type_and_the_user_agent() -> None:
     atlas = Atlas()
     async with serving(atlas.handle) as url, client_of(url) as client:
         assert await patch(client) == []
@@ -82,7 +82,7 @@ async def test_a_read_has_neither_body_nor_content_type() -> None:
     assert ("Content-Type" in atlas.calls[0].headers, atlas.bodies) == (False, [b""])
 
 
-async def test_announcements_of_the_end_are_read() -> None:
+async def test_deprecation_and_sunset_headers_are_parsed() -> None:
     headers = {"Deprecation": "Wed, 10 Dec 2025 00:00:00 GMT", "Sunset": "Thu, 1 Jan 2026 00:00:00 GMT"}
     atlas = Atlas(answer=web.json_response([], headers=headers))
     async with serving(atlas.handle) as url, client_of(url) as client:
@@ -91,13 +91,13 @@ async def test_announcements_of_the_end_are_read() -> None:
     assert str(answer.deprecation.sunset) == "2026-01-01 00:00:00+00:00"
 
 
-async def test_json_is_read_under_any_content_type() -> None:
+async def test_json_is_parsed_under_any_content_type() -> None:
     atlas = Atlas(answer=web.Response(text="[1]", content_type="text/plain"))
     async with serving(atlas.handle) as url, client_of(url) as client:
         assert await get(client) == [1]
 
 
-async def test_no_request_asks_for_a_coding_that_is_not_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requests_accept_only_supported_codings(monkeypatch: pytest.MonkeyPatch) -> None:
     """aiohttp by itself asks for those that it understands, and it is not the one that decodes: from Python 3.14 on, zstd."""
     monkeypatch.setitem(aiohttp.ClientRequest.DEFAULT_HEADERS, hdrs.ACCEPT_ENCODING, "gzip, deflate, zstd")
     asked: dict[str, str] = {}
@@ -121,7 +121,7 @@ async def test_cookies_are_never_sent_back() -> None:
     assert [call.headers.get("Cookie") for call in atlas.calls] == [None] * 3
 
 
-async def test_what_netrc_holds_for_the_host_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_netrc_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
@@ -141,7 +141,7 @@ async def test_a_redirect_is_not_followed(location: str) -> None:
     assert len(atlas.calls) == 1
 
 
-async def test_a_write_is_held_back_when_the_fence_says_no() -> None:
+async def test_a_write_is_not_sent_when_the_fence_is_closed() -> None:
     atlas = Atlas()
     async with serving(atlas.handle) as url, client_of(url, fence=lambda: False) as client:
         assert await get(client) == []
@@ -151,7 +151,7 @@ async def test_a_write_is_held_back_when_the_fence_says_no() -> None:
     assert not raised.value.unknown_outcome
 
 
-async def test_a_write_is_held_back_while_there_may_be_none() -> None:
+async def test_a_write_is_not_sent_while_writes_are_off() -> None:
     atlas = Atlas()
     async with serving(atlas.handle) as url, client_of(url, writes=False) as client:
         assert await get(client) == []
@@ -161,7 +161,7 @@ async def test_a_write_is_held_back_while_there_may_be_none() -> None:
     assert not raised.value.unknown_outcome
 
 
-async def test_the_fence_is_asked_after_the_time_that_authentication_takes() -> None:
+async def test_the_fence_is_checked_after_authentication() -> None:
     atlas, leads = Atlas(), [True]
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -174,7 +174,7 @@ async def test_the_fence_is_asked_after_the_time_that_authentication_takes() -> 
     assert atlas.calls == []
 
 
-async def test_the_fence_is_asked_after_the_time_that_a_connection_takes() -> None:
+async def test_the_fence_is_checked_after_connecting() -> None:
     """All are in use, so the write waits for one; meanwhile the leadership is lost."""
     atlas, leads, arrived, answer = Atlas(), [True], asyncio.Event(), asyncio.Event()
 
@@ -201,7 +201,7 @@ async def test_the_fence_is_asked_after_the_time_that_a_connection_takes() -> No
     assert not raised.value.unknown_outcome
 
 
-async def test_the_fence_is_asked_again_when_authentication_sends_the_write_again() -> None:
+async def test_the_fence_is_checked_again_when_authentication_repeats_the_write() -> None:
     atlas, leads = Atlas(answer=web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)), [True]
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -216,7 +216,7 @@ async def test_the_fence_is_asked_again_when_authentication_sends_the_write_agai
     assert not raised.value.unknown_outcome
 
 
-async def test_each_call_is_reported_with_its_end() -> None:
+async def test_each_call_is_reported_with_its_result() -> None:
     atlas, seen = Atlas(answer=web.json_response({"errorCode": "VERSION_GONE"}, status=410)), []
 
     def note(operation: str, method: str, status: int | None, error_code: str | None, seconds: float) -> None:
@@ -238,7 +238,7 @@ async def test_each_call_is_reported_with_its_end() -> None:
     ]
 
 
-async def test_a_call_that_is_sent_again_at_once_is_reported_as_one_with_its_repetition() -> None:
+async def test_a_repeated_call_is_reported_once_with_its_repetition() -> None:
     atlas, calls = Atlas(answer=web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)), []
     repeated: list[str] = []
 
@@ -256,7 +256,7 @@ async def test_a_call_that_is_sent_again_at_once_is_reported_as_one_with_its_rep
     assert calls == [("createAccessToken", 200), ("createAccessToken", 200), ("op", 200), ("op", 200)]
 
 
-async def test_tokens_are_counted_while_they_are_held_and_have_not_expired() -> None:
+async def test_unexpired_tokens_are_counted() -> None:
     now = [0.0]
     async with serving(Atlas().handle) as url, client_of(url, clock=lambda: now[0]) as client:
         assert client.tokens == 0
@@ -266,7 +266,7 @@ async def test_tokens_are_counted_while_they_are_held_and_have_not_expired() -> 
         assert client.tokens == 0
 
 
-async def test_what_is_left_of_a_rate_limit_is_known_where_atlas_tells_and_as_long_as_that_is_recent() -> None:
+async def test_the_remaining_calls_are_those_of_recent_headers() -> None:
     now, answer = [0.0], web.json_response([], headers={"RateLimit-Remaining": "7"})
     async with serving(Atlas(answer=answer).handle) as url, client_of(url, clock=lambda: now[0]) as client:
         assert client.rate_limits.remaining() is None
@@ -278,7 +278,7 @@ async def test_what_is_left_of_a_rate_limit_is_known_where_atlas_tells_and_as_lo
         assert client.rate_limits.remaining() is None
 
 
-async def test_a_code_that_is_not_in_the_table_is_reported_as_another_one() -> None:
+async def test_an_unknown_error_code_is_reported_as_other() -> None:
     codes = []
 
     def note(operation: str, _method: str, _status: int | None, error_code: str | None, _seconds: float) -> None:
@@ -329,7 +329,7 @@ BROKEN_WIRES: dict[str, tuple[Script, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN_WIRES)
-async def test_a_broken_wire_leaves_a_write_in_doubt_and_is_explained_for(name: str) -> None:
+async def test_a_broken_connection_leaves_the_outcome_of_a_write_unknown_and_is_explained_for(name: str) -> None:
     script, words = BROKEN_WIRES[name]
     async with scripted(script) as url, client_of(url) as client:
         with pytest.raises(AtlasUnavailableError, match=words) as raised:
@@ -353,12 +353,12 @@ UNREADABLE: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-async def test_a_2xx_that_cannot_be_read_has_no_content_such_as(name: str) -> None:
+async def test_an_unreadable_2xx_has_no_content_such_as(name: str) -> None:
     async with scripted(UNREADABLE[name]) as url, client_of(url) as client:
         assert await get(client) is None
 
 
-async def test_an_endless_answer_is_not_read_to_its_end() -> None:
+async def test_an_endless_answer_is_cut() -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/api/oauth"):
             return web.json_response(TOKEN_JSON)
@@ -373,7 +373,7 @@ async def test_an_endless_answer_is_not_read_to_its_end() -> None:
 
 @pytest.mark.parametrize("credentials", [ACCOUNT, ApiKey("abcdefgh", "secret")])
 @pytest.mark.parametrize("coding", ["gzip, gzip", "gzip"])
-async def test_of_a_refusal_that_is_too_long_or_coded_oddly_the_status_and_the_headers_count(
+async def test_a_refusal_with_a_long_or_oddly_coded_body_keeps_its_status_and_headers(
     credentials: Credentials, coding: str
 ) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
@@ -406,7 +406,7 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @pytest.mark.parametrize("script", [trickle, silent])
 @pytest.mark.parametrize("credentials", [ACCOUNT, ApiKey("abcdefgh", "secret")])
-async def test_a_call_ends_in_time_whatever_the_server_does(script: Script, credentials: Credentials) -> None:
+async def test_a_call_ends_at_its_timeout_whatever_the_server_does(script: Script, credentials: Credentials) -> None:
     async with scripted(script) as url, client_of(url, timeout=1) as client:
         started = monotonic()
         with pytest.raises(AtlasUnavailableError, match="did not answer in time") as raised:
@@ -416,7 +416,7 @@ async def test_a_call_ends_in_time_whatever_the_server_does(script: Script, cred
     assert raised.value.unknown_outcome is isinstance(credentials, ApiKey)
 
 
-async def test_a_refused_connection_leaves_no_write_in_doubt() -> None:
+async def test_a_refused_connection_leaves_no_unknown_outcome() -> None:
     async with scripted(silent) as url:
         pass
     async with client_of(url) as client:
@@ -426,14 +426,14 @@ async def test_a_refused_connection_leaves_no_write_in_doubt() -> None:
     assert "(Connection refused)" in raised.value.message
 
 
-async def test_a_server_that_speaks_no_tls_is_explained() -> None:
+async def test_a_server_without_tls_is_explained() -> None:
     async with serving(Atlas().handle) as url, client_of(url.replace("http://", "https://")) as client:
         with pytest.raises(AtlasUnavailableError, match="TLS to Atlas failed") as raised:
             await patch(client)
     assert not raised.value.unknown_outcome
 
 
-async def test_calls_go_through_the_proxy_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_calls_use_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     atlas = Atlas()
     async with serving(atlas.handle) as proxy:
         monkeypatch.setenv("http_proxy", proxy)
@@ -443,7 +443,7 @@ async def test_calls_go_through_the_proxy_that_the_environment_names(monkeypatch
     assert [call.host for call in atlas.calls] == ["atlas.example"]
 
 
-async def test_a_proxy_that_refuses_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_error_of_a_refusing_proxy_hides_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     heads: list[bytes] = []
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -465,7 +465,7 @@ async def test_a_proxy_that_refuses_is_named_without_its_password(monkeypatch: p
 @pytest.mark.parametrize(
     "credentials", [replace(ACCOUNT, base_url="https://gateway.internal"), ApiKey("abcdefgh", "s", "http://[::1]:1")]
 )
-async def test_the_proxy_is_chosen_for_the_address_that_the_credentials_are_for(
+async def test_the_proxy_is_chosen_by_the_base_url_of_the_credentials(
     credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here none, so that the connection is refused where the address itself leads."""
@@ -484,7 +484,7 @@ async def test_the_proxy_is_chosen_for_the_address_that_the_credentials_are_for(
 
 
 @pytest.mark.parametrize("own", [ACCOUNT, ApiKey("abcdefgh", "secret")])
-async def test_credentials_for_another_atlas_are_sent_there_and_nowhere_else(own: Credentials) -> None:
+async def test_credentials_with_a_base_url_are_sent_only_there(own: Credentials) -> None:
     """Calls, token requests and revocations; and what is for the first Atlas goes there, of the same name as it may be."""
     seen: list[tuple[str, str, str]] = []
 
@@ -512,7 +512,7 @@ async def test_credentials_for_another_atlas_are_sent_there_and_nowhere_else(own
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500])
-async def test_a_server_that_echoes_credentials_does_not_get_them_into_an_error(status: int) -> None:
+async def test_an_error_hides_credentials_that_a_server_echoes(status: int) -> None:
     async def echo(request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/api/oauth"):
             return web.json_response(TOKEN_JSON)
@@ -535,7 +535,7 @@ async def test_a_server_that_echoes_credentials_does_not_get_them_into_an_error(
 
 
 @pytest.mark.parametrize("answer", [(401, "invalid_client"), (500, "odd"), (403, "access_denied")])
-async def test_a_token_endpoint_that_echoes_credentials_does_not_get_them_into_an_error(
+async def test_an_error_hides_credentials_that_a_token_endpoint_echoes(
     answer: tuple[int, str],
 ) -> None:
     status, code = answer
@@ -590,7 +590,7 @@ ANSWERS = st.builds(
 
 @settings(deadline=None)  # a loaded machine is no failure
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=3), method=st.sampled_from(["GET", "PATCH"]))
-async def test_whatever_answers_nothing_but_an_atlas_error_gets_out(
+async def test_any_answer_raises_only_atlas_errors(
     answers: list[tuple[int, dict[str, str], bytes]], method: str
 ) -> None:
     queue = list(answers)
@@ -618,7 +618,7 @@ async def test_whatever_answers_nothing_but_an_atlas_error_gets_out(
     "raised",
     [httpx.ReadTimeout("x"), httpx.PoolTimeout("x"), httpx.RemoteProtocolError("x"), TimeoutError(), OSError("x")],
 )
-async def test_no_exception_of_the_wire_gets_out(raised: Exception) -> None:
+async def test_any_transport_error_becomes_an_atlas_error(raised: Exception) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise raised
 
@@ -627,7 +627,7 @@ async def test_no_exception_of_the_wire_gets_out(raised: Exception) -> None:
             await get(client)
 
 
-async def test_a_bad_digest_password_and_a_weak_role_are_told_apart_by_a_401_without_challenge() -> None:
+async def test_a_401_without_challenge_distinguishes_a_bad_password_from_a_weak_role() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if "Authorization" not in request.headers:
             return httpx.Response(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n"'})
@@ -670,7 +670,7 @@ BAD_BASE_URLS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", BASE_URLS)
-def test_of_base_urls(name: str) -> None:
+def test_a_base_url_is_normalised(name: str) -> None:
     url, allowed, expected = BASE_URLS[name]
     assert check_base_url(url, allow_plain_http=allowed) == expected
 

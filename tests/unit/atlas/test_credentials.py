@@ -217,14 +217,14 @@ def _refuse(_url: str) -> str:
         ("base_url", "base_url must be spelt baseUrl."),
     ],
 )
-def test_a_base_url_that_is_of_no_use_is_told_without_its_value(key: str, words: str) -> None:
+def test_the_error_of_an_unusable_base_url_hides_it(key: str, words: str) -> None:
     with pytest.raises(CredentialsError) as raised:
         parse_credentials({"clientId": ID, "clientSecret": SECRET, key: "https://u:canary@a"}, check_base_url=_refuse)
     assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", words)
     assert raised.value.__cause__ is None
 
 
-def test_a_base_url_that_is_too_long_is_told_as_such() -> None:
+def test_a_long_base_url_is_refused() -> None:
     with pytest.raises(CredentialsError) as raised:
         parse_credentials(
             {"clientId": ID, "clientSecret": SECRET, "baseUrl": f"https://{'c' * 512}"}, check_base_url=str.upper
@@ -236,13 +236,13 @@ def test_a_base_url_that_is_too_long_is_told_as_such() -> None:
 class TestWhatIsKept:
     """Of a Secret that holds all that a Secret can."""
 
-    def test_it_is_all_that_is_read(self) -> None:
+    def test_kept_keys_give_the_same_credentials(self) -> None:
         every = {key: value for pair in PAIR_OF.values() for key, value in pair.items()}
         data = {**every, "baseUrl": "https://a", "orgId": "5f7c", "tls.key": "canary"}
         assert keep_credentials(data) == {**every, "baseUrl": "https://a"}
 
     @pytest.mark.parametrize("name", BAD)
-    def test_it_is_refused_in_the_same_words(self, name: str) -> None:
+    def test_kept_keys_give_the_same_error(self, name: str) -> None:
         data, reason, words = BAD[name]
         with pytest.raises(CredentialsError) as raised:
             parse_credentials(keep_credentials(data))
@@ -250,12 +250,12 @@ class TestWhatIsKept:
         assert words in raised.value.message
 
     @pytest.mark.parametrize("name", GOOD)
-    def test_it_is_taken_in_the_same_way(self, name: str) -> None:
+    def test_kept_keys_give_the_same_result(self, name: str) -> None:
         data, expected, warnings = GOOD[name]
         credentials, given = parse_credentials(keep_credentials(data))
         assert (credentials, len(given)) == (expected, len(warnings))
 
-    def test_it_is_bounded_whatever_there_is(self) -> None:
+    def test_kept_keys_are_bounded(self) -> None:
         spellings = ("".join(each) for each in itertools.product(*((char, char.upper()) for char in "clientsecret")))
         kept = keep_credentials(dict.fromkeys((*spellings, "clientSecret", "baseURL", "BASEURL"), "s" * 100000))
         assert len(kept) == 3
@@ -263,12 +263,12 @@ class TestWhatIsKept:
 
 
 @pytest.mark.parametrize("credentials", [ServiceAccount(ID, "canary"), ApiKey(PUBLIC, "canary")])
-def test_a_secret_is_never_shown(credentials: ServiceAccount | ApiKey) -> None:
+def test_repr_hides_the_secret(credentials: ServiceAccount | ApiKey) -> None:
     assert "canary" not in f"{credentials} {credentials!r} {credentials.fingerprint('https://a')}"
     assert credentials.secret == "canary"
 
 
-def test_a_fingerprint_changes_with_all_that_counts_and_with_nothing_else() -> None:
+def test_a_fingerprint_depends_on_kind_id_secret_and_base_url_only() -> None:
     names = [
         ServiceAccount("a", "b").fingerprint("https://x"),
         ServiceAccount("a", "c").fingerprint("https://x"),
@@ -283,7 +283,7 @@ def test_a_fingerprint_changes_with_all_that_counts_and_with_nothing_else() -> N
     assert ServiceAccount("a", "b").fingerprint("https://x") == names[0]
 
 
-def test_a_fingerprint_confirms_no_guess_outside_of_its_process() -> None:
+def test_another_process_has_another_fingerprint() -> None:
     """Whoever comes to see one would else try secrets until one has it."""
     program = (
         "from atlas_endpoints.atlas.credentials import ServiceAccount;"
@@ -295,6 +295,6 @@ def test_a_fingerprint_confirms_no_guess_outside_of_its_process() -> None:
 
 
 @pytest.mark.parametrize("kind", [ServiceAccount, ApiKey])
-def test_credentials_that_name_their_atlas_are_those_of_that_atlas(kind: type[ServiceAccount | ApiKey]) -> None:
+def test_credentials_with_a_base_url_have_the_fingerprint_of_that_atlas(kind: type[ServiceAccount | ApiKey]) -> None:
     there = kind("a", "b").fingerprint("https://there")
     assert kind("a", "b", "https://there").fingerprint("https://here") == there

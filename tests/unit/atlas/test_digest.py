@@ -93,7 +93,7 @@ async def test_sixteen_concurrent_first_calls_cost_one_challenge() -> None:
     assert (server.challenges, server.signed_ok) == (1, CONCURRENT)
 
 
-async def test_a_call_costs_one_request_once_a_nonce_is_known() -> None:
+async def test_a_call_with_a_known_nonce_costs_one_request() -> None:
     server = DigestServer()
     async with serving(server.handle) as url, client_of(url) as client:
         for _ in range(10):
@@ -110,7 +110,7 @@ WRONG: dict[str, tuple[dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_a_wrong_private_key_is_told_from_a_bad_nonce_with(name: str) -> None:
+async def test_a_wrong_private_key_is_distinguished_from_a_bad_nonce_with(name: str) -> None:
     options, cost = WRONG[name]
     server = DigestServer(**options)
     async with serving(server.handle) as url, client_of(url) as client:
@@ -131,7 +131,7 @@ async def test_a_key_that_is_revoked_between_calls_is_refused_with(name: str) ->
 
 
 @pytest.mark.parametrize("counts", ["unused", "rising"])
-async def test_after_a_restart_the_counts_of_the_process_before_are_leapt_over(counts: str) -> None:
+async def test_a_new_process_exceeds_the_counts_of_the_former_one(counts: str) -> None:
     server = DigestServer(shared_nonce_for=10**9, counts=counts, says_stale=False, shuffles=True)
     server.used["shared-0"] = set(range(1, 500))
     async with serving(server.handle) as url, client_of(url) as client:
@@ -140,7 +140,7 @@ async def test_after_a_restart_the_counts_of_the_process_before_are_leapt_over(c
         assert await many(client, rounds=5) == {"ok": 5 * CONCURRENT}
 
 
-async def test_a_missing_role_that_carries_a_challenge_costs_one_request_a_call() -> None:
+async def test_a_missing_role_with_a_challenge_costs_one_request_for_each_call() -> None:
     server = DigestServer(refuses_role=True)
     async with serving(server.handle) as url, client_of(url) as client:
         for _ in range(10):
@@ -149,7 +149,7 @@ async def test_a_missing_role_that_carries_a_challenge_costs_one_request_a_call(
     assert server.requests == 11
 
 
-async def test_a_server_that_calls_every_nonce_stale_is_unavailable_and_does_not_refuse_the_credentials() -> None:
+async def test_a_server_that_calls_every_nonce_stale_is_unavailable() -> None:
     server = DigestServer(nonce_lasts=0)
     async with serving(server.handle) as url, client_of(url) as client:
         assert await call(client) == "AtlasUnavailableError"
@@ -157,7 +157,7 @@ async def test_a_server_that_calls_every_nonce_stale_is_unavailable_and_does_not
 
 
 @pytest.mark.parametrize("name", ["we ird", "ä/b", "a'(1)*!$&,;=:@+~", "%41", "a?b#c", "a\tb"])
-async def test_the_signed_path_is_the_path_that_is_sent_for(name: str) -> None:
+async def test_the_signed_path_is_the_sent_path_for(name: str) -> None:
     server = DigestServer()
     async with serving(server.handle) as url, client_of(url) as client:
         assert (await list_endpoints(client, KEY, "5f7cac1adf5d6c6306f4b283", name)).entries == {}
@@ -165,7 +165,7 @@ async def test_the_signed_path_is_the_path_that_is_sent_for(name: str) -> None:
     assert unquote(target).split("/")[-2] == name.rsplit("/", 1)[-1]
 
 
-async def test_a_first_call_that_hangs_does_not_keep_the_next_one_from_finding_out() -> None:
+async def test_a_hanging_first_call_does_not_block_the_next_one() -> None:
     server, hanging = DigestServer(), asyncio.Event()
 
     async def handle(request: web.Request) -> web.Response:
@@ -214,7 +214,7 @@ CHALLENGES: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", CHALLENGES)
-async def test_a_challenge_that_cannot_be_answered_is_explained_for(name: str) -> None:
+async def test_an_unsupported_challenge_is_explained_for(name: str) -> None:
     challenges, words = CHALLENGES[name]
     async with mocked(challenges) as client:
         with pytest.raises(AtlasUnavailableError, match=words) as raised:
@@ -232,7 +232,7 @@ async def test_a_challenge_that_cannot_be_answered_is_explained_for(name: str) -
         ["digest nonce=right,REALM=r"],
     ],
 )
-async def test_the_first_challenge_that_can_be_answered_is_taken(challenges: list[str]) -> None:
+async def test_the_first_supported_challenge_is_used(challenges: list[str]) -> None:
     sent: list[httpx.Request] = []
     async with mocked(challenges, sent) as client:
         assert await call(client) == "CredentialsInvalidError"
@@ -241,6 +241,6 @@ async def test_the_first_challenge_that_can_be_answered_is_taken(challenges: lis
 
 @settings(deadline=None)  # a loaded machine is no failure
 @given(st.lists(st.text(st.characters(codec="latin-1", exclude_characters="\r\n")), max_size=3))
-async def test_no_challenge_raises_anything_but_an_atlas_error(challenges: list[str]) -> None:
+async def test_any_challenge_raises_only_atlas_errors(challenges: list[str]) -> None:
     async with mocked([f"Digest {challenge}" for challenge in challenges]) as client:
         assert (await call(client)).endswith("Error")

@@ -1,8 +1,5 @@
-import re
-
 import pytest
 
-from atlas_endpoints.atlas import errors
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Retry, one_line
 
 
@@ -10,20 +7,14 @@ def subclasses(of: type[AtlasError]) -> set[type[AtlasError]]:
     return {of}.union(*(subclasses(one) for one in of.__subclasses__()))
 
 
-def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
-    assert errors.__doc__ is not None
-    drawn = set(re.findall(r"^ {4,}(\w+Error)\b", errors.__doc__, re.MULTILINE))
-    assert drawn == {one.__name__ for one in subclasses(AtlasError)}
-
-
-def test_every_error_says_what_it_is_and_when_to_try_again() -> None:
+def test_every_error_has_a_reason_and_a_retry() -> None:
     for one in subclasses(AtlasError):
         assert one.__doc__
         assert isinstance(one.retry, Retry)
         assert one.reason
 
 
-def test_a_held_call_bears_the_reason_of_its_wait() -> None:
+def test_a_held_call_has_the_reason_of_its_wait() -> None:
     error = AtlasHeldError("wait", reason="RateLimited", operation="op", retry_after=3)
     assert (error.reason, error.retry, error.retry_after, error.unknown_outcome) == (
         "RateLimited",

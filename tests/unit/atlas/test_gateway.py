@@ -57,7 +57,7 @@ ALICE, BOB = ServiceAccount("mdb_sa_id_alice", "secret-1"), ApiKey("abcdefgh", "
 
 @dataclass
 class Atlas:
-    """Holds one endpoint; answers when it is let, and fails when it is told to."""
+    """Holds one endpoint; the test allows answers and sets failures."""
 
     base_url: str = "https://cloud.mongodb.com"
     comment: str = "one"
@@ -155,16 +155,16 @@ def harness() -> Harness:
 
 
 class TestCredentials:
-    async def test_each_call_is_made_with_what_the_scope_names(self, harness: Harness) -> None:
+    async def test_each_call_uses_the_credentials_of_the_scope(self, harness: Harness) -> None:
         for credentials in (ALICE, BOB):
             await harness.list(harness.of(credentials))
         assert harness.atlas.credentials == [ALICE, BOB]
 
-    def test_the_same_have_the_same_name(self, harness: Harness) -> None:
+    def test_equal_credentials_have_the_same_fingerprint(self, harness: Harness) -> None:
         assert harness.of(ALICE) == harness.of(ServiceAccount(ALICE.client_id, ALICE.client_secret))
         assert harness.of(ALICE) != harness.of(ServiceAccount(ALICE.client_id, "rotated"))
 
-    async def test_those_that_nobody_uses_any_more_are_dropped_with_all_that_was_seen(self, harness: Harness) -> None:
+    async def test_unused_credentials_are_dropped_with_their_observations(self, harness: Harness) -> None:
         harness.gateway.use("resource", harness.scope.credentials)
         await harness.observed()
         other = harness.of(BOB)
@@ -175,7 +175,7 @@ class TestCredentials:
             await harness.gateway.get(harness.scope, ENDPOINT)
         await harness.gateway.get(other, ENDPOINT)
 
-    async def test_those_that_are_worked_with_are_kept_as_long(self, harness: Harness) -> None:
+    async def test_credentials_are_kept_during_work(self, harness: Harness) -> None:
         """The work that has begun since cannot have them."""
         harness.gateway.use("resource", harness.scope.credentials)
         with ExitStack() as later:
@@ -188,7 +188,7 @@ class TestCredentials:
             with pytest.raises(KeyError):
                 await harness.gateway.get(harness.scope, ENDPOINT)
 
-    async def test_those_that_were_read_and_never_used_end_with_the_work(self, harness: Harness) -> None:
+    async def test_credentials_that_no_resource_uses_are_dropped_after_the_work(self, harness: Harness) -> None:
         with harness.gateway.work():
             scope = harness.of(BOB)
             await harness.gateway.get(scope, ENDPOINT)
@@ -234,17 +234,19 @@ class TestConnections:
             ),
         ],
     )
-    async def test_what_atlas_shows(self, harness: Harness, document: Any, expected: list[PrivateConnection]) -> None:
+    async def test_a_read_returns_the_answer(
+        self, harness: Harness, document: Any, expected: list[PrivateConnection]
+    ) -> None:
         harness.atlas.document = document
         assert await harness.connections(max_age=0.0) == tuple(expected)
 
     @pytest.mark.parametrize("document", [None, [], {}, {"name": "other"}])
-    async def test_an_answer_that_is_not_the_instance(self, harness: Harness, document: Any) -> None:
+    async def test_an_unreadable_answer_fails_the_read(self, harness: Harness, document: Any) -> None:
         harness.atlas.document = document
         with pytest.raises(AtlasUnavailableError, match="cannot be used"):
             await harness.connections(max_age=0.0)
 
-    async def test_one_call_serves_all_who_ask_for_a_while(self, harness: Harness) -> None:
+    async def test_callers_share_a_recent_answer(self, harness: Harness) -> None:
         harness.atlas.document = shown(private(endpointId="vpce-1"))
         for seconds in (0.0, 20.0, 9.9, 0.1):
             harness.now += seconds
@@ -252,7 +254,7 @@ class TestConnections:
             assert len({*await asyncio.gather(*asking)}) == 1
         assert harness.atlas.calls == [("GET", INSTANCE, None)] * 2
 
-    async def test_a_failure_serves_all_who_ask_for_a_moment(self, harness: Harness) -> None:
+    async def test_callers_share_a_recent_failure(self, harness: Harness) -> None:
         harness.atlas.failure = AtlasUnavailableError("down", operation="getServerlessInstance")
         for _ in range(3):
             with pytest.raises(AtlasUnavailableError, match="down"):
@@ -264,17 +266,17 @@ class TestConnections:
 
 
 class TestReading:
-    async def test_a_look_lists_the_instance(self, harness: Harness) -> None:
+    async def test_a_list_observes_the_instance(self, harness: Harness) -> None:
         assert comment_in(await harness.list()) == "one"
         assert harness.atlas.calls == [("GET", ENDPOINTS, None)]
 
-    async def test_what_a_list_announces_is_remembered(self, harness: Harness) -> None:
+    async def test_the_deprecation_of_a_list_is_remembered(self, harness: Harness) -> None:
         harness.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
         await harness.observed()
         assert harness.gateway.view(harness.scope).deprecation == harness.atlas.deprecation
 
     @pytest.mark.parametrize(("unusable", "lines"), [(0, []), (2, ["A LIST held 2 items without a usable id"])])
-    async def test_items_of_a_list_that_cannot_be_told_apart_are_warned_about(
+    async def test_items_without_a_usable_id_are_logged(
         self, harness: Harness, caplog: pytest.LogCaptureFixture, unusable: int, lines: list[str]
     ) -> None:
         harness.atlas.unusable = unusable
@@ -285,7 +287,7 @@ class TestReading:
         assert all(each.levelno == logging.WARNING for each in records)
         assert all((vars(each)["project"], vars(each)["instance"]) == (PROJECT, "orders") for each in records)
 
-    async def test_a_get_reads_past_all_memory_and_is_remembered(self, harness: Harness) -> None:
+    async def test_a_get_bypasses_the_cache_and_is_remembered(self, harness: Harness) -> None:
         await harness.observed()
         harness.atlas.comment = "changed"
         assert comment_in(await harness.gateway.get(harness.scope, ENDPOINT)) == "changed"
@@ -302,7 +304,7 @@ class TestReading:
         assert comment_in(await getting) == "two"
         assert harness.recall() == "two"
 
-    async def test_absence_is_the_callers_to_judge(self, harness: Harness) -> None:
+    async def test_a_get_returns_a_proof_of_absence(self, harness: Harness) -> None:
         await harness.observed()
         before = harness.gateway.moment()
         harness.atlas.failure = error = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
@@ -313,7 +315,7 @@ class TestReading:
         assert harness.recall() is None
 
     @pytest.mark.parametrize("document", UNREADABLE)
-    async def test_an_answer_that_is_not_the_endpoint_tells_nothing(self, harness: Harness, document: Any) -> None:
+    async def test_an_unreadable_answer_to_a_get_observes_nothing(self, harness: Harness, document: Any) -> None:
         await harness.observed()
         harness.atlas.endpoint = Answer(200, document)
         with pytest.raises(AtlasUnavailableError) as raised:
@@ -322,7 +324,7 @@ class TestReading:
         assert harness.recall() == "one"
 
     @pytest.mark.parametrize("failure", [None, EndpointAbsentError("No such endpoint.", operation="get")])
-    async def test_what_a_get_has_told_is_known_though_the_scope_was_forgotten_meanwhile(
+    async def test_a_get_returns_its_observation_when_the_scope_was_forgotten_meanwhile(
         self, harness: Harness, failure: AtlasError | None
     ) -> None:
         """As when the Secret is found to be rotated during a reconcile."""
@@ -340,12 +342,12 @@ class TestReading:
 
 
 class TestWriting:
-    async def test_a_patch_carries_what_changes_and_the_provider(self, harness: Harness) -> None:
+    async def test_a_patch_holds_the_changes_and_the_provider(self, harness: Harness) -> None:
         await harness.observed()
         assert await harness.update() == "two"
         assert harness.atlas.calls == [("PATCH", f"{ENDPOINTS}/{ENDPOINT}", {"providerName": "AWS", "comment": "two"})]
 
-    async def test_its_answer_is_remembered_as_the_newest_truth(self, harness: Harness) -> None:
+    async def test_the_answer_to_a_write_is_the_newest_observation(self, harness: Harness) -> None:
         await harness.observed()
         await harness.update()
         assert harness.recall() == "two"
@@ -358,7 +360,7 @@ class TestWriting:
         ],
         ids=["no answer", "503"],
     )
-    async def test_an_unknown_fate_destroys_what_is_remembered(self, harness: Harness, failure: AtlasError) -> None:
+    async def test_an_unknown_outcome_drops_the_observation(self, harness: Harness, failure: AtlasError) -> None:
         await harness.observed()
         harness.atlas.failure = failure
         with pytest.raises(AtlasUnavailableError):
@@ -376,7 +378,7 @@ class TestWriting:
         ],
         ids=["refused", "not the leader", "never sent"],
     )
-    async def test_a_write_that_surely_changed_nothing_leaves_it(self, harness: Harness, failure: AtlasError) -> None:
+    async def test_a_refused_write_keeps_the_observation(self, harness: Harness, failure: AtlasError) -> None:
         await harness.observed()
         harness.atlas.failure = failure
         with pytest.raises(type(failure)):
@@ -385,7 +387,7 @@ class TestWriting:
         assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None
         assert harness.gateway.unknown_at == -math.inf
 
-    async def test_a_write_that_is_held_back_is_no_write(self, harness: Harness) -> None:
+    async def test_a_held_write_keeps_the_observation(self, harness: Harness) -> None:
         await harness.observed()
         harness.atlas.failure = CredentialsInvalidError("Revoked.", operation="update", http_status=401)
         with pytest.raises(CredentialsInvalidError):
@@ -397,7 +399,7 @@ class TestWriting:
         assert harness.recall() == "one"
         assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None
 
-    async def test_nobody_knows_how_far_a_cancelled_write_came(self, harness: Harness) -> None:
+    async def test_a_cancelled_write_has_an_unknown_outcome(self, harness: Harness) -> None:
         await harness.observed()
         harness.atlas.hold_back("PATCH")
         updating = asyncio.create_task(harness.update())
@@ -409,7 +411,7 @@ class TestWriting:
         assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
 
     @pytest.mark.parametrize("document", UNREADABLE)
-    async def test_an_answer_that_is_not_the_endpoint_tells_nothing_of_the_fate(
+    async def test_an_unreadable_answer_to_a_write_leaves_its_outcome_unknown(
         self, harness: Harness, document: Any
     ) -> None:
         await harness.observed()
@@ -421,14 +423,14 @@ class TestWriting:
         assert harness.recall() is None
         assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
 
-    async def test_what_was_created_is_remembered_by_the_id_that_atlas_gave_it(self, harness: Harness) -> None:
+    async def test_a_created_entry_is_remembered_by_its_id(self, harness: Harness) -> None:
         await harness.observed()
         harness.gateway.remember_gone(harness.scope, ENDPOINT)
         assert await harness.write(creation_of(PROJECT, "orders", "mark"), "mark") == "mark"
         assert harness.atlas.calls == [("POST", ENDPOINTS, {"comment": "mark"})]
         assert harness.recall() == "mark"
 
-    async def test_a_creation_whose_fate_is_unknown_is_looked_for_by_its_mark(self, harness: Harness) -> None:
+    async def test_a_creation_of_unknown_outcome_is_found_by_its_mark(self, harness: Harness) -> None:
         await harness.observed()
         harness.atlas.failure = AtlasUnavailableError("No answer.", operation="create", unknown_outcome=True)
         with pytest.raises(AtlasUnavailableError):
@@ -436,7 +438,7 @@ class TestWriting:
         assert harness.gateway.unknown_for(harness.scope, "mark") == pytest.approx(UNKNOWN_FOR)
         assert harness.recall() == "one"
 
-    async def test_after_a_deletion_nothing_is_known(self, harness: Harness) -> None:
+    async def test_a_deletion_drops_the_observation(self, harness: Harness) -> None:
         await harness.observed()
         harness.atlas.endpoint = Answer(204, None)
         assert await harness.write(deletion_of(PROJECT, "orders", ENDPOINT), ENDPOINT) is None

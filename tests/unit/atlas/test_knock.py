@@ -1,4 +1,4 @@
-"""A call without credentials: whether it is Atlas that answers."""
+"""The check, without credentials, that Atlas answers."""
 
 import pytest
 from aiohttp import web
@@ -21,7 +21,7 @@ async def knocked(answer: web.Response) -> list[web.Request]:
     return calls
 
 
-async def test_atlas_is_known_by_its_refusal_of_a_call_without_credentials() -> None:
+async def test_a_refused_call_without_credentials_proves_that_atlas_answers() -> None:
     (call,) = await knocked(web.json_response({"error": 401}, status=401, headers=CHALLENGE))
 
     assert (call.method, call.path) == ("GET", "/api/atlas/v2")
@@ -38,7 +38,7 @@ async def test_atlas_is_known_by_its_refusal_of_a_call_without_credentials() -> 
         pytest.param({"status": 429}, RateLimitedError, id="a limit"),
     ],
 )
-async def test_any_other_answer_is_told(answer: dict[str, object], raised: type[AtlasError]) -> None:
+async def test_any_other_answer_raises(answer: dict[str, object], raised: type[AtlasError]) -> None:
     with pytest.raises(raised) as caught:
         await knocked(web.Response(**answer))  # type: ignore[arg-type]  # as the table says
     assert type(caught.value) is raised

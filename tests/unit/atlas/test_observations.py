@@ -1,4 +1,4 @@
-"""Shared observations: who pays for a LIST, who hears of its failure, and what may change what is remembered."""
+"""Shared observations: who shares a LIST or its failure, and what changes the cache."""
 
 import asyncio
 import math
@@ -58,15 +58,15 @@ def held() -> AtlasHeldError:
 
 @dataclass
 class Harness:
-    """An Atlas whose LISTs answer when they are told to, with what it holds at that time."""
+    """An Atlas whose LISTs answer on request, with its state at that time."""
 
     now: float = 100.0
     held: list[Endpoint] = field(default_factory=lambda: [endpoint("one")])
     lists: list[asyncio.Future[Endpoints]] = field(default_factory=list)
     """Each LIST that has begun."""
     began: float = -math.inf
-    """Of the LIST that the last look has shown."""
-    _looks: list[asyncio.Task[Any]] = field(default_factory=list)
+    """Of the last observed LIST."""
+    _started: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.cache = ObservationCache(self._fetch, lambda: self.now, labels={})
@@ -83,27 +83,27 @@ class Harness:
     def fail(self, error: Exception) -> None:
         self.lists[-1].set_exception(error)
 
-    def look(self, id_: str = "e1", *, max_age: float = SHARED, scope: Scope = ORDERS) -> asyncio.Task[Any]:
-        return asyncio.create_task(self._look(scope, id_, max_age))
+    def observe(self, id_: str = "e1", *, max_age: float = SHARED, scope: Scope = ORDERS) -> asyncio.Task[Any]:
+        return asyncio.create_task(self._observe(scope, id_, max_age))
 
-    async def _look(self, scope: Scope, id_: str, max_age: float) -> Endpoint | None:
-        """Look as somebody does who may have written to the endpoint."""
+    async def _observe(self, scope: Scope, id_: str, max_age: float) -> Endpoint | None:
+        """Observe as a reconcile does that may have written to the endpoint."""
         since = max(self.cache.moment() - max_age, self.cache.needed_since(scope, id_))
         view = await self.cache.list(scope, since=since)
         self.began = view.began
         found: Endpoint | None = view.value(id_)
         return found
 
-    def begin_to_look(self, *, max_age: float = SHARED, scope: Scope = ORDERS) -> None:
-        """Look, and do not wait for the answer."""
-        self._looks.append(self.look(max_age=max_age, scope=scope))
+    def start_observing(self, *, max_age: float = SHARED, scope: Scope = ORDERS) -> None:
+        """Start a LIST, and do not wait for the answer."""
+        self._started.append(self.observe(max_age=max_age, scope=scope))
 
     async def seen(self, *endpoints: Endpoint, scope: Scope = ORDERS) -> None:
-        """Have a whole LIST."""
-        looking = self.look("any", max_age=0.0, scope=scope)
+        """Make a LIST and answer it."""
+        caller = self.observe("any", max_age=0.0, scope=scope)
         await pause()
         self.answer(*endpoints)
-        await looking
+        await caller
 
     def recall(self, id_: str = "e1", *, max_age: float = SHARED, scope: Scope = ORDERS) -> str | None:
         seen = self.cache.view(scope).entries.get(id_)
@@ -112,7 +112,7 @@ class Harness:
         return str(seen.value.comment)
 
 
-def test_a_scope_is_named_in_the_log_without_its_credentials() -> None:
+def test_the_log_name_of_a_scope_hides_its_credentials() -> None:
     assert str(ORDERS) == "5f7cac1adf5d6c6306f4b283/orders"
 
 
@@ -128,37 +128,37 @@ async def pause() -> None:
 
 
 class TestSharing:
-    async def test_many_who_ask_at_once_cost_one_list(self, harness: Harness) -> None:
-        looks = [harness.look() for _ in range(100)]
+    async def test_concurrent_callers_share_one_list(self, harness: Harness) -> None:
+        callers = [harness.observe() for _ in range(100)]
         await pause()
         harness.answer()
-        assert {each.comment for each in await asyncio.gather(*looks)} == {"one"}
+        assert {each.comment for each in await asyncio.gather(*callers)} == {"one"}
         assert len(harness.lists) == 1
 
-    async def test_a_list_serves_whoever_asks_soon_enough(self, harness: Harness) -> None:
+    async def test_a_recent_list_serves_the_next_caller(self, harness: Harness) -> None:
         await harness.seen()
         harness.now += SHARED
-        assert (await harness.look()).comment == "one"
+        assert (await harness.observe()).comment == "one"
         assert len(harness.lists) == 1
         harness.now += 0.1
-        harness.begin_to_look()
+        harness.start_observing()
         await pause()
         assert len(harness.lists) == 2
 
     async def test_the_age_of_a_list_counts_from_its_beginning(self, harness: Harness) -> None:
-        looking = harness.look()
+        caller = harness.observe()
         await pause()
         harness.now += SHARED + 1
         harness.answer()
-        await looking
-        harness.begin_to_look()
+        await caller
+        harness.start_observing()
         await pause()
         assert len(harness.lists) == 2
 
-    async def test_who_wants_a_new_list_is_not_served_by_one_that_is_under_way(self, harness: Harness) -> None:
-        first = harness.look()
+    async def test_a_running_list_does_not_serve_a_caller_that_needs_a_newer_one(self, harness: Harness) -> None:
+        first = harness.observe()
         await pause()
-        second = harness.look(max_age=0.0)
+        second = harness.observe(max_age=0.0)
         await pause()
         harness.answer(endpoint("old"))
         await first
@@ -167,10 +167,10 @@ class TestSharing:
         assert (await second).comment == "new"
         assert len(harness.lists) == 2
 
-    async def test_many_who_want_a_new_list_share_it(self, harness: Harness) -> None:
-        first = harness.look()
+    async def test_callers_that_need_a_newer_list_share_it(self, harness: Harness) -> None:
+        first = harness.observe()
         await pause()
-        others = [harness.look(max_age=0.0) for _ in range(50)]
+        others = [harness.observe(max_age=0.0) for _ in range(50)]
         await pause()
         harness.answer()
         await first
@@ -179,14 +179,14 @@ class TestSharing:
         await asyncio.gather(*others)
         assert len(harness.lists) == 2
 
-    async def test_other_instances_and_other_credentials_have_lists_of_their_own(self, harness: Harness) -> None:
+    async def test_each_instance_and_each_pair_of_credentials_has_its_own_list(self, harness: Harness) -> None:
         for scope in (ORDERS, ORDERS_OF_BOB, USERS):
-            harness.begin_to_look(scope=scope)
+            harness.start_observing(scope=scope)
         await pause()
         assert len(harness.lists) == 3
 
-    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, harness: Harness) -> None:
-        impatient, patient = harness.look(), harness.look()
+    async def test_a_cancelled_caller_does_not_cancel_the_list_of_the_others(self, harness: Harness) -> None:
+        impatient, patient = harness.observe(), harness.observe()
         await pause()
         impatient.cancel()
         await pause()
@@ -195,89 +195,87 @@ class TestSharing:
         assert (await patient).comment == "one"
         assert len(harness.lists) == 1
 
-    async def test_a_list_that_nobody_waits_for_any_more_still_counts(self, harness: Harness) -> None:
-        looking = harness.look()
+    async def test_a_list_without_callers_is_still_recorded(self, harness: Harness) -> None:
+        caller = harness.observe()
         await pause()
-        looking.cancel()
+        caller.cancel()
         await pause()
         harness.answer()
         await pause()
         assert harness.recall() == "one"
 
-    async def test_what_a_list_does_not_hold_is_not_remembered(self, harness: Harness) -> None:
+    async def test_an_entry_that_is_missing_in_a_list_is_dropped(self, harness: Harness) -> None:
         await harness.seen(endpoint("one"), endpoint("two", "e2"))
         await harness.seen(endpoint("two", "e2"))
         assert harness.recall("e1") is None
         assert harness.recall("e2") == "two"
-        assert await harness.look("e1") is None
+        assert await harness.observe("e1") is None
 
-    async def test_a_memory_is_given_until_it_is_too_old(self, harness: Harness) -> None:
+    async def test_an_observation_is_used_until_it_is_too_old(self, harness: Harness) -> None:
         await harness.seen()
         harness.now += 600.0
         assert harness.recall(max_age=600.0) == "one"
         assert harness.recall(max_age=599.0) is None
 
-    async def test_the_last_announcement_of_an_end_stands(self, harness: Harness) -> None:
+    async def test_the_last_deprecation_counts(self, harness: Harness) -> None:
         assert harness.cache.view(ORDERS).deprecation is None
         announced = Deprecation(None, None)
-        looking = harness.look()
+        caller = harness.observe()
         await pause()
         harness.answer(deprecation=announced)
-        await looking
+        await caller
         await harness.seen()
         assert harness.cache.view(ORDERS).deprecation is announced
         assert harness.cache.view(USERS).deprecation is None
 
-    async def test_the_first_end_that_is_announced_for_any_instance_is_the_one_to_be_known(
-        self, harness: Harness
-    ) -> None:
+    async def test_the_sunset_is_the_earliest_of_all_instances(self, harness: Harness) -> None:
         assert harness.cache.sunset is None
         for scope, month in ((ORDERS, 7), (USERS, 3), (ORDERS_OF_BOB, None)):
             sunset = None if month is None else datetime(2027, month, 1, tzinfo=UTC)
-            looking = harness.look(scope=scope)
+            caller = harness.observe(scope=scope)
             await pause()
             harness.answer(deprecation=Deprecation(None, sunset))
-            await looking
+            await caller
         assert harness.cache.sunset == datetime(2027, 3, 1, tzinfo=UTC)
         harness.cache.forget(USERS)
         assert harness.cache.sunset == datetime(2027, 7, 1, tzinfo=UTC)
 
 
 class TestFailures:
-    async def test_all_who_wait_hear_of_a_failure(self, harness: Harness) -> None:
-        looks = [harness.look() for _ in range(10)]
+    async def test_all_waiting_callers_get_the_failure(self, harness: Harness) -> None:
+        callers = [harness.observe() for _ in range(10)]
         await pause()
         harness.fail(unavailable())
-        results = await asyncio.gather(*looks, return_exceptions=True)
+        results = await asyncio.gather(*callers, return_exceptions=True)
         assert all(isinstance(each, AtlasUnavailableError) for each in results)
         assert len(harness.lists) == 1
 
-    async def test_who_asks_right_afterwards_hears_of_it_without_a_call(self, harness: Harness) -> None:
+    async def test_the_next_caller_gets_a_recent_failure_without_a_call(self, harness: Harness) -> None:
         await self._failed(harness)
         harness.now += FAILURE_FIRST
         with pytest.raises(AtlasUnavailableError):
-            await harness.look()
+            await harness.observe()
         assert len(harness.lists) == 1
 
-    async def test_who_asks_later_makes_a_new_attempt(self, harness: Harness) -> None:
+    async def test_a_later_caller_sends_a_new_list(self, harness: Harness) -> None:
         await self._failed(harness)
         harness.now += FAILURE_FIRST + 0.1
-        looking = harness.look()
+        caller = harness.observe()
         await pause()
         harness.answer()
-        assert (await looking).comment == "one"
+        assert (await caller).comment == "one"
 
-    async def test_the_longer_it_fails_the_longer_a_failure_speaks_for_others(self, harness: Harness) -> None:
+    async def test_repeated_failures_are_shared_for_longer(self, harness: Harness) -> None:
         for _ in range(5):
             await self._failed(harness)
             harness.now += FAILURE_LAST + 1
         await self._failed(harness)
         harness.now += FAILURE_LAST
         with pytest.raises(AtlasUnavailableError):
-            await harness.look()
+            await harness.observe()
         assert len(harness.lists) == 6
 
-    async def test_failures_for_days_leave_the_longest_time_for_which_one_speaks(self, harness: Harness) -> None:
+    async def test_failures_for_days_keep_the_longest_sharing_time(self, harness: Harness) -> None:
         lists = 0
 
         async def fetch(_scope: Scope) -> Endpoints:
@@ -296,50 +294,50 @@ class TestFailures:
                 await cache.list(ORDERS, since=cache.moment() - SHARED)
             assert lists == made
 
-    async def test_who_wants_a_new_list_gets_an_attempt_of_its_own(self, harness: Harness) -> None:
+    async def test_a_caller_that_needs_a_newer_list_does_not_share_an_old_failure(self, harness: Harness) -> None:
         await self._failed(harness)
-        looking = harness.look(max_age=0.0)
+        caller = harness.observe(max_age=0.0)
         await pause()
         harness.answer()
-        assert (await looking).comment == "one"
+        assert (await caller).comment == "one"
 
-    async def test_a_failure_leaves_what_is_remembered(self, harness: Harness) -> None:
+    async def test_a_failure_keeps_the_observations(self, harness: Harness) -> None:
         await harness.seen()
         await self._failed(harness, max_age=0.0)
         assert harness.recall() == "one"
 
-    async def test_a_list_that_was_held_back_has_not_taken_place(self, harness: Harness) -> None:
+    async def test_a_held_list_does_not_count_as_attempted(self, harness: Harness) -> None:
         await harness.seen()
-        looking = harness.look(max_age=0.0)
+        caller = harness.observe(max_age=0.0)
         await pause()
         harness.fail(held())
         with pytest.raises(AtlasHeldError):
-            await looking
-        assert (await harness.look()).comment == "one", "the LIST before it still serves"
-        harness.begin_to_look(max_age=0.0)
+            await caller
+        assert (await harness.observe()).comment == "one", "the LIST before it still serves"
+        harness.start_observing(max_age=0.0)
         await pause()
         assert len(harness.lists) == 3, "and who wants a new one makes an attempt"
 
-    async def test_all_who_wait_hear_that_a_list_was_held_back(self, harness: Harness) -> None:
-        looks = [harness.look() for _ in range(10)]
+    async def test_all_waiting_callers_get_the_error_of_a_held_list(self, harness: Harness) -> None:
+        callers = [harness.observe() for _ in range(10)]
         await pause()
         harness.fail(held())
-        results = await asyncio.gather(*looks, return_exceptions=True)
+        results = await asyncio.gather(*callers, return_exceptions=True)
         assert [each.retry_after for each in results] == [7.0] * 10  # type: ignore[union-attr]  # each is a held error
         assert len(harness.lists) == 1
 
-    async def test_a_defect_is_told_to_all_and_ends_nothing(self, harness: Harness) -> None:
-        looks = [harness.look() for _ in range(2)]
+    async def test_all_waiting_callers_get_an_unexpected_error(self, harness: Harness) -> None:
+        callers = [harness.observe() for _ in range(2)]
         await pause()
         harness.fail(ZeroDivisionError())
-        results = await asyncio.gather(*looks, return_exceptions=True)
+        results = await asyncio.gather(*callers, return_exceptions=True)
         assert all(isinstance(each, ZeroDivisionError) for each in results)
-        looking = harness.look(max_age=0.0)
+        caller = harness.observe(max_age=0.0)
         await pause()
         harness.answer()
-        assert (await looking).comment == "one"
+        assert (await caller).comment == "one"
 
-    async def test_after_a_success_a_failure_is_brief_again(self, harness: Harness) -> None:
+    async def test_a_success_resets_the_sharing_time_of_failures(self, harness: Harness) -> None:
         for _ in range(5):
             await self._failed(harness)
             harness.now += FAILURE_LAST + 1
@@ -347,25 +345,25 @@ class TestFailures:
         harness.now += SHARED + 1
         await self._failed(harness)
         harness.now += FAILURE_FIRST + 0.1
-        harness.begin_to_look()
+        harness.start_observing()
         await pause()
         assert len(harness.lists) == 8
 
     @pytest.mark.parametrize("error", [unavailable(), held()], ids=["a failure", "a LIST that was held back"])
-    async def test_what_many_hear_of_does_not_grow(self, harness: Harness, error: Exception) -> None:
+    async def test_a_shared_error_keeps_a_short_traceback(self, harness: Harness, error: Exception) -> None:
         """Each raise would add to the traceback of the one exception, for as long as the outage lasts."""
-        looks = [harness.look() for _ in range(50)]
+        callers = [harness.observe() for _ in range(50)]
         await pause()
         harness.fail(error)
-        await asyncio.gather(*looks, return_exceptions=True)
+        await asyncio.gather(*callers, return_exceptions=True)
         assert len(list(_frames(error))) < 10
 
     async def _failed(self, harness: Harness, *, max_age: float = SHARED) -> None:
-        looking = harness.look(max_age=max_age)
+        caller = harness.observe(max_age=max_age)
         await pause()
         harness.fail(unavailable())
         with pytest.raises(AtlasUnavailableError):
-            await looking
+            await caller
 
 
 def _frames(error: BaseException) -> Iterator[object]:
@@ -404,52 +402,52 @@ def gone(harness: Harness) -> Seen[Endpoint]:
 
 MEANWHILE: dict[str, tuple[Callable[[Harness], None], str | None]] = {
     "nothing happens: the LIST is the newest": (lambda harness: None, "listed"),
-    "a write is answered: its answer stands": (write, "written"),
+    "a write is answered: its answer counts": (write, "written"),
     "a write with other credentials is answered: nothing is known here": (write_of_bob, None),
     "a write's answer is lost: nothing is known": (lose, None),
     "the answer to a write with other credentials is lost: nothing is known": (lose_of_bob, None),
-    "a GET that began later is answered: it stands": (read, "read"),
+    "a GET that began later is answered: it counts": (read, "read"),
 }
 
 
 class TestOverlaps:
     @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_while_a_list_that_shows_the_endpoint_is_under_way(self, harness: Harness, what: str) -> None:
+    async def test_during_a_list_with_the_endpoint(self, harness: Harness, what: str) -> None:
         happen, remembered = MEANWHILE[what]
         await harness.seen()
-        looking = harness.look("other", max_age=0.0)
+        caller = harness.observe("other", max_age=0.0)
         await pause()
         happen(harness)
         harness.answer(endpoint("listed"))
-        await looking
+        await caller
         assert harness.recall() == remembered
 
     @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_while_a_list_that_does_not_show_the_endpoint_is_under_way(self, harness: Harness, what: str) -> None:
+    async def test_during_a_list_without_the_endpoint(self, harness: Harness, what: str) -> None:
         happen, remembered = MEANWHILE[what]
         await harness.seen()
-        looking = harness.look("other", max_age=0.0)
+        caller = harness.observe("other", max_age=0.0)
         await pause()
         happen(harness)
         harness.answer(endpoint("listed", "other"))
-        await looking
+        await caller
         assert harness.recall() == (None if remembered == "listed" else remembered)
 
     @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_a_list_that_begins_later_is_always_believed(self, harness: Harness, what: str) -> None:
+    async def test_a_later_list_always_counts(self, harness: Harness, what: str) -> None:
         await harness.seen()
         MEANWHILE[what][0](harness)
         await harness.seen(endpoint("listed"))
         assert harness.recall() == "listed"
 
     @pytest.mark.parametrize("lose_it", [lose, lose_of_bob])
-    async def test_who_looks_after_a_lost_answer_gets_a_list_that_began_later(
+    async def test_after_a_lost_answer_a_caller_gets_a_later_list(
         self, harness: Harness, lose_it: Callable[[Harness], None]
     ) -> None:
-        first = harness.look("other")
+        first = harness.observe("other")
         await pause()
         lose_it(harness)
-        second = harness.look(max_age=SHARED)
+        second = harness.observe(max_age=SHARED)
         await pause()
         harness.answer(endpoint("before it was applied"))
         await first
@@ -465,9 +463,7 @@ class TestOverlaps:
         harness.cache.remember_read(ORDERS, "e1", Seen(endpoint("before"), began))
         assert harness.recall() == "written"
 
-    async def test_a_get_that_began_before_a_write_was_lost_does_not_bring_back_what_was(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_get_that_began_before_a_lost_answer_does_not_restore_the_old_state(self, harness: Harness) -> None:
         await harness.seen()
         began = harness.cache.moment()
         lose(harness)
@@ -481,37 +477,35 @@ class TestOverlaps:
         harness.cache.remember_read(ORDERS, "e1", Seen(endpoint("before"), began))
         assert harness.recall() == "listed"
 
-    async def test_a_write_is_news_to_the_holders_of_other_credentials(self, harness: Harness) -> None:
+    async def test_a_write_drops_the_observations_with_other_credentials(self, harness: Harness) -> None:
         await harness.seen()
         await harness.seen(scope=ORDERS_OF_BOB)
         write(harness)
         assert harness.recall() == "written"
         assert harness.recall(scope=ORDERS_OF_BOB) is None
 
-    async def test_a_write_leaves_other_endpoints_alone(self, harness: Harness) -> None:
+    async def test_a_write_keeps_the_observations_of_other_endpoints(self, harness: Harness) -> None:
         await harness.seen(endpoint("one"), endpoint("two", "e2"))
         await harness.seen(endpoint("one", "e1"), scope=USERS)
         write(harness)
         assert harness.recall("e2") == "two"
         assert harness.recall("e1", scope=USERS) == "one"
 
-    async def test_an_instance_that_is_forgotten_while_it_is_looked_at_is_looked_at_all_the_same(
-        self, harness: Harness
-    ) -> None:
-        looking = harness.look()
+    async def test_a_list_returns_its_answer_when_the_instance_is_forgotten_meanwhile(self, harness: Harness) -> None:
+        caller = harness.observe()
         await pause()
         harness.cache.forget(ORDERS)
         harness.answer()
-        assert (await looking).comment == "one"
+        assert (await caller).comment == "one"
 
 
 class TestUnknownOutcomes:
-    async def test_no_outcome_is_unknown_to_begin_with(self, harness: Harness) -> None:
+    async def test_initially_no_outcome_is_unknown(self, harness: Harness) -> None:
         await harness.seen()
         assert harness.cache.unknown_for(ORDERS, "e1") is None
         assert harness.cache.needed_since(ORDERS, "e1") == -math.inf
 
-    async def test_a_lost_answer_leaves_it_unknown_for_a_minute_whoever_asks(self, harness: Harness) -> None:
+    async def test_a_lost_answer_leaves_the_outcome_unknown_for_a_minute(self, harness: Harness) -> None:
         lose(harness)
         harness.now += 20
         for scope in (ORDERS, ORDERS_OF_BOB):
@@ -519,38 +513,38 @@ class TestUnknownOutcomes:
         assert harness.cache.unknown_for(USERS, "e1") is None
         assert harness.cache.unknown_for(ORDERS, "e2") is None
 
-    async def test_it_does_not_end_with_its_time_but_with_a_look_that_began_later(self, harness: Harness) -> None:
+    async def test_a_list_that_began_after_the_minute_resolves_it(self, harness: Harness) -> None:
         lose(harness)
         harness.now += UNKNOWN_FOR + 5
         assert harness.cache.unknown_for(ORDERS, "e1") == 0.0
-        looking = harness.look()
+        caller = harness.observe()
         await pause()
         harness.answer()
-        await looking
+        await caller
         harness.cache.settle(ORDERS, "e1", began=harness.began)
         assert harness.cache.unknown_for(ORDERS, "e1") is None
 
-    async def test_it_does_not_end_before_its_time(self, harness: Harness) -> None:
+    async def test_no_list_resolves_it_before_the_minute_is_over(self, harness: Harness) -> None:
         lose(harness)
         harness.now += UNKNOWN_FOR - 1
-        looking = harness.look()
+        caller = harness.observe()
         await pause()
         harness.now += 2
         harness.answer()
-        await looking
+        await caller
         harness.cache.settle(ORDERS, "e1", began=harness.began)
         assert harness.cache.unknown_for(ORDERS, "e1") == 0.0
 
-    async def test_a_list_that_began_before_its_end_is_not_good_enough_afterwards(self, harness: Harness) -> None:
+    async def test_a_list_that_began_before_the_end_of_the_minute_does_not_resolve_it(self, harness: Harness) -> None:
         lose(harness)
         harness.now += UNKNOWN_FOR - 1
         await harness.seen()
         harness.now += 2
-        harness.begin_to_look(max_age=SHARED)
+        harness.start_observing(max_age=SHARED)
         await pause()
         assert len(harness.lists) == 2
 
-    async def test_it_does_not_end_because_somebody_else_had_a_look(self, harness: Harness) -> None:
+    async def test_a_list_of_another_caller_does_not_resolve_it(self, harness: Harness) -> None:
         lose(harness)
         harness.now += UNKNOWN_FOR + 1
         shown = harness.cache.view(ORDERS)
@@ -558,18 +552,18 @@ class TestUnknownOutcomes:
         harness.cache.settle(ORDERS, "e1", began=shown.began)
         assert harness.cache.unknown_for(ORDERS, "e1") == 0.0
 
-    async def test_it_does_not_end_with_a_look_that_failed(self, harness: Harness) -> None:
+    async def test_a_failed_list_does_not_resolve_it(self, harness: Harness) -> None:
         lose(harness)
         harness.now += UNKNOWN_FOR + 1
-        looking = harness.look()
+        caller = harness.observe()
         await pause()
         harness.fail(unavailable())
         with pytest.raises(AtlasUnavailableError):
-            await looking
+            await caller
         harness.cache.settle(ORDERS, "e1", began=harness.cache.view(ORDERS).began)
         assert harness.cache.unknown_for(ORDERS, "e1") == 0.0
 
-    async def test_a_write_that_is_answered_later_does_not_end_it(self, harness: Harness) -> None:
+    async def test_a_later_answered_write_does_not_resolve_it(self, harness: Harness) -> None:
         """The lost one may still be applied, on top of it."""
         await harness.seen()
         lose(harness)
@@ -577,14 +571,14 @@ class TestUnknownOutcomes:
         assert harness.recall() == "written"
         assert harness.cache.unknown_for(ORDERS, "e1") == pytest.approx(UNKNOWN_FOR)
 
-    async def test_a_second_lost_answer_begins_a_new_time(self, harness: Harness) -> None:
+    async def test_a_second_lost_answer_starts_a_new_minute(self, harness: Harness) -> None:
         lose(harness)
         harness.now += UNKNOWN_FOR + 1
-        looking = harness.look()
+        caller = harness.observe()
         await pause()
         lose(harness)
         harness.answer()
-        await looking
+        await caller
         harness.cache.settle(ORDERS, "e1", began=harness.began)
         assert harness.cache.unknown_for(ORDERS, "e1") == pytest.approx(UNKNOWN_FOR)
 
@@ -592,43 +586,45 @@ class TestUnknownOutcomes:
 class TestAbsence:
     """What Atlas has said that is not there, by a GET."""
 
-    async def test_a_list_without_it_does_not_take_that_back(self, harness: Harness) -> None:
+    async def test_a_list_without_the_entry_keeps_the_proof_of_absence(self, harness: Harness) -> None:
         await harness.seen()
         said = gone(harness)
         await harness.seen(endpoint("two", "e2"))
         assert harness.cache.view(ORDERS).entries["e1"] == said
-        assert await harness.look() is None
+        assert await harness.observe() is None
 
-    async def test_a_list_that_began_earlier_does_not_show_it_again(self, harness: Harness) -> None:
-        looking = harness.look()
+    async def test_an_earlier_list_does_not_restore_the_entry(self, harness: Harness) -> None:
+        caller = harness.observe()
         await pause()
         said = gone(harness)
         harness.answer()
-        assert await looking is None
+        assert await caller is None
         assert harness.cache.view(ORDERS).entries["e1"] == said
 
     @pytest.mark.parametrize("happen", [write, read], ids=["the answer to a write", "a later GET"])
-    async def test_what_shows_it_later_stands(self, harness: Harness, happen: Callable[[Harness], None]) -> None:
+    async def test_a_later_observation_of_the_entry_counts(
+        self, harness: Harness, happen: Callable[[Harness], None]
+    ) -> None:
         await harness.seen()
         gone(harness)
         happen(harness)
         assert harness.recall() in {"written", "read"}
 
-    async def test_a_lost_answer_leaves_nothing_of_it(self, harness: Harness) -> None:
+    async def test_a_lost_answer_drops_the_proof_of_absence(self, harness: Harness) -> None:
         await harness.seen()
         gone(harness)
         lose(harness)
         assert "e1" not in harness.cache.view(ORDERS).entries
 
-    async def test_a_list_that_failed_is_none_that_followed(self, harness: Harness) -> None:
-        """To whoever takes an absence to be proved by a LIST that began after it was told."""
+    async def test_a_failed_list_does_not_count_as_a_later_list(self, harness: Harness) -> None:
+        """For a caller that needs a LIST after a proof of absence."""
         await harness.seen()
         said = gone(harness)
-        looking = harness.look(max_age=0.0)
+        caller = harness.observe(max_age=0.0)
         await pause()
         harness.fail(unavailable())
         with pytest.raises(AtlasUnavailableError):
-            await looking
+            await caller
         assert harness.cache.view(ORDERS).began < said.at
 
 
@@ -646,7 +642,7 @@ class TestLabels:
         cache.remember_gone(ORDERS, "e2")
         assert cache.view(ORDERS).labelled.keys() == {"mark"}
 
-    async def test_a_view_that_was_given_does_not_change(self, harness: Harness) -> None:
+    async def test_a_returned_view_does_not_change(self, harness: Harness) -> None:
         await harness.seen()
         view = harness.cache.view(ORDERS)
         write(harness)
@@ -656,19 +652,19 @@ class TestLabels:
 
 
 class TestMemory:
-    async def test_a_forgotten_instance_is_not_remembered(self, harness: Harness) -> None:
+    async def test_forget_drops_the_observations_of_an_instance(self, harness: Harness) -> None:
         await harness.seen()
         harness.cache.forget(ORDERS)
         assert harness.recall() is None
 
-    async def test_an_answer_about_a_forgotten_instance_does_not_bring_it_back(self, harness: Harness) -> None:
+    async def test_an_answer_about_a_forgotten_instance_is_not_recorded(self, harness: Harness) -> None:
         await harness.seen()
         harness.cache.forget(ORDERS)
         write(harness)
         read(harness)
         assert harness.recall() is None
 
-    async def test_what_is_of_no_use_any_more_is_dropped(self, harness: Harness) -> None:
+    async def test_old_observations_are_dropped(self, harness: Harness) -> None:
         scopes, began = (
             [ORDERS._replace(name=f"instance-{number}") for number in range(100)],
             harness.cache.moment(),
@@ -686,7 +682,7 @@ class TestMemory:
             harness.cache.remember_read(scope, "e2", Seen(endpoint("read", "e2"), began))
             assert harness.recall("e2", max_age=math.inf, scope=scope) == "read", "the write is forgotten"
 
-    async def test_no_two_events_have_the_same_moment_though_the_clock_stands_still(self, harness: Harness) -> None:
+    async def test_moments_are_unique_when_the_clock_stands_still(self, harness: Harness) -> None:
         moments = [harness.cache.moment() for _ in range(1000)]
         assert sorted(set(moments)) == moments
         assert moments[-1] == pytest.approx(harness.now)
@@ -702,8 +698,8 @@ class Server:
 
 
 @dataclass
-class Reading:
-    """A LIST or GET under way; the server looks at what it holds at some time in between."""
+class Read:
+    """A LIST or GET under way; the server callers at what it holds at some time in between."""
 
     credentials: str
     began: float = 0.0
@@ -737,7 +733,7 @@ STEPS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(steps=STEPS)
-def test_memory_never_shows_a_value_that_is_older_than_the_last_confirmed_write(steps: list[tuple[str, str]]) -> None:
+def test_no_observation_is_older_than_the_last_confirmed_write(steps: list[tuple[str, str]]) -> None:
     """In whatever order LISTs, GETs and PATCHes begin, reach the server and are answered, with whatever credentials.
 
     Writes to one endpoint do not overlap each other: one worker at a time has its resource.
@@ -748,8 +744,8 @@ def test_memory_never_shows_a_value_that_is_older_than_the_last_confirmed_write(
 async def _interleave(steps: list[tuple[str, str]]) -> None:  # noqa: C901, PLR0912, PLR0915  # one branch for each step
     now = 100.0
     server = Server()
-    lists: dict[str, Reading] = {}
-    gets: dict[str, Reading] = {}
+    lists: dict[str, Read] = {}
+    gets: dict[str, Read] = {}
     patch: tuple[str, int] | None = None
     late = 0
 
@@ -759,32 +755,32 @@ async def _interleave(steps: list[tuple[str, str]]) -> None:  # noqa: C901, PLR0
         return await future
 
     cache = ObservationCache(fetch, lambda: now, labels={})
-    looks: list[asyncio.Task[Any]] = []
+    callers: list[asyncio.Task[Any]] = []
     for step, who in steps:
         scope = ORDERS._replace(credentials=who)
         match step:
             case "begin LIST" if who not in lists:
-                lists[who] = Reading(who)
-                looks.append(asyncio.create_task(cache.list(scope, since=cache.moment())))
+                lists[who] = Read(who)
+                callers.append(asyncio.create_task(cache.list(scope, since=cache.moment())))
             case "read LIST" if who in lists and lists[who].answer is None:
                 lists[who].answer = server.version
             case "end LIST" if who in lists:
-                reading = lists.pop(who)
-                answer = server.version if reading.answer is None else reading.answer
-                assert reading.future is not None
-                reading.future.set_result(listing(endpoint(str(answer))))
+                read_call = lists.pop(who)
+                answer = server.version if read_call.answer is None else read_call.answer
+                assert read_call.future is not None
+                read_call.future.set_result(listing(endpoint(str(answer))))
             case "fail LIST" if who in lists:
                 failing = lists.pop(who).future
                 assert failing is not None
                 failing.set_exception(unavailable())
             case "begin GET" if who not in gets:
-                gets[who] = Reading(who, began=cache.moment())
+                gets[who] = Read(who, began=cache.moment())
             case "read GET" if who in gets and gets[who].answer is None:
                 gets[who].answer = server.version
             case "end GET" if who in gets:
-                reading = gets.pop(who)
-                answer = server.version if reading.answer is None else reading.answer
-                cache.remember_read(scope, "e1", Seen(endpoint(str(answer)), reading.began))
+                read_call = gets.pop(who)
+                answer = server.version if read_call.answer is None else read_call.answer
+                cache.remember_read(scope, "e1", Seen(endpoint(str(answer)), read_call.began))
             case "apply PATCH" if patch is None:
                 server.version += 1
                 patch = (who, server.version)
@@ -808,10 +804,10 @@ async def _interleave(steps: list[tuple[str, str]]) -> None:  # noqa: C901, PLR0
             known = cache.view(ORDERS._replace(credentials=each)).value("e1")
             if known is not None:
                 assert int(known.comment) >= server.confirmed, f"{each} after {step}"
-    for look in looks:
-        look.cancel()
-    await asyncio.gather(*looks, return_exceptions=True)
-    for reading in lists.values():
-        if reading.future is not None:
-            reading.future.cancel()
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    for read_call in lists.values():
+        if read_call.future is not None:
+            read_call.future.cancel()
     await pause()

@@ -56,18 +56,18 @@ def test_a_secret_of_digits_is_hidden_as_a_number_too(number: object, shown: obj
     assert without({"a": [number], "b": number}, ["1234567890"]) == {"a": [shown], "b": shown}
 
 
-def test_a_secret_that_is_a_common_word_does_not_take_success_apart() -> None:
+def test_a_short_secret_is_not_removed_from_a_success() -> None:
     answer = [{"_id": "1", "status": "AVAILABLE"}]
     assert without(copy.deepcopy(answer), ["status", "", "a", "AVAIL"]) == answer
 
 
 @given(st.text(), st.lists(st.text(min_size=8), max_size=3))
-def test_what_is_hidden_is_in_no_error_any_more(text: str, secrets: list[str]) -> None:
+def test_no_error_holds_a_hidden_secret(text: str, secrets: list[str]) -> None:
     line = redacted("|".join([text, *secrets]), secrets)
     assert [secret for secret in secrets if secret in line and "*" not in secret] == []
 
 
-def test_of_a_digest_the_answer_to_the_challenge_is_hidden_too() -> None:
+def test_the_response_of_a_digest_is_hidden() -> None:
     header = 'Digest username="abcdefgh", nonce="n", response="0123456789abcdef", cnonce="fedcba98"'
     shown = redacted("response=0123456789abcdef cnonce=fedcba98", carried("secret", header))
     assert shown == "response=*** cnonce=***"
@@ -103,16 +103,14 @@ def test_words_about_authentication_are_shown(text: str) -> None:
         ('Digest username="a", response="canary', "***"),
     ],
 )
-def test_what_looks_like_a_header_of_credentials_is_hidden_and_the_words_around_it_are_shown(
-    text: str, shown: str
-) -> None:
+def test_an_authorization_header_is_hidden_and_the_words_around_it_are_shown(text: str, shown: str) -> None:
     assert redacted(text, []) == shown
 
 
 @pytest.mark.parametrize("credentials", [ACCOUNT, API_KEY], ids=lambda each: each.kind)
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 500])
 @pytest.mark.parametrize("written", WRITTEN)
-async def test_a_server_that_says_all_that_it_was_sent_tells_nobody_else(
+async def test_an_echo_of_the_whole_request_reaches_no_error(
     credentials: Credentials, status: int, written: str
 ) -> None:
     heard: set[str] = set()
@@ -141,7 +139,7 @@ async def test_a_server_that_says_all_that_it_was_sent_tells_nobody_else(
     assert [each for each in heard if each in shown] == []
 
 
-async def test_a_secret_is_not_shown_as_a_code_of_an_error_either() -> None:
+async def test_an_error_code_hides_a_secret() -> None:
     account = ServiceAccount("mdb_sa_id_0123", "canary_that_looks_like_a_code")
 
     async def echo(request: web.Request) -> web.StreamResponse:

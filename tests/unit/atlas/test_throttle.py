@@ -88,7 +88,7 @@ def test_new_credentials_make_one_call_at_a_time_until_one_is_answered() -> None
 
 
 @pytest.mark.parametrize("kind", ANSWERED)
-def test_any_answer_to_the_call_itself_opens_the_gate(kind: type[AtlasError] | None) -> None:
+def test_any_answer_to_the_call_opens_the_gate(kind: type[AtlasError] | None) -> None:
     harness = Harness()
     harness.call(error(kind) if kind else None)
     harness.admit()
@@ -96,7 +96,7 @@ def test_any_answer_to_the_call_itself_opens_the_gate(kind: type[AtlasError] | N
 
 
 @pytest.mark.parametrize("kind", ANSWERED)
-def test_no_answer_to_the_call_itself_closes_the_gate(kind: type[AtlasError] | None) -> None:
+def test_no_answer_to_the_call_closes_an_open_gate(kind: type[AtlasError] | None) -> None:
     harness = world_that_works()
     harness.call(error(kind) if kind else None)
     harness.admit()
@@ -104,14 +104,14 @@ def test_no_answer_to_the_call_itself_closes_the_gate(kind: type[AtlasError] | N
 
 
 @pytest.mark.parametrize("kind", [InvalidSpecError, NotLeaderError])
-def test_what_was_never_sent_teaches_nothing(kind: type[AtlasError]) -> None:
+def test_a_call_that_was_not_sent_changes_no_gate(kind: type[AtlasError]) -> None:
     harness = Harness()
     harness.call(error(kind, status=None))
     harness.admit()
     harness.held()
 
 
-def test_an_outage_keeps_new_credentials_at_one_call_at_a_time_with_growing_patience() -> None:
+def test_an_outage_keeps_the_gate_of_new_credentials_half_open_with_growing_waits() -> None:
     harness = Harness()
     waits = []
     for _ in range(8):
@@ -121,7 +121,7 @@ def test_an_outage_keeps_new_credentials_at_one_call_at_a_time_with_growing_pati
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_an_outage_does_not_slow_credentials_that_were_seen_to_work() -> None:
+def test_an_outage_does_not_slow_credentials_that_have_worked() -> None:
     harness = world_that_works()
     for _ in range(5):
         harness.call(error(AtlasUnavailableError, status=503))
@@ -129,7 +129,7 @@ def test_an_outage_does_not_slow_credentials_that_were_seen_to_work() -> None:
     harness.admit()
 
 
-def test_refused_credentials_wait_for_the_probe_and_say_why() -> None:
+def test_refused_credentials_wait_for_the_probe_with_their_reason() -> None:
     harness = world_that_works()
     harness.call(error(CredentialsInvalidError))
     assert harness.held() == Wait(harness.now + PROBE, "CredentialsInvalid", "Atlas's words.")
@@ -154,7 +154,7 @@ def test_changed_credentials_do_not_wait_for_the_old_ones() -> None:
     harness.held()
 
 
-def test_a_call_that_was_under_way_and_succeeds_shows_that_the_credentials_work() -> None:
+def test_a_running_call_that_succeeds_opens_the_gate_of_refused_credentials() -> None:
     harness = world_that_works()
     slow = harness.admit()
     harness.call(error(CredentialsInvalidError))
@@ -162,7 +162,7 @@ def test_a_call_that_was_under_way_and_succeeds_shows_that_the_credentials_work(
     harness.admit()
 
 
-def test_a_rate_limit_holds_the_whole_project_and_nothing_else() -> None:
+def test_a_rate_limit_closes_the_gate_of_the_project_only() -> None:
     harness = world_that_works()
     harness.call(fingerprint="other credentials", project="other project")
     harness.call(fingerprint="other credentials")
@@ -185,7 +185,7 @@ def test_after_a_rate_limit_calls_go_one_at_a_time_until_one_is_answered() -> No
     harness.admit()
 
 
-def test_credentials_that_never_reached_a_project_slow_down_nobody_who_uses_it() -> None:
+def test_credentials_without_a_success_in_a_project_do_not_slow_down_others() -> None:
     """Whoever names a project in a spec has not shown that it is his."""
     harness = world_that_works()
     harness.call(error(ProjectNotFoundError), fingerprint="stranger")
@@ -196,7 +196,7 @@ def test_credentials_that_never_reached_a_project_slow_down_nobody_who_uses_it()
     harness.admit(fingerprint="stranger", project="his own project")
 
 
-def test_a_stranger_keeps_no_project_waiting_after_a_rate_limit() -> None:
+def test_credentials_without_a_success_do_not_hold_the_trial_of_a_project() -> None:
     harness = world_that_works()
     harness.call(error(RateLimitedError, retry_after=5))
     harness.now += 5
@@ -211,7 +211,7 @@ def test_a_stranger_keeps_no_project_waiting_after_a_rate_limit() -> None:
 class TestOutagesThatNameATime:
     """A 503 with ``Retry-After``."""
 
-    def test_they_hold_the_instance_whoever_asks_and_nothing_else(self) -> None:
+    def test_they_close_the_gate_of_the_instance_only(self) -> None:
         harness = world_that_works()
         harness.call(fingerprint="other credentials")
         harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
@@ -227,7 +227,7 @@ class TestOutagesThatNameATime:
         harness.admit()
         harness.admit()
 
-    def test_one_call_is_let_through_for_a_person_who_asks(self) -> None:
+    def test_one_call_is_let_through_on_request(self) -> None:
         harness = world_that_works()
         harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
         for _ in range(5):
@@ -245,7 +245,7 @@ class TestOutagesThatNameATime:
             harness.held()
             harness.now += 120
 
-    def test_one_that_finds_atlas_well_again_ends_the_wait(self) -> None:
+    def test_a_success_of_the_call_that_was_let_through_ends_the_wait(self) -> None:
         harness = world_that_works()
         slow = harness.admit()
         harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
@@ -258,14 +258,14 @@ class TestOutagesThatNameATime:
         harness.admit()
         assert harness.throttle.circuits(harness.now) == {("credentials", "closed"): 1}
 
-    def test_nobody_is_let_through_where_nothing_waits_or_a_project_has_to(self) -> None:
+    def test_no_call_is_let_through_without_a_wait_or_in_a_wait_of_the_project(self) -> None:
         harness = world_that_works()
         harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
         harness.call(error(RateLimitedError, retry_after=55))
         harness.throttle.let_through(FP, PROJECT, INSTANCE, harness.now)
         assert harness.held().until == harness.now + 55
 
-    def test_a_person_who_asks_when_the_time_is_over_has_no_call_for_the_next_wait(self) -> None:
+    def test_a_request_after_the_wait_does_not_count_for_the_next_wait(self) -> None:
         harness = world_that_works()
         harness.call(error(AtlasUnavailableError, retry_after=5, status=503))
         harness.now += 5
@@ -275,7 +275,7 @@ class TestOutagesThatNameATime:
         harness.held()
 
 
-def test_new_credentials_of_a_stranger_do_not_end_the_trial_after_a_wait() -> None:
+def test_new_credentials_without_a_success_do_not_end_the_trial_after_a_wait() -> None:
     harness = world_that_works()
     harness.call(error(RateLimitedError, retry_after=70))
     harness.now += 70
@@ -284,7 +284,7 @@ def test_new_credentials_of_a_stranger_do_not_end_the_trial_after_a_wait() -> No
     assert harness.held().reason == PENDING
 
 
-def test_an_answer_to_a_call_that_was_under_way_does_not_end_a_wait() -> None:
+def test_the_answer_to_an_earlier_call_does_not_end_a_wait() -> None:
     harness = world_that_works()
     slow = harness.admit()
     harness.call(error(RateLimitedError, retry_after=55))
@@ -302,7 +302,7 @@ def test_the_longest_wait_counts() -> None:
     assert harness.held().until == harness.now + 99
 
 
-def test_calls_that_were_limited_together_count_as_one_failure() -> None:
+def test_concurrent_limited_calls_count_as_one_failure() -> None:
     harness = world_that_works()
     for admitted in [harness.admit() for _ in range(8)]:
         harness.throttle.report(admitted, error(RateLimitedError, retry_after=5), harness.now)
@@ -311,7 +311,7 @@ def test_calls_that_were_limited_together_count_as_one_failure() -> None:
     assert harness.held().until == harness.now + 2
 
 
-def test_an_outage_after_a_rate_limit_makes_the_project_more_patient() -> None:
+def test_an_outage_after_a_rate_limit_lengthens_the_next_wait() -> None:
     harness = world_that_works()
     harness.call(fingerprint="other credentials")
     harness.call(error(RateLimitedError, retry_after=5))
@@ -322,7 +322,7 @@ def test_an_outage_after_a_rate_limit_makes_the_project_more_patient() -> None:
 
 
 @pytest.mark.parametrize("kind", [RateLimitedError, CredentialsRateLimitedError])
-def test_a_rate_limit_without_a_figure_backs_off(kind: type[AtlasError]) -> None:
+def test_a_rate_limit_without_retry_after_backs_off(kind: type[AtlasError]) -> None:
     harness = world_that_works()
     waits = []
     for _ in range(7):
@@ -335,7 +335,7 @@ def test_a_rate_limit_without_a_figure_backs_off(kind: type[AtlasError]) -> None
     assert harness.held().until - harness.now == 10
 
 
-def test_an_outage_of_days_leaves_the_patience_at_its_longest() -> None:
+def test_an_outage_of_days_keeps_the_longest_wait() -> None:
     harness = Harness()
     for _ in range(10_000):
         harness.call(error(AtlasUnavailableError, status=None))
@@ -344,7 +344,7 @@ def test_an_outage_of_days_leaves_the_patience_at_its_longest() -> None:
 
 
 @pytest.mark.parametrize("kind", [RateLimitedError, CredentialsRateLimitedError])
-def test_rate_limits_for_days_leave_the_backoff_at_its_longest(kind: type[AtlasError]) -> None:
+def test_rate_limits_for_days_keep_the_longest_backoff(kind: type[AtlasError]) -> None:
     harness = world_that_works()
     for _ in range(10_000):
         harness.call(error(kind))
@@ -353,7 +353,7 @@ def test_rate_limits_for_days_leave_the_backoff_at_its_longest(kind: type[AtlasE
     assert harness.held().until - harness.now == 300
 
 
-def test_calls_that_were_under_way_together_back_off_once() -> None:
+def test_concurrent_calls_back_off_once() -> None:
     harness = world_that_works()
     for admitted in [harness.admit() for _ in range(8)]:
         harness.throttle.report(admitted, error(RateLimitedError), harness.now)
@@ -363,7 +363,7 @@ def test_calls_that_were_under_way_together_back_off_once() -> None:
     assert harness.held().until == harness.now + 20
 
 
-def test_the_token_endpoints_limit_holds_the_credentials_in_all_projects() -> None:
+def test_a_limit_of_the_token_endpoint_closes_the_gate_of_the_credentials() -> None:
     harness = world_that_works()
     harness.call(fingerprint="other credentials")
     harness.call(error(CredentialsRateLimitedError, retry_after=30))
@@ -371,7 +371,7 @@ def test_the_token_endpoints_limit_holds_the_credentials_in_all_projects() -> No
     harness.admit(fingerprint="other credentials")
 
 
-def test_one_pair_of_credentials_has_only_so_many_calls_under_way() -> None:
+def test_one_pair_of_credentials_has_a_limit_of_concurrent_calls() -> None:
     harness = world_that_works()
     under_way = [harness.admit() for _ in range(8)]
     assert harness.held() == Wait(harness.now + 1, PENDING, "Enough calls with these credentials are under way.")
@@ -380,14 +380,14 @@ def test_one_pair_of_credentials_has_only_so_many_calls_under_way() -> None:
     harness.admit()
 
 
-def test_a_call_that_is_given_up_makes_room_for_the_next_one() -> None:
+def test_a_released_call_makes_room_for_the_next_one() -> None:
     harness = Harness()
     harness.throttle.release(harness.admit())
     harness.admit()
     harness.held()
 
 
-def test_a_call_that_is_never_reported_does_not_block_for_ever() -> None:
+def test_a_call_without_a_report_does_not_block_for_ever() -> None:
     harness = Harness()
     lost = harness.admit()
     harness.now += 61
@@ -398,7 +398,7 @@ def test_a_call_that_is_never_reported_does_not_block_for_ever() -> None:
     harness.admit()
 
 
-def test_what_was_not_used_for_a_day_is_forgotten() -> None:
+def test_gates_without_a_call_for_a_day_are_dropped() -> None:
     harness = Harness()
     for number in range(100):
         harness.call(fingerprint=f"old {number}", project=f"old {number}", error=error(RateLimitedError, retry_after=9))
@@ -408,7 +408,7 @@ def test_what_was_not_used_for_a_day_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("failure", [None, CredentialsInvalidError, AtlasUnavailableError])
-def test_of_credentials_that_nobody_uses_nothing_is_known(failure: type[AtlasError] | None) -> None:
+def test_forget_drops_the_state_of_credentials(failure: type[AtlasError] | None) -> None:
     harness = Harness()
     harness.call(None if failure is None else error(failure))
     harness.throttle.forget(FP, harness.now)
@@ -416,7 +416,7 @@ def test_of_credentials_that_nobody_uses_nothing_is_known(failure: type[AtlasErr
     harness.throttle.forget(FP, harness.now)
 
 
-def test_to_use_credentials_no_more_does_not_end_the_wait_that_atlas_asks_for() -> None:
+def test_forget_keeps_a_wait_that_atlas_asked_for() -> None:
     """Else a resource that is suspended and resumed would call before its time."""
     harness = Harness()
     harness.call(error(CredentialsRateLimitedError, retry_after=60))
@@ -449,7 +449,7 @@ def answered(kind: type[AtlasError] | None) -> AtlasError | None:
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), OUTCOMES, st.integers(0, 20)), max_size=60),
     st.randoms(),
 )
-def test_whatever_happens_everybody_gets_a_turn_in_the_end(
+def test_every_caller_is_admitted_in_the_end(
     steps: list[tuple[str, str, type[AtlasError] | None, int]], order: random.Random
 ) -> None:
     harness = Harness()
@@ -478,7 +478,7 @@ def test_whatever_happens_everybody_gets_a_turn_in_the_end(
             harness.throttle.report(admission, None, harness.now)
 
 
-def test_circuits_tell_whether_calls_go_through() -> None:
+def test_circuits_count_the_gates_by_state() -> None:
     harness = Harness()
     assert harness.throttle.circuits(harness.now) == {}
     first = harness.admit()
@@ -495,7 +495,7 @@ def test_circuits_tell_whether_calls_go_through() -> None:
     assert harness.throttle.circuits(harness.now) == {("credentials", "open"): 1}
 
 
-def test_the_longest_wait_is_one_that_atlas_has_asked_for() -> None:
+def test_the_longest_wait_counts_only_rate_limits() -> None:
     harness = world_that_works()
     assert harness.throttle.longest_wait(harness.now) == 0
     harness.call(error(RateLimitedError, retry_after=30.0))

@@ -33,7 +33,7 @@ class Harness:
         return await self.atlas.list(credentials, SCOPE, LIST, lambda item: ("id", item))
 
 
-async def test_a_call_gives_what_is_read_from_its_answer() -> None:
+async def test_a_call_returns_the_parsed_answer() -> None:
     harness = Harness()
     harness.client.answer = lambda _: [{"a": 1}]
     assert (await harness.call()).entries == {"id": {"a": 1}}
@@ -41,7 +41,7 @@ async def test_a_call_gives_what_is_read_from_its_answer() -> None:
     assert [(each.method, each.path) for each in harness.client.calls] == [("GET", LIST.path), ("GET", GET.path)]
 
 
-async def test_a_held_call_is_not_sent_and_says_when_to_come_again_and_why() -> None:
+async def test_a_held_call_is_not_sent_and_raises_its_wait_and_reason() -> None:
     harness = Harness()
     limited = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=55)
     harness.client.answer = lambda _: limited
@@ -56,7 +56,7 @@ async def test_a_held_call_is_not_sent_and_says_when_to_come_again_and_why() -> 
 
 
 @pytest.mark.parametrize("error", [CredentialsInvalidError, RateLimitedError])
-async def test_what_one_atlas_says_about_credentials_or_a_project_holds_back_no_call_to_another(
+async def test_a_wait_for_one_atlas_holds_no_call_to_another(
     error: type[AtlasError],
 ) -> None:
     harness, elsewhere = Harness(), replace(KEY, base_url="https://elsewhere.example")
@@ -70,7 +70,7 @@ async def test_what_one_atlas_says_about_credentials_or_a_project_holds_back_no_
     assert len(harness.client.calls) == 2
 
 
-async def test_a_stranger_who_is_told_to_slow_down_holds_back_nobody_who_uses_the_project() -> None:
+async def test_a_rate_limit_of_credentials_without_a_success_holds_no_others() -> None:
     harness, stranger = Harness(), ApiKey("stranger", "private")
     limited = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=3600)
     harness.client.answer = lambda call: limited if call.credentials == stranger else []
@@ -82,7 +82,7 @@ async def test_a_stranger_who_is_told_to_slow_down_holds_back_nobody_who_uses_th
         await harness.call()
 
 
-async def test_no_call_is_made_to_an_instance_before_the_time_that_atlas_names() -> None:
+async def test_no_call_to_an_instance_is_sent_before_the_time_that_atlas_names() -> None:
     harness = Harness()
     away = AtlasUnavailableError("Away.", operation="op", http_status=503, retry_after=120)
     harness.client.answer = lambda _: away
@@ -116,7 +116,7 @@ async def test_refused_credentials_are_not_used_again_until_the_probe() -> None:
     assert len(harness.client.calls) == 3
 
 
-async def test_a_bug_in_what_reads_an_answer_makes_room_for_the_next_call() -> None:
+async def test_a_parser_that_raises_releases_the_call() -> None:
     def faulty(_: Answer) -> None:
         raise ZeroDivisionError
 
@@ -126,7 +126,7 @@ async def test_a_bug_in_what_reads_an_answer_makes_room_for_the_next_call() -> N
     await harness.call()
 
 
-async def test_a_cancelled_call_makes_room_for_the_next_one() -> None:
+async def test_a_cancelled_call_is_released() -> None:
     harness = Harness()
     called = asyncio.Event()
 
@@ -147,7 +147,7 @@ async def test_a_cancelled_call_makes_room_for_the_next_one() -> None:
     await harness.call()
 
 
-def test_credentials_are_named_by_their_fingerprint_at_their_atlas() -> None:
+def test_the_fingerprint_depends_on_the_atlas() -> None:
     assert Harness().atlas.fingerprint(KEY) == KEY.fingerprint(FakeAtlas.base_url)
     elsewhere = replace(KEY, base_url="https://elsewhere.example")
     assert Harness().atlas.fingerprint(elsewhere) == KEY.fingerprint("https://elsewhere.example")

@@ -33,14 +33,14 @@ def proxies(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Non
         ("http://localhost:8080", {"http_proxy": "http://proxy:3128"}, None),
     ],
 )
-def test_the_proxy_is_the_one_that_other_programs_would_use(
+def test_the_proxy_follows_the_environment(
     url: str, environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxies(monkeypatch, environment)
     assert proxy_from_environment(httpx.URL(url)) == proxy
 
 
-def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_an_unreadable_ca_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("no certificate")
     for name in ("missing.pem", "empty.pem"):
         with pytest.raises(ValueError, match=f"{name} cannot be read as certificates in PEM"):
@@ -63,7 +63,7 @@ def test_a_proxy_of_an_unknown_kind_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert "canary" not in str(raised.value)
 
 
-async def test_a_call_to_an_address_whose_proxy_is_of_an_unknown_kind_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_with_a_proxy_of_an_unknown_kind_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     proxies(monkeypatch, SOCKS)
     request = httpx.Request("PATCH", "https://gateway.example/api", extensions={"operation": "op"})
     with pytest.raises(AtlasUnavailableError, match=r"must start with http:// .* HTTPS_PROXY") as raised:
@@ -80,9 +80,7 @@ async def test_a_call_to_an_address_whose_proxy_is_of_an_unknown_kind_says_so(mo
         pytest.param("http://proxy:canary", id="a port that is no number"),
     ],
 )
-async def test_a_proxy_whose_url_cannot_be_read_is_refused_without_a_word_of_it(
-    proxy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_error_of_an_unparsable_proxy_url_hides_it(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     proxies(monkeypatch, {"https_proxy": proxy})
     with pytest.raises(ValueError, match="proxy's URL cannot be read") as at_start:
         transports().transport_for(httpx.URL("https://cloud.mongodb.com"))
@@ -95,7 +93,7 @@ async def test_a_proxy_whose_url_cannot_be_read_is_refused_without_a_word_of_it(
         assert "canary" not in str(raised.value)
 
 
-def test_addresses_share_a_wire_where_they_take_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_with_the_same_proxy_share_a_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     proxies(monkeypatch, {"https_proxy": "http://proxy:3128", "no_proxy": "gateway.internal"})
     opened = transports()
     by_proxy, direct, beside, loopback, again = (
@@ -113,7 +111,7 @@ def test_addresses_share_a_wire_where_they_take_the_same_way(monkeypatch: pytest
     assert by_proxy is not direct
 
 
-async def test_a_wire_that_fails_to_close_keeps_no_other_open(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_closes_all_transports_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     proxies(monkeypatch, {"https_proxy": "http://proxy:3128", "no_proxy": "gateway.internal"})
     opened = transports()
     failing, other = (

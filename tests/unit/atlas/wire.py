@@ -1,4 +1,4 @@
-"""A small Atlas on a real socket, for what needs one; the tests say how it answers."""
+"""A small Atlas on a real socket; the tests define its answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +19,7 @@ PATH = "/api/atlas/v2/groups/5f7cac1adf5d6c6306f4b283/thing"
 
 @asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[str]:
-    """Serve every path by one handler; gives the base URL."""
+    """Serve every path by one handler, and yield the base URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     async with TestServer(app) as server:
@@ -28,7 +28,7 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def scripted(script: Script) -> AsyncIterator[str]:
-    """Serve bytes as they are, for answers that no decent server gives; gives the base URL."""
+    """Serve raw bytes, for malformed answers, and yield the base URL."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -47,7 +47,7 @@ async def scripted(script: Script) -> AsyncIterator[str]:
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """Read one request with its body; gives its head."""
+    """Read one request with its body, and return its head."""
     head = await reader.readuntil(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
@@ -57,7 +57,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def client_of(base_url: str, **options: object) -> AsyncIterator[AtlasClient]:
-    """A client of a server of these tests."""
+    """Yield a client of a server of these tests."""
     options = {"random": Random(4711), **options}  # noqa: S311  # jitter
     client = AtlasClient(base_url, user_agent=USER_AGENT, **options)  # type: ignore[arg-type]  # passed on as they are
     try:

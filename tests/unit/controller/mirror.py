@@ -1,6 +1,6 @@
-"""The engine around a kind that is easy to understand, wired as the product wires it.
+"""The controller with a simple kind, wired as in the product.
 
-The kind keeps an external state (``Mirror.external``) as the objects' specs say; each of its reconciles takes a second.
+The kind keeps an external state (``Mirror.external``) that follows the specs of the objects; each of its reconciles takes a second.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Status = Mapping[str, Any]
 
 
 class PlantedError(Exception):
-    """A bug in a kind, where a test wants one."""
+    """A bug in a kind."""
 
 
 @dataclass(frozen=True)
@@ -36,26 +36,26 @@ class Outcome:
 
 
 class Mirror:
-    """Keeps an external state as the specs say, and says in the status all that it has ever sent, and when it was last written."""
+    """Keeps an external state; the status lists all sent values and the time of its last write."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.external: dict[Key, str] = {}
         self.sent: list[str] = []
         self.sent_for: defaultdict[str, list[str]] = defaultdict(list)
-        self.passes: list[tuple[str, int]] = []
+        self.reconciles: list[tuple[str, int]] = []
         self.begins: Callable[[Body], None] = lambda _body: None
         self.remembered: dict[Key, str] = {}
         self.next: Requeue = NoRequeue()
         self.bug = False
         self.quiet: Requeue | None = None
         self.change: MetadataChange | None = None
-        """What each reconcile wants in the metadata of its object."""
+        """The metadata change of each reconcile."""
         self.duration = 1.0
         self._clock = clock
 
     async def reconcile(self, body: Body, previous: Status) -> Outcome:
         key, value, generation = key_of(body), body["spec"]["value"], body["metadata"]["generation"]
-        self.passes.append((key.name, generation))
+        self.reconciles.append((key.name, generation))
         self.begins(body)
         await asyncio.sleep(self.duration)
         self.remembered[key] = body["metadata"]["uid"]
@@ -93,7 +93,7 @@ class Mirror:
 
 
 class Operator:
-    """All of the controller around the kind, wired as the product wires it."""
+    """The controller and its kind, wired as in the product."""
 
     def __init__(self, clock: VirtualClock, server: ApiServer) -> None:
         self.server = server

@@ -23,11 +23,11 @@ DOUBLINGS = {0: 5, 1: 10, 2: 20, 3: 40, 4: 60, 1023: 60, 1024: 60, 10_000: 60, 1
 
 
 @pytest.mark.parametrize(("times", "figure"), DOUBLINGS.items())
-def test_a_figure_doubles_up_to_its_cap_however_often_it_is_doubled(times: int, figure: float) -> None:
+def test_a_number_doubles_up_to_its_cap(times: int, figure: float) -> None:
     assert doubled(5.0, times, 60.0) == figure
 
 
-def test_a_figure_that_begins_above_its_cap_is_the_cap() -> None:
+def test_a_number_above_its_cap_is_the_cap() -> None:
     assert doubled(90.0, 0, 60.0) == 60
 
 
@@ -36,15 +36,13 @@ def test_a_figure_that_begins_above_its_cap_is_the_cap() -> None:
     random=st.floats(min_value=0, max_value=LAST),
     at_least=st.floats(min_value=0, max_value=1e6),
 )
-def test_a_wait_is_never_shorter_than_what_was_asked_for_nor_longer_than_promised(
-    failures: int, random: float, at_least: float
-) -> None:
+def test_a_delay_is_between_at_least_and_its_upper_bound(failures: int, random: float, at_least: float) -> None:
     assert at_least <= delay(failures, random=random, at_least=at_least) <= max(CAP, 1.1 * at_least)
 
 
-def test_those_who_were_asked_to_wait_equally_long_do_not_return_together() -> None:
+def test_equal_requested_waits_get_different_delays() -> None:
     assert len({delay(1, random=draw / 10, at_least=60) for draw in range(10)}) == 10
 
 
-def test_a_backoff_that_is_longer_than_what_was_asked_for_stands() -> None:
+def test_a_backoff_longer_than_at_least_is_kept() -> None:
     assert delay(10, random=0.9, at_least=5) == pytest.approx(270)

@@ -1,4 +1,4 @@
-"""What the memory of the cluster takes for news, for noise and for the past, and what it takes for gone."""
+"""The cache: changes, noise, stale bodies and deletions."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -51,14 +51,14 @@ def cache() -> Cache:
 
 FIRST = body(version=10, generation=2)
 
-WHAT_COMES_NEXT: dict[str, tuple[Body, News]] = {
+EFFECTS: dict[str, tuple[Body, News]] = {
     "the same again is noise": (FIRST, News.NOISE),
-    "a newer generation is news": (body(version=11, generation=3), News.CHANGED),
-    "a deletion that has begun is news": (
+    "a newer generation is a change": (body(version=11, generation=3), News.CHANGED),
+    "a deletion that has begun is a change": (
         body(version=11, generation=2, deletionTimestamp="2026-11-25T11:00:00Z"),
         News.CHANGED,
     ),
-    "a watched annotation is news": (body(version=11, generation=2, annotations={WATCHED: "1"}), News.CHANGED),
+    "a watched annotation is a change": (body(version=11, generation=2, annotations={WATCHED: "1"}), News.CHANGED),
     "somebody else's annotation is noise": (body(version=11, generation=2, annotations={"other": "1"}), News.NOISE),
     "a label is noise": (body(version=11, generation=2, labels={"team": "blue"}), News.NOISE),
     "a status is noise": (body(version=11, generation=2), News.NOISE),
@@ -68,7 +68,7 @@ WHAT_COMES_NEXT: dict[str, tuple[Body, News]] = {
     "an earlier generation is the past": (body(version=8, generation=1), News.STALE),
     "an earlier generation is the past whatever its version": (body(version=11, generation=1), News.STALE),
     "a later version with more digits is no past": (body(version=100, generation=2), News.NOISE),
-    "another object of the name is news though its generation is lower": (
+    "another object of the name is a change though its generation is lower": (
         body(uid="second", version=20, generation=1, created="2026-11-25T10:05:00Z"),
         News.CHANGED,
     ),
@@ -80,7 +80,7 @@ WHAT_COMES_NEXT: dict[str, tuple[Body, News]] = {
         body(uid="zeroth", version=5, generation=7),
         News.STALE,
     ),
-    "another object is news though it was created by a server whose clock is behind": (
+    "another object is a change though it was created by a server whose clock is behind": (
         body(uid="second", version=20, generation=1, created="2026-11-25T09:59:58Z"),
         News.CHANGED,
     ),
@@ -91,15 +91,15 @@ WHAT_COMES_NEXT: dict[str, tuple[Body, News]] = {
 }
 
 
-@pytest.mark.parametrize(("later", "news"), WHAT_COMES_NEXT.values(), ids=WHAT_COMES_NEXT)
-def test_what_comes_after_an_object_that_is_known(cache: Cache, later: Body, news: News) -> None:
+@pytest.mark.parametrize(("later", "effect"), EFFECTS.values(), ids=EFFECTS)
+def test_the_effect_of_a_body_after_a_cached_one(cache: Cache, later: Body, effect: News) -> None:
     assert cache.put(FIRST) is News.CHANGED
-    assert cache.put(later) is news
-    assert cache.get(KEY) is (FIRST if news is News.STALE else later)
+    assert cache.put(later) is effect
+    assert cache.get(KEY) is (FIRST if effect is News.STALE else later)
     assert len(cache) == 1
 
 
-def test_an_annotation_that_goes_is_news_as_one_that_comes(cache: Cache) -> None:
+def test_a_removed_annotation_is_a_change(cache: Cache) -> None:
     cache.put(body(version=10, annotations={WATCHED: "1"}))
     assert cache.put(body(version=11, annotations={WATCHED: "2"})) is News.CHANGED
     assert cache.put(body(version=12)) is News.CHANGED
@@ -107,7 +107,7 @@ def test_an_annotation_that_goes_is_news_as_one_that_comes(cache: Cache) -> None
 
 
 @given(order=st.permutations(range(8)), doubled=st.lists(st.integers(min_value=0, max_value=7), max_size=4))
-def test_the_newest_stands_in_whatever_order_its_history_arrives(order: Sequence[int], doubled: list[int]) -> None:
+def test_the_newest_body_is_kept_in_any_order_of_arrival(order: Sequence[int], doubled: list[int]) -> None:
     """Two lives of one name, four versions each."""
     history = [
         body(uid=uid, version=10 * life + version, generation=1 + version // 2)
@@ -117,12 +117,12 @@ def test_the_newest_stands_in_whatever_order_its_history_arrives(order: Sequence
     cache = Cache(watched)
     for moment in [*order, *doubled]:
         before = cache.get(KEY)
-        news = cache.put(history[moment])
-        assert (news is News.STALE) == (before is not None and history.index(before) > moment)
+        effect = cache.put(history[moment])
+        assert (effect is News.STALE) == (before is not None and history.index(before) > moment)
     assert cache.get(KEY) == history[-1]
 
 
-def test_how_far_the_cluster_has_been_is_never_forgotten(cache: Cache) -> None:
+def test_the_newest_version_never_decreases(cache: Cache) -> None:
     assert cache.newest == 0
     cache.put(body(version=10))
     cache.put(body(version=12))
@@ -133,7 +133,7 @@ def test_how_far_the_cluster_has_been_is_never_forgotten(cache: Cache) -> None:
 
 
 class TestRemoving:
-    def test_what_was_removed_is_unknown(self, cache: Cache) -> None:
+    def test_a_removed_object_is_not_cached(self, cache: Cache) -> None:
         cache.put(FIRST)
         assert cache.holds(KEY, "first")
         assert cache.remove(KEY, "first")
@@ -141,12 +141,12 @@ class TestRemoving:
         assert not cache.holds(KEY, "first")
         assert not cache.remove(KEY, "first")
 
-    def test_a_namesake_is_not_removed(self, cache: Cache) -> None:
+    def test_another_object_of_the_same_name_is_not_removed(self, cache: Cache) -> None:
         cache.put(body(uid="second", version=20))
         assert not cache.remove(KEY, "first")
         assert cache.holds(KEY, "second")
 
-    def test_an_object_that_comes_back_into_view_is_news(self, cache: Cache) -> None:
+    def test_an_object_that_returns_is_a_change(self, cache: Cache) -> None:
         """As one does whose labels are selected again; its deletion event was none of the object itself."""
         cache.put(FIRST)
         cache.remove(KEY, "first")
@@ -199,7 +199,9 @@ COMPARISONS: dict[str, Compared] = {
     "at start all is new": Compared([], Meanwhile(), [A, B], [], [A, B]),
     "what is not listed has vanished": Compared([A, B], Meanwhile(), [B], [A], [B]),
     "all of it, if need be": Compared([A, B], Meanwhile(), [], [A, B], []),
-    "a namesake does not stand for the one that has vanished": Compared([A], Meanwhile(), [A_AGAIN], [A], [A_AGAIN]),
+    "another object of the name does not replace the vanished one": Compared(
+        [A], Meanwhile(), [A_AGAIN], [A], [A_AGAIN]
+    ),
     "what the watch brings during the LIST has not vanished": Compared([A], Meanwhile(puts=[B]), [A], [], [A]),
     "what the watch takes away during the LIST is not brought back by it": Compared(
         [A, B],
@@ -210,7 +212,7 @@ COMPARISONS: dict[str, Compared] = {
     ),
     "nor does it vanish a second time": Compared([A, B], Meanwhile(removes=[A]), [B], [], [B]),
     "what the watch brought and the LIST shows older stands": Compared([A], Meanwhile(puts=[MODIFIED_A]), [A], [], [A]),
-    "one whose namesake the watch brought during the LIST has not vanished a second time": Compared(
+    "one whose name another object got during the LIST has not vanished again": Compared(
         [A],
         Meanwhile(puts=[A_AGAIN]),
         [A_AGAIN],
@@ -228,7 +230,7 @@ COMPARISONS: dict[str, Compared] = {
 
 
 @pytest.mark.parametrize("row", COMPARISONS.values(), ids=COMPARISONS)
-def test_what_a_list_tells(cache: Cache, row: Compared) -> None:
+def test_the_comparison_with_a_list(cache: Cache, row: Compared) -> None:
     for each in row.known:
         cache.put(each)
     with cache.comparing() as comparison:
@@ -237,20 +239,20 @@ def test_what_a_list_tells(cache: Cache, row: Compared) -> None:
     assert comparison.standing(row.listed) == row.standing
 
 
-def test_the_same_state_again_leaves_the_object_that_is_known(cache: Cache) -> None:
+def test_an_equal_body_does_not_replace_the_cached_one(cache: Cache) -> None:
     cache.put(A)
     assert cache.put(deepcopy(A)) is News.NOISE
     assert cache.get(key_of(A)) is A
 
 
-def test_the_same_version_with_more_in_it_takes_the_place_of_what_a_watch_had_left_out(cache: Cache) -> None:
+def test_a_body_of_the_same_version_with_more_fields_replaces_the_cached_one(cache: Cache) -> None:
     whole = {**A, "spec": {**A.get("spec", {}), "tomorrow": "never dies"}}
     cache.put(A)
     assert cache.put(whole) is News.NOISE
     assert cache.get(key_of(A)) is whole
 
 
-def test_what_comes_and_goes_while_a_list_is_under_way_is_not_brought_back_by_it(cache: Cache) -> None:
+def test_a_list_does_not_restore_an_object_that_came_and_went_meanwhile(cache: Cache) -> None:
     with cache.comparing() as comparison:
         cache.put(A)
         cache.remove(key_of(A), "uid of a")
@@ -262,7 +264,7 @@ LISTINGS: dict[str, tuple[Listing, list[Body]]] = {
     "newer": (Listing([A, MODIFIED_A], 12), []),
     "older as a whole, though no object shows it": (Listing([], 9), []),
     "newer as a whole, with an object as it was before": (Listing([BEFORE_A, B], 12), [BEFORE_A]),
-    "with a namesake of former times, whose version does not tell": (Listing([FORMER_A], 12), []),
+    "with a former object of the name, whose version does not count": (Listing([FORMER_A], 12), []),
 }
 
 
@@ -276,7 +278,7 @@ def test_a_list(cache: Cache, listing: Listing, older: list[Body]) -> None:
     assert comparison.is_of_the_past(listing) == (bool(older) or listing.version < 10)
 
 
-def test_one_comparison_does_not_know_what_had_gone_before_it(cache: Cache) -> None:
+def test_a_comparison_ignores_earlier_deletions(cache: Cache) -> None:
     """Or else an object that comes back into view of a selector would never be taken in again."""
     cache.put(A)
     cache.remove(key_of(A), "uid of a")
@@ -285,7 +287,7 @@ def test_one_comparison_does_not_know_what_had_gone_before_it(cache: Cache) -> N
     assert comparison.standing([MODIFIED_A]) == [MODIFIED_A]
 
 
-def test_a_comparison_that_is_over_learns_nothing_more(cache: Cache) -> None:
+def test_a_finished_comparison_ignores_later_deletions(cache: Cache) -> None:
     cache.put(A)
     with cache.comparing() as comparison:
         pass

@@ -9,7 +9,7 @@ import pytest
 from atlas_endpoints.controller.clock import SystemClock, boottime
 
 
-def test_it_shows_the_loop_s_own_seconds_and_the_time_in_utc() -> None:
+def test_the_system_clock_has_the_seconds_of_the_loop_and_utc() -> None:
     async def read() -> tuple[float, float, float, datetime]:
         clock, loop = SystemClock(), asyncio.get_running_loop()
         return loop.time(), clock.monotonic(), loop.time(), clock.now()
@@ -20,13 +20,13 @@ def test_it_shows_the_loop_s_own_seconds_and_the_time_in_utc() -> None:
     assert abs(datetime.now(UTC) - now) < timedelta(minutes=1)
 
 
-def test_a_clock_that_goes_on_while_the_host_sleeps_is_never_behind_one_that_does_not() -> None:
+def test_boottime_is_never_behind_monotonic_time() -> None:
     before = time.monotonic()
     first, second = boottime(), boottime()
     assert before <= first <= second
 
 
-def test_a_system_without_such_a_clock_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boottime_falls_back_to_monotonic_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
     before = time.monotonic()
     assert before <= boottime() <= time.monotonic()

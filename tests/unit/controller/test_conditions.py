@@ -48,7 +48,7 @@ ROWS: dict[str, Row] = {
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_the_time_of_a_condition_moves_with_its_status_alone(row: Row) -> None:
+def test_the_transition_time_changes_only_with_the_status(row: Row) -> None:
     (merged,) = merge([ready("True", now=BEFORE)], [row.wanted])
     assert merged.last_transition_time == row.since
     wanted = row.wanted
@@ -56,27 +56,27 @@ def test_the_time_of_a_condition_moves_with_its_status_alone(row: Row) -> None:
     assert merged.observed_generation == wanted.observed_generation
 
 
-def test_a_condition_that_was_not_there_has_just_changed() -> None:
+def test_a_new_condition_has_the_current_transition_time() -> None:
     assert merge([], [ready("True", now=NOW)]) == (ready("True", now=NOW),)
 
 
-def test_a_condition_that_is_not_wanted_any_more_is_gone() -> None:
+def test_an_unwanted_condition_is_removed() -> None:
     stalled = condition("Stalled", status="True", reason="X", message="", generation=1, now=BEFORE)
     assert merge([stalled, ready("True", now=BEFORE)], [ready("True", now=NOW)]) == (ready("True", now=BEFORE),)
 
 
-def test_conditions_stand_in_the_order_in_which_they_are_wanted() -> None:
+def test_conditions_keep_the_wanted_order() -> None:
     names = ["Ready", "Reconciling", "Synced"]
     wanted = [condition(name, status="True", reason="X", message="", generation=1, now=NOW) for name in names]
     assert [each.type for each in merge(reversed(wanted), wanted)] == names
 
 
-def test_a_message_that_is_too_long_for_a_terminal_is_cut() -> None:
+def test_a_long_message_is_cut() -> None:
     assert len(ready("True", message="x" * 5000, now=NOW).message) == MESSAGE_LIMIT
 
 
 @given(text=st.text(), limit=st.integers(min_value=1, max_value=50))
-def test_a_text_that_is_cut_shows_it_and_one_that_fits_is_left_alone(text: str, limit: int) -> None:
+def test_a_cut_text_ends_with_an_ellipsis(text: str, limit: int) -> None:
     cut = shorten(text, limit)
     assert len(cut) <= limit
     if len(text) <= limit:

@@ -1,4 +1,4 @@
-"""From an event to a reconcile and from a reconcile to a status, on an API server in memory with all that may come in between."""
+"""The controller on an API server in memory, with conflicts, failures and deletions."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,34 +38,28 @@ class TestStatus:
         assert len(server.writes) == 1
         assert operator.shown == [server.status(key)]
 
-    async def test_a_reconcile_that_has_nothing_new_to_say_writes_nothing(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_a_reconcile_without_a_change_writes_nothing(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.next = RequeueAfter(10)
         server.apply("a", "v1")
         await asyncio.sleep(100)
-        assert len(operator.mirror.passes) == 10
+        assert len(operator.mirror.reconciles) == 10
         assert len(server.writes) == 1
 
-    async def test_a_new_operator_does_not_write_what_stands_there_already(
-        self, server: ApiServer, clock: VirtualClock
-    ) -> None:
+    async def test_a_new_operator_does_not_write_an_equal_status(self, server: ApiServer, clock: VirtualClock) -> None:
         key = server.apply("a", "v1")
         server.objects[key]["status"] = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
         operator = Operator(clock, server)
         operator.mirror.external[key] = "v1"
         operator.controller.seen(server.body(key))
         assert await operator.controller.run(key) == NoRequeue()
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         assert not server.writes
 
-    async def test_a_reconcile_of_an_object_that_nobody_knows_does_nothing(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_a_reconcile_of_an_unknown_object_does_nothing(self, server: ApiServer, operator: Operator) -> None:
         assert await operator.controller.run(Key("ServerlessPrivateEndpoint", "default", "unknown")) == NoRequeue()
-        assert not operator.mirror.passes
+        assert not operator.mirror.reconciles
 
-    async def test_a_reconcile_that_has_nothing_to_say_leaves_alone_what_somebody_else_has_said_meanwhile(
+    async def test_a_reconcile_without_a_change_keeps_a_status_that_somebody_else_wrote(
         self, server: ApiServer, operator: Operator
     ) -> None:
         operator.mirror.quiet = NoRequeue()
@@ -78,29 +72,27 @@ class TestStatus:
 
 
 class TestEvents:
-    async def test_only_what_a_reconcile_depends_on_causes_one(self, server: ApiServer, operator: Operator) -> None:
+    async def test_only_a_change_of_the_trigger_causes_a_reconcile(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         await asyncio.sleep(10)
         server.label(key, team="blue")
         await asyncio.sleep(10)
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         server.annotate(key, force="1")
         await asyncio.sleep(10)
-        assert operator.mirror.passes == [("a", 1), ("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1), ("a", 1)]
 
-    async def test_an_edit_during_a_reconcile_leads_to_another_right_after_it(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_an_edit_during_a_reconcile_causes_another_one(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         await asyncio.sleep(0.5)
         server.apply("a", "v2")
         server.apply("a", "v3")
         await asyncio.sleep(1.6)
-        assert operator.mirror.passes == [("a", 1), ("a", 3)]
+        assert operator.mirror.reconciles == [("a", 1), ("a", 3)]
         assert operator.mirror.external[key] == "v3"
         assert server.status(key)["observedGeneration"] == 3
 
-    async def test_an_edit_that_is_noticed_while_writing_only_leads_to_another_pass(
+    async def test_an_edit_that_only_the_write_reveals_causes_another_reconcile(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -113,11 +105,11 @@ class TestEvents:
         server.watch_lags = False
         await asyncio.sleep(10)
         assert operator.mirror.sent == ["v1", "v2"]
-        assert len(operator.mirror.passes) == 2, "the late event is no news"
+        assert len(operator.mirror.reconciles) == 2, "the late event changes nothing"
 
 
 class TestConflicts:
-    async def test_a_change_that_the_watch_has_brought_during_the_reconcile_costs_no_refused_write(
+    async def test_a_change_from_the_watch_during_the_reconcile_causes_no_refused_write(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -127,7 +119,7 @@ class TestConflicts:
         assert server.status(key)["sent"] == ["v1"]
         assert (len(server.writes), server.refused) == (1, 0)
 
-    async def test_a_change_that_nobody_has_told_of_costs_a_second_write_and_no_second_pass(
+    async def test_a_change_without_an_event_causes_a_second_write_and_no_second_reconcile(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -137,12 +129,10 @@ class TestConflicts:
         await asyncio.sleep(10)
         assert server.status(key)["sent"] == ["v1"]
         assert server.status(key)["team"] == server.objects[key]["metadata"]["labels"]["team"] == "blue"
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         assert (len(server.writes), server.refused) == (1, 1)
 
-    async def test_a_conflict_does_not_lose_what_could_not_be_written_before(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_a_conflict_does_not_lose_an_unwritten_status(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         server.down = True
         await asyncio.sleep(60)
@@ -155,7 +145,7 @@ class TestConflicts:
         assert server.refused == 1
         assert server.status(key)["sent"] == ["v1", "v2"]
 
-    async def test_an_object_that_somebody_changes_without_end_is_written_at_a_bearable_pace(
+    async def test_writes_of_an_object_in_constant_change_are_limited(
         self, server: ApiServer, operator: Operator
     ) -> None:
         server.latency = 0.02
@@ -166,10 +156,10 @@ class TestConflicts:
             await asyncio.sleep(0.01)
             server.label(key, at=f"{asyncio.get_running_loop().time()}")
         assert server.refused < 60
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         await asyncio.sleep(400)
         assert server.status(key)["sent"] == ["v1"]
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
 
 
 FINALIZER, NOTE = "example.com/keep", "example.com/note"
@@ -177,7 +167,7 @@ KEEP, LET_GO = MetadataChange({FINALIZER: True}, {NOTE: "one"}), MetadataChange(
 
 
 class TestMetadata:
-    async def test_it_is_written_before_the_status_and_once(self, server: ApiServer, operator: Operator) -> None:
+    async def test_metadata_is_written_once_before_the_status(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.change = KEEP
         key = server.apply("a", "v1")
         await asyncio.sleep(10)
@@ -187,7 +177,7 @@ class TestMetadata:
         assert server.status(key)["sent"] == ["v1"]
         assert server.refused == 0
 
-    async def test_what_others_have_written_stays(self, server: ApiServer, operator: Operator) -> None:
+    async def test_metadata_of_others_is_kept(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.change = KEEP
         key = server.apply("a", "v1")
         server.objects[key]["metadata"] |= {"finalizers": ["other"], "annotations": {"theirs": "too"}}
@@ -196,14 +186,14 @@ class TestMetadata:
         assert metadata["finalizers"] == ["other", FINALIZER]
         assert metadata["annotations"] == {"theirs": "too", NOTE: "one"}
 
-    async def test_it_is_written_though_there_is_nothing_to_say(self, server: ApiServer, operator: Operator) -> None:
+    async def test_metadata_is_written_without_a_status_change(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.quiet, operator.mirror.change = NoRequeue(), KEEP
         key = server.apply("a", "v1")
         await asyncio.sleep(10)
         assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
         assert server.writes == []
 
-    async def test_that_it_may_not_be_written_is_told_beside_what_the_reconcile_came_to(
+    async def test_a_refused_metadata_write_is_shown_beside_the_new_status(
         self, server: ApiServer, operator: Operator
     ) -> None:
         operator.mirror.change, server.forbids = KEEP, "not allowed"
@@ -218,7 +208,7 @@ class TestMetadata:
         assert server.status(key)["said"] == "Done"
         assert operator.mirror.sent == ["v1"]
 
-    async def test_that_it_may_not_be_written_is_told_by_a_reconcile_that_has_nothing_to_say(
+    async def test_a_refused_metadata_write_is_shown_without_a_status_change(
         self, server: ApiServer, operator: Operator
     ) -> None:
         operator.mirror.quiet, operator.mirror.change, server.forbids = NoRequeue(), LET_GO, "not allowed"
@@ -232,7 +222,7 @@ class TestMetadata:
         await asyncio.sleep(1000)
         assert server.objects[key]["metadata"]["finalizers"] == []
 
-    async def test_while_it_may_not_be_written_the_object_is_looked_at_all_the_same(
+    async def test_an_object_with_a_refused_metadata_write_is_still_reconciled(
         self, server: ApiServer, operator: Operator
     ) -> None:
         """Else a status would go on saying what was true when the refusals began."""
@@ -246,7 +236,7 @@ class TestMetadata:
         assert server.status(key)["said"] == "Done, but not allowed"
         assert len(server.writes) == 2
 
-    async def test_it_is_written_later_when_it_could_not_be(self, server: ApiServer, operator: Operator) -> None:
+    async def test_a_failed_metadata_write_is_retried(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.change = KEEP
         key = server.apply("a", "v1")
         await asyncio.sleep(0.5)
@@ -258,7 +248,7 @@ class TestMetadata:
         assert operator.mirror.sent == ["v1"]
 
     @pytest.mark.parametrize("lags", [False, True], ids=["the watch tells first", "a conflict tells first"])
-    async def test_what_was_decided_for_an_object_as_it_was_is_not_done_to_one_that_has_changed(
+    async def test_a_metadata_change_is_not_written_to_an_object_that_has_changed(
         self, server: ApiServer, operator: Operator, *, lags: bool
     ) -> None:
         """Else a finalizer that an edit had asked for would go, and the object with it."""
@@ -278,7 +268,7 @@ class TestMetadata:
         assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
         assert server.status(key)["observedGeneration"] == 3
 
-    async def test_an_object_whose_last_finalizer_goes_is_gone(self, server: ApiServer, operator: Operator) -> None:
+    async def test_an_object_without_its_last_finalizer_is_gone(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.change = KEEP
         key = server.apply("a", "v1")
         await asyncio.sleep(10)
@@ -291,7 +281,7 @@ class TestMetadata:
 
 
 class TestFailedWrites:
-    async def test_what_could_not_be_written_is_written_later_and_nothing_is_done_again(
+    async def test_an_unwritten_status_is_written_later_without_another_reconcile(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -301,12 +291,10 @@ class TestFailedWrites:
         server.down = False
         await asyncio.sleep(120)
         assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         assert len(server.writes) == 1
 
-    async def test_the_reconcile_looks_again_when_it_said_counted_from_the_late_write(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_the_requeue_delay_counts_from_a_late_write(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.next = RequeueAfter(500)
         key = server.apply("a", "v1")
         server.down = True
@@ -314,9 +302,9 @@ class TestFailedWrites:
         server.down = False
         await asyncio.sleep(120)
         assert server.status(key)["sent"] == ["v1"]
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         await asyncio.sleep(500)
-        assert operator.mirror.passes == [("a", 1)] * 2
+        assert operator.mirror.reconciles == [("a", 1)] * 2
 
     async def test_a_write_whose_answer_was_lost_is_not_made_twice(self, server: ApiServer, operator: Operator) -> None:
         operator.mirror.next = RequeueAfter(100)
@@ -329,12 +317,12 @@ class TestFailedWrites:
         await asyncio.sleep(60)
         assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
         assert len(server.writes) == 1
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         await asyncio.sleep(220)
-        assert operator.mirror.passes == [("a", 1)] * 3, "and then all goes on as usual"
+        assert operator.mirror.reconciles == [("a", 1)] * 3, "and then all goes on as usual"
 
     @pytest.mark.parametrize("lags", [False, True], ids=["the watch tells first", "a conflict tells first"])
-    async def test_a_write_whose_answer_was_lost_is_told_of_once(
+    async def test_a_write_whose_answer_was_lost_is_reported_once(
         self, server: ApiServer, operator: Operator, lags: bool
     ) -> None:
         key = server.apply("a", "v1")
@@ -347,7 +335,7 @@ class TestFailedWrites:
         assert (operator.shown_after, operator.shown) == ([NEVER_SEEN], [server.status(key)])
         assert len(server.writes) == 1
 
-    async def test_a_write_whose_answer_was_lost_is_told_of_after_an_edit_too(
+    async def test_a_write_whose_answer_was_lost_is_reported_after_an_edit(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -359,7 +347,7 @@ class TestFailedWrites:
         await asyncio.sleep(60)
         assert (operator.shown_after, operator.shown) == ([NEVER_SEEN, first], [first, server.status(key)])
 
-    async def test_of_what_was_never_written_nothing_is_told(self, server: ApiServer, operator: Operator) -> None:
+    async def test_a_status_that_was_never_written_is_not_reported(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         server.down = True
         await asyncio.sleep(60)
@@ -369,9 +357,7 @@ class TestFailedWrites:
         await asyncio.sleep(60)
         assert (operator.shown_after, operator.shown) == ([{"said": "by somebody else"}], [server.status(key)])
 
-    async def test_a_new_generation_builds_on_what_could_not_be_written(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_a_new_generation_builds_on_an_unwritten_status(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         server.down = True
         await asyncio.sleep(60)
@@ -384,7 +370,7 @@ class TestFailedWrites:
         assert server.status(key)["sent"] == ["v1", "v2", "v3"], "what was confirmed from outside is told"
         assert server.status(key)["observedGeneration"] == 3
 
-    async def test_a_reconcile_with_nothing_to_say_does_not_lose_what_could_not_be_written(
+    async def test_a_reconcile_without_a_change_does_not_lose_an_unwritten_status(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -394,10 +380,10 @@ class TestFailedWrites:
         server.apply("a", "v2")
         server.down = False
         await asyncio.sleep(60)
-        assert operator.mirror.passes == [("a", 1), ("a", 2)]
+        assert operator.mirror.reconciles == [("a", 1), ("a", 2)]
         assert server.status(key) == {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
 
-    async def test_a_bug_does_not_lose_what_could_not_be_written(self, server: ApiServer, operator: Operator) -> None:
+    async def test_a_bug_does_not_lose_an_unwritten_status(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         server.down = True
         await asyncio.sleep(60)
@@ -408,9 +394,7 @@ class TestFailedWrites:
         assert server.status(key)["sent"] == ["v1"]
         assert [status["said"] for _, status in server.writes] == ["InternalError after 1 sent"]
 
-    async def test_what_a_person_writes_into_the_status_meanwhile_is_overwritten(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_a_status_that_a_person_wrote_is_overwritten(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         server.down = True
         await asyncio.sleep(30)
@@ -422,7 +406,7 @@ class TestFailedWrites:
 
 
 class TestBugs:
-    async def test_a_bug_is_said_in_the_status_and_tried_again_while_others_live_on(
+    async def test_a_bug_is_shown_in_the_status_and_retried_without_harm_to_other_objects(
         self, server: ApiServer, operator: Operator, caplog: pytest.LogCaptureFixture
     ) -> None:
         operator.mirror.bug = True
@@ -444,19 +428,17 @@ class TestDeletion:
         await asyncio.sleep(15)
         server.delete(key)
         await asyncio.sleep(100)
-        assert len(operator.mirror.passes) == 2
+        assert len(operator.mirror.reconciles) == 2
         assert_nothing_is_left(operator)
 
-    async def test_a_deletion_that_no_event_told_of_is_noticed_when_writing(
-        self, server: ApiServer, operator: Operator
-    ) -> None:
+    async def test_a_write_reveals_a_deletion_without_an_event(self, server: ApiServer, operator: Operator) -> None:
         key = server.apply("a", "v1")
         await asyncio.sleep(0.5)
         server.watch_lags = True
         server.delete(key)
         server.lose_events()
         await asyncio.sleep(100)
-        assert len(operator.mirror.passes) == 1
+        assert len(operator.mirror.reconciles) == 1
         assert_nothing_is_left(operator)
 
     async def test_a_deletion_during_a_reconcile_leaves_nothing_behind(
@@ -467,7 +449,7 @@ class TestDeletion:
         await asyncio.sleep(0.5)
         server.delete(key)
         await asyncio.sleep(100)
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         assert_nothing_is_left(operator)
 
     async def test_a_deletion_during_a_reconcile_that_meets_a_bug_leaves_nothing_behind(
@@ -478,7 +460,7 @@ class TestDeletion:
         await asyncio.sleep(0.5)
         server.delete(key)
         await asyncio.sleep(100)
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         assert_nothing_is_left(operator)
 
     async def test_a_deletion_while_the_api_server_is_down_leaves_nothing_behind(
@@ -492,7 +474,7 @@ class TestDeletion:
         await asyncio.sleep(1000)
         assert_nothing_is_left(operator)
 
-    async def test_the_answer_to_a_write_does_not_bring_back_what_was_deleted_meanwhile(
+    async def test_the_answer_to_a_write_does_not_restore_a_deleted_object(
         self, server: ApiServer, operator: Operator
     ) -> None:
         server.latency = 1.0
@@ -501,10 +483,10 @@ class TestDeletion:
         assert server.status(key)["sent"] == ["v1"], "the write is done, its answer is on its way"
         server.delete(key)
         await asyncio.sleep(100)
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         assert_nothing_is_left(operator)
 
-    async def test_the_answer_to_a_read_does_not_bring_back_what_was_deleted_meanwhile(
+    async def test_the_answer_to_a_read_does_not_restore_a_deleted_object(
         self, server: ApiServer, operator: Operator
     ) -> None:
         server.latency = 1.0
@@ -517,7 +499,7 @@ class TestDeletion:
         server.watch_lags = False
         server.delete(key)
         await asyncio.sleep(100)
-        assert operator.mirror.passes == [("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1)]
         assert_nothing_is_left(operator)
 
     async def test_an_object_that_is_gone_when_it_is_read_after_a_conflict_is_forgotten(
@@ -535,7 +517,7 @@ class TestDeletion:
         await asyncio.sleep(100)
         assert_nothing_is_left(operator)
 
-    async def test_a_late_deletion_does_not_touch_who_has_taken_the_name(
+    async def test_a_late_deletion_does_not_affect_another_object_of_the_name(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -550,7 +532,7 @@ class TestDeletion:
 
 class TestRecreation:
     @pytest.mark.parametrize("lags", [False, True], ids=["and the watch tells", "and the watch tells late"])
-    async def test_who_takes_the_name_during_a_reconcile_gets_a_pass_and_a_status_of_its_own(
+    async def test_another_object_of_the_name_during_a_reconcile_gets_its_own_reconcile_and_status(
         self, server: ApiServer, operator: Operator, lags: bool
     ) -> None:
         key = server.apply("a", "v1")
@@ -561,12 +543,12 @@ class TestRecreation:
         await asyncio.sleep(5)
         server.watch_lags = False
         await asyncio.sleep(5)
-        assert operator.mirror.passes == [("a", 1), ("a", 1)]
+        assert operator.mirror.reconciles == [("a", 1), ("a", 1)]
         assert server.status(key) == {"observedGeneration": 1, "sent": ["v2"], "said": "Done", "since": 2}
         assert operator.mirror.remembered == {key: "uid-2"}
         assert [status["sent"] for _, status in server.writes] == [["v2"]]
 
-    async def test_who_takes_the_name_while_a_status_could_not_be_written_inherits_nothing(
+    async def test_another_object_of_the_name_does_not_get_an_unwritten_status(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")
@@ -581,7 +563,7 @@ class TestRecreation:
         await asyncio.sleep(10)
         assert server.status(key)["sent"] == ["v2"]
 
-    async def test_what_was_remembered_of_the_old_one_is_dropped_before_the_new_one_s_pass(
+    async def test_the_state_of_the_old_object_is_dropped_before_the_new_one_is_reconciled(
         self, server: ApiServer, operator: Operator
     ) -> None:
         key = server.apply("a", "v1")

@@ -1,7 +1,7 @@
-"""Whatever happens, in whatever order, the controller converges once it is over, and it has lost and repeated nothing.
+"""After any faults in any order, the controller converges, and it has lost and repeated nothing.
 
-Edits, deletions and namesakes; outages, lost answers, a watch that lags or loses events; passes that wait, fail or have
-nothing to say: all of it at moments that hypothesis picks, the controller and the inventory running together.
+Edits, deletions and objects of the same name; outages, lost answers, a watch that lags or loses events; reconciles that wait, fail or change
+nothing: all of it at moments that hypothesis picks, the controller and the relister running together.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from unit.controller.mirror import Operator
 
 NAMES = ["a", "b"]
 LONG_ENOUGH = 1000.0
-"""Seconds: the longest backoff and the longest interval of the inventory are over."""
+"""Seconds: the longest backoff and the longest relist interval are over."""
 
 
 class Harness:
-    """An API server, the controller, and what the watch has told to be gone."""
+    """An API server, the controller, and the deletions that the watch has reported."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.server = ApiServer()
@@ -123,29 +123,30 @@ EVENTS: dict[str, Event] = {
     "calls take long": sets("server", "latency", 2.0),
     "calls take a moment": sets("server", "latency", 0.4),
     "calls take no time": sets("server", "latency", 0.0),
-    "passes meet a bug": sets("mirror", "bug", True),
-    "passes have nothing to say": sets("mirror", "quiet", RequeueAfter(2)),
-    "passes go well": lambda harness: (sets("mirror", "bug", False)(harness), sets("mirror", "quiet", None)(harness))[
-        0
-    ],
-    "passes want to look again": sets("mirror", "next", RequeueAfter(3)),
-    "passes want to try again": sets("mirror", "next", Backoff(at_least=2)),
-    "passes want to rest": sets("mirror", "next", NoRequeue()),
+    "reconciles meet a bug": sets("mirror", "bug", True),
+    "reconciles change nothing": sets("mirror", "quiet", RequeueAfter(2)),
+    "reconciles succeed": lambda harness: (
+        sets("mirror", "bug", False)(harness),
+        sets("mirror", "quiet", None)(harness),
+    )[0],
+    "reconciles requeue": sets("mirror", "next", RequeueAfter(3)),
+    "reconciles fail": sets("mirror", "next", Backoff(at_least=2)),
+    "reconciles do not requeue": sets("mirror", "next", NoRequeue()),
 }
 END = [
     "the API server comes",
     "answers arrive",
     "the watch catches up",
     "calls take no time",
-    "passes go well",
-    "passes want to rest",
+    "reconciles succeed",
+    "reconciles do not requeue",
 ]
 pauses = st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0, 1.7, 5.0, 40.0])
 
 
 @settings(max_examples=100, deadline=None)
 @given(events=st.lists(st.tuples(pauses, st.sampled_from(list(EVENTS))), min_size=20, max_size=40))
-def test_all_that_was_wanted_comes_true(events: list[tuple[float, str]]) -> None:
+def test_the_external_state_converges_to_the_specs(events: list[tuple[float, str]]) -> None:
     run(happen(events))
 
 

@@ -3,23 +3,23 @@
 from atlas_endpoints.controller.log_deduplication import LogDeduplicator
 
 
-def test_a_cause_is_told_when_it_is_new_and_for_each_tenfold_of_its_keys() -> None:
+def test_a_cause_is_logged_when_it_is_new_and_for_each_tenfold_of_its_keys() -> None:
     log_deduplication = LogDeduplicator[int]()
-    told = [log_deduplication.failed(key, f'things "{key}" is forbidden') for key in range(1000)]
-    assert [count for count in told if count] == [1, 10, 100, 1000]
+    counts = [log_deduplication.failed(key, f'things "{key}" is forbidden') for key in range(1000)]
+    assert [count for count in counts if count] == [1, 10, 100, 1000]
 
 
-def test_a_key_that_goes_on_failing_counts_once() -> None:
+def test_a_key_that_keeps_failing_counts_once() -> None:
     log_deduplication = LogDeduplicator[str]()
     assert [log_deduplication.failed("a", "refused") for _ in range(100)] == [1] + [0] * 99
 
 
-def test_a_key_that_fails_for_another_cause_is_news() -> None:
+def test_another_cause_of_the_same_key_is_logged() -> None:
     log_deduplication = LogDeduplicator[str]()
     assert [log_deduplication.failed("a", text) for text in ("one", "two", "two")] == [1, 1, 0]
 
 
-def test_a_cause_that_meets_nobody_any_more_is_news_when_it_is_back() -> None:
+def test_a_cause_that_returns_is_logged_again() -> None:
     log_deduplication = LogDeduplicator[str]()
     log_deduplication.failed("a", "refused")
     log_deduplication.failed("b", "refused")

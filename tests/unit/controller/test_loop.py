@@ -26,7 +26,7 @@ class Latest(Random):
 
 
 class Work:
-    """A running loop over keys whose passes go as the test says, and a record of when each began."""
+    """A running loop over keys with scripted reconciles, and the times at which each began."""
 
     def __init__(self, clock: VirtualClock, workers: int, random: Random) -> None:
         self.queue: Queue[str] = Queue(clock, flow_limit=100)
@@ -34,7 +34,7 @@ class Work:
         self.loop: Loop[str] = Loop(
             self.queue, self._run, clock=clock, workers=workers, random=random, retried=self._retried
         )
-        self.passes: dict[str, Callable[[], Awaitable[Requeue]]] = {}
+        self.reconciles: dict[str, Callable[[], Awaitable[Requeue]]] = {}
         self.began: defaultdict[str, list[float]] = defaultdict(list)
         self.ended: list[str] = []
         self.at_once = 0
@@ -51,7 +51,7 @@ class Work:
         self._now += 1
         self.at_once = max(self.at_once, self._now)
         try:
-            return await self.passes[key]()
+            return await self.reconciles[key]()
         finally:
             self._now -= 1
             self.ended.append(key)
@@ -96,33 +96,31 @@ async def waits_for_what_is_cancelled() -> Requeue:
 
 
 class TestWhenAKeyComesBack:
-    async def test_a_key_that_rests_does_not_come_back_by_itself(self, clock: VirtualClock) -> None:
+    async def test_a_key_with_no_requeue_does_not_return(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = answers(NoRequeue())
+            work.reconciles["a"] = answers(NoRequeue())
             work.queue.add("a")
             await asyncio.sleep(1e6)
             assert work.began["a"] == [0]
 
-    async def test_a_key_comes_back_after_the_time_that_its_reconcile_names(self, clock: VirtualClock) -> None:
+    async def test_a_key_returns_after_its_requeue_delay(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = answers(RequeueAfter(60))
+            work.reconciles["a"] = answers(RequeueAfter(60))
             work.queue.add("a")
             await asyncio.sleep(150)
             assert work.began["a"] == [0, 60, 120]
 
-    async def test_failures_wait_twice_as_long_each_time_up_to_five_minutes(self, clock: VirtualClock) -> None:
+    async def test_the_backoff_doubles_up_to_five_minutes(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = answers(Backoff())
+            work.reconciles["a"] = answers(Backoff())
             work.queue.add("a")
             await asyncio.sleep(1500)
             assert work.gaps("a") == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
 
-    async def test_many_keys_that_fail_together_spread_their_retries_over_the_whole_wait(
-        self, clock: VirtualClock
-    ) -> None:
+    async def test_the_backoff_of_many_keys_spreads_over_the_whole_interval(self, clock: VirtualClock) -> None:
         async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter
             for number in range(1000):
-                work.passes[f"{number}"] = answers(Backoff())
+                work.reconciles[f"{number}"] = answers(Backoff())
                 work.queue.add(f"{number}")
             await asyncio.sleep(100)
             for nth, ceiling in enumerate([1, 2, 4, 8]):
@@ -131,12 +129,10 @@ class TestWhenAKeyComesBack:
                 assert 0.4 * ceiling < gaps[500] < 0.6 * ceiling
                 assert 0.98 * ceiling < gaps[-1] <= ceiling
 
-    async def test_a_wait_that_was_asked_for_is_never_shortened_and_hardly_lengthened(
-        self, clock: VirtualClock
-    ) -> None:
+    async def test_a_backoff_is_never_shorter_than_at_least(self, clock: VirtualClock) -> None:
         async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter
             for number in range(100):
-                work.passes[f"{number}"] = answers(Backoff(at_least=600))
+                work.reconciles[f"{number}"] = answers(Backoff(at_least=600))
                 work.queue.add(f"{number}")
             await asyncio.sleep(1300)
             gaps = [work.gaps(f"{number}")[0] for number in range(100)]
@@ -144,24 +140,24 @@ class TestWhenAKeyComesBack:
             assert 650 < max(gaps) <= 660
 
     @pytest.mark.parametrize("progress", [RequeueAfter(5), NoRequeue()], ids=["waiting", "done"])
-    async def test_progress_ends_the_backoff(self, clock: VirtualClock, progress: Requeue) -> None:
+    async def test_a_success_resets_the_backoff(self, clock: VirtualClock, progress: Requeue) -> None:
         async with working(clock) as work:
-            work.passes["a"] = answers(Backoff())
+            work.reconciles["a"] = answers(Backoff())
             work.queue.add("a")
             await asyncio.sleep(10)
 
             async def succeed() -> Requeue:
-                work.passes["a"] = answers(Backoff())
+                work.reconciles["a"] = answers(Backoff())
                 work.queue.add("a", delay=2)
                 return progress
 
-            work.passes["a"] = succeed
+            work.reconciles["a"] = succeed
             await asyncio.sleep(15)
             assert work.gaps("a") == [1, 2, 4, 8, 2, 1, 2, 4]
 
-    async def test_a_new_generation_runs_at_once_and_fails_from_the_beginning(self, clock: VirtualClock) -> None:
+    async def test_a_new_generation_runs_at_once_and_resets_the_backoff(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = answers(Backoff())
+            work.reconciles["a"] = answers(Backoff())
             work.queue.add("a")
             await asyncio.sleep(600)
             assert work.gaps("a")[-1] > 200
@@ -172,16 +168,14 @@ class TestWhenAKeyComesBack:
             assert work.began["a"][before] == 600
             assert work.gaps("a")[before:] == [1, 2, 4]
 
-    async def test_a_new_generation_during_a_reconcile_runs_right_after_it_though_it_fails(
-        self, clock: VirtualClock
-    ) -> None:
+    async def test_a_new_generation_during_a_failing_reconcile_runs_right_after_it(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
 
             async def slow_failure() -> Requeue:
                 await asyncio.sleep(5)
                 return Backoff(at_least=300)
 
-            work.passes["a"] = slow_failure
+            work.reconciles["a"] = slow_failure
             work.queue.add("a")
             await asyncio.sleep(2)
             work.loop.reset("a")
@@ -196,12 +190,12 @@ class TestErrors:
         [fails(RuntimeError("a bug")), fails(ExceptionGroup("two", [OSError()])), waits_for_what_is_cancelled],
         ids=["an exception", "a group of them", "somebody else's work was cancelled"],
     )
-    async def test_a_reconcile_that_breaks_is_tried_again_and_the_others_notice_nothing(
+    async def test_a_reconcile_that_raises_is_retried_without_harm_to_other_keys(
         self, clock: VirtualClock, failing: Callable[[], Awaitable[Requeue]], caplog: pytest.LogCaptureFixture
     ) -> None:
         async with working(clock, workers=2) as work:
-            work.passes |= {"bad": failing, "worse": failing, "good": answers(RequeueAfter(1))}
-            for key in work.passes:
+            work.reconciles |= {"bad": failing, "worse": failing, "good": answers(RequeueAfter(1))}
+            for key in work.reconciles:
                 work.queue.add(key)
             await asyncio.sleep(10)
             assert work.gaps("bad") == [1, 2, 4]
@@ -209,9 +203,9 @@ class TestErrors:
             assert work.gaps("good") == [1] * 9
         assert {record.__dict__.get("key") for record in caplog.records} == {"bad", "worse"}
 
-    async def test_what_ends_the_workers_ends_the_passes(self, clock: VirtualClock) -> None:
+    async def test_the_end_of_the_workers_cancels_their_reconciles(self, clock: VirtualClock) -> None:
         work = Work(clock, 2, Latest())
-        work.passes["a"] = takes(60)
+        work.reconciles["a"] = takes(60)
         task = asyncio.create_task(work.loop.work())
         work.queue.add("a")
         await asyncio.sleep(1)
@@ -222,18 +216,18 @@ class TestErrors:
 
 
 class TestWorkers:
-    async def test_so_many_reconciles_run_at_once_and_no_more(self, clock: VirtualClock) -> None:
+    async def test_the_number_of_concurrent_reconciles_is_limited(self, clock: VirtualClock) -> None:
         async with working(clock, workers=3) as work:
             for number in range(10):
-                work.passes[f"{number}"] = takes(1)
+                work.reconciles[f"{number}"] = takes(1)
                 work.queue.add(f"{number}")
             await asyncio.sleep(20)
             assert work.at_once == 3
             assert max(began[0] for began in work.began.values()) == 3
 
-    async def test_the_longest_reconcile_is_the_one_that_began_first(self, clock: VirtualClock) -> None:
+    async def test_the_longest_reconcile_is_the_oldest_one(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes |= {"first": takes(30), "second": takes(100)}
+            work.reconciles |= {"first": takes(30), "second": takes(100)}
             assert work.loop.longest_reconcile() == 0
             work.queue.add("first")
             await asyncio.sleep(10)
@@ -245,17 +239,17 @@ class TestWorkers:
             await asyncio.sleep(100)
             assert work.loop.longest_reconcile() == 0
 
-    async def test_a_reconcile_that_broke_is_not_running_any_more(self, clock: VirtualClock) -> None:
+    async def test_a_reconcile_that_raised_does_not_count_as_running(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = fails(RuntimeError("a bug"))
+            work.reconciles["a"] = fails(RuntimeError("a bug"))
             work.queue.add("a")
             await asyncio.sleep(0.5)
             assert work.loop.longest_reconcile() == 0
 
-    async def test_closing_lets_running_reconciles_finish_and_begins_no_other(self, clock: VirtualClock) -> None:
+    async def test_closing_finishes_running_reconciles_and_starts_no_others(self, clock: VirtualClock) -> None:
         async with working(clock, workers=2) as work:
             for key, seconds in {"a": 5, "b": 10, "c": 5}.items():
-                work.passes[key] = takes(seconds)
+                work.reconciles[key] = takes(seconds)
                 work.queue.add(key)
             await asyncio.sleep(1)
             work.queue.close()
@@ -265,7 +259,7 @@ class TestWorkers:
 class TestForgetting:
     async def test_a_forgotten_key_is_not_run_again_and_leaves_nothing_behind(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = answers(Backoff())
+            work.reconciles["a"] = answers(Backoff())
             work.queue.add("a")
             await asyncio.sleep(5)
             work.loop.forget("a")
@@ -281,7 +275,7 @@ class TestForgetting:
                 await asyncio.sleep(5)
                 raise RuntimeError("too late")
 
-            work.passes["a"] = slow_failure
+            work.reconciles["a"] = slow_failure
             work.queue.add("a")
             await asyncio.sleep(1)
             work.loop.forget("a")
@@ -291,14 +285,14 @@ class TestForgetting:
 
 
 class TestResuming:
-    async def test_what_was_held_up_is_tried_again_at_once_and_nothing_else(self, clock: VirtualClock) -> None:
+    async def test_resume_retries_only_keys_with_a_temporary_error(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes |= {
+            work.reconciles |= {
                 "held up": fails(TemporaryError("away")),
                 "failing": answers(Backoff()),
                 "well": answers(NoRequeue()),
             }
-            for key in work.passes:
+            for key in work.reconciles:
                 work.queue.add(key)
             await asyncio.sleep(100)
             before = {key: len(began) for key, began in work.began.items()}
@@ -309,20 +303,20 @@ class TestResuming:
             await asyncio.sleep(4)
             assert work.gaps("held up")[-2:] == [1, 2], "its backoff begins anew"
 
-    async def test_what_went_well_since_is_not_resumed(self, clock: VirtualClock) -> None:
+    async def test_resume_skips_keys_that_have_succeeded_since(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = fails(TemporaryError("away"))
+            work.reconciles["a"] = fails(TemporaryError("away"))
             work.queue.add("a")
             await asyncio.sleep(0.5)
-            work.passes["a"] = answers(NoRequeue())
+            work.reconciles["a"] = answers(NoRequeue())
             await asyncio.sleep(10)
             again: list[str] = []
             work.loop.resume(again.append)
             assert again == []
 
-    async def test_what_is_gone_is_not_resumed(self, clock: VirtualClock) -> None:
+    async def test_resume_skips_forgotten_keys(self, clock: VirtualClock) -> None:
         async with working(clock) as work:
-            work.passes["a"] = fails(TemporaryError("away"))
+            work.reconciles["a"] = fails(TemporaryError("away"))
             work.queue.add("a")
             await asyncio.sleep(0.5)
             work.loop.forget("a")
@@ -337,11 +331,11 @@ class TestWhatTheLogSays:
         [(TemporaryError("the API server is away"), False), (ZeroDivisionError("a defect"), True)],
         ids=["what is expected to pass takes one line", "a defect comes with its traceback"],
     )
-    async def test_a_failed_reconcile_is_told(
+    async def test_a_failed_reconcile_is_logged(
         self, clock: VirtualClock, caplog: pytest.LogCaptureFixture, error: Exception, traceback: bool
     ) -> None:
         async with working(clock) as work:
-            work.passes["a"] = fails(error)
+            work.reconciles["a"] = fails(error)
             work.queue.add("a")
             await asyncio.sleep(0.1)
             work.loop.forget("a")
@@ -350,44 +344,44 @@ class TestWhatTheLogSays:
         assert (record.exc_info is not None) == traceback
         assert str(error) in caplog.text
 
-    async def test_a_key_that_goes_on_failing_is_told_once(
+    async def test_a_key_that_keeps_failing_is_logged_once(
         self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         """And anew when it fails after it went well."""
         async with working(clock) as work:
             for _ in range(2):
-                work.passes["a"] = fails(TemporaryError("the API server refuses"))
+                work.reconciles["a"] = fails(TemporaryError("the API server refuses"))
                 work.queue.add("a")
                 await asyncio.sleep(100)
-                work.passes["a"] = answers(NoRequeue())
+                work.reconciles["a"] = answers(NoRequeue())
                 await asyncio.sleep(100)
         assert len(work.began["a"]) > 10
         assert caplog.text.count("the API server refuses") == 2
 
-    async def test_a_refusal_that_comes_after_another_failure_is_told(
+    async def test_a_refusal_after_another_failure_is_logged(
         self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is not the first failure of its key, and still nobody knows of it."""
         away = TemporaryError("the API server is away")
         away.told_elsewhere = True
         async with working(clock) as work:
-            work.passes["a"] = fails(away)
+            work.reconciles["a"] = fails(away)
             work.queue.add("a")
             await asyncio.sleep(10)
-            work.passes["a"] = fails(TemporaryError("the API server refuses"))
+            work.reconciles["a"] = fails(TemporaryError("the API server refuses"))
             await asyncio.sleep(1000)
             work.loop.forget("a")
         assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
             "A reconcile failed; it will be tried again: the API server refuses"
         ]
 
-    async def test_a_refusal_of_many_keys_takes_a_line_for_each_tenfold(
+    async def test_a_refusal_of_many_keys_is_logged_for_each_tenfold(
         self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         keys = [f"key-{number}" for number in range(150)]
         async with working(clock) as work:
             for key in keys:
-                work.passes[key] = fails(TemporaryError(f'endpoints "{key}" is forbidden'))
+                work.reconciles[key] = fails(TemporaryError(f'endpoints "{key}" is forbidden'))
                 work.queue.add(key)
             await asyncio.sleep(1000)
             for key in keys:
@@ -395,13 +389,13 @@ class TestWhatTheLogSays:
         lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
         assert [line.partition(" ")[0] for line in lines] == ["A", "10", "100"]
 
-    async def test_what_people_hear_of_elsewhere_is_not_told_for_each_key(
+    async def test_a_cause_that_is_logged_elsewhere_is_not_logged_for_each_key(
         self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         error = TemporaryError("the API server is away")
         error.told_elsewhere = True
         async with working(clock) as work:
-            work.passes["a"] = fails(error)
+            work.reconciles["a"] = fails(error)
             work.queue.add("a")
             await asyncio.sleep(10)
             work.loop.forget("a")
@@ -409,14 +403,18 @@ class TestWhatTheLogSays:
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_retries_and_what_waits_for_one_are_counted(clock: VirtualClock) -> None:
+async def test_retries_and_failing_keys_are_counted(clock: VirtualClock) -> None:
     async with working(clock) as work:
-        work.passes = {"fails": answers(Backoff()), "breaks": fails(OSError("no")), "waits": answers(RequeueAfter(1))}
-        for key in work.passes:
+        work.reconciles = {
+            "fails": answers(Backoff()),
+            "breaks": fails(OSError("no")),
+            "waits": answers(RequeueAfter(1)),
+        }
+        for key in work.reconciles:
             work.queue.add(key)
         await asyncio.sleep(0.5)
         assert (work.retries, work.loop.failing) == (2, 2)
-        work.passes["fails"] = answers(NoRequeue())
+        work.reconciles["fails"] = answers(NoRequeue())
         await asyncio.sleep(60)
         assert work.loop.failing == 1
         assert work.retries == 1 + len(work.began["breaks"])

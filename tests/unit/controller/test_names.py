@@ -7,7 +7,7 @@ from support.names import NAMES
 
 
 @pytest.mark.parametrize(("name", "right"), [pytest.param(name, right, id=row) for row, (name, right) in NAMES.items()])
-def test_what_most_objects_may_be_called(name: str, right: bool) -> None:
+def test_object_names(name: str, right: bool) -> None:
     assert is_name(name) is right
 
 
@@ -23,10 +23,10 @@ def test_what_most_objects_may_be_called(name: str, right: bool) -> None:
         ("", False),
     ],
 )
-def test_what_a_namespace_may_be_called(name: str, right: bool) -> None:
+def test_namespace_names(name: str, right: bool) -> None:
     assert is_namespace(name) is right
 
 
 @pytest.mark.parametrize("name", [name for name, right in NAMES.values() if not right])
-def test_what_nothing_may_be_called_no_namespace_may(name: str) -> None:
+def test_every_namespace_name_is_an_object_name(name: str) -> None:
     assert not is_namespace(name)

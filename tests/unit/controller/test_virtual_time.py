@@ -1,4 +1,4 @@
-"""What the other tests stand on: time that passes without waiting, in one and the same order."""
+"""Virtual time, which passes without waiting and in a fixed order."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from atlas_endpoints.controller.clock import Clock
 from support.virtual_time import DeadlockError, VirtualClock, VirtualTimeLoop, run
 
 
-def test_hours_of_sleep_take_no_time() -> None:
+def test_a_long_sleep_takes_no_real_time() -> None:
     async def sleep() -> float:
         await asyncio.sleep(100 * 3600)
         return asyncio.get_running_loop().time()
@@ -20,7 +20,7 @@ def test_hours_of_sleep_take_no_time() -> None:
     assert time.monotonic() - before < 60
 
 
-def test_a_timeout_ends_what_would_take_longer_exactly_when_it_should() -> None:
+def test_a_timeout_expires_exactly_at_its_time() -> None:
     async def give_up() -> float:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5):
@@ -30,7 +30,7 @@ def test_a_timeout_ends_what_would_take_longer_exactly_when_it_should() -> None:
     assert run(give_up()) == 5
 
 
-def test_what_sleeps_shorter_wakes_earlier_and_what_runs_takes_no_time() -> None:
+def test_shorter_sleeps_end_earlier_and_code_takes_no_virtual_time() -> None:
     async def steps() -> list[tuple[str, float]]:
         events: list[tuple[str, float]] = []
 
@@ -65,7 +65,7 @@ def test_the_same_program_runs_the_same_way_each_time() -> None:
     assert all(run(steps()) == first for _ in range(3))
 
 
-def test_waiting_for_what_can_never_come_is_an_error_that_tells_who_waits_and_where() -> None:
+def test_a_deadlock_raises_an_error_that_names_the_waiting_tasks() -> None:
     async def wait_for_nothing() -> None:
         await asyncio.Event().wait()
 
@@ -91,7 +91,7 @@ def test_a_deadlock_can_be_caught_late_and_leaves_no_task_behind() -> None:
     assert ended == ["cleaned up"]
 
 
-def test_a_program_s_own_error_comes_through() -> None:
+def test_an_error_of_the_program_is_raised() -> None:
     async def fail() -> None:
         await asyncio.sleep(1)
         raise LookupError("mine")
@@ -101,7 +101,7 @@ def test_a_program_s_own_error_comes_through() -> None:
 
 
 class TestStepByStep:
-    def test_running_for_no_time_lets_happen_what_can_happen_now(self) -> None:
+    def test_running_for_zero_seconds_runs_all_ready_tasks(self) -> None:
         loop = VirtualTimeLoop()
         happened: list[str] = []
 
@@ -119,7 +119,7 @@ class TestStepByStep:
         assert happened[-1] == "later"
         loop.close()
 
-    def test_time_ends_up_where_it_was_told_to_and_what_is_due_then_has_run(self) -> None:
+    def test_running_for_a_time_advances_the_clock_and_runs_what_is_due(self) -> None:
         loop = VirtualTimeLoop()
         due: list[float] = []
         for seconds in (1, 2, 3):
@@ -148,14 +148,14 @@ class TestStepByStep:
         loop.close()
 
 
-def test_the_clock_moves_both_readings_as_one() -> None:
-    async def readings(clock: Clock) -> list[tuple[float, datetime]]:
+def test_the_clock_advances_both_times_together() -> None:
+    async def times(clock: Clock) -> list[tuple[float, datetime]]:
         found = [(clock.monotonic(), clock.now())]
         await asyncio.sleep(90)
         return [*found, (clock.monotonic(), clock.now())]
 
     async def main() -> list[tuple[float, datetime]]:
-        return await readings(VirtualClock(asyncio.get_running_loop(), start=datetime(2026, 1, 31, tzinfo=UTC)))
+        return await times(VirtualClock(asyncio.get_running_loop(), start=datetime(2026, 1, 31, tzinfo=UTC)))
 
     (before, began), (after, ended) = run(main())
     assert (before, began) == (0, datetime(2026, 1, 31, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""Which key goes to a worker, when, and how often: on virtual time."""
+"""The keys that workers get, and when, on virtual time."""
 
 import asyncio
 import tracemalloc
@@ -17,28 +17,28 @@ from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 @dataclass
 class Harness:
-    """A queue between the steps of a test: nothing happens but what the test does and what is due."""
+    """A queue between the steps of a test: only the test and due keys change it."""
 
     loop: VirtualTimeLoop
     clock: "CountingClock"
     queue: Queue[str]
 
     def take(self) -> str:
-        """Have a worker that gets a key at once."""
+        """Start a worker that gets a key at once, and return the key."""
         worker = self.worker()
-        assert worker.done(), "nothing is due, though something should be"
+        assert worker.done(), "no key is due"
         key = worker.result()
         assert key is not None
         return key
 
     def worker(self) -> asyncio.Task[str | None]:
-        """Have a worker that waits until it gets a key."""
+        """Start a worker that waits for a key."""
         worker = self.loop.create_task(self.queue.get())
         self.loop.run_for(0)
         return worker
 
     def due(self) -> list[str]:
-        """Take whatever is due, in order, each for a worker that gives it back at once."""
+        """Return the due keys in order; a worker finishes each at once."""
         taken = []
         while (worker := self.worker()).done():
             key = worker.result()
@@ -58,13 +58,13 @@ class Harness:
 
 
 class CountingClock(VirtualClock):
-    """Counts how often somebody looks at it."""
+    """Counts its reads."""
 
-    looks = 0
+    reads = 0
 
     @override
     def monotonic(self) -> float:
-        self.looks += 1
+        self.reads += 1
         return super().monotonic()
 
 
@@ -93,11 +93,11 @@ def limited_to(workers: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("flow_limit", [pytest.param(workers, id=f"flow of {workers}")])
 
 
-def test_it_tells_for_how_long_what_is_handed_out_was_due() -> None:
-    told = []
+def test_it_reports_how_long_a_key_was_due() -> None:
+    waits = []
 
     def waited(seconds: float, *, urgent: bool) -> None:
-        told.append((seconds, urgent))
+        waits.append((seconds, urgent))
 
     loop = VirtualTimeLoop()
     clock = CountingClock(loop)
@@ -106,24 +106,24 @@ def test_it_tells_for_how_long_what_is_handed_out_was_due() -> None:
     harness.queue.add("b", urgent=True)
     harness.pass_time(8)
     assert harness.due() == ["b", "a"]
-    assert told == [(8, True), (3, False)]
+    assert waits == [(8, True), (3, False)]
     loop.close()
 
 
 class TestCoalescing:
-    def test_a_key_that_is_asked_for_ten_times_is_handed_out_once(self, harness: Harness) -> None:
+    def test_a_key_that_is_added_ten_times_is_handed_out_once(self, harness: Harness) -> None:
         for _ in range(10):
             harness.queue.add("a")
         assert harness.due() == ["a"]
 
-    def test_a_key_that_is_with_a_worker_is_not_handed_out_to_another(self, harness: Harness) -> None:
+    def test_a_running_key_is_not_handed_out_again(self, harness: Harness) -> None:
         harness.queue.add("a")
         assert harness.take() == "a"
         harness.queue.add("a")
         harness.queue.add("b")
         assert harness.due() == ["b"]
 
-    def test_what_was_asked_for_while_it_ran_is_handed_out_once_again_afterwards(self, harness: Harness) -> None:
+    def test_a_key_that_is_added_while_it_runs_is_handed_out_once_afterwards(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         for _ in range(3):
@@ -131,28 +131,28 @@ class TestCoalescing:
         harness.queue.done("a")
         assert harness.due() == ["a"]
 
-    def test_a_key_that_was_given_back_without_more_does_not_return(self, harness: Harness) -> None:
+    def test_a_finished_key_without_a_delay_does_not_return(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.queue.done("a")
         harness.pass_time(1e6)
         assert harness.due() == []
 
-    def test_a_key_that_was_not_handed_out_cannot_be_given_back(self, harness: Harness) -> None:
+    def test_done_raises_for_a_key_that_does_not_run(self, harness: Harness) -> None:
         harness.queue.add("a")
         with pytest.raises(KeyError):
             harness.queue.done("a")
 
 
 class TestDueTimes:
-    def test_keys_come_in_the_order_in_which_they_become_due(self, harness: Harness) -> None:
+    def test_keys_are_handed_out_in_the_order_of_their_due_times(self, harness: Harness) -> None:
         for key, delay in {"late": 30, "soon": 10, "middle": 20}.items():
             harness.queue.add(key, delay=delay)
         harness.pass_time(30)
         assert harness.due() == ["soon", "middle", "late"]
 
     @pytest.mark.parametrize("seconds", [0.001, 1, 300, 86400])
-    def test_a_worker_that_waits_is_woken_exactly_when_a_key_is_due(self, harness: Harness, seconds: float) -> None:
+    def test_a_waiting_worker_wakes_exactly_when_a_key_is_due(self, harness: Harness, seconds: float) -> None:
         worker = harness.worker()
         harness.queue.add("a", delay=seconds)
         harness.pass_time(seconds * 0.999)
@@ -160,13 +160,13 @@ class TestDueTimes:
         harness.pass_time(seconds * 0.001)
         assert worker.done()
 
-    def test_a_worker_that_begins_to_wait_later_is_woken_too(self, harness: Harness) -> None:
+    def test_a_worker_that_waits_later_wakes_too(self, harness: Harness) -> None:
         harness.queue.add("a", delay=5)
         worker = harness.worker()
         harness.pass_time(5)
         assert worker.done()
 
-    def test_an_earlier_time_replaces_a_later_one_and_wakes_who_waits(self, harness: Harness) -> None:
+    def test_an_earlier_time_replaces_a_later_one_and_wakes_a_worker(self, harness: Harness) -> None:
         harness.queue.add("a", delay=300)
         worker = harness.worker()
         harness.queue.add("a", delay=2)
@@ -176,7 +176,7 @@ class TestDueTimes:
         harness.pass_time(1000)
         assert harness.due() == [], "the later time is gone"
 
-    def test_a_key_that_is_due_is_handed_out_though_another_is_moved_to_an_earlier_time_in_the_same_turn(
+    def test_a_due_key_is_handed_out_when_another_moves_to_an_earlier_time_in_the_same_step(
         self, harness: Harness
     ) -> None:
         worker = harness.worker()
@@ -195,7 +195,7 @@ class TestDueTimes:
         harness.pass_time(1000)
         assert harness.due() == []
 
-    def test_a_delay_given_when_it_is_done_counts_from_then(self, harness: Harness) -> None:
+    def test_the_delay_of_done_counts_from_its_call(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.pass_time(7)
@@ -205,7 +205,7 @@ class TestDueTimes:
         harness.pass_time(0.1)
         assert harness.due() == ["a"]
 
-    def test_what_was_asked_for_meanwhile_comes_before_the_delay_of_the_pass(self, harness: Harness) -> None:
+    def test_a_request_during_the_reconcile_comes_before_its_delay(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.queue.add("a")
@@ -214,7 +214,7 @@ class TestDueTimes:
         harness.pass_time(1000)
         assert harness.due() == []
 
-    def test_the_delay_of_the_reconcile_comes_before_what_was_asked_for_later(self, harness: Harness) -> None:
+    def test_the_delay_of_the_reconcile_comes_before_a_later_request(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.queue.add("a", delay=300)
@@ -226,7 +226,7 @@ class TestDueTimes:
 
 
 class TestDepth:
-    def test_it_counts_what_is_due_also_while_no_worker_asks(self, harness: Harness) -> None:
+    def test_the_length_counts_due_keys_without_a_worker(self, harness: Harness) -> None:
         harness.queue.add("busy")
         harness.take()
         for key in ("a", "b", "c"):
@@ -236,7 +236,7 @@ class TestDepth:
         harness.pass_time(60)
         assert len(harness.queue) == 4
 
-    def test_it_does_not_count_what_is_with_a_worker_though_it_is_asked_for_again(self, harness: Harness) -> None:
+    def test_the_length_does_not_count_a_running_key_that_was_added_again(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.queue.add("a")
@@ -246,32 +246,32 @@ class TestDepth:
 
 
 class TestPriorities:
-    def test_what_a_user_waits_for_comes_first(self, harness: Harness) -> None:
+    def test_urgent_keys_come_first(self, harness: Harness) -> None:
         harness.queue.add("routine")
         harness.queue.add("edit", urgent=True)
         assert harness.due() == ["edit", "routine"]
 
-    def test_a_routine_key_that_is_edited_moves_up(self, harness: Harness) -> None:
+    def test_a_routine_key_becomes_urgent_by_an_edit(self, harness: Harness) -> None:
         for key in ("first", "a", "b", "c"):
             harness.queue.add(key)
         assert harness.take() == "first"
         harness.queue.add("c", urgent=True)
         assert harness.due() == ["c", "a", "b"]
 
-    def test_an_edit_does_not_lose_its_priority_by_a_routine_reason(self, harness: Harness) -> None:
+    def test_an_urgent_key_stays_urgent_when_it_is_added_as_routine(self, harness: Harness) -> None:
         harness.queue.add("edit", urgent=True)
         harness.queue.add("edit")
         harness.queue.add("other", urgent=True)
         harness.queue.add("edit")
         assert harness.due() == ["edit", "other"]
 
-    def test_an_edit_of_a_key_that_backs_off_runs_at_once_and_first(self, harness: Harness) -> None:
+    def test_an_edit_of_a_key_in_backoff_runs_at_once_and_first(self, harness: Harness) -> None:
         harness.queue.add("failing", delay=300)
         harness.queue.add("routine")
         harness.queue.add("failing", urgent=True)
         assert harness.due() == ["failing", "routine"]
 
-    def test_an_edit_while_it_runs_is_urgent_afterwards(self, harness: Harness) -> None:
+    def test_an_edit_of_a_running_key_is_urgent_afterwards(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.queue.add("a", urgent=True)
@@ -291,8 +291,8 @@ class TestPriorities:
         assert max(gaps) <= ROUTINE_SHARE
 
 
-class TestLanes:
-    def test_lanes_take_turns_however_many_keys_one_of_them_has(self, harness: Harness) -> None:
+class TestFlows:
+    def test_flows_take_turns_however_many_keys_one_of_them_has(self, harness: Harness) -> None:
         for number in range(50):
             harness.queue.add(f"many {number}", flow=own("many"))
         for number in range(2):
@@ -300,7 +300,7 @@ class TestLanes:
         assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
 
     @limited_to(2)
-    def test_a_lane_holds_no_more_workers_than_its_limit(self, harness: Harness) -> None:
+    def test_a_flow_has_no_more_workers_than_its_limit(self, harness: Harness) -> None:
         for number in range(5):
             harness.queue.add(f"a{number}", flow=own("a"))
         harness.queue.add("b", flow=own("b"))
@@ -312,13 +312,13 @@ class TestLanes:
         assert held() == {"a0", "b", "a1"}
         harness.queue.done("b")
         harness.pass_time(0)
-        assert held() == {"a0", "b", "a1"}, "room in another lane is no room in this one"
+        assert held() == {"a0", "b", "a1"}, "room in another flow is no room in this one"
         harness.queue.done("a0")
         harness.pass_time(0)
         assert held() == {"a0", "b", "a1", "a2"}
 
     @limited_to(1)
-    def test_a_key_that_waits_in_the_line_changes_to_its_new_lane(self, harness: Harness) -> None:
+    def test_a_due_key_moves_to_its_new_flow(self, harness: Harness) -> None:
         for key in ("a", "moved"):
             harness.queue.add(key, flow=own("old"), urgent=True)
         assert harness.take() == "a"
@@ -328,19 +328,19 @@ class TestLanes:
         assert harness.queue.running == 2
         for key in ("a", "moved"):
             harness.queue.done(key)
-        assert harness.due() == [], "it does not stand in the old lane as well"
+        assert harness.due() == [], "it is no longer in the old flow"
 
     @limited_to(1)
-    def test_a_key_that_changed_its_lane_while_it_ran_comes_back_in_the_new_one(self, harness: Harness) -> None:
+    def test_a_running_key_returns_in_its_new_flow(self, harness: Harness) -> None:
         harness.queue.add("a", flow=own("old"))
         harness.take()
         harness.queue.add("a", flow=own("new"))
         harness.queue.done("a", delay=0)
         harness.queue.add("b", flow=own("old"))
-        assert {harness.take(), harness.take()} == {"a", "b"}, "they are in different lanes"
+        assert {harness.take(), harness.take()} == {"a", "b"}, "they are in different flows"
 
     @limited_to(1)
-    def test_a_lane_s_routine_keys_come_through_though_every_tenth_pick_falls_on_another_lane(
+    def test_routine_keys_of_a_flow_do_not_starve_when_each_tenth_pick_is_of_another_flow(
         self, harness: Harness
     ) -> None:
         """Two flows of one worker each, both with edits and routine keys for ever: the picks alternate."""
@@ -359,7 +359,7 @@ class TestLanes:
             routine[flow] += held[flow].endswith("routine")
         assert min(routine["a"], routine["b"]) >= 10 // 2
 
-    def test_a_lane_without_edits_has_its_share_beside_lanes_with_edits(self, harness: Harness) -> None:
+    def test_a_flow_without_edits_has_its_share_beside_flows_with_edits(self, harness: Harness) -> None:
         for number in range(100):
             harness.queue.add(f"edit {number}", flow=own("busy"), urgent=True)
         for number in range(3):
@@ -367,7 +367,7 @@ class TestLanes:
         picks = harness.due()
         assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
 
-    def test_a_lane_whose_overdue_routine_key_is_forgotten_goes_on_with_its_edits(self, harness: Harness) -> None:
+    def test_a_flow_continues_with_its_edits_when_its_overdue_routine_key_is_forgotten(self, harness: Harness) -> None:
         harness.queue.add("routine")
         for number in range(ROUTINE_SHARE + 5):
             harness.queue.add(f"edit {number}", urgent=True)
@@ -382,7 +382,7 @@ class TestOwners:
 
     @limited_to(8)
     @pytest.mark.parametrize("flows", [1, 2, 40], ids=lambda number: f"{number} flows")
-    def test_an_edit_finds_a_worker_at_once_while_all_calls_of_one_owner_are_slow(
+    def test_an_edit_gets_a_worker_at_once_while_all_calls_of_one_owner_are_slow(
         self, harness: Harness, flows: int
     ) -> None:
         for number in range(200):
@@ -408,7 +408,7 @@ class TestOwners:
         assert "edit" in held
 
     @limited_to(2)
-    def test_owners_who_have_a_lane_in_common_share_what_it_may_hold(self, harness: Harness) -> None:
+    def test_owners_with_a_common_flow_share_its_limit(self, harness: Harness) -> None:
         for owner in ("a", "b", "c"):
             for number in range(3):
                 harness.queue.add(f"{owner}{number}", flow=Flow(owner, "common"))
@@ -420,7 +420,7 @@ class TestOwners:
 
 
 class TestForgetting:
-    def test_a_forgotten_key_is_not_handed_out_whether_it_was_due_or_not(self, harness: Harness) -> None:
+    def test_a_forgotten_key_is_not_handed_out(self, harness: Harness) -> None:
         harness.queue.add("first")
         harness.queue.add("due")
         harness.queue.add("later", delay=5)
@@ -431,7 +431,7 @@ class TestForgetting:
         harness.pass_time(10)
         assert harness.due() == []
 
-    def test_a_forgotten_key_that_runs_finishes_and_does_not_come_back(self, harness: Harness) -> None:
+    def test_a_forgotten_running_key_finishes_and_does_not_return(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.queue.add("a")
@@ -442,7 +442,7 @@ class TestForgetting:
         assert harness.due() == []
         assert harness.queue.running == 0
 
-    def test_a_name_that_is_taken_anew_while_the_forgotten_key_runs_is_handed_out(self, harness: Harness) -> None:
+    def test_a_key_that_is_added_again_after_forget_is_handed_out(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.take()
         harness.queue.forget("a")
@@ -485,18 +485,16 @@ class TestWorkers:
         assert first.cancelled()
         assert second.result() == "b"
 
-    def test_one_key_troubles_one_of_many_idle_workers(self, harness: Harness) -> None:
+    def test_one_key_wakes_one_of_many_idle_workers(self, harness: Harness) -> None:
         workers = [harness.worker() for _ in range(64)]
-        before = harness.clock.looks
+        before = harness.clock.reads
         for number in range(10):
             harness.queue.add(f"{number}")
             harness.pass_time(0)
         assert sum(worker.done() for worker in workers) == 10
-        assert harness.clock.looks - before < 10 * 8
+        assert harness.clock.reads - before < 10 * 8
 
-    def test_a_worker_that_found_another_key_first_leaves_the_next_due_time_to_those_who_wait(
-        self, harness: Harness
-    ) -> None:
+    def test_a_worker_that_finds_another_key_first_leaves_the_alarm_to_waiting_workers(self, harness: Harness) -> None:
         workers = [harness.worker() for _ in range(3)]
         for delay in (5, 10, 15):
             harness.queue.add(f"in {delay} s", delay=delay)
@@ -508,14 +506,14 @@ class TestWorkers:
 
 
 class TestClosing:
-    def test_all_who_wait_get_none(self, harness: Harness) -> None:
+    def test_close_hands_none_to_waiting_workers(self, harness: Harness) -> None:
         harness.queue.add("later", delay=60)
         workers = [harness.worker() for _ in range(5)]
         harness.queue.close()
         harness.pass_time(0)
         assert [worker.result() for worker in workers] == [None] * 5
 
-    def test_nothing_is_handed_out_afterwards_and_what_runs_can_be_given_back(self, harness: Harness) -> None:
+    def test_a_closed_queue_hands_out_nothing_and_takes_running_keys_back(self, harness: Harness) -> None:
         harness.queue.add("a")
         harness.queue.add("b")
         harness.take()
@@ -525,8 +523,8 @@ class TestClosing:
         assert harness.worker().result() is None
 
 
-def test_times_that_were_overtaken_do_not_pile_up(harness: Harness) -> None:
-    """A key that is edited all day while its next routine look is a day away."""
+def test_replaced_times_do_not_accumulate(harness: Harness) -> None:
+    """A key that is edited all day while its next resync is a day away."""
     tracemalloc.start()
     for _ in range(5000):
         harness.queue.add("a", urgent=True)

@@ -184,7 +184,7 @@ class QueueMachine(RuleBasedStateMachine):
         """A worker got a key."""
         asked = self.asked[key]
         assert at == max(asked.due, began), "it was handed out too early or too late"
-        assert self.may_run(key), "it is with a worker already, or its lane or owner is full"
+        assert self.may_run(key), "it is with a worker already, or its flow or owner is full"
         rivals = [other for other, its in self.asked.items() if its.due <= at and other != key and self.may_run(other)]
         if asked.urgent:
             for scope in (asked.flow, "all"):
