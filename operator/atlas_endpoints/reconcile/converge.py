@@ -1,4 +1,4 @@
-"""The heart of a reconcile: observe and decide, see what may be written, and make at most one write."""
+"""One step of a reconcile: observe, decide, check what may be written, and make at most one write."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -33,15 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 class Converger:
-    """Brings an entry to what its resource wants, by one step.
+    """Bring an entry closer to what its resource wants, by one step.
 
     Args:
-        gatherer: of the kind.
-        atlas: reads and changes entries.
-        limiter: may hold corrections of drift back.
-        resources: which are still there.
-        clock: tells the time.
-        record: takes an Event of a resource: what no status tells, or not in time.
+        record: takes an Event that the status does not show, or not in time.
     """
 
     def __init__(
@@ -65,14 +60,13 @@ class Converger:
         self.intents = Intents(clock.now)
 
     async def converge(self, facts: Facts[Any], *, max_age: float) -> Outcome:
-        """Observe, decide, and make at most one write.
+        """Observe, decide, make at most one write, and return the outcome.
 
         Args:
-            facts: with what is remembered.
-            max_age: how many seconds old a LIST may be that is acted on.
+            max_age: seconds; an older LIST is not good enough.
 
         Raises:
-            AtlasError: looking failed, or the entry is not there, which is proved.
+            AtlasError: the observation failed, or the entry is proved absent.
         """
         resource = facts.resource
         armed = self._is_armed(facts)
@@ -108,12 +102,10 @@ class Converger:
         return await self._send(facts, decision, write)
 
     def failed(self, facts: Facts[Any], error: AtlasError, *, seen: object | None = None, **changed: Any) -> Outcome:
-        """Turn an error of Atlas into an outcome.
+        """Return the outcome of an Atlas error.
 
         Args:
-            facts: of the resource, with the write that failed, if it was one.
-            error: what failed.
-            seen: the entry, if it was seen and has surely not changed since.
+            seen: the entry, if it was observed and cannot have changed since.
             changed: ``own``: fields of the kind's own status.
         """
         if (silent := summarize.unsaid(error, facts.generation)) is not None:
@@ -131,7 +123,7 @@ class Converger:
         return summarize.of_error(self._kind, facts, trouble, seen=seen, **changed)
 
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Write nothing that the resource wants, now or at all; what is one too many goes, if anything may be written."""
+        """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
         resource, write = facts.resource, decision.write
         self._settle(facts)
         self._limiter.release(resource.key)
@@ -158,7 +150,7 @@ class Converger:
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _discard(self, facts: Facts[Any], decision: Decision, write: Write, surplus: str) -> Outcome:
-        """Delete what was created twice, before one of the two is taken."""
+        """Delete a surplus entry before one of the two is adopted."""
         resource = facts.resource
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
@@ -202,9 +194,9 @@ class Converger:
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:
-        """Write down that something is about to be created.
+        """Record in the status that an entry is about to be created.
 
-        That an attempt before was refused stands until another one has gone better: to try again is no news.
+        A refused earlier attempt stays in the status until another attempt succeeds: a retry is no news.
         """
         intent = Creation(requested_at=self._clock.now(), attempt=attempt)
         self.intents.arm(facts.resource.key, intent)
@@ -224,7 +216,7 @@ class Converger:
         return replace(outcome, creates=True)
 
     def _is_armed(self, facts: Facts[Any]) -> bool:
-        """Return whether an intent is this process's own, was not acted on, and has reached the API server."""
+        """Return whether an intent is this process's own, is unused, and has reached the API server."""
         body = self._resources.get(facts.resource.key)
         if body is None:
             return False
@@ -232,16 +224,16 @@ class Converger:
         return written == facts.previous.creation and self.intents.is_armed(facts.resource.key, written)
 
     def _yielding(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
-        """Of several resources that were made from one copy, another one has its entry: this one gets its own."""
+        """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""
         message = "Another resource has the endpoint that the annotation tells of; one of its own is reserved."
         state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
         return summarize.of_decision(self._kind, facts, Decision(state, own=own))
 
     async def _send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
-        """Make a write, and say what its answer says.
+        """Make a write, and return what its answer means.
 
         Raises:
-            AtlasError: looking at the entry, which the answer had made necessary, failed.
+            AtlasError: observing the entry again, which the answer made necessary, failed.
         """
         resource, before = facts.resource, decision.seen
         self._limiter.release(resource.key)
@@ -276,10 +268,10 @@ class Converger:
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _look_anew(self, facts: Facts[Any]) -> tuple[Facts[Any], Any]:
-        """Look at the entry now, whatever is remembered.
+        """Observe the entry now, without the cache.
 
         Raises:
-            AtlasError: that failed, or the entry is not there, which is proved.
+            AtlasError: the observation failed, or the entry is proved absent.
         """
         fresh = replace(facts, view=self._atlas.view(facts.scope), forced=True)
         fresh, decision = await observe(self._atlas, fresh, self._kind.decide, max_age=0.0)
@@ -290,7 +282,7 @@ class Converger:
         return fresh, decision.seen
 
     async def _write(self, facts: Facts[Any], write: Write) -> tuple[str, Any]:
-        """Make a write; return the id and the value of the entry that it is answered with, the one that it touches if with none."""
+        """Make a write; return the id and the value of the entry in the answer (without one: of the entry that it touches)."""
         kind = self._kind
         return await self._atlas.write(
             facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
@@ -301,7 +293,7 @@ class Converger:
 
 
 def _contradiction(error: EndpointAbsentError) -> AtlasUnavailableError:
-    """Atlas shows an entry and does not find it when it is to change it: let it make up its mind."""
+    """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
     return AtlasUnavailableError(
         "Atlas contradicts itself: it shows the endpoint, and says on a change that it does not exist. The change is tried"
         " again.",

@@ -1,6 +1,6 @@
-"""The end of a resource, and what is kept in its metadata for it: what becomes of its entry in Atlas, and what is said. Pure.
+"""The deletion of a resource: whether its entry is deleted or retained, and the messages. Pure.
 
-A resource is never stuck without a reason that says how to get out, and its entry is never left behind in silence.
+Every message says how to remove the resource, and no entry is left behind without an Event.
 """
 
 from dataclasses import dataclass, replace
@@ -44,55 +44,45 @@ WITHOUT_WAITING = f"To let the resource go without waiting for that, {_BY_ANNOTA
 GONE_WITH_ITS_PLACE = frozenset(
     {Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND}
 )
-"""Reasons for which nobody can delete the entry any more, since what it was a part of is gone."""
+"""Reasons for which nobody can delete the entry any more, because its parent is gone."""
 
 DELETE_IN_ATLAS = "delete the endpoint in Atlas, where it is"
-"""What takes the place of ``MAKE_ANEW`` for a resource that is being deleted."""
+"""Replaces ``MAKE_ANEW`` for a resource that is being deleted."""
 
 UNAUTHORIZED = frozenset({401, 403})
-"""HTTP statuses by which Atlas says nothing about what there is."""
+"""HTTP statuses that do not show whether something exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let the resource go; nothing is sent to Atlas (any more).
-
-    Attributes:
-        event: what to tell; None where nothing is left behind.
-    """
+    """Remove the finalizer; nothing (more) is sent to Atlas. Without an entry, there is no Event."""
 
     event: Event | None
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Keep the resource until somebody acts.
-
-    Attributes:
-        message: why, and what to do.
-    """
+    """Keep the resource until somebody acts; the message says why, and what to do."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Have the entry deleted, unless somebody else needs it; then let the resource go."""
+    """Delete the entry, unless another resource needs it; then release the resource."""
 
 
 Fate: TypeAlias = Release | Keep | Delete
 
 
 def fate_by_metadata(metadata: ObjectMeta, entry: str | None, *, going: bool) -> Release | None:
-    """Decide by the annotations alone, whatever the spec is like; None: they do not decide.
+    """Return the decision of the annotations, even if the spec is invalid; None: they do not decide.
 
     Args:
-        metadata: of a resource that is being deleted and has our finalizer.
-        entry: in Atlas, if it has one.
-        going: whether Atlas was seen deleting the entry.
+        going: whether Atlas is already deleting the entry.
 
     Raises:
-        InvalidSpecError: an annotation says what nobody understands.
+        InvalidSpecError: an annotation is invalid.
     """
     if metadata.is_force_finalized:
         why = "the annotation atlas-endpoints.dev/force-finalize has let the resource go"
@@ -105,12 +95,11 @@ def fate_by_metadata(metadata: ObjectMeta, entry: str | None, *, going: bool) ->
 
 
 def fate(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Fate:
-    """Decide about a resource that is being deleted and has our finalizer.
+    """Return the decision for a resource whose annotations do not decide alone.
 
     Args:
-        resource: as it is; its annotations do not decide alone.
-        policy: for its entry, as the most specific of all that say something has it.
-        writes: whether the operator may write to Atlas at all.
+        policy: of the annotation, the spec or the Namespace.
+        writes: whether the operator may write to Atlas.
     """
     entry, spec, going = resource.entry, resource.spec, resource.status.is_going
     if entry is None and resource.status.creation is None:
@@ -131,11 +120,10 @@ def fate(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Fate:
 
 
 def bookkeeping(resource: Resource, policy: DeletionPolicy | None) -> MetadataChange | None:
-    """Return what a resource's metadata lacks: the finalizer, or its removal, and the record of what was created.
+    """Return the metadata that a resource lacks: the finalizer, or its removal, and the record of what was created.
 
     Args:
-        resource: as it is.
-        policy: for its entry; None while it is not known: the finalizer stays as it is.
+        policy: None: not known; the finalizer stays as it is.
     """
     has = FINALIZER in resource.metadata.finalizers
     wants = has
@@ -147,45 +135,39 @@ def bookkeeping(resource: Resource, policy: DeletionPolicy | None) -> MetadataCh
 
 
 def is_recorded(resource: Resource) -> bool:
-    """Return whether the metadata tells of what was created: a backup has it, the status it may not."""
+    """Return whether the annotations record what was created; a backup keeps them, but maybe not the status."""
     annotations = resource.metadata.annotations
     return all(annotations.get(name) == value for name, value in resource.record.items())
 
 
 def left_by_a_race(entry: str) -> Event:
-    """Tell of an entry that was created while its resource went."""
+    """Return the Event of an entry that was created while its resource was deleted."""
     why = "it was reserved in the very moment in which its resource was deleted"
     return tell(EventReason.ENDPOINT_RETAINED, becomes(entry, why), action="Create")
 
 
 def gone(entry: str) -> Event:
-    """Tell that an entry is gone as it was to be."""
+    """Return the Event of an entry that was deleted."""
     return tell(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is gone from Atlas.", action="Delete")
 
 
 def handed_over(resource: Resource, entry: str, owner: str) -> Event:
-    """Tell that an entry stays, since another resource stands for it."""
+    """Return the Event of an entry that stays because another resource owns it."""
     note = becomes(entry, f"{owner} stands for it, too", going=resource.status.is_going)
     return tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
 
 
 def becomes(entry: str | None, why: str, *, going: bool = False) -> str:
-    """Say what becomes of an entry for which nothing is sent (any more), and why.
-
-    Args:
-        entry: that it is about, if it is known.
-        why: nothing is sent.
-        going: whether Atlas was seen deleting it.
-    """
+    """Return a text about an entry for which nothing (more) is sent."""
     what = f"Endpoint {entry}" if entry else "An endpoint that may have been reserved"
     stays = "is being deleted by Atlas, which nobody can stop" if going else "stays in Atlas as it is"
     return f"{what} {stays}: {why}."
 
 
 def orphaned(resource: Resource, error: AtlasError) -> Event | None:
-    """Tell of an entry that nobody can delete any more; None: it can still be.
+    """Return the Event of an entry that nobody can delete any more; None: somebody can.
 
-    Atlas has to say, and not only to these credentials, that what the entry was a part of is gone.
+    An answer to these credentials alone (401, 403) is no proof.
     """
     is_told_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
     if error.reason not in GONE_WITH_ITS_PLACE or not is_told_to_all:
@@ -196,7 +178,7 @@ def orphaned(resource: Resource, error: AtlasError) -> Event | None:
 
 
 def waiting_for_proof() -> State:
-    """One of another namespace names the entry, and may just be about to show that its credentials reach it."""
+    """Return the state while a resource of another namespace may still prove that its credentials reach the entry."""
     minutes = int(PROOF_WAIT.total_seconds() // 60)
     message = (
         f"Atlas is not asked to delete the endpoint until {minutes} minutes after this resource was deleted: a resource of another"
@@ -217,7 +199,7 @@ def blocked(
     code: str | None = None,
     http_status: int | None = None,
 ) -> Trouble:
-    """Say why a resource does not go, and how it does all the same."""
+    """Return the trouble of a deletion that is blocked, with the ways out."""
     told = with_ways_out(message)
     last = previous.last_error
     is_same = last is not None and (last.operation, last.error_code) == (operation, code)
@@ -229,7 +211,7 @@ def blocked(
 
 
 def not_understood(error: InvalidSpecError, generation: int, previous: Status, now: datetime) -> Trouble:
-    """The resource, or the policy of its Namespace, says what nobody understands."""
+    """Return the trouble of an invalid resource, or an invalid policy of its Namespace."""
     problems = "; ".join(error.problems)
     message = f"It does not fit this version of the operator, so the endpoint is not deleted: {problems}."
     # The Namespace may be what is to be corrected, and no event tells of that.
@@ -237,13 +219,13 @@ def not_understood(error: InvalidSpecError, generation: int, previous: Status, n
 
 
 def policy_unknown(error: UnreadableError, generation: int, previous: Status, now: datetime) -> Trouble:
-    """The Namespace may not be read, which alone may say what becomes of the entry."""
+    """Return the trouble if the Namespace, which may have a policy, is not readable."""
     message = f"Whether the endpoint is to be deleted is not known. {error.message}"
     return blocked(generation, previous, now, message, operation="readNamespace", requeue=RequeueAfter(error.retry_in))
 
 
 def without_project(resource: Resource, error: NoProjectError, now: datetime) -> Trouble:
-    """Nothing tells in which project the entry is."""
+    """Return the trouble if the project is not known."""
     problem = error.problem
     message = f"The endpoint cannot be deleted, since its project is not known. {problem.message}"
     return blocked(
@@ -258,7 +240,7 @@ def without_project(resource: Resource, error: NoProjectError, now: datetime) ->
 
 
 def without_credentials(resource: Resource, error: NoCredentialsError, now: datetime) -> Trouble:
-    """There are no usable credentials; Atlas was not asked."""
+    """Return the trouble if there are no usable credentials; Atlas was not asked."""
     return blocked(
         resource.generation,
         resource.status,
@@ -271,15 +253,7 @@ def without_credentials(resource: Resource, error: NoCredentialsError, now: date
 
 
 def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Trouble:
-    """A call to Atlas has failed: what passes by itself is told as ever, what else stands in the way blocks the deletion.
-
-    Args:
-        resource: that is to go.
-        error: what the call failed with.
-        source: where the credentials came from.
-        now: wall-clock time, UTC.
-        interval: after which it is tried again at the latest.
-    """
+    """Return the trouble of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
     generation, status = resource.generation, resource.status
     trouble = of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
     words = trouble.state.message
@@ -303,17 +277,17 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
 
 
 def is_cured_by_credentials(error: AtlasError) -> bool:
-    """Return whether other credentials may heal it at once, and the same would be refused again."""
+    """Return whether only other credentials can fix an error."""
     return error.reason in CURED_BY_CREDENTIALS and error.retry is not AtlasRetry.BACKOFF
 
 
 def names_ways_out(message: str) -> bool:
-    """Return whether a message says how a resource goes all the same."""
+    """Return whether a message has the ways out."""
     return _BY_ANNOTATION in message
 
 
 def with_ways_out(message: str) -> str:
-    """Say how a resource goes all the same, unless a message does already."""
+    """Add the ways out, unless the message has them."""
     return message if names_ways_out(message) else f"{message} {WAYS_OUT}"
 
 
@@ -322,7 +296,7 @@ def _retained(entry: str | None, why: str, *, going: bool) -> Release:
 
 
 def _kept(why: str, remedy: str, *, going: bool) -> str:
-    """Say why a resource is kept, what is to be done about it, and how it goes all the same."""
+    """Return why a resource is kept, the remedy, and the ways out."""
     if going:
         message = (
             f"Atlas is deleting the endpoint, which nobody can stop. {why}, so it is not looked whether that is done."

@@ -1,7 +1,7 @@
-"""What is worth a Kubernetes Event, and its words; pure.
+"""The Kubernetes Events, and their texts. Pure.
 
-Whatever is worth one is in the status already, or in Atlas, so nothing is lost with an Event. That a failure begins or ends
-follows from two statuses alone: at rest and after a restart there is none, however often a failure is met again.
+The status or Atlas already shows whatever an Event reports, so a lost Event loses nothing. The start and the end of a
+failure follow from two statuses alone: a repeated failure and a restart cause no Event.
 
 Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of ``events.k8s.io/v1``.
 """
@@ -25,16 +25,16 @@ NOTE_LIMIT = 1024
 """Bytes of an Event's note, in UTF-8."""
 
 VALUE_LIMIT = 150
-"""Characters of a value in a note: the diff of all fields fits, whatever somebody has written into Atlas."""
+"""Characters of a value in a note, so that the diff of all fields fits."""
 
 RECONCILE = "Reconcile"
-"""What the operator was about where no single call is to blame."""
+"""The action of an Event that no single call causes."""
 
 EventType: TypeAlias = Literal["Normal", "Warning"]
 
 
 class EventReason(StrEnum):
-    """The reasons of Events beside those of ``Ready``, which tell of failures and their ends."""
+    """The reasons of Events that are not reasons of ``Ready``."""
 
     ADOPTING = "Adopting"
     UPDATED = "Updated"
@@ -51,22 +51,21 @@ class EventReason(StrEnum):
 
 
 WARNINGS = frozenset({EventReason.ENDPOINT_LOST, EventReason.ENDPOINT_ORPHANED, EventReason.FORCE_FINALIZED})
-"""Those of them with which something is amiss, or is left behind."""
+"""The reasons of Warnings."""
 
 
 IN_A_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
-"""Those of what a status comes to tell, too."""
+"""The reasons that also appear in a status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What an Event tells.
+    """An Event.
 
     Attributes:
-        type: ``Warning`` where something is amiss.
-        reason: the new reason of ``Ready``, or one of ``EventReason``.
-        message: for people: one line of printable characters, within ``NOTE_LIMIT``.
-        action: what was tried, as a word for programs, such as ``UpdateServerlessPrivateEndpoint``.
+        reason: the new reason of ``Ready``, or an ``EventReason``.
+        message: one line of printable characters, within ``NOTE_LIMIT``.
+        action: machine-readable, such as ``UpdateServerlessPrivateEndpoint``.
     """
 
     type: EventType
@@ -76,18 +75,12 @@ class Event:
 
 
 def tell(reason: EventReason, message: str, *, action: str = RECONCILE) -> Event:
-    """Tell something that is neither a failure nor its end.
-
-    Args:
-        reason: what.
-        message: for people, of any length.
-        action: what was tried.
-    """
+    """Return an Event that is neither a failure nor its end."""
     return Event("Warning" if reason in WARNINGS else "Normal", reason, _note(message), action)
 
 
 def discarded(entry: str) -> Event:
-    """Tell of an entry that was one too many."""
+    """Return the Event of a surplus entry that was deleted."""
     note = (
         f"Endpoint {entry} was deleted: it was reserved for this resource by a call that Atlas took late, when the resource had"
         " another one already."
@@ -96,7 +89,7 @@ def discarded(entry: str) -> Event:
 
 
 def left_connected(entry: str) -> Event:
-    """Tell of an entry that is one too many, and that somebody has connected."""
+    """Return the Event of a surplus entry that stays because somebody has connected it."""
     note = (
         f"Endpoint {entry} stays in Atlas as it is: it was reserved for this resource, which has another one, and somebody"
         " has connected it."
@@ -105,24 +98,15 @@ def left_connected(entry: str) -> Event:
 
 
 def diff(differences: Iterable[Difference]) -> str:
-    """Say from what to what fields change.
-
-    Comments are anybody's words: they are cut, made one line that does nothing to a terminal, and what looks like a secret in
-    them is hidden.
-    """
+    """Return a text of changed fields; values are cut, without control characters, and without what looks like a secret."""
     return "; ".join(f"{each.field} from {_value(each.actual)} to {_value(each.desired)}" for each in differences)
 
 
 def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Event]:
-    """Tell what is to be announced when a status takes the place of another.
+    """Return the Events that follow from a new status, as JSON; anybody may have written the previous one.
 
-    Args:
-        previous: the status as it was before, as JSON; anybody may have written it.
-        status: as it is from now on, as JSON.
-
-    Returns:
-        Mostly nothing. A failure that goes on is no news, be it ``Stalled`` by now or of another generation, unless an edit has
-        led to other words, the credentials are at fault for another reason, or somebody has changed something else.
+    A failure that goes on causes no Event, even if it becomes ``Stalled`` or has a new generation, unless an edit changes the
+    message, the credentials fail for another reason, or something else has drifted.
     """
     # Not by way of the models: to read a status with them takes longer than all else that is done with one.
     return [each for each in (_of_reservation(previous, status), _of_ready(previous, status)) if each is not None]
@@ -161,7 +145,7 @@ def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event |
 
 
 def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Tell whether a failure that goes on for one reason of ``Ready`` is news all the same."""
+    """Return whether a failure that goes on for the same reason of ``Ready`` deserves an Event."""
     before, after = _ready(previous), _ready(status)
     if after["reason"] == Reason.DRIFTED and previous.get("drift") != status.get("drift"):
         return True
@@ -178,7 +162,7 @@ def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _blamed(status: Mapping[str, Any]) -> object:
-    """Tell for which reason the credentials are at fault, if they are; unlike words, it does not vary from try to try."""
+    """Return the reason for which the credentials fail, or None; unlike the message, it is the same at each retry."""
     credentials = _condition(status, "CredentialsValid")
     return credentials.get("reason") if credentials.get("status") == "False" else None
 
@@ -192,12 +176,12 @@ def _generation(condition: Mapping[str, Any]) -> object:
 
 
 def _operation(status: Mapping[str, Any]) -> str:
-    """Name the call that failed, as an Event names what was done."""
+    """Return the failed call as the action of an Event."""
     return _action(str((status.get("lastError") or {}).get("operation") or RECONCILE))
 
 
 def _action(operation: str) -> str:
-    """Name a call as an Event names what was tried."""
+    """Return a call as the action of an Event."""
     return operation[0].upper() + operation[1:]
 
 
@@ -206,7 +190,7 @@ def _value(text: str | None) -> str:
 
 
 def _note(message: str) -> str:
-    """Make a message fit for a note; what is cut is cut between two characters."""
+    """Return a message cut to fit a note."""
     line = one_line(redacted(message, ()), limit=MESSAGE_LIMIT)
     if len(line.encode()) <= NOTE_LIMIT:
         return line
@@ -214,12 +198,9 @@ def _note(message: str) -> str:
 
 
 class ChangeEvents:
-    """Records what is changed in Atlas, field by field, each change once: after it was, and at a first contact before it is.
+    """Records each change in Atlas once: after it is confirmed; at a first contact, before it is sent.
 
-    What Atlas holds at a first contact was somebody's, and nobody may remember it afterwards.
-
-    Args:
-        record: takes an Event of a resource.
+    A first contact replaces values of somebody else, and nothing shows them afterwards.
     """
 
     def __init__(self, record: Callable[[Mapping[str, Any], Event], None]) -> None:
@@ -227,13 +208,7 @@ class ChangeEvents:
         self._told: dict[Key, frozenset[Difference]] = {}
 
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
-        """Record what is about to be sent, if it is sent at a first contact and was not told.
-
-        Args:
-            facts: of the resource.
-            write: that is about to be made.
-            seen: the entry as it is known.
-        """
+        """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
         known = self._told.pop(resource.key, None)
         # An entry that was created for the resource has never been anybody else's.
@@ -249,14 +224,7 @@ class ChangeEvents:
             self._record(resource.named, tell(EventReason.ADOPTING, message, action=_action(write.request.operation)))
 
     def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
-        """Record what was sent and confirmed, unless that was told before.
-
-        Args:
-            facts: of the resource, as they were before.
-            write: that was made.
-            seen: the entry as it was known.
-            answer: as Atlas shows it now.
-        """
+        """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
         resource = facts.resource
         shown = resource.shown(answer)
         # That the name of what was created for the resource is gone from it is no news.
@@ -279,12 +247,12 @@ class ChangeEvents:
         )
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource that is gone."""
+        """Drop what is cached about a resource that is gone."""
         self._told.pop(key, None)
 
 
 def _was_tried(facts: Facts[Any], write: Write) -> bool:
-    """Return whether the status says that this write for this very spec has failed: an earlier process has told of it."""
+    """Return whether the status shows that this write of this spec has failed: its Event was recorded then."""
     last = facts.previous.last_error
     return (
         last is not None

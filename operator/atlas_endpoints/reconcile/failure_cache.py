@@ -1,10 +1,7 @@
-"""Resources that only somebody else can help: what was found stays true until something has changed.
+"""Caches failures that only a change of a Secret, of a reference or of the resource can fix.
 
-Such a resource comes back often, to see whether its Secret or what it refers to has changed, and once when its grace is over, to
-say so. Neither is a reason to ask Atlas again: the resync of its scope does that, as often as for a healthy resource.
-
-Many may wait for one Secret, each with a time of its own to look. The first that finds it changed brings back the others,
-so that all are helped at once, with one reading.
+Such a resource is requeued to read its Secret again, and once when its grace ends. Neither calls Atlas: the resync of the
+scope does. The first resource that finds a Secret changed wakes all others that wait for it.
 """
 
 from collections import defaultdict
@@ -26,7 +23,7 @@ from atlas_endpoints.reconcile.summarize import Outcome
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """An outcome and everything that it was found with."""
+    """An outcome, and everything that it depends on."""
 
     uid: str
     generation: int
@@ -38,11 +35,11 @@ class _Held:
 
 
 class FailureCache:
-    """Remembers such outcomes.
+    """Caches outcomes.
 
     Args:
-        grace: for how long something that another object may heal counts as progress.
-        wake: has a resource come back at once.
+        grace: how long a failure that another object may fix counts as progress.
+        wake: enqueues a resource at once.
     """
 
     def __init__(self, grace: timedelta, *, wake: Callable[[Key], None]) -> None:
@@ -50,17 +47,10 @@ class FailureCache:
         self._wake = wake
         self._held: dict[Key, _Held] = {}
         self._awaiting: defaultdict[Access, set[Key]] = defaultdict(set)
-        """Who waits for better credentials than these, and was not woken since it looked last."""
+        """The resources that wait for better credentials than these, and were not woken since their last reading."""
 
     def replay(self, key: Key, resolution: Resolution[Any], access: Access, now: datetime) -> Outcome | None:
-        """Return what a reconcile would come to, as long as nothing has changed that it depends on; else None.
-
-        Args:
-            key: of the resource.
-            resolution: the resource as it is, with what it refers to.
-            access: its credentials as they are.
-            now: wall-clock time, UTC.
-        """
+        """Return the cached outcome if nothing that it depends on has changed; else None."""
         held = self._held.get(key)
         if held is None:
             return None
@@ -74,7 +64,7 @@ class FailureCache:
         return replace(held.outcome, requeue=self._requeue(held.outcome, now))
 
     def hold(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
-        """Take in what a reconcile came to."""
+        """Cache an outcome if it is such a failure."""
         state = outcome.state
         waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
         asks_atlas = state is not None and state.reason is not Reason.CONFLICT and not outcome.creates
@@ -84,7 +74,7 @@ class FailureCache:
             self._await(key, held)
 
     def awaits_credentials(self, key: Key) -> bool:
-        """Return whether a resource comes back only to see whether its Secret holds better credentials by now."""
+        """Return whether a resource is requeued only to read its Secret again."""
         held = self._held.get(key)
         return held is not None and _curable_by_credentials(held.outcome)
 
@@ -101,12 +91,12 @@ class FailureCache:
             self._awaiting[held.access].add(key)
 
     def _wake_others(self, key: Key, access: Access) -> None:
-        """Bring back who else waits for better credentials than these, each once: it looks for itself."""
+        """Wake the other resources that wait for better credentials, each once."""
         for other in sorted(self._awaiting.pop(access, set()) - {key}):
             self._wake(other)
 
     def _requeue(self, outcome: Outcome, now: datetime) -> Requeue:
-        """Come back to look at the Secret, if that may help, and when the grace is over."""
+        """Requeue to read the Secret, if other credentials may help, and when the grace ends."""
         delays = []
         if _curable_by_credentials(outcome):
             delays.append(failures.SECRET_LOOK)

@@ -1,4 +1,4 @@
-"""Ending resources: have the entry deleted, wait until Atlas has none any more, let the resource go."""
+"""Deletion of resources: delete the entry, wait until Atlas has removed it, then remove the finalizer."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ from atlas_endpoints.reconcile.summarize import Outcome, of_trouble, quiet
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Credentials with which an entry could not be deleted, since when that is known, and until when it is taken for granted."""
+    """Credentials that may not delete an entry; until ``until`` the operator does not try them again."""
 
     access: Access
     since: datetime
@@ -43,18 +43,11 @@ class _Refused:
 
 
 class Finisher:
-    """Ends resources, and sees to it that they do not end before.
+    """Finalize deleted resources, and protect live ones with a finalizer.
 
     Args:
-        gatherer: of the kind.
-        credentials: finds credentials.
-        references: finds projects that are referred to.
-        namespaces: reads Namespaces, which may have a policy for their resources.
-        atlas: reads and deletes entries.
-        resources: as they are known now.
-        read: reads a resource as it is; None when there is none.
+        read: reads a resource from the API server; None if there is none.
         record: takes an Event of a resource.
-        force_sync: tells when a person who asks for a fresh attempt gets one.
     """
 
     def __init__(
@@ -83,10 +76,10 @@ class Finisher:
         self._refused: dict[Key, _Refused] = {}
 
     async def bookkeeping(self, resource: Resource) -> tuple[MetadataChange | None, str]:
-        """Return what a resource's metadata lacks while it lives, and what is to be told people about that.
+        """Return the metadata that a live resource lacks, and a warning for its status (or "").
 
         Raises:
-            InvalidSpecError: nobody understands the policy of the Namespace, which the resource needs before it gets an entry.
+            InvalidSpecError: the Namespace's policy is invalid, and the resource has no entry yet.
             ClusterUnavailableError: the Namespace could not be read.
         """
         found: DeletionPolicy | None = None
@@ -136,16 +129,16 @@ class Finisher:
                 return open_still(await self._delete(body, resource, now, wait), wait)
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource that is gone."""
+        """Drop what is cached about a resource that is gone."""
         self._refused.pop(key, None)
 
     async def _policy(self, resource: Resource) -> DeletionPolicy:
-        """Return the policy for an entry: of the annotation, of the spec, of the Namespace, or Retain.
+        """Return the policy of the annotation, else of the spec, else of the Namespace, else Retain.
 
         Raises:
-            InvalidSpecError: what the Namespace says is nothing that anybody understands.
-            UnreadableError: the Namespace may not be read, which alone may say something.
-            ClusterUnavailableError: it could not be read.
+            InvalidSpecError: the Namespace's policy is invalid.
+            UnreadableError: the Namespace may not be read.
+            ClusterUnavailableError: the Namespace could not be read.
         """
         found = _own_policy(resource)
         if found is not None:
@@ -155,7 +148,7 @@ class Finisher:
         return deletion_policy_in(annotations) or "Retain"
 
     async def _delete(self, body: Body, resource: Resource, now: datetime, wait: float) -> Outcome:
-        """Have the entry deleted, unless another resource needs it; what is asked waits for its turn for so many seconds."""
+        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds."""
         generation, status = resource.generation, resource.status
         try:
             if resource.entry is not None and (found := await self._needed(body, resource, resource.entry, now)):
@@ -194,11 +187,11 @@ class Finisher:
         return open_still(replace(outcome, handled=resource.metadata.reconcile_request), wait)
 
     async def _step(self, body: Body, facts: Facts[Any]) -> Outcome:
-        """Take one step towards the end of an entry.
+        """Take one step of the deletion of an entry.
 
         Raises:
-            AtlasError: looking failed, or the entry could not be deleted.
-            ClusterUnavailableError: whether another resource that needs it is still there could not be read.
+            AtlasError: the observation or the deletion failed.
+            ClusterUnavailableError: another resource that needs the entry could not be read.
         """
         resource = facts.resource
         max_age = self._force_sync.max_age(resource.key)
@@ -227,7 +220,7 @@ class Finisher:
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Say that Atlas is at it, or that it takes too long."""
+        """Return that Atlas is still deleting, or has taken too long."""
         state, status = decision.state, facts.resource.status
         own = {} if decision.seen is None else self._kind.render(facts, decision.seen)
         if state.reason is Reason.DELETION_BLOCKED:
@@ -242,10 +235,10 @@ class Finisher:
         return replace(outcome, seen=decision.seen, own=own, credentials=VERIFIED, applied=status.applied)
 
     async def _project(self, resource: Resource) -> str:
-        """Return the project that the entry is in; else the one that the spec means; else the one that it has meant.
+        """Return the project that the entry is in, else the one that the spec refers to, else the last known one.
 
         Raises:
-            NoProjectError: nothing tells it.
+            NoProjectError: no project is known.
             ClusterUnavailableError: the API server could not be reached.
         """
         if resource.bound_project_id is not None:
@@ -258,10 +251,10 @@ class Finisher:
             return resource.known_project_id
 
     async def _needed(self, body: Body, resource: Resource, entry: str, now: datetime) -> Outcome | None:
-        """Return what follows from another resource that needs the entry, or may; None: nobody does.
+        """Return the outcome if another resource needs the entry, or may need it; else None.
 
         Raises:
-            ClusterUnavailableError: whether the other is still there could not be read.
+            ClusterUnavailableError: the other resource could not be read.
         """
         others = list(self._resources.found_by(entry))
         claim = ownership.needed_by(self._kind, resource, entry, others, now)
@@ -277,12 +270,12 @@ class Finisher:
         return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
 
     async def _is_there(self, key: Key) -> bool:
-        """Ask the API server for a resource that is to inherit an entry: that it went may have come as no event."""
+        """Return whether a resource that is to inherit an entry still lives; a delete event may have been lost."""
         body = await self._read(key)
         return body is not None and "deletionTimestamp" not in body["metadata"]
 
     def _failed(self, body: Body, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
-        """Say what stands in the way, or let the resource go where nobody can delete its entry any more."""
+        """Return why the deletion failed, or release the resource if nobody can delete its entry."""
         resource, generation = facts.resource, facts.generation
         if (event := deletion.orphaned(resource, error)) is not None:
             return self._release(body, event)
@@ -294,7 +287,7 @@ class Finisher:
         return replace(of_trouble(trouble, generation, resource.status), resolved=facts.resolved)
 
     def _release(self, body: Body, event: Event | None) -> Outcome:
-        """Let the resource go, and tell what becomes of its entry."""
+        """Remove the finalizer, and record what happens to the entry."""
         if event is not None:
             self._record(body, event)
         outcome = quiet(int(body["metadata"].get("generation", 0)), NoRequeue())
@@ -302,10 +295,10 @@ class Finisher:
 
 
 def open_still(outcome: Outcome, wait: float) -> Outcome:
-    """Return an outcome with which a request stays open that has its turn in so many seconds; 0: it is handled."""
+    """Leave a force-sync request open for ``wait`` more seconds; 0: it is handled."""
     return replace(outcome, handled=None, requeue=at_latest(outcome.requeue, wait)) if wait else outcome
 
 
 def _own_policy(resource: Resource) -> DeletionPolicy | None:
-    """Return the policy that a resource has whatever its Namespace says."""
+    """Return the policy that does not depend on the Namespace."""
     return resource.metadata.deletion_policy or resource.spec.deletion_policy

@@ -1,4 +1,4 @@
-"""One reconcile, for every kind: gather, observe and decide until the facts suffice, permit, apply, summarize."""
+"""One reconcile, for every kind: gather facts, observe, decide, write, summarize."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,30 +46,30 @@ from atlas_endpoints.reconcile.summarize import Outcome, quiet
 logger = logging.getLogger(__name__)
 
 RECENT_OUTPUTS = 30.0
-"""For so many seconds at most nobody looks whether a ConfigMap is as the operator has left it."""
+"""Seconds for which a ConfigMap that the operator has written is not read again, at most."""
 
 PATIENCE = timedelta(minutes=30)
-"""For at least this long a settled resource stays Ready while looking at it fails."""
+"""A settled resource stays Ready for at least this long while observing it fails."""
 
 LAST_LOOK = 1.0
-"""Seconds after which an entry is looked at once more at the earliest, for a write of unknown outcome."""
+"""Minimum seconds until the observation that follows a write of unknown outcome."""
 
 
 class CredentialsPort(Protocol):
     """Finds credentials; see ``credentials.CredentialsResolver``."""
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
-        """Find the credentials of a resource."""
+        """Return the credentials of a resource."""
         ...
 
     def judged(self, access: Access, *, accepted: bool) -> None:
-        """Take in whether Atlas accepts credentials."""
+        """Record whether Atlas accepts credentials."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Agreement:
-    """A resource, and what it agreed with: nearly all are as they were at the resync before, and so is what Atlas shows."""
+    """A resource for which a resync found nothing to do, and what it was compared with."""
 
     body: Body
     seen: Any
@@ -78,25 +78,14 @@ class _Agreement:
 
 
 class Reconciler:
-    """Reconciles resources of one kind, and says whether what a resync has seen gives one of them work.
+    """Reconcile resources of one kind, and decide which of them a resync enqueues.
 
     Args:
-        kind: of the resources.
-        credentials: finds credentials.
-        references: finds what they refer to.
-        outputs: writes what they hand over.
-        atlas: reads and changes what Atlas holds.
-        resync: looks at scopes.
-        resources: which are still there.
-        limiter: may hold corrections of drift back.
-        wake: has a resource come back at once.
-        writes: whether anything may be written to Atlas; if not, statuses show what would be.
-        clock: tells the time.
-        defaults: where a resource says nothing.
-        grace: for how long something that another object may heal counts as progress.
-        namespaces: reads Namespaces, which may have a policy for what becomes of the entries of deleted resources.
-        read: reads a resource as it is; None when there is none.
-        record: takes an Event of a resource: what no status tells, or not in time.
+        wake: enqueues a resource at once.
+        writes: whether Atlas may be written to; if not, statuses show a plan.
+        grace: how long a failure that another object may fix counts as progress.
+        read: reads a resource from the API server; None if there is none.
+        record: takes an Event that the status does not show, or not in time.
     """
 
     def __init__(
@@ -182,13 +171,13 @@ class Reconciler:
         return replace(summarize.beside(outcome, doubt), metadata=change)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
-        """Turn an error that no table knows into an outcome."""
+        """Return the outcome of an unexpected error."""
         now, generation = self._clock.now(), _generation(body)
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         return summarize.of_trouble(failures.of_bug(error, generation, status, now), generation, status)
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
-        """Say that the finalizer or the record of the entry may not be written."""
+        """Return the outcome if the API server refuses the finalizer or an annotation."""
         now = self._clock.now()
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         if outcome.state is not None:
@@ -198,7 +187,7 @@ class Reconciler:
         return replace(outcome, state=trouble.state, applied=status.applied, failure=trouble.failure)
 
     def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:  # noqa: ARG002
-        """Say in a status what a reconcile came to; without anything to say, what was said before stands."""
+        """Return the status after an outcome; an outcome without a state keeps the status."""
         if outcome.state is None:
             return previous
         now = self._clock.now()
@@ -206,23 +195,22 @@ class Reconciler:
         return summarize.render(status, outcome, now=now, grace=self._grace).to_json()
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource that is gone."""
+        """Drop what is cached about a resource that is gone."""
         self._leave(key)
         self._finisher.forget(key)
         self._force_sync.forget(key)
         self._converger.changes.forget(key)
 
     def release(self, key: Key) -> None:
-        """Let a resource ask Atlas again, since a resync has seen that it is worth it."""
+        """Let the next reconcile of a resource ask Atlas again."""
         self._failures.release(key)
 
     async def still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        """Return whether the credentials at a place are those of a scope, as its Secret is now, and come from there still.
+        """Return whether a Secret still holds the credentials of a scope, and they still come from ``source``.
 
         Args:
-            place: where a resource wants them from.
-            source: where they came from, as its status says; None when it does not.
-            scope: with their fingerprint.
+            place: where a resource reads its credentials.
+            source: where they came from, according to its status; None: not known.
 
         Raises:
             ClusterUnavailableError: the Secret could not be read.
@@ -234,12 +222,10 @@ class Reconciler:
         return access.fingerprint == scope.credentials and source in {None, access.source}
 
     def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
-        """Return whether what a resync of the scope has seen gives a resource anything to do or to say.
+        """Return whether the resync of a scope found work, or a new status, for a resource.
 
         Args:
-            body: the resource.
-            scope: of the resync.
-            failure: what its LIST failed with.
+            failure: what the LIST failed with.
         """
         key, now, view = key_of(body), self._clock.now(), self._atlas.view(scope)
         entry = self._kind.entry_of(body)
@@ -270,7 +256,7 @@ class Reconciler:
         return False
 
     def _agrees(self, key: Key, body: Body, view: View[Any], seen: Any, now: datetime) -> bool:
-        """Return whether just this was found before to give nothing to do and nothing to say, whatever the time."""
+        """Return whether this very comparison has found nothing to do before."""
         known = self._agreements.get(key)
         if known is None or known.body is not body:
             return False
@@ -282,7 +268,7 @@ class Reconciler:
         return True
 
     def _remembered(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
-        """Return what a reconcile would come to without asking Atlas; None: it would do something."""
+        """Return the outcome that a reconcile would have without a call to Atlas; None: it would act."""
         if failure is not None:
             return self._unseen(facts, failure)
         decision = self._kind.decide(facts)
@@ -300,7 +286,7 @@ class Reconciler:
         return summarize.of_decision(self._kind, facts, planned, planned=write)
 
     async def _alive(self, resource: Resource, now: datetime, wait: float) -> Outcome:
-        """Reconcile a resource that is valid and lives, and whose request waits for its turn for so many seconds."""
+        """Reconcile a valid live resource, whose force-sync request still waits ``wait`` seconds."""
         status = resource.status  # which is the previous one
         key, generation = resource.key, resource.generation
         if resource.suspended_by:
@@ -335,7 +321,7 @@ class Reconciler:
     def _without(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
     ) -> Outcome:
-        """Say what is missing before Atlas can be asked."""
+        """Return what is missing before Atlas can be asked."""
         status, generation = resource.status, resource.generation
         references = resolved = None
         if isinstance(error, NoCredentialsError):
@@ -356,7 +342,7 @@ class Reconciler:
     async def _with_credentials(
         self, resolution: Resolution[Any], status: Status, now: datetime, wait: float
     ) -> Outcome:
-        """Look at Atlas with the credentials of a resource, and once more if they were refused and newer ones are there by now."""
+        """Converge with the credentials of a resource; once more if they are refused and newer ones are found."""
         resource = resolution.resource
         key, metadata, secret_name = resource.key, resource.metadata, resource.secret_name
         # A reading of just before the Secret was changed would put the cure off until the next look.
@@ -392,7 +378,7 @@ class Reconciler:
         return self._gatherer.scope(resolution.resource, resolution.project.id, access.fingerprint)
 
     async def _look(self, resolution: Resolution[Any], status: Status, now: datetime, access: Access) -> Outcome:
-        """Look at Atlas and act, all errors of Atlas turned into outcomes."""
+        """Converge, and turn every Atlas error into an outcome."""
         resource, scope = resolution.resource, self._scope(resolution, access)
         key, written_as = resource.key, resource.written_as
         resolved = Resolved.model_validate(
@@ -430,7 +416,7 @@ class Reconciler:
         return outcome if outcome.state is None else replace(outcome, deprecation=deprecation)
 
     def _unseen(self, facts: Facts[Any], error: AtlasError) -> Outcome:
-        """Looking at the entry failed: say so, unless the resource is settled and it may well be over soon."""
+        """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
         outcome = self._converger.failed(facts, error)
         if not failures.may_pass(error) or not failures.is_settled(facts.previous, facts.generation):
             return outcome
@@ -441,13 +427,13 @@ class Reconciler:
         return quiet(facts.generation, outcome.requeue, unsaid=error.reason)
 
     def _outputs_last(self, resource: Resource) -> float:
-        """Return for how many seconds a ConfigMap is taken to be as it was, so that each resync looks at it once."""
+        """Return for how many seconds a ConfigMap is not read again, so that each resync reads it once."""
         if self._force_sync.age(resource.key) is Age.FRESH:
             return 0.0
         return min(RECENT_OUTPUTS, self._gatherer.interval(resource).total_seconds() / 2)
 
     def _leave(self, key: Key) -> None:
-        """Drop what was found about a resource: it is to be left alone, or cannot be worked on."""
+        """Drop what is cached about a resource that is suspended, invalid or deleted."""
         self._resync.leave(key)
         self._atlas.release(key)
         self._failures.release(key)
@@ -459,7 +445,7 @@ class Reconciler:
 
 
 def _announced(view: View[Any], now: datetime) -> object:
-    """Return what Atlas announces about the end of its API, and whether that is past."""
+    """Return the announced end of the Atlas API, and whether it is past."""
     sunset = view.deprecation.sunset if view.deprecation is not None else None
     return view.deprecation, sunset is not None and sunset <= now
 
@@ -469,7 +455,7 @@ def _generation(body: Body) -> int:
 
 
 def _request(body: Body) -> str | None:
-    """Return the request for a reconcile at once, as far as the metadata can be read."""
+    """Return the force-sync request, as far as the metadata is readable."""
     try:
         return ObjectMeta.parse(body).reconcile_request
     except InvalidSpecError:

@@ -1,7 +1,7 @@
-"""From what a reconcile came to, to the resource's status: the one place that sets conditions, reasons and history. Pure.
+"""From the outcome of a reconcile to the status: conditions, reasons and history are set only here. Pure.
 
-Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` sums up, ``Reconciling`` and ``Stalled`` are
-present only while they are true, and never both.
+Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` is the summary; ``Reconciling`` and ``Stalled``
+are present only while they are true, and never both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,19 +55,12 @@ from atlas_endpoints.reconcile.status import (
 from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
 CONTENDED_LOOK = 15.0
-"""Seconds after which a resource looks whether its entry is still another one's; no call to Atlas."""
+"""Seconds until a resource checks again whether another one owns its entry; no call to Atlas."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent, and what came of it.
-
-    Attributes:
-        fields: the names of what was sent.
-        cause: why.
-        result: ``APPLIED``, or how it failed.
-        confirmed: whether Atlas confirmed it.
-    """
+    """A write that was made: the names of its fields, its cause and its result (``APPLIED``, or how it failed)."""
 
     fields: tuple[str, ...]
     cause: str
@@ -77,30 +70,22 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a reconcile came to.
+    """The outcome of a reconcile.
 
     Attributes:
-        requeue: when to look again.
-        generation: the spec that was acted on.
-        state: what is true of the resource; None: there is nothing to say and the status stays as it is.
-        failure: what holds it up.
-        seen: the entry as it was observed; None keeps what was known.
-        own: fields of the kind's own status, by their names; the others stay.
-        creates: whether something is about to be created, which the status has to tell before.
-        applied: what Atlas has confirmed for us, as of now.
-        resolved: what was used; None keeps what was known.
-        credentials: what was found out about the credentials; None keeps what was known.
-        contended: that the entry is another resource's, or may be; None: it is not, where it was seen or written to.
-        references: what was found out about what the spec refers to; None keeps what was known of this generation.
-        unconnected: whether the connection was not compared, since what it refers to is not there.
-        outputs: what came of what the resource hands over; None keeps what was known of this generation.
+        state: None: the status stays as it is.
+        seen: the entry as observed; None keeps what the status shows.
+        own: changed fields of the kind's own status.
+        creates: whether a creation follows, which the status must record first.
+        applied: what Atlas has confirmed so far.
+        resolved, credentials: None keeps what the status shows.
+        contended: set if another resource owns the entry, or may own it.
+        references, outputs: None keeps what the status shows of this generation.
+        unconnected: whether the connection was not compared, since a reference is not ready.
         sent: the write that was made.
         plan: the write that would have been made.
-        handled: the request of a person that was handled.
-        deprecation: what Atlas announced about the end of its API.
-        observing: whether the resource only observes.
-        metadata: what is to be written into the resource's metadata.
-        unsaid: the reason of a failure that the status does not tell (yet).
+        handled: the force-sync request that was handled.
+        unsaid: the reason of a failure that the status does not show (yet).
     """
 
     requeue: Requeue
@@ -127,7 +112,7 @@ class Outcome:
 
     @property
     def held_up_by(self) -> str | None:
-        """The reason for which the reconcile did not get where it was to get, if so; for counts."""
+        """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         if self.state is None:
             return self.unsaid or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
         reason = self.state.reason
@@ -135,18 +120,12 @@ class Outcome:
 
 
 def quiet(generation: int, requeue: Requeue, *, unsaid: str | None = None) -> Outcome:
-    """Say nothing: the status stays as it is.
-
-    Args:
-        generation: the spec that was acted on.
-        requeue: when to look again.
-        unsaid: the reason of the failure that is kept quiet, if it is one.
-    """
+    """Return an outcome that keeps the status; ``unsaid`` is the reason of a failure that it hides."""
     return Outcome(requeue=requeue, generation=generation, unsaid=unsaid)
 
 
 def unsaid(error: AtlasError, generation: int) -> Outcome | None:
-    """Return the outcome of an error that is none of the resource: another replica leads, or another call finds out; else None."""
+    """Return a quiet outcome if an error does not concern the resource (another replica leads, another call is a probe); else None."""
     if isinstance(error, NotLeaderError):
         return quiet(generation, Backoff())
     if error.reason == Reason.PENDING:
@@ -155,7 +134,7 @@ def unsaid(error: AtlasError, generation: int) -> Outcome | None:
 
 
 def of_trouble(trouble: Trouble, generation: int, previous: Status, *, handled: str | None = None) -> Outcome:
-    """Nothing was asked of Atlas."""
+    """Return the outcome if Atlas was not asked."""
     return Outcome(
         requeue=trouble.state.requeue,
         generation=generation,
@@ -168,7 +147,7 @@ def of_trouble(trouble: Trouble, generation: int, previous: Status, *, handled: 
 
 
 def of_suspension(resource: Resource, previous: Status) -> Outcome:
-    """A person forbids all calls to Atlas."""
+    """Return the outcome if the resource is suspended."""
     by = " and ".join(resource.suspended_by)
     state = State(Reason.SUSPENDED, f"Suspended by {by}: Atlas is neither read nor changed until that is taken back.")
     return Outcome(
@@ -189,13 +168,10 @@ class Renders(Protocol):
 
 
 def of_decision(kind: Renders, facts: Facts[Any], decision: Decision, *, planned: Write | None = None) -> Outcome:
-    """Atlas was seen, and nothing is to be written (any more) in this reconcile.
+    """Return the outcome if Atlas was observed and no (further) write follows.
 
     Args:
-        kind: of the resource.
-        facts: with the write that was made, if one was.
-        decision: on these facts.
-        planned: the write that would be made if any were.
+        planned: the write that would be made if writes were allowed.
     """
     state, done = decision.state, facts.done
     is_open = planned is not None or decision.leaves_open
@@ -223,7 +199,7 @@ def of_decision(kind: Renders, facts: Facts[Any], decision: Decision, *, planned
 
 
 def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
-    """Another resource owns the entry, or may turn out to: that it is as this one wants it confirms nothing for this one."""
+    """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
     resource, previous, differences = facts.resource, facts.previous, compare(facts.resource, facts.desired, seen)
     if isinstance(claim, Owner):
         message = (
@@ -256,14 +232,11 @@ def of_error(
     seen: object | None = None,
     own: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """A call to Atlas failed.
+    """Return the outcome of a failed call to Atlas.
 
     Args:
-        kind: of the resource.
-        facts: with the write that failed, if it was one.
-        trouble: what follows from the error.
-        seen: the entry, if it was seen and has surely not changed since.
-        own: fields of the kind's own status.
+        seen: the entry, if it was observed and cannot have changed since.
+        own: changed fields of the kind's own status.
     """
     failure, resource = trouble.failure, facts.resource
     is_unknown = facts.done is not None and facts.done.outcome is WriteOutcome.UNKNOWN
@@ -286,7 +259,7 @@ def of_error(
 
 
 def with_outputs(outcome: Outcome, published: Published) -> Outcome:
-    """Add what came of what the resource hands over."""
+    """Add what was published."""
     state, finding = outcome.state, published.finding
     requeue = outcome.requeue if published.look_in is None else at_latest(outcome.requeue, published.look_in)
     if finding is None or state is None:
@@ -297,24 +270,14 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
 
 
 def beside(outcome: Outcome, doubt: str) -> Outcome:
-    """Add words that keep nothing from being done to those of a reconcile, if it has any; to a failure, its own are enough."""
+    """Add a warning to the message, unless the outcome has no message or is a failure."""
     if not doubt or outcome.state is None or outcome.failure is not None:
         return outcome
     return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {doubt}"))
 
 
 def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
-    """Write down an outcome.
-
-    Args:
-        previous: the status as it was.
-        outcome: of the reconcile.
-        now: wall-clock time, UTC.
-        grace: for how long something that another object may heal counts as progress.
-
-    Returns:
-        The new status; equal to ``previous`` when there is nothing new to say, whatever the time.
-    """
+    """Return the status after an outcome; it equals ``previous`` if nothing but the time has changed."""
     state = outcome.state
     if state is None:
         return previous
@@ -340,7 +303,6 @@ def _own(kind: Renders, facts: Facts[Any], seen: object | None, own: Mapping[str
 
 
 def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
-    """Return what counts as confirmed when an entry was seen, or nothing was."""
     resource, previous, done = facts.resource, facts.previous, facts.done
     if decision.seen is None:
         return None
@@ -354,7 +316,6 @@ def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
 
 
 def _sent(done: Done | None) -> Sent | None:
-    """Return what the history tells of a write; one that was surely not applied and not refused is not told."""
     if done is None or done.write.cause is None:
         return None
     error, names = done.error, tuple(done.write.fields)
@@ -370,7 +331,7 @@ def _sent(done: Done | None) -> Sent | None:
 
 
 def _failure(facts: Facts[Any], state: State) -> Failure | None:
-    """Return what holds a resource up that was seen."""
+    """Return what holds up a resource that was observed, or None."""
     match state.reason:
         case Reason.UPDATE_REJECTED:
             # Keep Atlas's words about fields that it had refused before and has not taken since.
@@ -392,7 +353,7 @@ def _failure(facts: Facts[Any], state: State) -> Failure | None:
 
 
 def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
-    """Add what has become of the references."""
+    """Add whether the references are resolved."""
     if not facts.resource.refers:
         return outcome
     if facts.problem is None:
@@ -406,9 +367,9 @@ def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
 
 
 def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | None:
-    """Keep in mind what Atlas has confirmed of a connection that is not managed for the time being.
+    """Keep the confirmed values of a connection that is not managed while a reference is not ready.
 
-    If the reference leads to the same value again, a change that somebody made in Atlas meanwhile is drift, and no edit.
+    If the reference resolves to the same value later, a change that somebody made in Atlas meanwhile is drift, and no edit.
     """
     previous = facts.previous
     nothing_missed = facts.generation <= previous.observed_generation + 1
@@ -419,7 +380,7 @@ def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | No
 
 
 def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[HistoryEntry, ...]:
-    """Add what was sent, unless it failed just as the attempt before: retries write nothing, and push nothing out."""
+    """Add the write, unless it failed exactly like the one before: retries add nothing."""
     if outcome.sent is None:
         return previous.history
     newest = HistoryEntry.model_validate(
@@ -440,8 +401,8 @@ def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[History
 def _applied(previous: Status, outcome: Outcome) -> Applied | None:
     """Return what Atlas has confirmed, as far as that is known.
 
-    Generations that no status was written for may have been sent before the operator was stopped: then an older confirmation
-    says nothing any more, and to keep it would make drift of what is really an edit.
+    If the operator was stopped, it may have sent generations for which no status was written. An older confirmation is void
+    then: with it, an edit would count as drift.
     """
     applied = outcome.applied
     if applied is None or applied.generation == outcome.generation:
@@ -451,7 +412,7 @@ def _applied(previous: Status, outcome: Outcome) -> Applied | None:
 
 
 def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:
-    """Return what differs; what was known of the same generation stays while nothing newer was seen."""
+    """Return the differences; without a new observation, those of the same generation stay."""
     if outcome.seen is None and not state.differences and previous.observed_generation == outcome.generation:
         return previous.drift
     return tuple(
@@ -483,9 +444,9 @@ def _conditions(
     now: datetime,
     grace: timedelta,
 ) -> Iterator[Condition]:
-    """Yield the conditions in the order in which people shall read them.
+    """Yield the conditions in the order in which people read them.
 
-    What was not found out about stays as it was, with the generation that it spoke about.
+    A condition that was not evaluated stays, with its observed generation.
     """
 
     def make(type_: str, finding: Finding) -> Condition:
@@ -541,7 +502,7 @@ def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datet
 
 
 def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> Finding:
-    """Return whether Atlas holds what the resource wants, whatever state the entry is in."""
+    """Return whether Atlas has what the resource wants, whatever the state of the entry."""
     match state.reason:
         case Reason.UPDATE_REJECTED:
             return Finding("False", SyncedReason.UPDATE_REJECTED, state.message)
@@ -573,7 +534,7 @@ _DEPRECATED = {str(each): each for each in DeprecatedReason}
 
 
 def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime) -> Finding | None:
-    """Return what Atlas has announced about the end of this API."""
+    """Return what Atlas has announced about the end of its API."""
     if state.reason is Reason.API_GONE:
         return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API; see the migration guide.")
     if outcome.deprecation is None:
