@@ -6,10 +6,7 @@ searches for the name as long as the POST may still be applied, before it create
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
-from typing import TypeAlias
 
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.controller.cache import Key
@@ -23,45 +20,6 @@ RECENT = timedelta(seconds=10)
 
 ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR
 """Seconds after an intent for which its POST may still be applied."""
-
-
-class Act(Enum):
-    """What to do about a creation."""
-
-    INTEND = auto()
-    """Write down that it is about to be made."""
-    CREATE = auto()
-    """Make it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """It may have been made, or may still be: look for it again.
-
-    Attributes:
-        left: seconds for which that may be so.
-    """
-
-    left: float
-
-
-Step: TypeAlias = Act | Search
-
-
-def step(creation: Creation | None, *, armed: bool, now: datetime) -> Step:
-    """Decide what to do for a resource for which nothing was found.
-
-    Args:
-        creation: as its status has it.
-        armed: whether this process has written it there, and has not acted on it.
-        now: wall-clock time, UTC.
-    """
-    if creation is None:
-        return Act.INTEND
-    if armed:
-        return Act.CREATE
-    left = may_arrive_for(creation, now)
-    return Search(left) if left > 0 else Act.INTEND
 
 
 def may_arrive_for(creation: Creation | None, now: datetime) -> float:

@@ -84,7 +84,7 @@ class Decision:
     """The state, and at most one write that would change it.
 
     Attributes:
-        seen: the entry as Atlas shows it (or will show it after a deletion of another one); None: there is none.
+        seen: the entry as Atlas shows it, or will show it while it deletes it; None: there is none.
         absent: an entry whose absence the decision rests on, and ``observe`` must prove.
         none_created: whether it rests on that nothing was created, which takes a LIST of this reconcile.
         own: changed fields of the kind's own status.
@@ -110,7 +110,6 @@ class WriteOutcome(Enum):
     CONFIRMED = auto()
     REFUSED = auto()
     UNKNOWN = auto()
-    NOT_APPLIED = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,14 +108,14 @@ def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence
     A failure that goes on causes no Event, even if it becomes ``Stalled`` or has a new generation, unless an edit changes the
     message, the credentials fail for another reason, or something else has drifted.
     """
-    # Not by way of the models: to read a status with them takes longer than all else that is done with one.
+    # Plain JSON: parsing a status with the models would take longer than everything else here.
     return [each for each in (_of_reservation(previous, status), _of_ready(previous, status)) if each is not None]
 
 
 def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
     reservation = status.get("reservation") or {}
     lost = (previous.get("reservation") or {}).get("endpointId")
-    # With no reservation at all, one that was taken over is another resource's, and is there.
+    # Without a reservation, an adopted entry belongs to another resource, and is not lost.
     if lost is not None and reservation and reservation.get("endpointId") is None:
         message = f"Endpoint {lost}, which was reserved, is gone from Atlas: it has expired or was deleted. Another is reserved."
         return tell(EventReason.ENDPOINT_LOST, message)
@@ -132,36 +132,31 @@ def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> E
 
 
 def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
-    before, after = _ready(previous), _ready(status)
+    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
     reason, earlier = after.get("reason"), before.get("reason")
     if reason in FAILURES:
         goes_on = reason == earlier and not _is_another_failure(previous, status)
-        return None if goes_on else _event("Warning", after, _operation(status))
+        operation = str((status.get("lastError") or {}).get("operation") or RECONCILE)
+        return None if goes_on else Event("Warning", reason, _note(after["message"]), _action(operation))
     if reason is None or earlier is None or reason == earlier:
         return None
-    # Nobody looks at what is suspended: that it is again ends what was told before.
+    # A suspended resource is not observed, so its resumption is an Event, too.
     ends = earlier in FAILURES or Reason.SUSPENDED in {reason, earlier}
-    return _event("Normal", after, RECONCILE) if ends else None
+    return Event("Normal", reason, _note(after["message"]), RECONCILE) if ends else None
 
 
 def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     """Return whether a failure that goes on for the same reason of ``Ready`` deserves an Event."""
-    before, after = _ready(previous), _ready(status)
+    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
     if after["reason"] == Reason.DRIFTED and previous.get("drift") != status.get("drift"):
         return True
-    other_words = _generation(before) != _generation(after) and before.get("message") != after.get("message")
-    return other_words or _blamed(previous) != _blamed(status)
+    is_edited = before.get("observedGeneration") != after.get("observedGeneration")
+    if is_edited and before.get("message") != after.get("message"):
+        return True
+    return _credentials_reason(previous) != _credentials_reason(status)
 
 
-def _event(type_: EventType, ready: Mapping[str, Any], action: str) -> Event:
-    return Event(type_, ready["reason"], _note(ready["message"]), action)
-
-
-def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _condition(status, "Ready")
-
-
-def _blamed(status: Mapping[str, Any]) -> object:
+def _credentials_reason(status: Mapping[str, Any]) -> object:
     """Return the reason for which the credentials fail, or None; unlike the message, it is the same at each retry."""
     credentials = _condition(status, "CredentialsValid")
     return credentials.get("reason") if credentials.get("status") == "False" else None
@@ -169,15 +164,6 @@ def _blamed(status: Mapping[str, Any]) -> object:
 
 def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
     return next((each for each in status.get("conditions") or () if each["type"] == type_), {})
-
-
-def _generation(condition: Mapping[str, Any]) -> object:
-    return condition.get("observedGeneration")
-
-
-def _operation(status: Mapping[str, Any]) -> str:
-    """Return the failed call as the action of an Event."""
-    return _action(str((status.get("lastError") or {}).get("operation") or RECONCILE))
 
 
 def _action(operation: str) -> str:
@@ -205,21 +191,21 @@ class ChangeEvents:
 
     def __init__(self, record: Callable[[Mapping[str, Any], Event], None]) -> None:
         self._record = record
-        self._told: dict[Key, frozenset[Difference]] = {}
+        self._recorded: dict[Key, frozenset[Difference]] = {}
 
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
         """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
-        known = self._told.pop(resource.key, None)
-        # An entry that was created for the resource has never been anybody else's.
+        known = self._recorded.pop(resource.key, None)
+        # An entry that was created for the resource never had values of somebody else.
         is_own = resource.creates_its_own and resource.is_owner
         differences = () if facts.baseline.contacted or is_own else compare(resource, write.fields, seen)
         if not differences:
             return
         if known is not None and known.issuperset(differences):
-            self._told[resource.key] = known
+            self._recorded[resource.key] = known
         elif known is not None or not _was_tried(facts, write):
-            self._told[resource.key] = (known or frozenset()).union(differences)
+            self._recorded[resource.key] = (known or frozenset()).union(differences)
             message = f"First contact with endpoint {resource.entry}, whose values are about to be changed: {diff(differences)}."
             self._record(resource.named, tell(EventReason.ADOPTING, message, action=_action(write.request.operation)))
 
@@ -227,28 +213,24 @@ class ChangeEvents:
         """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
         resource = facts.resource
         shown = resource.shown(answer)
-        # That the name of what was created for the resource is gone from it is no news.
+        # The name of a created entry gives way to the comment of the spec, which is no Event.
         differences = tuple(
             each
             for each in compare(resource, write.fields, seen)
             if resource.same(each.field, shown.get(each.field), each.desired) and each.actual != resource.created_as
         )
-        if self._told.get(resource.key, frozenset()).issuperset(differences):
+        if self._recorded.get(resource.key, frozenset()).issuperset(differences):
             return
         reason, what = EventReason.UPDATED, "The endpoint was changed as the spec says"
         if write.cause is Cause.DRIFT:
-            reason, what = (
-                EventReason.DRIFT_CORRECTED,
-                "Somebody had changed the endpoint in Atlas, and it was set back",
-            )
-        self._record(
-            resource.named,
-            tell(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation)),
-        )
+            reason = EventReason.DRIFT_CORRECTED
+            what = "Somebody had changed the endpoint in Atlas, and it was set back"
+        event = tell(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
+        self._record(resource.named, event)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
-        self._told.pop(key, None)
+        self._recorded.pop(key, None)
 
 
 def _was_tried(facts: Facts[Any], write: Write) -> bool:

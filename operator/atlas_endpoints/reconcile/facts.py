@@ -1,6 +1,6 @@
 """Everything that a decision about a resource depends on, as immutable values. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,14 +13,14 @@ from atlas_endpoints.reconcile.decision import Done, Fields, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import ManagementPolicy
-from atlas_endpoints.reconcile.status import Applied, Cause, HistoryEntry, LastError, Resolved, Status, find
+from atlas_endpoints.reconcile.status import Applied, Cause, LastError, Resolved, Status, find, says
 
 R = TypeVar("R", bound=Resource)
 
 APPLIED = "Applied"
 """The result of a confirmed write in ``status.history``."""
 
-SOON = 1.0
+MIN_RETRY = 1.0
 """Minimum seconds until a reference is read again."""
 
 
@@ -65,15 +65,7 @@ class Failure:
     @classmethod
     def of(cls, last_error: LastError) -> Self:
         """Read it from a status."""
-        return cls(
-            since=last_error.since,
-            operation=last_error.operation,
-            retryable=last_error.retryable,
-            http_status=last_error.http_status,
-            error_code=last_error.error_code,
-            detail=last_error.detail,
-            fields=tuple(last_error.fields),
-        )
+        return cls(**dict(last_error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,7 @@ class Problem:
     @property
     def pace(self) -> float:
         """Seconds after which the reference is read again."""
-        return max(self.retry_in, SOON)
+        return max(self.retry_in, MIN_RETRY)
 
     @property
     def finding(self) -> Finding:
@@ -144,11 +136,17 @@ class Baseline:
     def of(cls, resource: Resource, previous: Status) -> Self:
         """Read it from a status; the resource has its references replaced by their values."""
         applied = confirmed_before(resource, previous)
+        is_rejected = says(previous, reason=Reason.UPDATE_REJECTED, generation=resource.generation)
         return cls(
             confirmed=applied.values if applied else None,
             confirmed_generation=applied.generation if applied else Status.NEVER_OBSERVED,
-            confirmed_at=None if _is_rejected(previous, resource.generation) else previous.last_applied_time,
-            patched=_patched(previous.history),
+            confirmed_at=None if is_rejected else previous.last_applied_time,
+            patched={
+                name: entry.time
+                for entry in reversed(previous.history)
+                if entry.result == APPLIED
+                for name in entry.fields
+            },
             seen_generation=previous.observed_generation,
             refusal=_refusal(previous),
             contacted=applied is not None or any(entry.result == APPLIED for entry in previous.history),
@@ -271,7 +269,7 @@ def confirmed_before(resource: Resource, previous: Status) -> Applied | None:
     """
     applied, resolved, desired, same = previous.applied, previous.resolved, resource.spec.desired, resource.same
     if applied is not None and applied.values.keys() - set(resource.fields):
-        # What only a newer version of the operator knows was not wanted by this one.
+        # Fields that only a newer version of the operator knows do not count.
         known = {name: value for name, value in applied.values.items() if name in resource.fields}
         applied = Applied.of(applied.generation, known)
     if applied is not None and resolved is not None:
@@ -287,8 +285,8 @@ def confirmed_before(resource: Resource, previous: Status) -> Applied | None:
             applied = Applied.of(applied.generation, kept)
     if applied is None or applied.generation == resource.metadata.generation:
         return applied
-    # Once a newer spec wants another value, that value may have been sent, even if no status tells of it: the operator may have
-    # been stopped in between. So the older confirmation is void, also for a spec that returns to the older value.
+    # A newer spec with another value may have been sent without a status, if the operator was stopped. So the older
+    # confirmation is void, even if the spec returns to the older value.
     kept = {name: value for name, value in applied.values.items() if same(name, value, desired.get(name, value))}
     return Applied.of(applied.generation, kept)
 
@@ -300,17 +298,6 @@ def _contradicts(confirmed: Fields, done: Done, facts: Facts[Any]) -> bool:
         value and not same(name, value, desired[name]) and not same(name, value, done.before.get(name))
         for name, value in confirmed.items()
     )
-
-
-def _patched(history: Iterable[HistoryEntry]) -> Mapping[str, datetime]:
-    """Return when each field was in a confirmed write."""
-    return {name: entry.time for entry in reversed(tuple(history)) if entry.result == APPLIED for name in entry.fields}
-
-
-def _is_rejected(previous: Status, generation: int) -> bool:
-    """Return whether the status already reports this generation as refused, or stored with other values."""
-    ready = find(previous, "Ready")
-    return previous.observed_generation == generation and ready is not None and ready.reason == Reason.UPDATE_REJECTED
 
 
 def _refusal(previous: Status) -> Refusal | None:

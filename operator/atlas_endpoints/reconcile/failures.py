@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status, find, says
 
-SECRET_LOOK = 30.0
+SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
 
 CURED_BY_CREDENTIALS = frozenset(
@@ -31,7 +31,7 @@ CURED_BY_CREDENTIALS = frozenset(
 NOTICED = "That is noticed within the sync interval, and at once with a new value of the annotation atlas-endpoints.dev/force-sync."
 """The hint for a remedy in Atlas, of which no event arrives."""
 
-HELD_LOOK = 1.0
+HELD_REQUEUE = 1.0
 """Seconds after which a call that was held back without a time is tried again."""
 
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
@@ -73,7 +73,7 @@ def of_no_credentials(
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=found)
-    requeue = _within_grace(RequeueAfter(error.retry_in), reason, since, now=now, grace=grace)
+    requeue = within_grace(RequeueAfter(error.retry_in), since, now=now, grace=grace)
     return Trouble(
         State(reason, error.message, requeue),
         Failure(since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message),
@@ -84,10 +84,7 @@ def of_no_credentials(
 def of_no_project(problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta) -> Trouble:
     """Return the trouble of a resource whose project is not known."""
     since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
-    left = (since + grace - now).total_seconds()
-    requeue: Requeue = RequeueAfter(problem.pace)
-    if left > 0:
-        requeue = at_latest(requeue, left)
+    requeue = within_grace(RequeueAfter(problem.pace), since, now=now, grace=grace)
     message = f"{problem.message} Until the project is known, Atlas is neither read nor changed."
     return Trouble(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since))
 
@@ -134,7 +131,7 @@ def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -
         f"The operator met a defect of its own ({name}); it tries again. Its log has the details: please report them."
     )
     failure = Failure(since=now, operation="reconcile", retryable=True, detail=name)
-    message, failure = _first_words(Reason.INTERNAL_ERROR, message, failure, generation, previous)
+    message, failure = _keep_message(Reason.INTERNAL_ERROR, message, failure, generation, previous)
     return Trouble(State(Reason.INTERNAL_ERROR, message, Backoff()), failure)
 
 
@@ -177,14 +174,16 @@ def of_atlas(
     another_cause = is_another_cause(previous, "CredentialsValid", credentials)
     same_source = previous.resolved is None or previous.resolved.credentials_source == source
     if (failure.retryable or held) and same_source and not another_cause:
-        message, failure = _first_words(reason, message, failure, generation, previous)
-    requeue = _within_grace(_requeue(error, reason), reason, since, now=now, grace=grace)
+        message, failure = _keep_message(reason, message, failure, generation, previous)
+    requeue = _requeue(error, reason)
+    if reason.progress is Progress.GRACE:
+        requeue = within_grace(requeue, since, now=now, grace=grace)
     return Trouble(State(reason, message, requeue, differences), failure, _credentials(error, reason, message))
 
 
 def may_pass(error: AtlasError) -> bool:
     """Return whether a failure may pass soon without an action."""
-    if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: it is as with the answer that began the wait
+    if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: the answer that began the wait decides
         return error.reason not in CURED_BY_CREDENTIALS
     return error.retry is AtlasRetry.BACKOFF
 
@@ -233,8 +232,14 @@ def failing_since(
         found: the content of the condition that shows the cause.
         type_: of that condition.
     """
-    goes_on = says(previous, reason=reason, generation=generation) and not is_another_cause(previous, type_, found)
-    return previous.last_error.since if previous.last_error is not None and goes_on else now
+    is_same = says(previous, reason=reason, generation=generation) and not is_another_cause(previous, type_, found)
+    return previous.last_error.since if previous.last_error is not None and is_same else now
+
+
+def within_grace(requeue: Requeue, since: datetime, *, now: datetime, grace: timedelta) -> Requeue:
+    """Requeue no later than the end of the grace, because the status changes then."""
+    left = (since + grace - now).total_seconds()
+    return at_latest(requeue, left) if left > 0 else requeue
 
 
 def is_another_cause(previous: Status, type_: str, found: Finding | None) -> bool:
@@ -243,7 +248,7 @@ def is_another_cause(previous: Status, type_: str, found: Finding | None) -> boo
     return found is not None and known is not None and known.reason != found.reason
 
 
-def _first_words(
+def _keep_message(
     reason: Reason, message: str, failure: Failure, generation: int, previous: Status
 ) -> tuple[str, Failure]:
     """Keep the first message while a failure goes on: retries do not change the status."""
@@ -258,18 +263,10 @@ def _requeue(error: AtlasError, reason: Reason) -> Requeue:
         case AtlasRetry.BACKOFF:
             return Backoff(at_least=error.retry_after or 0.0)
         case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
-            return RequeueAfter(error.retry_after or HELD_LOOK)
+            return RequeueAfter(error.retry_after or HELD_REQUEUE)
         case _:
-            # The resync of the scope looks again; only better credentials are worth looking for more often.
-            return RequeueAfter(SECRET_LOOK) if reason in CURED_BY_CREDENTIALS else NoRequeue()
-
-
-def _within_grace(requeue: Requeue, reason: Reason, since: datetime, *, now: datetime, grace: timedelta) -> Requeue:
-    """Requeue no later than the end of the grace, because the status changes then."""
-    remaining = (since + grace - now).total_seconds()
-    if reason.progress is not Progress.GRACE or remaining <= 0:
-        return requeue
-    return at_latest(requeue, remaining)
+            # The resync of the scope tries again; only the Secret is read more often.
+            return RequeueAfter(SECRET_REQUEUE) if reason in CURED_BY_CREDENTIALS else NoRequeue()
 
 
 def _credentials(error: AtlasError, reason: Reason, message: str) -> Finding | None:

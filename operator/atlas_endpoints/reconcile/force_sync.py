@@ -73,7 +73,7 @@ class ForceSync:
         """Return for how many seconds a request waits for its scope's floor; 0: its observation begins, or there is none."""
         request = self._open.get(key)
         if request is None or request.granted:
-            return 0.0  # what it has led to has failed, and is tried again as any other failure
+            return 0.0  # a granted request that failed is retried like any other failure
         shares = self._granted.get(scope, -math.inf) > request.seen
         if not shares and (wait := self._take(scope)) > 0:
             return wait

@@ -2,29 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.facts import Baseline, Defaults, Facts, Finding, Problem, is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import Claim
-from atlas_endpoints.reconcile.ports import ResourcesPort
+from atlas_endpoints.reconcile.ports import AtlasPort, ResourcesPort
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Resolved, Status
-
-
-class MemoryPort(Protocol):
-    """Cached observations; see ``atlas.observations.ObservationCache``."""
-
-    def view(self, scope: Scope) -> View[Any]:
-        """Return what is known of a scope."""
-        ...
-
-    def unknown_for(self, scope: Scope, entry: str) -> float | None:
-        """Return for how many more seconds a write may be applied whose answer was lost."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +24,7 @@ class Gatherer:
     """
 
     kind: Kind[Any]
-    atlas: MemoryPort
+    atlas: AtlasPort
     resources: ResourcesPort
     writes: bool
     defaults: Defaults

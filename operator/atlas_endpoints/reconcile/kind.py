@@ -33,7 +33,7 @@ class Kind(ABC, Generic[R]):
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
 
-    # Plain JSON, for what looks at many objects.
+    # Plain JSON, for code that reads many objects.
 
     @abstractmethod
     def entry_of(self, body: Body) -> str | None:

@@ -18,7 +18,7 @@ SHARED = 5.0
 MEMORY = timedelta(minutes=10)
 """The oldest cached observation on which a write may rest."""
 
-MOST_LOOKS = 8
+MAX_CALLS = 8
 """Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for concurrent changes."""
 
 
@@ -66,7 +66,7 @@ async def observe(  # what freshness depends on
         AtlasError: a call failed.
     """
     began, listed = atlas.moment(), float("-inf")
-    for _ in range(MOST_LOOKS):
+    for _ in range(MAX_CALLS):
         decision = decide(facts)
         since = _needed_since(atlas, facts, decision, began, max_age, armed_for)
         if since > listed and not _memory_suffices(facts, decision, began, is_claimed):
@@ -78,7 +78,7 @@ async def observe(  # what freshness depends on
             if seen is None or (seen.value is None and seen.at < began):
                 facts = replace(facts, view=await atlas.get(facts.scope, decision.absent))
                 continue
-            # That it is not there takes a LIST, too, that began for this purpose.
+            # The proof of an absence also takes a LIST that began after the GET.
             if seen.value is None and not facts.forced and facts.view.began < seen.at:
                 listed = atlas.moment()
                 facts = replace(facts, view=await atlas.list(facts.scope, since=listed))
@@ -90,7 +90,7 @@ async def observe(  # what freshness depends on
                 operation=decision.write.request.operation if decision.write is not None else "list",
             )
         return facts, decision
-    raise RuntimeError(f"{facts.resource.key} takes more than {MOST_LOOKS} looks at Atlas for one decision")
+    raise RuntimeError(f"{facts.resource.key} takes more than {MAX_CALLS} looks at Atlas for one decision")
 
 
 def _needed_since(  # noqa: PLR0917  # what freshness depends on

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.reconcile.decision import Decision, Difference, Fields, State, Write
+from atlas_endpoints.reconcile.decision import Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
@@ -26,7 +26,8 @@ def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
         message = f"{why}. Then {write.creates.planned}, as status.plan shows it."
         return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
     because = _BECAUSE[write.cause] if write.cause is not None else ""
-    message = f"{why}. Then this is sent, {because}, as status.plan shows it: {_changes(write.fields)}."
+    changes = "; ".join(f"{name} as {quoted(value)}" for name, value in write.fields.items())
+    message = f"{why}. Then this is sent, {because}, as status.plan shows it: {changes}."
     return replace(decision.state, reason=Reason.PLANNED, message=message)
 
 
@@ -63,10 +64,6 @@ def told(differences: Iterable[Difference]) -> str:
 def quoted(value: str | None) -> str:
     """Return a text of a value."""
     return "empty" if not value else f"'{value}'"
-
-
-def _changes(fields: Fields) -> str:
-    return "; ".join(f"{name} as {quoted(value)}" for name, value in fields.items())
 
 
 _BECAUSE = {

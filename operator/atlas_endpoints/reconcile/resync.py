@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 JITTER = 0.1
 """A resync runs up to this share earlier or later, so that scopes do not synchronize."""
 
-SECRETS_TIME = 30.0
+SECRETS_TIMEOUT = 30.0
 """Seconds that a resync spends at most on reading Secrets."""
 
-BREATH = 0.002
+YIELD_AFTER = 0.002
 """Seconds of comparison before a resync yields to other tasks."""
 
 
@@ -123,8 +123,10 @@ class Resync:
 
     async def run(self, scope: Scope) -> Requeue:
         """Resync a scope, and enqueue the resources that it concerns."""
-        self._dismiss_vanished(scope)
-        await self._dismiss_changed(scope)
+        for key in tuple(self._members.get(scope, ())):
+            if self._cache.get(key) is None:  # it joined in a reconcile during which it was deleted
+                self.leave(key)
+        await self._remove_changed(scope)
         if scope not in self._members:
             return NoRequeue()
         failure: AtlasError | None = None
@@ -132,13 +134,13 @@ class Resync:
             await self._atlas.list(scope, since=self._clock.monotonic() - SHARED)
         except AtlasError as error:
             failure = error
-        breathed = self._clock.monotonic()
+        yielded_at = self._clock.monotonic()
         for key in tuple(self._members.get(scope, ())):
             if self._concerns(key, scope, failure):
                 self._enqueue(key)
-            if self._clock.monotonic() >= breathed + BREATH:
+            if self._clock.monotonic() >= yielded_at + YIELD_AFTER:
                 await asyncio.sleep(0)
-                breathed = self._clock.monotonic()
+                yielded_at = self._clock.monotonic()
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Backoff(at_least=failure.retry_after or 0.0)
         members = self._members.get(scope)
@@ -147,19 +149,13 @@ class Resync:
         self._paced_by[scope] = min(members.values())
         return RequeueAfter(self._jittered(self._paced_by[scope]))
 
-    def _dismiss_vanished(self, scope: Scope) -> None:
-        """Remove members that were deleted while they joined."""
-        for key in tuple(self._members.get(scope, ())):
-            if self._cache.get(key) is None:
-                self.leave(key)
-
-    async def _dismiss_changed(self, scope: Scope) -> None:
+    async def _remove_changed(self, scope: Scope) -> None:
         """Remove members whose credentials changed, or come from another Secret, and enqueue them.
 
         Each Secret is read once. If the API server is unavailable or slow, the last reading counts.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECRETS_TIME):
+            async with asyncio.timeout(SECRETS_TIMEOUT):
                 for (place, source), keys in self._by_credentials(scope).items():
                     if await self._has_changed(place, source, scope):
                         for key in keys:
@@ -189,7 +185,7 @@ class Resync:
         try:
             return self._needs_work(key, scope, failure)
         except Exception:
-            # One resource must not cost the others their resync; its own reconcile says what is the matter.
+            # One resource must not prevent the resync of the others; its own reconcile reports the error.
             logger.exception("A resync met an error that it does not know", extra=LogFields(key=str(key)))
             return True
 

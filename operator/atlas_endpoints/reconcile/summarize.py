@@ -7,24 +7,27 @@ are present only while they are true, and never both.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
 from atlas_endpoints.controller.conditions import Condition, condition, merge
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
+from atlas_endpoints.reconcile import policy
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, Failure, Finding, confirmed_so_far
 from atlas_endpoints.reconcile.failures import (
-    HELD_LOOK,
+    HELD_REQUEUE,
     VERIFIED,
     Trouble,
     failing_since,
     of_problem,
     still_refused,
+    within_grace,
 )
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import Owner, Undecided
 from atlas_endpoints.reconcile.reasons import (
@@ -43,6 +46,7 @@ from atlas_endpoints.reconcile.status import (
     CONTENDED,
     HISTORY_LIMIT,
     Applied,
+    Cause,
     DriftItem,
     HistoryEntry,
     LastError,
@@ -54,7 +58,7 @@ from atlas_endpoints.reconcile.status import (
 )
 from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
-CONTENDED_LOOK = 15.0
+CONTENDED_REQUEUE = 15.0
 """Seconds until a resource checks again whether another one owns its entry; no call to Atlas."""
 
 
@@ -63,9 +67,8 @@ class Sent:
     """A write that was made: the names of its fields, its cause and its result (``APPLIED``, or how it failed)."""
 
     fields: tuple[str, ...]
-    cause: str
+    cause: Cause
     result: str
-    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ class Outcome:
         sent: the write that was made.
         plan: the write that would have been made.
         handled: the force-sync request that was handled.
-        unsaid: the reason of a failure that the status does not show (yet).
+        unreported: the reason of a failure that the status does not show (yet).
     """
 
     requeue: Requeue
@@ -108,28 +111,28 @@ class Outcome:
     deprecation: Deprecation | None = None
     observing: bool = False
     metadata: MetadataChange | None = None
-    unsaid: str | None = None
+    unreported: str | None = None
 
     @property
     def held_up_by(self) -> str | None:
         """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         if self.state is None:
-            return self.unsaid or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
+            return self.unreported or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
         reason = self.state.reason
         return reason if reason in HOLD_UPS else None
 
 
-def quiet(generation: int, requeue: Requeue, *, unsaid: str | None = None) -> Outcome:
-    """Return an outcome that keeps the status; ``unsaid`` is the reason of a failure that it hides."""
-    return Outcome(requeue=requeue, generation=generation, unsaid=unsaid)
+def quiet(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
+    """Return an outcome that keeps the status; ``unreported`` is the reason of a failure that it hides."""
+    return Outcome(requeue=requeue, generation=generation, unreported=unreported)
 
 
-def unsaid(error: AtlasError, generation: int) -> Outcome | None:
-    """Return a quiet outcome if an error does not concern the resource (another replica leads, another call is a probe); else None."""
+def unrelated(error: AtlasError, generation: int) -> Outcome | None:
+    """Return a quiet outcome if another replica leads, or another call probes Atlas; else None."""
     if isinstance(error, NotLeaderError):
         return quiet(generation, Backoff())
     if error.reason == Reason.PENDING:
-        return quiet(generation, RequeueAfter(error.retry_after or HELD_LOOK))
+        return quiet(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
     return None
 
 
@@ -159,26 +162,9 @@ def of_suspension(resource: Resource, previous: Status) -> Outcome:
     )
 
 
-class Renders(Protocol):
-    """How a kind fills its own fields of the status."""
-
-    def render(self, facts: Any, seen: Any) -> Mapping[str, Any]:
-        """Return the fields that show an entry, by their names."""
-        ...
-
-
-def of_decision(kind: Renders, facts: Facts[Any], decision: Decision, *, planned: Write | None = None) -> Outcome:
-    """Return the outcome if Atlas was observed and no (further) write follows.
-
-    Args:
-        planned: the write that would be made if writes were allowed.
-    """
-    state, done = decision.state, facts.done
-    is_open = planned is not None or decision.leaves_open
-    plan = None
-    if planned is not None and planned.cause is not None:
-        body = {name: str(value) for name, value in (planned.request.body or {}).items()}
-        plan = Plan(method=planned.request.method, body=body, reason=planned.cause)
+def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
+    """Return the outcome if Atlas was observed and no (further) write follows."""
+    state = decision.state
     outcome = Outcome(
         requeue=state.requeue,
         generation=facts.generation,
@@ -189,16 +175,25 @@ def of_decision(kind: Renders, facts: Facts[Any], decision: Decision, *, planned
         applied=_applied_after(facts, decision),
         resolved=facts.resolved,
         credentials=VERIFIED,
-        sent=_sent(done),
-        plan=plan,
-        handled=None if is_open else facts.resource.metadata.reconcile_request,
+        sent=_sent(facts.done),
+        handled=None if decision.leaves_open else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
         observing=facts.policy == "Observe",
     )
     return _with_references(facts, outcome)
 
 
-def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
+def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+    """Return the outcome if the write of a decision is shown and not made; a force-sync request stays open."""
+    outcome = of_decision(kind, facts, replace(decision, state=policy.planned(facts, decision, write)))
+    plan = None
+    if write.cause is not None:
+        body = {name: str(value) for name, value in (write.request.body or {}).items()}
+        plan = Plan(method=write.request.method, body=body, reason=write.cause)
+    return replace(outcome, plan=plan, handled=None)
+
+
+def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
     resource, previous, differences = facts.resource, facts.previous, compare(facts.resource, facts.desired, seen)
     if isinstance(claim, Owner):
@@ -207,7 +202,7 @@ def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner |
             " one, or name another endpoint here; when the owner goes, does not manage the endpoint any more, or lastingly"
             " cannot, one of those that wait takes over by itself."
         )
-        state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_LOOK), differences)
+        state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)
         since = failing_since(previous, reason=Reason.CONFLICT, generation=facts.generation, now=facts.now)
         failure = Failure(since=since, operation="claim", retryable=False, detail=message)
@@ -225,7 +220,7 @@ def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner |
 
 
 def of_error(
-    kind: Renders,
+    kind: Kind[Any],
     facts: Facts[Any],
     trouble: Trouble,
     *,
@@ -251,7 +246,7 @@ def of_error(
         resolved=facts.resolved,
         credentials=trouble.credentials,
         sent=_sent(facts.done),
-        # What may heal by itself does so while a request stands; here a person has to ask anew.
+        # A retryable failure leaves the request open; after any other, a new request is needed.
         handled=None if failure.retryable else resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
     )
@@ -269,7 +264,7 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     return replace(outcome, state=state, outputs=finding, requeue=requeue)
 
 
-def beside(outcome: Outcome, doubt: str) -> Outcome:
+def with_warning(outcome: Outcome, doubt: str) -> Outcome:
     """Add a warning to the message, unless the outcome has no message or is a failure."""
     if not doubt or outcome.state is None or outcome.failure is not None:
         return outcome
@@ -290,15 +285,17 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
         "resolved": outcome.resolved or previous.resolved,
         "drift": _drift(previous, outcome, state),
         "plan": outcome.plan,
-        "last_error": _last_error(outcome),
-        "last_applied_time": now if outcome.sent is not None and outcome.sent.confirmed else previous.last_applied_time,
+        "last_error": _last_error(outcome.failure),
+        "last_applied_time": now
+        if outcome.sent is not None and outcome.sent.result == APPLIED
+        else previous.last_applied_time,
         "last_handled_reconcile_at": outcome.handled or previous.last_handled_reconcile_at,
         "history": history,
     }
     return type(previous).model_validate({**dict(previous), **common, **outcome.own})
 
 
-def _own(kind: Renders, facts: Facts[Any], seen: object | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
+def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
     return own if seen is None else {**kind.render(facts, seen), **own}
 
 
@@ -316,16 +313,17 @@ def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
 
 
 def _sent(done: Done | None) -> Sent | None:
+    """Return what the history shows of a write; None: it was certainly not applied."""
     if done is None or done.write.cause is None:
         return None
     error, names = done.error, tuple(done.write.fields)
     match done.outcome:
         case WriteOutcome.CONFIRMED:
-            return Sent(names, done.write.cause, APPLIED, confirmed=True)
+            return Sent(names, done.write.cause, APPLIED)
         case WriteOutcome.REFUSED if error is not None and done.write.fields:
-            return Sent(names, done.write.cause, f"Rejected: {error.error_code or error.http_status}", confirmed=False)
+            return Sent(names, done.write.cause, f"Rejected: {error.error_code or error.http_status}")
         case WriteOutcome.UNKNOWN if error is not None:
-            return Sent(names, done.write.cause, f"Unknown: {error.reason}", confirmed=False)
+            return Sent(names, done.write.cause, f"Unknown: {error.reason}")
         case _:
             return None
 
@@ -334,7 +332,7 @@ def _failure(facts: Facts[Any], state: State) -> Failure | None:
     """Return what holds up a resource that was observed, or None."""
     match state.reason:
         case Reason.UPDATE_REJECTED:
-            # Keep Atlas's words about fields that it had refused before and has not taken since.
+            # Keep Atlas's message about fields that it refused before and has not accepted since.
             taken = facts.done.write.fields if facts.done is not None else {}
             remaining = {each.field for each in state.differences or () if each.field not in taken}
             return still_refused(facts.previous, remaining)
@@ -360,8 +358,7 @@ def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
         return replace(outcome, references=facts.project_doubt or WHOLE)
     requeue = outcome.requeue
     if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
-        left = (outcome.failure.since + facts.grace - facts.now).total_seconds()
-        requeue = at_latest(requeue, left) if left > 0 else requeue
+        requeue = within_grace(requeue, outcome.failure.since, now=facts.now, grace=facts.grace)
     applied = _with_connection(facts, outcome.applied)
     return replace(outcome, references=facts.problem.finding, unconnected=True, applied=applied, requeue=requeue)
 
@@ -383,17 +380,12 @@ def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[History
     """Add the write, unless it failed exactly like the one before: retries add nothing."""
     if outcome.sent is None:
         return previous.history
-    newest = HistoryEntry.model_validate(
-        {
-            "time": now,
-            "generation": outcome.generation,
-            "cause": outcome.sent.cause,
-            "fields": tuple(outcome.sent.fields),
-            "result": outcome.sent.result,
-        }
+    sent = outcome.sent
+    newest = HistoryEntry(
+        time=now, generation=outcome.generation, cause=sent.cause, fields=sent.fields, result=sent.result
     )
-    before = previous.history[0].model_copy(update={"time": newest.time}) if previous.history else None
-    if newest == before and not outcome.sent.confirmed:
+    before = previous.history[0].model_copy(update={"time": now}) if previous.history else None
+    if newest == before and sent.result != APPLIED:
         return previous.history
     return (newest, *previous.history)[:HISTORY_LIMIT]
 
@@ -420,19 +412,10 @@ def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem,
     )
 
 
-def _last_error(outcome: Outcome) -> LastError | None:
-    failure = outcome.failure
+def _last_error(failure: Failure | None) -> LastError | None:
     if failure is None:
         return None
-    return LastError(
-        since=failure.since,
-        operation=failure.operation,
-        http_status=failure.http_status,
-        error_code=failure.error_code,
-        detail=failure.detail,
-        retryable=failure.retryable,
-        fields=tuple(failure.fields),
-    )
+    return LastError(**{name: getattr(failure, name) for name in LastError.model_fields})
 
 
 def _conditions(
@@ -494,7 +477,7 @@ def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datet
             return "Stalled"
         case Progress.GRACE:
             since = outcome.failure.since if outcome.failure else now
-            # Another cause of the same failure begins anew, and is no reason to wait once more.
+            # Another cause of the same failure does not start a second grace.
             stays = find(previous, "Stalled") is not None and says(
                 previous, reason=reason, generation=outcome.generation
             )
