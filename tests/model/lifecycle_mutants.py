@@ -10,7 +10,6 @@ from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.serverless_private_endpoint import decide
 from atlas_endpoints.reconcile import creation, ownership
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.creation import Act, Search
 from atlas_endpoints.reconcile.decision import Decision, State
 from atlas_endpoints.reconcile.finish import Finisher
 from atlas_endpoints.reconcile.metadata import FINALIZER
@@ -20,11 +19,6 @@ from model.invariants import Invariant
 from model.models import BRIEF, CLAIMED, DELETE, INHERITED, RESERVE, SLOWLY, model_of
 from model.mutant import Mutant
 from model.ports import Ports
-
-
-def _asks_again_at_once(right: Any, created: Any, **known: Any) -> Any:
-    decided = right(created, **known)
-    return Act.INTEND if isinstance(decided, Search) else decided
 
 
 async def _asks_without_telling(right: Any, self: Any, body: Any, status: Any) -> Any:
@@ -63,8 +57,8 @@ LIFECYCLE = [
         Invariant.ONCE,
         model_of(RESERVE, left="lost answer, list lags, list lags", within=SLOWLY),
         creation,
-        "step",
-        _asks_again_at_once,
+        "may_arrive_for",
+        _waits_for_no_reservation,
     ),
     Mutant(
         "an endpoint is asked for without telling before",

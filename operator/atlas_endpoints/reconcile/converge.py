@@ -1,4 +1,4 @@
-"""The heart of a reconcile: observe and decide, see what may be written, and make at most one write."""
+"""One step of a reconcile: observe, decide, check what may be written, and make at most one write."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, deletion, events, failures, policy, summarize
 from atlas_endpoints.reconcile.compare import compare
-from atlas_endpoints.reconcile.creation import Act, Intents, Search
+from atlas_endpoints.reconcile.creation import Intents
 from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.events import ChangeEvents, Event
 from atlas_endpoints.reconcile.facts import Facts, Failure
@@ -33,15 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 class Converger:
-    """Brings an entry to what its resource wants, by one step.
+    """Bring an entry closer to what its resource wants, by one step.
 
     Args:
-        gatherer: of the kind.
-        atlas: reads and changes entries.
-        limiter: may hold corrections of drift back.
-        resources: which are still there.
-        clock: tells the time.
-        record: takes an Event of a resource: what no status tells, or not in time.
+        record: takes an Event that the status does not show, or not in time.
     """
 
     def __init__(
@@ -65,14 +60,13 @@ class Converger:
         self.intents = Intents(clock.now)
 
     async def converge(self, facts: Facts[Any], *, max_age: float) -> Outcome:
-        """Observe, decide, and make at most one write.
+        """Observe, decide, make at most one write, and return the outcome.
 
         Args:
-            facts: with what is remembered.
-            max_age: how many seconds old a LIST may be that is acted on.
+            max_age: seconds; an older LIST is not good enough.
 
         Raises:
-            AtlasError: looking failed, or the entry is not there, which is proved.
+            AtlasError: the observation failed, or the entry is proved absent.
         """
         resource = facts.resource
         armed = self._is_armed(facts)
@@ -84,14 +78,12 @@ class Converger:
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
             armed_for=self.intents.since(resource.key) if armed else None,
         )
-        if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and decision.absent is not None:
-            error = facts.view.entries[decision.absent].error
-            if error is not None:
-                raise error.with_traceback(None)
+        if decision.state.reason is Reason.ENDPOINT_NOT_FOUND:
+            _raise_absence(facts, decision)
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             self._limiter.release(resource.key)
             if isinstance(claim, Owner) and resource.yields is not None:
-                return self._yielding(facts, resource.yields)
+                return self._reserve_own(facts, resource.yields)
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
         write = decision.write
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
@@ -107,17 +99,17 @@ class Converger:
                 return summarize.of_decision(self._kind, facts, held)
         return await self._send(facts, decision, write)
 
-    def failed(self, facts: Facts[Any], error: AtlasError, *, seen: object | None = None, **changed: Any) -> Outcome:
-        """Turn an error of Atlas into an outcome.
-
-        Args:
-            facts: of the resource, with the write that failed, if it was one.
-            error: what failed.
-            seen: the entry, if it was seen and has surely not changed since.
-            changed: ``own``: fields of the kind's own status.
-        """
-        if (silent := summarize.unsaid(error, facts.generation)) is not None:
-            return silent
+    def failed(
+        self,
+        facts: Facts[Any],
+        error: AtlasError,
+        *,
+        seen: object | None = None,
+        own: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Return the outcome of an Atlas error; ``seen`` and ``own`` as in ``summarize.of_error``."""
+        if (outcome := summarize.unrelated(error, facts.generation)) is not None:
+            return outcome
         trouble = failures.of_atlas(
             error,
             facts.generation,
@@ -128,10 +120,10 @@ class Converger:
             refused=facts.done.refused if facts.done is not None else (),
             differences=None if seen is None else compare(facts.resource, facts.desired, seen),
         )
-        return summarize.of_error(self._kind, facts, trouble, seen=seen, **changed)
+        return summarize.of_error(self._kind, facts, trouble, seen=seen, own=own)
 
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Write nothing that the resource wants, now or at all; what is one too many goes, if anything may be written."""
+        """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
         resource, write = facts.resource, decision.write
         self._settle(facts)
         self._limiter.release(resource.key)
@@ -140,13 +132,12 @@ class Converger:
         if write is None:
             return summarize.of_decision(self._kind, facts, decision)
         if write.surplus is None:
-            planned = replace(decision, state=policy.planned(facts, decision, write))
-            return summarize.of_decision(self._kind, facts, planned, planned=write)
+            return summarize.of_plan(self._kind, facts, decision, write)
         if self._resources.is_still(resource.key, resource.metadata.trigger):
             try:
                 await self._write(facts, write)
             except AtlasError as error:
-                # It is no failure of the resource; the next resync finds it again.
+                # The resource itself is well; the next resync finds the entry again.
                 logger.warning(
                     "Endpoint %s, which was reserved beside another one, could not be deleted; it will be tried again: %s",
                     write.surplus,
@@ -158,7 +149,7 @@ class Converger:
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _discard(self, facts: Facts[Any], decision: Decision, write: Write, surplus: str) -> Outcome:
-        """Delete what was created twice, before one of the two is taken."""
+        """Delete a surplus entry before one of the two is adopted."""
         resource = facts.resource
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
@@ -171,40 +162,37 @@ class Converger:
     ) -> Outcome:
         """Take one step towards exactly one creation."""
         resource = facts.resource
-        match creation.step(facts.previous.creation, armed=armed, now=facts.now):
-            case Search(left):
+        if not armed:
+            if (left := creation.may_arrive_for(facts.previous.creation, facts.now)) > 0:
                 state = State(creates.reason, creates.searched, RequeueAfter(min(POLL_FIRST, left)))
                 return summarize.of_decision(self._kind, facts, Decision(state))
-            case Act.INTEND:
-                self._settle(facts)
-                return self._intend(facts, decision, creates, creates.attempt)
-            case Act.CREATE:
-                pass
+            self._settle(facts)
+            return self._intend(facts, decision, creates, creates.attempt)
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         intent = self.intents.take(resource.key)
-        if intent is None:  # it was gone for a moment, as by its labels, and what was remembered with it
+        if intent is None:  # the resource was gone for a moment, for example by its labels
             return quiet(facts.generation, RequeueAfter(0.0))
-        if self._clock.now() - intent.requested_at >= creation.RECENT:  # to look for it has taken long
+        if self._clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
             return self._intend(facts, decision, creates, intent.attempt)
         try:
             entry, answer = await self._write(facts, write)
         except AtlasError as error:
-            outcome = WriteOutcome.UNKNOWN if error.unknown_outcome else WriteOutcome.REFUSED
-            facts = facts.after(Done(write, outcome, error=error))
             if error.unknown_outcome:
-                anew = Creation(requested_at=self._clock.now(), attempt=intent.attempt)
-                return self.failed(facts, error, own=self._kind.intended(anew))
+                facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
+                intent = Creation(requested_at=self._clock.now(), attempt=intent.attempt)
+                return self.failed(facts, error, own=self._kind.intended(intent))
+            facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
             return self.failed(facts, error, own=self._kind.not_created(facts))
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._resources.holds(resource.key, resource.metadata.uid):
-            self._record(resource.named, deletion.left_by_a_race(entry))
+            self._record(resource.named, deletion.created_too_late(entry))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:
-        """Write down that something is about to be created.
+        """Record in the status that an entry is about to be created.
 
-        That an attempt before was refused stands until another one has gone better: to try again is no news.
+        A refused earlier attempt stays in the status until another attempt succeeds: a retry is no news.
         """
         intent = Creation(requested_at=self._clock.now(), attempt=attempt)
         self.intents.arm(facts.resource.key, intent)
@@ -213,53 +201,49 @@ class Converger:
         operation = decision.write.request.operation if decision.write is not None else None
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         outcome = summarize.of_decision(self._kind, facts, Decision(state, own=own))
-        if (
-            ready is not None
-            and last is not None
-            and last.operation == operation
-            and ready.observed_generation == facts.generation
-        ):
+        is_retry = last is not None and last.operation == operation
+        if ready is not None and last is not None and is_retry and ready.observed_generation == facts.generation:
             state = State(Reason(ready.reason), ready.message, RequeueAfter(0.0))
             outcome = replace(outcome, state=state, credentials=None, failure=Failure.of(last))
         return replace(outcome, creates=True)
 
     def _is_armed(self, facts: Facts[Any]) -> bool:
-        """Return whether an intent is this process's own, was not acted on, and has reached the API server."""
+        """Return whether an intent is this process's own, is unused, and has reached the API server."""
         body = self._resources.get(facts.resource.key)
         if body is None:
             return False
         written = type(facts.previous).parse(body.get("status")).creation
         return written == facts.previous.creation and self.intents.is_armed(facts.resource.key, written)
 
-    def _yielding(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
-        """Of several resources that were made from one copy, another one has its entry: this one gets its own."""
+    def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
+        """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""
         message = "Another resource has the endpoint that the annotation tells of; one of its own is reserved."
         state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
         return summarize.of_decision(self._kind, facts, Decision(state, own=own))
 
     async def _send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
-        """Make a write, and say what its answer says.
+        """Make a write, and return what its answer means.
 
         Raises:
-            AtlasError: looking at the entry, which the answer had made necessary, failed.
+            AtlasError: observing the entry again, which the answer made necessary, failed.
         """
         resource, before = facts.resource, decision.seen
         self._limiter.release(resource.key)
         if not self._resources.holds(resource.key, resource.metadata.uid):
-            # While we waited, for a Secret or for a look, the resource has gone, or is none of ours any more by its labels.
+            # The resource was deleted, or its labels changed, during the observation.
             return quiet(facts.generation, NoRequeue())
         self.changes.before(facts, write, before)
         done = Done(write, WriteOutcome.CONFIRMED, before=resource.shown(before))
         try:
             _, answer = await self._write(facts, write)
         except EndpointAbsentError as error:
-            _, seen = await self._look_anew(facts)
-            return self.failed(facts, _contradiction(error), seen=seen)
+            seen = await self._observe_now(facts)
+            return self.failed(facts, _contradicting(error), seen=seen)
         except UpdateRejectedError as error:
-            # The entry may not be any more what was decided for: it was remembered, or a lost write has arrived late.
-            # That the same is refused again, which is tried as seldom as a healthy resource is checked, is no such news.
+            # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
+            # A refusal that the status already reports needs no observation.
             if not says(facts.previous, reason=Reason.UPDATE_REJECTED, generation=facts.generation):
-                _, seen = await self._look_anew(facts)
+                seen = await self._observe_now(facts)
                 if resource.basis(seen) != resource.basis(before):
                     return quiet(facts.generation, RequeueAfter(0.0))
             refused = failures.refused_fields(error, tuple(write.fields), resource.connection)
@@ -275,22 +259,20 @@ class Converger:
         facts = facts.after(replace(done, answer=answer), entry=resource.entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
-    async def _look_anew(self, facts: Facts[Any]) -> tuple[Facts[Any], Any]:
-        """Look at the entry now, whatever is remembered.
+    async def _observe_now(self, facts: Facts[Any]) -> Any:
+        """Return the entry as it is now, without the cache.
 
         Raises:
-            AtlasError: that failed, or the entry is not there, which is proved.
+            AtlasError: the observation failed, or the entry is proved absent.
         """
         fresh = replace(facts, view=self._atlas.view(facts.scope), forced=True)
         fresh, decision = await observe(self._atlas, fresh, self._kind.decide, max_age=0.0)
-        if decision.seen is None and decision.absent is not None:
-            error = fresh.view.entries[decision.absent].error
-            if error is not None:
-                raise error.with_traceback(None)
-        return fresh, decision.seen
+        if decision.seen is None:
+            _raise_absence(fresh, decision)
+        return decision.seen
 
     async def _write(self, facts: Facts[Any], write: Write) -> tuple[str, Any]:
-        """Make a write; return the id and the value of the entry that it is answered with, the one that it touches if with none."""
+        """Make a write; return the id and the value of the entry in the answer (without one: of the entry that it touches)."""
         kind = self._kind
         return await self._atlas.write(
             facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
@@ -300,8 +282,15 @@ class Converger:
         self._atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
 
 
-def _contradiction(error: EndpointAbsentError) -> AtlasUnavailableError:
-    """Atlas shows an entry and does not find it when it is to change it: let it make up its mind."""
+def _raise_absence(facts: Facts[Any], decision: Decision) -> None:
+    """Raise the error with which Atlas has answered that the entry is absent, if the decision rests on that."""
+    error = None if decision.absent is None else facts.view.entries[decision.absent].error
+    if error is not None:
+        raise error.with_traceback(None)
+
+
+def _contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
+    """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
     return AtlasUnavailableError(
         "Atlas contradicts itself: it shows the endpoint, and says on a change that it does not exist. The change is tried"
         " again.",

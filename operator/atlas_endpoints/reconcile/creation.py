@@ -1,16 +1,12 @@
-"""Creating in Atlas what a resource has not: exactly one, whatever is lost on the way.
+"""Creates exactly one entry for a resource, even if calls or statuses are lost.
 
-A POST has no key by which Atlas would know it again, so two things stand in for one. What is created bears a name by which a LIST
-finds it. And that it is about to be created stands in the status before: whoever finds that there without having written it
-(after a crash, a lost answer, a change of leaders) looks for the name for as long as a POST may be on its way, before there is
-another one.
+Atlas's POST has no idempotency key. So the entry has a name by which a LIST finds it, and the status records the intent
+before the POST. A process that finds an intent of another process (after a crash, a lost answer or a change of leaders)
+searches for the name as long as the POST may still be applied, before it creates an entry.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
-from typing import TypeAlias
 
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.controller.cache import Key
@@ -20,73 +16,30 @@ CALL = 15.0
 """Seconds that a call to Atlas may take."""
 
 RECENT = timedelta(seconds=10)
-"""How old an intent may be that is acted on: who finds it after a crash counts the seconds from when it was written."""
+"""The maximum age of an intent that is used; another process counts its seconds from when it was written."""
 
 ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR
-"""Seconds after an intent for which the call that it was written for may still be applied."""
-
-
-class Act(Enum):
-    """What to do about a creation."""
-
-    INTEND = auto()
-    """Write down that it is about to be made."""
-    CREATE = auto()
-    """Make it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """It may have been made, or may still be: look for it again.
-
-    Attributes:
-        left: seconds for which that may be so.
-    """
-
-    left: float
-
-
-Step: TypeAlias = Act | Search
-
-
-def step(creation: Creation | None, *, armed: bool, now: datetime) -> Step:
-    """Decide what to do for a resource for which nothing was found.
-
-    Args:
-        creation: as its status has it.
-        armed: whether this process has written it there, and has not acted on it.
-        now: wall-clock time, UTC.
-    """
-    if creation is None:
-        return Act.INTEND
-    if armed:
-        return Act.CREATE
-    left = may_arrive_for(creation, now)
-    return Search(left) if left > 0 else Act.INTEND
+"""Seconds after an intent for which its POST may still be applied."""
 
 
 def may_arrive_for(creation: Creation | None, now: datetime) -> float:
-    """Return for how many more seconds something may appear that was asked for."""
+    """Return for how many more seconds an entry may appear that was requested."""
     return 0.0 if creation is None else max(0.0, (creation.requested_at - now).total_seconds() + ARRIVES)
 
 
 class Intents:
-    """The intents of this process that were not acted on.
-
-    Args:
-        now: wall-clock time, UTC.
-    """
+    """The unused intents of this process; ``now`` is wall-clock time, UTC."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._armed: dict[Key, Creation] = {}
 
     def arm(self, key: Key, creation: Creation) -> None:
-        """Take in an intent that is about to be written."""
+        """Remember an intent that is about to be written."""
         self._armed[key] = creation
 
     def is_armed(self, key: Key, written: Creation | None) -> bool:
-        """Return whether an intent is this process's own, recent, was not acted on, and is the one that is written."""
+        """Return whether an intent is this process's own, recent, unused, and the one that is written."""
         mine = self._armed.get(key)
         if mine is None or written is None:
             return False
@@ -99,7 +52,7 @@ class Intents:
         return None if mine is None else max(0.0, (self._now() - mine.requested_at).total_seconds())
 
     def take(self, key: Key) -> Creation | None:
-        """Return an intent that is acted on now, and for the only time."""
+        """Return an intent, and use it up."""
         return self._armed.pop(key, None)
 
     def drop(self, key: Key) -> None:

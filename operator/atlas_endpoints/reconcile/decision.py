@@ -1,4 +1,4 @@
-"""What a kind decides: what is true of a resource, and at most one write that would change it. Pure."""
+"""What a kind decides: the state of a resource, and at most one write that would change it. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,12 @@ from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.status import Cause
 
 Fields: TypeAlias = Mapping[str, str]
-"""Values by field. A field that is not in it is not managed (in a desire) or not known (in a confirmation)."""
+"""Values by field. An absent field is not managed (in a spec) or not known (in a confirmation)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that is not as desired.
-
-    Attributes:
-        field: which one.
-        desired: what the resource wants.
-        actual: what Atlas shows, or ``None``.
-    """
+    """A field that is not as desired; ``actual`` is what Atlas shows."""
 
     field: str
     desired: str
@@ -32,13 +26,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is true of a resource if nothing (more) is written.
+    """The state of a resource if no (further) write is made.
 
     Attributes:
         reason: of the condition ``Ready``.
-        message: for people, Atlas's own words last.
-        requeue: when to reconcile again.
-        differences: the managed fields that are not as desired; None: they were not compared.
+        differences: None: the fields were not compared.
     """
 
     reason: ReadyReason
@@ -49,15 +41,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Creates:
-    """What a write creates that a repetition would create twice, so that it takes an intent in the status before.
+    """What a write creates. A repetition would create it twice, so an intent is written to the status first.
 
     Attributes:
-        name: by which the result is found in the view.
+        name: by which the observation shows the result.
         attempt: how many in a row were created and soon lost, this one included.
         reason: of ``Ready`` meanwhile.
-        intended: the message when it is about to be created.
-        searched: the message while it is looked for, since it may have been created.
-        planned: what would be done, for a plan.
+        intended: the message before the creation.
+        searched: the message while the result of a lost call is searched.
+        planned: the text for a plan.
     """
 
     name: str
@@ -73,12 +65,10 @@ class Write:
     """One write to Atlas.
 
     Attributes:
-        request: the call.
-        cause: why it is made; None: it deletes.
-        fields: the managed fields that it carries.
-        touches: the entries of which nothing is known when its outcome is not.
-        creates: set where a repetition would create a second thing.
-        surplus: the id of what was created twice, which it deletes.
+        cause: None: it deletes.
+        touches: the entries that a write of unknown outcome may have changed.
+        creates: set if a repetition would create a second entry.
+        surplus: the id of a second entry, which this write deletes.
     """
 
     request: Request
@@ -91,18 +81,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is true, and at most one write that would change it.
+    """The state, and at most one write that would change it.
 
     Attributes:
-        state: what holds if the write is not made.
-        write: what would change it.
-        seen: the entry that it is about, as Atlas shows it, or will after a deletion; None: nothing that is there.
-        absent: an entry on whose absence the decision rests, which takes a proof; see ``freshness``.
-        none_created: whether it rests on that nothing was created for the resource, which takes a LIST of this reconcile.
-        own: fields of the kind's own status, by their names, as they are from now on; the others stay.
-        left: the ids of what stays in Atlas though it was created for the resource, for Events.
-        leaves_open: whether what a person has asked for is still to be done.
-        nothing_left: of a deletion: whether Atlas has nothing of the resource any more.
+        seen: the entry as Atlas shows it, or will show it while it deletes it; None: there is none.
+        absent: an entry whose absence the decision rests on, and ``observe`` must prove.
+        none_created: whether it rests on that nothing was created, which takes a LIST of this reconcile.
+        own: changed fields of the kind's own status.
+        left: the ids of surplus entries that stay in Atlas, for Events.
+        leaves_open: whether a force-sync request stays open.
+        nothing_left: for a deletion: whether Atlas has nothing of the resource any more.
     """
 
     state: State
@@ -117,12 +105,11 @@ class Decision:
 
 
 class WriteOutcome(Enum):
-    """What came of a write."""
+    """The outcome of a write."""
 
     CONFIRMED = auto()
     REFUSED = auto()
     UNKNOWN = auto()
-    NOT_APPLIED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +117,9 @@ class Done:
     """A write that was made.
 
     Attributes:
-        write: it.
-        outcome: what came of it.
-        before: what Atlas showed of the managed fields before, by field.
-        answer: the entry as Atlas answered, if it did.
-        error: what it failed with.
-        refused: the fields that Atlas refuses.
+        before: what Atlas showed of the managed fields.
+        answer: the entry in the answer.
+        refused: the fields that Atlas refused.
     """
 
     write: Write

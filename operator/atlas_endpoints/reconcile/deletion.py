@@ -1,6 +1,6 @@
-"""The end of a resource, and what is kept in its metadata for it: what becomes of its entry in Atlas, and what is said. Pure.
+"""The deletion of a resource: whether its entry is deleted or retained, and the messages. Pure.
 
-A resource is never stuck without a reason that says how to get out, and its entry is never left behind in silence.
+Every message says how to remove the resource, and no entry is left behind without an Event.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from atlas_endpoints.reconcile.events import Event, EventReason, tell
 from atlas_endpoints.reconcile.facts import Failure
 from atlas_endpoints.reconcile.failures import (
     CURED_BY_CREDENTIALS,
-    SECRET_LOOK,
+    SECRET_REQUEUE,
     Trouble,
     failing_since,
     may_pass,
@@ -37,105 +37,94 @@ _BY_ANNOTATION = (
     'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'
 )
 
-WAYS_OUT = f"To let the resource go and leave the endpoint in Atlas as it is, {_BY_ANNOTATION}"
+REMEDIES = f"To let the resource go and leave the endpoint in Atlas as it is, {_BY_ANNOTATION}"
 
 WITHOUT_WAITING = f"To let the resource go without waiting for that, {_BY_ANNOTATION}"
 
-GONE_WITH_ITS_PLACE = frozenset(
-    {Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND}
-)
-"""Reasons for which nobody can delete the entry any more, since what it was a part of is gone."""
+PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
+"""Reasons for which nobody can delete the entry any more, because its parent is gone."""
 
 DELETE_IN_ATLAS = "delete the endpoint in Atlas, where it is"
-"""What takes the place of ``MAKE_ANEW`` for a resource that is being deleted."""
+"""Replaces ``MAKE_ANEW`` for a resource that is being deleted."""
 
 UNAUTHORIZED = frozenset({401, 403})
-"""HTTP statuses by which Atlas says nothing about what there is."""
+"""HTTP statuses that do not show whether something exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let the resource go; nothing is sent to Atlas (any more).
-
-    Attributes:
-        event: what to tell; None where nothing is left behind.
-    """
+    """Remove the finalizer; nothing (more) is sent to Atlas. Without an entry, there is no Event."""
 
     event: Event | None
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Keep the resource until somebody acts.
-
-    Attributes:
-        message: why, and what to do.
-    """
+    """Keep the resource until somebody acts; the message says why, and what to do."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Have the entry deleted, unless somebody else needs it; then let the resource go."""
+    """Delete the entry, unless another resource needs it; then release the resource."""
 
 
-Fate: TypeAlias = Release | Keep | Delete
+Action: TypeAlias = Release | Keep | Delete
+
+Obstacle: TypeAlias = InvalidSpecError | UnreadableError | NoProjectError | NoCredentialsError
+"""What prevents a deletion before Atlas is asked."""
 
 
-def fate_by_metadata(metadata: ObjectMeta, entry: str | None, *, going: bool) -> Release | None:
-    """Decide by the annotations alone, whatever the spec is like; None: they do not decide.
+def decide_by_metadata(metadata: ObjectMeta, entry: str | None, *, deleting: bool) -> Release | None:
+    """Return the decision of the annotations, even if the spec is invalid; None: they do not decide.
 
     Args:
-        metadata: of a resource that is being deleted and has our finalizer.
-        entry: in Atlas, if it has one.
-        going: whether Atlas was seen deleting the entry.
+        deleting: whether Atlas is already deleting the entry.
 
     Raises:
-        InvalidSpecError: an annotation says what nobody understands.
+        InvalidSpecError: an annotation is invalid.
     """
     if metadata.is_force_finalized:
         why = "the annotation atlas-endpoints.dev/force-finalize has let the resource go"
-        return Release(tell(EventReason.FORCE_FINALIZED, becomes(entry, why, going=going), action="Delete"))
+        return Release(tell(EventReason.FORCE_FINALIZED, _describe(entry, why, deleting=deleting), action="Delete"))
     if metadata.skips:
-        return _retained(entry, f"the annotation {metadata.skips[0]} says skip", going=going)
+        return _retained(entry, f"the annotation {metadata.skips[0]} says skip", deleting=deleting)
     if metadata.deletion_policy == "Retain":
-        return _retained(entry, "an annotation has set its deletion policy to Retain", going=going)
+        return _retained(entry, "an annotation has set its deletion policy to Retain", deleting=deleting)
     return None
 
 
-def fate(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Fate:
-    """Decide about a resource that is being deleted and has our finalizer.
+def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Action:
+    """Return the decision for a resource whose annotations do not decide alone.
 
     Args:
-        resource: as it is; its annotations do not decide alone.
-        policy: for its entry, as the most specific of all that say something has it.
-        writes: whether the operator may write to Atlas at all.
+        policy: of the annotation, the spec or the Namespace.
+        writes: whether the operator may write to Atlas.
     """
-    entry, spec, going = resource.entry, resource.spec, resource.status.is_going
+    entry, spec, deleting = resource.entry, resource.spec, resource.status.is_going
     if entry is None and resource.status.creation is None:
         return Release(None)
     if policy == "Retain":
-        return _retained(entry, "its deletion policy is Retain", going=going)
+        return _retained(entry, "its deletion policy is Retain", deleting=deleting)
     if spec.management_policy != "Manage":
-        return _retained(entry, f"spec.managementPolicy is {spec.management_policy}", going=going)
+        return _retained(entry, f"spec.managementPolicy is {spec.management_policy}", deleting=deleting)
     if not resource.is_owner:
         why = "it was taken over from an earlier resource, and spec.endpointId does not name it"
-        return _retained(entry, why, going=going)
+        return _retained(entry, why, deleting=deleting)
     if spec.suspend:
-        return Keep(_kept("The resource is suspended", "Set spec.suspend to false.", going=going))
+        return Keep(_kept("The resource is suspended", "Set spec.suspend to false.", deleting=deleting))
     if not writes:
         remedy = "That takes whoever runs the operator to set ATLAS_ENDPOINTS_WRITES=on."
-        return Keep(_kept("WRITES is off", remedy, going=going))
+        return Keep(_kept("WRITES is off", remedy, deleting=deleting))
     return Delete()
 
 
 def bookkeeping(resource: Resource, policy: DeletionPolicy | None) -> MetadataChange | None:
-    """Return what a resource's metadata lacks: the finalizer, or its removal, and the record of what was created.
+    """Return the metadata that a resource lacks: the finalizer, or its removal, and the record of what was created.
 
     Args:
-        resource: as it is.
-        policy: for its entry; None while it is not known: the finalizer stays as it is.
+        policy: None: not known; the finalizer stays as it is.
     """
     has = FINALIZER in resource.metadata.finalizers
     wants = has
@@ -147,48 +136,42 @@ def bookkeeping(resource: Resource, policy: DeletionPolicy | None) -> MetadataCh
 
 
 def is_recorded(resource: Resource) -> bool:
-    """Return whether the metadata tells of what was created: a backup has it, the status it may not."""
+    """Return whether the annotations record what was created; a backup keeps them, but maybe not the status."""
     annotations = resource.metadata.annotations
     return all(annotations.get(name) == value for name, value in resource.record.items())
 
 
-def left_by_a_race(entry: str) -> Event:
-    """Tell of an entry that was created while its resource went."""
+def created_too_late(entry: str) -> Event:
+    """Return the Event of an entry that was created while its resource was deleted."""
     why = "it was reserved in the very moment in which its resource was deleted"
-    return tell(EventReason.ENDPOINT_RETAINED, becomes(entry, why), action="Create")
+    return tell(EventReason.ENDPOINT_RETAINED, _describe(entry, why), action="Create")
 
 
 def gone(entry: str) -> Event:
-    """Tell that an entry is gone as it was to be."""
+    """Return the Event of an entry that was deleted."""
     return tell(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is gone from Atlas.", action="Delete")
 
 
 def handed_over(resource: Resource, entry: str, owner: str) -> Event:
-    """Tell that an entry stays, since another resource stands for it."""
-    note = becomes(entry, f"{owner} stands for it, too", going=resource.status.is_going)
+    """Return the Event of an entry that stays because another resource owns it."""
+    note = _describe(entry, f"{owner} stands for it, too", deleting=resource.status.is_going)
     return tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
 
 
-def becomes(entry: str | None, why: str, *, going: bool = False) -> str:
-    """Say what becomes of an entry for which nothing is sent (any more), and why.
-
-    Args:
-        entry: that it is about, if it is known.
-        why: nothing is sent.
-        going: whether Atlas was seen deleting it.
-    """
+def _describe(entry: str | None, why: str, *, deleting: bool = False) -> str:
+    """Return a text about an entry for which nothing (more) is sent."""
     what = f"Endpoint {entry}" if entry else "An endpoint that may have been reserved"
-    stays = "is being deleted by Atlas, which nobody can stop" if going else "stays in Atlas as it is"
+    stays = "is being deleted by Atlas, which nobody can stop" if deleting else "stays in Atlas as it is"
     return f"{what} {stays}: {why}."
 
 
 def orphaned(resource: Resource, error: AtlasError) -> Event | None:
-    """Tell of an entry that nobody can delete any more; None: it can still be.
+    """Return the Event of an entry that nobody can delete any more; None: somebody can.
 
-    Atlas has to say, and not only to these credentials, that what the entry was a part of is gone.
+    An answer to these credentials alone (401, 403) is no proof.
     """
     is_told_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
-    if error.reason not in GONE_WITH_ITS_PLACE or not is_told_to_all:
+    if error.reason not in PARENT_GONE or not is_told_to_all:
         return None
     what = f"Endpoint {resource.entry}" if resource.entry else "Its endpoint, if there was one,"
     note = f"{what} cannot be deleted any more, and was not: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
@@ -196,14 +179,14 @@ def orphaned(resource: Resource, error: AtlasError) -> Event | None:
 
 
 def waiting_for_proof() -> State:
-    """One of another namespace names the entry, and may just be about to show that its credentials reach it."""
+    """Return the state while a resource of another namespace may still prove that its credentials reach the entry."""
     minutes = int(PROOF_WAIT.total_seconds() // 60)
     message = (
         f"Atlas is not asked to delete the endpoint until {minutes} minutes after this resource was deleted: a resource of another"
         " namespace names the same endpoint, and its credentials have not been seen to reach it yet. If they reach it by then, the"
         " endpoint stays in Atlas and this resource is removed."
     )
-    return State(Reason.DELETING, with_ways_out(message), RequeueAfter(POLL_FIRST))
+    return State(Reason.DELETING, with_remedies(message), RequeueAfter(POLL_FIRST))
 
 
 def blocked(
@@ -217,78 +200,48 @@ def blocked(
     code: str | None = None,
     http_status: int | None = None,
 ) -> Trouble:
-    """Say why a resource does not go, and how it does all the same."""
-    told = with_ways_out(message)
+    """Return the trouble of a deletion that is blocked, with the ways out."""
+    message = with_remedies(message)
     last = previous.last_error
     is_same = last is not None and (last.operation, last.error_code) == (operation, code)
     since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now) if is_same else now
     failure = Failure(
-        since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=told
+        since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message
     )
-    return Trouble(State(Reason.DELETION_BLOCKED, told, requeue), failure)
+    return Trouble(State(Reason.DELETION_BLOCKED, message, requeue), failure)
 
 
-def not_understood(error: InvalidSpecError, generation: int, previous: Status, now: datetime) -> Trouble:
-    """The resource, or the policy of its Namespace, says what nobody understands."""
-    problems = "; ".join(error.problems)
-    message = f"It does not fit this version of the operator, so the endpoint is not deleted: {problems}."
-    # The Namespace may be what is to be corrected, and no event tells of that.
-    return blocked(generation, previous, now, message, operation="validate", requeue=RequeueAfter(SECRET_LOOK))
-
-
-def policy_unknown(error: UnreadableError, generation: int, previous: Status, now: datetime) -> Trouble:
-    """The Namespace may not be read, which alone may say what becomes of the entry."""
-    message = f"Whether the endpoint is to be deleted is not known. {error.message}"
-    return blocked(generation, previous, now, message, operation="readNamespace", requeue=RequeueAfter(error.retry_in))
-
-
-def without_project(resource: Resource, error: NoProjectError, now: datetime) -> Trouble:
-    """Nothing tells in which project the entry is."""
-    problem = error.problem
-    message = f"The endpoint cannot be deleted, since its project is not known. {problem.message}"
-    return blocked(
-        resource.generation,
-        resource.status,
-        now,
-        message,
-        operation="readReference",
-        requeue=RequeueAfter(problem.pace),
-        code=problem.reason,
-    )
-
-
-def without_credentials(resource: Resource, error: NoCredentialsError, now: datetime) -> Trouble:
-    """There are no usable credentials; Atlas was not asked."""
-    return blocked(
-        resource.generation,
-        resource.status,
-        now,
-        f"The endpoint cannot be deleted. {error.message}",
-        operation=error.operation,
-        requeue=RequeueAfter(error.retry_in),
-        code=error.reason,
-    )
+def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime) -> Trouble:
+    """Return the trouble of a resource for which Atlas cannot be asked to delete anything."""
+    code: str | None = None
+    match error:
+        case InvalidSpecError():
+            message = f"It does not fit this version of the operator, so the endpoint is not deleted: {'; '.join(error.problems)}."
+            # The Namespace may be invalid instead, of which no event arrives.
+            operation, retry_in = "validate", SECRET_REQUEUE
+        case UnreadableError():
+            message = f"Whether the endpoint is to be deleted is not known. {error.message}"
+            operation, retry_in = "readNamespace", error.retry_in
+        case NoProjectError():
+            message = f"The endpoint cannot be deleted, since its project is not known. {error.problem.message}"
+            operation, retry_in, code = "readReference", error.problem.pace, error.problem.reason
+        case _:  # NoCredentialsError
+            message = f"The endpoint cannot be deleted. {error.message}"
+            operation, retry_in, code = error.operation, error.retry_in, error.reason
+    return blocked(generation, previous, now, message, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
 
 def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Trouble:
-    """A call to Atlas has failed: what passes by itself is told as ever, what else stands in the way blocks the deletion.
-
-    Args:
-        resource: that is to go.
-        error: what the call failed with.
-        source: where the credentials came from.
-        now: wall-clock time, UTC.
-        interval: after which it is tried again at the latest.
-    """
+    """Return the trouble of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
     generation, status = resource.generation, resource.status
     trouble = of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
     words = trouble.state.message
     message = f"The endpoint cannot be deleted. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
     if may_pass(error):
-        told = words if names_ways_out(words) else with_ways_out(message)
+        told = words if has_remedies(words) else with_remedies(message)
         return replace(trouble, state=replace(trouble.state, message=told))
     seconds = interval.total_seconds()
-    requeue = RequeueAfter(min(SECRET_LOOK, seconds) if is_cured_by_credentials(error) else seconds)
+    requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
     blocking = blocked(
         generation,
         status,
@@ -303,29 +256,29 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
 
 
 def is_cured_by_credentials(error: AtlasError) -> bool:
-    """Return whether other credentials may heal it at once, and the same would be refused again."""
+    """Return whether only other credentials can fix an error."""
     return error.reason in CURED_BY_CREDENTIALS and error.retry is not AtlasRetry.BACKOFF
 
 
-def names_ways_out(message: str) -> bool:
-    """Return whether a message says how a resource goes all the same."""
+def has_remedies(message: str) -> bool:
+    """Return whether a message has the ways out."""
     return _BY_ANNOTATION in message
 
 
-def with_ways_out(message: str) -> str:
-    """Say how a resource goes all the same, unless a message does already."""
-    return message if names_ways_out(message) else f"{message} {WAYS_OUT}"
+def with_remedies(message: str) -> str:
+    """Add the ways out, unless the message has them."""
+    return message if has_remedies(message) else f"{message} {REMEDIES}"
 
 
-def _retained(entry: str | None, why: str, *, going: bool) -> Release:
-    return Release(tell(EventReason.ENDPOINT_RETAINED, becomes(entry, why, going=going), action="Delete"))
+def _retained(entry: str | None, why: str, *, deleting: bool) -> Release:
+    return Release(tell(EventReason.ENDPOINT_RETAINED, _describe(entry, why, deleting=deleting), action="Delete"))
 
 
-def _kept(why: str, remedy: str, *, going: bool) -> str:
-    """Say why a resource is kept, what is to be done about it, and how it goes all the same."""
-    if going:
+def _kept(why: str, remedy: str, *, deleting: bool) -> str:
+    """Return why a resource is kept, the remedy, and the ways out."""
+    if deleting:
         message = (
             f"Atlas is deleting the endpoint, which nobody can stop. {why}, so it is not looked whether that is done."
         )
         return f"{message} {remedy} {WITHOUT_WAITING}"
-    return f"{why}, so its endpoint is not deleted. {remedy} {WAYS_OUT}"
+    return f"{why}, so its endpoint is not deleted. {remedy} {REMEDIES}"

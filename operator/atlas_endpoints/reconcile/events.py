@@ -1,7 +1,7 @@
-"""What is worth a Kubernetes Event, and its words; pure.
+"""The Kubernetes Events, and their texts. Pure.
 
-Whatever is worth one is in the status already, or in Atlas, so nothing is lost with an Event. That a failure begins or ends
-follows from two statuses alone: at rest and after a restart there is none, however often a failure is met again.
+The status or Atlas already shows whatever an Event reports, so a lost Event loses nothing. The start and the end of a
+failure follow from two statuses alone: a repeated failure and a restart cause no Event.
 
 Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of ``events.k8s.io/v1``.
 """
@@ -25,16 +25,16 @@ NOTE_LIMIT = 1024
 """Bytes of an Event's note, in UTF-8."""
 
 VALUE_LIMIT = 150
-"""Characters of a value in a note: the diff of all fields fits, whatever somebody has written into Atlas."""
+"""Characters of a value in a note, so that the diff of all fields fits."""
 
 RECONCILE = "Reconcile"
-"""What the operator was about where no single call is to blame."""
+"""The action of an Event that no single call causes."""
 
 EventType: TypeAlias = Literal["Normal", "Warning"]
 
 
 class EventReason(StrEnum):
-    """The reasons of Events beside those of ``Ready``, which tell of failures and their ends."""
+    """The reasons of Events that are not reasons of ``Ready``."""
 
     ADOPTING = "Adopting"
     UPDATED = "Updated"
@@ -51,22 +51,21 @@ class EventReason(StrEnum):
 
 
 WARNINGS = frozenset({EventReason.ENDPOINT_LOST, EventReason.ENDPOINT_ORPHANED, EventReason.FORCE_FINALIZED})
-"""Those of them with which something is amiss, or is left behind."""
+"""The reasons of Warnings."""
 
 
 IN_A_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
-"""Those of what a status comes to tell, too."""
+"""The reasons that also appear in a status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What an Event tells.
+    """An Event.
 
     Attributes:
-        type: ``Warning`` where something is amiss.
-        reason: the new reason of ``Ready``, or one of ``EventReason``.
-        message: for people: one line of printable characters, within ``NOTE_LIMIT``.
-        action: what was tried, as a word for programs, such as ``UpdateServerlessPrivateEndpoint``.
+        reason: the new reason of ``Ready``, or an ``EventReason``.
+        message: one line of printable characters, within ``NOTE_LIMIT``.
+        action: machine-readable, such as ``UpdateServerlessPrivateEndpoint``.
     """
 
     type: EventType
@@ -76,18 +75,12 @@ class Event:
 
 
 def tell(reason: EventReason, message: str, *, action: str = RECONCILE) -> Event:
-    """Tell something that is neither a failure nor its end.
-
-    Args:
-        reason: what.
-        message: for people, of any length.
-        action: what was tried.
-    """
+    """Return an Event that is neither a failure nor its end."""
     return Event("Warning" if reason in WARNINGS else "Normal", reason, _note(message), action)
 
 
 def discarded(entry: str) -> Event:
-    """Tell of an entry that was one too many."""
+    """Return the Event of a surplus entry that was deleted."""
     note = (
         f"Endpoint {entry} was deleted: it was reserved for this resource by a call that Atlas took late, when the resource had"
         " another one already."
@@ -96,7 +89,7 @@ def discarded(entry: str) -> Event:
 
 
 def left_connected(entry: str) -> Event:
-    """Tell of an entry that is one too many, and that somebody has connected."""
+    """Return the Event of a surplus entry that stays because somebody has connected it."""
     note = (
         f"Endpoint {entry} stays in Atlas as it is: it was reserved for this resource, which has another one, and somebody"
         " has connected it."
@@ -105,33 +98,24 @@ def left_connected(entry: str) -> Event:
 
 
 def diff(differences: Iterable[Difference]) -> str:
-    """Say from what to what fields change.
-
-    Comments are anybody's words: they are cut, made one line that does nothing to a terminal, and what looks like a secret in
-    them is hidden.
-    """
+    """Return a text of changed fields; values are cut, without control characters, and without what looks like a secret."""
     return "; ".join(f"{each.field} from {_value(each.actual)} to {_value(each.desired)}" for each in differences)
 
 
 def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Event]:
-    """Tell what is to be announced when a status takes the place of another.
+    """Return the Events that follow from a new status, as JSON; anybody may have written the previous one.
 
-    Args:
-        previous: the status as it was before, as JSON; anybody may have written it.
-        status: as it is from now on, as JSON.
-
-    Returns:
-        Mostly nothing. A failure that goes on is no news, be it ``Stalled`` by now or of another generation, unless an edit has
-        led to other words, the credentials are at fault for another reason, or somebody has changed something else.
+    A failure that goes on causes no Event, even if it becomes ``Stalled`` or has a new generation, unless an edit changes the
+    message, the credentials fail for another reason, or something else has drifted.
     """
-    # Not by way of the models: to read a status with them takes longer than all else that is done with one.
+    # Plain JSON: parsing a status with the models would take longer than everything else here.
     return [each for each in (_of_reservation(previous, status), _of_ready(previous, status)) if each is not None]
 
 
 def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
     reservation = status.get("reservation") or {}
     lost = (previous.get("reservation") or {}).get("endpointId")
-    # With no reservation at all, one that was taken over is another resource's, and is there.
+    # Without a reservation, an adopted entry belongs to another resource, and is not lost.
     if lost is not None and reservation and reservation.get("endpointId") is None:
         message = f"Endpoint {lost}, which was reserved, is gone from Atlas: it has expired or was deleted. Another is reserved."
         return tell(EventReason.ENDPOINT_LOST, message)
@@ -148,37 +132,32 @@ def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> E
 
 
 def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
-    before, after = _ready(previous), _ready(status)
+    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
     reason, earlier = after.get("reason"), before.get("reason")
     if reason in FAILURES:
         goes_on = reason == earlier and not _is_another_failure(previous, status)
-        return None if goes_on else _event("Warning", after, _operation(status))
+        operation = str((status.get("lastError") or {}).get("operation") or RECONCILE)
+        return None if goes_on else Event("Warning", reason, _note(after["message"]), _action(operation))
     if reason is None or earlier is None or reason == earlier:
         return None
-    # Nobody looks at what is suspended: that it is again ends what was told before.
+    # A suspended resource is not observed, so its resumption is an Event, too.
     ends = earlier in FAILURES or Reason.SUSPENDED in {reason, earlier}
-    return _event("Normal", after, RECONCILE) if ends else None
+    return Event("Normal", reason, _note(after["message"]), RECONCILE) if ends else None
 
 
 def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Tell whether a failure that goes on for one reason of ``Ready`` is news all the same."""
-    before, after = _ready(previous), _ready(status)
+    """Return whether a failure that goes on for the same reason of ``Ready`` deserves an Event."""
+    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
     if after["reason"] == Reason.DRIFTED and previous.get("drift") != status.get("drift"):
         return True
-    other_words = _generation(before) != _generation(after) and before.get("message") != after.get("message")
-    return other_words or _blamed(previous) != _blamed(status)
+    is_edited = before.get("observedGeneration") != after.get("observedGeneration")
+    if is_edited and before.get("message") != after.get("message"):
+        return True
+    return _credentials_reason(previous) != _credentials_reason(status)
 
 
-def _event(type_: EventType, ready: Mapping[str, Any], action: str) -> Event:
-    return Event(type_, ready["reason"], _note(ready["message"]), action)
-
-
-def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _condition(status, "Ready")
-
-
-def _blamed(status: Mapping[str, Any]) -> object:
-    """Tell for which reason the credentials are at fault, if they are; unlike words, it does not vary from try to try."""
+def _credentials_reason(status: Mapping[str, Any]) -> object:
+    """Return the reason for which the credentials fail, or None; unlike the message, it is the same at each retry."""
     credentials = _condition(status, "CredentialsValid")
     return credentials.get("reason") if credentials.get("status") == "False" else None
 
@@ -187,17 +166,8 @@ def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
     return next((each for each in status.get("conditions") or () if each["type"] == type_), {})
 
 
-def _generation(condition: Mapping[str, Any]) -> object:
-    return condition.get("observedGeneration")
-
-
-def _operation(status: Mapping[str, Any]) -> str:
-    """Name the call that failed, as an Event names what was done."""
-    return _action(str((status.get("lastError") or {}).get("operation") or RECONCILE))
-
-
 def _action(operation: str) -> str:
-    """Name a call as an Event names what was tried."""
+    """Return a call as the action of an Event."""
     return operation[0].upper() + operation[1:]
 
 
@@ -206,7 +176,7 @@ def _value(text: str | None) -> str:
 
 
 def _note(message: str) -> str:
-    """Make a message fit for a note; what is cut is cut between two characters."""
+    """Return a message cut to fit a note."""
     line = one_line(redacted(message, ()), limit=MESSAGE_LIMIT)
     if len(line.encode()) <= NOTE_LIMIT:
         return line
@@ -214,77 +184,57 @@ def _note(message: str) -> str:
 
 
 class ChangeEvents:
-    """Records what is changed in Atlas, field by field, each change once: after it was, and at a first contact before it is.
+    """Records each change in Atlas once: after it is confirmed; at a first contact, before it is sent.
 
-    What Atlas holds at a first contact was somebody's, and nobody may remember it afterwards.
-
-    Args:
-        record: takes an Event of a resource.
+    A first contact replaces values of somebody else, and nothing shows them afterwards.
     """
 
     def __init__(self, record: Callable[[Mapping[str, Any], Event], None]) -> None:
         self._record = record
-        self._told: dict[Key, frozenset[Difference]] = {}
+        self._recorded: dict[Key, frozenset[Difference]] = {}
 
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
-        """Record what is about to be sent, if it is sent at a first contact and was not told.
-
-        Args:
-            facts: of the resource.
-            write: that is about to be made.
-            seen: the entry as it is known.
-        """
+        """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
-        known = self._told.pop(resource.key, None)
-        # An entry that was created for the resource has never been anybody else's.
+        known = self._recorded.pop(resource.key, None)
+        # An entry that was created for the resource never had values of somebody else.
         is_own = resource.creates_its_own and resource.is_owner
         differences = () if facts.baseline.contacted or is_own else compare(resource, write.fields, seen)
         if not differences:
             return
         if known is not None and known.issuperset(differences):
-            self._told[resource.key] = known
+            self._recorded[resource.key] = known
         elif known is not None or not _was_tried(facts, write):
-            self._told[resource.key] = (known or frozenset()).union(differences)
+            self._recorded[resource.key] = (known or frozenset()).union(differences)
             message = f"First contact with endpoint {resource.entry}, whose values are about to be changed: {diff(differences)}."
             self._record(resource.named, tell(EventReason.ADOPTING, message, action=_action(write.request.operation)))
 
     def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
-        """Record what was sent and confirmed, unless that was told before.
-
-        Args:
-            facts: of the resource, as they were before.
-            write: that was made.
-            seen: the entry as it was known.
-            answer: as Atlas shows it now.
-        """
+        """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
         resource = facts.resource
         shown = resource.shown(answer)
-        # That the name of what was created for the resource is gone from it is no news.
+        # The name of a created entry gives way to the comment of the spec, which is no Event.
         differences = tuple(
             each
             for each in compare(resource, write.fields, seen)
             if resource.same(each.field, shown.get(each.field), each.desired) and each.actual != resource.created_as
         )
-        if self._told.get(resource.key, frozenset()).issuperset(differences):
+        if self._recorded.get(resource.key, frozenset()).issuperset(differences):
             return
         reason, what = EventReason.UPDATED, "The endpoint was changed as the spec says"
         if write.cause is Cause.DRIFT:
-            reason, what = (
-                EventReason.DRIFT_CORRECTED,
-                "Somebody had changed the endpoint in Atlas, and it was set back",
-            )
-        self._record(
-            resource.named,
-            tell(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation)),
-        )
+            reason = EventReason.DRIFT_CORRECTED
+            what = "Somebody had changed the endpoint in Atlas, and it was set back"
+        event = tell(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
+        self._record(resource.named, event)
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource that is gone."""
-        self._told.pop(key, None)
+        """Drop what is cached about a resource that is gone."""
+        self._recorded.pop(key, None)
 
 
 def _was_tried(facts: Facts[Any], write: Write) -> bool:
-    """Return whether the status says that this write for this very spec has failed: an earlier process has told of it."""
+    """Return whether the status shows that this write of this spec has failed: its Event was recorded then."""
     last = facts.previous.last_error
     return (
         last is not None

@@ -1,6 +1,6 @@
-"""Everything that a decision about a resource depends on, gathered once, as immutable values. Pure."""
+"""Everything that a decision about a resource depends on, as immutable values. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,25 +13,20 @@ from atlas_endpoints.reconcile.decision import Done, Fields, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import ManagementPolicy
-from atlas_endpoints.reconcile.status import Applied, Cause, HistoryEntry, LastError, Resolved, Status, find
+from atlas_endpoints.reconcile.status import Applied, Cause, LastError, Resolved, Status, find, says
 
 R = TypeVar("R", bound=Resource)
 
 APPLIED = "Applied"
-"""The result of a write that Atlas has confirmed, in the history."""
+"""The result of a confirmed write in ``status.history``."""
 
-SOON = 1.0
-"""Seconds after which a reference is looked at again at the earliest."""
+MIN_RETRY = 1.0
+"""Minimum seconds until a reference is read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """The operator's settings, where a resource says nothing.
-
-    Attributes:
-        sync_interval: how often an entry is looked at.
-        provisioning_timeout: how long Atlas may take for one step.
-    """
+    """The operator's settings for resources that set none."""
 
     sync_interval: timedelta = timedelta(minutes=10)
     provisioning_timeout: timedelta = timedelta(hours=2)
@@ -39,7 +34,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found out about one thing, as a condition says it."""
+    """The content of a condition."""
 
     status: ConditionStatus
     reason: StrEnum
@@ -51,14 +46,11 @@ class Failure:
     """What holds a resource up.
 
     Attributes:
-        since: when it began to.
-        operation: what failed.
-        retryable: whether it may heal by itself.
-        http_status: of the answer, if there was one.
-        error_code: Atlas's own.
-        detail: Atlas's own words.
-        fields: what Atlas refused, if it refused fields.
-        held: whether nothing was sent, since an earlier answer says that it is not the time; no status tells that.
+        retryable: whether it may pass without an action.
+        error_code: of Atlas.
+        detail: the message of Atlas.
+        fields: that Atlas refused.
+        held: whether no call was made, because an earlier answer forbids it for now; not part of the status.
     """
 
     since: datetime
@@ -72,26 +64,18 @@ class Failure:
 
     @classmethod
     def of(cls, last_error: LastError) -> Self:
-        """Read back what a status says."""
-        return cls(
-            since=last_error.since,
-            operation=last_error.operation,
-            retryable=last_error.retryable,
-            http_status=last_error.http_status,
-            error_code=last_error.error_code,
-            detail=last_error.detail,
-            fields=tuple(last_error.fields),
-        )
+        """Read it from a status."""
+        return cls(**dict(last_error))
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a reference leads nowhere.
+    """Why a reference is not resolved.
 
     Attributes:
         reason: of the condition ``ReferencesResolved``.
-        message: for people, with the remedy.
-        retry_in: seconds after which to look again; it does not make another problem of it.
+        message: with the remedy.
+        retry_in: seconds; it does not count in comparisons.
     """
 
     reason: StrEnum
@@ -100,18 +84,18 @@ class Problem:
 
     @property
     def pace(self) -> float:
-        """Seconds after which the reference is worth reading again."""
-        return max(self.retry_in, SOON)
+        """Seconds after which the reference is read again."""
+        return max(self.retry_in, MIN_RETRY)
 
     @property
     def finding(self) -> Finding:
-        """What the condition says."""
+        """The content of the condition."""
         return Finding("False", self.reason, self.message)
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """An earlier correction of drift: when, and of which fields."""
+    """An earlier correction of drift."""
 
     time: datetime
     fields: frozenset[str]
@@ -119,7 +103,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What Atlas has refused: the values by field, and its words."""
+    """The values that Atlas refused, by field, and its message."""
 
     fields: Fields
     message: str
@@ -127,17 +111,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What earlier reconciles have confirmed, been refused and corrected, as the status says.
+    """What earlier reconciles had confirmed, refused and corrected, according to the status.
 
     Attributes:
         confirmed: what Atlas has confirmed, by field; None: nothing that still counts.
-        confirmed_generation: the generation whose fields that were.
-        confirmed_at: when a write was confirmed last; None also when its answer left no hope that Atlas is merely slow.
-        patched: by field, when a write that carried it was confirmed last.
-        seen_generation: of the last spec that a status was written for; -1 for none.
-        refusal: what Atlas has refused.
-        contacted: whether anything was ever confirmed, as far as is remembered.
-        corrections: of drift, earlier ones, the oldest first.
+        confirmed_generation: the generation of these fields.
+        confirmed_at: the last confirmed write; None also if its answer shows that Atlas stored another value.
+        patched: by field, the last confirmed write with it.
+        seen_generation: of the last status; -1 for none.
+        contacted: whether any write was ever confirmed.
+        corrections: the oldest first.
     """
 
     confirmed: Fields | None = None
@@ -151,18 +134,19 @@ class Baseline:
 
     @classmethod
     def of(cls, resource: Resource, previous: Status) -> Self:
-        """Read it from a status.
-
-        Args:
-            resource: as it is, with plain values in the place of references.
-            previous: the status before the reconcile.
-        """
+        """Read it from a status; the resource has its references replaced by their values."""
         applied = confirmed_before(resource, previous)
+        is_rejected = says(previous, reason=Reason.UPDATE_REJECTED, generation=resource.generation)
         return cls(
             confirmed=applied.values if applied else None,
             confirmed_generation=applied.generation if applied else Status.NEVER_OBSERVED,
-            confirmed_at=None if _is_rejected(previous, resource.generation) else previous.last_applied_time,
-            patched=_patched(previous.history),
+            confirmed_at=None if is_rejected else previous.last_applied_time,
+            patched={
+                name: entry.time
+                for entry in reversed(previous.history)
+                if entry.result == APPLIED
+                for name in entry.fields
+            },
             seen_generation=previous.observed_generation,
             refusal=_refusal(previous),
             contacted=applied is not None or any(entry.result == APPLIED for entry in previous.history),
@@ -179,22 +163,17 @@ class Facts(Generic[R]):
     """Everything that a decision depends on.
 
     Attributes:
-        resource: with plain values in the place of what it refers to, and the status before the reconcile.
-        now: wall-clock time, UTC.
-        policy: of management; an operator that may not write shows what it would send.
-        writes: whether the operator may write to Atlas at all.
-        interval: how often the entry is looked at when all is well.
+        resource: with references replaced by their values, and the status before the reconcile.
+        policy: ``Plan`` also if the operator may not write.
+        interval: between resyncs.
         provisioning_timeout: how long Atlas may take for one step.
-        grace: for how long something that another object may heal counts as progress.
-        scope: what its LIST covers.
-        view: what is known of the scope.
-        is_held: returns whether another resource that counts stands for an entry; only for use while deciding.
-        resolved: what is used, for the status.
-        problem: with a reference of its connection, which is then not managed.
-        project_doubt: with the reference to the project, in which the entry is known to be all the same.
-        uncertain: whether a write may still be applied whose answer was lost.
-        forced: whether a person asked for a fresh attempt that has not been made yet.
-        baseline: what earlier reconciles have come to.
+        grace: how long a failure that another object may fix counts as progress.
+        is_held: returns whether another resource owns an entry; valid only during the decision.
+        resolved: for the status.
+        problem: with a reference of the connection, which is then not managed.
+        project_doubt: with the reference to the project, if the entry's project is known all the same.
+        uncertain: whether a write of unknown outcome may still be applied.
+        forced: whether a force-sync request is open.
         done: the write of this reconcile.
     """
 
@@ -223,21 +202,16 @@ class Facts(Generic[R]):
 
     @property
     def generation(self) -> int:
-        """The spec that is acted on."""
+        """The generation of the spec."""
         return self.resource.metadata.generation
 
     @property
     def desired(self) -> Fields:
-        """The managed fields as they are wanted."""
+        """The managed fields of the spec."""
         return self.resource.spec.desired
 
     def after(self, done: Done, *, entry: str | None = None) -> Self:
-        """Return the facts after a write.
-
-        Args:
-            done: the write, and what came of it.
-            entry: the id of the entry that it was answered with.
-        """
+        """Return the facts after a write; ``entry`` is the id in its answer."""
         if done.outcome is not WriteOutcome.CONFIRMED:
             return replace(self, done=done)
         view = self.view if entry is None else self.view.showing(entry, Seen(done.answer, self.view.began))
@@ -255,29 +229,29 @@ class Facts(Generic[R]):
 
 
 def is_forced(resource: Resource, previous: Status) -> bool:
-    """Return whether a person asked for a fresh attempt that has not been made yet."""
+    """Return whether a force-sync request is open."""
     request = resource.metadata.reconcile_request
     return request is not None and request != previous.last_handled_reconcile_at
 
 
 def resolved_with(status: Status, source: str | None) -> Resolved:
-    """Return what was resolved before, with where credentials come from, or were looked for, now."""
+    """Return what was resolved before, with a new source of credentials."""
     known = status.resolved or Resolved()
     return Resolved.model_validate({**known.values, "project_id": known.project_id, "credentials_source": source})
 
 
 def confirmed_by(done: Done, facts: Facts[Any]) -> Fields:
-    """Return what counts as confirmed after a write that Atlas has taken; its answer may hold something else than what was sent."""
+    """Return what counts as confirmed after a write; Atlas may have stored other values than were sent."""
     kept = {name: value for name, value in (facts.baseline.confirmed or {}).items() if name in facts.desired}
     shown = facts.resource.shown(done.answer)
     return {**kept, **{name: shown.get(name) or "" for name in done.write.fields}}
 
 
 def confirmed_so_far(resource: Resource, previous: Status) -> Applied | None:
-    """Return what counts as confirmed when a status is written and nothing new was confirmed.
+    """Return what counts as confirmed if nothing new was confirmed.
 
-    A value that the spec has left is void: the new one may have been sent, by a process that ended before it could tell. If
-    the spec returns to the old one later, that has to count as an edit, and not as drift.
+    A confirmed value that the spec no longer wants is void: a process that ended before it wrote the status may have sent the
+    new one. If the spec returns to the old value, that must count as an edit, not as drift.
     """
     generation = resource.metadata.generation
     kept = confirmed_before(resource, previous)
@@ -288,15 +262,14 @@ def confirmed_so_far(resource: Resource, previous: Status) -> Applied | None:
 
 
 def confirmed_before(resource: Resource, previous: Status) -> Applied | None:
-    """Return what a status tells as confirmed and what still counts as such for what is desired now.
+    """Return the confirmed values of a status that still count for what the spec wants now.
 
-    A value that comes from another object may change while the generation stays. The older one was confirmed and is not what
-    is wanted any more, so that the new one is an edit; ``Status.resolved`` tells which one was wanted before. (With a value that
-    was wanted before, a confirmation of something else means that Atlas has stored something else.)
+    A value that comes from another object may change while the generation stays. The new value is then an edit;
+    ``Status.resolved`` shows which value was wanted before. (If the same value was wanted before, Atlas has stored another one.)
     """
     applied, resolved, desired, same = previous.applied, previous.resolved, resource.spec.desired, resource.same
     if applied is not None and applied.values.keys() - set(resource.fields):
-        # What only a newer version of the operator knows was not wanted by this one.
+        # Fields that only a newer version of the operator knows do not count.
         known = {name: value for name, value in applied.values.items() if name in resource.fields}
         applied = Applied.of(applied.generation, known)
     if applied is not None and resolved is not None:
@@ -312,14 +285,14 @@ def confirmed_before(resource: Resource, previous: Status) -> Applied | None:
             applied = Applied.of(applied.generation, kept)
     if applied is None or applied.generation == resource.metadata.generation:
         return applied
-    # Once a newer spec wants another value, that value may have been sent, even if no status tells of it: the operator may have
-    # been stopped in between. So the older confirmation is void, also for a spec that returns to the older value.
+    # A newer spec with another value may have been sent without a status, if the operator was stopped. So the older
+    # confirmation is void, even if the spec returns to the older value.
     kept = {name: value for name, value in applied.values.items() if same(name, value, desired.get(name, value))}
     return Applied.of(applied.generation, kept)
 
 
 def _contradicts(confirmed: Fields, done: Done, facts: Facts[Any]) -> bool:
-    """Return whether an answer holds a value that is neither the old nor the new one: that is not Atlas being slow."""
+    """Return whether an answer has a value that is neither the old nor the new one; a slow Atlas does not explain that."""
     same, desired = facts.resource.same, facts.desired
     return any(
         value and not same(name, value, desired[name]) and not same(name, value, done.before.get(name))
@@ -327,19 +300,8 @@ def _contradicts(confirmed: Fields, done: Done, facts: Facts[Any]) -> bool:
     )
 
 
-def _patched(history: Iterable[HistoryEntry]) -> Mapping[str, datetime]:
-    """Return when each field was in a write that Atlas has confirmed."""
-    return {name: entry.time for entry in reversed(tuple(history)) if entry.result == APPLIED for name in entry.fields}
-
-
-def _is_rejected(previous: Status, generation: int) -> bool:
-    """Return whether this very generation is already known to be refused or stored otherwise; that is not taken back."""
-    ready = find(previous, "Ready")
-    return previous.observed_generation == generation and ready is not None and ready.reason == Reason.UPDATE_REJECTED
-
-
 def _refusal(previous: Status) -> Refusal | None:
-    """Read back what Atlas has refused: which fields from the last error, which values from the differences."""
+    """Return what Atlas refused: the fields of the last error, with the values of the drift."""
     ready = find(previous, "Ready")
     if previous.last_error is None or ready is None or ready.reason != Reason.UPDATE_REJECTED:
         return None

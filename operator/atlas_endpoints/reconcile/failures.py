@@ -1,6 +1,6 @@
-"""What an error means for a resource: the one place where errors become reasons and messages. Pure.
+"""From an error to the state of a resource: reasons and messages are set only here. Pure.
 
-Which answer of Atlas is which error, and the words for people, stand in ``atlas.classification``.
+``atlas.classification`` maps Atlas's answers to errors, and has their messages.
 """
 
 from dataclasses import dataclass, replace
@@ -20,32 +20,26 @@ from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status, find, says
 
-SECRET_LOOK = 30.0
-"""Seconds after which a resource that waits for better credentials reads its Secret afresh; no call to Atlas."""
+SECRET_REQUEUE = 30.0
+"""Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
 
 CURED_BY_CREDENTIALS = frozenset(
     {Reason.CREDENTIALS_INVALID, Reason.MISSING_ROLE, Reason.IP_NOT_ALLOWED, Reason.PROJECT_NOT_FOUND}
 )
-"""Reasons that other credentials may heal at once."""
+"""Reasons that other credentials may fix at once."""
 
 NOTICED = "That is noticed within the sync interval, and at once with a new value of the annotation atlas-endpoints.dev/force-sync."
-"""What is said to users of a remedy in Atlas, of which no event tells."""
+"""The hint for a remedy in Atlas, of which no event arrives."""
 
-HELD_LOOK = 1.0
-"""Seconds after which a call is tried again that was held back without being told for how long."""
+HELD_REQUEUE = 1.0
+"""Seconds after which a call that was held back without a time is tried again."""
 
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What keeps a resource from where it is to be.
-
-    Attributes:
-        state: what is true of it.
-        failure: what holds it up.
-        credentials: what it says about the credentials; None: nothing.
-    """
+    """A state that a failure causes; ``credentials`` is None if the failure does not concern them."""
 
     state: State
     failure: Failure
@@ -55,14 +49,10 @@ class Trouble:
 def of_invalid_spec(
     error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, requeue: Requeue | None = None
 ) -> Trouble:
-    """A spec that breaks the rules, though the API server let it pass: its CRD is not ours.
+    """Return the trouble of an invalid spec that the API server admitted: its CRD has another version.
 
     Args:
-        error: says which.
-        generation: of the spec.
-        previous: the status before.
-        now: wall-clock time, UTC.
-        requeue: when to look again, where no event tells of the remedy; None: an event does.
+        requeue: if the remedy causes no event; None: it does.
     """
     problems = "; ".join(error.problems)
     message = (
@@ -79,11 +69,11 @@ def of_invalid_spec(
 def of_no_credentials(
     error: NoCredentialsError, generation: int, previous: Status, *, now: datetime, grace: timedelta
 ) -> Trouble:
-    """There are no usable credentials; Atlas was not asked."""
+    """Return the trouble of a resource without usable credentials; Atlas was not asked."""
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=found)
-    requeue = _within_grace(RequeueAfter(error.retry_in), reason, since, now=now, grace=grace)
+    requeue = within_grace(RequeueAfter(error.retry_in), since, now=now, grace=grace)
     return Trouble(
         State(reason, error.message, requeue),
         Failure(since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message),
@@ -92,25 +82,22 @@ def of_no_credentials(
 
 
 def of_no_project(problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta) -> Trouble:
-    """The project is not known; wait for the object that tells it."""
+    """Return the trouble of a resource whose project is not known."""
     since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
-    left = (since + grace - now).total_seconds()
-    requeue: Requeue = RequeueAfter(problem.pace)
-    if left > 0:
-        requeue = at_latest(requeue, left)
+    requeue = within_grace(RequeueAfter(problem.pace), since, now=now, grace=grace)
     message = f"{problem.message} Until the project is known, Atlas is neither read nor changed."
     return Trouble(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since))
 
 
 def of_problem(problem: Problem, since: datetime) -> Failure:
-    """A reference leads nowhere, without which nothing goes on."""
+    """Return the failure of an unresolved reference."""
     return Failure(
         since=since, operation="readReference", retryable=True, error_code=problem.reason, detail=problem.message
     )
 
 
 def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> Trouble:
-    """The project is another one than the entry is in: leave both alone until a person has decided."""
+    """Return the trouble of a resource whose project changed: neither project is touched until a person decides."""
     requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
     reason, generation = Reason.INVALID_SPEC, resource.generation
     since = failing_since(resource.status, reason=reason, generation=generation, now=now)
@@ -121,14 +108,7 @@ def of_other_project(error: OtherProjectError, resource: Resource, now: datetime
 
 
 def of_refused_metadata(why: str, generation: int, previous: Status, now: datetime) -> Trouble:
-    """The API server does not let the metadata be written, without which nothing is created, and nothing deleted goes.
-
-    Args:
-        why: in the API server's words.
-        generation: of the spec.
-        previous: the status before.
-        now: wall-clock time, UTC.
-    """
+    """Return the trouble of a resource whose finalizer and annotations the API server refuses."""
     since = failing_since(previous, reason=Reason.METADATA_REFUSED, generation=generation, now=now)
     return Trouble(
         State(Reason.METADATA_REFUSED, refused_metadata(why), Backoff()),
@@ -137,7 +117,7 @@ def of_refused_metadata(why: str, generation: int, previous: Status, now: dateti
 
 
 def refused_metadata(why: str) -> str:
-    """Say that the metadata cannot be written, and what to do about it."""
+    """Return the message, with the remedy; ``why`` is the API server's message."""
     return (
         f"The finalizer and annotations of the resource cannot be written, which is tried again: {why}. Let the operator patch"
         " serverlessprivateendpoints: by the ClusterRole of its own version, and by whatever else admits changes."
@@ -145,13 +125,13 @@ def refused_metadata(why: str) -> str:
 
 
 def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Trouble:
-    """An error that no table knows: a defect of the operator, whose log has the whole story."""
+    """Return the trouble of an unexpected error."""
     name = type(error).__name__
     message = (
         f"The operator met a defect of its own ({name}); it tries again. Its log has the details: please report them."
     )
     failure = Failure(since=now, operation="reconcile", retryable=True, detail=name)
-    message, failure = _first_words(Reason.INTERNAL_ERROR, message, failure, generation, previous)
+    message, failure = _keep_message(Reason.INTERNAL_ERROR, message, failure, generation, previous)
     return Trouble(State(Reason.INTERNAL_ERROR, message, Backoff()), failure)
 
 
@@ -166,17 +146,13 @@ def of_atlas(
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
 ) -> Trouble:
-    """A call to Atlas failed, or was held back.
+    """Return the trouble of a failed or held back call to Atlas.
 
     Args:
-        error: what it failed with.
-        generation: the spec that was acted on.
-        previous: the status before.
-        now: wall-clock time, UTC.
-        grace: for how long something that another object may heal counts as progress.
+        grace: how long a failure that another object may fix counts as progress.
         source: of the credentials.
-        refused: the fields that Atlas refused, if it did.
-        differences: that are known to remain.
+        refused: the fields that Atlas refused.
+        differences: known to remain.
     """
     reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     credentials = _credentials(error, reason, error.message)
@@ -198,34 +174,31 @@ def of_atlas(
     another_cause = is_another_cause(previous, "CredentialsValid", credentials)
     same_source = previous.resolved is None or previous.resolved.credentials_source == source
     if (failure.retryable or held) and same_source and not another_cause:
-        message, failure = _first_words(reason, message, failure, generation, previous)
-    requeue = _within_grace(_requeue(error, reason), reason, since, now=now, grace=grace)
+        message, failure = _keep_message(reason, message, failure, generation, previous)
+    requeue = _requeue(error, reason)
+    if reason.progress is Progress.GRACE:
+        requeue = within_grace(requeue, since, now=now, grace=grace)
     return Trouble(State(reason, message, requeue, differences), failure, _credentials(error, reason, message))
 
 
 def may_pass(error: AtlasError) -> bool:
-    """Return whether a failure may be over soon, without anybody doing anything."""
-    if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: it is as with the answer that began the wait
+    """Return whether a failure may pass soon without an action."""
+    if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: the answer that began the wait decides
         return error.reason not in CURED_BY_CREDENTIALS
     return error.retry is AtlasRetry.BACKOFF
 
 
 def is_settled(previous: Status, generation: int) -> bool:
-    """Return whether this very generation was seen to be applied and available."""
+    """Return whether this generation was already applied and available."""
     ready = find(previous, "Ready")
     return previous.observed_generation == generation and ready is not None and ready.status == "True"
 
 
 def refused_fields(error: UpdateRejectedError, sent: tuple[str, ...], connection: Any) -> tuple[str, ...]:
-    """Return which of the fields that were sent Atlas objects to.
+    """Return which of the sent fields Atlas refuses.
 
-    It names them in the error's text or does not; then the connection is blamed, since Atlas restricts when it may change and
-    takes any comment that the resource can hold. The fields of a connection stand and fall together, as they are sent.
-
-    Args:
-        error: the refusal.
-        sent: the fields that were sent.
-        connection: the fields of the connection.
+    If the error names none, it is the connection: Atlas restricts when it may change, and accepts every comment that the
+    resource can hold. The fields of a connection are refused together, because they are sent together.
     """
     words = f"{error.message} {error.detail or ''}"
     named = {name for name in sent if str(name) in words}
@@ -235,7 +208,7 @@ def refused_fields(error: UpdateRejectedError, sent: tuple[str, ...], connection
 
 
 def still_refused(previous: Status, remaining: set[str]) -> Failure | None:
-    """Keep Atlas's words about fields that it had refused before and that were not sent this time."""
+    """Return the failure of an earlier write, for those of its fields that remain refused; None: there are none."""
     last = previous.last_error
     if last is None or not remaining & set(last.fields):
         return None
@@ -252,33 +225,33 @@ def failing_since(
     found: Finding | None = None,
     type_: str = "CredentialsValid",
 ) -> datetime:
-    """Return since when a generation of a resource has been held up for one reason, and one cause of it.
+    """Return when a generation began to fail for this reason and cause.
 
     Args:
-        previous: the status before.
         reason: of ``Ready``.
-        generation: of the spec.
-        now: wall-clock time, UTC.
-        found: what another condition says about the cause, where one reason of ``Ready`` stands for several.
+        found: the content of the condition that shows the cause.
         type_: of that condition.
     """
-    goes_on = says(previous, reason=reason, generation=generation) and not is_another_cause(previous, type_, found)
-    return previous.last_error.since if previous.last_error is not None and goes_on else now
+    is_same = says(previous, reason=reason, generation=generation) and not is_another_cause(previous, type_, found)
+    return previous.last_error.since if previous.last_error is not None and is_same else now
+
+
+def within_grace(requeue: Requeue, since: datetime, *, now: datetime, grace: timedelta) -> Requeue:
+    """Requeue no later than the end of the grace, because the status changes then."""
+    left = (since + grace - now).total_seconds()
+    return at_latest(requeue, left) if left > 0 else requeue
 
 
 def is_another_cause(previous: Status, type_: str, found: Finding | None) -> bool:
-    """Return whether something is found to be wrong in another way than before, which one reason of ``Ready`` stands for."""
+    """Return whether a condition has another reason than before, while the reason of ``Ready`` is the same."""
     known = find(previous, type_)
     return found is not None and known is not None and known.reason != found.reason
 
 
-def _first_words(
+def _keep_message(
     reason: Reason, message: str, failure: Failure, generation: int, previous: Status
 ) -> tuple[str, Failure]:
-    """Let what was said first stand while a failure goes on, however its words vary: retries write nothing.
-
-    The words of a call that was held back are second-hand anyway.
-    """
+    """Keep the first message while a failure goes on: retries do not change the status."""
     ready, last = find(previous, "Ready"), previous.last_error
     if ready is None or last is None or not says(previous, reason=reason, generation=generation):
         return message, failure
@@ -290,22 +263,14 @@ def _requeue(error: AtlasError, reason: Reason) -> Requeue:
         case AtlasRetry.BACKOFF:
             return Backoff(at_least=error.retry_after or 0.0)
         case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
-            return RequeueAfter(error.retry_after or HELD_LOOK)
+            return RequeueAfter(error.retry_after or HELD_REQUEUE)
         case _:
-            # The resync of the scope looks again; only better credentials are worth looking for more often.
-            return RequeueAfter(SECRET_LOOK) if reason in CURED_BY_CREDENTIALS else NoRequeue()
-
-
-def _within_grace(requeue: Requeue, reason: Reason, since: datetime, *, now: datetime, grace: timedelta) -> Requeue:
-    """Come back no later than when the grace ends, since the status has to say so then."""
-    remaining = (since + grace - now).total_seconds()
-    if reason.progress is not Progress.GRACE or remaining <= 0:
-        return requeue
-    return at_latest(requeue, remaining)
+            # The resync of the scope tries again; only the Secret is read more often.
+            return RequeueAfter(SECRET_REQUEUE) if reason in CURED_BY_CREDENTIALS else NoRequeue()
 
 
 def _credentials(error: AtlasError, reason: Reason, message: str) -> Finding | None:
-    """Return what an error says about the credentials; None: nothing."""
+    """Return what an error means for the credentials; None: nothing."""
     match reason:
         case Reason.CREDENTIALS_INVALID:
             return Finding("False", CredentialsReason.UNAUTHORIZED, message)

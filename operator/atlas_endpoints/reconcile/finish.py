@@ -1,4 +1,4 @@
-"""Ending resources: have the entry deleted, wait until Atlas has none any more, let the resource go."""
+"""Deletion of resources: delete the entry, wait until Atlas has removed it, then remove the finalizer."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from atlas_endpoints.reconcile.deletion import Delete, Keep, Release
 from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
-from atlas_endpoints.reconcile.failures import SECRET_LOOK, VERIFIED
+from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.metadata import FINALIZER, ObjectMeta, deletion_policy_in
@@ -35,7 +35,7 @@ from atlas_endpoints.reconcile.summarize import Outcome, of_trouble, quiet
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Credentials with which an entry could not be deleted, since when that is known, and until when it is taken for granted."""
+    """Credentials that may not delete an entry; until ``until`` the operator does not try them again."""
 
     access: Access
     since: datetime
@@ -43,18 +43,11 @@ class _Refused:
 
 
 class Finisher:
-    """Ends resources, and sees to it that they do not end before.
+    """Finalize deleted resources, and protect live ones with a finalizer.
 
     Args:
-        gatherer: of the kind.
-        credentials: finds credentials.
-        references: finds projects that are referred to.
-        namespaces: reads Namespaces, which may have a policy for their resources.
-        atlas: reads and deletes entries.
-        resources: as they are known now.
-        read: reads a resource as it is; None when there is none.
+        read: reads a resource from the API server; None if there is none.
         record: takes an Event of a resource.
-        force_sync: tells when a person who asks for a fresh attempt gets one.
     """
 
     def __init__(
@@ -83,10 +76,10 @@ class Finisher:
         self._refused: dict[Key, _Refused] = {}
 
     async def bookkeeping(self, resource: Resource) -> tuple[MetadataChange | None, str]:
-        """Return what a resource's metadata lacks while it lives, and what is to be told people about that.
+        """Return the metadata that a live resource lacks, and a warning for its status (or "").
 
         Raises:
-            InvalidSpecError: nobody understands the policy of the Namespace, which the resource needs before it gets an entry.
+            InvalidSpecError: the Namespace's policy is invalid, and the resource has no entry yet.
             ClusterUnavailableError: the Namespace could not be read.
         """
         found: DeletionPolicy | None = None
@@ -110,42 +103,38 @@ class Finisher:
         if FINALIZER not in finalizers_of(body):
             return quiet(generation, NoRequeue())
         try:
-            entry = kind.entry_of(body)
-            going = status.is_going
-            release = deletion.fate_by_metadata(ObjectMeta.parse(body), entry, going=going)
+            release = deletion.decide_by_metadata(ObjectMeta.parse(body), kind.entry_of(body), deleting=status.is_going)
             if release is not None:
-                return self._release(body, release.event)
+                return self._release(body, generation, release.event)
             resource = kind.resource.parse(body, now=now)
             wait = self._force_sync.turn_in(resource, status)
             found = await self._policy(resource)
-        except InvalidSpecError as error:
-            return of_trouble(deletion.not_understood(error, generation, status, now), generation, status)
-        except UnreadableError as error:
-            return of_trouble(deletion.policy_unknown(error, generation, status, now), generation, status)
+        except (InvalidSpecError, UnreadableError) as error:
+            return of_trouble(deletion.blocked_by(error, generation, status, now), generation, status)
         except ClusterUnavailableError:
             return quiet(generation, Backoff())
-        match deletion.fate(resource, found, writes=self._gatherer.writes):
+        match deletion.decide(resource, found, writes=self._gatherer.writes):
             case Release(event):
-                return self._release(body, event)
+                return self._release(body, generation, event)
             case Keep(message):
-                # Of a Namespace's other policy no event tells.
-                requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_LOOK)
+                # There are no events of Namespaces.
+                requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_REQUEUE)
                 trouble = deletion.blocked(generation, status, now, message, operation="delete", requeue=requeue)
                 return of_trouble(trouble, generation, status)
             case Delete():
-                return open_still(await self._delete(body, resource, now, wait), wait)
+                return keep_open(await self._delete(resource, now, wait), wait)
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource that is gone."""
+        """Drop what is cached about a resource that is gone."""
         self._refused.pop(key, None)
 
     async def _policy(self, resource: Resource) -> DeletionPolicy:
-        """Return the policy for an entry: of the annotation, of the spec, of the Namespace, or Retain.
+        """Return the policy of the annotation, else of the spec, else of the Namespace, else Retain.
 
         Raises:
-            InvalidSpecError: what the Namespace says is nothing that anybody understands.
-            UnreadableError: the Namespace may not be read, which alone may say something.
-            ClusterUnavailableError: it could not be read.
+            InvalidSpecError: the Namespace's policy is invalid.
+            UnreadableError: the Namespace may not be read.
+            ClusterUnavailableError: the Namespace could not be read.
         """
         found = _own_policy(resource)
         if found is not None:
@@ -154,22 +143,21 @@ class Finisher:
         annotations = await self._namespaces.annotations(resource.metadata.namespace, age=age)
         return deletion_policy_in(annotations) or "Retain"
 
-    async def _delete(self, body: Body, resource: Resource, now: datetime, wait: float) -> Outcome:
-        """Have the entry deleted, unless another resource needs it; what is asked waits for its turn for so many seconds."""
+    async def _delete(self, resource: Resource, now: datetime, wait: float) -> Outcome:
+        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds."""
         generation, status = resource.generation, resource.status
         try:
-            if resource.entry is not None and (found := await self._needed(body, resource, resource.entry, now)):
+            if resource.entry is not None and (found := await self._needed(resource, resource.entry, now)):
                 return found
             if wait and status.observed_generation == generation:
                 return quiet(generation, RequeueAfter(wait))
             age = self._force_sync.age(resource.key)
             access = await self._credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
-        except NoProjectError as error:
-            return of_trouble(deletion.without_project(resource, error, now), generation, status)
-        except NoCredentialsError as error:
-            outcome = of_trouble(deletion.without_credentials(resource, error, now), generation, status)
-            return replace(outcome, handled=resource.metadata.reconcile_request)
+        except (NoProjectError, NoCredentialsError) as error:
+            handled = resource.metadata.reconcile_request if isinstance(error, NoCredentialsError) else None
+            trouble = deletion.blocked_by(error, generation, status, now)
+            return of_trouble(trouble, generation, status, handled=handled)
         except ClusterUnavailableError:
             return quiet(generation, Backoff())
         self._atlas.use(resource.key, access.fingerprint)
@@ -180,56 +168,54 @@ class Finisher:
         refused = self._refused.get(resource.key)
         is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
         if is_refused and (wait or not is_forced(resource, status)):
-            return quiet(generation, RequeueAfter(SECRET_LOOK))  # the same would be refused again
+            return quiet(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(resource.key)
         resolved = resolved_with(status, access.source)
         facts = self._gatherer.facts(resource, status, now, scope, resolved)
         try:
-            outcome = await self._step(body, facts)
+            outcome = await self._step(facts)
         except AtlasError as error:
-            outcome = self._failed(body, facts, error, access)
+            outcome = self._failed(facts, error, access)
         except ClusterUnavailableError:
             return quiet(generation, Backoff())
-        # A deletion that has just begun waits for no floor; what is asked beside it stays open.
-        return open_still(replace(outcome, handled=resource.metadata.reconcile_request), wait)
+        # A deletion that has just begun does not wait; its force-sync request stays open.
+        return keep_open(replace(outcome, handled=resource.metadata.reconcile_request), wait)
 
-    async def _step(self, body: Body, facts: Facts[Any]) -> Outcome:
-        """Take one step towards the end of an entry.
+    async def _step(self, facts: Facts[Any]) -> Outcome:
+        """Take one step of the deletion of an entry.
 
         Raises:
-            AtlasError: looking failed, or the entry could not be deleted.
-            ClusterUnavailableError: whether another resource that needs it is still there could not be read.
+            AtlasError: the observation or the deletion failed.
+            ClusterUnavailableError: another resource that needs the entry could not be read.
         """
         resource = facts.resource
         max_age = self._force_sync.max_age(resource.key)
         facts, decision = await observe(self._atlas, facts, self._kind.decide_deletion, max_age=max_age)
-        if decision.nothing_left:
-            return self._release(body, None if resource.entry is None else deletion.gone(resource.entry))
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
-        # While we waited, somebody may have changed his mind, or come to need it.
+        # The resource, or another one that needs the entry, may have changed during the observation.
         if not self._resources.is_still(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         entry, kind = write.touches[0], self._kind
-        if (found := await self._needed(body, resource, entry, facts.now)) is not None:
+        if (found := await self._needed(resource, entry, facts.now)) is not None:
             return found
         try:
             await self._atlas.write(
                 facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
             )
         except EndpointAbsentError:
-            # That it finds nothing takes the same proof as ever.
-            fresh = replace(facts, view=self._atlas.view(facts.scope))
-            fresh, decision = await observe(self._atlas, fresh, kind.decide_deletion, max_age=0.0)
-            if decision.nothing_left:
-                return self._release(body, None if resource.entry is None else deletion.gone(resource.entry))
-            return self._waiting(fresh, decision)
+            # The answer alone does not prove that the entry is absent.
+            facts = replace(facts, view=self._atlas.view(facts.scope))
+            facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=0.0)
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Say that Atlas is at it, or that it takes too long."""
-        state, status = decision.state, facts.resource.status
-        own = {} if decision.seen is None else self._kind.render(facts, decision.seen)
+        """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
+        resource, state, status = facts.resource, decision.state, facts.resource.status
+        if decision.nothing_left:
+            return self._release(
+                resource.named, resource.generation, None if resource.entry is None else deletion.gone(resource.entry)
+            )
         if state.reason is Reason.DELETION_BLOCKED:
             trouble = deletion.blocked(
                 facts.generation, status, facts.now, state.message, operation="delete", requeue=state.requeue
@@ -237,15 +223,16 @@ class Finisher:
             outcome = of_trouble(trouble, facts.generation, status)
         else:
             outcome = Outcome(requeue=state.requeue, generation=facts.generation, state=state)
-        if decision.seen is None:
+        if (seen := decision.seen) is None:
             return outcome
-        return replace(outcome, seen=decision.seen, own=own, credentials=VERIFIED, applied=status.applied)
+        own = self._kind.render(facts, seen)
+        return replace(outcome, seen=seen, own=own, credentials=VERIFIED, applied=status.applied)
 
     async def _project(self, resource: Resource) -> str:
-        """Return the project that the entry is in; else the one that the spec means; else the one that it has meant.
+        """Return the project that the entry is in, else the one that the spec refers to, else the last known one.
 
         Raises:
-            NoProjectError: nothing tells it.
+            NoProjectError: no project is known.
             ClusterUnavailableError: the API server could not be reached.
         """
         if resource.bound_project_id is not None:
@@ -257,11 +244,11 @@ class Finisher:
                 raise
             return resource.known_project_id
 
-    async def _needed(self, body: Body, resource: Resource, entry: str, now: datetime) -> Outcome | None:
-        """Return what follows from another resource that needs the entry, or may; None: nobody does.
+    async def _needed(self, resource: Resource, entry: str, now: datetime) -> Outcome | None:
+        """Return the outcome if another resource needs the entry, or may need it; else None.
 
         Raises:
-            ClusterUnavailableError: whether the other is still there could not be read.
+            ClusterUnavailableError: the other resource could not be read.
         """
         others = list(self._resources.found_by(entry))
         claim = ownership.needed_by(self._kind, resource, entry, others, now)
@@ -270,42 +257,41 @@ class Finisher:
             claim = ownership.needed_by(self._kind, resource, entry, others, now)
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
-            return self._release(body, deletion.handed_over(resource, entry, owner))
+            return self._release(resource.named, resource.generation, deletion.handed_over(resource, entry, owner))
         if claim is None:
             return None
         state = deletion.waiting_for_proof()
         return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
 
     async def _is_there(self, key: Key) -> bool:
-        """Ask the API server for a resource that is to inherit an entry: that it went may have come as no event."""
+        """Return whether a resource that is to inherit an entry still lives; a delete event may have been lost."""
         body = await self._read(key)
         return body is not None and "deletionTimestamp" not in body["metadata"]
 
-    def _failed(self, body: Body, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
-        """Say what stands in the way, or let the resource go where nobody can delete its entry any more."""
+    def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
+        """Return why the deletion failed, or release the resource if nobody can delete its entry."""
         resource, generation = facts.resource, facts.generation
         if (event := deletion.orphaned(resource, error)) is not None:
-            return self._release(body, event)
-        if (silent := summarize.unsaid(error, generation)) is not None:
-            return silent
+            return self._release(resource.named, generation, event)
+        if (outcome := summarize.unrelated(error, generation)) is not None:
+            return outcome
         if deletion.is_cured_by_credentials(error):
             self._refused[resource.key] = _Refused(access, facts.now, facts.now + facts.interval)
         trouble = deletion.failed(resource, error, access.source, facts.now, interval=facts.interval)
         return replace(of_trouble(trouble, generation, resource.status), resolved=facts.resolved)
 
-    def _release(self, body: Body, event: Event | None) -> Outcome:
-        """Let the resource go, and tell what becomes of its entry."""
+    def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
+        """Remove the finalizer, and record what happens to the entry."""
         if event is not None:
-            self._record(body, event)
-        outcome = quiet(int(body["metadata"].get("generation", 0)), NoRequeue())
-        return replace(outcome, metadata=MetadataChange({FINALIZER: False}))
+            self._record(named, event)
+        return replace(quiet(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
-def open_still(outcome: Outcome, wait: float) -> Outcome:
-    """Return an outcome with which a request stays open that has its turn in so many seconds; 0: it is handled."""
+def keep_open(outcome: Outcome, wait: float) -> Outcome:
+    """Leave a force-sync request open for ``wait`` more seconds; 0: it is handled."""
     return replace(outcome, handled=None, requeue=at_latest(outcome.requeue, wait)) if wait else outcome
 
 
 def _own_policy(resource: Resource) -> DeletionPolicy | None:
-    """Return the policy that a resource has whatever its Namespace says."""
+    """Return the policy that does not depend on the Namespace."""
     return resource.metadata.deletion_policy or resource.spec.deletion_policy

@@ -1,8 +1,7 @@
-"""How often a person who asks for a look at once (``force-sync``) gets one.
+"""Limits how often the annotation ``force-sync`` causes a fresh observation.
 
-A request costs calls out of rate limits that others share, and a new value costs its author nothing. So each resource, and
-each scope, is looked at for the sake of requests once in ``FLOOR`` seconds. A request that comes within is open until
-then, and is handled by a look that has begun after it.
+A request costs calls from rate limits that others share. So each resource, and each scope, is observed for requests once in
+``FLOOR`` seconds. A request within that time stays open, and is handled by an observation that begins after it.
 """
 
 import math
@@ -18,19 +17,18 @@ from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Status
 
 FLOOR = 5.0
-"""Seconds from a look that a person has asked for to the next one, of a resource and of an scope."""
+"""Seconds between two observations for requests, for each resource and each scope."""
 
 
 @dataclass(slots=True)
 class _Request:
-    """A request that is open.
+    """An open request.
 
     Attributes:
-        uid: of the resource.
-        token: the value that asks.
-        seen: when it was met first, in monotonic seconds.
-        has_turn: whether what the resource depends on is read anew for it.
-        granted: whether its look has begun.
+        token: the value of the annotation.
+        seen: when it was found, in monotonic seconds.
+        has_turn: whether the floor of the resource is over.
+        granted: whether the floor of the scope is over, too, and the observation has begun.
     """
 
     uid: str
@@ -41,11 +39,10 @@ class _Request:
 
 
 class ForceSync:
-    """Remembers the requests that are open, and when the last ones were granted.
+    """Keeps the open requests, and the times of the last granted ones.
 
     Args:
-        monotonic: seconds that only grow.
-        let_through: has the next call to an scope be made though Atlas has named a later time, once in such a wait.
+        let_through: lets the next call to a scope pass before the time that Atlas named, once in each such wait.
     """
 
     def __init__(self, monotonic: Callable[[], float], *, let_through: Callable[[Scope], None]) -> None:
@@ -53,16 +50,12 @@ class ForceSync:
         self._let_through = let_through
         self._open: dict[Key, _Request] = {}
         self._granted: dict[Key | Scope, float] = {}
-        """When each had its turn last. A resource that is created anew has the floor of its name."""
+        """The last grant of each. A resource that is created anew has the floor of its name."""
 
     def turn_in(self, resource: Resource, status: Status) -> float:
-        """Return for how many seconds the request of a resource waits for its turn; 0: it has it, or nothing is asked.
+        """Return for how many seconds a request waits for its resource's floor; 0: it has its turn, or there is none.
 
-        It comes before the first reading of a reconcile: until then nothing is read for the request.
-
-        Args:
-            resource: as it is.
-            status: before the reconcile.
+        Call it before the first reading of a reconcile: until then nothing is read for the request.
         """
         key, metadata = resource.key, resource.metadata
         if not is_forced(resource, status):
@@ -77,15 +70,10 @@ class ForceSync:
         return 0.0
 
     def look_in(self, key: Key, scope: Scope) -> float:
-        """Return for how many seconds a request that has its turn waits for its scope; 0: its look begins, or nothing is asked.
-
-        Args:
-            key: of the resource.
-            scope: that it belongs to.
-        """
+        """Return for how many seconds a request waits for its scope's floor; 0: its observation begins, or there is none."""
         request = self._open.get(key)
         if request is None or request.granted:
-            return 0.0  # what it has led to has failed, and is tried again as any other failure
+            return 0.0  # a granted request that failed is retried like any other failure
         shares = self._granted.get(scope, -math.inf) > request.seen
         if not shares and (wait := self._take(scope)) > 0:
             return wait
@@ -94,12 +82,12 @@ class ForceSync:
         return 0.0
 
     def age(self, key: Key) -> Age:
-        """Return how old a reading may be that serves a resource: begun from now on, if it has a request and that has its turn."""
+        """Return how old a reading may be: if a request has its turn, it must begin now."""
         request = self._open.get(key)
         return Age.FRESH if request is not None and request.has_turn else Age.RECENT
 
     def max_age(self, key: Key) -> float:
-        """Return how many seconds old a LIST may be that serves a resource: begun after the request, if there is one."""
+        """Return how many seconds old a LIST may be: it must have begun after a granted request."""
         request = self._open.get(key)
         return SHARED if request is None or not request.granted else min(SHARED, self._monotonic() - request.seen)
 
@@ -108,7 +96,7 @@ class ForceSync:
         self._open.pop(key, None)
 
     def _take(self, name: Key | Scope) -> float:
-        """Return for how many seconds a floor lasts; 0: it is over, and another one begins."""
+        """Return for how many seconds a floor lasts; 0: it is over, and the next one begins."""
         now = self._monotonic()
         if (wait := self._granted.get(name, -math.inf) + FLOOR - now) > 0:
             return wait

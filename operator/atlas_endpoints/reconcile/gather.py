@@ -1,30 +1,17 @@
-"""Gathering what a decision depends on, as far as it is known without asking Atlas."""
+"""Gathers the facts that a decision depends on, as far as they are known without a call to Atlas."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.facts import Baseline, Defaults, Facts, Finding, Problem, is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import Claim
-from atlas_endpoints.reconcile.ports import ResourcesPort
+from atlas_endpoints.reconcile.ports import AtlasPort, ResourcesPort
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Resolved, Status
-
-
-class MemoryPort(Protocol):
-    """What is known of Atlas without a call; see ``atlas.observations.ObservationCache``."""
-
-    def view(self, scope: Scope) -> View[Any]:
-        """Return what is known of a scope."""
-        ...
-
-    def unknown_for(self, scope: Scope, entry: str) -> float | None:
-        """Return for how many more seconds a write may be applied whose answer was lost."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +19,19 @@ class Gatherer:
     """Gathers facts about the resources of a kind.
 
     Attributes:
-        kind: theirs.
-        atlas: what is known of Atlas.
-        resources: as they are known now.
-        writes: whether anything may be written to Atlas.
-        defaults: where a resource says nothing.
-        grace: for how long something that another object may heal counts as progress.
+        writes: whether the operator may write to Atlas.
+        grace: how long a failure that another object may fix counts as progress.
     """
 
     kind: Kind[Any]
-    atlas: MemoryPort
+    atlas: AtlasPort
     resources: ResourcesPort
     writes: bool
     defaults: Defaults
     grace: timedelta
 
     def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
-        """Return what the LIST of a resource covers."""
+        """Return the scope of a resource."""
         return Scope(credentials, project_id, self.kind.names.kind, resource.scope_name)
 
     def facts(  # all that is known
@@ -65,13 +48,10 @@ class Gatherer:
         """Return what is known of a resource.
 
         Args:
-            resource: with plain values in the place of references.
+            resource: with references replaced by their values.
             previous: the status before.
-            now: wall-clock time, UTC.
-            scope: of its entry.
-            resolved: what is used, for the status.
-            problem: with a reference of its connection.
-            project_doubt: with the reference to its project.
+            problem: with a reference of the connection.
+            project_doubt: with the reference to the project.
         """
         if resource.status is not previous:
             resource = resource.model_copy(update={"status": previous})
@@ -97,11 +77,11 @@ class Gatherer:
         )
 
     def interval(self, resource: Resource) -> timedelta:
-        """Return how often the entry of a resource is looked at when all is well."""
+        """Return the interval between resyncs of a resource."""
         return resource.spec.sync_interval or self.defaults.sync_interval
 
     def claim(self, facts: Facts[Any]) -> Claim:
-        """Return who owns the entry in the place of a resource that has seen it, or is about to look at it."""
+        """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""
         entry = facts.resource.entry
         if entry is None:
             return None

@@ -1,10 +1,9 @@
-"""What a kind states about itself. A newcomer reads this page first.
+"""What a kind implements. Start reading here.
 
-A kind is pure: it does no input or output, reads no clock, and remembers nothing. Calls to Atlas are data; the reconciler makes
-them. ``decide`` is called again and again on better facts until they are good enough for its answer; which freshness an answer
-needs is a rule that all kinds share (``observe``). After a write it runs once more on the facts with the answer in them.
+A kind is pure: no input or output, no clock, no state. Calls to Atlas are data; the reconciler makes them. ``decide`` runs
+again on fresher facts until ``observe``, which all kinds share, accepts them, and once more after a write.
 
-The resource itself (``resource.Resource``) says what of it names things in Atlas and which fields are compared.
+``resource.Resource`` defines which fields are compared, and which of them are names in Atlas.
 """
 
 from abc import ABC, abstractmethod
@@ -24,31 +23,29 @@ R = TypeVar("R", bound=Resource)
 
 
 class Kind(ABC, Generic[R]):
-    """One kind of resources. An entry is one thing in Atlas, by its id; a scope is what one LIST covers.
+    """A kind of resource. An entry is one object in Atlas; a scope is what one LIST covers.
 
     Attributes:
-        names: in the Kubernetes API.
-        resource: its resources: spec, status, and what of them names things in Atlas.
-        templates: the path of each of its operations, as Atlas's API reference has it.
+        templates: the path of each operation in Atlas's API reference.
     """
 
     names: ClassVar[Names]
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
 
-    # Plain JSON, for what looks at many objects.
+    # Plain JSON, for code that reads many objects.
 
     @abstractmethod
     def entry_of(self, body: Body) -> str | None:
-        """Return what an object stands for in Atlas, and may write to alone, also when its spec is not valid; None: nothing yet."""
+        """Return the entry that an object owns, even if its spec is invalid; None: none yet."""
 
     @abstractmethod
     def shown_in(self, status: Mapping[str, Any]) -> str | None:
-        """Return the entry that a status shows: the credentials of its resource have seen it."""
+        """Return the entry that a status shows: the resource's credentials have reached it."""
 
     @abstractmethod
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        """Return the name of the scope that a spec names."""
+        """Return the name of the scope in a spec."""
 
     # Atlas: calls as data, answers as values.
 
@@ -58,7 +55,7 @@ class Kind(ABC, Generic[R]):
 
     @abstractmethod
     def listed(self, item: Any) -> tuple[str, Any] | None:
-        """Read the id and the value of an item of a LIST; None: it has no usable id."""
+        """Return the id and the value of an item of a LIST; None: it has no usable id."""
 
     @abstractmethod
     def get_request(self, scope: Scope, entry: str) -> Request:
@@ -66,10 +63,10 @@ class Kind(ABC, Generic[R]):
 
     @abstractmethod
     def got(self, entry: str, answer: Any) -> Any | None:
-        """Read the answer to a GET; None: it is not readable as this entry."""
+        """Return the entry in the answer to a GET; None: it is not readable."""
 
     def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
-        """Read the id and the value of an entry from the answer to a write; None: it is not readable."""
+        """Return the id and the value of the entry in the answer to a write; None: it is not readable."""
         value = self.got(write.touches[0], answer)
         return None if value is None else (write.touches[0], value)
 
@@ -77,11 +74,11 @@ class Kind(ABC, Generic[R]):
 
     @abstractmethod
     def decide(self, facts: Facts[R]) -> Decision:
-        """Return what is true of a resource that lives, and at most one write that would change it."""
+        """Return the state of a live resource, and at most one write that would change it."""
 
     @abstractmethod
     def decide_deletion(self, facts: Facts[R]) -> Decision:
-        """Return what is true of the entry of a resource that takes it along, and at most one write towards its end."""
+        """Return the state of an entry that is to be deleted, and at most one write for that."""
 
     @abstractmethod
     def render(self, facts: Facts[R], seen: Any) -> Mapping[str, Any]:
@@ -90,28 +87,23 @@ class Kind(ABC, Generic[R]):
     # For kinds whose entries are created for a resource that names none.
 
     def label(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds that create
-        """Return the name by which an entry is found that was created for a resource, if it has one."""
+        """Return the name by which an entry that was created for a resource is found, if it has one."""
         return None
 
     def recorded_in(self, status: Mapping[str, Any]) -> str | None:  # noqa: ARG002  # for kinds that create
-        """Return the entry that was created for a resource, or taken over by it, as its status says."""
+        """Return the entry that a resource has created or adopted, according to its status."""
         return None
 
     def intended(self, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
-        """Return the fields of the kind's own status that tell of something that is about to be created."""
+        """Return the fields of the kind's own status that record an intent to create."""
         return {}
 
     def not_created(self, facts: Facts[R]) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
-        """Return the fields of the kind's own status when Atlas has surely created nothing."""
+        """Return the fields of the kind's own status if Atlas has certainly created nothing."""
         return {}
 
     # For kinds that hand something over.
 
     def outputs(self, resource: R, own: Mapping[str, Any]) -> Sequence[Output]:  # noqa: ARG002  # for kinds that have some
-        """Return the ConfigMaps that a resource hands over.
-
-        Args:
-            resource: as it is; its status is the one before.
-            own: the fields of the kind's own status that change, by their names.
-        """
+        """Return the ConfigMaps that a resource publishes; ``own`` has the changed fields of the kind's own status."""
         return ()

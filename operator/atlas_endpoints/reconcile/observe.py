@@ -1,4 +1,4 @@
-"""Observing until the facts are good enough for the decision that they lead to: one rule of freshness for every kind."""
+"""Observes Atlas until the facts are fresh enough for the decision; one rule of freshness for every kind."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,36 +13,36 @@ from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.status import Cause
 
 SHARED = 5.0
-"""Seconds: a LIST that began no longer ago serves routine looks, and resyncs."""
+"""Seconds: routine observations and resyncs share a LIST that began no longer ago."""
 
 MEMORY = timedelta(minutes=10)
-"""The oldest observation that may justify a write without looking first."""
+"""The oldest cached observation on which a write may rest."""
 
-MOST_LOOKS = 8
-"""Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for what changes meanwhile."""
+MAX_CALLS = 8
+"""Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for concurrent changes."""
 
 
 class ObservationsPort(Protocol):
     """Shared observations; see ``atlas.gateway.Gateway``."""
 
     def view(self, scope: Scope) -> View[Any]:
-        """Return what is known of a scope, without a call."""
+        """Return the cached observations of a scope."""
         ...
 
     async def list(self, scope: Scope, *, since: float) -> View[Any]:
-        """Return what is known after a LIST that began at ``since`` or later."""
+        """Return the observations after a LIST that began at ``since`` or later."""
         ...
 
     async def get(self, scope: Scope, entry: str) -> View[Any]:
-        """Read one entry, and return what is known afterwards."""
+        """Return the observations after a GET of one entry."""
         ...
 
     def needed_since(self, scope: Scope, entry: str) -> float:
-        """Return the moment at which a LIST must have begun to tell what became of a write."""
+        """Return when a LIST must have begun to show the outcome of a write."""
         ...
 
     def moment(self) -> float:
-        """Return the time of an event."""
+        """Return the monotonic time of an event."""
         ...
 
 
@@ -55,21 +55,18 @@ async def observe(  # what freshness depends on
     is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
     armed_for: float | None = None,
 ) -> tuple[Facts[Any], Decision]:
-    """Decide, and look at Atlas and decide anew as long as what is known is not good enough for that decision.
+    """Decide; observe Atlas and decide again until the facts are fresh enough for the decision.
 
     Args:
-        atlas: looks.
-        facts: with what is remembered.
-        decide: the kind's decision.
-        max_age: seconds; a LIST that began earlier is not good enough, but for what memory justifies.
+        max_age: seconds; an older LIST is not fresh enough, unless the cache suffices.
         is_claimed: returns whether another resource owns the entry.
         armed_for: seconds since an intent to create was written, which a LIST has to follow; None: there is none.
 
     Raises:
-        AtlasError: looking failed.
+        AtlasError: a call failed.
     """
     began, listed = atlas.moment(), float("-inf")
-    for _ in range(MOST_LOOKS):
+    for _ in range(MAX_CALLS):
         decision = decide(facts)
         since = _needed_since(atlas, facts, decision, began, max_age, armed_for)
         if since > listed and not _memory_suffices(facts, decision, began, is_claimed):
@@ -81,7 +78,7 @@ async def observe(  # what freshness depends on
             if seen is None or (seen.value is None and seen.at < began):
                 facts = replace(facts, view=await atlas.get(facts.scope, decision.absent))
                 continue
-            # That it is not there takes a LIST, too, that began for this purpose.
+            # The proof of an absence also takes a LIST that began after the GET.
             if seen.value is None and not facts.forced and facts.view.began < seen.at:
                 listed = atlas.moment()
                 facts = replace(facts, view=await atlas.list(facts.scope, since=listed))
@@ -93,7 +90,7 @@ async def observe(  # what freshness depends on
                 operation=decision.write.request.operation if decision.write is not None else "list",
             )
         return facts, decision
-    raise RuntimeError(f"{facts.resource.key} takes more than {MOST_LOOKS} looks at Atlas for one decision")
+    raise RuntimeError(f"{facts.resource.key} takes more than {MAX_CALLS} looks at Atlas for one decision")
 
 
 def _needed_since(  # noqa: PLR0917  # what freshness depends on
@@ -104,7 +101,7 @@ def _needed_since(  # noqa: PLR0917  # what freshness depends on
     max_age: float,
     armed_for: float | None,
 ) -> float:
-    """Return the moment at which a LIST must have begun for a decision."""
+    """Return when the LIST for a decision must have begun."""
     if facts.uncertain:
         return max(began, atlas.needed_since(facts.scope, facts.resource.written_as))
     if decision.nothing_left and decision.none_created:
@@ -117,10 +114,10 @@ def _needed_since(  # noqa: PLR0917  # what freshness depends on
 def _memory_suffices(
     facts: Facts[Any], decision: Decision, began: float, is_claimed: Callable[[Facts[Any]], bool]
 ) -> bool:
-    """Return whether a decision may rest on what is remembered.
+    """Return whether a decision may rest on cached observations.
 
-    Memory may only justify a write that the resource asks for, whose answer corrects it; all else is looked at first. That another
-    resource owns the entry does not depend on what Atlas shows.
+    They suffice for a write that the resource asks for, because its answer corrects them. They also suffice if another resource
+    owns the entry, because that does not depend on Atlas. Everything else is observed first.
     """
     entry = facts.resource.entry
     seen = None if entry is None else facts.view.entries.get(entry)

@@ -1,4 +1,4 @@
-"""What is said where a write is decided and not made: by a person's wish, or since too much has drifted at once. Pure."""
+"""The states of resources whose write is decided but not made: by policy, or by the drift limiter. Pure."""
 
 import math
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.reconcile.decision import Decision, Difference, Fields, State, Write
+from atlas_endpoints.reconcile.decision import Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
@@ -15,7 +15,7 @@ FORCE = "set the annotation atlas-endpoints.dev/force-sync"
 
 
 def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
-    """Return what is true of a resource for which something would be written, if anything were."""
+    """Return the state of a resource for which a write is only planned."""
     if facts.resource.spec.management_policy == "Plan":
         why = "spec.managementPolicy is Plan, so nothing is sent to Atlas until it is Manage"
     else:
@@ -26,16 +26,16 @@ def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
         message = f"{why}. Then {write.creates.planned}, as status.plan shows it."
         return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
     because = _BECAUSE[write.cause] if write.cause is not None else ""
-    message = f"{why}. Then this is sent, {because}, as status.plan shows it: {_changes(write.fields)}."
+    changes = "; ".join(f"{name} as {quoted(value)}" for name, value in write.fields.items())
+    message = f"{why}. Then this is sent, {because}, as status.plan shows it: {changes}."
     return replace(decision.state, reason=Reason.PLANNED, message=message)
 
 
 def held(decision: Decision, wait: float) -> State:
-    """Return what is true of a resource whose drift would be corrected but for the drift limiter.
+    """Return the state of a resource whose correction of drift the limiter holds back.
 
     Args:
-        decision: with the correction.
-        wait: seconds until it is its turn; infinite when drift is not corrected at all, which only a person can change.
+        wait: seconds until its turn; infinite if drift is never corrected.
     """
     state = decision.state
     drifted = told(state.differences or ())
@@ -57,17 +57,13 @@ def held(decision: Decision, wait: float) -> State:
 
 
 def told(differences: Iterable[Difference]) -> str:
-    """Say what differs, for people."""
+    """Return a text of the differences."""
     return "; ".join(f"{each.field} is {quoted(each.actual)}, not {quoted(each.desired)}" for each in differences)
 
 
 def quoted(value: str | None) -> str:
-    """Say a value, for people."""
+    """Return a text of a value."""
     return "empty" if not value else f"'{value}'"
-
-
-def _changes(fields: Fields) -> str:
-    return "; ".join(f"{name} as {quoted(value)}" for name, value in fields.items())
 
 
 _BECAUSE = {

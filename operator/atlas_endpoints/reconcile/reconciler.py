@@ -1,4 +1,4 @@
-"""One reconcile, for every kind: gather, observe and decide until the facts suffice, permit, apply, summarize."""
+"""One reconcile, for every kind: gather facts, observe, decide, write, summarize."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +15,7 @@ from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.clock import Clock, believed
 from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
-from atlas_endpoints.reconcile import failures, policy, summarize
+from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access
@@ -24,7 +24,7 @@ from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Defaults, Facts, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.failure_cache import FailureCache
-from atlas_endpoints.reconcile.finish import Finisher, open_still
+from atlas_endpoints.reconcile.finish import Finisher, keep_open
 from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
@@ -46,30 +46,30 @@ from atlas_endpoints.reconcile.summarize import Outcome, quiet
 logger = logging.getLogger(__name__)
 
 RECENT_OUTPUTS = 30.0
-"""For so many seconds at most nobody looks whether a ConfigMap is as the operator has left it."""
+"""Seconds for which a ConfigMap that the operator has written is not read again, at most."""
 
-PATIENCE = timedelta(minutes=30)
-"""For at least this long a settled resource stays Ready while looking at it fails."""
+MIN_READY = timedelta(minutes=30)
+"""A settled resource stays Ready for at least this long while observing it fails."""
 
-LAST_LOOK = 1.0
-"""Seconds after which an entry is looked at once more at the earliest, for a write of unknown outcome."""
+LAST_REQUEUE = 1.0
+"""Minimum seconds until the observation that follows a write of unknown outcome."""
 
 
 class CredentialsPort(Protocol):
     """Finds credentials; see ``credentials.CredentialsResolver``."""
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
-        """Find the credentials of a resource."""
+        """Return the credentials of a resource."""
         ...
 
     def judged(self, access: Access, *, accepted: bool) -> None:
-        """Take in whether Atlas accepts credentials."""
+        """Record whether Atlas accepts credentials."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Agreement:
-    """A resource, and what it agreed with: nearly all are as they were at the resync before, and so is what Atlas shows."""
+class _InSync:
+    """A resource for which a resync found nothing to do, and what it was compared with."""
 
     body: Body
     seen: Any
@@ -78,25 +78,14 @@ class _Agreement:
 
 
 class Reconciler:
-    """Reconciles resources of one kind, and says whether what a resync has seen gives one of them work.
+    """Reconcile resources of one kind, and decide which of them a resync enqueues.
 
     Args:
-        kind: of the resources.
-        credentials: finds credentials.
-        references: finds what they refer to.
-        outputs: writes what they hand over.
-        atlas: reads and changes what Atlas holds.
-        resync: looks at scopes.
-        resources: which are still there.
-        limiter: may hold corrections of drift back.
-        wake: has a resource come back at once.
-        writes: whether anything may be written to Atlas; if not, statuses show what would be.
-        clock: tells the time.
-        defaults: where a resource says nothing.
-        grace: for how long something that another object may heal counts as progress.
-        namespaces: reads Namespaces, which may have a policy for what becomes of the entries of deleted resources.
-        read: reads a resource as it is; None when there is none.
-        record: takes an Event of a resource: what no status tells, or not in time.
+        wake: enqueues a resource at once.
+        writes: whether Atlas may be written to; if not, statuses show a plan.
+        grace: how long a failure that another object may fix counts as progress.
+        read: reads a resource from the API server; None if there is none.
+        record: takes an Event that the status does not show, or not in time.
     """
 
     def __init__(
@@ -143,31 +132,31 @@ class Reconciler:
             force_sync=self._force_sync,
         )
         self._failures = FailureCache(grace, wake=wake)
-        self._unseen_since: dict[Key, datetime] = {}
-        self._agreements: dict[Key, _Agreement] = {}
+        self._failing_since: dict[Key, datetime] = {}
+        self._in_sync: dict[Key, _InSync] = {}
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""
         now, key, generation = self._clock.now(), key_of(body), _generation(body)
         if "deletionTimestamp" in body["metadata"]:
-            self._leave(key)
+            self._drop(key)
             return await self._finisher.finish(body, now)
         try:
             resource = self._kind.resource.parse(body, now=now)
         except InvalidSpecError as error:
-            self._leave(key)
+            self._drop(key)
             status = self._kind.resource.status_type.parse(previous, now=now)
             trouble = failures.of_invalid_spec(error, generation, status, now)
             return summarize.of_trouble(trouble, generation, status, handled=_request(body))
         wait = self._force_sync.turn_in(resource, resource.status)
-        # What keeps a resource from going, and a backup from forgetting, is there before anything is created or used.
+        # The finalizer and the annotations that a backup needs come before anything is created or used.
         first = resource.entry is None or not is_recorded(resource)
-        outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._alive(resource, now, wait)
+        outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._reconcile_live(resource, now, wait)
         try:
             change, doubt = await self._finisher.bookkeeping(resource)
         except InvalidSpecError as error:
-            self._leave(key)
-            requeue = RequeueAfter(failures.SECRET_LOOK)  # no event tells of the Namespace
+            self._drop(key)
+            requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
             trouble = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
             return summarize.of_trouble(trouble, generation, resource.status)
         except ClusterUnavailableError as error:
@@ -178,17 +167,17 @@ class Reconciler:
                 return quiet(generation, Backoff())
             return replace(outcome, requeue=at_latest(outcome.requeue, 30.0))
         if change is None and first:
-            outcome = await self._alive(resource, now, wait)
-        return replace(summarize.beside(outcome, doubt), metadata=change)
+            outcome = await self._reconcile_live(resource, now, wait)
+        return replace(summarize.with_warning(outcome, doubt), metadata=change)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
-        """Turn an error that no table knows into an outcome."""
+        """Return the outcome of an unexpected error."""
         now, generation = self._clock.now(), _generation(body)
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         return summarize.of_trouble(failures.of_bug(error, generation, status, now), generation, status)
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
-        """Say that the finalizer or the record of the entry may not be written."""
+        """Return the outcome if the API server refuses the finalizer or an annotation."""
         now = self._clock.now()
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         if outcome.state is not None:
@@ -198,7 +187,7 @@ class Reconciler:
         return replace(outcome, state=trouble.state, applied=status.applied, failure=trouble.failure)
 
     def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:  # noqa: ARG002
-        """Say in a status what a reconcile came to; without anything to say, what was said before stands."""
+        """Return the status after an outcome; an outcome without a state keeps the status."""
         if outcome.state is None:
             return previous
         now = self._clock.now()
@@ -206,23 +195,22 @@ class Reconciler:
         return summarize.render(status, outcome, now=now, grace=self._grace).to_json()
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource that is gone."""
-        self._leave(key)
+        """Drop what is cached about a resource that is gone."""
+        self._drop(key)
         self._finisher.forget(key)
         self._force_sync.forget(key)
         self._converger.changes.forget(key)
 
     def release(self, key: Key) -> None:
-        """Let a resource ask Atlas again, since a resync has seen that it is worth it."""
+        """Let the next reconcile of a resource ask Atlas again."""
         self._failures.release(key)
 
     async def still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        """Return whether the credentials at a place are those of a scope, as its Secret is now, and come from there still.
+        """Return whether a Secret still holds the credentials of a scope, and they still come from ``source``.
 
         Args:
-            place: where a resource wants them from.
-            source: where they came from, as its status says; None when it does not.
-            scope: with their fingerprint.
+            place: where a resource reads its credentials.
+            source: where they came from, according to its status; None: not known.
 
         Raises:
             ClusterUnavailableError: the Secret could not be read.
@@ -234,61 +222,59 @@ class Reconciler:
         return access.fingerprint == scope.credentials and source in {None, access.source}
 
     def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
-        """Return whether what a resync of the scope has seen gives a resource anything to do or to say.
+        """Return whether the resync of a scope found work, or a new status, for a resource.
 
         Args:
-            body: the resource.
-            scope: of the resync.
-            failure: what its LIST failed with.
+            failure: what the LIST failed with.
         """
         key, now, view = key_of(body), self._clock.now(), self._atlas.view(scope)
         entry = self._kind.entry_of(body)
         seen = None if failure is not None or entry is None else view.value(entry)
         if seen is not None:
-            self._unseen_since.pop(key, None)
-            if self._agrees(key, body, view, seen, now):
+            self._failing_since.pop(key, None)
+            if self._is_in_sync(key, body, view, seen, now):
                 return False
         try:
-            # Its times as they stand: only a reconcile can write those in the future anew, and what waits has one due.
+            # Times in the future stay as they are: only a reconcile can correct them.
             resource = self._kind.resource.parse(body)
         except InvalidSpecError:
-            # Its own reconcile has said so, unless the watch had hidden what a LIST has brought up.
+            # Its own reconcile has reported that, unless the watch missed the event.
             status = self._kind.resource.status_type.parse(body.get("status"))
             return not says(status, reason=Reason.INVALID_SPEC, generation=_generation(body))
         if resource.needs_the_cluster and seen is not None:
-            return True  # what it refers to, or has written, may have changed, which only a reconcile reads
+            return True  # only a reconcile reads references and outputs
         status = resource.status
         facts = self._gatherer.facts(resource, status, now, scope, status.resolved or Resolved())
-        outcome = self._remembered(facts, failure)
+        outcome = self._from_cache(facts, failure)
         if outcome is None or summarize.render(status, outcome, now=now, grace=self._grace) != status:
             return True
         is_available = outcome.state is not None and outcome.state.reason is Reason.AVAILABLE
-        # All times that matter to a decision are those after which Atlas, or a difference, is treated otherwise.
+        # Without differences, and Available, the decision does not depend on the time.
         if seen is not None and is_available and not compare(resource, resource.spec.desired, seen):
             created = view.labelled.get(resource.created_as, ())
-            self._agreements[key] = _Agreement(body, seen, created, _announced(view, now))
+            self._in_sync[key] = _InSync(body, seen, created, _announced(view, now))
         return False
 
-    def _agrees(self, key: Key, body: Body, view: View[Any], seen: Any, now: datetime) -> bool:
-        """Return whether just this was found before to give nothing to do and nothing to say, whatever the time."""
-        known = self._agreements.get(key)
+    def _is_in_sync(self, key: Key, body: Body, view: View[Any], seen: Any, now: datetime) -> bool:
+        """Return whether this very comparison has found nothing to do before."""
+        known = self._in_sync.get(key)
         if known is None or known.body is not body:
             return False
         created = view.labelled.get(self._kind.resource.created_as_of(body), ())
         if (known.seen, known.created, known.announced) != (seen, created, _announced(view, now)):
             return False
-        # The newest entry is shared with who else remembers it, so that the older one can go.
-        self._agreements[key] = replace(known, seen=seen)
+        # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
+        self._in_sync[key] = replace(known, seen=seen)
         return True
 
-    def _remembered(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
-        """Return what a reconcile would come to without asking Atlas; None: it would do something."""
+    def _from_cache(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
+        """Return the outcome that a reconcile would have without a call to Atlas; None: it would act."""
         if failure is not None:
-            return self._unseen(facts, failure)
+            return self._observation_failed(facts, failure)
         decision = self._kind.decide(facts)
         if decision.absent is not None:
-            is_told = says(facts.previous, reason=Reason.ENDPOINT_NOT_FOUND, generation=facts.generation)
-            return quiet(facts.generation, Backoff()) if is_told and decision.write is None else None
+            is_reported = says(facts.previous, reason=Reason.ENDPOINT_NOT_FOUND, generation=facts.generation)
+            return quiet(facts.generation, Backoff()) if is_reported and decision.write is None else None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
         write = decision.write
@@ -296,15 +282,14 @@ class Reconciler:
             return summarize.of_decision(self._kind, facts, decision)
         if facts.policy == "Manage":
             return None
-        planned = replace(decision, state=policy.planned(facts, decision, write))
-        return summarize.of_decision(self._kind, facts, planned, planned=write)
+        return summarize.of_plan(self._kind, facts, decision, write)
 
-    async def _alive(self, resource: Resource, now: datetime, wait: float) -> Outcome:
-        """Reconcile a resource that is valid and lives, and whose request waits for its turn for so many seconds."""
-        status = resource.status  # which is the previous one
+    async def _reconcile_live(self, resource: Resource, now: datetime, wait: float) -> Outcome:
+        """Reconcile a valid live resource, whose force-sync request still waits ``wait`` seconds."""
+        status = resource.status
         key, generation = resource.key, resource.generation
         if resource.suspended_by:
-            self._leave(key)
+            self._drop(key)
             return summarize.of_suspension(resource, status)
         if wait and status.observed_generation == generation:
             return quiet(generation, RequeueAfter(wait))
@@ -318,12 +303,12 @@ class Reconciler:
                 resource,
                 self._kind.outputs(resource, outcome.own),
                 scope=self._resync.scope_of(key),
-                max_age=self._outputs_last(resource),
+                max_age=self._outputs_max_age(resource),
             )
             return summarize.with_outputs(outcome, published)
         except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
-            self._leave(key)
-            return open_still(self._without(error, resource, now), wait)
+            self._drop(key)
+            return keep_open(self._missing(error, resource, now), wait)
         except ClusterUnavailableError as error:
             logger.warning(
                 "What the resource depends on could not be read; it will be tried again: %s",
@@ -332,10 +317,10 @@ class Reconciler:
             )
             return quiet(generation, Backoff())
 
-    def _without(
+    def _missing(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
     ) -> Outcome:
-        """Say what is missing before Atlas can be asked."""
+        """Return what is missing before Atlas can be asked."""
         status, generation = resource.status, resource.generation
         references = resolved = None
         if isinstance(error, NoCredentialsError):
@@ -356,45 +341,45 @@ class Reconciler:
     async def _with_credentials(
         self, resolution: Resolution[Any], status: Status, now: datetime, wait: float
     ) -> Outcome:
-        """Look at Atlas with the credentials of a resource, and once more if they were refused and newer ones are there by now."""
+        """Converge with the credentials of a resource; once more if they are refused and newer ones are found."""
         resource = resolution.resource
         key, metadata, secret_name = resource.key, resource.metadata, resource.secret_name
-        # A reading of just before the Secret was changed would put the cure off until the next look.
+        # A reading from just before the Secret changed would delay the recovery until the next requeue.
         age = Age.FRESH if self._failures.awaits_credentials(key) else self._force_sync.age(key)
         access = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
-        wait = wait or self._force_sync.look_in(key, self._scope(resolution, access))
+        wait = wait or self._force_sync.look_in(
+            key, self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
+        )
         if wait and status.observed_generation == metadata.generation:
             return quiet(metadata.generation, RequeueAfter(wait))
-        if wait:  # an edit does not wait, and is worked on as if nothing were asked
+        if wait:  # an edit does not wait, and is reconciled as if there were no request
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
         replayed = self._failures.replay(key, resolution, access, now)
         if replayed is not None:
             return replayed
-        outcome = await self._look(resolution, status, now, access)
+        outcome = await self._converge(resolution, status, now, access)
         if outcome.state is not None and outcome.state.reason is Reason.CREDENTIALS_INVALID:
-            # A reading of before the refusal may be of before a rotation as well. Where the call was held back, whoever was
+            # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
             was_refused = outcome.failure is not None and not outcome.failure.held
             age = Age.ANEW if was_refused else Age.FRESH
             newest = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
                 access = newest
-                outcome = await self._look(resolution, status, now, access)
+                outcome = await self._converge(resolution, status, now, access)
         if outcome.credentials is not None and outcome.state is not None:
             self._credentials.judged(access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID)
-        if wait:  # the request stays open, and its look is still to be made
+        if wait:  # the request stays open, with its observation
             self._failures.release(key)
-            return open_still(outcome, wait)
-        self._failures.hold(key, resolution, access, outcome)
+            return keep_open(outcome, wait)
+        self._failures.store(key, resolution, access, outcome)
         return outcome
 
-    def _scope(self, resolution: Resolution[Any], access: Access) -> Scope:
-        return self._gatherer.scope(resolution.resource, resolution.project.id, access.fingerprint)
-
-    async def _look(self, resolution: Resolution[Any], status: Status, now: datetime, access: Access) -> Outcome:
-        """Look at Atlas and act, all errors of Atlas turned into outcomes."""
-        resource, scope = resolution.resource, self._scope(resolution, access)
+    async def _converge(self, resolution: Resolution[Any], status: Status, now: datetime, access: Access) -> Outcome:
+        """Converge, and turn every Atlas error into an outcome."""
+        resource = resolution.resource
         key, written_as = resource.key, resource.written_as
+        scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         resolved = Resolved.model_validate(
             {
                 "project_id": resolution.project.id,
@@ -417,49 +402,49 @@ class Reconciler:
         try:
             outcome = await self._converger.converge(facts, max_age=self._force_sync.max_age(key))
         except AtlasError as error:
-            outcome = self._unseen(facts, error)
+            outcome = self._observation_failed(facts, error)
             if not failures.may_pass(error):
                 self._limiter.release(key)
         else:
-            self._unseen_since.pop(key, None)
+            self._failing_since.pop(key, None)
         unknown_for = self._atlas.unknown_for(scope, written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
-            # Have one more look when a write of unknown outcome cannot be applied any more.
-            outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_LOOK)))
+            # Observe once more when a write of unknown outcome cannot be applied any more.
+            outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_REQUEUE)))
         deprecation = self._atlas.view(scope).deprecation
         return outcome if outcome.state is None else replace(outcome, deprecation=deprecation)
 
-    def _unseen(self, facts: Facts[Any], error: AtlasError) -> Outcome:
-        """Looking at the entry failed: say so, unless the resource is settled and it may well be over soon."""
+    def _observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
+        """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
         outcome = self._converger.failed(facts, error)
         if not failures.may_pass(error) or not failures.is_settled(facts.previous, facts.generation):
             return outcome
-        since = believed(self._unseen_since.get(facts.resource.key, facts.now), now=facts.now)
-        self._unseen_since[facts.resource.key] = since
-        if facts.now - since >= max(3 * facts.interval, PATIENCE):
+        since = believed(self._failing_since.get(facts.resource.key, facts.now), now=facts.now)
+        self._failing_since[facts.resource.key] = since
+        if facts.now - since >= max(3 * facts.interval, MIN_READY):
             return outcome
-        return quiet(facts.generation, outcome.requeue, unsaid=error.reason)
+        return quiet(facts.generation, outcome.requeue, unreported=error.reason)
 
-    def _outputs_last(self, resource: Resource) -> float:
-        """Return for how many seconds a ConfigMap is taken to be as it was, so that each resync looks at it once."""
+    def _outputs_max_age(self, resource: Resource) -> float:
+        """Return for how many seconds a ConfigMap is not read again, so that each resync reads it once."""
         if self._force_sync.age(resource.key) is Age.FRESH:
             return 0.0
         return min(RECENT_OUTPUTS, self._gatherer.interval(resource).total_seconds() / 2)
 
-    def _leave(self, key: Key) -> None:
-        """Drop what was found about a resource: it is to be left alone, or cannot be worked on."""
+    def _drop(self, key: Key) -> None:
+        """Drop what is cached about a resource that is suspended, invalid or deleted."""
         self._resync.leave(key)
         self._atlas.release(key)
         self._failures.release(key)
         self._limiter.release(key)
-        self._agreements.pop(key, None)
+        self._in_sync.pop(key, None)
         self._outputs.forget(key)
         self._converger.intents.drop(key)
-        self._unseen_since.pop(key, None)
+        self._failing_since.pop(key, None)
 
 
 def _announced(view: View[Any], now: datetime) -> object:
-    """Return what Atlas announces about the end of its API, and whether that is past."""
+    """Return the announced end of the Atlas API, and whether it is past."""
     sunset = view.deprecation.sunset if view.deprecation is not None else None
     return view.deprecation, sunset is not None and sunset <= now
 
@@ -469,7 +454,7 @@ def _generation(body: Body) -> int:
 
 
 def _request(body: Body) -> str | None:
-    """Return the request for a reconcile at once, as far as the metadata can be read."""
+    """Return the force-sync request, as far as the metadata is readable."""
     try:
         return ObjectMeta.parse(body).reconcile_request
     except InvalidSpecError:

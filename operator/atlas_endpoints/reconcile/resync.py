@@ -1,7 +1,7 @@
-"""The resync of scopes: one LIST for each scope and interval, whatever the number of its resources.
+"""The resync: one LIST for each scope and interval, however many resources the scope has.
 
-A resync refreshes what is known of every entry of the scope and brings back only the resources that have something to do or to
-say. This is how drift is found, and how what is stalled notices that its cause is gone.
+A resync refreshes the cached observations of a scope, and enqueues only the resources that have work or a new status.
+It detects drift, and it detects that the cause of a stalled resource is gone.
 """
 
 import asyncio
@@ -27,41 +27,35 @@ from atlas_endpoints.reconcile.resource import CredentialsPlace, part
 logger = logging.getLogger(__name__)
 
 JITTER = 0.1
-"""Resyncs are up to this share earlier or later, so that scopes do not fall into step."""
+"""A resync runs up to this share earlier or later, so that scopes do not synchronize."""
 
-SECRETS_TIME = 30.0
-"""Seconds that a resync spends at most on reading the Secrets of its resources."""
+SECRETS_TIMEOUT = 30.0
+"""Seconds that a resync spends at most on reading Secrets."""
 
-BREATH = 0.002
-"""Seconds that resources are compared at a time before others get their turn; an edit that comes meanwhile waits so long."""
+YIELD_AFTER = 0.002
+"""Seconds of comparison before a resync yields to other tasks."""
 
 
 class ObservationsPort(Protocol):
     """Shared observations; see ``atlas.observations.ObservationCache``."""
 
     async def list(self, scope: Scope, *, since: float) -> View[Any]:
-        """Have a LIST that began at ``since`` or later."""
+        """Return the observations of a LIST that began at ``since`` or later."""
         ...
 
     def forget(self, scope: Scope) -> None:
-        """Drop a scope that nobody asks for any more."""
+        """Drop a scope that is no longer used."""
         ...
 
 
 class Resync:
-    """Which resources belong to which scope, and when each scope is looked at next.
+    """Which resources belong to which scope, and when each scope is resynced.
 
     Args:
-        store: the resources.
-        atlas: performs and keeps the LISTs.
-        clock: tells the time.
-        random: for the jitter.
-        schedule: asks for a resync of a scope after some seconds.
-        unschedule: takes that back.
-        still_uses: returns whether the credentials at a place are those of the scope, as of now, and come from where a status
-            says; may raise ``ClusterUnavailableError``.
-        needs_work: returns whether what was seen, or what the LIST failed with, gives a resource anything to do.
-        enqueue: brings a resource back.
+        schedule: schedules the resync of a scope, in seconds.
+        unschedule: cancels it.
+        still_uses: see ``Reconciler.still_uses``; may raise ``ClusterUnavailableError``.
+        needs_work: see ``Reconciler.needs_work``.
     """
 
     def __init__(
@@ -91,7 +85,7 @@ class Resync:
         self._paced_by: dict[Scope, timedelta] = {}
 
     def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
-        """Have a resource looked at with its scope, at least as often as it wants."""
+        """Resync a resource with its scope, at least once in ``interval``."""
         if self._scope_of.get(key) not in {None, scope}:
             self.leave(key)
         self._members.setdefault(scope, {})[key] = interval
@@ -102,21 +96,21 @@ class Resync:
             self._schedule(scope, self._jittered(interval))
 
     def scope_of(self, key: Key) -> Scope | None:
-        """Return with which scope a resource is looked at, if it is."""
+        """Return the scope of a resource, or None."""
         return self._scope_of.get(key)
 
     def credentials_source(self, scope: Scope) -> str:
-        """Return namespace, scope and name of a Secret that holds a scope's credentials, as far as a status names one."""
+        """Return namespace, scope and name of a Secret with a scope's credentials, or "" if no status names one."""
         body = next((self._cache.get(key) for key in self._members.get(scope, ())), None)
         source = _source(body) if body is not None else None
         return f"{body['metadata']['namespace']}/{source}" if body is not None and source is not None else ""
 
     def namespace_of(self, scope: Scope) -> str:
-        """Return in which namespace the resource is that is looked at with a scope for longest; empty: in none."""
+        """Return the namespace of the oldest member of a scope, or ""."""
         return next((key.namespace for key in self._members.get(scope, ())), "")
 
     def leave(self, key: Key) -> None:
-        """Have a resource looked at no more."""
+        """Stop the resync of a resource."""
         scope = self._scope_of.pop(key, None)
         if scope is None:
             return
@@ -128,9 +122,11 @@ class Resync:
             self._unschedule(scope)
 
     async def run(self, scope: Scope) -> Requeue:
-        """Look at a scope, and bring back the resources that this concerns."""
-        self._dismiss_vanished(scope)
-        await self._dismiss_changed(scope)
+        """Resync a scope, and enqueue the resources that it concerns."""
+        for key in tuple(self._members.get(scope, ())):
+            if self._cache.get(key) is None:  # it joined in a reconcile during which it was deleted
+                self.leave(key)
+        await self._remove_changed(scope)
         if scope not in self._members:
             return NoRequeue()
         failure: AtlasError | None = None
@@ -138,13 +134,13 @@ class Resync:
             await self._atlas.list(scope, since=self._clock.monotonic() - SHARED)
         except AtlasError as error:
             failure = error
-        breathed = self._clock.monotonic()
+        yielded_at = self._clock.monotonic()
         for key in tuple(self._members.get(scope, ())):
             if self._concerns(key, scope, failure):
                 self._enqueue(key)
-            if self._clock.monotonic() >= breathed + BREATH:
+            if self._clock.monotonic() >= yielded_at + YIELD_AFTER:
                 await asyncio.sleep(0)
-                breathed = self._clock.monotonic()
+                yielded_at = self._clock.monotonic()
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Backoff(at_least=failure.retry_after or 0.0)
         members = self._members.get(scope)
@@ -153,23 +149,13 @@ class Resync:
         self._paced_by[scope] = min(members.values())
         return RequeueAfter(self._jittered(self._paced_by[scope]))
 
-    def _dismiss_vanished(self, scope: Scope) -> None:
-        """Let resources leave that joined in a reconcile during which they were deleted."""
-        for key in tuple(self._members.get(scope, ())):
-            if self._cache.get(key) is None:
-                self.leave(key)
+    async def _remove_changed(self, scope: Scope) -> None:
+        """Remove members whose credentials changed, or come from another Secret, and enqueue them.
 
-    async def _dismiss_changed(self, scope: Scope) -> None:
-        """Let resources leave whose Secret is gone or holds other credentials by now: nobody uses the old ones for them.
-
-        So do those who have the same ones from another Secret by now, which their statuses are to tell.
-
-        Each Secret is asked about once, however many resources share it.
-
-        Where the API server cannot be asked, or is too slow for all of them, what it said last counts.
+        Each Secret is read once. If the API server is unavailable or slow, the last reading counts.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECRETS_TIME):
+            async with asyncio.timeout(SECRETS_TIMEOUT):
                 for (place, source), keys in self._by_credentials(scope).items():
                     if await self._has_changed(place, source, scope):
                         for key in keys:
@@ -184,7 +170,7 @@ class Resync:
             return False
 
     def _by_credentials(self, scope: Scope) -> dict[tuple[CredentialsPlace, str | None], list[Key]]:
-        """Put the resources together that want their credentials from the same place, and say the same about their source."""
+        """Group the members by the place and the last known source of their credentials."""
         groups: dict[tuple[CredentialsPlace, str | None], list[Key]] = {}
         for key in self._members.get(scope, ()):
             body = self._cache.get(key)
@@ -193,13 +179,13 @@ class Resync:
         return groups
 
     def _concerns(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        """Return whether what was seen gives a resource anything to do."""
+        """Return whether the resync found work for a resource."""
         if self._cache.get(key) is None:
             return False
         try:
             return self._needs_work(key, scope, failure)
         except Exception:
-            # One resource must not cost the others their resync; its own reconcile says what is the matter.
+            # One resource must not prevent the resync of the others; its own reconcile reports the error.
             logger.exception("A resync met an error that it does not know", extra=LogFields(key=str(key)))
             return True
 
@@ -208,6 +194,6 @@ class Resync:
 
 
 def _source(body: Body) -> str | None:
-    """Return where the credentials of a resource came from, as its status says."""
+    """Return where the credentials of a resource came from, according to its status."""
     found = part(part(body, "status"), "resolved").get("credentialsSource")
     return found if isinstance(found, str) else None

@@ -1,30 +1,33 @@
-"""From what a reconcile came to, to the resource's status: the one place that sets conditions, reasons and history. Pure.
+"""From the outcome of a reconcile to the status: conditions, reasons and history are set only here. Pure.
 
-Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` sums up, ``Reconciling`` and ``Stalled`` are
-present only while they are true, and never both.
+Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` is the summary; ``Reconciling`` and ``Stalled``
+are present only while they are true, and never both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
 from atlas_endpoints.controller.conditions import Condition, condition, merge
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
+from atlas_endpoints.reconcile import policy
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, Failure, Finding, confirmed_so_far
 from atlas_endpoints.reconcile.failures import (
-    HELD_LOOK,
+    HELD_REQUEUE,
     VERIFIED,
     Trouble,
     failing_since,
     of_problem,
     still_refused,
+    within_grace,
 )
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import Owner, Undecided
 from atlas_endpoints.reconcile.reasons import (
@@ -43,6 +46,7 @@ from atlas_endpoints.reconcile.status import (
     CONTENDED,
     HISTORY_LIMIT,
     Applied,
+    Cause,
     DriftItem,
     HistoryEntry,
     LastError,
@@ -54,53 +58,37 @@ from atlas_endpoints.reconcile.status import (
 )
 from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
-CONTENDED_LOOK = 15.0
-"""Seconds after which a resource looks whether its entry is still another one's; no call to Atlas."""
+CONTENDED_REQUEUE = 15.0
+"""Seconds until a resource checks again whether another one owns its entry; no call to Atlas."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent, and what came of it.
-
-    Attributes:
-        fields: the names of what was sent.
-        cause: why.
-        result: ``APPLIED``, or how it failed.
-        confirmed: whether Atlas confirmed it.
-    """
+    """A write that was made: the names of its fields, its cause and its result (``APPLIED``, or how it failed)."""
 
     fields: tuple[str, ...]
-    cause: str
+    cause: Cause
     result: str
-    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a reconcile came to.
+    """The outcome of a reconcile.
 
     Attributes:
-        requeue: when to look again.
-        generation: the spec that was acted on.
-        state: what is true of the resource; None: there is nothing to say and the status stays as it is.
-        failure: what holds it up.
-        seen: the entry as it was observed; None keeps what was known.
-        own: fields of the kind's own status, by their names; the others stay.
-        creates: whether something is about to be created, which the status has to tell before.
-        applied: what Atlas has confirmed for us, as of now.
-        resolved: what was used; None keeps what was known.
-        credentials: what was found out about the credentials; None keeps what was known.
-        contended: that the entry is another resource's, or may be; None: it is not, where it was seen or written to.
-        references: what was found out about what the spec refers to; None keeps what was known of this generation.
-        unconnected: whether the connection was not compared, since what it refers to is not there.
-        outputs: what came of what the resource hands over; None keeps what was known of this generation.
+        state: None: the status stays as it is.
+        seen: the entry as observed; None keeps what the status shows.
+        own: changed fields of the kind's own status.
+        creates: whether a creation follows, which the status must record first.
+        applied: what Atlas has confirmed so far.
+        resolved, credentials: None keeps what the status shows.
+        contended: set if another resource owns the entry, or may own it.
+        references, outputs: None keeps what the status shows of this generation.
+        unconnected: whether the connection was not compared, since a reference is not ready.
         sent: the write that was made.
         plan: the write that would have been made.
-        handled: the request of a person that was handled.
-        deprecation: what Atlas announced about the end of its API.
-        observing: whether the resource only observes.
-        metadata: what is to be written into the resource's metadata.
-        unsaid: the reason of a failure that the status does not tell (yet).
+        handled: the force-sync request that was handled.
+        unreported: the reason of a failure that the status does not show (yet).
     """
 
     requeue: Requeue
@@ -123,39 +111,33 @@ class Outcome:
     deprecation: Deprecation | None = None
     observing: bool = False
     metadata: MetadataChange | None = None
-    unsaid: str | None = None
+    unreported: str | None = None
 
     @property
     def held_up_by(self) -> str | None:
-        """The reason for which the reconcile did not get where it was to get, if so; for counts."""
+        """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         if self.state is None:
-            return self.unsaid or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
+            return self.unreported or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
         reason = self.state.reason
         return reason if reason in HOLD_UPS else None
 
 
-def quiet(generation: int, requeue: Requeue, *, unsaid: str | None = None) -> Outcome:
-    """Say nothing: the status stays as it is.
-
-    Args:
-        generation: the spec that was acted on.
-        requeue: when to look again.
-        unsaid: the reason of the failure that is kept quiet, if it is one.
-    """
-    return Outcome(requeue=requeue, generation=generation, unsaid=unsaid)
+def quiet(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
+    """Return an outcome that keeps the status; ``unreported`` is the reason of a failure that it hides."""
+    return Outcome(requeue=requeue, generation=generation, unreported=unreported)
 
 
-def unsaid(error: AtlasError, generation: int) -> Outcome | None:
-    """Return the outcome of an error that is none of the resource: another replica leads, or another call finds out; else None."""
+def unrelated(error: AtlasError, generation: int) -> Outcome | None:
+    """Return a quiet outcome if another replica leads, or another call probes Atlas; else None."""
     if isinstance(error, NotLeaderError):
         return quiet(generation, Backoff())
     if error.reason == Reason.PENDING:
-        return quiet(generation, RequeueAfter(error.retry_after or HELD_LOOK))
+        return quiet(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
     return None
 
 
 def of_trouble(trouble: Trouble, generation: int, previous: Status, *, handled: str | None = None) -> Outcome:
-    """Nothing was asked of Atlas."""
+    """Return the outcome if Atlas was not asked."""
     return Outcome(
         requeue=trouble.state.requeue,
         generation=generation,
@@ -168,7 +150,7 @@ def of_trouble(trouble: Trouble, generation: int, previous: Status, *, handled: 
 
 
 def of_suspension(resource: Resource, previous: Status) -> Outcome:
-    """A person forbids all calls to Atlas."""
+    """Return the outcome if the resource is suspended."""
     by = " and ".join(resource.suspended_by)
     state = State(Reason.SUSPENDED, f"Suspended by {by}: Atlas is neither read nor changed until that is taken back.")
     return Outcome(
@@ -180,29 +162,9 @@ def of_suspension(resource: Resource, previous: Status) -> Outcome:
     )
 
 
-class Renders(Protocol):
-    """How a kind fills its own fields of the status."""
-
-    def render(self, facts: Any, seen: Any) -> Mapping[str, Any]:
-        """Return the fields that show an entry, by their names."""
-        ...
-
-
-def of_decision(kind: Renders, facts: Facts[Any], decision: Decision, *, planned: Write | None = None) -> Outcome:
-    """Atlas was seen, and nothing is to be written (any more) in this reconcile.
-
-    Args:
-        kind: of the resource.
-        facts: with the write that was made, if one was.
-        decision: on these facts.
-        planned: the write that would be made if any were.
-    """
-    state, done = decision.state, facts.done
-    is_open = planned is not None or decision.leaves_open
-    plan = None
-    if planned is not None and planned.cause is not None:
-        body = {name: str(value) for name, value in (planned.request.body or {}).items()}
-        plan = Plan(method=planned.request.method, body=body, reason=planned.cause)
+def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
+    """Return the outcome if Atlas was observed and no (further) write follows."""
+    state = decision.state
     outcome = Outcome(
         requeue=state.requeue,
         generation=facts.generation,
@@ -213,17 +175,26 @@ def of_decision(kind: Renders, facts: Facts[Any], decision: Decision, *, planned
         applied=_applied_after(facts, decision),
         resolved=facts.resolved,
         credentials=VERIFIED,
-        sent=_sent(done),
-        plan=plan,
-        handled=None if is_open else facts.resource.metadata.reconcile_request,
+        sent=_sent(facts.done),
+        handled=None if decision.leaves_open else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
         observing=facts.policy == "Observe",
     )
     return _with_references(facts, outcome)
 
 
-def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
-    """Another resource owns the entry, or may turn out to: that it is as this one wants it confirms nothing for this one."""
+def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+    """Return the outcome if the write of a decision is shown and not made; a force-sync request stays open."""
+    outcome = of_decision(kind, facts, replace(decision, state=policy.planned(facts, decision, write)))
+    plan = None
+    if write.cause is not None:
+        body = {name: str(value) for name, value in (write.request.body or {}).items()}
+        plan = Plan(method=write.request.method, body=body, reason=write.cause)
+    return replace(outcome, plan=plan, handled=None)
+
+
+def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
+    """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
     resource, previous, differences = facts.resource, facts.previous, compare(facts.resource, facts.desired, seen)
     if isinstance(claim, Owner):
         message = (
@@ -231,7 +202,7 @@ def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner |
             " one, or name another endpoint here; when the owner goes, does not manage the endpoint any more, or lastingly"
             " cannot, one of those that wait takes over by itself."
         )
-        state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_LOOK), differences)
+        state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)
         since = failing_since(previous, reason=Reason.CONFLICT, generation=facts.generation, now=facts.now)
         failure = Failure(since=since, operation="claim", retryable=False, detail=message)
@@ -249,21 +220,18 @@ def of_contention(kind: Renders, facts: Facts[Any], seen: object, claim: Owner |
 
 
 def of_error(
-    kind: Renders,
+    kind: Kind[Any],
     facts: Facts[Any],
     trouble: Trouble,
     *,
     seen: object | None = None,
     own: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """A call to Atlas failed.
+    """Return the outcome of a failed call to Atlas.
 
     Args:
-        kind: of the resource.
-        facts: with the write that failed, if it was one.
-        trouble: what follows from the error.
-        seen: the entry, if it was seen and has surely not changed since.
-        own: fields of the kind's own status.
+        seen: the entry, if it was observed and cannot have changed since.
+        own: changed fields of the kind's own status.
     """
     failure, resource = trouble.failure, facts.resource
     is_unknown = facts.done is not None and facts.done.outcome is WriteOutcome.UNKNOWN
@@ -278,7 +246,7 @@ def of_error(
         resolved=facts.resolved,
         credentials=trouble.credentials,
         sent=_sent(facts.done),
-        # What may heal by itself does so while a request stands; here a person has to ask anew.
+        # A retryable failure leaves the request open; after any other, a new request is needed.
         handled=None if failure.retryable else resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
     )
@@ -286,7 +254,7 @@ def of_error(
 
 
 def with_outputs(outcome: Outcome, published: Published) -> Outcome:
-    """Add what came of what the resource hands over."""
+    """Add what was published."""
     state, finding = outcome.state, published.finding
     requeue = outcome.requeue if published.look_in is None else at_latest(outcome.requeue, published.look_in)
     if finding is None or state is None:
@@ -296,25 +264,15 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     return replace(outcome, state=state, outputs=finding, requeue=requeue)
 
 
-def beside(outcome: Outcome, doubt: str) -> Outcome:
-    """Add words that keep nothing from being done to those of a reconcile, if it has any; to a failure, its own are enough."""
+def with_warning(outcome: Outcome, doubt: str) -> Outcome:
+    """Add a warning to the message, unless the outcome has no message or is a failure."""
     if not doubt or outcome.state is None or outcome.failure is not None:
         return outcome
     return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {doubt}"))
 
 
 def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
-    """Write down an outcome.
-
-    Args:
-        previous: the status as it was.
-        outcome: of the reconcile.
-        now: wall-clock time, UTC.
-        grace: for how long something that another object may heal counts as progress.
-
-    Returns:
-        The new status; equal to ``previous`` when there is nothing new to say, whatever the time.
-    """
+    """Return the status after an outcome; it equals ``previous`` if nothing but the time has changed."""
     state = outcome.state
     if state is None:
         return previous
@@ -327,20 +285,21 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
         "resolved": outcome.resolved or previous.resolved,
         "drift": _drift(previous, outcome, state),
         "plan": outcome.plan,
-        "last_error": _last_error(outcome),
-        "last_applied_time": now if outcome.sent is not None and outcome.sent.confirmed else previous.last_applied_time,
+        "last_error": _last_error(outcome.failure),
+        "last_applied_time": now
+        if outcome.sent is not None and outcome.sent.result == APPLIED
+        else previous.last_applied_time,
         "last_handled_reconcile_at": outcome.handled or previous.last_handled_reconcile_at,
         "history": history,
     }
     return type(previous).model_validate({**dict(previous), **common, **outcome.own})
 
 
-def _own(kind: Renders, facts: Facts[Any], seen: object | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
+def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
     return own if seen is None else {**kind.render(facts, seen), **own}
 
 
 def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
-    """Return what counts as confirmed when an entry was seen, or nothing was."""
     resource, previous, done = facts.resource, facts.previous, facts.done
     if decision.seen is None:
         return None
@@ -354,26 +313,26 @@ def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
 
 
 def _sent(done: Done | None) -> Sent | None:
-    """Return what the history tells of a write; one that was surely not applied and not refused is not told."""
+    """Return what the history shows of a write; None: it was certainly not applied."""
     if done is None or done.write.cause is None:
         return None
     error, names = done.error, tuple(done.write.fields)
     match done.outcome:
         case WriteOutcome.CONFIRMED:
-            return Sent(names, done.write.cause, APPLIED, confirmed=True)
+            return Sent(names, done.write.cause, APPLIED)
         case WriteOutcome.REFUSED if error is not None and done.write.fields:
-            return Sent(names, done.write.cause, f"Rejected: {error.error_code or error.http_status}", confirmed=False)
+            return Sent(names, done.write.cause, f"Rejected: {error.error_code or error.http_status}")
         case WriteOutcome.UNKNOWN if error is not None:
-            return Sent(names, done.write.cause, f"Unknown: {error.reason}", confirmed=False)
+            return Sent(names, done.write.cause, f"Unknown: {error.reason}")
         case _:
             return None
 
 
 def _failure(facts: Facts[Any], state: State) -> Failure | None:
-    """Return what holds a resource up that was seen."""
+    """Return what holds up a resource that was observed, or None."""
     match state.reason:
         case Reason.UPDATE_REJECTED:
-            # Keep Atlas's words about fields that it had refused before and has not taken since.
+            # Keep Atlas's message about fields that it refused before and has not accepted since.
             taken = facts.done.write.fields if facts.done is not None else {}
             remaining = {each.field for each in state.differences or () if each.field not in taken}
             return still_refused(facts.previous, remaining)
@@ -392,23 +351,22 @@ def _failure(facts: Facts[Any], state: State) -> Failure | None:
 
 
 def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
-    """Add what has become of the references."""
+    """Add whether the references are resolved."""
     if not facts.resource.refers:
         return outcome
     if facts.problem is None:
         return replace(outcome, references=facts.project_doubt or WHOLE)
     requeue = outcome.requeue
     if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
-        left = (outcome.failure.since + facts.grace - facts.now).total_seconds()
-        requeue = at_latest(requeue, left) if left > 0 else requeue
+        requeue = within_grace(requeue, outcome.failure.since, now=facts.now, grace=facts.grace)
     applied = _with_connection(facts, outcome.applied)
     return replace(outcome, references=facts.problem.finding, unconnected=True, applied=applied, requeue=requeue)
 
 
 def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | None:
-    """Keep in mind what Atlas has confirmed of a connection that is not managed for the time being.
+    """Keep the confirmed values of a connection that is not managed while a reference is not ready.
 
-    If the reference leads to the same value again, a change that somebody made in Atlas meanwhile is drift, and no edit.
+    If the reference resolves to the same value later, a change that somebody made in Atlas meanwhile is drift, and no edit.
     """
     previous = facts.previous
     nothing_missed = facts.generation <= previous.observed_generation + 1
@@ -419,20 +377,15 @@ def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | No
 
 
 def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[HistoryEntry, ...]:
-    """Add what was sent, unless it failed just as the attempt before: retries write nothing, and push nothing out."""
+    """Add the write, unless it failed exactly like the one before: retries add nothing."""
     if outcome.sent is None:
         return previous.history
-    newest = HistoryEntry.model_validate(
-        {
-            "time": now,
-            "generation": outcome.generation,
-            "cause": outcome.sent.cause,
-            "fields": tuple(outcome.sent.fields),
-            "result": outcome.sent.result,
-        }
+    sent = outcome.sent
+    newest = HistoryEntry(
+        time=now, generation=outcome.generation, cause=sent.cause, fields=sent.fields, result=sent.result
     )
-    before = previous.history[0].model_copy(update={"time": newest.time}) if previous.history else None
-    if newest == before and not outcome.sent.confirmed:
+    before = previous.history[0].model_copy(update={"time": now}) if previous.history else None
+    if newest == before and sent.result != APPLIED:
         return previous.history
     return (newest, *previous.history)[:HISTORY_LIMIT]
 
@@ -440,8 +393,8 @@ def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[History
 def _applied(previous: Status, outcome: Outcome) -> Applied | None:
     """Return what Atlas has confirmed, as far as that is known.
 
-    Generations that no status was written for may have been sent before the operator was stopped: then an older confirmation
-    says nothing any more, and to keep it would make drift of what is really an edit.
+    If the operator was stopped, it may have sent generations for which no status was written. An older confirmation is void
+    then: with it, an edit would count as drift.
     """
     applied = outcome.applied
     if applied is None or applied.generation == outcome.generation:
@@ -451,7 +404,7 @@ def _applied(previous: Status, outcome: Outcome) -> Applied | None:
 
 
 def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:
-    """Return what differs; what was known of the same generation stays while nothing newer was seen."""
+    """Return the differences; without a new observation, those of the same generation stay."""
     if outcome.seen is None and not state.differences and previous.observed_generation == outcome.generation:
         return previous.drift
     return tuple(
@@ -459,19 +412,10 @@ def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem,
     )
 
 
-def _last_error(outcome: Outcome) -> LastError | None:
-    failure = outcome.failure
+def _last_error(failure: Failure | None) -> LastError | None:
     if failure is None:
         return None
-    return LastError(
-        since=failure.since,
-        operation=failure.operation,
-        http_status=failure.http_status,
-        error_code=failure.error_code,
-        detail=failure.detail,
-        retryable=failure.retryable,
-        fields=tuple(failure.fields),
-    )
+    return LastError(**{name: getattr(failure, name) for name in LastError.model_fields})
 
 
 def _conditions(
@@ -483,9 +427,9 @@ def _conditions(
     now: datetime,
     grace: timedelta,
 ) -> Iterator[Condition]:
-    """Yield the conditions in the order in which people shall read them.
+    """Yield the conditions in the order in which people read them.
 
-    What was not found out about stays as it was, with the generation that it spoke about.
+    A condition that was not evaluated stays, with its observed generation.
     """
 
     def make(type_: str, finding: Finding) -> Condition:
@@ -533,7 +477,7 @@ def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datet
             return "Stalled"
         case Progress.GRACE:
             since = outcome.failure.since if outcome.failure else now
-            # Another cause of the same failure begins anew, and is no reason to wait once more.
+            # Another cause of the same failure does not start a second grace.
             stays = find(previous, "Stalled") is not None and says(
                 previous, reason=reason, generation=outcome.generation
             )
@@ -541,7 +485,7 @@ def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datet
 
 
 def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> Finding:
-    """Return whether Atlas holds what the resource wants, whatever state the entry is in."""
+    """Return whether Atlas has what the resource wants, whatever the state of the entry."""
     match state.reason:
         case Reason.UPDATE_REJECTED:
             return Finding("False", SyncedReason.UPDATE_REJECTED, state.message)
@@ -573,7 +517,7 @@ _DEPRECATED = {str(each): each for each in DeprecatedReason}
 
 
 def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime) -> Finding | None:
-    """Return what Atlas has announced about the end of this API."""
+    """Return what Atlas has announced about the end of its API."""
     if state.reason is Reason.API_GONE:
         return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API; see the migration guide.")
     if outcome.deprecation is None:

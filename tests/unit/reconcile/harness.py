@@ -1,8 +1,7 @@
-"""The harness of tests of reconciles, in memory: an Atlas that holds endpoints, Secrets, resources, and time.
+"""An in-memory harness for reconciles: an Atlas that holds endpoints, Secrets, resources, and time.
 
-Observations are shared by the real ``Snapshots`` and rounds are the real ``Rounds``; what stands behind their ports is
-state, with a log of what Atlas was asked. ``Harness.run_for`` plays the loop: it runs what is due, in order, and time
-jumps from one to the next, so that a day costs milliseconds.
+The observation cache and the resync are the real ones; their ports are fakes that log the calls. ``Harness.run_for`` runs what
+is due, in order, and advances the clock between, so that a day costs milliseconds.
 """
 
 import asyncio
@@ -47,9 +46,9 @@ ENDPOINT = "6f7cac1adf5d6c6306f4b283"
 VPCE = "vpce-0123456789abcdef0"
 GRACE = timedelta(minutes=2)
 THEIRS = "theirs"
-"""Another namespace than ``shop``, in which all else is."""
+"""The namespace that is not ``shop``."""
 TARGET_LOOK = 5.0
-"""Seconds after which a reference that leads nowhere is worth reading again; here it does not rise."""
+"""Seconds after which a reference that is not resolved is read again; constant here."""
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 T = TypeVar("T")
@@ -59,12 +58,12 @@ Applies: TypeAlias = Literal["never", "at once", "late"]
 
 
 class Clock:
-    """Time that moves when the harness says so."""
+    """A clock that only the harness advances."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.ahead = timedelta(0)
-        """By how much the wall clock of the operator's node is wrong."""
+        """The error of the wall clock."""
 
     def monotonic(self) -> float:
         return self.seconds
@@ -74,7 +73,7 @@ class Clock:
 
 
 class NoJitter(Random):
-    """Rounds come exactly when they are due, so that calls can be counted."""
+    """No jitter, so that calls can be counted."""
 
     @override
     def uniform(self, a: float, b: float) -> float:
@@ -83,49 +82,49 @@ class NoJitter(Random):
 
 @dataclass(frozen=True)
 class Fault:
-    """How a call fails, and when a PATCH is applied all the same."""
+    """How a call fails, and when its PATCH is applied nevertheless."""
 
     error: AtlasError
     applies: Applies = "never"
 
 
 class Atlas(ObservationCache):
-    """Holds the endpoints of one instance, and fails as it is told to."""
+    """The endpoints of one instance, with injected faults."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(self._list_all, clock.monotonic, labels={KIND.names.kind: KIND.label})
         self._clock = clock
         self.endpoints: dict[str, Endpoint] = {}
         self.ignores_deletes = False
-        """Whether Atlas takes a DELETE and does nothing."""
+        """Whether a DELETE has no effect."""
         self.while_listing: Callable[[Scope], object] = lambda _: None
         self.while_posting: Callable[[Scope], object] = lambda _: None
-        """What happens while the next call of a kind is under way."""
+        """Runs during the next call."""
         self.deleted = 0
-        """How many endpoints there were that are gone: no two have had one id."""
+        """The number of deleted endpoints: no two have the same id."""
         self.calls: list[str] = []
-        """``LIST``, ``GET``, ``POST``, ``DELETE``, and ``PATCH`` with the fields it carries, in the order in which they were asked for."""
+        """``LIST``, ``GET``, ``POST``, ``DELETE``, and ``PATCH`` with its fields, in order."""
         self.credentials: list[str] = []
-        """What each call was made with."""
+        """Of each call."""
         self.projects: list[str] = []
-        """In which project each call was made; to this Atlas they are all one."""
+        """Of each call; for this Atlas they are all one."""
         self._announced: Deprecation | None = None
         self.shown_connections: tuple[PrivateConnection, ...] = ()
-        """How clients reach the instance."""
+        """The connection strings of the instance."""
         self.hidden: set[str] = set()
         """Endpoints that a LIST does not show."""
         self.lists_late = False
-        """The next LIST shows nothing yet."""
+        """Whether the next LIST is empty."""
         self.next_list_takes = 0.0
-        """Seconds for which the next LIST is under way."""
+        """Seconds."""
         self.stores: Callable[[Endpoint], Endpoint] = lambda endpoint: endpoint
-        """What Atlas makes of an endpoint that a PATCH has changed."""
+        """What Atlas stores after a PATCH."""
         self._next_faults: dict[str, deque[Fault]] = {}
         self._standing_faults: dict[str, Fault] = {}
         self._late: list[Callable[[], object]] = []
 
     def put(self, endpoint_id: str = ENDPOINT, **fields: str | None) -> None:
-        """Create or change an endpoint, as a person in the Atlas UI would."""
+        """Create or change an endpoint in Atlas, like a person."""
         known = self.endpoints.get(endpoint_id, Endpoint(id=endpoint_id, status="AVAILABLE"))
         self.endpoints[endpoint_id] = known.model_copy(update=fields)
 
@@ -292,18 +291,18 @@ class Atlas(ObservationCache):
 
 
 class Secrets:
-    """Which credentials are where: a fingerprint, or the error that reading them ends in."""
+    """The credentials by Secret: a fingerprint, or the error of the reading."""
 
     def __init__(self) -> None:
         self.found: dict[str | None, str | Exception] = {None: "operator-1", "mine": "mine-1"}
         self.sources: dict[str | None, str] = {}
-        """Where they come from, if that is not plain from the name."""
+        """Unless the name shows it."""
         self.remembered: dict[str | None, str] = {}
-        """What was there some seconds ago, for those to whom that is good enough."""
+        """Older values, for readings that may be some seconds old."""
         self.reads: list[Age] = []
-        """How old each reading was allowed to be."""
+        """The age that each reading allows."""
         self.judgements: list[tuple[str, bool]] = []
-        """What was told about credentials: where they are from, and whether Atlas accepts them."""
+        """Which credentials Atlas accepts or refuses, by source."""
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
         assert namespace in {"shop", THEIRS}
@@ -321,12 +320,12 @@ class Secrets:
 
 
 class Targets:
-    """What objects of other kinds hold, by kind and name, or why that is of no use."""
+    """The values of referenced objects, by kind and name, or the error of the reading."""
 
     def __init__(self) -> None:
         self.held: dict[str, str | UnreadableError] = {}
         self.reads: list[tuple[Target, Age]] = []
-        """For each reading, what it was of and how old it was allowed to be."""
+        """With the age that each reading allows."""
 
     async def read(self, target: Target, *, age: Age) -> str:
         self.reads.append((target, age))
@@ -340,20 +339,20 @@ class Targets:
 
 
 class ConfigMaps:
-    """The ConfigMaps of the one namespace, by name, and what was asked about them."""
+    """The ConfigMaps of the namespace, by name, and a log of the calls."""
 
     def __init__(self) -> None:
         self.found: dict[str, ConfigMap] = {}
         self.calls: list[str] = []
         """``GET``, ``POST`` and ``PATCH``, in order."""
         self.error: Exception | None = None
-        """What all calls end in, until somebody mends it."""
+        """The error of all calls, until it is reset."""
         self.meanwhile: Callable[[], object] = lambda: None
-        """What somebody else does between a reading and the write that follows."""
+        """Runs between a reading and the write that follows."""
         self._version = 0
 
     def put(self, name: str, data: Mapping[str, str], *owners: str) -> None:
-        """Create or replace one, as somebody else would."""
+        """Create or replace a ConfigMap, like somebody else."""
         self._version += 1
         uid = self.found[name].uid if name in self.found else f"uid-{self._version}"
         self.found[name] = ConfigMap(uid, str(self._version), frozenset(owners), deleting=False, data=data)
@@ -474,13 +473,13 @@ class Resource:
 
 
 class Harness:
-    """Everything together, and time.
+    """All parts together, and time.
 
-    A resource is due after an edit, when its reconcile asked for it, and when a round brings it back; an instance when its round
-    is due. Backoff has no jitter here: 1 s, 2 s, 4 s and so on, at most 5 minutes.
+    A resource is due after an edit, after its requeue, and when a resync enqueues it. Backoff has no jitter: 1 s, 2 s, 4 s and so
+    on, at most 5 minutes.
 
     Args:
-        clock: of another one, beside which it runs.
+        clock: of another harness that runs at the same time.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -491,19 +490,19 @@ class Harness:
         self.config_maps = ConfigMaps()
         self.namespaces = Namespaces()
         self.announced: list[tuple[str, str]] = []
-        """Reason and message of each announcement that no status tells."""
+        """Reason and message of each Event that no status shows."""
         self.cache = Cache(watched_annotations, KIND.entry_of)
         self.resources: dict[Key, Resource] = {}
-        self.passes: Counter[str] = Counter()
-        """How many reconciles each resource had, by name."""
+        self.reconciles: Counter[str] = Counter()
+        """The number of reconciles by resource name."""
         self.writes: Counter[str] = Counter()
-        """How many times the status of each resource was written, by name."""
+        """The number of status writes by resource name."""
         self._due: dict[Work, float] = {}
         self._failures: Counter[Work] = Counter()
         self.limiter, self.resync, self.reconciler = self._begin()
 
     def restart(self, *, writes: bool = True, max_corrections: str = "20%", outputs: bool = True) -> None:
-        """End the process before it does anything that is due, and begin another, which remembers nothing."""
+        """End the process before anything due, and begin another with empty caches."""
         self._due.clear()
         self._failures.clear()
         self.atlas.forget_all()
@@ -511,8 +510,8 @@ class Harness:
             writes=writes, max_corrections=max_corrections, outputs=outputs
         )
 
-    def see_all(self) -> None:
-        """Have every resource be due, as when a process has just begun."""
+    def enqueue_all(self) -> None:
+        """Enqueue every resource, like a new process."""
         self._due.update(dict.fromkeys(self.resources, self.clock.seconds))
 
     def _begin(
@@ -630,7 +629,7 @@ class Harness:
         self.secrets.reads.clear()
         self.targets.reads.clear()
         self.config_maps.calls.clear()
-        self.passes.clear()
+        self.reconciles.clear()
         self.writes.clear()
 
     def changed(self, resource: Resource) -> None:
@@ -641,7 +640,7 @@ class Harness:
             self._due[resource.key] = self.clock.seconds
 
     async def _pass(self, resource: Resource) -> Outcome:
-        self.passes[resource.name] += 1
+        self.reconciles[resource.name] += 1
         body = resource.body
         outcome = await self.reconciler.reconcile(body, body["status"])
         status = self.reconciler.render(body, body["status"], outcome)

@@ -1,4 +1,4 @@
-"""What a decision learns from a resource and the status before."""
+"""The facts from a resource and the status before."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -96,7 +96,7 @@ class TestBaseline:
             pytest.param("Rejected: INVALID_ATTRIBUTE", False, id="the first one was refused"),
         ],
     )
-    def test_whether_it_was_ever_in_contact(self, result: str, contacted: bool) -> None:
+    def test_whether_a_write_was_ever_confirmed(self, result: str, contacted: bool) -> None:
         status = Status(observed_generation=3, history=(entry(5, COMMENT, result=result),))
         assert baseline(status).contacted is contacted
 
@@ -209,7 +209,7 @@ class TestStatusSince:
 
 
 class TestConfirmedBefore:
-    """A value that the spec has left, or that a reference has replaced, does not count any more."""
+    """A value that the spec no longer wants, or that a reference has replaced, does not count."""
 
     ONE, TWO = "vpce-11111111111111111", "vpce-22222222222222222"
     APPLIED = Applied.of(2, {ID: ONE, COMMENT: "a"})
@@ -232,7 +232,7 @@ class TestConfirmedBefore:
         found = confirmed_before(made(generation=generation, **spec), Status(applied=self.APPLIED, resolved=used))
         assert found == Applied.of(2, kept)
 
-    def test_it_means_the_same_in_other_letters(self) -> None:
+    def test_the_case_of_letters_does_not_count(self) -> None:
         previous = Status(applied=Applied.of(2, {ID: self.ONE.upper()}))
         assert confirmed_before(made(cloudProviderEndpointId=self.ONE), previous) == previous.applied
 
@@ -246,7 +246,7 @@ def test_what_is_confirmed_is_written_and_read_back(values: dict[str, str]) -> N
     assert (applied.generation, applied.values) == (3, values)
 
 
-def test_a_settled_situation_is_what_the_tables_take_it_for() -> None:
+def test_the_settled_case_of_the_tables() -> None:
     facts = replace(settled(Values("one", "a")), patched=((10, "comment"),)).facts("AWS")
     assert facts.baseline.confirmed == facts.desired
     assert facts.baseline.patched == {COMMENT: NOW - seconds(10)}

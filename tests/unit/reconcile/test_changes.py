@@ -1,4 +1,4 @@
-"""What is changed in Atlas is told, once, and never what is not changed; at a first contact before it is."""
+"""Each change in Atlas causes one Event; at a first contact before the write."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def unavailable(*, lost: bool = False) -> AtlasUnavailableError:
 
 
 def changes(harness: Harness) -> list[str]:
-    """What was told to be changed, each time."""
+    """The changes in the Events."""
     assert all((reason, message[: len(TAKING_OVER[1])]) == TAKING_OVER for reason, message in harness.announced)
     return [message.removeprefix(TAKING_OVER[1]) for _, message in harness.announced]
 
 
-async def test_each_field_is_told_from_what_to_what(harness: Harness) -> None:
+async def test_a_first_contact_records_the_old_and_the_new_values(harness: Harness) -> None:
     harness.atlas.put(
         ENDPOINT, status="RESERVED", comment="somebody's", endpoint_service_name="com.amazonaws.vpce.shop"
     )
@@ -30,7 +30,7 @@ async def test_each_field_is_told_from_what_to_what(harness: Harness) -> None:
     assert changes(harness) == [f"cloudProviderEndpointId from empty to '{VPCE}'; comment from 'somebody's' to 'ours'."]
 
 
-async def test_it_is_told_before_the_patch(harness: Harness) -> None:
+async def test_a_first_contact_is_recorded_before_the_patch(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="somebody's")
     harness.atlas.go_down("PATCH", error=unavailable())
     harness.create(comment="ours")
@@ -39,7 +39,7 @@ async def test_it_is_told_before_the_patch(harness: Harness) -> None:
     assert changes(harness) == ["comment from 'somebody's' to 'ours'."]
 
 
-async def test_what_is_as_it_should_be_is_not_told(harness: Harness) -> None:
+async def test_an_equal_field_causes_no_event(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="ours", cloud_provider_endpoint_id=VPCE)
     harness.create(comment="ours", cloudProviderEndpointId=VPCE)
     await harness.run_for(3600)
@@ -47,7 +47,7 @@ async def test_what_is_as_it_should_be_is_not_told(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("policy", ["Observe", "Plan"])
-async def test_where_nothing_is_sent_nothing_is_told_until_it_is(harness: Harness, policy: str) -> None:
+async def test_without_a_write_there_is_no_event(harness: Harness, policy: str) -> None:
     harness.atlas.put(ENDPOINT, comment="somebody's")
     resource = harness.create(comment="ours", managementPolicy=policy)
     await harness.run_for(3600)
@@ -57,20 +57,20 @@ async def test_where_nothing_is_sent_nothing_is_told_until_it_is(harness: Harnes
     assert changes(harness) == ["comment from 'somebody's' to 'ours'."]
 
 
-async def test_writes_that_are_switched_on_are_told_of(harness: Harness) -> None:
+async def test_writes_that_are_switched_on_are_reported(harness: Harness) -> None:
     harness.restart(writes=False)
     harness.atlas.put(ENDPOINT, comment="somebody's")
     harness.create(comment="ours")
     await harness.run_for(60)
     assert harness.announced == []
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(0)
     assert changes(harness) == ["comment from 'somebody's' to 'ours'."]
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["refused for now", "with its answer lost"])
-async def test_a_patch_that_is_tried_again_is_told_of_once(harness: Harness, *, lost: bool) -> None:
+async def test_a_patch_that_is_tried_again_is_reported_once(harness: Harness, *, lost: bool) -> None:
     harness.atlas.put(ENDPOINT, comment="somebody's")
     harness.atlas.go_down("PATCH", error=unavailable(lost=lost))
     harness.create(comment="ours")
@@ -82,19 +82,19 @@ async def test_a_patch_that_is_tried_again_is_told_of_once(harness: Harness, *, 
     assert len(changes(harness)) == 1
 
 
-async def test_a_process_that_comes_after_a_failure_tells_only_that_it_is_done(harness: Harness) -> None:
+async def test_after_a_failure_another_process_records_only_the_change(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="somebody's")
     harness.atlas.fail_once("PATCH", unavailable())
     harness.create(comment="ours")
     await harness.run_for(0)
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(0)
     assert harness.atlas.endpoints[ENDPOINT].comment == "ours"
     assert [reason for reason, _ in harness.announced] == ["Adopting", "Updated"]
 
 
-async def test_what_somebody_changes_between_two_tries_is_told(harness: Harness) -> None:
+async def test_a_change_between_two_attempts_is_recorded(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="somebody's")
     harness.atlas.fail_once("PATCH", unavailable())
     harness.create(comment="ours")
@@ -117,7 +117,7 @@ async def test_an_edit_is_no_first_contact(harness: Harness) -> None:
     ]
 
 
-async def test_drift_that_is_set_back_tells_what_somebody_had_changed(harness: Harness) -> None:
+async def test_corrected_drift_is_recorded(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="ours")
     harness.create(comment="ours")
     await harness.settle()
@@ -127,7 +127,7 @@ async def test_drift_that_is_set_back_tells_what_somebody_had_changed(harness: H
     assert harness.announced == [("DriftCorrected", words)]
 
 
-async def test_an_edit_whose_patch_fails_is_told_once_it_is_made(harness: Harness) -> None:
+async def test_an_edit_whose_patch_fails_is_recorded_when_it_succeeds(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="ours")
     resource = harness.create(comment="ours")
     await harness.settle()
@@ -152,7 +152,7 @@ async def test_an_edit_whose_answer_is_lost_is_no_first_contact_though_nothing_w
     assert [reason for reason, _ in harness.announced] == ["Updated"]
 
 
-async def test_what_atlas_stores_otherwise_is_not_told_as_done(harness: Harness) -> None:
+async def test_a_field_that_is_stored_with_another_value_is_not_recorded_as_changed(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="ours")
     resource = harness.create(comment="ours")
     await harness.settle()
@@ -162,7 +162,7 @@ async def test_what_atlas_stores_otherwise_is_not_told_as_done(harness: Harness)
     assert harness.announced == []
 
 
-async def test_what_is_sent_by_force_and_changes_nothing_is_not_told(harness: Harness) -> None:
+async def test_a_forced_write_without_a_difference_is_not_recorded(harness: Harness) -> None:
     harness.atlas.put(
         ENDPOINT, status="FAILED", comment="ours", cloud_provider_endpoint_id=VPCE, endpoint_service_name="service"
     )
@@ -174,7 +174,7 @@ async def test_what_is_sent_by_force_and_changes_nothing_is_not_told(harness: Ha
     assert harness.announced == []
 
 
-async def test_what_has_to_wait_is_not_told_as_about_to_be_changed(harness: Harness) -> None:
+async def test_a_field_that_has_to_wait_is_not_recorded(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, status="INITIATING", comment="somebody's", cloud_provider_endpoint_id=VPCE[:-1] + "1")
     harness.create(comment="ours", cloudProviderEndpointId=VPCE)
     await harness.run_for(0)
@@ -183,7 +183,7 @@ async def test_what_has_to_wait_is_not_told_as_about_to_be_changed(harness: Harn
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["at once", "with the answer lost"])
-async def test_an_endpoint_that_was_reserved_for_the_resource_is_no_one_elses(harness: Harness, *, lost: bool) -> None:
+async def test_a_reserved_endpoint_has_no_first_contact(harness: Harness, *, lost: bool) -> None:
     if lost:
         harness.atlas.fail_once("POST", unavailable(lost=True), applies="at once")
     harness.create(endpoint_id=None, comment="ours")
@@ -196,7 +196,7 @@ async def test_an_endpoint_that_was_reserved_for_the_resource_is_no_one_elses(ha
     assert harness.announced == [], "neither a first contact, nor that the mark is gone"
 
 
-async def test_a_namesake_is_told_of_anew(harness: Harness) -> None:
+async def test_a_namesake_has_its_own_event(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="somebody's")
     harness.atlas.go_down("PATCH", error=unavailable())
     first = harness.create(comment="ours")
@@ -207,7 +207,7 @@ async def test_a_namesake_is_told_of_anew(harness: Harness) -> None:
     assert len(changes(harness)) == 2
 
 
-async def test_words_of_others_are_bounded_harmless_and_no_secret(harness: Harness) -> None:
+async def test_comments_are_bounded_printable_and_redacted(harness: Harness) -> None:
     secret = "mdb_sa_sk_" + "x" * 30
     harness.atlas.put(ENDPOINT, comment=f"{secret} \x1b[2J\n\u202e" + "y" * 5000)
     harness.create(comment="ours")

@@ -1,4 +1,4 @@
-"""Wall clocks that jump both ways: once the clock is right again, work goes on within the waits that there are anyway."""
+"""Wall clocks that jump: after a correction, work goes on within the usual waits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PATIENCE = 2 * 3600.0
 
 @dataclass(frozen=True)
 class Phase:
-    """What happens by one state of the clock.
+    """A step at one state of the clock.
 
     Attributes:
         ahead: by how much the clock is wrong.
@@ -57,7 +57,7 @@ def nothing(_harness: Harness, _resource: Resource) -> None:
 
 
 def names_none(harness: Harness) -> Resource:
-    """A resource for which an endpoint is to be reserved; no POST arrives as long as the clock is wrong."""
+    """A resource without an endpoint; no POST arrives while the clock is wrong."""
     harness.atlas.go_down("POST", error=unavailable("POST", unknown_outcome=True))
     return harness.create(endpoint_id=None, deletionPolicy="Delete")
 
@@ -105,7 +105,7 @@ def is_deleted_while_atlas_is_down(harness: Harness, resource: Resource) -> None
 
 
 def is_lost(harness: Harness, resource: Resource) -> None:
-    """What was reserved is gone from Atlas."""
+    """The reserved endpoint is gone from Atlas."""
     harness.atlas.come_back()
     if (endpoint_id := reserved(resource)) in harness.atlas.endpoints:
         harness.atlas.vanish(str(endpoint_id))
@@ -222,7 +222,7 @@ PHASES = st.lists(
 @example(phases=[Phase(MONTH, INTERVAL + 60, restart=False)], restart=True)
 @example(phases=[Phase(MONTH, INTERVAL + 60, restart=False)], restart=False)
 @example(phases=[Phase(MONTH, INTERVAL / 2, restart=False)] * 5, restart=False)
-async def test_once_the_clock_is_right_again(case: Case, phases: list[Phase], *, restart: bool) -> None:
+async def test_after_the_clock_is_corrected(case: Case, phases: list[Phase], *, restart: bool) -> None:
     harness = Harness()
     harness.clock.ahead = phases[0].ahead
     resource = case.begin(harness)
@@ -230,14 +230,14 @@ async def test_once_the_clock_is_right_again(case: Case, phases: list[Phase], *,
         harness.clock.ahead = phase.ahead
         if phase.restart:
             harness.restart()
-            harness.see_all()
+            harness.enqueue_all()
         await harness.run_for(phase.seconds)
         case.disturb(harness, resource)
         await harness.run_for(phase.seconds)
     harness.clock.ahead = timedelta(0)
     if restart:
         harness.restart()
-        harness.see_all()
+        harness.enqueue_all()
     await harness.run_for(1)
     case.at_last(harness, resource)
     await harness.run_for(case.wait)

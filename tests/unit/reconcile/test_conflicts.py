@@ -63,7 +63,7 @@ async def test_it_holds_across_a_restart(harness: Harness) -> None:
     younger = harness.create("younger", comment="b")
     await harness.run_for(10)
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.reconcile_of(younger)
     await harness.run_for(INTERVAL)
     assert (older.ready, younger.ready) == (AVAILABLE, CONFLICT)
@@ -294,7 +294,7 @@ async def test_of_two_that_are_new_in_two_namespaces_the_older_one_owns_it(
             each.status = {"observedGeneration": -1}
             harness.changed(each)
         harness.restart()
-        harness.see_all()
+        harness.enqueue_all()
         harness.reset_log()
     await harness.reconcile_of(older if first == "the older" else younger)
     await harness.run_for(60)

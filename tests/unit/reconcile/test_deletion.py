@@ -1,4 +1,4 @@
-"""A resource that is deleted: its endpoint goes with it or stays, as its owner wants, and never in silence."""
+"""Deletion of a resource: its endpoint is deleted or retained by policy, and an Event reports which."""
 
 from datetime import timedelta
 from typing import Any
@@ -45,7 +45,7 @@ PREFIX = "atlas-endpoints.dev/"
 
 
 async def settled(harness: Harness, **spec: Any) -> Resource:
-    """A resource that is ready, and whose endpoint goes with it."""
+    """A ready resource whose endpoint is deleted with it."""
     harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
     resource = harness.create(**{"comment": "one", "cloudProviderEndpointId": VPCE, "deletionPolicy": "Delete", **spec})
     await harness.settle()
@@ -88,7 +88,7 @@ class TestDelete:
         await harness.run_for(60)
         assert resource.finalizers == ["example.com/other"]
 
-    async def test_an_endpoint_that_is_absent_lets_it_go_at_once(self, harness: Harness) -> None:
+    async def test_an_endpoint_that_is_absent_releases_it_at_once(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.vanish(ENDPOINT)
         harness.delete(resource)
@@ -96,7 +96,7 @@ class TestDelete:
         assert not harness.exists(resource)
         assert deletes(harness) == 0
 
-    async def test_one_look_that_hides_it_is_no_proof(self, harness: Harness) -> None:
+    async def test_one_observation_without_it_is_no_proof(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.hidden.add(ENDPOINT)
         harness.delete(resource)
@@ -105,7 +105,7 @@ class TestDelete:
         assert deletes(harness) == 1
 
     @pytest.mark.parametrize("applies", ["never", "at once", "late"])
-    async def test_a_lost_answer_is_looked_after(self, harness: Harness, applies: Any) -> None:
+    async def test_the_deletion_goes_on_after_a_lost_answer(self, harness: Harness, applies: Any) -> None:
         resource = await settled(harness)
         error = AtlasUnavailableError("The connection dropped.", operation="DELETE", unknown_outcome=True)
         harness.atlas.fail_once("DELETE", error, applies=applies)
@@ -117,18 +117,18 @@ class TestDelete:
         await harness.run_for(60)
         assert not harness.exists(resource)
 
-    async def test_a_restart_goes_on(self, harness: Harness) -> None:
+    async def test_the_deletion_goes_on_after_a_restart(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.delete(resource)
         await harness.run_for(1)
         harness.restart()
-        harness.see_all()
+        harness.enqueue_all()
         harness.atlas.vanish(ENDPOINT)
         await harness.run_for(10)
         assert not harness.exists(resource)
         assert deletes(harness) == 1
 
-    async def test_one_that_takes_too_long_says_so_and_is_looked_at_still(self, harness: Harness) -> None:
+    async def test_a_deletion_that_takes_too_long_is_reported_and_goes_on(self, harness: Harness) -> None:
         resource = await settled(harness, provisioningTimeout="10m")
         harness.delete(resource)
         await harness.run_for(900)
@@ -158,7 +158,7 @@ class TestReservation:
         assert harness.announced == []
 
     @pytest.mark.parametrize("applies", ["never", "at once", "late"])
-    async def test_what_may_have_been_reserved_is_looked_for(self, harness: Harness, applies: Any) -> None:
+    async def test_a_possible_reservation_is_searched(self, harness: Harness, applies: Any) -> None:
         error = AtlasUnavailableError("The connection dropped.", operation="POST", unknown_outcome=True)
         harness.atlas.fail_once("POST", error, applies=applies)
         resource = harness.create(endpoint_id=None, deletionPolicy="Delete")
@@ -177,7 +177,7 @@ class TestReservation:
         assert not harness.exists(resource)
         assert harness.atlas.endpoints == {}
 
-    async def test_what_atlas_does_not_delete_is_told_in_the_end(self, harness: Harness) -> None:
+    async def test_an_endpoint_that_atlas_does_not_delete_is_reported_in_the_end(self, harness: Harness) -> None:
         error = AtlasUnavailableError("The connection dropped.", operation="POST", unknown_outcome=True)
         harness.atlas.fail_once("POST", error, applies="at once")
         harness.atlas.ignores_deletes = True
@@ -188,8 +188,8 @@ class TestReservation:
         await harness.run_for(900)
         assert is_blocked(resource, "longer to delete")
 
-    async def test_what_was_reserved_beside_it_goes_as_well(self, harness: Harness) -> None:
-        """Atlas has taken a call very late, and no round has found that yet."""
+    async def test_a_surplus_reservation_is_deleted_too(self, harness: Harness) -> None:
+        """Atlas has applied a call very late, and no resync has found it yet."""
         resource = harness.create(endpoint_id=None, deletionPolicy="Delete", comment="orders")
         await harness.run_for(10)
         (endpoint,) = harness.atlas.endpoints
@@ -298,7 +298,7 @@ class TestPolicy:
         await harness.run_for(1)
         assert resource.finalizers == ([FINALIZER] if wanted else [])
 
-    async def test_an_annotation_that_nobody_understands_is_told(self, harness: Harness) -> None:
+    async def test_an_annotation_that_is_invalid_is_reported(self, harness: Harness) -> None:
         resource = await settled(harness, deletionPolicy="Retain")
         harness.annotate(resource, deletion_policy="Orphan")
         await harness.run_for(1)
@@ -306,9 +306,7 @@ class TestPolicy:
         assert "metadata.annotations[atlas-endpoints.dev/deletion-policy]" in resource.message
         assert resource.finalizers == []
 
-    async def test_a_namespace_that_nobody_understands_is_told_before_anything_is_reserved(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_namespace_that_is_invalid_is_reported_before_anything_is_reserved(self, harness: Harness) -> None:
         harness.namespaces.found = {PREFIX + "deletion-policy": "Orphan"}
         resource = harness.create(endpoint_id=None)
         await harness.run_for(10)
@@ -320,7 +318,7 @@ class TestPolicy:
         assert resource.finalizers == [FINALIZER]
         assert len(harness.atlas.endpoints) == 1
 
-    async def test_a_namespace_that_nobody_understands_leaves_what_is_there_as_it_is(self, harness: Harness) -> None:
+    async def test_a_namespace_that_is_invalid_leaves_what_is_there_as_it_is(self, harness: Harness) -> None:
         harness.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
         resource = await settled(harness, deletionPolicy=None)
         harness.namespaces.found = {PREFIX + "deletion-policy": "Orphan"}
@@ -336,9 +334,7 @@ class TestPolicy:
         assert not harness.exists(resource)
         assert deletes(harness) == 0
 
-    async def test_a_policy_of_the_namespace_that_changes_arrives_where_a_deletion_waits(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_changed_policy_of_the_namespace_reaches_a_waiting_deletion(self, harness: Harness) -> None:
         harness.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
         resource = await settled(harness, deletionPolicy=None)
         harness.edit(resource, suspend=True)
@@ -350,7 +346,7 @@ class TestPolicy:
         assert not harness.exists(resource)
         assert deletes(harness) == 0
 
-    async def test_who_asks_for_a_fresh_look_gets_the_policy_that_a_namespace_has_now(self, harness: Harness) -> None:
+    async def test_force_sync_reads_the_policy_of_the_namespace_afresh(self, harness: Harness) -> None:
         harness.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
         resource = await settled(harness, deletionPolicy=None)
         assert Age.FRESH not in harness.namespaces.ages
@@ -363,7 +359,7 @@ class TestPolicy:
         assert not harness.exists(resource)
         assert harness.namespaces.ages[-1] is Age.FRESH
 
-    async def test_a_namespace_that_may_not_be_read_says_nothing(self, harness: Harness) -> None:
+    async def test_a_namespace_that_may_not_be_read_changes_nothing(self, harness: Harness) -> None:
         harness.namespaces.found = UnreadableError(SecretProblem.NAMESPACE_FORBIDDEN, "No.", retry_in=60.0)
         resource = await settled(harness, deletionPolicy=None)
         assert resource.finalizers == []
@@ -381,8 +377,8 @@ class TestPolicy:
         assert len(harness.atlas.endpoints) == 1
 
 
-class TestWhatStandsInTheWay:
-    async def test_a_suspended_resource_waits_and_says_so(self, harness: Harness) -> None:
+class TestBlocked:
+    async def test_a_suspended_resource_waits_and_reports_it(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.edit(resource, suspend=True)
         await harness.run_for(1)
@@ -396,7 +392,7 @@ class TestWhatStandsInTheWay:
 
     @pytest.mark.parametrize("hindered_by", ["suspend", "WRITES"])
     @pytest.mark.parametrize("shown", [True, False], ids=["and shows it", "and has said so"])
-    async def test_while_atlas_is_at_it_nothing_says_that_the_endpoint_is_not_deleted(
+    async def test_no_message_denies_a_deletion_that_atlas_has_begun(
         self, harness: Harness, hindered_by: str, shown: bool
     ) -> None:
         resource = await settled(harness)
@@ -407,7 +403,7 @@ class TestWhatStandsInTheWay:
             harness.edit(resource, suspend=True)
         else:
             harness.restart(writes=False)
-            harness.see_all()
+            harness.enqueue_all()
         for again in ("once", "twice"):
             harness.annotate(resource, force_sync=again)
             await harness.run_for(1)
@@ -425,7 +421,7 @@ class TestWhatStandsInTheWay:
         assert deletes(harness) == 0
         assert ENDPOINT in harness.announced[0][1]
 
-    async def test_an_operator_that_may_not_write_lets_nothing_go(self, harness: Harness) -> None:
+    async def test_an_operator_that_may_not_write_releases_nothing(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.restart(writes=False)
         harness.delete(resource)
@@ -433,11 +429,11 @@ class TestWhatStandsInTheWay:
         assert is_blocked(resource, "WRITES")
         assert deletes(harness) == 0
         harness.restart()
-        harness.see_all()
+        harness.enqueue_all()
         await harness.run_for(1)
         assert deletes(harness) == 1
 
-    async def test_without_its_secret_it_waits_and_goes_on_when_it_is_there(self, harness: Harness) -> None:
+    async def test_a_deletion_waits_for_its_secret(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.secrets.found[None] = NoCredentialsError(
             SecretProblem.NOT_FOUND, "There is none.", source=None, retry_in=60.0
@@ -461,7 +457,7 @@ class TestWhatStandsInTheWay:
         ],
         ids=lambda error: error.reason,
     )
-    async def test_what_a_person_must_mend_is_told_with_the_ways_out(self, harness: Harness, error: AtlasError) -> None:
+    async def test_a_blocked_deletion_has_the_remedies(self, harness: Harness, error: AtlasError) -> None:
         resource = await settled(harness)
         harness.atlas.go_down("DELETE", error=error)
         harness.delete(resource)
@@ -473,7 +469,7 @@ class TestWhatStandsInTheWay:
         await harness.run_for(INTERVAL + 60)
         assert harness.atlas.endpoints[ENDPOINT].status == "DELETING"
 
-    async def test_one_that_is_being_deleted_is_not_told_to_delete_it(self, harness: Harness) -> None:
+    async def test_one_that_is_being_deleted_is_not_reported_to_delete_it(self, harness: Harness) -> None:
         resource = await settled(harness)
         refusal = Refusal(401, {}, b'{"errorCode": "NOT_IN_GROUP"}')
         error = classify(refusal, Request("LIST", "GET", "/", refusals=REFUSALS), now=START)
@@ -496,7 +492,7 @@ class TestWhatStandsInTheWay:
         ],
         ids=lambda error: error.reason,
     )
-    async def test_what_is_gone_with_its_place_lets_it_go_and_says_which_endpoint(
+    async def test_an_endpoint_whose_parent_is_gone_is_named_and_the_resource_released(
         self, harness: Harness, error: AtlasError
     ) -> None:
         resource = await settled(harness)
@@ -511,7 +507,7 @@ class TestWhatStandsInTheWay:
     @pytest.mark.parametrize(
         "error", [unavailable(), RateLimitedError("Slow.", operation="LIST", http_status=429, retry_after=5.0)]
     )
-    async def test_an_outage_is_told_and_waited_out(self, harness: Harness, error: AtlasError) -> None:
+    async def test_an_outage_is_reported_and_waited_out(self, harness: Harness, error: AtlasError) -> None:
         resource = await settled(harness)
         harness.atlas.go_down("LIST", "GET", "DELETE", error=error)
         harness.delete(resource)
@@ -523,7 +519,7 @@ class TestWhatStandsInTheWay:
         assert deletes(harness) == 1
 
     @pytest.mark.parametrize("breaks", ["nothing", "the spec", "the Secret", "Atlas"])
-    async def test_a_person_can_always_let_it_go(self, harness: Harness, breaks: str) -> None:
+    async def test_an_annotation_always_releases_it(self, harness: Harness, breaks: str) -> None:
         resource = await settled(harness)
         if breaks == "the spec":
             resource.spec["instanceName"] = "/"
@@ -545,7 +541,7 @@ class TestWhatStandsInTheWay:
         assert ENDPOINT in message
         assert harness.atlas.endpoints[ENDPOINT].status == "AVAILABLE"
 
-    async def test_a_spec_that_nobody_understands_is_told(self, harness: Harness) -> None:
+    async def test_a_spec_that_is_invalid_is_reported(self, harness: Harness) -> None:
         resource = await settled(harness)
         resource.spec["newer"] = "field"
         harness.delete(resource)
@@ -555,7 +551,7 @@ class TestWhatStandsInTheWay:
 
 class TestOthers:
     async def test_a_renamed_resource_keeps_its_endpoint(self, harness: Harness) -> None:
-        """A new one is applied and the old one is pruned: nothing is deleted, and the new one goes on."""
+        """The new resource is applied and the old one pruned: the endpoint stays."""
         old = await settled(harness)
         new = harness.create("new", comment="one", cloudProviderEndpointId=VPCE, deletionPolicy="Delete")
         harness.delete(old)
@@ -566,7 +562,7 @@ class TestOthers:
         assert [reason for reason, _ in harness.announced] == ["EndpointHandedOver"]
 
     @pytest.mark.parametrize("hindered_by", ["an outage", "a Secret that comes later", "suspend"])
-    async def test_a_renamed_resource_keeps_its_endpoint_though_the_new_one_could_not_look_yet(
+    async def test_a_renamed_resource_keeps_its_endpoint_although_the_new_one_has_not_observed_it(
         self, harness: Harness, hindered_by: str
     ) -> None:
         old = await settled(harness)
@@ -607,7 +603,7 @@ class TestOthers:
     async def test_one_of_another_namespace_that_has_never_seen_it_delays_the_end_once(
         self, harness: Harness, does: str
     ) -> None:
-        """Whoever may create a resource anywhere can name an endpoint, and edit or make that resource anew for ever."""
+        """Anybody who may create a resource can name an endpoint, and edit or recreate that resource forever."""
         victim = await settled(harness)
         named: dict[str, Any] = {"projectId": None, "projectRef": {"name": "nowhere"}}
         squatter = harness.create("squatter", namespace=THEIRS, **named, suspend=does == "suspends it")
@@ -631,7 +627,7 @@ class TestOthers:
                 squatter = harness.create("squatter", namespace=THEIRS, **named)
         assert harness.writes["db"] <= 2
 
-    async def test_who_does_not_want_to_wait_for_that_one_lets_it_go_and_is_told_that_the_endpoint_stays(
+    async def test_an_annotation_ends_that_wait_and_the_endpoint_is_reported_as_retained(
         self, harness: Harness
     ) -> None:
         victim = await settled(harness)
@@ -653,7 +649,7 @@ class TestOthers:
     async def test_a_clock_that_ran_ahead_when_it_was_deleted_makes_that_delay_little_longer(
         self, harness: Harness, ahead: timedelta
     ) -> None:
-        """A few seconds, by which clocks differ, are waited for beside; a deletion that is further ahead is not believed."""
+        """A few seconds of clock skew prolong the wait; a deletion further in the future does not count."""
         victim = await settled(harness)
         harness.create("squatter", namespace=THEIRS, projectId=None, projectRef={"name": "nowhere"})
         harness.delete(victim)
@@ -668,7 +664,7 @@ class TestOthers:
     async def test_one_of_another_namespace_that_proves_itself_meanwhile_keeps_it(
         self, harness: Harness, then: str
     ) -> None:
-        """As when both are restored, and the Secret of one comes last; what it has proved is not taken back."""
+        """For example after a restore, when one Secret comes last; the proof stays valid."""
         victim = await settled(harness)
         missing = NoCredentialsError(SecretProblem.NOT_FOUND, "None.", source=None, retry_in=30.0)
         harness.secrets.found["mine"] = missing
@@ -689,7 +685,7 @@ class TestOthers:
             await harness.run_for(INTERVAL)
             if then == "the operator restarts":
                 harness.restart()
-                harness.see_all()
+                harness.enqueue_all()
             harness.delete(victim)
             await harness.run_for(10)
         assert not harness.exists(victim)
@@ -747,10 +743,10 @@ class TestOthers:
         assert restored.finalizers == [FINALIZER]
 
 
-class TestMeanwhile:
-    """What comes while a reconcile waits for answers counts."""
+class TestChangesDuringADeletion:
+    """Changes during a reconcile count."""
 
-    async def test_a_change_of_mind_stops_the_call(self, harness: Harness) -> None:
+    async def test_a_changed_policy_stops_the_call(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.while_listing = lambda _: harness.annotate(resource, deletion_policy="Retain")
         harness.delete(resource)
@@ -771,7 +767,7 @@ class TestMeanwhile:
         assert deletes(harness) == 0
 
 
-async def test_an_annotation_lets_go_also_what_nobody_understands(harness: Harness) -> None:
+async def test_an_annotation_releases_an_invalid_resource_too(harness: Harness) -> None:
     resource = await settled(harness)
     resource.spec["newer"] = "field"
     harness.delete(resource)
@@ -783,7 +779,7 @@ async def test_an_annotation_lets_go_also_what_nobody_understands(harness: Harne
     assert deletes(harness) == 0
 
 
-async def test_a_policy_that_nobody_understands_is_told_before_anything_is_sent(harness: Harness) -> None:
+async def test_a_policy_that_is_invalid_is_reported_before_anything_is_sent(harness: Harness) -> None:
     resource = await settled(harness)
     applied = resource.status["applied"]
     harness.annotate(resource, deletion_policy="Orphan")
@@ -795,8 +791,8 @@ async def test_a_policy_that_nobody_understands_is_told_before_anything_is_sent(
     assert resource.finalizers == [FINALIZER]
 
 
-async def test_a_policy_of_the_namespace_that_nobody_understands_is_told_beside_what_is_well(harness: Harness) -> None:
-    """Else nobody would know before the resource is gone, and its endpoint is left."""
+async def test_an_invalid_policy_of_the_namespace_is_a_warning_for_a_healthy_resource(harness: Harness) -> None:
+    """Otherwise nobody would know before the resource is gone, and its endpoint retained."""
     harness.namespaces.found = {PREFIX + "deletion-policy": "Delte"}
     resource = await settled(harness, deletionPolicy=None)
     assert resource.ready == ("True", "Available")
@@ -816,7 +812,7 @@ async def test_a_policy_of_the_namespace_that_nobody_understands_is_told_beside_
     assert resource.finalizers == [FINALIZER]
 
 
-async def test_a_namespace_that_may_not_be_read_any_more_leaves_the_finalizer_and_is_told(harness: Harness) -> None:
+async def test_a_namespace_that_may_not_be_read_any_more_leaves_the_finalizer_and_is_reported(harness: Harness) -> None:
     harness.namespaces.found = {PREFIX + "deletion-policy": "Delete"}
     resource = await settled(harness, deletionPolicy=None)
     assert resource.finalizers == [FINALIZER]
@@ -851,7 +847,7 @@ async def test_a_delete_that_finds_nothing_is_no_proof(harness: Harness) -> None
 
 
 @pytest.mark.parametrize("error", [CredentialsInvalidError, MissingRoleError])
-async def test_a_mended_secret_is_noticed_within_a_minute_however_seldom_atlas_is_asked(
+async def test_a_corrected_secret_is_read_within_a_minute_whatever_the_interval(
     harness: Harness, error: type[AtlasError]
 ) -> None:
     resource = await settled(harness, syncInterval="24h")
@@ -866,7 +862,7 @@ async def test_a_mended_secret_is_noticed_within_a_minute_however_seldom_atlas_i
     assert deletes(harness) == 1
 
 
-async def test_a_role_that_was_granted_is_noticed_at_once_by_who_asks_for_it(harness: Harness) -> None:
+async def test_force_sync_detects_a_granted_role_at_once(harness: Harness) -> None:
     resource = await settled(harness, syncInterval="24h")
     error = MissingRoleError("Refused.", operation="DELETE", http_status=401)
     harness.atlas.go_down("LIST", "GET", "DELETE", error=error)
@@ -884,7 +880,7 @@ async def test_a_role_that_was_granted_is_noticed_at_once_by_who_asks_for_it(har
     assert deletes(harness) == 1
 
 
-async def test_a_delete_that_atlas_does_not_follow_is_told_in_the_end(harness: Harness) -> None:
+async def test_a_delete_without_effect_is_reported_in_the_end(harness: Harness) -> None:
     resource = await settled(harness, provisioningTimeout="30m")
     harness.atlas.ignores_deletes = True
     harness.delete(resource)
@@ -893,7 +889,7 @@ async def test_a_delete_that_atlas_does_not_follow_is_told_in_the_end(harness: H
     assert deletes(harness) < 80
 
 
-async def test_an_outage_tells_the_ways_out_as_well(harness: Harness) -> None:
+async def test_an_outage_has_the_remedies_too(harness: Harness) -> None:
     resource = await settled(harness)
     harness.atlas.go_down()
     harness.delete(resource)
@@ -938,7 +934,7 @@ async def test_nothing_is_handed_over_to_one_that_is_gone_without_an_event(harne
     assert harness.announced == []
 
 
-async def test_another_cause_that_blocks_begins_anew(harness: Harness) -> None:
+async def test_another_cause_restarts_the_time(harness: Harness) -> None:
     resource = await settled(harness)
     harness.secrets.found[None] = NoCredentialsError(
         SecretProblem.NOT_FOUND, "None.", source="operator/atlas", retry_in=5.0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NEW: Mapping[str, Any] = {"observedGeneration": -1}
-"""The status of a resource that nobody has looked at yet; the schema's default."""
+"""The status of a new resource; the schema's default."""
 
 
 def status(
@@ -30,7 +30,7 @@ def status(
     operation: str | None = None,
     credentials: str | None = None,
 ) -> dict[str, Any]:
-    """A status as the API server has it; ``credentials`` is why those are at fault."""
+    """A status in JSON; ``credentials`` is the reason for which they fail."""
     types = {"Ready": ("False", reason), **({pair: ("True", reason)} if pair else {}), "Synced": ("False", reason)}
     if credentials is not None:
         types["CredentialsValid"] = ("True" if credentials == "Verified" else "False", credentials)
@@ -54,13 +54,13 @@ def status(
 
 
 def drifted(**fields: str) -> dict[str, Any]:
-    """A status that tells what Atlas shows in the place of what is desired."""
+    """A status with drift."""
     drift = [{"field": field, "desired": "ours", "actual": actual} for field, actual in fields.items()]
     return {**status("Drifted"), "drift": drift}
 
 
 def reserved(endpoint_id: str | None, *, adopted: bool = False) -> dict[str, Any]:
-    """A status that tells of a reservation, which has led to an endpoint or not yet."""
+    """A status with a reservation, with or without an endpoint."""
     found = {} if endpoint_id is None else {"endpointId": endpoint_id}
     return {
         **status("ReservationRequested"),
@@ -69,7 +69,7 @@ def reserved(endpoint_id: str | None, *, adopted: bool = False) -> dict[str, Any
 
 
 class Row(NamedTuple):
-    """Two statuses, and type and reason of what is announced."""
+    """Two statuses, and type and reason of the Event."""
 
     previous: Mapping[str, Any]
     status: Mapping[str, Any]
@@ -175,23 +175,23 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_what_is_announced(row: Row) -> None:
+def test_events_of_a_new_status(row: Row) -> None:
     found = announce(row.previous, row.status)
     assert [(each.type, each.reason) for each in found] == ([] if row.announced is None else [row.announced])
 
 
-def test_an_endpoint_that_is_reserved_as_a_failure_ends_is_told_with_that() -> None:
+def test_a_reservation_and_the_end_of_a_failure_are_two_events() -> None:
     told = announce(status("AtlasUnavailable"), reserved("a" * 24))
     assert [each.reason for each in told] == ["EndpointReserved", "ReservationRequested"]
     assert "a" * 24 in told[0].message
 
 
-def test_failures_are_what_a_person_or_another_object_must_heal_and_what_is_tried_again() -> None:
+def test_the_failures_among_the_reasons() -> None:
     assert OTHERS_MAY_HEAL | A_PERSON_MUST_ACT | {"RateLimited", "AtlasUnavailable", "InternalError"} == FAILURES
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_nothing_is_announced_of_a_status_that_stays_as_it_is(reason: Reason) -> None:
+def test_an_unchanged_status_causes_no_event(reason: Reason) -> None:
     assert not announce(status(reason), status(reason))
 
 
@@ -201,8 +201,8 @@ def test_whatever_is_ready_is_no_failure(reason: Reason) -> None:
 
 
 @given(st.lists(st.sampled_from(sorted(REASONS["Ready"] - {"Suspended"})), max_size=20))
-def test_failures_and_their_ends_take_turns(reasons: list[str]) -> None:
-    """However a resource fares, each end has a failure before it, and no failure is told twice in a row."""
+def test_each_end_follows_a_failure(reasons: list[str]) -> None:
+    """Each end follows a failure, and no failure is reported twice in a row."""
     statuses = [NEW, *map(status, reasons)]
     told = [each for found in starmap(announce, pairwise(statuses)) for each in found]
     assert not any(one.type == other.type == "Normal" for one, other in pairwise(told))
@@ -218,7 +218,7 @@ def test_the_message_is_that_of_ready_and_the_action_is_the_call_that_failed() -
 
 
 @pytest.mark.parametrize("which", ["a failure without a call to blame", "the end of a failure"])
-def test_without_a_call_to_blame_the_action_is_to_reconcile(which: str) -> None:
+def test_without_a_failed_call_the_action_is_reconcile(which: str) -> None:
     failed, well = status("Planned", operation=None), status("Available")
     (found,) = announce(well, failed) if which.startswith("a failure") else announce(failed, well)
     assert found.action == "Reconcile"

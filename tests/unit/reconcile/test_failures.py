@@ -1,4 +1,4 @@
-"""What each failure comes to: reason, pair of conditions, and when it is tried again; at first, in its grace, and after it."""
+"""The reason, the conditions and the requeue of each failure: at first, in its grace, and after it."""
 
 import json
 from collections.abc import Mapping
@@ -75,14 +75,14 @@ def refusal(status: int, code: str | None = None, *, body: bytes | None = None, 
 
 
 def read(status: int, code: str | None = None, **more: Any) -> AtlasError:
-    """What a LIST fails with."""
+    """The error of a LIST."""
     return classify(
         refusal(status, code, **more), Request("listServerlessPrivateEndpoint", "GET", "/", refusals=REFUSALS), now=NOON
     )
 
 
 def write(status: int, code: str | None = None, **more: Any) -> AtlasError:
-    """What a PATCH fails with."""
+    """The error of a PATCH."""
     return classify(
         refusal(status, code, **more),
         Request("updateServerlessPrivateEndpoint", "PATCH", "/", refusals=REFUSALS),
@@ -91,12 +91,12 @@ def write(status: int, code: str | None = None, **more: Any) -> AtlasError:
 
 
 def token(status: int, body: Mapping[str, str]) -> AtlasError:
-    """What getting an access token fails with."""
+    """The error of a request for an access token."""
     return classify_token_answer(refusal(status, body=json.dumps(body).encode()), operation="token", now=NOON)
 
 
 def read_held_back(error: AtlasError) -> AtlasHeldError:
-    """What a later call fails with, which repeats what the answer said."""
+    """The error of a later call that is held back."""
     return AtlasHeldError(error.message, reason=error.reason, operation=error.operation, retry_after=500)
 
 
@@ -113,7 +113,7 @@ def after(
     grace: timedelta = GRACE,
     resolved: Resolved = RESOLVED,
 ) -> Outcome:
-    """What it comes to that looking at the endpoint has failed."""
+    """The outcome of a failed observation."""
     return failed(error, facts_of(made(generation=generation), previous, now=now, grace=grace, resolved=resolved))
 
 
@@ -123,7 +123,7 @@ def without(trouble: Trouble, previous: Status, now: datetime) -> Status:
 
 
 def written(previous: Status, outcome: Outcome, now: datetime) -> Status:
-    """The status that an outcome leads to, which must be fit to be written."""
+    """The status after an outcome, checked against the schema."""
     status = rendered(previous, outcome, now=now)
     generation = max(1, outcome.generation)
     assert refusals(status.to_json()) == []
@@ -149,7 +149,7 @@ def said(status: Status, type_: str = "Ready") -> Condition:
 
 
 def told(status: Status, *names: str) -> tuple[object, ...]:
-    """What the last error says."""
+    """Fields of the last error."""
     assert status.last_error is not None
     return tuple(getattr(status.last_error, name) for name in names)
 
@@ -186,12 +186,12 @@ def limited(error: AtlasError, pace: Requeue) -> Row:
 
 
 def cured(error: AtlasError, reason: Reason, credentials: str) -> Row:
-    """Other credentials may heal it: the Secret is read again often, and when the grace is over."""
+    """Other credentials may fix it: the Secret is read again often, and when the grace ends."""
     return Row(error, reason, RequeueAfter(30), RequeueAfter(20), RequeueAfter(30), credentials)
 
 
 def slow(error: AtlasError, reason: Reason) -> Row:
-    """Others may heal it: only the resync of the scope asks again, and the end of the grace is told in time."""
+    """Another object may fix it: only the resync of the scope asks again; the status changes when the grace ends."""
     return Row(error, reason, RequeueAfter(120), RequeueAfter(20), NoRequeue())
 
 
@@ -322,12 +322,12 @@ class TestAtlas:
         assert failing(row.error, status, NOON + 9 * GRACE) == status
 
     @pytest.mark.parametrize(("error", "pace"), QUIET.values(), ids=QUIET)
-    def test_no_news(self, error: AtlasError, pace: Requeue) -> None:
+    def test_the_same_failure_changes_no_status(self, error: AtlasError, pace: Requeue) -> None:
         outcome = after(error, Status(), NOON)
         assert (outcome.requeue, outcome.state) == (pace, None)
         assert rendered(Status(), outcome, now=NOON) == Status()
 
-    def test_the_table_of_paces_fits_the_table_of_reasons(self) -> None:
+    def test_the_requeues_match_the_reasons(self) -> None:
         for row in TABLE.values():
             progress = row.reason.progress
             assert (row.within is not None) == (progress is Progress.GRACE)
@@ -335,7 +335,7 @@ class TestAtlas:
 
 
 class TestRefusedCredentials:
-    """The remedy is for whoever can mend it, and names the Secret."""
+    """The remedy names the Secret."""
 
     ASK = (
         "They are those of the operator's own Secret atlas. Ask whoever runs the operator to mend that; or name a Secret in"
@@ -372,8 +372,8 @@ class TestRefusedCredentials:
 MISSING = NoCredentialsError(SecretProblem.NOT_FOUND, "There is no Secret.", source="resource/atlas", retry_in=5.0)
 
 
-class TestFirstWords:
-    """Retries write nothing, however the words of a failure vary."""
+class TestFirstMessage:
+    """Retries change no status, even if the message of a failure varies."""
 
     @pytest.mark.parametrize(
         ("first", "then"),
@@ -390,21 +390,21 @@ class TestFirstWords:
             ),
         ],
     )
-    def test_they_stand_while_the_reason_does(self, first: AtlasError, then: AtlasError) -> None:
+    def test_the_first_message_stays_while_the_reason_stays(self, first: AtlasError, then: AtlasError) -> None:
         status = failing(first)
         assert failing(then, status, LATER) == status
 
-    def test_they_give_way_to_another_reason(self) -> None:
+    def test_another_reason_has_a_new_message(self) -> None:
         status = failing(read(429), failing(read(503)), LATER)
         assert told(status, "since", "http_status") == (LATER, 429)
 
-    def test_they_give_way_to_the_name_of_another_secret_with_the_same_credentials(self) -> None:
+    def test_another_secret_with_the_same_credentials_has_a_new_message(self) -> None:
         moved = RESOLVED.model_copy(update={"credentials_source": "resource/other"})
         status = failing(read_held_back(read(401)), failing(read(401)), LATER, resolved=moved)
         assert "Put valid ones into Secret other;" in said(status).message
 
-    def test_they_give_way_to_another_cause_of_the_same_reason(self) -> None:
-        """Its Secret was missing; now it is there, and Atlas has refused already what it holds."""
+    def test_another_cause_of_the_same_reason_has_a_new_message(self) -> None:
+        """The Secret was missing; now it exists, and Atlas has already refused its credentials."""
         trouble = failures.of_no_credentials(MISSING, 1, Status(), now=NOON, grace=GRACE)
         status = failing(read_held_back(read(401)), without(trouble, Status(), NOON), NOON + WITHIN)
         assert "Atlas does not accept" in said(status).message
@@ -425,15 +425,15 @@ class TestFirstWords:
         assert told(status, "since", "error_code") == (later, "MissingKeys")
         assert pair(status) == "Stalled"
 
-    def test_they_give_way_to_another_generation(self) -> None:
+    def test_another_generation_has_a_new_message(self) -> None:
         status = failing(read(500), failing(read(503)), LATER, generation=2)
         assert told(status, "since", "http_status") == (LATER, 500)
 
-    def test_new_words_of_what_a_person_must_mend_are_news(self) -> None:
+    def test_a_new_message_of_a_failure_that_needs_an_action_is_shown(self) -> None:
         status = failing(read(404, "CLUSTER_NOT_FOUND"), failing(read(404, SLOW)), LATER)
         assert told(status, "since", "error_code") == (NOON, "CLUSTER_NOT_FOUND")
 
-    def test_there_are_none_in_a_status_without_an_error(self) -> None:
+    def test_a_status_without_an_error_has_no_first_message(self) -> None:
         before = failing(read(503)).model_copy(update={"last_error": None})
         assert failing(read(503), before).last_error is not None
 
@@ -475,7 +475,7 @@ class TestARefusedChange:
         outcome = failed(error, facts, seen=self.SITUATION.endpoint("AWS"))
         return written(self.SITUATION.before("AWS"), outcome, NOON)
 
-    def test_what_was_sent_what_differs_and_what_is_confirmed_is_told(self) -> None:
+    def test_what_was_sent_what_differs_and_what_is_confirmed_is_reported(self) -> None:
         status = self.refused(ID)
         assert status.applied == self.SITUATION.before("AWS").applied == Applied.of(3, {COMMENT: "b"})
         assert [each.field for each in status.drift] == [ID, COMMENT]
@@ -512,7 +512,7 @@ class TestNoCredentials:
             CredentialsProblem.AMBIGUOUS_KEYS,
         ],
     )
-    def test_it_is_said_in_two_conditions(self, reason: StrEnum) -> None:
+    def test_two_conditions_report_it(self, reason: StrEnum) -> None:
         status = without(self.trouble(Status(), NOON, reason=reason), Status(), NOON)
         ready, credentials = said(status), said(status, "CredentialsValid")
         assert (ready.reason, ready.message) == ("CredentialsInvalid", "Create the Secret.")
@@ -541,7 +541,7 @@ class TestNoCredentials:
 
 
 class TestInvalidSpec:
-    def test_it_names_each_problem_and_rests(self) -> None:
+    def test_it_names_each_problem_without_a_requeue(self) -> None:
         error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
         trouble = failures.of_invalid_spec(error, 1, Status(), NOON)
         status = without(trouble, Status(), NOON)
@@ -604,7 +604,7 @@ class TestRefusedFields:
             ),
         ],
     )
-    def test_whom_to_blame(self, words: str, sent: tuple[str, ...], refused: tuple[str, ...]) -> None:
+    def test_which_fields_are_refused(self, words: str, sent: tuple[str, ...], refused: tuple[str, ...]) -> None:
         error = UpdateRejectedError("Atlas refuses the change.", operation="update", detail=words)
         assert failures.refused_fields(error, sent, made().connection) == refused
 

@@ -1,4 +1,4 @@
-"""A resource that only plans, only observes, and is managed again."""
+"""Management policies: Plan, Observe, and a return to Manage."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ DRIFTED, PLANNED, AVAILABLE = ("False", "Drifted"), ("False", "Planned"), ("True
 
 
 async def settled(harness: Harness, **spec: Any) -> Resource:
-    """A resource that is as Atlas shows it."""
+    """A resource that equals its endpoint."""
     harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
     resource = harness.create(**{"comment": "one", "cloudProviderEndpointId": VPCE, **spec})
     await harness.settle()
@@ -55,7 +55,7 @@ class TestNothingIsSent:
         await harness.run_for(1)
         assert patches(harness) == ["PATCH comment"]
 
-    async def test_a_person_who_forces_sends_nothing(
+    async def test_force_sync_sends_nothing(
         self, harness: Harness, policy: str, reason: tuple[str, str], drift_policy: str
     ) -> None:
         resource = await settled(harness, managementPolicy=policy, driftPolicy=drift_policy)
@@ -70,12 +70,12 @@ async def test_what_only_observes_is_ready_while_nothing_differs_and_writes_noth
     synced = resource.condition("Synced") or {}
     assert (synced["status"], synced["reason"]) == ("True", "Observing")
     await harness.run_for(5 * INTERVAL)
-    assert not harness.passes
+    assert not harness.reconciles
     assert not harness.writes
     assert harness.atlas.calls == ["LIST"] * 5
 
 
-async def test_what_only_observes_tells_of_drift_and_of_its_end(harness: Harness) -> None:
+async def test_an_observed_resource_reports_drift_and_its_end(harness: Harness) -> None:
     resource = await settled(harness, managementPolicy="Observe")
     harness.atlas.put(ENDPOINT, comment="theirs")
     await harness.run_for(INTERVAL)
@@ -87,7 +87,7 @@ async def test_what_only_observes_tells_of_drift_and_of_its_end(harness: Harness
     assert not patches(harness)
 
 
-async def test_what_observes_has_force_sync_handled_by_a_look(harness: Harness) -> None:
+async def test_an_observation_handles_the_force_sync_of_an_observed_resource(harness: Harness) -> None:
     resource = await settled(harness, managementPolicy="Observe")
     harness.annotate(resource, force_sync="now")
     await harness.run_for(1)
@@ -108,7 +108,7 @@ async def test_a_plan_names_the_policy_that_holds_it_and_the_whole_request(harne
     assert "WRITES" not in resource.message
 
 
-async def test_what_observes_says_so_also_where_the_operator_may_not_write(harness: Harness) -> None:
+async def test_an_observed_resource_reports_it_although_the_operator_may_not_write(harness: Harness) -> None:
     harness.restart(writes=False)
     harness.atlas.put(ENDPOINT, comment="theirs")
     resource = harness.create(comment="mine", managementPolicy="Observe")
@@ -118,7 +118,7 @@ async def test_what_observes_says_so_also_where_the_operator_may_not_write(harne
 
 
 async def test_drift_that_was_only_observed_is_treated_by_the_policy_for_drift_afterwards(harness: Harness) -> None:
-    """To observe for a while makes no edit of it: with Report, what others changed stays."""
+    """A time of observation makes no edit: with Report, drift stays."""
     resource = await settled(harness, driftPolicy="Report")
     harness.edit(resource, managementPolicy="Observe")
     harness.atlas.put(ENDPOINT, comment="theirs")

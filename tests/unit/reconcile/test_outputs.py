@@ -132,7 +132,7 @@ async def test_while_it_is_polled_it_is_not_looked_at_each_time(harness: Harness
     harness.atlas.put(ENDPOINT, status="INITIATING", cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
     harness.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF)
     await harness.run_for(29)
-    assert harness.passes["db"] > 2
+    assert harness.reconciles["db"] > 2
     assert harness.config_maps.calls == ["GET", "POST"]
 
 
@@ -257,7 +257,7 @@ async def test_an_operator_that_writes_none_says_what_to_switch_on(harness: Harn
     assert harness.config_maps.calls == []
 
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(0)
     assert says(resource) == ("True", "Written")
 
@@ -265,7 +265,7 @@ async def test_an_operator_that_writes_none_says_what_to_switch_on(harness: Harn
 async def test_a_restart_writes_nothing(harness: Harness) -> None:
     await settled(harness)
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(0)
     assert harness.config_maps.calls == ["GET"]
     assert harness.writes == {}

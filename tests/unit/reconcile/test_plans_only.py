@@ -1,4 +1,4 @@
-"""Reconciles with WRITES=off: nothing is sent, statuses show exactly what would be, and it is sent when writes are on again."""
+"""Reconciles with WRITES=off: statuses show the exact plan, which is sent when writes are on again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ PLANNED, AVAILABLE = ("False", "Planned"), ("True", "Available")
 
 
 async def settled(harness: Harness, **spec: Any) -> Resource:
-    """A resource that is ready, in an operator whose writes have just been switched off."""
+    """A ready resource, after writes were switched off."""
     spec = {"comment": "one", "cloudProviderEndpointId": VPCE, **spec}
     harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
     resource = harness.create(**spec)
@@ -25,9 +25,9 @@ async def settled(harness: Harness, **spec: Any) -> Resource:
 
 
 async def begin_again(harness: Harness, *, writes: bool) -> None:
-    """Restart the operator with writes on or off, and let it look at everything."""
+    """Restart the operator with writes on or off, and reconcile everything."""
     harness.restart(writes=writes)
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(1)
 
 
@@ -36,7 +36,7 @@ def patches(harness: Harness) -> list[str]:
 
 
 def planned(resource: Resource) -> tuple[Mapping[str, Any], str]:
-    """The body and the reason of what a resource says that would be sent."""
+    """The body and the reason of the plan."""
     plan = resource.status["plan"]
     assert plan["method"] == "PATCH"
     return plan["body"], plan["reason"]
@@ -76,7 +76,7 @@ class TestEdit:
         await harness.run_for(5 * INTERVAL)
         assert planned(resource) == ({"providerName": "AWS", "comment": "two"}, "Edit")
         assert not harness.writes
-        assert not harness.passes
+        assert not harness.reconciles
         assert harness.atlas.calls == ["LIST"] * 5
 
     async def test_several_edits_add_up(self, harness: Harness, policy: str) -> None:
@@ -171,7 +171,7 @@ class TestOtherCauses:
         assert "lastHandledReconcileAt" not in resource.status
         harness.reset_log()
         await harness.run_for(3 * INTERVAL)
-        assert not harness.passes
+        assert not harness.reconciles
         assert harness.atlas.calls == ["LIST"] * 3
 
         await begin_again(harness, writes=True)
@@ -194,8 +194,8 @@ class TestLooking:
         assert not harness.writes
         assert harness.atlas.calls == ["LIST"] * 5
 
-    async def test_nothing_is_planned_on_an_outdated_memory(self, harness: Harness) -> None:
-        """A PATCH from memory brings an answer that puts it right; a plan would merely be wrong."""
+    async def test_nothing_is_planned_on_an_outdated_cache(self, harness: Harness) -> None:
+        """The answer to a PATCH corrects the cache; a plan from the cache would be wrong."""
         resource = await settled(harness)
         await harness.run_for(60)
         harness.atlas.put(ENDPOINT, comment="two")
@@ -203,7 +203,7 @@ class TestLooking:
         await harness.run_for(1)
         assert resource.ready == AVAILABLE
 
-    async def test_an_outage_is_told_as_ever_and_the_plan_comes_back(self, harness: Harness) -> None:
+    async def test_an_outage_is_reported_as_ever_and_the_plan_comes_back(self, harness: Harness) -> None:
         resource = await settled(harness)
         await harness.run_for(60)
         harness.atlas.fail_once("LIST", unavailable())
@@ -214,7 +214,7 @@ class TestLooking:
         await harness.run_for(5)
         assert planned(resource) == ({"providerName": "AWS", "comment": "two"}, "Edit")
 
-    async def test_an_endpoint_that_is_being_connected_is_looked_at_often(self, harness: Harness) -> None:
+    async def test_an_endpoint_that_is_being_connected_is_polled(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.put(ENDPOINT, status="INITIATING")
         await harness.run_for(INTERVAL)

@@ -241,7 +241,7 @@ class TestLoss:
         assert harness.atlas.calls.count("POST") == 1
         del harness.targets.held[OBJECT]
         harness.restart()
-        harness.see_all()
+        harness.enqueue_all()
         harness.atlas.apply_late()
         await harness.run_for(30)
         assert harness.atlas.calls.count("POST") == 1

@@ -1,4 +1,4 @@
-"""Reconciles: what Atlas was asked, what it holds afterwards, and what the resource says about it."""
+"""Reconciles: the calls to Atlas, the endpoints afterwards, and the status."""
 
 import asyncio
 import itertools
@@ -32,7 +32,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.decision import Decision
 from atlas_endpoints.reconcile.errors import NoCredentialsError
-from atlas_endpoints.reconcile.failures import SECRET_LOOK
+from atlas_endpoints.reconcile.failures import SECRET_REQUEUE
 from atlas_endpoints.reconcile.force_sync import FLOOR
 from unit.reconcile.harness import (
     ENDPOINT,
@@ -54,7 +54,7 @@ AVAILABLE = ("True", "Available")
 
 
 async def settled(harness: Harness, **spec: Any) -> Resource:
-    """A resource whose endpoint is as it wants it, looked at a while ago."""
+    """A resource whose endpoint is as specified, observed a while ago."""
     spec = spec or {"comment": "one"}
     harness.atlas.put(ENDPOINT, comment=str(spec.get("comment", "one")))
     resource = harness.create(**spec)
@@ -91,7 +91,7 @@ def takes_no_other_connection(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-class TestActingOnWhatIsKnown:
+class TestCachedObservations:
     async def test_the_first_reconcile_lists_once_and_sends_nothing_when_all_is_as_desired(
         self, harness: Harness
     ) -> None:
@@ -121,7 +121,7 @@ class TestActingOnWhatIsKnown:
         await harness.run_for(0)
         assert comment(harness) == "one"
 
-    async def test_an_edit_acts_on_memory_with_one_patch_and_no_list(self, harness: Harness) -> None:
+    async def test_an_edit_uses_the_cache_and_costs_one_patch_and_no_list(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.edit(resource, comment="two")
         await harness.run_for(0)
@@ -131,15 +131,15 @@ class TestActingOnWhatIsKnown:
         assert resource.status["observedGeneration"] == 2
         assert harness.writes["db"] == 1
 
-    async def test_first_contact_acts_on_memory_too(self, harness: Harness) -> None:
-        """Another resource of the instance has had it listed."""
+    async def test_a_first_contact_uses_the_cache_too(self, harness: Harness) -> None:
+        """Another resource of the instance has caused a LIST."""
         harness.atlas.put("6f7cac1adf5d6c6306f4b000", comment="somebody's")
         await settled(harness)
         harness.create("other", "6f7cac1adf5d6c6306f4b000", comment="other")
         await harness.run_for(0)
         assert harness.atlas.calls == ["PATCH comment"]
 
-    async def test_force_sync_looks_although_the_last_look_was_a_moment_ago(self, harness: Harness) -> None:
+    async def test_force_sync_observes_although_the_last_observation_is_recent(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         resource = harness.create(comment="one")
         await harness.run_for(1)
@@ -149,14 +149,14 @@ class TestActingOnWhatIsKnown:
         assert harness.atlas.calls == ["LIST", "LIST", "PATCH comment"]
         assert comment(harness) == "one"
 
-    async def test_memory_that_is_older_than_ten_minutes_is_not_acted_on(self, harness: Harness) -> None:
+    async def test_a_cache_older_than_ten_minutes_is_not_used(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", syncInterval="24h")
         await harness.run_for(700)
         harness.edit(resource, comment="two")
         await harness.run_for(0)
         assert harness.atlas.calls == ["LIST", "PATCH comment"]
 
-    async def test_memory_that_is_older_than_the_interval_is_not_acted_on(self, harness: Harness) -> None:
+    async def test_a_cache_older_than_the_interval_is_not_used(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", syncInterval="2m")
         harness.atlas.go_down("LIST")
         await harness.run_for(130)
@@ -166,8 +166,8 @@ class TestActingOnWhatIsKnown:
         await harness.run_for(0)
         assert harness.atlas.calls == ["LIST", "PATCH comment"]
 
-    async def test_memory_never_says_ready(self, harness: Harness) -> None:
-        """An edit for which memory shows no difference is observed first, and so finds what it could not remember."""
+    async def test_the_cache_never_makes_a_resource_ready(self, harness: Harness) -> None:
+        """An edit without a difference from the cache is observed first, and finds what the cache does not have."""
         resource = await settled(harness)
         harness.atlas.put(ENDPOINT, comment="changed in the UI meanwhile")
         harness.edit(resource, provisioningTimeout="3h")
@@ -176,8 +176,8 @@ class TestActingOnWhatIsKnown:
         assert resource.ready == AVAILABLE
         assert comment(harness) == "one"
 
-    async def test_memory_never_corrects_drift(self, harness: Harness) -> None:
-        """What a LIST showed a while ago may have been mended by whoever did it."""
+    async def test_the_cache_never_corrects_drift(self, harness: Harness) -> None:
+        """Whoever caused the drift may have reverted it since the LIST."""
         resource = await settled(harness)
         harness.atlas.put(ENDPOINT, comment="changed")
         harness.atlas.go_down("PATCH", error=RateLimitedError("Slow down.", operation="PATCH", http_status=429))
@@ -206,12 +206,12 @@ class TestActingOnWhatIsKnown:
         assert harness.atlas.calls == ["LIST"]
         assert all(resource.ready == AVAILABLE for resource in harness.resources.values())
 
-    async def test_a_settled_resource_costs_nothing_but_its_share_of_the_round(self, harness: Harness) -> None:
+    async def test_a_settled_resource_costs_only_the_list_of_its_resync(self, harness: Harness) -> None:
         await settled(harness)
         await harness.run_for(3600)
         assert harness.atlas.calls == ["LIST"] * 6
         assert not harness.writes
-        assert not harness.passes
+        assert not harness.reconciles
 
     async def test_an_announced_end_of_the_api_is_shown(self, harness: Harness) -> None:
         harness.atlas.announce_the_end(datetime(2026, 1, 22, tzinfo=UTC))
@@ -220,7 +220,7 @@ class TestActingOnWhatIsKnown:
         assert deprecated is not None
         assert deprecated["reason"] == "APISunset"
 
-    async def test_an_end_that_is_announced_later_is_shown_by_the_round(self, harness: Harness) -> None:
+    async def test_an_end_that_is_announced_later_is_shown_by_the_resync(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.announce_the_end(datetime(2027, 1, 22, tzinfo=UTC))
         await harness.run_for(INTERVAL)
@@ -228,7 +228,7 @@ class TestActingOnWhatIsKnown:
         assert deprecated is not None
         assert deprecated["reason"] == "APIDeprecated"
 
-    async def test_an_end_that_reconciles_is_shown_by_the_round(self, harness: Harness) -> None:
+    async def test_an_end_that_has_passed_is_shown_by_the_resync(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.announce_the_end(harness.clock.now() + timedelta(seconds=3 * INTERVAL))
         await harness.run_for(2 * INTERVAL)
@@ -236,7 +236,7 @@ class TestActingOnWhatIsKnown:
         await harness.run_for(2 * INTERVAL)
         assert [each["reason"] for each in resource.status["conditions"]][-1] == "APISunset"
 
-    async def test_a_resync_decides_nothing_for_what_is_as_it_was(
+    async def test_a_resync_skips_decide_for_an_unchanged_resource(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         resource = await settled(harness)
@@ -263,7 +263,7 @@ class TestActingOnWhatIsKnown:
 
 class TestLostAnswers:
     @pytest.mark.parametrize("applies", ["never", "at once"])
-    async def test_a_lost_answer_is_found_out_by_a_list_that_began_after_it(
+    async def test_a_lost_answer_is_resolved_by_a_list_that_began_after_it(
         self, harness: Harness, applies: "str"
     ) -> None:
         resource = await settled(harness)
@@ -280,7 +280,9 @@ class TestLostAnswers:
         assert comment(harness) == "two"
         assert resource.ready == AVAILABLE
 
-    async def test_one_more_look_follows_when_the_write_cannot_be_applied_any_more(self, harness: Harness) -> None:
+    async def test_one_more_observation_follows_when_the_write_cannot_be_applied_any_more(
+        self, harness: Harness
+    ) -> None:
         resource = await settled(harness)
         harness.atlas.fail_once("PATCH", lost(), applies="at once")
         harness.edit(resource, comment="two")
@@ -291,11 +293,11 @@ class TestLostAnswers:
         harness.reset_log()
         await harness.run_for(INTERVAL - DOUBT)
         assert harness.atlas.calls in ([], ["LIST"])  # of the round
-        assert not harness.passes
+        assert not harness.reconciles
 
     @pytest.mark.parametrize("policy", ["Correct", "Report"])
-    async def test_a_write_that_is_applied_late_is_healed(self, harness: Harness, policy: str) -> None:
-        """Also where drift is only reported: it is no drift, it is ours."""
+    async def test_a_write_that_is_applied_late_is_corrected(self, harness: Harness, policy: str) -> None:
+        """Even if drift is only reported: the operator's own late write is no drift."""
         resource = await settled(harness, comment="one", driftPolicy=policy)
         harness.atlas.fail_once("PATCH", lost(), applies="late")
         harness.edit(resource, comment="two")
@@ -309,8 +311,10 @@ class TestLostAnswers:
         assert comment(harness) == "three"
         assert resource.ready == AVAILABLE
 
-    async def test_a_late_application_is_healed_although_somebody_else_looked_first(self, harness: Harness) -> None:
-        """Another resource of the instance LISTs between the end of the doubt and this one's own look."""
+    async def test_a_late_application_is_corrected_although_another_observation_came_first(
+        self, harness: Harness
+    ) -> None:
+        """Another resource of the instance LISTs between the end of the doubt and this one's own observation."""
         resource = await settled(harness, comment="one", driftPolicy="Report")
         harness.atlas.put("6f7cac1adf5d6c6306f4b000", comment="other")
         other = harness.create("other", "6f7cac1adf5d6c6306f4b000", comment="other")
@@ -329,7 +333,7 @@ class TestLostAnswers:
         assert comment(harness) == "one"
         assert resource.ready == AVAILABLE
 
-    async def test_a_late_application_is_healed_although_the_first_attempt_at_it_is_held_back(
+    async def test_a_late_application_is_corrected_although_the_first_attempt_is_held_back(
         self, harness: Harness
     ) -> None:
         resource = await settled(harness, comment="one", driftPolicy="Report")
@@ -344,7 +348,7 @@ class TestLostAnswers:
         assert comment(harness) == "one"
         assert resource.ready == AVAILABLE
 
-    async def test_healing_a_late_application_is_not_given_up_when_it_is_refused(self, harness: Harness) -> None:
+    async def test_a_refused_correction_of_a_late_application_is_retried(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", driftPolicy="Report")
         harness.atlas.fail_once("PATCH", lost(), applies="late")
         harness.edit(resource, comment="two")
@@ -360,7 +364,7 @@ class TestLostAnswers:
         assert comment(harness) == "one"
         assert resource.ready == AVAILABLE
 
-    async def test_a_refusal_that_a_lost_write_has_caused_by_arriving_late_is_planned_anew_and_not_told(
+    async def test_a_refusal_caused_by_a_late_write_is_decided_again_and_not_reported(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name="service")
@@ -384,7 +388,7 @@ class TestLostAnswers:
         assert comment(harness) == "two"
         assert not any("Rejected" in entry["result"] for entry in resource.status["history"])
 
-    async def test_the_last_look_is_not_put_off_by_a_wait_for_something_else(self, harness: Harness) -> None:
+    async def test_the_last_observation_is_not_delayed_by_another_wait(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="INITIATING", comment="one")
         resource = harness.create(comment="one")
         await harness.run_for(3000)
@@ -396,7 +400,9 @@ class TestLostAnswers:
         assert isinstance(outcome.requeue, RequeueAfter)
         assert outcome.requeue.delay == pytest.approx(DOUBT - 40)
 
-    async def test_a_look_that_ends_after_the_doubt_and_began_before_is_not_the_last(self, harness: Harness) -> None:
+    async def test_an_observation_that_began_while_the_write_was_unknown_is_not_the_last(
+        self, harness: Harness
+    ) -> None:
         resource = await settled(harness, comment="one", driftPolicy="Report")
         harness.atlas.fail_once("PATCH", lost(), applies="at once")
         harness.edit(resource, comment="two")
@@ -412,7 +418,7 @@ class TestLostAnswers:
         assert comment(harness) == "changed"
         assert resource.ready == ("False", "Drifted")
 
-    async def test_after_the_last_look_what_differs_is_drift_again(self, harness: Harness) -> None:
+    async def test_after_the_last_observation_a_difference_is_drift_again(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", driftPolicy="Report")
         harness.atlas.fail_once("PATCH", lost(), applies="at once")
         harness.edit(resource, comment="two")
@@ -422,7 +428,7 @@ class TestLostAnswers:
         assert comment(harness) == "changed"
         assert resource.ready == ("False", "Drifted")
 
-    async def test_an_edit_at_the_end_of_a_doubt_has_the_last_look_first(self, harness: Harness) -> None:
+    async def test_an_edit_waits_for_the_last_observation_of_an_unknown_write(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", driftPolicy="Report")
         harness.atlas.fail_once("PATCH", lost(), applies="at once")
         harness.edit(resource, comment="two")
@@ -451,7 +457,7 @@ class TestLostAnswers:
         assert resource.ready == AVAILABLE
         assert resource.status["observedGeneration"] == 3
 
-    async def test_a_call_that_surely_changed_nothing_leaves_what_is_confirmed(self, harness: Harness) -> None:
+    async def test_a_call_that_changed_nothing_keeps_the_confirmed_values(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.fail_once(
             "PATCH", RateLimitedError("Slow down.", operation="PATCH", http_status=429, retry_after=7.0)
@@ -471,7 +477,7 @@ class TestLostAnswers:
 class TestCrashes:
     @pytest.mark.parametrize("policy", ["Correct", "Report"])
     @pytest.mark.parametrize("next_status", ["an outage", "a missing Secret", "suspended"])
-    async def test_a_revert_ends_right_though_the_edit_was_sent_and_never_told_of(
+    async def test_a_revert_converges_although_the_edit_was_sent_without_a_status(
         self, harness: Harness, next_status: str, policy: str
     ) -> None:
         """The process ends between a PATCH and its status; the next status of that spec cannot know of the PATCH."""
@@ -497,7 +503,7 @@ class TestCrashes:
         assert comment(harness) == "one"
         assert resource.ready == AVAILABLE
 
-    async def test_a_spec_that_no_status_tells_of_may_have_been_sent_in_all_its_fields(self, harness: Harness) -> None:
+    async def test_a_spec_without_a_status_may_have_been_sent_with_all_its_fields(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
         resource = harness.create(comment="one", cloudProviderEndpointId=VPCE, driftPolicy="Report")
         await harness.settle()
@@ -512,7 +518,7 @@ class TestCrashes:
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == VPCE
         assert resource.ready == AVAILABLE
 
-    async def test_what_the_spec_has_not_left_stays_confirmed_through_an_outage(self, harness: Harness) -> None:
+    async def test_unchanged_values_stay_confirmed_through_an_outage(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
         resource = harness.create(comment="one", cloudProviderEndpointId=VPCE, driftPolicy="Report")
         await harness.settle()
@@ -529,7 +535,7 @@ class TestCrashes:
 
 
 class Talkative(dict[str, Endpoint]):
-    """Endpoints of which Atlas has something else to say at each look."""
+    """Endpoints whose message is different at each reading."""
 
     looks = itertools.count()
 
@@ -540,8 +546,10 @@ class Talkative(dict[str, Endpoint]):
 
 
 class TestRefusals:
-    async def test_one_is_told_though_the_words_of_the_endpoint_are_others_at_each_look(self, harness: Harness) -> None:
-        """Else the change would be sent again at once, for ever."""
+    async def test_a_refusal_is_reported_although_the_endpoint_has_another_message_each_time(
+        self, harness: Harness
+    ) -> None:
+        """Otherwise the change would be sent again at once, forever."""
         harness.atlas.put(comment="zero")
         harness.atlas.endpoints = Talkative(harness.atlas.endpoints)
         harness.atlas.go_down("PATCH", error=rejected())
@@ -549,7 +557,7 @@ class TestRefusals:
         await harness.reconcile_of(resource)
         assert resource.ready == ("False", "UpdateRejected")
 
-    async def test_a_refusal_is_told_in_atlas_words(self, harness: Harness) -> None:
+    async def test_a_refusal_has_the_message_of_atlas(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down("PATCH", error=rejected())
         harness.edit(resource, comment="two")
@@ -609,7 +617,7 @@ class TestRefusals:
     async def test_a_refused_change_of_what_was_confirmed_before_is_still_a_refused_change(
         self, harness: Harness
     ) -> None:
-        """It is repeated slowly, and not taken for something that Atlas has stored otherwise."""
+        """It is repeated slowly, and is not reported as stored with another value."""
         harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
         resource = harness.create(comment="one", cloudProviderEndpointId=VPCE)
         await harness.settle()
@@ -633,8 +641,8 @@ class TestRefusals:
         assert resource.ready == ("False", "Initiating")
         assert "lastError" not in resource.status
 
-    async def test_what_was_refused_stays_known_while_nothing_is_sent(self, harness: Harness) -> None:
-        """A reconcile right after the change of the other fields says the same, and forgets no refusal."""
+    async def test_a_refusal_stays_in_the_status_while_nothing_is_sent(self, harness: Harness) -> None:
+        """A reconcile right after the change of the other fields keeps the refusal."""
         resource = await settled(harness)
         harness.atlas.stores = takes_no_connection
         harness.edit(resource, comment="two", cloudProviderEndpointId=VPCE)
@@ -650,7 +658,7 @@ class TestRefusals:
             ["cloudProviderEndpointId", "comment"],
         ]
 
-    async def test_a_field_that_atlas_takes_after_all_and_stores_otherwise_is_told_as_that(
+    async def test_a_field_that_is_accepted_later_and_stored_with_another_value_is_reported(
         self, harness: Harness
     ) -> None:
         resource = await settled(harness)
@@ -665,7 +673,9 @@ class TestRefusals:
         assert "comment is 'TWO', not 'two'" in resource.message
         assert "lastError" not in resource.status
 
-    async def test_a_refusal_because_memory_was_old_is_planned_anew_on_a_fresh_look(self, harness: Harness) -> None:
+    async def test_a_refusal_because_of_an_old_cache_is_decided_again_on_a_fresh_observation(
+        self, harness: Harness
+    ) -> None:
         resource = await settled(harness, comment="one", cloudProviderEndpointId=VPCE)
         harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, comment="changed in the UI")
         harness.atlas.fail_once("PATCH", rejected("cloudProviderEndpointId cannot be changed"))
@@ -676,7 +686,7 @@ class TestRefusals:
         assert resource.ready == AVAILABLE
         assert harness.writes["db"] == 1, "the refusal was never a fact about this resource"
 
-    async def test_a_refusal_is_believed_when_a_fresh_look_shows_what_was_remembered(self, harness: Harness) -> None:
+    async def test_a_refusal_is_reported_if_a_fresh_observation_equals_the_cache(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.fail_once("PATCH", rejected())
         harness.edit(resource, comment="two")
@@ -691,7 +701,7 @@ class TestRefusals:
         await harness.run_for(3 * INTERVAL)
         assert [each["result"] for each in resource.status["history"]] == ["Rejected: INVALID_ATTRIBUTE"]
 
-    async def test_a_change_that_is_stored_otherwise_is_rejected_and_not_repeated_for_that_generation(
+    async def test_a_change_that_is_stored_with_another_value_is_rejected_and_not_repeated_for_its_generation(
         self, harness: Harness
     ) -> None:
         resource = await settled(harness)
@@ -710,14 +720,14 @@ class TestRefusals:
         assert comment(harness) == "three"
         assert resource.ready == AVAILABLE
 
-    async def test_a_first_change_that_is_stored_otherwise_is_rejected_too(self, harness: Harness) -> None:
+    async def test_a_first_change_that_is_stored_with_another_value_is_rejected_too(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="somebody's")
         harness.atlas.stores = lambda endpoint: endpoint.model_copy(update={"comment": "shortened"})
         resource = harness.create(comment="one")
         await harness.run_for(0)
         assert resource.ready == ("False", "UpdateRejected")
 
-    async def test_a_change_that_is_stored_otherwise_while_another_is_in_doubt_is_not_repeated_all_the_time(
+    async def test_a_change_that_is_stored_with_another_value_is_not_repeated_while_another_is_unknown(
         self, harness: Harness
     ) -> None:
         resource = await settled(harness)
@@ -753,7 +763,7 @@ class TestRefusals:
 
 
 class TestDrift:
-    async def test_drift_is_corrected_by_the_round(self, harness: Harness) -> None:
+    async def test_drift_is_corrected_by_the_resync(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.put(ENDPOINT, comment="changed")
         await harness.run_for(INTERVAL)
@@ -777,9 +787,7 @@ class TestDrift:
         assert resource.ready == AVAILABLE
 
     @pytest.mark.parametrize("edits", [1, 2])
-    async def test_drift_that_the_answer_to_an_edit_shows_is_drift_all_the_same(
-        self, harness: Harness, edits: int
-    ) -> None:
+    async def test_drift_in_the_answer_to_an_edit_is_drift(self, harness: Harness, edits: int) -> None:
         """What was confirmed before and not sent now counts as confirmed."""
         harness.atlas.put(ENDPOINT, comment="one", cloud_provider_endpoint_id=VPCE)
         resource = harness.create(comment="one", cloudProviderEndpointId=VPCE, driftPolicy="Report")
@@ -795,7 +803,7 @@ class TestDrift:
         assert set(harness.atlas.calls) == {"PATCH comment", "LIST"}
 
     async def test_a_correction_that_fails_is_not_hidden_behind_ready(self, harness: Harness) -> None:
-        """Looking succeeded, and what it showed is not what the spec says."""
+        """The observation succeeded and shows drift."""
         resource = await settled(harness)
         harness.atlas.put(ENDPOINT, comment="changed")
         harness.atlas.go_down("PATCH", error=RateLimitedError("Slow down.", operation="PATCH", http_status=429))
@@ -816,14 +824,14 @@ class TestOutages:
         await harness.run_for(INTERVAL)
         assert not harness.writes
 
-    async def test_a_reconcile_that_finds_an_outage_and_says_nothing_of_it_is_counted(self, harness: Harness) -> None:
+    async def test_a_reconcile_that_hides_an_outage_is_counted(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down()
         await harness.run_for(60)
         outcome = await harness.reconcile_of(resource)
         assert (outcome.state, outcome.held_up_by) == (None, "AtlasUnavailable")
 
-    async def test_after_three_intervals_and_half_an_hour_the_outage_is_told(self, harness: Harness) -> None:
+    async def test_an_outage_is_reported_after_three_intervals_and_half_an_hour(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down()
         await harness.run_for(INTERVAL + 1800 + 300)
@@ -833,7 +841,7 @@ class TestOutages:
         await harness.run_for(INTERVAL)
         assert resource.ready == AVAILABLE
 
-    async def test_with_a_long_interval_it_is_told_after_three_of_them(self, harness: Harness) -> None:
+    async def test_an_outage_is_reported_after_three_long_intervals(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", syncInterval="30m")
         harness.atlas.go_down()
         await harness.run_for(1800 + 5300)
@@ -841,7 +849,7 @@ class TestOutages:
         await harness.run_for(400)
         assert resource.ready == ("False", "AtlasUnavailable")
 
-    async def test_with_a_short_interval_it_is_told_after_half_an_hour(self, harness: Harness) -> None:
+    async def test_with_a_short_interval_an_outage_is_reported_after_half_an_hour(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", syncInterval="1m")
         harness.atlas.go_down()
         await harness.run_for(60 + 1500)
@@ -866,7 +874,7 @@ class TestOutages:
         assert resource.ready == ("False", "AtlasUnavailable")
         assert "lastHandledReconcileAt" not in resource.status
 
-    async def test_a_person_who_asks_during_an_outage_is_answered_soon_after_it(self, harness: Harness) -> None:
+    async def test_a_force_sync_during_an_outage_is_handled_soon_after_it(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down()
         harness.annotate(resource, force_sync="now")
@@ -876,7 +884,7 @@ class TestOutages:
         await harness.run_for(10)
         assert resource.status["lastHandledReconcileAt"] == "now"
 
-    async def test_a_look_in_between_that_succeeds_starts_the_time_anew(self, harness: Harness) -> None:
+    async def test_a_successful_resync_restarts_the_time(self, harness: Harness) -> None:
         resource = await settled(harness)
         for _ in range(4):
             harness.atlas.go_down()
@@ -886,7 +894,7 @@ class TestOutages:
         assert resource.ready == AVAILABLE
         assert not harness.writes
 
-    async def test_a_reconcile_that_succeeds_starts_the_time_anew_as_a_round_does(self, harness: Harness) -> None:
+    async def test_a_successful_reconcile_restarts_the_time(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down()
         await harness.run_for(1700)
@@ -914,7 +922,7 @@ class TestOutages:
         await harness.run_for(600)
         assert len(harness.atlas.calls) <= 600 / 5 + 5
 
-    async def test_whoever_does_not_lead_is_quiet(self, harness: Harness) -> None:
+    async def test_a_replica_that_does_not_lead_writes_no_status(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.go_down("PATCH", error=NotLeaderError("Another replica leads.", operation="PATCH"))
         harness.edit(resource, comment="two")
@@ -924,7 +932,7 @@ class TestOutages:
         assert outcome.requeue == Backoff()
         assert resource.status == before
 
-    async def test_a_call_that_was_held_back_behind_a_trial_is_quiet(self, harness: Harness) -> None:
+    async def test_a_call_that_is_held_back_behind_a_probe_writes_no_status(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.fail_once("LIST", held("Pending", retry_after=2.0))
         resource = harness.create(comment="one")
@@ -948,7 +956,7 @@ ONLY_OTHERS_CAN_HELP: dict[str, AtlasError] = {
 CREDENTIALS_CAN_HELP = ["CredentialsInvalid", "MissingRole", "IPNotAllowed", "ProjectNotFound"]
 
 
-class TestWaitingForSomebodyElse:
+class TestFailureCache:
     @pytest.mark.parametrize("reason", ONLY_OTHERS_CAN_HELP)
     async def test_atlas_is_asked_no_more_often_than_for_a_healthy_resource(
         self, harness: Harness, reason: str
@@ -967,9 +975,7 @@ class TestWaitingForSomebodyElse:
         await harness.run_for(INTERVAL)
         assert resource.ready == AVAILABLE
 
-    async def test_whose_credentials_are_refused_is_told_and_that_they_are_accepted_again(
-        self, harness: Harness
-    ) -> None:
+    async def test_the_resolver_is_notified_of_refused_and_accepted_credentials(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.go_down("LIST", error=REFUSED)
         harness.create(comment="one")
@@ -987,7 +993,7 @@ class TestWaitingForSomebodyElse:
         assert set(harness.secrets.judgements) == {("operator/atlas", True)}
 
     @pytest.mark.parametrize("reason", CREDENTIALS_CAN_HELP)
-    async def test_a_changed_secret_heals_it_within_the_time_between_looks(self, harness: Harness, reason: str) -> None:
+    async def test_a_changed_secret_is_used_at_the_next_requeue(self, harness: Harness, reason: str) -> None:
         harness.secrets.found["mine"] = "weak"
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP[reason])
@@ -996,15 +1002,15 @@ class TestWaitingForSomebodyElse:
         harness.atlas.come_back()
         harness.secrets.found["mine"], harness.secrets.remembered["mine"] = "strong", "weak"
         harness.reset_log()
-        await harness.run_for(SECRET_LOOK)
+        await harness.run_for(SECRET_REQUEUE)
         assert resource.ready == AVAILABLE
         assert harness.atlas.credentials == ["strong"]
 
     @pytest.mark.parametrize("reason", CREDENTIALS_CAN_HELP)
-    async def test_the_first_that_finds_a_secret_changed_has_the_others_helped_at_once(
+    async def test_the_first_resource_that_finds_a_secret_changed_wakes_the_others(
         self, harness: Harness, reason: str
     ) -> None:
-        """However much later they would have looked themselves; who waits for another Secret is left alone."""
+        """Whatever their own requeue; resources that wait for another Secret are not woken."""
         harness.secrets.found.update(mine="weak", other="weak too")
         ids = [f"{number:024x}" for number in range(4)]
         for each in ids:
@@ -1021,9 +1027,9 @@ class TestWaitingForSomebodyElse:
         await harness.run_for(2)
         assert [each.ready[1] for each in waiting] == ["Available", "Available", reason, "Available"]
         assert harness.atlas.credentials == ["strong"]
-        assert harness.passes == {"db-0": 1, "db-1": 1, "db-3": 1}
+        assert harness.reconciles == {"db-0": 1, "db-1": 1, "db-3": 1}
 
-    async def test_who_was_woken_for_nothing_waits_on_and_is_woken_again(self, harness: Harness) -> None:
+    async def test_a_resource_that_was_woken_in_vain_is_woken_again(self, harness: Harness) -> None:
         """Secrets of one name in two namespaces may hold the same credentials."""
         harness.secrets.found.update(mine="weak", twin="weak")
         harness.secrets.sources["twin"] = "resource/mine"
@@ -1047,7 +1053,7 @@ class TestWaitingForSomebodyElse:
         await harness.run_for(0)
         assert other_twin.ready == AVAILABLE
 
-    async def test_looking_at_the_secret_costs_no_call_and_no_write(self, harness: Harness) -> None:
+    async def test_reading_the_secret_costs_no_call_and_no_write(self, harness: Harness) -> None:
         harness.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         harness.create(comment="one")
         await harness.run_for(150)
@@ -1055,18 +1061,18 @@ class TestWaitingForSomebodyElse:
         await harness.run_for(300)
         assert not harness.atlas.calls
         assert not harness.writes
-        assert len(harness.secrets.reads) == 300 / SECRET_LOOK
+        assert len(harness.secrets.reads) == 300 / SECRET_REQUEUE
         assert set(harness.secrets.reads) == {Age.FRESH}, "an older one could be of before the change"
 
-    async def test_a_request_is_handled_by_an_answer_that_will_not_change_by_itself(self, harness: Harness) -> None:
+    async def test_a_failure_that_only_an_action_can_fix_handles_a_request(self, harness: Harness) -> None:
         harness.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         resource = harness.create(comment="one")
         harness.annotate(resource, force_sync="now")
         await harness.run_for(0)
         assert resource.status["lastHandledReconcileAt"] == "now"
 
-    async def test_a_reconcile_in_between_puts_nothing_off(self, harness: Harness) -> None:
-        """Neither the end of the grace nor the next look at the Secret."""
+    async def test_a_reconcile_in_between_delays_nothing(self, harness: Harness) -> None:
+        """Neither the end of the grace nor the next reading of the Secret."""
         harness.secrets.found["mine"] = "weak"
         for each in (ENDPOINT, ANOTHER):
             harness.atlas.put(each, comment="one")
@@ -1081,10 +1087,10 @@ class TestWaitingForSomebodyElse:
         await harness.reconcile_of(other)
         harness.secrets.found["mine"] = "strong"
         harness.atlas.come_back()
-        await harness.run_for(SECRET_LOOK)
+        await harness.run_for(SECRET_REQUEUE)
         assert other.ready == AVAILABLE
 
-    async def test_what_was_found_is_not_repeated_once_it_was_otherwise(self, harness: Harness) -> None:
+    async def test_a_failure_is_not_replayed_after_a_success(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.fail_once("LIST", ONLY_OTHERS_CAN_HELP["MissingRole"])
         resource = harness.create(comment="one")
@@ -1119,7 +1125,7 @@ class TestWaitingForSomebodyElse:
         assert comment(harness) == "two"
 
     @pytest.mark.parametrize("change", ["edit", "force-sync"])
-    async def test_a_person_who_asks_is_answered_at_once(self, harness: Harness, change: str) -> None:
+    async def test_a_force_sync_is_handled_at_once(self, harness: Harness, change: str) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         resource = harness.create(comment="one")
@@ -1132,7 +1138,7 @@ class TestWaitingForSomebodyElse:
         await harness.run_for(1)
         assert resource.ready == AVAILABLE
 
-    async def test_a_new_resource_of_the_same_name_is_not_taken_for_the_one_before(self, harness: Harness) -> None:
+    async def test_a_new_resource_of_the_same_name_has_no_cached_failure(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.go_down("LIST", error=ONLY_OTHERS_CAN_HELP["MissingRole"])
         harness.create(comment="one")
@@ -1145,7 +1151,7 @@ class TestWaitingForSomebodyElse:
         assert successor.ready == AVAILABLE
 
     async def test_credentials_that_were_refused_are_read_again_at_once(self, harness: Harness) -> None:
-        """The Secret was changed a moment ago, and what is remembered of it is what was refused."""
+        """The Secret has just changed, and the cache holds the refused credentials."""
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.fail_once("LIST", REFUSED)
         resource = harness.create(comment="one", credentialsSecretRef={"name": "mine"})
@@ -1210,7 +1216,7 @@ class TestWaitingForSomebodyElse:
         assert harness.atlas.calls == ["LIST"]
 
     async def test_revoked_credentials_are_no_outage_for_a_settled_resource(self, harness: Harness) -> None:
-        """Also for one that only hears that calls are held back, since another resource's call was refused."""
+        """Also for a resource whose call is held back, because another resource's call was refused."""
         resource = await settled(harness)
         harness.atlas.go_down("LIST", error=held("CredentialsInvalid", retry_after=600.0))
         await harness.run_for(INTERVAL)
@@ -1218,9 +1224,7 @@ class TestWaitingForSomebodyElse:
         assert resource.ready == ("False", "CredentialsInvalid")
         assert Age.ANEW not in harness.secrets.reads, "whoever was refused has done that"
 
-    async def test_nor_does_it_read_the_secret_anew_where_its_status_tells_of_a_refusal_already(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_refusal_in_the_status_causes_no_second_reading_of_the_secret(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.go_down("LIST", error=REFUSED)
         resource = harness.create(comment="one")
@@ -1234,7 +1238,7 @@ class TestWaitingForSomebodyElse:
         assert Age.ANEW not in harness.secrets.reads
 
     @pytest.mark.parametrize("refused", [False, True], ids=["that are accepted", "that are refused"])
-    async def test_the_source_of_credentials_is_told_also_when_another_secret_holds_the_same_ones(
+    async def test_the_source_of_credentials_is_updated_if_another_secret_has_the_same_ones(
         self, harness: Harness, *, refused: bool
     ) -> None:
         resource = await settled(harness)
@@ -1244,13 +1248,13 @@ class TestWaitingForSomebodyElse:
             assert resource.ready == ("False", "CredentialsInvalid")
         assert resource.status["resolved"]["credentialsSource"] == "operator/atlas"
         harness.secrets.sources[None] = "namespace/team"
-        await harness.run_for(SECRET_LOOK if refused else 2 * INTERVAL)
+        await harness.run_for(SECRET_REQUEUE if refused else 2 * INTERVAL)
         assert resource.status["resolved"]["credentialsSource"] == "namespace/team"
         harness.reset_log()
         await harness.run_for(INTERVAL)
         assert harness.atlas.calls == ["LIST"], "and then all is as before"
 
-    async def test_revoked_credentials_are_told_by_every_resource_within_a_round(self, harness: Harness) -> None:
+    async def test_every_resource_reports_revoked_credentials_within_an_interval(self, harness: Harness) -> None:
         resources = []
         for number in range(10):
             harness.atlas.put(f"6f7cac1adf5d6c6306f4b{number:03x}", comment="one")
@@ -1262,7 +1266,7 @@ class TestWaitingForSomebodyElse:
 
 
 class TestWithoutCredentials:
-    async def test_a_missing_secret_is_told_and_atlas_is_not_asked(self, harness: Harness) -> None:
+    async def test_a_missing_secret_is_reported_and_atlas_is_not_asked(self, harness: Harness) -> None:
         missing = NoCredentialsError(
             SecretProblem.NOT_FOUND, "There is no Secret mine.", source="resource/mine", retry_in=5.0
         )
@@ -1277,7 +1281,7 @@ class TestWithoutCredentials:
         assert (valid["status"], valid["reason"]) == ("False", "SecretNotFound")
         assert not harness.atlas.calls
 
-    async def test_without_its_secret_a_resource_costs_no_round(self, harness: Harness) -> None:
+    async def test_a_resource_without_its_secret_costs_no_resync(self, harness: Harness) -> None:
         harness.secrets.found["mine"] = "good"
         resource = await settled(harness, comment="one", credentialsSecretRef={"name": "mine"})
         harness.secrets.found["mine"] = NoCredentialsError(
@@ -1291,7 +1295,7 @@ class TestWithoutCredentials:
         await harness.run_for(60)
         assert resource.ready == AVAILABLE
 
-    async def test_a_round_uses_no_credentials_whose_secret_is_gone(self, harness: Harness) -> None:
+    async def test_a_resync_uses_no_credentials_whose_secret_is_gone(self, harness: Harness) -> None:
         harness.secrets.found["mine"] = "good"
         resource = await settled(harness, comment="one", credentialsSecretRef={"name": "mine"})
         harness.secrets.found["mine"] = NoCredentialsError(
@@ -1301,7 +1305,7 @@ class TestWithoutCredentials:
         assert resource.ready == ("False", "CredentialsInvalid")
         assert not harness.atlas.calls
 
-    async def test_a_round_uses_the_credentials_that_the_secret_holds_by_now(self, harness: Harness) -> None:
+    async def test_a_resync_uses_the_credentials_that_the_secret_holds_by_now(self, harness: Harness) -> None:
         harness.secrets.found["mine"] = "good"
         resource = await settled(harness, comment="one", credentialsSecretRef={"name": "mine"})
         harness.secrets.found["mine"] = "better"
@@ -1310,7 +1314,7 @@ class TestWithoutCredentials:
         assert resource.ready == AVAILABLE
         assert not harness.writes
 
-    async def test_a_secret_that_goes_takes_no_round_from_those_that_use_another(self, harness: Harness) -> None:
+    async def test_a_deleted_secret_stops_no_resync_with_another_secret(self, harness: Harness) -> None:
         harness.secrets.found["mine"] = harness.secrets.found["yours"] = "good"
         harness.atlas.put(ANOTHER)
         await settled(harness, comment="one", credentialsSecretRef={"name": "mine"})
@@ -1322,7 +1326,7 @@ class TestWithoutCredentials:
         await harness.run_for(2 * INTERVAL)
         assert harness.atlas.calls == ["LIST", "LIST"]
 
-    async def test_a_round_goes_on_while_the_api_server_cannot_be_reached(self, harness: Harness) -> None:
+    async def test_a_resync_goes_on_while_the_api_server_cannot_be_reached(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.secrets.found[None] = ClusterUnavailableError("The API server cannot be reached.")
         harness.atlas.put(comment="drifted")
@@ -1333,7 +1337,7 @@ class TestWithoutCredentials:
         await harness.run_for(INTERVAL)
         assert comment(harness) == "one"
 
-    async def test_an_api_server_that_cannot_be_reached_is_nothing_to_write_about(self, harness: Harness) -> None:
+    async def test_an_unreachable_api_server_changes_no_status(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.secrets.found[None] = ClusterUnavailableError("The API server cannot be reached.")
         before = resource.status
@@ -1342,7 +1346,7 @@ class TestWithoutCredentials:
         assert resource.status == before
         assert not harness.atlas.calls
 
-    async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_pass(
+    async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_reconcile(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         resource = await settled(harness)
@@ -1362,7 +1366,7 @@ class TestAbsence:
         assert resource.ready == ("False", "EndpointNotFound")
         assert harness.atlas.calls == ["LIST", "GET", "LIST"], "the last one began after it was missed"
 
-    async def test_what_a_list_leaves_out_is_there_if_a_get_shows_it(self, harness: Harness) -> None:
+    async def test_an_endpoint_that_only_a_get_shows_exists(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.hidden.add(ENDPOINT)
         resource = harness.create(comment="one")
@@ -1370,7 +1374,7 @@ class TestAbsence:
         assert resource.ready == AVAILABLE
         assert harness.atlas.calls == ["LIST", "GET"]
 
-    async def test_what_a_get_denies_is_there_if_a_later_list_shows_it(self, harness: Harness) -> None:
+    async def test_an_endpoint_that_only_a_later_list_shows_exists(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, comment="one")
         harness.atlas.lists_late = True
         harness.atlas.fail_once("GET", absent("GET"))
@@ -1389,29 +1393,27 @@ class TestAbsence:
         await harness.reconcile_of(resource)
         assert resource.ready == ("False", error.reason)
 
-    async def test_an_absent_endpoint_is_looked_for_by_the_round_alone(self, harness: Harness) -> None:
+    async def test_only_the_resync_searches_an_absent_endpoint(self, harness: Harness) -> None:
         resource = harness.create(comment="one")
         await harness.run_for(300)
         assert resource.condition("Stalled") is not None
         harness.reset_log()
         await harness.run_for(3600)
         assert harness.atlas.calls == ["LIST"] * 6
-        assert not harness.passes
+        assert not harness.reconciles
         assert not harness.writes
         harness.atlas.put(ENDPOINT, comment="one")
         await harness.run_for(INTERVAL)
         assert resource.ready == AVAILABLE
 
-    async def test_an_endpoint_that_is_deleted_under_a_settled_resource_is_told_by_the_round(
-        self, harness: Harness
-    ) -> None:
+    async def test_the_resync_reports_a_deleted_endpoint_of_a_settled_resource(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.endpoints.clear()
         await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "EndpointNotFound")
         assert resource.status["endpoint"]["comment"] == "one", "the last that was known"
 
-    async def test_a_patch_that_finds_no_endpoint_is_not_enough(self, harness: Harness) -> None:
+    async def test_a_patch_that_finds_no_endpoint_is_no_proof(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.fail_once("PATCH", absent("PATCH"))
         harness.edit(resource, comment="two")
@@ -1433,7 +1435,7 @@ class TestAbsence:
         assert harness.atlas.calls == ["PATCH comment", "LIST", "GET"]
 
 
-class TestRequestsThatAtlasIsNotAskedFor:
+class TestRequestsWithoutACall:
     """Tools wait for the acknowledgement, whatever the answer is."""
 
     async def test_a_suspended_resource_acknowledges(self, harness: Harness) -> None:
@@ -1465,7 +1467,7 @@ class TestRequestsThatAtlasIsNotAskedFor:
         assert set(harness.secrets.reads[1:]) <= {Age.RECENT}
 
 
-class TestLeavingAtlasAlone:
+class TestNoCalls:
     @pytest.mark.parametrize("how", ["spec.suspend", "annotation"])
     async def test_a_suspended_resource_makes_no_call_ever(self, harness: Harness, how: str) -> None:
         resource = await settled(harness)
@@ -1480,7 +1482,7 @@ class TestLeavingAtlasAlone:
         assert not harness.secrets.reads
         assert resource.status["applied"]["comment"] == "one"
 
-    async def test_what_was_edited_while_suspended_is_sent_afterwards(self, harness: Harness) -> None:
+    async def test_an_edit_during_a_suspension_is_sent_afterwards(self, harness: Harness) -> None:
         resource = await settled(harness, comment="one", driftPolicy="Report")
         harness.edit(resource, suspend=True)
         await harness.run_for(10)
@@ -1507,7 +1509,7 @@ class TestLeavingAtlasAlone:
         await harness.run_for(0)
         assert not harness.writes
 
-    async def test_an_invalid_spec_is_told_and_costs_nothing(self, harness: Harness) -> None:
+    async def test_an_invalid_spec_is_reported_and_costs_no_call(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.edit(resource, comment="x" * 81)
         await harness.run_for(3600)
@@ -1518,7 +1520,7 @@ class TestLeavingAtlasAlone:
         await harness.run_for(1)
         assert resource.ready == AVAILABLE
 
-    async def test_a_round_brings_no_invalid_spec_back_that_was_told(self, harness: Harness) -> None:
+    async def test_a_resync_does_not_enqueue_a_reported_invalid_spec(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.edit(resource, comment="x" * 81)
         await harness.run_for(0)
@@ -1526,15 +1528,15 @@ class TestLeavingAtlasAlone:
             resource.body, Scope("operator-1", PROJECT, KIND.names.kind, INSTANCE), None
         )
 
-    async def test_a_round_brings_back_an_invalid_spec_that_a_watch_had_hidden(self, harness: Harness) -> None:
-        """A watch that is older than the CRD leaves out a field, which a LIST brings up without a new generation."""
+    async def test_a_resync_enqueues_an_invalid_spec_that_the_watch_missed(self, harness: Harness) -> None:
+        """A watch that is older than the CRD omits a field, which a LIST shows without a new generation."""
         resource = await settled(harness)
         resource.spec["comment"] = "x" * 81
         assert harness.reconciler.needs_work(
             resource.body, Scope("operator-1", PROJECT, KIND.names.kind, INSTANCE), None
         )
 
-    async def test_metadata_that_no_api_server_would_take_is_told_too(self, harness: Harness) -> None:
+    async def test_invalid_metadata_is_reported_too(self, harness: Harness) -> None:
         resource = harness.create("n" * 64, comment="one")
         outcome = await harness.reconcile_of(resource)
         assert outcome.requeue == NoRequeue()
@@ -1551,10 +1553,8 @@ class TestLeavingAtlasAlone:
         await harness.run_for(3600)
         assert not harness.atlas.calls
 
-    async def test_a_resource_that_vanishes_while_its_reconcile_looks_has_nothing_sent_for_it(
-        self, harness: Harness
-    ) -> None:
-        """So it is too when its labels have taken it out of what is served."""
+    async def test_nothing_is_sent_for_a_resource_that_vanishes_during_the_observation(self, harness: Harness) -> None:
+        """Also if a changed label removes it from the served resources."""
         harness.atlas.put(status="AVAILABLE", comment="zero")
         resource = harness.create(comment="one")
         pass_ = asyncio.create_task(harness.reconciler.reconcile(resource.body, resource.status))
@@ -1565,7 +1565,9 @@ class TestLeavingAtlasAlone:
         assert harness.atlas.calls == ["LIST"]
         assert outcome.state is None
 
-    async def test_nor_has_one_that_vanishes_while_its_secret_is_read(self, harness: Harness) -> None:
+    async def test_nothing_is_sent_for_a_resource_that_vanishes_while_its_secret_is_read(
+        self, harness: Harness
+    ) -> None:
         harness.atlas.put(status="AVAILABLE", comment="zero")
         resource = harness.create(comment="one")
         pass_ = asyncio.create_task(harness.reconciler.reconcile(resource.body, resource.status))
@@ -1576,7 +1578,7 @@ class TestLeavingAtlasAlone:
         assert harness.atlas.calls == ["LIST"]
         assert outcome.state is None
 
-    async def test_nor_is_anything_sent_once_a_namesake_has_taken_its_place(self, harness: Harness) -> None:
+    async def test_nothing_is_sent_for_a_resource_that_was_replaced_by_a_namesake(self, harness: Harness) -> None:
         harness.atlas.put(status="AVAILABLE", comment="zero")
         resource = harness.create(comment="one")
         pass_ = asyncio.create_task(harness.reconciler.reconcile(resource.body, resource.status))
@@ -1616,7 +1618,7 @@ class TestLeavingAtlasAlone:
 
 
 class TestManyRequests:
-    """Of a person who asks for a look again and again, each resource and each instance has one look in a while."""
+    """Repeated force-sync requests cost one observation of each resource and instance in each floor."""
 
     async def ask(self, harness: Harness, *resources: Resource, times: int, within: float, edits: bool = False) -> None:
         for number in range(times):
@@ -1628,7 +1630,7 @@ class TestManyRequests:
                     harness.changed(resource)
             await harness.run_for(within / times)
 
-    async def test_three_hundred_requests_for_one_resource_cost_a_look_for_each_floor(self, harness: Harness) -> None:
+    async def test_three_hundred_requests_for_one_resource_cost_one_list_in_each_floor(self, harness: Harness) -> None:
         resource = await settled(harness)
         await self.ask(harness, resource, times=300, within=30)
         await harness.run_for(FLOOR)
@@ -1636,7 +1638,7 @@ class TestManyRequests:
         assert harness.writes["db"] <= 30 / FLOOR + 1
         assert resource.status["lastHandledReconcileAt"] == "299"
 
-    async def test_requests_for_many_resources_of_an_instance_share_the_looks(self, harness: Harness) -> None:
+    async def test_requests_for_many_resources_of_an_instance_share_lists(self, harness: Harness) -> None:
         ids = [f"6f7cac1adf5d6c6306f4b{number:03x}" for number in range(30)]
         for id_ in ids:
             harness.atlas.put(id_, comment="one")
@@ -1651,7 +1653,7 @@ class TestManyRequests:
     @pytest.mark.parametrize(
         "kind", ["an endpoint that is not there", "a change that is refused", "a role that is missing"]
     )
-    async def test_what_fails_is_tried_once_in_each_floor(self, harness: Harness, kind: str) -> None:
+    async def test_a_failure_is_retried_once_in_each_floor(self, harness: Harness, kind: str) -> None:
         resource = await settled(harness)
         if kind == "an endpoint that is not there":
             harness.atlas.vanish(ENDPOINT)
@@ -1672,7 +1674,7 @@ class TestManyRequests:
         assert resource.status["lastHandledReconcileAt"] == "99"
 
     @pytest.mark.parametrize("state", ["Atlas refuses", "Atlas is deleting it"])
-    async def test_a_resource_that_is_being_deleted_has_one_look_in_each_floor(
+    async def test_a_resource_that_is_being_deleted_is_observed_once_in_each_floor(
         self, harness: Harness, state: str
     ) -> None:
         resource = await settled(harness, comment="one", deletionPolicy="Delete")
@@ -1690,7 +1692,7 @@ class TestManyRequests:
         assert resource.status["lastHandledReconcileAt"] == "99"
 
     @pytest.mark.parametrize("kind", ["all is well", "there is no Secret", "a project that is referred to", "deletion"])
-    async def test_what_a_resource_depends_on_is_read_once_in_each_floor(self, harness: Harness, kind: str) -> None:
+    async def test_secrets_and_references_are_read_once_in_each_floor(self, harness: Harness, kind: str) -> None:
         resource = await settled(harness, comment="one", deletionPolicy=None)
         if kind == "there is no Secret":
             harness.secrets.found[None] = NoCredentialsError(
@@ -1731,7 +1733,7 @@ class TestManyRequests:
     async def test_a_request_that_an_edit_comes_with_stays_open_where_there_is_no_secret(
         self, harness: Harness
     ) -> None:
-        """What the edit has been told is of before the Secret was read for the request."""
+        """The outcome of the edit precedes the reading of the Secret for the request."""
         resource = await settled(harness)
         harness.secrets.found[None] = NoCredentialsError(
             SecretProblem.NOT_FOUND, "There is no Secret.", source=None, retry_in=30.0
@@ -1748,7 +1750,7 @@ class TestManyRequests:
         assert resource.status["lastHandledReconcileAt"] == "second"
         assert comment(harness) == "two"
 
-    async def test_a_request_beside_each_edit_costs_no_look_for_each_edit(self, harness: Harness) -> None:
+    async def test_a_request_with_each_edit_costs_no_list_for_each_edit(self, harness: Harness) -> None:
         resource = await settled(harness)
         await self.ask(harness, resource, times=100, within=10, edits=True)
         await harness.run_for(FLOOR)
@@ -1767,8 +1769,8 @@ class TestManyRequests:
         await harness.run_for(FLOOR)
         assert resource.status["lastHandledReconcileAt"] == "third"
 
-    async def test_a_look_that_was_under_way_handles_no_request(self, harness: Harness) -> None:
-        """Whether it was begun for a request before, for another resource, or for a round."""
+    async def test_an_observation_that_began_before_a_request_does_not_handle_it(self, harness: Harness) -> None:
+        """Whether it began for an earlier request, for another resource, or for a resync."""
         resource = await settled(harness)
         other = harness.create("other", ANOTHER, comment="one")
         harness.atlas.put(ANOTHER, comment="one")
@@ -1790,7 +1792,7 @@ class TestManyRequests:
         assert harness.atlas.calls == ["LIST", "LIST", "PATCH comment"]
         assert comment(harness) == "one"
 
-    async def test_a_name_that_is_taken_anew_has_no_floor_of_its_own(self, harness: Harness) -> None:
+    async def test_a_resource_that_is_created_anew_has_the_floor_of_its_name(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.atlas.put(ANOTHER, comment="one")
         harness.create("neighbour", ANOTHER, comment="one")
@@ -1807,16 +1809,16 @@ class TestManyRequests:
         assert resource.status["lastHandledReconcileAt"] == "same"
 
 
-class TestSayingNothing:
-    async def test_a_reconcile_that_says_nothing_keeps_a_status_that_is_not_written_yet(self, harness: Harness) -> None:
-        """The engine hands over the newest status, which may not have reached the API server."""
+class TestQuietOutcomes:
+    async def test_a_quiet_reconcile_keeps_a_status_that_is_not_written_yet(self, harness: Harness) -> None:
+        """The controller passes the newest status, which may not have reached the API server."""
         resource = await settled(harness)
         unwritten = {**resource.status, "observedGeneration": 2}
         harness.secrets.found[None] = ClusterUnavailableError("The API server cannot be reached.")
         outcome = await harness.reconciler.reconcile(resource.body, unwritten)
         assert harness.reconciler.render(resource.body, unwritten, outcome) == unwritten
 
-    async def test_a_defect_is_told_without_its_words(self, harness: Harness) -> None:
+    async def test_a_defect_is_reported_without_its_message(self, harness: Harness) -> None:
         resource = await settled(harness)
         outcome = harness.reconciler.failed(resource.body, KeyError("top secret"))
         status = harness.reconciler.render(resource.body, resource.status, outcome)
@@ -1868,9 +1870,7 @@ class TestStates:
             "PATCH cloudProviderEndpointId,comment"
         ]
 
-    async def test_a_slow_atlas_that_shows_the_old_state_for_a_moment_is_not_asked_twice(
-        self, harness: Harness
-    ) -> None:
+    async def test_an_old_state_right_after_a_write_causes_no_second_write(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name="com.amazonaws.vpce.svc", comment="one")
         before = harness.atlas.endpoints[ENDPOINT]
         harness.atlas.stores = lambda _: before

@@ -345,7 +345,7 @@ class TestChange:
         resource = await connected(harness, driftPolicy="Report")
         harness.targets.held[OBJECT] = OTHER_VPCE
         harness.restart()
-        harness.see_all()
+        harness.enqueue_all()
         await harness.run_for(0)
         assert resource.status["history"][0]["cause"] == "Edit"
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE

@@ -1,4 +1,4 @@
-"""A resource that names no endpoint: exactly one is reserved for it, whatever is lost on the way."""
+"""A resource that names no endpoint: exactly one is reserved, even if calls or statuses are lost."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import CREATE, Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Reservation
-from atlas_endpoints.reconcile.creation import Act, Search, Step, step
+from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.errors import NoCredentialsError
 from unit.reconcile.harness import (
     START,
@@ -45,21 +45,20 @@ ALSO = Endpoint(id="d", status="AVAILABLE", cloud_provider_endpoint_id=VPCE)
 
 
 def asked(seconds: float) -> Reservation:
-    """A reservation that was asked for so many seconds ago."""
+    """A reservation that was requested so many seconds ago."""
     return Reservation(requested_at=START - timedelta(seconds=seconds))
 
 
-STEPS: dict[str, tuple[Reservation | None, bool, Step]] = {
-    "nothing was ever asked for: it is written down first": (None, False, Act.INTEND),
-    "it was written down and nothing else happened since: it is reserved": (asked(1), True, Act.CREATE),
-    "somebody has written it down before: it may be on its way": (asked(10), False, Search(75.0)),
-    "it cannot be on its way any more": (asked(85), False, Act.INTEND),
-}
-
-
-@pytest.mark.parametrize(("reservation", "armed", "expected"), STEPS.values(), ids=STEPS)
-def test_step(reservation: Reservation | None, *, armed: bool, expected: Step) -> None:
-    assert step(reservation, armed=armed, now=START) == expected
+@pytest.mark.parametrize(
+    ("reservation", "expected"),
+    [
+        pytest.param(None, 0.0, id="nothing was requested"),
+        pytest.param(asked(10), 75.0, id="the request may be on its way"),
+        pytest.param(asked(85), 0.0, id="the request is lost"),
+    ],
+)
+def test_how_long_a_requested_endpoint_may_appear(reservation: Reservation | None, expected: float) -> None:
+    assert may_arrive_for(reservation, START) == expected
 
 
 FOUND: dict[str, tuple[tuple[Endpoint, ...], str | None, str | None]] = {
@@ -93,7 +92,7 @@ def posts(harness: Harness) -> int:
 
 
 def one(harness: Harness) -> Endpoint:
-    """The one endpoint that there is."""
+    """The only endpoint."""
     (endpoint,) = harness.atlas.endpoints.values()
     return endpoint
 
@@ -132,7 +131,7 @@ async def test_it_is_reserved_connected_and_keeps_the_comment_of_the_spec(harnes
     assert [each["cause"] for each in resource.status["history"]] == ["Edit", "Reservation"]
 
 
-async def test_many_at_once_share_a_look(harness: Harness) -> None:
+async def test_many_reservations_share_a_list(harness: Harness) -> None:
     """One that began after the intents of all of them."""
     crowd = [harness.create(f"db-{number}", endpoint_id=None) for number in range(20)]
     for resource in crowd:
@@ -154,7 +153,7 @@ async def test_what_is_connected_later_tells_the_service_meanwhile(harness: Harn
     assert one(harness).cloud_provider_endpoint_id == VPCE
 
 
-async def test_at_rest_it_costs_what_a_named_one_costs(harness: Harness) -> None:
+async def test_a_settled_reservation_costs_as_much_as_a_named_endpoint(harness: Harness) -> None:
     resource = await reserved(harness, comment="orders", cloudProviderEndpointId=VPCE)
     harness.atlas.put(one(harness).id, status="AVAILABLE")
     await harness.run_for(INTERVAL)
@@ -194,7 +193,7 @@ async def test_a_crash_after_the_call_makes_no_second_endpoint(
         resource.status = before
         harness.changed(resource)
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(20)
     assert posts(harness) == 1
     harness.atlas.apply_late()
@@ -213,7 +212,7 @@ async def test_a_crash_after_the_answer_finds_the_endpoint_though_lists_lag(harn
     harness.changed(resource)
     harness.atlas.hidden.add(one(harness).id)
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(30)
     assert resource.ready == ("False", "ReservationRequested")
     harness.atlas.hidden.clear()
@@ -236,11 +235,11 @@ async def test_one_whose_answer_was_lost_is_found_whoever_names_it(harness: Harn
     assert is_taken_note_of(resource, one(harness))
 
 
-async def test_a_crash_before_the_call_puts_it_off(harness: Harness) -> None:
+async def test_a_crash_before_the_call_delays_it(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None)
     await harness.reconcile_of(resource)
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(50)
     assert posts(harness) == 0
     await harness.run_for(60)
@@ -248,8 +247,8 @@ async def test_a_crash_before_the_call_puts_it_off(harness: Harness) -> None:
     assert is_taken_note_of(resource, one(harness))
 
 
-async def test_nothing_is_changed_before_the_endpoint_is_taken_note_of(harness: Harness) -> None:
-    """Else nobody would find it any more, once its comment is another."""
+async def test_the_endpoint_is_recorded_before_the_first_change(harness: Harness) -> None:
+    """Otherwise nobody would find it after its comment has changed."""
     resource = harness.create(endpoint_id=None, comment="orders")
     await harness.reconcile_of(resource)
     await harness.reconcile_of(resource)
@@ -291,7 +290,7 @@ async def test_without_writes_the_call_is_shown_and_made_when_they_are_on_again(
     assert resource.status["plan"] == {"method": "POST", "body": {"comment": MARK}, "reason": "Reservation"}
     assert posts(harness) == 0
     harness.restart()
-    harness.see_all()
+    harness.enqueue_all()
     await harness.run_for(10)
     assert is_taken_note_of(resource, one(harness))
 
@@ -322,7 +321,7 @@ class TestLost:
         assert attempts[-1] > 4 * 60
         assert is_taken_note_of(resource, one(harness))
 
-    async def test_it_is_told_while_it_is_not_replaced_yet(self, harness: Harness) -> None:
+    async def test_it_is_reported_while_it_is_not_replaced_yet(self, harness: Harness) -> None:
         resource = harness.create(endpoint_id=None)
         await harness.run_for(20)
         harness.atlas.vanish(one(harness).id)
@@ -381,7 +380,7 @@ class TestCopies:
     async def test_one_of_another_namespace_that_has_never_seen_it_does_not_keep_a_restored_backup_from_it(
         self, harness: Harness, how: str
     ) -> None:
-        """Else whoever names an endpoint would have a second one reserved, and orphan the one that is in use."""
+        """Otherwise a resource that names an endpoint would reserve a second one, and orphan the one in use."""
         original = await reserved(harness, comment="orders")
         taken = one(harness).id
         harness.vanish(original)
@@ -429,7 +428,7 @@ class TestCopies:
         assert "adopted" not in restored.status["reservation"]
 
     async def test_a_restored_backup_whose_endpoint_is_gone_tells_a_refusal_once(self, harness: Harness) -> None:
-        """Else it would take over, lose and ask again in turn, for ever, with an Event for each."""
+        """Otherwise it would adopt, lose and reserve in turn forever, with an Event for each."""
         original = await reserved(harness)
         harness.vanish(original)
         harness.atlas.vanish(one(harness).id)
@@ -513,7 +512,7 @@ class TestCopies:
         resource.status = {"observedGeneration": -1}
         harness.changed(resource)
         harness.restart()
-        harness.see_all()
+        harness.enqueue_all()
         await harness.run_for(60)
         assert posts(harness) == 1
         assert resource.status["endpoint"]["id"] == one(harness).id
@@ -549,7 +548,7 @@ async def test_of_two_with_its_mark_the_unconnected_one_goes(harness: Harness) -
     assert is_taken_note_of(resource, harness.atlas.endpoints["1" * 24])
 
 
-async def test_of_two_with_its_mark_that_are_connected_the_one_that_is_left_is_told(harness: Harness) -> None:
+async def test_of_two_with_its_mark_that_are_connected_the_one_that_is_left_is_reported(harness: Harness) -> None:
     for each in "12":
         harness.atlas.put(each * 24, comment=MARK, cloud_provider_endpoint_id=VPCE)
     resource = harness.create(endpoint_id=None)
@@ -561,7 +560,7 @@ async def test_of_two_with_its_mark_that_are_connected_the_one_that_is_left_is_t
     assert "DELETE" not in harness.atlas.calls
 
 
-async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is_told(harness: Harness) -> None:
+async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is_reported(harness: Harness) -> None:
     resource = await reserved(harness, comment="orders", cloudProviderEndpointId=VPCE)
     harness.atlas.put(one(harness).id, status="AVAILABLE")
     kept, late = one(harness).id, "e" * 24
@@ -575,7 +574,7 @@ async def test_one_that_appears_very_late_beside_the_one_that_it_has_goes_and_is
     harness.reset_log()
     await harness.run_for(3 * INTERVAL)
     assert harness.atlas.calls == ["LIST"] * 3
-    assert not harness.passes
+    assert not harness.reconciles
 
 
 @pytest.mark.parametrize(
@@ -656,8 +655,8 @@ async def test_nothing_is_reserved_for_what_is_suspended_meanwhile(harness: Harn
     assert posts(harness) == 0
 
 
-async def test_one_that_leaves_and_comes_back_while_its_mark_is_looked_for_begins_anew(harness: Harness) -> None:
-    """As when a label is taken away by mistake: what was remembered of it is gone."""
+async def test_a_resource_that_leaves_and_returns_during_the_search_starts_again(harness: Harness) -> None:
+    """For example if a label is removed by mistake: its cached state is gone."""
     resource = harness.create(endpoint_id=None)
     await harness.reconcile_of(resource)
 
@@ -670,8 +669,8 @@ async def test_one_that_leaves_and_comes_back_while_its_mark_is_looked_for_begin
     assert is_taken_note_of(resource, one(harness))
 
 
-async def test_an_intent_that_grows_old_while_it_is_looked_for_is_written_anew(harness: Harness) -> None:
-    """Who finds it after a crash counts from it how long the call may still be on its way."""
+async def test_an_intent_that_expires_during_the_search_is_written_again(harness: Harness) -> None:
+    """After a crash, the time for which the call may still be applied counts from it."""
     resource = harness.create(endpoint_id=None)
     await harness.reconcile_of(resource)
     written = resource.status["reservation"]["requestedAt"]
@@ -763,7 +762,7 @@ class TestCopiesOfACluster:
 
 
 class TestRefused:
-    async def test_a_refusal_is_told_once_and_lets_an_endpoint_be_named(self, harness: Harness) -> None:
+    async def test_a_refusal_is_reported_once_and_lets_an_endpoint_be_named(self, harness: Harness) -> None:
         error = UpdateRejectedError("There are too many.", operation=CREATE, http_status=409)
         harness.atlas.go_down("POST", error=error)
         resource = harness.create(endpoint_id=None)
@@ -780,7 +779,7 @@ class TestRefused:
         await harness.run_for(INTERVAL + 10)
         assert is_taken_note_of(resource, one(harness))
 
-    async def test_a_role_that_is_too_weak_is_told_as_ever(self, harness: Harness) -> None:
+    async def test_a_role_that_is_too_weak_is_reported_as_ever(self, harness: Harness) -> None:
         harness.atlas.go_down("POST", error=MissingRoleError("Too weak.", operation=CREATE, http_status=403))
         resource = harness.create(endpoint_id=None)
         await harness.run_for(3 * INTERVAL)
@@ -827,7 +826,7 @@ async def test_an_annotation_of_its_own_is_taken_over_once_and_moves_nothing_aft
     assert "DELETE" not in harness.atlas.calls
 
 
-async def test_what_was_reserved_for_a_resource_that_went_meanwhile_is_told(harness: Harness) -> None:
+async def test_what_was_reserved_for_a_resource_that_went_meanwhile_is_reported(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None)
     await harness.reconcile_of(resource)
 

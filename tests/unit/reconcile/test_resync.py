@@ -1,4 +1,4 @@
-"""Rounds: how often an scope is looked at, for whom, and who is brought back."""
+"""Resyncs: when a scope is resynced, and which resources are enqueued."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from atlas_endpoints.controller.cache import Cache, Key
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.reconcile.resource import CredentialsPlace
-from atlas_endpoints.reconcile.resync import BREATH, JITTER, Resync
+from atlas_endpoints.reconcile.resync import JITTER, YIELD_AFTER, Resync
 from support.named import NAMED
 from support.virtual_time import on_virtual_time
 from unit.reconcile.harness import Clock, NoJitter
@@ -38,20 +38,20 @@ class Harness:
         self.failure: AtlasError | None = None
         self.snapshots = ObservationCache(self._fetch, self.clock.monotonic, labels={})
         self.due: dict[Scope, float] = {}
-        """When the next round of each scope is due, in seconds."""
+        """When the next resync of each scope is due, in seconds."""
         self.asked: dict[str, Endpoint | AtlasError | None] = {}
-        """What the resources were asked about, by name."""
+        """The endpoints that were compared, by resource name."""
         self.brought_back: list[str] = []
         self.working: set[str] = set()
-        """The resources that have something to do."""
+        """The resources with work."""
         self.broken: set[str] = set()
-        """The resources that cannot be asked, for a defect."""
+        """The resources whose comparison raises."""
         self.rotated: set[str] = set()
         """The Secrets, called like the resource that uses them, that hold other credentials than those of their scope."""
         self.places: list[CredentialsPlace] = []
-        """The Secrets that were asked about."""
+        """The Secrets that were read."""
         self.unreadable: set[str] = set()
-        """The Secrets that the API server cannot show, called likewise."""
+        """The Secrets that the API server cannot serve, named likewise."""
         self.cluster_is_away = False
         self.asking_takes = 0.0
         """Seconds that each comparison takes."""
@@ -82,7 +82,7 @@ class Harness:
         self.cache.remove(key(name), name)
 
     async def round(self, scope: Scope = ORDERS) -> Requeue:
-        """Let time pass until the round is due, and run it."""
+        """Advance the clock until the resync is due, and run it."""
         self.clock.seconds = max(self.clock.seconds, self.due.pop(scope, 0.0))
         following = await self.resync.run(scope)
         if isinstance(following, RequeueAfter):
@@ -90,7 +90,7 @@ class Harness:
         return following
 
     async def begin_round(self, scope: Scope = ORDERS) -> asyncio.Task[Requeue]:
-        """Run a round until its LIST is under way."""
+        """Run a resync until its LIST has begun."""
         self.listing.clear()
         running = asyncio.create_task(self.round(scope))
         await self.listing.wait()
@@ -139,7 +139,7 @@ def harness() -> Harness:
     return Harness()
 
 
-class TestWhenAnInstanceIsLookedAt:
+class TestSchedule:
     async def test_a_thousand_resources_cost_one_list_an_interval(self, harness: Harness) -> None:
         harness.add(*(f"db-{number}" for number in range(1000)))
         for _ in range(6):
@@ -148,7 +148,7 @@ class TestWhenAnInstanceIsLookedAt:
         assert harness.clock.seconds == 3600.0
         assert len(harness.asked) == 1000
 
-    async def test_the_first_round_comes_an_interval_after_the_first_resource(self, harness: Harness) -> None:
+    async def test_the_first_resync_comes_an_interval_after_the_first_resource(self, harness: Harness) -> None:
         harness.add("db")
         harness.clock.seconds = 100.0
         harness.add("other")
@@ -160,12 +160,12 @@ class TestWhenAnInstanceIsLookedAt:
         assert harness.due == {ORDERS: 60.0}
         assert await harness.round() == RequeueAfter(60.0)
 
-    async def test_a_longer_interval_puts_nothing_off(self, harness: Harness) -> None:
+    async def test_a_longer_interval_delays_nothing(self, harness: Harness) -> None:
         harness.add("fast", interval=MINUTE)
         harness.add("slow")
         assert harness.due == {ORDERS: 60.0}
 
-    async def test_joining_again_and_again_puts_nothing_off(self, harness: Harness) -> None:
+    async def test_repeated_joins_delay_nothing(self, harness: Harness) -> None:
         harness.add("db")
         for seconds in (100.0, 200.0, 599.0):
             harness.clock.seconds = seconds
@@ -178,13 +178,13 @@ class TestWhenAnInstanceIsLookedAt:
         harness.add("db", interval=MINUTE)
         assert harness.due == {ORDERS: 160.0}
 
-    async def test_when_the_most_eager_has_left_the_others_interval_counts(self, harness: Harness) -> None:
+    async def test_the_shortest_remaining_interval_counts(self, harness: Harness) -> None:
         harness.add("slow")
         harness.add("fast", interval=MINUTE)
         harness.resync.leave(key("fast"))
         assert await harness.round() == RequeueAfter(600.0)
 
-    async def test_rounds_are_a_little_earlier_or_later_each_time(self) -> None:
+    async def test_resyncs_are_a_little_earlier_or_later_each_time(self) -> None:
         harness = Harness(Random(7))  # noqa: S311  # jitter
         harness.add("db")
         delays = {harness.due[ORDERS]}
@@ -198,7 +198,7 @@ class TestWhenAnInstanceIsLookedAt:
         assert max(delays) > 630
         assert min(delays) < 570
 
-    async def test_a_list_that_was_made_a_moment_ago_serves_the_round(self, harness: Harness) -> None:
+    async def test_a_list_that_was_made_a_moment_ago_serves_the_resync(self, harness: Harness) -> None:
         harness.add("db")
         harness.clock.seconds = 596.0
         await harness.snapshots.list(ORDERS, since=harness.clock.seconds)
@@ -206,7 +206,7 @@ class TestWhenAnInstanceIsLookedAt:
         assert len(harness.lists) == 1
         assert isinstance(harness.asked["db"], Endpoint)
 
-    async def test_each_instance_has_rounds_of_its_own(self, harness: Harness) -> None:
+    async def test_each_instance_has_resyncs_of_its_own(self, harness: Harness) -> None:
         harness.add("db")
         harness.add("user-db", scope=USERS)
         await harness.round(USERS)
@@ -214,20 +214,20 @@ class TestWhenAnInstanceIsLookedAt:
         assert list(harness.asked) == ["user-db"]
 
 
-class TestWhoIsBroughtBack:
-    async def test_only_those_who_have_something_to_do(self, harness: Harness) -> None:
+class TestEnqueued:
+    async def test_only_resources_with_work_are_enqueued(self, harness: Harness) -> None:
         harness.add("one", "two", "three")
         harness.working = {"two"}
         await harness.round()
         assert harness.brought_back == ["two"]
 
-    async def test_each_is_asked_about_its_own_endpoint(self, harness: Harness) -> None:
+    async def test_each_resource_is_compared_with_its_own_endpoint(self, harness: Harness) -> None:
         harness.add("one", "two")
         await harness.round()
         seen = {name: endpoint.id for name, endpoint in harness.asked.items() if isinstance(endpoint, Endpoint)}
         assert seen == {"one": "id of one", "two": "id of two"}
 
-    async def test_one_whose_endpoint_is_not_listed_is_asked_about_nothing(self, harness: Harness) -> None:
+    async def test_a_resource_whose_endpoint_is_not_listed_is_compared_with_nothing(self, harness: Harness) -> None:
         harness.add("db")
         harness.cache.put(
             {
@@ -239,7 +239,7 @@ class TestWhoIsBroughtBack:
         await harness.round()
         assert harness.asked == {"db": None}
 
-    async def test_one_without_a_valid_spec_costs_the_others_nothing(self, harness: Harness) -> None:
+    async def test_an_invalid_spec_does_not_affect_the_others(self, harness: Harness) -> None:
         harness.add("broken", "db")
         metadata = {"namespace": "shop", "name": "broken", "uid": "broken", "resourceVersion": "2"}
         harness.cache.put({**NAMED, "metadata": metadata})
@@ -247,7 +247,7 @@ class TestWhoIsBroughtBack:
         assert harness.asked["broken"] is None
         assert isinstance(harness.asked["db"], Endpoint)
 
-    async def test_a_defect_in_asking_one_costs_the_others_nothing(
+    async def test_a_defect_in_one_comparison_does_not_affect_the_others(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         harness.add("one", "two", "three")
@@ -259,9 +259,9 @@ class TestWhoIsBroughtBack:
         assert "ZeroDivisionError" in caplog.text
         caplog.clear()
 
-    async def test_many_are_asked_without_holding_up_everybody_else(self, harness: Harness) -> None:
+    async def test_many_comparisons_yield_to_other_tasks(self, harness: Harness) -> None:
         harness.add(*(f"db-{number}" for number in range(1000)))
-        harness.asking_takes = BREATH / 100
+        harness.asking_takes = YIELD_AFTER / 100
         turns = 0
 
         async def somebody_else() -> None:
@@ -277,7 +277,7 @@ class TestWhoIsBroughtBack:
 
 
 class TestFailures:
-    async def test_a_failure_that_may_heal_is_tried_again_with_backoff(self, harness: Harness) -> None:
+    async def test_a_failure_that_may_pass_is_retried_with_backoff(self, harness: Harness) -> None:
         harness.add("db")
         harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
         assert await harness.round() == Backoff()
@@ -290,19 +290,17 @@ class TestFailures:
         ],
         ids=["Retry-After", "held back"],
     )
-    async def test_not_before_the_time_that_atlas_named(self, harness: Harness, failure: AtlasError) -> None:
+    async def test_a_retry_waits_for_the_time_that_atlas_named(self, harness: Harness, failure: AtlasError) -> None:
         harness.add("db")
         harness.failure = failure
         assert await harness.round() == Backoff(at_least=40.0)
 
-    async def test_a_failure_that_somebody_must_mend_is_looked_at_again_after_an_interval(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_failure_that_needs_an_action_is_retried_after_an_interval(self, harness: Harness) -> None:
         harness.add("db")
         harness.failure = MissingRoleError("Too weak.", operation="list", http_status=403)
         assert await harness.round() == RequeueAfter(600.0)
 
-    async def test_all_are_asked_what_the_failure_means_to_them(self, harness: Harness) -> None:
+    async def test_every_resource_is_compared_with_the_failure(self, harness: Harness) -> None:
         harness.add("settled", "stalled")
         harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
         harness.working = {"stalled"}
@@ -311,7 +309,7 @@ class TestFailures:
         assert harness.brought_back == ["stalled"]
         assert len(harness.lists) == 1
 
-    async def test_after_an_outage_rounds_go_on_as_before(self, harness: Harness) -> None:
+    async def test_after_an_outage_resyncs_go_on_as_before(self, harness: Harness) -> None:
         harness.add("db")
         harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
         await harness.round()
@@ -322,7 +320,7 @@ class TestFailures:
 
 
 class TestLeaving:
-    async def test_an_instance_without_resources_is_not_looked_at_and_forgotten(self, harness: Harness) -> None:
+    async def test_an_instance_without_resources_has_no_resync(self, harness: Harness) -> None:
         harness.add("one", "two")
         await harness.round()
         harness.resync.leave(key("one"))
@@ -333,26 +331,26 @@ class TestLeaving:
         assert await harness.round() == NoRequeue()
         assert not harness.lists
 
-    async def test_leaving_twice_or_without_having_joined_is_nothing(self, harness: Harness) -> None:
+    async def test_leaving_twice_or_without_a_join_has_no_effect(self, harness: Harness) -> None:
         harness.add("db")
         harness.resync.leave(key("db"))
         harness.resync.leave(key("db"))
         harness.resync.leave(key("stranger"))
 
-    async def test_one_who_joins_another_instance_has_left_the_one_before(self, harness: Harness) -> None:
+    async def test_a_resource_that_joins_another_instance_leaves_the_first(self, harness: Harness) -> None:
         harness.add("db")
         harness.add("db", scope=ROTATED)
         assert await harness.round() == NoRequeue()
         assert harness.due == {ROTATED: 600.0}
 
-    async def test_one_who_joins_again_after_the_last_has_left_has_a_round_again(self, harness: Harness) -> None:
+    async def test_a_resource_that_joins_an_empty_instance_has_a_resync_again(self, harness: Harness) -> None:
         harness.add("db")
         harness.resync.leave(key("db"))
         harness.due.clear()
         harness.add("db")
         assert harness.due == {ORDERS: 600.0}
 
-    async def test_one_who_was_deleted_during_its_reconcile_costs_no_call(self, harness: Harness) -> None:
+    async def test_a_resource_that_was_deleted_during_its_reconcile_costs_no_call(self, harness: Harness) -> None:
         harness.add("db", "other")
         harness.remove("db")
         await harness.round()
@@ -362,7 +360,7 @@ class TestLeaving:
         assert await harness.round() == NoRequeue()
         assert not harness.lists
 
-    async def test_one_who_leaves_while_the_list_is_under_way_is_not_asked(self, harness: Harness) -> None:
+    async def test_a_resource_that_leaves_during_the_list_is_not_compared(self, harness: Harness) -> None:
         harness.add("one", "two")
         running = await harness.begin_round()
         harness.resync.leave(key("one"))
@@ -370,7 +368,7 @@ class TestLeaving:
         await running
         assert not harness.asked
 
-    async def test_the_interval_of_one_who_leaves_while_the_list_is_under_way_does_not_count(
+    async def test_the_interval_of_a_resource_that_leaves_during_the_list_does_not_count(
         self, harness: Harness
     ) -> None:
         harness.add("slow")
@@ -379,16 +377,14 @@ class TestLeaving:
         harness.resync.leave(key("fast"))
         assert await running == RequeueAfter(600.0)
 
-    async def test_when_all_leave_while_the_list_is_under_way_there_is_no_next_round(self, harness: Harness) -> None:
+    async def test_without_members_after_the_list_there_is_no_next_resync(self, harness: Harness) -> None:
         harness.add("db")
         running = await harness.begin_round()
         harness.resync.leave(key("db"))
         assert await running == NoRequeue()
         assert not harness.due
 
-    async def test_one_whose_secret_has_changed_leaves_before_its_old_credentials_are_used(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_resource_whose_secret_changed_leaves_before_the_list(self, harness: Harness) -> None:
         harness.add("one", "two")
         harness.rotated = {"two"}
         await harness.round()
@@ -402,7 +398,7 @@ class TestLeaving:
         assert harness.brought_back == ["one", "two"]
         assert not harness.lists
 
-    async def test_a_secret_that_many_share_is_asked_about_once(self, harness: Harness) -> None:
+    async def test_a_shared_secret_is_read_once(self, harness: Harness) -> None:
         harness.add("one", "two", secret="shared")
         harness.add("three", secret="other")
         await harness.round()
@@ -411,7 +407,7 @@ class TestLeaving:
         await harness.round()
         assert harness.brought_back == ["one", "two"]
 
-    async def test_while_the_api_server_cannot_be_asked_what_it_said_last_counts(self, harness: Harness) -> None:
+    async def test_without_the_api_server_the_last_reading_counts(self, harness: Harness) -> None:
         harness.add("one", "two")
 
         harness.cluster_is_away = True
@@ -419,7 +415,7 @@ class TestLeaving:
         assert list(harness.asked) == ["one", "two"]
         assert not harness.brought_back
 
-    async def test_one_secret_that_cannot_be_read_keeps_no_other_from_being_asked_about(self, harness: Harness) -> None:
+    async def test_an_unreadable_secret_does_not_affect_the_others(self, harness: Harness) -> None:
         harness.add("one", "two", "three")
         harness.unreadable = {"one"}
         harness.rotated = {"one", "two"}
@@ -427,7 +423,7 @@ class TestLeaving:
         assert harness.brought_back == ["two"]
 
     @on_virtual_time
-    async def test_secrets_that_take_long_to_read_hold_a_round_up_for_half_a_minute_only(self) -> None:
+    async def test_slow_secrets_delay_a_resync_for_half_a_minute_only(self) -> None:
         harness = Harness()
         harness.add(*(f"number {number}" for number in range(100)))
         harness.rotated = {"number 1", "number 99"}

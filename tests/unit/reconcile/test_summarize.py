@@ -1,4 +1,4 @@
-"""What people and their tools read: which condition says what, what stays, and what is never written."""
+"""The status: which conditions are set, which stay, and which never occur."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -57,7 +57,7 @@ def outcome(
     since: datetime = NOON,
     **fields: Any,
 ) -> Outcome:
-    """A reconcile that came through, unless ``fields`` say otherwise."""
+    """The outcome of a successful reconcile, changed by ``fields``."""
     return replace(
         Outcome(
             requeue=NoRequeue(),
@@ -74,18 +74,18 @@ def outcome(
 
 
 def failed(reason: Reason = Reason.ATLAS_UNAVAILABLE, *, generation: int = 1, **fields: Any) -> Outcome:
-    """A reconcile that has not seen the endpoint."""
+    """The outcome of a reconcile that has not observed the endpoint."""
     failure = Failure(since=NOON, operation="listServerlessPrivateEndpoint", retryable=True)
     unknown = {"seen": None, "resolved": None, "credentials": None, "failure": failure}
     return outcome(reason, generation=generation, **{**unknown, **fields})
 
 
 def sent(result: str = "Applied", *fields: str) -> Sent:
-    return Sent(fields or (COMMENT,), Cause.EDIT, result, confirmed=result == "Applied")
+    return Sent(fields or (COMMENT,), Cause.EDIT, result)
 
 
 def after(*outcomes: Outcome, now: datetime = NOON) -> Status:
-    """The status after some passes, at one time."""
+    """The status after some reconciles at one time."""
     return then(Status(), *outcomes, now=now)
 
 
@@ -190,12 +190,12 @@ def test_the_pair_of_a_reason(reason: Reason) -> None:
         ),
     ],
 )
-def test_what_those_who_wait_make_of_it(reason: Reason, waiting: str) -> None:
+def test_the_result_of_kstatus(reason: Reason, waiting: str) -> None:
     assert kstatus(body(after(outcome(reason)), 1)) == waiting
 
 
 class TestSynced:
-    """It tells whether Atlas holds what the resource wants, whatever state the endpoint is in."""
+    """Whether Atlas has what the resource wants, whatever the state of the endpoint."""
 
     @pytest.mark.parametrize(
         ("outcomes", "expected"),
@@ -247,14 +247,14 @@ class TestSynced:
             ),
         ],
     )
-    def test_it_says(self, outcomes: Sequence[Outcome], expected: tuple[str, str]) -> None:
+    def test_the_condition(self, outcomes: Sequence[Outcome], expected: tuple[str, str]) -> None:
         assert said(after(*outcomes), "Synced") == expected
 
     def test_it_names_what_differs(self) -> None:
         status = after(outcome(Reason.INITIATING, DIFFERENCE, Difference(ID, "vpce-1", None)))
         assert "comment, cloudProviderEndpointId" in condition_of(status, "Synced").message
 
-    def test_a_suspended_resource_that_was_never_compared_says_nothing(self) -> None:
+    def test_a_suspended_resource_that_was_never_compared_has_no_condition(self) -> None:
         assert find(after(failed(Reason.SUSPENDED, failure=None)), "Synced") is None
 
 
@@ -290,18 +290,18 @@ class TestPlan:
 
 
 class TestCredentials:
-    def test_what_was_found_out_is_said(self) -> None:
+    def test_the_condition_shows_the_finding(self) -> None:
         status = after(failed(credentials=Finding("False", CredentialsReason.UNAUTHORIZED, "No.")))
         assert said(status, "CredentialsValid") == ("False", "Unauthorized")
 
-    def test_what_was_known_stays_and_is_not_said_of_a_spec_that_may_name_others(self) -> None:
+    def test_a_known_condition_keeps_its_generation(self) -> None:
         status = then(after(outcome()), failed(generation=2))
         found = condition_of(status, "CredentialsValid")
         assert (found.status, found.observed_generation) == ("True", 1)
         assert condition_of(status, "Ready").observed_generation == 2
         assert problems(body(status, 2)) == []
 
-    def test_nothing_is_said_of_what_was_never_found_out(self) -> None:
+    def test_without_a_finding_there_is_no_condition(self) -> None:
         assert find(after(failed()), "CredentialsValid") is None
 
 
@@ -361,27 +361,27 @@ class TestTransitions:
         assert condition_of(status, "Reconciling").last_transition_time == LATER
 
 
-class TestWhatStays:
+class TestUnchangedParts:
     def test_the_endpoint_stays_while_it_cannot_be_seen(self) -> None:
         before = after(outcome())
         assert then(before, failed()).endpoint == before.endpoint
         assert then(before, failed(Reason.ENDPOINT_NOT_FOUND)).endpoint == before.endpoint
 
-    def test_the_endpoint_is_shown_in_atlas_s_words(self) -> None:
+    def test_the_endpoint_is_shown_as_atlas_shows_it(self) -> None:
         changed = Endpoint(id="1", status="REHEATING", error_message="Two\nlines.", comment="")
         endpoint = then(after(outcome()), outcome(seen=changed, since=LATER)).endpoint
         assert endpoint is not None
         assert (endpoint.status, endpoint.error_message, endpoint.comment) == ("REHEATING", "Two lines.", "")
         assert endpoint.status_since == LATER
 
-    def test_what_was_used_stays_while_nothing_is(self) -> None:
+    def test_resolved_values_stay_while_nothing_is_resolved(self) -> None:
         assert then(after(outcome()), failed()).resolved == RESOLVED
 
     def test_drift_stays_while_the_endpoint_cannot_be_seen(self) -> None:
         before = after(outcome(Reason.DRIFTED, DIFFERENCE))
         assert then(before, failed()).drift == before.drift != ()
 
-    def test_drift_that_a_failure_knows_of_is_told(self) -> None:
+    def test_drift_that_a_failure_knows_of_is_reported(self) -> None:
         before = after(outcome(Reason.DRIFTED, DIFFERENCE))
         refused = failed(
             Reason.UPDATE_REJECTED,
@@ -396,7 +396,7 @@ class TestWhatStays:
     def test_drift_goes_when_nothing_differs_any_more(self) -> None:
         assert then(after(outcome(Reason.DRIFTED, DIFFERENCE)), outcome()).drift == ()
 
-    def test_drift_is_told_field_by_field(self) -> None:
+    def test_drift_is_reported_field_by_field(self) -> None:
         status = after(outcome(Reason.DRIFTED, DIFFERENCE, Difference(ID, "vpce-1", None)))
         assert [(each.field, each.desired, each.actual) for each in status.drift] == [
             ("comment", "b", "a"),
@@ -410,12 +410,12 @@ class TestWhatStays:
         status = then(after(outcome(handled="noon")), outcome(), failed())
         assert status.last_handled_reconcile_at == "noon"
 
-    def test_nothing_to_say_changes_nothing(self) -> None:
+    def test_a_quiet_outcome_keeps_the_status(self) -> None:
         before = after(outcome())
         assert then(before, quiet(2, NoRequeue())) is before
 
 
-class TestWhatWasSent:
+class TestHistory:
     def test_the_last_ones_are_kept_the_newest_first(self) -> None:
         status = Status()
         for minute in range(HISTORY_LIMIT + 3):
@@ -430,7 +430,7 @@ class TestWhatWasSent:
         assert status.last_applied_time == NOON
         assert [each.result for each in status.history] == [result, "Applied"]
 
-    def test_attempts_that_fail_alike_are_told_once(self) -> None:
+    def test_attempts_that_fail_alike_have_one_entry(self) -> None:
         attempt = failed(sent=sent("Unknown: AtlasUnavailable"))
         status = after(outcome(sent=sent()), attempt)
         assert then(status, attempt, attempt) == status
@@ -443,17 +443,17 @@ class TestWhatWasSent:
             pytest.param(failed(generation=2, sent=sent("Unknown: AtlasUnavailable")), id="it is for another spec"),
         ],
     )
-    def test_an_attempt_that_differs_from_the_one_before_is_told(self, other: Outcome) -> None:
+    def test_an_attempt_that_differs_has_its_own_entry(self, other: Outcome) -> None:
         status = then(after(failed(sent=sent("Unknown: AtlasUnavailable"))), other)
         assert [each.time for each in status.history] == [LATER, NOON]
 
-    def test_each_confirmed_change_is_told(self) -> None:
+    def test_each_confirmed_change_has_its_own_entry(self) -> None:
         status = then(after(outcome(sent=sent())), outcome(sent=sent()))
         assert [each.time for each in status.history] == [LATER, NOON]
 
 
-class TestWhatIsConfirmed:
-    """``applied`` tells edits from drift, so it must not outlive what it is known from."""
+class TestApplied:
+    """``applied`` distinguishes edits from drift, so it must end with its confirmation."""
 
     CONFIRMED = Applied.of(1, {"comment": "a"})
 
@@ -521,14 +521,14 @@ NOT_HELD_UP = {
 
 
 class TestHeldUp:
-    """What counts as held up, of what reconciles come to."""
+    """Which outcomes count as held up."""
 
     @pytest.mark.parametrize("reason", Reason)
     def test_a_state_holds_up_if_something_failed_or_only_a_person_can_move_on(self, reason: Reason) -> None:
         assert outcome(reason).held_up_by == (None if reason.value in NOT_HELD_UP else reason.value)
 
     @pytest.mark.parametrize(
-        ("requeue", "unsaid", "held_up_by"),
+        ("requeue", "unreported", "held_up_by"),
         [
             (NoRequeue(), None, None),
             (RequeueAfter(5), None, None),
@@ -537,16 +537,16 @@ class TestHeldUp:
             (RequeueAfter(5), "RateLimited", "RateLimited"),
         ],
     )
-    def test_what_no_status_tells_is_counted_too(
-        self, requeue: Requeue, unsaid: str | None, held_up_by: str | None
+    def test_a_failure_without_a_status_is_counted_too(
+        self, requeue: Requeue, unreported: str | None, held_up_by: str | None
     ) -> None:
-        assert quiet(1, requeue, unsaid=unsaid).held_up_by == held_up_by
+        assert quiet(1, requeue, unreported=unreported).held_up_by == held_up_by
 
 
 # Histories: whatever happens to a resource, in whatever order, each status that is written obeys the rules.
 
 Event: TypeAlias = Callable[[Status, int, datetime], Outcome]
-"""Something that a reconcile comes to, given the status before, the generation and the time."""
+"""An outcome, by the status before, the generation and the time."""
 
 _TEXTS = st.text(max_size=40) | st.builds(lambda text: text * 300, st.text(min_size=1, max_size=9))
 _ENDPOINTS = st.builds(
@@ -567,7 +567,6 @@ _SENT = st.none() | st.builds(
     st.lists(st.sampled_from(ManagedField), unique=True).map(tuple),
     st.sampled_from(Cause),
     st.just("Applied") | _TEXTS,
-    confirmed=st.booleans(),
 )
 _DEPRECATIONS = st.none() | st.builds(Deprecation, st.none(), st.sampled_from([None, NOON, NOON + timedelta(days=365)]))
 _SEEN = sorted(
@@ -696,7 +695,9 @@ def test_every_status_of_every_history_obeys_the_rules(history: Sequence[tuple[E
 
 @settings(max_examples=60, deadline=None)
 @given(_HISTORIES, st.integers(1, 10**6))
-def test_the_same_outcome_at_another_time_is_no_news(history: Sequence[tuple[Event, int, int]], pause: int) -> None:
+def test_the_same_outcome_at_another_time_changes_no_status(
+    history: Sequence[tuple[Event, int, int]], pause: int
+) -> None:
     status, generation, now = Status(), 1, NOON
     result = quiet(1, NoRequeue())
     for event, edits, wait in history:
@@ -720,7 +721,9 @@ def test_the_same_outcome_at_another_time_is_no_news(history: Sequence[tuple[Eve
 
 @settings(max_examples=60, deadline=None)
 @given(_HISTORIES, _failing(), st.integers(1, 10**6))
-def test_a_failure_that_goes_on_is_no_news(history: Sequence[tuple[Event, int, int]], event: Event, pause: int) -> None:
+def test_a_failure_that_goes_on_changes_no_status(
+    history: Sequence[tuple[Event, int, int]], event: Event, pause: int
+) -> None:
     status, generation, now = Status(), 1, NOON
     for each, edits, wait in history:
         result = each(status, generation := generation + edits, now := now + timedelta(seconds=wait))
@@ -739,8 +742,8 @@ HOSTILE = st.text(max_size=60) | st.sampled_from(
 )
 
 
-class TestWordsOfAtlas:
-    """Who answers in Atlas's place must not move the cursor of who reads the status."""
+class TestTextsOfAtlas:
+    """A text that pretends to come from Atlas must not control a terminal."""
 
     @given(
         st.builds(
