@@ -284,9 +284,7 @@ class Proxy:
         sever(request.transport)
         return web.Response()
 
-    async def _pass_on(
-        self, request: web.Request, asked: Request, fault: Fault | None = None
-    ) -> web.StreamResponse:
+    async def _pass_on(self, request: web.Request, asked: Request, fault: Fault | None = None) -> web.StreamResponse:
         """Have the server answer."""
         if asked.verb == "watch":
             return await self._stream(request, asked, fault)

@@ -1,4 +1,4 @@
-"""What a connection that failed may say of its cause in a status or a log: words of the system, and nothing of the other side."""
+"""The cause of a failed connection in a status or a log: words of the system, and no text of the other side."""
 
 import os
 import ssl
@@ -7,7 +7,7 @@ import aiohttp
 
 
 def words_of(cause: BaseException) -> str:
-    """Give the system's words, such as `Connection refused`, or else the name of the error's kind."""
+    """Return the system's words, such as `Connection refused`, or else the name of the error's type."""
     return _system_words(cause) or type(cause).__name__
 
 

@@ -1,7 +1,7 @@
-"""The series of single resources, and counts over all, written from the cache when somebody scrapes.
+"""The metrics of single resources, and counts over all, created from the cache at a scrape.
 
-So they cost nothing while nobody does, and a resource's series end with it. They are written as text at once: as samples of
-the library, those of twenty thousand resources would hold the event loop up for a second.
+The series of a resource end with it. They are written as text: as samples of the library, those of 20,000 resources
+would block the event loop for a second.
 """
 
 import asyncio
@@ -13,28 +13,26 @@ from atlas_endpoints.controller.cache import Body, Cache, Key
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels
 
 Detail: TypeAlias = Literal["counts", "names", "ids"]
-"""Whether each resource has series of its own; and whether they tell Atlas's ids too."""
+"""Whether each resource has its own series; and whether they contain Atlas's ids."""
 
 BREATH = 0.002
-"""Seconds after which others have their turn."""
+"""Seconds after which other tasks may run."""
 
 Facts: TypeAlias = Callable[[Body], Mapping[str, str]]
-"""What is told of a resource beside its conditions, by labels; always the same ones, of which some may be empty."""
+"""Labels of a resource beside its conditions; always the same names, values may be empty."""
 
 CONDITION = ("kind", "resource_namespace", "resource_name", "type", "status", "reason")
-"""Not ``namespace``, which a scrape gives to every series: it is where the operator is."""
+"""Not ``namespace``: a scrape sets that to the operator's own namespace."""
 
 
 class ResourceMetrics:
-    """What resources say of themselves.
+    """The metrics of single resources.
 
     Args:
-        stores: hold them, one each kind.
-        is_shown: whether this replica tells of them: only one of several should.
-        detail: how much is told of each.
-        facts: of a resource.
+        stores: one for each kind.
+        is_shown: whether this replica exports them: only one of several should.
         fact_names: the labels of ``facts``.
-        scope: tells where the credentials of a resource come from, as one of a few words; empty: not known.
+        scope: returns which of a few words names the source of a resource's credentials; empty: unknown.
     """
 
     def __init__(
@@ -61,7 +59,7 @@ class ResourceMetrics:
             self.described[f"{PREFIX}_resource_info"] = "gauge", (*CONDITION[:3], *fact_names)
 
     async def exposition(self) -> bytes:
-        """Give them in Prometheus's text format, while others have their turns."""
+        """Return the metrics in Prometheus's text format; other tasks run meanwhile."""
         conditions: Counter[Labels] = Counter()
         credentials: Counter[Labels] = Counter()
         told, infos = _Text(), _Text()
@@ -115,29 +113,27 @@ class ResourceMetrics:
 
 
 class _Text:
-    """Lines that are written down bit by bit, since to do so with all at once would take a moment of its own."""
+    """Lines that are encoded in portions, since encoding all at once would block the event loop."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._written: list[bytes] = []
 
     def add(self, line: str) -> None:
-        """Add a line."""
         self._lines.append(line)
 
     def settle(self) -> None:
-        """Write down what was added."""
+        """Encode the lines that were added."""
         self._written.append("".join([f"{line}\n" for line in self._lines]).encode())
         self._lines.clear()
 
     def pieces(self) -> list[bytes]:
-        """Give all that was added, as it was written down."""
         self.settle()
         return self._written
 
 
 def _conditions(body: Body) -> Iterator[Labels]:
-    """Give type, status and reason of each condition."""
+    """Yield type, status and reason of each condition."""
     for each in (body.get("status") or {}).get("conditions") or ():
         yield each["type"], each["status"], each["reason"]
 
@@ -156,7 +152,7 @@ def _line(name: str, labels: Labels, values: Labels, number: int) -> str:
 
 
 def _quotable(value: str) -> str:
-    """Write a value as the text format wants it; what the API server has let pass needs that rarely."""
+    """Return a value escaped for the text format; few values from the API server need that."""
     if value.isalnum():
         return value
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -1,10 +1,10 @@
-"""What to do about a serverless private endpoint: from the facts to what is true and at most one write. Pure.
+"""Decide about a serverless private endpoint: from the facts to its state and at most one write. Pure.
 
-An endpoint's life in Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING (after the cloud's endpoint id was sent), AVAILABLE;
-FAILED and DELETING from anywhere. Source: the Atlas Admin API, "Serverless Private Endpoints".
+The statuses of an endpoint in Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING (after the cloud's endpoint id was
+sent), AVAILABLE; FAILED and DELETING at any time. Source: the Atlas Admin API, "Serverless Private Endpoints".
 
-A POST has no key by which Atlas would know it again, so the endpoint is asked for with a mark as its comment, by which a LIST
-finds it; that it is about to be asked for stands in the status before (see ``reconcile.creation``).
+A POST is not idempotent. So the comment of a new endpoint is a mark, by which a LIST finds it, and the status
+contains the intention before the POST (see ``reconcile.creation``).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,10 +37,10 @@ from atlas_endpoints.reconcile.waiting import POLL_FIRST, pace
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
 AGAIN_FIRST, AGAIN_LAST = 60.0, 3600.0
-"""Seconds between the reservation of an endpoint and that of the next one when it was lost; doubled each time."""
+"""Seconds between the reservation of an endpoint and that of the next one if it was lost; doubled each time."""
 
 LASTING = timedelta(hours=1)
-"""What has lasted so long before it was lost is no reason to wait."""
+"""An endpoint that existed for so long before it was lost is replaced at once."""
 
 DELETING = (
     "Atlas is deleting the endpoint, which nobody can stop, and nothing is sent any more. Delete this resource, and where the"
@@ -54,11 +54,11 @@ PROVIDER_ANEW = (
     "providerName cannot change: delete this resource, and create it anew with providerName {0}. Atlas keeps the endpoint, unless"
     " deletionPolicy is Delete; set that first only for an endpoint that this resource has reserved by mistake."
 )
-"""The remedy for another provider than Atlas shows, for those who need not have the resource yet to say it better."""
+"""The remedy if Atlas shows another provider; also for users who have no resource yet."""
 
 
 def decide(facts: Facts) -> Decision:
-    """Decide about a resource that lives."""
+    """Return the decision about a resource that is not being deleted."""
     resource = facts.resource
     if resource.entry is None:
         return _without_endpoint(facts)
@@ -67,7 +67,7 @@ def decide(facts: Facts) -> Decision:
 
 
 def decide_deletion(facts: Facts) -> Decision:
-    """Decide about the endpoint of a resource that is deleted with it."""
+    """Return the decision about a resource whose endpoint is deleted with it."""
     resource = facts.resource
     if resource.entry is None:
         return _delete_marked(facts)
@@ -81,7 +81,7 @@ def decide_deletion(facts: Facts) -> Decision:
 
 
 def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
-    """Return since when an endpoint has been seen in the status that it has."""
+    """Return since when an endpoint has been observed in its status."""
     before = facts.resource.status.endpoint
     now_shown = (as_shown(endpoint.id), as_shown(endpoint.status))
     if before is not None and (before.id, before.status) == now_shown and before.status_since:
@@ -90,7 +90,6 @@ def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
 
 
 def _present(facts: Facts, endpoint: Endpoint) -> Decision:
-    """Decide about an endpoint that Atlas shows."""
     if facts.policy == "Observe":
         facts = replace(facts, forced=False)
     if endpoint.provider_name is not None and endpoint.provider_name != facts.resource.spec.provider_name:
@@ -139,7 +138,7 @@ def _discard(facts: Facts, endpoint: Endpoint) -> Write:
 
 
 def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
-    """Return what is true of an endpoint if nothing is sent (any more) in this reconcile."""
+    """Return the state of an endpoint if no write follows in this reconcile."""
     if new := found.treated[Treatment.SEND]:
         message = f"A change waits to be sent ({_names(new)})."
         return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
@@ -168,7 +167,7 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
 
 
 def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | None:
-    """Return what is true of a resource that only observes: no difference is on its way, since nobody sends it."""
+    """Return the state of an endpoint that is only observed, where it differs from that of a managed one."""
     match endpoint.status:
         case EndpointState.FAILED:
             message = f"Atlas reports that the endpoint failed; {OBSERVES}. Atlas: {_words(endpoint)}"
@@ -195,7 +194,7 @@ def _of_another_provider(facts: Facts, endpoint: Endpoint) -> State:
 
 
 def _with_references(facts: Facts, endpoint: Endpoint, state: State) -> State:
-    """Say what a reference that leads nowhere means, unless something else is more urgent."""
+    """Report a reference that cannot be resolved, unless something else is more urgent."""
     problem = facts.problem
     if problem is None or state.reason not in {Reason.WAITING_FOR_CLOUD_ENDPOINT, Reason.AVAILABLE}:
         return state
@@ -256,7 +255,7 @@ def _without_endpoint(facts: Facts) -> Decision:
 
 
 def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Decision:
-    """Take note of an endpoint that was reserved for the resource, before anything else is done with it."""
+    """Record an endpoint that was reserved for the resource, before anything else is done with it."""
     decision = _present(facts, endpoint)
     before = facts.resource.status.reservation
     reservation = Reservation(
@@ -276,7 +275,7 @@ _SEARCHED = "An endpoint may have been reserved already, and is looked for in At
 
 
 def _reserve(facts: Facts, attempt: int) -> Decision:
-    mark = facts.resource.mark
+    mark = facts.resource.created_as
     creates = Creates(
         mark,
         attempt,
@@ -291,7 +290,6 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
 
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
-    """Decide about an endpoint that is to go."""
     if endpoint.status != EndpointState.DELETING:
         asked = endpoint.model_copy(update={"status": str(EndpointState.DELETING)})
         return replace(_going(facts, asked), write=_deletion(facts, endpoint))
@@ -314,7 +312,7 @@ def _going(facts: Facts, endpoint: Endpoint) -> Decision:
 
 
 def _delete_marked(facts: Facts) -> Decision:
-    """Decide about what may have been reserved, which the mark alone shows; what others stand for by now is theirs."""
+    """Decide about endpoints that may have been reserved, and that no other resource has taken since."""
     if mine := _marked(facts):
         return _delete(facts, mine[0])
     left = may_arrive_for(facts.previous.creation, facts.now)
@@ -329,12 +327,12 @@ _GONE = State(Reason.DELETING, "Atlas has no endpoint of this resource any more.
 
 def _marked(facts: Facts) -> list[Endpoint]:
     """Return the endpoints that were reserved for the resource and that no other resource has."""
-    found, own = facts.view.labelled.get(facts.resource.mark, ()), facts.resource.entry
+    found, own = facts.view.labelled.get(facts.resource.created_as, ()), facts.resource.entry
     return [each for each in found if each.id != own and not facts.is_held(each.id)]
 
 
 def _surplus(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
-    """Return an unused endpoint beside the one that a resource has: it was reserved by a call that Atlas took very late."""
+    """Return an unused second endpoint, which a late POST has reserved."""
     return next((each for each in _marked(facts) if each.id != endpoint.id and _is_unused(each)), None)
 
 
@@ -343,7 +341,7 @@ def _is_unused(endpoint: Endpoint) -> bool:
 
 
 def _orphan(facts: Facts) -> str | None:
-    """Return the endpoint of the resource that this one is a copy of, as a backup is, if nobody stands for it any more."""
+    """Return the endpoint of the resource that this one is a copy of (from a backup), unless another resource has it."""
     record = facts.resource.metadata.endpoint_record
     if record is None or facts.resource.status.reservation is not None:
         return None
@@ -351,13 +349,13 @@ def _orphan(facts: Facts) -> str | None:
 
 
 def _replaces_lost(facts: Facts) -> bool:
-    """Return whether another endpoint is reserved when this one is gone from Atlas: that is drift, too."""
+    """Return whether to reserve another endpoint when this one disappears from Atlas: that is drift, too."""
     spec = facts.resource.spec
     return spec.endpoint_id is None and spec.drift_policy == "Correct" and facts.policy == "Manage"
 
 
 def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
-    """Return what tells whether Atlas takes a change of a field in the endpoint's present status."""
+    """Return a function that returns whether Atlas accepts a change of a field in the endpoint's status."""
     connection = facts.resource.connection
 
     def takes(name: str) -> bool:
@@ -387,7 +385,7 @@ def _available(found: Comparison, facts: Facts) -> State:
 
 
 def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
-    """Speak about a reservation that waits for the user's side of the connection."""
+    """Return the state of a reservation that waits for the private endpoint in the user's cloud."""
     if any(each not in found.treated[Treatment.WAIT] for each in found.differences):
         return _not_as_desired(found, facts)
     service, requeue = endpoint.endpoint_service_name, _rest(found)
@@ -409,7 +407,7 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
 
 
 def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
-    """Speak about a reservation whose other end is known and which Atlas has to move on."""
+    """Return the state of a reservation whose private endpoint is known, and which Atlas has to connect."""
     if _connects(found.differences, facts) and not _connects(found.treated[Treatment.SETTLE], facts):
         return _not_as_desired(found, facts)
     # The reservation may be old: what takes time began when the cloud's endpoint id was sent.
@@ -420,7 +418,7 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
 
 
 def _not_as_desired(found: Comparison, facts: Facts) -> State:
-    """Say why differences are there and not sent; of several reasons, what a person can do most about."""
+    """Return why there are differences and none is sent; of several reasons, the one that a person can do most about."""
     differences, refusal = found.differences, facts.baseline.refusal
     if found.treated[Treatment.SEND_ANEW] and refusal is not None:
         return State(Reason.UPDATE_REJECTED, refusal.message, NoRequeue(), differences)
@@ -481,7 +479,7 @@ def _waiting(  # noqa: PLR0917  # what a State is made of
     endpoint: Endpoint,
     since: datetime | None = None,
 ) -> State:
-    """Wait for Atlas, first looking often, then seldom; after the time that the resource allows, call a person."""
+    """Return a state that waits for Atlas, with growing intervals, until the provisioning timeout."""
     elapsed = facts.now - (since or status_since(facts, endpoint))
     left = facts.provisioning_timeout - elapsed
     if left <= timedelta(0):
@@ -500,12 +498,12 @@ def _strange(status: str | None) -> str:
 
 
 def _rest(found: Comparison) -> Requeue:
-    """Come back by oneself only to see whether Atlas has caught up."""
+    """Requeue only to see whether Atlas has caught up."""
     return RequeueAfter(found.lag_left) if found.lagging else NoRequeue()
 
 
 def _unsent(facts: Facts, endpoint: Endpoint) -> Requeue:
-    """Return when to look again though nothing is sent: Atlas may be at work all the same."""
+    """Return when to observe again though nothing is sent: Atlas may be connecting all the same."""
     if endpoint.status == EndpointState.INITIATING:
         return RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
     return NoRequeue()
@@ -516,7 +514,7 @@ def _connects(differences: Iterable[Difference], facts: Facts) -> bool:
 
 
 def _pending(found: Comparison, facts: Facts) -> str:
-    """Name what will be sent as soon as the endpoint takes it."""
+    """Return a sentence about the changes that are sent as soon as Atlas accepts them."""
     corrects = facts.resource.spec.drift_policy == "Correct"
     waiting = [each for each in found.treated[Treatment.WAIT] if corrects or is_edit(each, facts)]
     if not waiting:

@@ -1,4 +1,4 @@
-"""The kind ``ServerlessPrivateEndpoint``, as the reconcile layer knows it. Pure."""
+"""The kind ``ServerlessPrivateEndpoint`` for the reconcile layer. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,7 +93,7 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
 
     @override
     def not_created(self, facts: Facts) -> Mapping[str, Any]:
-        """An endpoint may be named instead, unless this one was to replace one that was lost."""
+        """Clear the reservation, so that a person may name an endpoint, unless it was to replace a lost one."""
         record = facts.resource.metadata.endpoint_record
         replaces = record is not None and record.uid == facts.resource.metadata.uid
         return {} if replaces else {"reservation": None}
