@@ -128,7 +128,7 @@ class Operator:
         elif self._unwatched_since is None:
             self._unwatched_since = self._clock.monotonic()
             for name in unwatched:
-                self._core.relisted(name)  # perhaps the CRD is gone, and with it what there is to watch
+                self._core.relisted(name)  # perhaps the CRD was deleted
         elif self._clock.monotonic() - self._unwatched_since > UNWATCHED:
             return "nobody watches the resources"
         return None
@@ -219,7 +219,7 @@ class Operator:
         cached already, and not kept.
         """
         if self._settings.namespaces:
-            await self._core.completed()  # without scanning, kopf finds no CRD that comes late
+            await self._core.completed()  # kopf does not scan then, and would never find a CRD that is installed later
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LIST):

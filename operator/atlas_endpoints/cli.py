@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -27,9 +27,11 @@ from atlas_endpoints.settings import (
 from atlas_endpoints.telemetry import logs
 
 if sys.platform == "win32":
-    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    new_event_loop = asyncio.new_event_loop
 else:
-    from uvloop import new_event_loop
+    import uvloop
+
+    new_event_loop = uvloop.new_event_loop
 
 T = TypeVar("T")
 
@@ -186,7 +188,7 @@ def _print(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads, such as `head`, has had enough. The exit code is for somebody else.
+        # The reader, such as `head`, has closed the pipe; the exit code still matters.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

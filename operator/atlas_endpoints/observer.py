@@ -13,7 +13,7 @@ from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.reconcile.events import IN_A_STATUS, Event, announce
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.status import Cause
+from atlas_endpoints.reconcile.status import Cause, condition_in
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 
@@ -39,11 +39,11 @@ class StatusObserver:
         previous = body.get("status") or {}
         news = announce(previous, status)
         self._count(body, status)
-        if ready := _condition(status, "Ready"):
+        if ready := condition_in(status, "Ready"):
             self._metrics.status_written(body["kind"], ready["reason"])
             changes = _changes()
-            says_so = changes or news or previous.get("conditions") != status.get("conditions")
-            level = logging.INFO if says_so else logging.DEBUG
+            is_news = changes or news or previous.get("conditions") != status.get("conditions")
+            level = logging.INFO if is_news else logging.DEBUG
             words = [*changes, *(each.message for each in news if each.reason != ready["reason"]), ready["message"]]
             extra: LogFields = {
                 **work.resource(body),
@@ -52,8 +52,9 @@ class StatusObserver:
                 "reason": ready["reason"],
                 **_request(),
             }
-            warns = any(each.type == "Warning" for each in news)
-            logger.log(logging.WARNING if warns else level, "%s", " ".join(words), extra=extra)
+            if any(each.type == "Warning" for each in news):
+                level = logging.WARNING
+            logger.log(level, "%s", " ".join(words), extra=extra)
         for each in news:
             self._record(body, each)
 
@@ -61,7 +62,7 @@ class StatusObserver:
         """Record an event, and log it unless the line about the status contains it."""
         level = logging.WARNING if event.type == "Warning" else logging.INFO
         if event.reason in IN_A_STATUS:
-            level = logging.DEBUG  # the line about the status tells it
+            level = logging.DEBUG  # the line about the status contains it
             if (current := work.current()) is not None:
                 current.changes.append(event.message)
         extra: LogFields = {**work.resource(body), "reason": event.reason, **_request()}
@@ -101,7 +102,7 @@ class RequestObserver:
             "seconds": round(seconds, 3),
         }
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
-        if operation in self._templates and (current := work.current()) is not None:  # and not that of a token
+        if operation in self._templates and (current := work.current()) is not None:  # and not a token request
             current.requested(request)
         logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
 
@@ -124,13 +125,13 @@ def _request() -> LogFields:
 def seconds_to_ready(body: Mapping[str, Any], status: Mapping[str, Any], now: datetime) -> float | None:
     """Return the seconds since a resource was Ready or created, or None if the new status does not make it Ready.
 
-    None also after a suspension, during which nobody waits. Statuses are read as JSON, which is much faster than the models.
+    None also after a suspension. Statuses are read as JSON, which is much faster than the models.
 
     Args:
         body: the object with the status before.
         now: wall-clock time, UTC.
     """
-    before, after = _condition(body.get("status") or {}, "Ready"), _condition(status, "Ready")
+    before, after = condition_in(body.get("status") or {}, "Ready"), condition_in(status, "Ready")
     if after.get("status") != "True" or before.get("status") == "True" or before.get("reason") == Reason.SUSPENDED:
         return None
     since = before.get("lastTransitionTime") or body["metadata"].get("creationTimestamp")
@@ -156,7 +157,7 @@ def drifted(previous: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str
 def _shown_as_drift(status: Mapping[str, Any]) -> list[str]:
     """Return the fields that a status reports as drift, and not only as different."""
     is_drift = (
-        _condition(status, "Synced").get("reason") == "DriftDetected"
+        condition_in(status, "Synced").get("reason") == "DriftDetected"
         or (status.get("plan") or {}).get("reason") == Cause.DRIFT
     )
     return [each["field"] for each in status.get("drift") or ()] if is_drift else []
@@ -164,7 +165,3 @@ def _shown_as_drift(status: Mapping[str, Any]) -> list[str]:
 
 def _newest(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(iter(status.get("history") or ()), {})
-
-
-def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
-    return next((each for each in status.get("conditions") or () if each["type"] == type_), {})

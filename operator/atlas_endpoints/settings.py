@@ -67,7 +67,7 @@ class AtlasSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    # Before the address, whose check needs it.
+    # Declared before atlas_url, whose validator reads it.
     allow_plain_http: bool = Field(
         default=False,
         description="Accept an http:// address of Atlas that is not this machine; for test clusters, as credentials travel readable",
@@ -92,7 +92,7 @@ class OperatorSettings(AtlasSettings):
         default=None,
         description="namespace/name of the operator's own Secret, for resources that name none and whose namespace names none",
     )
-    # After the Secret, which its check needs.
+    # Declared after credentials_secret, which its validator reads.
     credentials_namespaces: Names = Field(
         default=(),
         description="Namespaces whose resources may use the operator's own Secret, separated by commas; all when empty",
@@ -144,14 +144,14 @@ class OperatorSettings(AtlasSettings):
     )
     http_address: str = Field(
         default="0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
-    )  # kubelet and Prometheus come from outside the Pod
+    )  # all addresses: kubelet and Prometheus are outside the Pod
     log_format: LogFormat = Field(default="json", description="json or text")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("sync_interval")
     @classmethod
     def _in_range(cls, value: timedelta) -> timedelta:
-        # A resource may not ask for less than 1m; whoever runs the operator may, say in a test cluster.
+        # A resource may not set less than 1m; the setting may, for test clusters.
         if not timedelta(seconds=1) <= value <= timedelta(hours=24):
             raise ValueError("must be from 1s to 24h")
         return value
@@ -201,7 +201,7 @@ class OperatorSettings(AtlasSettings):
     @field_validator("lease_duration")
     @classmethod
     def _is_a_lease(cls, value: timedelta) -> timedelta:
-        # The API knows whole seconds only. Below the least, every hiccup of the API server would cost the leadership.
+        # The API has whole seconds. Below 6s, short delays of the API server would end the leadership.
         if not timedelta(seconds=6) <= value <= timedelta(minutes=10) or value.microseconds:
             raise ValueError("must be whole seconds from 6s to 10m")
         return value
@@ -209,7 +209,7 @@ class OperatorSettings(AtlasSettings):
     @field_validator("credentials_namespaces")
     @classmethod
     def _restricts_a_secret(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        # If that is not valid, it is not there: then it has an error of its own.
+        # An invalid credentials_secret is missing here and has its own error.
         if value and info.data.get("credentials_secret", "") is None:
             raise ValueError(
                 "says who may use the operator's own Secret, and there is none: name it in ATLAS_ENDPOINTS_CREDENTIALS_SECRET"

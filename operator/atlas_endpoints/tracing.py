@@ -57,7 +57,7 @@ class Tracing:
 
     def close(self) -> None:
         """Send the remaining spans, within ``LAST_SPANS``; blocks."""
-        # The SDK itself would go on trying for its whole timeout, which a Pod that is to end has not got.
+        # The SDK would retry for its whole timeout, longer than a Pod has to terminate.
         handing_over = Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         handing_over.start()
         handing_over.join(LAST_SPANS)
@@ -66,7 +66,7 @@ class Tracing:
 def export(version: str) -> Tracing:
     """Send spans by OTLP over HTTP, according to the standard variables."""
     own = Resource.create({SERVICE_NAME: "atlas-endpoints", SERVICE_VERSION: version})
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what is our own.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
     provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracing(provider)

@@ -178,9 +178,9 @@ def _is_contested(name: str, facts: Facts[Any]) -> bool:
     Corrections in a row start a contest; it goes on as long as each hourly correction is followed by another one.
     """
     times = [each.time for each in facts.baseline.corrections if name in each.fields]
-    # Half an interval more than that many, since resyncs are jittered.
+    # Half an interval more, since resyncs are jittered.
     burst = facts.interval * (FLAPS + 0.5)
-    # The first ones may have followed others that are forgotten by now.
+    # A full history may have lost earlier corrections in a row.
     contested = len(times) == HISTORY_LIMIT
     for number in range(FLAPS - 1, len(times)):
         in_a_row = times[number] - times[number - FLAPS + 1] <= burst

@@ -109,7 +109,7 @@ class CredentialsResolver:
         self._check_base_url = check_base_url
         self._monotonic = monotonic
         self._warns_of_own = warns_of_own
-        self._warned: OrderedDict[_Place, _Warned] = OrderedDict()  # to find the first one in a dict takes ever longer
+        self._warned: OrderedDict[_Place, _Warned] = OrderedDict()  # a dict takes ever longer to find its first key
         """The Secret that was read last is the last one."""
         self._refused: str | None = None
 
@@ -160,7 +160,7 @@ class CredentialsResolver:
             )
         except UnreadableError as problem:
             self._warn_of_own(place, problem.message)
-            # Another Secret may be named meanwhile, which the pace of this one must not hold up.
+            # The namespace may name another Secret meanwhile, so a long wait would delay it.
             retry_in = problem.retry_in if place.scope is Scope.RESOURCE else min(problem.retry_in, RETRY_UNUSABLE)
             raise NoCredentialsError(
                 problem.reason, _unreadable(place, problem), source=place.source, retry_in=retry_in
@@ -177,7 +177,7 @@ class CredentialsResolver:
         try:
             annotations = await self._namespaces.annotations(namespace, age=Age.FRESH if age is Age.ANEW else age)
         except UnreadableError as problem:
-            # The namespace may name a Secret: no other may stand in for it.
+            # The namespace may name a Secret, so no other one may be used instead.
             raise NoCredentialsError(
                 problem.reason,
                 problem.message,

@@ -84,9 +84,9 @@ class DriftLimiter:
         self._window = window
         self._monotonic = monotonic
         self._known = known
-        self._corrected: OrderedDict[Key, float] = OrderedDict()  # when last, the earliest first
-        self._times: list[float] = []  # these times alone: of a list any place is found at once
-        self._held: dict[Key, int] = {}  # by the number of its turn, in the order in which they came
+        self._corrected: OrderedDict[Key, float] = OrderedDict()  # latest correction, the earliest first
+        self._times: list[float] = []  # the same times, as a list for access by index
+        self._held: dict[Key, int] = {}  # number of the turn, in order of arrival
         self._turns = 0
 
     @property

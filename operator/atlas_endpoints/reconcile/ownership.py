@@ -22,7 +22,7 @@ from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.reconcile.metadata import skips
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import CONTENDED, Status
+from atlas_endpoints.reconcile.status import CONTENDED, Status, condition_in
 
 UNABLE = frozenset[str](
     {
@@ -100,7 +100,7 @@ def owner_before(reads: Reads, resource: Resource, others: Collection[Body], now
     entry = resource.entry
     if resource.spec.management_policy != "Manage" or entry is None:
         return None
-    if all(body["metadata"]["uid"] == resource.metadata.uid for body in others):  # as nearly always
+    if all(body["metadata"]["uid"] == resource.metadata.uid for body in others):  # the usual case
         return None
     incumbents = [body for body in others if _owns(reads, body.get("status"), entry)]
     incumbents = [body for body in _rivals(reads, resource, incumbents) if _may_own(body)]
@@ -118,7 +118,7 @@ def owner_before(reads: Reads, resource: Resource, others: Collection[Body], now
     first = min(able, key=_age, default=None)
     if first is not None:
         return Owner(key_of(first)) if _has_seen(reads, first.get("status"), entry) else Undecided.UNDECIDED
-    # One of another namespace may be looking in this moment. It can delay the first write alone: its own proof comes before.
+    # A resource of another namespace may be reading it right now. It can delay only the first write.
     is_proved = _has_seen(reads, resource.status.to_json(), entry)
     return Undecided.UNDECIDED if len(counting) < len(older) and not is_proved else None
 
@@ -140,7 +140,7 @@ def needed_by(reads: Reads, resource: Resource, entry: str, others: Iterable[Bod
     if needing:
         return Owner(key_of(min(needing, key=_age)))
     deleted = resource.metadata.deletion_timestamp or now
-    # A deletion that is further ahead is told by a clock that is wrong, and is no reason to wait until then.
+    # A deletion further in the future comes from a wrong clock, and is no reason to wait.
     return Undecided.UNDECIDED if rivals and -SKEW <= now - deleted < PROOF_WAIT else None
 
 
@@ -189,7 +189,7 @@ def _may_own(body: Body) -> bool:
 
 def _owns(reads: Reads, status: _Status, entry: str) -> bool:
     """Return whether a status is that of an owner, if the spec permits it."""
-    return _has_seen(reads, status, entry) and _condition(status, CONTENDED) is None and not _is_unable(status)
+    return _has_seen(reads, status, entry) and not condition_in(status or {}, CONTENDED) and not _is_unable(status)
 
 
 def _may_come_to_own(reads: Reads, status: _Status, entry: str, now: datetime) -> bool:
@@ -203,8 +203,7 @@ def _has_seen(reads: Reads, status: _Status, entry: str) -> bool:
 
 def _is_unable(status: _Status) -> bool:
     """Return whether a resource is lastingly unable to do anything for its endpoint."""
-    stalled = _condition(status, "Stalled")
-    return stalled is not None and stalled.get("reason") in UNABLE
+    return condition_in(status or {}, "Stalled").get("reason") in UNABLE
 
 
 def _may_see(reads: Reads, status: _Status, now: datetime) -> bool:
@@ -213,17 +212,8 @@ def _may_see(reads: Reads, status: _Status, now: datetime) -> bool:
         return True
     failure = status.get("lastError") or {}
     if not failure and reads.shown_in(status) is None and reads.recorded_in(status):
-        return True  # it has just come to stand for it
+        return True  # the endpoint has just been recorded
     return bool(failure.get("retryable")) and now - datetime.fromisoformat(failure["since"]) < PATIENCE
-
-
-def _condition(status: _Status, type_: str) -> Mapping[str, Any] | None:
-    conditions = (status or {}).get("conditions") or ()
-    for each in conditions:  # a generator would take twice as long, and this is what a claim costs
-        if each["type"] == type_:
-            found: Mapping[str, Any] = each
-            return found
-    return None
 
 
 def _age(body: Body) -> tuple[str, str]:

@@ -133,7 +133,7 @@ class ReferenceResolver:
         """
         reference = resource.spec.project_ref
         if reference is None:
-            return settle(resource, resource.spec.project_id or "")  # one of the two is there
+            return settle(resource, resource.spec.project_id or "")  # one of the two is set
         group, _, version = reference.api.partition("/")
         namespace = resource.metadata.namespace
         target = Target(namespace, group, version, reference.object_kind, reference.name, reference.path)
@@ -145,32 +145,32 @@ class ReferenceResolver:
             return settle(resource, _problem(error))
 
 
-def settle(resource: Resource, told: str | Problem) -> Project:
+def settle(resource: Resource, found: str | Problem) -> Project:
     """Return the project of a reconcile.
 
     Args:
-        told: the project in the spec, or of its reference; or why that cannot be resolved.
+        found: the project in the spec, or of its reference; or why that cannot be resolved.
 
     Raises:
         NoProjectError: it is unknown.
         OtherProjectError: the entry is in another project.
     """
     bound = resource.bound_project_id
-    if isinstance(told, Problem):
+    if isinstance(found, Problem):
         if bound is None:
-            raise NoProjectError(told)
-        return Project(bound, told)
-    if bound is not None and told != bound:
+            raise NoProjectError(found)
+        return Project(bound, found)
+    if bound is not None and found != bound:
         reference = resource.spec.project_ref
         named = "" if reference is None else f"{reference.object_kind} {reference.name}"
         source = f"spec.projectRef ({named}) leads to" if named else "spec.projectId names"
         back = "Let the reference lead there again" if named else "Let it be that one again"
         raise OtherProjectError(
-            f"{source} project {told}, and the endpoint is in project {bound}: an endpoint never moves to another project, so Atlas"
+            f"{source} project {found}, and the endpoint is in project {bound}: an endpoint never moves to another project, so Atlas"
             f" is neither read nor changed in either. {back}; or delete this resource, whose deletionPolicy decides about the"
             " endpoint, and create another."
         )
-    return Project(told)
+    return Project(found)
 
 
 def _checked(text: str, target: Target, expected: str, valid: bool) -> str:  # noqa: FBT001  # said by the caller

@@ -57,7 +57,7 @@ class Resource(BaseModel):
             InvalidSpecError: the spec breaks a rule, or has a field that this version of the operator does not know.
         """
         metadata = ObjectMeta.parse(body)
-        metadata.deletion_policy  # noqa: B018  # one that nobody understands is told before anything is done
+        metadata.deletion_policy  # noqa: B018  # raises for an invalid annotation
         if body.get("spec") is None:
             raise InvalidSpecError(["spec: Required value: add it"])
         spec, status = cls.spec_type.parse(body["spec"]), cls.status_type.parse(body.get("status"), now=now)
@@ -144,7 +144,7 @@ class Resource(BaseModel):
         """The fields that references may supply, with the values in use, for the status."""
         return {}
 
-    def same(self, field: str, one: str | None, other: str | None) -> bool:  # noqa: ARG002  # for kinds that tell fields apart
+    def same(self, field: str, one: str | None, other: str | None) -> bool:  # noqa: ARG002  # for kinds that compare fields differently
         """Return whether two values of a field are equal; an empty text equals none."""
         return (one or "") == (other or "")
 

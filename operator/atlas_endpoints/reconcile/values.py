@@ -36,7 +36,7 @@ _AZURE_ID = (
 
 def matches(pattern: str, text: str) -> bool:
     """Return whether a pattern matches the whole text."""
-    # Letters and digits are those of ASCII, as in the API server's RE2.
+    # ASCII only, as in the API server's RE2.
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 

@@ -21,6 +21,6 @@ def _system_words(cause: BaseException) -> str:
     if isinstance(system, ssl.SSLError):
         return (system.reason or "").replace("_", " ").lower()
     if isinstance(system, OSError) and system.errno:
-        # Of the two, asyncio's own words hold addresses; only a failed name lookup (negative) has no others.
+        # asyncio's own text contains addresses; only a failed name lookup (negative) has no other one.
         return os.strerror(system.errno) if system.errno > 0 else system.strerror or ""
     return ""

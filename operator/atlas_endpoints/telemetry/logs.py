@@ -32,14 +32,14 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
         handler.setFormatter(_TextFormatter())
     handler.addFilter(_add_work)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # kopf tells of each event at INFO, and of each try of a request at ERROR. That the API server is away is told by
-    # ``cluster.reachability``, once; that something is forbidden is worth a line.
+    # kopf logs each event at INFO, and each attempt of a request at ERROR. ``cluster.reachability`` logs once that the
+    # API server is unreachable; a forbidden request is worth a line.
     own = logging.getLevelNamesMapping()[level]
     logging.getLogger("kopf").setLevel(own if level == "DEBUG" else max(own, logging.WARNING))
     if level != "DEBUG":
         handler.addFilter(_is_wanted)
-    # What they tell below that is of requests, their headers and the answers to them: of no use to people, and a Secret may
-    # be among the answers. ``client`` is what the Kubernetes client calls its own.
+    # Below WARNING they log requests, headers and answers, which may contain Secrets. ``client`` is the logger of the
+    # Kubernetes client.
     for noisy in ("httpx", "httpcore", "aiohttp", "aiohttp.access", "asyncio", "kubernetes", "client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -58,7 +58,7 @@ def _is_wanted(record: logging.LogRecord) -> bool:
 
     ``cluster.watch`` logs once why kopf has ended; kopf itself logs a traceback for each task that ends with it.
     """
-    if record.name == "asyncio":  # complains about a task of kopf's whose failure kopf did not look at
+    if record.name == "asyncio":  # reports a task of kopf whose exception kopf did not retrieve
         return "/kopf/" not in record.getMessage()
     if not record.name.startswith("kopf"):
         return True

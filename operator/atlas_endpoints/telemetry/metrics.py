@@ -45,7 +45,7 @@ class Metrics:
     """
 
     def __init__(self, version: str) -> None:
-        # Each counter would have another series with the time at which it began, which nobody asks for.
+        # Otherwise each counter has a second series with its creation time.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped
         self.registry = CollectorRegistry()
         self.described: dict[str, tuple[str, Labels]] = {}

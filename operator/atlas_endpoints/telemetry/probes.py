@@ -38,7 +38,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
         nonlocal rendering
         if rendering is None or rendering.done():
             rendering = asyncio.ensure_future(metrics())
-        # Whoever hangs up must not take the answer from the others.
+        # A client that disconnects must not cancel the answer of the others.
         return web.Response(
             body=await asyncio.shield(rendering), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )

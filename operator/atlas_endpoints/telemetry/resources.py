@@ -29,7 +29,7 @@ class ResourceMetrics:
     """The metrics of single resources.
 
     Args:
-        stores: one for each kind.
+        caches: one for each kind.
         is_shown: whether this replica exports them: only one of several should.
         fact_names: the labels of ``facts``.
         scope: returns which of a few words names the source of a resource's credentials; empty: unknown.
@@ -37,7 +37,7 @@ class ResourceMetrics:
 
     def __init__(
         self,
-        stores: Sequence[Cache],
+        caches: Sequence[Cache],
         *,
         is_shown: Callable[[], bool],
         detail: Detail,
@@ -45,7 +45,7 @@ class ResourceMetrics:
         fact_names: Labels,
         scope: Callable[[Body], str],
     ) -> None:
-        self._stores = stores
+        self._caches = caches
         self._is_shown = is_shown
         self._detail = detail
         self._facts = facts
@@ -62,26 +62,26 @@ class ResourceMetrics:
         """Return the metrics in Prometheus's text format; other tasks run meanwhile."""
         conditions: Counter[Labels] = Counter()
         credentials: Counter[Labels] = Counter()
-        told, infos = _Text(), _Text()
+        statuses, infos = _Text(), _Text()
         loop = asyncio.get_running_loop()
-        breathed = loop.time()
-        keys = [(cache, key) for cache in self._stores for key in cache] if self._is_shown() else ()
+        yielded = loop.time()
+        keys = [(cache, key) for cache in self._caches for key in cache] if self._is_shown() else ()
         for cache, key in keys:
             body = cache.get(key)
             if body is None:
-                continue  # it went meanwhile
+                continue  # it was deleted meanwhile
             found = tuple(_conditions(body))
             conditions.update((key.kind, *each) for each in found)
             credentials[key.kind, self._scope(body), _status_of("CredentialsValid", found)] += 1
             if self._detail != "counts":
                 for each in found:
-                    told.add(_line("resource_condition", CONDITION, (*key, *each), 1))
+                    statuses.add(_line("resource_condition", CONDITION, (*key, *each), 1))
                 infos.add(self._info(key, body))
-            if loop.time() >= breathed + BREATH:
-                told.settle()
+            if loop.time() >= yielded + BREATH:
+                statuses.settle()
                 infos.settle()
                 await asyncio.sleep(0)
-                breathed = loop.time()
+                yielded = loop.time()
         counts = _Text()
         for line in (
             *self._counts("resources_by_condition", "Resources, by what their conditions say.", conditions),
@@ -96,10 +96,10 @@ class ResourceMetrics:
             return b"".join(counts.pieces())
         for line in _head("resource_condition", "What each condition of a resource says: always 1."):
             counts.add(line)
-        between = _Text()
+        heading = _Text()
         for line in _head("resource_info", "What a resource is: always 1."):
-            between.add(line)
-        return b"".join([piece for text in (counts, told, between, infos) for piece in text.pieces()])
+            heading.add(line)
+        return b"".join([piece for text in (counts, statuses, heading, infos) for piece in text.pieces()])
 
     def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:
         yield from _head(name, documentation)

@@ -75,7 +75,7 @@ def decide_deletion(facts: Facts) -> Decision:
     if endpoint is not None:
         return _delete(facts, endpoint)
     surplus = next((each for each in _marked(facts) if each.cloud_provider_endpoint_id is None), None)
-    # One that Atlas is deleting already is waited for as well: the resource goes when there is none any more.
+    # An endpoint in DELETING counts, too: the finalizer stays until it is gone.
     decision = Decision(_GONE, nothing_left=True) if surplus is None else _delete(facts, surplus)
     return replace(decision, absent=resource.entry)
 
@@ -116,7 +116,7 @@ def _update(facts: Facts, endpoint: Endpoint, found: Comparison, takes: Callable
     names = {each.field for each in found.chosen}
     connection = facts.resource.connection.keys()
     if endpoint.status in {EndpointState.RESERVED, EndpointState.FAILED} and connection & names:
-        # Connecting takes everything at once: Azure's id and address belong together.
+        # A connection is sent as a whole: Azure's id and address belong together.
         names |= connection
     fields = {name: value for name, value in facts.desired.items() if name in names}
     return _patch(facts, endpoint, fields, cause_of(found.chosen, facts, endpoint, takes))
@@ -239,13 +239,13 @@ def _without_endpoint(facts: Facts) -> Decision:
             unseen = orphan if _replaces_lost(facts) and seen is None else None
             state, own = State(Reason.PENDING, message, RequeueAfter(0.0)), {"reservation": adopted, "endpoint": None}
             return Decision(state, absent=unseen, own=own, leaves_open=True)
-    # What is going, and what somebody else stands for, is none of ours to take or to discard.
+    # Endpoints in DELETING, and those of other resources, are neither adopted nor discarded.
     marked = [each for each in _marked(facts) if each.status != EndpointState.DELETING]
     if not marked:
         reservation = facts.previous.creation
         return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=orphan)
     if facts.policy != "Manage":
-        marked = marked[:1]  # what is one too many stays until something may be written
+        marked = marked[:1]  # surplus endpoints stay until writes are permitted
     first, *others = sorted(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
     spare = [each for each in others if each.cloud_provider_endpoint_id is None]
     if spare:
@@ -363,7 +363,7 @@ def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
             case EndpointState.AVAILABLE:
                 return True
             case EndpointState.RESERVED:
-                # An address alone connects nothing.
+                # An address alone is no connection.
                 return name not in connection or ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired
             case EndpointState.FAILED:
                 return bool(endpoint.endpoint_service_name)
@@ -410,7 +410,7 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
     """Return the state of a reservation whose private endpoint is known, and which Atlas has to connect."""
     if _connects(found.differences, facts) and not _connects(found.treated[Treatment.SETTLE], facts):
         return _not_as_desired(found, facts)
-    # The reservation may be old: what takes time began when the cloud's endpoint id was sent.
+    # The reservation may be old: the time counts from when the cloud's endpoint id was sent.
     seen, confirmed_at = status_since(facts, endpoint), facts.baseline.confirmed_at
     message = "Atlas has taken the cloud's endpoint and not begun to connect it yet."
     since = max(seen, confirmed_at or seen)

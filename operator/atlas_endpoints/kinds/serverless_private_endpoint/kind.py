@@ -88,7 +88,7 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
 
     @override
     def intended(self, creation: Creation) -> Mapping[str, Any]:
-        # What the status tells of an endpoint is of one that is gone, or was another one.
+        # The endpoint in the status is gone, or was another one.
         return {"reservation": Reservation(**dict(creation)), "endpoint": None}
 
     @override

@@ -47,8 +47,8 @@ def values_of(endpoint: EndpointStatus | None, provider: Provider) -> Mapping[st
     """Return the data of the ConfigMap for the cloud's side, or None until Atlas shows all that it needs."""
     if endpoint is None:
         return None
-    told = (endpoint.id, endpoint.endpoint_service_name, endpoint.private_link_service_resource_id)
-    values = {key: value for key, value in zip(KEYS, told, strict=True) if value}
+    shown = (endpoint.id, endpoint.endpoint_service_name, endpoint.private_link_service_resource_id)
+    values = {key: value for key, value in zip(KEYS, shown, strict=True) if value}
     return values if values.keys() >= NEEDED[provider] else None
 
 

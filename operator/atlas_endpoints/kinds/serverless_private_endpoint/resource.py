@@ -351,5 +351,5 @@ def _address(text: str | None) -> object:
         address = ip_address(text)
     except ValueError:
         return text
-    # An IPv4 address in IPv6 clothes is the same address.
+    # An IPv4-mapped IPv6 address is the same address.
     return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
