@@ -6,7 +6,7 @@ would block the event loop for a second.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from atlas_endpoints.controller.cache import Body, Cache, Key
@@ -82,24 +82,19 @@ class ResourceMetrics:
                 infos.settle()
                 await asyncio.sleep(0)
                 yielded = loop.time()
-        counts = _Text()
-        for line in (
+        counts = [
             *self._counts("resources_by_condition", "Resources, by what their conditions say.", conditions),
             *self._counts(
                 "resources_by_credentials",
                 "Resources, by where their credentials come from and whether they work.",
                 credentials,
             ),
-        ):
-            counts.add(line)
+        ]
         if self._detail == "counts":
-            return b"".join(counts.pieces())
-        for line in _head("resource_condition", "What each condition of a resource says: always 1."):
-            counts.add(line)
-        heading = _Text()
-        for line in _head("resource_info", "What a resource is: always 1."):
-            heading.add(line)
-        return b"".join([piece for text in (counts, statuses, heading, infos) for piece in text.pieces()])
+            return _encoded(counts)
+        status_head = _head("resource_condition", "What each condition of a resource says: always 1.")
+        info_head = _head("resource_info", "What a resource is: always 1.")
+        return b"".join([_encoded([*counts, *status_head]), *statuses.pieces(), _encoded(info_head), *infos.pieces()])
 
     def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:
         yield from _head(name, documentation)
@@ -124,12 +119,16 @@ class _Text:
 
     def settle(self) -> None:
         """Encode the lines that were added."""
-        self._written.append("".join([f"{line}\n" for line in self._lines]).encode())
+        self._written.append(_encoded(self._lines))
         self._lines.clear()
 
     def pieces(self) -> list[bytes]:
         self.settle()
         return self._written
+
+
+def _encoded(lines: Iterable[str]) -> bytes:
+    return "".join([f"{line}\n" for line in lines]).encode()
 
 
 def _conditions(body: Body) -> Iterator[Labels]:
