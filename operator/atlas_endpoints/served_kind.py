@@ -107,7 +107,7 @@ class ServedKind:
             random=shared.random,
             schedule=self.schedule,
             unschedule=shared.loop.forget,
-            still_uses=lambda place, source, scope: self._reconciler.still_uses(place, source, scope),  # noqa: PLW0108  # created below
+            still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
         )
@@ -195,6 +195,9 @@ class ServedKind:
             return Flow(key.namespace, scope.credentials)
         place = CredentialsPlace.of(body)
         return Flow(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
+
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        return await self._reconciler.still_uses(place, source, scope)
 
     def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
         body = self.cache.get(key)
