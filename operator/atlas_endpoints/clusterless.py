@@ -89,7 +89,7 @@ class ImportSettings(AtlasSettings):
 
     @field_validator("filename")
     @classmethod
-    def _is_for_the_way_out(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _needs_atlas_private_endpoint(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if value and info.data.get("target") == "serverless-private-endpoint":
             raise ValueError(
                 "reads exported resources for --as atlas-private-endpoint only; else --project names a project"
@@ -117,7 +117,7 @@ class ImportSettings(AtlasSettings):
 
     @field_validator("credentials_secret")
     @classmethod
-    def _is_there_for_the_way_out(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _is_required_by_atlas_private_endpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("target") == "atlas-private-endpoint":
             raise ValueError("is required for --as atlas-private-endpoint: MongoDB's operator takes no default for it")
         return value

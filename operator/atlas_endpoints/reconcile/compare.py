@@ -26,7 +26,7 @@ class Treatment(Enum):
 
     SEND = auto()
     """Send it now."""
-    SEND_ANEW = auto()
+    REFUSED = auto()
     """Atlas has refused this value: send it again only if there is nothing else to send."""
     WAIT = auto()
     """Atlas does not accept a change of this field in the endpoint's status."""
@@ -34,7 +34,7 @@ class Treatment(Enum):
     """Atlas has just accepted the change and may show it in a moment."""
     STORED_OTHERWISE = auto()
     """Atlas accepted the change, for this generation, and stored another value."""
-    LEAVE_TO_OTHERS = auto()
+    CONTESTED = auto()
     """The field is contested, and the pause between two corrections is not over."""
     REPORT = auto()
     """The drift policy is Report."""
@@ -69,7 +69,7 @@ class Comparison:
         for each in differences:
             if each.field not in lags:
                 treated[_treatment(each, facts, takes)] += (each,)
-        treated[Treatment.SEND], treated[Treatment.SEND_ANEW] = _by_refusal(treated[Treatment.SEND], facts)
+        treated[Treatment.SEND], treated[Treatment.REFUSED] = _by_refusal(treated[Treatment.SEND], facts)
         lagging = tuple(each for each in differences if each.field in lags)
         others = tuple(each for each in differences if each.field not in lags)
         return cls(others, treated, lagging, max(lags.values(), default=0.0))
@@ -77,7 +77,7 @@ class Comparison:
     @property
     def chosen(self) -> tuple[Difference, ...]:
         """What to send now: refused values only if there is nothing else, so that they do not block other edits."""
-        return self.treated[Treatment.SEND] or self.treated[Treatment.SEND_ANEW]
+        return self.treated[Treatment.SEND] or self.treated[Treatment.REFUSED]
 
 
 def compare(resource: Resource, wanted: Fields, value: object) -> tuple[Difference, ...]:
@@ -133,7 +133,7 @@ def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str],
         if facts.resource.spec.drift_policy != "Correct":
             return Treatment.REPORT
         if _is_contested(difference.field, facts) and not facts.forced:
-            return Treatment.LEAVE_TO_OTHERS
+            return Treatment.CONTESTED
     return Treatment.SEND
 
 

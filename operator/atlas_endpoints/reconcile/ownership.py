@@ -114,7 +114,7 @@ def owner_before(reads: Reads, resource: Resource, others: Collection[Body], now
     older = [body for body in _rivals(reads, resource, others) if _age(body) < mine and _may_own(body)]
     namespace = resource.metadata.namespace
     counting = [body for body in older if counts(reads, body, entry, namespace)]
-    able = [body for body in counting if _may_come_to_own(reads, body.get("status"), entry, now)]
+    able = [body for body in counting if _has_precedence(reads, body.get("status"), entry, now)]
     first = min(able, key=_age, default=None)
     if first is not None:
         return Owner(key_of(first)) if _has_seen(reads, first.get("status"), entry) else Undecided.UNDECIDED
@@ -192,7 +192,7 @@ def _owns(reads: Reads, status: _Status, entry: str) -> bool:
     return _has_seen(reads, status, entry) and not condition_in(status or {}, CONTENDED) and not _is_unable(status)
 
 
-def _may_come_to_own(reads: Reads, status: _Status, entry: str, now: datetime) -> bool:
+def _has_precedence(reads: Reads, status: _Status, entry: str, now: datetime) -> bool:
     """Return whether a resource has precedence while nobody owns the endpoint: it can work on it, or may soon."""
     return not _is_unable(status) if _has_seen(reads, status, entry) else _may_see(reads, status, now)
 

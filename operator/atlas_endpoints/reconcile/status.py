@@ -280,7 +280,7 @@ class Status(StatusModel):
             fault = error.errors(include_url=False)[-1]["loc"]
         readable = deepcopy(readable)
         while True:
-            _take_out(readable, fault)
+            _remove(readable, fault)
             try:
                 return cls.model_validate(readable, context=now)
             except ValidationError as error:
@@ -307,7 +307,7 @@ def says(status: Status, *, reason: str, generation: int) -> bool:
     return status.observed_generation == generation and ready is not None and ready.reason == reason
 
 
-def _take_out(raw: Any, path: Sequence[int | str]) -> None:
+def _remove(raw: Any, path: Sequence[int | str]) -> None:
     """Remove an unreadable value from a status; if it is missing (which is the error), remove its parent."""
     *above, last = path
     holder = raw
@@ -316,7 +316,7 @@ def _take_out(raw: Any, path: Sequence[int | str]) -> None:
             holder = holder[step]
         del holder[last]
     except (LookupError, TypeError):
-        _take_out(raw, above)
+        _remove(raw, above)
 
 
 def _without_empty_lists(value: Any) -> Any:

@@ -36,18 +36,18 @@ from atlas_endpoints.reconcile.waiting import POLL_FIRST, pace
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
-AGAIN_FIRST, AGAIN_LAST = 60.0, 3600.0
+REPLACE_FIRST, REPLACE_LAST = 60.0, 3600.0
 """Seconds between the reservation of an endpoint and that of the next one if it was lost; doubled each time."""
 
-LASTING = timedelta(hours=1)
-"""An endpoint that existed for so long before it was lost is replaced at once."""
+RESET_AFTER = timedelta(hours=1)
+"""An endpoint that existed for so long is replaced at once, and the attempts begin again at 1."""
 
 DELETING = (
     "Atlas is deleting the endpoint, which nobody can stop, and nothing is sent any more. Delete this resource, and where the"
     " endpoint is needed, reserve another one and create a resource for it."
 )
 
-OBSERVES = "spec.managementPolicy is Observe, so nothing is sent"
+OBSERVE = "spec.managementPolicy is Observe, so nothing is sent"
 
 
 PROVIDER_ANEW = (
@@ -158,11 +158,11 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
         case EndpointState.AVAILABLE:
             return _available(found, facts)
         case EndpointState.FAILED:
-            return State(Reason.ENDPOINT_FAILED, _failure(endpoint), _rest(found), found.differences)
+            return State(Reason.ENDPOINT_FAILED, _failure(endpoint), _catch_up(found), found.differences)
         case EndpointState.DELETING:
             return _waiting(Reason.DELETING, DELETING, found, facts, endpoint)
         case other:
-            message = f"Atlas reports {_strange(other)}; waiting for it to change. If it stays, upgrade the operator."
+            message = f"Atlas reports {_unknown(other)}; waiting for it to change. If it stays, upgrade the operator."
             return _waiting(Reason.PENDING, message, found, facts, endpoint)
 
 
@@ -170,12 +170,12 @@ def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | N
     """Return the state of an endpoint that is only observed, where it differs from that of a managed one."""
     match endpoint.status:
         case EndpointState.FAILED:
-            message = f"Atlas reports that the endpoint failed; {OBSERVES}. Atlas: {_words(endpoint)}"
+            message = f"Atlas reports that the endpoint failed; {OBSERVE}. Atlas: {_error_text(endpoint)}"
             return State(Reason.ENDPOINT_FAILED, message, NoRequeue(), found.differences)
         case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
             return State(
                 Reason.DRIFTED,
-                f"Atlas does not show what the spec says, and {OBSERVES}: {told(found.differences)}. Correct the spec, or set"
+                f"Atlas does not show what the spec says, and {OBSERVE}: {told(found.differences)}. Correct the spec, or set"
                 " managementPolicy to Manage to have Atlas changed.",
                 _unsent(facts, endpoint),
                 found.differences,
@@ -217,33 +217,33 @@ def _absent(facts: Facts, entry: str) -> Decision:
     if not _replaces_lost(facts) or reservation is None:
         return Decision(State(Reason.ENDPOINT_NOT_FOUND, "Atlas has no endpoint of this id."), absent=entry)
     lasted = facts.now - reservation.requested_at
-    wait = doubled(AGAIN_FIRST, reservation.attempt - 1, AGAIN_LAST) - lasted.total_seconds()
+    wait = doubled(REPLACE_FIRST, reservation.attempt - 1, REPLACE_LAST) - lasted.total_seconds()
     if wait > 0:
         message = (
             "The endpoint that was reserved is gone from Atlas: it has expired or was deleted. Another one is reserved by itself,"
             " the later the sooner the ones before were lost."
         )
         return Decision(State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(wait)), absent=entry)
-    attempt = 1 if lasted >= LASTING else reservation.attempt + 1
+    attempt = 1 if lasted >= RESET_AFTER else reservation.attempt + 1
     return replace(_reserve(facts, attempt), absent=entry)
 
 
 def _without_endpoint(facts: Facts) -> Decision:
     """Decide about a resource that has no endpoint (yet)."""
-    orphan = _orphan(facts)
-    if orphan is not None:
-        seen = facts.view.entries.get(orphan)
+    recorded = _copied_endpoint(facts)
+    if recorded is not None:
+        seen = facts.view.entries.get(recorded)
         if not (_replaces_lost(facts) and seen is not None and seen.value is None):
             message = "The annotation of an earlier resource tells which endpoint is to be taken over."
-            adopted = Reservation(requested_at=facts.now, endpoint_id=orphan, adopted=True)
-            unseen = orphan if _replaces_lost(facts) and seen is None else None
+            adopted = Reservation(requested_at=facts.now, endpoint_id=recorded, adopted=True)
+            unseen = recorded if _replaces_lost(facts) and seen is None else None
             state, own = State(Reason.PENDING, message, RequeueAfter(0.0)), {"reservation": adopted, "endpoint": None}
             return Decision(state, absent=unseen, own=own, leaves_open=True)
     # Endpoints in DELETING, and those of other resources, are neither adopted nor discarded.
     marked = [each for each in _marked(facts) if each.status != EndpointState.DELETING]
     if not marked:
         reservation = facts.previous.creation
-        return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=orphan)
+        return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=recorded)
     if facts.policy != "Manage":
         marked = marked[:1]  # surplus endpoints stay until writes are permitted
     first, *others = sorted(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
@@ -292,11 +292,11 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
     if endpoint.status != EndpointState.DELETING:
         asked = endpoint.model_copy(update={"status": str(EndpointState.DELETING)})
-        return replace(_going(facts, asked), write=_deletion(facts, endpoint))
-    return _going(facts, endpoint)
+        return replace(_deleting(facts, asked), write=_deletion(facts, endpoint))
+    return _deleting(facts, endpoint)
 
 
-def _going(facts: Facts, endpoint: Endpoint) -> Decision:
+def _deleting(facts: Facts, endpoint: Endpoint) -> Decision:
     since = status_since(facts, endpoint)
     elapsed = facts.now - since
     if elapsed >= facts.provisioning_timeout:
@@ -340,7 +340,7 @@ def _is_unused(endpoint: Endpoint) -> bool:
     return endpoint.cloud_provider_endpoint_id is None and endpoint.status != EndpointState.DELETING
 
 
-def _orphan(facts: Facts) -> str | None:
+def _copied_endpoint(facts: Facts) -> str | None:
     """Return the endpoint of the resource that this one is a copy of (from a backup), unless another resource has it."""
     record = facts.resource.metadata.endpoint_record
     if record is None or facts.resource.status.reservation is not None:
@@ -381,14 +381,14 @@ def _available(found: Comparison, facts: Facts) -> State:
     if found.lagging and facts.desired.keys() - (facts.baseline.confirmed or {}).keys():
         # Not all of the spec has been confirmed, and what Atlas shows now confirms nothing.
         return _not_shown_yet(found.lagging, found)
-    return State(Reason.AVAILABLE, "The endpoint is available and as specified.", _rest(found), found.differences)
+    return State(Reason.AVAILABLE, "The endpoint is available and as specified.", _catch_up(found), found.differences)
 
 
 def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     """Return the state of a reservation that waits for the private endpoint in the user's cloud."""
     if any(each not in found.treated[Treatment.WAIT] for each in found.differences):
         return _not_as_desired(found, facts)
-    service, requeue = endpoint.endpoint_service_name, _rest(found)
+    service, requeue = endpoint.endpoint_service_name, _catch_up(found)
     if not service:
         message = "The endpoint is reserved; Atlas has not named the service to connect to yet."
         requeue = RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
@@ -420,7 +420,7 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
 def _not_as_desired(found: Comparison, facts: Facts) -> State:
     """Return why there are differences and none is sent; of several reasons, the one that a person can do most about."""
     differences, refusal = found.differences, facts.baseline.refusal
-    if found.treated[Treatment.SEND_ANEW] and refusal is not None:
+    if found.treated[Treatment.REFUSED] and refusal is not None:
         return State(Reason.UPDATE_REJECTED, refusal.message, NoRequeue(), differences)
     if settling := found.treated[Treatment.SETTLE]:
         return _not_shown_yet(settling, found)
@@ -432,7 +432,7 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
             NoRequeue(),
             differences,
         )
-    if contested := found.treated[Treatment.LEAVE_TO_OTHERS]:
+    if contested := found.treated[Treatment.CONTESTED]:
         return State(
             Reason.DRIFTED,
             "Somebody keeps changing the endpoint back, so it is corrected once an hour only:"
@@ -454,20 +454,20 @@ def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
     return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
 
 
-def _words(endpoint: Endpoint) -> str:
+def _error_text(endpoint: Endpoint) -> str:
     return one_line(endpoint.error_message or "", limit=500) or "no message"
 
 
 def _failure(endpoint: Endpoint) -> str:
-    words = _words(endpoint)
+    text = _error_text(endpoint)
     if not endpoint.endpoint_service_name:
         return (
             "Atlas could not reserve the endpoint, so nothing can be connected to it. Reserve another one in Atlas, and name"
-            f" it in a new resource. Atlas: {words}"
+            f" it in a new resource. Atlas: {text}"
         )
     return (
         f"Atlas reports that the endpoint failed. Mend the cause; then change spec.cloudProviderEndpointId, or {FORCE} to"
-        f" send the present values again. Atlas: {words}"
+        f" send the present values again. Atlas: {text}"
     )
 
 
@@ -493,11 +493,11 @@ def _waiting(  # noqa: PLR0917  # what a State is made of
     return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), found.differences)
 
 
-def _strange(status: str | None) -> str:
+def _unknown(status: str | None) -> str:
     return f"the status {one_line(status, limit=100)!r}, which this operator does not know" if status else "no status"
 
 
-def _rest(found: Comparison) -> Requeue:
+def _catch_up(found: Comparison) -> Requeue:
     """Requeue only to see whether Atlas has caught up."""
     return RequeueAfter(found.lag_left) if found.lagging else NoRequeue()
 
