@@ -1,4 +1,4 @@
-"""The operator as a process: the core, its ends, kopf, probes and signals, until SIGTERM."""
+"""The operator as a process: the core, its connections, kopf, probes and signals, until SIGTERM."""
 
 import asyncio
 import logging
@@ -29,8 +29,8 @@ from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.controller.clock import SystemClock, boottime
 from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.core import Core
-from atlas_endpoints.leadership import Alone, Leadership, end, hand_over
-from atlas_endpoints.observer import Requests, Told
+from atlas_endpoints.leadership import Leadership, SingleReplica, exit_at_once, hand_over
+from atlas_endpoints.observer import RequestObserver, StatusObserver
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes, spans
@@ -42,19 +42,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DRAIN = 18.0
-"""Seconds for what is under way at SIGTERM: longer than a call may take, shorter than the 20 s that we promise."""
+"""Seconds for running work at SIGTERM: longer than a call may take, shorter than the 20 s that are documented."""
 
 LAST_EVENTS = 1.0
-"""Seconds of these for the Events that wait to be written, at most: nobody is held up for them."""
+"""Seconds of these, at most, for the Events that are not written yet."""
 
 STUCK = 120.0
-"""Seconds after which a reconcile counts as stuck: each of its few calls is bounded by 15 s."""
+"""Seconds after which a reconcile counts as stuck: each of its few calls is limited to 15 s."""
 
-FIRST_INVENTORY = 5.0
-"""Seconds that kopf waits for our first LIST at most: where the CRD is missing, kopf notices at once when it comes."""
+FIRST_LIST = 5.0
+"""Seconds that kopf waits for our first LIST, at most; if the CRD is missing, kopf notices at once when it appears."""
 
 UNWATCHED = 60.0
-"""Seconds without a watcher after which only a restart helps; kopf brings one back much sooner if it ever does."""
+"""Seconds without a watch after which only a restart helps; kopf recovers much sooner if it ever does."""
 
 
 class Operator:
@@ -88,7 +88,7 @@ class Operator:
             namespaces=NamespaceReader(api, self._clock.monotonic),
             targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
             config_maps=ConfigMapWriter(api, write_within=_terms(settings).write),
-            observer=Told(metrics, self._events, self._clock.now),
+            observer=StatusObserver(metrics, self._events, self._clock.now),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,
@@ -111,11 +111,11 @@ class Operator:
         )
 
     async def metrics(self) -> bytes:
-        """Give all metrics in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return self._metrics.exposition() + await self._resources.exposition()
 
     def live(self) -> str | None:
-        """Tell what only a restart can mend."""
+        """Return a problem that only a restart can solve, or None."""
         if (stuck := self._core.loop.longest_reconcile()) > STUCK:
             return f"a reconcile has been running for {stuck:.0f} s"
         unwatched = [
@@ -128,41 +128,41 @@ class Operator:
         elif self._unwatched_since is None:
             self._unwatched_since = self._clock.monotonic()
             for name in unwatched:
-                self._core.relisted(name)  # perhaps the CRD is gone, and with it what there is to watch
+                self._core.relisted(name)  # perhaps the CRD was deleted
         elif self._clock.monotonic() - self._unwatched_since > UNWATCHED:
             return "nobody watches the resources"
         return None
 
     def _kopf_has_ended(self) -> None:
-        """Give it time again: it is started again, and a restart of the process would meet the same error."""
+        """Restart the grace period: kopf is started again, and a restart of the process would meet the same error."""
         self._unwatched_since = None
 
     def _is_served(self, names: Names) -> bool:
-        """Return whether the API server is there and serves a kind, so that somebody should watch it."""
+        """Return whether the API server is reachable and serves a kind, so that there should be a watch."""
         return self._core.kinds[names.kind].relister.served and not self._connection.reachability.is_away
 
     def ready(self) -> str | None:
-        """Tell why this replica neither works nor could take over, if so."""
+        """Return why this replica can neither work nor take over, or None."""
         if not self._core.is_complete:
             return "the resources have not been listed yet"
         return self._leadership.refusal
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Stand by, and work once this replica leads, until ``stop`` is set; then finish what is under way.
+        """Stand by, and work while this replica leads, until ``stop`` is set; then finish the running work.
 
         Raises:
             LeadershipLostError: this replica has led and must not do so any longer.
-            SelectorRefusedError: the API server cannot read the label selector.
-            Exception: kopf cannot be started or the workers gave up; the process should end and be restarted.
+            SelectorRefusedError: the API server cannot parse the label selector.
+            Exception: kopf cannot be started or the workers failed; the process should be restarted.
         """
         election = asyncio.create_task(self._leadership.run(), name="election")
         watcher = asyncio.create_task(self._watch(stop), name="watch")
         workers = asyncio.create_task(self._work(), name="workers")
-        relister = asyncio.create_task(self._keep(), name="inventory")
+        relister = asyncio.create_task(self._keep(), name="relister")
         stopping = asyncio.create_task(stop.wait(), name="stop")
-        sparing = asyncio.create_task(self._spare_what_stays(), name="garbage")
+        freezing = asyncio.create_task(self._freeze(), name="garbage")
         events = asyncio.create_task(self._events.run(), name="events")
-        sparing.add_done_callback(log_failure)
+        freezing.add_done_callback(log_failure)
         events.add_done_callback(log_failure)
         try:
             await asyncio.wait({election, watcher, relister, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -173,7 +173,7 @@ class Operator:
                 await self._events.close(within=max(0.0, min(LAST_EVENTS, until - self._clock.monotonic())))
                 await self._hand_over(election, idle=idle, until=until)
         finally:
-            for task in (election, watcher, relister, workers, stopping, sparing, events):
+            for task in (election, watcher, relister, workers, stopping, freezing, events):
                 task.cancel()
         if election.done() and not election.cancelled():
             await election  # lost
@@ -185,48 +185,48 @@ class Operator:
             raise RuntimeError("The watch or the workers have ended by themselves")
 
     async def _keep(self) -> None:
-        """Keep the cache complete, from a LIST that begins after the election, so that whoever leads at once needs no other."""
+        """Keep the cache complete, from a LIST after the election, so that an elected replica needs no second one."""
         await self._leadership.decided.wait()
         await self._core.keep()
 
     async def _work(self) -> None:
-        """Work as soon as this replica leads and knows all as of then.
+        """Work once this replica leads and has listed the resources since then.
 
-        What a standby knew before, the leader may have overtaken: right before it handed over, it may have acted on an
-        edit that the watch has not brought here yet. So nothing is done on the strength of an older LIST.
+        The cache of a standby may be outdated: right before it handed over, the leader may have acted on an edit that
+        the watch has not delivered here yet. So nothing is decided on an older LIST.
         """
         await self._leadership.elected.wait()
         await self._core.refresh()
         await self._core.work()
 
     async def _hand_over(self, election: "asyncio.Task[NoReturn]", *, idle: bool, until: float) -> None:
-        """Renew no longer; and when nothing of ours may reach Atlas any more, tell the others so."""
+        """Stop renewing; release the Lease once no write of ours can reach Atlas any more."""
         election.cancel()
         await asyncio.wait({election})
         if idle and election.cancelled() and self._settings.leader_elect:
             settled_in = self._core.may_arrive_for(_terms(self._settings).write)
             await hand_over(self._leadership, settled_in=settled_in, within=until - self._clock.monotonic())
 
-    async def _spare_what_stays(self) -> None:
-        """Keep the garbage collector away from the resources once all are known."""
+    async def _freeze(self) -> None:
+        """Exclude the resources from garbage collection once all are cached."""
         await self._core.completed()
-        garbage.spare_what_stays()
+        garbage.freeze()
 
-    async def _first_inventory(self) -> None:
-        """Wait until our own LIST is through, before kopf makes its own.
+    async def _first_list(self) -> None:
+        """Wait for our own LIST, before kopf begins its own.
 
-        Both at once would be in memory together, and compete for the processor until the resources are known. What kopf
-        brings afterwards is known already, and not kept.
+        Both at once would be in memory together, and compete for the processor. What kopf delivers afterwards is
+        cached already, and not kept.
         """
         if self._settings.namespaces:
-            await self._core.completed()  # without scanning, kopf finds no CRD that comes late
+            await self._core.completed()  # kopf does not scan then, and would never find a CRD that is installed later
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_INVENTORY):
+            async with asyncio.timeout(FIRST_LIST):
                 await self._core.completed()
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        await self._first_inventory()
+        await self._first_list()
         await watch.run(
             self._connection,
             self._core,
@@ -242,18 +242,14 @@ class Operator:
 async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
     """Run the operator until SIGTERM or SIGINT.
 
-    Args:
-        settings: of it.
-        kinds: that it serves.
-
     Raises:
-        NoClusterError: it is not known where the API server is.
-        SelectorRefusedError: the API server cannot read the label selector.
-        OSError: the address of the probes is not to be had.
+        NoClusterError: the address of the API server is unknown.
+        SelectorRefusedError: the API server cannot parse the label selector.
+        OSError: the address of the probes is not available.
         ValueError: the CA file is not usable.
-        Exception: the operator cannot go on; the process should be restarted.
+        Exception: the operator cannot continue; the process should be restarted.
     """
-    garbage.collect_seldom()
+    garbage.raise_thresholds()
     metrics = Metrics(__version__)
     async with AsyncExitStack() as closing:
         connection = await Connection.open()
@@ -264,7 +260,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
             user_agent=f"atlas-endpoints/{__version__}",
             fence=leadership.leads,
             writes=settings.writes,
-            on_request=Requests(metrics, ChainMap(*({**kind.templates} for kind in kinds))).requested,
+            on_request=RequestObserver(metrics, ChainMap(*({**kind.templates} for kind in kinds))).requested,
             on_repeat=metrics.repeated,
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
@@ -297,7 +293,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
         try:
             await operator.run(stop)
         except LeadershipLostError as loss:
-            end(loss)
+            exit_at_once(loss)
 
 
 def _tracing() -> "Tracing | None":
@@ -318,7 +314,7 @@ def _leases(settings: OperatorSettings, connection: Connection) -> LeaseApi:
 
 def _leadership(settings: OperatorSettings, connection: Connection) -> Leadership:
     if not settings.leader_elect:
-        return Alone()
+        return SingleReplica()
     return Elector(
         _leases(settings, connection),
         own=new_identity(),
@@ -330,14 +326,14 @@ def _leadership(settings: OperatorSettings, connection: Connection) -> Leadershi
 
 
 async def _close(client: AtlasClient) -> None:
-    """Revoke tokens and close connections, as far as that goes within a moment."""
+    """Revoke tokens and close connections, for at most 5 seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(5):
             await client.aclose()
 
 
 def log_failure(task: "asyncio.Task[None]") -> None:
-    """Tell of the failure of a task that nobody waits for, since the operator can do without it."""
+    """Log the failure of a background task that the operator can do without."""
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error(
             "A task has failed and the operator goes on without it, until a restart: %s",
@@ -347,6 +343,6 @@ def log_failure(task: "asyncio.Task[None]") -> None:
 
 
 def _on_signals(stop: asyncio.Event) -> None:
-    """Have SIGTERM and SIGINT set ``stop``; done anew after kopf has set its own handlers, which end it at once."""
+    """Set ``stop`` on SIGTERM and SIGINT; repeated after kopf has set its own handlers, which would end it at once."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -1,13 +1,14 @@
-"""The commands. No logic: each reads its settings and hands them on.
+"""The commands: each reads its settings and passes them on.
 
-Flags and environment variables come from the settings' own declarations, so each is written once.
+Flags and environment variables come from the declarations of the settings.
 """
 
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
@@ -15,7 +16,6 @@ from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, g
 from atlas_endpoints import __version__, app, check, importing, inspection, planning, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.event_loop import new_event_loop
 from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.settings import (
     CheckSettings,
@@ -25,6 +25,15 @@ from atlas_endpoints.settings import (
     unknown_variables,
 )
 from atlas_endpoints.telemetry import logs
+
+if sys.platform == "win32":
+    new_event_loop = asyncio.new_event_loop
+else:
+    import uvloop
+
+    new_event_loop = uvloop.new_event_loop
+
+T = TypeVar("T")
 
 FAILED, USAGE = 1, 2
 
@@ -60,11 +69,11 @@ class Commands(BaseSettings):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments (by default the process's own) name, and return its exit code.
+    """Run the command in the arguments (by default the process's own), and return its exit code.
 
     Returns:
-        0 done; 1 failed; 2 the arguments or a setting are wrong; 3 a plan would change something. Who loses the leadership does not return: see
-        ``leadership.LOST``.
+        0: done. 1: failed. 2: the arguments or a setting are wrong. 3: a plan would change something. A replica that
+            loses the leadership does not return: see ``leadership.LOST``.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"]:
@@ -78,13 +87,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _usage(error)
     match command:
         case CheckSettings():
-            return _check(command)
+            passed = _result(check.run(command, _print), interrupted="The check was interrupted.")
+            return 0 if passed else FAILED
         case StatusSettings():
-            return _status(command)
+            found = _result(inspection.run(command, _print, _say), errors=(NoClusterError, OSError, ValueError))
+            return 0 if found else FAILED
         case PlanSettings():
-            return _plan(command)
+            code = _result(planning.run(command, _print), interrupted="The plan was interrupted.", errors=(ValueError,))
+            return FAILED if code is None else code
         case ImportSettings():
-            return _import(command)
+            complete = _result(
+                importing.run(command, _print, _say),
+                interrupted="The import was interrupted.",
+                errors=(ValueError, OSError),
+            )
+            return 0 if complete else FAILED
         case OperatorSettings():
             return _operate(command)
         case SimulatorSettings():
@@ -112,51 +129,19 @@ def _operate(settings: OperatorSettings) -> int:
     return 0
 
 
-def _check(settings: CheckSettings) -> int:
+def _result(
+    work: Coroutine[Any, Any, T], *, interrupted: str = "", errors: tuple[type[Exception], ...] = ()
+) -> T | None:
+    """Return the result of a command, or None if it failed with one of the errors or was interrupted."""
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            passed = runner.run(check.run(settings, _print))
-    except KeyboardInterrupt:
-        _say("The check was interrupted.")
-        return FAILED
-    return 0 if passed else FAILED
-
-
-def _status(settings: StatusSettings) -> int:
-    try:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            found = runner.run(inspection.run(settings, _print, _say))
-    except (NoClusterError, OSError, ValueError) as error:
+            return runner.run(work)
+    except errors as error:
         _say(str(error))
-        return FAILED
     except KeyboardInterrupt:
-        return FAILED
-    return 0 if found else FAILED
-
-
-def _plan(settings: PlanSettings) -> int:
-    try:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(planning.run(settings, _print))
-    except ValueError as error:
-        _say(str(error))
-        return FAILED
-    except KeyboardInterrupt:
-        _say("The plan was interrupted.")
-        return FAILED
-
-
-def _import(settings: ImportSettings) -> int:
-    try:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            complete = runner.run(importing.run(settings, _print, _say))
-    except (ValueError, OSError) as error:
-        _say(str(error))
-        return FAILED
-    except KeyboardInterrupt:
-        _say("The import was interrupted.")
-        return FAILED
-    return 0 if complete else FAILED
+        if interrupted:
+            _say(interrupted)
+    return None
 
 
 def _simulate(settings: SimulatorSettings) -> int:
@@ -177,7 +162,7 @@ def _simulate(settings: SimulatorSettings) -> int:
 
 
 def _usage(error: ValidationError) -> int:
-    """Name each wrong setting by its flag and by its variable, since either may hold it."""
+    """Print each wrong setting with its flag and its variable, since either may contain it."""
     prefixes: dict[str, type[BaseSettings]] = {
         "run": OperatorSettings,
         "check": CheckSettings,
@@ -203,7 +188,7 @@ def _print(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads, such as `head`, has had enough. The exit code is for somebody else.
+        # The reader, such as `head`, has closed the pipe; the exit code still matters.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

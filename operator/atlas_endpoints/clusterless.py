@@ -1,4 +1,4 @@
-"""What the commands need that work without a cluster: their settings, and the credentials that they find in the environment."""
+"""The settings of commands that need no cluster, and credentials from the environment."""
 
 import re
 from pathlib import Path
@@ -89,7 +89,7 @@ class ImportSettings(AtlasSettings):
 
     @field_validator("filename")
     @classmethod
-    def _is_for_the_way_out(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _needs_atlas_private_endpoint(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if value and info.data.get("target") == "serverless-private-endpoint":
             raise ValueError(
                 "reads exported resources for --as atlas-private-endpoint only; else --project names a project"
@@ -117,14 +117,14 @@ class ImportSettings(AtlasSettings):
 
     @field_validator("credentials_secret")
     @classmethod
-    def _is_there_for_the_way_out(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _is_required_by_atlas_private_endpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("target") == "atlas-private-endpoint":
             raise ValueError("is required for --as atlas-private-endpoint: MongoDB's operator takes no default for it")
         return value
 
 
 class EnvironmentCredentials(BaseSettings):
-    """The credentials in the environment, under the names that Atlas CLI and MongoDB's Terraform provider know."""
+    """The credentials in the environment, under the names that Atlas CLI and MongoDB's Terraform provider use."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
@@ -140,10 +140,10 @@ class EnvironmentCredentials(BaseSettings):
     )
 
     def parse(self) -> tuple[Credentials, list[str]]:
-        """Read credentials as from a Secret, and speak about the variables.
+        """Return the credentials, and warnings about the variables.
 
         Raises:
-            CredentialsError: they are of no use; the message names variables and no values.
+            CredentialsError: they are not usable; the message contains names of variables and no values.
         """
         self._check_pairs()
         given = {key: value for key, value in self._by_key().items() if value}
@@ -155,7 +155,7 @@ class EnvironmentCredentials(BaseSettings):
 
     @property
     def variables(self) -> str:
-        """Name the variables that hold the credentials, for people."""
+        """The names of the variables that contain the credentials, for people."""
         return " and ".join(VARIABLES[key] for key, value in self._by_key().items() if value.strip())
 
     def _by_key(self) -> dict[str, str]:
@@ -195,7 +195,7 @@ VARIABLES = {
     "publicApiKey": "MONGODB_ATLAS_PUBLIC_API_KEY",
     "privateApiKey": "MONGODB_ATLAS_PRIVATE_API_KEY",
 }
-"""The variables that hold what a Secret holds under these keys."""
+"""The variables that correspond to the keys of a Secret."""
 
 PAIRS = (
     (VARIABLES["clientId"], VARIABLES["clientSecret"]),

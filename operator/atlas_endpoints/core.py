@@ -1,7 +1,7 @@
-"""The operator without its ends: what it remembers, what it decides, and when.
+"""The operator without its connections: caches, decisions and queues.
 
-It knows the world by a few ports: who makes calls to Atlas, who reads and writes resources, who reads Secrets,
-Namespaces and what resources refer to, and the time. So tests and explorations run the very wiring that runs in a cluster.
+It uses a few ports: for calls to Atlas, for resources, Secrets, Namespaces and referenced objects, and for the time.
+So tests and models run the same wiring as a cluster.
 """
 
 import asyncio
@@ -37,26 +37,16 @@ from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 
 Run: TypeAlias = Callable[[Work], Awaitable[Requeue]]
-"""What a worker does with a piece of work."""
+"""The function of a worker."""
 
 
 class Core:
-    """Has the workers reconcile the resources of all kinds.
+    """Reconciles the resources of all kinds.
 
     Args:
-        settings: of the operator.
-        kinds: that it serves.
-        client: makes calls to Atlas.
-        objects: returns what reads and writes the resources of a kind.
-        secrets: reads Secrets.
-        namespaces: reads Namespaces.
-        targets: reads what resources refer to.
-        config_maps: reads and writes ConfigMaps.
-        observer: is told what goes on.
-        clock: tells the time.
-        random: for jitter.
+        objects: returns the reader and writer of a kind.
         dropped: is called with credentials that no resource uses any more.
-        around: wraps what a worker does with a piece of work.
+        around: wraps the function of the workers.
 
     Attributes:
         kinds: by the names of the kinds in Kubernetes.
@@ -133,18 +123,19 @@ class Core:
         }
 
     def seen(self, body: Body) -> None:
-        """Take in an object from a watch event or a LIST."""
+        """Add an object from a watch event or a LIST to the cache."""
         self.kinds[body["kind"]].seen(body)
 
     def gone(self, key: Key, uid: str) -> None:
-        """Take in that an object is not there any more."""
+        """Remove an object from the cache."""
         self.kinds[key.kind].gone(key, uid)
 
     def deleted(self, body: Mapping[str, Any]) -> None:
-        """Take in the event of a deletion.
+        """Handle the event of a deletion.
 
-        What has lost the label that we serve comes as deleted, too. If a newer state of it is known, it may have got the label
-        back; or that is the answer to a write of ours, which tells nothing of that. Until a LIST has told, it is left alone.
+        An object that loses the label in the selector is also reported as deleted. If the cache has a newer state of
+        it, it may have the label again, or that state is the answer to a write of ours, which proves nothing. A
+        relist finds out.
         """
         key = key_of(body)
         is_late = self.kinds[key.kind].cache.knows_later(body)
@@ -153,14 +144,14 @@ class Core:
             self.relisted(key.kind)
 
     def relisted(self, kind: str) -> None:
-        """Take in that the watch of a kind has begun with a new LIST."""
+        """Relist a kind whose watch has begun with a new LIST."""
         self.kinds[kind].relister.relisted()
 
     def reachable(self) -> None:
-        """Take in that the API server answers again after an outage.
+        """Resume after an outage of the API server.
 
-        A watch that goes on does not tell what it has missed if the cluster was restored meanwhile; and what waits to be
-        written should not wait for the end of a long backoff.
+        A watch that continues does not report what it has missed if the cluster was restored meanwhile; and what
+        waits to be written should not wait for the end of a long backoff.
         """
         for kind in self.kinds:
             self.relisted(kind)
@@ -168,42 +159,38 @@ class Core:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the resources of all kinds are known."""
+        """Whether the caches of all kinds are complete."""
         return all(each.relister.complete.is_set() for each in self.kinds.values())
 
     async def completed(self) -> None:
-        """Wait until the resources of all kinds are known."""
+        """Wait until the caches of all kinds are complete."""
         for each in self.kinds.values():
             await each.relister.complete.wait()
 
     async def keep(self) -> None:
-        """Keep the resources of all kinds known, for ever.
+        """Keep the caches of all kinds complete, forever.
 
         Raises:
-            SelectorRefusedError: the API server cannot read the label selector.
+            SelectorRefusedError: the API server cannot parse the label selector.
             ClusterWentBackError: only a restart helps.
         """
         await asyncio.gather(*(each.relister.keep() for each in self.kinds.values()))
 
     async def refresh(self) -> None:
-        """Wait until all resources are known as of now, or later."""
+        """Wait until the caches of all kinds are as of now, or later."""
         await asyncio.gather(*(each.relister.refresh() for each in self.kinds.values()))
 
     async def work(self) -> None:
-        """Run the workers once all resources are known, until the queue is closed."""
+        """Run the workers once the caches are complete, until the queue is closed."""
         await self.completed()
         self._working = True
         await self.loop.work()
 
     async def stop(self, workers: "asyncio.Task[None]", *, within: float) -> bool:
-        """Begin nothing new, and let what is under way finish.
-
-        Args:
-            workers: the task of ``work``.
-            within: seconds that this may take.
+        """Start nothing new, and wait at most ``within`` seconds for the running work.
 
         Returns:
-            Whether nothing is under way any more, in Atlas either: a call that was broken off may still arrive there.
+            Whether all work has ended; a call that was cancelled may still arrive at Atlas.
         """
         self.queue.close()
         if not self._working:
@@ -212,10 +199,10 @@ class Core:
         return workers.done() and not workers.cancelled() and workers.exception() is None
 
     def may_arrive_for(self, seconds: float) -> float:
-        """Tell for how many more seconds a write may still arrive at Atlas whose answer was not waited for, or was lost.
+        """Return for how many more seconds a write may arrive at Atlas whose answer was cancelled or lost.
 
         Args:
-            seconds: that a write may be on its way.
+            seconds: that a write may take.
         """
         return max(0.0, self.gateway.unknown_at + seconds - self._clock.monotonic())
 

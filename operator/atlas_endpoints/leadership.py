@@ -1,4 +1,4 @@
-"""Whether this replica leads: by a Lease, or by agreement since it is the only one."""
+"""Whether this replica leads: by a Lease, or because it is the only one."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ class Leadership(Protocol):
     """See ``cluster.lease.Elector``.
 
     Attributes:
-        elected: set when this replica leads; it stays so.
-        decided: set once it was tried to lead, whatever came of it.
-        refusal: why this replica cannot even stand by, if that is for a person to mend.
+        elected: set when this replica leads; it stays set.
+        decided: set after the first attempt to lead, whatever its result.
+        refusal: why this replica cannot even stand by, if a person has to fix it.
     """
 
     elected: asyncio.Event
@@ -27,11 +27,11 @@ class Leadership(Protocol):
     refusal: str | None
 
     def leads(self) -> bool:
-        """Tell whether a write may begin now; asked right before each."""
+        """Return whether a write may begin now; called right before each."""
         ...
 
     async def run(self) -> NoReturn:
-        """Compete, and lead when elected.
+        """Take part in the election, and lead when elected.
 
         Raises:
             LeadershipLostError: this replica has led and must not do so any longer.
@@ -39,12 +39,12 @@ class Leadership(Protocol):
         ...
 
     async def release(self) -> None:
-        """Let go, as far as that goes within a moment, when nothing is under way any more."""
+        """Release the Lease, if that is possible within a moment; call it when no work is running."""
         ...
 
 
-class Alone:
-    """A replica that nobody competes with, so the user says."""
+class SingleReplica:
+    """The only replica, according to the settings."""
 
     def __init__(self) -> None:
         self.elected = asyncio.Event()
@@ -54,25 +54,25 @@ class Alone:
         self.decided.set()
 
     def leads(self) -> bool:
-        """Tell that it leads."""
+        """Return True."""
         return True
 
     async def run(self) -> NoReturn:
-        """Lead."""
+        """Wait forever."""
         while True:
             await asyncio.Event().wait()
 
     async def release(self) -> None:
-        """Nobody waits for it."""
+        """Do nothing."""
 
 
 async def hand_over(leadership: Leadership, *, settled_in: float, within: float) -> None:
-    """Let go when nothing that this replica sent can arrive at Atlas any more, or else have the Lease run out.
+    """Release the Lease when no write of this replica can arrive at Atlas any more, or else let it expire.
 
     Args:
-        leadership: whose ``run`` has ended.
-        settled_in: seconds after which that is so.
-        within: seconds that there are for it.
+        leadership: its ``run`` has ended.
+        settled_in: seconds after which no write can arrive.
+        within: seconds that are left.
     """
     if settled_in > within:
         logger.warning(
@@ -84,11 +84,11 @@ async def hand_over(leadership: Leadership, *, settled_in: float, within: float)
     await leadership.release()
 
 
-def end(loss: LeadershipLostError) -> NoReturn:
-    """End the process on the spot, as a crash would.
+def exit_at_once(loss: LeadershipLostError) -> NoReturn:
+    """End the process at once, as a crash would.
 
-    Nothing is finished and nobody is waited for: who has lost the Lease because the network is gone could wait for long,
-    and what he would finish is no business of his any more. The new process begins with what is so now.
+    Nothing is finished: a replica that has lost the Lease because the network is gone could wait for long, and may
+    not write any more. The new process begins with the current state.
     """
     logger.critical("%s. The process ends, to start anew as a standby", loss)
     logging.shutdown()

@@ -1,32 +1,29 @@
-"""What becomes of what the core tells: lines in the log, metrics, and Kubernetes Events."""
+"""Turn what the core reports into log lines, metrics and Kubernetes Events."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.clock import believed
 from atlas_endpoints.controller.controller import Status
 from atlas_endpoints.controller.log_fields import LogFields
-from atlas_endpoints.controller.requeue import Requeue
-from atlas_endpoints.reconcile.events import (
-    IN_A_STATUS,
-    Event,
-    announce,
-)
-from atlas_endpoints.reconcile.measures import drifted, seconds_to_ready
+from atlas_endpoints.reconcile.events import IN_A_STATUS, Event, announce
+from atlas_endpoints.reconcile.facts import APPLIED
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.status import Cause, condition_in
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 
-class Told:
-    """Hears what the core tells; see ``served_kind.Observer``.
+class StatusObserver:
+    """Reports statuses and events; see ``served_kind.Observer``.
 
     Args:
-        metrics: count it.
-        events: tell of it whoever looks at the resource.
         now: wall-clock time, UTC.
     """
 
@@ -34,34 +31,19 @@ class Told:
         self._now = now
         self._metrics = metrics
         self._events = events
-
-    def held_up(self, kind: str, reason: str) -> None:
-        """Count what held a reconcile up."""
-        self._metrics.held_up(kind, reason)
-
-    def waited(self, seconds: float, *, urgent: bool) -> None:
-        """Count a wait in the queue."""
-        self._metrics.waited(seconds, urgent=urgent)
-
-    def retried(self) -> None:
-        """Count what is tried again."""
-        self._metrics.retried()
-
-    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
-        """Count a reconcile."""
-        self._metrics.reconciled(kind, following, seconds)
+        self.held_up, self.waited = metrics.held_up, metrics.waited
+        self.retried, self.reconciled = metrics.retried, metrics.reconciled
 
     def written(self, body: Body, status: Status) -> None:
-        """Count a status, log what it says (as a warning where a failure begins), and announce what is news in it."""
+        """Count a status, log it (as a warning if a failure begins), and record its events."""
         previous = body.get("status") or {}
         news = announce(previous, status)
         self._count(body, status)
-        ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
-        if ready is not None:
+        if ready := condition_in(status, "Ready"):
             self._metrics.status_written(body["kind"], ready["reason"])
             changes = _changes()
-            says_so = changes or news or previous.get("conditions") != status.get("conditions")
-            level = logging.INFO if says_so else logging.DEBUG
+            is_news = changes or news or previous.get("conditions") != status.get("conditions")
+            level = logging.INFO if is_news else logging.DEBUG
             words = [*changes, *(each.message for each in news if each.reason != ready["reason"]), ready["message"]]
             extra: LogFields = {
                 **work.resource(body),
@@ -70,16 +52,17 @@ class Told:
                 "reason": ready["reason"],
                 **_request(),
             }
-            warns = any(each.type == "Warning" for each in news)
-            logger.log(logging.WARNING if warns else level, "%s", " ".join(words), extra=extra)
+            if any(each.type == "Warning" for each in news):
+                level = logging.WARNING
+            logger.log(level, "%s", " ".join(words), extra=extra)
         for each in news:
             self._record(body, each)
 
     def recorded(self, body: Body, event: Event) -> None:
-        """Tell in an Event, and in the log, what no status will tell, or not before it happens."""
+        """Record an event, and log it unless the line about the status contains it."""
         level = logging.WARNING if event.type == "Warning" else logging.INFO
         if event.reason in IN_A_STATUS:
-            level = logging.DEBUG  # the line about the status tells it
+            level = logging.DEBUG  # the line about the status contains it
             if (current := work.current()) is not None:
                 current.changes.append(event.message)
         extra: LogFields = {**work.resource(body), "reason": event.reason, **_request()}
@@ -95,11 +78,10 @@ class Told:
         self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)
 
 
-class Requests:
-    """Hears of the calls to Atlas.
+class RequestObserver:
+    """Counts and logs calls to Atlas.
 
     Args:
-        metrics: count them.
         templates: the path of each operation.
     """
 
@@ -110,7 +92,7 @@ class Requests:
     def requested(
         self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float
     ) -> None:
-        """Count a call to Atlas, and keep it in mind for the lines of the work that it was made for."""
+        """Count a call, and add it to the log lines of the work that it was made for."""
         self._metrics.requested(operation, method, status, error_code, seconds)
         facts = {
             "method": method,
@@ -120,13 +102,13 @@ class Requests:
             "seconds": round(seconds, 3),
         }
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
-        if operation in self._templates and (current := work.current()) is not None:  # and not that of a token
+        if operation in self._templates and (current := work.current()) is not None:  # and not a token request
             current.requested(request)
         logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
 
 
 def _changes() -> Sequence[str]:
-    """Give what the reconcile has changed in Atlas and no line has told."""
+    """Return the changes in Atlas that the log does not contain yet."""
     current = work.current()
     if current is None:
         return ()
@@ -135,6 +117,51 @@ def _changes() -> Sequence[str]:
 
 
 def _request() -> LogFields:
-    """Give the call to Atlas that the reconcile has come from, if it has made one."""
+    """Return the log field of the last call to Atlas for this work."""
     current = work.current()
     return {} if current is None or current.request is None else {"atlasRequest": current.request}
+
+
+def seconds_to_ready(body: Mapping[str, Any], status: Mapping[str, Any], now: datetime) -> float | None:
+    """Return the seconds since a resource was Ready or created, or None if the new status does not make it Ready.
+
+    None also after a suspension. Statuses are read as JSON, which is much faster than the models.
+
+    Args:
+        body: the object with the status before.
+        now: wall-clock time, UTC.
+    """
+    before, after = condition_in(body.get("status") or {}, "Ready"), condition_in(status, "Ready")
+    if after.get("status") != "True" or before.get("status") == "True" or before.get("reason") == Reason.SUSPENDED:
+        return None
+    since = before.get("lastTransitionTime") or body["metadata"].get("creationTimestamp")
+    return (now - believed(datetime.fromisoformat(since), now=now)).total_seconds() if since else None
+
+
+def drifted(previous: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fields that have drifted between two statuses, whether corrected or only reported.
+
+    A field that remains different, waits for its correction, or is corrected in vain, counts once.
+    """
+    newest, before = _newest(status), _newest(previous)
+    if newest != before and newest.get("cause") == Cause.DRIFT:
+        found: Sequence[str] = newest.get("fields") or ()
+    else:
+        found = _shown_as_drift(status)
+    known = {*_shown_as_drift(previous)}
+    if before.get("cause") == Cause.DRIFT and before.get("result") != APPLIED:
+        known.update(before.get("fields") or ())
+    return tuple(field for field in found if field not in known)
+
+
+def _shown_as_drift(status: Mapping[str, Any]) -> list[str]:
+    """Return the fields that a status reports as drift, and not only as different."""
+    is_drift = (
+        condition_in(status, "Synced").get("reason") == "DriftDetected"
+        or (status.get("plan") or {}).get("reason") == Cause.DRIFT
+    )
+    return [each["field"] for each in status.get("drift") or ()] if is_drift else []
+
+
+def _newest(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(iter(status.get("history") or ()), {})

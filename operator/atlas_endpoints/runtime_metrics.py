@@ -1,18 +1,24 @@
-"""The numbers of a running operator that are read when somebody scrapes, so that they cost nothing otherwise."""
+"""The metrics of a running operator that are read at a scrape."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.core import Core
-from atlas_endpoints.reconcile import measures
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HOLD_UPS
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Labels, Metrics
 from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
+
+FACTS = ("provider", "management_policy", "credentials")
+"""The labels of a resource."""
+
+IDS = (*FACTS, "project_id", "instance_name", "endpoint_id")
+"""The same with the ids in Atlas."""
 
 
 def watch(
@@ -25,7 +31,7 @@ def watch(
     clock: Clock,
     settings: OperatorSettings,
 ) -> None:
-    """Export them, and have what is counted at the API server counted."""
+    """Export these metrics, and count the calls to the API server."""
     for name, served in core.kinds.items():
         metrics.begin(name, reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
     number = metrics.watch
@@ -68,22 +74,20 @@ def watch(
 
 
 def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
-    """Give what writes the series of single resources; of several replicas, the leader does."""
+    """Return the metrics of single resources; of several replicas, the leader exports them."""
     with_ids = detail == "ids"
     return ResourceMetrics(
         [served.cache for served in core.kinds.values()],
         is_shown=leads,
         detail=detail,
-        facts=(lambda body: measures.facts_with_ids(body, core.kinds[body["kind"]].kind.entry_of))
-        if with_ids
-        else measures.facts,
-        fact_names=measures.IDS if with_ids else measures.FACTS,
-        scope=measures.credentials_scope,
+        facts=(lambda body: facts_with_ids(body, core.kinds[body["kind"]].kind.entry_of)) if with_ids else facts,
+        fact_names=IDS if with_ids else FACTS,
+        scope=credentials_scope,
     )
 
 
 def _circuits(core: Core, clock: Clock) -> Mapping[Labels, float]:
-    """Give each state of each scope a number, so that none of them has gaps."""
+    """Return a number for each scope and state, so that no series has gaps."""
     counts = core.throttle.circuits(clock.monotonic())
     scopes, states = ("credentials", "project", "instance"), ("closed", "half_open", "open")
     return {(scope, state): counts[scope, state] for scope in scopes for state in states}
@@ -92,3 +96,28 @@ def _circuits(core: Core, clock: Clock) -> Mapping[Labels, float]:
 def _sunset(core: Core) -> float | None:
     sunset = core.gateway.sunset
     return None if sunset is None else sunset.timestamp()
+
+
+def facts(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels ``FACTS`` of a resource; an unknown value is empty."""
+    spec = body.get("spec") or {}
+    values = (spec.get("providerName"), spec.get("managementPolicy") or "Manage", _source(body))
+    return {name: str(value or "") for name, value in zip(FACTS, values, strict=True)}
+
+
+def facts_with_ids(body: Mapping[str, Any], entry_of: Callable[[Mapping[str, Any]], str | None]) -> dict[str, str]:
+    """Return the labels ``IDS`` of a resource."""
+    spec = body.get("spec") or {}
+    resolved = (body.get("status") or {}).get("resolved") or {}
+    ids = (spec.get("projectId") or resolved.get("projectId"), spec.get("instanceName"), entry_of(body))
+    return facts(body) | {name: str(value or "") for name, value in zip(IDS[len(FACTS) :], ids, strict=True)}
+
+
+def credentials_scope(body: Mapping[str, Any]) -> str:
+    """Return who names the Secret of a resource: resource, namespace or operator; empty: unknown."""
+    return _source(body).partition("/")[0]
+
+
+def _source(body: Mapping[str, Any]) -> str:
+    resolved = (body.get("status") or {}).get("resolved") or {}
+    return str(resolved.get("credentialsSource") or "")

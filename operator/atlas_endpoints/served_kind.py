@@ -1,4 +1,4 @@
-"""One kind as it is served: the cache of its resources, and all that reconciles them."""
+"""One kind that the operator serves: the cache of its resources, and what reconciles them."""
 
 from dataclasses import dataclass
 from random import Random
@@ -31,7 +31,7 @@ from atlas_endpoints.reconcile.summarize import Outcome
 from atlas_endpoints.settings import OperatorSettings
 
 Work: TypeAlias = Key | Scope
-"""What the workers work on: a resource, or the resync of a scope."""
+"""The work of a worker: a resource, or the resync of a scope."""
 
 
 class Objects(Writer, Reader, Protocol):
@@ -39,30 +39,30 @@ class Objects(Writer, Reader, Protocol):
 
 
 class Observer(Protocol):
-    """Is told what goes on, for logs and metrics."""
+    """Receives what logs and metrics report; see ``observer.StatusObserver``."""
 
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
-        """A reconcile of a resource has ended, so many seconds after it had begun."""
+        """A reconcile of a resource has ended."""
         ...
 
     def held_up(self, kind: str, reason: str) -> None:
-        """A reconcile did not get where it was to get, for one of a bounded number of reasons."""
+        """A reconcile was held up; the number of reasons is bounded."""
         ...
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
-        """Something that was due has a worker now, so many seconds after it had become due."""
+        """A worker has taken something from the queue that was due for so many seconds."""
         ...
 
     def retried(self) -> None:
-        """Something has failed and will be tried again with backoff."""
+        """Something has failed and is retried with backoff."""
         ...
 
     def written(self, body: Body, status: Status) -> None:
-        """A status was written; ``body`` is the resource as it was before."""
+        """A status was written; ``body`` is the resource with the status before."""
         ...
 
     def recorded(self, body: Body, event: Event) -> None:
-        """Something is to be told that no status will tell, since the resource goes, or not before it happens."""
+        """An event has occurred that no status contains, or not before it happens."""
         ...
 
 
@@ -85,19 +85,13 @@ class Shared:
 
 
 class ServedKind:
-    """Keeps the resources of one kind known and reconciled.
+    """Caches and reconciles the resources of one kind.
 
     Args:
-        kind: of the resources.
-        objects: reads and writes them.
-        receiver: hears what a comparison with the API server has found; it hands it on to this.
-        shared: with the other kinds.
+        receiver: receives what a relist finds, and forwards it to ``seen`` and ``gone``.
 
     Attributes:
-        kind: as given.
-        store: the resources.
-        inventory: keeps the cache complete.
-        resync: looks at the scopes of the resources.
+        relister: keeps the cache complete.
     """
 
     def __init__(self, kind: Kind[Any], objects: Objects, receiver: Receiver, shared: Shared) -> None:
@@ -156,30 +150,30 @@ class ServedKind:
         )
 
     def seen(self, body: Body) -> None:
-        """Take in an object from a watch event or a LIST."""
+        """Add an object from a watch event or a LIST to the cache."""
         self._controller.seen(body)
 
     def gone(self, key: Key, uid: str) -> None:
-        """Take in that an object is not there any more."""
+        """Remove an object from the cache."""
         if self._controller.gone(key, uid):
             self._loop.forget(key)
 
     async def reconcile(self, key: Key) -> Requeue:
-        """Run one reconcile of a resource, and write its status.
+        """Reconcile a resource, and write its status.
 
         Raises:
-            Exception: the status could not be written; the loop tries again.
+            Exception: the status could not be written; the loop retries.
         """
         return await self._controller.run(key)
 
     def wake(self, key: Key) -> None:
-        """Have a resource reconciled, if it is there."""
+        """Make a resource due."""
         body = self.cache.get(key)
         if body is not None:
             self._queue.add(key, flow=self._flow(key, body))
 
     def schedule(self, scope: Scope, delay: float) -> None:
-        """Have the resync of a scope run after some seconds."""
+        """Make the resync of a scope due after some seconds."""
         self._queue.add(scope, flow=Flow(self.resync.namespace_of(scope), scope.credentials), delay=delay)
 
     def _concluded(self, outcome: Outcome) -> None:
@@ -195,7 +189,7 @@ class ServedKind:
         self.wake(key)
 
     def _flow(self, key: Key, body: Body) -> Flow:
-        """Tell whose share of the workers a resource uses: of its namespace, and of its credentials or what names them."""
+        """Return the flow of a resource: its namespace, and its credentials or the Secret that it names."""
         scope = self.resync.scope_of(key)
         if scope is not None:
             return Flow(key.namespace, scope.credentials)
@@ -211,6 +205,6 @@ class ServedKind:
 
 
 def _is_waited_for(body: Body) -> bool:
-    """Tell a change that somebody waits for from what is merely seen for the first time, as all is after a restart."""
+    """Return whether somebody waits for a change; what is merely seen for the first time, as after a restart, can wait."""
     observed = body.get("status", {}).get("observedGeneration")
     return observed != body["metadata"].get("generation") or asks_for_something(body)

@@ -1,4 +1,7 @@
-"""The operator's settings, each declared once: flag, environment variable and help alike. The only reader of our variables in the environment."""
+"""The settings of the commands: flag, environment variable and help of each.
+
+Only this module reads the operator's own variables.
+"""
 
 import os
 import re
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import durationpy
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, CliExplicitFlag, CliPositionalArg, NoDecode, SettingsConfigDict
 
 from atlas_endpoints.atlas.client import check_base_url
@@ -18,11 +21,10 @@ from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
 from atlas_endpoints.telemetry.resources import Detail
 
 DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")
-"""Go's durations, which know no days; the library takes more than Go does."""
+"""Go's durations, which have no days; the library accepts more than Go does."""
 
 
 def _duration(value: Any) -> Any:
-    """Read a duration as Kubernetes writes it."""
     if not isinstance(value, str):
         return value
     if DURATION.fullmatch(value) is None:
@@ -31,7 +33,6 @@ def _duration(value: Any) -> Any:
 
 
 def _names(value: Any) -> Any:
-    """Read names that are separated by commas."""
     if not isinstance(value, str):
         return value
     names = [name.strip() for name in value.split(",") if name.strip()]
@@ -40,8 +41,20 @@ def _names(value: Any) -> Any:
     return names
 
 
+def _secret(value: str | None) -> str | None:
+    if value and not _is_pair(value):
+        raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
+    return value or None
+
+
+def _is_pair(value: str) -> bool:
+    namespace, _, name = value.partition("/")
+    return is_namespace(namespace) and is_name(name)
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Secret = Annotated[str | None, AfterValidator(_secret)]
 
 DEFAULT_URL = "https://cloud.mongodb.com"
 FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
@@ -54,7 +67,7 @@ class AtlasSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    # Before the address, whose check needs it.
+    # Declared before atlas_url, whose validator reads it.
     allow_plain_http: bool = Field(
         default=False,
         description="Accept an http:// address of Atlas that is not this machine; for test clusters, as credentials travel readable",
@@ -75,11 +88,11 @@ class OperatorSettings(AtlasSettings):
 
     namespaces: Names = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
     label_selector: str = Field(default="", description="Serve only resources with these labels")
-    credentials_secret: str | None = Field(
+    credentials_secret: Secret = Field(
         default=None,
         description="namespace/name of the operator's own Secret, for resources that name none and whose namespace names none",
     )
-    # After the Secret, which its check needs.
+    # Declared after credentials_secret, which its validator reads.
     credentials_namespaces: Names = Field(
         default=(),
         description="Namespaces whose resources may use the operator's own Secret, separated by commas; all when empty",
@@ -131,14 +144,14 @@ class OperatorSettings(AtlasSettings):
     )
     http_address: str = Field(
         default="0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
-    )  # kubelet and Prometheus come from outside the Pod
+    )  # all addresses: kubelet and Prometheus are outside the Pod
     log_format: LogFormat = Field(default="json", description="json or text")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("sync_interval")
     @classmethod
     def _in_range(cls, value: timedelta) -> timedelta:
-        # A resource may not ask for less than 1m; whoever runs the operator may, say in a test cluster.
+        # A resource may not set less than 1m; the setting may, for test clusters.
         if not timedelta(seconds=1) <= value <= timedelta(hours=24):
             raise ValueError("must be from 1s to 24h")
         return value
@@ -188,20 +201,15 @@ class OperatorSettings(AtlasSettings):
     @field_validator("lease_duration")
     @classmethod
     def _is_a_lease(cls, value: timedelta) -> timedelta:
-        # The API knows whole seconds only. Below the least, every hiccup of the API server would cost the leadership.
+        # The API has whole seconds. Below 6s, short delays of the API server would end the leadership.
         if not timedelta(seconds=6) <= value <= timedelta(minutes=10) or value.microseconds:
             raise ValueError("must be whole seconds from 6s to 10m")
         return value
 
-    @field_validator("credentials_secret")
-    @classmethod
-    def _names_a_secret(cls, value: str | None) -> str | None:
-        return _secret(value)
-
     @field_validator("credentials_namespaces")
     @classmethod
     def _restricts_a_secret(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        # If that is not valid, it is not there: then it has an error of its own.
+        # An invalid credentials_secret is missing here and has its own error.
         if value and info.data.get("credentials_secret", "") is None:
             raise ValueError(
                 "says who may use the operator's own Secret, and there is none: name it in ATLAS_ENDPOINTS_CREDENTIALS_SECRET"
@@ -239,7 +247,7 @@ class CheckSettings(OperatorSettings):
     instance: InstanceName | None = Field(
         default=None, validate_default=True, description="The serverless instance to look at in that project"
     )
-    secret: str | None = Field(
+    secret: Secret = Field(
         default=None,
         description="namespace/name of a Secret to look at, and to ask about the project with; else the operator's own",
     )
@@ -254,29 +262,15 @@ class CheckSettings(OperatorSettings):
             raise ValueError("--project and --instance go together: give both, or neither")
         return value
 
-    @field_validator("secret")
-    @classmethod
-    def _names_some_secret(cls, value: str | None) -> str | None:
-        return _secret(value)
-
     @property
     def names_a_place(self) -> bool:
-        """Whether a place is named to look at, instead of those that resources use."""
+        """Whether the settings name what to check, instead of the places that resources use."""
         return self.project is not None or self.secret is not None
 
     @property
     def secret_to_check(self) -> tuple[str, str] | None:
         """Namespace and name of the Secret that is named."""
         return _split(self.secret)
-
-
-def _secret(value: str | None) -> str | None:
-    if not value:
-        return None
-    namespace, _, name = value.partition("/")
-    if not (is_namespace(namespace) and is_name(name)):
-        raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
-    return value
 
 
 def _split(secret: str | None) -> tuple[str, str] | None:
@@ -287,12 +281,9 @@ def _split(secret: str | None) -> tuple[str, str] | None:
 
 
 def unknown_variables(kind: type[OperatorSettings] = OperatorSettings) -> list[str]:
-    """Give the names in the environment that look like settings of ours and are none, such as misspelt ones.
+    """Return the environment variables with our prefix that are no setting, such as misspelt ones.
 
-    For a Service that is called like us, Kubernetes puts variables of its own into every Pod.
-
-    Args:
-        kind: the settings that are meant.
+    Kubernetes adds variables for a Service of our name to every Pod; these are ignored.
     """
     prefix = "ATLAS_ENDPOINTS_"
     known = {f"{prefix}{name}".upper() for name in kind.model_fields}
@@ -316,8 +307,7 @@ class StatusSettings(BaseSettings):
     @field_validator("resource")
     @classmethod
     def _names_some_resource(cls, value: str) -> str:
-        namespace, _, name = value.partition("/")
-        if not (is_namespace(namespace) and is_name(name)):
+        if not _is_pair(value):
             raise ValueError("must be NAMESPACE/NAME, such as shop/orders")
         return value
 

@@ -1,6 +1,7 @@
 """Spans of reconciles and of calls to Atlas, by OpenTelemetry: the optional extra ``tracing``.
 
-The standard variables tell where spans go; without them this module is not even loaded (see ``telemetry.spans``). Names of attributes are those of the semantic conventions where they have one.
+Without the standard variables this module is not loaded (see ``telemetry.spans``). Attributes have the names of the
+semantic conventions where there is one.
 """
 
 from collections.abc import Callable
@@ -23,17 +24,17 @@ from atlas_endpoints.core import Run
 from atlas_endpoints.served_kind import Work
 
 LAST_SPANS = 2.0
-"""Seconds for the spans that are left at the end."""
+"""Seconds to send the remaining spans at the end."""
 
 RECONCILE, RESYNC = "Reconcile", "Resync"
-"""The spans of a reconcile of a resource, and of a round over an instance."""
+"""The names of spans."""
 
 
 class Tracing:
-    """Makes spans.
+    """Creates spans.
 
     Args:
-        provider: to whom they go; the caller may add processors of its own.
+        provider: the caller may add processors.
     """
 
     def __init__(self, provider: TracerProvider) -> None:
@@ -41,42 +42,38 @@ class Tracing:
         self._tracer = provider.get_tracer("atlas_endpoints")
 
     def around(self, run: Run) -> Run:
-        """Have each piece of work be a span, of which its calls to Atlas are parts."""
+        """Return a worker function that creates a span for each piece of work; calls to Atlas are its children."""
 
         async def traced(work: Work) -> Requeue:
             name = RECONCILE if isinstance(work, Key) else RESYNC
-            with self._tracer.start_as_current_span(name, attributes=_described(work)):
+            with self._tracer.start_as_current_span(name, attributes=_attributes(work)):
                 return await run(work)
 
         return traced
 
     def client(self, client: Requester) -> Requester:
-        """Have each call be a span."""
+        """Return a client that creates a span for each call."""
         return _TracedClient(client, self._tracer.start_span)
 
     def close(self) -> None:
-        """Hand over what is left, within ``LAST_SPANS``; blocks."""
-        # The SDK itself would go on trying for its whole timeout, which a Pod that is to end has not got.
+        """Send the remaining spans, within ``LAST_SPANS``; blocks."""
+        # The SDK would retry for its whole timeout, longer than a Pod has to terminate.
         handing_over = Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         handing_over.start()
         handing_over.join(LAST_SPANS)
 
 
 def export(version: str) -> Tracing:
-    """Send spans by OTLP over HTTP, as the standard variables say.
-
-    Args:
-        version: of the operator.
-    """
+    """Send spans by OTLP over HTTP, according to the standard variables."""
     own = Resource.create({SERVICE_NAME: "atlas-endpoints", SERVICE_VERSION: version})
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what is our own.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
     provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracing(provider)
 
 
 class _TracedClient:
-    """A client whose calls are spans; see ``atlas.answers.Requester``."""
+    """A client that creates a span for each call; see ``atlas.answers.Requester``."""
 
     def __init__(self, client: Requester, start: Callable[..., Span]) -> None:
         self._client = client
@@ -93,7 +90,7 @@ class _TracedClient:
         try:
             answer = await self._client.request(credentials, request)
         except AtlasError as error:
-            _told(span, error, request)
+            _set_failure(span, error, request)
             raise
         except BaseException as error:
             span.set_attribute("error.type", type(error).__name__)
@@ -106,14 +103,14 @@ class _TracedClient:
             span.end()
 
 
-def _described(work: Work) -> dict[str, str]:
+def _attributes(work: Work) -> dict[str, str]:
     if isinstance(work, Key):
         return {"k8s.namespace.name": work.namespace, "atlas_endpoints.resource.name": work.name}
     return {"atlas_endpoints.project.id": work.project_id, "atlas_endpoints.instance.name": work.name}
 
 
-def _told(span: Span, error: AtlasError, request: Request) -> None:
-    """Say what a call failed with; Atlas's own words are in the log, bounded and without what is secret."""
+def _set_failure(span: Span, error: AtlasError, request: Request) -> None:
+    """Set the failure of a call, without the text of Atlas: the log contains it, cut and without secrets."""
     span.set_attribute("error.type", str(error.reason))
     if error.http_status is not None:
         span.set_attribute("http.response.status_code", error.http_status)

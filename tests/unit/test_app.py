@@ -8,7 +8,7 @@ import pytest
 from atlas_endpoints.app import log_failure
 
 
-async def test_the_failure_of_a_task_that_nobody_waits_for_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_failure_of_a_background_task_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def broken() -> None:
         raise KeyError("broken")
 
@@ -22,7 +22,7 @@ async def test_the_failure_of_a_task_that_nobody_waits_for_is_in_the_log(caplog:
     assert "KeyError" in caplog.text
 
 
-async def test_of_a_task_that_is_stopped_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancelled_task_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     task = asyncio.create_task(asyncio.sleep(60, None))
     task.add_done_callback(log_failure)
     task.cancel()

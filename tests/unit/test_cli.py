@@ -1,5 +1,6 @@
-"""The command line: what it takes, what it refuses, and its exit codes."""
+"""The command line: arguments, errors and exit codes."""
 
+import asyncio
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from atlas_endpoints import __version__
-from atlas_endpoints.cli import main
+from atlas_endpoints.cli import main, new_event_loop
 from atlas_endpoints.settings import CheckSettings, unknown_variables
 
 COMMAND = Path(sys.executable).with_name("atlas-endpoints")
@@ -37,21 +38,21 @@ def _run(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> 
 
 
 def _code(*arguments: str) -> object:
-    """Run in this process and give the exit code, also when the parser exits by itself."""
+    """Run in this process and return the exit code, also when the parser exits."""
     try:
         return main(arguments)
     except SystemExit as stop:
         return stop.code
 
 
-def test_without_arguments_it_tells_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_arguments_it_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code() == 0
     help_ = capsys.readouterr().out
     for command in ("run", "check", "plan", "import", "simulate"):
         assert re.search(rf"^    {command} +[A-Z]", help_, re.MULTILINE), command
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code("--version") == 0
     assert capsys.readouterr().out == f"atlas-endpoints {__version__}\n"
 
@@ -123,7 +124,7 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
         (["simulate", "--port", "70000"], "--port (ATLAS_ENDPOINTS_SIMULATE_PORT): "),
     ],
 )
-def test_a_wrong_argument_is_named_and_gives_2(
+def test_a_wrong_argument_is_named_and_exits_with_2(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _code(*arguments) == 2
@@ -140,7 +141,7 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, capsy
 NO_FILE = "there is no file '/nonexistent'; set KUBECONFIG to the kubeconfig of a cluster, as for kubectl"
 
 
-def test_without_a_cluster_it_says_where_it_looked_and_gives_1() -> None:
+def test_without_a_cluster_run_names_the_missing_kubeconfig_and_exits_with_1() -> None:
     done = _run("run", "--http-address", "127.0.0.1:0")
 
     assert done.returncode == 1
@@ -150,7 +151,7 @@ def test_without_a_cluster_it_says_where_it_looked_and_gives_1() -> None:
     assert "Config not found" not in done.stderr
 
 
-def test_a_check_without_a_cluster_says_where_it_looked_and_asks_atlas_all_the_same() -> None:
+def test_without_a_cluster_check_names_the_missing_kubeconfig_and_still_checks_atlas() -> None:
     done = _run("check", "--atlas-url", "http://127.0.0.1:1", ATLAS_ENDPOINTS_NAMESPACE="shop")
 
     assert done.returncode == 1
@@ -166,7 +167,7 @@ def test_a_check_without_a_cluster_says_where_it_looked_and_asks_atlas_all_the_s
     assert not done.stderr
 
 
-def test_a_report_of_which_only_the_beginning_is_read_ends_without_a_traceback() -> None:
+def test_a_closed_pipe_ends_a_report_without_a_traceback() -> None:
     """As with `| head`."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -178,24 +179,28 @@ def test_a_report_of_which_only_the_beginning_is_read_ends_without_a_traceback()
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_what_only_check_knows_has_no_effect_on_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_of_check_is_unknown_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_PROJECT", "5f" * 12)
 
     assert unknown_variables() == ["ATLAS_ENDPOINTS_PROJECT"]
     assert unknown_variables(CheckSettings) == []
 
 
-def test_a_certificate_file_that_is_not_there_fails_the_check(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_certificate_file_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _code("check", "--ca-file", str(tmp_path / "none.pem")) == 1
     out = capsys.readouterr().out
     assert "\nfailed   The file " in out
     assert "cannot be read as certificates in PEM" in out
 
 
-def test_a_seed_file_that_is_not_there_gives_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_seed_file_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _code("simulate", "--port", "0", "--seed", str(tmp_path / "none.json")) == 1
     err = capsys.readouterr().err
     assert "none.json" in err
     assert "Traceback" not in err
+
+
+def test_the_event_loop_is_uvloop_where_it_is_available() -> None:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        loop = runner.get_loop()
+    assert type(loop).__module__.startswith("asyncio" if sys.platform == "win32" else "uvloop")

@@ -68,7 +68,7 @@ def test_credentials_are_found(
         ),
     ],
 )  # fmt: skip
-def test_credentials_of_no_use_are_told_by_variable_and_without_value(
+def test_errors_name_variables_and_contain_no_values(
     variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CredentialsError) as caught:
@@ -85,7 +85,7 @@ def test_white_space_is_trimmed_with_a_warning(monkeypatch: pytest.MonkeyPatch) 
     assert warning.startswith(f"{SECRET} has whitespace around its value")
 
 
-def test_what_is_shown_of_them_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_repr_contains_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = found(monkeypatch, ACCOUNT)
 
     assert "canary" not in repr(shown)

@@ -104,7 +104,9 @@ class TestDeletionsThatComeLate:
         assert core.kinds[KIND.names.kind].cache.get(KEY) == body(version)
         return keeping
 
-    async def test_what_is_back_already_is_known_again_after_a_list(self, core: Core, cluster: Cluster) -> None:
+    async def test_an_object_that_has_the_label_again_is_cached_after_a_relist(
+        self, core: Core, cluster: Cluster
+    ) -> None:
         keeping = await self.begin(core, cluster, 7)
         core.deleted(body(6))
         assert core.kinds[KIND.names.kind].cache.get(KEY) is None, "nothing tells whether the newer state has the label"
@@ -113,7 +115,7 @@ class TestDeletionsThatComeLate:
                 await asyncio.sleep(0.01)
         keeping.cancel()
 
-    async def test_what_was_only_written_since_stays_away(self, core: Core, cluster: Cluster) -> None:
+    async def test_an_object_that_was_only_written_since_stays_deleted(self, core: Core, cluster: Cluster) -> None:
         """The newer state was the answer to a write, which reaches an object whatever its labels are."""
         keeping = await self.begin(core, cluster, 6)
         core.seen(body(8))
@@ -126,7 +128,7 @@ class TestDeletionsThatComeLate:
         keeping.cancel()
 
     @pytest.mark.parametrize("gone", [body(8), body(7), body(6, uid="predecessor")], ids=["later", "as known", "other"])
-    async def test_any_other_deletion_costs_no_list(self, core: Core, cluster: Cluster, gone: Body) -> None:
+    async def test_any_other_deletion_causes_no_relist(self, core: Core, cluster: Cluster, gone: Body) -> None:
         keeping = await self.begin(core, cluster, 7)
         core.deleted(gone)
         await asyncio.sleep(0.1)
@@ -153,7 +155,7 @@ class Listening(Nobody):
     ("error", "reason"),
     [(ClusterUnavailableError("away"), "ClusterUnavailable"), (NotImplementedError("defect"), "InternalError")],
 )
-async def test_a_reconcile_whose_status_cannot_be_written_is_told_of(
+async def test_a_status_that_cannot_be_written_is_reported_to_the_observer(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     async def write(_body: Body, _status: Status) -> Body:
@@ -169,9 +171,7 @@ async def test_a_reconcile_whose_status_cannot_be_written_is_told_of(
 
 
 @pytest.mark.parametrize("secrets", [1, 2, 16])
-async def test_an_edit_finds_a_worker_while_another_namespace_has_slow_calls_with_many_secrets(
-    core: Core, secrets: int
-) -> None:
+async def test_slow_calls_of_another_namespace_do_not_delay_an_edit(core: Core, secrets: int) -> None:
     for number in range(100):
         metadata = {"namespace": "slow", "name": f"db-{number}", "uid": f"{number}", "generation": 1}
         spec = {"credentialsSecretRef": {"name": f"atlas-{number % secrets}"}}

@@ -248,7 +248,7 @@ def harness() -> Harness:
 
 @pytest.mark.parametrize("place", [("shop", "mine"), ("system", "own")], ids=["a tenant's", "the operator's own"])
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "refused"])
-async def test_of_a_secret_that_is_rotated_the_last_pair_is_kept(
+async def test_only_the_last_pair_of_a_rotated_secret_is_kept(
     harness: Harness, place: tuple[str, str], accepted: bool
 ) -> None:
     harness.atlas.accepts = accepted
@@ -265,7 +265,7 @@ async def test_of_a_secret_that_is_rotated_the_last_pair_is_kept(
     assert len(harness.atlas.issued) == (ROTATIONS if accepted else 0)
 
 
-async def test_a_secret_of_a_megabyte_that_is_rotated_takes_no_memory(harness: Harness) -> None:
+async def test_rotating_a_secret_of_a_megabyte_takes_no_memory(harness: Harness) -> None:
     def rotate(number: int) -> None:
         harness.fill("shop", "mine", f"{number:08}" * 125_000)
 
@@ -285,7 +285,7 @@ async def test_a_secret_of_a_megabyte_that_is_rotated_takes_no_memory(harness: H
     assert not harness.atlas.issued
 
 
-async def test_a_pair_that_two_use_stays_until_both_have_left(harness: Harness) -> None:
+async def test_a_shared_pair_is_kept_until_both_resources_are_gone(harness: Harness) -> None:
     harness.fill("shop", "mine", "secret")
     for key in (FIRST, SECOND):
         harness.apply(key)
@@ -299,7 +299,7 @@ async def test_a_pair_that_two_use_stays_until_both_have_left(harness: Harness) 
     assert harness.atlas.revoked == ["token-0"]
 
 
-async def test_who_comes_back_gets_another_token(harness: Harness) -> None:
+async def test_a_resource_that_returns_gets_another_token(harness: Harness) -> None:
     harness.fill("shop", "mine", "secret")
     harness.apply()
     await harness.work()
@@ -325,7 +325,7 @@ async def _is_rotated(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("happens", [_leaves, _is_rotated])
-async def test_a_call_that_is_under_way_keeps_its_pair(harness: Harness, happens: Callable[[Harness], Any]) -> None:
+async def test_a_running_call_keeps_its_pair(harness: Harness, happens: Callable[[Harness], Any]) -> None:
     harness.fill("shop", "mine", "secret")
     harness.apply()
     await harness.work()
@@ -345,7 +345,7 @@ async def test_a_call_that_is_under_way_keeps_its_pair(harness: Harness, happens
     assert harness.atlas.revoked == ["token-0"]
 
 
-async def test_who_goes_while_the_secret_is_read_leaves_nothing_behind(harness: Harness) -> None:
+async def test_a_resource_that_is_deleted_while_its_secret_is_read_keeps_no_pair(harness: Harness) -> None:
     harness.fill("shop", "mine", "secret")
     harness.apply()
     harness.secrets.meanwhile = lambda: harness.core.gone(FIRST, "first")

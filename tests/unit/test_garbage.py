@@ -1,4 +1,4 @@
-"""The garbage collector: seldom, and past what stays."""
+"""The garbage collector runs less often, and not on long-lived objects."""
 
 import gc
 import weakref
@@ -24,23 +24,23 @@ def restored() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_it_runs_seldom_and_still_by_itself() -> None:
-    garbage.collect_seldom()
+def test_the_thresholds_are_higher_and_the_collector_is_enabled() -> None:
+    garbage.raise_thresholds()
     assert gc.isenabled()
     assert gc.get_threshold() == (garbage.YOUNG, garbage.OLDER, garbage.OLDER)
 
 
-def test_what_is_there_is_spared() -> None:
+def test_present_objects_are_excluded() -> None:
     kept = [Node() for _ in range(1000)]
-    garbage.spare_what_stays()
+    garbage.freeze()
     assert gc.get_freeze_count() >= len(kept)
     assert not any(each is kept[0] for each in gc.get_objects())
 
 
-def test_what_was_left_in_a_cycle_before_is_not_spared() -> None:
+def test_a_cycle_is_collected_before_the_others_are_excluded() -> None:
     node = Node()
     node.itself = node
     seen = weakref.ref(node)
     del node
-    garbage.spare_what_stays()
+    garbage.freeze()
     assert seen() is None

@@ -1,4 +1,4 @@
-"""What leads without a Lease, and how a process ends that has lost its own."""
+"""A single replica, the release of a Lease, and the exit after its loss."""
 
 import asyncio
 import subprocess
@@ -7,27 +7,27 @@ import sys
 import pytest
 from typing_extensions import override
 
-from atlas_endpoints.leadership import LOST, Alone, hand_over
+from atlas_endpoints.leadership import LOST, SingleReplica, hand_over
 from support.virtual_time import on_virtual_time
 
 
-async def test_who_is_alone_leads_from_the_start() -> None:
-    alone = Alone()
-    assert alone.leads()
-    assert alone.elected.is_set()
-    assert alone.decided.is_set()
-    assert alone.refusal is None
+async def test_a_single_replica_leads_from_the_start() -> None:
+    replica = SingleReplica()
+    assert replica.leads()
+    assert replica.elected.is_set()
+    assert replica.decided.is_set()
+    assert replica.refusal is None
 
 
-async def test_who_is_alone_goes_on_leading_when_it_lets_go() -> None:
-    """What is left to write at the end is still to be written."""
-    alone = Alone()
-    await alone.release()
-    assert alone.leads()
+async def test_a_single_replica_still_leads_after_the_release() -> None:
+    """So that the last writes pass."""
+    replica = SingleReplica()
+    await replica.release()
+    assert replica.leads()
 
 
-class Leader(Alone):
-    """Remembers when it has let go."""
+class Leader(SingleReplica):
+    """Records when it is released."""
 
     released_at: float | None = None
 
@@ -37,7 +37,7 @@ class Leader(Alone):
 
 
 @pytest.mark.parametrize(
-    ("settled_in", "lets_go_after"),
+    ("settled_in", "released_after"),
     [
         pytest.param(0.0, 0.0, id="nothing is on its way"),
         pytest.param(12.0, 12.0, id="a write whose answer was lost may still arrive: not before that is over"),
@@ -45,23 +45,23 @@ class Leader(Alone):
     ],
 )
 @on_virtual_time
-async def test_a_leader_lets_go_when_nothing_of_it_can_arrive_any_more(
-    settled_in: float, lets_go_after: float | None
+async def test_the_lease_is_released_once_no_write_can_arrive_any_more(
+    settled_in: float, released_after: float | None
 ) -> None:
     leader, began = Leader(), asyncio.get_running_loop().time()
     await hand_over(leader, settled_in=settled_in, within=14.0)
-    assert leader.released_at == (None if lets_go_after is None else began + lets_go_after)
+    assert leader.released_at == (None if released_after is None else began + released_after)
 
 
 WITH_WORK_LEFT = """
 import asyncio, atexit, logging, time
 from atlas_endpoints.cluster.errors import LeadershipLostError
-from atlas_endpoints.leadership import end
+from atlas_endpoints.leadership import exit_at_once
 
 async def main():
     asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)  # such as a name that is being looked up
     try:
-        end(LeadershipLostError("It is held by another"))
+        exit_at_once(LeadershipLostError("It is held by another"))
     finally:
         print("finished something")
 
@@ -71,7 +71,7 @@ asyncio.run(main())
 """
 
 
-def test_who_has_lost_the_lease_ends_at_once_says_why_and_finishes_nothing() -> None:
+def test_a_replica_that_has_lost_the_lease_logs_that_and_exits_at_once() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", WITH_WORK_LEFT], capture_output=True, text=True, timeout=100, check=False
     )

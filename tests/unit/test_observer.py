@@ -1,23 +1,25 @@
-"""What becomes of a status that was written: a line, a count, and an Event if it is news."""
+"""A status that was written is logged and counted, and a change of it has an Event."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
 
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.observer import Requests, Told
+from atlas_endpoints.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
 from atlas_endpoints.reconcile.events import EventReason, tell
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 from unit.cluster.api_server import serving
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Mapping, Sequence
 
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -28,17 +30,17 @@ def status(reason: str) -> dict[str, Any]:
     return {"observedGeneration": 1, "conditions": [ready]}
 
 
-async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     metrics = Metrics("0")
     async with serving() as server:
         api = server.api()
         recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
         writing = asyncio.create_task(recorder.run())
-        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
+        observer, body = StatusObserver(metrics, recorder, lambda: NOW), server.put("shop", "db")
 
-        told.written(body, status("APIGone"))
-        told.written({**body, "status": status("APIGone")}, status("APIGone"))
+        observer.written(body, status("APIGone"))
+        observer.written({**body, "status": status("APIGone")}, status("APIGone"))
         await recorder.close(within=5)
 
         writing.cancel()
@@ -62,17 +64,17 @@ async def test_a_status_is_logged_and_counted_and_a_failure_is_announced_once(ca
     assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "written"}) == 1
 
 
-async def test_the_way_to_ready_and_drift_are_counted_by_what_statuses_say() -> None:
+async def test_the_time_to_ready_and_drift_are_counted() -> None:
     metrics = Metrics("0")
     async with serving() as server:
         api = server.api()
-        told = Told(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW)
+        observer = StatusObserver(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW)
         body = server.put("shop", "db")
         ready = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
         before = {**ready, "status": "False", "lastTransitionTime": "2026-11-24T23:59:00Z"}
         sent = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
 
-        told.written(
+        observer.written(
             {**body, "status": {"conditions": [before]}},
             {"observedGeneration": 1, "conditions": [ready], "history": sent},
         )
@@ -91,15 +93,15 @@ async def test_the_way_to_ready_and_drift_are_counted_by_what_statuses_say() -> 
     )
 
 
-def test_what_the_core_tells_is_counted() -> None:
+def test_reconciles_waits_and_retries_are_counted() -> None:
     metrics = Metrics("0")
     nobody: Any = None
-    told = Told(metrics, nobody, lambda: NOW)
+    observer = StatusObserver(metrics, nobody, lambda: NOW)
 
-    told.held_up("Toy", "APIGone")
-    told.waited(2.0, urgent=True)
-    told.retried()
-    told.reconciled("Toy", NoRequeue(), 0.5)
+    observer.held_up("Toy", "APIGone")
+    observer.waited(2.0, urgent=True)
+    observer.retried()
+    observer.reconciled("Toy", NoRequeue(), 0.5)
 
     for name, labels, value in (
         ("reconcile_errors_total", {"kind": "Toy", "reason": "APIGone"}, 1),
@@ -110,21 +112,21 @@ def test_what_the_core_tells_is_counted() -> None:
         assert metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels) == value
 
 
-async def test_a_line_tells_what_was_changed_and_by_which_call(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     metrics = Metrics("0")
     async with serving() as server:
         api = server.api()
         recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
-        told, body = Told(metrics, recorder, lambda: NOW), server.put("shop", "db")
-        requests = Requests(metrics, KIND.templates)
+        observer, body = StatusObserver(metrics, recorder, lambda: NOW), server.put("shop", "db")
+        requests = RequestObserver(metrics, KIND.templates)
         work.begin(work.reconcile_of(body))
 
         requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
         requests.requested("createToken", "POST", 200, None, 0.5)
-        told.recorded(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
-        told.written(body, status("Pending"))
-        told.written({**body, "status": status("Pending")}, status("Initiating"))
+        observer.recorded(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
+        observer.written(body, status("Pending"))
+        observer.written({**body, "status": status("Pending")}, status("Initiating"))
         await api.close()  # type: ignore[no-untyped-call]  # untyped
     lines = [
         each for each in caplog.records if each.name == "atlas_endpoints.observer" and each.levelno > logging.DEBUG
@@ -134,3 +136,81 @@ async def test_a_line_tells_what_was_changed_and_by_which_call(caplog: pytest.Lo
     assert request.items() >= {"method": "PATCH", "status": 200, "seconds": 0.25}.items()
     assert request["path"].endswith("/instance/{instanceName}/endpoint/{endpointId}")
     assert "errorCode" not in request
+
+
+CREATED, LATER = "2026-11-24T23:50:00Z", "2026-11-24T23:59:00Z"
+
+
+def ready(status: str, reason: str = "Initiating", *, since: str = LATER, **rest: Any) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": since}
+    return {"conditions": [condition], **rest}
+
+
+class Case(NamedTuple):
+    previous: Mapping[str, Any] | None
+    status: Mapping[str, Any]
+    seconds: float | None
+
+
+CASES = {
+    "it is Ready at once": Case(None, ready("True", "Available"), 600.0),
+    "the status before is the default one": Case({"observedGeneration": -1}, ready("True"), 600.0),
+    "it was not Ready for a minute": Case(ready("False"), ready("True", "Available"), 60.0),
+    "it was Unknown for a minute": Case(ready("Unknown"), ready("True"), 60.0),
+    "it is not Ready yet": Case(ready("False"), ready("False"), None),
+    "it stays Ready": Case(ready("True"), ready("True", "Available"), None),
+    "it is not Ready any more": Case(ready("True"), ready("False"), None),
+    "it was suspended": Case(ready("False", "Suspended"), ready("True", "Available"), None),
+    "the operator's clock is behind": Case(ready("False", since="2026-11-25T00:00:05Z"), ready("True"), 0.0),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_seconds_to_ready(case: Case) -> None:
+    body = {"metadata": {"creationTimestamp": CREATED}, "status": case.previous}
+    assert seconds_to_ready(body, case.status, NOW) == case.seconds
+
+
+def sent(cause: str, *fields: str, result: str = "Applied", time: str = LATER) -> dict[str, Any]:
+    return {"history": [{"time": time, "generation": 1, "cause": cause, "fields": list(fields), "result": result}]}
+
+
+def shows(reason: str, *fields: str, **rest: Any) -> dict[str, Any]:
+    return {
+        "conditions": [{"type": "Synced", "status": "False", "reason": reason}],
+        "drift": [{"field": field, "desired": "ours", "actual": "theirs"} for field in fields],
+        **rest,
+    }
+
+
+class Change(NamedTuple):
+    previous: Mapping[str, Any]
+    status: Mapping[str, Any]
+    fields: Sequence[str] = ()
+
+
+REJECTED = "Rejected: 400"
+CHANGES = {
+    "nothing": Change({}, {}),
+    "an edit is sent": Change({}, sent("Edit", "comment")),
+    "drift is corrected": Change({}, sent("Drift", "comment", "cloudProviderEndpointId"), ["comment", "cloudProviderEndpointId"]),
+    "the correction is still the newest": Change(sent("Drift", "comment"), sent("Drift", "comment")),
+    "the same drifts again later": Change(
+        sent("Drift", "comment"), sent("Drift", "comment", time="2026-11-25T00:00:00Z"), ["comment"]
+    ),
+    "drift is only reported": Change({}, shows("DriftDetected", "comment"), ["comment"]),
+    "it remains": Change(shows("DriftDetected", "comment"), shows("DriftDetected", "comment")),
+    "another field drifts, too": Change(
+        shows("DriftDetected", "comment"), shows("DriftDetected", "comment", "cloudProviderEndpointId"), ["cloudProviderEndpointId"]
+    ),
+    "its delayed correction is sent": Change(shows("DriftDetected", "comment"), sent("Drift", "comment")),
+    "a correction fails, and the next one succeeds": Change(sent("Drift", "comment", result=REJECTED), sent("Drift", "comment")),
+    "a difference that is no drift": Change({}, shows("UpdateRejected", "comment")),
+    "a correction is planned": Change({}, shows("Planned", "comment", plan={"reason": "Drift"}), ["comment"]),
+    "an edit is planned": Change({}, shows("Planned", "comment", plan={"reason": "Edit"})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_drifted_fields(change: Change) -> None:
+    assert drifted(change.previous, change.status) == tuple(change.fields)

@@ -1,4 +1,4 @@
-"""Each number of a running operator is the one that its name says, as it is when somebody scrapes."""
+"""The metrics of a running operator that are read at a scrape."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from atlas_endpoints import runtime_metrics
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.runtime_metrics import FACTS, IDS, credentials_scope, facts, facts_with_ids
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 
@@ -29,7 +30,7 @@ class Queue:
 
 
 class Harness:
-    """What an operator is made of, as far as it is looked at, and a scraper."""
+    """Fakes of the parts that are read, and a registry."""
 
     def __init__(self) -> None:
         self.metrics = Metrics("0")
@@ -67,7 +68,7 @@ async def harness() -> Harness:
     return Harness()
 
 
-async def test_numbers_are_those_of_the_parts(harness: Harness) -> None:
+async def test_each_number_has_its_source(harness: Harness) -> None:
     expected = {
         "queue_depth": 2,
         "active_workers": 3,
@@ -88,7 +89,7 @@ async def test_numbers_are_those_of_the_parts(harness: Harness) -> None:
     assert harness.value("leader") == 0
 
 
-async def test_every_circuit_has_a_number_though_it_be_none(harness: Harness) -> None:
+async def test_every_circuit_has_a_number(harness: Harness) -> None:
     states = {
         (scope, state) for scope in ("credentials", "project", "instance") for state in ("closed", "half_open", "open")
     }
@@ -96,23 +97,48 @@ async def test_every_circuit_has_a_number_though_it_be_none(harness: Harness) ->
     assert found == {**dict.fromkeys(states, 0), ("project", "open"): 9}
 
 
-async def test_what_atlas_does_not_tell_has_no_series_and_what_it_tells_has(harness: Harness) -> None:
+async def test_a_number_that_atlas_has_not_sent_has_no_series(harness: Harness) -> None:
     for name in ("atlas_rate_limit_remaining", "atlas_api_sunset_timestamp_seconds"):
         assert harness.value(name) is None
     harness.core.gateway.sunset = SUNSET
     assert harness.value("atlas_api_sunset_timestamp_seconds") == SUNSET.timestamp()
 
 
-async def test_what_happens_at_the_api_server_is_counted(harness: Harness) -> None:
+async def test_calls_to_the_api_server_and_ends_of_watches_are_counted(harness: Harness) -> None:
     harness.connection.on_request("GET secrets", 200, 0.1)
     harness.connection.kopf_calls.on_watch_end(well=False)
     assert harness.value("kubernetes_requests_total", verb="GET", resource="secrets", status="200") == 1
     assert harness.value("watch_restarts_total", result="broken") == 1
 
 
-async def test_what_may_hold_reconciles_up_and_drift_begins_at_0(harness: Harness) -> None:
+async def test_error_reasons_and_drift_begin_at_0(harness: Harness) -> None:
     for reason in ("CredentialsInvalid", "ClusterUnavailable", "InternalError"):
         assert harness.value("reconcile_errors_total", kind="Toy", reason=reason) == 0
     assert harness.value("reconcile_errors_total", kind="Toy", reason="Planned") is None
     for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
         assert harness.value("drift_found_total", kind="Toy", field=field) == 0
+
+
+def body_of(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"namespace": "shop", "name": "db"}, "spec": spec}
+
+
+def test_labels_of_a_resource_contain_ids_only_on_request() -> None:
+    body = body_of(providerName="AWS", projectId="p", instanceName="shop", endpointId="e", managementPolicy="Plan")
+    body["status"] = {"resolved": {"credentialsSource": "namespace/atlas"}}
+    labels = {"provider": "AWS", "management_policy": "Plan", "credentials": "namespace/atlas"}
+    assert facts(body) == labels
+    assert (*labels,) == FACTS
+    assert facts_with_ids(body, KIND.entry_of) == labels | {
+        "project_id": "p",
+        "instance_name": "shop",
+        "endpoint_id": "e",
+    }
+    assert (*facts_with_ids(body, KIND.entry_of),) == IDS
+    assert credentials_scope(body) == "namespace"
+
+
+def test_unknown_labels_are_empty() -> None:
+    assert facts(body_of()) == {"provider": "", "management_policy": "Manage", "credentials": ""}
+    assert [*facts_with_ids(body_of(), KIND.entry_of).values()][3:] == ["", "", ""]
+    assert credentials_scope(body_of()) == ""

@@ -14,7 +14,7 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"ATLAS_ENDPOINTS_{name.upper()}", raising=False)
 
 
-def test_the_defaults_need_nothing() -> None:
+def test_the_defaults() -> None:
     settings = OperatorSettings()
 
     assert settings.atlas_url == "https://cloud.mongodb.com"
@@ -90,7 +90,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO'"),
     ],
 )
-def test_a_wrong_value_is_refused_with_a_remedy(
+def test_a_wrong_value_is_rejected_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(f"ATLAS_ENDPOINTS_{name}", value)
@@ -104,7 +104,7 @@ def test_a_wrong_value_is_refused_with_a_remedy(
     ("watched", "served", "right"),
     [("shop", "web", False), ("shop,web", "web,other", True), ("", "web", True), ("shop", "", True)],
 )
-def test_somebody_that_is_watched_must_be_able_to_use_the_operators_own_secret(
+def test_a_watched_namespace_must_be_able_to_use_the_operators_own_secret(
     kind: type[OperatorSettings], watched: str, served: str, right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_NAMESPACES", watched)
@@ -118,15 +118,13 @@ def test_somebody_that_is_watched_must_be_able_to_use_the_operators_own_secret(
 
 
 @pytest.mark.parametrize("word", ["off", "OFF", "false", "False", "no", "0"])
-def test_writes_are_switched_off_by_whatever_a_tired_person_or_a_template_may_write(
-    monkeypatch: pytest.MonkeyPatch, word: str
-) -> None:
+def test_any_spelling_of_off_disables_writes(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_WRITES", word)
 
     assert not OperatorSettings().writes
 
 
-def test_plain_http_is_for_this_machine_or_where_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_needs_this_machine_or_a_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "http://127.0.0.1:8090")
     assert OperatorSettings().atlas_url == "http://127.0.0.1:8090"
 
@@ -135,7 +133,7 @@ def test_plain_http_is_for_this_machine_or_where_it_is_allowed(monkeypatch: pyte
     assert OperatorSettings().atlas_url == "http://simulator.test:8090"
 
 
-def test_what_looks_like_a_setting_and_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SYNC_INTERVALL", "LOG_LEVEL", "SERVICE_HOST", "PORT", "PORT_8080_TCP_ADDR", "SIMULATE_PORT"):
         monkeypatch.setenv(f"ATLAS_ENDPOINTS_{name}", "INFO")
 

@@ -1,4 +1,4 @@
-"""Spans of reconciles and calls: what belongs to what, what they say, and what they do not."""
+"""Spans of reconciles and of calls: their parents and attributes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def call(tracing: Tracing, client: FakeAtlas) -> Answer:
     return await traced.request(CREDENTIALS, Request("listServerlessPrivateEndpoint", "GET", PATH))
 
 
-async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
+async def test_a_call_is_a_child_of_its_reconcile(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     client = FakeAtlas()
 
     async def run(_work: object) -> Requeue:
@@ -69,7 +69,7 @@ async def test_a_call_is_a_part_of_its_pass(tracing: Tracing, exporter: InMemory
         }
 
 
-async def test_a_round_names_its_instance(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
+async def test_a_resync_has_the_attributes_of_its_scope(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     async def run(_work: object) -> Requeue:
         return NoRequeue()
 
@@ -79,7 +79,7 @@ async def test_a_round_names_its_instance(tracing: Tracing, exporter: InMemorySp
     assert "fingerprint" not in str(resync.attributes)
 
 
-async def test_a_failure_is_told_and_nothing_of_its_words(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
+async def test_a_failure_has_its_reason_and_no_text_of_atlas(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     error = AtlasUnavailableError(
         "Atlas says a-canary.",
         operation="listServerlessPrivateEndpoint",
@@ -98,7 +98,7 @@ async def test_a_failure_is_told_and_nothing_of_its_words(tracing: Tracing, expo
     assert "a-canary" not in span.to_json()
 
 
-async def test_a_call_that_is_broken_off_ends_its_span(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
+async def test_an_exception_ends_the_span(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     client = FakeAtlas(lambda _: TimeoutError())
     with pytest.raises(TimeoutError):
         await call(tracing, client)
@@ -122,13 +122,13 @@ def test_the_standard_variables_decide(environment: dict[str, str], *, wanted: b
     assert spans.are_wanted(environment) is wanted
 
 
-def test_another_protocol_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_another_protocol_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert spans.are_wanted({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     assert "not by grpc" in caplog.text
 
 
-def test_without_the_extra_it_is_told_and_there_are_none(
+def test_without_the_extra_there_is_a_warning_and_no_span(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def absent(_name: str) -> Any:

@@ -118,7 +118,7 @@ def path_of(project: str, instance: str, *endpoint: str) -> list[str]:
 @given(around(PROJECT), around(INSTANCE), around(ENDPOINT), TEXT)
 @example("..", "..", "..", "")
 @example("a/../b", "%2e%2e", "a?b#c", "\n")
-def test_a_call_to_atlas_has_exactly_these_segments_or_is_not_made(
+def test_a_call_to_atlas_has_exactly_these_segments_or_is_not_sent(
     project: str, instance: str, endpoint: str, comment: str
 ) -> None:
     """The last line of defence knows nothing of patterns."""
@@ -238,7 +238,7 @@ async def reconcile_of(body: Body, heard: Heard, objects: Objects, secrets: Secr
 @example({**RIGHT, "projectId": f"{PROJECT}\n"}, None)
 @example({**RIGHT, "instanceName": ".."}, None)
 @example({**RIGHT, "credentialsSecretRef": {"name": "../../../secrets"}}, None)
-def test_a_resource_reaches_exactly_what_it_names_or_nothing(spec: dict[str, Any], only: str | None) -> None:
+def test_a_resource_reaches_exactly_the_objects_it_names_or_nothing(spec: dict[str, Any], only: str | None) -> None:
     """``only`` is the one field that is not right, so that much of the others does not hide it."""
     if only is not None:
         spec = {**RIGHT, only: spec[only]}

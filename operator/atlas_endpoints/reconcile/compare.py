@@ -1,4 +1,4 @@
-"""What differs between a resource and what Atlas shows, and what may be done about each difference. Pure."""
+"""Compare a resource with what Atlas shows, and decide what to do about each difference. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,42 +12,42 @@ from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Cause
 
 SETTLE = timedelta(seconds=30)
-"""For how long after a confirmed PATCH Atlas may still show older values, before that counts as a difference."""
+"""For so long after a confirmed PATCH, Atlas may still show older values; they are no difference yet."""
 
 FLAPS = 3
-"""A field that was corrected this often within as many intervals is being fought over."""
+"""A field that is corrected this often within as many intervals is contested."""
 
 FLAP_PAUSE = timedelta(hours=1)
-"""How long a field that is being fought over is left alone between corrections."""
+"""The time between two corrections of a contested field."""
 
 
 class Treatment(Enum):
-    """What is to be done about a difference; all but the first two leave it as it is."""
+    """What to do about a difference; all but the first two leave it as it is."""
 
     SEND = auto()
     """Send it now."""
-    SEND_ANEW = auto()
-    """Atlas has refused this very value: send it again, but only when nothing else is to be sent."""
+    REFUSED = auto()
+    """Atlas has refused this value: send it again only if there is nothing else to send."""
     WAIT = auto()
-    """In its present status the endpoint does not take a change of this field."""
+    """Atlas does not accept a change of this field in the endpoint's status."""
     SETTLE = auto()
-    """Atlas has just taken the change and may show it in a moment."""
+    """Atlas has just accepted the change and may show it in a moment."""
     STORED_OTHERWISE = auto()
-    """Atlas has taken the change, for this very generation, and stored something else."""
-    LEAVE_TO_OTHERS = auto()
-    """Somebody else keeps changing the field back, and its rest between two corrections is not over."""
+    """Atlas accepted the change, for this generation, and stored another value."""
+    CONTESTED = auto()
+    """The field is contested, and the pause between two corrections is not over."""
     REPORT = auto()
-    """The resource wants drift to be reported only."""
+    """The drift policy is Report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was found by comparing an entry with what is desired.
+    """The differences between an entry and the desired values.
 
     Attributes:
-        differences: all that differ and do not lag, in the order of what is desired.
-        treated: the same by what is to be done about them; every treatment is there.
-        lagging: what Atlas has confirmed a moment ago and does not show yet. It is neither sent again nor told.
+        differences: all that do not lag, in the order of the desired values.
+        treated: the same by treatment; every treatment is a key.
+        lagging: what Atlas has just confirmed and does not show yet; it is neither sent again nor reported.
         lag_left: seconds after which that counts as a difference.
     """
 
@@ -58,12 +58,10 @@ class Comparison:
 
     @classmethod
     def of(cls, facts: Facts[Any], value: object, takes: Callable[[str], bool]) -> "Comparison":
-        """Compare, and sort what differs.
+        """Compare an entry, as Atlas shows it, with the desired values.
 
         Args:
-            facts: with what is desired.
-            value: the entry as Atlas shows it.
-            takes: returns whether Atlas takes a change of a field in the entry's present status.
+            takes: returns whether Atlas accepts a change of a field in the entry's status.
         """
         differences = compare(facts.resource, facts.desired, value)
         lags = {each.field: left for each in differences if (left := _lag(each, facts)) > 0}
@@ -71,19 +69,19 @@ class Comparison:
         for each in differences:
             if each.field not in lags:
                 treated[_treatment(each, facts, takes)] += (each,)
-        treated[Treatment.SEND], treated[Treatment.SEND_ANEW] = _by_refusal(treated[Treatment.SEND], facts)
+        treated[Treatment.SEND], treated[Treatment.REFUSED] = _by_refusal(treated[Treatment.SEND], facts)
         lagging = tuple(each for each in differences if each.field in lags)
         others = tuple(each for each in differences if each.field not in lags)
         return cls(others, treated, lagging, max(lags.values(), default=0.0))
 
     @property
     def chosen(self) -> tuple[Difference, ...]:
-        """What is to be sent now: what Atlas has refused only when there is nothing else, so that other edits get through."""
-        return self.treated[Treatment.SEND] or self.treated[Treatment.SEND_ANEW]
+        """What to send now: refused values only if there is nothing else, so that they do not block other edits."""
+        return self.treated[Treatment.SEND] or self.treated[Treatment.REFUSED]
 
 
 def compare(resource: Resource, wanted: Fields, value: object) -> tuple[Difference, ...]:
-    """Return the fields that Atlas does not show as they are wanted."""
+    """Return the fields whose value in Atlas is not the wanted one."""
     shown = resource.shown(value)
     return tuple(
         Difference(name, text, shown.get(name))
@@ -93,7 +91,7 @@ def compare(resource: Resource, wanted: Fields, value: object) -> tuple[Differen
 
 
 def cause_of(chosen: tuple[Difference, ...], facts: Facts[Any], value: object, takes: Callable[[str], bool]) -> Cause:
-    """Return why differences are sent."""
+    """Return the reason to send differences."""
     if not facts.baseline.contacted:
         return Cause.FIRST_CONTACT
     if facts.forced and not Comparison.of(replace(facts, forced=False), value, takes).chosen:
@@ -104,8 +102,8 @@ def cause_of(chosen: tuple[Difference, ...], facts: Facts[Any], value: object, t
 def is_edit(difference: Difference, facts: Facts[Any]) -> bool:
     """Return whether a difference comes from the resource (always sent) or from Atlas (drift, by policy).
 
-    It is the resource's when Atlas has never confirmed this value. It counts as the resource's, too, when an earlier write
-    may be the cause: one whose answer was lost, or one for a generation whose status was never written.
+    It is an edit if Atlas has never confirmed the value. It also counts as an edit if an earlier write may be its
+    cause: one whose answer was lost, or one for a generation whose status was never written.
     """
     baseline = facts.baseline
     if baseline.confirmed is None or facts.uncertain or facts.generation > baseline.seen_generation + 1:
@@ -115,10 +113,7 @@ def is_edit(difference: Difference, facts: Facts[Any]) -> bool:
 
 
 def _lag(difference: Difference, facts: Facts[Any]) -> float:
-    """Return for how many more seconds a difference may be nothing but Atlas showing what was there before a write.
-
-    A person who asks by force has seen what Atlas shows: no excuse then.
-    """
+    """Return for how many more seconds Atlas may show the value from before a write; a forced sync does not wait."""
     patched = facts.baseline.patched.get(difference.field)
     if patched is None or facts.forced or is_edit(difference, facts):
         return 0.0
@@ -126,9 +121,9 @@ def _lag(difference: Difference, facts: Facts[Any]) -> float:
 
 
 def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str], bool]) -> Treatment:
-    """Return what is to be done about a difference that is no lag.
+    """Return what to do about a difference that does not lag.
 
-    What a person asks for by force goes over everything but what Atlas cannot take and what the resource itself forbids.
+    A forced sync overrides all but what Atlas cannot accept and what the spec forbids.
     """
     if not takes(difference.field):
         return Treatment.WAIT
@@ -138,16 +133,16 @@ def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str],
         if facts.resource.spec.drift_policy != "Correct":
             return Treatment.REPORT
         if _is_contested(difference.field, facts) and not facts.forced:
-            return Treatment.LEAVE_TO_OTHERS
+            return Treatment.CONTESTED
     return Treatment.SEND
 
 
 def _by_refusal(
     due: tuple[Difference, ...], facts: Facts[Any]
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """Part what was never refused from what was.
+    """Return the differences that were never refused, and those that were.
 
-    A connection was refused when all of it was: as soon as one of its fields is another, it is another connection.
+    A connection counts as refused only as a whole: if one of its fields has changed, it is another connection.
     """
     connection = tuple(each for each in due if each.field in facts.resource.connection)
     parts = (connection, *((each,) for each in due if each not in connection))
@@ -178,14 +173,14 @@ def _is_refused(difference: Difference, facts: Facts[Any]) -> bool:
 
 
 def _is_contested(name: str, facts: Facts[Any]) -> bool:
-    """Return whether somebody else keeps changing a field back, and its hour of rest is not over.
+    """Return whether somebody keeps changing a field back, and the pause is not over.
 
-    A fight is seen by corrections in a row, and goes on as long as each hourly one is followed by another.
+    Corrections in a row start a contest; it goes on as long as each hourly correction is followed by another one.
     """
     times = [each.time for each in facts.baseline.corrections if name in each.fields]
-    # Half an interval more than that many, since resyncs are jittered.
+    # Half an interval more, since resyncs are jittered.
     burst = facts.interval * (FLAPS + 0.5)
-    # The first ones may have followed others that are forgotten by now.
+    # A full history may have lost earlier corrections in a row.
     contested = len(times) == HISTORY_LIMIT
     for number in range(FLAPS - 1, len(times)):
         in_a_row = times[number] - times[number - FLAPS + 1] <= burst

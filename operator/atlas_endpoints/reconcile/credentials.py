@@ -1,4 +1,4 @@
-"""Which credentials a resource uses: of three scopes, the most specific that names a Secret."""
+"""Find the credentials of a resource: of three scopes, the most specific one that names a Secret."""
 
 import logging
 from collections import OrderedDict
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a resource may use.
+    """The credentials that a resource uses.
 
     Attributes:
-        fingerprint: names the credentials without telling them.
+        fingerprint: identifies the credentials without revealing them.
         source: scope and name of their Secret, such as ``namespace/atlas-credentials``.
     """
 
@@ -31,7 +31,7 @@ class Access:
 
 
 class Scope(StrEnum):
-    """Who names the Secret, from the most specific on."""
+    """Who names the Secret, the most specific first."""
 
     RESOURCE = "resource"
     NAMESPACE = "namespace"
@@ -39,7 +39,7 @@ class Scope(StrEnum):
 
 
 class _Place(NamedTuple):
-    """Where credentials are looked for."""
+    """The Secret to read."""
 
     scope: Scope
     namespace: str
@@ -47,25 +47,25 @@ class _Place(NamedTuple):
 
     @property
     def source(self) -> str:
-        """How a status names it; where the operator keeps its own is nobody else's business."""
+        """The name in a status, which does not reveal the namespace of the operator's own Secret."""
         return f"{self.scope}/{self.name}"
 
 
 class _Warned(NamedTuple):
-    """What was logged about a Secret, and when it was last found to be so, in monotonic seconds."""
+    """The warnings that were logged about a Secret, and when it was last read, in monotonic seconds."""
 
     warnings: list[str]
     at: float
 
 
 ANNOTATION = "atlas-endpoints.dev/credentials-secret"
-"""By which a Namespace names a Secret of its own, for its resources that name none."""
+"""The annotation of a Namespace that names the Secret for its resources."""
 
 RETRY_UNUSABLE = 30.0
-"""Seconds after which what exists and is of no use is looked at again."""
+"""Seconds after which a Secret that exists and is not usable is read again."""
 
 UNUSED = 86400.0
-"""Seconds after which it is forgotten what was logged about a Secret that nobody uses any more."""
+"""Seconds after which the warnings about a Secret that nobody uses are forgotten."""
 
 _NAME_ONE = (
     f"Name a Secret in spec.credentialsSecretRef.name, or have the namespace name one in its annotation {ANNOTATION}"
@@ -78,17 +78,15 @@ _ASK_OR_NAME_ONE = (
 
 
 class CredentialsResolver:
-    """Finds the credentials of a resource; the most specific scope that names a Secret counts, whatever comes of it.
+    """Finds the credentials of a resource: the most specific scope that names a Secret wins, even if it is not usable.
 
     Args:
-        secrets: reads Secrets.
-        namespaces: reads Namespaces.
-        default: namespace and name of the operator's own Secret, if it has one.
-        default_for: the namespaces whose resources may use it; all, if there are none.
-        introduce: makes credentials known and gives their fingerprint.
-        check_base_url: checks the base URL that the operator's own Secret may hold; see ``parse_credentials``.
-        monotonic: seconds that only grow.
-        warns_of_own: whether the log tells where the operator's own Secret is when it is of no use.
+        default: namespace and name of the operator's own Secret.
+        default_for: the namespaces whose resources may use it; empty: all.
+        introduce: registers credentials and returns their fingerprint.
+        check_base_url: checks the base URL in the operator's own Secret; see ``parse_credentials``.
+        monotonic: seconds.
+        warns_of_own: whether to log where the operator's own Secret is if it is not usable.
     """
 
     def __init__(
@@ -111,21 +109,23 @@ class CredentialsResolver:
         self._check_base_url = check_base_url
         self._monotonic = monotonic
         self._warns_of_own = warns_of_own
-        self._warned: OrderedDict[_Place, _Warned] = OrderedDict()  # to find the first one in a dict takes ever longer
-        """The one that was read last comes last."""
+        self._warned: OrderedDict[_Place, _Warned] = OrderedDict()  # a dict takes ever longer to find its first key
+        """The Secret that was read last is the last one."""
         self._refused: str | None = None
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
-        """Find the credentials.
+        """Return the credentials of a resource.
 
         Args:
-            namespace: of the resource; a Secret of another namespace is never read on its behalf, but for the operator's own.
-            secret_name: what the resource names, if anything.
-            age: of the Secret's reading, at most; of the Namespace's, which credentials that were refused do not make useless, too.
+            namespace: of the resource; apart from the operator's own Secret, no Secret of another namespace is read
+                for it.
+            secret_name: the Secret that the resource names.
+            age: of the observed Secret, at most; also of the Namespace, which refused credentials do not make
+                obsolete.
 
         Raises:
-            NoCredentialsError: there are none, or not usable ones.
-            ClusterUnavailableError: the API server could not be reached.
+            NoCredentialsError: there are none, or they are not usable.
+            ClusterUnavailableError: the API server cannot be reached.
         """
         if secret_name is not None:
             place = _Place(Scope.RESOURCE, namespace, _checked(secret_name, "spec.credentialsSecretRef.name"))
@@ -134,24 +134,16 @@ class CredentialsResolver:
         return await self._read(place, age=age)
 
     async def resolve_own(self, *, age: Age = Age.RECENT) -> Access:
-        """Find the operator's own credentials, whoever may use them.
-
-        Args:
-            age: of the Secret's reading, at most.
+        """Return the operator's own credentials, whichever namespaces may use them.
 
         Raises:
-            NoCredentialsError: there are none, or not usable ones.
-            ClusterUnavailableError: the API server could not be reached.
+            NoCredentialsError: there are none, or they are not usable.
+            ClusterUnavailableError: the API server cannot be reached.
         """
         return await self._read(self._default_place(), age=age)
 
     def judged(self, access: Access, *, accepted: bool) -> None:
-        """Take in whether Atlas accepts credentials, and tell whoever runs the operator when it refuses the operator's own.
-
-        Args:
-            access: as ``resolve`` gave it.
-            accepted: whether it does.
-        """
+        """Log a warning when Atlas begins to refuse the operator's own credentials."""
         if self._default is None or not access.source.startswith(f"{Scope.OPERATOR}/"):
             return
         refused = None if accepted else access.fingerprint
@@ -168,7 +160,7 @@ class CredentialsResolver:
             )
         except UnreadableError as problem:
             self._warn_of_own(place, problem.message)
-            # Another Secret may be named meanwhile, which the pace of this one must not hold up.
+            # The namespace may name another Secret meanwhile, so a long wait would delay it.
             retry_in = problem.retry_in if place.scope is Scope.RESOURCE else min(problem.retry_in, RETRY_UNUSABLE)
             raise NoCredentialsError(
                 problem.reason, _unreadable(place, problem), source=place.source, retry_in=retry_in
@@ -181,11 +173,11 @@ class CredentialsResolver:
         return Access(self._introduce(credentials), place.source)
 
     async def _named_by_namespace(self, namespace: str, *, age: Age) -> _Place | None:
-        """Give the Secret that the Namespace names for its resources, if it does."""
+        """Return the Secret that the Namespace names for its resources, or None."""
         try:
             annotations = await self._namespaces.annotations(namespace, age=Age.FRESH if age is Age.ANEW else age)
         except UnreadableError as problem:
-            # The namespace may name a Secret: no other may stand in for it.
+            # The namespace may name a Secret, so no other one may be used instead.
             raise NoCredentialsError(
                 problem.reason,
                 problem.message,
@@ -201,7 +193,7 @@ class CredentialsResolver:
         )
 
     def _own(self, namespace: str) -> _Place:
-        """Give the operator's own Secret, if it has one and the resources of this namespace may use it."""
+        """Return the operator's own Secret if the resources of this namespace may use it."""
         place = self._default_place()
         if self._default_for and namespace not in self._default_for:
             raise NoCredentialsError(
@@ -226,12 +218,12 @@ class CredentialsResolver:
         return _Place(Scope.OPERATOR, *self._default)
 
     def _warn_of_own(self, place: _Place, message: str) -> None:
-        """Tell whoever runs the operator that its own Secret is of no use, and where it is; statuses do not tell that."""
+        """Log why the operator's own Secret is not usable, and where it is; statuses do not contain that."""
         if self._warns_of_own and place.scope is Scope.OPERATOR:
             self._warn(place, [f"The operator's own Secret {place.namespace}/{place.name} is of no use: {message}"])
 
     def _warn(self, place: _Place, warnings: list[str]) -> None:
-        """Log what is odd about a Secret, once as long as it stays so; never its content."""
+        """Log the warnings about a Secret when they change; never its content."""
         now, before = self._monotonic(), self._warned.pop(place, None)
         if before is None or before.warnings != warnings:
             for warning in warnings:
@@ -250,11 +242,7 @@ _SUBJECT = {
 
 
 def remedy_for_refused(source: str) -> str:
-    """Say to users what to do about credentials that Atlas refuses.
-
-    Args:
-        source: of the credentials; see ``Access``.
-    """
+    """Return the remedy for credentials that Atlas refuses, for users."""
     scope, _, name = source.partition("/")
     if scope == Scope.OPERATOR:
         return f"They are those of the operator's own Secret {name}. {_ASK_OR_NAME_ONE}"
@@ -262,11 +250,11 @@ def remedy_for_refused(source: str) -> str:
 
 
 def _checked(name: str, what: str) -> str:
-    """Give a name that may become a part of a URL.
+    """Return a name that is safe as part of a URL.
 
     Args:
-        name: to be checked; it is not shown, since it may hold anything.
-        what: names it, for people.
+        name: not part of the error, since it may be any text.
+        what: describes the name to users.
     """
     if not is_name(name):
         raise NoCredentialsError(
@@ -280,7 +268,7 @@ def _checked(name: str, what: str) -> str:
 
 
 def _unreadable(place: _Place, problem: UnreadableError) -> str:
-    """Say to users that a Secret cannot be had."""
+    """Return why a Secret cannot be read, for users."""
     match place.scope:
         case Scope.RESOURCE:
             return problem.message

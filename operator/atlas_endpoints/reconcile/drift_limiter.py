@@ -1,8 +1,8 @@
-"""The emergency brake on corrections of drift: when there are suspiciously many, it lets a portion pass at a time.
+"""Limit how many resources may have drift corrected within a window.
 
-One endpoint that drifts is a slip of somebody's, and is put right. Many that drift at once are somebody who means it, a
-restored backup, or a defect of ours: to undo that everywhere within seconds may do more harm than to wait. In portions,
-a person has the time to look, and to switch ``WRITES`` off.
+A single endpoint that drifts is probably a mistake, and is corrected. If many drift at once, the cause may be a
+deliberate change, a restored backup or a defect of the operator: correcting all of them within seconds may do more
+harm than waiting. The limiter corrects them in portions, so that a person has time to set ``WRITES`` to off.
 """
 
 import logging
@@ -22,7 +22,7 @@ from atlas_endpoints.controller.log_fields import LogFields
 logger = logging.getLogger(__name__)
 
 AT_LEAST = 10
-"""A share of few resources is next to nothing, and to hold such drift back would protect nobody."""
+"""The minimum of a percentage: a share of few resources would be next to nothing."""
 
 _LIMIT = re.compile(r"([0-9]{1,6})(%?)")
 
@@ -33,7 +33,6 @@ class Limit:
 
     Attributes:
         number: of resources, or per cent of all resources.
-        percent: which of the two it is.
     """
 
     number: int
@@ -41,10 +40,10 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a limit such as ``20%`` or ``50``.
+        """Return the limit that a text such as ``20%`` or ``50`` describes.
 
         Raises:
-            ValueError: it is neither a share of 1 to 100 per cent nor a number.
+            ValueError: it is neither a percentage from 1 to 100 nor a number.
         """
         found = _LIMIT.fullmatch(text.strip())
         if found is None:
@@ -57,26 +56,25 @@ class Limit:
         return limit
 
     def of(self, known: int) -> int:
-        """Give the number of resources that may be corrected when so many are known."""
+        """Return how many resources may be corrected, given how many are known."""
         return max(AT_LEAST, known * self.number // 100) if self.percent else self.number
 
     @override
     def __str__(self) -> str:
-        """Write it as it is set."""
+        """Return the limit as a setting."""
         return f"{self.number}%" if self.percent else str(self.number)
 
 
 class DriftLimiter:
-    """Holds corrections of drift back once as many resources as the limit allows were corrected within the window.
+    """Delays corrections of drift while the limit is reached within a sliding window that ends now.
 
-    The window slides: it always ends now. A resource counts once in it, however often it is corrected (a correction that
-    fails is made again), and for as long as its latest correction is in it.
+    A resource counts once in the window, however often it is corrected (a correction that fails is repeated), and as
+    long as its latest correction is in the window.
 
     Args:
-        limit: how many resources may be corrected within the window.
-        window: its length in seconds.
-        monotonic: seconds that only grow.
-        known: counts the resources that the operator knows.
+        window: seconds.
+        monotonic: seconds.
+        known: returns the number of all resources.
     """
 
     def __init__(
@@ -86,22 +84,22 @@ class DriftLimiter:
         self._window = window
         self._monotonic = monotonic
         self._known = known
-        self._corrected: OrderedDict[Key, float] = OrderedDict()  # when last, the earliest first
-        self._times: list[float] = []  # these times alone: of a list any place is found at once
-        self._held: dict[Key, int] = {}  # by the number of its turn, in the order in which they came
+        self._corrected: OrderedDict[Key, float] = OrderedDict()  # latest correction, the earliest first
+        self._times: list[float] = []  # the same times, as a list for access by index
+        self._held: dict[Key, int] = {}  # number of the turn, in order of arrival
         self._turns = 0
 
     @property
     def held(self) -> int:
-        """The number of resources whose correction is being held back."""
+        """The number of resources whose correction is delayed."""
         return len(self._held)
 
     def wait_to_correct(self, key: Key) -> float:
-        """Tell when drift of a resource may be corrected.
+        """Return the seconds until drift of a resource may be corrected.
 
         Returns:
-            0 when that is now, and then it counts as done; else the seconds after which to ask again: by then there is
-            room for this resource and those that came before it. Infinite when no drift is ever corrected.
+            0: correct it now; it counts as done. Otherwise, ask again after so many seconds: then there is room for
+                this resource and all that asked before. Infinite if the limit is 0.
         """
         now = self._monotonic()
         self._slide(now)
@@ -116,7 +114,7 @@ class DriftLimiter:
         return 0.0
 
     def release(self, key: Key) -> None:
-        """Take in that nothing of a resource is held back (any more): it was sent, has healed or is not worked on."""
+        """Forget that a resource is delayed: it was corrected, no longer drifts, or is not reconciled any more."""
         if key in self._held:
             del self._held[key]
             if not self._held:
@@ -138,7 +136,7 @@ class DriftLimiter:
             self._turns += 1
 
     def _until_its_turn(self, key: Key, now: float, allowed: int) -> float:
-        """Give each of those that wait a place of its own in the window, so that they do not all come back for the first."""
+        """Return the seconds until the place in the window that is reserved for a resource becomes free."""
         if allowed == 0:
             return math.inf
         served = self._turns - len(self._held)
@@ -148,7 +146,7 @@ class DriftLimiter:
         return leaves + self._window * (1 + windows) - now
 
     def _slide(self, now: float) -> None:
-        """Drop what has left the window."""
+        """Drop the corrections that have left the window."""
         while self._times and self._times[0] + self._window <= now:
             self._corrected.popitem(last=False)
             del self._times[0]

@@ -1,10 +1,10 @@
-"""What keeps a resource from its work before Atlas is asked."""
+"""Errors that end a reconcile before a call to Atlas."""
 
 from enum import StrEnum
 
 
 class SelectionProblem(StrEnum):
-    """Why no Secret is asked for: a reason of ``CredentialsValid``."""
+    """Why no Secret is read: a reason of ``CredentialsValid``."""
 
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
     INVALID_SECRET_NAME = "InvalidSecretName"  # noqa: S105  # no secret
@@ -14,11 +14,11 @@ class NoCredentialsError(Exception):
     """A resource has no usable credentials.
 
     Attributes:
-        reason: of the condition ``CredentialsValid``: a ``SelectionProblem``, ``SecretProblem`` or ``CredentialsProblem``.
+        reason: of ``CredentialsValid``: a ``SelectionProblem``, ``SecretProblem`` or ``CredentialsProblem``.
         message: for people, with the remedy.
-        source: where they were looked for.
-        retry_in: seconds after which to look again.
-        operation: what failed.
+        source: see ``credentials.Access``.
+        retry_in: seconds.
+        operation: that failed.
     """
 
     def __init__(

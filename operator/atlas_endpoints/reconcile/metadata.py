@@ -1,7 +1,4 @@
-"""What the operator reads of a resource's metadata, and what it writes there.
-
-Pure.
-"""
+"""What the operator reads and writes in a resource's metadata. Pure."""
 
 import hashlib
 import json
@@ -15,29 +12,29 @@ from typing_extensions import override
 from atlas_endpoints.controller.cache import Trigger
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError, problems
 from atlas_endpoints.reconcile.status import REQUEST_LIMIT
+from atlas_endpoints.reconcile.values import is_object_id
 
 FINALIZER = "atlas-endpoints.dev/cleanup"
-"""Keeps a resource whose endpoint is to be deleted with it until Atlas has none any more."""
+"""Keeps a resource with deletion policy Delete until its endpoint is gone from Atlas."""
 ENDPOINT_ANNOTATION = "atlas-endpoints.dev/endpoint-id"
-"""Where the operator writes which endpoint it has reserved, so that a backup of the resource knows it, too."""
+"""Contains the endpoint that the operator has reserved, so that backups of the resource contain it, too."""
 POLICY_ANNOTATIONS = ("atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-reconciliation-policy")
-"""``skip`` in any of them suspends the resource; the second is the name that MongoDB's own operator uses."""
+"""``skip`` in any of them suspends the resource; the second one is from MongoDB's own operator."""
 REQUEST_ANNOTATIONS = ("atlas-endpoints.dev/force-sync", "reconcile.fluxcd.io/requestedAt")
-"""A new value in any of them asks for a reconcile at once."""
+"""A new value in any of them requests a reconcile at once."""
 DELETION_ANNOTATIONS = ("atlas-endpoints.dev/deletion-policy", "mongodb.com/atlas-resource-policy")
-"""Go over ``spec.deletionPolicy``, the first over the second; the second is the name that MongoDB's own operator uses."""
+"""Override ``spec.deletionPolicy``, the first before the second, which is from MongoDB's own operator."""
 FORCE_FINALIZE = "atlas-endpoints.dev/force-finalize"
-"""``true`` lets a deleted resource go, whatever becomes of its endpoint."""
+"""``true`` removes the finalizer of a deleted resource, whatever happens to its endpoint."""
 
 _DELETION_POLICIES: Mapping[str, DeletionPolicy] = {"retain": "Retain", "keep": "Retain", "delete": "Delete"}
 
 
 class EndpointRecord(NamedTuple):
-    """What ``ENDPOINT_ANNOTATION`` says.
+    """The content of ``ENDPOINT_ANNOTATION``.
 
     Attributes:
-        endpoint_id: of the endpoint.
-        uid: of the resource that it was reserved for; another one's where the resource was made from a copy.
+        uid: of the resource that it was reserved for; in a copy of a resource, that of the original.
     """
 
     endpoint_id: str
@@ -45,19 +42,18 @@ class EndpointRecord(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read it; None when it is none: people can write anything into an annotation."""
+        """Return the record, or None if the annotation, which anybody can write, contains none."""
         endpoint_id, _, uid = text.partition("/")
-        is_id = len(endpoint_id) == 24 and set(endpoint_id) <= set("0123456789abcdef")  # noqa: PLR2004  # an ObjectId
-        return cls(endpoint_id, uid) if is_id and uid else None
+        return cls(endpoint_id, uid) if is_object_id(endpoint_id) and uid else None
 
     @override
     def __str__(self) -> str:
-        """Write it."""
+        """Return the annotation's value."""
         return f"{self.endpoint_id}/{self.uid}"
 
 
 class ObjectMeta(BaseModel):
-    """What the operator reads of ``metadata``, with the wishes that annotations can state."""
+    """The part of ``metadata`` that the operator reads."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
@@ -73,13 +69,10 @@ class ObjectMeta(BaseModel):
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read the metadata of an object, whether or not its spec is valid.
-
-        Args:
-            body: the whole object with its wire names, as JSON gives it.
+        """Return the metadata of an object, whether or not its spec is valid.
 
         Raises:
-            InvalidSpecError: a field is missing or of the wrong type, which no API server lets happen.
+            InvalidSpecError: a field is missing or has a wrong type; no API server stores that.
         """
         try:
             return cls.model_validate(body.get("metadata"))
@@ -88,16 +81,16 @@ class ObjectMeta(BaseModel):
 
     @property
     def skips(self) -> tuple[str, ...]:
-        """The annotations that ask to leave Atlas alone; letter case and stray blanks are forgiven, since a miss would write."""
+        """The annotations that suspend the resource."""
         return skips(self.annotations)
 
     @property
     def reconcile_request(self) -> str | None:
-        """The token of the request for a reconcile at once, or None; another token than the last one is a new request.
+        """The token of the request for a reconcile at once, or None; a new token is a new request.
 
-        It is the annotation's value as it stands, so that tools find it again in ``status.lastHandledReconcileAt``; of
-        two annotations a JSON list of both values, so that a new value of either makes a new token (and so does the
-        removal of one); a digest when that is too long for the status.
+        It is the annotation's value, so that tools find it again in ``status.lastHandledReconcileAt``. With two
+        annotations it is a JSON list of both values, so that a change of either is a new token. If that is too long
+        for the status, it is a digest.
         """
         values = [value for name in REQUEST_ANNOTATIONS if (value := self.annotations.get(name))]
         if not values:
@@ -107,22 +100,22 @@ class ObjectMeta(BaseModel):
 
     @property
     def trigger(self) -> Trigger:
-        """What has made a reconcile due; see ``engine.cache.Store.trigger``."""
+        """What makes a reconcile due; see ``controller.cache``."""
         watched = _watched(self.annotations, self.finalizers)
         deleting = self.deletion_timestamp is not None
         return Trigger(self.uid, self.generation, deleting, tuple(sorted(watched.items())))
 
     @property
     def endpoint_record(self) -> EndpointRecord | None:
-        """The endpoint that the annotation tells of."""
+        """The endpoint in the annotation, or None."""
         return EndpointRecord.parse(self.annotations.get(ENDPOINT_ANNOTATION, ""))
 
     @property
     def deletion_policy(self) -> DeletionPolicy | None:
-        """What an annotation says about the endpoint's fate; None: nothing.
+        """The deletion policy in an annotation, or None.
 
         Raises:
-            InvalidSpecError: it says what nobody understands.
+            InvalidSpecError: the value is not a policy.
         """
         for name in DELETION_ANNOTATIONS:
             if (value := self.annotations.get(name)) is not None:
@@ -131,23 +124,20 @@ class ObjectMeta(BaseModel):
 
     @property
     def is_force_finalized(self) -> bool:
-        """Whether a person lets the resource go, whatever becomes of its endpoint."""
+        """Whether to remove the finalizer, whatever happens to the endpoint."""
         return self.annotations.get(FORCE_FINALIZE, "").strip().lower() == "true"
 
 
 def skips(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """Give those of ``POLICY_ANNOTATIONS`` that say ``skip``, in any letter case."""
+    """Return the ``POLICY_ANNOTATIONS`` whose value is ``skip``, ignoring case and blanks, since a miss would write."""
     return tuple(name for name in POLICY_ANNOTATIONS if annotations.get(name, "").strip().lower() == "skip")
 
 
 def deletion_policy_in(annotations: Mapping[str, str]) -> DeletionPolicy | None:
-    """Give what a Namespace's annotations say about the endpoints of its resources; None: nothing.
-
-    Args:
-        annotations: of the Namespace.
+    """Return the deletion policy in a Namespace's annotations, or None.
 
     Raises:
-        InvalidSpecError: they say what nobody understands.
+        InvalidSpecError: the value is not a policy.
     """
     name = DELETION_ANNOTATIONS[0]
     return _deletion_policy(name, annotations[name], "Namespace: ") if name in annotations else None
@@ -172,21 +162,13 @@ WATCHED = (
 
 
 def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:
-    """Return the annotations whose change makes a reconcile due, and our finalizer among them; all else is none of our business.
-
-    Args:
-        body: the whole object with its wire names, as JSON gives it.
-    """
+    """Return the annotations of an object whose change makes a reconcile due, and our finalizer among them."""
     metadata = body.get("metadata", {})
     return _watched(metadata.get("annotations") or {}, metadata.get("finalizers") or ())
 
 
 def asks_for_something(body: Mapping[str, Any]) -> bool:
-    """Tell whether a person may be waiting for what an annotation asks for.
-
-    Args:
-        body: the whole object with its wire names, as JSON gives it.
-    """
+    """Return whether an annotation of an object requests something that a person may be waiting for."""
     annotations = body["metadata"].get("annotations") or {}
     return any(name in annotations for name in WATCHED if name != ENDPOINT_ANNOTATION)
 

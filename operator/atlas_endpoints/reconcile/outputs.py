@@ -1,7 +1,7 @@
-"""What a resource hands to others: ConfigMaps that are its own and hold what Atlas shows.
+"""Write the ConfigMaps of a resource, which contain what Atlas shows.
 
-A ConfigMap is written as a whole once Atlas has told all that it is to hold: to whoever puts values into manifests, a key that is
-missing is an empty value. What cannot be written keeps nothing else from being done.
+A ConfigMap is written as a whole, once all its values are known: a tool that inserts values into manifests would read
+a missing key as an empty value. A failure to write one blocks nothing else.
 """
 
 import logging
@@ -25,25 +25,25 @@ from atlas_endpoints.reconcile.resource import Resource
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""How often a reconcile writes a ConfigMap that somebody else keeps changing."""
+"""How often a reconcile tries to write a ConfigMap that somebody else keeps changing."""
 
 RETRY = 30.0
-"""Seconds after which it is tried again where the API server could not be reached."""
+"""Seconds after which to try again if the API server cannot be reached."""
 
 
 class ConfigMapsPort(Protocol):
     """Reads and writes ConfigMaps; see ``cluster.config_maps_writer.ConfigMapWriter``, also for the errors."""
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
-        """Read one; ``None`` when there is none."""
+        """Return a ConfigMap, or None."""
         ...
 
     async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
-        """Create one that goes when its owner goes."""
+        """Create a ConfigMap that is deleted with its owner."""
         ...
 
     async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
-        """Replace what exactly this version of one holds."""
+        """Replace the data of exactly this version of a ConfigMap."""
         ...
 
 
@@ -53,21 +53,20 @@ class ReadsPort(Protocol):
     async def read(
         self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
     ) -> Any:
-        """Return what a GET has told; may raise ``AtlasError``."""
+        """Return the result of a GET; may raise ``AtlasError``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One ConfigMap that a resource hands over.
+    """One ConfigMap of a resource.
 
     Attributes:
-        name: of the ConfigMap.
-        keys: that are ours in it.
-        values: that it is to hold; None: they are not known yet.
-        request: returns a GET that tells the values, where the entry does not.
-        parse: reads its answer; None: it is not readable.
-        fill: returns the values from what was read; None: they are not known yet.
+        keys: that the operator manages in it.
+        values: None: not known yet.
+        request: returns the GET that reads the values if the entry does not contain them.
+        parse: returns the content of its answer, or None if it is unreadable.
+        fill: returns the values in that content, or None if they are not known yet.
     """
 
     name: str
@@ -80,11 +79,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What came of the outputs of a resource.
+    """The result for all outputs of a resource.
 
     Attributes:
-        finding: for the condition ``OutputsWritten``; None: nothing was found out.
-        look_in: seconds after which to look again; None: whenever there is something else to do.
+        finding: for the condition ``OutputsWritten``; None: unknown.
+        look_in: seconds after which to publish again; None: with the next reconcile.
     """
 
     finding: Finding | None
@@ -92,7 +91,7 @@ class Published:
 
 
 class Write(Enum):
-    """What is to be done about a ConfigMap, if anything."""
+    """What to do about a ConfigMap."""
 
     CREATE = auto()
     UPDATE = auto()
@@ -106,11 +105,9 @@ def decide(name: str, values: Mapping[str, str], found: ConfigMap | None, uid: s
     """Return what to do about a ConfigMap, or why nothing can be done.
 
     Args:
-        name: of the ConfigMap.
-        values: that it is to hold.
-        keys: that are ours.
-        found: as it is.
+        found: the ConfigMap in the cluster.
         uid: of the resource.
+        keys: that the operator manages.
     """
     if found is None:
         return Write.CREATE
@@ -130,34 +127,20 @@ def decide(name: str, values: Mapping[str, str], found: ConfigMap | None, uid: s
     return Write.UPDATE
 
 
-class _Seen(NamedTuple):
-    """What a ConfigMap was like when it was read or written.
-
-    Attributes:
-        uid: of the resource.
-        name: of the ConfigMap.
-        values: that it held.
-    """
+class _Written(NamedTuple):
+    """A ConfigMap that was correct when it was last read, or was written; ``at`` is in monotonic seconds."""
 
     uid: str
-    name: str
     values: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Memory:
-    seen: _Seen
     at: float
 
 
 class Outputs:
-    """Writes what resources hand over.
+    """Writes the ConfigMaps of resources.
 
     Args:
-        config_maps: reads and writes ConfigMaps; ``None``: the operator is not to.
-        atlas: reads what the entries do not tell.
-        monotonic: seconds that only grow.
-        names: of the kind of the resources.
+        config_maps: None: the operator writes none.
+        monotonic: seconds.
     """
 
     def __init__(
@@ -167,18 +150,16 @@ class Outputs:
         self._names = names
         self._atlas = atlas
         self._monotonic = monotonic
-        self._memory: dict[Key, dict[str, _Memory]] = {}
+        self._written: dict[Key, dict[str, _Written]] = {}
 
     async def publish(
         self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
     ) -> Published:
-        """Have the ConfigMaps hold what is known at the end of a reconcile.
+        """Make the ConfigMaps contain what is known at the end of a reconcile.
 
         Args:
-            resource: as it is.
-            outputs: of it.
-            scope: of its entry, as seen with its credentials; None: nothing was seen.
-            max_age: seconds for which nobody needs to look whether a ConfigMap, or what it is to hold, is as it was.
+            scope: of the entry; None: no entry was observed.
+            max_age: seconds for which neither a ConfigMap nor its values are read again.
         """
         findings, look_in = [], None
         try:
@@ -196,16 +177,16 @@ class Outputs:
         except ClusterUnavailableError as error:
             logger.warning("A ConfigMap has to wait: %s", error, extra=LogFields(key=str(resource.key)))
             return Published(None, RETRY)
-        return Published(_together(findings) if findings else None, look_in)
+        return Published(_merged(findings) if findings else None, look_in)
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource."""
-        self._memory.pop(key, None)
+        """Forget what was written for a resource."""
+        self._written.pop(key, None)
 
     async def _read(
         self, output: Output, request: Request, scope: Scope, max_age: float
     ) -> Mapping[str, str] | Finding | None:
-        """Return the values of an output, or why they are not to be had."""
+        """Return the values of an output, or why they cannot be read."""
         try:
             return output.fill(await self._atlas.read(scope, request, parse=output.parse, max_age=max_age))
         except AtlasError as error:
@@ -228,10 +209,10 @@ class Outputs:
             return Finding(
                 "Unknown", OutputsReason.PENDING, f"Atlas does not show yet what ConfigMap {name} is to hold."
             )
-        memories = self._memory.setdefault(resource.key, {})
-        memory, now = memories.pop(name, None), self._monotonic()
-        seen = _Seen(resource.metadata.uid, name, values)
-        if memory is None or memory.seen != seen or now >= memory.at + max_age:
+        written = self._written.setdefault(resource.key, {})
+        last, now = written.pop(name, None), self._monotonic()
+        uid = resource.metadata.uid
+        if last is None or (last.uid, last.values) != (uid, values) or now >= last.at + max_age:
             try:
                 finding = await self._write(self._config_maps, resource, name, output.keys, values)
             except RefusedError as error:
@@ -243,8 +224,8 @@ class Outputs:
                 )
             if finding is not None:
                 return finding
-            memory = _Memory(seen, now)
-        memories[name] = memory
+            last = _Written(uid, values, now)
+        written[name] = last
         return Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} holds what Atlas shows.")
 
     async def _write(
@@ -255,7 +236,7 @@ class Outputs:
         keys: Collection[str],
         values: Mapping[str, str],
     ) -> Finding | None:
-        """Read it, and write it if it is ours and differs; ``None`` when it is as it should be."""
+        """Write a ConfigMap if it is ours and differs; return why that is not possible, or None."""
         owner = Owner(self._names, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
         for _ in range(ATTEMPTS):
             found = await config_maps.read(owner.namespace, name)
@@ -274,8 +255,8 @@ class Outputs:
         raise ClusterUnavailableError("Somebody else keeps changing it.")
 
 
-def _together(findings: Sequence[Finding]) -> Finding:
-    """Put what is said of each ConfigMap into one: the worst status and its reason, all messages."""
+def _merged(findings: Sequence[Finding]) -> Finding:
+    """Return the worst status of several findings, with its reason and all its messages."""
     worst = min(findings, key=lambda each: ("False", "Unknown", "True").index(each.status))
     messages = dict.fromkeys(each.message for each in findings if each.status == worst.status)
     return replace(worst, message=" ".join(messages))

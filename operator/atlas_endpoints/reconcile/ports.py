@@ -1,4 +1,4 @@
-"""What a reconcile asks of the world: few and small ports, behind which tests and explorations can put worlds of their own."""
+"""The ports of a reconcile; tests and models implement them, too."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -19,11 +19,11 @@ class AtlasPort(ObservationsPort, Protocol):
         ...
 
     def release(self, resource: Key) -> None:
-        """Release the credentials that a resource uses."""
+        """Release the credentials of a resource."""
         ...
 
     def let_through(self, scope: Scope) -> None:
-        """Let the next call to a scope pass before the time that Atlas named, once in each such wait."""
+        """Permit one call to a scope before the time that Atlas named."""
         ...
 
     async def write(
@@ -34,57 +34,57 @@ class AtlasPort(ObservationsPort, Protocol):
         parse: Callable[[object], tuple[str, Any] | None],
         touches: Sequence[str],
     ) -> tuple[str, Any]:
-        """Make a write; return the id and the value of the entry that it is answered with."""
+        """Send a write; return the id and the value of the entry in its answer."""
         ...
 
     def unknown_for(self, scope: Scope, entry: str) -> float | None:
-        """Return for how many more seconds a write may be applied whose answer was lost."""
+        """Return for how many more seconds Atlas may apply a write whose answer was lost."""
         ...
 
     def settle(self, scope: Scope, entry: str, *, began: float) -> None:
-        """Forget a write of unknown outcome whose time was over when a LIST began."""
+        """Forget a write of unknown outcome that could not arrive any more when a LIST began."""
         ...
 
 
 class OutputsPort(Protocol):
-    """Writes what resources hand over; see ``outputs.Outputs``."""
+    """Writes the ConfigMaps of resources; see ``outputs.Outputs``."""
 
     async def publish(
         self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
     ) -> Published:
-        """Have the ConfigMaps hold what is known."""
+        """Make the ConfigMaps contain what is known."""
         ...
 
     def forget(self, key: Key) -> None:
-        """Drop what is remembered of a resource."""
+        """Forget what was written for a resource."""
         ...
 
 
 class LimiterPort(Protocol):
-    """Holds corrections of drift back when there are suspiciously many of them; see ``drift_limiter.DriftLimiter``."""
+    """Delays corrections if there are too many; see ``drift_limiter.DriftLimiter``."""
 
     def wait_to_correct(self, key: Key) -> float:
-        """Return after how many seconds drift of a resource may be corrected; what a person asked for is never asked about."""
+        """Return the seconds until drift of a resource may be corrected; not called for a forced sync."""
         ...
 
     def release(self, key: Key) -> None:
-        """Take in that nothing of a resource is held back (any more)."""
+        """Forget that a resource is delayed."""
         ...
 
 
 class ResourcesPort(Protocol):
-    """The resources as they are known now; see ``engine.cache.Store``."""
+    """The cache of resources; see ``controller.cache.Cache``."""
 
     def holds(self, key: Key, uid: str) -> bool:
         """Return whether exactly this resource is there, not only one of its name."""
         ...
 
     def is_still(self, key: Key, trigger: Trigger) -> bool:
-        """Return whether a resource is still what a reconcile was begun for."""
+        """Return whether the trigger of a reconcile is still the latest."""
         ...
 
     def get(self, key: Key) -> Body | None:
-        """Return a resource as the API server has it."""
+        """Return the resource as the API server sent it, or None."""
         ...
 
     def found_by(self, value: str) -> Sequence[Body]:
@@ -96,13 +96,13 @@ class ResyncPort(Protocol):
     """The resync of scopes; see ``resync.Resync``."""
 
     def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
-        """Have a resource looked at with its scope from now on."""
+        """Resync a resource with its scope from now on."""
         ...
 
     def scope_of(self, key: Key) -> Scope | None:
-        """Return with which scope a resource is looked at, if it is."""
+        """Return the scope that a resource is resynced with, or None."""
         ...
 
     def leave(self, key: Key) -> None:
-        """Have it looked at no more."""
+        """Stop the resync of a resource."""
         ...

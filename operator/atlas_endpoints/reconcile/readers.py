@@ -1,4 +1,4 @@
-"""What is read of the cluster to find credentials."""
+"""The ports that read Secrets and Namespaces."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,16 +10,11 @@ class SecretReader(Protocol):
     """Reads Secrets by name; see ``cluster.secrets_reader.SecretReader``."""
 
     async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
-        """Return the decoded values of a Secret.
-
-        Args:
-            namespace: of the Secret.
-            name: of the Secret.
-            age: the oldest reading that will do.
+        """Return the decoded values of a Secret that were read at most ``age`` ago.
 
         Raises:
-            UnreadableError: there is no such Secret or it may not be read.
-            ClusterUnavailableError: the API server could not be reached.
+            UnreadableError: there is no such Secret, or the operator may not read it.
+            ClusterUnavailableError: the API server cannot be reached.
         """
         ...
 
@@ -28,14 +23,10 @@ class NamespaceReader(Protocol):
     """Reads Namespaces; see ``cluster.namespaces_reader.NamespaceReader``."""
 
     async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
-        """Return the annotations of a Namespace that are meant for us.
-
-        Args:
-            namespace: its name.
-            age: the oldest reading that will do.
+        """Return the annotations of a Namespace that concern the operator, read at most ``age`` ago.
 
         Raises:
-            UnreadableError: it may not be read.
-            ClusterUnavailableError: it could not be read.
+            UnreadableError: the operator may not read it.
+            ClusterUnavailableError: the API server cannot be reached.
         """
         ...

@@ -1,6 +1,6 @@
-"""The reasons of conditions, and what those of ``Ready`` mean to those who wait for a resource.
+"""The reasons of conditions, and what those of ``Ready`` mean to tools that wait for a resource.
 
-The names are part of the product: users, alerts and documentation branch on them.
+Users, alerts and documentation depend on the names.
 """
 
 from enum import Enum, StrEnum, auto
@@ -10,25 +10,24 @@ from atlas_endpoints.controller.conditions import ConditionStatus
 
 
 class Progress(Enum):
-    """Which of kstatus's two conditions goes with a reason."""
+    """Which of kstatus's two conditions belongs to a reason."""
 
     NONE = auto()
-    """Neither: the resource is where it should be, or rests because a person said so."""
+    """Neither: the resource is settled, or a person suspended it."""
     RECONCILING = auto()
-    """Wait: it is on its way or heals by itself."""
+    """Wait: it makes progress or recovers by itself."""
     GRACE = auto()
-    """Wait for a while, since another object may heal it soon (a Secret of the same release); then it is stalled."""
+    """Wait for a while, since another object may fix it soon (a Secret of the same release); then it is stalled."""
     STALLED = auto()
     """Do not wait: a person must act."""
 
 
 class ReadyReason(StrEnum):
-    """A reason of ``Ready``. Its meaning travels with it, so that a kind may have reasons of its own.
+    """A reason of ``Ready`` with its meaning, so that kinds can define their own.
 
     Attributes:
         ready: the status of ``Ready``.
-        progress: which of ``Reconciling`` and ``Stalled`` goes with it.
-        retried: whether it is Reconciling since something failed and is tried again, and not since it is on its way.
+        retried: whether it is Reconciling because a failure is retried.
     """
 
     ready: ConditionStatus
@@ -42,7 +41,7 @@ class ReadyReason(StrEnum):
         progress: Progress = Progress.NONE,
         retried: bool = False,  # noqa: FBT001, FBT002  # a member is made from a tuple
     ) -> Self:
-        """Make a reason of its name and its meaning."""
+        """Create a reason from its name and its meaning."""
         reason = str.__new__(cls, name)
         reason._value_ = name
         reason.ready, reason.progress, reason.retried = ready, progress, retried
@@ -50,7 +49,7 @@ class ReadyReason(StrEnum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether it tells of a failure, or of what only a person can move on."""
+        """Whether it means a failure, or something that only a person can resolve."""
         return self.retried or self.progress in {Progress.GRACE, Progress.STALLED}
 
 
@@ -90,17 +89,17 @@ class Reason(ReadyReason):
 
 
 FAILURES = frozenset[str](reason for reason in Reason if reason.is_failure)
-"""The shared reasons that tell of a failure, or of what only a person can move on."""
+"""The shared reasons that mean a failure, or something that only a person can resolve."""
 
 HOLD_UPS = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
-"""The reasons that hold a reconcile up: that a person does not want a difference to be settled does not."""
+"""The reasons that hold up a reconcile: a difference that a person does not want settled does not."""
 
 CLUSTER_UNAVAILABLE = "ClusterUnavailable"
-"""The API server did not answer, which no status can tell."""
+"""The API server did not answer; never in a status."""
 
 
 class SyncedReason(StrEnum):
-    """Why ``Synced`` is as it is, where the reason of ``Ready`` does not say it."""
+    """Reasons of ``Synced`` that differ from that of ``Ready``."""
 
     IN_SYNC = "InSync"
     UPDATED = "Updated"
@@ -112,7 +111,7 @@ class SyncedReason(StrEnum):
 
 
 class CredentialsReason(StrEnum):
-    """What Atlas says about credentials; why there are none is said by who looks for them."""
+    """Reasons of ``CredentialsValid`` from Atlas; ``credentials`` has those of a missing Secret."""
 
     VERIFIED = "Verified"
     UNAUTHORIZED = "Unauthorized"
@@ -120,14 +119,14 @@ class CredentialsReason(StrEnum):
 
 
 class ContendedReason(StrEnum):
-    """Why ``Contended`` is true."""
+    """Reasons of ``Contended``."""
 
     PENDING = Reason.PENDING.value
     CONFLICT = Reason.CONFLICT.value
 
 
 class OutputsReason(StrEnum):
-    """Why ``OutputsWritten`` is as it is."""
+    """Reasons of ``OutputsWritten``."""
 
     WRITTEN = "Written"
     PENDING = "Pending"
@@ -137,7 +136,7 @@ class OutputsReason(StrEnum):
 
 
 class DeprecatedReason(StrEnum):
-    """Why ``Deprecated`` is true."""
+    """Reasons of ``Deprecated``."""
 
     DEPRECATED = "APIDeprecated"
     SUNSET = "APISunset"
@@ -145,6 +144,6 @@ class DeprecatedReason(StrEnum):
 
 
 class ReferencesReason(StrEnum):
-    """Why ``ReferencesResolved`` is true; who looks for what is missing gives the other reasons."""
+    """The reason if ``ReferencesResolved`` is true; the reader of the references has the others."""
 
     RESOLVED = "Resolved"

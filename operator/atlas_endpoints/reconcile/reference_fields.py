@@ -1,7 +1,4 @@
-"""What a spec names of other objects, all of them in the resource's own namespace.
-
-Pure. The rules are those of the CRD, in the same words; see ``spec``.
-"""
+"""Fields of a spec that refer to other objects in the resource's namespace. Pure; see ``spec``."""
 
 from functools import partial
 from typing import Annotated, Self
@@ -23,7 +20,7 @@ _FIELD_PATH = r"([.]?[a-zA-Z0-9_-]+)([.][a-zA-Z0-9_-]+)*"
 _CONFIG_MAP_KEY = r"[-._a-zA-Z0-9]+"
 
 PROJECT_API, PROJECT_KIND = "atlas.mongodb.com/v1", "AtlasProject"
-"""What a reference to a project means that has a name only: the kind of MongoDB's own operator."""
+"""The default of a reference to a project: the kind of MongoDB's own operator."""
 
 _NO_PROJECT_PATH = (
     "Required value: must be set unless the kind is AtlasProject of atlas.mongodb.com: add the path of the field that "
@@ -41,8 +38,8 @@ KNOWN_PATHS = {
     ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
     ("network.azure.com", "PrivateEndpoint"): "status.id",
 }
-"""Where the ID of a private endpoint is in objects of the kinds that people use most, by group and kind: those of AWS Controllers
-for Kubernetes (ACK) and of Azure Service Operator (ASO)."""
+"""Where the ID of a private endpoint is, by group and kind: AWS Controllers for Kubernetes (ACK) and Azure Service
+Operator (ASO)."""
 
 
 def _is_api_version(example: str) -> AfterValidator:
@@ -72,7 +69,7 @@ class SecretRef(AsWritten):
 
 
 class CloudProviderEndpointRef(AsWritten):
-    """An object that holds the ID of the private endpoint in the cloud."""
+    """An object that contains the ID of the private endpoint in the cloud."""
 
     api_version: Annotated[ApiVersion, _is_api_version("ec2.services.k8s.aws/v1alpha1")]
     kind: Annotated[Kind, _is_kind("VPCEndpoint")]
@@ -81,12 +78,12 @@ class CloudProviderEndpointRef(AsWritten):
 
     @property
     def group(self) -> str:
-        """The group of the object's API."""
+        """The API group of the object."""
         return self.api_version.partition("/")[0]
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The names that lead to the field."""
+        """The path of the field."""
         return _steps(self.field_path or KNOWN_PATHS[self.group, self.kind])
 
     @model_validator(mode="after")
@@ -97,9 +94,9 @@ class CloudProviderEndpointRef(AsWritten):
 
 
 class ProjectRef(AsWritten):
-    """An object that holds the ID of the Atlas project.
+    """An object that contains the ID of the Atlas project.
 
-    Without ``api_version`` and ``kind``, which go together, it is an AtlasProject of MongoDB's own operator.
+    Without ``api_version`` and ``kind`` it is an AtlasProject of MongoDB's own operator.
     """
 
     api_version: Annotated[ApiVersion, _is_api_version(PROJECT_API)] | None = None
@@ -119,7 +116,7 @@ class ProjectRef(AsWritten):
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The names that lead to the field."""
+        """The path of the field."""
         return _steps(self.field_path or "status.id")
 
     @model_validator(mode="after")
@@ -153,7 +150,7 @@ class ConfigMapKeyRef(AsWritten):
 
 
 class PrivateEndpointIpAddressFrom(AsWritten):
-    """Where the address of the private endpoint is."""
+    """The source of the private endpoint's address."""
 
     config_map_key_ref: ConfigMapKeyRef
 

@@ -1,11 +1,11 @@
-"""What a resource takes from other objects, read before anything is decided, so that all behind sees nothing but plain values.
+"""Read the values that a resource takes from other objects.
 
-A connection whose reference leads nowhere yet is no reason to stand still: an endpoint is reserved, and shows the service that
-the other object may be waiting for. Its connection is then not managed, whatever Atlas holds.
+If a reference of the connection cannot be resolved yet, the reconcile goes on: the endpoint is reserved, and shows
+the service that the other object may be waiting for. Until then, its connection is not managed.
 
-An entry never moves to another project. So once it was seen in one, or asked for there, that one counts. The reference may then
-lead nowhere any more, which is told and holds nothing up; where it leads elsewhere, nothing is done in either project. Before
-that, nothing is asked of Atlas while the project is not known.
+An entry never moves to another project. Once it was seen in a project, or requested there, that project counts. If
+the reference then cannot be resolved, the status reports that, and the reconcile goes on; if it resolves to another
+project, nothing is done in either. Before that, no call to Atlas is made while the project is unknown.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.controller.requeue import Requeue, at_latest
 from atlas_endpoints.reconcile.facts import Finding, Problem
 from atlas_endpoints.reconcile.reasons import ReferencesReason
-from atlas_endpoints.reconcile.reference_fields import ProjectRef
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.values import is_object_id
 
@@ -26,36 +25,31 @@ R = TypeVar("R", bound=Resource)
 WHOLE = Finding("True", ReferencesReason.RESOLVED, "All that the spec refers to is there.")
 
 COMING = frozenset({ReferenceProblem.NOT_FOUND, ReferenceProblem.NOT_READY})
-"""Reasons that go away while the other side is being made; for all others a person has to do something."""
+"""Reasons that disappear while the other object is being created; all others need a person."""
 
 RETRY_UNUSABLE = 60.0
-"""Seconds after which a value that is of no use is looked at again."""
+"""Seconds after which an unusable value is read again."""
 
 
 class TargetReader(Protocol):
-    """Reads what references lead to, not older than it promises."""
+    """Reads the targets of references."""
 
     async def read(self, target: Target, *, age: Age) -> str:
-        """Return the text of a target as it stands; it may hold anything.
-
-        Args:
-            target: which field of which object.
-            age: the oldest reading that will do.
+        """Return the text of a target, read at most ``age`` ago; it may be any text.
 
         Raises:
-            UnreadableError: there is no such text, or it may not be read.
-            ClusterUnavailableError: the API server could not be reached.
+            UnreadableError: there is no such text, or the operator may not read it.
+            ClusterUnavailableError: the API server cannot be reached.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The project that a reconcile is about.
+    """The project of a reconcile.
 
     Attributes:
-        id: of the project.
-        problem: with the reference to it; then it is the one that the entry is known to be in, and all goes on.
+        problem: the reference cannot be resolved; ``id`` is then the project that the entry is in.
     """
 
     id: str
@@ -63,7 +57,7 @@ class Project:
 
     @property
     def doubt(self) -> Finding | None:
-        """What is to be said about the reference, if it leads nowhere any more."""
+        """The condition for a reference that cannot be resolved any more, or None."""
         if self.problem is None:
             return None
         return Finding(
@@ -74,11 +68,7 @@ class Project:
 
 
 class NoProjectError(Exception):
-    """The project is not known.
-
-    Attributes:
-        problem: with the reference to it.
-    """
+    """The project is unknown."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -86,17 +76,15 @@ class NoProjectError(Exception):
 
 
 class OtherProjectError(Exception):
-    """The project is another one than the entry is in; the text says which."""
+    """The project is not the one that the entry is in; the text names both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution(Generic[R]):
-    """A resource with plain values in the place of what it refers to.
+    """A resource whose references are replaced by values.
 
     Attributes:
-        resource: as it is to be decided about.
-        project: that it is about.
-        problem: with a reference of its connection, which is then not managed.
+        problem: with a reference of the connection, which is then not managed.
     """
 
     resource: R
@@ -104,30 +92,22 @@ class Resolution(Generic[R]):
     problem: Problem | None = None
 
     def paced(self, requeue: Requeue) -> Requeue:
-        """Look again no later than when the reference is worth reading again."""
+        """Return a requeue no later than when to read the reference again."""
         return requeue if self.problem is None else at_latest(requeue, self.problem.pace)
 
 
 class ReferenceResolver:
-    """Finds what resources refer to.
-
-    Args:
-        reader: reads targets.
-    """
+    """Resolves the references of resources."""
 
     def __init__(self, reader: TargetReader) -> None:
         self._reader = reader
 
     async def resolve(self, resource: R, *, age: Age) -> Resolution[R]:
-        """Put plain values in the place of references.
-
-        Args:
-            resource: as it is.
-            age: the oldest reading that will do.
+        """Return the resource with values in place of references.
 
         Raises:
             NoProjectError, OtherProjectError: there is no project in which anything may be done.
-            ClusterUnavailableError: the API server could not be reached.
+            ClusterUnavailableError: the API server cannot be reached.
         """
         project = await self.project(resource, age=age)
         if not resource.refers:
@@ -145,20 +125,18 @@ class ReferenceResolver:
         return Resolution(resource.model_copy(update={"spec": spec}), project, problem)
 
     async def project(self, resource: Resource, *, age: Age) -> Project:
-        """Find the project that a resource is about.
-
-        Args:
-            resource: as it is.
-            age: the oldest reading that will do.
+        """Return the project of a resource.
 
         Raises:
-            NoProjectError, OtherProjectError: there is none in which anything may be done.
-            ClusterUnavailableError: the API server could not be reached.
+            NoProjectError, OtherProjectError: there is no project in which anything may be done.
+            ClusterUnavailableError: the API server cannot be reached.
         """
         reference = resource.spec.project_ref
         if reference is None:
-            return settle(resource, resource.spec.project_id or "")  # one of the two is there
-        target = _project_of(reference, resource.metadata.namespace)
+            return settle(resource, resource.spec.project_id or "")  # one of the two is set
+        group, _, version = reference.api.partition("/")
+        namespace = resource.metadata.namespace
+        target = Target(namespace, group, version, reference.object_kind, reference.name, reference.path)
         try:
             text = await self._reader.read(target, age=age)
             expected = "the ID of an Atlas project, which is 24 lower-case hexadecimal characters"
@@ -167,46 +145,39 @@ class ReferenceResolver:
             return settle(resource, _problem(error))
 
 
-def settle(resource: Resource, told: str | Problem) -> Project:
-    """Decide which project a reconcile is about.
+def settle(resource: Resource, found: str | Problem) -> Project:
+    """Return the project of a reconcile.
 
     Args:
-        resource: as it is.
-        told: the project that its spec names, or its reference leads to; or why that leads nowhere.
+        found: the project in the spec, or of its reference; or why that cannot be resolved.
 
     Raises:
-        NoProjectError: it is not known.
-        OtherProjectError: the entry is in another one.
+        NoProjectError: it is unknown.
+        OtherProjectError: the entry is in another project.
     """
     bound = resource.bound_project_id
-    if isinstance(told, Problem):
+    if isinstance(found, Problem):
         if bound is None:
-            raise NoProjectError(told)
-        return Project(bound, told)
-    if bound is not None and told != bound:
+            raise NoProjectError(found)
+        return Project(bound, found)
+    if bound is not None and found != bound:
         reference = resource.spec.project_ref
         named = "" if reference is None else f"{reference.object_kind} {reference.name}"
         source = f"spec.projectRef ({named}) leads to" if named else "spec.projectId names"
         back = "Let the reference lead there again" if named else "Let it be that one again"
         raise OtherProjectError(
-            f"{source} project {told}, and the endpoint is in project {bound}: an endpoint never moves to another project, so Atlas"
+            f"{source} project {found}, and the endpoint is in project {bound}: an endpoint never moves to another project, so Atlas"
             f" is neither read nor changed in either. {back}; or delete this resource, whose deletionPolicy decides about the"
             " endpoint, and create another."
         )
-    return Project(told)
-
-
-def _project_of(reference: ProjectRef, namespace: str) -> Target:
-    """Return where the ID of a project is; the object is in the namespace of the resource."""
-    group, _, version = reference.api.partition("/")
-    return Target(namespace, group, version, reference.object_kind, reference.name, reference.path)
+    return Project(found)
 
 
 def _checked(text: str, target: Target, expected: str, valid: bool) -> str:  # noqa: FBT001  # said by the caller
-    """Return a text that keeps the rules of its field; what else there is, is not shown.
+    """Return a text that is valid for its field.
 
     Raises:
-        UnreadableError: it does not.
+        UnreadableError: it is not; the message does not contain it.
     """
     if not valid:
         raise UnreadableError(

@@ -1,8 +1,8 @@
-"""What every kind's spec holds, and how broken rules are told. Pure.
+"""The fields that every spec has, and the texts of validation errors. Pure.
 
-The rules are those of the CRDs, in the same words; only the rules about changes (immutable fields) are the API server's alone.
-They are repeated here because an object may be older than the CRD, or the CRD newer than the operator: what the operator does
-not understand, it must not act on.
+The rules are those of the CRDs, in the same words; only the rules about changes (immutable fields) are the API
+server's alone. They are repeated here because an object may be older than the CRD, or the CRD newer than the
+operator, which must not act on what it does not understand.
 """
 
 import json
@@ -25,12 +25,13 @@ _PROJECT_TWICE = "may not be set together with `projectId`: keep one of the two"
 
 
 class InvalidSpecError(ValueError):
-    """The resource breaks the rules of its kind; the text has one line per problem, each naming the field as in YAML.
+    """The resource breaks the rules of its kind; the text has one line for each problem, with the field as in YAML.
 
-    The rest of such a resource can still be read: ``ObjectMeta.parse(body)`` and ``Status.parse(body.get("status"))``.
+    The rest of such a resource is still readable: ``ObjectMeta.parse(body)`` and
+    ``Status.parse(body.get("status"))``.
 
     Attributes:
-        problems: the lines, eight at most.
+        problems: at most eight.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -39,10 +40,10 @@ class InvalidSpecError(ValueError):
 
 
 class CommonSpec(AsWritten):
-    """What every kind's spec holds; ``kubectl explain`` describes each field.
+    """The fields that every spec has; ``kubectl explain`` describes them.
 
-    Of ``project_id`` and ``project_ref`` there is one. Durations are None where the operator's settings decide, and
-    ``deletion_policy`` where the Namespace does.
+    Exactly one of ``project_id`` and ``project_ref`` is set. If a duration is None, the operator's settings decide;
+    if ``deletion_policy`` is None, the Namespace does.
     """
 
     project_id: ObjectId | None = None
@@ -57,10 +58,10 @@ class CommonSpec(AsWritten):
 
     @classmethod
     def parse(cls, raw: object) -> Self:
-        """Read a spec by its wire names.
+        """Return the spec in a JSON object.
 
         Raises:
-            InvalidSpecError: a rule is broken, or a field is not known to this version of the operator.
+            InvalidSpecError: it breaks a rule, or has a field that this version of the operator does not know.
         """
         try:
             return cls.model_validate(raw, by_alias=True, by_name=False)
@@ -69,11 +70,11 @@ class CommonSpec(AsWritten):
 
     @property
     def desired(self) -> Mapping[str, str]:
-        """The fields that are sent to Atlas with their wanted values, in a fixed order; one that is not managed is not in it."""
+        """The managed fields that are sent to Atlas, with their desired values, in a fixed order."""
         raise NotImplementedError
 
     def misfits(self) -> Iterator[tuple[str, str]]:
-        """Yield the fields that do not fit together, each with what is wrong."""
+        """Yield the fields that do not fit together, each with a message."""
         if self.project_id is None and self.project_ref is None:
             yield "projectId", _NO_PROJECT
         if self.project_id is not None and self.project_ref is not None:
@@ -88,11 +89,10 @@ class CommonSpec(AsWritten):
 
 
 def problems(root: str, error: ValidationError) -> Iterator[str]:
-    """Turn pydantic's findings into the API server's words: the path as in YAML, what is wrong, what to do.
+    """Yield pydantic's errors in the API server's words: the path as in YAML, what is wrong, what to do.
 
     Args:
-        root: the path of what was validated, such as ``spec``.
-        error: pydantic's findings.
+        root: the path of the validated object, such as ``spec``.
     """
     for each in error.errors(include_url=False):
         path = ".".join((root, *map(str, each["loc"])))

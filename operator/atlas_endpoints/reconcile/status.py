@@ -1,13 +1,14 @@
-"""What every kind's status holds, as frozen models, as read back and as written. Pure.
+"""The fields that every status has, as frozen models. Pure.
 
-The bounds are those of the CRDs: a text that is too long is cut when the model is made, so what is made can be written and what is
-written reads back equal. A kind adds its own fields by a subclass of ``Status``.
+The limits are those of the CRDs: a text that is too long is cut when the model is created, so that every status can
+be written, and is equal when it is read back. A kind adds fields in a subclass of ``Status``.
 """
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -27,42 +28,40 @@ from atlas_endpoints.controller.clock import believed
 from atlas_endpoints.controller.conditions import Condition, ConditionStatus, printable, shorten
 
 HISTORY_LIMIT = 5
-"""Entries of ``Status.history``; the newest come first and the oldest fall off."""
+"""Entries of ``Status.history``; the newest come first and the oldest are dropped."""
 
 CONTENDED = "Contended"
-"""The condition of a resource whose entry is another one's, or may turn out to be; only there while that is so."""
+"""The condition of a resource whose entry belongs to another one, or may; absent otherwise."""
 
 REQUEST_LIMIT = 256
 """Characters of ``Status.last_handled_reconcile_at``."""
 
 
 class Cause(StrEnum):
-    """Why something was sent to Atlas."""
+    """Why a write was sent to Atlas."""
 
     FIRST_CONTACT = "FirstContact"
-    """Nothing was ever confirmed for this resource."""
+    """Atlas never confirmed anything for this resource."""
     EDIT = "Edit"
     """The resource was changed."""
     DRIFT = "Drift"
-    """Atlas no longer shows what it had confirmed."""
+    """Atlas no longer shows a value that it confirmed."""
     FORCED = "Forced"
-    """A person asked for it."""
+    """A person requested it."""
     RESERVATION = "Reservation"
     """The resource had no endpoint."""
 
 
-class Cut:
-    """Makes any text fit: at most ``limit`` characters, and no half of a surrogate pair, which no API server takes."""
+def _fit(value: Any, limit: int) -> Any:
+    """Return a text cut to ``limit`` characters, without lone surrogates, which the API server rejects."""
+    if not isinstance(value, str):
+        return value
+    # Nearly all texts are ASCII, which has no surrogates.
+    return shorten(value if value.isascii() else value.encode(errors="replace").decode(), limit)
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
 
-    def __call__(self, value: Any) -> Any:
-        """Return a text that fits; anything else as it is."""
-        if not isinstance(value, str):
-            return value
-        # Nearly all texts are ASCII, and ASCII knows no surrogates.
-        return shorten(value if value.isascii() else value.encode(errors="replace").decode(), self.limit)
+def _cut(limit: int) -> BeforeValidator:
+    return BeforeValidator(partial(_fit, limit=limit))
 
 
 def _newest(value: Any) -> Any:
@@ -76,23 +75,23 @@ def _to_the_second(value: datetime, info: ValidationInfo) -> datetime:
 
 
 def rfc3339(value: datetime) -> str:
-    """Return a time of UTC as ``metav1.Time`` has it."""
+    """Return a time in UTC in the format of ``metav1.Time``."""
     return f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
 Time = Annotated[AwareDatetime, AfterValidator(_to_the_second), PlainSerializer(rfc3339)]
-"""UTC to the second, written as RFC 3339 with ``Z``, as ``metav1.Time`` is; with a time as the context, not later than that."""
-Word = Annotated[str, BeforeValidator(Cut(64)), Field(max_length=64)]
-Text = Annotated[str, BeforeValidator(Cut(1024)), Field(max_length=1024)]
+"""UTC to the second, in the format of ``metav1.Time``; at most the context, if that is a time."""
+Word = Annotated[str, _cut(64), Field(max_length=64)]
+Text = Annotated[str, _cut(1024), Field(max_length=1024)]
 
 
 def as_shown(value: Any) -> Any:
-    """Give a text of Atlas as a status shows it: what does not print replaced, and cut."""
-    return Cut(1024)(printable(value)) if isinstance(value, str) else value
+    """Return a text of Atlas as in a status: cut, and without unprintable characters."""
+    return _fit(printable(value), 1024) if isinstance(value, str) else value
 
 
 Shown = Annotated[str, BeforeValidator(as_shown), Field(max_length=1024)]
-"""Words of Atlas, or of whatever answers in its place: nothing is compared with them but what has come the same way."""
+"""A text of Atlas; compare it only with another one that ``as_shown`` returned."""
 
 
 class StatusModel(BaseModel):
@@ -101,13 +100,13 @@ class StatusModel(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the API server stores: wire names, no nulls, no empty lists; ``""`` is kept, it means cleared."""
+        """Return the JSON for the API server: wire names, no nulls, no empty lists; ``""`` is kept, it means cleared."""
         wire: dict[str, Any] = _without_empty_lists(self.model_dump(mode="json", by_alias=True, exclude_none=True))
         return wire
 
 
 class ConditionEntry(StatusModel):
-    """The wire form of ``engine.conditions.Condition``, whose attributes it has."""
+    """The wire format of ``controller.conditions.Condition``."""
 
     type: Annotated[Word, Field(min_length=1)]
     status: ConditionStatus
@@ -123,7 +122,7 @@ def _read_condition(value: Any, info: ValidationInfo) -> Condition:
 
 
 def _write_condition(value: Condition) -> dict[str, Any]:
-    # By hand: a status is mostly conditions, and what was read or made by ``_read_condition`` needs no further check.
+    # Not by a model, which would validate again: a status consists mostly of conditions.
     return {
         "type": value.type,
         "status": value.status,
@@ -138,7 +137,7 @@ ConditionField = Annotated[Condition, BeforeValidator(_read_condition), PlainSer
 
 
 class _ByField(StatusModel):
-    """Holds values of fields of the spec, by their names, beside what it names itself."""
+    """Contains values of spec fields by their names, beside its own fields."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -151,33 +150,33 @@ class _ByField(StatusModel):
 
 
 class Applied(_ByField):
-    """What Atlas last confirmed of the spec; a field that was not managed is not in it.
+    """What Atlas last confirmed of the spec, without fields that were not managed.
 
     Attributes:
-        generation: the ``metadata.generation`` whose values were confirmed.
+        generation: the ``metadata.generation`` of the confirmed values.
     """
 
     generation: int = Field(ge=0)
 
     @classmethod
     def of(cls, generation: int, values: Mapping[str, str]) -> Self:
-        """Write down what Atlas has confirmed for a generation."""
+        """Return the record of confirmed values."""
         return cls.model_validate({"generation": generation, **values})
 
 
 class Resolved(_ByField):
-    """What the last reconcile used, after all defaults, with the values that references have led to.
+    """The values that the last reconcile used, after defaults and references.
 
     Attributes:
-        credentials_source: scope and name of the Secret, see ``credentials.Access``; never a value of it.
+        credentials_source: see ``credentials.Access``; no secret value.
     """
 
     project_id: Word | None = None
-    credentials_source: Annotated[str, BeforeValidator(Cut(320)), Field(max_length=320)] | None = None
+    credentials_source: Annotated[str, _cut(320), Field(max_length=320)] | None = None
 
 
 class DriftItem(StatusModel):
-    """One managed field that differs in Atlas; ``actual`` is None when Atlas has no value."""
+    """A managed field that differs in Atlas; ``actual`` is None if Atlas has no value."""
 
     field: Word
     desired: Text | None = None
@@ -185,13 +184,7 @@ class DriftItem(StatusModel):
 
 
 class Plan(StatusModel):
-    """The request that the operator would send if it sent anything.
-
-    Attributes:
-        method: of HTTP.
-        body: its fields, under Atlas's names.
-        reason: why it would be sent.
-    """
+    """The request that the operator would send if writes were permitted; ``body`` has Atlas's field names."""
 
     method: Word
     body: dict[Word, Text] | None = None
@@ -202,8 +195,7 @@ class Creation(StatusModel):
     """Something that was, or is about to be, created in Atlas for the resource.
 
     Attributes:
-        requested_at: when it was asked for.
-        attempt: how many in a row were created and soon lost, this one included.
+        attempt: how many in a row were created and soon lost, including this one.
     """
 
     requested_at: Time
@@ -211,40 +203,40 @@ class Creation(StatusModel):
 
 
 class LastError(StatusModel):
-    """The failure that holds the resource up.
+    """The failure that holds up the resource.
 
     Attributes:
-        since: when this failure began, not when it was last seen.
-        operation: what failed, such as ``updateServerlessPrivateEndpoint`` or ``readSecret``.
-        http_status: None when there was no answer.
-        fields: what Atlas refused of a change.
+        since: when this failure began.
+        operation: such as ``updateServerlessPrivateEndpoint`` or ``readSecret``.
+        http_status: None: there was no answer.
+        fields: of a change that Atlas refused.
     """
 
     since: Time
     operation: Word
     http_status: int | None = None
-    error_code: Annotated[str, BeforeValidator(Cut(128)), Field(max_length=128)] | None = None
+    error_code: Annotated[str, _cut(128), Field(max_length=128)] | None = None
     detail: Shown | None = None
     retryable: bool
     fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
 
 
 class HistoryEntry(StatusModel):
-    """One change that was sent to Atlas, with what came of it."""
+    """A change that was sent to Atlas, with its result."""
 
     time: Time
     generation: int = Field(ge=0)
     cause: Cause
     fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
-    result: Annotated[str, BeforeValidator(Cut(256)), Field(max_length=256)]
+    result: Annotated[str, _cut(256), Field(max_length=256)]
 
 
 class Status(StatusModel):
-    """What every kind's status holds; without anything, it is that of a resource nobody has looked at yet.
+    """The fields that every status has; the default is that of a resource that was never reconciled.
 
     Attributes:
-        observed_generation: the ``metadata.generation`` that this status speaks about; -1 when none.
-        last_handled_reconcile_at: the ``ObjectMeta.reconcile_request`` that was last acted on.
+        observed_generation: the ``metadata.generation`` of this status; -1: none.
+        last_handled_reconcile_at: the last handled ``ObjectMeta.reconcile_request``.
         history: the newest first.
     """
 
@@ -263,34 +255,32 @@ class Status(StatusModel):
 
     @property
     def is_going(self) -> bool:
-        """Whether Atlas was seen deleting the entry; one that is only waited for is not."""
+        """Whether Atlas was seen deleting the entry."""
         return False
 
     @property
     def creation(self) -> Creation | None:
-        """What was, or is about to be, created for the resource and is not known to be there yet."""
+        """The creation whose result is not known yet, or None."""
         return None
 
     @classmethod
     def parse(cls, raw: object, *, now: datetime | None = None) -> Self:
-        """Read a status back, whatever is in it: another version of the operator may have written it.
+        """Return the readable part of a status, which another version of the operator may have written.
+
+        Unknown and unreadable fields and list items are left out. It never raises.
 
         Args:
-            raw: the object's ``status``, or None.
-            now: wall-clock time, UTC; a later time in the status is read as this. None: times are read as they stand.
-
-        Returns:
-            What could be understood; unknown or unreadable fields and list items are left out. Never raises.
+            now: wall-clock time, UTC; later times in the status are replaced by it. None: times stay as they are.
         """
         readable: Any = dict(raw) if isinstance(raw, Mapping) else {}
-        # What this version has written, which is nearly all, is read at once.
+        # Nearly all statuses were written by this version and are valid.
         try:
             return cls.model_validate(readable, context=now)
         except ValidationError as error:
             fault = error.errors(include_url=False)[-1]["loc"]
         readable = deepcopy(readable)
         while True:
-            _take_out(readable, fault)
+            _remove(readable, fault)
             try:
                 return cls.model_validate(readable, context=now)
             except ValidationError as error:
@@ -298,18 +288,27 @@ class Status(StatusModel):
 
 
 def find(status: Status, type_: str) -> Condition | None:
-    """Return a condition of a status by its type."""
+    """Return the condition of a type, or None."""
     return next((each for each in status.conditions if each.type == type_), None)
 
 
+def condition_in(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
+    """Return the condition of a type in a status as JSON, or an empty mapping."""
+    for each in status.get("conditions") or ():  # twice as fast as a generator; ownership calls it often
+        if each["type"] == type_:
+            found: Mapping[str, Any] = each
+            return found
+    return {}
+
+
 def says(status: Status, *, reason: str, generation: int) -> bool:
-    """Return whether a status gives this reason of ``Ready`` for this generation."""
+    """Return whether a status has this reason of ``Ready`` for this generation."""
     ready = find(status, "Ready")
     return status.observed_generation == generation and ready is not None and ready.reason == reason
 
 
-def _take_out(raw: Any, path: Sequence[int | str]) -> None:
-    """Take what cannot be read out of a status; where it is not there (which is the fault), what ought to hold it."""
+def _remove(raw: Any, path: Sequence[int | str]) -> None:
+    """Remove an unreadable value from a status; if it is missing (which is the error), remove its parent."""
     *above, last = path
     holder = raw
     try:
@@ -317,11 +316,10 @@ def _take_out(raw: Any, path: Sequence[int | str]) -> None:
             holder = holder[step]
         del holder[last]
     except (LookupError, TypeError):
-        _take_out(raw, above)
+        _remove(raw, above)
 
 
 def _without_empty_lists(value: Any) -> Any:
-    """Leave empty lists out, at any depth."""
     if isinstance(value, dict):
         return {name: _without_empty_lists(each) for name, each in value.items() if each != []}
     if isinstance(value, list):

@@ -1,7 +1,4 @@
-"""The values that a spec is made of, each with the rule that it has to keep by itself.
-
-Pure. The rules are those of the CRD, in the same words; see ``spec``.
-"""
+"""Types of spec fields, each with its own rule. Pure; see ``spec``."""
 
 import ipaddress
 import re
@@ -24,27 +21,27 @@ _OBJECT_ID = r"[0-9a-f]{24}"
 _INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
 _ONE_LINE = r"[^\x00-\x1f\x7f]*"
 _DURATION = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
-"""Go's durations without sign and fraction, as the Gateway API has them (GEP-2257)."""
+"""Go's durations without sign and fraction, as in the Gateway API (GEP-2257)."""
 _DURATION_LIMIT = 28
 CLOUD_ID_LIMIT = 300
-"""Characters of the ID of a private endpoint in a cloud."""
+"""Characters of a private endpoint's ID in a cloud."""
 _AWS_ID = r"vpce-[0-9a-f]{17}"
 _AZURE_NAME = r"[^/\x00-\x20\x7f]"
 _AZURE_ID = (
     r"(?i)/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourcegroups/"
     rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
 )
-"""The pattern that Atlas publishes also wants the resource group to be called ``privateLink``; Atlas's own samples break it."""
+"""Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether the whole of a text is as a pattern has it."""
-    # Letters and digits are those of ASCII, as in the API server's RE2.
+    """Return whether a pattern matches the whole text."""
+    # ASCII only, as in the API server's RE2.
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
 def is_cloud_id(provider: Provider, text: str) -> bool:
-    """Tell whether a text is the ID of a private endpoint in a cloud."""
+    """Return whether a text is the ID of a private endpoint in a cloud."""
     if len(text) > CLOUD_ID_LIMIT:
         return False
     match provider:
@@ -55,12 +52,12 @@ def is_cloud_id(provider: Provider, text: str) -> bool:
 
 
 def is_object_id(text: str) -> bool:
-    """Tell whether a text is an ID of Atlas, such as that of a project."""
+    """Return whether a text is an ID of Atlas, such as that of a project."""
     return matches(_OBJECT_ID, text)
 
 
 def is_ip_address(text: str) -> bool:
-    """Tell what CEL's ``isIP`` tells: no zone, no IPv4 address in IPv6 clothes."""
+    """Return the result of CEL's ``isIP``: no zone, no IPv4-mapped IPv6 address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -81,7 +78,7 @@ def _duration(value: Any) -> timedelta:
 
 
 def rule(holds: Callable[[str], bool], message: str) -> AfterValidator:
-    """Refuse a text, and say what it must be."""
+    """Return a validator that rejects a text with a message."""
 
     def check(value: str) -> str:
         if not holds(value):
@@ -149,7 +146,7 @@ Duration = Annotated[
 
 
 class AsWritten(BaseModel):
-    """What is read by the names that a manifest has, and takes nothing for what it is not."""
+    """A strict model with the field names of a manifest."""
 
     model_config = ConfigDict(
         frozen=True,

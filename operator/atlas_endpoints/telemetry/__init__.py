@@ -1,1 +1,1 @@
-"""What people see of the running operator: logs, metrics, probes."""
+"""Logs, metrics, probes and traces of the running operator."""

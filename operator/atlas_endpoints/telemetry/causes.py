@@ -1,4 +1,4 @@
-"""What a connection that failed may say of its cause in a status or a log: words of the system, and nothing of the other side."""
+"""The cause of a failed connection in a status or a log: words of the system, and no text of the other side."""
 
 import os
 import ssl
@@ -7,7 +7,7 @@ import aiohttp
 
 
 def words_of(cause: BaseException) -> str:
-    """Give the system's words, such as `Connection refused`, or else the name of the error's kind."""
+    """Return the system's words, such as `Connection refused`, or else the name of the error's type."""
     return _system_words(cause) or type(cause).__name__
 
 
@@ -21,6 +21,6 @@ def _system_words(cause: BaseException) -> str:
     if isinstance(system, ssl.SSLError):
         return (system.reason or "").replace("_", " ").lower()
     if isinstance(system, OSError) and system.errno:
-        # Of the two, asyncio's own words hold addresses; only a failed name lookup (negative) has no others.
+        # asyncio's own text contains addresses; only a failed name lookup (negative) has no other one.
         return os.strerror(system.errno) if system.errno > 0 else system.strerror or ""
     return ""

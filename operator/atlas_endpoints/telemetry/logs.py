@@ -1,4 +1,4 @@
-"""Logging: JSON for machines, text for people; kopf's own chatter kept down."""
+"""Logging: JSON for machines, text for people; few lines of kopf."""
 
 import logging
 import re
@@ -12,13 +12,13 @@ from atlas_endpoints.telemetry import work
 
 LogFormat: TypeAlias = Literal["json", "text"]
 RENAMED = {"levelname": "level", "name": "logger", "resourceName": "name"}
-"""Attributes of a record by what they are called in a line."""
+"""Attributes of a record with another name in a line."""
 
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 def configure(log_format: LogFormat, level: LogLevel) -> None:
-    """Set the root logger up; call it once, before anything is logged."""
+    """Configure the root logger; call it once, before anything is logged."""
     handler = logging.StreamHandler()
     if log_format == "json":
         handler.setFormatter(
@@ -30,22 +30,22 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
         )
     else:
         handler.setFormatter(_TextFormatter())
-    handler.addFilter(_tell_of_the_work)
+    handler.addFilter(_add_work)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # kopf tells of each event at INFO, and of each try of a request at ERROR. That the API server is away is told by
-    # ``cluster.reachability``, once; that something is forbidden is worth a line.
+    # kopf logs each event at INFO, and each attempt of a request at ERROR. ``cluster.reachability`` logs once that the
+    # API server is unreachable; a forbidden request is worth a line.
     own = logging.getLevelNamesMapping()[level]
     logging.getLogger("kopf").setLevel(own if level == "DEBUG" else max(own, logging.WARNING))
     if level != "DEBUG":
-        handler.addFilter(_is_worth_a_line)
-    # What they tell below that is of requests, their headers and the answers to them: of no use to people, and a Secret may
-    # be among the answers. ``client`` is what the Kubernetes client calls its own.
+        handler.addFilter(_is_wanted)
+    # Below WARNING they log requests, headers and answers, which may contain Secrets. ``client`` is the logger of the
+    # Kubernetes client.
     for noisy in ("httpx", "httpcore", "aiohttp", "aiohttp.access", "asyncio", "kubernetes", "client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _tell_of_the_work(record: logging.LogRecord) -> bool:
-    """Add what the task is working on; what the line itself says goes before."""
+def _add_work(record: logging.LogRecord) -> bool:
+    """Add the fields of the task's work; the record's own fields win."""
     known = work.current()
     for name, value in known.about.items() if known is not None else ():
         if not hasattr(record, name):
@@ -53,12 +53,12 @@ def _tell_of_the_work(record: logging.LogRecord) -> bool:
     return True
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Leave out kopf's lines about requests and tasks that fail, but for the first request that is forbidden.
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Drop kopf's lines about failed requests and tasks, except the first request that is forbidden.
 
-    ``cluster.watch`` logs once why kopf has ended; kopf itself logs a traceback for each task that ends for it.
+    ``cluster.watch`` logs once why kopf has ended; kopf itself logs a traceback for each task that ends with it.
     """
-    if record.name == "asyncio":  # complains about a task of kopf's whose failure kopf did not look at
+    if record.name == "asyncio":  # reports a task of kopf whose exception kopf did not retrieve
         return "/kopf/" not in record.getMessage()
     if not record.name.startswith("kopf"):
         return True
@@ -70,13 +70,13 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
     return message.startswith("Request attempt #1 ") and "APIForbiddenError" in message
 
 
-def _in_one(value: object) -> object:
-    """Write the parts of a fact beside each other."""
+def _flat(value: object) -> object:
+    """Return the values of a mapping, separated by blanks."""
     return " ".join(str(each) for each in value.values()) if isinstance(value, dict) else value
 
 
 class _Redacting(logging.Formatter):
-    """Hides what looks like a secret of Atlas or the header that carries one, which a traceback of a defect may quote."""
+    """Replaces secrets of Atlas and the headers that carry them, which a traceback may contain."""
 
     SECRET = re.compile(r"mdb_sa_sk_[^\s\"'\\\\]+|\bBearer [^\s\"'\\\\]{8,}|\bBasic [A-Za-z0-9+/=]{16,}")
 
@@ -90,7 +90,7 @@ class _JsonFormatter(_Redacting, JsonFormatter):
 
 
 class _TextFormatter(_Redacting):
-    """One line: time, level, message, and what else is known as ``key=value``."""
+    """One line: time, level, message, and other fields as ``key=value``."""
 
     STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -99,9 +99,9 @@ class _TextFormatter(_Redacting):
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Give the line; only a traceback, which comes after it, has more than one."""
+        """Return the line; only a traceback, which follows it, has more than one."""
         extra = {RENAMED.get(name, name): value for name, value in vars(record).items() if name not in self.STANDARD}
-        facts = " ".join(f"{name}={_in_one(value)}" for name, value in extra.items())
+        facts = " ".join(f"{name}={_flat(value)}" for name, value in extra.items())
         return printable(super().formatMessage(record) + (f"  {facts}" if facts else ""))
 
     @override

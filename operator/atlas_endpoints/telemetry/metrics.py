@@ -1,7 +1,6 @@
-"""What Prometheus sees. Labels are bounded: reasons, operations and codes, never names or ids.
+"""The metrics that count events. Labels are bounded: reasons, operations and codes, never names or ids.
 
-What is counted where it happens stands here; ``runtime_metrics`` adds what is read when somebody scrapes, and ``resources`` the
-series of single resources.
+``runtime_metrics`` adds the numbers that are read at a scrape, and ``resources`` the series of single resources.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,31 +25,27 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, Requ
 PREFIX = "atlas_endpoints"
 
 WAITS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-"""Seconds that divide the waits in the queue: from a loop that is idle to one that is minutes behind."""
+"""Buckets of waits in the queue, in seconds: from an idle loop to one that is minutes behind."""
 
 CALLS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
-"""Seconds that divide calls and reconciles; the last is what a call may take at most."""
+"""Buckets of calls and reconciles, in seconds; a call may take 15 s at most."""
 
 READY = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400)
-"""Seconds that divide the ways to Ready: Atlas takes a minute or two, a person who is asked for something hours."""
+"""Buckets of times to Ready, in seconds: Atlas takes a minute or two, a person hours."""
 
 Labels: TypeAlias = tuple[str, ...]
-"""The values of a series' labels, in the order of their names."""
+"""Label values of a series, in the order of the label names."""
 
 
 class Metrics:
-    """The metrics of one operator, in a registry of their own.
-
-    Args:
-        version: of the operator.
+    """The metrics of one operator, in its own registry.
 
     Attributes:
-        registry: holds them all.
-        described: type and names of labels of each, by its name.
+        described: type and label names of each metric.
     """
 
     def __init__(self, version: str) -> None:
-        # Each counter would have another series with the time at which it began, which nobody asks for.
+        # Otherwise each counter has a second series with its creation time.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped
         self.registry = CollectorRegistry()
         self.described: dict[str, tuple[str, Labels]] = {}
@@ -106,11 +101,10 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def begin(self, kind: str, *, reasons: Iterable[str], fields: Iterable[str]) -> None:
-        """Have series begin at 0 whose first event is worth a line: Prometheus sees no increase from nothing to 1.
+        """Create series with the value 0 whose first event matters: Prometheus sees no increase from nothing to 1.
 
         Args:
-            kind: of the resources.
-            reasons: that may hold reconciles up.
+            reasons: that may hold up reconciles.
             fields: that may drift.
         """
         for series, values in (
@@ -124,7 +118,7 @@ class Metrics:
             self._watch_ends(value)
 
     def watch(self, name: str, documentation: str, value: Callable[[], float | None]) -> None:
-        """Export a number that is read when somebody scrapes; ``None``: there is none now, and no series."""
+        """Export a number that is read at a scrape; None: no series."""
 
         def values() -> Mapping[Labels, float]:
             number = value()
@@ -135,19 +129,17 @@ class Metrics:
     def watch_each(
         self, name: str, documentation: str, labels: Labels, values: Callable[[], Mapping[Labels, float]]
     ) -> None:
-        """Export numbers that are read when somebody scrapes.
+        """Export numbers that are read at a scrape.
 
         Args:
-            name: without the prefix.
-            documentation: what people read beside it.
-            labels: their names.
-            values: gives a number for each series that there is now.
+            labels: the label names.
+            values: returns a number for each series.
         """
         self._describe(name, "gauge", labels)
         self.registry.register(_Watched(f"{PREFIX}_{name}", documentation, labels, values))
 
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
-        """Count a reconcile of a resource of a kind."""
+        """Count a reconcile."""
         self._reconciles(kind, _result(following)).inc()
         self._reconcile_seconds(kind).observe(seconds)
 
@@ -156,15 +148,15 @@ class Metrics:
         self._errors(kind, reason).inc()
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
-        """Count what a worker has taken from the queue."""
+        """Count a wait in the queue."""
         self._waits("urgent" if urgent else "routine").observe(seconds)
 
     def retried(self) -> None:
-        """Count what is tried again with backoff."""
+        """Count a retry with backoff."""
         self._retries.inc()
 
     def became_ready(self, kind: str, seconds: float) -> None:
-        """Count a resource that is Ready after it was not for so long."""
+        """Count a resource that became Ready after so many seconds."""
         self._ready(kind).observe(seconds)
 
     def drifted(self, kind: str, fields: Iterable[str]) -> None:
@@ -177,38 +169,38 @@ class Metrics:
         self._status_writes(kind, reason).inc()
 
     def event(self, result: str) -> None:
-        """Count an Event by what became of it; fits ``EventRecorder``'s ``counted``."""
+        """Count an Event by its result; for ``EventRecorder``'s ``counted``."""
         self._events(result).inc()
 
     def requested(
         self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float
     ) -> None:
-        """Count a call to Atlas; fits ``AtlasClient``'s ``on_request``."""
+        """Count a call to Atlas; for ``AtlasClient``'s ``on_request``."""
         self._requests(operation, method, _code(status), error_code or "").inc()
         self._request_seconds(operation).observe(seconds)
 
     def repeated(self, operation: str) -> None:
-        """Count a call to Atlas that is sent again at once; fits ``AtlasClient``'s ``on_repeat``."""
+        """Count a call to Atlas that is repeated at once; for ``AtlasClient``'s ``on_repeat``."""
         self._repeats(operation).inc()
 
     def asked_kubernetes(self, kind: str, status: int | None, seconds: float) -> None:
-        """Count a call to the Kubernetes API; fits ``Connection``'s ``on_request``.
+        """Count a call to the Kubernetes API; for ``Connection``'s ``on_request``.
 
         Args:
-            kind: of call, as ``cluster.reachability.kind_of`` names it.
-            status: of HTTP; ``None`` when no answer came.
-            seconds: until the answer was here, or that of a watch began.
+            kind: see ``cluster.reachability.kind_of``.
+            status: of HTTP; None: there was no answer.
+            seconds: until the answer, or until a watch began.
         """
         verb, _, resource = kind.partition(" ")
         self._kubernetes(verb, resource, _code(status)).inc()
         self._kubernetes_seconds(verb).observe(seconds)
 
     def watch_ended(self, *, well: bool) -> None:
-        """Count a watch that begins anew; fits ``Connection``'s ``on_watch_end``."""
+        """Count a watch that restarts; for ``Connection``'s ``on_watch_end``."""
         self._watch_ends("ended" if well else "broken").inc()
 
     def exposition(self) -> bytes:
-        """Give all metrics in Prometheus's text format."""
+        """Return the metrics in Prometheus's text format."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> "Callable[..., Counter]":
@@ -227,7 +219,7 @@ class Metrics:
 
 
 class _Watched(Collector):
-    """A gauge whose series are those that there are when somebody scrapes."""
+    """A gauge whose series are read at a scrape."""
 
     def __init__(
         self, name: str, documentation: str, labels: Labels, values: Callable[[], Mapping[Labels, float]]
@@ -245,12 +237,12 @@ class _Watched(Collector):
         yield family
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Name the family without reading anything, for the registry."""
+        """Return the family without its values, for the registry."""
         yield GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
 
 
 def _series(family: Any) -> Callable[..., Any]:
-    """Give what finds a series by its labels' values: the library looks for it under a lock, at several times the cost."""
+    """Return a cached lookup of series by label values: that of the library takes a lock, at several times the cost."""
 
     @cache
     def find(*labels: str) -> Any:

@@ -1,4 +1,4 @@
-"""/livez, /readyz and /metrics, served by the loop that they speak about: when it hangs, they do not answer."""
+"""/livez, /readyz and /metrics, served by the operator's own event loop: if it hangs, they do not answer."""
 
 import asyncio
 import os
@@ -7,23 +7,22 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 LIVE, READY, METRICS = "/livez", "/readyz", "/metrics"
-"""What is served."""
 
 Check = Callable[[], str | None]
-"""Gives ``None`` when all is well, else what is not."""
+"""Returns a problem, or None."""
 
 
 async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[], Awaitable[bytes]]) -> web.AppRunner:
-    """Start serving; ``cleanup`` of what is returned ends it.
+    """Start serving; ``cleanup`` of the result ends it.
 
     Args:
         address: ``host:port``; without a host, all addresses; port 0 takes a free one.
-        live: whether the process should go on running.
-        ready: whether it does its work.
-        metrics: in Prometheus's text format; who asks while they are being written is answered with the same.
+        live: whether the process should continue.
+        ready: whether the process works.
+        metrics: in Prometheus's text format; requests that arrive meanwhile share the result.
 
     Raises:
-        OSError: the address is taken or not ours; the text names the remedy.
+        OSError: the address is not available; the text contains the remedy.
     """
 
     def probe(check: Check) -> Callable[[web.Request], object]:
@@ -39,7 +38,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
         nonlocal rendering
         if rendering is None or rendering.done():
             rendering = asyncio.ensure_future(metrics())
-        # Whoever hangs up must not take the answer from the others.
+        # A client that disconnects must not cancel the answer of the others.
         return web.Response(
             body=await asyncio.shield(rendering), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )

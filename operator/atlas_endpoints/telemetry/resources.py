@@ -1,45 +1,43 @@
-"""The series of single resources, and counts over all, written from the cache when somebody scrapes.
+"""The metrics of single resources, and counts over all, created from the cache at a scrape.
 
-So they cost nothing while nobody does, and a resource's series end with it. They are written as text at once: as samples of
-the library, those of twenty thousand resources would hold the event loop up for a second.
+The series of a resource end with it. They are written as text: as samples of the library, those of 20,000 resources
+would block the event loop for a second.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from atlas_endpoints.controller.cache import Body, Cache, Key
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels
 
 Detail: TypeAlias = Literal["counts", "names", "ids"]
-"""Whether each resource has series of its own; and whether they tell Atlas's ids too."""
+"""Whether each resource has its own series; and whether they contain Atlas's ids."""
 
 BREATH = 0.002
-"""Seconds after which others have their turn."""
+"""Seconds after which other tasks may run."""
 
 Facts: TypeAlias = Callable[[Body], Mapping[str, str]]
-"""What is told of a resource beside its conditions, by labels; always the same ones, of which some may be empty."""
+"""Labels of a resource beside its conditions; always the same names, values may be empty."""
 
 CONDITION = ("kind", "resource_namespace", "resource_name", "type", "status", "reason")
-"""Not ``namespace``, which a scrape gives to every series: it is where the operator is."""
+"""Not ``namespace``: a scrape sets that to the operator's own namespace."""
 
 
 class ResourceMetrics:
-    """What resources say of themselves.
+    """The metrics of single resources.
 
     Args:
-        stores: hold them, one each kind.
-        is_shown: whether this replica tells of them: only one of several should.
-        detail: how much is told of each.
-        facts: of a resource.
+        caches: one for each kind.
+        is_shown: whether this replica exports them: only one of several should.
         fact_names: the labels of ``facts``.
-        scope: tells where the credentials of a resource come from, as one of a few words; empty: not known.
+        scope: returns which of a few words names the source of a resource's credentials; empty: unknown.
     """
 
     def __init__(
         self,
-        stores: Sequence[Cache],
+        caches: Sequence[Cache],
         *,
         is_shown: Callable[[], bool],
         detail: Detail,
@@ -47,7 +45,7 @@ class ResourceMetrics:
         fact_names: Labels,
         scope: Callable[[Body], str],
     ) -> None:
-        self._stores = stores
+        self._caches = caches
         self._is_shown = is_shown
         self._detail = detail
         self._facts = facts
@@ -61,47 +59,42 @@ class ResourceMetrics:
             self.described[f"{PREFIX}_resource_info"] = "gauge", (*CONDITION[:3], *fact_names)
 
     async def exposition(self) -> bytes:
-        """Give them in Prometheus's text format, while others have their turns."""
+        """Return the metrics in Prometheus's text format; other tasks run meanwhile."""
         conditions: Counter[Labels] = Counter()
         credentials: Counter[Labels] = Counter()
-        told, infos = _Text(), _Text()
+        statuses, infos = _Text(), _Text()
         loop = asyncio.get_running_loop()
-        breathed = loop.time()
-        keys = [(cache, key) for cache in self._stores for key in cache] if self._is_shown() else ()
+        yielded = loop.time()
+        keys = [(cache, key) for cache in self._caches for key in cache] if self._is_shown() else ()
         for cache, key in keys:
             body = cache.get(key)
             if body is None:
-                continue  # it went meanwhile
+                continue  # it was deleted meanwhile
             found = tuple(_conditions(body))
             conditions.update((key.kind, *each) for each in found)
             credentials[key.kind, self._scope(body), _status_of("CredentialsValid", found)] += 1
             if self._detail != "counts":
                 for each in found:
-                    told.add(_line("resource_condition", CONDITION, (*key, *each), 1))
+                    statuses.add(_line("resource_condition", CONDITION, (*key, *each), 1))
                 infos.add(self._info(key, body))
-            if loop.time() >= breathed + BREATH:
-                told.settle()
+            if loop.time() >= yielded + BREATH:
+                statuses.settle()
                 infos.settle()
                 await asyncio.sleep(0)
-                breathed = loop.time()
-        counts = _Text()
-        for line in (
+                yielded = loop.time()
+        counts = [
             *self._counts("resources_by_condition", "Resources, by what their conditions say.", conditions),
             *self._counts(
                 "resources_by_credentials",
                 "Resources, by where their credentials come from and whether they work.",
                 credentials,
             ),
-        ):
-            counts.add(line)
+        ]
         if self._detail == "counts":
-            return b"".join(counts.pieces())
-        for line in _head("resource_condition", "What each condition of a resource says: always 1."):
-            counts.add(line)
-        between = _Text()
-        for line in _head("resource_info", "What a resource is: always 1."):
-            between.add(line)
-        return b"".join([piece for text in (counts, told, between, infos) for piece in text.pieces()])
+            return _encoded(counts)
+        status_head = _head("resource_condition", "What each condition of a resource says: always 1.")
+        info_head = _head("resource_info", "What a resource is: always 1.")
+        return b"".join([_encoded([*counts, *status_head]), *statuses.pieces(), _encoded(info_head), *infos.pieces()])
 
     def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:
         yield from _head(name, documentation)
@@ -115,29 +108,31 @@ class ResourceMetrics:
 
 
 class _Text:
-    """Lines that are written down bit by bit, since to do so with all at once would take a moment of its own."""
+    """Lines that are encoded in portions, since encoding all at once would block the event loop."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._written: list[bytes] = []
 
     def add(self, line: str) -> None:
-        """Add a line."""
         self._lines.append(line)
 
     def settle(self) -> None:
-        """Write down what was added."""
-        self._written.append("".join([f"{line}\n" for line in self._lines]).encode())
+        """Encode the lines that were added."""
+        self._written.append(_encoded(self._lines))
         self._lines.clear()
 
     def pieces(self) -> list[bytes]:
-        """Give all that was added, as it was written down."""
         self.settle()
         return self._written
 
 
+def _encoded(lines: Iterable[str]) -> bytes:
+    return "".join([f"{line}\n" for line in lines]).encode()
+
+
 def _conditions(body: Body) -> Iterator[Labels]:
-    """Give type, status and reason of each condition."""
+    """Yield type, status and reason of each condition."""
     for each in (body.get("status") or {}).get("conditions") or ():
         yield each["type"], each["status"], each["reason"]
 
@@ -156,7 +151,7 @@ def _line(name: str, labels: Labels, values: Labels, number: int) -> str:
 
 
 def _quotable(value: str) -> str:
-    """Write a value as the text format wants it; what the API server has let pass needs that rarely."""
+    """Return a value escaped for the text format; few values from the API server need that."""
     if value.isalnum():
         return value
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -1,4 +1,4 @@
-"""Whether there are to be spans, and whether there can be: OpenTelemetry is an optional extra.
+"""Whether to create spans: OpenTelemetry is an optional extra.
 
 Source: the specification of OpenTelemetry, "Environment Variable Specification".
 """
@@ -10,21 +10,17 @@ from collections.abc import Mapping
 logger = logging.getLogger(__name__)
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""The variables that say where spans go."""
+"""The variables that contain the destination of spans."""
 
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-"""The variables that say how."""
+"""The variables that contain the protocol."""
 
 HTTP = "http/protobuf"
-"""The one protocol that there is an exporter for."""
+"""The only protocol that is supported."""
 
 
 def are_wanted(environment: Mapping[str, str]) -> bool:
-    """Tell whether the standard variables ask for spans, and say in the log why there are none all the same.
-
-    Args:
-        environment: the variables of the process.
-    """
+    """Return whether the standard variables request spans; log why there are none all the same."""
     off = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     none = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none"
     if off or none or not any(environment.get(name) for name in ENDPOINTS):

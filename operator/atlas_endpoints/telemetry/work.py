@@ -1,4 +1,4 @@
-"""What a task is working on, for its lines in the log: which resource, in which reconcile, and what Atlas was asked for it."""
+"""The work of a task, for its log lines: which resource or scope, which reconcile, which call to Atlas."""
 
 import uuid
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.log_fields import LogFields
 
 Facts = Mapping[str, object]
-"""By the names of their fields in a line."""
+"""Log fields by name."""
 
 
 @dataclass(slots=True)
 class Work:
-    """One reconcile of a resource, or one round of an instance.
+    """A reconcile of a resource, or a resync of a scope.
 
     Attributes:
-        about: what each line of it tells.
-        request: the last call to Atlas that was made for it, or the last one that may have written.
+        about: the fields of each log line.
+        request: the last call to Atlas, or the last one that may have written.
         changes: what it has changed in Atlas, or is about to, in words.
     """
 
@@ -27,7 +27,7 @@ class Work:
     changes: list[str] = field(default_factory=list)
 
     def requested(self, request: Facts) -> None:
-        """Take note of a call."""
+        """Record a call to Atlas."""
         if self.request is None or self.request["method"] == "GET" or request["method"] != "GET":
             self.request = request
 
@@ -36,22 +36,22 @@ _CURRENT: ContextVar[Work | None] = ContextVar("work", default=None)
 
 
 def begin(about: Facts) -> None:
-    """Begin another piece of work in this task; what it starts inherits it."""
+    """Begin another piece of work in this task and the tasks that it starts."""
     _CURRENT.set(Work(about))
 
 
 def current() -> Work | None:
-    """Give the work that this task is about, if it is about one."""
+    """Return the work of this task, or None."""
     return _CURRENT.get()
 
 
 def reconcile_of(body: Body) -> LogFields:
-    """Tell of a new reconcile of a resource."""
+    """Return the log fields of a new reconcile."""
     generation = body["metadata"].get("generation")
     return {**resource(body), "generation": generation, "reconcileID": str(uuid.uuid4())}
 
 
 def resource(body: Body) -> LogFields:
-    """Tell which resource it is."""
+    """Return the log fields of a resource."""
     metadata = body["metadata"]
     return {"namespace": metadata["namespace"], "resourceName": metadata["name"], "uid": metadata["uid"]}

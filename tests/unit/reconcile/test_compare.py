@@ -47,7 +47,7 @@ def test_same(field: str, one: str | None, other: str | None, expected: bool) ->
     assert RESOURCE.same(field, other, one) is expected
 
 
-def test_what_atlas_shows_is_its_value_of_the_field() -> None:
+def test_shown() -> None:
     given = endpoint(cloudProviderEndpointId="vpce-1", privateEndpointIpAddress="10.0.0.4", comment="a")
     assert RESOURCE.shown(given) == {ID: "vpce-1", ADDRESS: "10.0.0.4", COMMENT: "a"}
     assert set(RESOURCE.shown(endpoint()).values()) == {None}

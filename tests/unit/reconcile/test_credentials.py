@@ -215,7 +215,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_of_three_scopes_the_most_specific_wins(name: str) -> None:
+async def test_the_most_specific_of_three_scopes_wins(name: str) -> None:
     case = CASES[name]
     harness = Harness(default=case.operator, default_for=case.for_)
     harness.cluster.secrets = dict.fromkeys(case.secrets, GOOD)
@@ -238,7 +238,9 @@ class TestReadings:
     @pytest.mark.parametrize(
         ("age", "of_the_namespace"), [(Age.RECENT, Age.RECENT), (Age.FRESH, Age.FRESH), (Age.ANEW, Age.FRESH)]
     )
-    async def test_how_old_a_reading_of_each_may_be(self, harness: Harness, age: Age, of_the_namespace: Age) -> None:
+    async def test_the_age_of_the_secret_and_of_the_namespace(
+        self, harness: Harness, age: Age, of_the_namespace: Age
+    ) -> None:
         """Credentials that were refused make useless what is known of their Secret, and not what names it."""
         harness.cluster.namespaces["shop"] = {ANNOTATION: "mine"}
         harness.cluster.secrets["shop", "mine"] = GOOD
@@ -246,9 +248,7 @@ class TestReadings:
         assert harness.cluster.read_at == {("shop", "mine"): age}
         assert harness.cluster.namespaces_read == {"shop": of_the_namespace}
 
-    async def test_a_namespace_that_may_not_be_read_may_name_a_secret_so_no_other_stands_in(
-        self, harness: Harness
-    ) -> None:
+    async def test_no_other_secret_is_used_if_the_namespace_is_unreadable(self, harness: Harness) -> None:
         harness.cluster.secrets[OPERATORS] = GOOD
         harness.cluster.namespaces["shop"] = UnreadableError(
             SecretProblem.NAMESPACE_FORBIDDEN, "It may not.", what="Namespace", retry_in=11.0
@@ -265,7 +265,7 @@ class TestReadings:
     @pytest.mark.parametrize(
         ("named", "retry_in"), [("resource", 60.0), ("namespace", RETRY_UNUSABLE), ("operator", RETRY_UNUSABLE)]
     )
-    async def test_another_secret_that_is_named_meanwhile_need_not_wait_for_the_one_that_is_missing(
+    async def test_a_missing_secret_is_read_again_soon_unless_the_resource_names_it(
         self, harness: Harness, named: str, retry_in: float
     ) -> None:
         missing = UnreadableError(SecretProblem.NOT_FOUND, "There is none.", what="Secret", retry_in=60.0)
@@ -276,7 +276,7 @@ class TestReadings:
         assert (error.reason, error.retry_in) == ("SecretNotFound", retry_in)
 
 
-async def test_the_operators_own_can_be_asked_for_whoever_may_use_it() -> None:
+async def test_the_operators_own_secret_resolves_without_a_namespace() -> None:
     harness = Harness(default_for=("warehouse",))
     harness.cluster.secrets[OPERATORS] = GOOD
     assert await harness.resolver.resolve_own() == Access("fingerprint of ServiceAccount", "operator/atlas-credentials")
@@ -284,12 +284,12 @@ async def test_the_operators_own_can_be_asked_for_whoever_may_use_it() -> None:
 
 
 class TestBaseURLs:
-    async def test_the_operators_own_may_name_another_atlas(self, harness: Harness) -> None:
+    async def test_the_operators_own_secret_may_have_a_base_url(self, harness: Harness) -> None:
         harness.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "https://cloud.mongodbgov.com"}
         await harness.resolver.resolve("shop", None)
         assert [each.base_url for each in harness.introduced] == ["https://cloud.mongodbgov.com"]
 
-    async def test_one_that_is_wrong_there_is_told(self, harness: Harness) -> None:
+    async def test_a_wrong_base_url_is_an_error(self, harness: Harness) -> None:
         harness.cluster.secrets[OPERATORS] = {**GOOD, "baseUrl": "canary"}
         error = await refusal(harness, None)
         assert (error.reason, error.message) == (
@@ -303,7 +303,9 @@ class TestBaseURLs:
         [(None, "Secret mine"), ("mine", f"By the annotation {ANNOTATION} of the namespace, Secret mine")],
         ids=["resource", "namespace"],
     )
-    async def test_those_of_a_tenant_may_not(self, harness: Harness, annotation: str | None, subject: str) -> None:
+    async def test_a_tenants_secret_may_not_have_a_base_url(
+        self, harness: Harness, annotation: str | None, subject: str
+    ) -> None:
         harness.cluster.secrets["shop", "mine"] = {**GOOD, "baseUrl": "https://canary.example"}
         harness.cluster.namespaces["shop"] = {ANNOTATION: annotation} if annotation else {}
         error = await refusal(harness, None if annotation else "mine")
@@ -313,7 +315,7 @@ class TestBaseURLs:
 
 
 class TestProblems:
-    async def test_what_is_wrong_with_a_secret_is_passed_on_with_its_pace(self, harness: Harness) -> None:
+    async def test_an_unreadable_secret_is_an_error_with_the_same_retry(self, harness: Harness) -> None:
         problem = UnreadableError(
             SecretProblem.FORBIDDEN, "The operator may not read Secret mine.", what="Secret mine", retry_in=11.0
         )
@@ -326,7 +328,7 @@ class TestProblems:
             11.0,
         )
 
-    async def test_what_is_wrong_with_its_keys_is_told_by_the_name_of_the_secret(self, harness: Harness) -> None:
+    async def test_wrong_keys_are_an_error_with_the_name_of_the_secret(self, harness: Harness) -> None:
         harness.cluster.secrets["shop", "mine"] = {"clientId": "mdb_sa_id_0123"}
         error = await refusal(harness)
         assert error.reason == "MissingKeys"
@@ -340,7 +342,7 @@ class TestProblems:
     @pytest.mark.parametrize(
         "secret", [None, {"clientId": "x"}, {**GOOD, **OTHER}], ids=["missing", "without a key", "ambiguous"]
     )
-    async def test_users_are_told_that_the_operators_own_is_of_no_use_and_whoever_runs_it_also_where_it_is(
+    async def test_an_unusable_own_secret_is_an_error_and_the_log_names_its_namespace(
         self, harness: Harness, caplog: pytest.LogCaptureFixture, secret: Mapping[str, str] | None
     ) -> None:
         if secret is not None:
@@ -359,21 +361,21 @@ class TestProblems:
             await refusal(harness, None)
         assert len(caplog.records) == 2, "it is news again after it was well"
 
-    async def test_that_of_a_tenant_is_none_of_the_log_s_business(
+    async def test_an_unusable_secret_of_a_tenant_is_not_logged(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING):
             await refusal(harness)
         assert not caplog.records
 
-    async def test_the_operators_own_that_may_not_be_read_is_told_to_users(self, harness: Harness) -> None:
+    async def test_a_forbidden_own_secret_is_an_error(self, harness: Harness) -> None:
         harness.cluster.secrets[OPERATORS] = UnreadableError(
             SecretProblem.FORBIDDEN, "It may not.", what="Secret", retry_in=5.0
         )
         error = await refusal(harness, None)
         assert error.message.startswith("The operator's own Secret atlas-credentials may not be read by it. ")
 
-    async def test_an_api_server_that_is_away_is_no_problem_of_the_secret(self, harness: Harness) -> None:
+    async def test_an_unreachable_api_server_is_no_credentials_error(self, harness: Harness) -> None:
         harness.cluster.secrets["shop", "mine"] = ClusterUnavailableError("The API server cannot be reached.")
         with pytest.raises(ClusterUnavailableError):
             await harness.resolver.resolve("shop", "mine")
@@ -396,18 +398,18 @@ SECRETS: dict[str, Mapping[str, str]] = {
 class TestSecrecy:
     @pytest.mark.parametrize("secret", SECRETS)
     @pytest.mark.parametrize("name", ["mine", None], ids=["the resource's", "the operator's"])
-    async def test_no_value_of_a_secret_is_ever_told(
+    async def test_no_secret_value_is_in_errors_or_logs(
         self, harness: Harness, caplog: pytest.LogCaptureFixture, secret: str, name: str | None
     ) -> None:
         harness.cluster.secrets["shop", "mine"] = harness.cluster.secrets[OPERATORS] = SECRETS[secret]
         with caplog.at_level(logging.DEBUG):
             try:
-                told: object = await harness.resolver.resolve("shop", name)
+                found: object = await harness.resolver.resolve("shop", name)
             except NoCredentialsError as error:
-                told = (error.message, str(error), str(error.__cause__), error.reason)
-        assert "canary" not in f"{told!r} {caplog.text}"
+                found = (error.message, str(error), str(error.__cause__), error.reason)
+        assert "canary" not in f"{found!r} {caplog.text}"
 
-    async def test_what_is_odd_is_logged_once_as_long_as_it_stays_so(
+    async def test_a_warning_is_logged_once_while_it_remains(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
@@ -423,7 +425,7 @@ class TestSecrecy:
             await harness.resolver.resolve("shop", "mine")
         assert len(caplog.records) == 2
 
-    async def test_what_was_logged_about_secrets_that_nobody_uses_any_more_is_forgotten(
+    async def test_warnings_about_unused_secrets_are_forgotten(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
@@ -445,24 +447,24 @@ class TestSecrecy:
 
 
 class TestRefusedByAtlas:
-    async def test_whoever_runs_the_operator_is_told_where_its_own_is_once_while_it_stays_so(
+    async def test_refused_own_credentials_are_logged_once_while_they_remain(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        told = "Atlas does not accept the credentials of the operator's own Secret atlas-system/atlas-credentials"
+        warning = "Atlas does not accept the credentials of the operator's own Secret atlas-system/atlas-credentials"
         harness.cluster.secrets[OPERATORS] = GOOD
         wrong = await harness.resolver.resolve("shop", None)
         for _ in range(3):
             harness.resolver.judged(wrong, accepted=False)
-        assert caplog.messages == [told]
+        assert caplog.messages == [warning]
         assert caplog.records[0].levelname == "WARNING"
         harness.cluster.secrets[OPERATORS] = OTHER
         harness.resolver.judged(await harness.resolver.resolve("shop", None), accepted=False)
-        assert caplog.messages == [told] * 2, "others are refused, too"
+        assert caplog.messages == [warning] * 2, "others are refused, too"
         harness.resolver.judged(wrong, accepted=True)
         harness.resolver.judged(wrong, accepted=False)
-        assert caplog.messages == [told] * 3, "it had been over"
+        assert caplog.messages == [warning] * 3, "it had been over"
 
-    async def test_those_of_a_tenant_are_the_tenants_business(
+    async def test_refused_credentials_of_a_tenant_are_not_logged(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         harness.cluster.secrets["shop", "mine"] = GOOD

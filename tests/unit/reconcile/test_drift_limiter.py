@@ -1,4 +1,4 @@
-"""The emergency brake: what it lets pass within a window, and what becomes of a mass drift."""
+"""The drift limiter: corrections within a window, and mass drift."""
 
 import logging
 import math
@@ -32,26 +32,26 @@ class TestLimit:
             pytest.param(" 50 ", 10, 50, id="stray spaces do not matter"),
         ],
     )
-    def test_it_allows(self, text: str, known: int, allowed: int) -> None:
+    def test_allowed_resources(self, text: str, known: int, allowed: int) -> None:
         assert Limit.parse(text).of(known) == allowed
 
     @pytest.mark.parametrize("text", ["20%", "3", "0"])
-    def test_it_is_written_as_it_is_set(self, text: str) -> None:
+    def test_str_returns_the_setting(self, text: str) -> None:
         assert str(Limit.parse(text)) == text
 
     @pytest.mark.parametrize("text", ["", "%", "many", "-1", "1.5", "20 %", "٣", "1000000000"])
-    def test_what_is_none_is_refused(self, text: str) -> None:
+    def test_an_invalid_limit_is_rejected(self, text: str) -> None:
         with pytest.raises(ValueError, match="examples are 20%"):
             Limit.parse(text)
 
     @pytest.mark.parametrize("text", ["0%", "101%"])
-    def test_a_share_of_nothing_or_of_more_than_all_is_refused(self, text: str) -> None:
+    def test_an_invalid_percentage_is_rejected(self, text: str) -> None:
         with pytest.raises(ValueError, match="from 1% to 100%"):
             Limit.parse(text)
 
 
 class Drift:
-    """A brake of two corrections within a window, and the time."""
+    """A limiter of two corrections within a window, and the time."""
 
     def __init__(self, limit: str = "2") -> None:
         self.now = 1000.0
@@ -72,15 +72,15 @@ class Drift:
 
 
 class TestWindow:
-    def test_so_many_resources_reconcile_and_no_more(self) -> None:
+    def test_no_more_resources_than_the_limit_are_corrected(self) -> None:
         drift = Drift()
         assert [drift.may(name) for name in "abc"] == [True, True, False]
 
-    def test_a_correction_that_is_made_again_does_not_count_twice(self) -> None:
+    def test_a_repeated_correction_counts_once(self) -> None:
         drift = Drift()
         assert [drift.may(name) for name in "aaabaabc"] == [True] * 7 + [False]
 
-    def test_there_is_room_again_when_the_window_has_passed_on(self) -> None:
+    def test_there_is_room_after_the_window(self) -> None:
         drift = Drift()
         drift.may("a")
         drift.may("b", later=100)
@@ -104,13 +104,13 @@ class TestWindow:
         drift.known = 65
         assert drift.may("12")
 
-    def test_none_reconcile_when_none_may(self) -> None:
+    def test_the_limit_0_permits_nothing(self) -> None:
         drift = Drift("0")
         assert not drift.may("a")
         assert drift.wait("a") == math.inf
         assert not drift.may("a", later=10 * WINDOW)
 
-    def test_each_that_waits_is_told_when_it_is_its_turn(self) -> None:
+    def test_each_waiting_resource_has_its_own_turn(self) -> None:
         drift = Drift()
         drift.may("a")
         drift.may("b", later=100)
@@ -125,16 +125,16 @@ class TestWindow:
         }
         assert drift.wait("g") == waits["g"], "to ask once more changes nothing"
 
-    def test_who_comes_when_it_was_told_to_passes(self) -> None:
+    def test_a_resource_that_asks_at_its_turn_is_permitted(self) -> None:
         drift = Drift()
         drift.may("a")
         drift.may("b", later=100)
-        told = sorted((drift.now + drift.wait(name), name) for name in "cdefg")
-        for time, name in told:
+        turns = sorted((drift.now + drift.wait(name), name) for name in "cdefg")
+        for time, name in turns:
             assert drift.may(name, later=time - drift.now), name
             drift.release(name)
 
-    def test_those_behind_move_up_when_one_waits_no_more(self) -> None:
+    def test_others_move_up_when_a_resource_is_released(self) -> None:
         drift = Drift("1")
         drift.may("a")
         assert [drift.wait(name) for name in "bcd"] == [WINDOW, 2 * WINDOW, 3 * WINDOW]
@@ -143,7 +143,7 @@ class TestWindow:
 
 
 class TestHeld:
-    def test_what_is_held_back_is_counted_once_and_until_it_is_released(self) -> None:
+    def test_a_delayed_resource_counts_once_until_it_is_released(self) -> None:
         drift = Drift("1")
         for name in "abcbc":
             drift.may(name)
@@ -154,9 +154,7 @@ class TestHeld:
         drift.release("c")
         assert drift.limiter.held == 0
 
-    def test_the_log_tells_once_that_it_closes_and_once_that_it_is_open_again(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_the_begin_and_the_end_of_delays_are_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         drift = Drift("1")
         for name in "abcbc":
@@ -176,9 +174,7 @@ class TestHeld:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 4), st.lists(st.tuples(st.integers(0, 300), st.sampled_from("abcdefgh")), max_size=60))
-def test_no_window_has_more_resources_than_allowed_and_nobody_waits_without_need(
-    limit: int, asked: Sequence[tuple[int, str]]
-) -> None:
+def test_no_window_exceeds_the_limit_and_no_delay_is_needless(limit: int, asked: Sequence[tuple[int, str]]) -> None:
     drift = Drift(str(limit))
     passed: list[tuple[float, str]] = []
     for pause, name in asked:
@@ -192,7 +188,7 @@ def test_no_window_has_more_resources_than_allowed_and_nobody_waits_without_need
 
 
 async def crowd(harness: Harness, number: int = 60) -> list[Resource]:
-    """Settled resources, whose instance is looked at every ten minutes; the last look is seconds ago."""
+    """Return settled resources that were resynced seconds ago; the interval is ten minutes."""
     for index in range(number):
         harness.atlas.put(f"{index:024x}", comment="ours")
     resources = [harness.create(f"db-{index}", f"{index:024x}", comment="ours") for index in range(number)]
@@ -214,7 +210,7 @@ def held(resources: Sequence[Resource]) -> list[Resource]:
 
 
 class TestMassDrift:
-    async def test_it_is_corrected_in_portions_and_heals_by_itself(
+    async def test_mass_drift_is_corrected_in_portions(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -238,7 +234,7 @@ class TestMassDrift:
             "INFO",
         ]
 
-    async def test_what_is_held_back_says_so_and_is_not_written_again(self, harness: Harness) -> None:
+    async def test_a_delayed_resource_has_its_reason_and_one_status_write(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)
@@ -253,7 +249,7 @@ class TestMassDrift:
         assert waiting.ready == HELD
         assert harness.writes[waiting.name] == 0
 
-    async def test_edits_reconcile_and_take_nobodys_turn(self, harness: Harness) -> None:
+    async def test_edits_are_sent_and_take_no_turn(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)
@@ -268,7 +264,7 @@ class TestMassDrift:
         await harness.run_for(INTERVAL)
         assert harness.limiter.held == 16
 
-    async def test_first_contacts_pass(self, harness: Harness) -> None:
+    async def test_first_contacts_are_not_delayed(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)
@@ -278,7 +274,7 @@ class TestMassDrift:
         assert newcomer.ready == AVAILABLE
         assert harness.atlas.endpoints["f" * 24].comment == "mine"
 
-    async def test_force_sync_passes(self, harness: Harness) -> None:
+    async def test_a_forced_sync_is_not_delayed(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)
@@ -289,7 +285,7 @@ class TestMassDrift:
         assert waiting.status["lastHandledReconcileAt"] == "now"
         assert harness.limiter.held == 47
 
-    async def test_a_resource_that_heals_in_atlas_waits_no_more(self, harness: Harness) -> None:
+    async def test_a_resource_that_no_longer_drifts_is_released(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)
@@ -300,7 +296,7 @@ class TestMassDrift:
         assert {each.ready for each in resources} == {AVAILABLE}
         assert "PATCH comment" not in harness.atlas.calls
 
-    async def test_a_resource_whose_endpoint_is_gone_waits_no_more(self, harness: Harness) -> None:
+    async def test_a_resource_whose_endpoint_is_gone_is_released(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)
@@ -310,7 +306,7 @@ class TestMassDrift:
         assert waiting.ready == ("False", "EndpointNotFound")
         assert harness.limiter.held == len(held(resources)) == 35
 
-    async def test_an_outage_neither_opens_the_brake_nor_closes_it_again(
+    async def test_an_outage_does_not_change_the_delays(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -326,7 +322,7 @@ class TestMassDrift:
         assert len([record for record in caplog.records if "emergency brake" in record.message]) == 2
 
     @pytest.mark.parametrize("going", ["deleted", "suspended"])
-    async def test_a_resource_that_is_left_alone_waits_no_more(self, harness: Harness, going: str) -> None:
+    async def test_a_deleted_or_suspended_resource_is_released(self, harness: Harness, going: str) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         await harness.run_for(INTERVAL)
@@ -347,9 +343,7 @@ class TestMassDrift:
             ),
         ],
     )
-    async def test_a_correction_that_has_to_be_made_again_counts_once(
-        self, harness: Harness, error: AtlasError
-    ) -> None:
+    async def test_a_failed_correction_counts_once(self, harness: Harness, error: AtlasError) -> None:
         resources = await crowd(harness)
         drift(harness, resources)
         for _ in range(6):
@@ -359,7 +353,7 @@ class TestMassDrift:
         assert len(corrected) == 12
         assert harness.limiter.held == 48
 
-    async def test_no_round_that_comes_early_costs_a_turn(self, harness: Harness) -> None:
+    async def test_an_early_resync_costs_no_turn(self, harness: Harness) -> None:
         """Rounds are up to a tenth early; what they find no room for comes back by itself."""
         resources = await crowd(harness)
         drift(harness, resources)
@@ -374,7 +368,7 @@ class TestMassDrift:
         assert harness.atlas.calls.count("PATCH comment") == 48
         assert {each.ready for each in resources} == {AVAILABLE}
 
-    async def test_a_few_that_drift_are_corrected_at_once(self, harness: Harness) -> None:
+    async def test_a_few_drifted_resources_are_corrected_at_once(self, harness: Harness) -> None:
         resources = await crowd(harness)
         drift(harness, resources[:12])
         await harness.run_for(INTERVAL)

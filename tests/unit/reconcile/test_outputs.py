@@ -1,4 +1,4 @@
-"""The ConfigMap that a resource hands to the other side: what it holds, whose it is, and what the resource says."""
+"""The ConfigMaps of a resource: their data, their owner, and the condition."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,18 +24,18 @@ INTERVAL = 600.0
 HELD = {"endpointId": ENDPOINT, "endpointServiceName": SERVICE}
 
 
-def told(**fields: str | None) -> EndpointStatus:
+def shown(**fields: str | None) -> EndpointStatus:
     return EndpointStatus.model_validate({"id": ENDPOINT, **fields})
 
 
 VALUES: dict[str, tuple[EndpointStatus | None, str, Mapping[str, str] | None]] = {
     "nothing is known of an endpoint": (None, "AWS", None),
-    "an endpoint that is being reserved has no service yet": (told(), "AWS", None),
-    "a service without a name is none": (told(endpoint_service_name=""), "AWS", None),
-    "on AWS the name of the service is enough": (told(endpoint_service_name=SERVICE), "AWS", HELD),
-    "on Azure the name alone is not": (told(endpoint_service_name="pls"), "AZURE", None),
+    "an endpoint that is being reserved has no service yet": (shown(), "AWS", None),
+    "a service without a name is none": (shown(endpoint_service_name=""), "AWS", None),
+    "on AWS the name of the service is enough": (shown(endpoint_service_name=SERVICE), "AWS", HELD),
+    "on Azure the name alone is not": (shown(endpoint_service_name="pls"), "AZURE", None),
     "on Azure all three are there": (
-        told(endpoint_service_name="pls", private_link_service_resource_id=LINK),
+        shown(endpoint_service_name="pls", private_link_service_resource_id=LINK),
         "AZURE",
         dict(zip(KEYS, (ENDPOINT, "pls", LINK), strict=True)),
     ),
@@ -73,13 +73,13 @@ def test_decide(config_map: ConfigMap | None, expected: object) -> None:
     assert (step if isinstance(step, Write) else step.reason) == expected
 
 
-def says(resource: Resource) -> tuple[str, str]:
+def outputs_written(resource: Resource) -> tuple[str, str]:
     condition = resource.condition("OutputsWritten")
     return (condition["status"], condition["reason"]) if condition else ("", "")
 
 
 async def settled(harness: Harness, **spec: Any) -> Resource:
-    """A resource that is ready and has handed over."""
+    """Return a resource that is ready and has written its ConfigMap."""
     harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
     resource = harness.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF, **spec)
     await harness.settle()
@@ -87,22 +87,22 @@ async def settled(harness: Harness, **spec: Any) -> Resource:
     return resource
 
 
-async def test_it_is_written_once_atlas_has_told_the_service(harness: Harness) -> None:
+async def test_it_is_written_once_atlas_shows_the_service(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, status="RESERVATION_REQUESTED")
     resource = harness.create(outputConfigMapRef=REF)
     await harness.run_for(30)
-    assert says(resource) == ("Unknown", "Pending")
+    assert outputs_written(resource) == ("Unknown", "Pending")
     assert harness.config_maps.calls == []
 
     harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
     await harness.run_for(60)
     assert harness.config_maps.held(NAME) == HELD
     assert harness.config_maps.found[NAME].owners == {UID}
-    assert says(resource) == ("True", "Written")
+    assert outputs_written(resource) == ("True", "Written")
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
 
 
-async def test_a_reserved_endpoint_is_handed_over_and_its_replacement_too(harness: Harness) -> None:
+async def test_a_reserved_endpoint_and_its_replacement_are_written(harness: Harness) -> None:
     resource = harness.create(endpoint_id=None, outputConfigMapRef=REF)
     await harness.run_for(10)
     (first,) = harness.atlas.endpoints
@@ -113,14 +113,14 @@ async def test_a_reserved_endpoint_is_handed_over_and_its_replacement_too(harnes
     harness.atlas.vanish(first)
     await harness.run_for(INTERVAL + 120)
     (second,) = harness.atlas.endpoints
-    assert says(resource) == ("Unknown", "Pending")
+    assert outputs_written(resource) == ("Unknown", "Pending")
     harness.atlas.put(second, status="RESERVED", endpoint_service_name="svc-2")
     await harness.run_for(INTERVAL)
     assert harness.config_maps.held(NAME) == {"endpointId": second, "endpointServiceName": "svc-2"}
-    assert says(resource) == ("True", "Written")
+    assert outputs_written(resource) == ("True", "Written")
 
 
-async def test_at_rest_it_is_looked_at_once_in_each_round_and_nothing_is_written(harness: Harness) -> None:
+async def test_a_settled_resource_reads_it_once_in_each_interval(harness: Harness) -> None:
     await settled(harness)
     await harness.run_for(10 * INTERVAL)
     assert harness.config_maps.calls == ["GET"] * 10
@@ -128,7 +128,7 @@ async def test_at_rest_it_is_looked_at_once_in_each_round_and_nothing_is_written
     assert harness.atlas.calls == ["LIST"] * 10
 
 
-async def test_while_it_is_polled_it_is_not_looked_at_each_time(harness: Harness) -> None:
+async def test_a_polled_resource_does_not_read_it_each_time(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, status="INITIATING", cloud_provider_endpoint_id=VPCE, endpoint_service_name=SERVICE)
     harness.create(cloudProviderEndpointId=VPCE, outputConfigMapRef=REF)
     await harness.run_for(29)
@@ -137,7 +137,7 @@ async def test_while_it_is_polled_it_is_not_looked_at_each_time(harness: Harness
 
 
 @pytest.mark.parametrize("change", ["changed", "deleted"])
-async def test_what_somebody_does_to_it_is_undone_with_the_next_round(harness: Harness, change: str) -> None:
+async def test_a_change_by_others_is_undone_with_the_next_resync(harness: Harness, change: str) -> None:
     resource = await settled(harness)
     if change == "changed":
         harness.config_maps.put(NAME, {"endpointServiceName": "elsewhere", "more": "kept"}, UID)
@@ -150,7 +150,7 @@ async def test_what_somebody_does_to_it_is_undone_with_the_next_round(harness: H
     assert harness.atlas.calls == ["LIST"]
 
 
-async def test_a_person_who_asks_has_it_looked_at_at_once(harness: Harness) -> None:
+async def test_a_forced_sync_reads_it_at_once(harness: Harness) -> None:
     resource = await settled(harness)
     for request in ("1", "2"):
         del harness.config_maps.found[NAME]
@@ -161,14 +161,12 @@ async def test_a_person_who_asks_has_it_looked_at_at_once(harness: Harness) -> N
 
 
 @pytest.mark.parametrize("owners", [(), ("uid-other",)])
-async def test_one_that_is_not_ours_is_left_alone_and_atlas_is_seen_to_all_the_same(
-    harness: Harness, owners: tuple[str, ...]
-) -> None:
+async def test_the_config_map_of_others_is_not_written_and_atlas_is(harness: Harness, owners: tuple[str, ...]) -> None:
     harness.config_maps.put(NAME, {"endpointServiceName": "theirs"}, *owners)
     harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
     resource = harness.create(outputConfigMapRef=REF, comment="orders")
     await harness.run_for(60)
-    assert says(resource) == ("False", "NotOurs")
+    assert outputs_written(resource) == ("False", "NotOurs")
     assert f"There is a ConfigMap {NAME}" in resource.message
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
     assert harness.atlas.endpoints[ENDPOINT].comment == "orders"
@@ -178,17 +176,17 @@ async def test_one_that_is_not_ours_is_left_alone_and_atlas_is_seen_to_all_the_s
     harness.atlas.put(ENDPOINT, status="AVAILABLE")
     await harness.run_for(60)
     assert resource.ready == ("True", "Available")
-    assert says(resource) == ("False", "NotOurs")
+    assert outputs_written(resource) == ("False", "NotOurs")
     assert harness.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
     assert {*harness.config_maps.calls} == {"GET"}
 
     del harness.config_maps.found[NAME]
     await harness.run_for(INTERVAL)
-    assert says(resource) == ("True", "Written")
+    assert outputs_written(resource) == ("True", "Written")
     assert harness.config_maps.held(NAME) == HELD
 
 
-async def test_what_somebody_writes_meanwhile_is_not_lost(harness: Harness) -> None:
+async def test_a_concurrent_change_is_kept(harness: Harness) -> None:
     await settled(harness)
     harness.config_maps.put(NAME, {"endpointServiceName": "elsewhere"}, UID)
     harness.config_maps.meanwhile = lambda: harness.config_maps.put(NAME, {"more": "newer"}, UID)
@@ -197,16 +195,16 @@ async def test_what_somebody_writes_meanwhile_is_not_lost(harness: Harness) -> N
     assert harness.config_maps.held(NAME) == {**HELD, "more": "newer"}
 
 
-async def test_one_that_somebody_creates_meanwhile_is_theirs(harness: Harness) -> None:
+async def test_a_concurrently_created_config_map_is_not_written(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
     harness.config_maps.meanwhile = lambda: harness.config_maps.put(NAME, {"endpointServiceName": "theirs"})
     resource = harness.create(outputConfigMapRef=REF)
     await harness.run_for(0)
-    assert says(resource) == ("False", "NotOurs")
+    assert outputs_written(resource) == ("False", "NotOurs")
     assert harness.config_maps.held(NAME) == {"endpointServiceName": "theirs"}
 
 
-async def test_one_that_is_changed_all_the_time_has_to_wait_and_nothing_else_does(harness: Harness) -> None:
+async def test_a_config_map_that_keeps_changing_is_retried_later(harness: Harness) -> None:
     resource = await settled(harness)
 
     def change() -> None:
@@ -222,44 +220,44 @@ async def test_one_that_is_changed_all_the_time_has_to_wait_and_nothing_else_doe
     assert harness.config_maps.held(NAME) == HELD
 
 
-async def test_without_an_answer_it_is_tried_again_soon_and_says_nothing_new(harness: Harness) -> None:
+async def test_without_an_answer_it_is_retried_and_the_condition_stays(harness: Harness) -> None:
     resource = await settled(harness)
     del harness.config_maps.found[NAME]
     harness.config_maps.error = ClusterUnavailableError("no answer")
     await harness.run_for(INTERVAL)
-    assert (resource.ready, says(resource)) == (("True", "Available"), ("True", "Written"))
+    assert (resource.ready, outputs_written(resource)) == (("True", "Available"), ("True", "Written"))
     harness.config_maps.error = None
     await harness.run_for(30)
     assert harness.config_maps.held(NAME) == HELD
     assert harness.writes == {}
 
 
-async def test_what_the_api_server_refuses_is_told_with_the_rights_that_it_takes(harness: Harness) -> None:
+async def test_a_refusal_names_the_required_permissions(harness: Harness) -> None:
     harness.config_maps.error = RefusedError('403 Forbidden: configmaps is forbidden: User "x" cannot create')
     harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
     resource = harness.create(outputConfigMapRef=REF)
     await harness.run_for(60)
-    assert says(resource) == ("False", "Refused")
+    assert outputs_written(resource) == ("False", "Refused")
     assert "get, create and patch configmaps" in resource.message
     assert "cannot create" in resource.message
     harness.config_maps.error = None
     await harness.run_for(INTERVAL)
-    assert says(resource) == ("True", "Written")
+    assert outputs_written(resource) == ("True", "Written")
 
 
-async def test_an_operator_that_writes_none_says_what_to_switch_on(harness: Harness) -> None:
+async def test_disabled_outputs_name_the_setting(harness: Harness) -> None:
     harness.restart(outputs=False)
     harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
     resource = harness.create(outputConfigMapRef=REF)
     await harness.run_for(INTERVAL)
-    assert says(resource) == ("False", "Disabled")
+    assert outputs_written(resource) == ("False", "Disabled")
     assert "ATLAS_ENDPOINTS_OUTPUTS=on" in resource.message
     assert harness.config_maps.calls == []
 
     harness.restart()
     harness.enqueue_all()
     await harness.run_for(0)
-    assert says(resource) == ("True", "Written")
+    assert outputs_written(resource) == ("True", "Written")
 
 
 async def test_a_restart_writes_nothing(harness: Harness) -> None:
@@ -271,14 +269,14 @@ async def test_a_restart_writes_nothing(harness: Harness) -> None:
     assert harness.writes == {}
 
 
-async def test_a_resource_that_names_another_one_writes_that(harness: Harness) -> None:
+async def test_another_name_in_the_spec_is_written(harness: Harness) -> None:
     resource = await settled(harness)
     harness.edit(resource, outputConfigMapRef={"name": "other"})
     await harness.run_for(0)
     assert harness.config_maps.held("other") == HELD
 
 
-async def test_a_resource_that_names_none_any_more_says_nothing_of_it(harness: Harness) -> None:
+async def test_without_a_name_in_the_spec_the_condition_is_removed(harness: Harness) -> None:
     resource = await settled(harness)
     harness.edit(resource, outputConfigMapRef=None)
     await harness.run_for(0)
@@ -286,7 +284,7 @@ async def test_a_resource_that_names_none_any_more_says_nothing_of_it(harness: H
     assert harness.config_maps.calls == []
 
 
-async def test_a_namesake_of_the_resource_takes_nothing_over(harness: Harness) -> None:
+async def test_another_resource_of_the_same_name_does_not_adopt_it(harness: Harness) -> None:
     """The garbage collector removes the ConfigMap of the one that has gone."""
     first = await settled(harness)
     harness.vanish(first)
@@ -296,13 +294,13 @@ async def test_a_namesake_of_the_resource_takes_nothing_over(harness: Harness) -
     harness.resources[second.key] = second
     harness.changed(second)
     await harness.run_for(0)
-    assert says(second) == ("False", "NotOurs")
+    assert outputs_written(second) == ("False", "NotOurs")
     del harness.config_maps.found[NAME]
     await harness.run_for(INTERVAL)
     assert harness.config_maps.found[NAME].owners == {"uid-second"}
 
 
-async def test_a_resource_that_is_suspended_writes_nothing(harness: Harness) -> None:
+async def test_a_suspended_resource_writes_nothing(harness: Harness) -> None:
     resource = await settled(harness)
     harness.edit(resource, suspend=True)
     del harness.config_maps.found[NAME]
@@ -329,10 +327,10 @@ STRING = {
     ("endpoint", "connections", "expected"),
     [
         pytest.param(None, (OWN,), None, id="nothing is known of an endpoint"),
-        pytest.param(told(), (OWN,), None, id="nothing is connected to the endpoint"),
-        pytest.param(told(cloud_provider_endpoint_id=VPCE), (), None, id="Atlas shows no string"),
-        pytest.param(told(cloud_provider_endpoint_id=VPCE), (OTHER,), None, id="Atlas shows that of another endpoint"),
-        pytest.param(told(cloud_provider_endpoint_id=VPCE), (OTHER, OWN), STRING, id="by its ID, in any letters"),
+        pytest.param(shown(), (OWN,), None, id="nothing is connected to the endpoint"),
+        pytest.param(shown(cloud_provider_endpoint_id=VPCE), (), None, id="Atlas shows no string"),
+        pytest.param(shown(cloud_provider_endpoint_id=VPCE), (OTHER,), None, id="Atlas shows that of another endpoint"),
+        pytest.param(shown(cloud_provider_endpoint_id=VPCE), (OTHER, OWN), STRING, id="by its ID, in any letters"),
     ],
 )
 def test_connection_values(
@@ -345,7 +343,7 @@ def test_connection_values(
     assert connection_values(resource, endpoint, connections) == expected
 
 
-async def test_the_connection_string_is_held_until_atlas_shows_it_and_kept_when_it_does_not(harness: Harness) -> None:
+async def test_the_connection_string_is_pending_until_atlas_shows_it_and_kept_afterwards(harness: Harness) -> None:
     harness.atlas.shown_connections = (OTHER,)
     harness.atlas.put(ENDPOINT, status="INITIATING", cloud_provider_endpoint_id=VPCE)
     resource = harness.create(cloudProviderEndpointId=VPCE, connectionStringConfigMapRef=REF)
@@ -354,13 +352,13 @@ async def test_the_connection_string_is_held_until_atlas_shows_it_and_kept_when_
     harness.atlas.put(ENDPOINT, status="AVAILABLE")
     await harness.run_for(120)
     assert resource.ready == ("True", "Available")
-    assert says(resource) == ("Unknown", "Pending")
+    assert outputs_written(resource) == ("Unknown", "Pending")
     assert harness.config_maps.calls == []
 
     harness.atlas.shown_connections = (OTHER, OWN)
     await harness.run_for(60)
     assert harness.config_maps.held(NAME) == STRING
-    assert says(resource) == ("True", "Written")
+    assert outputs_written(resource) == ("True", "Written")
 
     harness.atlas.shown_connections = (OTHER,)
     await harness.run_for(2 * INTERVAL)
@@ -370,19 +368,19 @@ async def test_the_connection_string_is_held_until_atlas_shows_it_and_kept_when_
     assert harness.config_maps.held(NAME) == {**STRING, "connectionStringSrv": "mongodb+srv://new.mongodb.net"}
 
 
-async def test_a_string_that_cannot_be_read_holds_nothing_else_up(harness: Harness) -> None:
+async def test_an_unreadable_connection_string_blocks_nothing_else(harness: Harness) -> None:
     harness.atlas.shown_connections = (OWN,)
     harness.atlas.go_down("STRINGS")
     resource = await settled(harness, connectionStringConfigMapRef={"name": "orders-string"})
-    assert says(resource) == ("Unknown", "Pending")
+    assert outputs_written(resource) == ("Unknown", "Pending")
     assert harness.config_maps.held(NAME) == HELD
     harness.atlas.come_back()
     await harness.run_for(60)
     assert harness.config_maps.held("orders-string") == STRING
-    assert says(resource) == ("True", "Written")
+    assert outputs_written(resource) == ("True", "Written")
 
 
-async def test_at_rest_the_string_is_read_once_in_each_round(harness: Harness) -> None:
+async def test_a_settled_resource_reads_the_connection_string_once_in_each_interval(harness: Harness) -> None:
     harness.atlas.shown_connections = (OWN,)
     await settled(harness, connectionStringConfigMapRef={"name": "orders-string"})
     harness.atlas.calls.clear()

@@ -186,7 +186,7 @@ def me(said: Mapping[str, Any], **spec: Any) -> ServerlessPrivateEndpoint:
         pytest.param(CONFLICT, body(ME), None, id="one has no conflict with oneself"),
     ],
 )
-def test_who_owns_it(mine: dict[str, Any], other: dict[str, Any], expected: Claim) -> None:
+def test_owner(mine: dict[str, Any], other: dict[str, Any], expected: Claim) -> None:
     assert owner_before(KIND, me(mine), [other], NOW) == expected
 
 
@@ -203,12 +203,12 @@ def test_who_owns_it(mine: dict[str, Any], other: dict[str, Any], expected: Clai
         "NotServerless",
     ],
 )
-def test_who_lastingly_cannot_work_on_it_does_not_own_it(reason: str) -> None:
+def test_a_resource_that_is_lastingly_unable_is_no_owner(reason: str) -> None:
     stalled = status(condition("Stalled", reason))
     assert owner_before(KIND, me(CONFLICT), [body(said=stalled)], NOW) is None
 
 
-def test_what_only_observes_is_in_nobodys_way() -> None:
+def test_a_resource_that_observes_is_no_owner() -> None:
     assert owner_before(KIND, me(NEW, managementPolicy="Observe"), [body()], NOW) is None
 
 
@@ -234,7 +234,7 @@ def test_what_only_observes_is_in_nobodys_way() -> None:
         pytest.param(body(THEIRS, NEW, deleting=True), None, id="one of another namespace that goes as well does not"),
     ],
 )
-def test_who_needs_it(other: dict[str, Any], expected: Claim) -> None:
+def test_needed_by(other: dict[str, Any], expected: Claim) -> None:
     assert needed_by(KIND, me(OWNS), ENDPOINT, [other], NOW) == expected
 
 
@@ -249,7 +249,7 @@ def test_who_needs_it(other: dict[str, Any], expected: Claim) -> None:
     ],
     ids=str,
 )
-def test_one_of_another_namespace_has_five_minutes_to_prove_itself(ago: timedelta, expected: Claim) -> None:
+def test_a_resource_of_another_namespace_delays_a_deletion_for_five_minutes(ago: timedelta, expected: Claim) -> None:
     deleted = me(OWNS)
     metadata = deleted.metadata.model_copy(update={"deletion_timestamp": NOW - ago})
     deleted = deleted.model_copy(update={**NAMED, "metadata": metadata})
@@ -259,7 +259,7 @@ def test_one_of_another_namespace_has_five_minutes_to_prove_itself(ago: timedelt
 @pytest.mark.parametrize(
     "said", [CONFLICT, status(seen=False, **fails("No.", retryable=False))], ids=["seen", "worthless"]
 )
-def test_a_claim_among_very_many_is_cheap(said: dict[str, Any]) -> None:
+def test_ownership_among_many_resources_is_fast(said: dict[str, Any]) -> None:
     """Anybody can name an endpoint very often, and each reconcile of one of them looks at all: 20 µs for each are too many."""
     others = [
         body(Key("ServerlessPrivateEndpoint", "x", f"r{number}"), said, created=YOUNGER) for number in range(1000)

@@ -62,7 +62,7 @@ class TestResolving:
         assert harness.atlas.calls == ["PATCH comment"]
         assert harness.atlas.projects == [PROJECT]
 
-    async def test_it_is_read_from_the_status_of_an_object_of_the_same_namespace(self, harness: Harness) -> None:
+    async def test_the_id_is_read_from_an_object_in_the_same_namespace(self, harness: Harness) -> None:
         harness.targets.held[OBJECT] = PROJECT
         referring(harness)
         await harness.run_for(0)
@@ -70,7 +70,7 @@ class TestResolving:
         assert target == ("shop", "atlas.mongodb.com", "v1", "AtlasProject", "orders", ("status", "id"))
         assert age is Age.RECENT
 
-    async def test_any_kind_will_do_with_the_path_of_its_field(self, harness: Harness) -> None:
+    async def test_any_kind_works_with_a_field_path(self, harness: Harness) -> None:
         harness.targets.held["Project p"] = PROJECT
         reference = {"apiVersion": "x.example.com/v1", "kind": "Project", "name": "p", "fieldPath": ".status.at.id"}
         harness.atlas.put(ENDPOINT)
@@ -79,7 +79,7 @@ class TestResolving:
         assert harness.targets.reads[0][0] == ("shop", "x.example.com", "v1", "Project", "p", ("status", "at", "id"))
         assert resource.ready == ("True", "Available")
 
-    async def test_an_endpoint_is_reserved_there(self, harness: Harness) -> None:
+    async def test_an_endpoint_is_reserved_in_the_project(self, harness: Harness) -> None:
         harness.targets.held[OBJECT] = PROJECT
         resource = referring(harness, None)
         await harness.run_for(5)
@@ -95,9 +95,7 @@ class TestResolving:
 
 class TestWaiting:
     @pytest.mark.parametrize("endpoint_id", [ENDPOINT, None], ids=["named", "to be reserved"])
-    async def test_without_its_project_nothing_is_asked_of_atlas(
-        self, harness: Harness, endpoint_id: str | None
-    ) -> None:
+    async def test_without_its_project_no_call_is_made(self, harness: Harness, endpoint_id: str | None) -> None:
         harness.atlas.put(ENDPOINT)
         resource = referring(harness, endpoint_id)
         await harness.run_for(0)
@@ -113,7 +111,7 @@ class TestWaiting:
         assert pair(resource) == ["Stalled"]
         assert harness.atlas.calls == []
 
-    async def test_it_goes_on_by_itself_once_the_project_is_there(self, harness: Harness) -> None:
+    async def test_it_continues_once_the_project_exists(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT)
         resource = referring(harness)
         await harness.run_for(GRACE.total_seconds() + 60)
@@ -124,7 +122,7 @@ class TestWaiting:
         assert pair(resource) == []
         assert "lastError" not in resource.status
 
-    async def test_waiting_writes_nothing_and_asks_nobody_for_credentials(self, harness: Harness) -> None:
+    async def test_waiting_writes_nothing_and_reads_no_credentials(self, harness: Harness) -> None:
         referring(harness)
         await harness.run_for(GRACE.total_seconds())
         harness.reset_log()
@@ -133,7 +131,7 @@ class TestWaiting:
         assert harness.secrets.reads == []
         assert len(harness.targets.reads) == pytest.approx(INTERVAL / TARGET_LOOK, abs=5)
 
-    async def test_a_request_of_a_person_is_handled_and_reads_afresh(self, harness: Harness) -> None:
+    async def test_a_forced_sync_is_handled_and_reads_the_reference_again(self, harness: Harness) -> None:
         resource = referring(harness)
         await harness.run_for(0)
         harness.reset_log()
@@ -142,7 +140,7 @@ class TestWaiting:
         assert [age for _, age in harness.targets.reads] == [Age.FRESH]
         assert resource.status["lastHandledReconcileAt"] == "now"
 
-    async def test_an_api_server_that_is_away_is_no_answer(self, harness: Harness) -> None:
+    async def test_an_unreachable_api_server_changes_nothing(self, harness: Harness) -> None:
         resource = await settled(harness)
         before = resource.status
         harness.targets.held[OBJECT] = ClusterUnavailableError("away")  # type: ignore[assignment]  # raised as it is
@@ -153,7 +151,7 @@ class TestWaiting:
         assert resource.status == before
 
     @given(st.text(min_size=1) | st.text("0123456789abcdefA/\n", min_size=22, max_size=26))
-    async def test_a_value_that_is_none_is_told_without_being_shown_and_used_nowhere(self, value: str) -> None:
+    async def test_an_invalid_id_is_reported_without_its_text_and_never_used(self, value: str) -> None:
         if is_object_id(value):
             return
         harness = Harness()
@@ -165,7 +163,7 @@ class TestWaiting:
         assert f".status.id of {OBJECT} does not hold the ID of an Atlas project" in resource.message
         assert len(value) < 20 or value not in resource.message
 
-    async def test_what_atlas_knows_of_no_project_leaves_the_reference_free(self, harness: Harness) -> None:
+    async def test_a_project_that_atlas_does_not_have_does_not_bind(self, harness: Harness) -> None:
         """Nothing was seen in the project, so to correct the reference is to correct a mistake."""
         harness.targets.held[OBJECT] = OTHER_PROJECT
         harness.atlas.go_down("LIST", error=ProjectNotFoundError("No.", operation="LIST", http_status=404))
@@ -197,7 +195,7 @@ class TestLoss:
         ],
         ids=["gone", "going", "forbidden", "without an id"],
     )
-    async def test_an_object_that_goes_is_told_and_holds_nothing_up(
+    async def test_a_deleted_object_is_reported_and_blocks_nothing(
         self, harness: Harness, found: str | UnreadableError | None
     ) -> None:
         resource = await settled(harness)
@@ -222,7 +220,7 @@ class TestLoss:
         await harness.run_for(INTERVAL)
         assert resolved(resource) == ("True", "Resolved")
 
-    async def test_it_costs_atlas_no_more_than_a_healthy_endpoint(self, harness: Harness) -> None:
+    async def test_it_makes_no_more_calls_than_a_healthy_endpoint(self, harness: Harness) -> None:
         await settled(harness)
         del harness.targets.held[OBJECT]
         await harness.run_for(INTERVAL)
@@ -231,9 +229,7 @@ class TestLoss:
         assert harness.atlas.calls == ["LIST"] * 3
         assert harness.writes["db"] == 0
 
-    async def test_a_reservation_whose_answer_was_lost_is_looked_for_where_it_was_asked_for(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_lost_reservation_is_searched_in_its_first_project(self, harness: Harness) -> None:
         harness.targets.held[OBJECT] = PROJECT
         harness.atlas.fail_once("POST", lost(), applies="late")
         resource = referring(harness, None)
@@ -248,7 +244,7 @@ class TestLoss:
         assert set(harness.atlas.projects) == {PROJECT}
         assert resource.status["reservation"]["endpointId"] in harness.atlas.endpoints
 
-    async def test_a_connection_that_is_missing_as_well_is_what_is_told(self, harness: Harness) -> None:
+    async def test_a_missing_connection_has_precedence(self, harness: Harness) -> None:
         resource = await settled(harness)
         ack = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "vpc"}
         harness.edit(resource, cloudProviderEndpointId=None, cloudProviderEndpointRef=ack)
@@ -259,7 +255,7 @@ class TestLoss:
 
 
 class TestChange:
-    async def test_another_project_is_refused_and_nothing_is_sent_to_either(self, harness: Harness) -> None:
+    async def test_another_project_is_an_error_and_nothing_is_sent_to_either(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.targets.held[OBJECT] = OTHER_PROJECT
         await harness.run_for(INTERVAL)
@@ -276,7 +272,7 @@ class TestChange:
         error = resource.status["lastError"]
         assert (error["operation"], error["retryable"]) == ("validate", False)
 
-    async def test_and_all_goes_on_once_it_is_the_same_again(self, harness: Harness) -> None:
+    async def test_it_continues_once_it_is_the_same_project_again(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.targets.held[OBJECT] = OTHER_PROJECT
         await harness.run_for(INTERVAL)
@@ -287,7 +283,7 @@ class TestChange:
         assert set(harness.atlas.projects) == {PROJECT}
         assert "lastError" not in resource.status
 
-    async def test_an_endpoint_that_was_asked_for_binds_as_well(self, harness: Harness) -> None:
+    async def test_a_requested_endpoint_binds_to_its_project(self, harness: Harness) -> None:
         harness.targets.held[OBJECT] = PROJECT
         harness.atlas.fail_once("POST", lost(), applies="late")
         resource = referring(harness, None)
@@ -297,7 +293,7 @@ class TestChange:
         assert resource.ready == ("False", "InvalidSpec")
         assert set(harness.atlas.projects) == {PROJECT}
 
-    async def test_another_object_with_the_same_project_is_as_good(self, harness: Harness) -> None:
+    async def test_another_object_with_the_same_project_is_accepted(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.targets.held["AtlasProject orders-2"] = PROJECT
         harness.edit(resource, projectRef={"name": "orders-2"})
@@ -305,7 +301,7 @@ class TestChange:
         assert resource.ready == ("True", "Available")
         assert set(harness.atlas.projects) <= {PROJECT}
 
-    async def test_the_project_itself_may_take_the_place_of_the_reference(self, harness: Harness) -> None:
+    async def test_a_project_id_may_replace_the_reference(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.edit(resource, projectRef=None, projectId=PROJECT)
         await harness.run_for(0)
@@ -313,7 +309,7 @@ class TestChange:
         assert resource.condition("ReferencesResolved") is None
         assert not [call for call in harness.atlas.calls if call.startswith("PATCH")]
 
-    async def test_a_reference_may_take_the_place_of_the_project(self, harness: Harness) -> None:
+    async def test_a_reference_may_replace_the_project_id(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT)
         resource = harness.create()
         await harness.settle()
@@ -323,7 +319,7 @@ class TestChange:
         assert resource.ready == ("True", "Available")
         assert resolved(resource) == ("True", "Resolved")
 
-    async def test_but_not_one_that_leads_elsewhere(self, harness: Harness) -> None:
+    async def test_a_reference_to_another_project_may_not_replace_it(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT)
         resource = harness.create()
         await harness.settle()
@@ -333,7 +329,7 @@ class TestChange:
         assert resource.ready == ("False", "InvalidSpec")
         assert harness.atlas.calls == []
 
-    async def test_another_project_by_its_id_is_refused_where_the_crd_has_let_it_pass(self, harness: Harness) -> None:
+    async def test_another_project_id_is_an_error(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.edit(resource, projectRef=None, projectId=OTHER_PROJECT)
         await harness.run_for(INTERVAL)
@@ -341,7 +337,7 @@ class TestChange:
         assert f"spec.projectId names project {OTHER_PROJECT}" in resource.message
         assert harness.atlas.calls == []
 
-    async def test_a_rival_takes_over_what_can_lastingly_not_be_seen_to(self, harness: Harness) -> None:
+    async def test_a_rival_takes_over_if_the_owner_is_lastingly_unable(self, harness: Harness) -> None:
         resource = await settled(harness)
         harness.targets.held[OBJECT] = OTHER_PROJECT
         await harness.run_for(INTERVAL)
@@ -354,7 +350,7 @@ class TestChange:
 
 class TestDeletion:
     @pytest.mark.parametrize("found", [PROJECT, OTHER_PROJECT, None], ids=["the same", "another", "gone"])
-    async def test_the_endpoint_is_deleted_where_it_is_whatever_the_object_says_now(
+    async def test_the_endpoint_is_deleted_in_its_project_despite_another_reference(
         self, harness: Harness, found: str | None
     ) -> None:
         resource = await settled(harness, deletionPolicy="Delete")
@@ -369,7 +365,7 @@ class TestDeletion:
         await harness.run_for(60)
         assert not harness.exists(resource)
 
-    async def test_one_that_was_never_seen_is_deleted_where_the_reference_leads(self, harness: Harness) -> None:
+    async def test_an_unseen_endpoint_is_deleted_in_the_referenced_project(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT)
         resource = referring(harness, deletionPolicy="Delete")
         resource.finalizers = [FINALIZER]
@@ -379,7 +375,7 @@ class TestDeletion:
         assert harness.atlas.calls.count("DELETE") == 1
         assert set(harness.atlas.projects) == {PROJECT}
 
-    async def test_without_any_project_it_is_blocked_with_the_way_out(self, harness: Harness) -> None:
+    async def test_without_a_project_the_deletion_is_blocked_with_a_remedy(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT)
         resource = referring(harness, deletionPolicy="Delete")
         await harness.run_for(0)
@@ -395,7 +391,7 @@ class TestDeletion:
         await harness.run_for(60)
         assert harness.atlas.calls.count("DELETE") == 1
 
-    async def test_what_it_has_led_to_before_will_do_when_the_object_is_gone(self, harness: Harness) -> None:
+    async def test_the_last_resolved_project_is_used_if_the_object_is_gone(self, harness: Harness) -> None:
         harness.targets.held[OBJECT] = PROJECT
         harness.atlas.go_down()
         harness.atlas.put(ENDPOINT)
@@ -408,7 +404,7 @@ class TestDeletion:
         await harness.run_for(30)
         assert harness.atlas.calls.count("DELETE") == 1
 
-    async def test_a_resource_that_has_no_endpoint_goes_without_a_project(self, harness: Harness) -> None:
+    async def test_a_resource_without_an_endpoint_is_deleted_without_a_project(self, harness: Harness) -> None:
         resource = referring(harness, None, deletionPolicy="Delete")
         await harness.run_for(0)
         harness.delete(resource)
@@ -416,7 +412,7 @@ class TestDeletion:
         assert not harness.exists(resource)
         assert harness.atlas.calls == []
 
-    async def test_an_endpoint_that_another_needs_stays_though_the_project_is_not_known(self, harness: Harness) -> None:
+    async def test_an_endpoint_that_another_resource_needs_is_kept_without_a_project(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT)
         harness.create("heir")
         await harness.settle()

@@ -1,4 +1,4 @@
-"""The table of reasons is a promise to users; it is written down once more in the checker of statuses."""
+"""Users depend on the reasons, so the checker of statuses repeats them."""
 
 import re
 
@@ -9,12 +9,12 @@ from atlas_endpoints.reconcile.reasons import Progress, Reason
 from support.kstatus import A_PERSON_MUST_ACT, HEALS_BY_ITSELF, OTHERS_MAY_HEAL, REASONS
 
 
-def test_the_reasons_are_those_that_are_promised() -> None:
+def test_the_reasons_are_those_of_the_checker() -> None:
     assert {reason.value for reason in Reason} == REASONS["Ready"]
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_the_meaning_of_a_reason_is_the_one_that_is_promised(reason: Reason) -> None:
+def test_the_meaning_of_each_reason(reason: Reason) -> None:
     progress = (
         Progress.RECONCILING
         if reason in HEALS_BY_ITSELF
@@ -29,12 +29,12 @@ def test_the_meaning_of_a_reason_is_the_one_that_is_promised(reason: Reason) -> 
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_reason_is_a_word_for_programs(reason: Reason) -> None:
+def test_a_reason_is_camel_case(reason: Reason) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z]+", reason)
     assert len(reason) <= 64
 
 
-def test_every_error_of_atlas_leads_to_a_reason() -> None:
+def test_every_error_of_atlas_has_a_reason() -> None:
     def reasons(base: type[AtlasError]) -> set[str]:
         return {base.reason}.union(*(reasons(each) for each in base.__subclasses__()))
 

@@ -61,7 +61,7 @@ async def connected(harness: Harness, **spec: Any) -> Resource:
 
 
 class TestResolving:
-    async def test_the_id_is_taken_from_the_field_of_its_kind_and_sent(self, harness: Harness) -> None:
+    async def test_the_id_is_read_from_the_known_field_and_sent(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
         harness.targets.held[OBJECT] = VPCE
         resource = harness.create(cloudProviderEndpointRef=ACK)
@@ -84,7 +84,7 @@ class TestResolving:
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == AZURE_ID
         assert harness.atlas.endpoints[ENDPOINT].private_endpoint_ip_address == "10.0.0.4"
 
-    async def test_an_address_is_taken_from_a_config_map(self, harness: Harness) -> None:
+    async def test_an_address_is_read_from_a_config_map(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", provider_name="AZURE", endpoint_service_name="pls")
         harness.targets.held |= {"PrivateEndpoint pe": AZURE_ID, "ConfigMap address": "10.0.0.4"}
         resource = harness.create(providerName="AZURE", cloudProviderEndpointRef=ASO, privateEndpointIpAddressFrom=FROM)
@@ -114,7 +114,7 @@ class TestResolving:
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == AZURE_ID
 
     @pytest.mark.parametrize("path", [".status.atProvider.id", "status.atProvider.id"])
-    async def test_any_kind_will_do_with_the_path_of_its_field(self, harness: Harness, path: str) -> None:
+    async def test_any_kind_works_with_a_field_path(self, harness: Harness, path: str) -> None:
         harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=VPCE)
         harness.targets.held["Endpoint e"] = VPCE
         reference = {"apiVersion": "ec2.aws.upbound.io/v1beta1", "kind": "Endpoint", "name": "e", "fieldPath": path}
@@ -123,14 +123,14 @@ class TestResolving:
         assert harness.targets.reads[0][0].path == ("status", "atProvider", "id")
         assert resource.ready == ("True", "Available")
 
-    async def test_a_resource_that_refers_to_nothing_says_nothing_about_it(self, harness: Harness) -> None:
+    async def test_without_references_there_is_no_condition(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT)
         resource = harness.create()
         await harness.run_for(0)
         assert resource.condition("ReferencesResolved") is None
         assert harness.targets.reads == []
 
-    async def test_nor_does_one_that_does_not_any_more(self, harness: Harness) -> None:
+    async def test_the_condition_is_removed_with_the_last_reference(self, harness: Harness) -> None:
         resource = await connected(harness)
         harness.edit(resource, cloudProviderEndpointRef=None, cloudProviderEndpointId=VPCE)
         await harness.run_for(0)
@@ -138,7 +138,7 @@ class TestResolving:
         assert resource.condition("ReferencesResolved") is None
         assert CONNECT not in harness.atlas.calls, "to name what is there is no change"
 
-    async def test_what_a_person_asks_for_by_force_is_read_afresh(self, harness: Harness) -> None:
+    async def test_a_forced_sync_reads_references_again(self, harness: Harness) -> None:
         resource = await connected(harness)
         harness.annotate(resource, force_sync="now")
         await harness.run_for(0)
@@ -151,7 +151,7 @@ class TestResolving:
 
 
 class TestWaiting:
-    async def test_a_reservation_shows_the_service_while_the_object_is_not_there(self, harness: Harness) -> None:
+    async def test_a_reservation_shows_the_service_while_the_object_is_missing(self, harness: Harness) -> None:
         """The object may be waiting for that very name: to stop before would be to wait for each other."""
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
         resource = harness.create(cloudProviderEndpointRef=ACK)
@@ -172,7 +172,7 @@ class TestWaiting:
         await harness.run_for(GRACE.total_seconds() * 10)
         assert pair(resource) == ["Reconciling"], "to make the other side may take long"
 
-    async def test_it_connects_by_itself_once_the_object_is_there(self, harness: Harness) -> None:
+    async def test_it_connects_once_the_object_exists(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
         resource = harness.create(cloudProviderEndpointRef=ACK)
         await harness.run_for(60)
@@ -186,7 +186,7 @@ class TestWaiting:
         assert resolved(resource) == ("True", "Resolved")
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == VPCE
 
-    async def test_waiting_asks_atlas_no_more_often_than_a_healthy_resource_does(self, harness: Harness) -> None:
+    async def test_waiting_makes_no_more_calls_than_a_healthy_resource(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
         resource = harness.create(cloudProviderEndpointRef=ACK)
         await harness.settle()
@@ -196,7 +196,7 @@ class TestWaiting:
         assert resource.ready == ("False", "WaitingForCloudEndpoint")
         assert len(harness.targets.reads) == pytest.approx(3 * INTERVAL / TARGET_LOOK, abs=5)
 
-    async def test_what_is_known_of_the_endpoint_goes_on_meanwhile(self, harness: Harness) -> None:
+    async def test_other_fields_are_managed_meanwhile(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVATION_REQUESTED")
         resource = harness.create(cloudProviderEndpointRef=ACK, comment="one")
         await harness.run_for(0)
@@ -206,7 +206,7 @@ class TestWaiting:
         assert resource.ready == ("False", "WaitingForCloudEndpoint")
         assert harness.atlas.endpoints[ENDPOINT].comment == "one"
 
-    async def test_an_address_alone_connects_nothing(self, harness: Harness) -> None:
+    async def test_an_address_without_an_id_is_not_sent(self, harness: Harness) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", provider_name="AZURE", endpoint_service_name="pls")
         resource = harness.create(
             providerName="AZURE", cloudProviderEndpointRef=ASO, privateEndpointIpAddress="10.0.0.4"
@@ -217,7 +217,7 @@ class TestWaiting:
         assert "privateEndpointIpAddress" not in resource.status["resolved"]
 
     @pytest.mark.parametrize("reason", [ReferenceProblem.KIND_NOT_ALLOWED, ReferenceProblem.FIELD_MISSING])
-    async def test_what_only_a_person_can_mend_is_stalled_after_the_grace(
+    async def test_a_problem_for_a_person_is_stalled_after_the_grace_period(
         self, harness: Harness, reason: ReferenceProblem
     ) -> None:
         harness.atlas.put(ENDPOINT, status="RESERVED", endpoint_service_name=SERVICE)
@@ -237,7 +237,7 @@ class TestWaiting:
         assert CONNECT in harness.atlas.calls
         assert "lastError" not in resource.status
 
-    async def test_an_api_server_that_is_away_is_no_answer(self, harness: Harness) -> None:
+    async def test_an_unreachable_api_server_changes_nothing(self, harness: Harness) -> None:
         resource = await connected(harness)
         before = resource.status
         harness.targets.held[OBJECT] = ClusterUnavailableError("away")  # type: ignore[assignment]  # raised as it is
@@ -256,7 +256,7 @@ async def _raise(*_: object, **__: object) -> str:
 
 
 class TestChange:
-    async def test_a_changed_value_is_noticed_with_the_resync_and_sent_as_an_edit(self, harness: Harness) -> None:
+    async def test_a_changed_value_is_sent_as_an_edit_with_the_resync(self, harness: Harness) -> None:
         resource = await connected(harness)
         harness.targets.held[OBJECT] = OTHER_VPCE
         await harness.run_for(INTERVAL)
@@ -266,16 +266,14 @@ class TestChange:
         assert resource.ready == ("True", "Available")
         assert resource.status["resolved"]["cloudProviderEndpointId"] == OTHER_VPCE
 
-    async def test_it_is_sent_where_drift_is_only_reported(self, harness: Harness) -> None:
+    async def test_a_changed_value_is_sent_with_drift_policy_report(self, harness: Harness) -> None:
         resource = await connected(harness, driftPolicy="Report")
         harness.targets.held[OBJECT] = OTHER_VPCE
         await harness.run_for(INTERVAL)
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
         assert resource.ready == ("True", "Available")
 
-    async def test_one_that_atlas_refuses_is_told_in_its_words_and_not_as_something_else(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_refused_value_is_reported_with_the_words_of_atlas(self, harness: Harness) -> None:
         """The generation is the same: still it is neither drift nor something that Atlas has stored otherwise."""
         resource = await connected(harness)
         harness.targets.held[OBJECT] = OTHER_VPCE
@@ -295,7 +293,7 @@ class TestChange:
         await harness.run_for(INTERVAL)
         assert resource.ready == ("True", "Available")
 
-    async def test_another_comment_goes_without_the_refused_id(self, harness: Harness) -> None:
+    async def test_another_comment_is_sent_without_the_refused_id(self, harness: Harness) -> None:
         resource = await connected(harness)
         harness.targets.held[OBJECT] = OTHER_VPCE
         harness.atlas.stores = refuses
@@ -304,7 +302,7 @@ class TestChange:
         await harness.run_for(0)
         assert harness.atlas.endpoints[ENDPOINT].comment == "two"
 
-    async def test_a_value_that_atlas_stores_otherwise_is_told_so(self, harness: Harness) -> None:
+    async def test_a_value_that_atlas_stores_differently_is_reported(self, harness: Harness) -> None:
         resource = await connected(harness)
         harness.targets.held[OBJECT] = OTHER_VPCE
         third = "vpce-0123456789abcdef2"
@@ -315,14 +313,14 @@ class TestChange:
         await harness.run_for(INTERVAL)
         assert harness.atlas.calls.count(CONNECT) == 1
 
-    async def test_what_somebody_changes_in_atlas_is_still_drift(self, harness: Harness) -> None:
+    async def test_a_change_in_atlas_is_still_drift(self, harness: Harness) -> None:
         resource = await connected(harness, driftPolicy="Report")
         harness.atlas.put(ENDPOINT, cloud_provider_endpoint_id=OTHER_VPCE)
         await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "Drifted")
         assert CONNECT not in harness.atlas.calls
 
-    async def test_and_is_drift_also_after_the_object_was_away(self, harness: Harness) -> None:
+    async def test_a_change_in_atlas_is_drift_after_the_object_was_missing(self, harness: Harness) -> None:
         resource = await connected(harness, driftPolicy="Report")
         del harness.targets.held[OBJECT]
         await harness.run_for(INTERVAL)
@@ -333,7 +331,7 @@ class TestChange:
         assert resource.ready == ("False", "Drifted")
         assert CONNECT not in harness.atlas.calls
 
-    async def test_one_whose_write_was_lost_is_sent_again(self, harness: Harness) -> None:
+    async def test_a_value_whose_write_was_lost_is_sent_again(self, harness: Harness) -> None:
         resource = await connected(harness, driftPolicy="Report")
         harness.targets.held[OBJECT] = OTHER_VPCE
         harness.atlas.fail_once("PATCH", lost())
@@ -341,7 +339,7 @@ class TestChange:
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
         assert resource.ready == ("True", "Available")
 
-    async def test_one_that_changes_between_two_processes_is_sent_by_the_second(self, harness: Harness) -> None:
+    async def test_a_value_that_changes_during_a_restart_is_sent(self, harness: Harness) -> None:
         resource = await connected(harness, driftPolicy="Report")
         harness.targets.held[OBJECT] = OTHER_VPCE
         harness.restart()
@@ -350,7 +348,7 @@ class TestChange:
         assert resource.status["history"][0]["cause"] == "Edit"
         assert harness.atlas.endpoints[ENDPOINT].cloud_provider_endpoint_id == OTHER_VPCE
 
-    async def test_another_reference_is_followed_at_once(self, harness: Harness) -> None:
+    async def test_another_reference_is_resolved_at_once(self, harness: Harness) -> None:
         resource = await connected(harness)
         harness.targets.held["VPCEndpoint new"] = OTHER_VPCE
         harness.edit(resource, cloudProviderEndpointRef={**ACK, "name": "new"})
@@ -359,7 +357,7 @@ class TestChange:
 
 
 class TestLoss:
-    async def test_an_object_that_goes_leaves_atlas_as_it_is_and_is_told(self, harness: Harness) -> None:
+    async def test_a_deleted_object_changes_nothing_in_atlas_and_is_reported(self, harness: Harness) -> None:
         resource = await connected(harness, comment="one")
         del harness.targets.held[OBJECT]
         await harness.run_for(INTERVAL)
@@ -379,7 +377,7 @@ class TestLoss:
         assert resource.ready == ("True", "Available")
         assert CONNECT not in harness.atlas.calls
 
-    async def test_what_atlas_does_meanwhile_is_more_urgent(self, harness: Harness) -> None:
+    async def test_the_status_of_the_endpoint_has_precedence(self, harness: Harness) -> None:
         resource = await connected(harness)
         del harness.targets.held[OBJECT]
         harness.atlas.put(ENDPOINT, status="FAILED", endpoint_service_name=SERVICE, error_message="gone")
@@ -388,7 +386,7 @@ class TestLoss:
         assert resolved(resource) == ("False", "NotFound")
         assert CONNECT not in harness.atlas.calls
 
-    async def test_an_atlas_that_is_away_is_no_reason_to_read_it_over_and_over(self, harness: Harness) -> None:
+    async def test_an_outage_of_atlas_causes_no_further_reads(self, harness: Harness) -> None:
         await connected(harness)
         harness.atlas.go_down(error=unavailable())
         await harness.run_for(INTERVAL)
@@ -396,7 +394,7 @@ class TestLoss:
         await harness.run_for(INTERVAL)
         assert len(harness.targets.reads) < 30
 
-    async def test_missing_credentials_are_told_and_keep_what_was_known(self, harness: Harness) -> None:
+    async def test_missing_credentials_keep_the_applied_values(self, harness: Harness) -> None:
         resource = await connected(harness)
         harness.secrets.found[None] = NoCredentialsError(SecretProblem.NOT_FOUND, "none", source=None, retry_in=30.0)
         await harness.run_for(INTERVAL)
@@ -438,14 +436,14 @@ HOSTILE = (
 
 @pytest.mark.parametrize("provider", ["AWS", "AZURE"])
 @pytest.mark.parametrize("value", HOSTILE)
-async def test_a_value_that_is_none_is_told_without_being_shown_and_never_sent(provider: str, value: str) -> None:
+async def test_an_invalid_value_is_reported_without_its_text_and_never_sent(provider: str, value: str) -> None:
     if is_cloud_id(provider, value):  # type: ignore[arg-type]  # one of the two
         pytest.skip("it is one, of this cloud")
     await _is_not_sent(provider, value)
 
 
 @given(st.sampled_from(["AWS", "AZURE"]), st.text() | st.text().map(lambda text: VPCE + text))
-async def test_whatever_an_object_holds_only_an_id_is_ever_sent(provider: str, value: str) -> None:
+async def test_only_a_valid_id_is_ever_sent(provider: str, value: str) -> None:
     if value and not is_cloud_id(provider, value):  # type: ignore[arg-type]  # one of the two
         await _is_not_sent(provider, value)
 
@@ -464,7 +462,7 @@ async def _is_not_sent(provider: str, value: str) -> None:
     assert ".status.vpcEndpointID of VPCEndpoint vpc does not hold" in resource.message
 
 
-async def test_another_cause_begins_anew_and_what_is_stalled_stays_so(harness: Harness) -> None:
+async def test_another_cause_starts_a_new_grace_period_and_stalled_stays(harness: Harness) -> None:
     resource = await connected(harness)
     del harness.targets.held[OBJECT]
     await harness.run_for(INTERVAL + 200)

@@ -42,7 +42,7 @@ def meta(**annotations: str) -> ObjectMeta:
 
 class TestParse:
     @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
-    def test_the_model_judges_a_resource_as_the_table_says(self, case: Case) -> None:
+    def test_validation(self, case: Case) -> None:
         body = body_of(case.manifest)
         if not case.refused:
             assert ServerlessPrivateEndpoint.parse(body).metadata.name == body["metadata"]["name"]
@@ -54,7 +54,7 @@ class TestParse:
         assert all(because in told[field] for field, because in case.refused.items()), told
         assert str(refusal.value).splitlines() == list(refusal.value.problems)
 
-    def test_the_whole_resource_is_read(self) -> None:
+    def test_a_whole_resource_is_parsed(self) -> None:
         body = body_of(
             manifest(
                 "AZURE_CONNECTED",
@@ -92,7 +92,7 @@ class TestParse:
         assert resource.spec.provisioning_timeout == timedelta(seconds=90)
         assert resource.status == Status(observed_generation=2)
 
-    def test_what_the_spec_leaves_to_the_operator_is_none(self) -> None:
+    def test_omitted_fields_are_none(self) -> None:
         minimal = spec()
         assert minimal.drift_policy == "Correct"
         assert (minimal.credentials_secret_ref, minimal.sync_interval, minimal.provisioning_timeout) == (
@@ -102,29 +102,29 @@ class TestParse:
         )
         assert not minimal.suspend
 
-    def test_a_refusal_stays_short_however_wrong_the_spec_is(self) -> None:
+    def test_the_error_for_a_spec_is_bounded(self) -> None:
         body = body_of(manifest("AWS", {f"field{number}" * 100: "x" for number in range(100)}))
         with pytest.raises(InvalidSpecError) as refusal:
             ServerlessPrivateEndpoint.parse(body)
         assert len(refusal.value.problems) == 8
         assert all(len(problem) <= 300 for problem in refusal.value.problems)
 
-    def test_a_refusal_shows_the_beginning_of_a_long_value(self) -> None:
+    def test_the_error_shows_the_beginning_of_a_long_value(self) -> None:
         with pytest.raises(
             InvalidSpecError, match=r'^spec.cloudProviderEndpointId: Invalid value: \["x{57}…: must be of'
         ):
             spec(cloudProviderEndpointId=["x" * 1000])
 
-    def test_a_resource_without_readable_metadata_is_refused(self) -> None:
+    def test_a_resource_without_valid_metadata_is_rejected(self) -> None:
         with pytest.raises(InvalidSpecError, match=r"^metadata.uid: Required value"):
             ObjectMeta.parse({"metadata": {"name": "x", "namespace": "y", "generation": 1, "resourceVersion": "1"}})
 
-    def test_metadata_and_status_of_a_resource_with_a_broken_spec_can_be_read(self) -> None:
+    def test_metadata_and_status_are_readable_with_an_invalid_spec(self) -> None:
         body = body_of({"metadata": {"name": "x"}, "spec": 7, "status": {"observedGeneration": 4}})
         assert ObjectMeta.parse(body).name == "x"
         assert Status.parse(body["status"]).observed_generation == 4
 
-    def test_what_is_read_does_not_change(self) -> None:
+    def test_a_resource_is_immutable(self) -> None:
         resource = ServerlessPrivateEndpoint.parse(body_of(manifest("AWS")))
         with pytest.raises(ValidationError, match="frozen"):
             resource.spec.comment = "other"  # type: ignore[misc]  # what is tested
@@ -147,7 +147,7 @@ class TestDesired:
     def test_desired(self, fields: dict[str, Any], desired: dict[ManagedField, str]) -> None:
         assert spec(**fields).desired == desired
 
-    def test_what_was_applied_has_the_form_of_what_is_desired(self) -> None:
+    def test_applied_has_the_form_of_desired(self) -> None:
         desired = spec("AZURE_CONNECTED", comment="").desired
         assert Applied.of(1, desired).values == desired
 
@@ -174,7 +174,7 @@ class TestAnnotations:
             ),
         ],
     )
-    def test_what_suspends_it(self, suspend: bool, annotations: dict[str, str], by: tuple[str, ...]) -> None:
+    def test_suspended_by(self, suspend: bool, annotations: dict[str, str], by: tuple[str, ...]) -> None:
         body = body_of(manifest("AWS", {"suspend": suspend}), annotations=annotations)
         assert ServerlessPrivateEndpoint.parse(body).suspended_by == by
 
@@ -337,19 +337,19 @@ JSON = st.recursive(
 
 
 class TestStatus:
-    def test_it_is_written_with_wire_names_and_without_nulls(self) -> None:
+    def test_json_has_wire_names_and_no_nulls(self) -> None:
         assert FULL.to_json() == WIRE
 
-    def test_what_was_written_reads_back_equal(self) -> None:
+    def test_a_written_status_is_equal_when_read_back(self) -> None:
         assert Status.parse(WIRE) == FULL
 
-    def test_each_time_that_is_later_than_now_is_read_as_now(self) -> None:
+    def test_times_after_now_are_read_as_now(self) -> None:
         now = "2026-10-25T12:00:00Z"
         wire = json.loads(json.dumps(WIRE).replace("2026-11-25T12:00:00Z", now))
         assert Status.parse(WIRE, now=NOON - timedelta(days=31)).to_json() == wire
         assert Status.parse(wire, now=NOON).to_json() == wire
 
-    def test_the_status_of_a_resource_nobody_has_looked_at_is_the_default_of_the_crd(self) -> None:
+    def test_the_default_status_is_that_of_the_crd(self) -> None:
         assert Status().to_json() == {"observedGeneration": -1}
 
     @pytest.mark.parametrize("raw", [None, {}, [], "x", 7], ids=repr)
@@ -371,44 +371,44 @@ class TestStatus:
             pytest.param({"conditions": "x"}, FULL.model_copy(update={"conditions": ()}), id="a list that is none is empty"),
         ],
     )  # fmt: skip
-    def test_what_makes_no_sense_is_left_out(self, changes: dict[str, Any], read: Status) -> None:
+    def test_unreadable_parts_are_omitted(self, changes: dict[str, Any], read: Status) -> None:
         assert Status.parse({**WIRE, **changes}) == read
 
     @given(JSON)
-    def test_nothing_that_is_read_raises(self, raw: object) -> None:
+    def test_parse_never_raises(self, raw: object) -> None:
         Status.parse(raw)
 
     @given(st.sampled_from(sorted(WIRE)), JSON)
-    def test_a_field_of_any_content_is_read_and_can_be_written_again(self, field: str, content: object) -> None:
+    def test_a_field_of_any_content_is_parsed_and_writable(self, field: str, content: object) -> None:
         status = Status.parse({**WIRE, field: content})
         assert Status.parse(status.to_json()) == status
 
-    def test_a_mistake_of_ours_is_not_left_out_but_raised(self) -> None:
+    def test_an_invalid_status_of_the_operator_raises(self) -> None:
         with pytest.raises(ValidationError):
             EndpointStatus.model_validate({"id": 7})
 
-    def test_texts_are_cut_to_what_may_be_written(self) -> None:
+    def test_texts_are_cut_to_their_limits(self) -> None:
         status = Status(endpoint=EndpointStatus(error_message="é" * 2000), conditions=(ready(message="é" * 2000),))
         assert status.endpoint is not None
         assert status.endpoint.error_message == "é" * 1023 + "…"
         assert status.conditions[0].message == "é" * 1023 + "…"
         assert Status.parse(status.to_json()) == status
 
-    def test_half_a_character_of_atlas_does_not_spoil_the_status(self) -> None:
+    def test_a_lone_surrogate_is_replaced(self) -> None:
         assert EndpointStatus(comment="a\ud83db").to_json() == {"comment": "a\ufffdb"}
 
-    def test_the_newest_entries_of_the_history_stay(self) -> None:
+    def test_history_keeps_the_newest_entries(self) -> None:
         history = tuple(entry(generation) for generation in range(9, 0, -1))
         assert [each.generation for each in Status(history=history).history] == [9, 8, 7, 6, 5]
         assert HISTORY_LIMIT == 5
 
-    def test_times_are_kept_to_the_second_in_utc(self) -> None:
+    def test_times_are_in_utc_to_the_second(self) -> None:
         local = datetime(2026, 11, 25, 14, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
         status = Status(last_applied_time=local, conditions=(ready(last_transition_time=local),))
         assert status.last_applied_time == NOON
         assert status.to_json()["lastAppliedTime"] == "2026-11-25T12:00:00Z"
         assert status.to_json()["conditions"][0]["lastTransitionTime"] == "2026-11-25T12:00:00Z"
 
-    def test_a_time_of_no_zone_is_refused(self) -> None:
+    def test_a_time_without_a_zone_is_rejected(self) -> None:
         with pytest.raises(ValidationError, match="timezone"):
             Status(last_applied_time=NOON.replace(tzinfo=None))

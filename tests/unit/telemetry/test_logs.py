@@ -18,7 +18,7 @@ def _root_logger_as_before() -> Iterator[None]:
     root.setLevel(level)
 
 
-def test_json_has_one_object_a_line_with_the_extra_facts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_one_object_a_line_with_the_extra_fields(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "INFO")
 
     logging.getLogger("atlas_endpoints.app").info("Available", extra={"resource": "team/orders", "generation": 2})
@@ -34,7 +34,7 @@ def test_json_has_one_object_a_line_with_the_extra_facts(capsys: pytest.CaptureF
     }
 
 
-def test_text_appends_the_extra_facts_to_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_appends_the_extra_fields_to_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "INFO")
 
     try:
@@ -47,7 +47,7 @@ def test_text_appends_the_extra_facts_to_the_first_line(capsys: pytest.CaptureFi
     assert second == "Traceback (most recent call last):"
 
 
-def test_kopf_is_quiet_unless_somebody_debugs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_kopf_logs_below_warning_only_at_debug(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "INFO")
     logging.getLogger("kopf.objects").info("chatter")
     assert capsys.readouterr().err == ""
@@ -57,7 +57,7 @@ def test_kopf_is_quiet_unless_somebody_debugs(capsys: pytest.CaptureFixture[str]
     assert "chatter" in capsys.readouterr().err
 
 
-def test_of_kopfs_failures_only_the_first_refusal_for_want_of_rights_is_logged(
+def test_of_kopfs_failures_only_the_first_forbidden_request_is_logged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """That the API server is away, and why kopf has ended, is logged elsewhere, once."""
@@ -85,7 +85,7 @@ def test_of_kopfs_failures_only_the_first_refusal_for_want_of_rights_is_logged(
     ]
 
 
-def test_a_higher_level_holds_for_kopf_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_higher_level_applies_to_kopf_too(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "ERROR")
 
     logging.getLogger("kopf.objects").warning("chatter")
@@ -94,9 +94,7 @@ def test_a_higher_level_holds_for_kopf_too(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_words_from_outside_begin_no_line_and_do_nothing_to_a_terminal(
-    log_format: logs.LogFormat, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_control_characters_are_replaced(log_format: logs.LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(log_format, "INFO")
     hostile = "a\nERROR forged\r\x1b[2J\u2028\u202eb\x9b"
 
@@ -108,7 +106,7 @@ def test_words_from_outside_begin_no_line_and_do_nothing_to_a_terminal(
     assert len([line for line in said.split("\n") if line.startswith(("20", "{"))]) == 2
 
 
-def test_of_requests_no_library_logs_more_than_where_they_go(caplog: pytest.LogCaptureFixture) -> None:
+def test_libraries_log_no_headers_and_no_bodies(caplog: pytest.LogCaptureFixture) -> None:
     """Level DEBUG is for people who look for a mistake, and they show their logs to others."""
     logs.configure("text", "DEBUG")
 
@@ -126,9 +124,7 @@ def test_of_requests_no_library_logs_more_than_where_they_go(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_defect_that_quotes_a_secret_does_not_get_it_into_the_log(
-    log_format: logs.LogFormat, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_secret_in_a_traceback_is_redacted(log_format: logs.LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(log_format, "DEBUG")
     said = "mdb_sa_sk_canary-4711", "Bearer eyJ.canary.4711", "Basic Y2FuYXJ5LTQ3MTE6Y2FuYXJ5"
     for each in said:

@@ -27,7 +27,7 @@ async def _get(path: str, *, live: str | None = None, ready: str | None = None) 
         await server.cleanup()
 
 
-async def test_an_address_that_is_taken_is_told_with_the_remedy() -> None:
+async def test_an_address_in_use_is_an_error_with_the_remedy() -> None:
     server = await probes.serve("127.0.0.1:0", live=lambda: None, ready=lambda: None, metrics=_nothing)
     address = f"127.0.0.1:{server.addresses[0][1]}"
     try:
@@ -38,13 +38,13 @@ async def test_an_address_that_is_taken_is_told_with_the_remedy() -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
-async def test_a_probe_whose_check_finds_nothing_says_ok(path: str) -> None:
+async def test_a_probe_without_a_problem_answers_ok(path: str) -> None:
     answer = await _get(path)
 
     assert (answer.status_code, answer.text) == (200, "ok")
 
 
-async def test_a_probe_tells_what_its_own_check_found() -> None:
+async def test_a_probe_answers_with_the_problem_of_its_own_check() -> None:
     live = await _get("/livez", live="nobody watches", ready="not yet")
     ready = await _get("/readyz", live="nobody watches", ready="not yet")
 
@@ -52,14 +52,14 @@ async def test_a_probe_tells_what_its_own_check_found() -> None:
     assert (ready.status_code, ready.text) == (503, "not yet")
 
 
-async def test_metrics_have_the_media_type_of_prometheus() -> None:
+async def test_metrics_have_the_content_type_of_prometheus() -> None:
     answer = await _get("/metrics")
 
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.text == "a_metric 1\n"
 
 
-async def test_many_who_scrape_at_once_are_answered_with_one_rendering() -> None:
+async def test_concurrent_scrapes_share_one_rendering() -> None:
     """To render all resources takes a part of a second, in turns that an edit waits for: many renderings at once add up."""
     rendered, may_end = 0, asyncio.Event()
 
@@ -87,6 +87,6 @@ async def test_many_who_scrape_at_once_are_answered_with_one_rendering() -> None
         await server.cleanup()
 
 
-async def test_an_address_that_is_not_ours_is_an_error() -> None:
+async def test_an_address_of_another_machine_is_an_error() -> None:
     with pytest.raises(OSError, match=r"192\.0\.2\.1"):
         await probes.serve("192.0.2.1:0", live=lambda: None, ready=lambda: None, metrics=_nothing)

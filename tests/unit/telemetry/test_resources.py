@@ -1,4 +1,4 @@
-"""The series of resources: what each says, how many say it, and that nothing is said of what is gone."""
+"""The series of resources: conditions, counts and facts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Series = frozenset[tuple[str, str]]
 
 
 class Harness:
-    """Resources, a replica that leads or does not, and a scraper."""
+    """Cached resources, and a scraper."""
 
     def __init__(self, detail: Detail = "names") -> None:
         self.cache = Cache(lambda _: {})
@@ -43,7 +43,7 @@ class Harness:
         self.cache.put({**NAMED, "metadata": metadata, "spec": {"provider": "AWS", **spec}, "status": status})
 
     async def scrape(self, name: str) -> Mapping[Series, float]:
-        """Give the series of a metric, as Prometheus reads them."""
+        """Return the series of a metric, parsed as by Prometheus."""
         text = (await self.metrics.exposition()).decode()
         families = {family.name: family for family in text_string_to_metric_families(text)}
         assert {f"atlas_endpoints_{name}"} <= families.keys()
@@ -56,24 +56,24 @@ def of(**labels: str) -> Series:
     return frozenset({"kind": NAMED["kind"], **labels}.items())
 
 
-def says(name: str, type_: str, status: str, reason: str) -> Series:
+def series(name: str, type_: str, status: str, reason: str) -> Series:
     return of(resource_namespace="shop", resource_name=name, type=type_, status=status, reason=reason)
 
 
-async def test_each_resource_says_what_its_conditions_say() -> None:
+async def test_each_condition_has_a_series() -> None:
     harness = Harness()
     harness.put("a", ("Ready", "False", "Initiating"), ("Reconciling", "True", "Initiating"))
     harness.put("b", ("Ready", "True", "Available"))
     assert await harness.scrape("resource_condition") == {
-        says("a", "Ready", "False", "Initiating"): 1,
-        says("a", "Reconciling", "True", "Initiating"): 1,
-        says("b", "Ready", "True", "Available"): 1,
+        series("a", "Ready", "False", "Initiating"): 1,
+        series("a", "Reconciling", "True", "Initiating"): 1,
+        series("b", "Ready", "True", "Available"): 1,
     }
     harness.put("a", ("Ready", "True", "Available"))
-    assert says("a", "Ready", "False", "Initiating") not in await harness.scrape("resource_condition")
+    assert series("a", "Ready", "False", "Initiating") not in await harness.scrape("resource_condition")
 
 
-async def test_the_series_of_a_resource_go_with_it() -> None:
+async def test_the_series_of_a_deleted_resource_disappear() -> None:
     harness = Harness()
     harness.put("a", ("Ready", "True", "Available"))
     harness.cache.remove(Key("ServerlessPrivateEndpoint", "shop", "a"), "a")
@@ -81,7 +81,7 @@ async def test_the_series_of_a_resource_go_with_it() -> None:
         assert await harness.scrape(name.removeprefix("atlas_endpoints_")) == {}
 
 
-async def test_resources_are_counted_by_what_they_say() -> None:
+async def test_resources_are_counted_by_condition() -> None:
     harness = Harness()
     for name in "abc":
         harness.put(name, ("Ready", "True", "Available"))
@@ -92,7 +92,7 @@ async def test_resources_are_counted_by_what_they_say() -> None:
     }
 
 
-async def test_resources_are_counted_by_where_their_credentials_come_from_and_whether_they_work() -> None:
+async def test_resources_are_counted_by_the_source_and_validity_of_credentials() -> None:
     harness = Harness()
     harness.put("a", ("CredentialsValid", "False", "Unauthorized"), scope="operator")
     harness.put("b", ("CredentialsValid", "False", "NotAllowed"), scope="operator")
@@ -105,28 +105,28 @@ async def test_resources_are_counted_by_where_their_credentials_come_from_and_wh
     }
 
 
-async def test_what_a_resource_is_stands_in_its_info() -> None:
+async def test_info_has_the_facts_of_a_resource() -> None:
     harness = Harness()
     harness.put("a", provider='A"W\\S\n')
     info = of(resource_namespace="shop", resource_name="a", provider='A"W\\S\n')
     assert await harness.scrape("resource_info") == {info: 1}
 
 
-async def test_without_detail_there_are_only_counts() -> None:
+async def test_detail_counts_exports_no_names() -> None:
     harness = Harness("counts")
     harness.put("a", ("Ready", "True", "Available"))
     assert await harness.scrape("resources_by_condition") == {of(type="Ready", status="True", reason="Available"): 1}
     assert "resource_name" not in (await harness.metrics.exposition()).decode()
 
 
-async def test_a_replica_that_stands_by_tells_of_none() -> None:
+async def test_a_standby_exports_no_resources() -> None:
     harness = Harness()
     harness.put("a", ("Ready", "True", "Available"))
     harness.leads = False
     assert await harness.scrape("resource_condition") == {}
 
 
-async def test_others_have_their_turns_meanwhile_and_what_goes_then_is_left_out(
+async def test_other_tasks_run_meanwhile_and_a_resource_they_delete_is_omitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(resources, "BREATH", 0.0)
@@ -140,7 +140,7 @@ async def test_others_have_their_turns_meanwhile_and_what_goes_then_is_left_out(
     assert 'resource_name="c"' not in (await exposing).decode()
 
 
-async def test_a_resource_that_nobody_has_looked_at_has_an_info_and_no_condition() -> None:
+async def test_a_resource_without_a_status_has_an_info_and_no_condition() -> None:
     harness = Harness()
     body: Body = {**NAMED, "metadata": {"namespace": "shop", "name": "a", "uid": "a", "resourceVersion": "1"}, "spec": {"provider": "AWS"}}  # fmt: skip
     harness.cache.put(body)

@@ -42,7 +42,7 @@ async def part() -> None:
     logger.info("two", extra={"generation": 2, "reason": "Available"})
 
 
-async def test_each_line_has_the_facts_of_its_own_pass(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_each_line_has_the_fields_of_its_own_reconcile(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "INFO")
     async with asyncio.TaskGroup() as both:
         for name in ("orders", "billing"):
@@ -61,7 +61,7 @@ async def test_each_line_has_the_facts_of_its_own_pass(capsys: pytest.CaptureFix
     assert set(outside) == {"timestamp", "level", "logger", "message"}
 
 
-async def test_text_shows_them_as_values_beside_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_text_separates_values_by_blanks(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "INFO")
 
     async def one() -> None:
@@ -86,7 +86,7 @@ async def test_text_shows_them_as_values_beside_each_other(capsys: pytest.Captur
         pytest.param(["PATCH", "DELETE"], "DELETE", id="of several writes the last"),
     ],
 )
-def test_the_call_that_a_reconcile_comes_from(calls: list[str], kept: str) -> None:
+def test_the_last_call_that_may_have_written_is_kept(calls: list[str], kept: str) -> None:
     current = work.Work({})
     for call in calls:
         current.requested({"method": "GET" if call == "LIST" else call, "call": call})

@@ -1,8 +1,8 @@
-"""Serverless private endpoints and the instances that they belong to, in the Atlas Admin API: wire models and calls as data. Pure.
+"""Serverless private endpoints and their instances in the Atlas Admin API: models and requests as data. Pure.
 
 Sources: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-serverless-private-endpoints and
-.../group/endpoint-serverless-instances.
-The published patterns are not enforced on what Atlas answers: real ids break them, and fields are null or missing.
+.../group/endpoint-serverless-instances. The published patterns are not enforced on answers: real ids break them, and
+fields are null or missing.
 """
 
 import re
@@ -48,10 +48,10 @@ TEMPLATES = {
     DELETE: _ONE,
     GET_INSTANCE: f"{_GROUP}/serverless/{{name}}",
 }
-"""The path of each operation that the operator uses, as Atlas's API reference has it."""
+"""The path of each operation, as in Atlas's API reference."""
 
 WAY_OUT = "atlas-endpoints import --as atlas-private-endpoint"
-"""The command that helps on where this API ends."""
+"""The command that writes a successor manifest, which helps when this API ends."""
 
 REFUSALS = Refusals(
     absent=("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "ENDPOINT_NOT_FOUND"),
@@ -77,13 +77,14 @@ REFUSALS = Refusals(
         ),
     },
 )
-"""What the refusals of its calls mean; the first code is the documented one, similar ones have been seen."""
+"""What the refusals of these calls mean; the first code is documented, similar ones occur."""
 
 CHANGEABLE = frozenset({"cloudProviderEndpointId", "privateEndpointIpAddress", "comment"})
-"""The fields that a PATCH may carry beside ``providerName``; Atlas refuses any other."""
+"""The fields that a PATCH may contain beside ``providerName``; Atlas rejects all others."""
 
 PAGE = 100
-"""Items of a page. Atlas allows 500; but each shows its endpoints, of which 100 instances may have 100 each within an answer."""
+"""Items of a page. Atlas permits 500, but an answer shows the endpoints of each instance: 100 instances may have 100
+each."""
 
 _MOST_PAGES = 1000
 
@@ -91,10 +92,10 @@ _SRV = re.compile(r"mongodb\+srv://[a-zA-Z0-9.-]{1,253}(/[!-~]{0,512})?")
 """A connection string without credentials."""
 
 _LONGEST = 2048
-"""Characters of a text that are kept: more than a resource can ask for, so that a longer one differs from any."""
+"""The limit of a text in characters: more than a spec permits, so that a longer one differs from any."""
 
 _LONGEST_NAME = 64
-"""Characters of a name in Atlas."""
+"""Characters."""
 
 
 def _lenient_text(value: object) -> str | None:
@@ -108,7 +109,7 @@ _Text = Annotated[str | None, BeforeValidator(_lenient_text)]
 
 
 class State(StrEnum):
-    """What Atlas says of an endpoint, as far as we know its words."""
+    """The known statuses of an endpoint."""
 
     RESERVATION_REQUESTED = "RESERVATION_REQUESTED"
     RESERVED = "RESERVED"
@@ -119,9 +120,9 @@ class State(StrEnum):
 
 
 class Endpoint(BaseModel):
-    """A serverless private endpoint in Atlas's words; whatever Atlas did not say, or not as text, is None.
+    """A serverless private endpoint; a field that Atlas did not send, or not as text, is None.
 
-    ``status`` is a ``State``, or a word that we do not know. ``provider_name`` is missing in some real answers.
+    ``status`` may be a word that is no ``State``. Some real answers have no ``provider_name``.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True)
@@ -139,12 +140,11 @@ class Endpoint(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ServerlessInstance:
-    """A serverless instance, or what has become of one.
+    """A serverless instance, or its successor; None: Atlas did not send it.
 
     Attributes:
-        name: in its project.
-        provider: AWS or AZURE, or what else Atlas says; None: it does not say.
-        region: as Atlas spells it, such as ``US_EAST_1``; None: it does not say.
+        provider: AWS or AZURE, or another word.
+        region: as Atlas spells it, such as ``US_EAST_1``.
     """
 
     name: str
@@ -154,12 +154,12 @@ class ServerlessInstance:
 
 @dataclass(frozen=True, slots=True)
 class PrivateConnection:
-    """How clients reach an instance through private endpoints.
+    """The connection string of an instance for private endpoints.
 
     Attributes:
-        srv: the connection string, which begins with ``mongodb+srv://`` and holds no credentials.
-        region: as Atlas spells it; None: it does not say.
-        endpoint_ids: the cloud's own IDs of the endpoints that the string is for.
+        srv: begins with ``mongodb+srv://`` and contains no credentials.
+        region: as Atlas spells it; None: Atlas did not send it.
+        endpoint_ids: the clouds' own IDs of the endpoints.
     """
 
     srv: str
@@ -179,13 +179,7 @@ def get_of(project_id: str, instance_name: str, endpoint_id: str) -> Request:
 
 
 def creation_of(project_id: str, instance_name: str, comment: str) -> Request:
-    """Return the POST that reserves an endpoint; Atlas knows no key by which the same call, sent twice, would reserve only one.
-
-    Args:
-        project_id: 24 hexadecimal digits.
-        instance_name: of the serverless instance, which decides about cloud and region.
-        comment: by which the endpoint is found again, at most 80 characters.
-    """
+    """Return the POST that reserves an endpoint; it is not idempotent, so the comment identifies the new endpoint."""
     where = path(_ALL, CREATE, groupId=project_id, instanceName=instance_name)
     return Request(CREATE, "POST", where, {"comment": comment}, REFUSALS)
 
@@ -193,17 +187,13 @@ def creation_of(project_id: str, instance_name: str, comment: str) -> Request:
 def update_of(
     project_id: str, instance_name: str, endpoint_id: str, provider_name: str, changes: Mapping[str, str]
 ) -> Request:
-    """Return the PATCH of one endpoint: only what changes, and ``providerName``, without which Atlas refuses it.
+    """Return the PATCH of one endpoint: the changes, and ``providerName``, which Atlas requires.
 
     Args:
-        project_id: 24 hexadecimal digits.
-        instance_name: of the serverless instance.
-        endpoint_id: 24 hexadecimal digits.
-        provider_name: AWS or AZURE.
         changes: by Atlas's names of the fields; an empty ``comment`` clears the comment.
 
     Raises:
-        ValueError: for a field that a PATCH cannot carry.
+        ValueError: a PATCH cannot contain one of the fields.
     """
     if unknown := sorted(changes.keys() - CHANGEABLE):
         raise ValueError(f"A PATCH cannot carry {', '.join(unknown)}; it may carry {', '.join(sorted(CHANGEABLE))}.")
@@ -212,7 +202,7 @@ def update_of(
 
 
 def deletion_of(project_id: str, instance_name: str, endpoint_id: str) -> Request:
-    """Return the DELETE of one endpoint, which takes Atlas a while; to ask again while it does changes nothing."""
+    """Return the DELETE of one endpoint, which takes Atlas a while; repeating it meanwhile changes nothing."""
     return Request(DELETE, "DELETE", _one(DELETE, project_id, instance_name, endpoint_id), refusals=REFUSALS)
 
 
@@ -225,10 +215,10 @@ def instance_of(project_id: str, name: str) -> Request:
 async def list_endpoints(
     client: Requester, credentials: Credentials, project_id: str, instance_name: str
 ) -> Listing[Endpoint]:
-    """List the endpoints of an instance.
+    """Return the endpoints of an instance.
 
     Raises:
-        AtlasError: it failed; ``AtlasUnavailableError`` also when the answer is 2xx but no array.
+        AtlasError: ``AtlasUnavailableError`` also if the answer is 2xx but no array.
     """
     return await send_list(client, credentials, list_of(project_id, instance_name), listed)
 
@@ -236,12 +226,12 @@ async def list_endpoints(
 async def list_instances(
     client: Requester, credentials: Credentials, project_id: str
 ) -> tuple[ServerlessInstance, ...]:
-    """List all instances of a project, page by page.
+    """Return all instances of a project.
 
-    The list also holds Flex clusters that were serverless instances before; since 2026-01-15 Atlas documents it as empty.
+    The list also contains Flex clusters that were serverless instances; since 2026-01-15 Atlas documents it as empty.
 
     Raises:
-        AtlasError: it failed; ``AtlasUnavailableError`` also when an answer is 2xx but no page.
+        AtlasError: ``AtlasUnavailableError`` also if an answer is 2xx but no page.
     """
     found: dict[str, ServerlessInstance] = {}
     seen = 0
@@ -261,15 +251,15 @@ async def list_instances(
 
 
 def listed(item: object) -> tuple[str, Endpoint] | None:
-    """Read the id and the endpoint of an item of a LIST; None: it has no usable id."""
+    """Return the id and the endpoint in an item of a LIST, or None if it has no usable id."""
     endpoint = got(None, item)
     return None if endpoint is None else (endpoint.id, endpoint)
 
 
 def got(endpoint_id: str | None, answer: Any) -> Endpoint | None:
-    """Read an endpoint; None when it is none, or not the one asked for.
+    """Return the endpoint in an answer, or None if it is none or another one.
 
-    When one endpoint was asked for, its id is known and may be missing in the answer, if a status is there.
+    The answer to a request for one endpoint need not contain its id, but then a status.
     """
     if not isinstance(answer, dict):
         return None
@@ -281,7 +271,7 @@ def got(endpoint_id: str | None, answer: Any) -> Endpoint | None:
 
 
 def private_connections(name: str, answer: object) -> tuple[PrivateConnection, ...] | None:
-    """Read the private connections of an instance; the public one is not among them. None: it is not readable as this instance."""
+    """Return the private connections in an answer, or None if it is not readable as this instance."""
     if not isinstance(answer, dict) or answer.get("name") != name:
         return None
     strings = answer.get("connectionStrings")

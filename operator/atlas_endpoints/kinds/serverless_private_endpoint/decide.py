@@ -1,10 +1,10 @@
-"""What to do about a serverless private endpoint: from the facts to what is true and at most one write. Pure.
+"""Decide about a serverless private endpoint: from the facts to its state and at most one write. Pure.
 
-An endpoint's life in Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING (after the cloud's endpoint id was sent), AVAILABLE;
-FAILED and DELETING from anywhere. Source: the Atlas Admin API, "Serverless Private Endpoints".
+The statuses of an endpoint in Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING (after the cloud's endpoint id was
+sent), AVAILABLE; FAILED and DELETING at any time. Source: the Atlas Admin API, "Serverless Private Endpoints".
 
-A POST has no key by which Atlas would know it again, so the endpoint is asked for with a mark as its comment, by which a LIST
-finds it; that it is about to be asked for stands in the status before (see ``reconcile.creation``).
+A POST is not idempotent. So the comment of a new endpoint is a mark, by which a LIST finds it, and the status
+contains the intention before the POST (see ``reconcile.creation``).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,29 +36,29 @@ from atlas_endpoints.reconcile.waiting import POLL_FIRST, pace
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
-AGAIN_FIRST, AGAIN_LAST = 60.0, 3600.0
-"""Seconds between the reservation of an endpoint and that of the next one when it was lost; doubled each time."""
+REPLACE_FIRST, REPLACE_LAST = 60.0, 3600.0
+"""Seconds between the reservation of an endpoint and that of the next one if it was lost; doubled each time."""
 
-LASTING = timedelta(hours=1)
-"""What has lasted so long before it was lost is no reason to wait."""
+RESET_AFTER = timedelta(hours=1)
+"""An endpoint that existed for so long is replaced at once, and the attempts begin again at 1."""
 
 DELETING = (
     "Atlas is deleting the endpoint, which nobody can stop, and nothing is sent any more. Delete this resource, and where the"
     " endpoint is needed, reserve another one and create a resource for it."
 )
 
-OBSERVES = "spec.managementPolicy is Observe, so nothing is sent"
+OBSERVE = "spec.managementPolicy is Observe, so nothing is sent"
 
 
 PROVIDER_ANEW = (
     "providerName cannot change: delete this resource, and create it anew with providerName {0}. Atlas keeps the endpoint, unless"
     " deletionPolicy is Delete; set that first only for an endpoint that this resource has reserved by mistake."
 )
-"""The remedy for another provider than Atlas shows, for those who need not have the resource yet to say it better."""
+"""The remedy if Atlas shows another provider; also for users who have no resource yet."""
 
 
 def decide(facts: Facts) -> Decision:
-    """Decide about a resource that lives."""
+    """Return the decision about a resource that is not being deleted."""
     resource = facts.resource
     if resource.entry is None:
         return _without_endpoint(facts)
@@ -67,7 +67,7 @@ def decide(facts: Facts) -> Decision:
 
 
 def decide_deletion(facts: Facts) -> Decision:
-    """Decide about the endpoint of a resource that is deleted with it."""
+    """Return the decision about a resource whose endpoint is deleted with it."""
     resource = facts.resource
     if resource.entry is None:
         return _delete_marked(facts)
@@ -75,13 +75,13 @@ def decide_deletion(facts: Facts) -> Decision:
     if endpoint is not None:
         return _delete(facts, endpoint)
     surplus = next((each for each in _marked(facts) if each.cloud_provider_endpoint_id is None), None)
-    # One that Atlas is deleting already is waited for as well: the resource goes when there is none any more.
+    # An endpoint in DELETING counts, too: the finalizer stays until it is gone.
     decision = Decision(_GONE, nothing_left=True) if surplus is None else _delete(facts, surplus)
     return replace(decision, absent=resource.entry)
 
 
 def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
-    """Return since when an endpoint has been seen in the status that it has."""
+    """Return since when an endpoint has been observed in its status."""
     before = facts.resource.status.endpoint
     now_shown = (as_shown(endpoint.id), as_shown(endpoint.status))
     if before is not None and (before.id, before.status) == now_shown and before.status_since:
@@ -90,7 +90,6 @@ def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
 
 
 def _present(facts: Facts, endpoint: Endpoint) -> Decision:
-    """Decide about an endpoint that Atlas shows."""
     if facts.policy == "Observe":
         facts = replace(facts, forced=False)
     if endpoint.provider_name is not None and endpoint.provider_name != facts.resource.spec.provider_name:
@@ -117,7 +116,7 @@ def _update(facts: Facts, endpoint: Endpoint, found: Comparison, takes: Callable
     names = {each.field for each in found.chosen}
     connection = facts.resource.connection.keys()
     if endpoint.status in {EndpointState.RESERVED, EndpointState.FAILED} and connection & names:
-        # Connecting takes everything at once: Azure's id and address belong together.
+        # A connection is sent as a whole: Azure's id and address belong together.
         names |= connection
     fields = {name: value for name, value in facts.desired.items() if name in names}
     return _patch(facts, endpoint, fields, cause_of(found.chosen, facts, endpoint, takes))
@@ -139,7 +138,7 @@ def _discard(facts: Facts, endpoint: Endpoint) -> Write:
 
 
 def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
-    """Return what is true of an endpoint if nothing is sent (any more) in this reconcile."""
+    """Return the state of an endpoint if no write follows in this reconcile."""
     if new := found.treated[Treatment.SEND]:
         message = f"A change waits to be sent ({_names(new)})."
         return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
@@ -159,24 +158,24 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
         case EndpointState.AVAILABLE:
             return _available(found, facts)
         case EndpointState.FAILED:
-            return State(Reason.ENDPOINT_FAILED, _failure(endpoint), _rest(found), found.differences)
+            return State(Reason.ENDPOINT_FAILED, _failure(endpoint), _catch_up(found), found.differences)
         case EndpointState.DELETING:
             return _waiting(Reason.DELETING, DELETING, found, facts, endpoint)
         case other:
-            message = f"Atlas reports {_strange(other)}; waiting for it to change. If it stays, upgrade the operator."
+            message = f"Atlas reports {_unknown(other)}; waiting for it to change. If it stays, upgrade the operator."
             return _waiting(Reason.PENDING, message, found, facts, endpoint)
 
 
 def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | None:
-    """Return what is true of a resource that only observes: no difference is on its way, since nobody sends it."""
+    """Return the state of an endpoint that is only observed, where it differs from that of a managed one."""
     match endpoint.status:
         case EndpointState.FAILED:
-            message = f"Atlas reports that the endpoint failed; {OBSERVES}. Atlas: {_words(endpoint)}"
+            message = f"Atlas reports that the endpoint failed; {OBSERVE}. Atlas: {_error_text(endpoint)}"
             return State(Reason.ENDPOINT_FAILED, message, NoRequeue(), found.differences)
         case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
             return State(
                 Reason.DRIFTED,
-                f"Atlas does not show what the spec says, and {OBSERVES}: {told(found.differences)}. Correct the spec, or set"
+                f"Atlas does not show what the spec says, and {OBSERVE}: {told(found.differences)}. Correct the spec, or set"
                 " managementPolicy to Manage to have Atlas changed.",
                 _unsent(facts, endpoint),
                 found.differences,
@@ -195,7 +194,7 @@ def _of_another_provider(facts: Facts, endpoint: Endpoint) -> State:
 
 
 def _with_references(facts: Facts, endpoint: Endpoint, state: State) -> State:
-    """Say what a reference that leads nowhere means, unless something else is more urgent."""
+    """Report a reference that cannot be resolved, unless something else is more urgent."""
     problem = facts.problem
     if problem is None or state.reason not in {Reason.WAITING_FOR_CLOUD_ENDPOINT, Reason.AVAILABLE}:
         return state
@@ -218,35 +217,35 @@ def _absent(facts: Facts, entry: str) -> Decision:
     if not _replaces_lost(facts) or reservation is None:
         return Decision(State(Reason.ENDPOINT_NOT_FOUND, "Atlas has no endpoint of this id."), absent=entry)
     lasted = facts.now - reservation.requested_at
-    wait = doubled(AGAIN_FIRST, reservation.attempt - 1, AGAIN_LAST) - lasted.total_seconds()
+    wait = doubled(REPLACE_FIRST, reservation.attempt - 1, REPLACE_LAST) - lasted.total_seconds()
     if wait > 0:
         message = (
             "The endpoint that was reserved is gone from Atlas: it has expired or was deleted. Another one is reserved by itself,"
             " the later the sooner the ones before were lost."
         )
         return Decision(State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(wait)), absent=entry)
-    attempt = 1 if lasted >= LASTING else reservation.attempt + 1
+    attempt = 1 if lasted >= RESET_AFTER else reservation.attempt + 1
     return replace(_reserve(facts, attempt), absent=entry)
 
 
 def _without_endpoint(facts: Facts) -> Decision:
     """Decide about a resource that has no endpoint (yet)."""
-    orphan = _orphan(facts)
-    if orphan is not None:
-        seen = facts.view.entries.get(orphan)
+    recorded = _copied_endpoint(facts)
+    if recorded is not None:
+        seen = facts.view.entries.get(recorded)
         if not (_replaces_lost(facts) and seen is not None and seen.value is None):
             message = "The annotation of an earlier resource tells which endpoint is to be taken over."
-            adopted = Reservation(requested_at=facts.now, endpoint_id=orphan, adopted=True)
-            unseen = orphan if _replaces_lost(facts) and seen is None else None
+            adopted = Reservation(requested_at=facts.now, endpoint_id=recorded, adopted=True)
+            unseen = recorded if _replaces_lost(facts) and seen is None else None
             state, own = State(Reason.PENDING, message, RequeueAfter(0.0)), {"reservation": adopted, "endpoint": None}
             return Decision(state, absent=unseen, own=own, leaves_open=True)
-    # What is going, and what somebody else stands for, is none of ours to take or to discard.
+    # Endpoints in DELETING, and those of other resources, are neither adopted nor discarded.
     marked = [each for each in _marked(facts) if each.status != EndpointState.DELETING]
     if not marked:
         reservation = facts.previous.creation
-        return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=orphan)
+        return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=recorded)
     if facts.policy != "Manage":
-        marked = marked[:1]  # what is one too many stays until something may be written
+        marked = marked[:1]  # surplus endpoints stay until writes are permitted
     first, *others = sorted(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
     spare = [each for each in others if each.cloud_provider_endpoint_id is None]
     if spare:
@@ -256,7 +255,7 @@ def _without_endpoint(facts: Facts) -> Decision:
 
 
 def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Decision:
-    """Take note of an endpoint that was reserved for the resource, before anything else is done with it."""
+    """Record an endpoint that was reserved for the resource, before anything else is done with it."""
     decision = _present(facts, endpoint)
     before = facts.resource.status.reservation
     reservation = Reservation(
@@ -276,7 +275,7 @@ _SEARCHED = "An endpoint may have been reserved already, and is looked for in At
 
 
 def _reserve(facts: Facts, attempt: int) -> Decision:
-    mark = facts.resource.mark
+    mark = facts.resource.created_as
     creates = Creates(
         mark,
         attempt,
@@ -291,14 +290,13 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
 
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
-    """Decide about an endpoint that is to go."""
     if endpoint.status != EndpointState.DELETING:
         asked = endpoint.model_copy(update={"status": str(EndpointState.DELETING)})
-        return replace(_going(facts, asked), write=_deletion(facts, endpoint))
-    return _going(facts, endpoint)
+        return replace(_deleting(facts, asked), write=_deletion(facts, endpoint))
+    return _deleting(facts, endpoint)
 
 
-def _going(facts: Facts, endpoint: Endpoint) -> Decision:
+def _deleting(facts: Facts, endpoint: Endpoint) -> Decision:
     since = status_since(facts, endpoint)
     elapsed = facts.now - since
     if elapsed >= facts.provisioning_timeout:
@@ -314,7 +312,7 @@ def _going(facts: Facts, endpoint: Endpoint) -> Decision:
 
 
 def _delete_marked(facts: Facts) -> Decision:
-    """Decide about what may have been reserved, which the mark alone shows; what others stand for by now is theirs."""
+    """Decide about endpoints that may have been reserved, and that no other resource has taken since."""
     if mine := _marked(facts):
         return _delete(facts, mine[0])
     left = may_arrive_for(facts.previous.creation, facts.now)
@@ -329,12 +327,12 @@ _GONE = State(Reason.DELETING, "Atlas has no endpoint of this resource any more.
 
 def _marked(facts: Facts) -> list[Endpoint]:
     """Return the endpoints that were reserved for the resource and that no other resource has."""
-    found, own = facts.view.labelled.get(facts.resource.mark, ()), facts.resource.entry
+    found, own = facts.view.labelled.get(facts.resource.created_as, ()), facts.resource.entry
     return [each for each in found if each.id != own and not facts.is_held(each.id)]
 
 
 def _surplus(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
-    """Return an unused endpoint beside the one that a resource has: it was reserved by a call that Atlas took very late."""
+    """Return an unused second endpoint, which a late POST has reserved."""
     return next((each for each in _marked(facts) if each.id != endpoint.id and _is_unused(each)), None)
 
 
@@ -342,8 +340,8 @@ def _is_unused(endpoint: Endpoint) -> bool:
     return endpoint.cloud_provider_endpoint_id is None and endpoint.status != EndpointState.DELETING
 
 
-def _orphan(facts: Facts) -> str | None:
-    """Return the endpoint of the resource that this one is a copy of, as a backup is, if nobody stands for it any more."""
+def _copied_endpoint(facts: Facts) -> str | None:
+    """Return the endpoint of the resource that this one is a copy of (from a backup), unless another resource has it."""
     record = facts.resource.metadata.endpoint_record
     if record is None or facts.resource.status.reservation is not None:
         return None
@@ -351,13 +349,13 @@ def _orphan(facts: Facts) -> str | None:
 
 
 def _replaces_lost(facts: Facts) -> bool:
-    """Return whether another endpoint is reserved when this one is gone from Atlas: that is drift, too."""
+    """Return whether to reserve another endpoint when this one disappears from Atlas: that is drift, too."""
     spec = facts.resource.spec
     return spec.endpoint_id is None and spec.drift_policy == "Correct" and facts.policy == "Manage"
 
 
 def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
-    """Return what tells whether Atlas takes a change of a field in the endpoint's present status."""
+    """Return a function that returns whether Atlas accepts a change of a field in the endpoint's status."""
     connection = facts.resource.connection
 
     def takes(name: str) -> bool:
@@ -365,7 +363,7 @@ def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
             case EndpointState.AVAILABLE:
                 return True
             case EndpointState.RESERVED:
-                # An address alone connects nothing.
+                # An address alone is no connection.
                 return name not in connection or ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired
             case EndpointState.FAILED:
                 return bool(endpoint.endpoint_service_name)
@@ -383,14 +381,14 @@ def _available(found: Comparison, facts: Facts) -> State:
     if found.lagging and facts.desired.keys() - (facts.baseline.confirmed or {}).keys():
         # Not all of the spec has been confirmed, and what Atlas shows now confirms nothing.
         return _not_shown_yet(found.lagging, found)
-    return State(Reason.AVAILABLE, "The endpoint is available and as specified.", _rest(found), found.differences)
+    return State(Reason.AVAILABLE, "The endpoint is available and as specified.", _catch_up(found), found.differences)
 
 
 def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
-    """Speak about a reservation that waits for the user's side of the connection."""
+    """Return the state of a reservation that waits for the private endpoint in the user's cloud."""
     if any(each not in found.treated[Treatment.WAIT] for each in found.differences):
         return _not_as_desired(found, facts)
-    service, requeue = endpoint.endpoint_service_name, _rest(found)
+    service, requeue = endpoint.endpoint_service_name, _catch_up(found)
     if not service:
         message = "The endpoint is reserved; Atlas has not named the service to connect to yet."
         requeue = RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
@@ -409,10 +407,10 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
 
 
 def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
-    """Speak about a reservation whose other end is known and which Atlas has to move on."""
+    """Return the state of a reservation whose private endpoint is known, and which Atlas has to connect."""
     if _connects(found.differences, facts) and not _connects(found.treated[Treatment.SETTLE], facts):
         return _not_as_desired(found, facts)
-    # The reservation may be old: what takes time began when the cloud's endpoint id was sent.
+    # The reservation may be old: the time counts from when the cloud's endpoint id was sent.
     seen, confirmed_at = status_since(facts, endpoint), facts.baseline.confirmed_at
     message = "Atlas has taken the cloud's endpoint and not begun to connect it yet."
     since = max(seen, confirmed_at or seen)
@@ -420,9 +418,9 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
 
 
 def _not_as_desired(found: Comparison, facts: Facts) -> State:
-    """Say why differences are there and not sent; of several reasons, what a person can do most about."""
+    """Return why there are differences and none is sent; of several reasons, the one that a person can do most about."""
     differences, refusal = found.differences, facts.baseline.refusal
-    if found.treated[Treatment.SEND_ANEW] and refusal is not None:
+    if found.treated[Treatment.REFUSED] and refusal is not None:
         return State(Reason.UPDATE_REJECTED, refusal.message, NoRequeue(), differences)
     if settling := found.treated[Treatment.SETTLE]:
         return _not_shown_yet(settling, found)
@@ -434,7 +432,7 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
             NoRequeue(),
             differences,
         )
-    if contested := found.treated[Treatment.LEAVE_TO_OTHERS]:
+    if contested := found.treated[Treatment.CONTESTED]:
         return State(
             Reason.DRIFTED,
             "Somebody keeps changing the endpoint back, so it is corrected once an hour only:"
@@ -456,20 +454,20 @@ def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
     return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
 
 
-def _words(endpoint: Endpoint) -> str:
+def _error_text(endpoint: Endpoint) -> str:
     return one_line(endpoint.error_message or "", limit=500) or "no message"
 
 
 def _failure(endpoint: Endpoint) -> str:
-    words = _words(endpoint)
+    text = _error_text(endpoint)
     if not endpoint.endpoint_service_name:
         return (
             "Atlas could not reserve the endpoint, so nothing can be connected to it. Reserve another one in Atlas, and name"
-            f" it in a new resource. Atlas: {words}"
+            f" it in a new resource. Atlas: {text}"
         )
     return (
         f"Atlas reports that the endpoint failed. Mend the cause; then change spec.cloudProviderEndpointId, or {FORCE} to"
-        f" send the present values again. Atlas: {words}"
+        f" send the present values again. Atlas: {text}"
     )
 
 
@@ -481,7 +479,7 @@ def _waiting(  # noqa: PLR0917  # what a State is made of
     endpoint: Endpoint,
     since: datetime | None = None,
 ) -> State:
-    """Wait for Atlas, first looking often, then seldom; after the time that the resource allows, call a person."""
+    """Return a state that waits for Atlas, with growing intervals, until the provisioning timeout."""
     elapsed = facts.now - (since or status_since(facts, endpoint))
     left = facts.provisioning_timeout - elapsed
     if left <= timedelta(0):
@@ -495,17 +493,17 @@ def _waiting(  # noqa: PLR0917  # what a State is made of
     return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), found.differences)
 
 
-def _strange(status: str | None) -> str:
+def _unknown(status: str | None) -> str:
     return f"the status {one_line(status, limit=100)!r}, which this operator does not know" if status else "no status"
 
 
-def _rest(found: Comparison) -> Requeue:
-    """Come back by oneself only to see whether Atlas has caught up."""
+def _catch_up(found: Comparison) -> Requeue:
+    """Requeue only to see whether Atlas has caught up."""
     return RequeueAfter(found.lag_left) if found.lagging else NoRequeue()
 
 
 def _unsent(facts: Facts, endpoint: Endpoint) -> Requeue:
-    """Return when to look again though nothing is sent: Atlas may be at work all the same."""
+    """Return when to observe again though nothing is sent: Atlas may be connecting all the same."""
     if endpoint.status == EndpointState.INITIATING:
         return RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
     return NoRequeue()
@@ -516,7 +514,7 @@ def _connects(differences: Iterable[Difference], facts: Facts) -> bool:
 
 
 def _pending(found: Comparison, facts: Facts) -> str:
-    """Name what will be sent as soon as the endpoint takes it."""
+    """Return a sentence about the changes that are sent as soon as Atlas accepts them."""
     corrects = facts.resource.spec.drift_policy == "Correct"
     waiting = [each for each in found.treated[Treatment.WAIT] if corrects or is_edit(each, facts)]
     if not waiting:

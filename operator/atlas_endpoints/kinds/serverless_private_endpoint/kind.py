@@ -1,4 +1,4 @@
-"""The kind ``ServerlessPrivateEndpoint``, as the reconcile layer knows it. Pure."""
+"""The kind ``ServerlessPrivateEndpoint`` for the reconcile layer. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -88,12 +88,12 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
 
     @override
     def intended(self, creation: Creation) -> Mapping[str, Any]:
-        # What the status tells of an endpoint is of one that is gone, or was another one.
+        # The endpoint in the status is gone, or was another one.
         return {"reservation": Reservation(**dict(creation)), "endpoint": None}
 
     @override
     def not_created(self, facts: Facts) -> Mapping[str, Any]:
-        """An endpoint may be named instead, unless this one was to replace one that was lost."""
+        """Clear the reservation, so that a person may name an endpoint, unless it was to replace a lost one."""
         record = facts.resource.metadata.endpoint_record
         replaces = record is not None and record.uid == facts.resource.metadata.uid
         return {} if replaces else {"reservation": None}

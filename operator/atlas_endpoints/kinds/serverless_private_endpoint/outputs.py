@@ -1,4 +1,4 @@
-"""What a serverless private endpoint hands over: to who makes the cloud's side of the connection, and to applications. Pure."""
+"""The ConfigMaps of a serverless private endpoint: for tools that create the cloud's side, and for applications. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -15,22 +15,17 @@ from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.values import Provider
 
 KEYS = ("endpointId", "endpointServiceName", "privateLinkServiceResourceId")
-"""The keys that are ours in a ConfigMap for the other side."""
+"""The keys of the ConfigMap for the cloud's side."""
 
 CONNECTION_KEYS = ("clusterName", "connectionStringSrv", "endpointId", "providerName", "region")
-"""The keys that are ours in a ConfigMap for applications; other kinds of endpoints have the same."""
+"""The keys of the ConfigMap for applications; other kinds of endpoints have the same ones."""
 
 NEEDED: Mapping[Provider, frozenset[str]] = {"AWS": frozenset(KEYS[:2]), "AZURE": frozenset(KEYS)}
-"""Without these no private endpoint can be made."""
+"""The keys without which the cloud's side cannot be created."""
 
 
 def outputs(resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None) -> Sequence[Output]:
-    """Return the ConfigMaps of a resource.
-
-    Args:
-        resource: as it is.
-        endpoint: as the status shows it from now on.
-    """
+    """Return the ConfigMaps of a resource, given the endpoint in its next status."""
     spec, found = resource.spec, []
     if (reference := spec.output_config_map_ref) is not None:
         found.append(Output(reference.name, KEYS, values_of(endpoint, spec.provider_name)))
@@ -49,29 +44,22 @@ def outputs(resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None
 
 
 def values_of(endpoint: EndpointStatus | None, provider: Provider) -> Mapping[str, str] | None:
-    """Return what the ConfigMap for the other side is to hold; None as long as Atlas has not told all that the cloud's side needs.
-
-    Args:
-        endpoint: as the status shows it.
-        provider: the cloud.
-    """
+    """Return the data of the ConfigMap for the cloud's side, or None until Atlas shows all that it needs."""
     if endpoint is None:
         return None
-    told = (endpoint.id, endpoint.endpoint_service_name, endpoint.private_link_service_resource_id)
-    values = {key: value for key, value in zip(KEYS, told, strict=True) if value}
+    shown = (endpoint.id, endpoint.endpoint_service_name, endpoint.private_link_service_resource_id)
+    values = {key: value for key, value in zip(KEYS, shown, strict=True) if value}
     return values if values.keys() >= NEEDED[provider] else None
 
 
 def connection_values(
     resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None, connections: Iterable[PrivateConnection]
 ) -> Mapping[str, str] | None:
-    """Return what the ConfigMap for applications is to hold; None as long as Atlas shows no string for this endpoint.
+    """Return the data of the ConfigMap for applications, or None until Atlas shows a string for this endpoint.
 
-    Atlas names endpoints by the IDs that the clouds gave them. The position in the list says nothing.
+    Atlas identifies endpoints by the IDs that the clouds gave them. Their order has no meaning.
 
     Args:
-        resource: whose endpoint it is.
-        endpoint: as the status shows it.
         connections: the private ones of the instance.
     """
     own = endpoint.cloud_provider_endpoint_id if endpoint is not None else None

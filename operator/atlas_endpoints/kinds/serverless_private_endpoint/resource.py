@@ -32,7 +32,7 @@ from atlas_endpoints.reconcile.values import (
 )
 
 MARK = "atlas-endpoints.dev/"
-"""How the comment of an endpoint begins that the operator has reserved; a resource's uid follows."""
+"""The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
 
 _IDS: Mapping[Provider, str] = {
     "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
@@ -67,7 +67,7 @@ _ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of
 
 
 class ManagedField(StrEnum):
-    """The fields that are sent to Atlas, by the name that they have in the spec and in Atlas's JSON alike."""
+    """The fields that are sent to Atlas; their names in the spec and in Atlas's JSON are the same."""
 
     CLOUD_PROVIDER_ENDPOINT_ID = "cloudProviderEndpointId"
     PRIVATE_ENDPOINT_IP_ADDRESS = "privateEndpointIpAddress"
@@ -75,10 +75,10 @@ class ManagedField(StrEnum):
 
 
 class Spec(CommonSpec):
-    """What the user asks for; ``kubectl explain spe.spec`` describes each field.
+    """The spec; ``kubectl explain spe.spec`` describes each field.
 
-    The fields of ``ManagedField`` are None when they are not managed: Atlas keeps the value it has. ``comment == ""`` clears the
-    comment. ``endpoint_id`` is None where the operator reserves an endpoint.
+    A ``ManagedField`` that is None is not managed: Atlas keeps its value. ``comment == ""`` clears the comment. If
+    ``endpoint_id`` is None, the operator reserves an endpoint.
     """
 
     instance_name: InstanceName
@@ -135,10 +135,10 @@ class Spec(CommonSpec):
 
 
 class EndpointStatus(StatusModel):
-    """The endpoint in Atlas's own words; None is what Atlas left out or gave as null.
+    """The endpoint in Atlas's words; None: Atlas sent null or nothing.
 
     Attributes:
-        status_since: when the operator first saw the endpoint in this ``status``.
+        status_since: when the operator first observed this ``status``.
     """
 
     id: Shown | None = None
@@ -154,17 +154,17 @@ class EndpointStatus(StatusModel):
 
     @classmethod
     def of(cls, endpoint: Endpoint, since: datetime) -> "EndpointStatus":
-        """Return what a status says of an endpoint that Atlas shows."""
+        """Return the status of an endpoint that Atlas shows."""
         return cls(**dict(endpoint), status_since=since)
 
 
 class Reservation(Creation):
-    """An endpoint that was not named by the spec, but reserved for it, or is about to be.
+    """An endpoint that was, or is about to be, reserved because the spec names none.
 
     Attributes:
-        endpoint_id: of the endpoint; without it nobody knows yet whether Atlas has reserved it.
-        adopted: whether it was found by the annotation of an earlier resource, such as that of a backup, and not reserved
-            for this one; then it is retained until ``spec.endpointId`` names it.
+        endpoint_id: None: it is not known yet whether Atlas has reserved one.
+        adopted: it was found by the annotation of an earlier resource, such as that of a backup, and not reserved for
+            this one; it is retained until ``spec.endpointId`` names it.
     """
 
     endpoint_id: Word | None = None
@@ -172,7 +172,7 @@ class Reservation(Creation):
 
 
 class ServerlessStatus(Status):
-    """The whole status; ``ServerlessStatus()`` is that of a resource nobody has looked at yet."""
+    """The status of the kind."""
 
     endpoint: EndpointStatus | None = None
     reservation: Reservation | None = None
@@ -190,7 +190,7 @@ class ServerlessStatus(Status):
 
 
 class ServerlessPrivateEndpoint(Resource):
-    """One resource as the API server holds it."""
+    """A resource of the kind."""
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = ServerlessStatus
@@ -202,10 +202,10 @@ class ServerlessPrivateEndpoint(Resource):
     @property
     @override
     def entry(self) -> str | None:
-        """The endpoint that the resource stands for: the one that the spec names, or else its reservation; None: none yet.
+        """The endpoint in the spec, or else the reservation in the status; None: none yet.
 
-        What the annotation says counts only once it was taken over into the status: what a person writes there moves no resource
-        to another endpoint.
+        The annotation counts only once it was copied to the status, so that nobody can move a resource to another
+        endpoint by editing it.
         """
         if self.spec.endpoint_id is not None:
             return self.spec.endpoint_id
@@ -214,7 +214,7 @@ class ServerlessPrivateEndpoint(Resource):
     @property
     @override
     def written_as(self) -> str:
-        return self.entry or self.mark
+        return self.entry or self.created_as
 
     @property
     @override
@@ -240,12 +240,12 @@ class ServerlessPrivateEndpoint(Resource):
     @property
     @override
     def created_as(self) -> str:
-        return self.mark
+        return f"{MARK}{self.metadata.uid}"
 
     @property
     @override
     def yields(self) -> Mapping[str, Any] | None:
-        """An endpoint that it has from a copy, and never had: one of its own is reserved instead."""
+        """Gives up an endpoint that it has from a copy and never owned; then one of its own is reserved."""
         reservation, status = self.status.reservation, self.status
         if reservation is None or not reservation.adopted or self.spec.endpoint_id is not None:
             return None
@@ -264,11 +264,6 @@ class ServerlessPrivateEndpoint(Resource):
         if reservation is None or reservation.endpoint_id is None or reservation.adopted:
             return {}
         return {ENDPOINT_ANNOTATION: str(EndpointRecord(reservation.endpoint_id, self.metadata.uid))}
-
-    @property
-    def mark(self) -> str:
-        """The comment of an endpoint that was reserved for this resource, until the resource has taken note of it."""
-        return f"{MARK}{self.metadata.uid}"
 
     @property
     @override
@@ -308,9 +303,10 @@ class ServerlessPrivateEndpoint(Resource):
 
     @override
     def same(self, field: str, one: str | None, other: str | None) -> bool:
-        """Return whether two values of a field mean the same.
+        """Return whether two values of a field are equal.
 
-        Atlas may show an Azure resource ID in other letter case, an address in another notation, and no comment as null.
+        Atlas may show an Azure resource ID in another letter case, an address in another notation, and no comment as
+        null.
         """
         match field:
             case ManagedField.CLOUD_PROVIDER_ENDPOINT_ID:
@@ -322,7 +318,7 @@ class ServerlessPrivateEndpoint(Resource):
 
     @override
     def basis(self, value: Endpoint) -> object:
-        """Return all but the words of a failure, which may be new at each look."""
+        """Return the endpoint without the text of its failure, which may change with each observation."""
         return value.model_copy(update={"error_message": None})
 
     @override
@@ -331,7 +327,7 @@ class ServerlessPrivateEndpoint(Resource):
 
 
 def shown(endpoint: Endpoint) -> Mapping[str, str | None]:
-    """Return what Atlas shows of the managed fields of an endpoint."""
+    """Return the managed fields of an endpoint in Atlas."""
     return {
         ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: endpoint.cloud_provider_endpoint_id,
         ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: endpoint.private_endpoint_ip_address,
@@ -340,11 +336,7 @@ def shown(endpoint: Endpoint) -> Mapping[str, str | None]:
 
 
 def entry_of(body: Mapping[str, Any]) -> str | None:
-    """Return ``ServerlessPrivateEndpoint.entry`` of an object, also when its spec is not valid; much faster.
-
-    Args:
-        body: the whole object with its wire names, as JSON gives it.
-    """
+    """Return ``ServerlessPrivateEndpoint.entry`` of an object, even if its spec is invalid; much faster."""
     named = part(body, "spec").get("endpointId")
     if isinstance(named, str):
         return named
@@ -359,5 +351,5 @@ def _address(text: str | None) -> object:
         address = ip_address(text)
     except ValueError:
         return text
-    # An IPv4 address in IPv6 clothes is the same address.
+    # An IPv4-mapped IPv6 address is the same address.
     return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address

@@ -92,31 +92,31 @@ ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
 
 
 @pytest.mark.parametrize("name", ITEMS)
-async def test_an_endpoint_is_read_from(name: str) -> None:
+async def test_an_endpoint_is_parsed(name: str) -> None:
     item, expected = ITEMS[name]
     listing = await list_endpoints(holding([item]), KEY, PROJECT, "instance")
     assert listing == Listing({expected.id: expected})
     assert got(expected.id, item) == expected
 
 
-async def test_a_list_keeps_the_order_and_leaves_out_what_has_no_id() -> None:
+async def test_a_list_keeps_the_order_and_omits_items_without_an_id() -> None:
     items = [{"_id": "b"}, {"status": "RESERVED"}, {"_id": ""}, {"_id": 5}, {"_id": None}, None, "x", [], {"_id": "a"}]
     listing = await list_endpoints(holding(items), KEY, PROJECT, "instance")
     assert (list(listing.entries), listing.skipped) == (["b", "a"], 7)
 
 
-async def test_a_list_tells_what_atlas_announces() -> None:
+async def test_a_list_contains_the_announced_deprecation() -> None:
     end = Deprecation(None, None)
     assert (await list_endpoints(FakeAtlas(lambda _: Answer(200, [], end)), KEY, PROJECT, "i")).deprecation is end
 
 
 @pytest.mark.parametrize("json", [None, {}, {"results": []}, "[]", 5, {"errorCode": "ODD"}])
-async def test_a_list_that_is_no_array_is_no_list(json: object) -> None:
+async def test_an_answer_that_is_no_array_is_unreadable(json: object) -> None:
     with pytest.raises(AtlasUnavailableError):
         await list_endpoints(holding(json), KEY, PROJECT, "instance")
 
 
-async def test_a_list_that_names_an_endpoint_as_absent_proves_nothing() -> None:
+async def test_an_endpoint_not_found_error_of_a_list_is_unavailable() -> None:
     absent = EndpointAbsentError("x", operation="op", http_status=404, error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND")
     with pytest.raises(AtlasUnavailableError) as raised:
         await list_endpoints(FakeAtlas(lambda _: absent), KEY, PROJECT, "instance")
@@ -136,28 +136,28 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("json", UNREADABLE)
-def test_an_answer_that_is_not_the_endpoint_asked_for_is_unreadable(json: object) -> None:
+def test_an_answer_with_another_endpoint_is_unreadable(json: object) -> None:
     assert got(ID, json) is None
 
 
-def test_the_id_that_was_asked_for_may_be_missing_in_the_answer_or_in_other_letters() -> None:
+def test_the_requested_id_may_be_missing_or_in_another_case() -> None:
     assert got(ID, {"status": "RESERVED"}) == Endpoint(id=ID, status="RESERVED")
     assert got(ID, {"_id": ID.upper()}) == Endpoint(id=ID.upper())
 
 
-def test_the_id_of_what_was_created_is_needed() -> None:
+def test_the_id_of_a_created_endpoint_is_required() -> None:
     assert got(None, {"status": "RESERVED"}) is None
     assert got(None, FULL) == ITEMS["all fields, and one that is new"][1]
 
 
-async def test_errors_reconcile_through() -> None:
+async def test_errors_of_the_client_are_raised() -> None:
     error = MissingRoleError("x", operation="op")
     with pytest.raises(MissingRoleError) as raised:
         await list_endpoints(FakeAtlas(lambda _: error), KEY, PROJECT, "i")
     assert raised.value is error
 
 
-async def test_the_calls_are_those_of_the_reference() -> None:
+async def test_requests_match_the_api_reference() -> None:
     client = holding([])
     await list_endpoints(client, KEY, PROJECT, "my-instance")
     base = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/my-instance/endpoint"
@@ -176,7 +176,7 @@ async def test_the_calls_are_those_of_the_reference() -> None:
     ]
 
 
-async def test_segments_of_a_path_are_quoted() -> None:
+async def test_path_segments_are_quoted() -> None:
     client = holding([])
     await list_endpoints(client, KEY, "a/b?c", "d e#f%")
     assert client.calls[0].path == (
@@ -185,7 +185,7 @@ async def test_segments_of_a_path_are_quoted() -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
-async def test_a_segment_that_would_name_another_path_is_refused(name: str) -> None:
+async def test_a_segment_that_changes_the_path_is_rejected(name: str) -> None:
     client = holding([])
     for call in (list_endpoints(client, KEY, name, "i"), list_endpoints(client, KEY, PROJECT, name)):
         with pytest.raises(InvalidSpecError, match="Correct it"):
@@ -195,12 +195,12 @@ async def test_a_segment_that_would_name_another_path_is_refused(name: str) -> N
     assert client.calls == []
 
 
-def test_a_body_holds_what_changes_and_the_provider() -> None:
+def test_a_patch_contains_the_changes_and_the_provider() -> None:
     changes = {"privateEndpointIpAddress": "10.0.0.4", "comment": ""}
     assert update_of(PROJECT, "i", ID, "AZURE", changes).body == {"providerName": "AZURE", **changes}
 
 
-def test_a_body_cannot_hold_what_atlas_would_refuse() -> None:
+def test_a_patch_with_another_field_is_rejected() -> None:
     with pytest.raises(ValueError, match="cannot carry id, providerName; it may carry cloudProviderEndpointId"):
         update_of(PROJECT, "i", ID, "AWS", {"providerName": "AZURE", "id": "x", "comment": "c"})
 
@@ -217,7 +217,7 @@ JSON = st.recursive(
 
 @settings(deadline=None)  # a loaded machine is no failure
 @given(JSON)
-async def test_whatever_atlas_answers_is_an_endpoint_or_an_atlas_error(json: object) -> None:
+async def test_any_answer_is_an_endpoint_or_an_atlas_error(json: object) -> None:
     endpoints = [got(ID, json), got(None, json)]
     with suppress(AtlasError):
         endpoints += (await list_endpoints(holding(json), KEY, PROJECT, "i")).entries.values()
