@@ -20,7 +20,6 @@ from atlas_endpoints.cluster import reload
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.connection import CONNECTIONS, Connection
 from atlas_endpoints.cluster.errors import ClusterUnreachableError, NoClusterError, NotLeaderError
-from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, RELOAD_REFUSED, Reload
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -463,7 +462,7 @@ class TestFence:
         await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")  # so that there is a connection to be reused
         server.answers.extend([RESET, RESET])
         with pytest.raises(NotLeaderError):
-            await call(exchange(api, "DELETE", ("apis", "g", "v1", "namespaces", "shop", "things", "db")))
+            await call(api, "DELETE", ("apis", "g", "v1", "namespaces", "shop", "things", "db"))
         assert [each.method for each in server.requests] == ["GET", "DELETE"]
 
     async def test_reading_asks_no_fence(self, connection: Connection) -> None:
@@ -706,6 +705,6 @@ async def test_every_call_is_reported_with_its_kind_and_its_end(server: ApiServe
     server.answers.extend([Answer(403, status_of(403, "Forbidden", "no")), RESET])
     for _ in range(2):
         with suppress(client.ApiException, ClusterUnreachableError):
-            await call(ask(connection))
+            await call(connection.api, "GET", ("api", "v1", "namespaces", "shop", "secrets", "mine"))
     assert told == [("GET secrets", status, True) for status in (200, 200, 403, None, 200)]
     await connection.close()

@@ -12,24 +12,24 @@ from atlas_endpoints.cluster.election import (
     Decision,
     Lease,
     Lost,
+    Observation,
     Record,
-    Sighting,
     Terms,
     Wait,
     claim,
     decide,
-    look,
+    observe,
     released,
 )
 
 OWN, OTHER = "a_1", "b_2"
 NOW = datetime(2026, 11, 25, 12, 30, 15, tzinfo=UTC)
 OURS, THEIRS, NOBODYS = (Lease("7", Record(holder, 45)) for holder in (OWN, OTHER, ""))
-FRESH, STALE = Sighting("7", since=90.0, expires=135.0), Sighting("7", since=50.0, expires=95.0)
+FRESH, STALE = Observation("7", since=90.0, expires=135.0), Observation("7", since=50.0, expires=95.0)
 LEADING, LAPSED = 110.0, 99.0
 """Until when we lead, at second 100."""
 
-DECISIONS: dict[str, tuple[Lease | None, Sighting | None, float | None, Decision]] = {
+DECISIONS: dict[str, tuple[Lease | None, Observation | None, float | None, Decision]] = {
     "no Lease, and none was ever seen: create it": (None, None, None, Claim()),
     "no Lease any more, and its holder may still count on it: wait": (None, FRESH, None, Wait(135.0)),
     "no Lease any more, for as long as it would have lasted: create it": (None, STALE, None, Claim()),
@@ -37,7 +37,7 @@ DECISIONS: dict[str, tuple[Lease | None, Sighting | None, float | None, Decision
     "we hold it and did not know: renew it, and lead": (OURS, FRESH, None, Claim()),
     "another holds it: wait": (THEIRS, FRESH, None, Wait(135.0)),
     "another holds it, and has not renewed it: take it": (THEIRS, STALE, None, Claim()),
-    "another's time is up to the second: take it": (THEIRS, Sighting("7", 55.0, 100.0), None, Claim()),
+    "another's time is up to the second: take it": (THEIRS, Observation("7", 55.0, 100.0), None, Claim()),
     "we lead: renew it": (OURS, FRESH, LEADING, Claim()),
     "we lead, and somebody has deleted it: create it again": (None, FRESH, LEADING, Claim()),
     "we lead, and another holds it: lost": (THEIRS, FRESH, LEADING, Lost(f"is held by {OTHER}")),
@@ -51,33 +51,33 @@ DECISIONS: dict[str, tuple[Lease | None, Sighting | None, float | None, Decision
 
 @pytest.mark.parametrize("case", DECISIONS)
 def test_a_decision(case: str) -> None:
-    lease, sighting, valid_until, decision = DECISIONS[case]
-    assert decide(lease, sighting, own=OWN, valid_until=valid_until, now=100.0) == decision
+    lease, observation, valid_until, decision = DECISIONS[case]
+    assert decide(lease, observation, own=OWN, valid_until=valid_until, now=100.0) == decision
 
 
-SIGHTINGS: dict[str, tuple[Sighting | None, Lease | None, Sighting | None]] = {
+OBSERVATIONS: dict[str, tuple[Observation | None, Lease | None, Observation | None]] = {
     "nothing was seen and nothing is there": (None, None, None),
-    "seen for the first time": (None, THEIRS, Sighting("7", 100.0, 145.0)),
+    "seen for the first time": (None, THEIRS, Observation("7", 100.0, 145.0)),
     "unchanged: its time goes on": (FRESH, THEIRS, FRESH),
-    "changed: its time begins anew": (FRESH, replace(THEIRS, version="8"), Sighting("8", 100.0, 145.0)),
-    "gone: its holder may have renewed it right before": (STALE, None, Sighting(GONE, 100.0, 145.0)),
-    "still gone: its time goes on": (Sighting(GONE, 70.0, 115.0), None, Sighting(GONE, 70.0, 115.0)),
-    "there again": (Sighting(GONE, 70.0, 115.0), THEIRS, Sighting("7", 100.0, 145.0)),
+    "changed: its time begins anew": (FRESH, replace(THEIRS, version="8"), Observation("8", 100.0, 145.0)),
+    "gone: its holder may have renewed it right before": (STALE, None, Observation(GONE, 100.0, 145.0)),
+    "still gone: its time goes on": (Observation(GONE, 70.0, 115.0), None, Observation(GONE, 70.0, 115.0)),
+    "there again": (Observation(GONE, 70.0, 115.0), THEIRS, Observation("7", 100.0, 145.0)),
     "gone, and its holder had counted on a longer time": (
-        Sighting("7", 0.0, 300.0),
+        Observation("7", 0.0, 300.0),
         None,
-        Sighting(GONE, 100.0, 400.0),
+        Observation(GONE, 100.0, 400.0),
     ),
-    "the holder counts on a longer time": (None, Lease("7", Record(OTHER, 300)), Sighting("7", 100.0, 400.0)),
-    "the holder counts on a shorter time: ours": (None, Lease("7", Record(OTHER, 15)), Sighting("7", 100.0, 145.0)),
-    "the holder counts on nonsense: ours": (None, Lease("7", Record(OTHER, -1)), Sighting("7", 100.0, 145.0)),
+    "the holder counts on a longer time": (None, Lease("7", Record(OTHER, 300)), Observation("7", 100.0, 400.0)),
+    "the holder counts on a shorter time: ours": (None, Lease("7", Record(OTHER, 15)), Observation("7", 100.0, 145.0)),
+    "the holder counts on nonsense: ours": (None, Lease("7", Record(OTHER, -1)), Observation("7", 100.0, 145.0)),
 }
 
 
-@pytest.mark.parametrize("case", SIGHTINGS)
-def test_a_look(case: str) -> None:
-    before, lease, after = SIGHTINGS[case]
-    assert look(before, lease, 100.0, 45.0) == after
+@pytest.mark.parametrize("case", OBSERVATIONS)
+def test_an_observation(case: str) -> None:
+    before, lease, after = OBSERVATIONS[case]
+    assert observe(before, lease, 100.0, 45.0) == after
 
 
 class TestClaiming:

@@ -266,7 +266,7 @@ class TestWhatGoesWrong:
             monkeypatch.undo()
             raise KeyError("broken")
 
-        monkeypatch.setattr(events, "exchange", broken)
+        monkeypatch.setattr(events, "call", broken)
         harness.record()
         harness.record("next")
         await harness.done(2)

@@ -16,7 +16,7 @@ from atlas_endpoints.cluster.errors import (
     ClusterWentBackError,
     SelectorRefusedError,
 )
-from atlas_endpoints.cluster.relister import DOUBT, NOT_SERVED, PATIENCE, SETTLE, UNDECIDED, Relister
+from atlas_endpoints.cluster.relister import MAX_BACKOFF, NOT_SERVED, SETTLE, STALE, UNDECIDED, Relister
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
 from support.virtual_time import on_virtual_time
 from unit.controller.api_server import ApiServer
@@ -128,7 +128,7 @@ class TestLabelSelector:
             server.fails = None
             server.watch_lags = True
             server.apply("new", "v1", team="mine")
-            await asyncio.sleep(PATIENCE * 2)
+            await asyncio.sleep(MAX_BACKOFF * 2)
             assert cluster.known() == {"new": "v1"}
 
 
@@ -188,10 +188,10 @@ class TestRefreshing:
             await cluster.relister.complete.wait()
             server.down = True
             refreshed = asyncio.create_task(cluster.relister.refresh())
-            await asyncio.sleep(PATIENCE * 10)
+            await asyncio.sleep(MAX_BACKOFF * 10)
             assert not refreshed.done()
             server.down = False
-            await asyncio.wait_for(refreshed, PATIENCE * 1.1)
+            await asyncio.wait_for(refreshed, MAX_BACKOFF * 1.1)
 
     @on_virtual_time
     async def test_who_gives_up_waiting_disturbs_nobody(self) -> None:
@@ -309,7 +309,7 @@ class TestOutage:
             assert not cluster.relister.complete.is_set()
             assert 20 <= len(server.lists) <= 80, "neither given up nor hammered"
             server.down = False
-            await asyncio.wait_for(cluster.relister.complete.wait(), PATIENCE)
+            await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
             assert cluster.known() == {"a": "v1"}
 
     @on_virtual_time
@@ -450,7 +450,7 @@ class TestKindNotServed:
             server.lose_events()
             server.unserved = set()
             server.apply("new", "v1", namespace="green")
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(MAX_BACKOFF)
             assert set(cluster.known()) == {"in-blue", "in-green", "new"}
 
     @on_virtual_time
@@ -461,7 +461,7 @@ class TestKindNotServed:
             await asyncio.sleep(INTERVAL)
             assert not cluster.relister.complete.is_set()
             server.unserved = set()
-            await asyncio.wait_for(cluster.relister.complete.wait(), PATIENCE)
+            await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
 
 
 class TestWhatIsTold:
@@ -557,7 +557,7 @@ class TestThePast:
             server.past = None
             server.watch_lags = True
             server.apply("edited", "v3")
-            await asyncio.sleep(DOUBT)
+            await asyncio.sleep(STALE)
             assert cluster.known() == {"edited": "v3", "new": "v1"}
 
     @on_virtual_time
@@ -605,7 +605,7 @@ class TestThePast:
         cluster.relister.relisted()
 
         with pytest.raises(ClusterWentBackError, match="restored from a backup"):
-            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
+            await asyncio.wait_for(keeper, SETTLE + STALE + SETTLE)
 
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     @on_virtual_time
@@ -633,7 +633,7 @@ class TestThePast:
             return
         with pytest.raises(ClusterWentBackError):
             keeper.result()
-        assert asyncio.get_running_loop().time() - began == pytest.approx(case.ends_after, abs=3 * DOUBT)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(case.ends_after, abs=3 * STALE)
 
     @on_virtual_time
     async def test_a_cache_that_lags_for_less_than_a_minute_ends_nothing_though_no_object_tells(self) -> None:
@@ -643,7 +643,7 @@ class TestThePast:
             server.past = server.remember()
             server.delete(server.apply("brief", "v1"))
             cluster.relister.relisted()
-            await asyncio.sleep(UNDECIDED - DOUBT)
+            await asyncio.sleep(UNDECIDED - STALE)
             server.past = None
             await asyncio.sleep(INTERVAL)
             assert not cluster.known()
@@ -658,10 +658,10 @@ class TestThePast:
         cluster.server.unreadable = True
         cluster.server.restore(backup)
         cluster.relister.relisted()
-        await asyncio.sleep(UNDECIDED - DOUBT)
+        await asyncio.sleep(UNDECIDED - STALE)
         assert not keeper.done()
         with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, 4 * DOUBT)
+            await asyncio.wait_for(keeper, 4 * STALE)
 
     @on_virtual_time
     async def test_a_server_that_is_away_after_it_went_back_is_waited_for(self) -> None:
@@ -680,7 +680,7 @@ class TestThePast:
         cluster.server.down = False
 
         with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, PATIENCE + DOUBT)
+            await asyncio.wait_for(keeper, MAX_BACKOFF + STALE)
 
     @on_virtual_time
     async def test_an_edit_after_the_restore_is_proof_as_well(self) -> None:
@@ -720,4 +720,4 @@ class TestThePast:
         cluster.relister.relisted()
 
         with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
+            await asyncio.wait_for(keeper, SETTLE + STALE + SETTLE)

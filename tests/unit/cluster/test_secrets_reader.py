@@ -14,7 +14,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
-from atlas_endpoints.cluster.object_cache import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, Readings
+from atlas_endpoints.cluster.object_cache import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, ObjectCache
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from unit.cluster.api_server import RESET, Answer, ApiServer, status_of
 
@@ -163,10 +163,10 @@ class TestReadings:
             read.add(value := Value())
             return value
 
-        readings = Readings[str, Value]("value", get, lambda *_: AssertionError(), lambda: now)
-        await readings.read("mine", age=Age.RECENT)
+        cache = ObjectCache[str, Value]("value", get, lambda *_: AssertionError(), lambda: now)
+        await cache.read("mine", age=Age.RECENT)
         now += IDLE + 1
-        await readings.read("other", age=Age.RECENT)
+        await cache.read("other", age=Age.RECENT)
         gc.collect()
         assert len(read) == 1
 
@@ -196,14 +196,14 @@ class TestProblems:
         async def get(_: str) -> Value:
             raise ApiException(404, body=json.dumps(MISSING.body))
 
-        readings = Readings[str, Value]("value", get, lambda *_: LookupError(), lambda: now)
+        cache = ObjectCache[str, Value]("value", get, lambda *_: LookupError(), lambda: now)
         for _ in range(1100):  # so many doublings are more than a float holds
             with pytest.raises(LookupError):
-                await readings.read("mine", age=Age.RECENT)
+                await cache.read("mine", age=Age.RECENT)
             now += RETRY_LAST
-        assert readings.due_in("mine") == 0
+        assert cache.due_in("mine") == 0
         now -= RETRY_LAST
-        assert readings.due_in("mine") == RETRY_LAST
+        assert cache.due_in("mine") == RETRY_LAST
 
     async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, harness: Harness) -> None:
         harness.server.secrets.clear()

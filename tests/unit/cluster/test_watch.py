@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from atlas_endpoints.cluster import connection, kopf_calls, kopf_settings, watch
+from atlas_endpoints.cluster import connection, kopf_calls, watch
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.controller.cache import Body
@@ -29,25 +29,25 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RESOURCES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 
 
-class TestForever:
+class TestEndlessDelays:
     def test_delays_have_no_end_and_stop_growing_near_four_seconds(self) -> None:
         """The longest is what the operator sleeps on after the API server is back."""
-        delays = list(itertools.islice(kopf_settings.Forever(), 1000))
+        delays = list(itertools.islice(watch.EndlessDelays(), 1000))
         assert all(2.0 <= delay <= 6.0 for delay in delays[10:])
         assert 3.5 < sum(delays[10:]) / 990 < 4.5
 
     def test_they_begin_short_and_double(self) -> None:
         for _ in range(50):
-            for delay, middle in zip(kopf_settings.Forever(), (0.25, 0.5, 1.0, 2.0, 4.0, 4.0), strict=False):
+            for delay, middle in zip(watch.EndlessDelays(), (0.25, 0.5, 1.0, 2.0, 4.0, 4.0), strict=False):
                 assert middle * 0.5 <= delay <= middle * 1.5
 
     def test_each_time_they_begin_anew(self) -> None:
-        forever = kopf_settings.Forever()
+        forever = watch.EndlessDelays()
         list(itertools.islice(forever, 100))
         assert next(iter(forever)) < 0.5
 
     def test_they_are_jittered(self) -> None:
-        assert len({next(iter(kopf_settings.Forever())) for _ in range(20)}) == 20
+        assert len({next(iter(watch.EndlessDelays())) for _ in range(20)}) == 20
 
 
 SETTINGS: dict[str, tuple[str, object]] = {
@@ -74,25 +74,25 @@ class TestSettings:
     @pytest.mark.parametrize("why", SETTINGS)
     def test_the_value(self, why: str) -> None:
         path, expected = SETTINGS[why]
-        value: object = kopf_settings.settings([KIND.names], "", namespaced=False)
+        value: object = watch.kopf_settings([KIND.names], "", namespaced=False)
         for name in path.split("."):
             value = getattr(value, name)
         assert value == expected
 
     def test_the_server_timeout_is_an_integer_as_kubernetes_parses_it(self) -> None:
-        assert isinstance(kopf_settings.settings([KIND.names], "", namespaced=False).watching.server_timeout, int)
+        assert isinstance(watch.kopf_settings([KIND.names], "", namespaced=False).watching.server_timeout, int)
 
     def test_no_outage_ends_the_operator(self) -> None:
-        backoffs = kopf_settings.settings([KIND.names], "", namespaced=False).networking.error_backoffs
-        assert isinstance(backoffs, kopf_settings.Forever)
+        backoffs = watch.kopf_settings([KIND.names], "", namespaced=False).networking.error_backoffs
+        assert isinstance(backoffs, watch.EndlessDelays)
 
     def test_kopf_works_out_no_changes(self) -> None:
-        storage = kopf_settings.settings([KIND.names], "", namespaced=False).persistence.diffbase_storage
+        storage = watch.kopf_settings([KIND.names], "", namespaced=False).persistence.diffbase_storage
         body = kopf.Body({"metadata": {"labels": {"team": "blue"}}, "spec": {"comment": "one"}})
         assert storage.build(body=body) == storage.fetch(body=body) == {}
 
     def test_kopf_removes_no_finalizer_of_ours(self) -> None:
-        assert kopf_settings.settings([KIND.names], "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
+        assert watch.kopf_settings([KIND.names], "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
 
 
 @dataclass
@@ -407,15 +407,15 @@ LISTS = {
 def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has it lose no time between its attempts."""
     monkeypatch.setattr(kopf_calls, "PACE", 0.0)
-    monkeypatch.setattr(kopf_settings.Forever, "__iter__", lambda _: itertools.repeat(0.01))
-    patient = kopf_settings.settings
+    monkeypatch.setattr(watch.EndlessDelays, "__iter__", lambda _: itertools.repeat(0.01))
+    patient = watch.kopf_settings
 
     def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
         result = patient(kinds, label_selector, namespaced=namespaced)
         result.watching.reconnect_backoff = 0.01
         return result
 
-    monkeypatch.setattr(watch, "settings", settings)
+    monkeypatch.setattr(watch, "kopf_settings", settings)
 
 
 def _workers() -> list[str]:
@@ -444,14 +444,14 @@ class TestWatching:
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
-        patient = kopf_settings.settings
+        patient = watch.kopf_settings
 
         def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
             result = patient(kinds, label_selector, namespaced=namespaced)
             result.watching.chunk_size = 1
             return result
 
-        monkeypatch.setattr(watch, "settings", settings)
+        monkeypatch.setattr(watch, "kopf_settings", settings)
         harness.server.items = [resource(f"number {number}") for number in range(8)]
         harness.server.slowness = 0.1
         async with harness.running():
@@ -598,7 +598,7 @@ class TestWatching:
 
     async def test_a_watcher_that_is_gone_is_replaced(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
         """kopf does not notice if one was cancelled."""
-        monkeypatch.setattr(watch, "LOOK", 0.05)
+        monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.05)
         async with harness.running():
             harness.served = False
             (watcher,) = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {PLURAL}")]
@@ -613,7 +613,7 @@ class TestWatching:
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """kopf itself would not look again: it may not watch CRDs here."""
-        monkeypatch.setattr(watch, "LOOK", 0.05)
+        monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.05)
         harness.server.serves_the_kind = harness.served = False
         harness.server.watched.set()
         async with harness.running(namespaces=("shop",)):
