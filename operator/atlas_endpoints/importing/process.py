@@ -16,7 +16,7 @@ from atlas_endpoints.importing.way_out import Connection, region_of, successors
 from atlas_endpoints.importing.writing import write
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, ServerlessInstance
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
-from atlas_endpoints.planning.manifests import Manifest, Misfit
+from atlas_endpoints.planning.manifests import Invalid, Manifest
 from atlas_endpoints.planning.sources import find
 
 Say = Callable[[str], object]
@@ -89,7 +89,7 @@ async def run(settings: ImportSettings, put: Say, say: Say) -> bool:
 def _exported(settings: ImportSettings, harvest: Harvest) -> Iterable[Connection]:
     """Read exported resources, which know what they were connected to also when Atlas does not answer any more."""
     for each in find(settings.filename, recursive=settings.recursive, namespace=settings.namespace or "default"):
-        if isinstance(each, Misfit):
+        if isinstance(each, Invalid):
             harvest.log_deduplication.append(f"{each.place}: {'; '.join(each.problems)}")
         elif isinstance(each, Manifest):
             spec, status = each.resource.spec, each.exported or Status()
