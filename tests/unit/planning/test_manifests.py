@@ -446,8 +446,8 @@ def test_an_endpoint_that_was_reserved_for_a_resource_is_its_own_as_well() -> No
 
 
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "text"),
     [(Place("-", 1, 1), "the standard input, document 1"), (Place("a.yaml"), "a.yaml")],
 )
 def test_the_text_of_a_place(place: Place, text: str) -> None:
-    assert str(place) == told
+    assert str(place) == text
