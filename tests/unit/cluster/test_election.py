@@ -85,34 +85,34 @@ class TestClaiming:
         stamp = "2026-11-25T12:30:15.000000Z"
         assert claim(None, own=OWN, duration=45.0, now=NOW) == Record(OWN, 45, stamp, stamp, 0)
 
-    def test_another_s_lease_changes_hands(self) -> None:
+    def test_a_claim_of_anothers_lease_counts_as_a_transition(self) -> None:
         before = Record(OTHER, 15, "2020-01-01T00:00:00.000000Z", "2020-01-01T00:00:00.000000Z", 3)
         stamp = "2026-11-25T12:30:15.000000Z"
         assert claim(before, own=OWN, duration=45.0, now=NOW) == Record(OWN, 45, stamp, stamp, 4)
 
-    def test_a_renewal_keeps_since_when_it_is_held(self) -> None:
+    def test_a_renewal_keeps_the_time_of_acquisition(self) -> None:
         before = claim(None, own=OWN, duration=45.0, now=NOW)
         after = claim(before, own=OWN, duration=45.0, now=NOW + timedelta(seconds=5))
         assert after == replace(before, renewed="2026-11-25T12:30:20.000000Z")
 
-    def test_a_renewal_is_seen_though_the_wall_clock_stands_still(self) -> None:
+    def test_a_renewal_differs_though_the_wall_clock_stands_still(self) -> None:
         first = claim(None, own=OWN, duration=45.0, now=NOW)
         second = claim(first, own=OWN, duration=45.0, now=NOW)
         third = claim(second, own=OWN, duration=45.0, now=NOW)
         assert len({each.renewed for each in (first, second)}) == len({each.renewed for each in (second, third)}) == 2
 
-    def test_a_released_lease_is_nobody_s(self) -> None:
+    def test_a_released_lease_has_no_holder(self) -> None:
         stamp = "2026-11-25T12:30:15.000000Z"
         assert released(Record(OWN, 45, "then", "later", 4), now=NOW) == Record("", 1, stamp, stamp, 4)
 
 
 class TestTerms:
-    def test_the_usual_ones(self) -> None:
+    def test_the_default_terms(self) -> None:
         terms = Terms(45.0)
         assert (terms.deadline, terms.retry, terms.write) == (25.0, 5.0, 15.0)
 
     @pytest.mark.parametrize("lease", [6.0, 15.0, 45.0, 600.0])
-    def test_what_was_sent_before_the_deadline_has_arrived_before_another_leads(self, lease: float) -> None:
+    def test_a_write_before_the_deadline_ends_before_another_leads(self, lease: float) -> None:
         terms = Terms(lease)
         assert terms.deadline + terms.write < lease * 9 / 10
 

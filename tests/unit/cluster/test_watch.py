@@ -30,7 +30,7 @@ RESOURCES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 
 
 class TestEndlessDelays:
-    def test_delays_have_no_end_and_stop_growing_near_four_seconds(self) -> None:
+    def test_delays_are_endless_and_stop_growing_near_four_seconds(self) -> None:
         """The longest is what the operator sleeps on after the API server is back."""
         delays = list(itertools.islice(watch.EndlessDelays(), 1000))
         assert all(2.0 <= delay <= 6.0 for delay in delays[10:])
@@ -41,7 +41,7 @@ class TestEndlessDelays:
             for delay, middle in zip(watch.EndlessDelays(), (0.25, 0.5, 1.0, 2.0, 4.0, 4.0), strict=False):
                 assert middle * 0.5 <= delay <= middle * 1.5
 
-    def test_each_time_they_begin_anew(self) -> None:
+    def test_each_iteration_begins_again(self) -> None:
         forever = watch.EndlessDelays()
         list(itertools.islice(forever, 100))
         assert next(iter(forever)) < 0.5
@@ -86,7 +86,7 @@ class TestSettings:
         backoffs = watch.kopf_settings([KIND.names], "", namespaced=False).networking.error_backoffs
         assert isinstance(backoffs, watch.EndlessDelays)
 
-    def test_kopf_works_out_no_changes(self) -> None:
+    def test_kopf_computes_no_diffs(self) -> None:
         storage = watch.kopf_settings([KIND.names], "", namespaced=False).persistence.diffbase_storage
         body = kopf.Body({"metadata": {"labels": {"team": "blue"}}, "spec": {"comment": "one"}})
         assert storage.build(body=body) == storage.fetch(body=body) == {}
@@ -428,7 +428,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 class TestWatching:
-    async def test_what_is_there_is_handed_over(self, harness: Harness) -> None:
+    async def test_existing_objects_are_received(self, harness: Harness) -> None:
         harness.server.items = [resource("one"), resource("two", "warehouse")]
         async with harness.running():
             assert sorted(await harness.receiver.next(2)) == [("seen", "one 1"), ("seen", "two 1")]
@@ -458,20 +458,20 @@ class TestWatching:
             assert len(await harness.receiver.next(8)) == 8
         assert len(harness.server.queries(RESOURCES, watching=False)) == 8, "none was asked for again"
 
-    async def test_what_happens_is_handed_over_in_its_order(self, harness: Harness) -> None:
+    async def test_events_are_received_in_order(self, harness: Harness) -> None:
         async with harness.running():
             for type_, version in (("ADDED", 2), ("MODIFIED", 3), ("DELETED", 4)):
                 harness.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
                 told = await harness.receiver.next(1)
                 assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
 
-    async def test_events_that_come_at_once_are_handed_over_in_their_order(self, harness: Harness) -> None:
+    async def test_a_burst_of_events_is_received_in_order(self, harness: Harness) -> None:
         async with harness.running():
             for version in range(2, 102):
                 harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=version)})
             assert await harness.receiver.next(100) == [("seen", f"one {version}") for version in range(2, 102)]
 
-    async def test_an_object_that_cannot_be_taken_in_does_not_hold_up_the_next(
+    async def test_a_receivers_error_does_not_affect_the_next_object(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with harness.running():
@@ -489,7 +489,7 @@ class TestWatching:
                 while _workers():  # noqa: ASYNC110  # the end of a task of kopf's has no event
                     await asyncio.sleep(0.01)
 
-    async def test_a_watch_that_ends_is_resumed_where_it_had_come_to(self, harness: Harness) -> None:
+    async def test_a_watch_continues_where_the_last_one_ended(self, harness: Harness) -> None:
         async with harness.running():
             harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=41)})
             await harness.receiver.next(1)
@@ -558,7 +558,7 @@ class TestWatching:
         assert harness.starts == 2
 
     @pytest.mark.usefixtures("kopf_in_a_hurry")
-    async def test_kopf_leaves_nothing_behind_and_spares_the_tasks_of_others(self, harness: Harness) -> None:
+    async def test_kopf_leaves_no_task_and_cancels_none_of_ours(self, harness: Harness) -> None:
         async with harness.running():
             others = asyncio.create_task(asyncio.sleep(DEADLINE))
             before = {task.get_name() for task in asyncio.all_tasks()}
@@ -587,16 +587,14 @@ class TestWatching:
         assert (harness.starts, harness.ends) == (4, 3)
 
     @pytest.mark.usefixtures("kopf_in_a_hurry")
-    async def test_what_reconciles_is_not_worth_a_warning(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_a_normal_end_is_no_warning(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
         harness.server.lists.extend([(404, "{}"), (410, "{}")])
         async with harness.running():
             await harness.edit_arrives()
         assert _warnings(caplog) == []
         assert harness.starts == 3
 
-    async def test_a_watcher_that_is_gone_is_replaced(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_missing_watcher_is_replaced(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
         """kopf does not notice if one was cancelled."""
         monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.05)
         async with harness.running():
@@ -668,13 +666,13 @@ class TestWatching:
             told = await harness.receiver.next(1)
         assert ("seen", "one 1") in told
 
-    async def test_whether_somebody_watches_can_be_told(self, harness: Harness) -> None:
+    async def test_watching_is_false_without_watchers(self, harness: Harness) -> None:
         assert not watch.watching(KIND.names, ())
         async with harness.running():
             assert watch.watching(KIND.names, ())
         assert not watch.watching(KIND.names, ())
 
-    async def test_when_told_to_stop_it_stops(self, harness: Harness) -> None:
+    async def test_a_cancelled_run_ends(self, harness: Harness) -> None:
         async with harness.running():
             before = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - before < DEADLINE / 2

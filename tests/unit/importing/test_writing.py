@@ -39,9 +39,7 @@ IN_THE_WAY: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("make", IN_THE_WAY.values(), ids=IN_THE_WAY)
-def test_an_obstacle_is_named_and_the_others_are_written(
-    tmp_path: Path, make: Callable[[Path], object]
-) -> None:
+def test_an_obstacle_is_named_and_the_others_are_written(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "a.yaml")
 
     (complaint,) = write([Draft("a", "1\n"), Draft("b", "2\n")], tmp_path)
