@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from typing_extensions import override
 
@@ -46,24 +47,10 @@ class Finding:
         return one_line(self.text, limit=LONGEST)
 
 
-def ok(text: str) -> Finding:
-    """Return a finding of level ``OK``."""
-    return Finding(Level.OK, text)
-
-
-def skipped(text: str) -> Finding:
-    """Return a finding of level ``SKIPPED``."""
-    return Finding(Level.SKIPPED, text)
-
-
-def warning(text: str) -> Finding:
-    """Return a finding of level ``WARNING``."""
-    return Finding(Level.WARNING, text)
-
-
-def failed(text: str) -> Finding:
-    """Return a finding of level ``FAILED``."""
-    return Finding(Level.FAILED, text)
+ok = partial(Finding, Level.OK)
+skipped = partial(Finding, Level.SKIPPED)
+warning = partial(Finding, Level.WARNING)
+failed = partial(Finding, Level.FAILED)
 
 
 def passed(findings: Iterable[Finding]) -> bool:

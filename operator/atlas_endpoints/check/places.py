@@ -33,7 +33,7 @@ class Use:
     provider: Provider
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Survey:
     """What the resources of a cluster use.
 
@@ -44,12 +44,12 @@ class Survey:
         unhandled: those of all these whose last edit no operator has handled.
     """
 
-    uses: tuple[Use, ...] = ()
-    suspended: tuple[Key, ...] = ()
-    terminating: tuple[Key, ...] = ()
-    unplaced: tuple[Key, ...] = ()
-    invalid: Mapping[Key, str] = field(default_factory=dict)
-    unhandled: tuple[Key, ...] = ()
+    uses: list[Use] = field(default_factory=list)
+    suspended: list[Key] = field(default_factory=list)
+    terminating: list[Key] = field(default_factory=list)
+    unplaced: list[Key] = field(default_factory=list)
+    invalid: dict[Key, str] = field(default_factory=dict)
+    unhandled: list[Key] = field(default_factory=list)
 
     def findings(self, where: str) -> list[Finding]:
         """Return the findings; ``where`` is text such as "in all namespaces"."""
@@ -110,33 +110,28 @@ class Place:
 
 def survey(bodies: Iterable[Body], now: datetime) -> Survey:
     """Return what resources use."""
-    uses: list[Use] = []
-    suspended: list[Key] = []
-    terminating: list[Key] = []
-    unplaced: list[Key] = []
-    invalid: dict[Key, str] = {}
-    unhandled: list[Key] = []
+    found = Survey()
     for body in sorted(bodies, key=key_of):
         if _is_unhandled(body, now):
-            unhandled.append(key_of(body))
+            found.unhandled.append(key_of(body))
         if "deletionTimestamp" in body["metadata"]:
-            terminating.append(key_of(body))
+            found.terminating.append(key_of(body))
             continue
         try:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError as error:
-            invalid[key_of(body)] = "; ".join(error.problems)
+            found.invalid[key_of(body)] = "; ".join(error.problems)
             continue
         if resource.suspended_by:
-            suspended.append(resource.key)
+            found.suspended.append(resource.key)
             continue
         spec, project_id = resource.spec, resource.known_project_id
         if project_id is None:
-            unplaced.append(resource.key)
+            found.unplaced.append(resource.key)
             continue
         instance = Instance(project_id, spec.instance_name)
-        uses.append(Use(resource.key, CredentialsPlace.of(body), instance, spec.provider_name))
-    return Survey(tuple(uses), tuple(suspended), tuple(terminating), tuple(unplaced), invalid, tuple(unhandled))
+        found.uses.append(Use(resource.key, CredentialsPlace.of(body), instance, spec.provider_name))
+    return found
 
 
 def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, str] | None]) -> list[Place]:

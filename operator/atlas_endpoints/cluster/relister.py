@@ -84,11 +84,9 @@ class Receiver(Protocol):
 
     def seen(self, body: Body) -> None:
         """Receive the state of an object."""
-        ...
 
     def gone(self, key: Key, uid: str) -> None:
         """Note that an object is gone."""
-        ...
 
 
 class Relister:

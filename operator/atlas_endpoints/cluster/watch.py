@@ -44,15 +44,12 @@ class Receiver(Protocol):
 
     def seen(self, body: Body) -> None:
         """Receive the state of an object."""
-        ...
 
     def deleted(self, body: Body) -> None:
         """Receive the last state of a deleted object."""
-        ...
 
     def relisted(self, kind: str) -> None:
         """Note that a LIST of a kind has arrived. Deletions before it come as no event."""
-        ...
 
 
 async def run(

@@ -81,8 +81,7 @@ async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
     if settings.output == "text":
         say(report.as_text(forecasts, others, warnings))
     else:
-        write = report.as_json if settings.output == "json" else report.as_yaml
-        say(write(report.as_document(forecasts, others, warnings)))
+        say(report.serialized(report.as_document(forecasts, others, warnings), settings.output))
     return exit_code(forecasts)
 
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -58,13 +58,10 @@ def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnin
     }
 
 
-def as_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def as_yaml(document: Mapping[str, Any]) -> str:
-    """Return a document as YAML."""
+def serialized(document: Mapping[str, Any], output: Literal["json", "yaml"]) -> str:
+    """Return a document as JSON or YAML."""
+    if output == "json":
+        return json.dumps(document, indent=2, ensure_ascii=False)
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=LONGEST)).rstrip("\n")
 
 

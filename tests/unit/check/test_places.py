@@ -59,7 +59,7 @@ def test_what_is_suspended_terminating_or_cannot_be_read_is_left_out_and_reporte
         NOW,
     )
 
-    assert found.uses == ()
+    assert found.uses == []
     told = [str(each) for each in found.findings("in shop")]
     assert told[:3] == [
         "ok       5 resources in shop, 0 instances of Atlas.",

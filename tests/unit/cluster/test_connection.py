@@ -539,7 +539,7 @@ class TestProxies:
         assert request.headers["Proxy-Authorization"].startswith("Basic ")
         await connection.close()
 
-    async def test_no_proxy_of_the_environment_is_respected(
+    async def test_the_variable_no_proxy_is_respected(
         self, server: ApiServer, monkeypatch: pytest.MonkeyPatch, whose: str
     ) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")

@@ -244,7 +244,7 @@ class TestWhatGoesWrong:
         await harness.done(2)
         assert harness.about == ["next"]
 
-    async def test_a_defect_in_the_counter_costs_its_event_and_no_other(
+    async def test_a_defect_in_the_log_line_costs_its_event_and_no_other(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def broken(_: object) -> str:

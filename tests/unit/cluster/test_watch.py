@@ -403,19 +403,24 @@ LISTS = {
 """What a LIST may be answered with."""
 
 
-@pytest.fixture
-def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has it lose no time between its attempts."""
-    monkeypatch.setattr(kopf_calls, "PACE", 0.0)
-    monkeypatch.setattr(watch.EndlessDelays, "__iter__", lambda _: itertools.repeat(0.01))
-    patient = watch.kopf_settings
+def change_kopf(monkeypatch: pytest.MonkeyPatch, name: str, value: float) -> None:
+    """Change one of kopf's settings for watching."""
+    original = watch.kopf_settings
 
     def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
-        result = patient(kinds, label_selector, namespaced=namespaced)
-        result.watching.reconnect_backoff = 0.01
+        result = original(kinds, label_selector, namespaced=namespaced)
+        setattr(result.watching, name, value)
         return result
 
     monkeypatch.setattr(watch, "kopf_settings", settings)
+
+
+@pytest.fixture
+def kopf_without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove kopf's delays between attempts."""
+    monkeypatch.setattr(kopf_calls, "PACE", 0.0)
+    monkeypatch.setattr(watch.EndlessDelays, "__iter__", lambda _: itertools.repeat(0.01))
+    change_kopf(monkeypatch, "reconnect_backoff", 0.01)
 
 
 def _workers() -> list[str]:
@@ -444,14 +449,7 @@ class TestWatching:
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
-        patient = watch.kopf_settings
-
-        def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
-            result = patient(kinds, label_selector, namespaced=namespaced)
-            result.watching.chunk_size = 1
-            return result
-
-        monkeypatch.setattr(watch, "kopf_settings", settings)
+        change_kopf(monkeypatch, "chunk_size", 1)
         harness.server.items = [resource(f"number {number}") for number in range(8)]
         harness.server.slowness = 0.1
         async with harness.running():
@@ -502,7 +500,7 @@ class TestWatching:
         assert [query["resourceVersion"] for query in harness.server.queries(RESOURCES, watching=True)] == ["1", "41"]
         assert len(harness.server.queries(RESOURCES, watching=False)) == 1, "nothing has to be listed anew"
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", FAULTS)
     async def test_no_call_of_kopfs_goes_on_after(self, harness: Harness, fault: str) -> None:
         async with harness.running():
@@ -511,7 +509,7 @@ class TestWatching:
             await harness.edit_arrives()
         assert not [task for task in asyncio.all_tasks() if "/kopf/" in repr(task.get_coro())]
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", FAULTS)
     async def test_an_edit_arrives_after(self, harness: Harness, fault: str) -> None:
         """At the start, when kopf looks what there is, and when a watch and a LIST begin."""
@@ -524,7 +522,7 @@ class TestWatching:
                     await asyncio.sleep(0.01)
             await harness.edit_arrives()
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", STREAMS)
     async def test_an_edit_arrives_after_a_watch_with(self, harness: Harness, fault: str) -> None:
         harness.server.streams.extend([STREAMS[fault]] * 2)
@@ -532,7 +530,7 @@ class TestWatching:
             await harness.edit_arrives()
         assert not harness.server.streams
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", LISTS)
     async def test_an_edit_arrives_after_a_list_with(self, harness: Harness, fault: str) -> None:
         harness.server.lists.extend([LISTS[fault], (410, "{}")])
@@ -546,7 +544,7 @@ class TestWatching:
             await harness.edit_arrives()
         assert harness.starts == 1
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     async def test_a_deletion_while_kopf_is_down_is_followed_by_a_list(self, harness: Harness) -> None:
         harness.server.items = [resource("one")]
         async with harness.running():
@@ -557,7 +555,7 @@ class TestWatching:
             await harness.receiver.list_arrives()
         assert harness.starts == 2
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     async def test_kopf_leaves_no_task_and_cancels_none_of_ours(self, harness: Harness) -> None:
         async with harness.running():
             others = asyncio.create_task(asyncio.sleep(DEADLINE))
@@ -578,7 +576,7 @@ class TestWatching:
             others.cancel()
         assert harness.starts == 4
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     async def test_why_kopf_has_ended_is_logged_once(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
         harness.server.lists.extend([(400, "{}")] * 3)
         async with harness.running():
@@ -586,7 +584,7 @@ class TestWatching:
         assert _warnings(caplog) == [f"kopf has ended (LIST {PLURAL}: HTTP 400); it is started again"]
         assert (harness.starts, harness.ends) == (4, 3)
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     async def test_a_normal_end_is_no_warning(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
         harness.server.lists.extend([(404, "{}"), (410, "{}")])
         async with harness.running():

@@ -25,7 +25,7 @@ from atlas_endpoints.planning.manifests import (
     read,
 )
 from atlas_endpoints.planning.offline_ports import Exports
-from atlas_endpoints.planning.report import as_document, as_json, as_yaml
+from atlas_endpoints.planning.report import as_document, serialized
 from atlas_endpoints.reconcile.reasons import Reason
 
 if TYPE_CHECKING:
@@ -292,8 +292,8 @@ def test_no_text_ends_a_run(text: str) -> None:
     Exports(each.body for each in documents if isinstance(each, Other))
     shown = [of_invalid(each) for each in documents if isinstance(each, Invalid)]
     report = as_document(shown, {each.kind: 1 for each in documents if isinstance(each, Other)}, duplicates(documents))
-    assert as_json(report).encode()
-    assert as_yaml(report).encode()
+    assert serialized(report, "json").encode()
+    assert serialized(report, "yaml").encode()
 
 
 def test_what_stands_before_a_broken_document_is_read() -> None:

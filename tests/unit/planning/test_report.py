@@ -13,7 +13,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.planning.forecast import Action, Change, Forecast, of_invalid
 from atlas_endpoints.planning.manifests import Invalid, Place
-from atlas_endpoints.planning.report import TITLES, as_document, as_json, as_text, as_yaml
+from atlas_endpoints.planning.report import TITLES, as_document, as_text, serialized
 from atlas_endpoints.reconcile.reasons import Reason
 
 SPEC = Spec.parse({"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12})
@@ -158,5 +158,5 @@ def test_programs_get_all_of_it() -> None:
 def test_json_and_yaml_hold_the_same(forecasts: list[Forecast]) -> None:
     document: dict[str, Any] = as_document(forecasts, {"Secret": 1}, ["é"])
 
-    assert json.loads(as_json(document)) == document
-    assert yaml.safe_load(as_yaml(document)) == document
+    assert json.loads(serialized(document, "json")) == document
+    assert yaml.safe_load(serialized(document, "yaml")) == document
