@@ -1,8 +1,8 @@
 """The questions about a place, in their order, and what the answers mean. Pure.
 
-Only operations of the operator are used, so that the findings are what it would meet. Atlas has no harmless request that needs the
-right to write. So the check sends a PATCH without a change to an endpoint that cannot exist: Atlas refuses a role that is too weak
-before it looks for the endpoint.
+Only operations of the operator are used, so that the findings are what it would meet. Atlas has no harmless request
+that needs the right to write. So the check sends a PATCH without a change to an endpoint that cannot exist: Atlas
+refuses a role that is too weak before it looks for the endpoint.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -205,7 +205,7 @@ def _contradicted(listing: Listing[Endpoint], providers: Mapping[Provider, Seque
 
 
 def _providers(listing: Listing[Endpoint], named_: Sequence[Provider]) -> Iterable[Provider]:
-    """Return the clouds that the instance may be in, the likeliest first: what Atlas shows, else what resources name."""
+    """Return the clouds to try: first what Atlas shows, else what resources name."""
     shown = {each.provider_name for each in listing.entries.values()}
     known: Sequence[Provider] = [each for each in PROVIDERS if each in shown] or named_
     return tuple(dict.fromkeys((*known, *PROVIDERS)))

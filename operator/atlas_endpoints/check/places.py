@@ -138,7 +138,8 @@ def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, 
     """Return a place for each instance and pair of credentials.
 
     Args:
-        access: returns fingerprint and source of the credentials; None when there are none, and then nothing can be asked.
+        access: returns fingerprint and source of the credentials; None when there are none, and then nothing can be
+            asked.
     """
     found: dict[tuple[str, Instance], list[tuple[str, Use]]] = {}
     for use in uses:

@@ -1,7 +1,7 @@
 """Run a check: ask Kubernetes and Atlas, and print the report.
 
-Nothing is changed. The API server gets no write; Atlas gets one PATCH for each instance and pair of credentials, without a change and
-for an endpoint that cannot exist, and none with ``WRITES=off``.
+Nothing is changed. The API server gets no write; Atlas gets one PATCH for each instance and pair of credentials,
+without a change and for an endpoint that cannot exist, and none with ``WRITES=off``.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Call the API server: JSON in and out, bounded in time, with errors of our own.
 
-Calls use the lower half of the Kubernetes client: its sessions, TLS and token. The generated upper half validates each argument
-and copies each body, which took a sixth of the processor time of a burst.
+Calls use the lower half of the Kubernetes client: its sessions, TLS and token. The generated upper half validates
+each argument and copies each body, which took a sixth of the processor time of a burst.
 """
 
 import asyncio

@@ -31,7 +31,7 @@ CONNECTIONS = 30
 """For each client; without a bound, a burst of events opens a connection for every object."""
 
 ANSWER_WITHIN = 15.0
-"""Seconds for an answer, or for the beginning of a watch; kopf's own limit is that of the whole watch, over a minute."""
+"""Seconds for an answer, or for the beginning of a watch; kopf's own limit is that of a whole watch."""
 
 REDIRECTIONS = range(300, 400)
 """Statuses that aiohttp would follow, with our token, to a server whose answers would count as the API server's."""
@@ -88,7 +88,7 @@ class Connection:
 
     @classmethod
     async def open(cls) -> Self:
-        """Return a connection as the Pod's ServiceAccount, or outside a cluster by kubeconfig (``KUBECONFIG``, ``~/.kube/config``).
+        """Return a connection as the Pod's ServiceAccount, or by kubeconfig (``KUBECONFIG``, ``~/.kube/config``).
 
         Raises:
             NoClusterError: there is neither.
@@ -118,14 +118,14 @@ class Connection:
         return str(self._configuration.host)
 
     def fenced(self, fence: Callable[[], bool]) -> client.ApiClient:
-        """Return a client that calls ``fence`` right before each write, and raises ``NotLeaderError`` if that is false."""
+        """Return a client that raises ``NotLeaderError`` if ``fence`` is false right before a write."""
         api = client.ApiClient(self._configuration)
         api.rest_client = _FencedClient(self._configuration, fence)
         self._fenced.append(api)
         return api
 
     def kopf_session(self) -> kopf.AiohttpSession:
-        """Return a session for kopf. It reads the token for each request, so a rotation causes no 401 and no new login."""
+        """Return a session for kopf. It reads the token for each request, so a rotation causes no 401."""
         tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # a watch for each namespace keeps its connection
@@ -216,7 +216,7 @@ class _FencedClient(RESTClientObject):
 
 
 def _fenced(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
-    """Return a class of requests that call the fence in ``send``, after a wait for a connection and before each resend."""
+    """Return a class of requests that call the fence in ``send``: after the wait for a connection, and before a resend."""
 
     class FencedRequest(aiohttp.ClientRequest):
         @override
@@ -250,7 +250,7 @@ async def _load_kubeconfig(configuration: client.Configuration) -> None:
 
 
 def _check_exists(location: str) -> None:
-    """Raise the client's error for a missing file: the client itself would report a missing key, and write a line to stderr."""
+    """Raise an error for a missing file; the client itself would report a missing key, and write to stderr."""
     if not any(path and Path(path).expanduser().exists() for path in location.split(os.pathsep)):
         raise config.ConfigException(
             f"there is no file {location!r}; set KUBECONFIG to the kubeconfig of a cluster, as for kubectl"

@@ -1,7 +1,7 @@
 """Decide who leads, from the Lease and from how long it has been unchanged. Pure.
 
-A replica compares times of its own monotonic clock only, and counts from its own observations. The wall clock times in the Lease are
-for people: wall clocks differ from host to host, and jump.
+A replica compares times of its own monotonic clock only, and counts from its own observations. The wall clock times
+in the Lease are for people: wall clocks differ from host to host, and jump.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ NOT_RENEWED = "could not be renewed in time"
 class Terms:
     """The durations of leadership.
 
-    The leader begins no write after the deadline. A write that began before ends within the time for a write, which is before another
-    replica leads, with a ninth of the Lease's duration to spare for clocks that run unevenly.
+    The leader begins no write after the deadline. A write that began before ends within the time for a write, which
+    is before another replica leads, with a ninth of the Lease's duration to spare for clocks that run unevenly.
 
     Attributes:
         lease: seconds without a renewal after which another replica takes over.

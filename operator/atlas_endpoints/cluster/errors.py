@@ -14,13 +14,13 @@ class ClusterUnavailableError(TemporaryError):
 
 
 class ClusterUnreachableError(ClusterUnavailableError):
-    """The API server did not answer, or cannot serve. ``cluster.reachability`` logs it, once for all calls or once for a kind of call."""
+    """The API server did not answer, or cannot serve. ``cluster.reachability`` logs it."""
 
     told_elsewhere = True
 
 
 class SelectorRefusedError(ClusterUnavailableError):
-    """The API server cannot parse the label selector; only another setting helps. The text repeats the server's message."""
+    """The API server cannot parse the label selector. The text repeats the server's message."""
 
 
 class ClusterWentBackError(Exception):

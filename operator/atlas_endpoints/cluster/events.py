@@ -34,7 +34,7 @@ WAITING = 1000
 """Events that may wait to be written; as many as in client-go's recorder."""
 
 PAUSE = 0.04
-"""Seconds between two Events: at most 25 a second, so that 500 take less than half a minute, and a burst leaves the API server room."""
+"""Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
 
 WITHIN = 5.0
 """Seconds for a call."""

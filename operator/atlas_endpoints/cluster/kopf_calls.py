@@ -15,8 +15,8 @@ class KopfCalls:
 
     Attributes:
         relisted: by the plural of each measured kind, the callback for a LIST that has arrived.
-        on_watch_end: callback for a watch of such a kind that has ended. Its argument ``well`` is true if the next watch continues
-            where this one ended, so that no LIST is needed.
+        on_watch_end: callback for a watch of such a kind that has ended. Its argument ``well`` is true if the next
+            watch continues where this one ended, so that no LIST is needed.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -34,8 +34,8 @@ class KopfCalls:
         """Make a call.
 
         Raises:
-            aiohttp.ClientConnectionError: the answer is 429. kopf retries this error with its own backoff; on the 429 itself it would
-                sleep for as long as ``Retry-After`` demands, even a day.
+            aiohttp.ClientConnectionError: the answer is 429. kopf retries this error with its own backoff; on the 429
+                itself it would sleep for as long as ``Retry-After`` demands, even a day.
         """
         path, watching = request.url.path, "watch" in request.url.query
         if watching:

@@ -1,7 +1,8 @@
 """The elector: one of several replicas leads, by a Lease that it renews. ``election`` decides; here are time and calls.
 
-A replica leads from the confirmation of a claim until a deadline that counts from *before* that claim was sent, by a clock that goes
-on while the host sleeps. So ``leads`` is false before another replica may take over, whatever happens to the network or this process.
+A replica leads from the confirmation of a claim until a deadline that counts from *before* that claim was sent, by a
+clock that goes on while the host sleeps. So ``leads`` is false before another replica may take over, whatever happens
+to the network or this process.
 """
 
 import asyncio
@@ -258,7 +259,7 @@ class Elector:
         )
 
     def _failed(self, failure: str, *, kind: str = UNAVAILABLE) -> None:
-        """Log an outage once, however its attempts fail, and a refusal once for each text, since each names another remedy."""
+        """Log an outage once, and a refusal once for each text, since each names another remedy."""
         self._lease = None
         if kind not in self._logged:
             logger.warning("Lease %s cannot be had; trying again: %s", self._leases, failure)

@@ -24,7 +24,8 @@ class NamespaceReader:
 
         Raises:
             UnreadableError: it may not be read.
-            ClusterUnavailableError: the API server could not be reached, or the Namespace is gone, and soon its resources are, too.
+            ClusterUnavailableError: the API server could not be reached, or the Namespace is gone, and soon its
+                resources are, too.
         """
         return await self._cache.read(namespace, age=age)
 

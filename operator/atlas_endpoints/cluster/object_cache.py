@@ -1,4 +1,4 @@
-"""Cache objects that are read by name, with one GET at a time for each: no LIST, no watch, few calls, and a bounded age."""
+"""Cache objects that are read by name, with one GET at a time for each: no LIST and no watch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -21,13 +21,13 @@ FRESH = 2.0
 """Seconds for which an entry is fresh."""
 
 RETRY_FIRST, RETRY_LAST = 5.0, 60.0
-"""Seconds between reads of an object that is not available; doubled from the first to the last, whoever waits for it."""
+"""Seconds between reads of an object that is not available; doubled from the first to the last."""
 
 IDLE = 3600.0
 """Seconds after which an unused value is dropped."""
 
 MISSED = 2 * 86400.0
-"""Seconds after which a failed read is dropped: longer than the longest interval, so that a refusal is met a second time even then."""
+"""Seconds after which a failed read is dropped: longer than the longest interval, so that a second refusal is noticed."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -67,8 +67,8 @@ class ObjectCache(Generic[K, T]):
     Args:
         kind: for error messages.
         get: returns the wanted part of an object; may raise ``ApiException``.
-        problem: returns the error for an object that does not exist (404) or may not be read (403). Its last argument is the number of
-            seconds until the next read.
+        problem: returns the error for an object that does not exist (404) or may not be read (403). Its last argument
+            is the number of seconds until the next read.
         suffices: whether a value is the one that callers wait for. Otherwise it is returned, and read again soon.
     """
 

@@ -70,7 +70,7 @@ class ReferenceReader:
         return plural
 
     async def _kinds(self, api: _Api) -> Mapping[str, str]:
-        """Return the plural of each namespaced kind of an API; none when it is not served, as before its CRD is installed."""
+        """Return the plural of each namespaced kind of an API; none when it is not served."""
         try:
             answer = await call(self._api, "GET", ("apis", *api))
         except ApiException as error:

@@ -44,7 +44,7 @@ SAMPLES = 3
 """Objects that are read by name for that examination."""
 
 UNDECIDED = 60.0
-"""Seconds after which a stale state that no object can explain counts as a restored one: a cache has caught up by then."""
+"""Seconds after which a stale state of unknown cause counts as a restored one: a cache has caught up by then."""
 
 
 class Staleness(Enum):
@@ -238,9 +238,9 @@ class Relister:
     async def _examine(self, listings: Sequence[Listing], comparison: Comparison) -> None:
         """Examine LISTs that are older than what was observed before they began; nothing else is taken from them.
 
-        Either an API server's cache is behind, which passes. Or the cluster itself was restored to an older state: then its versions
-        count on from there, and all of its answers would count as stale for a long time, here and in the watch. A LIST cannot
-        distinguish the two, a read by name can.
+        Either an API server's cache is behind, which passes. Or the cluster itself was restored to an older state:
+        then its versions count on from there, and all of its answers would count as stale for a long time, here and
+        in the watch. A LIST cannot distinguish the two, a read by name can.
 
         Raises:
             ClusterWentBackError: the cluster was restored to an older state.

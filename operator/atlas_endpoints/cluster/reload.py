@@ -11,8 +11,7 @@ from kubernetes.aio import client
 logger = logging.getLogger(__name__)
 
 RELOAD_POD, RELOAD_KUBECONFIG = 60.0, 300.0
-"""Seconds after which the ServiceAccount's token, or a kubeconfig, is read again. The kubelet renews a token long before it expires; a
-kubeconfig may start a program to get one."""
+"""Seconds after which the ServiceAccount's token, or a kubeconfig, is read again; the latter may start a program."""
 
 RELOAD_REFUSED = 1.0
 """Seconds after which it is read again when the token was refused: it may have been replaced."""

@@ -1,7 +1,8 @@
 """Run kopf as a watcher: its settings, its one handler, and its restarts.
 
-kopf 1.45 survives broken connections, the end of a watch, and most refusals. It ends for good after a 410 or a 404 as an HTTP
-status, after an error other than 410 in a stream, and after an answer that is no JSON or no HTTP. Then it is started again.
+kopf 1.45 survives broken connections, the end of a watch, and most refusals. It ends for good after a 410 or a 404 as
+an HTTP status, after an error other than 410 in a stream, and after an answer that is no JSON or no HTTP. Then it is
+started again.
 """
 
 import asyncio
@@ -101,7 +102,7 @@ async def run(
 
 
 def watching(names: Names, namespaces: tuple[str, ...]) -> bool:
-    """Return whether all of kopf's watchers of a kind are alive, one for each namespace. kopf itself does not check it."""
+    """Return whether all of kopf's watchers of a kind are alive, one for each namespace."""
     watchers = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {names.plural}.")]
     return len(watchers) >= max(1, len(namespaces))
 
@@ -142,7 +143,8 @@ async def _watcher_missing(
 async def _end(tasks: Collection[asyncio.Task[None]]) -> BaseException | None:
     """Wait until one of kopf's root tasks ends, end the others, and return the error; None when a watcher is missing.
 
-    ``kopf.operator`` does so too, and then waits 5 s for all other tasks of the loop and cancels them: the operator's own.
+    ``kopf.operator`` does so too, and then waits 5 s for all other tasks of the loop and cancels them: the operator's
+    own.
     """
     try:
         done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
 """Write the successor manifests: an ``AtlasPrivateEndpoint`` of MongoDB's own operator, for dedicated clusters. Pure.
 
-It is the endpoint service of Atlas for one cloud and region of a project, so the endpoints of these share one. A private endpoint in
-the cloud cannot be used again, since it is connected to the service for which it was created.
+It is the endpoint service of Atlas for one cloud and region of a project, so the endpoints of these share one. A
+private endpoint in the cloud cannot be used again, since it is connected to the service for which it was created.
 Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of MongoDB Atlas Kubernetes Operator 2.
 """
 

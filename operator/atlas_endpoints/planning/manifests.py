@@ -348,8 +348,8 @@ _OTHER_ERRORS = (ArithmeticError, AttributeError, LookupError, ValueError)
 class _Loader(yaml.SafeLoader):
     """Parses YAML as kubectl does: dates and keys are texts, and keys are unique.
 
-    By aliases, a few hundred bytes may expand to billions of values, or contain themselves. So values are counted, with aliases
-    resolved, before any is made.
+    By aliases, a few hundred bytes may expand to billions of values, or contain themselves. So values are counted,
+    with aliases resolved, before any is made.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # as in the base class
