@@ -10,7 +10,7 @@ from atlas_endpoints.cluster.api import FIELD_MANAGER
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
-from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_refused, told
+from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_refused, message_of
 from atlas_endpoints.controller.controller import ConflictError
 
 
@@ -99,5 +99,5 @@ def _refusal(error: ApiException) -> Exception:
     """Return ``RefusedError`` for a refusal of the API server that lasts, else ``ClusterUnavailableError``."""
     status = error.status or 0
     if is_refused(error, status) and status != HTTPStatus.UNAUTHORIZED:
-        return RefusedError(told(error))
-    return ClusterUnavailableError(f"The API server refused: {told(error)}")
+        return RefusedError(message_of(error))
+    return ClusterUnavailableError(f"The API server refused: {message_of(error)}")

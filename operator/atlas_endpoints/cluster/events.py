@@ -20,7 +20,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
-from atlas_endpoints.cluster.refusals import is_in_no_namespace, told
+from atlas_endpoints.cluster.refusals import is_in_no_namespace, message_of
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.log_deduplication import LogDeduplicator
 from atlas_endpoints.controller.log_fields import LogFields
@@ -146,7 +146,7 @@ class EventRecorder:
             if error.status == HTTPStatus.CONFLICT:  # the first attempt did arrive
                 return True
             if not is_in_no_namespace(error):
-                self._log(namespace, told(error), _remedy(error))
+                self._log(namespace, message_of(error), _remedy(error))
         except ClusterUnavailableError as error:
             self._log(namespace, str(error))
         else:

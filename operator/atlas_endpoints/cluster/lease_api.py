@@ -17,7 +17,7 @@ from atlas_endpoints.cluster.api import FIELD_MANAGER
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.election import Lease, Record
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeaseConflictError, LeaseRefusedError
-from atlas_endpoints.cluster.refusals import is_gone, is_not_served, told
+from atlas_endpoints.cluster.refusals import is_gone, is_not_served, message_of
 
 GROUP, VERSION, PLURAL = "coordination.k8s.io", "v1", "leases"
 
@@ -140,7 +140,7 @@ class LeaseApi:
             return LeaseConflictError()
         if error.status == HTTPStatus.FORBIDDEN:
             return LeaseRefusedError(
-                f"The operator may not {verb} Lease {self} ({told(error)}). Give its ServiceAccount the verbs get, create,"
+                f"The operator may not {verb} Lease {self} ({message_of(error)}). Give its ServiceAccount the verbs get, create,"
                 f" update and watch on leases of {GROUP} in that namespace, as deploy/base/leader-election.yaml does, or run a single"
                 " replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
             )
@@ -154,8 +154,8 @@ class LeaseApi:
                 f"The API server serves no leases of {GROUP}/{VERSION}. Run a single replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
             )
         if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            return LeaseRefusedError(f"The API server does not take Lease {self}: {told(error)}")
-        return ClusterUnavailableError(f"The API server refused Lease {self}: {told(error)}")
+            return LeaseRefusedError(f"The API server does not take Lease {self}: {message_of(error)}")
+        return ClusterUnavailableError(f"The API server refused Lease {self}: {message_of(error)}")
 
 
 def _body(metadata: Mapping[str, Any], record: Record) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def is_changed(error: ApiException) -> bool:
     return error.status == HTTPStatus.CONFLICT or refused
 
 
-def told(error: ApiException) -> str:
+def message_of(error: ApiException) -> str:
     """Return the API server's message, cut to a length that fits into a log."""
     message = str(_status(error).get("message", ""))
     return printable(f"{error.status} {error.reason}: {message[:500]}")

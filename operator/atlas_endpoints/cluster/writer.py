@@ -11,7 +11,7 @@ from atlas_endpoints.cluster.api import FIELD_MANAGER, Names
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.cluster.objects import lean
-from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, is_refused, told
+from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_not_served, is_refused, message_of
 from atlas_endpoints.controller.cache import Body, Key, Listing
 from atlas_endpoints.controller.controller import (
     ConflictError,
@@ -68,7 +68,7 @@ class ResourceWriter:
         except ClusterUnavailableError as error:
             cause = error.__cause__
             if isinstance(cause, ApiException) and any(is_refused(cause, status) for status in FORBIDDEN):
-                raise RefusedError(told(cause)) from cause
+                raise RefusedError(message_of(cause)) from cause
             raise
 
     async def _patch(self, body: Body, patch: Sequence[Mapping[str, Any]], *subresource: str) -> Body:
@@ -90,7 +90,7 @@ class ResourceWriter:
                 raise GoneError from error
             if is_changed(error):
                 raise ConflictError from error
-            raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
+            raise ClusterUnavailableError(f"The API server refused: {message_of(error)}") from error
         return lean(_body(answer))
 
     async def read(self, key: Key) -> Body | None:
@@ -106,7 +106,7 @@ class ResourceWriter:
         except ApiException as error:
             if is_gone(error):
                 return None
-            raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
+            raise ClusterUnavailableError(f"The API server refused: {message_of(error)}") from error
         return lean(_body(body)) if await self._is_selected(key) else None
 
     async def _is_selected(self, key: Key) -> bool:
@@ -158,10 +158,10 @@ class ResourceWriter:
             # Of the query of a first page, only the selector is the user's.
             if not following and "labelSelector" in selectors and is_refused(error, HTTPStatus.BAD_REQUEST):
                 raise SelectorRefusedError(
-                    f"LABEL_SELECTOR is {selectors['labelSelector']!r}, which the API server cannot read: {told(error)}. Correct it; an"
+                    f"LABEL_SELECTOR is {selectors['labelSelector']!r}, which the API server cannot read: {message_of(error)}. Correct it; an"
                     " example is team=shop,stage!=test."
                 ) from error
-            raise ClusterUnavailableError(f"The API server refused: {told(error)}") from error
+            raise ClusterUnavailableError(f"The API server refused: {message_of(error)}") from error
 
     def _path(self, namespace: str | None, *name: str) -> tuple[str, ...]:
         """Return the path of the kind in one namespace or in all, of an object, or of its subresource."""

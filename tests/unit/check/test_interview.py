@@ -235,7 +235,7 @@ def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasErro
         pytest.param(
             [Deprecation(PAST, None)] * 2,
             ["warning  Atlas has announced that this API ends (Deprecation: Thu, 22 Jan 2026 00:00:00 GMT). Plan"],
-            id="the same of two instances is told once",
+            id="the same of two instances is reported once",
         ),
         pytest.param(
             [Deprecation(None, TO_COME), None],
@@ -259,7 +259,7 @@ def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasErro
 def test_the_end_of_the_api_is_reported_from_its_headers(
     deprecations: list[Deprecation | None], found: list[str]
 ) -> None:
-    told = [str(each) for each in announced(deprecations, now=NOW)]
+    texts = [str(each) for each in announced(deprecations, now=NOW)]
 
-    assert len(told) == len(found)
-    assert all(line.startswith(start) for line, start in zip(told, found, strict=True))
+    assert len(texts) == len(found)
+    assert all(line.startswith(start) for line, start in zip(texts, found, strict=True))

@@ -60,14 +60,14 @@ def test_what_is_suspended_terminating_or_cannot_be_read_is_left_out_and_reporte
     )
 
     assert found.uses == []
-    told = [str(each) for each in found.findings("in shop")]
-    assert told[:3] == [
+    lines = [str(each) for each in found.findings("in shop")]
+    assert lines[:3] == [
         "ok       5 resources in shop, 0 instances of Atlas.",
         "skipped  shop/asleep and shop/skipped are suspended: Atlas is not asked about them.",
         "skipped  shop/going is being deleted: Atlas is not asked about it.",
     ]
-    assert told[3].startswith("warning  shop/empty is left out, since its spec is not valid. spec: Required value")
-    assert told[4].startswith("warning  shop/newer is left out, since its spec is not valid. spec.tomorrow: unknown")
+    assert lines[3].startswith("warning  shop/empty is left out, since its spec is not valid. spec: Required value")
+    assert lines[4].startswith("warning  shop/newer is left out, since its spec is not valid. spec.tomorrow: unknown")
 
 
 def test_a_project_reference_is_resolved_from_the_status() -> None:

@@ -250,7 +250,7 @@ class TestWhatGoesWrong:
         def broken(_: object) -> str:
             raise KeyError("broken")
 
-        monkeypatch.setattr(events, "told", broken)
+        monkeypatch.setattr(events, "message_of", broken)
         harness.server.answers.append(FORBIDDEN)
         harness.record()
         harness.record("next")
