@@ -204,10 +204,10 @@ def _contradicted(listing: Listing[Endpoint], providers: Mapping[Provider, Seque
             )
 
 
-def _providers(listing: Listing[Endpoint], named_: Sequence[Provider]) -> Iterable[Provider]:
+def _providers(listing: Listing[Endpoint], by_resources: Sequence[Provider]) -> Iterable[Provider]:
     """Return the clouds to try: first what Atlas shows, else what resources name."""
     shown = {each.provider_name for each in listing.entries.values()}
-    known: Sequence[Provider] = [each for each in PROVIDERS if each in shown] or named_
+    known: Sequence[Provider] = [each for each in PROVIDERS if each in shown] or by_resources
     return tuple(dict.fromkeys((*known, *PROVIDERS)))
 
 

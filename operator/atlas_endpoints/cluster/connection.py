@@ -76,8 +76,8 @@ class Connection:
         # The client's REST part reads this undocumented field.
         configuration.client_session_kwargs = {
             "middlewares": [self._authorize, self._observe],
-            # Else aiohttp looks for the proxy in a thread, and reads ~/.netrc, for each call: that takes longer than the call. The
-            # API server must not get the password of a .netrc either.
+            # Else aiohttp looks for the proxy in a thread, and reads ~/.netrc, for each call, which takes longer than the
+            # call. The API server must not get the password of a .netrc either.
             "trust_env": False,
         }
         self.api = client.ApiClient(configuration)

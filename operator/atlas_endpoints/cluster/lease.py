@@ -88,7 +88,7 @@ class Elector:
     Attributes:
         elected: set when this replica leads; it stays set, since a loss ends the process.
         decided: set after the first attempt, whatever its result.
-        refusal: why this replica cannot even stand by, if a person has to correct that.
+        refusal: why this replica cannot even stand by; None if it heals by itself.
     """
 
     def __init__(

@@ -245,7 +245,7 @@ def kopf_settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bo
     result.posting.loggers = False  # the operator posts its own Events
     result.process.ultimate_exiting_timeout = None  # else kopf kills the process ten minutes after it has ended
     result.persistence.diffbase_storage = NoDiffBase()
-    # It is never used. kopf looks for its traces in the object of every event, and this storage has one place only.
+    # Unused, but kopf searches the object of every event for its data: this storage has one place only.
     result.persistence.progress_storage = kopf.StatusProgressStorage()
     result.peering.standalone = True  # peering is no mutual exclusion
     # kopf removes a finalizer of this name from every object as soon as no handler needs it: never that of our own.
