@@ -1,8 +1,7 @@
-"""``atlas-endpoints check``: whether all is there that the operator needs, told in plain words. It changes nothing.
+"""``atlas-endpoints check``: report whether all is there that the operator needs. It changes nothing.
 
-- ``findings``: what a line of the report is; ``places``: what there is to ask about; ``interview``: what is asked, in which
-  order, and what the answers mean. All three are pure.
-- ``sources``: what Kubernetes knows; ``questions``: asking Atlas; ``report``: printing; ``process``: one after the other.
+Pure: ``findings`` (the report), ``places`` (what to ask Atlas about), ``interview`` (the questions, and what the
+answers mean). ``sources`` reads Kubernetes, ``questions`` asks Atlas, ``process`` runs them.
 """
 
 from atlas_endpoints.check.process import run

@@ -1,11 +1,11 @@
-"""What is asked about a place, in which order, and what the answers mean. Pure.
+"""The questions about a place, in their order, and what the answers mean. Pure.
 
-Only the operations that the operator uses are asked for, so that what is found is what it would meet. Atlas has no harmless
-question for the right to write. So it is asked to change an endpoint that cannot exist, by a PATCH without any change in it:
-a role that is too weak is refused before the endpoint is looked for.
+Only operations of the operator are used, so that the findings are what it would meet. Atlas has no harmless request
+that needs the right to write. So the check sends a PATCH without a change to an endpoint that cannot exist: Atlas
+refuses a role that is too weak before it looks for the endpoint.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -35,7 +35,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.reconcile.values import Provider
 
 NOWHERE = Instance("0" * 24, "none")
-"""An instance that cannot exist: who may ask about it is known to Atlas."""
+"""An instance that cannot exist: Atlas answers only valid credentials about it."""
 
 NO_ENDPOINT = "0" * 24
 """The id of an endpoint that cannot exist."""
@@ -52,10 +52,9 @@ class ListEndpoints:
 
 @dataclass(frozen=True, slots=True)
 class ChangeNothing:
-    """Ask to change an endpoint that cannot exist, without any change.
+    """Send a PATCH without a change to an endpoint that cannot exist.
 
     Attributes:
-        instance: where.
         provider: of the instance; Atlas refuses a PATCH without it, or with the wrong one.
     """
 
@@ -68,11 +67,11 @@ Question: TypeAlias = ListEndpoints | ChangeNothing
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a question.
+    """Atlas's answer to a question.
 
     Attributes:
-        seconds: that it took.
-        refusal: None: Atlas has done what it was asked.
+        seconds: its duration.
+        refusal: None if Atlas has done what it was asked.
         listing: the endpoints, if they were asked for.
     """
 
@@ -82,14 +81,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a place comes to.
+class Result:
+    """The result of an interview.
 
     Attributes:
-        findings: in their order.
         deprecation: what Atlas has announced about the end of its API.
-        listed: whether it was there to be heard.
-        hopeless: whether the same credentials need not be tried elsewhere.
+        listed: whether Atlas has answered the LIST, so that ``deprecation`` is valid.
+        hopeless: whether other places need not be asked about with the same credentials.
     """
 
     findings: tuple[Finding, ...]
@@ -98,18 +96,13 @@ class Told:
     hopeless: bool = False
 
 
-def interview(place: Place, *, writes: bool) -> Generator[Question, Answer, Told]:
-    """Ask about a place: yields questions, is sent their answers, returns what it comes to.
-
-    Args:
-        place: to ask about.
-        writes: whether it may be asked for the right to write.
-    """
+async def interview(place: Place, ask: Callable[[Question], Awaitable[Answer]], *, writes: bool) -> Result:
+    """Ask about a place; ask for the right to write only with ``writes``."""
     if place.instance is None:
-        return _introduced((yield ListEndpoints(NOWHERE)))
-    answer = yield ListEndpoints(place.instance)
+        return _credentials_alone(await ask(ListEndpoints(NOWHERE)))
+    answer = await ask(ListEndpoints(place.instance))
     if answer.refusal is not None:
-        return Told(tuple(_refused(answer.refusal, answer.seconds)), hopeless=_is_hopeless(answer.refusal))
+        return Result(tuple(_refused(answer.refusal, answer.seconds)), hopeless=_is_hopeless(answer.refusal))
     listing = answer.listing
     findings = [
         ok(f"Atlas accepts the credentials, and they may read the project (LIST, {took(answer.seconds)})."),
@@ -118,22 +111,17 @@ def interview(place: Place, *, writes: bool) -> Generator[Question, Answer, Told
     findings += _contradicted(listing, place.providers)
     if not writes:
         findings.append(skipped("Whether the credentials may write is not asked, since WRITES is off."))
-        return Told(tuple(findings), listing.deprecation, listed=True)
+        return Result(tuple(findings), listing.deprecation, listed=True)
     for provider in _providers(listing, tuple(place.providers)):
-        answer = yield ChangeNothing(place.instance, provider)
+        answer = await ask(ChangeNothing(place.instance, provider))
         if not isinstance(answer.refusal, UpdateRejectedError):
             break
     findings.append(_may_write(answer))
-    return Told(tuple(findings), listing.deprecation, listed=True)
+    return Result(tuple(findings), listing.deprecation, listed=True)
 
 
 def answered(error: AtlasError | None, seconds: float) -> Finding:
-    """Tell whether Atlas can be reached, by what came of a call without credentials, which it always refuses.
-
-    Args:
-        error: what came of it; None: the refusal.
-        seconds: that it took.
-    """
+    """Return whether Atlas answers, from the result of a call without credentials: None is the expected refusal."""
     if error is None:
         return ok(f"Atlas answers ({took(seconds)}).")
     if isinstance(error, AtlasUnavailableError):
@@ -142,12 +130,7 @@ def answered(error: AtlasError | None, seconds: float) -> Finding:
 
 
 def announced(deprecations: Iterable[Deprecation | None], *, now: datetime) -> list[Finding]:
-    """Tell what Atlas has announced about the end of its API.
-
-    Args:
-        deprecations: of all answers; None: of one without the headers.
-        now: wall-clock time, UTC.
-    """
+    """Return what Atlas has announced about the end of its API; None is an answer without the headers."""
     distinct = list(dict.fromkeys(deprecations))
     if distinct == [None]:
         return [ok("Atlas announces no end of this API: its answers have neither a Deprecation nor a Sunset header.")]
@@ -159,26 +142,25 @@ def _announced(deprecation: Deprecation, now: datetime) -> Finding:
     headers = "; ".join(
         f"{name}: {format_datetime(date, usegmt=True)}" for name, date in dates.items() if date is not None
     )
-    told = f" ({headers})" if headers else ""
+    shown = f" ({headers})" if headers else ""
     if deprecation.sunset is not None and deprecation.sunset <= now:
         return warning(
-            f"The end that Atlas has announced for this API is past: it may be switched off at any time{told}. Move to a"
+            f"The end that Atlas has announced for this API is past: it may be switched off at any time{shown}. Move to a"
             " dedicated cluster and its private endpoints."
         )
     return warning(
-        f"Atlas has announced that this API ends{told}. Plan the move to a dedicated cluster and its private endpoints."
+        f"Atlas has announced that this API ends{shown}. Plan the move to a dedicated cluster and its private endpoints."
     )
 
 
-def _introduced(answer: Answer) -> Told:
-    """Tell what an answer about an instance that cannot exist says about the credentials."""
+def _credentials_alone(answer: Answer) -> Result:
     match answer.refusal:
         case None | ProjectNotFoundError() | InstanceNotFoundError() | MissingRoleError():
             found = ok(f"Atlas accepts the credentials (LIST, {took(answer.seconds)}).")
             rest = skipped("What they may do is told by a project only: name one with --project and --instance.")
-            return Told((found, rest))
+            return Result((found, rest))
         case error:
-            return Told((failed(error.message),), hopeless=_is_hopeless(error))
+            return Result((failed(error.message),), hopeless=_is_hopeless(error))
 
 
 _PROVED: Mapping[type[AtlasError], str] = {
@@ -187,7 +169,7 @@ _PROVED: Mapping[type[AtlasError], str] = {
     InstanceNotFoundError: "Atlas accepts the credentials, and they may read the project",
     NotServerlessError: "Atlas accepts the credentials, and they may read the project",
 }
-"""What a refusal says about that which Atlas looks at before."""
+"""What a refusal proves, since Atlas checks it before."""
 
 
 def _refused(error: AtlasError, seconds: float) -> Iterable[Finding]:
@@ -200,7 +182,7 @@ def _refused(error: AtlasError, seconds: float) -> Iterable[Finding]:
 
 
 def _is_hopeless(error: AtlasError) -> bool:
-    """Tell a refusal that the same credentials would meet everywhere, or a way to Atlas that is broken."""
+    """Return whether the same credentials would fail everywhere, or Atlas cannot be reached."""
     match error:
         case CredentialsInvalidError() | IPNotAllowedError() | CredentialsRateLimitedError() | AccountSuspendedError():
             return True
@@ -210,10 +192,10 @@ def _is_hopeless(error: AtlasError) -> bool:
             return False
 
 
-def _contradicted(listing: Listing[Endpoint], said: Mapping[Provider, Sequence[Key]]) -> Iterable[Finding]:
+def _contradicted(listing: Listing[Endpoint], providers: Mapping[Provider, Sequence[Key]]) -> Iterable[Finding]:
     """Yield a finding for each provider that resources name and Atlas does not show."""
     shown = sorted({each.provider_name for each in listing.entries.values() if each.provider_name is not None})
-    for provider, resources in said.items() if shown else ():
+    for provider, resources in providers.items() if shown else ():
         if provider not in shown:
             yield failed(
                 f"providerName is {provider} in {named(map(str, resources), most=10)}, and the endpoints that Atlas shows are of"
@@ -222,10 +204,10 @@ def _contradicted(listing: Listing[Endpoint], said: Mapping[Provider, Sequence[K
             )
 
 
-def _providers(listing: Listing[Endpoint], said: Sequence[Provider]) -> Iterable[Provider]:
-    """Give the clouds that the instance may be in: what Atlas shows, else what its resources say, else each."""
+def _providers(listing: Listing[Endpoint], by_resources: Sequence[Provider]) -> Iterable[Provider]:
+    """Return the clouds to try: first what Atlas shows, else what resources name."""
     shown = {each.provider_name for each in listing.entries.values()}
-    known: Sequence[Provider] = [each for each in PROVIDERS if each in shown] or said
+    known: Sequence[Provider] = [each for each in PROVIDERS if each in shown] or by_resources
     return tuple(dict.fromkeys((*known, *PROVIDERS)))
 
 

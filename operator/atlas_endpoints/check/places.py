@@ -1,4 +1,4 @@
-"""What there is to ask about: the credentials and instances that the resources use, as the operator would see them. Pure."""
+"""The places to ask Atlas about: the credentials and instances that the resources use. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,17 +12,12 @@ from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.values import Provider
 
 UNHANDLED = timedelta(seconds=10)
-"""For how long after its creation nobody is told that no operator has handled a resource; an edit has no date."""
+"""How long after its creation a resource may be unhandled without a warning; an edit has no date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance of Atlas.
-
-    Attributes:
-        project_id: of its project.
-        name: in its project.
-    """
+    """An instance of Atlas."""
 
     project_id: str
     name: str
@@ -30,14 +25,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What one resource uses.
-
-    Attributes:
-        resource: its name.
-        credentials: where it wants its credentials from.
-        instance: which it is about.
-        provider: AWS or AZURE, as it says.
-    """
+    """What one resource uses."""
 
     resource: Key
     credentials: CredentialsPlace
@@ -45,32 +33,26 @@ class Use:
     provider: Provider
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Survey:
     """What the resources of a cluster use.
 
     Attributes:
-        uses: of each resource that the operator would ask Atlas about, in the order of their names.
-        suspended: those that it leaves alone, since they say so.
-        terminating: those that it leaves alone, since they are being deleted.
-        unplaced: those that refer to a project which is not known yet.
-        invalid: those whose spec it cannot read, with what is wrong.
+        uses: of each resource that the operator would ask Atlas about, sorted by name.
+        unplaced: resources whose ``projectRef`` has not led to a project yet.
+        invalid: the problems of each resource with an invalid spec.
         unhandled: those of all these whose last edit no operator has handled.
     """
 
-    uses: tuple[Use, ...] = ()
-    suspended: tuple[Key, ...] = ()
-    terminating: tuple[Key, ...] = ()
-    unplaced: tuple[Key, ...] = ()
-    invalid: Mapping[Key, str] = field(default_factory=dict)
-    unhandled: tuple[Key, ...] = ()
+    uses: list[Use] = field(default_factory=list)
+    suspended: list[Key] = field(default_factory=list)
+    terminating: list[Key] = field(default_factory=list)
+    unplaced: list[Key] = field(default_factory=list)
+    invalid: dict[Key, str] = field(default_factory=dict)
+    unhandled: list[Key] = field(default_factory=list)
 
     def findings(self, where: str) -> list[Finding]:
-        """Tell what was found.
-
-        Args:
-            where: it was looked, such as "in all namespaces".
-        """
+        """Return the findings; ``where`` is text such as "in all namespaces"."""
         left_out = (self.suspended, self.terminating, self.unplaced, self.invalid)
         known = len(self.uses) + sum(map(len, left_out))
         if known == 0:
@@ -101,14 +83,13 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What one section of the report is about.
+    """One pair of credentials and one instance: a section of the report.
 
     Attributes:
         fingerprint: of the credentials.
-        instance: None: only the credentials are asked about.
-        sources: of the credentials, for people.
-        providers: by what resources say about the instance's cloud: which ones do.
-        resources: that use it.
+        instance: None to check the credentials only.
+        sources: of the credentials, for users.
+        providers: the resources that name each cloud.
     """
 
     fingerprint: str
@@ -119,7 +100,7 @@ class Place:
 
     @property
     def title(self) -> str:
-        """The heading of its section."""
+        """Return the heading of its section."""
         sources = named(self.sources)
         if self.instance is None:
             return f"Credentials: {sources}"
@@ -128,47 +109,37 @@ class Place:
 
 
 def survey(bodies: Iterable[Body], now: datetime) -> Survey:
-    """Find out what resources use.
-
-    Args:
-        bodies: whole objects with their wire names, as JSON gives them.
-        now: wall-clock time, UTC.
-    """
-    uses: list[Use] = []
-    suspended: list[Key] = []
-    terminating: list[Key] = []
-    unplaced: list[Key] = []
-    invalid: dict[Key, str] = {}
-    unhandled: list[Key] = []
+    """Return what resources use."""
+    found = Survey()
     for body in sorted(bodies, key=key_of):
         if _is_unhandled(body, now):
-            unhandled.append(key_of(body))
+            found.unhandled.append(key_of(body))
         if "deletionTimestamp" in body["metadata"]:
-            terminating.append(key_of(body))
+            found.terminating.append(key_of(body))
             continue
         try:
             resource = ServerlessPrivateEndpoint.parse(body)
         except InvalidSpecError as error:
-            invalid[key_of(body)] = "; ".join(error.problems)
+            found.invalid[key_of(body)] = "; ".join(error.problems)
             continue
         if resource.suspended_by:
-            suspended.append(resource.key)
+            found.suspended.append(resource.key)
             continue
         spec, project_id = resource.spec, resource.known_project_id
         if project_id is None:
-            unplaced.append(resource.key)
+            found.unplaced.append(resource.key)
             continue
         instance = Instance(project_id, spec.instance_name)
-        uses.append(Use(resource.key, CredentialsPlace.of(body), instance, spec.provider_name))
-    return Survey(tuple(uses), tuple(suspended), tuple(terminating), tuple(unplaced), invalid, tuple(unhandled))
+        found.uses.append(Use(resource.key, CredentialsPlace.of(body), instance, spec.provider_name))
+    return found
 
 
 def places(uses: Iterable[Use], access: Callable[[CredentialsPlace], tuple[str, str] | None]) -> list[Place]:
-    """Put together what is asked about together: the same instance by the same credentials.
+    """Return a place for each instance and pair of credentials.
 
     Args:
-        uses: of the resources.
-        access: gives fingerprint and source of the credentials; None when there are none, and then nothing can be asked.
+        access: returns fingerprint and source of the credentials; None when there are none, and then nothing can be
+            asked.
     """
     found: dict[tuple[str, Instance], list[tuple[str, Use]]] = {}
     for use in uses:

@@ -1,7 +1,7 @@
-"""A check as a process: it asks Kubernetes and Atlas, and prints what was found. What is decided is elsewhere.
+"""Run a check: ask Kubernetes and Atlas, and print the report.
 
-Nothing is changed: the API server gets no write at all; Atlas gets one PATCH for each instance and each pair of credentials that
-resources use for it, without a change and for an endpoint that cannot exist, and none with ``WRITES=off``.
+Nothing is changed. The API server gets no write; Atlas gets one PATCH for each instance and pair of credentials,
+without a change and for an endpoint that cannot exist, and none with ``WRITES=off``.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.check.findings import Level, failed, passed, skipped, warning
-from atlas_endpoints.check.interview import Told, announced, interview
+from atlas_endpoints.check.findings import Level, LogToReport, Report, failed, passed, skipped, warning
+from atlas_endpoints.check.interview import Result, announced, interview
 from atlas_endpoints.check.places import Place
 from atlas_endpoints.check.questions import Atlas
-from atlas_endpoints.check.report import Overheard, Report
 from atlas_endpoints.check.sources import Sources
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import NoClusterError
@@ -26,32 +26,28 @@ WITHIN = 120.0
 """Seconds for the whole check."""
 
 AT_ONCE = 8
-"""Pairs of credentials that are tried at once; with each, one question is asked after the other."""
+"""Pairs of credentials in parallel; each asks one question after the other."""
 
 
 async def run(settings: CheckSettings, say: Callable[[str], object]) -> bool:
-    """Check all that the operator needs, and tell.
+    """Check all that the operator needs, and return whether nothing has failed.
 
     Args:
-        settings: of the operator, and what to look at.
-        say: is given each line of the report as soon as it is known, or one document at the end.
-
-    Returns:
-        Whether nothing has failed.
+        say: prints a line of the report as soon as it is known, or one document at the end.
     """
     report = Report(say, as_document=settings.output == "json")
-    overheard = Overheard(report)
+    log = LogToReport(report)
     began = time.monotonic()
-    logging.getLogger("atlas_endpoints").addHandler(overheard)
+    logging.getLogger("atlas_endpoints").addHandler(log)
     try:
         async with AsyncExitStack() as closing:
             try:
                 async with asyncio.timeout(WITHIN):
                     await _check(settings, report, closing)
             except TimeoutError:
-                report.tell(failed(f"It was not over after {WITHIN:.0f} s and was given up; what stands above holds."))
+                report.add(failed(f"It was not over after {WITHIN:.0f} s and was given up; what stands above holds."))
     finally:
-        logging.getLogger("atlas_endpoints").removeHandler(overheard)
+        logging.getLogger("atlas_endpoints").removeHandler(log)
     report.end(time.monotonic() - began)
     return passed(report.findings)
 
@@ -68,15 +64,15 @@ async def _check(settings: CheckSettings, report: Report, closing: AsyncExitStac
     if connection is not None:
         sources = Sources(settings, connection, report)
         places, credentials = await sources.find(), sources.credentials
-    told: list[Told] = []
+    results: list[Result] = []
     for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
         here = [place for place in places if credentials[place.fingerprint].base_url == base_url]
         atlas = await _reach(settings, base_url, report, closing)
         if atlas is not None:
-            told += await _ask(atlas, here, credentials, report, writes=settings.writes)
+            results += await _ask(atlas, here, credentials, report, writes=settings.writes)
         elif here:
-            report.tell(skipped("Projects and instances are not asked about, since Atlas cannot be reached."))
-    if findings := announced((each.deprecation for each in told if each.listed), now=datetime.now(UTC)):
+            report.add(skipped("Projects and instances are not asked about, since Atlas cannot be reached."))
+    if findings := announced((each.deprecation for each in results if each.listed), now=datetime.now(UTC)):
         report.section("The end of the API", findings)
 
 
@@ -94,7 +90,7 @@ async def _connect(report: Report, closing: AsyncExitStack) -> Connection | None
 async def _reach(
     settings: CheckSettings, base_url: str | None, report: Report, closing: AsyncExitStack
 ) -> Atlas | None:
-    """Find out whether Atlas answers; None when it does not."""
+    """Return an Atlas that answers, or None."""
     try:
         atlas = Atlas(settings, base_url)
     except ValueError as error:
@@ -102,19 +98,19 @@ async def _reach(
         return None
     closing.push_async_callback(atlas.close)
     report.section(f"Atlas: {atlas.name}")
-    report.tell(*await atlas.way())
-    report.tell(reached := await atlas.reach())
+    report.add(*await atlas.route())
+    report.add(reached := await atlas.reach())
     return None if reached.level is Level.FAILED else atlas
 
 
 async def _ask(
     atlas: Atlas, places: Iterable[Place], credentials: Mapping[str, Credentials], report: Report, *, writes: bool
-) -> list[Told]:
-    """Ask about places, and tell about each as soon as it is known."""
+) -> list[Result]:
+    """Ask about places, and report each as soon as it is known."""
     pairs: dict[str, list[Place]] = {}
     for place in places:
         pairs.setdefault(place.fingerprint, []).append(place)
-    told: list[Told] = []
+    results: list[Result] = []
     room = asyncio.Semaphore(AT_ONCE)
 
     async def with_one_pair(fingerprint: str, places: Sequence[Place]) -> None:
@@ -126,24 +122,12 @@ async def _ask(
                         place.title, [skipped("It is not asked about: see what these credentials met above.")]
                     )
                     continue
-                result = await _interview(atlas, place, credentials[fingerprint], writes=writes)
+                result = await interview(place, partial(atlas.ask, credentials[fingerprint]), writes=writes)
                 hopeless = result.hopeless
-                told.append(result)
+                results.append(result)
                 report.section(place.title, result.findings)
 
     async with asyncio.TaskGroup() as group:
         for fingerprint, its_places in pairs.items():
             group.create_task(with_one_pair(fingerprint, its_places))
-    return told
-
-
-async def _interview(atlas: Atlas, place: Place, credentials: Credentials, *, writes: bool) -> Told:
-    flow = interview(place, writes=writes)
-    question = next(flow)
-    while True:
-        answer = await atlas.ask(credentials, question)
-        try:
-            question = flow.send(answer)
-        except StopIteration as end:
-            told: Told = end.value
-            return told
+    return results

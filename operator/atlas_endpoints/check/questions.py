@@ -1,4 +1,4 @@
-"""Asking Atlas: its address, a call without credentials, and the questions of an interview."""
+"""Ask Atlas: its address, a call without credentials, and the questions of an interview."""
 
 import asyncio
 import socket
@@ -23,11 +23,10 @@ STEP = 15.0
 
 
 class Atlas:
-    """One Atlas, as the operator would reach it. Close it with ``close``.
+    """One Atlas, reached as the operator would. Close it with ``close``.
 
     Args:
-        settings: of the operator.
-        base_url: where it is, if the operator's own Secret says so; None: ``ATLAS_URL``.
+        base_url: of the operator's own Secret; None for ``ATLAS_URL``.
 
     Raises:
         ValueError: the CA file or the proxy is not usable.
@@ -35,7 +34,7 @@ class Atlas:
 
     def __init__(self, settings: OperatorSettings, base_url: str | None) -> None:
         self._ca_file = settings.ca_file
-        self._told_by_secret = base_url is not None
+        self._from_secret = base_url is not None
         self._url = base_url or settings.atlas_url
         self._client = AtlasClient(
             self._url,
@@ -48,15 +47,15 @@ class Atlas:
 
     @property
     def name(self) -> str:
-        """How people know it; nothing that a Secret holds is shown."""
-        return "the Atlas that the operator's own Secret names (baseUrl)" if self._told_by_secret else self._url
+        """Return its name for users, which shows nothing of a Secret."""
+        return "the Atlas that the operator's own Secret names (baseUrl)" if self._from_secret else self._url
 
     async def close(self) -> None:
         """Revoke tokens and close connections."""
         await self._client.aclose()
 
-    async def way(self) -> list[Finding]:
-        """Tell which way calls take: the proxy, the addresses, the certificates that are trusted."""
+    async def route(self) -> list[Finding]:
+        """Return the proxy, the addresses, and the trusted certificates."""
         proxy = proxy_from_environment(httpx.URL(self._url))
         url = httpx.URL(proxy or self._url)
         found = []
@@ -67,12 +66,12 @@ class Atlas:
             found.append(ok(f"The certificates of {self._ca_file} are trusted, and no others."))
         began = time.monotonic()
         addresses = await _addresses(url.host)
-        if addresses and addresses != [url.host] and not (self._told_by_secret and proxy is None):
+        if addresses and addresses != [url.host] and not (self._from_secret and proxy is None):
             found.append(ok(f"{url.host} is {named(addresses)} ({took(time.monotonic() - began)})."))
         return found
 
     async def reach(self) -> Finding:
-        """Tell whether Atlas answers."""
+        """Return whether Atlas answers."""
         began = time.monotonic()
         error = None
         try:
@@ -82,12 +81,7 @@ class Atlas:
         return answered(error, time.monotonic() - began)
 
     async def ask(self, credentials: Credentials, question: Question) -> Answer:
-        """Ask a question.
-
-        Args:
-            credentials: to ask with.
-            question: of an interview.
-        """
+        """Return the answer to a question."""
         began = time.monotonic()
         listing: Listing[Endpoint] = Listing({})
         refusal = None
@@ -104,7 +98,7 @@ class Atlas:
 
 
 async def _addresses(host: str) -> list[str]:
-    """Look a name up; none when that fails, which a call explains better."""
+    """Return the addresses of a host; none when the lookup fails, which a call explains better."""
     try:
         async with asyncio.timeout(STEP):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""What Kubernetes knows: which resources there are, and the credentials that they use. It is only read."""
+"""Read from Kubernetes which resources there are, and the credentials that they use."""
 
 import asyncio
 import time
@@ -8,9 +8,8 @@ from functools import partial
 
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import Credentials, keep_credentials
-from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped
+from atlas_endpoints.check.findings import Finding, Report, failed, named, ok, skipped
 from atlas_endpoints.check.places import Instance, Place, Survey, places, survey
-from atlas_endpoints.check.report import Report
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
@@ -26,29 +25,24 @@ from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.settings import CheckSettings
 
 FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
-"""Reasons that depend on who asks."""
+"""Reasons that depend on the user who reads."""
 
 OWN = CredentialsPlace("", None)
-"""The operator's own Secret, whoever may use it; no resource is in a namespace without a name."""
+"""The operator's own Secret; no resource has an empty namespace."""
 
 
 class Sources:
-    """Finds out in Kubernetes what there is to ask Atlas about.
-
-    Args:
-        settings: of the operator, and what to look at.
-        connection: to the API server.
-        report: is told what is found.
+    """Reads from Kubernetes what to ask Atlas about, and reports it.
 
     Attributes:
-        credentials: by their fingerprints.
+        credentials: by fingerprint.
     """
 
     def __init__(self, settings: CheckSettings, connection: Connection, report: Report) -> None:
         self._settings = settings
         self._report = report
         self._in_pod = connection.in_pod
-        self._api = connection.fenced(lambda: False)  # nothing is to be written, so nothing can be
+        self._api = connection.fenced(lambda: False)  # no write can be sent
         self._access = CredentialsResolver(
             SecretReader(self._api, time.monotonic, keep=keep_credentials),
             NamespaceReader(self._api, time.monotonic),
@@ -62,23 +56,23 @@ class Sources:
         self.credentials: dict[str, Credentials] = {}
 
     async def find(self) -> list[Place]:
-        """Look at resources and Secrets, tell about them, and give what there is to ask about."""
+        """Read resources and Secrets, report them, and return the places to ask about."""
         found = Survey()
         if not self._settings.names_a_place:
             bodies = await self._list()
             if bodies is None:
                 return []
             found = survey(bodies, datetime.now(UTC))
-            self._report.tell(*found.findings(self._where))
+            self._report.add(*found.findings(self._where))
         named_place = self._named_place()
         wanted = dict.fromkeys((*(use.credentials for use in found.uses), *filter(None, (named_place,))))
         if not wanted:
-            self._report.tell(self._nothing_to_try())
+            self._report.add(self._nothing_to_try())
             return []
         self._report.section("Credentials")
         results = await asyncio.gather(*(self._resolve(place) for place in wanted))
         known = dict(zip(wanted, results, strict=True))
-        self._tell(found, known)
+        self._report_credentials(found, known)
         return self._places(found, known, named_place)
 
     async def _list(self) -> list[Body] | None:
@@ -88,10 +82,10 @@ class Sources:
             try:
                 listing = await ResourceWriter(self._api, KIND.names).list(namespace, self._settings.label_selector)
             except ClusterUnavailableError as error:
-                self._report.tell(failed(_explained(error)))
+                self._report.add(failed(_explained(error)))
                 return None
             if listing is None:
-                self._report.tell(
+                self._report.add(
                     failed(
                         "The API server does not serve the kind: install the CRD (kubectl apply -f crds/, or crds.install of the chart)."
                     )
@@ -107,7 +101,7 @@ class Sources:
         return f"{where} with the labels {selector}" if selector else where
 
     def _named_place(self) -> CredentialsPlace | None:
-        """Give the credentials that are looked at whether or not a resource uses them."""
+        """Return the credentials that are checked even if no resource uses them."""
         named_secret, own = self._settings.secret_to_check, self._settings.default_secret
         if named_secret is not None and named_secret != own:
             return CredentialsPlace(*named_secret)
@@ -129,14 +123,14 @@ class Sources:
         return fingerprint
 
     async def _resolve(self, place: CredentialsPlace) -> Access | str:
-        """Find credentials; a text says why there are none."""
+        """Return the credentials, or why there are none."""
         try:
             try:
                 return await self._find(place)
             except ClusterUnreachableError:
                 raise
             except ClusterUnavailableError:
-                # An API server that has just started refuses what it permits: it is believed the second time.
+                # An API server that has just started refuses what it permits: only a second refusal counts.
                 await asyncio.sleep(FRESH)
                 return await self._find(place, age=Age.FRESH)
         except ClusterUnavailableError as error:
@@ -145,7 +139,7 @@ class Sources:
             return self._problem(place, error)
 
     def _problem(self, place: CredentialsPlace, error: NoCredentialsError) -> str:
-        """Say why there are no credentials, to whoever runs the check: with the rights that were tried, and the namespace."""
+        """Return why there are no credentials, with the rights that were used, and the namespace."""
         cause = error.__cause__ if isinstance(error.__cause__, UnreadableError) else None
         if cause is not None and cause.reason in FORBIDDEN and not self._in_pod:
             return (
@@ -153,7 +147,7 @@ class Sources:
                 " in the operator's Pod, or as somebody who has the verb get on it."
             )
         if (error.source or "").startswith(f"{Scope.OPERATOR}/"):
-            # What users are not told about the operator's own Secret, whoever runs a check may know.
+            # A status hides this from users; who runs a check may see it.
             return error.message if cause is None else cause.message
         is_named = f"namespace {place.namespace}" in error.message
         return error.message if is_named else f"Namespace {place.namespace}: {error.message}"
@@ -163,7 +157,7 @@ class Sources:
             return await self._access.resolve_own(age=age)
         return await self._access.resolve(*place, age=age)
 
-    def _tell(self, found: Survey, known: Mapping[CredentialsPlace, Access | str]) -> None:
+    def _report_credentials(self, found: Survey, known: Mapping[CredentialsPlace, Access | str]) -> None:
         lines: dict[Finding, None] = {}
         problems: dict[str, list[str]] = {}
         for place, result in known.items():
@@ -177,7 +171,7 @@ class Sources:
                 )
         for problem, users in problems.items():
             lines[failed(f"{problem} (For {named(users)}.)" if users else problem)] = None
-        self._report.tell(*lines)
+        self._report.add(*lines)
 
     def _source(self, place: CredentialsPlace, access: Access) -> str:
         scope, _, name = access.source.partition("/")

@@ -1,1 +1,1 @@
-"""The Kubernetes API: watching resources, reading Secrets, writing status; knows no Atlas."""
+"""The Kubernetes API: watch resources, read Secrets, write status. Nothing here depends on Atlas."""

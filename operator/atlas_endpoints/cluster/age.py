@@ -1,17 +1,14 @@
-"""How old a reading of an object may be, for who asks for one."""
+"""How old a cached observation of an object may be."""
 
 from enum import Enum, auto
 
 
 class Age(Enum):
-    """The oldest reading that will do.
-
-    What each costs and how many seconds it is, ``cluster.object_cache`` says.
-    """
+    """The oldest observation that a caller accepts. ``cluster.object_cache`` defines the seconds."""
 
     RECENT = auto()
-    """Of half a minute ago; and that an object could not be had is believed until it is due to be asked for again."""
+    """Half a minute old. After a failed read: until the next read is due."""
     FRESH = auto()
-    """Of a moment ago, so that many who ask at once cost one call."""
+    """A few seconds old, so that concurrent callers share one call."""
     ANEW = auto()
-    """None that has begun already, since what it holds is known to be of no use."""
+    """One whose read begins after this call."""

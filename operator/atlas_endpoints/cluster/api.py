@@ -3,14 +3,14 @@
 from typing import NamedTuple
 
 GROUP = "atlas-endpoints.dev"
-"""The operator's own group: of its annotations, and as who reports Events."""
+"""The API group of the operator's own annotations and Events."""
 
 FIELD_MANAGER = "atlas-endpoints"
-"""Under this name ``managedFields`` shows what the operator wrote."""
+"""The operator's name in ``managedFields``."""
 
 
 class Names(NamedTuple):
-    """The names of a kind of resources."""
+    """The names of a kind."""
 
     group: str
     version: str
@@ -19,5 +19,5 @@ class Names(NamedTuple):
 
     @property
     def api_version(self) -> str:
-        """Group and version, as objects have them."""
+        """Return ``group/version``."""
         return f"{self.group}/{self.version}"

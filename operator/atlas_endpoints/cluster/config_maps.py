@@ -1,4 +1,4 @@
-"""What matters of a ConfigMap that the operator may write: whose it is, which version, and what it holds; pure."""
+"""The ConfigMaps that the operator writes: owner, version and data. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,7 @@ from atlas_endpoints.cluster.api import Names
 
 
 class Owner(NamedTuple):
-    """The resource that a ConfigMap is written for.
-
-    Attributes:
-        names: of its kind.
-        namespace: of both.
-        name: of the resource.
-        uid: of the resource.
-    """
+    """The resource that owns a ConfigMap of its namespace."""
 
     names: Names
     namespace: str
@@ -28,11 +21,8 @@ class ConfigMap:
     """A ConfigMap as it was read.
 
     Attributes:
-        uid: tells it from a namesake.
         version: its ``resourceVersion``.
         owners: the uids of its owners.
-        deleting: whether it is being deleted.
-        data: all that it holds as text.
     """
 
     uid: str
@@ -43,10 +33,10 @@ class ConfigMap:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read an object of the API server.
+        """Parse an object of the API server.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it has no uid or no version.
         """
         metadata = body.get("metadata") if isinstance(body, Mapping) else None
         if not isinstance(metadata, Mapping) or not {"uid", "resourceVersion"} <= metadata.keys():

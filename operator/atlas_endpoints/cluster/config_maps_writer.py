@@ -1,8 +1,7 @@
-"""Writing ConfigMaps: one by one by their names, compare-and-set, never listed, watched or deleted."""
+"""Read and write ConfigMaps by name, by compare-and-set. They are never listed, watched or deleted."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
@@ -11,19 +10,15 @@ from atlas_endpoints.cluster.api import FIELD_MANAGER
 from atlas_endpoints.cluster.calls import TIMEOUT, call
 from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
-from atlas_endpoints.cluster.exchange import exchange
-from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_refused, told
+from atlas_endpoints.cluster.refusals import is_changed, is_gone, is_refused, message_of
 from atlas_endpoints.controller.controller import ConflictError
-
-FIELD = {"fieldManager": FIELD_MANAGER}
 
 
 class ConfigMapWriter:
-    """Reads and writes ConfigMaps that belong to resources of a kind.
+    """Reads and writes ConfigMaps that belong to resources.
 
     Args:
-        api: the connection.
-        write_within: seconds that a write may take.
+        write_within: seconds for a write.
     """
 
     def __init__(self, api: client.ApiClient, *, write_within: float = TIMEOUT) -> None:
@@ -31,14 +26,14 @@ class ConfigMapWriter:
         self._write_within = write_within
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
-        """Read a ConfigMap; ``None`` when there is none.
+        """Return a ConfigMap, or None.
 
         Raises:
             RefusedError: it may not be read.
             ClusterUnavailableError: it could not be read.
         """
         try:
-            return ConfigMap.parse(await call(exchange(self._api, "GET", _path(namespace, name))))
+            return ConfigMap.parse(await call(self._api, "GET", _path(namespace, name)))
         except ApiException as error:
             if is_gone(error):
                 return None
@@ -47,12 +42,12 @@ class ConfigMapWriter:
             raise ClusterUnavailableError("The API server's answer is no ConfigMap.") from None
 
     async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
-        """Create a ConfigMap that goes when its owner goes.
+        """Create a ConfigMap that is garbage-collected with its owner.
 
-        It does not block the deletion of its owner, which would take a right to the owner's finalizers.
+        It sets no ``blockOwnerDeletion``, which would need the right to update the owner's finalizers.
 
         Raises:
-            ConflictError: somebody has created it first.
+            ConflictError: it exists.
             RefusedError: it may not be created.
             ClusterUnavailableError: it could not be created.
         """
@@ -69,13 +64,13 @@ class ConfigMapWriter:
             "metadata": {"name": name, "namespace": owner.namespace, "ownerReferences": [reference]},
             "data": dict(data),
         }
-        await self._write(exchange(self._api, "POST", _path(owner.namespace), query=FIELD, body=body))
+        await self._write("POST", _path(owner.namespace), body)
 
     async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
-        """Replace what exactly this version of a ConfigMap holds.
+        """Replace the data of a ConfigMap if it is still at the version that was read.
 
         Raises:
-            ConflictError: it is not at this version any more.
+            ConflictError: it has changed.
             RefusedError: it may not be changed.
             ClusterUnavailableError: it could not be changed.
         """
@@ -84,20 +79,12 @@ class ConfigMapWriter:
             {"op": "test", "path": "/metadata/resourceVersion", "value": found.version},
             {"op": "add", "path": "/data", "value": dict(data)},
         ]
-        await self._write(
-            exchange(
-                self._api,
-                "PATCH",
-                _path(owner.namespace, name),
-                query=FIELD,
-                body=patch,
-                content_type="application/json-patch+json",
-            )
-        )
+        await self._write("PATCH", _path(owner.namespace, name), patch)
 
-    async def _write(self, request: Awaitable[Any]) -> None:
+    async def _write(self, method: str, path: tuple[str, ...], body: object) -> None:
+        query = {"fieldManager": FIELD_MANAGER}
         try:
-            await call(request, within=self._write_within)
+            await call(self._api, method, path, query=query, body=body, within=self._write_within)
         except ApiException as error:
             if is_changed(error) or is_gone(error):
                 raise ConflictError from error
@@ -109,8 +96,8 @@ def _path(namespace: str, *name: str) -> tuple[str, ...]:
 
 
 def _refusal(error: ApiException) -> Exception:
-    """Tell what the API server itself refuses from what passes, or is the word of somebody in front of it."""
+    """Return ``RefusedError`` for a refusal of the API server that lasts, else ``ClusterUnavailableError``."""
     status = error.status or 0
     if is_refused(error, status) and status != HTTPStatus.UNAUTHORIZED:
-        return RefusedError(told(error))
-    return ClusterUnavailableError(f"The API server refused: {told(error)}")
+        return RefusedError(message_of(error))
+    return ClusterUnavailableError(f"The API server refused: {message_of(error)}")

@@ -1,4 +1,4 @@
-"""One way to the API server, shared by kopf and by our own calls: address, TLS and a token that stays current."""
+"""The connection to the API server, shared by kopf and by our own calls: address, TLS and a current token."""
 
 import asyncio
 import logging
@@ -31,36 +31,31 @@ CONNECTIONS = 30
 """For each client; without a bound, a burst of events opens a connection for every object."""
 
 ANSWER_WITHIN = 15.0
-"""Seconds in which an answer has to be here, or that of a watch to begin: kopf gives one as long for that as for all that it may
-bring, over a minute, in which nothing is seen."""
+"""Seconds for an answer, or for the beginning of a watch; kopf's own limit is that of a whole watch."""
 
 REDIRECTIONS = range(300, 400)
-"""Statuses that aiohttp would act upon. Each of its requests carries our token, to wherever that leads, and what is said there
-would count as the API server's word."""
+"""Statuses that aiohttp would follow, with our token, to a server whose answers would count as the API server's."""
 
 OnRequest: TypeAlias = Callable[[str, int | None, float], None]
-"""Is told of a call to the API server: its kind, its status if there was an answer, and its seconds."""
+"""Receives the kind of a call, its status (None without an answer), and its seconds."""
 
 LONGEST_LINE = 2**21
 """Bytes that a session buffers, as the client's own does."""
 
 
 class Connection:
-    """The API server as the process is allowed to use it. Make it with ``open``; end it with ``close``.
+    """The connection to the API server. Make it with ``open``, end it with ``close``.
 
     Args:
-        configuration: of the client.
-        reload: reads it again.
-        namespace: where this process is at home: the Pod's own, or the one of the kubeconfig's context.
-        in_pod: whether it has the rights of a Pod's ServiceAccount; else those of whoever is in the kubeconfig.
+        reload: keeps the configuration current.
+        namespace: the Pod's own, or that of the kubeconfig's context.
+        in_pod: whether the rights are those of a Pod's ServiceAccount; else those of the kubeconfig's user.
 
     Attributes:
-        api: for the Lease; nothing holds its writes back, and no burst of other calls gets in its way.
-        namespace: as given.
-        in_pod: as given.
-        reachability: hears of every call.
-        kopf_calls: paces and measures the calls that kopf makes.
-        on_request: is told of every call.
+        api: for the Lease: no fence holds its writes back, and it shares its connections with no other calls.
+        reachability: observes every call.
+        kopf_calls: paces and measures kopf's calls.
+        on_request: callback for every call.
     """
 
     def __init__(
@@ -78,11 +73,11 @@ class Connection:
         self.on_request: OnRequest = lambda _kind, _status, _seconds: None
         configuration.connection_pool_maxsize = CONNECTIONS
         configuration.proxy = configuration.proxy or _proxy_from_environment(configuration.host)
-        # Read by its REST client, though it is not among the configuration's documented fields.
+        # The client's REST part reads this undocumented field.
         configuration.client_session_kwargs = {
-            "middlewares": [self._authorize, self._listen],
-            # Else aiohttp asks the environment for the proxy in a thread, and reads ~/.netrc, for each call: that takes
-            # longer than to send it. What a .netrc holds for the host is none of the API server's business either.
+            "middlewares": [self._authorize, self._observe],
+            # Else aiohttp looks for the proxy in a thread, and reads ~/.netrc, for each call, which takes longer than the
+            # call. The API server must not get the password of a .netrc either.
             "trust_env": False,
         }
         self.api = client.ApiClient(configuration)
@@ -93,7 +88,7 @@ class Connection:
 
     @classmethod
     async def open(cls) -> Self:
-        """Connect as the Pod's ServiceAccount, or outside a cluster by kubeconfig (``KUBECONFIG``, ``~/.kube/config``).
+        """Return a connection as the Pod's ServiceAccount, or by kubeconfig (``KUBECONFIG``, ``~/.kube/config``).
 
         Raises:
             NoClusterError: there is neither.
@@ -119,33 +114,26 @@ class Connection:
 
     @property
     def server(self) -> str:
-        """The URL of the API server."""
+        """Return the URL of the API server."""
         return str(self._configuration.host)
 
     def fenced(self, fence: Callable[[], bool]) -> client.ApiClient:
-        """Give a client whose every write asks first; where the fence says no, it ends in ``NotLeaderError``.
-
-        Args:
-            fence: asked right before each write is sent.
-        """
+        """Return a client that raises ``NotLeaderError`` if ``fence`` is false right before a write."""
         api = client.ApiClient(self._configuration)
         api.rest_client = _FencedClient(self._configuration, fence)
         self._fenced.append(api)
         return api
 
     def kopf_session(self) -> kopf.AiohttpSession:
-        """A session for kopf, whose requests carry the token that is current when they are made.
-
-        With a token that is read for each request, rotation costs no 401 and no new login.
-        """
+        """Return a session for kopf. It reads the token for each request, so a rotation causes no 401."""
         tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # it has a watch for each namespace, and all stay
-            middlewares=[self.kopf_calls, self._authorize, self._listen],
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # a watch for each namespace keeps its connection
+            middlewares=[self.kopf_calls, self._authorize, self._observe],
             proxy=self._configuration.proxy,
             trust_env=False,  # as for our own
         )
-        # kopf closes a session that was refused, and then asks for another.
+        # kopf closes a session after a 401, and then logs in again.
         self._sessions = [*(each for each in self._sessions if not each.closed), session]
         return kopf.AiohttpSession(server=self.server, aiohttp_session=session)
 
@@ -159,7 +147,7 @@ class Connection:
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Make a call with the token that is current, and once more if it is refused and there is another by now."""
+        """Make a call with the current token, and again after a 401 if the token has changed."""
         token = await self._send_token(request)
         response = await handler(request)
         if response.status != HTTPStatus.UNAUTHORIZED or self._reload is None:
@@ -175,27 +163,24 @@ class Connection:
         if token:
             request.headers["Authorization"] = token
         if request.session.closed:
-            # By kopf, for the 401 of a call beside this one. In these words it understands, and logs in anew.
+            # By kopf, for the 401 of a concurrent call. kopf handles this message of aiohttp by a new login.
             raise RuntimeError("Session is closed")
         return token
 
-    async def _listen(
+    async def _observe(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Make a call, and take notice of whether it is answered.
-
-        An answer is read to its end here, unless it is a watch: what begins and does not end is none.
-        """
+        """Make a call, and observe whether it is answered. It reads an answer to its end, unless it is a watch."""
         watching = "watch" in request.url.query
         kind = kind_of(request.method, request.url.path, watch=watching)
         began = time.monotonic()
-        request.server_hostname = self._configuration.tls_server_name  # kopf does not know of it
+        request.server_hostname = self._configuration.tls_server_name  # kopf does not set it
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 response = await handler(request)
                 if not watching:
                     await response.read()
-        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # the last is how a caller ends it
+        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # a caller may cancel it
             self.on_request(kind, None, time.monotonic() - began)
             late = isinstance(error, asyncio.CancelledError | TimeoutError)
             self.reachability.failed(kind, "timeout" if late else words_of(error))
@@ -213,12 +198,7 @@ class Connection:
 
 
 class _FencedClient(RESTClientObject):
-    """Asks the fence for each request that it sends, when a connection is there and only bytes are left to send.
-
-    Args:
-        configuration: of the client.
-        fence: asked right before each write is sent.
-    """
+    """Calls the fence right before it sends the bytes of each write."""
 
     def __init__(self, configuration: client.Configuration, fence: Callable[[], bool]) -> None:
         super().__init__(configuration)
@@ -236,7 +216,7 @@ class _FencedClient(RESTClientObject):
 
 
 def _fenced(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
-    """Make requests that ask as late as can be: they may have waited for a connection, and aiohttp sends some twice."""
+    """Return a class of requests that call the fence in ``send``: after the wait for a connection, and before a resend."""
 
     class FencedRequest(aiohttp.ClientRequest):
         @override
@@ -249,7 +229,7 @@ def _fenced(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
 
 
 def _proxy_from_environment(server: str) -> str | None:
-    """Find the proxy as other programs do: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``."""
+    """Return the proxy that ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` set, or None."""
     url = urlsplit(server)
     if url.hostname is not None and urllib.request.proxy_bypass(url.hostname):
         return None
@@ -261,20 +241,16 @@ async def _load_from_pod(configuration: client.Configuration) -> None:
 
 
 async def _load_kubeconfig(configuration: client.Configuration) -> None:
-    _refuse_a_missing_file(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    _check_exists(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
     try:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
     except (YAMLError, ValueError, TypeError, AttributeError) as error:
-        # Its words may show a piece of the file, which holds secrets.
+        # The parser's message may quote the file, which holds secrets.
         raise config.ConfigException(f"it cannot be read as a kubeconfig ({type(error).__name__})") from None
 
 
-def _refuse_a_missing_file(location: str) -> None:
-    """Say that no kubeconfig is there; the client would complain about a key in it, and write a line to stderr before.
-
-    Args:
-        location: one path, or several as ``KUBECONFIG`` may hold them.
-    """
+def _check_exists(location: str) -> None:
+    """Raise an error for a missing file; the client itself would report a missing key, and write to stderr."""
     if not any(path and Path(path).expanduser().exists() for path in location.split(os.pathsep)):
         raise config.ConfigException(
             f"there is no file {location!r}; set KUBECONFIG to the kubeconfig of a cluster, as for kubectl"
@@ -282,7 +258,7 @@ def _refuse_a_missing_file(location: str) -> None:
 
 
 def _namespace_of_pod() -> str:
-    """Read where the Pod is; the kubelet puts that beside its token."""
+    """Return the Pod's namespace, which the kubelet writes beside its token."""
     try:
         return Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace").read_text().strip() or "default"
     except OSError:

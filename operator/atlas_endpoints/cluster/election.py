@@ -1,7 +1,7 @@
-"""Who leads: decided from what the Lease says, and for how long it has said so. Pure.
+"""Decide who leads, from the Lease and from how long it has been unchanged. Pure.
 
-Wall clocks are written into the Lease for people, and never compared: they differ from host to host and jump. A replica
-goes by its own clock alone, and counts from what it has seen itself.
+A replica compares times of its own monotonic clock only, and counts from its own observations. The wall clock times
+in the Lease are for people: wall clocks differ from host to host, and jump.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 WRITE = 15.0
-"""Seconds that a write to Atlas or to the API server may take at most."""
+"""Seconds for a write to Atlas or to the API server."""
 
 GONE = ""
-"""The version of a Lease that was there and is not any more."""
+"""The version of a Lease that was deleted."""
 
 NOT_RENEWED = "could not be renewed in time"
 """Why the leadership is lost when the deadline passes."""
@@ -20,43 +20,43 @@ NOT_RENEWED = "could not be renewed in time"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """For how long a replica leads without renewing, and what follows from that.
+    """The durations of leadership.
 
-    Whoever leads stops sending at the deadline. What was sent before has arrived, or never will, when the time for a write
-    has passed as well; that is sooner than anybody else leads, with a ninth to spare for clocks that run unevenly.
+    The leader begins no write after the deadline. A write that began before ends within the time for a write, which
+    is before another replica leads, with a ninth of the Lease's duration to spare for clocks that run unevenly.
 
     Attributes:
-        lease: seconds that have to pass without a sign of the leader before another one takes over.
+        lease: seconds without a renewal after which another replica takes over.
     """
 
     lease: float
 
     @property
     def deadline(self) -> float:
-        """Seconds after its last renewal for which the leader may begin to write: 25 of 45."""
+        """Return the seconds after its last renewal for which the leader may begin a write: 25 of 45."""
         return self.lease * 5 / 9
 
     @property
     def retry(self) -> float:
-        """Seconds between two renewals, or between two looks of a standby: 5 of 45."""
+        """Return the seconds between two renewals, or between two reads of a standby: 5 of 45."""
         return self.lease / 9
 
     @property
     def write(self) -> float:
-        """Seconds that a write may take: 15 of 45, and never more."""
+        """Return the seconds for a write: 15 of 45, and never more."""
         return min(WRITE, self.lease / 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a Lease says.
+    """The spec of a Lease.
 
     Attributes:
-        holder: the identity of the replica that leads; empty when nobody does.
-        duration: seconds without a renewal after which the others may take it.
-        acquired: when the holder took it, in RFC 3339, for people.
-        renewed: when the holder renewed it last, in RFC 3339, for people.
-        transitions: how often it has changed hands.
+        holder: the identity of the leader; empty when there is none.
+        duration: seconds without a renewal after which others may take it.
+        acquired: in RFC 3339, for people.
+        renewed: in RFC 3339, for people.
+        transitions: the number of changes of the holder.
     """
 
     holder: str = ""
@@ -71,8 +71,7 @@ class Lease:
     """One state of the Lease on the API server.
 
     Attributes:
-        version: its ``resourceVersion``, which is another one after every change.
-        record: what it says.
+        version: its ``resourceVersion``.
     """
 
     version: str
@@ -80,13 +79,13 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """The newest state of the Lease that this replica has seen.
+class Observation:
+    """The newest state of the Lease that this replica has observed; times are of its own clock.
 
     Attributes:
-        version: of that state; ``GONE`` when there is a Lease no more.
-        since: when it was first seen, by this replica's own clock.
-        expires: when it may be taken if it stays unchanged.
+        version: ``GONE`` when the Lease was deleted.
+        since: when this state was first observed.
+        expires: when the Lease may be taken if it stays unchanged.
     """
 
     version: str
@@ -96,15 +95,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Write ourselves into the Lease: take it, renew it, or create it."""
+    """Write our identity into the Lease: take it, renew it, or create it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Somebody else leads.
+    """Another replica leads.
 
     Attributes:
-        until: when that ends without another sign of him, by our own clock.
+        until: when that ends without a renewal, by our own clock.
     """
 
     until: float
@@ -115,7 +114,7 @@ class Lost:
     """We have led, and must not do so any longer.
 
     Attributes:
-        why: for people; goes on from the name of the Lease.
+        why: for people; follows the name of the Lease.
     """
 
     why: str
@@ -124,75 +123,69 @@ class Lost:
 Decision: TypeAlias = Claim | Wait | Lost
 
 
-def look(before: Sighting | None, lease: Lease | None, now: float, duration: float) -> Sighting | None:
-    """Take in what the Lease says now.
+def observe(before: Observation | None, lease: Lease | None, now: float, duration: float) -> Observation | None:
+    """Return the observation after a read of the Lease.
 
-    That it is gone is a change like any other: who deletes it does not thereby stop its holder, who may have renewed it
-    right before.
+    A deletion counts as a change: it does not stop the holder, who may have renewed the Lease right before.
 
     Args:
-        before: what was seen before.
-        lease: what was read; None when there is none.
-        now: a time after it was read.
-        duration: seconds for which we count on the Lease ourselves.
+        now: a time after the read.
+        duration: seconds of our own Lease.
     """
     if lease is None:
         if before is None or before.version == GONE:
             return before
-        return Sighting(GONE, now, now + (before.expires - before.since))
+        return Observation(GONE, now, now + (before.expires - before.since))
     if before is not None and before.version == lease.version:
         return before
-    # The longer of the two: the holder may be of another version, or set otherwise.
-    return Sighting(lease.version, now, now + max(duration, lease.record.duration))
+    # The longer of the two: the holder may be of another version, or have other settings.
+    return Observation(lease.version, now, now + max(duration, lease.record.duration))
 
 
 def decide(
-    lease: Lease | None, sighting: Sighting | None, *, own: str, valid_until: float | None, now: float
+    lease: Lease | None, observation: Observation | None, *, own: str, valid_until: float | None, now: float
 ) -> Decision:
     """Decide what to do about the Lease.
 
     Args:
-        lease: as it was just read; None when there is none.
-        sighting: what ``look`` made of it.
+        lease: as it was just read.
+        observation: of that read.
         own: our identity, which no other process has or has had.
-        valid_until: until when we lead; None when we do not lead yet.
-        now: our own clock.
+        valid_until: the end of our leadership; None when we do not lead yet.
     """
     holder = lease.record.holder if lease is not None else None
     if valid_until is not None:
         if now >= valid_until:
             return Lost(NOT_RENEWED)
-        if holder in {own, None}:  # deleted: nobody else may take it as long as it would have lasted
+        if holder in {own, None}:  # deleted: no other replica may take it before it would have expired
             return Claim()
         return Lost(f"is held by {holder}" if holder else "was emptied by somebody")
     if holder in {own, ""}:  # ours: the answer to an earlier claim was lost
         return Claim()
-    if sighting is None or now >= sighting.expires:
+    if observation is None or now >= observation.expires:
         return Claim()
-    return Wait(sighting.expires)
+    return Wait(observation.expires)
 
 
 def claim(before: Record | None, *, own: str, duration: float, now: datetime) -> Record:
-    """Give what the Lease is to say when we hold it.
+    """Return the record with which we hold the Lease.
 
     Args:
-        before: what it says; None when there is none.
-        own: our identity.
-        duration: seconds for which we count on it, a whole number.
-        now: wall-clock time, UTC.
+        duration: seconds, a whole number.
+        now: UTC.
     """
     renewed = _stamp(now)
     if before is None or before.holder != own:
         transitions = 0 if before is None else before.transitions + 1
         return Record(own, int(duration), renewed, renewed, transitions)
     if renewed == before.renewed:
-        # The API server ignores a write that changes nothing, and then nobody sees that it was renewed.
+        # The API server ignores a write that changes nothing, and then no replica observes the renewal.
         renewed = _stamp(now + timedelta(microseconds=1))
     return Record(own, int(duration), before.acquired, renewed, before.transitions)
 
 
 def released(before: Record, *, now: datetime) -> Record:
-    """Give what the Lease is to say when we have let go of it, in the words of client-go.
+    """Return the record with which we release the Lease, as client-go does.
 
     Source: ``release`` in k8s.io/client-go/tools/leaderelection, whose standbys take over at once.
     """
@@ -201,5 +194,5 @@ def released(before: Record, *, now: datetime) -> Record:
 
 
 def _stamp(time: datetime) -> str:
-    """Write a time as Kubernetes reads a ``MicroTime``: always with six digits after the point."""
+    """Return a ``MicroTime`` of Kubernetes: always with six digits after the point."""
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -1,4 +1,4 @@
-"""What can go wrong between us and the Kubernetes API, without its client's exceptions. Pure."""
+"""The errors of the Kubernetes API, without its client's exceptions. Pure."""
 
 from enum import StrEnum
 
@@ -6,32 +6,29 @@ from atlas_endpoints.controller.requeue import TemporaryError
 
 
 class NoClusterError(Exception):
-    """Nothing says where the API server is, or what says so cannot be read."""
+    """The configuration of a cluster is missing or unreadable."""
 
 
 class ClusterUnavailableError(TemporaryError):
-    """The API server could not be reached, or did not answer as it should; heals by itself."""
+    """The API server could not be reached, or its answer is not as it should be. It heals by itself."""
 
 
 class ClusterUnreachableError(ClusterUnavailableError):
-    """It did not answer, or said that it cannot serve.
-
-    ``cluster.reachability`` tells people: once for all calls, or once for one kind of call.
-    """
+    """The API server did not answer, or cannot serve. ``cluster.reachability`` logs it."""
 
     told_elsewhere = True
 
 
 class SelectorRefusedError(ClusterUnavailableError):
-    """The API server cannot read the label selector; only another setting helps. The text repeats its words."""
+    """The API server cannot parse the label selector. The text repeats the server's message."""
 
 
 class ClusterWentBackError(Exception):
-    """The cluster's data are older than what was known of them, as after a restore. Only a fresh memory can go on."""
+    """The cluster's data are older than what was observed before, as after a restore. Only a restart helps."""
 
 
 class SecretProblem(StrEnum):
-    """Why a Secret cannot be had, or the Namespace that may name one: a reason of ``CredentialsValid``."""
+    """Why a Secret, or the Namespace that may name one, is not available: a reason of ``CredentialsValid``."""
 
     NOT_FOUND = "SecretNotFound"
     FORBIDDEN = "SecretForbidden"
@@ -39,7 +36,7 @@ class SecretProblem(StrEnum):
 
 
 class ReferenceProblem(StrEnum):
-    """Why what a resource refers to cannot be had: a reason of ``ReferencesResolved``."""
+    """Why a referenced value is not available: a reason of ``ReferencesResolved``."""
 
     NOT_FOUND = "NotFound"
     NOT_READY = "NotReady"
@@ -48,13 +45,13 @@ class ReferenceProblem(StrEnum):
 
 
 class UnreadableError(Exception):
-    """An object that a resource depends on cannot be had.
+    """An object that a resource depends on is not available.
 
     Attributes:
         reason: of a condition: a ``SecretProblem`` or a ``ReferenceProblem``.
-        message: for people, with the remedy.
-        what: names the object, for people, where it is a Secret or a Namespace.
-        retry_in: seconds after which it is worth reading again; shared by all who wait for this object.
+        message: for users, with the remedy.
+        what: the object, for users, where it is a Secret or a Namespace.
+        retry_in: seconds until the next read, shared by all who wait for this object.
     """
 
     def __init__(self, reason: StrEnum, message: str, *, retry_in: float, what: str = "") -> None:
@@ -66,7 +63,7 @@ class UnreadableError(Exception):
 
 
 class RefusedError(Exception):
-    """The API server does not let the operator do it, until somebody changes something; the text repeats its words."""
+    """The API server refuses a write until somebody changes something. The text repeats the server's message."""
 
 
 class NotLeaderError(ClusterUnavailableError):
@@ -74,11 +71,11 @@ class NotLeaderError(ClusterUnavailableError):
 
 
 class LeaseRefusedError(Exception):
-    """The Lease cannot be had until somebody mends the configuration; the text says what and how."""
+    """The API server refuses the Lease until somebody corrects the configuration. The text names the remedy."""
 
 
 class LeaseConflictError(Exception):
-    """The Lease has changed since it was read, or somebody has created it first."""
+    """The Lease has changed since it was read, or exists already."""
 
 
 class LeadershipLostError(Exception):

@@ -1,6 +1,6 @@
-"""Kubernetes Events about resources: written when there is time for it, and never waited for.
+"""Write Kubernetes Events about resources, in the background.
 
-An Event tells nothing that the status does not. So whatever stands in the way of one costs that Event and nothing else.
+The status holds all that an Event does. So a failure costs this Event and nothing else.
 """
 
 import asyncio
@@ -20,8 +20,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
-from atlas_endpoints.cluster.exchange import exchange
-from atlas_endpoints.cluster.refusals import is_in_no_namespace, told
+from atlas_endpoints.cluster.refusals import is_in_no_namespace, message_of
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.log_deduplication import LogDeduplicator
 from atlas_endpoints.controller.log_fields import LogFields
@@ -29,35 +28,34 @@ from atlas_endpoints.controller.log_fields import LogFields
 logger = logging.getLogger(__name__)
 
 REPORTING_CONTROLLER = f"{GROUP}/operator"
-"""Under this name Events show who has written them; ``kubectl describe`` has it in the column From."""
+"""The source of the Events, which ``kubectl describe`` shows in the column From."""
 
 WAITING = 1000
-"""Events that may wait to be written; as many as client-go's recorder holds."""
+"""Events that may wait to be written; as many as in client-go's recorder."""
 
 PAUSE = 0.04
-"""Seconds between two Events: at most 25 a second, so that 500 take less than half a minute, and a burst of statuses,
-which is faster, leaves the API server room."""
+"""Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
 
 WITHIN = 5.0
-"""Seconds that a call may take."""
+"""Seconds for a call."""
 
 AGAIN = 1.0
-"""Seconds after which an Event is tried once more that the API server may not have got."""
+"""Seconds before the second attempt at an Event that may not have arrived."""
 
 NAME_LIMIT = 253
 """Characters of an object's name."""
 
 Result: TypeAlias = Literal["written", "dropped"]
-"""What becomes of an Event."""
+"""The result for an Event."""
 
 
 class EventRecorder:
-    """Writes Events one after the other, in the namespaces of what they are about.
+    """Writes Events one after the other, in the namespaces of their resources.
 
     Args:
-        api: the connection; its fence holds back what a replica writes that does not lead.
-        now: wall-clock time, UTC.
-        counted: told of each Event what became of it.
+        api: its fence holds back the Events of a replica that does not lead.
+        now: UTC.
+        counted: called with the result of each Event.
     """
 
     def __init__(
@@ -72,14 +70,13 @@ class EventRecorder:
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
 
     def record(self, body: Body, *, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str) -> None:
-        """Have an Event written, unless too many wait already.
+        """Queue an Event, unless too many wait already.
 
         Args:
-            body: the resource that it is about.
-            type_: whether something is amiss.
-            reason: why, in one CamelCase word of at most 128 characters.
-            action: what was done or failed, likewise.
-            note: for people, at most 1024 bytes.
+            body: the resource.
+            reason: a CamelCase word of at most 128 characters.
+            action: likewise.
+            note: at most 1024 bytes.
         """
         metadata = body["metadata"]
         event = {
@@ -105,7 +102,7 @@ class EventRecorder:
             self._counted("dropped")
 
     async def run(self) -> None:
-        """Write Events as they come."""
+        """Write Events until cancelled."""
         while True:
             event = await self._events.get()
             result: Result = "dropped"
@@ -120,11 +117,7 @@ class EventRecorder:
             await self._pause(PAUSE)
 
     async def close(self, *, within: float) -> None:
-        """Write what waits, without pauses; what cannot be written in time is dropped.
-
-        Args:
-            within: seconds.
-        """
+        """Write the waiting Events without pauses, and drop the rest after so many seconds."""
         self._closing.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -136,45 +129,43 @@ class EventRecorder:
             self._counted("dropped")
 
     async def _write(self, event: dict[str, Any]) -> bool:
-        """Write an Event; tell whether that went well, and people why not."""
+        """Return whether an Event was written; log why not.
+
+        It may be sent twice, since the first attempt may be lost; it has a name, so it is created once.
+        """
         namespace = event["metadata"]["namespace"]
         try:
-            await self._create(event)
-        except (ClusterUnreachableError, NotLeaderError) as error:  # of which others tell
+            try:
+                await self._post(event)
+            except ClusterUnreachableError:
+                await self._pause(AGAIN)
+                await self._post(event)
+        except (ClusterUnreachableError, NotLeaderError) as error:  # logged elsewhere
             logger.debug("An Event is dropped: %s", error, extra=LogFields(namespace=namespace))
         except ApiException as error:
-            if error.status == HTTPStatus.CONFLICT:  # the first try did arrive
+            if error.status == HTTPStatus.CONFLICT:  # the first attempt did arrive
                 return True
             if not is_in_no_namespace(error):
-                self._tell(namespace, told(error), _remedy(error))
+                self._log(namespace, message_of(error), _remedy(error))
         except ClusterUnavailableError as error:
-            self._tell(namespace, str(error))
+            self._log(namespace, str(error))
         else:
             self._deduplicator.mended(namespace)
             return True
         return False
 
-    async def _create(self, event: dict[str, Any]) -> None:
-        """Create an Event, at a second try if the first may have been lost; since it has a name, it comes into being once."""
-        try:
-            await self._post(event)
-        except ClusterUnreachableError:
-            await self._pause(AGAIN)
-            await self._post(event)
-
     async def _post(self, event: dict[str, Any]) -> None:
-        query = {"fieldManager": FIELD_MANAGER}
-        request = exchange(self._api, "POST", _path(event["metadata"]["namespace"]), query=query, body=event)
-        await call(request, within=WITHIN)
+        path = ("apis", "events.k8s.io", "v1", "namespaces", event["metadata"]["namespace"], "events")
+        await call(self._api, "POST", path, query={"fieldManager": FIELD_MANAGER}, body=event, within=WITHIN)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, unless it is time to come to an end."""
+        """Wait, but not longer than until ``close``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
-    def _tell(self, namespace: str, cause: str, remedy: str = "") -> None:
-        """Have one line in the log for each cause, and one more when it has met ten times as many namespaces."""
+    def _log(self, namespace: str, cause: str, remedy: str = "") -> None:
+        """Log each cause once, and again when it affects ten times as many namespaces."""
         namespaces = self._deduplicator.failed(namespace, cause)
         if namespaces:
             logger.warning(
@@ -193,10 +184,6 @@ def _remedy(error: ApiException) -> str:
 
 
 def _name(about: str) -> str:
-    """Make a name that no other Event has, as client-go does: it shows what the Event is about, if there is room."""
+    """Return a unique name, as client-go does: it begins with that of the resource, if there is room."""
     name = f"{about}.{time.time_ns():x}"
     return name if len(name) <= NAME_LIMIT else str(uuid.uuid4())
-
-
-def _path(namespace: str) -> tuple[str, ...]:
-    return ("apis", "events.k8s.io", "v1", "namespaces", namespace, "events")

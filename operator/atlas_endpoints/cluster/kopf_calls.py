@@ -1,42 +1,32 @@
-"""What is measured of kopf's own calls to the API server, and how often it may make them."""
+"""The pace and the metrics of kopf's calls to the API server."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Protocol
 
 import aiohttp
 
 PACE = 1.0
-"""Seconds between the beginnings of two watches of the same objects. kopf does not pause when one ends at once."""
-
-
-class Ended(Protocol):
-    """Counts a watch that has ended."""
-
-    def __call__(self, *, well: bool) -> None:
-        """Count it; ``well`` if the next watch continues where it ended, and no LIST is needed."""
+"""Seconds between the beginnings of two watches of the same objects. kopf does not pause when a watch ends at once."""
 
 
 class KopfCalls:
     """A middleware of kopf's sessions. It changes no answer.
 
-    Args:
-        monotonic: seconds that only grow.
-
     Attributes:
-        relisted: by the plural of a kind whose watches are measured, what to call when a LIST of it has arrived.
-        on_watch_end: called when a watch of such a kind has ended and the next begins.
+        relisted: by the plural of each measured kind, the callback for a LIST that has arrived.
+        on_watch_end: callback for a watch of such a kind that has ended. Its argument ``well`` is true if the next
+            watch continues where this one ended, so that no LIST is needed.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._created = monotonic()
-        self._asked: dict[str, float] = {}
+        self._paced: dict[str, float] = {}
         self._begun: dict[str, float] = {}
         self._open: set[str] = set()
         self.relisted: Mapping[str, Callable[[], None]] = {}
-        self.on_watch_end: Ended = _ignore
+        self.on_watch_end: Callable[..., None] = lambda **_: None
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -44,8 +34,8 @@ class KopfCalls:
         """Make a call.
 
         Raises:
-            aiohttp.ClientConnectionError: the API server has too many requests. kopf retries with its own backoff, where it
-                would otherwise sleep for as long as ``Retry-After`` demands, be it a day.
+            aiohttp.ClientConnectionError: the answer is 429. kopf retries this error with its own backoff; on the 429
+                itself it would sleep for as long as ``Retry-After`` demands, even a day.
         """
         path, watching = request.url.path, "watch" in request.url.query
         if watching:
@@ -58,17 +48,16 @@ class KopfCalls:
         return response
 
     def watch_age(self) -> float:
-        """The seconds since the oldest watch of the kind began; if none has, since this object was made.
+        """Return the seconds since the oldest watch began, or since this object was made if there is none.
 
-        The API server ends each watch after a minute, and the next begins. A watch that is much older brings no events.
+        The API server ends each watch after a minute, and the next begins. A much older watch brings no events.
         """
         return self._monotonic() - min(self._begun.values(), default=self._created)
 
     async def _pace(self, path: str) -> None:
-        """Wait until the next watch is allowed."""
         now = self._monotonic()
-        await asyncio.sleep(max(0.0, self._asked.get(path, now - PACE) + PACE - now))
-        self._asked[path] = self._monotonic()
+        await asyncio.sleep(max(0.0, self._paced.get(path, now - PACE) + PACE - now))
+        self._paced[path] = self._monotonic()
 
     def _measure(self, path: str, relisted: Callable[[], None], *, watching: bool) -> None:
         if path in self._open:
@@ -79,7 +68,3 @@ class KopfCalls:
         else:
             self._open.discard(path)
             relisted()
-
-
-def _ignore(*, well: bool) -> None:
-    """Count nothing."""

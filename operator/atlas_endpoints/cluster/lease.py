@@ -1,8 +1,8 @@
-"""The elector: keeps one of several replicas leading, by a Lease that it renews while it leads.
+"""The elector: one of several replicas leads, by a Lease that it renews. ``election`` decides; here are time and calls.
 
-What it does is decided in ``election``; here are time and calls. It leads from the moment at which a claim is confirmed
-until a deadline that is counted from *before* that claim was sent, by a clock that goes on while the host sleeps. So
-whatever happens to the network or to this process, ``leads`` is false before anybody else may take over.
+A replica leads from the confirmation of a claim until a deadline that counts from *before* that claim was sent, by a
+clock that goes on while the host sleeps. So ``leads`` is false before another replica may take over, whatever happens
+to the network or this process.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from atlas_endpoints.cluster.election import (
     Claim,
     Lease,
     Lost,
+    Observation,
     Record,
-    Sighting,
     Terms,
     Wait,
     claim,
     decide,
-    look,
+    observe,
     released,
 )
 from atlas_endpoints.cluster.errors import (
@@ -39,23 +39,23 @@ from atlas_endpoints.controller.log_fields import LogFields
 logger = logging.getLogger(__name__)
 
 UNAVAILABLE = "unavailable"
-"""The kind of trouble that no text of a refusal names: the API server does not answer, or not as it should."""
+"""The one kind of all failures that are no refusals: they share a line in the log."""
 
 SOON = 0.2
-"""Seconds between two attempts at least, however fast the Lease changes."""
+"""The least seconds between two attempts, however fast the Lease changes."""
 
 RELEASE = 3.0
-"""Seconds that letting go may take."""
+"""Seconds for the release."""
 
 ARRIVAL = 1.0
-"""Seconds for which a claim is looked for on whose answer nobody waits any more: it may arrive after the first look."""
+"""Seconds for which a release waits for an unanswered claim: it may arrive after the first read."""
 
 
 class Leases(Protocol):
     """The Lease on the API server; see ``lease_api.LeaseApi``."""
 
     async def read(self) -> Lease | None:
-        """Read the Lease; None when there is none."""
+        """Return the Lease, or None."""
         ...
 
     async def create(self, record: Record) -> Lease:
@@ -67,12 +67,12 @@ class Leases(Protocol):
         ...
 
     async def changed(self, lease: Lease, *, within: float) -> None:
-        """Return as soon as the Lease is another one than this, or after so many seconds."""
+        """Return as soon as the Lease has changed, or after so many seconds."""
         ...
 
 
 def new_identity() -> str:
-    """Make an identity that no other process has, not even this container when it is started again."""
+    """Return an identity that no other process has, not even this container after a restart."""
     return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
@@ -80,12 +80,15 @@ class Elector:
     """Competes for the Lease and renews it.
 
     Args:
-        leases: the Lease on the API server; its text names it.
+        leases: its text is the name of the Lease.
         own: our identity; see ``new_identity``.
-        terms: durations.
-        clock: seconds that only grow, also while the host sleeps.
-        now: wall-clock time in UTC, for people.
-        random: for jitter.
+        clock: monotonic seconds that also count while the host sleeps.
+        now: UTC, for people.
+
+    Attributes:
+        elected: set when this replica leads; it stays set, since a loss ends the process.
+        decided: set after the first attempt, whatever its result.
+        refusal: why this replica cannot even stand by; None if it heals by itself.
     """
 
     def __init__(
@@ -105,23 +108,20 @@ class Elector:
         self._now = now
         self._random = random
         self._lease: Lease | None = None
-        """As it surely was at the last answer; None when that is not known."""
-        self._sighting: Sighting | None = None
+        """As of the last answer; None while a claim is unanswered or after a failure."""
+        self._observation: Observation | None = None
         self._valid_until = float("-inf")
-        self._trouble = ""
+        self._failure = ""
         self._unanswered = False
-        """Whether a claim was sent of which nobody knows whether it has arrived."""
-        self._told: set[str] = set()
+        """Whether a claim was sent and its outcome is unknown."""
+        self._logged: set[str] = set()
         self._followed = ""
         self.elected = asyncio.Event()
-        """Set when this replica leads; it stays so, since a loss ends the process."""
         self.decided = asyncio.Event()
-        """Set once it was tried to lead, whatever came of it."""
         self.refusal: str | None = None
-        """Why this replica cannot even stand by, if that is for a person to mend."""
 
     def leads(self) -> bool:
-        """Tell whether this replica may begin a write now; a plain comparison, to be made right before each write."""
+        """Return whether this replica may begin a write now. Ask right before each write."""
         return self._clock() < self._valid_until
 
     async def run(self) -> NoReturn:
@@ -134,20 +134,20 @@ class Elector:
             started = self._clock()
             pause = await self._attempt()
             self.decided.set()
-            await self._rest(started, pause)
+            await self._pause(started, pause)
 
     async def release(self) -> None:
-        """Let go of the Lease, as far as that goes within a moment, so that a standby leads at once.
+        """Release the Lease, if that takes no longer than a moment, so that a standby leads at once.
 
-        Call it when ``run`` has ended, and nothing that this replica sent is under way any more.
+        Call it when ``run`` has ended, and all writes of this replica have.
         """
         if not self.elected.is_set() and not self._unanswered:
             return
         self._valid_until = float("-inf")
-        look_until = self._clock() + ARRIVAL if self._unanswered else self._clock()
+        read_until = self._clock() + ARRIVAL if self._unanswered else self._clock()
         try:
             async with asyncio.timeout(RELEASE):
-                while not await self._let_go(look_until):
+                while not await self._release(read_until):
                     self._lease = None
         except (ClusterUnavailableError, LeaseRefusedError, TimeoutError) as error:
             logger.warning(
@@ -159,11 +159,11 @@ class Elector:
         else:
             logger.info("Lease %s is released", self._leases)
 
-    async def _let_go(self, look_until: float) -> bool:
-        """Write that nobody holds the Lease; tell whether it needs no other try."""
+    async def _release(self, read_until: float) -> bool:
+        """Write that nobody holds the Lease; return whether that is done."""
         lease = self._lease or await self._leases.read()
         if lease is None or lease.record.holder != self._own:
-            if self._clock() >= look_until:
+            if self._clock() >= read_until:
                 return True
             await asyncio.sleep(SOON)
             return False
@@ -174,12 +174,12 @@ class Elector:
         return True
 
     async def _attempt(self) -> float:
-        """Try to lead, or to go on leading.
-
-        Returns:
-            After how many seconds, from its beginning, to try again.
-        """
-        seconds = self._time_for_an_attempt()
+        """Try to lead, or to renew; return the seconds from its beginning to the next attempt."""
+        seconds = self._terms.retry
+        if self.elected.is_set():
+            seconds = min(seconds, self._valid_until - self._clock())
+            if seconds <= 0:
+                raise self._loss(NOT_RENEWED)
         try:
             async with asyncio.timeout(seconds):
                 pause = await self._step()
@@ -193,31 +193,23 @@ class Elector:
         except ClusterUnavailableError as error:
             self._failed(str(error))
         except TimeoutError:
-            # An attempt that the deadline has cut short tells nothing new.
-            cut_short = self._trouble and seconds < self._terms.retry
-            self._failed(self._trouble if cut_short else "The API server did not answer in time.")
+            # An attempt that the deadline has cut short is no new failure.
+            cut_short = self._failure and seconds < self._terms.retry
+            self._failed(self._failure if cut_short else "The API server did not answer in time.")
         else:
             self._succeeded()
             return pause
         return self._terms.retry
 
-    def _time_for_an_attempt(self) -> float:
-        if not self.elected.is_set():
-            return self._terms.retry
-        left = self._valid_until - self._clock()
-        if left <= 0:
-            raise self._loss(NOT_RENEWED)
-        return min(self._terms.retry, left)
-
     async def _step(self) -> float:
         elected = self.elected.is_set()
-        # Who leads knows what the Lease says: what he wrote there. Only when in doubt he looks.
+        # A leader has written the Lease itself, and reads it only after a failure.
         lease = self._lease if elected and self._lease is not None else await self._leases.read()
         self._lease = lease
         now = self._clock()
-        self._sighting = look(self._sighting, lease, now, self._terms.lease)
+        self._observation = observe(self._observation, lease, now, self._terms.lease)
         valid_until = self._valid_until if elected else None
-        match decide(lease, self._sighting, own=self._own, valid_until=valid_until, now=now):
+        match decide(lease, self._observation, own=self._own, valid_until=valid_until, now=now):
             case Lost(why):
                 raise self._loss(why)
             case Wait(until):
@@ -231,7 +223,7 @@ class Elector:
         record = claim(
             None if lease is None else lease.record, own=self._own, duration=self._terms.lease, now=self._now()
         )
-        self._lease = None  # until the answer is here, nobody knows what the Lease says
+        self._lease = None  # unknown until the answer is here
         sent = self._clock()
         self._unanswered = True
         self._lease = await (self._leases.create(record) if lease is None else self._leases.replace(lease, record))
@@ -241,8 +233,8 @@ class Elector:
             self.elected.set()
             logger.info("This replica leads", extra=LogFields(lease=str(self._leases), identity=self._own))
 
-    async def _rest(self, started: float, pause: float) -> None:
-        """Wait for the next attempt; a standby looks sooner when the Lease changes."""
+    async def _pause(self, started: float, pause: float) -> None:
+        """Wait for the next attempt; a standby waits no longer than until the Lease changes."""
         left = started + pause - self._clock()
         if self.elected.is_set() or self._lease is None:
             await asyncio.sleep(left)
@@ -255,7 +247,7 @@ class Elector:
         if holder == self._followed:
             return
         self._followed = holder
-        # The name of a host may be that of this one: an earlier life of this container, which is not known to have ended.
+        # The holder may be an earlier run of this container, which is not known to have ended.
         same_host = holder.rpartition("_")[0] == self._own.rpartition("_")[0]
         logger.info(
             "Standing by: %s leads%s",
@@ -266,28 +258,24 @@ class Elector:
             extra=LogFields(lease=str(self._leases), identity=self._own),
         )
 
-    def _failed(self, trouble: str, *, kind: str = UNAVAILABLE) -> None:
-        """Note what went wrong.
-
-        An outage is one line in the log, however many attempts it outlasts and in however many ways they fail. A refusal is
-        one for each text, since each names another remedy.
-        """
+    def _failed(self, failure: str, *, kind: str = UNAVAILABLE) -> None:
+        """Log an outage once, and a refusal once for each text, since each names another remedy."""
         self._lease = None
-        if kind not in self._told:
-            logger.warning("Lease %s cannot be had; trying again: %s", self._leases, trouble)
-        self._told.add(kind)
-        self._trouble = trouble
+        if kind not in self._logged:
+            logger.warning("Lease %s cannot be had; trying again: %s", self._leases, failure)
+        self._logged.add(kind)
+        self._failure = failure
 
     def _succeeded(self) -> None:
-        if self._trouble:
+        if self._failure:
             logger.info("Lease %s can be had again", self._leases)
-        self._trouble = ""
-        self._told.clear()
+        self._failure = ""
+        self._logged.clear()
         self.refusal = None
 
     def _loss(self, why: str) -> LeadershipLostError:
-        trouble = f" ({self._trouble})" if self._trouble else ""
-        return LeadershipLostError(f"This replica leads no more: Lease {self._leases} {why}{trouble}")
+        failure = f" ({self._failure})" if self._failure else ""
+        return LeadershipLostError(f"This replica leads no more: Lease {self._leases} {why}{failure}")
 
     def _jittered(self, seconds: float) -> float:
         return seconds * self._random.uniform(0.9, 1.1)

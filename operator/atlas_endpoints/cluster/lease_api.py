@@ -1,4 +1,4 @@
-"""The Lease on the API server: read, created, replaced by compare-and-set, and waited for."""
+"""The Lease on the API server: read, create, replace by compare-and-set, and watch it."""
 
 import asyncio
 import json
@@ -17,70 +17,58 @@ from atlas_endpoints.cluster.api import FIELD_MANAGER
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.election import Lease, Record
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeaseConflictError, LeaseRefusedError
-from atlas_endpoints.cluster.refusals import is_gone, is_not_served, told
+from atlas_endpoints.cluster.refusals import is_gone, is_not_served, message_of
 
 GROUP, VERSION, PLURAL = "coordination.k8s.io", "v1", "leases"
+
+FIELD = {"fieldManager": FIELD_MANAGER}
 
 
 class LeaseApi:
     """One Lease of ``coordination.k8s.io``.
 
-    It is read and written as plain JSON: the client's own class refuses a Lease with a field that it does not know, and
-    writes times that the API server does not always take.
-
     Args:
-        api: the connection; no fence may hold its writes back.
-        namespace: of the Lease.
-        name: of the Lease.
+        api: no fence may hold its writes back.
     """
 
     def __init__(self, api: client.ApiClient, namespace: str, name: str) -> None:
-        self._objects = client.CustomObjectsApi(api)
+        self._api = api
         self._namespace = namespace
         self._name = name
         self._metadata: dict[str, Any] = {}
-        """As last seen, so that labels and annotations that others put there stay."""
+        """As last read, so that others' labels and annotations stay."""
 
     @override
     def __str__(self) -> str:
-        """Name the Lease for people."""
         return f"{self._namespace}/{self._name}"
 
     async def read(self) -> Lease | None:
-        """Read the Lease; None when there is none.
+        """Return the Lease, or None.
 
         Raises:
-            LeaseRefusedError: it may not be read, or the API server knows no Leases.
+            LeaseRefusedError: it may not be read, or the API server serves no Leases.
             ClusterUnavailableError: it could not be read.
         """
         try:
-            body = await call(
-                self._objects.get_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURAL, self._name)
-            )
+            return self._parse(await call(self._api, "GET", (*self._path, self._name)))
         except ApiException as error:
             if is_gone(error):
                 return None
             raise self._refusal(error, "get") from error
-        return self._taken_in(body)
 
     async def create(self, record: Record) -> Lease:
         """Create the Lease.
 
         Raises:
-            LeaseConflictError: somebody else was first.
+            LeaseConflictError: it exists.
             LeaseRefusedError: it may not be created, or its namespace does not exist.
-            ClusterUnavailableError: nobody knows whether it was created.
+            ClusterUnavailableError: it is unknown whether it was created.
         """
         body = _body({"name": self._name, "namespace": self._namespace}, record)
         try:
-            answer = await call(
-                self._objects.create_namespaced_custom_object(
-                    GROUP, VERSION, self._namespace, PLURAL, body, field_manager=FIELD_MANAGER
-                )
-            )
+            return self._parse(await call(self._api, "POST", self._path, query=FIELD, body=body))
         except ApiException as error:
             raise self._refusal(error, "create") from error
-        return self._taken_in(answer)
 
     async def replace(self, lease: Lease, record: Record) -> Lease:
         """Write the Lease if it is still as it was when it was read.
@@ -88,42 +76,31 @@ class LeaseApi:
         Raises:
             LeaseConflictError: it has changed, or is gone.
             LeaseRefusedError: it may not be written.
-            ClusterUnavailableError: nobody knows whether it was written.
+            ClusterUnavailableError: it is unknown whether it was written.
         """
-        metadata = {**self._metadata, "name": self._name, "resourceVersion": lease.version}
+        body = _body({**self._metadata, "name": self._name, "resourceVersion": lease.version}, record)
         try:
-            answer = await call(
-                self._objects.replace_namespaced_custom_object(
-                    GROUP,
-                    VERSION,
-                    self._namespace,
-                    PLURAL,
-                    self._name,
-                    _body(metadata, record),
-                    field_manager=FIELD_MANAGER,
-                )
-            )
+            return self._parse(await call(self._api, "PUT", (*self._path, self._name), query=FIELD, body=body))
         except ApiException as error:
             if is_gone(error):
                 raise LeaseConflictError from error
             raise self._refusal(error, "update") from error
-        return self._taken_in(answer)
+
+    @property
+    def _path(self) -> tuple[str, ...]:
+        return ("apis", GROUP, VERSION, "namespaces", self._namespace, PLURAL)
 
     async def changed(self, lease: Lease, *, within: float) -> None:
-        """Return as soon as the Lease is another one than this, or after so many seconds.
-
-        A watch that breaks, or is refused, only makes this the latter.
-        """
+        """Return as soon as the Lease has changed, or after so many seconds, also if the watch breaks or is refused."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                # A stream that is cut off or not understood tells nothing.
                 with suppress(ApiException, aiohttp.ClientError, OSError, ValueError):
                     await self._event_after(lease, within)
                     return
                 await asyncio.sleep(within)
 
     async def _event_after(self, lease: Lease, within: float) -> None:
-        stream = await self._objects.list_namespaced_custom_object_without_preload_content(
+        stream = await client.CustomObjectsApi(self._api).list_namespaced_custom_object_without_preload_content(
             GROUP,
             VERSION,
             self._namespace,
@@ -138,36 +115,32 @@ class LeaseApi:
         if not isinstance(event, dict) or event.get("type") not in {"ADDED", "MODIFIED", "DELETED"}:
             raise ValueError("no event")  # such as an error: this version is too old for a watch
 
-    def _taken_in(self, body: object) -> Lease:
+    def _parse(self, body: Any) -> Lease:
         try:
-            return self._parsed(body)
+            metadata, spec = body["metadata"], body.get("spec") or {}
+            lease = Lease(
+                str(metadata["resourceVersion"]),
+                Record(
+                    holder=spec.get("holderIdentity") or "",
+                    duration=int(spec.get("leaseDurationSeconds") or 0),
+                    acquired=spec.get("acquireTime") or "",
+                    renewed=spec.get("renewTime") or "",
+                    transitions=int(spec.get("leaseTransitions") or 0),
+                ),
+            )
         except (AttributeError, KeyError, TypeError, ValueError):
             raise ClusterUnavailableError(f"What the API server answered is no Lease: {type(body).__name__}") from None
-
-    def _parsed(self, body: Any) -> Lease:
-        metadata = body["metadata"]
-        self._metadata = {
-            name: metadata[name] for name in ("labels", "annotations", "ownerReferences") if name in metadata
-        }
-        spec = body.get("spec") or {}
-        return Lease(
-            str(metadata["resourceVersion"]),
-            Record(
-                holder=spec.get("holderIdentity") or "",
-                duration=int(spec.get("leaseDurationSeconds") or 0),
-                acquired=spec.get("acquireTime") or "",
-                renewed=spec.get("renewTime") or "",
-                transitions=int(spec.get("leaseTransitions") or 0),
-            ),
-        )
+        kept = ("labels", "annotations", "ownerReferences")
+        self._metadata = {name: metadata[name] for name in kept if name in metadata}
+        return lease
 
     def _refusal(self, error: ApiException, verb: str) -> Exception:
-        """Tell what a person has to do about a refusal."""
+        """Return the error for a refusal, with the remedy."""
         if error.status == HTTPStatus.CONFLICT:
             return LeaseConflictError()
         if error.status == HTTPStatus.FORBIDDEN:
             return LeaseRefusedError(
-                f"The operator may not {verb} Lease {self} ({told(error)}). Give its ServiceAccount the verbs get, create,"
+                f"The operator may not {verb} Lease {self} ({message_of(error)}). Give its ServiceAccount the verbs get, create,"
                 f" update and watch on leases of {GROUP} in that namespace, as deploy/base/leader-election.yaml does, or run a single"
                 " replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
             )
@@ -181,8 +154,8 @@ class LeaseApi:
                 f"The API server serves no leases of {GROUP}/{VERSION}. Run a single replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
             )
         if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            return LeaseRefusedError(f"The API server does not take Lease {self}: {told(error)}")
-        return ClusterUnavailableError(f"The API server refused Lease {self}: {told(error)}")
+            return LeaseRefusedError(f"The API server does not take Lease {self}: {message_of(error)}")
+        return ClusterUnavailableError(f"The API server refused Lease {self}: {message_of(error)}")
 
 
 def _body(metadata: Mapping[str, Any], record: Record) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading Namespaces by name, for the annotations by which they set defaults for their resources."""
+"""Read Namespaces by name, for the annotations with which they set defaults for their resources."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -7,39 +7,35 @@ from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.api import GROUP
+from atlas_endpoints.cluster.calls import call, unexpected_answer
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
-from atlas_endpoints.cluster.object_cache import Readings
+from atlas_endpoints.cluster.object_cache import ObjectCache
 
 
 class NamespaceReader:
-    """Reads Namespaces; see ``kinds.ports.NamespaceReader``.
-
-    Args:
-        api: the connection.
-        monotonic: seconds that only grow.
-    """
+    """Reads Namespaces."""
 
     def __init__(self, api: client.ApiClient, monotonic: Callable[[], float]) -> None:
-        self._core = client.CoreV1Api(api)
-        self._readings = Readings("Namespace", self._get, _problem, monotonic)
+        self._api = api
+        self._cache = ObjectCache("Namespace", self._get, _problem, monotonic)
 
     async def annotations(self, namespace: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
-        """Give the annotations of a Namespace that are meant for us.
-
-        Args:
-            namespace: its name.
-            age: the oldest reading that will do.
+        """Return the annotations of a Namespace that are in the operator's group.
 
         Raises:
             UnreadableError: it may not be read.
-            ClusterUnavailableError: the API server could not be reached, or the Namespace is gone: its resources go, too.
+            ClusterUnavailableError: the API server could not be reached, or the Namespace is gone, and soon its
+                resources are, too.
         """
-        return await self._readings.read(namespace, age=age)
+        return await self._cache.read(namespace, age=age)
 
     async def _get(self, name: str) -> Mapping[str, str]:
-        metadata = (await self._core.read_namespace(name)).metadata
-        annotations = (metadata.annotations if metadata is not None else None) or {}
-        return {each: value for each, value in annotations.items() if each.startswith(f"{GROUP}/")}
+        namespace = await call(self._api, "GET", ("api", "v1", "namespaces", name))
+        try:
+            annotations = namespace["metadata"].get("annotations") or {}
+            return {each: value for each, value in annotations.items() if each.startswith(f"{GROUP}/")}
+        except (AttributeError, KeyError, TypeError):
+            raise unexpected_answer() from None
 
 
 def _problem(name: str, status: int, retry_in: float) -> UnreadableError | ClusterUnavailableError:

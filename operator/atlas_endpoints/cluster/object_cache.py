@@ -1,4 +1,4 @@
-"""Objects that are read by name, each by one GET at a time: no LIST, no watch, few calls, and never older than promised."""
+"""Cache objects that are read by name, with one GET at a time for each: no LIST and no watch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -9,41 +9,39 @@ from typing import Generic, TypeVar
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.refusals import is_refused
 from atlas_endpoints.controller.backoff import doubled
 from atlas_endpoints.controller.sweep import Sweep
 
 MAX_AGE = 30.0
-"""Seconds for which a reading is recent."""
+"""Seconds for which an entry is recent."""
 
 FRESH = 2.0
-"""Seconds for which it is fresh."""
+"""Seconds for which an entry is fresh."""
 
 RETRY_FIRST, RETRY_LAST = 5.0, 60.0
-"""Seconds between readings of an object that cannot be had; doubled from the first to the last, whoever waits for it."""
+"""Seconds between reads of an object that is not available; doubled from the first to the last."""
 
 IDLE = 3600.0
-"""Seconds after which an object that nobody asked for is dropped from memory."""
+"""Seconds after which an unused value is dropped."""
 
 MISSED = 2 * 86400.0
-"""Seconds after which it is dropped that an object could not be had: longer than the longest interval, so that a refusal is met
-a second time, however seldom somebody asks."""
+"""Seconds after which a failed read is dropped: longer than the longest interval, so that a second refusal is noticed."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading(Generic[T]):
-    """What came of reading an object.
+class _Entry(Generic[T]):
+    """The result of a read.
 
     Attributes:
-        value: what was wanted of it, if it could be had.
-        status: of the API server's answer, if it could not.
-        at: when, in monotonic seconds.
-        misses: how many readings in a row ended like this one, if it has no value, or none that suffices.
+        value: None if the object is not available.
+        status: of the API server's answer in that case.
+        at: monotonic seconds.
+        misses: consecutive reads with this result, if it has no value or one that does not suffice.
     """
 
     value: T | None
@@ -53,27 +51,25 @@ class _Reading(Generic[T]):
 
     @property
     def due(self) -> float:
-        """When to read again: with a value, when somebody asks later than this."""
+        """Return when the entry stops being recent."""
         if self.misses == 0:
             return self.at + MAX_AGE
         return self.at + doubled(RETRY_FIRST, self.misses - 1, RETRY_LAST)
 
     @property
-    def lasts(self) -> float:
-        """For how many seconds it is remembered."""
-        return IDLE if self.value is not None else MISSED
+    def expires(self) -> float:
+        return self.at + (IDLE if self.value is not None else MISSED)
 
 
-class Readings(Generic[K, T]):
-    """Reads objects of one kind, and remembers what came of it.
+class ObjectCache(Generic[K, T]):
+    """Reads and caches objects of one kind.
 
     Args:
-        kind: of the objects, for people.
-        get: asks the API server for what is wanted of an object; may raise ``ApiException``.
-        problem: tells what it means that there is no such object (404), or that it may not be read (403); its last
-            argument is after how many seconds it is worth reading again, shared by all who wait for this object.
-        monotonic: seconds that only grow.
-        suffices: tells whether a value is what one waits for; if not, it is given all the same, and read again soon.
+        kind: for error messages.
+        get: returns the wanted part of an object; may raise ``ApiException``.
+        problem: returns the error for an object that does not exist (404) or may not be read (403). Its last argument
+            is the number of seconds until the next read.
+        suffices: whether a value is the one that callers wait for. Otherwise it is returned, and read again soon.
     """
 
     def __init__(
@@ -90,81 +86,73 @@ class Readings(Generic[K, T]):
         self._problem = problem
         self._monotonic = monotonic
         self._suffices = suffices
-        self._readings: dict[K, _Reading[T]] = {}
-        self._reads: dict[K, asyncio.Task[_Reading[T]]] = {}
+        self._entries: dict[K, _Entry[T]] = {}
+        self._reads: dict[K, asyncio.Task[_Entry[T]]] = {}
         self._sweep = Sweep()
 
     async def read(self, key: K, *, age: Age) -> T:
-        """Give what is wanted of an object.
-
-        Args:
-            key: names it.
-            age: the oldest reading that will do.
+        """Return the wanted part of an object.
 
         Raises:
             ClusterUnavailableError: the API server could not be reached.
-            Exception: what ``problem`` gives.
+            Exception: what ``problem`` returns.
         """
         if age is Age.ANEW and (begun := self._reads.get(key)) is not None:
             await asyncio.wait({begun})
-        reading, task = self._readings.get(key), self._reads.get(key)
-        if reading is None or self._is_too_old(reading, age) or (task is not None and age is not Age.RECENT):
+        entry, task = self._entries.get(key), self._reads.get(key)
+        if entry is None or self._is_too_old(entry, age) or (task is not None and age is not Age.RECENT):
             if task is None:
                 task = self._reads[key] = asyncio.create_task(self._read(key), name=f"read {self._kind}")
-                task.add_done_callback(_take_note)
-            # Whoever gives up waiting must not take the answer from the others, which to await the task itself would do.
+                task.add_done_callback(_retrieve_exception)
+            # Not ``await task``: a caller that is cancelled would cancel the read for the others.
             await asyncio.wait({task})
-            reading = task.result()
-        if reading.value is not None:
-            return reading.value
-        if reading.status == HTTPStatus.FORBIDDEN and reading.misses == 1:
-            # An API server that has just started refuses for a moment what it permits: only the second time it is believed.
+            entry = task.result()
+        if entry.value is not None:
+            return entry.value
+        if entry.status == HTTPStatus.FORBIDDEN and entry.misses == 1:
+            # An API server that has just started refuses for a moment what it permits: only a second refusal counts.
             raise ClusterUnavailableError(f"The API server refused to show a {self._kind}: 403. It is asked once more.")
-        raise self._problem(key, reading.status or 0, self.due_in(key))
+        raise self._problem(key, entry.status or 0, self.due_in(key))
 
     def due_in(self, key: K) -> float:
-        """Tell after how many seconds it is worth reading an object again that was read before."""
-        reading = self._readings.get(key)
-        return max(0.0, reading.due - self._monotonic()) if reading is not None else 0.0
+        """Return the seconds until the next read of an object."""
+        entry = self._entries.get(key)
+        return max(0.0, entry.due - self._monotonic()) if entry is not None else 0.0
 
-    def _is_too_old(self, reading: _Reading[T], age: Age) -> bool:
+    def _is_too_old(self, entry: _Entry[T], age: Age) -> bool:
         match age:
             case Age.RECENT:
-                return self._monotonic() >= reading.due
+                return self._monotonic() >= entry.due
             case Age.FRESH:
-                return self._monotonic() >= reading.at + FRESH
+                return self._monotonic() >= entry.at + FRESH
             case Age.ANEW:
                 return True
 
-    async def _read(self, key: K) -> _Reading[T]:
+    async def _read(self, key: K) -> _Entry[T]:
+        value, status = None, None
         try:
-            value, status = await self._answer(key)
+            value = await self._get(key)
+        except ApiException as error:
+            if not any(is_refused(error, each) for each in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN)):
+                # Perhaps from a proxy. Not chained: nothing else of the answer may be shown.
+                raise ClusterUnavailableError(
+                    f"The API server refused to show a {self._kind}: {error.status}."
+                ) from None
+            status = error.status
         finally:
             del self._reads[key]
         now = self._monotonic()
-        before = self._readings.get(key)
+        before = self._entries.get(key)
         misses = 0
         if value is None or not self._suffices(value):
             misses = 1 + (before.misses if before is not None and before.status == status else 0)
         if self._sweep.is_due(now):
-            self._readings = {name: kept for name, kept in self._readings.items() if now < kept.at + kept.lasts}
-        reading = self._readings[key] = _Reading(value, status, now, misses)
-        return reading
-
-    async def _answer(self, key: K) -> tuple[T | None, int | None]:
-        """Give what is wanted of an object, or the status that says why not."""
-        try:
-            return await call(self._get(key)), None
-        except ApiException as error:
-            if not any(is_refused(error, each) for each in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN)):
-                # It may be somebody in front of the API server who says so. Not chained: what else is in the answer is nobody's business.
-                raise ClusterUnavailableError(
-                    f"The API server refused to show a {self._kind}: {error.status}."
-                ) from None
-            return None, error.status
+            self._entries = {name: kept for name, kept in self._entries.items() if now < kept.expires}
+        entry = self._entries[key] = _Entry(value, status, now, misses)
+        return entry
 
 
-def _take_note(task: "asyncio.Task[_Reading[T]]") -> None:
-    """Keep the event loop from complaining of a failure for which nobody waits any more; who waits is told."""
+def _retrieve_exception(task: "asyncio.Task[_Entry[T]]") -> None:
+    """Keep asyncio from logging a failure for which nobody waits any more."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""Objects as they are kept: as small as they can be, since there may be thousands."""
+"""Keep objects small, since there may be thousands."""
 
 from functools import lru_cache
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from atlas_endpoints.controller.cache import Body
 
 SHORT = 256
-"""Characters of the longest text that is shared; longer ones seldom stand in two objects."""
+"""Characters of the longest text that is shared; longer ones seldom occur in two objects."""
 
 SHARED = 8192
-"""How many texts are remembered to be shared: 8 MiB at most."""
+"""The number of shared texts: 8 MiB at most."""
 
 
 def lean(body: Body) -> Body:
-    """Give an object that means the same and takes less memory.
+    """Return an equivalent object that takes less memory.
 
-    It does not tell who has written what (``managedFields``), nearly half of an object that nobody here asks for, and shares
-    its texts with the other objects: most of them stand in many, and 20,000 objects take 95 MB in the place of 227.
+    It has no ``managedFields``, which are nearly half of an object, and shares its texts with other objects: 20,000
+    objects take 95 MB instead of 227.
     """
     metadata = body.get("metadata")
     if isinstance(metadata, dict):
@@ -37,8 +37,8 @@ def _shared(value: Any) -> Any:
 
 @lru_cache(SHARED)
 def _same(text: str) -> str:
-    """Give the text that came first of those that are equal.
+    """Return the first of equal texts.
 
-    ``sys.intern`` has no bound, and early releases of CPython 3.12 never free what it holds (CPython issue 113993).
+    ``sys.intern`` has no bound, and early releases of CPython 3.12 never free its texts (CPython issue 113993).
     """
     return text

@@ -1,4 +1,4 @@
-"""Reading what resources refer to: one field of an object of any kind that the settings allow, by name and with GET only."""
+"""Read one field of an object of any kind that the settings allow, by name and with GET only."""
 
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
@@ -8,61 +8,39 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, UnreadableError
-from atlas_endpoints.cluster.exchange import exchange
-from atlas_endpoints.cluster.object_cache import RETRY_LAST, Readings
+from atlas_endpoints.cluster.object_cache import RETRY_LAST, ObjectCache
 from atlas_endpoints.cluster.refusals import is_not_served
 from atlas_endpoints.cluster.targets import Lack, Target, extract
 from atlas_endpoints.controller.names import is_name
 
-CONFIG_MAPS = "configmaps"
-"""The one kind that is not the user's own: it may always be named, and needs no looking up."""
-
 
 class _Api(NamedTuple):
-    """A version of a group of the Kubernetes API."""
-
     group: str
     version: str
 
 
 class _Place(NamedTuple):
-    """Where a target is read.
-
-    Attributes:
-        plural: what the API server calls the kind in paths, and RBAC in rules.
-    """
-
     plural: str
     target: Target
 
-    @property
-    def resource(self) -> str:
-        """What RBAC, and the name of a CRD, call the kind."""
-        return f"{self.plural}.{self.target.group}".removesuffix(".")
-
 
 class ReferenceReader:
-    """Reads targets; see ``kinds.serverless_private_endpoint.references.TargetReader``.
+    """Reads targets.
 
     Args:
-        api: the connection.
-        allowed: the kinds that may be read, by the names of their CRDs, such as ``vpcendpoints.ec2.services.k8s.aws``.
-        monotonic: seconds that only grow.
+        allowed: the names of the CRDs whose kinds may be read, such as ``vpcendpoints.ec2.services.k8s.aws``.
     """
 
     def __init__(self, api: client.ApiClient, allowed: Collection[str], monotonic: Callable[[], float]) -> None:
         self._api = api
         self._allowed = frozenset(allowed)
-        self._apis = Readings("version of an API", self._kinds, _no_api, monotonic, suffices=bool)
-        self._values = Readings("referenced object", self._get, _problem, monotonic, suffices=_is_value)
+        self._apis = ObjectCache("version of an API", self._kinds, _no_api, monotonic, suffices=bool)
+        self._values = ObjectCache("referenced object", self._get, _problem, monotonic, suffices=_is_value)
 
     async def read(self, target: Target, *, age: Age = Age.RECENT) -> str:
-        """Give the text of a target as it stands; it may hold anything.
-
-        Args:
-            target: which field of which object.
-            age: the oldest reading that will do.
+        """Return the text of a target as it is, unvalidated.
 
         Raises:
             UnreadableError: ``KindNotAllowed``, ``NotFound``, ``NotReady`` or ``FieldMissing``.
@@ -75,13 +53,15 @@ class ReferenceReader:
         return found
 
     async def _plural(self, target: Target, *, age: Age) -> str:
-        """Find out what the API server calls a kind, if it may be read at all."""
-        if (target.group, target.kind) == ("", "ConfigMap"):
-            return _checked(target, CONFIG_MAPS)
-        if not any(each.partition(".")[2] == target.group for each in self._allowed):
+        """Return the plural of a kind that may be read. ConfigMaps may always be read."""
+        is_config_map = (target.group, target.kind) == ("", "ConfigMap")
+        if not is_config_map and not any(each.partition(".")[2] == target.group for each in self._allowed):
             raise _not_allowed(target)
+        if not all(map(is_name, (target.version, target.name, target.namespace))):  # it would be another path
+            raise _no_kind(target, RETRY_LAST)
+        if is_config_map:
+            return "configmaps"
         api = _Api(target.group, target.version)
-        _checked(target, target.kind)
         plural = (await self._apis.read(api, age=age)).get(target.kind)
         if plural is None:
             raise _no_kind(target, self._apis.due_in(api))
@@ -90,9 +70,9 @@ class ReferenceReader:
         return plural
 
     async def _kinds(self, api: _Api) -> Mapping[str, str]:
-        """Give the namespaced kinds of an API with their plurals; none when it is not served, as before its CRD is installed."""
+        """Return the plural of each namespaced kind of an API; none when it is not served."""
         try:
-            answer = await exchange(self._api, "GET", ("apis", *api))
+            answer = await call(self._api, "GET", ("apis", *api))
         except ApiException as error:
             if is_not_served(error):
                 return {}
@@ -104,28 +84,13 @@ class ReferenceReader:
         }
 
     async def _get(self, place: _Place) -> str | Lack:
-        return extract(_object(await exchange(self._api, "GET", _path(place))), place.target.path)
-
-
-def _path(place: _Place) -> tuple[str, ...]:
-    target = place.target
-    api = ("apis", target.group, target.version) if target.group else ("api", target.version)
-    return (*api, "namespaces", target.namespace, place.plural, target.name)
-
-
-def _checked(target: Target, plural: str) -> str:
-    """Give a plural, unless a part of the path would lead to another one.
-
-    Raises:
-        UnreadableError: there can be no such object.
-    """
-    if not all(map(is_name, (target.version, target.name, target.namespace))):
-        raise _no_kind(target, RETRY_LAST)
-    return plural
+        plural, target = place
+        api = ("apis", target.group, target.version) if target.group else ("api", target.version)
+        path = (*api, "namespaces", target.namespace, plural, target.name)
+        return extract(_object(await call(self._api, "GET", path)), target.path)
 
 
 def _object(answer: Any) -> Mapping[str, Any]:
-    """Give an answer the type that the API server does not promise."""
     if not isinstance(answer, dict):
         raise ClusterUnavailableError("The API server's answer is no object.")
     return answer
@@ -163,7 +128,7 @@ def _not_allowed(target: Target) -> UnreadableError:
 
 
 def _problem(place: _Place, status: int, retry_in: float) -> UnreadableError:
-    target = place.target
+    plural, target = place
     if status == HTTPStatus.NOT_FOUND:
         return UnreadableError(
             ReferenceProblem.NOT_FOUND,
@@ -174,7 +139,7 @@ def _problem(place: _Place, status: int, retry_in: float) -> UnreadableError:
     return UnreadableError(
         ReferenceProblem.KIND_NOT_ALLOWED,
         f"The operator may not read {target.object} in namespace {target.namespace}, whether it exists or not. Give its"
-        f" ServiceAccount the verb get on {place.resource}.",
+        f" ServiceAccount the verb get on {f'{plural}.{target.group}'.removesuffix('.')}.",
         retry_in=retry_in,
     )
 

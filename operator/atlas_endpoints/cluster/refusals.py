@@ -1,4 +1,4 @@
-"""What the API server means by a refusal."""
+"""Interpret the API server's refusals."""
 
 import json
 from collections.abc import Mapping
@@ -11,47 +11,47 @@ from atlas_endpoints.controller.conditions import printable
 
 
 def is_gone(error: ApiException) -> bool:
-    """Tell an object that is gone from a path that is not served: only the former is answered with a ``Status``."""
+    """Return whether an object is gone. A path that is not served has no ``Status`` in its answer."""
     return is_refused(error, HTTPStatus.NOT_FOUND)
 
 
 def is_not_served(error: ApiException) -> bool:
-    """Tell that the API server does not know the path from the words of somebody else, such as a proxy's page."""
+    """Return whether the API server does not serve the path; a proxy's page does not count."""
     return error.status == HTTPStatus.NOT_FOUND and str(error.body).strip() == "404 page not found"
 
 
 def is_in_no_namespace(error: ApiException) -> bool:
-    """Tell that nothing can be created in a namespace any more, since it is gone or is being deleted."""
+    """Return whether nothing can be created in a namespace, since it is gone or is being deleted."""
     return is_gone(error) or any(each.get("reason") == "NamespaceTerminating" for each in _causes(error))
 
 
 def is_refused(error: ApiException, status: int) -> bool:
-    """Tell that the API server itself has answered with this status, and nobody in front of it."""
-    return error.status == status and status_of(error).get("kind") == "Status"
+    """Return whether the API server itself, and no proxy, has answered with this status."""
+    return error.status == status and _status(error).get("kind") == "Status"
 
 
 def is_changed(error: ApiException) -> bool:
-    """Tell whether a test of the patch failed; a status that the schema refuses (a defect of ours) is 422 with causes."""
+    """Return whether a ``test`` of the patch failed. The schema's refusal (a defect of ours) is a 422 with causes."""
     refused = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and not _causes(error)
     return error.status == HTTPStatus.CONFLICT or refused
 
 
-def told(error: ApiException) -> str:
-    """Tell a refusal in the API server's own words, cut to a length that a log bears."""
-    message = str(status_of(error).get("message", ""))
+def message_of(error: ApiException) -> str:
+    """Return the API server's message, cut to a length that fits into a log."""
+    message = str(_status(error).get("message", ""))
     return printable(f"{error.status} {error.reason}: {message[:500]}")
 
 
-def status_of(error: ApiException) -> Mapping[str, Any]:
-    """Read the ``Status`` that an API server explains its refusals with; empty when it is something else."""
+def _status(error: ApiException) -> Mapping[str, Any]:
+    """Return the ``Status`` of an answer, or an empty mapping."""
     try:
         status = json.loads(error.body or "")
-    except (ValueError, RecursionError):  # not JSON, or more brackets than anybody reads
+    except (ValueError, RecursionError):  # no JSON, or too deeply nested
         return {}
     return status if isinstance(status, dict) else {}
 
 
 def _causes(error: ApiException) -> list[Mapping[str, Any]]:
-    details = status_of(error).get("details")
+    details = _status(error).get("details")
     causes = details.get("causes") if isinstance(details, dict) else None
     return [each for each in causes if isinstance(each, dict)] if isinstance(causes, list) else []

@@ -1,7 +1,6 @@
-"""Keeps the cache complete: an own LIST at start, from time to time, and whenever kopf lists anew.
+"""Keep the cache complete by an own LIST: at start, from time to time, and after each LIST of kopf.
 
-Deletions during an outage never come as events, and kopf delivers a LIST object by object without telling when it is
-through. So only a LIST of our own tells what is there and what has gone.
+Deletions during an outage never come as events, and kopf delivers a LIST object by object without marking its end.
 """
 
 import asyncio
@@ -21,49 +20,49 @@ from atlas_endpoints.controller.log_fields import LogFields
 logger = logging.getLogger(__name__)
 
 SETTLE = 2.0
-"""Seconds after kopf has listed, so that one LIST of ours serves all its watches, which often break together."""
+"""Seconds after a LIST of kopf, so that one LIST of ours serves all its watches, which often break together."""
 
-PATIENCE = 30.0
-"""Seconds: the longest wait before another try while the API server is away."""
+MAX_BACKOFF = 30.0
+"""Seconds of the longest backoff while the API server is away."""
 
 NOT_SERVED = 5.0
-"""Seconds after which to look again whether the API server knows our kind."""
+"""Seconds until the next LIST while the API server does not serve the kind."""
 
-DOUBT = 5.0
-"""Seconds after which to look again when a LIST was of the past."""
+STALE = 5.0
+"""Seconds until the next LIST after a stale one."""
 
-DOUBTS = 2
-"""How many such LISTs in a row are enough to find out whether the cluster itself has gone back."""
+STALE_LISTS = 2
+"""Consecutive stale LISTs after which it is examined whether the cluster itself was restored to an older state."""
 
 ABSENCES = 2
-"""How many LISTs in a row have to find the kind not served before its objects are taken for gone.
+"""Consecutive LISTs that have to find the kind not served before its objects count as gone.
 
-Of several API servers, one may not serve it for a moment, as right after its own start.
+One of several API servers may not serve it for a moment, as right after its own start.
 """
 
-PROOFS = 3
-"""How many objects are asked about for that."""
+SAMPLES = 3
+"""Objects that are read by name for that examination."""
 
 UNDECIDED = 60.0
-"""Seconds after which a past of which no object tells what it is counts as the present: a cache has caught up by then."""
+"""Seconds after which a stale state of unknown cause counts as a restored one: a cache has caught up by then."""
 
 
-class Past(Enum):
-    """What a LIST is that is older than what was known before it began."""
+class Staleness(Enum):
+    """Why a LIST is older than what was observed before it began."""
 
-    SHOWN = auto()
-    """Shown only: the cluster has moved on, and the API server does not say so yet."""
-    IS_NOW = auto()
-    """The present: the cluster has gone back there."""
-    UNDECIDABLE = auto()
-    """One of the two: no object is there that would tell."""
+    CACHED = auto()
+    """The API server's cache is behind the cluster."""
+    RESTORED = auto()
+    """The cluster was restored to an older state."""
+    UNKNOWN = auto()
+    """One of the two: no object proves which."""
 
 
 class Reader(Protocol):
-    """Performs the LIST; see ``cluster.writer.ResourceWriter``."""
+    """Reads objects; see ``cluster.writer.ResourceWriter``."""
 
     async def read(self, key: Key) -> Body | None:
-        """Read an object as it is now, past all caches; ``None`` when there is none.
+        """Return an object past all caches, or None.
 
         Raises:
             ClusterUnavailableError: it could not be read.
@@ -71,38 +70,35 @@ class Reader(Protocol):
         ...
 
     async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
-        """List the objects of one namespace, or of all; ``None`` when the API server does not know our kind.
+        """Return the objects of one namespace, or of all; None when the API server does not serve the kind.
 
         Raises:
-            SelectorRefusedError: the API server cannot read the label selector.
+            SelectorRefusedError: the API server cannot parse the label selector.
             ClusterUnavailableError: they could not be read.
         """
         ...
 
 
 class Receiver(Protocol):
-    """Who is told of objects."""
+    """Receives the differences."""
 
     def seen(self, body: Body) -> None:
-        """An object is there."""
-        ...
+        """Receive the state of an object."""
 
     def gone(self, key: Key, uid: str) -> None:
-        """An object is gone."""
-        ...
+        """Note that an object is gone."""
 
 
 class Relister:
     """Compares the cache with the API server.
 
     Args:
-        store: what is known.
-        reader: performs the LIST.
-        receiver: is told of what is new and of what has gone.
-        namespaces: to list; all when empty.
-        label_selector: of the objects.
+        namespaces: all when empty.
         interval: seconds between comparisons.
-        random: for the jitter.
+
+    Attributes:
+        complete: set once the cache holds everything; it stays set.
+        served: whether the API server serves the kind, as of the last comparison.
     """
 
     def __init__(
@@ -125,27 +121,22 @@ class Relister:
         self._random = random
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
         self._wanted = asyncio.Event()
-        self._doubts = 0
+        self._stale_lists = 0
         self._absences = 0
-        self._told_past = False
+        self._logged_stale = False
         self._undecided_since: float | None = None
-        self._told_not_served = False
+        self._logged_not_served = False
         self._hurried = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self.complete = asyncio.Event()
-        """Set once the cache holds everything; it stays so."""
         self.served = False
-        """Whether the API server knows our kind, as of the last comparison."""
 
     def relisted(self) -> None:
-        """Compare soon: kopf has listed anew, or an event leaves open what is there."""
+        """Compare soon: kopf has listed, or an event leaves open which objects exist."""
         self._wanted.set()
 
     async def refresh(self) -> None:
-        """Wait until the cache is complete by a LIST that begins from now on, which it does at once.
-
-        ``keep`` has to be running, or to be started.
-        """
+        """Start a LIST at once, and wait until the cache is complete by it. ``keep`` has to run, or to be started."""
         compared = asyncio.get_running_loop().create_future()
         self._waiting.append(compared)
         self._wanted.set()
@@ -156,8 +147,8 @@ class Relister:
         """Compare at once and then for ever.
 
         Raises:
-            SelectorRefusedError: the API server has never been able to read the label selector.
-            ClusterWentBackError: only a fresh memory can go on.
+            SelectorRefusedError: the API server has never been able to parse the label selector.
+            ClusterWentBackError: the cluster was restored to an older state.
         """
         failures = 0
         while True:
@@ -171,18 +162,19 @@ class Relister:
                 is_news = not error.told_elsewhere and self._deduplicator.failed("LIST", str(error))
                 level = logging.WARNING if is_news else logging.DEBUG
                 logger.log(level, "The resources could not be listed; trying again: %s", error)
-                wait = min(backoff.delay(failures, random=self._random.random()), PATIENCE)
+                wait = min(backoff.delay(failures, random=self._random.random()), MAX_BACKOFF)
             else:
                 failures = 0
                 self._deduplicator.mended("LIST")
-            await self._rest(wait)
+            if await _set_within(self._wanted, wait):
+                await _set_within(self._hurried, SETTLE)
 
     async def compare(self) -> float:
-        """LIST, bring the cache in line with it, and tell after how many seconds to do it again.
+        """LIST, update the cache, and return the seconds until the next comparison.
 
         Raises:
-            ClusterUnavailableError: the objects could not be listed, or not those of each namespace.
-            ClusterWentBackError: only a fresh memory can go on.
+            ClusterUnavailableError: the objects of some namespace could not be listed.
+            ClusterWentBackError: the cluster was restored to an older state.
         """
         self._wanted.clear()
         self._hurried.clear()
@@ -193,10 +185,12 @@ class Relister:
         self._check_served(lists)
         if self._absences and len(self._cache) and self._absences < ABSENCES:
             return NOT_SERVED
-        if past := [listing for listing in listings if comparison.is_of_the_past(listing)]:
-            await self._doubt(past, comparison)
-            return DOUBT
-        self._end_doubts()
+        if stale := [listing for listing in listings if comparison.is_of_the_past(listing)]:
+            await self._examine(stale, comparison)
+            return STALE
+        self._stale_lists = 0
+        self._logged_stale = False
+        self._undecided_since = None
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in comparison.vanished(listed):
             self._receiver.gone(key, uid)
@@ -206,7 +200,7 @@ class Relister:
         return self._conclude(waiting)
 
     def _check_served(self, lists: Sequence[Listing | None]) -> None:
-        """Count the LISTs in a row that find the kind not served.
+        """Count the consecutive LISTs that find the kind not served.
 
         Raises:
             ClusterUnavailableError: it is served for one namespace and not for another, which is true of no cluster.
@@ -220,83 +214,72 @@ class Relister:
             )
         self._absences = self._absences + 1 if absent else 0
 
-    def _end_doubts(self) -> None:
-        self._doubts = 0
-        self._told_past = False
-        self._undecided_since = None
-
     def _conclude(self, waiting: int) -> float:
-        """Tell those who have been waiting since before the LIST, and when to look again."""
+        """Wake those who have waited since before the LIST, and return the seconds until the next comparison."""
         if self.served and not self.complete.is_set():
             logger.info("All resources are known", extra=LogFields(resources=len(self._cache)))
             self.complete.set()
         if self.complete.is_set():
-            told, self._waiting = self._waiting[:waiting], self._waiting[waiting:]
-            for each in told:
-                if not each.done():  # else whoever waited has given up
+            served, self._waiting = self._waiting[:waiting], self._waiting[waiting:]
+            for each in served:
+                if not each.done():  # else its caller was cancelled
                     each.set_result(None)
         if not self.served:
-            if not self._told_not_served:
+            if not self._logged_not_served:
                 logger.warning(
                     "The API server does not serve the kind; install the CRD (kubectl apply -f crds/, or crds.install of the"
                     " chart). It is looked for every few seconds"
                 )
-            self._told_not_served = True
+            self._logged_not_served = True
             return NOT_SERVED
-        self._told_not_served = False
+        self._logged_not_served = False
         return self._interval * self._random.uniform(0.9, 1.1)
 
-    async def _doubt(self, listings: Sequence[Listing], comparison: Comparison) -> None:
-        """Take in LISTs that are older than what had been known before they began; nothing else is taken from them.
+    async def _examine(self, listings: Sequence[Listing], comparison: Comparison) -> None:
+        """Examine LISTs that are older than what was observed before they began; nothing else is taken from them.
 
-        Either they were answered from the past, which passes. Or the cluster itself has gone back, as when etcd was restored
-        from a backup: then its versions count on from there, and all that it says would be taken for the past for a long
-        time, by us and by the watch. LISTs cannot tell the two apart. What is so now is told by a read by name.
+        Either an API server's cache is behind, which passes. Or the cluster itself was restored to an older state:
+        then its versions count on from there, and all of its answers would count as stale for a long time, here and
+        in the watch. A LIST cannot distinguish the two, a read by name can.
 
         Raises:
-            ClusterWentBackError: the cluster has gone back.
+            ClusterWentBackError: the cluster was restored to an older state.
         """
-        self._doubts += 1
-        if self._doubts < DOUBTS:
+        self._stale_lists += 1
+        if self._stale_lists < STALE_LISTS:
             return
-        if not self._told_past:
+        if not self._logged_stale:
             logger.warning("The API server shows an earlier state of the resources; waiting until it is up to date")
-        self._told_past = True
-        judgements = {await self._judge(listing, comparison) for listing in listings}
+        self._logged_stale = True
+        causes = {await self._staleness(listing, comparison) for listing in listings}
         now = asyncio.get_running_loop().time()
-        if Past.UNDECIDABLE not in judgements or Past.SHOWN in judgements:
+        if Staleness.UNKNOWN not in causes or Staleness.CACHED in causes:
             self._undecided_since = None
         elif self._undecided_since is None:
             self._undecided_since = now
         undecided_for = now - self._undecided_since if self._undecided_since is not None else 0.0
-        if Past.IS_NOW in judgements or undecided_for >= UNDECIDED:
+        if Staleness.RESTORED in causes or undecided_for >= UNDECIDED:
             raise ClusterWentBackError(
                 "The cluster's data are older than what the operator has seen of them, as after etcd was restored from a backup."
             )
 
-    async def _judge(self, listing: Listing, comparison: Comparison) -> Past:
-        """Find out what a LIST is that is older than what was known."""
+    async def _staleness(self, listing: Listing, comparison: Comparison) -> Staleness:
         older = comparison.older(listing.bodies)
-        suspects = older or comparison.newer_than(listing)
+        samples = older or comparison.newer_than(listing)
         try:
-            for body in suspects[:PROOFS]:
+            for body in samples[:SAMPLES]:
                 present = await self._reader.read(key_of(body))
                 if present is None or present["metadata"]["uid"] != body["metadata"]["uid"]:
                     continue
                 if older and version_of(present) == version_of(body):
-                    return Past.IS_NOW
+                    return Staleness.RESTORED
                 if not older and version_of(present) >= version_of(body):
-                    return Past.SHOWN
+                    return Staleness.CACHED
         except ClusterUnavailableError as error:
             logger.debug("Whether the cluster has gone back cannot be found out: %s", error)
-            return Past.UNDECIDABLE
-        # None of the older states is the present one: all have been edited, and later LISTs will tell.
-        return Past.SHOWN if older else Past.UNDECIDABLE
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait so long, or until kopf lists anew: then the API server is there, and something may have gone."""
-        if await _set_within(self._wanted, seconds):
-            await _set_within(self._hurried, SETTLE)
+            return Staleness.UNKNOWN
+        # None of the older states is the present one: all objects have been edited since, and later LISTs will show it.
+        return Staleness.CACHED if older else Staleness.UNKNOWN
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Reading Secrets by name."""
+"""Read Secrets by name."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -8,8 +8,9 @@ from typing import NamedTuple
 from kubernetes.aio import client
 
 from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.calls import call, unexpected_answer
 from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
-from atlas_endpoints.cluster.object_cache import RETRY_LAST, Readings
+from atlas_endpoints.cluster.object_cache import RETRY_LAST, ObjectCache
 from atlas_endpoints.controller.names import is_name, is_namespace
 
 
@@ -19,12 +20,10 @@ class _Name(NamedTuple):
 
 
 class SecretReader:
-    """Reads Secrets; see ``kinds.ports.SecretReader``.
+    """Reads Secrets.
 
     Args:
-        api: the connection.
-        monotonic: seconds that only grow.
-        keep: what is given, and kept in memory, of the values of a Secret.
+        keep: selects the values of a Secret that are cached and returned.
     """
 
     def __init__(
@@ -34,33 +33,35 @@ class SecretReader:
         *,
         keep: Callable[[Mapping[str, str]], Mapping[str, str]],
     ) -> None:
+        self._api = api
         self._keep = keep
-        self._core = client.CoreV1Api(api)
-        self._readings = Readings("Secret", self._get, _problem, monotonic)
+        self._cache = ObjectCache("Secret", self._get, _problem, monotonic)
 
     async def read(self, namespace: str, name: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
-        """Give the decoded values of a Secret.
-
-        Args:
-            namespace: of the Secret.
-            name: of the Secret.
-            age: the oldest reading that will do.
+        """Return the decoded values of a Secret.
 
         Raises:
-            UnreadableError: there is no such Secret, or it may not be read.
+            UnreadableError: it does not exist, or may not be read.
             ClusterUnavailableError: the API server could not be reached.
         """
         key = _Name(namespace, name)
-        if not (is_namespace(namespace) and is_name(name)):  # the API server has none, and it could be another path
+        if not (is_namespace(namespace) and is_name(name)):  # no object has such a name, and it could be another path
             raise _problem(key, HTTPStatus.NOT_FOUND, RETRY_LAST)
-        return await self._readings.read(key, age=age)
+        return await self._cache.read(key, age=age)
 
     async def _get(self, key: _Name) -> Mapping[str, str]:
-        secret = await self._core.read_namespaced_secret(key.name, key.namespace)
-        return self._keep({name: _decoded(value) for name, value in (secret.data or {}).items()})
+        secret = await call(self._api, "GET", ("api", "v1", "namespaces", key.namespace, "secrets", key.name))
+        try:
+            return self._keep({name: _decoded(value) for name, value in (secret.get("data") or {}).items()})
+        except (
+            AttributeError,
+            TypeError,
+            ValueError,
+        ):  # no object, or no base64; not chained: the error may quote a value
+            raise unexpected_answer() from None
 
 
-def _decoded(value: bytes | str) -> str:
+def _decoded(value: str) -> str:
     return base64.b64decode(value).decode(errors="replace")
 
 

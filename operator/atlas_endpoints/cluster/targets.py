@@ -1,11 +1,11 @@
-"""What a reference leads to: one field of one object, and what is found there; pure."""
+"""A reference's target: one field of one object, and its value. Pure."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 VALUE_LIMIT = 1024
-"""Characters: no value that anything refers to is longer."""
+"""Characters of the longest value."""
 
 
 class Target(NamedTuple):
@@ -13,11 +13,8 @@ class Target(NamedTuple):
 
     Attributes:
         namespace: of the object, and of the resource that refers to it.
-        group: of its API; empty for the core group.
-        version: of its API.
-        kind: in CamelCase.
-        name: of the object.
-        path: the names that lead to the field, from the object's root on.
+        group: empty for the core group.
+        path: the names from the object's root to the field.
     """
 
     namespace: str
@@ -29,33 +26,28 @@ class Target(NamedTuple):
 
     @property
     def object(self) -> str:
-        """Names the object, for people."""
+        """Return the name of the object, for users."""
         return f"{self.kind} {self.name}"
 
     @property
     def field(self) -> str:
-        """Names the field, for people."""
+        """Return the name of the field, for users."""
         return "".join(f".{step}" for step in self.path)
 
 
 class Lack(StrEnum):
-    """Why a field that is referred to is of no use; ``Target`` says which one it is."""
+    """Why a field has no usable value."""
 
     ABSENT = "absent"
-    """It is not there, or empty."""
+    """It does not exist, or is empty."""
     NO_TEXT = "no text"
-    """It holds something else than a text, or a text that is longer than any value could be."""
+    """It is no text, or a text that is too long."""
     DELETING = "deleting"
-    """Its object is being deleted, and so is what the value stands for."""
+    """Its object is being deleted."""
 
 
 def extract(body: Mapping[str, object], path: tuple[str, ...]) -> str | Lack:
-    """Give the text at a path of an object, as it stands; it may hold anything.
-
-    Args:
-        body: the object.
-        path: names of fields, from the root on; it does not lead into lists.
-    """
+    """Return the text of a field as it is, unvalidated. A path does not lead into lists."""
     metadata = body.get("metadata")
     if isinstance(metadata, Mapping) and metadata.get("deletionTimestamp") is not None:
         return Lack.DELETING

@@ -1,51 +1,56 @@
-"""kopf watches; each object that it sees goes to the cache. It is started again when it ends by itself.
+"""Run kopf as a watcher: its settings, its one handler, and its restarts.
 
-kopf 1.45 lives on when a connection breaks, when a watch ends, and after most refusals. It ends for good after a 410 or a 404
-as an HTTP status, after an error other than 410 in a stream, and after an answer that is no JSON or no HTTP.
+kopf 1.45 survives broken connections, the end of a watch, and most refusals. It ends for good after a 410 or a 404 as
+an HTTP status, after an error other than 410 in a stream, and after an answer that is no JSON or no HTTP. Then it is
+started again.
 """
 
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Protocol
 
+import aiohttp
 import kopf
+from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.cluster.kopf_ends import cause_of, end_of, is_passing
-from atlas_endpoints.cluster.kopf_settings import Forever, settings
 from atlas_endpoints.cluster.objects import lean
+from atlas_endpoints.cluster.reachability import kind_of
 from atlas_endpoints.controller.cache import Body
 
 logger = logging.getLogger(__name__)
 
+KOPF = str(Path(kopf.__file__).parent)
+"""The folder of kopf's code, which identifies its tasks."""
+
 RELOGIN = 1.0
-"""Seconds before kopf is given another session after a 401, so that one that stays does not become a hot loop."""
+"""Seconds before kopf gets another session after a 401, so that a lasting 401 causes no hot loop."""
 
 LASTED = 30.0
-"""Seconds after which a run of kopf counts as good: the next restart waits the shortest delay again."""
+"""Seconds after which a run of kopf counts as good: the next restart has the shortest delay again."""
 
-LOOK = 5.0
-"""Seconds between two looks whether all of kopf's watchers are there. After two that miss one, kopf is started again."""
+CHECK_INTERVAL = 5.0
+"""Seconds between two checks that all of kopf's watchers exist. After two failed checks kopf is started again."""
 
 
 class Receiver(Protocol):
-    """Takes what the watch brings."""
+    """Receives what the watch brings."""
 
     def seen(self, body: Body) -> None:
-        """An object is there, in this state."""
-        ...
+        """Receive the state of an object."""
 
     def deleted(self, body: Body) -> None:
-        """An object is gone; this was its last state."""
-        ...
+        """Receive the last state of a deleted object."""
 
     def relisted(self, kind: str) -> None:
-        """A LIST of a kind has arrived, perhaps with nothing in it: what had gone before comes as no event."""
-        ...
+        """Note that a LIST of a kind has arrived. Deletions before it come as no event."""
 
 
 async def run(
@@ -62,22 +67,19 @@ async def run(
     """Watch until cancelled.
 
     Args:
-        connection: to the API server.
-        receiver: takes the objects.
-        kinds: of the objects, by their names.
-        namespaces: to watch; all when empty. With namespaces, kopf finds a CRD at its start only.
-        label_selector: of the objects to watch; all when empty.
+        namespaces: all when empty. With namespaces, kopf finds a CRD at its start only.
+        label_selector: all objects when empty.
         served: whether the API server is there and serves a kind, so that a missing watcher is a fault.
         started: called each time kopf has set itself up (its signal handlers included).
-        ended: called each time kopf has ended for an error, and not for want of a watcher.
+        ended: called each time kopf has ended for an error, not for a missing watcher.
     """
     connection.kopf_calls.relisted = {names.plural: partial(receiver.relisted, names.kind) for names in kinds}
-    now, delays, told = asyncio.get_running_loop().time, iter(Forever()), ""
+    now, delays, logged = asyncio.get_running_loop().time, iter(EndlessDelays()), ""
     while True:
         began = now()
         tasks = await kopf.spawn_tasks(
             registry=_registry(connection, receiver, kinds),
-            settings=settings(kinds, label_selector, namespaced=bool(namespaces)),
+            settings=kopf_settings(kinds, label_selector, namespaced=bool(namespaces)),
             clusterwide=not namespaces,
             namespaces=namespaces,
             # Without it kopf asks for the name of the user, which a Pod's user id need not have.
@@ -85,16 +87,24 @@ async def run(
         )
         # Not in ``on.startup``: kopf installs its signal handlers, which stop it at once, after that.
         started()
-        error = await end_of({*tasks, asyncio.create_task(_unwatched(kinds, namespaces, served), name="watchdog")})
+        error = await _end({*tasks, asyncio.create_task(_watcher_missing(kinds, namespaces, served), name="watchdog")})
         if error is not None:
             ended()
         if now() - began > LASTED:
-            delays, told = iter(Forever()), ""
-        words = cause_of(error)
-        level = logging.DEBUG if words == told or is_passing(error) else logging.WARNING
-        logger.log(level, "kopf has ended (%s); it is started again", words)
-        told = words
+            delays, logged = iter(EndlessDelays()), ""
+        cause = _cause(error)
+        # A 404 or 410 is normal: a CRD was replaced, or the version is too old.
+        is_normal = getattr(error, "status", None) in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+        level = logging.DEBUG if cause == logged or is_normal else logging.WARNING
+        logger.log(level, "kopf has ended (%s); it is started again", cause)
+        logged = cause
         await asyncio.sleep(next(delays))
+
+
+def watching(names: Names, namespaces: tuple[str, ...]) -> bool:
+    """Return whether all of kopf's watchers of a kind are alive, one for each namespace."""
+    watchers = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {names.plural}.")]
+    return len(watchers) >= max(1, len(namespaces))
 
 
 def _registry(connection: Connection, receiver: Receiver, kinds: Sequence[Names]) -> kopf.OperatorRegistry:
@@ -119,16 +129,125 @@ def _registry(connection: Connection, receiver: Receiver, kinds: Sequence[Names]
     return registry
 
 
-async def _unwatched(kinds: Sequence[Names], namespaces: tuple[str, ...], served: Callable[[Names], bool]) -> None:
-    """Wait until a watcher of a kind has been missing for a while: one was cancelled, or kopf has found no CRD."""
+async def _watcher_missing(
+    kinds: Sequence[Names], namespaces: tuple[str, ...], served: Callable[[Names], bool]
+) -> None:
+    """Return when a watcher of a served kind is missing: one was cancelled, or kopf has found no CRD."""
     missing = 0
-    while missing < 2:  # noqa: PLR2004  # looks
-        await asyncio.sleep(LOOK)
+    while missing < 2:  # noqa: PLR2004  # checks
+        await asyncio.sleep(CHECK_INTERVAL)
         is_missing = any(served(names) and not watching(names, namespaces) for names in kinds)
         missing = missing + 1 if is_missing else 0
 
 
-def watching(names: Names, namespaces: tuple[str, ...]) -> bool:
-    """Return whether all of kopf's watchers of a kind are alive, one for each namespace; kopf itself does not notice if one is not."""
-    watchers = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {names.plural}.")]
-    return len(watchers) >= max(1, len(namespaces))
+async def _end(tasks: Collection[asyncio.Task[None]]) -> BaseException | None:
+    """Wait until one of kopf's root tasks ends, end the others, and return the error; None when a watcher is missing.
+
+    ``kopf.operator`` does so too, and then waits 5 s for all other tasks of the loop and cancels them: the operator's
+    own.
+    """
+    try:
+        done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _cancel(tasks)  # each ends the tasks that it has started, except for those of a failed discovery
+        await _cancel([task for task in asyncio.all_tasks() if _is_kopf(task)])
+    # Retrieve the exception of each task, else asyncio logs "exception was never retrieved".
+    errors = [task.exception() for task in (*done, *rest) if not task.cancelled()]
+    return next((error for error in errors if error is not None), None)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def _is_kopf(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and code.co_filename.startswith(KOPF)
+
+
+def _cause(error: BaseException | None) -> str:
+    """Return the call that was refused, or the class of the error; nothing of the answer."""
+    if error is None:
+        return "a watcher is missing"
+    refusal = error.__cause__
+    if not isinstance(refusal, aiohttp.ClientResponseError):
+        return type(error).__name__
+    request = refusal.request_info
+    kind = kind_of(request.method, request.url.path, watch="watch" in request.url.query)
+    return f"{kind}: HTTP {refusal.status}"
+
+
+class EndlessDelays:
+    """Jittered delays between retries that never end, so that no outage of the API server ends the operator.
+
+    They stop growing near 4 s: the operator may sleep for the longest of them after the server is back.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        """Begin again with the shortest delay."""
+        delay = 0.25
+        while True:
+            yield delay * random.uniform(0.5, 1.5)  # noqa: S311  # jitter
+            delay = min(delay * 2, 4.0)
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Disables kopf's diff of each event against the last state, which no handler needs."""
+
+    @override
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    @override
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return kopf.BodyEssence()
+
+    @override
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        pass
+
+
+def kopf_settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
+    """Return kopf's settings, each value with its reason; found by experiment with kopf 1.45.
+
+    Args:
+        namespaced: whether only some namespaces are watched.
+    """
+    result = kopf.OperatorSettings()
+    result.networking.error_backoffs = EndlessDelays()  # an end would cost a restart and its backoff
+    result.networking.request_timeout = 30  # longer than our session waits for an answer, and pauses before a watch
+    result.networking.connect_timeout = 5
+    result.watching.inactivity_timeout = 1e8  # off: it may cancel the watcher for good, without a trace
+    result.watching.server_timeout = 60  # the cure for silently dead streams; an integer, as Kubernetes parses it
+    result.watching.client_timeout = 70  # a little longer, for streams that the server does not end
+    result.watching.connect_timeout = 5
+    result.watching.reconnect_backoff = 0.5
+    result.watching.chunk_size = 250  # as many as our own LIST; all at once take memory that is not returned
+    result.watching.initial_streaming = False  # loses objects when it is interrupted
+    # A scan of namespaces needs the right to list them all, which a user who names a few does not need.
+    result.scanning.disabled = namespaced
+    # A CRD may come late, go and come back, so kopf watches CRDs. A selector names one of them, or all.
+    if len(kinds) == 1:
+        result.watching.field_selectors["customresourcedefinitions.v1.apiextensions.k8s.io"] = (
+            f"metadata.name={kinds[0].plural}.{kinds[0].group}"
+        )
+    if label_selector:
+        for names in kinds:
+            result.watching.label_selectors[f"{names.plural}.{names.version}.{names.group}"] = label_selector
+    result.queueing.worker_limit = None  # with a limit, idle workers keep their slots: a few objects a second
+    # kopf has a worker of 15 kB for each object with recent events. A new worker costs no more than a waiting one.
+    result.queueing.idle_timeout = 0.05
+    result.queueing.exit_timeout = 0.5  # no handler runs longer when kopf is stopped
+    result.queueing.error_delays = (1, 2, 5, 10, 30)
+    result.posting.loggers = False  # the operator posts its own Events
+    result.process.ultimate_exiting_timeout = None  # else kopf kills the process ten minutes after it has ended
+    result.persistence.diffbase_storage = NoDiffBase()
+    # Unused, but kopf searches the object of every event for its data: this storage has one place only.
+    result.persistence.progress_storage = kopf.StatusProgressStorage()
+    result.peering.standalone = True  # peering is no mutual exclusion
+    # kopf removes a finalizer of this name from every object as soon as no handler needs it: never that of our own.
+    result.persistence.finalizer = "atlas-endpoints.dev/kopf"
+    return result

@@ -1,7 +1,7 @@
-"""``atlas-endpoints import``: manifests for the endpoints that there are in Atlas already.
+"""``atlas-endpoints import``: write manifests for the endpoints in Atlas.
 
-- ``drafts``: from an endpoint to a manifest that the operator takes, or why there is none. Pure.
-- ``reading``: what Atlas holds; ``writing``: files; ``progress``: a bar for whoever waits; ``process``: one after the other.
+Pure: ``drafts`` (manifests of this operator), ``successors`` (manifests of MongoDB's own operator). ``reading`` asks
+Atlas, ``writing`` writes files, ``process`` runs an import.
 """
 
 from atlas_endpoints.importing.process import run

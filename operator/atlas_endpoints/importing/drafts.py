@@ -1,4 +1,4 @@
-"""From an endpoint in Atlas to a manifest that changes nothing in Atlas when it is applied. Pure."""
+"""Write the manifest of an endpoint in Atlas, which changes nothing in Atlas when it is applied. Pure."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import ManagedFi
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 
 CONNECTION = frozenset({ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS})
-"""The fields of a connection, which stand and fall together."""
+"""The fields of a connection, which are managed together or not at all."""
 
 LONGEST_NAME = 63
 """Characters of a resource's name, as the CRD has it."""
@@ -23,13 +23,7 @@ LONGEST_COMMENT = 300
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an endpoint is.
-
-    Attributes:
-        project_id: of its project.
-        instance: its instance's name.
-        provider: of the instance, if Atlas says so.
-    """
+    """The project and instance of an endpoint; the provider if Atlas shows it."""
 
     project_id: str
     instance: str
@@ -37,13 +31,8 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is to be written into every manifest.
-
-    Attributes:
-        namespace: None: none.
-        credentials_secret: None: none.
-    """
+class Options:
+    """What the user wants in every manifest."""
 
     namespace: str | None = None
     credentials_secret: str | None = None
@@ -54,7 +43,7 @@ class Draft:
     """A manifest.
 
     Attributes:
-        name: of the resource, which no other endpoint gives.
+        name: of the resource, unique for each endpoint.
         text: YAML that ends with a line feed.
     """
 
@@ -64,27 +53,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An endpoint that gets no manifest.
-
-    Attributes:
-        endpoint_id: which one.
-        why: for people.
-        expected: whether nothing is amiss about that.
-    """
+    """An endpoint without a manifest; ``expected`` if that is no problem."""
 
     endpoint_id: str
     why: str
     expected: bool = False
 
 
-def draft(endpoint: Endpoint, origin: Origin, wishes: Wishes) -> Draft | LeftOut:
-    """Write the manifest of an endpoint.
-
-    Args:
-        endpoint: as Atlas shows it.
-        origin: where it is.
-        wishes: what else is to stand in it.
-    """
+def draft(endpoint: Endpoint, origin: Origin, options: Options) -> Draft | LeftOut:
+    """Return the manifest of an endpoint. A value that the CRD does not accept becomes a comment."""
     if endpoint.status == "DELETING":
         return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
     fields = {
@@ -96,25 +73,25 @@ def draft(endpoint: Endpoint, origin: Origin, wishes: Wishes) -> Draft | LeftOut
     managed = {field: value for field in ManagedField if (value := shown(endpoint)[field])}
     dropped: dict[ManagedField, str] = {}
     while (problems := _problems({**fields, **{field.value: value for field, value in managed.items()}})) is not None:
-        blamed = _blamed(problems) & managed.keys()
-        if not blamed:
+        invalid = _invalid_fields(problems) & managed.keys()
+        if not invalid:
             return LeftOut(endpoint.id, "; ".join(problems))
-        for field in blamed:
+        for field in invalid:
             del managed[field]
             dropped[field] = problems[0].partition(": ")[2]
     name = name_of(origin.instance, endpoint.id)
-    lines = _lines(name, endpoint, fields, managed, dropped=dropped, wishes=wishes)
+    lines = _lines(name, endpoint, fields, managed, dropped=dropped, options=options)
     return Draft(name, "".join(f"{line}\n" for line in lines))
 
 
 def name_of(instance: str, endpoint_id: str) -> str:
-    """Name the resource of an endpoint: after its instance, as far as a name allows, and its id, which makes it unique."""
+    """Return the name of the resource: the instance, cut to fit, and the id of the endpoint."""
     room = LONGEST_NAME - len(endpoint_id) - 1
     return f"{instance.lower()[:room].rstrip('-')}-{endpoint_id}"
 
 
 def provider_of(endpoint: Endpoint, origin: Origin) -> str:
-    """Tell the cloud; some answers of Atlas lack it, and then a private link service gives Azure away."""
+    """Return the cloud. Some answers of Atlas lack it; only endpoints in Azure have a private link service."""
     inferred = "AZURE" if endpoint.private_link_service_resource_id else "AWS"
     return endpoint.provider_name or origin.provider or inferred
 
@@ -127,8 +104,8 @@ def _problems(spec: Mapping[str, str]) -> tuple[str, ...] | None:
     return None
 
 
-def _blamed(problems: tuple[str, ...]) -> set[ManagedField]:
-    """Tell which fields have to go; the two of a connection stand and fall together."""
+def _invalid_fields(problems: tuple[str, ...]) -> set[ManagedField]:
+    """Return the fields that have a problem; those of a connection together."""
     named = {field for field in ManagedField if any(each.startswith(f"spec.{field}: ") for each in problems)}
     return named | CONNECTION if named & CONNECTION else named
 
@@ -140,15 +117,15 @@ def _lines(
     managed: Mapping[ManagedField, str],
     *,
     dropped: Mapping[ManagedField, str],
-    wishes: Wishes,
+    options: Options,
 ) -> Iterator[str]:
-    yield f"# Status in Atlas when this was written: {harmless(endpoint.status or 'none')}"
+    yield f"# Status in Atlas when this was written: {comment(endpoint.status or 'none')}"
     yield "apiVersion: atlas-endpoints.dev/v1alpha1"
     yield "kind: ServerlessPrivateEndpoint"
     yield "metadata:"
     yield f"  name: {quoted(name)}"
-    if wishes.namespace:
-        yield f"  namespace: {quoted(wishes.namespace)}"
+    if options.namespace:
+        yield f"  namespace: {quoted(options.namespace)}"
     yield "spec:"
     for field, value in fields.items():
         yield f"  {field}: {quoted(value)}"
@@ -157,19 +134,19 @@ def _lines(
             yield f"  {managed_field}: {quoted(managed[managed_field])}"
         elif managed_field in dropped:
             value = quoted(shown(endpoint)[managed_field] or "")
-            yield f"  # {managed_field} is not managed, so Atlas keeps {harmless(value)}. {harmless(dropped[managed_field])}"
-    # Said, though it is the default: a Namespace may have another one.
+            yield f"  # {managed_field} is not managed, so Atlas keeps {comment(value)}. {comment(dropped[managed_field])}"
+    # Explicit, since a Namespace may set another default.
     yield f"  deletionPolicy: {quoted('Retain')}"
-    if wishes.credentials_secret:
+    if options.credentials_secret:
         yield "  credentialsSecretRef:"
-        yield f"    name: {quoted(wishes.credentials_secret)}"
+        yield f"    name: {quoted(options.credentials_secret)}"
 
 
 def quoted(text: str) -> str:
-    """Write a text so that no reader of YAML takes it for a number: an id may look like 123e45."""
+    """Return a quoted text, since YAML would parse an id such as 123e45 as a number."""
     return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)).rstrip("\n")
 
 
-def harmless(text: str) -> str:
-    """Make a text fit for a comment in YAML."""
+def comment(text: str) -> str:
+    """Return a text as a comment of one line."""
     return one_line(text, limit=LONGEST_COMMENT)

@@ -1,6 +1,7 @@
-"""What Atlas holds: the instances of a project, and the endpoints of each."""
+"""Read the instances of a project from Atlas, and the endpoints of each."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,21 +19,23 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
 T = TypeVar("T")
 
 ATTEMPTS = 3
-"""How often Atlas is asked in vain before that is told."""
+"""Attempts at a call to Atlas."""
 
 LONGEST_WAIT = 120.0
-"""Seconds that are waited for at most before Atlas is asked again, whatever it asks for."""
+"""Seconds between two attempts at most, whatever Atlas asks for."""
+
+FEW = 3
+"""Instances up to which no progress bar is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an instance holds.
+    """The endpoints of an instance.
 
     Attributes:
-        instance: which one.
-        endpoints: in Atlas's order; none when it could not be read.
-        skipped: how many items have no usable id.
-        refusal: why it could not be read; None: it could.
+        endpoints: in Atlas's order; none if it could not be read.
+        skipped: the number of items without a usable id.
+        refusal: why it could not be read, or None.
     """
 
     instance: ServerlessInstance
@@ -42,46 +45,39 @@ class Found:
 
 
 async def instances_of(client: Requester, credentials: Credentials, project_id: str) -> tuple[ServerlessInstance, ...]:
-    """List the instances of a project.
+    """Return the instances of a project.
 
     Raises:
-        AtlasError: Atlas does not say, also when asked again.
+        AtlasError: they could not be read, also at the last attempt.
     """
-    return await _patiently(lambda: list_instances(client, credentials, project_id))
+    return await _with_retries(lambda: list_instances(client, credentials, project_id))
 
 
 async def endpoints_of(
-    client: Requester,
-    credentials: Credentials,
-    project_id: str,
-    instances: Sequence[ServerlessInstance],
-    *,
-    done: Callable[[], object],
+    client: Requester, credentials: Credentials, project_id: str, instances: Sequence[ServerlessInstance]
 ) -> list[Found]:
-    """List the endpoints of instances, one after the other: that is a courtesy to Atlas, whose rate limit others share.
+    """Return the endpoints of instances, with a progress bar on a terminal.
 
-    Args:
-        client: makes the calls.
-        credentials: to make them with.
-        project_id: of all instances.
-        instances: whose endpoints.
-        done: is told of each instance that has been read.
+    It reads one instance after the other, since others share Atlas's rate limit.
     """
     found: list[Found] = []
-    for instance in instances:
+    # Imported here, since only this command needs it, and the operator itself imports this module.
+    from tqdm import tqdm  # noqa: PLC0415
+
+    disable = None if len(instances) > FEW else True  # None: unless it is a terminal
+    for instance in tqdm(instances, desc="Instances", file=sys.stderr, leave=False, disable=disable):
         name = instance.name
         try:
-            listing = await _patiently(lambda name=name: list_endpoints(client, credentials, project_id, name))  # type: ignore[misc]  # mypy infers no type of a lambda with a default
+            listing = await _with_retries(lambda name=name: list_endpoints(client, credentials, project_id, name))  # type: ignore[misc]  # mypy infers no type of a lambda with a default
         except AtlasError as error:
             found.append(Found(instance, refusal=error))
         else:
             found.append(Found(instance, tuple(listing.entries.values()), listing.skipped))
-        done()
     return found
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask once more when Atlas gives no answer, or asks to wait."""
+async def _with_retries(ask: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a call when Atlas does not answer, or asks to wait."""
     for attempt in range(1, ATTEMPTS):
         try:
             return await ask()

@@ -1,4 +1,4 @@
-"""Manifests into files: each its own, and none that is there already is touched."""
+"""Write each manifest into a new file. Files that exist are not changed."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,11 +7,7 @@ from atlas_endpoints.importing.drafts import Draft
 
 
 def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
-    """Write each manifest into a file of its name, and give what stands in the way of any.
-
-    Args:
-        drafts: to write.
-        folder: where to; made if it is not there.
+    """Write each manifest into a file of its name, and yield the problems. The folder is created.
 
     Raises:
         OSError: the folder or a file cannot be written.
@@ -28,7 +24,7 @@ def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    """Whether a file says just this; what is of another size is not opened, for it may be a pipe or have no end."""
+    """Return whether a file has this content. A pipe or a device, which have another size, is not opened."""
     try:
         return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
     except OSError:

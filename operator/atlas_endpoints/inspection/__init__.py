@@ -1,6 +1,6 @@
-"""``atlas-endpoints status``: what an on-call engineer asks first about one resource. It changes nothing.
+"""``atlas-endpoints status``: print what an on-call engineer needs first about one resource. It changes nothing.
 
-- ``report``: the answers, from the resources as the API server has them; pure. ``process``: reads them and prints.
+``report`` has the lines, and is pure. ``process`` reads the API server and prints them.
 """
 
 from atlas_endpoints.inspection.process import run

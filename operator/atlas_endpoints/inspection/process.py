@@ -1,4 +1,4 @@
-"""The status of a resource as a process: it reads Kubernetes, and neither asks Atlas nor writes anything."""
+"""Print the status of a resource: read Kubernetes; ask Atlas nothing, and write nothing."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,18 +13,14 @@ from atlas_endpoints.settings import StatusSettings
 
 
 async def run(settings: StatusSettings, put: Callable[[str], object], say: Callable[[str], object]) -> bool:
-    """Print what is known of a resource.
+    """Print the status of a resource, and return whether it was found.
 
     Args:
-        settings: which resource.
-        put: is given each line.
-        say: is given what keeps it from being known.
-
-    Returns:
-        Whether the resource was found.
+        put: prints a line of the report.
+        say: prints an error.
 
     Raises:
-        NoClusterError, OSError, ValueError: there is no way to a cluster.
+        NoClusterError, OSError, ValueError: there is no cluster.
     """
     connection = await Connection.open()
     try:
@@ -44,7 +40,7 @@ async def run(settings: StatusSettings, put: Callable[[str], object], say: Calla
             return False
         try:
             everywhere = await writer.list(None, "")
-        except ClusterUnavailableError:  # as for whoever may only look at his own namespace
+        except ClusterUnavailableError:  # the user may list his own namespace only
             everywhere = None
         for line in lines(body, (everywhere or here).bodies, sees_all=everywhere is not None, now=datetime.now(UTC)):
             put(line)

@@ -1,11 +1,10 @@
-"""What is said about one resource, line by line. Pure."""
+"""Write the status of one resource, line by line. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.controller.cache import Body, key_of
-from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
@@ -23,10 +22,8 @@ def lines(body: Body, others: Iterable[Body], *, sees_all: bool, now: datetime) 
     """Yield the lines of a report.
 
     Args:
-        body: the resource.
-        others: resources that may name the same endpoint, the resource itself among them or not.
+        others: resources that may name the same endpoint; they may include this one.
         sees_all: whether these are of all namespaces.
-        now: wall-clock time, UTC.
     """
     for line in (*_state(body), *_atlas(body, now), *_users(body, others, sees_all=sees_all), *_next(body)):
         yield one_line(line, limit=LONGEST)
@@ -55,7 +52,7 @@ def _state(body: Body) -> Iterator[str]:
         yield f"Deletion: asked for at {body['metadata']['deletionTimestamp']}; the finalizers wait."
     for each in status.conditions:
         if each.type not in {"Ready", "Reconciling", "Stalled"}:
-            yield f"{each.type}: {_told(each)}"
+            yield f"{each.type}: {each.status}, {each.reason}: {each.message}"
 
 
 def _atlas(body: Body, now: datetime) -> Iterator[str]:
@@ -116,10 +113,6 @@ def _next(body: Body) -> Iterator[str]:
         f"Next look at Atlas: within {paced}; at once with kubectl -n {key.namespace} annotate --overwrite spe {key.name}"
         ' atlas-endpoints.dev/force-sync="$(date +%s)"'
     )
-
-
-def _told(condition: Condition) -> str:
-    return f"{condition.status}, {condition.reason}: {condition.message}"
 
 
 def _ago(elapsed: timedelta) -> str:

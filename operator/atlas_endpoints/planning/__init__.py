@@ -1,10 +1,7 @@
-"""``atlas-endpoints plan``: what the operator would send to Atlas for manifests that no cluster holds yet.
+"""``atlas-endpoints plan``: what manifests would change in Atlas, by the operator's own reconciler, without a cluster.
 
-- ``manifests``: what a text holds, as resources that the operator could read; ``sources``: where texts come from.
-- ``stand_ins``: what the operator's own reconciler is given instead of a cluster; ``forecast``: what it came to, in plain
-  values; ``report``: those as text, JSON or YAML; ``process``: one after the other.
-
-Only ``sources`` and ``process`` do input or output.
+Pure: ``manifests`` (text to resources), ``forecast`` (the results), ``report`` (their text, JSON and YAML),
+``offline_ports`` (what replaces a cluster). ``sources`` reads files, ``process`` runs a plan.
 """
 
 from atlas_endpoints.planning.process import run

@@ -1,4 +1,4 @@
-"""What the operator would do about a manifest: its outcome in plain values, for people and programs alike. Pure."""
+"""Forecast what the operator would do about a manifest, in plain values. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import PROVIDER_ANEW
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import MARK, ManagedField, Spec, shown
-from atlas_endpoints.planning.manifests import Manifest, Misfit, Place, Rivalry
+from atlas_endpoints.planning.manifests import Conflict, Invalid, Manifest, Place
 from atlas_endpoints.planning.offline_ports import SOURCE
 from atlas_endpoints.reconcile.credentials import remedy_for_refused
 from atlas_endpoints.reconcile.decision import State
@@ -25,34 +25,34 @@ class Action(StrEnum):
     """What the operator would do."""
 
     RESERVE = "Reserve"
-    """It would have an endpoint reserved by a POST, and go on with that one."""
+    """It would reserve an endpoint by a POST, and continue with it."""
     UPDATE = "Update"
     """It would send a PATCH."""
     WAIT = "Wait"
     """It would send a PATCH as soon as Atlas takes one: the endpoint is busy."""
     REPORT = "Report"
-    """It would send nothing and report what differs: ``managementPolicy`` is Observe or Plan."""
+    """It would send nothing and report the differences: ``managementPolicy`` is Observe or Plan."""
     NONE = "None"
     """It would send nothing."""
     SUSPENDED = "Suspended"
-    """It would not even look, since the manifest says so; neither did this command."""
+    """It would not ask Atlas, since the manifest suspends it; neither did this command."""
     UNKNOWN = "Unknown"
-    """It cannot be told; the message says why."""
+    """It is unknown; the message has the reason."""
     INVALID = "Invalid"
     """The manifest could not be read, or contradicts what Atlas shows."""
 
 
 CHANGING = frozenset({Action.RESERVE, Action.UPDATE, Action.WAIT})
-"""With these, something would change in Atlas."""
+"""The actions that change Atlas."""
 
 FAILED = frozenset({Action.UNKNOWN, Action.INVALID})
-"""With these, it is not known whether anything would."""
+"""The actions of which it is unknown whether they change Atlas."""
 
 ATTEMPTS = 3
-"""How often Atlas is asked in vain before that is told."""
+"""Failed calls to Atlas before a forecast fails."""
 
 BUSY = frozenset({Reason.RESERVATION_REQUESTED, Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
-"""Reasons with which a difference waits to be sent."""
+"""The reasons for which a PATCH has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,8 @@ class Change:
     """A field that Atlas does not hold as the manifest has it.
 
     Attributes:
-        field: its name in the spec and in Atlas.
-        before: what Atlas holds; None: nothing.
-        after: what the manifest says.
+        before: the value in Atlas, or None.
+        after: the value in the manifest.
     """
 
     field: str
@@ -72,19 +71,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What would become of one manifest.
+    """The forecast for one manifest.
 
     Attributes:
-        place: where it stands.
-        key: of the resource; None: it could not be read.
-        action: what the operator would do.
-        reason: that the condition ``Ready`` would have; None: it would not come so far.
-        message: for people.
-        spec: what the manifest says; None: it could not be read.
-        project_id: of its project; None: it could not be found out.
-        endpoint: as Atlas shows it; None: it was not seen.
-        changes: what differs, whether or not it is sent.
-        body: of the PATCH or the POST; None: none is sent.
+        key: None if it could not be read.
+        reason: of the condition ``Ready``; None if the reconcile did not end.
+        message: for users.
+        spec: None if it could not be read.
+        project_id: None if it is unknown.
+        endpoint: as Atlas shows it, or None.
+        changes: the differences, whether or not they are sent.
+        body: of the PATCH or the POST, or None.
     """
 
     place: Place
@@ -99,21 +96,19 @@ class Forecast:
     body: dict[str, Any] | None = None
 
 
-def of_misfit(misfit: Misfit) -> Forecast:
-    """Say that a manifest could not be read."""
-    return Forecast(misfit.place, misfit.key, Action.INVALID, Reason.INVALID_SPEC, "\n".join(misfit.problems))
+def of_invalid(invalid: Invalid) -> Forecast:
+    """Return the forecast for an invalid manifest."""
+    return Forecast(invalid.place, invalid.key, Action.INVALID, Reason.INVALID_SPEC, "\n".join(invalid.problems))
 
 
 def of_outcome(
     manifest: Manifest, outcome: Outcome, *, variables: str, clouds: Collection[str] = frozenset()
 ) -> Forecast:
-    """Say what a reconcile came to that could see Atlas and not write to it.
+    """Return the forecast from a reconcile without writes.
 
     Args:
-        manifest: that it was about.
-        outcome: of the reconcile.
-        variables: that hold the credentials, for people.
-        clouds: of the endpoints that the instance is seen to have.
+        variables: the names of those that hold the credentials.
+        clouds: of the instance's endpoints.
     """
     state, spec = outcome.state, manifest.resource.spec
     if state is None:
@@ -157,10 +152,10 @@ def of_outcome(
     )
 
 
-def of_rival(forecast: Forecast, rivalries: Iterable[Rivalry]) -> Forecast:
-    """Say of a resource that contends for its endpoint that nothing would be sent, or that it is not known."""
-    for each in rivalries:
-        if forecast.place not in each.rivals or forecast.key == each.owner:
+def of_conflict(forecast: Forecast, conflicts: Iterable[Conflict]) -> Forecast:
+    """Return the forecast for a resource that may conflict with another about its endpoint."""
+    for each in conflicts:
+        if forecast.place not in each.resources or forecast.key == each.owner:
             continue
         if each.owner is not None:
             message = f"{each.owner} owns the endpoint, so nothing would be sent for this one. Remove all but one."
@@ -171,7 +166,7 @@ def of_rival(forecast: Forecast, rivalries: Iterable[Rivalry]) -> Forecast:
 
 
 def unanswered(manifest: Manifest, message: str) -> Forecast:
-    """Say that there was no time to find out."""
+    """Return the forecast for a manifest for which there was no time."""
     spec = manifest.resource.spec
     return Forecast(
         manifest.place, manifest.resource.key, Action.UNKNOWN, None, message, spec=spec, project_id=spec.project_id
@@ -179,11 +174,10 @@ def unanswered(manifest: Manifest, message: str) -> Forecast:
 
 
 def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
-    """Tell after how many seconds to ask once more, since Atlas gave no answer that would last; None: not at all.
+    """Return the seconds until the next attempt, or None.
 
     Args:
-        outcome: of a reconcile.
-        attempts: how often Atlas has been asked in vain, this reconcile counted.
+        attempts: the failed ones, including this reconcile.
     """
     failure = outcome.failure
     if failure is None or not failure.retryable:
@@ -199,7 +193,7 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
 
 
 def sent_along(forecast: Forecast) -> tuple[Change, ...]:
-    """Give what the PATCH holds though Atlas has it already: the fields of a connection go together."""
+    """Return the fields that the PATCH holds although they do not differ: those of a connection are sent together."""
     if forecast.body is None or forecast.endpoint is None:
         return ()
     changed = {each.field for each in forecast.changes}
@@ -211,7 +205,7 @@ def sent_along(forecast: Forecast) -> tuple[Change, ...]:
 
 
 def exit_code(forecasts: Iterable[Forecast]) -> int:
-    """Give 0: nothing would change; 3: something would; 1: that cannot be told of all."""
+    """Return 0 if nothing would change, 3 if something would, 1 if that is unknown for some."""
     actions = {each.action for each in forecasts}
     if actions & FAILED:
         return 1
@@ -219,7 +213,7 @@ def exit_code(forecasts: Iterable[Forecast]) -> int:
 
 
 def count(forecasts: Sequence[Forecast]) -> dict[Action, int]:
-    """Count the forecasts by their action, in the order of the actions; those that are not there are left out."""
+    """Return the number of forecasts of each action that occurs, in the order of the actions."""
     actions = [each.action for each in forecasts]
     return {action: actions.count(action) for action in Action if action in actions}
 

@@ -1,4 +1,4 @@
-"""Manifests: from the text of a file to resources as the operator reads them. Pure."""
+"""Parse manifests: from the text of a file to resources as the operator reads them. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,18 +21,18 @@ from atlas_endpoints.reconcile.spec import InvalidSpecError
 GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint"
 
 NO_KIND = "without a kind"
-"""How documents are counted that are YAML and no Kubernetes objects, such as the values of a chart."""
+"""The kind of a document that is no Kubernetes object, such as the values of a chart."""
 
 RENDER_FIRST = "Render it first: helm template … (or kubectl kustomize …), and give the result to plan -f -"
-"""The remedy for what Helm or Kustomize makes manifests of."""
+"""The remedy for the sources of Helm or Kustomize."""
 
 _IN_ENGLISH = {str: "plain text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 MOST_NODES = 100_000
-"""Values of one document, each counted as often as aliases repeat it; a resource with its status has about 200."""
+"""Values of a document with its aliases resolved; a resource with its status has about 200."""
 
 MOST_LEVELS = 100
-"""How deep values may be nested; those of a CRD with the schema of a Pod are at 40."""
+"""Levels of nested values; a CRD with the schema of a Pod has 40."""
 
 LONG_TEXT = 64
 """Characters of a text that count as one more value."""
@@ -48,13 +48,13 @@ _WRITTEN_BY_THE_API_SERVER = ("deletionTimestamp", "creationTimestamp", "managed
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands.
+    """The place of an object; numbers begin with 1, and 0 is unknown or none.
 
     Attributes:
         file: its name as it was given; ``-`` for the standard input.
-        document: its number in the file, from 1 on; 0: the file as a whole.
-        line: where the document begins, from 1 on; 0: not known.
-        item: its number in a List, from 1 on; 0: it is in none.
+        document: its number in the file; 0 for the whole file.
+        line: where the document begins.
+        item: its number in a List.
     """
 
     file: str
@@ -64,7 +64,6 @@ class Place:
 
     @override
     def __str__(self) -> str:
-        """The way in which people find it."""
         parts = ["the standard input" if self.file == "-" else self.file]
         if self.document:
             parts.append(f"document {self.document}")
@@ -80,10 +79,8 @@ class Manifest:
     """A resource that the operator can work on.
 
     Attributes:
-        place: where it stands.
-        body: the whole object, as an API server would give it right after its creation; beside an export, as an edit of that.
-        resource: the same as the operator reads it.
-        exported: the status in the cluster, as an export tells it; None: nothing tells that the resource is in a cluster.
+        body: the object as it is right after its creation; beside an export, as an edit of that.
+        exported: the status in an export, or None.
     """
 
     place: Place
@@ -93,19 +90,18 @@ class Manifest:
 
     @property
     def key(self) -> Key:
-        """Of the resource."""
+        """Return the key of the resource."""
         return self.resource.key
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
-    """Something that is meant for the operator and that it cannot work on.
+class Invalid:
+    """An object for the operator that is not valid.
 
     Attributes:
-        place: where it stands.
         problems: one line each, the field first.
         key: of the resource, if it could be read.
-        exported: as of ``Manifest``.
+        exported: as in ``Manifest``.
     """
 
     place: Place
@@ -116,26 +112,26 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An object of another kind, or none.
+    """An object of another kind, to which a resource may refer.
 
     Attributes:
-        kind: with its group; ``NO_KIND``: it has none.
-        body: the whole of it, which a resource may refer to; empty where it is no object of Kubernetes.
+        kind: with its group, or ``NO_KIND``.
+        body: empty if it is no Kubernetes object.
     """
 
     kind: str
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-Document: TypeAlias = Manifest | Misfit | Other
+Document: TypeAlias = Manifest | Invalid | Other
 
 
 @dataclass(slots=True)
 class Budget:
-    """What one run may still read: a pipeline runs on whatever a pull request brings.
+    """What one run may still read, since a pull request may bring anything into a pipeline.
 
     Attributes:
-        size: in bytes.
+        size: bytes.
         nodes: scalars, lists and objects.
     """
 
@@ -144,13 +140,12 @@ class Budget:
 
 
 def read(file: str, text: str, *, namespace: str, budget: Budget | None = None) -> list[Document]:
-    """Read all that a file holds.
+    """Return the documents of a file.
 
     Args:
-        file: its name.
-        text: of the file, in YAML or JSON.
-        namespace: of resources that name none.
-        budget: of the run, which this file shares with others; None: its own.
+        text: YAML or JSON.
+        namespace: of resources without one.
+        budget: which the files of a run share; None for its own.
     """
     found: list[Document] = []
     place = Place(file, 1)
@@ -161,12 +156,12 @@ def read(file: str, text: str, *, namespace: str, budget: Budget | None = None) 
             place = Place(file, place.document + 1)
     except yaml.YAMLError as error:
         hint = f". {RENDER_FIRST}" if "{{" in text else ""
-        found.append(Misfit(place, (_of_yaml(error) + hint,)))
+        found.append(Invalid(place, (_of_yaml(error) + hint,)))
     return found
 
 
 def merged(documents: Iterable[Document]) -> list[Document]:
-    """Give each manifest the status that an export of its resource tells, and leave that export out."""
+    """Move the status of each export into the manifest of the same resource, if there is one."""
     documents = list(documents)
     ours = [each for each in documents if not isinstance(each, Other) and each.key is not None]
     statuses = {each.key: each.exported for each in ours if each.exported is not None}
@@ -181,19 +176,19 @@ def merged(documents: Iterable[Document]) -> list[Document]:
 
 
 def _before_an_edit(status: Status) -> dict[str, Any]:
-    """Give what a status tells that an edit is compared with: what Atlas has confirmed, and which endpoint was reserved."""
+    """Return the part of a status with which an edit is compared: the confirmed values, and the reserved endpoint."""
     applied, reservation = status.applied, status.reservation
     return Status(
         observed_generation=0,
         applied=applied and applied.model_copy(update={"generation": 0}),
-        # As one that was adopted, it needs no record with the uid, which no manifest has.
+        # An adopted one needs no record of the uid, which no manifest has.
         reservation=reservation
         and (reservation.model_copy(update={"adopted": True}) if reservation.endpoint_id else None),
     ).to_json()
 
 
-def doubles(documents: Iterable[Document]) -> list[str]:
-    """Warn of resources that stand in several places, since only what is applied last would stay."""
+def duplicates(documents: Iterable[Document]) -> list[str]:
+    """Return warnings about resources with several manifests, of which the last one that is applied wins."""
     places: dict[Key, list[Place]] = {}
     for each in documents:
         if isinstance(each, Manifest):
@@ -206,23 +201,21 @@ def doubles(documents: Iterable[Document]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Rivalry:
-    """Resources that name one endpoint and would manage it.
+class Conflict:
+    """Resources that would manage the same endpoint.
 
     Attributes:
-        endpoint_id: that they name.
-        rivals: where they stand, and what they are.
-        owner: by an exported status; None: the one that is created first will own it.
+        owner: by an exported status; else None, and the one that is created first will own it.
     """
 
     endpoint_id: str
-    rivals: Mapping[Place, Key]
+    resources: Mapping[Place, Key]
     owner: Key | None
 
     @property
     def warning(self) -> str:
-        """What people are warned of."""
-        named = " and ".join(f"{key} ({place})" for place, key in self.rivals.items())
+        """Return the warning for users."""
+        named = " and ".join(f"{key} ({place})" for place, key in self.resources.items())
         owner = f"{self.owner} owns it" if self.owner is not None else "The one that is created first will own it"
         return (
             f"{named} name the same endpoint {self.endpoint_id}. {owner}; the others say Conflict, and nothing is sent for"
@@ -230,8 +223,8 @@ class Rivalry:
         )
 
 
-def rivalries(documents: Iterable[Document]) -> list[Rivalry]:
-    """Return which resources contend for an endpoint, and who owns it as far as an exported status says so."""
+def conflicts(documents: Iterable[Document]) -> list[Conflict]:
+    """Return the conflicts between the resources."""
     named: dict[tuple[str | None, str, str], dict[Place, Key]] = {}
     owners: dict[str, set[Key]] = {}
     for each in documents:
@@ -246,10 +239,10 @@ def rivalries(documents: Iterable[Document]) -> list[Rivalry]:
         if is_owner(SERVED, body, endpoint_id):
             owners.setdefault(endpoint_id, set()).add(each.key)
     found = []
-    for (_, _, endpoint_id), rivals in named.items():
-        owning = owners.get(endpoint_id, set()).intersection(rivals.values())
-        if len(set(rivals.values())) > 1:
-            found.append(Rivalry(endpoint_id, rivals, owning.pop() if len(owning) == 1 else None))
+    for (_, _, endpoint_id), resources in named.items():
+        owning = owners.get(endpoint_id, set()).intersection(resources.values())
+        if len(set(resources.values())) > 1:
+            found.append(Conflict(endpoint_id, resources, owning.pop() if len(owning) == 1 else None))
     return found
 
 
@@ -257,7 +250,7 @@ def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document
     if document is None:
         return
     if not isinstance(document, Mapping):
-        yield Misfit(
+        yield Invalid(
             place, (f"is {_IN_ENGLISH.get(type(document), 'a value')} and no Kubernetes object: remove or correct it",)
         )
         return
@@ -268,13 +261,13 @@ def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document
         for number, item in enumerate(document["items"], start=1):
             yield from _documents(item, replace(place, item=number), namespace)
     elif kind != KIND and isinstance(version, str) and version.partition("/")[0] == GROUP:
-        yield Misfit(place, (f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {KIND}",))
+        yield Invalid(place, (f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {KIND}",))
     elif kind != KIND:
         group = str(version).rpartition("/")[0] if version else ""
         yield Other(f"{kind}.{group}" if group else kind, _in_namespace(document, namespace))
     elif version != f"{GROUP}/{VERSION}":
         shown = one_line(str(version or "nothing"), limit=80)
-        yield Misfit(place, (f"apiVersion: Unsupported value: {shown!r}: must be {GROUP}/{VERSION}",))
+        yield Invalid(place, (f"apiVersion: Unsupported value: {shown!r}: must be {GROUP}/{VERSION}",))
     else:
         yield _resource(document, place, namespace)
 
@@ -282,7 +275,7 @@ def _documents(document: Any, place: Place, namespace: str) -> Iterator[Document
 def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Document:
     metadata = document.get("metadata")
     if not isinstance(metadata, Mapping):
-        return Misfit(place, ("metadata: Required value: add it, with a name",))
+        return Invalid(place, ("metadata: Required value: add it, with a name",))
     body = _as_created(_in_namespace(document, namespace))
     name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
     key = Key(KIND, namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
@@ -292,19 +285,19 @@ def _resource(document: Mapping[str, Any], place: Place, namespace: str) -> Docu
     try:
         resource = ServerlessPrivateEndpoint.parse(body)
     except InvalidSpecError as error:
-        told = [each for each in error.problems if not (problems and each.startswith("metadata.name"))]
-        return Misfit(place, (*problems, *told), key, exported)
-    return Misfit(place, tuple(problems), key, exported) if problems else Manifest(place, body, resource, exported)
+        others = [each for each in error.problems if not (problems and each.startswith("metadata.name"))]
+        return Invalid(place, (*problems, *others), key, exported)
+    return Invalid(place, tuple(problems), key, exported) if problems else Manifest(place, body, resource, exported)
 
 
 def _in_namespace(document: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
-    """Give an object as it would be created, in this namespace if it names none."""
+    """Return an object with a namespace, by default this one."""
     metadata = document.get("metadata")
     return {**document, "metadata": {"namespace": namespace, **metadata}} if isinstance(metadata, Mapping) else {}
 
 
 def _misnamed(name: object, namespace: object) -> Iterator[str]:
-    """Name what no API server would take, and what stands before everything else for whoever reads it."""
+    """Yield the problems of a name that no API server accepts."""
     if not isinstance(name, str) or not name:
         yield "metadata.name: Required value: add it (`generateName` names no resource that could be compared)"
     elif _NAME.fullmatch(name) is None:
@@ -317,9 +310,9 @@ def _misnamed(name: object, namespace: object) -> Iterator[str]:
 
 
 def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give an object as it is right after its creation, whatever an export has left in it.
+    """Return an object as it is right after its creation, without what an export adds.
 
-    Requests for a reconcile at once are dropped: the operator may have handled them long ago.
+    Requests for an immediate reconcile are dropped: the operator may have handled them long ago.
     """
     metadata = {
         name: value for name, value in document["metadata"].items() if name not in _WRITTEN_BY_THE_API_SERVER
@@ -334,7 +327,7 @@ def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _load(text: str, budget: Budget) -> Iterator[tuple[int, Any]]:
-    """Yield each document of a text with the line on which it begins.
+    """Yield each document of a text with its first line.
 
     Raises:
         yaml.YAMLError: the text is no YAML, or is more than a manifest may hold.
@@ -344,19 +337,19 @@ def _load(text: str, budget: Budget) -> Iterator[tuple[int, Any]]:
         loader = _Loader(text, budget)
         while loader.check_node() and (node := loader.get_node()) is not None:
             yield node.start_mark.line + 1, loader.construct_document(node)
-    except _LET_THROUGH as error:
+    except _OTHER_ERRORS as error:
         raise yaml.MarkedYAMLError(problem=str(error), problem_mark=loader.get_mark() if loader else None) from error
 
 
-_LET_THROUGH = (ArithmeticError, AttributeError, LookupError, ValueError)
-"""What PyYAML lets through where an escape, a directive or a tag stands for nothing."""
+_OTHER_ERRORS = (ArithmeticError, AttributeError, LookupError, ValueError)
+"""PyYAML's other errors for an invalid escape, directive or tag."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as kubectl does: dates are texts, keys are texts, and no key may come twice.
+    """Parses YAML as kubectl does: dates and keys are texts, and keys are unique.
 
-    A text of a few hundred bytes may stand for billions of values, or for itself, and whatever walks over it does not come
-    to an end. So values are counted, aliases resolved, before any is made.
+    By aliases, a few hundred bytes may expand to billions of values, or contain themselves. So values are counted,
+    with aliases resolved, before any is made.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # as in the base class
@@ -399,11 +392,11 @@ class _Loader(yaml.SafeLoader):
         self._deepest = max(self._deepest, deepest)
         self._depth -= 1
         if node is not None:
-            node.end_mark = None  # nothing reads it, and it is a third of what a node takes
+            node.end_mark = None  # unused, and a third of a node's memory
         return node
 
     def _count(self, size: int, height: int, mark: yaml.Mark) -> None:
-        """Count values of this size, and as many levels below the one that is read."""
+        """Add values, and levels below the current one; raise an error beyond a limit."""
         self._size += size
         self._deepest = max(self._deepest, self._depth + height)
         if self._deepest > MOST_LEVELS:
@@ -440,13 +433,13 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         try:
             return super().construct_object(node, deep=deep)
-        except _LET_THROUGH as error:
+        except _OTHER_ERRORS as error:
             problem = f"{one_line(node.value[:80], limit=40)!r} is no value of the tag {tag}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
     @override
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        # JSON writes a character beyond the first 65,536 as two escapes; one of them alone stands for nothing.
+        # JSON writes a character beyond U+FFFF as two escapes; one of them alone is invalid.
         return str(super().construct_scalar(node)).encode("utf-16", "surrogatepass").decode("utf-16")
 
 
@@ -462,5 +455,5 @@ def _of_yaml(error: yaml.YAMLError) -> str:
             what = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
         case _:
             what = str(error)
-    told = f"is no YAML that can be read, and what follows in the file is not looked at: {what}"
-    return one_line(told, limit=400)
+    problem_text = f"is no YAML that can be read, and what follows in the file is not looked at: {what}"
+    return one_line(problem_text, limit=400)

@@ -1,4 +1,5 @@
-"""What stands in for a cluster, so that the operator's own reconciler can be asked what it would do."""
+"""The reconciler's ports without a cluster. Pure."""
+# ruff: noqa: ARG002, D102  # the ports define these methods, and document them
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,11 +19,11 @@ from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.summarize import Outcome
 
 SOURCE = "environment"
-"""Where credentials come from, as a status would name it."""
+"""The source of the credentials, as a status would show it."""
 
 
 class OnePair:
-    """The same credentials for every resource, since Secrets are known in the cluster only.
+    """The same credentials for every resource, since Secrets exist in the cluster only.
 
     Args:
         found: the fingerprint of the credentials, or why there are none.
@@ -31,18 +32,7 @@ class OnePair:
     def __init__(self, found: str | CredentialsError) -> None:
         self._found = found
 
-    async def resolve(
-        self,
-        namespace: str,  # noqa: ARG002  # as the port has it
-        secret_name: str | None,  # noqa: ARG002  # as the port has it
-        *,
-        age: Age = Age.RECENT,  # noqa: ARG002  # as the port has it
-    ) -> Access:
-        """Give that pair.
-
-        Raises:
-            NoCredentialsError: there is none.
-        """
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
         if isinstance(self._found, CredentialsError):
             raise NoCredentialsError(
                 self._found.reason, self._found.message, source=None, retry_in=math.inf, operation="readEnvironment"
@@ -50,38 +40,20 @@ class OnePair:
         return Access(self._found, SOURCE)
 
     def judged(self, access: Access, *, accepted: bool) -> None:
-        """Hear what Atlas says about it; the outcome tells that, too."""
-
-
-class NoNamespaces:
-    """No namespace has a default for its resources, since that is known in the cluster only; none changes what is sent."""
-
-    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:  # noqa: ARG002  # as the port has it
-        """Give no annotations."""
-        return {}
-
-
-async def nobody(key: Key) -> Body | None:  # noqa: ARG001  # as the port has it
-    """Find no resource: nobody deletes one here, so nobody inherits anything."""
-    return None
+        pass
 
 
 class Exports:
-    """What manifests refer to, as far as exports of it stand beside them; all else is known in the cluster only.
+    """The referenced objects whose exports are among the manifests.
 
     Args:
-        bodies: objects of other kinds that were read with the manifests.
+        bodies: the objects of other kinds.
     """
 
     def __init__(self, bodies: Iterable[Body]) -> None:
         self._found = {_identity(body): body for body in bodies if body}
 
-    async def read(self, target: Target, *, age: Age) -> str:  # noqa: ARG002  # as the port has it
-        """Give what an export tells.
-
-        Raises:
-            UnreadableError: none does.
-        """
+    async def read(self, target: Target, *, age: Age) -> str:
         api = f"{target.group}/{target.version}".removeprefix("/")
         body = self._found.get((api, target.kind, target.namespace, target.name), {})
         found = extract(body, target.path)
@@ -102,67 +74,53 @@ def _identity(body: Body) -> tuple[object, ...]:
     )
 
 
-class NoOutputs:
-    """Nothing is handed over, which changes nothing in Atlas."""
+class NoCluster:
+    """All other ports: no defaults of namespaces, no outputs, no resync, no drift limiter, and no other resource."""
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        return {}
+
+    async def read(self, key: Key) -> Body | None:
+        return None
 
     async def publish(
-        self,
-        resource: Resource,  # noqa: ARG002  # as the port has it
-        outputs: Sequence[Output],  # noqa: ARG002  # as the port has it
-        *,
-        scope: Scope | None,  # noqa: ARG002  # as the port has it
-        max_age: float,  # noqa: ARG002  # as the port has it
+        self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
     ) -> Published:
-        """Write nothing."""
         return Published(None)
 
     def forget(self, key: Key) -> None:
-        """Nothing is remembered."""
-
-
-class OneLook:
-    """A world in which each resource is looked at once: no resync, no limiter, and nobody deletes anything meanwhile."""
+        pass
 
     def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
-        """There is no resync."""
+        pass
 
     def scope_of(self, key: Key) -> Scope | None:
-        """There is no resync."""
+        pass
 
     def leave(self, key: Key) -> None:
-        """There is no resync."""
+        pass
 
-    def wait_to_correct(self, key: Key) -> float:  # noqa: ARG002  # as the port has it
-        """Hold nothing back: no drift is corrected here."""
+    def wait_to_correct(self, key: Key) -> float:
         return 0.0
 
     def release(self, key: Key) -> None:
-        """Nothing is held back."""
+        pass
 
-    def holds(self, key: Key, uid: str) -> bool:  # noqa: ARG002  # as the port has it
-        """Every manifest is there."""
+    def holds(self, key: Key, uid: str) -> bool:
         return True
 
-    def is_still(self, key: Key, trigger: Trigger) -> bool:  # noqa: ARG002  # as the port has it
-        """Nobody changes a manifest meanwhile."""
+    def is_still(self, key: Key, trigger: Trigger) -> bool:
         return True
 
-    def get(self, key: Key) -> Body | None:  # noqa: ARG002  # as the port has it
-        """Nothing of it is known but the manifest."""
+    def get(self, key: Key) -> Body | None:
         return None
 
-    def found_by(self, value: str) -> Sequence[Body]:  # noqa: ARG002  # as the port has it
-        """Nobody else is known."""
+    def found_by(self, value: str) -> Sequence[Body]:
         return ()
 
 
 def with_notes(body: Body, outcome: Outcome) -> Body:
-    """Give a manifest with what the operator would first take note of in the resource, so that the next reconcile goes on.
-
-    Args:
-        body: the manifest.
-        outcome: of a reconcile of it.
-    """
+    """Return the manifest with the metadata and the reservation that a reconcile asks to store before it goes on."""
     change, reservation = outcome.metadata, outcome.own.get("reservation")
     if change is not None and change.needed_by(body):
         finalizers = [name for name, wanted in change.finalizers.items() if wanted]

@@ -1,6 +1,6 @@
-"""A plan as a process: it reads manifests, looks at Atlas, and prints. What is decided is elsewhere.
+"""Run a plan: read manifests, read Atlas, print the forecasts.
 
-Nothing but reads is sent: the reconciler is told that there are no writes, and the client would hold one back.
+Only reads are sent: the reconciler runs without writes, and the client would hold one back.
 """
 
 import asyncio
@@ -28,19 +28,16 @@ from atlas_endpoints.planning.forecast import (
     Forecast,
     asks_again_in,
     exit_code,
-    of_misfit,
+    of_conflict,
+    of_invalid,
     of_outcome,
-    of_rival,
     unanswered,
 )
-from atlas_endpoints.planning.manifests import Document, Manifest, Misfit, Other, doubles, merged, rivalries
+from atlas_endpoints.planning.manifests import Document, Invalid, Manifest, Other, conflicts, duplicates, merged
 from atlas_endpoints.planning.offline_ports import (
     Exports,
-    NoNamespaces,
-    NoOutputs,
-    OneLook,
+    NoCluster,
     OnePair,
-    nobody,
     with_notes,
 )
 from atlas_endpoints.planning.sources import find, unrendered
@@ -55,18 +52,11 @@ WITHIN = 300.0
 """Seconds for the whole plan."""
 
 AT_ONCE = 4
-"""Instances that are looked at at once."""
+"""Instances in parallel."""
 
 
 async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
-    """Tell what the operator would do about manifests.
-
-    Args:
-        settings: which manifests, and how to tell.
-        say: is given the whole of it, once.
-
-    Returns:
-        The exit code: 0 nothing would change, 3 something would, 1 that cannot be told of all.
+    """Print what the operator would do about manifests, and return the exit code; see ``forecast.exit_code``.
 
     Raises:
         ValueError: the CA file or the proxy is not usable.
@@ -81,37 +71,34 @@ async def run(settings: PlanSettings, say: Callable[[str], object]) -> int:
     )
     try:
         planner = Planner(client, exports=[each.body for each in documents if isinstance(each, Other)])
-        contended = rivalries(documents)
-        forecasts = [of_rival(each, contended) for each in await planner.forecast(documents)]
+        contended = conflicts(documents)
+        forecasts = [of_conflict(each, contended) for each in await planner.forecast(documents)]
     finally:
         await client.aclose()
     warnings = [*planner.warnings, *unrendered(settings.filename, recursive=settings.recursive)]
-    warnings += [*doubles(documents), *(each.warning for each in contended)]
+    warnings += [*duplicates(documents), *(each.warning for each in contended)]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "text":
         say(report.as_text(forecasts, others, warnings))
     else:
-        write = report.as_json if settings.output == "json" else report.as_yaml
-        say(write(report.as_document(forecasts, others, warnings)))
+        say(report.serialized(report.as_document(forecasts, others, warnings), settings.output))
     return exit_code(forecasts)
 
 
 class Planner:
-    """Asks the operator's own reconciler, which is allowed to read, about one manifest after the other.
+    """Runs the operator's own reconciler, without writes, on manifests.
 
     Args:
-        client: makes the calls.
         exports: objects of other kinds, to which manifests may refer.
 
     Attributes:
-        warnings: about the credentials, for people.
+        warnings: about the credentials, for users.
     """
 
     def __init__(self, client: Requester, *, exports: Iterable[Body] = ()) -> None:
         clock = SystemClock()
         throttle = Throttle(max_in_flight=AT_ONCE)
         throttled = ThrottledClient(client, throttle, clock=clock.monotonic)
-        # The one pair of credentials is used to the end.
         self._gateway = gateway = Gateway(
             throttled, clock.monotonic, readings={KIND.names.kind: KIND}, dropped=lambda _: None
         )
@@ -126,63 +113,63 @@ class Planner:
             access = OnePair(self._fingerprint)
         except CredentialsError as error:
             access = OnePair(error)
-        alone = OneLook()
+        no_cluster = NoCluster()
         self._reconciler = Reconciler(
             KIND,
             access,
             ReferenceResolver(Exports(exports)),
-            NoOutputs(),
+            no_cluster,
             gateway,
-            resync=alone,
-            resources=alone,
-            limiter=alone,
-            wake=lambda _: None,  # one look is all there is
+            resync=no_cluster,
+            resources=no_cluster,
+            limiter=no_cluster,
+            wake=lambda _: None,
             writes=False,
             clock=clock,
             defaults=Defaults(),
             grace=timedelta(0),
-            namespaces=NoNamespaces(),
-            read=nobody,
+            namespaces=no_cluster,
+            read=no_cluster.read,
             record=lambda _, event: logger.debug("%s", event.message),
         )
-        self._told: dict[int, Forecast] = {}
+        self._forecasts: dict[int, Forecast] = {}
 
     async def forecast(self, documents: Iterable[Document]) -> list[Forecast]:
-        """Say of each manifest what would become of it, in their order; other kinds are left out."""
+        """Return a forecast for each manifest, in their order; other kinds are left out."""
         ours = [each for each in documents if not isinstance(each, Other)]
         with suppress(TimeoutError):
             async with asyncio.timeout(WITHIN):
-                await self._look([(number, each) for number, each in enumerate(ours) if isinstance(each, Manifest)])
+                await self._run([(number, each) for number, each in enumerate(ours) if isinstance(each, Manifest)])
         return [self._of(number, each) for number, each in enumerate(ours)]
 
-    def _of(self, number: int, document: Manifest | Misfit) -> Forecast:
-        if isinstance(document, Misfit):
-            return of_misfit(document)
+    def _of(self, number: int, document: Manifest | Invalid) -> Forecast:
+        if isinstance(document, Invalid):
+            return of_invalid(document)
         late = f"It was not over after {WITHIN:.0f} s and was given up."
-        return self._told.get(number) or unanswered(document, late)
+        return self._forecasts.get(number) or unanswered(document, late)
 
-    async def _look(self, manifests: Iterable[tuple[int, Manifest]]) -> None:
-        """Look at some instances at once, and at the manifests of one together, so that they share its LIST."""
+    async def _run(self, manifests: Iterable[tuple[int, Manifest]]) -> None:
+        """Reconcile some instances in parallel, and the manifests of one in a row, so that they share its LIST."""
         instances: dict[tuple[str | None, str], list[tuple[int, Manifest]]] = defaultdict(list)
         for number, each in manifests:
             spec = each.resource.spec
             instances[spec.project_id, spec.instance_name].append((number, each))
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def look(group: list[tuple[int, Manifest]]) -> None:
+        async def run(group: list[tuple[int, Manifest]]) -> None:
             async with room:
                 for number, each in group:
-                    self._told[number] = await self._ask(each)
+                    self._forecasts[number] = await self._reconcile(each)
 
         groups = list(instances.values())
         for group in groups[:1]:
-            # Credentials that were never seen to work get one call at a time anyway.
-            await look(group)
+            # Credentials that have not worked yet get one call at a time anyway.
+            await run(group)
         async with asyncio.TaskGroup() as tasks:
             for group in groups[1:]:
-                tasks.create_task(look(group))
+                tasks.create_task(run(group))
 
-    async def _ask(self, manifest: Manifest) -> Forecast:
+    async def _reconcile(self, manifest: Manifest) -> Forecast:
         attempts = 0
         body = manifest.body
         while True:
@@ -197,7 +184,7 @@ class Planner:
             await asyncio.sleep(wait)
 
     def _clouds(self, manifest: Manifest, outcome: Outcome) -> set[str]:
-        """Give the clouds of the endpoints that the LIST of an instance has shown."""
+        """Return the clouds of the endpoints in the LIST of an instance."""
         project_id = outcome.resolved.project_id if outcome.resolved is not None else None
         scope = Scope(self._fingerprint, project_id or "", KIND.names.kind, manifest.resource.scope_name)
         shown = (seen.value for seen in self._gateway.view(scope).entries.values())

@@ -1,10 +1,10 @@
-"""Forecasts as people and programs read them. Pure."""
+"""Print forecasts as text, JSON or YAML. Pure."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -31,26 +31,22 @@ TITLES: Mapping[Action, str] = {
 
 
 def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> str:
-    """Tell people, resource by resource, and sum up.
+    """Return the text for users.
 
     Args:
-        forecasts: in the order of the manifests.
-        others: how many objects of each other kind were skipped.
-        warnings: that concern all of them.
+        others: the number of skipped objects of each other kind.
     """
     blocks = [[f"Warning: {each}" for each in warnings]] if warnings else []
     blocks += [list(_block(each)) for each in forecasts]
     blocks.append(list(_summary(forecasts, others)))
-    return "\n\n".join("\n".join(_harmless(line) for line in block) for block in blocks)
+    return "\n\n".join("\n".join(_printable(line) for line in block) for block in blocks)
 
 
 def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> dict[str, Any]:
-    """Tell programs; see docs/commands.md for the fields.
+    """Return the document for programs; docs/commands.md describes its fields.
 
     Args:
-        forecasts: in the order of the manifests.
-        others: how many objects of each other kind were skipped.
-        warnings: that concern all of them.
+        others: the number of skipped objects of each other kind.
     """
     return {
         "formatVersion": FORMAT_VERSION,
@@ -62,13 +58,10 @@ def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnin
     }
 
 
-def as_json(document: Mapping[str, Any]) -> str:
-    """Write a document as JSON."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def as_yaml(document: Mapping[str, Any]) -> str:
-    """Write a document as YAML."""
+def serialized(document: Mapping[str, Any], output: Literal["json", "yaml"]) -> str:
+    """Return a document as JSON or YAML."""
+    if output == "json":
+        return json.dumps(document, indent=2, ensure_ascii=False)
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=LONGEST)).rstrip("\n")
 
 
@@ -91,10 +84,10 @@ def _summary(forecasts: Sequence[Forecast], others: Mapping[str, int]) -> Iterat
     actions = Counter(each.action for each in forecasts)
     changing = sum(actions[each] for each in CHANGING)
     failed = sum(actions[each] for each in FAILED)
-    told = [f"{changing} would change", f"{len(forecasts) - changing - failed} would not"]
+    counts = [f"{changing} would change", f"{len(forecasts) - changing - failed} would not"]
     if failed:
-        told.append(f"of {failed} it cannot be told")
-    yield f"Plan: {', '.join(told)}. Nothing was sent."
+        counts.append(f"of {failed} it cannot be told")
+    yield f"Plan: {', '.join(counts)}. Nothing was sent."
     if others:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(others.items()))
         yield f"Skipped, since they are no ServerlessPrivateEndpoint: {kinds}."
@@ -151,8 +144,8 @@ def _shown(value: str | None) -> str:
     return f"'{value}'" if value else "nothing"
 
 
-def _harmless(line: str) -> str:
-    # Whatever a manifest or Atlas has put into it, a terminal gets one line of printable characters.
+def _printable(line: str) -> str:
+    # A manifest, or Atlas, may hold control characters.
     indent = line[: len(line) - len(line.lstrip(" "))]
     return indent + one_line(line, limit=LONGEST)
 

@@ -1,47 +1,46 @@
-"""Where manifests come from: files, folders, the standard input."""
+"""Read manifests from files, folders and the standard input."""
 
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from atlas_endpoints.planning.manifests import GROUP, KIND, RENDER_FIRST, Budget, Document, Misfit, Other, Place, read
+from atlas_endpoints.planning.manifests import GROUP, KIND, RENDER_FIRST, Budget, Document, Invalid, Other, Place, read
 
 STANDARD_INPUT = "-"
 
 ENDINGS = (".json", ".yaml", ".yml")
-"""Of the files that a folder is looked through for, as kubectl does."""
+"""The suffixes of the files that are read in a folder, as in kubectl."""
 
 UNRENDERED = frozenset({"Chart.yaml", "kustomization.yaml", "kustomization.yml"})
-"""Files by which Helm or Kustomize makes manifests of those beside them."""
+"""Files from which Helm or Kustomize render manifests."""
 
 LARGEST_FILE = 8 << 20
 """Bytes of a file."""
 
 MOST_FILES = 10_000
-"""Files of a folder, and of the folders in it."""
+"""Files of a folder and its subfolders."""
 
 
 def find(names: Iterable[str], *, recursive: bool, namespace: str) -> list[Document]:
-    """Read all manifests; what cannot be read, and a name that leads to none, is a misfit among them.
+    """Return all documents; a file that cannot be read, and a name without manifests, are ``Invalid``.
 
     Args:
         names: of files and folders, or ``-``.
-        recursive: whether folders in folders are looked into.
-        namespace: of resources that name none.
+        namespace: of resources without one.
     """
     names = list(names)
     budget = Budget()
     documents: list[Document] = []
     for file in dict.fromkeys(file for name in names for file in _files(name, recursive=recursive)):
-        documents += [file] if isinstance(file, Misfit) else _read(file, namespace, budget)
+        documents += [file] if isinstance(file, Invalid) else _read(file, namespace, budget)
     if all(isinstance(each, Other) for each in documents):
         documents += [_nothing(name, recursive=recursive) for name in names]
     return documents
 
 
 def unrendered(names: Iterable[str], *, recursive: bool) -> list[str]:
-    """Warn of folders whose manifests Helm or Kustomize makes; arguments as of ``find``."""
+    """Return a warning about folders that Helm or Kustomize would render."""
     files = dict.fromkeys(file for name in names for file in _files(name, recursive=recursive))
     found = [_place(each).file for each in files if isinstance(each, str) and Path(each).name in UNRENDERED]
     if not found:
@@ -49,19 +48,19 @@ def unrendered(names: Iterable[str], *, recursive: bool) -> list[str]:
     return [f"Not rendered: {', '.join(found)}. The files beside them are planned as they stand. {RENDER_FIRST}."]
 
 
-def _files(name: str, *, recursive: bool) -> Iterator[str | Misfit]:
-    """Yield the files of a folder in their order, or the file itself."""
+def _files(name: str, *, recursive: bool) -> Iterator[str | Invalid]:
+    """Yield the files of a folder, sorted, or the file itself."""
     if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112  # unlike pathlib's, it raises nothing
         yield name
         return
     found: list[Path] = []
     for each in _inside(name, recursive=recursive):
-        if isinstance(each, Misfit):
+        if isinstance(each, Invalid):
             yield each
         elif len(found) < MOST_FILES:
             found.append(each)
         else:
-            yield Misfit(
+            yield Invalid(
                 _place(name), (f"holds more than {MOST_FILES} {_endings()} files: name the folders with manifests",)
             )
             return
@@ -70,8 +69,8 @@ def _files(name: str, *, recursive: bool) -> Iterator[str | Misfit]:
     yield from map(str, sorted(found))
 
 
-def _inside(folder: str, *, recursive: bool) -> Iterator[Path | Misfit]:
-    """Yield what in a folder is called like a manifest, and what is unreadable; links to folders are not followed."""
+def _inside(folder: str, *, recursive: bool) -> Iterator[Path | Invalid]:
+    """Yield the files with the suffix of a manifest, and the unreadable ones. Links to folders are not followed."""
     pending = [folder]
     while pending:
         here = pending.pop()
@@ -86,26 +85,26 @@ def _inside(folder: str, *, recursive: bool) -> Iterator[Path | Misfit]:
             yield _unreadable(here, error)
 
 
-def _manifest(entry: os.DirEntry[str]) -> Iterator[Path | Misfit]:
-    """Yield a file, or why it cannot be read: to open a pipe waits for who writes into it, and a device has no end."""
+def _manifest(entry: os.DirEntry[str]) -> Iterator[Path | Invalid]:
+    """Yield a regular file, or why it cannot be read: a pipe would block, and a device has no end."""
     try:
         if entry.is_file():
             yield Path(entry.path)
         elif not entry.is_dir():
-            entry.stat()  # tells where a link fails
-            yield Misfit(_place(entry.path), ("is neither a file nor a folder: remove or rename it",))
+            entry.stat()  # raises for a broken link
+            yield Invalid(_place(entry.path), ("is neither a file nor a folder: remove or rename it",))
     except OSError as error:
         yield _unreadable(entry.path, error)
 
 
-def _nothing(name: str, *, recursive: bool) -> Misfit:
-    """Say what a name was looked through for in vain."""
-    told = f"holds no {KIND} of {GROUP}"
+def _nothing(name: str, *, recursive: bool) -> Invalid:
+    """Return the problem of a name without manifests."""
+    problem = f"holds no {KIND} of {GROUP}"
     if name != STANDARD_INPUT and os.path.isdir(name):  # noqa: PTH112  # as above
-        told += f" in its {_endings()} files"
+        problem += f" in its {_endings()} files"
         if not recursive and any(isinstance(each, Path) for each in _inside(name, recursive=True)):
-            told += "; folders in it are looked into with -R (--recursive)"
-    return Misfit(_place(name), (told,))
+            problem += "; folders in it are looked into with -R (--recursive)"
+    return Invalid(_place(name), (problem,))
 
 
 def _read(file: str, namespace: str, budget: Budget) -> list[Document]:
@@ -116,16 +115,16 @@ def _read(file: str, namespace: str, budget: Budget) -> list[Document]:
     except OSError as error:
         return [_unreadable(file, error)]
     if len(data) > LARGEST_FILE:
-        return [Misfit(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))]
+        return [Invalid(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))]
     if len(data) > room:
         return [
-            Misfit(place, ("is not looked at: the files before it hold so much already. Plan some of them at a time",))
+            Invalid(place, ("is not looked at: the files before it hold so much already. Plan some of them at a time",))
         ]
     budget.size -= len(data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return [Misfit(place, ("is not written in UTF-8",))]
+        return [Invalid(place, ("is not written in UTF-8",))]
     return read(place.file, text, namespace=namespace, budget=budget)
 
 
@@ -136,12 +135,12 @@ def _bytes(file: str, most: int) -> bytes:
         return opened.read(most)
 
 
-def _unreadable(path: str, error: OSError) -> Misfit:
-    return Misfit(_place(path), (f"cannot be read: {error.strerror or type(error).__name__}",))
+def _unreadable(path: str, error: OSError) -> Invalid:
+    return Invalid(_place(path), (f"cannot be read: {error.strerror or type(error).__name__}",))
 
 
 def _place(path: str) -> Place:
-    """Give the place of a file whose name may have bytes that are no text, and could not be printed."""
+    """Return the place of a file. Bytes of its name that are no text are escaped."""
     return Place(path.encode("utf-8", "backslashreplace").decode())
 
 

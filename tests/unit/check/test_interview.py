@@ -1,5 +1,6 @@
 """What is asked about a place, and what the answers mean: tables."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -29,7 +30,7 @@ from atlas_endpoints.check.interview import (
     ChangeNothing,
     ListEndpoints,
     Question,
-    Told,
+    Result,
     announced,
     answered,
     interview,
@@ -52,18 +53,18 @@ def refused(kind: type[AtlasError], *, http_status: int | None = 400) -> AtlasEr
 
 def held(
     place: Place, *said: AtlasError | Listing[Endpoint] | None, writes: bool = True
-) -> tuple[list[Question], Told]:
+) -> tuple[list[Question], Result]:
     """Hold an interview with the given answers, each after 50 ms."""
-    flow = interview(place, writes=writes)
-    asked: list[Question] = [next(flow)]
+    asked: list[Question] = []
     answers = [Answer(0.05, listing=each) if isinstance(each, Listing) else Answer(0.05, refusal=each) for each in said]
-    for answer in answers:
-        try:
-            asked.append(flow.send(answer))
-        except StopIteration as end:
-            assert answer is answers[-1]
-            return asked, end.value
-    raise AssertionError(f"it goes on with {asked[-1]}")
+
+    async def ask(question: Question) -> Answer:
+        asked.append(question)
+        return answers.pop(0)
+
+    result = asyncio.run(interview(place, ask, writes=writes))
+    assert not answers
+    return asked, result
 
 
 def lines(findings: tuple[Finding, ...]) -> list[str]:
@@ -88,12 +89,12 @@ READS = "ok       Atlas accepts the credentials, and they may read the project (
         pytest.param(NotServerlessError, [READS, FAILED], id="a Flex cluster is seen in a project that can be read"),
     ],
 )
-def test_a_refusal_fails_and_tells_what_was_well_before(kind: type[AtlasError], found: list[str]) -> None:
-    asked, told = held(PLACE, refused(kind))
+def test_a_refusal_fails_and_proves_what_atlas_checked_before(kind: type[AtlasError], found: list[str]) -> None:
+    asked, result = held(PLACE, refused(kind))
 
     assert asked == [ListEndpoints(INSTANCE)]
-    assert lines(told.findings) == found
-    assert not told.listed
+    assert lines(result.findings) == found
+    assert not result.listed
 
 
 @pytest.mark.parametrize(
@@ -110,12 +111,12 @@ def test_a_refusal_fails_and_tells_what_was_well_before(kind: type[AtlasError], 
         pytest.param(RateLimitedError, 429, False, id="nor does a limit, which is of a project"),
     ],
 )
-def test_the_same_credentials_are_not_tried_elsewhere_when_that_is_hopeless(
+def test_the_same_credentials_are_not_tried_elsewhere_when_they_would_fail_everywhere(
     kind: type[AtlasError], status: int | None, hopeless: bool
 ) -> None:
     for place in (PLACE, ALONE):
-        _, told = held(place, refused(kind, http_status=status))
-        assert told.hopeless is (hopeless)
+        _, result = held(place, refused(kind, http_status=status))
+        assert result.hopeless is hopeless
 
 
 def listing(*providers: str | None) -> Listing[Endpoint]:
@@ -140,12 +141,12 @@ def test_the_cloud_to_ask_with_is_the_one_that_is_known(
         "fingerprint", INSTANCE, (), dict.fromkeys(said, (Key("ServerlessPrivateEndpoint", "shop", "orders"),))
     )
 
-    asked, told = held(place, listing(*shown), refused(EndpointAbsentError, http_status=404))
+    asked, result = held(place, listing(*shown), refused(EndpointAbsentError, http_status=404))
 
     assert asked == [ListEndpoints(INSTANCE), ChangeNothing(INSTANCE, first)]
-    contradicted = [line for line in lines(told.findings) if "providerName is AWS in shop/orders" in line]
+    contradicted = [line for line in lines(result.findings) if "providerName is AWS in shop/orders" in line]
     assert len(contradicted) == (shown == ("AZURE",) and said == ("AWS",))
-    assert [line for line in lines(told.findings) if line not in contradicted] == [
+    assert [line for line in lines(result.findings) if line not in contradicted] == [
         READS,
         f"ok       The instance is there and serverless; private endpoints in it: {len(shown)}.",
         "ok       The credentials may write, too (PATCH without a change, 50 ms).",
@@ -153,10 +154,10 @@ def test_the_cloud_to_ask_with_is_the_one_that_is_known(
 
 
 def test_the_other_cloud_is_tried_where_the_first_is_refused() -> None:
-    asked, told = held(PLACE, listing(), refused(UpdateRejectedError), refused(EndpointAbsentError))
+    asked, result = held(PLACE, listing(), refused(UpdateRejectedError), refused(EndpointAbsentError))
 
     assert asked[1:] == [ChangeNothing(INSTANCE, "AWS"), ChangeNothing(INSTANCE, "AZURE")]
-    assert lines(told.findings)[-1] == "ok       The credentials may write, too (PATCH without a change, 50 ms)."
+    assert lines(result.findings)[-1] == "ok       The credentials may write, too (PATCH without a change, 50 ms)."
 
 
 @pytest.mark.parametrize(
@@ -178,19 +179,19 @@ def test_the_other_cloud_is_tried_where_the_first_is_refused() -> None:
         ),
     ],
 )
-def test_what_comes_of_a_change_of_nothing_tells_whether_they_may_write(
-    said: list[AtlasError | None], found: str
-) -> None:
-    _, told = held(PLACE, listing(), *said)
+def test_the_answer_to_an_empty_patch_shows_whether_they_may_write(said: list[AtlasError | None], found: str) -> None:
+    _, result = held(PLACE, listing(), *said)
 
-    assert lines(told.findings)[-1].startswith(found)
+    assert lines(result.findings)[-1].startswith(found)
 
 
-def test_with_writes_off_nothing_is_asked_to_be_changed() -> None:
-    asked, told = held(PLACE, listing("AWS"), writes=False)
+def test_with_writes_off_no_patch_is_sent() -> None:
+    asked, result = held(PLACE, listing("AWS"), writes=False)
 
     assert asked == [ListEndpoints(INSTANCE)]
-    assert lines(told.findings)[-1] == ("skipped  Whether the credentials may write is not asked, since WRITES is off.")
+    assert lines(result.findings)[-1] == (
+        "skipped  Whether the credentials may write is not asked, since WRITES is off."
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,11 +204,11 @@ def test_with_writes_off_nothing_is_asked_to_be_changed() -> None:
     ],
 )
 def test_credentials_alone_are_good_when_atlas_knows_who_asks(said: AtlasError | Listing[Endpoint]) -> None:
-    asked, told = held(ALONE, said)
+    asked, result = held(ALONE, said)
 
     assert asked == [ListEndpoints(NOWHERE)]
-    assert lines(told.findings)[0] == ACCEPTED
-    assert "--project" in lines(told.findings)[1]
+    assert lines(result.findings)[0] == ACCEPTED
+    assert "--project" in lines(result.findings)[1]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_credentials_alone_are_good_when_atlas_knows_who_asks(said: AtlasError |
         ),
     ],
 )
-def test_a_call_without_credentials_tells_whether_atlas_answers(error: AtlasError | None, found: str) -> None:
+def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasError | None, found: str) -> None:
     assert str(answered(error, 0.05)) == found
 
 
@@ -234,7 +235,7 @@ def test_a_call_without_credentials_tells_whether_atlas_answers(error: AtlasErro
         pytest.param(
             [Deprecation(PAST, None)] * 2,
             ["warning  Atlas has announced that this API ends (Deprecation: Thu, 22 Jan 2026 00:00:00 GMT). Plan"],
-            id="the same of two instances is told once",
+            id="the same of two instances is reported once",
         ),
         pytest.param(
             [Deprecation(None, TO_COME), None],
@@ -255,10 +256,10 @@ def test_a_call_without_credentials_tells_whether_atlas_answers(error: AtlasErro
         ),
     ],
 )
-def test_the_end_of_the_api_is_told_as_its_headers_say(
+def test_the_end_of_the_api_is_reported_from_its_headers(
     deprecations: list[Deprecation | None], found: list[str]
 ) -> None:
-    told = [str(each) for each in announced(deprecations, now=NOW)]
+    texts = [str(each) for each in announced(deprecations, now=NOW)]
 
-    assert len(told) == len(found)
-    assert all(line.startswith(start) for line, start in zip(told, found, strict=True))
+    assert len(texts) == len(found)
+    assert all(line.startswith(start) for line, start in zip(texts, found, strict=True))

@@ -33,7 +33,7 @@ def resource(name: str, *, namespace: str = "shop", annotations: dict[str, str] 
     }
 
 
-def test_what_resources_use_is_told_in_the_order_of_their_names() -> None:
+def test_what_resources_use_is_reported_in_the_order_of_their_names() -> None:
     found = survey([resource("b", credentialsSecretRef={"name": "own"}), resource("a", providerName="AZURE")], NOW)
 
     assert [(str(use.resource), use.credentials, use.provider) for use in found.uses] == [
@@ -45,7 +45,7 @@ def test_what_resources_use_is_told_in_the_order_of_their_names() -> None:
     ]
 
 
-def test_what_is_suspended_terminating_or_cannot_be_read_is_left_out_and_told() -> None:
+def test_what_is_suspended_terminating_or_cannot_be_read_is_left_out_and_reported() -> None:
     terminating = resource("going")
     terminating["metadata"]["deletionTimestamp"] = "2026-11-25T12:00:00Z"
     found = survey(
@@ -59,18 +59,18 @@ def test_what_is_suspended_terminating_or_cannot_be_read_is_left_out_and_told() 
         NOW,
     )
 
-    assert found.uses == ()
-    told = [str(each) for each in found.findings("in shop")]
-    assert told[:3] == [
+    assert found.uses == []
+    lines = [str(each) for each in found.findings("in shop")]
+    assert lines[:3] == [
         "ok       5 resources in shop, 0 instances of Atlas.",
         "skipped  shop/asleep and shop/skipped are suspended: Atlas is not asked about them.",
         "skipped  shop/going is being deleted: Atlas is not asked about it.",
     ]
-    assert told[3].startswith("warning  shop/empty is left out, since its spec is not valid. spec: Required value")
-    assert told[4].startswith("warning  shop/newer is left out, since its spec is not valid. spec.tomorrow: unknown")
+    assert lines[3].startswith("warning  shop/empty is left out, since its spec is not valid. spec: Required value")
+    assert lines[4].startswith("warning  shop/newer is left out, since its spec is not valid. spec.tomorrow: unknown")
 
 
-def test_a_project_that_is_referred_to_is_the_one_that_the_status_tells() -> None:
+def test_a_project_reference_is_resolved_from_the_status() -> None:
     def referring(name: str, **more: Any) -> Any:
         body = resource(name, projectRef={"name": "orders"})
         return {**body, "spec": {each: value for each, value in body["spec"].items() if each != "projectId"}, **more}
@@ -84,7 +84,7 @@ def test_a_project_that_is_referred_to_is_the_one_that_the_status_tells() -> Non
     ]
 
 
-def test_what_no_operator_has_handled_is_told_unless_it_is_new() -> None:
+def test_what_no_operator_has_handled_is_reported_unless_it_is_new() -> None:
     def body(name: str, created: str, observed: int | None, **metadata: Any) -> Any:
         found = resource(name)
         status = {} if observed is None else {"status": {"observedGeneration": observed}}
@@ -109,7 +109,7 @@ def test_what_no_operator_has_handled_is_told_unless_it_is_new() -> None:
     )
 
 
-def test_no_resource_is_told_too() -> None:
+def test_a_cluster_without_resources_is_reported() -> None:
     assert [str(each) for each in survey([], NOW).findings("in a and b")] == [
         "ok       There is no resource in a and b."
     ]

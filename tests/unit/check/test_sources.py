@@ -11,8 +11,8 @@ import pytest
 from kubernetes.aio import client
 
 from atlas_endpoints.check import sources as module
+from atlas_endpoints.check.findings import LogToReport, Report
 from atlas_endpoints.check.places import Instance, Place
-from atlas_endpoints.check.report import Overheard, Report
 from atlas_endpoints.check.sources import Sources
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.settings import CheckSettings
@@ -47,7 +47,7 @@ async def find(server: ApiServer, *, in_pod: bool = False, **settings: Any) -> t
     return found, [line for line in lines if not line.endswith("Credentials")]
 
 
-async def test_a_missing_crd_is_told() -> None:
+async def test_a_missing_crd_is_reported() -> None:
     async with serving() as server:
         server.serves_the_kind = False
         found, lines = await find(server)
@@ -60,7 +60,7 @@ async def test_a_missing_crd_is_told() -> None:
     )
 
 
-async def test_an_api_server_that_is_away_is_told_with_where_to_look() -> None:
+async def test_an_api_server_that_is_away_is_reported_with_where_to_look() -> None:
     async with serving() as server:
         pass
 
@@ -82,7 +82,7 @@ async def test_a_spec_that_is_not_valid_is_left_out_and_what_else_there_is_is_fo
     assert lines[1].startswith("warning  shop/newer is left out, since its spec is not valid. spec.tomorrow: ")
 
 
-async def test_a_refusal_of_a_secret_is_believed_the_second_time(server: ApiServer) -> None:
+async def test_only_a_second_refusal_of_a_secret_counts(server: ApiServer) -> None:
     """An API server that has just started refuses what it permits."""
     server.secrets["shop", "own"] = ACCOUNT
     server.answers.append(FORBIDDEN)
@@ -103,7 +103,7 @@ async def test_in_the_operators_pod_a_refusal_is_the_operators(server: ApiServer
     assert lines[-1].startswith("failed   The operator may not read Secret own in namespace shop")
 
 
-async def test_secrets_of_one_name_in_several_namespaces_are_told_apart(server: ApiServer) -> None:
+async def test_secrets_of_one_name_in_several_namespaces_are_distinguished(server: ApiServer) -> None:
     for namespace in ("shop", "web"):
         server.secrets[namespace, "own"] = {"clientId": "mdb_sa_id_0123"}
         server.put(namespace, "orders", **SPEC, credentialsSecretRef={"name": "own"})
@@ -117,7 +117,7 @@ async def test_secrets_of_one_name_in_several_namespaces_are_told_apart(server: 
     assert web.endswith("(For web/orders.)")
 
 
-async def test_a_named_secret_that_is_of_no_use_is_told_with_its_namespace(server: ApiServer) -> None:
+async def test_a_named_secret_that_is_of_no_use_is_reported_with_its_namespace(server: ApiServer) -> None:
     server.secrets["shop", "own"] = {}
 
     _, lines = await find(server, secret="shop/own")
@@ -125,10 +125,10 @@ async def test_a_named_secret_that_is_of_no_use_is_told_with_its_namespace(serve
     assert lines[-1].startswith("failed   Namespace shop: Secret own")
 
 
-async def test_the_operators_own_secret_that_is_missing_is_told_once(server: ApiServer) -> None:
+async def test_the_operators_own_secret_that_is_missing_is_reported_once(server: ApiServer) -> None:
     server.put("shop", "orders", **SPEC)
     overheard: list[str] = []
-    handler = Overheard(Report(overheard.append))
+    handler = LogToReport(Report(overheard.append))
     logger = logging.getLogger("atlas_endpoints")
     logger.addHandler(handler)
     try:
@@ -140,7 +140,7 @@ async def test_the_operators_own_secret_that_is_missing_is_told_once(server: Api
     assert line.startswith("failed   There is no Secret atlas in namespace system.")
 
 
-async def test_who_runs_the_operator_is_told_which_secret_of_its_own_is_missing(server: ApiServer) -> None:
+async def test_the_check_names_the_missing_secret_of_the_operator(server: ApiServer) -> None:
     server.put("shop", "orders", **SPEC)
     server.put("web", "orders", **SPEC)
 

@@ -55,7 +55,7 @@ async def test_one_is_read_by_its_name(harness: Harness) -> None:
     assert harness.server.calls == [f"GET {PATH}"]
 
 
-async def test_one_that_is_not_there_is_none(harness: Harness) -> None:
+async def test_a_missing_one_is_none(harness: Harness) -> None:
     assert await harness.writer.read("shop", "orders") is None
 
 
@@ -75,7 +75,7 @@ async def test_one_is_created_with_its_owner_and_does_not_block_its_deletion(har
     assert request.body["data"] == {"endpointId": "b"}
 
 
-async def test_what_it_holds_is_replaced_at_this_version_alone(harness: Harness) -> None:
+async def test_its_data_are_replaced_at_this_version_only(harness: Harness) -> None:
     harness.server.answers.append(Answer(200, BODY))
     await harness.do("update")
     (request,) = harness.server.requests
@@ -96,9 +96,7 @@ async def test_what_it_holds_is_replaced_at_this_version_alone(harness: Harness)
         ("update", Answer(404, status_of(404, "NotFound", "not found"))),
     ],
 )
-async def test_one_that_somebody_else_has_written_is_to_be_read_anew(
-    harness: Harness, what: str, answer: Answer
-) -> None:
+async def test_a_changed_one_is_a_conflict(harness: Harness, what: str, answer: Answer) -> None:
     harness.server.answers.append(answer)
     with pytest.raises(ConflictError):
         await harness.do(what)
@@ -112,7 +110,7 @@ IMMUTABLE = status_of(422, "Invalid", "data: Forbidden: field is immutable", cau
     ("answer", "words"),
     [(Answer(403, status_of(403, "Forbidden", "cannot do it")), "cannot do it"), (Answer(422, IMMUTABLE), "immutable")],
 )
-async def test_what_the_api_server_refuses_is_told_in_its_words(
+async def test_a_refusal_repeats_the_message_of_the_api_server(
     harness: Harness, what: str, answer: Answer, words: str
 ) -> None:
     harness.server.answers.append(answer)
@@ -131,14 +129,14 @@ async def test_what_the_api_server_refuses_is_told_in_its_words(
         Answer(200, "no json"),
     ],
 )
-async def test_an_answer_that_says_nothing_is_no_answer(harness: Harness, what: str, answer: Answer) -> None:
+async def test_an_unclear_answer_is_an_error(harness: Harness, what: str, answer: Answer) -> None:
     harness.server.answers.append(answer)
     with pytest.raises(ClusterUnavailableError):
         await harness.do(what)
 
 
 @pytest.mark.parametrize("body", [[], {"metadata": {}}, {"metadata": "x"}])
-async def test_an_answer_that_is_no_object_is_none(harness: Harness, body: object) -> None:
+async def test_an_answer_that_is_no_object_is_an_error(harness: Harness, body: object) -> None:
     harness.server.answers.append(Answer(200, body))
     with pytest.raises(ClusterUnavailableError):
         await harness.do("read")

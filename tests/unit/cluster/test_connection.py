@@ -20,7 +20,6 @@ from atlas_endpoints.cluster import reload
 from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.connection import CONNECTIONS, Connection
 from atlas_endpoints.cluster.errors import ClusterUnreachableError, NoClusterError, NotLeaderError
-from atlas_endpoints.cluster.exchange import exchange
 from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, RELOAD_REFUSED, Reload
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -101,7 +100,7 @@ def tokens(server: ApiServer) -> list[str | None]:
 
 
 class TestWhereItIs:
-    async def test_outside_a_cluster_the_kubeconfig_tells(self, server: ApiServer, tmp_path: Path) -> None:
+    async def test_outside_a_cluster_the_kubeconfig_is_used(self, server: ApiServer, tmp_path: Path) -> None:
         write_kubeconfig(tmp_path / "kubeconfig", server.url, "one")
         connection = await Connection.open()
         assert connection.server == server.url
@@ -111,7 +110,7 @@ class TestWhereItIs:
         assert tokens(server) == ["Bearer one", "Bearer one"]
         await connection.close()
 
-    async def test_in_a_pod_its_service_account_tells(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_in_a_pod_its_service_account_is_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_kubeconfig(tmp_path / "kubeconfig", "https://elsewhere.example", "other")
         write_service_account(tmp_path, monkeypatch, "pod's")
         connection = await Connection.open()
@@ -122,7 +121,7 @@ class TestWhereItIs:
         await connection.close()
 
     @pytest.mark.parametrize(("named", "namespace"), [({"namespace": "shop"}, "shop"), ({}, "default")], ids=str)
-    async def test_outside_a_cluster_the_context_tells_the_namespace(
+    async def test_outside_a_cluster_the_namespace_is_that_of_the_context(
         self, tmp_path: Path, named: dict[str, str], namespace: str
     ) -> None:
         write_kubeconfig(tmp_path / "kubeconfig", "https://api.example", "one", **named)
@@ -130,7 +129,7 @@ class TestWhereItIs:
         assert connection.namespace == namespace
         await connection.close()
 
-    async def test_a_pod_that_is_not_told_its_namespace_takes_the_default(
+    async def test_a_pod_without_a_namespace_file_uses_the_default(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write_service_account(tmp_path, monkeypatch, "pod's")
@@ -154,13 +153,13 @@ class TestWhereItIs:
             *("clusters: canary-4711", "contexts: [canary-4711]"),
         ],
     )
-    async def test_a_file_that_is_no_kubeconfig_is_told_without_a_word_of_it(self, text: str, tmp_path: Path) -> None:
+    async def test_an_invalid_kubeconfig_is_reported_without_its_content(self, text: str, tmp_path: Path) -> None:
         (tmp_path / "kubeconfig").write_text(text, encoding="utf-8")
         with pytest.raises(NoClusterError, match=r"the kubeconfig .* is of no use") as raised:
             await Connection.open()
         assert "canary" not in str(raised.value)
 
-    async def test_where_there_is_neither_the_remedy_is_told(self) -> None:
+    async def test_without_any_configuration_the_error_has_the_remedy(self) -> None:
         with pytest.raises(NoClusterError, match="KUBECONFIG"):
             await Connection.open()
 
@@ -197,7 +196,7 @@ class TestTokens:
         await connection.close()
 
     @pytest.mark.parametrize("damage", ["gone", "torn"])
-    async def test_a_kubeconfig_that_cannot_be_read_for_a_while_ends_nothing(
+    async def test_an_unreadable_kubeconfig_keeps_the_old_token(
         self,
         server: ApiServer,
         tmp_path: Path,
@@ -235,7 +234,7 @@ class TestTokens:
         await connection.close()
 
     @pytest.mark.parametrize("damage", ["gone", "empty"])
-    async def test_a_pods_token_that_cannot_be_read_for_a_moment_ends_nothing(
+    async def test_an_unreadable_token_of_a_pod_keeps_the_old_one(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace, damage: str
     ) -> None:
         write_service_account(tmp_path, monkeypatch, "one")
@@ -303,7 +302,7 @@ class TestTokens:
 class TestReachability:
     @pytest.mark.parametrize("ask", [ask, ask_as_kopf], ids=["we", "kopf"])
     @pytest.mark.parametrize("answer", [RESET, Answer(503), Answer(429)], ids=["broken", "503", "429"])
-    async def test_every_call_tells_whether_the_server_answers(
+    async def test_every_call_updates_the_reachability(
         self,
         server: ApiServer,
         clock: SimpleNamespace,
@@ -328,7 +327,7 @@ class TestReachability:
         await connection.close()
 
     @pytest.mark.parametrize("ask", [ask, ask_as_kopf], ids=["we", "kopf"])
-    async def test_an_answer_that_begins_and_never_ends_is_none(
+    async def test_an_answer_that_never_ends_is_a_failure(
         self,
         server: ApiServer,
         clock: SimpleNamespace,
@@ -386,7 +385,7 @@ class TestRefusedTogether:
         assert [each.headers["Authorization"] for each in server.requests] == ["Bearer one"] * 5 + ["Bearer two"] * 5
         await connection.close()
 
-    async def test_a_program_that_never_tells_the_token_is_started_again(
+    async def test_a_program_that_never_returns_a_token_is_started_again(
         self,
         server: ApiServer,
         clock: SimpleNamespace,
@@ -425,7 +424,9 @@ class TestFence:
         yield connection
         await connection.close()
 
-    async def test_a_write_is_held_back_when_the_fence_says_no(self, server: ApiServer, connection: Connection) -> None:
+    async def test_a_write_is_held_back_when_the_fence_is_closed(
+        self, server: ApiServer, connection: Connection
+    ) -> None:
         writer = ResourceWriter(connection.fenced(lambda: False), KIND.names)
         with pytest.raises(NotLeaderError):
             await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
@@ -463,7 +464,7 @@ class TestFence:
         await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")  # so that there is a connection to be reused
         server.answers.extend([RESET, RESET])
         with pytest.raises(NotLeaderError):
-            await call(exchange(api, "DELETE", ("apis", "g", "v1", "namespaces", "shop", "things", "db")))
+            await call(api, "DELETE", ("apis", "g", "v1", "namespaces", "shop", "things", "db"))
         assert [each.method for each in server.requests] == ["GET", "DELETE"]
 
     async def test_reading_asks_no_fence(self, connection: Connection) -> None:
@@ -538,7 +539,7 @@ class TestProxies:
         assert request.headers["Proxy-Authorization"].startswith("Basic ")
         await connection.close()
 
-    async def test_a_call_goes_past_the_proxy_where_the_environment_says_so(
+    async def test_the_variable_no_proxy_is_respected(
         self, server: ApiServer, monkeypatch: pytest.MonkeyPatch, whose: str
     ) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -575,7 +576,7 @@ async def write_a_status(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("whose", ASK)
-async def test_the_name_that_the_kubeconfig_expects_on_the_certificate_is_asked_for(whose: str) -> None:
+async def test_the_tls_server_name_of_the_kubeconfig_is_used(whose: str) -> None:
     """As where a tunnel leads to the API server; the first bytes of TLS hold the name."""
     hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -598,7 +599,7 @@ class TestRedirections:
 
     @pytest.mark.parametrize("status", [302, 307])
     @pytest.mark.parametrize("whose", [*ASK, "a write"])
-    async def test_our_token_goes_nowhere_else(self, server: ApiServer, whose: str, status: int) -> None:
+    async def test_a_redirection_does_not_get_the_token(self, server: ApiServer, whose: str, status: int) -> None:
         configuration = client.Configuration(host=server.url, api_key={"BearerToken": "Bearer one"})
         connection = Connection(configuration)
         async with serving() as elsewhere:
@@ -609,7 +610,7 @@ class TestRedirections:
             assert elsewhere.requests == []
         await connection.close()
 
-    async def test_people_are_told(
+    async def test_a_redirection_is_logged(
         self, server: ApiServer, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
     ) -> None:
         connection = Connection(client.Configuration(host=server.url))
@@ -623,7 +624,7 @@ class TestRedirections:
 
 
 class TestConnections:
-    async def test_a_watch_whose_answer_does_not_begin_is_given_up_long_before_it_may_end(
+    async def test_a_watch_that_does_not_begin_times_out_like_an_answer(
         self, server: ApiServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "ANSWER_WITHIN", 0.05)
@@ -635,7 +636,7 @@ class TestConnections:
                 await session.aiohttp_session.get(f"{session.server}/api/v1/namespaces/shop/secrets/mine")
         await connection.close()
 
-    async def test_however_many_namespaces_there_are_each_has_its_watch(
+    async def test_kopf_has_a_connection_for_each_watch(
         self, server: ApiServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A watch keeps its connection for as long as it lasts."""
@@ -706,6 +707,6 @@ async def test_every_call_is_reported_with_its_kind_and_its_end(server: ApiServe
     server.answers.extend([Answer(403, status_of(403, "Forbidden", "no")), RESET])
     for _ in range(2):
         with suppress(client.ApiException, ClusterUnreachableError):
-            await call(ask(connection))
+            await call(connection.api, "GET", ("api", "v1", "namespaces", "shop", "secrets", "mine"))
     assert told == [("GET secrets", status, True) for status in (200, 200, 403, None, 200)]
     await connection.close()

@@ -12,24 +12,24 @@ from atlas_endpoints.cluster.election import (
     Decision,
     Lease,
     Lost,
+    Observation,
     Record,
-    Sighting,
     Terms,
     Wait,
     claim,
     decide,
-    look,
+    observe,
     released,
 )
 
 OWN, OTHER = "a_1", "b_2"
 NOW = datetime(2026, 11, 25, 12, 30, 15, tzinfo=UTC)
 OURS, THEIRS, NOBODYS = (Lease("7", Record(holder, 45)) for holder in (OWN, OTHER, ""))
-FRESH, STALE = Sighting("7", since=90.0, expires=135.0), Sighting("7", since=50.0, expires=95.0)
+FRESH, STALE = Observation("7", since=90.0, expires=135.0), Observation("7", since=50.0, expires=95.0)
 LEADING, LAPSED = 110.0, 99.0
 """Until when we lead, at second 100."""
 
-DECISIONS: dict[str, tuple[Lease | None, Sighting | None, float | None, Decision]] = {
+DECISIONS: dict[str, tuple[Lease | None, Observation | None, float | None, Decision]] = {
     "no Lease, and none was ever seen: create it": (None, None, None, Claim()),
     "no Lease any more, and its holder may still count on it: wait": (None, FRESH, None, Wait(135.0)),
     "no Lease any more, for as long as it would have lasted: create it": (None, STALE, None, Claim()),
@@ -37,7 +37,7 @@ DECISIONS: dict[str, tuple[Lease | None, Sighting | None, float | None, Decision
     "we hold it and did not know: renew it, and lead": (OURS, FRESH, None, Claim()),
     "another holds it: wait": (THEIRS, FRESH, None, Wait(135.0)),
     "another holds it, and has not renewed it: take it": (THEIRS, STALE, None, Claim()),
-    "another's time is up to the second: take it": (THEIRS, Sighting("7", 55.0, 100.0), None, Claim()),
+    "another's time is up to the second: take it": (THEIRS, Observation("7", 55.0, 100.0), None, Claim()),
     "we lead: renew it": (OURS, FRESH, LEADING, Claim()),
     "we lead, and somebody has deleted it: create it again": (None, FRESH, LEADING, Claim()),
     "we lead, and another holds it: lost": (THEIRS, FRESH, LEADING, Lost(f"is held by {OTHER}")),
@@ -51,33 +51,33 @@ DECISIONS: dict[str, tuple[Lease | None, Sighting | None, float | None, Decision
 
 @pytest.mark.parametrize("case", DECISIONS)
 def test_a_decision(case: str) -> None:
-    lease, sighting, valid_until, decision = DECISIONS[case]
-    assert decide(lease, sighting, own=OWN, valid_until=valid_until, now=100.0) == decision
+    lease, observation, valid_until, decision = DECISIONS[case]
+    assert decide(lease, observation, own=OWN, valid_until=valid_until, now=100.0) == decision
 
 
-SIGHTINGS: dict[str, tuple[Sighting | None, Lease | None, Sighting | None]] = {
+OBSERVATIONS: dict[str, tuple[Observation | None, Lease | None, Observation | None]] = {
     "nothing was seen and nothing is there": (None, None, None),
-    "seen for the first time": (None, THEIRS, Sighting("7", 100.0, 145.0)),
+    "seen for the first time": (None, THEIRS, Observation("7", 100.0, 145.0)),
     "unchanged: its time goes on": (FRESH, THEIRS, FRESH),
-    "changed: its time begins anew": (FRESH, replace(THEIRS, version="8"), Sighting("8", 100.0, 145.0)),
-    "gone: its holder may have renewed it right before": (STALE, None, Sighting(GONE, 100.0, 145.0)),
-    "still gone: its time goes on": (Sighting(GONE, 70.0, 115.0), None, Sighting(GONE, 70.0, 115.0)),
-    "there again": (Sighting(GONE, 70.0, 115.0), THEIRS, Sighting("7", 100.0, 145.0)),
+    "changed: its time begins anew": (FRESH, replace(THEIRS, version="8"), Observation("8", 100.0, 145.0)),
+    "gone: its holder may have renewed it right before": (STALE, None, Observation(GONE, 100.0, 145.0)),
+    "still gone: its time goes on": (Observation(GONE, 70.0, 115.0), None, Observation(GONE, 70.0, 115.0)),
+    "there again": (Observation(GONE, 70.0, 115.0), THEIRS, Observation("7", 100.0, 145.0)),
     "gone, and its holder had counted on a longer time": (
-        Sighting("7", 0.0, 300.0),
+        Observation("7", 0.0, 300.0),
         None,
-        Sighting(GONE, 100.0, 400.0),
+        Observation(GONE, 100.0, 400.0),
     ),
-    "the holder counts on a longer time": (None, Lease("7", Record(OTHER, 300)), Sighting("7", 100.0, 400.0)),
-    "the holder counts on a shorter time: ours": (None, Lease("7", Record(OTHER, 15)), Sighting("7", 100.0, 145.0)),
-    "the holder counts on nonsense: ours": (None, Lease("7", Record(OTHER, -1)), Sighting("7", 100.0, 145.0)),
+    "the holder counts on a longer time": (None, Lease("7", Record(OTHER, 300)), Observation("7", 100.0, 400.0)),
+    "the holder counts on a shorter time: ours": (None, Lease("7", Record(OTHER, 15)), Observation("7", 100.0, 145.0)),
+    "the holder counts on nonsense: ours": (None, Lease("7", Record(OTHER, -1)), Observation("7", 100.0, 145.0)),
 }
 
 
-@pytest.mark.parametrize("case", SIGHTINGS)
-def test_a_look(case: str) -> None:
-    before, lease, after = SIGHTINGS[case]
-    assert look(before, lease, 100.0, 45.0) == after
+@pytest.mark.parametrize("case", OBSERVATIONS)
+def test_an_observation(case: str) -> None:
+    before, lease, after = OBSERVATIONS[case]
+    assert observe(before, lease, 100.0, 45.0) == after
 
 
 class TestClaiming:
@@ -85,34 +85,34 @@ class TestClaiming:
         stamp = "2026-11-25T12:30:15.000000Z"
         assert claim(None, own=OWN, duration=45.0, now=NOW) == Record(OWN, 45, stamp, stamp, 0)
 
-    def test_another_s_lease_changes_hands(self) -> None:
+    def test_a_claim_of_anothers_lease_counts_as_a_transition(self) -> None:
         before = Record(OTHER, 15, "2020-01-01T00:00:00.000000Z", "2020-01-01T00:00:00.000000Z", 3)
         stamp = "2026-11-25T12:30:15.000000Z"
         assert claim(before, own=OWN, duration=45.0, now=NOW) == Record(OWN, 45, stamp, stamp, 4)
 
-    def test_a_renewal_keeps_since_when_it_is_held(self) -> None:
+    def test_a_renewal_keeps_the_time_of_acquisition(self) -> None:
         before = claim(None, own=OWN, duration=45.0, now=NOW)
         after = claim(before, own=OWN, duration=45.0, now=NOW + timedelta(seconds=5))
         assert after == replace(before, renewed="2026-11-25T12:30:20.000000Z")
 
-    def test_a_renewal_is_seen_though_the_wall_clock_stands_still(self) -> None:
+    def test_a_renewal_differs_though_the_wall_clock_stands_still(self) -> None:
         first = claim(None, own=OWN, duration=45.0, now=NOW)
         second = claim(first, own=OWN, duration=45.0, now=NOW)
         third = claim(second, own=OWN, duration=45.0, now=NOW)
         assert len({each.renewed for each in (first, second)}) == len({each.renewed for each in (second, third)}) == 2
 
-    def test_a_released_lease_is_nobody_s(self) -> None:
+    def test_a_released_lease_has_no_holder(self) -> None:
         stamp = "2026-11-25T12:30:15.000000Z"
         assert released(Record(OWN, 45, "then", "later", 4), now=NOW) == Record("", 1, stamp, stamp, 4)
 
 
 class TestTerms:
-    def test_the_usual_ones(self) -> None:
+    def test_the_default_terms(self) -> None:
         terms = Terms(45.0)
         assert (terms.deadline, terms.retry, terms.write) == (25.0, 5.0, 15.0)
 
     @pytest.mark.parametrize("lease", [6.0, 15.0, 45.0, 600.0])
-    def test_what_was_sent_before_the_deadline_has_arrived_before_another_leads(self, lease: float) -> None:
+    def test_a_write_before_the_deadline_ends_before_another_leads(self, lease: float) -> None:
         terms = Terms(lease)
         assert terms.deadline + terms.write < lease * 9 / 10
 

@@ -89,7 +89,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestWriting:
-    async def test_an_event_tells_what_it_is_about_who_wrote_it_and_when(self, harness: Harness) -> None:
+    async def test_an_event_has_its_resource_its_source_and_its_time(self, harness: Harness) -> None:
         body = harness.record()
         await harness.done()
         ((key, event),) = harness.server.events.items()
@@ -117,13 +117,13 @@ class TestWriting:
         assert harness.server.requests[0].query == {"fieldManager": "atlas-endpoints"}
         assert harness.counted == {"written": 1}
 
-    async def test_its_name_shows_what_it_is_about(self, harness: Harness) -> None:
+    async def test_its_name_begins_with_that_of_the_resource(self, harness: Harness) -> None:
         harness.record("db")
         await harness.done()
         ((_, name),) = harness.server.events
         assert re.fullmatch(r"db\.[0-9a-f]{16}", name)
 
-    async def test_about_a_resource_whose_name_leaves_no_room_it_has_a_name_of_its_own(self, harness: Harness) -> None:
+    async def test_a_long_name_of_a_resource_is_replaced_by_a_uuid(self, harness: Harness) -> None:
         harness.record("d" * 253)
         await harness.done()
         ((_, name),) = harness.server.events
@@ -159,7 +159,7 @@ class TestWhatGoesWrong:
         assert len(harness.server.requests) == 2
 
     @pytest.mark.usefixtures("soon")
-    async def test_and_not_more_often(self, harness: Harness) -> None:
+    async def test_it_is_not_tried_a_third_time(self, harness: Harness) -> None:
         harness.server.answers.extend([RESET, BUSY])
         harness.record()
         harness.record("next")
@@ -184,7 +184,7 @@ class TestWhatGoesWrong:
         assert harness.counted == {"written": 1}
         assert [len(harness.server.requests), len(harness.server.events)] == [2, 1]
 
-    async def test_a_missing_right_is_told_once_with_the_remedy(
+    async def test_a_missing_right_is_logged_once_with_the_remedy(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         harness.server.answers.extend([FORBIDDEN] * 5)
@@ -197,7 +197,7 @@ class TestWhatGoesWrong:
         assert "403" in line
         assert harness.counted == {"dropped": 5, "written": 1}
 
-    async def test_a_missing_right_is_told_again_when_it_was_there_meanwhile(
+    async def test_a_missing_right_is_logged_again_after_a_success(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         harness.server.answers.append(FORBIDDEN)
@@ -212,7 +212,7 @@ class TestWhatGoesWrong:
     @pytest.mark.parametrize(
         "answer", [TERMINATING, NO_NAMESPACE], ids=["a namespace that ends", "a namespace that is gone"]
     )
-    async def test_nothing_is_said_of(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_it_is_not_logged(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
         harness.server.answers.append(answer)
         harness.record()
         await harness.done()
@@ -228,7 +228,7 @@ class TestWhatGoesWrong:
         ],
         ids=["an API server without the API", "an Event that is refused", "somebody else who answers"],
     )
-    async def test_people_are_told_of(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_it_is_logged(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
         harness.server.answers.append(answer)
         harness.record()
         await harness.done()
@@ -244,13 +244,13 @@ class TestWhatGoesWrong:
         await harness.done(2)
         assert harness.about == ["next"]
 
-    async def test_a_defect_in_what_is_told_costs_its_event_and_no_other(
+    async def test_a_defect_in_the_log_line_costs_its_event_and_no_other(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def broken(_: object) -> str:
             raise KeyError("broken")
 
-        monkeypatch.setattr(events, "told", broken)
+        monkeypatch.setattr(events, "message_of", broken)
         harness.server.answers.append(FORBIDDEN)
         harness.record()
         harness.record("next")
@@ -266,7 +266,7 @@ class TestWhatGoesWrong:
             monkeypatch.undo()
             raise KeyError("broken")
 
-        monkeypatch.setattr(events, "exchange", broken)
+        monkeypatch.setattr(events, "call", broken)
         harness.record()
         harness.record("next")
         await harness.done(2)
@@ -274,7 +274,7 @@ class TestWhatGoesWrong:
         assert "KeyError" in caplog.text
 
     @pytest.mark.usefixtures("soon")
-    async def test_an_api_server_that_does_not_answer_holds_nobody_up(
+    async def test_an_api_server_that_does_not_answer_delays_no_caller(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(events, "WITHIN", 1.0)
@@ -299,7 +299,7 @@ class TestWhatGoesWrong:
 
 
 class TestTheEnd:
-    async def test_what_waits_is_written_without_pauses(
+    async def test_waiting_events_are_written_without_pauses(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(events, "PAUSE", 600.0)
@@ -308,7 +308,7 @@ class TestTheEnd:
         await harness.recorder.close(within=60)
         assert harness.counted == {"written": 50}
 
-    async def test_what_cannot_be_written_in_time_is_dropped(
+    async def test_events_that_are_late_are_dropped(
         self, harness: Harness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(events, "WITHIN", 600.0)
@@ -322,7 +322,7 @@ class TestTheEnd:
         assert harness.counted == {"dropped": 2}  # the third is under way, and ends with the process
         assert "Stopping: 2 Events are dropped" in caplog.text
 
-    async def test_with_nothing_to_write_it_comes_at_once(self, harness: Harness) -> None:
+    async def test_without_events_close_returns_at_once(self, harness: Harness) -> None:
         began = time.monotonic()
         await harness.recorder.close(within=90)
         assert time.monotonic() - began < 60

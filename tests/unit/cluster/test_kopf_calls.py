@@ -68,7 +68,7 @@ async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
             yield harness
 
 
-async def test_watches_that_end_at_once_begin_no_faster_than_they_should(harness: Harness) -> None:
+async def test_watches_that_end_at_once_are_paced(harness: Harness) -> None:
     await harness.ask(WATCH, WATCH, WATCH, ELSEWHERE)
     assert harness.slept == [PACE] * 2, "another watch does not wait for this one"
     harness.now += PACE / 4
@@ -82,7 +82,7 @@ async def test_refused_watches_are_paced_too_and_lists_are_not(harness: Harness)
     assert harness.slept == [PACE]
 
 
-async def test_kopf_does_not_sleep_for_as_long_as_a_server_demands(harness: Harness) -> None:
+async def test_a_429_is_a_connection_error_for_kopf(harness: Harness) -> None:
     harness.status = 429
     for path in (LIST, WATCH):
         with pytest.raises(aiohttp.ClientConnectionError):
@@ -99,7 +99,7 @@ async def test_a_list_of_the_kind_is_reported_if_it_has_arrived(harness: Harness
     assert harness.lists == 2
 
 
-async def test_the_age_of_a_watch_is_that_of_the_oldest_which_began_last_in_its_place(harness: Harness) -> None:
+async def test_the_age_is_that_of_the_oldest_current_watch(harness: Harness) -> None:
     await harness.ask(WATCH, ELSEWHERE)
     harness.now += 30
     await harness.ask(ELSEWHERE)
@@ -108,7 +108,7 @@ async def test_the_age_of_a_watch_is_that_of_the_oldest_which_began_last_in_its_
     assert harness.calls.watch_age() == 0
 
 
-async def test_a_watch_that_does_not_begin_grows_older_and_so_does_one_that_never_has(harness: Harness) -> None:
+async def test_without_a_new_watch_the_age_grows(harness: Harness) -> None:
     harness.now += 10
     assert harness.calls.watch_age() == 10
     harness.status = 503

@@ -44,7 +44,7 @@ def never_both(harness: Harness) -> None:
 
 
 class TestTakingTurns:
-    def test_where_nobody_leads_a_replica_leads_at_once(self, harness: Harness) -> None:
+    def test_a_single_replica_leads_at_once(self, harness: Harness) -> None:
         harness.step = FINELY
         host = harness.host("a")
         harness.run_until(lambda: harness.leaders() == ["a"], within=0.2)
@@ -58,17 +58,17 @@ class TestTakingTurns:
         assert all(host.elector.decided.is_set() for host in harness.hosts.values())
         assert not any(host.losses for host in harness.hosts.values())
 
-    def test_who_leads_goes_on_leading(self, pair: Harness) -> None:
+    def test_a_leader_keeps_leading(self, pair: Harness) -> None:
         pair.run_for(3600, watch=lambda: pytest.fail("nobody leads") if pair.leaders() != ["a"] else None)
         assert pair.server.holders == ["a_1"]
 
-    def test_a_standby_leads_within_a_second_when_the_leader_lets_go(self, pair: Harness) -> None:
+    def test_a_standby_leads_within_a_second_of_a_release(self, pair: Harness) -> None:
         pair.step = FINELY
         pair.hosts["a"].stop()
         assert pair.leaders() == []
         pair.run_until(lambda: pair.leaders() == ["b"], within=0.5)
 
-    def test_without_a_watch_it_takes_until_the_next_look(self, pair: Harness) -> None:
+    def test_without_a_watch_it_takes_until_the_next_read(self, pair: Harness) -> None:
         pair.hosts["b"].watches = False
         pair.run_for(20)
         pair.hosts["a"].stop()
@@ -81,7 +81,7 @@ class TestTakingTurns:
         took = pair.run_until(lambda: pair.leaders() == ["b"], within=60)
         assert TERMS.deadline < took <= TERMS.lease + TERMS.retry
 
-    def test_a_container_that_is_started_again_waits_for_its_own_earlier_life(
+    def test_a_restarted_container_waits_for_its_own_earlier_lease(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         host = harness.host("a")
@@ -123,9 +123,7 @@ class TestClocks:
 
     @pytest.mark.parametrize("asleep", [True, False], ids=["the host sleeps", "the process is stopped"])
     @pytest.mark.parametrize("seconds", [30, 50, 600])
-    def test_a_leader_that_stood_still_too_long_knows_so_at_once_and_ends(
-        self, pair: Harness, seconds: float, asleep: bool
-    ) -> None:
+    def test_a_leader_that_was_frozen_too_long_ends_at_once(self, pair: Harness, seconds: float, asleep: bool) -> None:
         leader = pair.hosts["a"]
         leader.freeze()
         pair.run_for(seconds, watch=lambda: never_both(pair))
@@ -136,7 +134,7 @@ class TestClocks:
         pair.run_for(60, watch=lambda: never_both(pair))
         assert len(pair.leaders()) == 1
 
-    def test_a_leader_that_stood_still_for_a_moment_goes_on(self, pair: Harness) -> None:
+    def test_a_leader_that_was_frozen_for_a_moment_keeps_leading(self, pair: Harness) -> None:
         pair.hosts["a"].freeze()
         pair.run_for(15)
         pair.hosts["a"].resume(asleep=False)
@@ -173,7 +171,7 @@ class TestTrouble:
         pair.run_for(120)
         assert (pair.leaders(), pair.server.holders) == (["a"], ["a_1"])
 
-    def test_who_claims_and_hears_no_answer_leads_all_the_same_when_he_looks(self, harness: Harness) -> None:
+    def test_an_unanswered_claim_is_found_by_the_next_read(self, harness: Harness) -> None:
         fates = [Passage(), Passage(loss="answer")]
         harness.host("a", passage=lambda: fates.pop(0) if fates else Passage())
         assert harness.run_until(lambda: harness.leaders() == ["a"], within=30) <= 2 * TERMS.retry * 1.1
@@ -190,7 +188,7 @@ class TestTrouble:
             harness.run_until(lambda: not host.leads(), within=30)
         assert harness.time <= renewed + TERMS.deadline + STEP
 
-    def test_somebody_who_changes_a_label_disturbs_nobody(self, pair: Harness) -> None:
+    def test_a_changed_label_changes_no_leader(self, pair: Harness) -> None:
         for _ in range(20):
             pair.server.touch()
             pair.run_for(1.7)
@@ -208,7 +206,7 @@ class TestTrouble:
         pair.server.delete()
         assert TERMS.deadline < 5 + pair.run_until(lambda: pair.leaders() == ["b"], within=60)
 
-    def test_a_lease_that_is_deleted_while_a_standby_could_not_look_is_not_taken(self, pair: Harness) -> None:
+    def test_a_lease_that_is_deleted_during_an_outage_of_a_standby_is_not_taken(self, pair: Harness) -> None:
         """What it saw last is old, and the leader has renewed since."""
         with pair.hosts["b"].unplugged():
             pair.run_for(100)
@@ -235,24 +233,24 @@ class TestTrouble:
         ]
         pair.run_until(lambda: pair.leaders() == ["a"], within=10)
 
-    def test_a_lease_that_says_nothing_is_free(self, harness: Harness) -> None:
+    def test_an_empty_lease_is_free(self, harness: Harness) -> None:
         harness.step = FINELY
         harness.server.put(Record())
         harness.host("a")
         harness.run_until(lambda: harness.leaders() == ["a"], within=1)
 
-    def test_a_holder_who_promised_to_be_silent_for_longer_is_given_that_time(self, harness: Harness) -> None:
+    def test_a_longer_duration_of_the_holder_is_respected(self, harness: Harness) -> None:
         held_by(harness, "somebody", duration=120)
         harness.host("a")
         assert harness.run_until(lambda: harness.leaders() == ["a"], within=130) >= 120
 
     @pytest.mark.parametrize("duration", [0, -5, 1])
-    def test_a_holder_who_promised_nonsense_is_given_the_usual_time(self, harness: Harness, duration: int) -> None:
+    def test_an_invalid_duration_of_the_holder_is_ignored(self, harness: Harness, duration: int) -> None:
         held_by(harness, "somebody", duration=duration)
         harness.host("a")
         assert TERMS.lease <= harness.run_until(lambda: harness.leaders() == ["a"], within=60)
 
-    def test_a_refusal_is_told_until_it_is_mended(self, harness: Harness) -> None:
+    def test_a_refusal_is_shown_until_it_is_over(self, harness: Harness) -> None:
         harness.server.refusal = LeaseRefusedError("Give it the verb get.")
         host = harness.host("a")
         harness.run_for(60)
@@ -262,7 +260,7 @@ class TestTrouble:
         harness.run_until(lambda: harness.leaders() == ["a"], within=TERMS.retry * 1.2)
         assert host.elector.refusal is None
 
-    def test_a_leader_that_is_refused_ends_at_its_deadline_and_says_why(self, pair: Harness) -> None:
+    def test_a_refused_leader_ends_at_its_deadline_with_the_reason(self, pair: Harness) -> None:
         pair.server.refusal = LeaseRefusedError("Give it the verb update.")
         pair.run_for(TERMS.deadline + TERMS.retry)
         (loss,) = pair.hosts["a"].losses
@@ -291,9 +289,7 @@ class TestTrouble:
             harness.run_for(600)
         assert len(caplog.records) == 1
 
-    def test_each_refusal_is_told_since_each_has_a_remedy_of_its_own(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_each_refusal_is_logged_with_its_remedy(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
         harness.host("a")
         with caplog.at_level(logging.WARNING):
             for text in ("Give it the verb get.", "Give it the verb create.", "Give it the verb get."):
@@ -306,7 +302,7 @@ class TestTrouble:
 
 
 class TestLettingGo:
-    def test_the_record_says_so_in_the_words_of_client_go(self, pair: Harness) -> None:
+    def test_the_released_record_is_that_of_client_go(self, pair: Harness) -> None:
         pair.hosts["b"].crash()
         pair.hosts["a"].stop()
         pair.run_for(1)
@@ -315,9 +311,7 @@ class TestLettingGo:
         assert (record.holder, record.duration, record.transitions) == ("", 1, 0)
 
     @pytest.mark.parametrize("there", [0.0, 0.6], ids=["and has arrived", "and arrives a moment later"])
-    def test_a_first_claim_whose_answer_is_not_waited_for_any_more_is_taken_back(
-        self, harness: Harness, there: float
-    ) -> None:
+    def test_an_unanswered_first_claim_is_released(self, harness: Harness, there: float) -> None:
         """As when a process is asked to end while it takes the Lease for the first time."""
         passages = itertools.chain([Passage()], [Passage(there=there, back=30)], itertools.repeat(Passage()))
         host = harness.host("a", passage=lambda: next(passages))
@@ -328,25 +322,25 @@ class TestLettingGo:
         assert harness.server.lease is not None
         assert harness.server.lease.record.holder == ""
 
-    def test_a_standby_has_nothing_to_let_go_of(self, pair: Harness) -> None:
+    def test_a_standby_releases_nothing(self, pair: Harness) -> None:
         pair.hosts["b"].stop()
         pair.run_for(60)
         assert pair.leaders() == ["a"]
 
-    def test_what_somebody_else_holds_is_left_alone(self, pair: Harness) -> None:
+    def test_the_lease_of_another_holder_is_not_released(self, pair: Harness) -> None:
         held_by(pair, "somebody")
         pair.hosts["a"].stop()
         pair.run_for(3)
         assert pair.server.lease is not None
         assert pair.server.lease.record.holder == "somebody"
 
-    def test_a_change_in_between_is_looked_at(self, pair: Harness) -> None:
+    def test_a_concurrent_change_is_read_again(self, pair: Harness) -> None:
         pair.step = FINELY
         pair.server.touch()
         pair.hosts["a"].stop()
         pair.run_until(lambda: pair.leaders() == ["b"], within=1)
 
-    def test_when_it_does_not_work_that_is_told_and_the_standby_waits(
+    def test_a_failed_release_is_logged_and_the_standby_waits(
         self, pair: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         with pair.hosts["a"].unplugged():

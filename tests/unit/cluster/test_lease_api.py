@@ -52,23 +52,23 @@ CONFLICT = Answer(409, status_of(409, "Conflict", "the object has been modified"
 
 
 class TestReading:
-    async def test_what_it_says(self, wire: Wire) -> None:
+    async def test_it_is_parsed(self, wire: Wire) -> None:
         wire.server.answers.append(lease())
         assert await wire.lease.read() == Lease("7", RECORD)
         assert wire.server.calls == [f"GET {PATH}/atlas-endpoints"]
 
-    async def test_there_is_none(self, wire: Wire) -> None:
+    async def test_a_missing_one_is_none(self, wire: Wire) -> None:
         wire.server.answers.append(ABSENT)
         assert await wire.lease.read() is None
 
     @pytest.mark.parametrize(
         "spec", [None, {}, {"holderIdentity": None, "leaseDurationSeconds": None, "renewTime": None}], ids=str
     )
-    async def test_one_that_says_nothing_is_nobody_s(self, wire: Wire, spec: object) -> None:
+    async def test_an_empty_one_has_no_holder(self, wire: Wire, spec: object) -> None:
         wire.server.answers.append(lease(spec=spec))
         assert await wire.lease.read() == Lease("7", Record())
 
-    async def test_fields_that_are_not_known_yet_do_not_matter(self, wire: Wire) -> None:
+    async def test_unknown_fields_are_ignored(self, wire: Wire) -> None:
         wire.server.answers.append(lease(spec={**SPEC, "strategy": "OldestEmulationVersion", "new": {"in": "1.50"}}))
         assert await wire.lease.read() == Lease("7", RECORD)
 
@@ -84,7 +84,7 @@ class TestReading:
         ],
         ids=lambda answer: str(answer.body)[:60],
     )
-    async def test_what_is_no_lease_is_trouble_that_may_pass(self, wire: Wire, answer: Answer) -> None:
+    async def test_an_answer_that_is_no_lease_is_a_temporary_error(self, wire: Wire, answer: Answer) -> None:
         wire.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
             await wire.lease.read()
@@ -118,7 +118,7 @@ class TestWriting:
         }
         assert request.body["spec"] == SPEC
 
-    async def test_somebody_was_faster(self, wire: Wire) -> None:
+    async def test_a_concurrent_write_is_a_conflict(self, wire: Wire) -> None:
         wire.server.answers.extend([CONFLICT, CONFLICT, ABSENT])
         with pytest.raises(LeaseConflictError):
             await wire.lease.create(RECORD)
@@ -126,7 +126,7 @@ class TestWriting:
             with pytest.raises(LeaseConflictError):
                 await wire.lease.replace(Lease("7", RECORD), RECORD)
 
-    async def test_a_write_is_never_sent_a_second_time_behind_our_back(self, wire: Wire) -> None:
+    async def test_a_write_is_never_sent_twice(self, wire: Wire) -> None:
         """The fate of the first is not known; the elector looks first."""
         wire.server.answers.append(RESET)
         with pytest.raises(ClusterUnavailableError):
@@ -158,7 +158,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-async def test_a_refusal_tells_the_remedy(wire: Wire, case: str) -> None:
+async def test_a_refusal_has_the_remedy(wire: Wire, case: str) -> None:
     call, answer, words = REFUSALS[case]
     wire.server.answers.append(answer)
     calls: dict[str, Callable[[], Awaitable[Lease | None]]] = {
@@ -181,7 +181,7 @@ async def test_a_refusal_tells_the_remedy(wire: Wire, case: str) -> None:
     ],
     ids=lambda answer: str(answer.status),
 )
-async def test_other_refusals_may_pass(wire: Wire, answer: Answer) -> None:
+async def test_other_refusals_are_temporary(wire: Wire, answer: Answer) -> None:
     wire.server.answers.append(answer)
     with pytest.raises(ClusterUnavailableError):
         await wire.lease.read()
@@ -217,14 +217,14 @@ class TestWaiting:
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:30]}",
     )
-    async def test_a_watch_that_tells_nothing_ends_it_no_sooner(self, wire: Wire, answer: Answer) -> None:
+    async def test_a_watch_without_events_does_not_end_it_early(self, wire: Wire, answer: Answer) -> None:
         """Else a watch that is always refused would become a hot loop."""
         wire.server.answers.extend([answer, answer])
         began = time.monotonic()
         await wire.lease.changed(Lease("7", RECORD), within=0.2)
         assert 0.2 <= time.monotonic() - began < 60
 
-    async def test_who_is_cancelled_is_cancelled(self, wire: Wire) -> None:
+    async def test_a_cancelled_wait_is_cancelled(self, wire: Wire) -> None:
         wire.server.answers.append(HANG)
         task = asyncio.create_task(wire.lease.changed(Lease("7", RECORD), within=20))
         while not wire.server.requests:  # noqa: ASYNC110  # the server takes no event of ours

@@ -118,7 +118,7 @@ def begun(harness: Harness, random: Random) -> History:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(HAPPENINGS, max_size=25), st.integers(0, 2**32))
-def test_whatever_happens_one_leads_at_a_time_and_when_it_is_over_one_leads(
+def test_at_most_one_leads_and_after_all_faults_exactly_one(
     happenings: list[tuple[Happening, str, float]], seed: int
 ) -> None:
     harness = Harness(TERMS)
@@ -154,7 +154,7 @@ def heal(history: History) -> None:
             host.start()
 
 
-def test_the_world_notices_two_leaders() -> None:
+def test_the_check_detects_two_leaders() -> None:
     """A check that cannot fail would prove nothing: here somebody empties the Lease, so the standby does not wait."""
     harness = Harness(TERMS)
     try:

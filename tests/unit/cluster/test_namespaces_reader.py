@@ -43,13 +43,13 @@ async def test_a_namespace_may_have_none(harness: Harness, annotations: dict[str
     assert len(harness.server.requests) == 1, "which is kept as well"
 
 
-async def test_many_who_ask_at_once_cost_one_call(harness: Harness) -> None:
+async def test_concurrent_callers_share_one_call(harness: Harness) -> None:
     readings = await asyncio.gather(*(harness.reader.annotations("shop") for _ in range(100)))
     assert all(each == {OURS: "mine"} for each in readings)
     assert len(harness.server.requests) == 1
 
 
-async def test_a_changed_annotation_is_seen_when_the_reading_is_old_or_at_once_when_asked(harness: Harness) -> None:
+async def test_a_changed_annotation_is_read_when_the_entry_is_too_old(harness: Harness) -> None:
     await harness.reader.annotations("shop")
     harness.server.namespaces["shop"] = {OURS: "other"}
     harness.now += FRESH
@@ -60,7 +60,7 @@ async def test_a_changed_annotation_is_seen_when_the_reading_is_old_or_at_once_w
     assert await harness.reader.annotations("shop") == {}
 
 
-async def test_a_namespace_that_may_not_be_read_is_told_with_the_remedy_the_second_time(harness: Harness) -> None:
+async def test_the_second_refusal_is_an_error_with_the_remedy(harness: Harness) -> None:
     harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
     with pytest.raises(ClusterUnavailableError, match="asked once more"):
         await harness.reader.annotations("shop")
@@ -75,7 +75,7 @@ async def test_a_namespace_that_may_not_be_read_is_told_with_the_remedy_the_seco
     assert await harness.reader.annotations("shop") == {OURS: "mine"}
 
 
-async def test_a_namespace_that_is_gone_takes_its_resources_with_it(harness: Harness) -> None:
+async def test_a_missing_namespace_is_a_temporary_error(harness: Harness) -> None:
     """Nothing is concluded meanwhile, such as that it named no Secret."""
     with pytest.raises(ClusterUnavailableError, match="There is no Namespace warehouse"):
         await harness.reader.annotations("warehouse")

@@ -21,17 +21,17 @@ def received() -> dict[str, object]:
     return copy
 
 
-def test_it_means_the_same_and_does_not_tell_who_has_written_what() -> None:
+def test_it_is_equal_except_for_managed_fields() -> None:
     assert lean(received()) == OBJECT
 
 
-def test_what_has_arrived_stays_as_it_is() -> None:
+def test_its_argument_is_not_changed() -> None:
     body = received()
     lean(body)
     assert body == received()
 
 
-def test_two_share_their_texts() -> None:
+def test_two_objects_share_their_texts() -> None:
     one, other = lean(received()), lean(received())
     assert one["status"]["conditions"][0]["message"] is other["status"]["conditions"][0]["message"]
     assert one["metadata"]["labels"]["team"] is other["metadata"]["labels"]["team"]
@@ -46,7 +46,7 @@ def test_nothing_is_interned() -> None:
             assert sys.intern(copy) is copy
 
 
-def test_of_texts_that_are_new_each_time_few_outlive_their_objects() -> None:
+def test_unique_texts_are_released_with_their_objects() -> None:
     tracemalloc.start()
     for first in range(0, 100_000, 1000):
         lean(

@@ -30,7 +30,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
-def test_an_outage_is_told_when_it_begins_and_when_it_ends(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_at_its_beginning_and_its_end(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             harness.fail_for(300)
@@ -46,7 +46,7 @@ def test_an_outage_is_told_when_it_begins_and_when_it_ends(harness: Harness, cap
     assert len(harness.returns) == 2
 
 
-def test_what_is_over_soon_is_not_worth_a_line(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_short_outage_is_not_logged(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(100):
             harness.fail_for(NOTICED - 1)
@@ -55,9 +55,7 @@ def test_what_is_over_soon_is_not_worth_a_line(harness: Harness, caplog: pytest.
     assert harness.returns == []
 
 
-def test_one_kind_of_call_that_fails_while_others_are_answered_is_told_once(
-    harness: Harness, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failing_kind_of_call_is_logged_once(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(300):
             harness.reachability.failed("PATCH things/status", "HTTP 500")
@@ -77,7 +75,7 @@ def test_one_kind_of_call_that_fails_while_others_are_answered_is_told_once(
     assert harness.returns == [400.0]
 
 
-def test_a_kind_of_call_that_fails_now_and_then_is_not_worth_a_line(
+def test_a_kind_of_call_that_fails_now_and_then_is_not_logged(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
@@ -88,7 +86,7 @@ def test_a_kind_of_call_that_fails_now_and_then_is_not_worth_a_line(
     assert told(caplog) == []
 
 
-def test_an_outage_of_all_is_not_told_for_each_kind(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_not_logged_for_each_kind(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(60):
         for kind in ("PATCH things/status", "WATCH things", "GET secrets"):
             harness.reachability.failed(kind, "ClientConnectorError")

@@ -50,13 +50,13 @@ async def test_a_kind_is_looked_up_and_its_object_read_by_name(harness: Harness)
     assert harness.server.calls == [f"GET {API}", f"GET {OBJECT}"]
 
 
-async def test_many_who_ask_at_once_cost_two_calls(harness: Harness) -> None:
+async def test_concurrent_callers_share_two_calls(harness: Harness) -> None:
     harness.hold(VPCE)
     assert set(await asyncio.gather(*(harness.reader.read(TARGET) for _ in range(100)))) == {VPCE}
     assert len(harness.server.calls) == 2
 
 
-async def test_a_changed_value_is_seen_when_the_reading_is_old_or_at_once_when_asked(harness: Harness) -> None:
+async def test_a_changed_value_is_read_when_the_entry_is_too_old(harness: Harness) -> None:
     harness.hold(VPCE)
     await harness.reader.read(TARGET)
     harness.hold("another")
@@ -68,7 +68,7 @@ async def test_a_changed_value_is_seen_when_the_reading_is_old_or_at_once_when_a
     assert await harness.reader.read(TARGET) == "a third"
 
 
-async def test_a_missing_crd_is_told_and_found_by_itself_later(harness: Harness) -> None:
+async def test_a_missing_crd_is_an_error_until_it_is_installed(harness: Harness) -> None:
     problem = await harness.problem()
     assert problem.reason == "NotFound"
     assert "no namespaced kind VPCEndpoint in ec2.services.k8s.aws/v1alpha1. Install its CRD" in problem.message
@@ -78,19 +78,19 @@ async def test_a_missing_crd_is_told_and_found_by_itself_later(harness: Harness)
     assert await harness.reader.read(TARGET) == VPCE
 
 
-async def test_a_kind_that_its_api_does_not_have_is_told(harness: Harness) -> None:
+async def test_an_unknown_kind_is_an_error(harness: Harness) -> None:
     harness.hold(VPCE)
     assert "no namespaced kind Vpc in" in (await harness.problem(TARGET._replace(kind="Vpc"))).message
 
 
-async def test_a_kind_of_the_cluster_is_none_of_the_namespace(harness: Harness) -> None:
+async def test_a_cluster_scoped_kind_is_not_read(harness: Harness) -> None:
     harness.server.answers.append(
         Answer(200, {"resources": [{"kind": "VPCEndpoint", "name": "vpcendpoints", "namespaced": False}]})
     )
     assert (await harness.problem()).reason == "NotFound"
 
 
-async def test_an_object_that_is_missing_is_read_again_ever_more_seldom(harness: Harness) -> None:
+async def test_a_missing_object_is_read_with_backoff(harness: Harness) -> None:
     harness.hold(VPCE)
     del harness.server.objects[OBJECT]
     waits = []
@@ -107,7 +107,7 @@ async def test_an_object_that_is_missing_is_read_again_ever_more_seldom(harness:
     assert await harness.reader.read(TARGET) == VPCE
 
 
-async def test_an_object_that_lacks_the_field_is_read_again_as_soon_as_one_that_is_missing(harness: Harness) -> None:
+async def test_an_object_without_the_field_is_read_with_backoff(harness: Harness) -> None:
     harness.hold(None)
     problem = await harness.problem()
     assert (problem.reason, problem.retry_in) == ("NotReady", RETRY_FIRST)
@@ -125,14 +125,14 @@ async def test_an_object_that_lacks_the_field_is_read_again_as_soon_as_one_that_
     assert (await harness.problem()).retry_in == RETRY_FIRST
 
 
-async def test_a_field_that_holds_no_text_is_told(harness: Harness) -> None:
+async def test_a_field_without_text_is_an_error(harness: Harness) -> None:
     harness.hold({"a": "b"})
     problem = await harness.problem()
     assert problem.reason == "FieldMissing"
     assert ".status.vpcEndpointID of VPCEndpoint orders holds no text" in problem.message
 
 
-async def test_an_object_that_is_being_deleted_is_told(harness: Harness) -> None:
+async def test_an_object_that_is_being_deleted_is_an_error(harness: Harness) -> None:
     harness.hold(VPCE)
     harness.server.objects[OBJECT]["metadata"] = {"deletionTimestamp": "2026-11-25T12:00:00Z"}
     problem = await harness.problem()
@@ -147,7 +147,7 @@ async def test_an_object_that_is_being_deleted_is_told(harness: Harness) -> None
         pytest.param(TARGET._replace(group=""), id="of the core group, to which Secrets belong"),
     ],
 )
-async def test_a_kind_that_is_not_allowed_is_not_even_looked_up(harness: Harness, target: Target) -> None:
+async def test_a_kind_that_is_not_allowed_causes_no_call(harness: Harness, target: Target) -> None:
     problem = await harness.problem(target)
     assert problem.reason == "KindNotAllowed"
     assert "ATLAS_ENDPOINTS_REFERENCE_KINDS" in problem.message
@@ -160,7 +160,7 @@ async def test_of_an_allowed_group_only_the_allowed_kinds_are_read(harness: Harn
     assert harness.server.calls == [f"GET {API}"]
 
 
-async def test_a_right_that_is_missing_is_told_the_second_time(harness: Harness) -> None:
+async def test_the_second_refusal_is_an_error(harness: Harness) -> None:
     harness.hold(VPCE)
     await harness.reader.read(TARGET)
     harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
@@ -181,12 +181,12 @@ async def test_a_right_that_is_missing_is_told_the_second_time(harness: Harness)
         TARGET._replace(version=".."),
     ],
 )
-async def test_what_would_lead_to_another_path_is_never_asked_for(harness: Harness, target: Target) -> None:
+async def test_a_name_with_another_path_causes_no_call(harness: Harness, target: Target) -> None:
     assert (await harness.problem(target)).reason == "NotFound"
     assert harness.server.calls == []
 
 
-async def test_a_key_of_a_config_map_needs_no_leave_and_no_looking_up(harness: Harness) -> None:
+async def test_a_config_map_is_always_allowed_and_needs_no_discovery(harness: Harness) -> None:
     target = Target("shop", "", "v1", "ConfigMap", "orders", ("data", "address.ip"))
     problem = await harness.problem(target)
     assert (problem.reason, "There is no ConfigMap orders" in problem.message) == ("NotFound", True)
@@ -199,7 +199,7 @@ async def test_a_key_of_a_config_map_needs_no_leave_and_no_looking_up(harness: H
 
 
 @pytest.mark.parametrize("answer", [Answer(500, "?"), Answer(200, "[]"), Answer(200, "no json"), Answer(404, "<html>")])
-async def test_an_answer_that_says_nothing_is_no_answer(harness: Harness, answer: Answer) -> None:
+async def test_an_unclear_answer_is_an_error(harness: Harness, answer: Answer) -> None:
     harness.server.answers.append(answer)
     with pytest.raises(ClusterUnavailableError):
         await harness.reader.read(TARGET)

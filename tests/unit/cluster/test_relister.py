@@ -16,7 +16,7 @@ from atlas_endpoints.cluster.errors import (
     ClusterWentBackError,
     SelectorRefusedError,
 )
-from atlas_endpoints.cluster.relister import DOUBT, NOT_SERVED, PATIENCE, SETTLE, UNDECIDED, Relister
+from atlas_endpoints.cluster.relister import MAX_BACKOFF, NOT_SERVED, SETTLE, STALE, UNDECIDED, Relister
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
 from support.virtual_time import on_virtual_time
 from unit.controller.api_server import ApiServer
@@ -77,7 +77,7 @@ async def next_list(server: ApiServer) -> None:
 
 class TestStart:
     @on_virtual_time
-    async def test_the_store_is_complete_as_soon_as_all_is_known_and_not_before(self) -> None:
+    async def test_the_cache_is_complete_after_the_first_list(self) -> None:
         cluster = Cluster()
         cluster.server.watch_lags = True
         cluster.server.latency = 1.0
@@ -99,7 +99,7 @@ class TestStart:
             assert cluster.known() == {}
 
     @on_virtual_time
-    async def test_only_the_namespaces_and_labels_that_were_asked_for_are_known(self) -> None:
+    async def test_only_the_selected_namespaces_and_labels_are_listed(self) -> None:
         cluster = Cluster(namespaces=("blue", "green"), label_selector="team=mine")
         cluster.server.watch_lags = True
         for namespace in ("blue", "green", "red"):
@@ -112,14 +112,14 @@ class TestStart:
 
 class TestLabelSelector:
     @on_virtual_time
-    async def test_one_that_the_api_server_cannot_read_ends_the_operator(self) -> None:
+    async def test_an_invalid_selector_ends_the_operator_at_its_start(self) -> None:
         cluster = Cluster(label_selector="team,,")
         cluster.server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
         with pytest.raises(SelectorRefusedError):
             await cluster.relister.keep()
 
     @on_virtual_time
-    async def test_one_that_has_been_read_before_does_not(self) -> None:
+    async def test_a_selector_that_was_valid_before_does_not_end_it(self) -> None:
         cluster = Cluster(label_selector="team=mine")
         async with keeping(cluster) as server:
             await cluster.relister.complete.wait()
@@ -128,7 +128,7 @@ class TestLabelSelector:
             server.fails = None
             server.watch_lags = True
             server.apply("new", "v1", team="mine")
-            await asyncio.sleep(PATIENCE * 2)
+            await asyncio.sleep(MAX_BACKOFF * 2)
             assert cluster.known() == {"new": "v1"}
 
 
@@ -162,7 +162,7 @@ class TestRefreshing:
             assert cluster.known() == {"new": "v1"}
 
     @on_virtual_time
-    async def test_at_rest_it_lists_at_once(self) -> None:
+    async def test_between_comparisons_it_lists_at_once(self) -> None:
         cluster = Cluster()
         cluster.server.watch_lags = True
         async with keeping(cluster) as server:
@@ -188,13 +188,13 @@ class TestRefreshing:
             await cluster.relister.complete.wait()
             server.down = True
             refreshed = asyncio.create_task(cluster.relister.refresh())
-            await asyncio.sleep(PATIENCE * 10)
+            await asyncio.sleep(MAX_BACKOFF * 10)
             assert not refreshed.done()
             server.down = False
-            await asyncio.wait_for(refreshed, PATIENCE * 1.1)
+            await asyncio.wait_for(refreshed, MAX_BACKOFF * 1.1)
 
     @on_virtual_time
-    async def test_who_gives_up_waiting_disturbs_nobody(self) -> None:
+    async def test_a_cancelled_caller_affects_no_other(self) -> None:
         cluster = Cluster()
         cluster.server.latency = 1.0
         async with keeping(cluster):
@@ -206,7 +206,7 @@ class TestRefreshing:
 
 class TestMissedEvents:
     @on_virtual_time
-    async def test_whatever_the_watch_has_missed_is_known_after_an_interval(self) -> None:
+    async def test_missed_events_are_found_after_an_interval(self) -> None:
         cluster = Cluster()
         deleted, replaced = cluster.server.apply("deleted", "v1"), cluster.server.apply("replaced", "v1")
         cluster.server.apply("edited", "v1")
@@ -224,7 +224,7 @@ class TestMissedEvents:
             assert cluster.gone_objects == ["uid-1", "uid-2"]
 
     @on_virtual_time
-    async def test_comparisons_do_not_fall_into_step(self) -> None:
+    async def test_the_interval_is_jittered(self) -> None:
         cluster = Cluster()
         async with keeping(cluster) as server:
             await asyncio.sleep(INTERVAL * 100)
@@ -233,7 +233,7 @@ class TestMissedEvents:
             assert len(set(gaps)) > 50
 
     @on_virtual_time
-    async def test_what_is_deleted_while_a_list_is_under_way_is_not_brought_back_by_it(self) -> None:
+    async def test_an_object_deleted_during_a_list_stays_deleted(self) -> None:
         cluster = Cluster()
         cluster.server.latency = 1.0
         key = cluster.server.apply("a", "v1")
@@ -244,7 +244,7 @@ class TestMissedEvents:
             assert cluster.known() == {}
 
     @on_virtual_time
-    async def test_what_is_created_while_a_list_is_under_way_is_not_taken_for_gone(self) -> None:
+    async def test_an_object_created_during_a_list_stays(self) -> None:
         cluster = Cluster()
         cluster.server.latency = 1.0
         async with keeping(cluster) as server:
@@ -255,7 +255,7 @@ class TestMissedEvents:
             assert not cluster.gone_objects
 
     @on_virtual_time
-    async def test_who_takes_a_name_while_a_list_is_under_way_has_the_name_and_nothing_is_told_to_be_gone(self) -> None:
+    async def test_an_object_replaced_during_a_list_is_the_new_one_and_none_is_gone(self) -> None:
         cluster = Cluster()
         cluster.server.latency = 1.0
         key = cluster.server.apply("a", "v1")
@@ -309,11 +309,11 @@ class TestOutage:
             assert not cluster.relister.complete.is_set()
             assert 20 <= len(server.lists) <= 80, "neither given up nor hammered"
             server.down = False
-            await asyncio.wait_for(cluster.relister.complete.wait(), PATIENCE)
+            await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
             assert cluster.known() == {"a": "v1"}
 
     @on_virtual_time
-    async def test_an_outage_later_on_takes_nothing_for_gone(self) -> None:
+    async def test_after_an_outage_no_object_counts_as_gone(self) -> None:
         cluster = Cluster()
         cluster.server.apply("a", "v1")
         async with keeping(cluster) as server:
@@ -325,7 +325,7 @@ class TestOutage:
             assert cluster.relister.served
 
     @on_virtual_time
-    async def test_the_watch_s_own_success_ends_the_waiting(self) -> None:
+    async def test_a_list_of_the_watch_ends_the_backoff(self) -> None:
         cluster = Cluster()
         key = cluster.server.apply("a", "v1")
         async with keeping(cluster) as server:
@@ -358,7 +358,7 @@ class TestOutage:
             assert len(server.lists) - before >= 2
 
     @on_virtual_time
-    async def test_one_namespace_that_cannot_be_listed_takes_nothing_for_gone(self) -> None:
+    async def test_with_one_unlisted_namespace_no_object_counts_as_gone(self) -> None:
         cluster = Cluster(namespaces=("blue", "green"))
         for namespace in ("blue", "green"):
             cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
@@ -387,7 +387,7 @@ class TestKindNotServed:
             assert cluster.relister.served
 
     @on_virtual_time
-    async def test_with_the_crd_go_its_objects_and_the_operator_lives_on(self) -> None:
+    async def test_a_deleted_crd_removes_its_objects_and_the_operator_continues(self) -> None:
         cluster = Cluster()
         key = cluster.server.apply("a", "v1")
         async with keeping(cluster) as server:
@@ -408,7 +408,7 @@ class TestKindNotServed:
             assert cluster.known() == {"b": "v1"}
 
     @on_virtual_time
-    async def test_one_answer_alone_takes_nothing_for_gone(self) -> None:
+    async def test_after_one_such_answer_no_object_counts_as_gone(self) -> None:
         cluster = Cluster()
         cluster.server.apply("a", "v1")
         async with keeping(cluster) as server:
@@ -422,7 +422,7 @@ class TestKindNotServed:
             assert cluster.relister.served
 
     @on_virtual_time
-    async def test_one_before_and_one_after_a_mixed_answer_are_not_two_in_a_row(self) -> None:
+    async def test_a_mixed_answer_resets_the_count(self) -> None:
         cluster = Cluster(namespaces=("blue", "green"))
         cluster.server.apply("a", "v1", namespace="blue")
         async with keeping(cluster) as server:
@@ -436,7 +436,7 @@ class TestKindNotServed:
             assert cluster.gone_objects == []
 
     @on_virtual_time
-    async def test_in_one_namespace_of_two_it_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_in_one_namespace_of_two_it_changes_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
         cluster = Cluster(namespaces=("blue", "green"))
         for namespace in ("blue", "green"):
             cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
@@ -450,7 +450,7 @@ class TestKindNotServed:
             server.lose_events()
             server.unserved = set()
             server.apply("new", "v1", namespace="green")
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(MAX_BACKOFF)
             assert set(cluster.known()) == {"in-blue", "in-green", "new"}
 
     @on_virtual_time
@@ -461,12 +461,12 @@ class TestKindNotServed:
             await asyncio.sleep(INTERVAL)
             assert not cluster.relister.complete.is_set()
             server.unserved = set()
-            await asyncio.wait_for(cluster.relister.complete.wait(), PATIENCE)
+            await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
 
 
 class TestWhatIsTold:
     @on_virtual_time
-    async def test_a_kind_that_is_not_served_is_told_once_each_time(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_kind_that_is_not_served_is_logged_once_each_time(self, caplog: pytest.LogCaptureFixture) -> None:
         cluster = Cluster()
         async with keeping(cluster) as server:
             for _ in range(2):
@@ -485,7 +485,7 @@ class TestWhatIsTold:
         ids=["a refusal is told when it begins", "an outage is told elsewhere"],
     )
     @on_virtual_time
-    async def test_failures_are_told(
+    async def test_failures_are_logged(
         self, error: ClusterUnavailableError, lines: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         cluster = Cluster()
@@ -539,7 +539,7 @@ CASES = {
 
 class TestThePast:
     @on_virtual_time
-    async def test_a_list_of_the_past_tells_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_stale_list_changes_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
         cluster = Cluster()
         deleted = cluster.server.apply("deleted", "v1")
         cluster.server.apply("edited", "v1")
@@ -557,11 +557,11 @@ class TestThePast:
             server.past = None
             server.watch_lags = True
             server.apply("edited", "v3")
-            await asyncio.sleep(DOUBT)
+            await asyncio.sleep(STALE)
             assert cluster.known() == {"edited": "v3", "new": "v1"}
 
     @on_virtual_time
-    async def test_one_list_of_the_past_is_no_reason_to_ask_further(self) -> None:
+    async def test_one_stale_list_causes_no_reads(self) -> None:
         cluster = Cluster()
         past = cluster.server.remember()
         cluster.server.apply("a", "v1")
@@ -574,7 +574,7 @@ class TestThePast:
             assert cluster.known() == {"a": "v1"}
 
     @on_virtual_time
-    async def test_who_waits_for_a_fresh_list_is_not_content_with_one_of_the_past(self) -> None:
+    async def test_a_stale_list_does_not_end_a_refresh(self) -> None:
         cluster = Cluster()
         past = cluster.server.remember()
         cluster.server.apply("a", "v1")
@@ -592,7 +592,7 @@ class TestThePast:
         ids=["what is known was at an earlier version", "something has not changed since"],
     )
     @on_virtual_time
-    async def test_a_cluster_that_went_back_ends_the_process(self, names: tuple[str, ...]) -> None:
+    async def test_a_restored_cluster_ends_the_process(self, names: tuple[str, ...]) -> None:
         cluster = Cluster()
         for name in names:
             cluster.server.apply(name, "v1")
@@ -605,11 +605,11 @@ class TestThePast:
         cluster.relister.relisted()
 
         with pytest.raises(ClusterWentBackError, match="restored from a backup"):
-            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
+            await asyncio.wait_for(keeper, SETTLE + STALE + SETTLE)
 
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     @on_virtual_time
-    async def test_of_a_list_that_shows_nothing_older_the_objects_tell(self, case: Case) -> None:
+    async def test_a_stale_list_without_older_objects_is_examined_by_reads(self, case: Case) -> None:
         cluster = Cluster(namespaces=case.namespaces)
         cluster.server.apply("settled", "v1", namespace="blue")
         keeper = asyncio.create_task(cluster.relister.keep())
@@ -633,17 +633,17 @@ class TestThePast:
             return
         with pytest.raises(ClusterWentBackError):
             keeper.result()
-        assert asyncio.get_running_loop().time() - began == pytest.approx(case.ends_after, abs=3 * DOUBT)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(case.ends_after, abs=3 * STALE)
 
     @on_virtual_time
-    async def test_a_cache_that_lags_for_less_than_a_minute_ends_nothing_though_no_object_tells(self) -> None:
+    async def test_a_cache_that_lags_for_less_than_a_minute_ends_nothing(self) -> None:
         cluster = Cluster()
         async with keeping(cluster) as server:
             await cluster.relister.complete.wait()
             server.past = server.remember()
             server.delete(server.apply("brief", "v1"))
             cluster.relister.relisted()
-            await asyncio.sleep(UNDECIDED - DOUBT)
+            await asyncio.sleep(UNDECIDED - STALE)
             server.past = None
             await asyncio.sleep(INTERVAL)
             assert not cluster.known()
@@ -658,13 +658,13 @@ class TestThePast:
         cluster.server.unreadable = True
         cluster.server.restore(backup)
         cluster.relister.relisted()
-        await asyncio.sleep(UNDECIDED - DOUBT)
+        await asyncio.sleep(UNDECIDED - STALE)
         assert not keeper.done()
         with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, 4 * DOUBT)
+            await asyncio.wait_for(keeper, 4 * STALE)
 
     @on_virtual_time
-    async def test_a_server_that_is_away_after_it_went_back_is_waited_for(self) -> None:
+    async def test_an_outage_during_the_examination_is_waited_out(self) -> None:
         cluster = Cluster()
         cluster.server.apply("a", "v1")
         backup = cluster.server.remember()
@@ -680,7 +680,7 @@ class TestThePast:
         cluster.server.down = False
 
         with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, PATIENCE + DOUBT)
+            await asyncio.wait_for(keeper, MAX_BACKOFF + STALE)
 
     @on_virtual_time
     async def test_an_edit_after_the_restore_is_proof_as_well(self) -> None:
@@ -707,7 +707,7 @@ class TestThePast:
             await asyncio.wait_for(keeper, 5)
 
     @on_virtual_time
-    async def test_a_cluster_that_went_back_and_has_counted_on_since_ends_the_process(self) -> None:
+    async def test_a_restored_cluster_with_new_versions_ends_the_process(self) -> None:
         """Its versions are those of all kinds of objects, so they soon overtake what we knew."""
         cluster = Cluster()
         cluster.server.apply("a", "v1")
@@ -720,4 +720,4 @@ class TestThePast:
         cluster.relister.relisted()
 
         with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, SETTLE + DOUBT + SETTLE)
+            await asyncio.wait_for(keeper, SETTLE + STALE + SETTLE)

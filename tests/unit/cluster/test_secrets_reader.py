@@ -14,7 +14,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
-from atlas_endpoints.cluster.object_cache import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, Readings
+from atlas_endpoints.cluster.object_cache import FRESH, IDLE, MAX_AGE, MISSED, RETRY_FIRST, RETRY_LAST, ObjectCache
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from unit.cluster.api_server import RESET, Answer, ApiServer, status_of
 
@@ -56,7 +56,7 @@ class TestReadings:
         assert await harness.reader.read("shop", "mine") == {"clientId": "one", "clientSecret": CANARY}
         assert harness.server.calls == ["GET /api/v1/namespaces/shop/secrets/mine"]
 
-    async def test_of_a_large_secret_little_is_kept(self, harness: Harness) -> None:
+    async def test_only_the_kept_values_are_cached(self, harness: Harness) -> None:
         """Whoever may write one Secret would else fill the memory of all."""
         harness.server.secrets["shop", "mine"] = {
             "clientId": "one",
@@ -71,12 +71,12 @@ class TestReadings:
         harness.server.secrets["shop", "mine"] = {}
         assert await harness.reader.read("shop", "mine") == {}
 
-    async def test_many_who_ask_at_once_cost_one_call(self, harness: Harness) -> None:
+    async def test_concurrent_callers_share_one_call(self, harness: Harness) -> None:
         readings = await asyncio.gather(*(harness.reader.read("shop", "mine") for _ in range(100)))
         assert {each["clientId"] for each in readings} == {"one"}
         assert harness.asked == 1
 
-    async def test_many_who_hear_of_a_problem_cost_one_call(self, harness: Harness) -> None:
+    async def test_concurrent_callers_share_one_problem(self, harness: Harness) -> None:
         harness.server.secrets.clear()
         results = await asyncio.gather(
             *(harness.reader.read("shop", "mine") for _ in range(100)), return_exceptions=True
@@ -84,7 +84,7 @@ class TestReadings:
         assert all(isinstance(each, UnreadableError) for each in results)
         assert harness.asked == 1
 
-    async def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others(self, harness: Harness) -> None:
+    async def test_a_cancelled_caller_affects_no_other(self, harness: Harness) -> None:
         impatient = asyncio.create_task(harness.reader.read("shop", "mine"))
         patient = asyncio.create_task(harness.reader.read("shop", "mine"))
         await asyncio.sleep(0)
@@ -92,9 +92,7 @@ class TestReadings:
         assert (await patient)["clientId"] == "one"
         assert harness.asked == 1
 
-    async def test_a_failure_that_nobody_waits_for_any_more_is_no_complaint_of_the_event_loop(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_failure_without_callers_is_not_logged_by_asyncio(self, harness: Harness) -> None:
         log_deduplication: list[str] = []
         asyncio.get_running_loop().set_exception_handler(
             lambda _, context: log_deduplication.append(context["message"])
@@ -109,7 +107,7 @@ class TestReadings:
         gc.collect()
         assert log_deduplication == []
 
-    async def test_a_reading_serves_for_half_a_minute(self, harness: Harness) -> None:
+    async def test_an_entry_is_recent_for_half_a_minute(self, harness: Harness) -> None:
         await harness.reader.read("shop", "mine")
         harness.server.secrets["shop", "mine"] = {"clientId": "two"}
         harness.now += MAX_AGE - 0.1
@@ -118,7 +116,7 @@ class TestReadings:
         assert (await harness.reader.read("shop", "mine"))["clientId"] == "two"
         assert harness.asked == 2
 
-    async def test_a_fresh_reading_is_never_older_than_a_moment(self, harness: Harness) -> None:
+    async def test_a_fresh_entry_is_two_seconds_old_at_most(self, harness: Harness) -> None:
         await harness.reader.read("shop", "mine")
         harness.server.secrets["shop", "mine"] = {"clientId": "two"}
         harness.now += FRESH
@@ -127,7 +125,7 @@ class TestReadings:
         await harness.reader.read("shop", "mine", age=Age.FRESH)
         assert harness.asked == 2
 
-    async def test_a_reading_that_begins_anew_is_of_nothing_that_was_or_is_being_read(self, harness: Harness) -> None:
+    async def test_age_anew_starts_another_read(self, harness: Harness) -> None:
         await harness.reader.read("shop", "mine")
         begun = asyncio.create_task(harness.reader.read("shop", "mine", age=Age.ANEW))
         await asyncio.sleep(0)
@@ -137,7 +135,7 @@ class TestReadings:
         await begun
         assert harness.asked == 3
 
-    async def test_who_wants_it_fresh_waits_for_a_reading_that_is_under_way(self, harness: Harness) -> None:
+    async def test_age_fresh_waits_for_the_current_read(self, harness: Harness) -> None:
         await harness.reader.read("shop", "mine")
         harness.server.secrets["shop", "mine"] = {"clientId": "two"}
         begun = asyncio.create_task(harness.reader.read("shop", "mine", age=Age.ANEW))
@@ -156,23 +154,23 @@ class TestReadings:
         ):
             assert (await harness.reader.read(namespace, name))["clientId"] == value
 
-    async def test_what_nobody_asks_for_any_more_is_dropped(self) -> None:
+    async def test_unused_entries_are_dropped(self) -> None:
         now, read = 100.0, WeakSet[Value]()
 
         async def get(_: str) -> Value:
             read.add(value := Value())
             return value
 
-        readings = Readings[str, Value]("value", get, lambda *_: AssertionError(), lambda: now)
-        await readings.read("mine", age=Age.RECENT)
+        cache = ObjectCache[str, Value]("value", get, lambda *_: AssertionError(), lambda: now)
+        await cache.read("mine", age=Age.RECENT)
         now += IDLE + 1
-        await readings.read("other", age=Age.RECENT)
+        await cache.read("other", age=Age.RECENT)
         gc.collect()
         assert len(read) == 1
 
 
 class TestProblems:
-    async def test_a_missing_secret_is_told_with_the_remedy(self, harness: Harness) -> None:
+    async def test_a_missing_secret_is_an_error_with_the_remedy(self, harness: Harness) -> None:
         harness.server.secrets.clear()
         problem = await harness.problem()
         assert problem.reason == "SecretNotFound"
@@ -180,7 +178,7 @@ class TestProblems:
         assert "clientId and clientSecret" in problem.message
         assert problem.retry_in == RETRY_FIRST
 
-    async def test_it_is_looked_for_again_ever_more_seldom(self, harness: Harness) -> None:
+    async def test_it_is_read_again_with_backoff(self, harness: Harness) -> None:
         harness.server.secrets.clear()
         waits = []
         for number in range(1, 8):
@@ -190,42 +188,42 @@ class TestProblems:
             harness.now += problem.retry_in
         assert waits == [5.0, 10.0, 20.0, 40.0, RETRY_LAST, RETRY_LAST, RETRY_LAST]
 
-    async def test_a_secret_that_is_missing_for_days_is_looked_for_at_the_slowest_pace(self) -> None:
+    async def test_a_secret_that_is_missing_for_days_is_read_at_the_longest_backoff(self) -> None:
         now = 100.0
 
         async def get(_: str) -> Value:
             raise ApiException(404, body=json.dumps(MISSING.body))
 
-        readings = Readings[str, Value]("value", get, lambda *_: LookupError(), lambda: now)
+        cache = ObjectCache[str, Value]("value", get, lambda *_: LookupError(), lambda: now)
         for _ in range(1100):  # so many doublings are more than a float holds
             with pytest.raises(LookupError):
-                await readings.read("mine", age=Age.RECENT)
+                await cache.read("mine", age=Age.RECENT)
             now += RETRY_LAST
-        assert readings.due_in("mine") == 0
+        assert cache.due_in("mine") == 0
         now -= RETRY_LAST
-        assert readings.due_in("mine") == RETRY_LAST
+        assert cache.due_in("mine") == RETRY_LAST
 
-    async def test_that_pace_is_the_secrets_and_not_that_of_each_who_waits(self, harness: Harness) -> None:
+    async def test_the_backoff_is_shared_by_all_callers(self, harness: Harness) -> None:
         harness.server.secrets.clear()
         for _ in range(600):
             await harness.problem()
             harness.now += 0.5
         assert harness.asked == 8, "after 0, 5, 15, 35, 75, 135, 195 and 255 seconds"
 
-    async def test_who_waits_is_told_when_the_next_reading_is_due(self, harness: Harness) -> None:
+    async def test_the_error_has_the_time_of_the_next_read(self, harness: Harness) -> None:
         harness.server.secrets.clear()
         await harness.problem()
         harness.now += 2.0
         assert (await harness.problem()).retry_in == 3.0
 
-    async def test_who_wants_it_fresh_does_not_wait_for_the_pace(self, harness: Harness) -> None:
+    async def test_age_fresh_does_not_wait_for_the_backoff(self, harness: Harness) -> None:
         harness.server.secrets.clear()
         await harness.problem()
         harness.server.secrets["shop", "mine"] = {"clientId": "two"}
         harness.now += FRESH
         assert (await harness.reader.read("shop", "mine", age=Age.FRESH))["clientId"] == "two"
 
-    async def test_once_it_is_there_the_pace_begins_anew(self, harness: Harness) -> None:
+    async def test_a_success_resets_the_backoff(self, harness: Harness) -> None:
         harness.server.secrets.clear()
         for _ in range(4):
             harness.now += (await harness.problem()).retry_in
@@ -235,7 +233,7 @@ class TestProblems:
         harness.now += MAX_AGE
         assert (await harness.problem()).retry_in == RETRY_FIRST
 
-    async def test_a_secret_that_may_not_be_read_is_told_with_the_remedy(self, harness: Harness) -> None:
+    async def test_a_forbidden_secret_is_an_error_with_the_remedy(self, harness: Harness) -> None:
         harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
         with pytest.raises(ClusterUnavailableError):
             await harness.reader.read("shop", "mine")
@@ -259,7 +257,7 @@ class TestProblems:
         harness.now += RETRY_FIRST
         assert (await harness.reader.read("shop", "mine"))["clientId"] == "one"
 
-    async def test_the_second_refusal_is_believed_however_seldom_somebody_asks(self, harness: Harness) -> None:
+    async def test_the_second_refusal_counts_even_days_later(self, harness: Harness) -> None:
         harness.server.answers.append(FORBIDDEN)
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
             await harness.reader.read("shop", "mine")
@@ -270,7 +268,7 @@ class TestProblems:
         harness.server.answers.append(FORBIDDEN)
         assert (await harness.problem()).reason == "SecretForbidden"
 
-    async def test_a_secret_that_could_not_be_had_is_dropped_in_the_end(self, harness: Harness) -> None:
+    async def test_a_failed_read_is_dropped_after_two_days(self, harness: Harness) -> None:
         harness.server.answers.append(FORBIDDEN)
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
             await harness.reader.read("shop", "mine")
@@ -288,7 +286,7 @@ class TestProblems:
         with pytest.raises(ClusterUnavailableError, match="asked once more"):
             await harness.reader.read("shop", "mine")
 
-    async def test_a_connection_that_breaks_is_trouble_with_the_api_server(self, harness: Harness) -> None:
+    async def test_a_broken_connection_is_a_temporary_error(self, harness: Harness) -> None:
         harness.server.answers.extend([RESET, RESET])  # aiohttp sends a GET twice by itself
         with pytest.raises(ClusterUnavailableError, match="cannot be reached"):
             await harness.reader.read("shop", "mine")
@@ -311,7 +309,7 @@ class TestProblems:
         ],
         ids=lambda answer: f"{answer.status} {answer.content_type} {str(answer.body)[:12]}",
     )
-    async def test_anything_else_is_trouble_with_the_api_server(
+    async def test_anything_else_is_a_temporary_error(
         self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture
     ) -> None:
         harness.server.answers.append(answer)

@@ -52,16 +52,16 @@ JSON: st.SearchStrategy[Any] = st.recursive(
         pytest.param({"metadata": "?", "a": "x"}, "a", "x", id="metadata of another type is nobody's business"),
     ],
 )
-def test_a_field_is_a_text_or_of_no_use(body: dict[str, Any], path: str, found: str | Lack) -> None:
+def test_a_field_is_a_text_or_a_lack(body: dict[str, Any], path: str, found: str | Lack) -> None:
     assert extract(body, tuple(path.split("."))) == found
 
 
 @given(st.dictionaries(st.sampled_from(["metadata", "status", "a"]), JSON), st.lists(st.text(max_size=3), min_size=1))
-def test_whatever_an_object_holds_a_value_is_a_text_of_bounded_length(body: dict[str, Any], path: list[str]) -> None:
+def test_each_value_is_a_text_of_bounded_length(body: dict[str, Any], path: list[str]) -> None:
     found = extract(body, tuple(path))
     assert isinstance(found, Lack) or 0 < len(found) <= VALUE_LIMIT
 
 
-def test_people_are_told_of_object_and_field() -> None:
+def test_the_names_of_object_and_field() -> None:
     target = Target("shop", "ec2.services.k8s.aws", "v1alpha1", "VPCEndpoint", "orders", ("status", "vpcEndpointID"))
     assert (target.object, target.field) == ("VPCEndpoint orders", ".status.vpcEndpointID")

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from atlas_endpoints.cluster import connection, kopf_calls, kopf_settings, watch
+from atlas_endpoints.cluster import connection, kopf_calls, watch
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.controller.cache import Body
@@ -29,25 +29,25 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RESOURCES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 
 
-class TestForever:
-    def test_delays_have_no_end_and_stop_growing_near_four_seconds(self) -> None:
+class TestEndlessDelays:
+    def test_delays_are_endless_and_stop_growing_near_four_seconds(self) -> None:
         """The longest is what the operator sleeps on after the API server is back."""
-        delays = list(itertools.islice(kopf_settings.Forever(), 1000))
+        delays = list(itertools.islice(watch.EndlessDelays(), 1000))
         assert all(2.0 <= delay <= 6.0 for delay in delays[10:])
         assert 3.5 < sum(delays[10:]) / 990 < 4.5
 
     def test_they_begin_short_and_double(self) -> None:
         for _ in range(50):
-            for delay, middle in zip(kopf_settings.Forever(), (0.25, 0.5, 1.0, 2.0, 4.0, 4.0), strict=False):
+            for delay, middle in zip(watch.EndlessDelays(), (0.25, 0.5, 1.0, 2.0, 4.0, 4.0), strict=False):
                 assert middle * 0.5 <= delay <= middle * 1.5
 
-    def test_each_time_they_begin_anew(self) -> None:
-        forever = kopf_settings.Forever()
+    def test_each_iteration_begins_again(self) -> None:
+        forever = watch.EndlessDelays()
         list(itertools.islice(forever, 100))
         assert next(iter(forever)) < 0.5
 
     def test_they_are_jittered(self) -> None:
-        assert len({next(iter(kopf_settings.Forever())) for _ in range(20)}) == 20
+        assert len({next(iter(watch.EndlessDelays())) for _ in range(20)}) == 20
 
 
 SETTINGS: dict[str, tuple[str, object]] = {
@@ -74,25 +74,25 @@ class TestSettings:
     @pytest.mark.parametrize("why", SETTINGS)
     def test_the_value(self, why: str) -> None:
         path, expected = SETTINGS[why]
-        value: object = kopf_settings.settings([KIND.names], "", namespaced=False)
+        value: object = watch.kopf_settings([KIND.names], "", namespaced=False)
         for name in path.split("."):
             value = getattr(value, name)
         assert value == expected
 
     def test_the_server_timeout_is_an_integer_as_kubernetes_parses_it(self) -> None:
-        assert isinstance(kopf_settings.settings([KIND.names], "", namespaced=False).watching.server_timeout, int)
+        assert isinstance(watch.kopf_settings([KIND.names], "", namespaced=False).watching.server_timeout, int)
 
     def test_no_outage_ends_the_operator(self) -> None:
-        backoffs = kopf_settings.settings([KIND.names], "", namespaced=False).networking.error_backoffs
-        assert isinstance(backoffs, kopf_settings.Forever)
+        backoffs = watch.kopf_settings([KIND.names], "", namespaced=False).networking.error_backoffs
+        assert isinstance(backoffs, watch.EndlessDelays)
 
-    def test_kopf_works_out_no_changes(self) -> None:
-        storage = kopf_settings.settings([KIND.names], "", namespaced=False).persistence.diffbase_storage
+    def test_kopf_computes_no_diffs(self) -> None:
+        storage = watch.kopf_settings([KIND.names], "", namespaced=False).persistence.diffbase_storage
         body = kopf.Body({"metadata": {"labels": {"team": "blue"}}, "spec": {"comment": "one"}})
         assert storage.build(body=body) == storage.fetch(body=body) == {}
 
     def test_kopf_removes_no_finalizer_of_ours(self) -> None:
-        assert kopf_settings.settings([KIND.names], "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
+        assert watch.kopf_settings([KIND.names], "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
 
 
 @dataclass
@@ -403,19 +403,24 @@ LISTS = {
 """What a LIST may be answered with."""
 
 
-@pytest.fixture
-def kopf_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has it lose no time between its attempts."""
-    monkeypatch.setattr(kopf_calls, "PACE", 0.0)
-    monkeypatch.setattr(kopf_settings.Forever, "__iter__", lambda _: itertools.repeat(0.01))
-    patient = kopf_settings.settings
+def change_kopf(monkeypatch: pytest.MonkeyPatch, name: str, value: float) -> None:
+    """Change one of kopf's settings for watching."""
+    original = watch.kopf_settings
 
     def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
-        result = patient(kinds, label_selector, namespaced=namespaced)
-        result.watching.reconnect_backoff = 0.01
+        result = original(kinds, label_selector, namespaced=namespaced)
+        setattr(result.watching, name, value)
         return result
 
-    monkeypatch.setattr(watch, "settings", settings)
+    monkeypatch.setattr(watch, "kopf_settings", settings)
+
+
+@pytest.fixture
+def kopf_without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove kopf's delays between attempts."""
+    monkeypatch.setattr(kopf_calls, "PACE", 0.0)
+    monkeypatch.setattr(watch.EndlessDelays, "__iter__", lambda _: itertools.repeat(0.01))
+    change_kopf(monkeypatch, "reconnect_backoff", 0.01)
 
 
 def _workers() -> list[str]:
@@ -428,7 +433,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 class TestWatching:
-    async def test_what_is_there_is_handed_over(self, harness: Harness) -> None:
+    async def test_existing_objects_are_received(self, harness: Harness) -> None:
         harness.server.items = [resource("one"), resource("two", "warehouse")]
         async with harness.running():
             assert sorted(await harness.receiver.next(2)) == [("seen", "one 1"), ("seen", "two 1")]
@@ -444,34 +449,27 @@ class TestWatching:
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
-        patient = kopf_settings.settings
-
-        def settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bool) -> kopf.OperatorSettings:
-            result = patient(kinds, label_selector, namespaced=namespaced)
-            result.watching.chunk_size = 1
-            return result
-
-        monkeypatch.setattr(watch, "settings", settings)
+        change_kopf(monkeypatch, "chunk_size", 1)
         harness.server.items = [resource(f"number {number}") for number in range(8)]
         harness.server.slowness = 0.1
         async with harness.running():
             assert len(await harness.receiver.next(8)) == 8
         assert len(harness.server.queries(RESOURCES, watching=False)) == 8, "none was asked for again"
 
-    async def test_what_happens_is_handed_over_in_its_order(self, harness: Harness) -> None:
+    async def test_events_are_received_in_order(self, harness: Harness) -> None:
         async with harness.running():
             for type_, version in (("ADDED", 2), ("MODIFIED", 3), ("DELETED", 4)):
                 harness.server.events.put_nowait({"type": type_, "object": resource("one", version=version)})
                 told = await harness.receiver.next(1)
                 assert told == [("deleted" if type_ == "DELETED" else "seen", f"one {version}")]
 
-    async def test_events_that_come_at_once_are_handed_over_in_their_order(self, harness: Harness) -> None:
+    async def test_a_burst_of_events_is_received_in_order(self, harness: Harness) -> None:
         async with harness.running():
             for version in range(2, 102):
                 harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=version)})
             assert await harness.receiver.next(100) == [("seen", f"one {version}") for version in range(2, 102)]
 
-    async def test_an_object_that_cannot_be_taken_in_does_not_hold_up_the_next(
+    async def test_a_receivers_error_does_not_affect_the_next_object(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with harness.running():
@@ -489,7 +487,7 @@ class TestWatching:
                 while _workers():  # noqa: ASYNC110  # the end of a task of kopf's has no event
                     await asyncio.sleep(0.01)
 
-    async def test_a_watch_that_ends_is_resumed_where_it_had_come_to(self, harness: Harness) -> None:
+    async def test_a_watch_continues_where_the_last_one_ended(self, harness: Harness) -> None:
         async with harness.running():
             harness.server.events.put_nowait({"type": "MODIFIED", "object": resource("one", version=41)})
             await harness.receiver.next(1)
@@ -502,7 +500,7 @@ class TestWatching:
         assert [query["resourceVersion"] for query in harness.server.queries(RESOURCES, watching=True)] == ["1", "41"]
         assert len(harness.server.queries(RESOURCES, watching=False)) == 1, "nothing has to be listed anew"
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", FAULTS)
     async def test_no_call_of_kopfs_goes_on_after(self, harness: Harness, fault: str) -> None:
         async with harness.running():
@@ -511,7 +509,7 @@ class TestWatching:
             await harness.edit_arrives()
         assert not [task for task in asyncio.all_tasks() if "/kopf/" in repr(task.get_coro())]
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", FAULTS)
     async def test_an_edit_arrives_after(self, harness: Harness, fault: str) -> None:
         """At the start, when kopf looks what there is, and when a watch and a LIST begin."""
@@ -524,7 +522,7 @@ class TestWatching:
                     await asyncio.sleep(0.01)
             await harness.edit_arrives()
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", STREAMS)
     async def test_an_edit_arrives_after_a_watch_with(self, harness: Harness, fault: str) -> None:
         harness.server.streams.extend([STREAMS[fault]] * 2)
@@ -532,7 +530,7 @@ class TestWatching:
             await harness.edit_arrives()
         assert not harness.server.streams
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     @pytest.mark.parametrize("fault", LISTS)
     async def test_an_edit_arrives_after_a_list_with(self, harness: Harness, fault: str) -> None:
         harness.server.lists.extend([LISTS[fault], (410, "{}")])
@@ -546,7 +544,7 @@ class TestWatching:
             await harness.edit_arrives()
         assert harness.starts == 1
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     async def test_a_deletion_while_kopf_is_down_is_followed_by_a_list(self, harness: Harness) -> None:
         harness.server.items = [resource("one")]
         async with harness.running():
@@ -557,8 +555,8 @@ class TestWatching:
             await harness.receiver.list_arrives()
         assert harness.starts == 2
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
-    async def test_kopf_leaves_nothing_behind_and_spares_the_tasks_of_others(self, harness: Harness) -> None:
+    @pytest.mark.usefixtures("kopf_without_delays")
+    async def test_kopf_leaves_no_task_and_cancels_none_of_ours(self, harness: Harness) -> None:
         async with harness.running():
             others = asyncio.create_task(asyncio.sleep(DEADLINE))
             before = {task.get_name() for task in asyncio.all_tasks()}
@@ -578,7 +576,7 @@ class TestWatching:
             others.cancel()
         assert harness.starts == 4
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
+    @pytest.mark.usefixtures("kopf_without_delays")
     async def test_why_kopf_has_ended_is_logged_once(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
         harness.server.lists.extend([(400, "{}")] * 3)
         async with harness.running():
@@ -586,19 +584,17 @@ class TestWatching:
         assert _warnings(caplog) == [f"kopf has ended (LIST {PLURAL}: HTTP 400); it is started again"]
         assert (harness.starts, harness.ends) == (4, 3)
 
-    @pytest.mark.usefixtures("kopf_in_a_hurry")
-    async def test_what_reconciles_is_not_worth_a_warning(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    @pytest.mark.usefixtures("kopf_without_delays")
+    async def test_a_normal_end_is_no_warning(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
         harness.server.lists.extend([(404, "{}"), (410, "{}")])
         async with harness.running():
             await harness.edit_arrives()
         assert _warnings(caplog) == []
         assert harness.starts == 3
 
-    async def test_a_watcher_that_is_gone_is_replaced(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_missing_watcher_is_replaced(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
         """kopf does not notice if one was cancelled."""
-        monkeypatch.setattr(watch, "LOOK", 0.05)
+        monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.05)
         async with harness.running():
             harness.served = False
             (watcher,) = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {PLURAL}")]
@@ -613,7 +609,7 @@ class TestWatching:
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """kopf itself would not look again: it may not watch CRDs here."""
-        monkeypatch.setattr(watch, "LOOK", 0.05)
+        monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.05)
         harness.server.serves_the_kind = harness.served = False
         harness.server.watched.set()
         async with harness.running(namespaces=("shop",)):
@@ -668,13 +664,13 @@ class TestWatching:
             told = await harness.receiver.next(1)
         assert ("seen", "one 1") in told
 
-    async def test_whether_somebody_watches_can_be_told(self, harness: Harness) -> None:
+    async def test_watching_is_false_without_watchers(self, harness: Harness) -> None:
         assert not watch.watching(KIND.names, ())
         async with harness.running():
             assert watch.watching(KIND.names, ())
         assert not watch.watching(KIND.names, ())
 
-    async def test_when_told_to_stop_it_stops(self, harness: Harness) -> None:
+    async def test_a_cancelled_run_ends(self, harness: Harness) -> None:
         async with harness.running():
             before = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - before < DEADLINE / 2

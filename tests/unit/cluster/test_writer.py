@@ -41,7 +41,7 @@ class TestWriting:
         assert after["status"] == STATUS
         assert after["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]
 
-    async def test_it_is_one_json_patch_with_its_tests_under_our_name(self, harness: Harness) -> None:
+    async def test_it_is_a_json_patch_with_tests_and_our_field_manager(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
         await harness.writer.write(body, STATUS)
         (request,) = harness.server.requests
@@ -64,7 +64,7 @@ class TestWriting:
             await harness.writer.write(body, STATUS)
         assert harness.status == {"observedGeneration": -1}
 
-    async def test_a_namesake_is_not_written_to(self, harness: Harness) -> None:
+    async def test_another_object_of_the_same_name_is_not_written(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
         version = body["metadata"]["resourceVersion"]
         harness.server.put("shop", "db")
@@ -73,7 +73,7 @@ class TestWriting:
             await harness.writer.write(body, STATUS)
         assert harness.status == {"observedGeneration": -1}
 
-    async def test_an_object_that_is_gone_is_gone(self, harness: Harness) -> None:
+    async def test_a_missing_object_is_gone(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
         del harness.server.resources["shop", "db"]
         with pytest.raises(GoneError):
@@ -89,9 +89,7 @@ class TestWriting:
         ],
         ids=["409", "422 without causes", "422 without details", "404"],
     )
-    async def test_answers_that_speak_of_the_object(
-        self, harness: Harness, answer: Answer, error: type[Exception]
-    ) -> None:
+    async def test_answers_about_the_object(self, harness: Harness, answer: Answer, error: type[Exception]) -> None:
         body = harness.server.put("shop", "db")
         harness.server.answers.append(answer)
         with pytest.raises(error):
@@ -106,13 +104,13 @@ class TestWriting:
         ],
         ids=["no right", "a webhook", "an admission policy"],
     )
-    async def test_a_change_that_somebody_forbids_is_refused(self, harness: Harness, answer: Answer) -> None:
+    async def test_a_forbidden_change_is_refused(self, harness: Harness, answer: Answer) -> None:
         body = harness.server.put("shop", "db")
         harness.server.answers.append(answer)
         with pytest.raises(RefusedError, match="not allowed here"):
             await harness.writer.change(body, MetadataChange({"example.com/keep": True}))
 
-    async def test_a_change_that_the_api_server_has_no_time_for_is_not_refused(self, harness: Harness) -> None:
+    async def test_a_change_that_meets_a_busy_server_is_not_refused(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
         harness.server.answers.append(Answer(503, status_of(503, "ServiceUnavailable", "later")))
         with pytest.raises(ClusterUnavailableError):
@@ -143,14 +141,14 @@ class TestWriting:
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
     )
-    async def test_anything_else_is_trouble_with_the_api_server(self, harness: Harness, answer: Answer) -> None:
+    async def test_anything_else_is_a_temporary_error(self, harness: Harness, answer: Answer) -> None:
         body = harness.server.put("shop", "db")
         harness.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
             await harness.writer.write(body, STATUS)
         assert len(harness.server.requests) == 1, "a write is never sent a second time behind our back"
 
-    async def test_a_write_that_hangs_is_given_up(self, harness: Harness) -> None:
+    async def test_a_write_that_hangs_times_out(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
         harness.server.answers.append(HANG)
         impatient = ResourceWriter(harness.api, KIND.names, write_within=0.05)
@@ -166,11 +164,11 @@ class TestWriting:
 
 
 class TestReading:
-    async def test_an_object_is_given_as_it_is(self, harness: Harness) -> None:
+    async def test_an_object_is_returned(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db", comment="one")
         assert await harness.writer.read(DB) == body
 
-    async def test_an_object_that_is_gone_is_nothing(self, harness: Harness) -> None:
+    async def test_a_missing_object_is_none(self, harness: Harness) -> None:
         assert await harness.writer.read(DB) is None
 
     @pytest.mark.parametrize(
@@ -191,7 +189,7 @@ class TestReading:
             await harness.writer.read(DB)
 
     @pytest.mark.parametrize("selected", [True, False])
-    async def test_with_a_label_selector_it_is_asked_whether_the_object_is_still_among_those_that_are_served(
+    async def test_with_a_label_selector_an_unselected_object_is_none(
         self, harness: Harness, *, selected: bool
     ) -> None:
         """A status that meets a changed object must not be written to one that has left the selection."""
@@ -226,9 +224,7 @@ class TestListing:
         assert request.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
         assert request.query["labelSelector"] == "team=blue"
 
-    async def test_a_label_selector_that_the_api_server_cannot_read_is_named_with_its_words(
-        self, harness: Harness
-    ) -> None:
+    async def test_an_invalid_label_selector_is_reported_with_the_servers_message(self, harness: Harness) -> None:
         words = "unable to parse requirement: found ',', expected: in, notin"
         harness.server.answers.append(Answer(400, status_of(400, "BadRequest", words)))
         with pytest.raises(SelectorRefusedError, match=f"LABEL_SELECTOR is 'team,,'.*{words}"):
@@ -243,7 +239,7 @@ class TestListing:
         ],
         ids=["a proxy refuses", "another refusal", "no selector"],
     )
-    async def test_no_other_refusal_is_taken_for_one_of_the_label_selector(
+    async def test_no_other_refusal_blames_the_label_selector(
         self, harness: Harness, selector: str, answer: Answer
     ) -> None:
         harness.server.answers.append(answer)
@@ -251,7 +247,7 @@ class TestListing:
             await harness.writer.list(None, selector)
         assert not isinstance(raised.value, SelectorRefusedError)
 
-    async def test_many_come_page_by_page(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_list_is_read_in_pages(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "PAGE", 2)
         bodies = [harness.server.put("shop", f"db-{number}") for number in range(5)]
         assert await harness.writer.list("shop", "team=blue") == Listing(
@@ -260,7 +256,7 @@ class TestListing:
         assert [request.query.get("continue") for request in harness.server.requests] == [None, "2", "4"]
         assert {request.query["labelSelector"] for request in harness.server.requests} == {"team=blue"}
 
-    async def test_a_list_that_cannot_be_continued_is_no_list(
+    async def test_a_list_that_cannot_be_continued_is_an_error(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(writer, "PAGE", 1)
@@ -274,7 +270,7 @@ class TestListing:
         assert listing is not None
         assert listing.bodies == bodies, "and the next one begins anew"
 
-    async def test_who_has_written_what_is_left_out(self, harness: Harness) -> None:
+    async def test_managed_fields_are_left_out(self, harness: Harness) -> None:
         body = harness.server.put("shop", "db")
         harness.server.resources["shop", "db"]["metadata"]["managedFields"] = [{"manager": "kubectl"}]
         listing = await harness.writer.list(None, "")
@@ -282,9 +278,7 @@ class TestListing:
         assert listing.bodies == [body]
         assert await harness.writer.read(DB) == body
 
-    async def test_an_api_server_that_does_not_know_our_kind_is_told_apart_from_an_empty_one(
-        self, harness: Harness
-    ) -> None:
+    async def test_a_kind_that_is_not_served_is_none(self, harness: Harness) -> None:
         assert await harness.writer.list(None, "") == Listing([], 10)
         harness.server.serves_the_kind = False
         assert await harness.writer.list(None, "") is None
@@ -306,7 +300,7 @@ class TestListing:
         ],
         ids=lambda answer: f"{answer.status} {str(answer.body)[:20]}",
     )
-    async def test_anything_else_is_no_list(self, harness: Harness, answer: Answer) -> None:
+    async def test_anything_else_is_an_error(self, harness: Harness, answer: Answer) -> None:
         harness.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError):
             await harness.writer.list(None, "")

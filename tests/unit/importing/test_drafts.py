@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.importing.drafts import Draft, LeftOut, Origin, Wishes, draft, name_of
+from atlas_endpoints.importing.drafts import Draft, LeftOut, Options, Origin, draft, name_of
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.planning.manifests import Manifest, read
@@ -21,8 +21,8 @@ CLOUD_ID = "vpce-0123456789abcdef0"
 ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/one"
 
 
-def written(endpoint: Endpoint, origin: Origin = ORIGIN, wishes: Wishes | None = None) -> Draft:
-    found = draft(endpoint, origin, wishes or Wishes())
+def written(endpoint: Endpoint, origin: Origin = ORIGIN, options: Options | None = None) -> Draft:
+    found = draft(endpoint, origin, options or Options())
     assert isinstance(found, Draft), found
     return found
 
@@ -33,12 +33,12 @@ def parsed(found: Draft) -> Manifest:
     return manifest
 
 
-def test_a_manifest_is_written_for_people_too() -> None:
+def test_a_manifest_is_readable() -> None:
     endpoint = Endpoint(
         id=ENDPOINT, status="AVAILABLE", provider_name="AWS", cloud_provider_endpoint_id=CLOUD_ID, comment="orders: 1"
     )
 
-    assert written(endpoint, wishes=Wishes("shop", "atlas-credentials")).text == (
+    assert written(endpoint, options=Options("shop", "atlas-credentials")).text == (
         "# Status in Atlas when this was written: AVAILABLE\n"
         "apiVersion: atlas-endpoints.dev/v1alpha1\n"
         "kind: ServerlessPrivateEndpoint\n"
@@ -101,7 +101,7 @@ def test_a_manifest_is_written_for_people_too() -> None:
         ),
     ],
 )
-def test_what_the_resource_cannot_hold_is_left_to_atlas_and_said(
+def test_an_unacceptable_value_is_left_to_atlas_with_a_comment(
     fields: dict[str, Any], kept: dict[str, str], said: str | None
 ) -> None:
     found = written(Endpoint(id=ENDPOINT, status="AVAILABLE", **{"provider_name": "AWS", **fields}))
@@ -119,7 +119,7 @@ def test_what_the_resource_cannot_hold_is_left_to_atlas_and_said(
         (Endpoint(id=ENDPOINT), Origin(PROJECT, "shop"), "AWS"),
     ],
 )
-def test_the_cloud_is_what_the_endpoint_says_else_its_instance_else_what_its_fields_give_away(
+def test_the_cloud_is_from_the_endpoint_its_instance_or_its_fields(
     endpoint: Endpoint, origin: Origin, provider: str
 ) -> None:
     assert parsed(written(endpoint, origin)).resource.spec.provider_name == provider
@@ -134,10 +134,10 @@ def test_the_cloud_is_what_the_endpoint_says_else_its_instance_else_what_its_fie
         (Endpoint(id=ENDPOINT), Origin(PROJECT, "my shop"), "spec.instanceName: "),
     ],
 )
-def test_what_no_resource_can_stand_for_is_left_out_with_the_reason(
+def test_an_endpoint_without_a_valid_resource_is_left_out_with_the_reason(
     endpoint: Endpoint, origin: Origin, why: str
 ) -> None:
-    found = draft(endpoint, origin, Wishes())
+    found = draft(endpoint, origin, Options())
 
     assert isinstance(found, LeftOut)
     assert found.why.startswith(why)
@@ -152,7 +152,7 @@ def test_what_no_resource_can_stand_for_is_left_out_with_the_reason(
         ("a" * 37 + "-b", f"{'a' * 37}-{ENDPOINT}"),
     ],
 )
-def test_a_name_is_one_that_kubernetes_takes(instance: str, name: str) -> None:
+def test_a_name_is_valid_in_kubernetes(instance: str, name: str) -> None:
     assert name_of(instance, ENDPOINT) == name
     assert len(name) <= 63
 
@@ -177,7 +177,7 @@ words = st.one_of(
         lambda status: status != "DELETING"  # which is left out
     ),
 )
-def test_whatever_atlas_shows_the_manifest_is_valid_and_differs_in_nothing(
+def test_each_manifest_is_valid_and_does_not_differ_from_atlas(
     comment: str | None, cloud_id: str | None, address: str | None, provider: str | None, status: str | None
 ) -> None:
     endpoint = Endpoint(

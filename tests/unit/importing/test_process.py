@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_host_that_is_not_found_is_looked_up_by_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     async def asked(*_: object) -> None:
         place = cast("Any", SimpleNamespace(host="atlas.invalid", port=443, ssl=True))
         cause = aiohttp.ClientConnectorDNSError(place, OSError(-2, "Name not known"))

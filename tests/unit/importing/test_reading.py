@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError, RateLimitedError
-from atlas_endpoints.importing.reading import endpoints_of, instances_of
+from atlas_endpoints.importing.reading import FEW, endpoints_of, instances_of
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PAGE, ServerlessInstance
 from support.fake_atlas import FakeAtlas
 from support.virtual_time import on_virtual_time
@@ -62,7 +65,7 @@ async def test_a_page_that_holds_fewer_than_asked_for_is_not_the_last_when_atlas
 
 
 @on_virtual_time
-async def test_what_is_no_instance_in_a_page_is_passed_over() -> None:
+async def test_items_that_are_no_instances_are_skipped() -> None:
     odd = [None, {}, {"name": 7}, {"name": ""}, {"name": "x" * 65}]
     page = {"results": [*odd, {"name": "a", "providerSettings": {"regionName": "x" * 65}}], "totalCount": 6}
 
@@ -92,22 +95,49 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 @on_virtual_time
 async def test_how_often_atlas_is_asked(failures: list[AtlasError], refusal: AtlasError | None, calls: int) -> None:
     answers: list[Any] = [*failures, [{"_id": "a1" * 12}]]
-    atlas, done = reading(lambda _: answers.pop(0)), []
+    atlas = reading(lambda _: answers.pop(0))
 
-    (found,) = await endpoints_of(atlas, ACCOUNT, PROJECT, [ServerlessInstance("shop")], done=lambda: done.append(True))
+    (found,) = await endpoints_of(atlas, ACCOUNT, PROJECT, [ServerlessInstance("shop")])
 
-    assert (found.refusal, len(atlas.calls), done) == (refusal, calls, [True])
+    assert (found.refusal, len(atlas.calls)) == (refusal, calls)
     assert [each.id for each in found.endpoints] == ([] if refusal else ["a1" * 12])
 
 
 @on_virtual_time
-async def test_an_instance_that_cannot_be_read_does_not_keep_the_others_from_it() -> None:
+async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
     def answer(path: str) -> Any:
         return FORBIDDEN if "/shop/" in path else [{"_id": "a1" * 12}, {}]
 
     shop, web = await endpoints_of(
-        reading(answer), ACCOUNT, PROJECT, [ServerlessInstance("shop"), ServerlessInstance("web")], done=lambda: None
+        reading(answer), ACCOUNT, PROJECT, [ServerlessInstance("shop"), ServerlessInstance("web")]
     )
 
     assert (shop.refusal, shop.endpoints) == (FORBIDDEN, ())
     assert (web.refusal, len(web.endpoints), web.skipped) == (None, 1, 1)
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what it shows."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "instances", "shown"),
+    [
+        pytest.param(Terminal(), FEW + 1, True, id="a terminal"),
+        pytest.param(Terminal(), FEW, False, id="few instances"),
+        pytest.param(io.StringIO(), FEW + 1, False, id="no terminal"),
+    ],
+)
+@on_virtual_time
+async def test_a_progress_bar_is_shown_on_a_terminal(
+    stream: io.StringIO, instances: int, *, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    await endpoints_of(reading(lambda _: []), ACCOUNT, PROJECT, [ServerlessInstance("shop")] * instances)
+
+    assert ("Instances" in stream.getvalue()) == shown

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_each_manifest_gets_a_file_in_a_folder_that_is_made(tmp_path: Path) -> None:
+def test_each_manifest_has_a_file_in_a_new_folder(tmp_path: Path) -> None:
     folder = tmp_path / "shop" / "endpoints"
 
     assert list(write([Draft("a", "1\n"), Draft("b", "2\n")], folder)) == []
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.yaml": "1\n", "b.yaml": "2\n"}
 
 
-def test_a_second_time_changes_nothing_and_is_no_complaint(tmp_path: Path) -> None:
+def test_a_second_run_changes_nothing_and_is_no_problem(tmp_path: Path) -> None:
     list(write([Draft("a", "1\n")], tmp_path))
 
     assert list(write([Draft("a", "1\n")], tmp_path)) == []
@@ -39,9 +39,7 @@ IN_THE_WAY: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("make", IN_THE_WAY.values(), ids=IN_THE_WAY)
-def test_what_else_is_in_the_way_is_named_and_the_others_are_written(
-    tmp_path: Path, make: Callable[[Path], object]
-) -> None:
+def test_an_obstacle_is_named_and_the_others_are_written(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "a.yaml")
 
     (complaint,) = write([Draft("a", "1\n"), Draft("b", "2\n")], tmp_path)
@@ -50,7 +48,7 @@ def test_what_else_is_in_the_way_is_named_and_the_others_are_written(
     assert (tmp_path / "b.yaml").read_text() == "2\n"
 
 
-def test_a_file_that_somebody_has_edited_is_left_as_it_is_and_named(tmp_path: Path) -> None:
+def test_an_edited_file_is_kept_and_named(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("mine\n")
 
     (complaint,) = write([Draft("a", "1\n"), Draft("b", "2\n")], tmp_path)

@@ -131,7 +131,7 @@ def test_a_report(resource: dict[str, Any], expected: str) -> None:
         (["copy"], True, "Endpoint named by: shop/orders, not its owner"),
     ],
 )
-def test_who_owns_an_endpoint_is_a_question_where_others_may_name_it(
+def test_the_owner_of_an_endpoint_is_shown_where_others_may_name_it(
     others: list[str], sees_all: bool, expected: str
 ) -> None:
     orders = body()

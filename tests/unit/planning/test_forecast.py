@@ -251,7 +251,7 @@ def test_a_project_that_is_referred_to_is_taken_from_its_export() -> None:
         pytest.param("apiVersion: atlas.mongodb.com/v1\nkind: AtlasProject\n---\n", id="one without metadata"),
     ],
 )
-def test_without_its_export_it_is_told_that_the_project_is_not_known(beside: str) -> None:
+def test_without_its_export_the_project_is_unknown(beside: str) -> None:
     atlas = Atlas([endpoint(comment="a")])
 
     found = forecast(atlas, REFERRING + manifest("named", comment="b") + beside)
@@ -263,7 +263,7 @@ def test_without_its_export_it_is_told_that_the_project_is_not_known(beside: str
     assert exit_code(found) == 1
 
 
-def test_what_an_export_tells_of_a_connection_is_used_as_well() -> None:
+def test_the_connection_of_an_export_is_used() -> None:
     exported = "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: VPCEndpoint\nmetadata: {name: vpc}\n"
     text = manifest(cloudProviderEndpointRef=ACK) + f"{exported}status: {{vpcEndpointID: {ONE}}}\n"
 
@@ -300,7 +300,7 @@ def test_the_manifests_of_an_instance_share_one_list() -> None:
     assert atlas.read == ["endpoint"]
 
 
-def test_an_endpoint_that_is_not_there_is_proved_absent_and_told() -> None:
+def test_an_absent_endpoint_is_proved_absent_and_reported() -> None:
     atlas = Atlas([])
 
     (found,) = forecast(atlas, manifest())
@@ -309,7 +309,7 @@ def test_an_endpoint_that_is_not_there_is_proved_absent_and_told() -> None:
     assert atlas.read == ["endpoint", ENDPOINT, "endpoint"]
 
 
-def test_several_instances_are_told_in_the_order_of_their_manifests() -> None:
+def test_forecasts_are_in_the_order_of_the_manifests() -> None:
     names = [f"instance-{number}" for number in (3, 1, 2, 1, 3)]
 
     found = forecast(
@@ -332,7 +332,7 @@ def exported(status: str, **spec: Any) -> str:
         pytest.param({"comment": "c", "driftPolicy": "Report"}, Action.UPDATE, id="an edit is sent"),
     ],
 )
-def test_an_export_beside_a_manifest_tells_what_was_applied_before(spec: dict[str, Any], action: Action) -> None:
+def test_a_manifest_is_compared_with_the_applied_values_of_its_export(spec: dict[str, Any], action: Action) -> None:
     text = manifest(**spec) + exported("{observedGeneration: 7, applied: {generation: 7, comment: b}}")
 
     (found,) = forecast(Atlas([endpoint(comment="a")]), text)
@@ -386,7 +386,7 @@ def test_a_provider_that_is_wrong_is_corrected_in_the_manifest() -> None:
     )
 
 
-def test_a_host_that_is_not_found_is_looked_up_by_this_machine() -> None:
+def test_an_unknown_host_names_the_dns_of_this_machine() -> None:
     unknown = aiohttp.ClientConnectorDNSError(
         cast("Any", SimpleNamespace(host="h", port=1, ssl=True)), OSError(-2, "No")
     )
@@ -444,7 +444,7 @@ def test_what_is_mended_in_atlas_is_tried_again_by_hand() -> None:
     assert found.message == "The role is too weak. Then try again. (HTTP 401)"
 
 
-def test_without_credentials_that_is_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MONGODB_ATLAS_CLIENT_ID")
     atlas = Atlas([endpoint()])
 

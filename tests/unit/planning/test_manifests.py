@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.planning.forecast import Action, of_misfit, of_rival, unanswered
+from atlas_endpoints.planning.forecast import Action, of_conflict, of_invalid, unanswered
 from atlas_endpoints.planning.manifests import (
     NO_KIND,
     Budget,
+    Invalid,
     Manifest,
-    Misfit,
     Other,
     Place,
-    doubles,
+    conflicts,
+    duplicates,
     merged,
     read,
-    rivalries,
 )
 from atlas_endpoints.planning.offline_ports import Exports
-from atlas_endpoints.planning.report import as_document, as_json, as_yaml
+from atlas_endpoints.planning.report import as_document, serialized
 from atlas_endpoints.reconcile.reasons import Reason
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def only(text: str) -> object:
 
 def problems(text: str) -> tuple[str, ...]:
     found = only(text)
-    assert isinstance(found, Misfit), found
+    assert isinstance(found, Invalid), found
     return found.problems
 
 
@@ -121,7 +121,7 @@ def test_several_documents_are_numbered_and_empty_ones_count() -> None:
 
     first, second = found
     assert isinstance(first, Manifest)
-    assert isinstance(second, Misfit)
+    assert isinstance(second, Invalid)
     assert str(first.place) == "all.yaml, document 2, from line 3"
     assert str(second.place) == "all.yaml, document 3, from line 13"
     assert second.key == Key("ServerlessPrivateEndpoint", "shop", "orders")
@@ -243,7 +243,7 @@ def test_what_is_wrong_is_named_by_its_field(text: str, problem: str) -> None:
 
 def test_an_honest_alias_and_a_merge_key_are_resolved() -> None:
     found = read("all.yaml", f"a: &a {{projectId: '{'5f' * 12}'}}\n---\n{ORDERS}  <<: *a\n", namespace="shop")
-    assert isinstance(found[1], Misfit), "an anchor is of its own document"
+    assert isinstance(found[1], Invalid), "an anchor is of its own document"
 
     (merged,) = read(
         "all.yaml", ORDERS.replace("spec:\n", "x: &x {comment: orders}\nspec:\n  <<: *x\n"), namespace="shop"
@@ -252,7 +252,7 @@ def test_an_honest_alias_and_a_merge_key_are_resolved() -> None:
     assert merged.resource.spec.comment == "orders"
 
 
-def test_keys_are_texts_as_in_json_whatever_they_look_like() -> None:
+def test_keys_are_texts_as_in_json() -> None:
     """Numbers as keys could be chosen such that a dictionary takes the square of their number to build."""
     assert problems(ORDERS + "  1: a\n") == problems(ORDERS + "  '1': a\n")
     colliding = "".join(f"  {number * (2**61 - 1)}: a\n" for number in range(1, 45_000))
@@ -275,7 +275,7 @@ def test_a_run_has_an_end_also_where_each_document_is_within_bounds() -> None:
     ]
 
     assert isinstance(first, Manifest)
-    assert isinstance(last, Misfit)
+    assert isinstance(last, Invalid)
     assert "the files before it hold so much already" in last.problems[0]
 
 
@@ -290,17 +290,17 @@ BITS = st.sampled_from(
 def test_no_text_ends_a_run(text: str) -> None:
     documents = read("a.yaml", text, namespace="shop")
     Exports(each.body for each in documents if isinstance(each, Other))
-    shown = [of_misfit(each) for each in documents if isinstance(each, Misfit)]
-    report = as_document(shown, {each.kind: 1 for each in documents if isinstance(each, Other)}, doubles(documents))
-    assert as_json(report).encode()
-    assert as_yaml(report).encode()
+    shown = [of_invalid(each) for each in documents if isinstance(each, Invalid)]
+    report = as_document(shown, {each.kind: 1 for each in documents if isinstance(each, Other)}, duplicates(documents))
+    assert serialized(report, "json").encode()
+    assert serialized(report, "yaml").encode()
 
 
 def test_what_stands_before_a_broken_document_is_read() -> None:
     manifest, misfit = read("all.yaml", f"{ORDERS}---\na: [\n---\n{ORDERS}", namespace="shop")
 
     assert isinstance(manifest, Manifest)
-    assert isinstance(misfit, Misfit)
+    assert isinstance(misfit, Invalid)
     assert (misfit.place.document, misfit.key) == (2, None)
     assert "what follows in the file is not looked at" in misfit.problems[0]
 
@@ -319,7 +319,7 @@ def test_a_resource_that_stands_in_two_places_is_warned_of() -> None:
         *read("c.yaml", NAMESPACED, namespace="shop"),
     ]
 
-    (warning,) = doubles(documents)
+    (warning,) = duplicates(documents)
     assert warning == (
         "shop/orders stands in several places, of which the one that is applied last counts: a.yaml, document 1;"
         " b.yaml, document 2, from line 3."
@@ -356,25 +356,25 @@ EXPORTED = "status:\n  observedGeneration: 1\n  endpoint: {id: 5f7cac1adf5d6c630
         pytest.param((ORDERS, ANOTHER.replace("shop", "other")), None, id="two instances"),
     ],
 )
-def test_two_resources_that_name_one_endpoint_are_told(texts: tuple[str, ...], owner: str | None) -> None:
+def test_two_resources_that_name_one_endpoint_are_a_conflict(texts: tuple[str, ...], owner: str | None) -> None:
     documents = in_files(*texts)
     ours = [each for each in documents if isinstance(each, Manifest)]
     assert len(ours) == len(documents), documents
 
-    found = rivalries(documents)
+    found = conflicts(documents)
 
-    told = [of_rival(unanswered(each, "as planned"), found) for each in ours]
+    told = [of_conflict(unanswered(each, "as planned"), found) for each in ours]
     if owner is None:
         assert found == []
         assert [each.message for each in told] == ["as planned"] * 2
         return
-    (rivalry,) = found
-    assert "name the same endpoint 5f7cac1adf5d6c6306f4b283" in rivalry.warning
+    (conflict,) = found
+    assert "name the same endpoint 5f7cac1adf5d6c6306f4b283" in conflict.warning
     if owner == "first":
         assert [each.action for each in told] == [Action.UNKNOWN] * 2
-        assert "The one that is created first will own it" in rivalry.warning
+        assert "The one that is created first will own it" in conflict.warning
         return
-    assert f"shop/{owner} owns it" in rivalry.warning
+    assert f"shop/{owner} owns it" in conflict.warning
     for each in told:
         is_owner = each.key == Key("ServerlessPrivateEndpoint", "shop", owner)
         assert (each.action is Action.REPORT, each.reason is Reason.CONFLICT) == (not is_owner, not is_owner)
@@ -384,17 +384,17 @@ CONTENDED = f"{EXPORTED}  conditions:{CONDITION}"
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["the manifests first", "the export first"])
-def test_a_resource_that_is_exported_beside_its_manifest_is_one_and_its_status_tells_who_owns_the_endpoint(
+def test_an_export_and_its_manifest_are_one_resource_whose_status_names_the_owner(
     order: tuple[int, int],
 ) -> None:
     texts = (f"{ORDERS}---\n{ANOTHER}", f"{ORDERS}{CONTENDED}---\n{ANOTHER}{EXPORTED}")
     documents = in_files(*(texts[each] for each in order))
 
     assert [each.place.file for each in documents if isinstance(each, Manifest)] == [f"{order.index(0)}.yaml"] * 2
-    assert doubles(documents) == []
-    (rivalry,) = rivalries(documents)
-    assert "shop/copy owns it" in rivalry.warning
-    told = [of_rival(unanswered(each, "as planned"), [rivalry]) for each in documents if isinstance(each, Manifest)]
+    assert duplicates(documents) == []
+    (conflict,) = conflicts(documents)
+    assert "shop/copy owns it" in conflict.warning
+    told = [of_conflict(unanswered(each, "as planned"), [conflict]) for each in documents if isinstance(each, Manifest)]
     assert [(each.action, each.reason) for each in told] == [
         (Action.REPORT, Reason.CONFLICT),
         (Action.UNKNOWN, None),
@@ -423,16 +423,16 @@ def test_what_is_no_export_and_what_has_no_manifest_stays_as_it_is() -> None:
 
     found = [each.place.file for each in documents if isinstance(each, Manifest)]
     assert found == ["0.yaml", "1.yaml", "3.yaml", "4.yaml"]
-    (warning,) = doubles(documents)
+    (warning,) = duplicates(documents)
     assert warning.endswith("counts: 0.yaml, document 1; 1.yaml, document 1.")
 
 
 def test_each_manifest_of_one_name_is_judged_where_another_resource_owns_the_endpoint() -> None:
     documents = in_files(ORDERS, ORDERS, ANOTHER + EXPORTED)
 
-    contended = rivalries(documents)
+    contended = conflicts(documents)
 
-    told = [of_rival(unanswered(each, "as planned"), contended) for each in documents if isinstance(each, Manifest)]
+    told = [of_conflict(unanswered(each, "as planned"), contended) for each in documents if isinstance(each, Manifest)]
     assert [each.reason for each in told] == [Reason.CONFLICT, Reason.CONFLICT, None]
 
 
@@ -440,14 +440,14 @@ def test_an_endpoint_that_was_reserved_for_a_resource_is_its_own_as_well() -> No
     reserved = ANOTHER.replace('  endpointId: "5f7cac1adf5d6c6306f4b283"\n', "")
     reservation = '  reservation: {requestedAt: "2026-11-27T00:00:00Z", endpointId: 5f7cac1adf5d6c6306f4b283}\n'
 
-    (rivalry,) = rivalries(in_files(ORDERS, reserved + EXPORTED + reservation))
+    (conflict,) = conflicts(in_files(ORDERS, reserved + EXPORTED + reservation))
 
-    assert rivalry.owner == Key("ServerlessPrivateEndpoint", "shop", "copy")
+    assert conflict.owner == Key("ServerlessPrivateEndpoint", "shop", "copy")
 
 
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "text"),
     [(Place("-", 1, 1), "the standard input, document 1"), (Place("a.yaml"), "a.yaml")],
 )
-def test_a_place_is_told_as_people_find_it(place: Place, told: str) -> None:
-    assert str(place) == told
+def test_the_text_of_a_place(place: Place, text: str) -> None:
+    assert str(place) == text

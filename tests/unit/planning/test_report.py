@@ -11,9 +11,9 @@ import yaml
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
-from atlas_endpoints.planning.forecast import Action, Change, Forecast, of_misfit
-from atlas_endpoints.planning.manifests import Misfit, Place
-from atlas_endpoints.planning.report import TITLES, as_document, as_json, as_text, as_yaml
+from atlas_endpoints.planning.forecast import Action, Change, Forecast, of_invalid
+from atlas_endpoints.planning.manifests import Invalid, Place
+from atlas_endpoints.planning.report import TITLES, as_document, as_text, serialized
 from atlas_endpoints.reconcile.reasons import Reason
 
 SPEC = Spec.parse({"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12})
@@ -40,14 +40,14 @@ NOTHING = Forecast(
     project_id=SPEC.project_id,
     endpoint=ENDPOINT,
 )
-INVALID = of_misfit(
-    Misfit(
+INVALID = of_invalid(
+    Invalid(
         Place("web.yaml", 1, 1),
         ("spec.a: unknown field", "spec.b: unknown field"),
         Key("ServerlessPrivateEndpoint", "web", "web"),
     )
 )
-UNREADABLE = of_misfit(Misfit(Place("gone.yaml"), ("cannot be read",)))
+UNREADABLE = of_invalid(Invalid(Place("gone.yaml"), ("cannot be read",)))
 
 
 def test_people_see_each_resource_what_differs_and_a_sum() -> None:
@@ -93,7 +93,7 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
     assert told.replace("\n", "").isprintable()
 
 
-def test_a_project_that_is_not_known_is_named_by_what_is_referred_to() -> None:
+def test_an_unknown_project_is_named_by_its_reference() -> None:
     spec = Spec.parse({"projectRef": {"name": "shop"}, "instanceName": "shop", "providerName": "AWS"})
     unknown = Forecast(
         Place("-", 1, 1),
@@ -158,5 +158,5 @@ def test_programs_get_all_of_it() -> None:
 def test_json_and_yaml_hold_the_same(forecasts: list[Forecast]) -> None:
     document: dict[str, Any] = as_document(forecasts, {"Secret": 1}, ["é"])
 
-    assert json.loads(as_json(document)) == document
-    assert yaml.safe_load(as_yaml(document)) == document
+    assert json.loads(serialized(document, "json")) == document
+    assert yaml.safe_load(serialized(document, "yaml")) == document

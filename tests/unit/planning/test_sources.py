@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_endpoints.planning import sources
-from atlas_endpoints.planning.manifests import Misfit, Other, Place
+from atlas_endpoints.planning.manifests import Invalid, Other, Place
 from atlas_endpoints.planning.sources import LARGEST_FILE, find, unrendered
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def kinds(documents: list[Document]) -> list[str]:
     return [each.kind for each in documents if isinstance(each, Other)]
 
 
-def test_a_folder_gives_its_manifests_in_order(folder: Path) -> None:
+def test_the_manifests_of_a_folder_are_in_order(folder: Path) -> None:
     assert kinds(find([str(folder)], recursive=False, namespace="shop")) == ["A", "B", "C"]
 
 
-def test_folders_in_a_folder_are_looked_into_when_asked_for(folder: Path) -> None:
+def test_subfolders_are_read_with_recursive(folder: Path) -> None:
     assert kinds(find([str(folder)], recursive=True, namespace="shop")) == ["A", "B", "C", "D"]
 
 
@@ -83,17 +83,17 @@ def test_each_bad_file_of_a_folder_is_named_and_all_others_are_read(folder: Path
     documents = find([str(folder)], recursive=True, namespace="shop")
 
     assert kinds(documents) == ["A", "B", "C", "D"]
-    told = {each.place.file.rpartition("/")[2]: each.problems[0] for each in documents if isinstance(each, Misfit)}
+    told = {each.place.file.rpartition("/")[2]: each.problems[0] for each in documents if isinstance(each, Invalid)}
     assert len(told) == len(BAD)
     for name, (_, problem) in BAD.items():
         assert problem in told[name.encode("utf-8", "backslashreplace").decode()]
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "/dev/zero"])
-def test_a_name_that_leads_to_nothing_or_has_no_end_is_told(name: str) -> None:
+def test_a_name_that_is_missing_or_endless_is_invalid(name: str) -> None:
     (found,) = find([name], recursive=False, namespace="shop")
 
-    assert isinstance(found, Misfit)
+    assert isinstance(found, Invalid)
     assert found.problems == (
         f"cannot be read: {os.strerror(2)}" if name == "none.yaml" else "is larger than 8 MiB: split it",
     )
@@ -114,18 +114,18 @@ def test_a_run_has_an_end_also_where_each_file_is_within_bounds(tmp_path: Path) 
 
     (last,) = (each for each in find([str(tmp_path)], recursive=False, namespace="shop") if "e.yaml" in str(each))
 
-    assert isinstance(last, Misfit)
+    assert isinstance(last, Invalid)
     assert "is not looked at: the files before it hold so much already" in last.problems[0]
 
 
-def test_a_folder_of_very_many_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_too_many_files_is_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MOST_FILES", 3)
     for name in "abcd":
         (tmp_path / f"{name}.yaml").touch()
 
     (found, *_) = find([str(tmp_path)], recursive=False, namespace="shop")
 
-    assert isinstance(found, Misfit)
+    assert isinstance(found, Invalid)
     assert found.problems[0].startswith("holds more than 3 .json, .yaml and .yml files")
 
 
@@ -142,7 +142,7 @@ DEEPER = "; folders in it are looked into with -R (--recursive)"
         pytest.param(["shop/a.yaml"], {"recursive": True}, " in its .json, .yaml and .yml files", id="other kinds alone"),
     ],
 )  # fmt: skip
-def test_nothing_found_is_told_with_what_was_looked_for(
+def test_a_name_without_manifests_is_invalid(
     tmp_path: Path, files: list[str], flags: dict[str, bool], told: str
 ) -> None:
     for name in files:
@@ -151,16 +151,16 @@ def test_nothing_found_is_told_with_what_was_looked_for(
 
     (*_, found) = find([str(tmp_path)], recursive=flags.get("recursive", False), namespace="shop")
 
-    assert found == Misfit(Place(str(tmp_path)), (f"holds no ServerlessPrivateEndpoint of atlas-endpoints.dev{told}",))
+    assert found == Invalid(Place(str(tmp_path)), (f"holds no ServerlessPrivateEndpoint of atlas-endpoints.dev{told}",))
 
 
-def test_a_folder_in_which_nothing_is_found_is_told_also_beside_others(tmp_path: Path) -> None:
+def test_a_folder_without_manifests_is_invalid_also_beside_others(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: ServerlessPrivateEndpoint\n")
     (tmp_path / "empty").mkdir()
 
     found = find([str(tmp_path / "a.yaml"), str(tmp_path / "empty")], recursive=False, namespace="shop")
 
-    assert [each.place.file for each in found if isinstance(each, Misfit)] == [
+    assert [each.place.file for each in found if isinstance(each, Invalid)] == [
         str(tmp_path / "a.yaml"),
         str(tmp_path / "empty"),
     ]

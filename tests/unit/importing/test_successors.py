@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from atlas_endpoints.importing.drafts import Draft, LeftOut, Wishes
-from atlas_endpoints.importing.way_out import Connection, region_of, successors
+from atlas_endpoints.importing.drafts import Draft, LeftOut, Options
+from atlas_endpoints.importing.successors import Connection, region_of, successors
 
 PROJECT, OTHER = "5f" * 12, "6f" * 12
-WISHES = Wishes("shop", "atlas-credentials")
+WISHES = Options("shop", "atlas-credentials")
 
 
 def connection(
@@ -29,7 +29,7 @@ def drafts(*connections: Connection) -> list[Draft]:
     return [each for each in found if isinstance(each, Draft)]
 
 
-def test_a_successor_is_written_with_what_is_left_to_do() -> None:
+def test_a_successor_has_a_comment_with_the_next_step() -> None:
     (found,) = drafts(connection(), connection("shop/billing", cloud_id=None))
 
     assert found.name == f"aws-us-east-1-{PROJECT}"
@@ -57,7 +57,7 @@ def test_a_successor_is_written_with_what_is_left_to_do() -> None:
     )
 
 
-def test_in_azure_an_address_belongs_to_it() -> None:
+def test_in_azure_the_comment_has_an_address() -> None:
     (found,) = drafts(connection(provider="AZURE", region="EUROPE_NORTH"))
 
     assert yaml.safe_load(found.text)["spec"] == {
@@ -69,7 +69,7 @@ def test_in_azure_an_address_belongs_to_it() -> None:
     assert "#     ipAddress: " in found.text
 
 
-def test_each_project_cloud_and_region_has_one_of_its_own() -> None:
+def test_each_project_cloud_and_region_has_its_own_successor() -> None:
     found = drafts(
         connection(),
         connection("shop/again"),
@@ -86,7 +86,7 @@ def test_each_project_cloud_and_region_has_one_of_its_own() -> None:
     ]
 
 
-def test_a_region_that_is_not_known_is_asked_for() -> None:
+def test_an_unknown_region_names_the_flag() -> None:
     found = successors([connection(region=None), connection("shop/known")], WISHES)
 
     assert isinstance(found[0], Draft)
@@ -94,7 +94,7 @@ def test_a_region_that_is_not_known_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("region", ["X" * 80, "A_" * 30 + "B"])
-def test_a_name_is_one_that_kubernetes_takes(region: str) -> None:
+def test_a_name_is_valid_in_kubernetes(region: str) -> None:
     (found,) = drafts(connection(region=region))
 
     assert len(found.name) <= 63
