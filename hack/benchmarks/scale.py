@@ -22,7 +22,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.object_cache import Readings
+from atlas_endpoints.cluster.object_cache import ObjectCache
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -59,7 +59,7 @@ async def a_secret(known: int) -> Operation:
     async def get(key: int) -> str:
         return f"of {key}"
 
-    secrets = Readings("Secret", get, lambda *_: LookupError(), _Clock())
+    secrets = ObjectCache("Secret", get, lambda *_: LookupError(), _Clock())
     for number in range(known):
         await secrets.read(number, age=Age.RECENT)
     return lambda number: secrets.read(number, age=Age.ANEW)
