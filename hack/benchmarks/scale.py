@@ -151,7 +151,7 @@ def _pair(number: int) -> ApiKey:
 def _gateway() -> Gateway:
     clock = _Clock()
     client = ThrottledClient(_Atlas(), Throttle(), clock=clock)
-    return Gateway(client, clock, readings={KIND.names.kind: KIND}, dropped=lambda _: None)
+    return Gateway(client, clock, readers={KIND.names.kind: KIND}, dropped=lambda _: None)
 
 
 def _scope(credentials: str, name: str) -> Scope:

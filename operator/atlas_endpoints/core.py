@@ -25,11 +25,10 @@ from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import Backoff, Requeue
 from atlas_endpoints.controller.workqueue import Queue
-from atlas_endpoints.reconcile.credentials import CredentialsResolver
+from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader, SecretReader
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort
-from atlas_endpoints.reconcile.readers import NamespaceReader, SecretReader
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
 from atlas_endpoints.served_kind import Objects, Observer, ServedKind, Shared, Work
@@ -78,7 +77,7 @@ class Core:
         self.gateway = Gateway(
             ThrottledClient(client, self.throttle, clock=clock.monotonic),
             clock.monotonic,
-            readings={kind.names.kind: kind for kind in kinds},
+            readers={kind.names.kind: kind for kind in kinds},
             dropped=dropped,
         )
         self.limiter = DriftLimiter(
@@ -138,7 +137,7 @@ class Core:
         relist finds out.
         """
         key = key_of(body)
-        is_late = self.kinds[key.kind].cache.knows_later(body)
+        is_late = self.kinds[key.kind].cache.has_newer(body)
         self.gone(key, body["metadata"]["uid"])
         if is_late:
             self.relisted(key.kind)

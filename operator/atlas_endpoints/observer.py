@@ -7,10 +7,10 @@ from typing import Any
 
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.controller.clock import believed
+from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import Status
 from atlas_endpoints.controller.log_fields import LogFields
-from atlas_endpoints.reconcile.events import IN_A_STATUS, Event, announce
+from atlas_endpoints.reconcile.events import ALSO_IN_STATUS, Event, events_of
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause, condition_in
@@ -37,7 +37,7 @@ class StatusObserver:
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log it (as a warning if a failure begins), and record its events."""
         previous = body.get("status") or {}
-        news = announce(previous, status)
+        news = events_of(previous, status)
         self._count(body, status)
         if ready := condition_in(status, "Ready"):
             self._metrics.status_written(body["kind"], ready["reason"])
@@ -61,7 +61,7 @@ class StatusObserver:
     def recorded(self, body: Body, event: Event) -> None:
         """Record an event, and log it unless the line about the status contains it."""
         level = logging.WARNING if event.type == "Warning" else logging.INFO
-        if event.reason in IN_A_STATUS:
+        if event.reason in ALSO_IN_STATUS:
             level = logging.DEBUG  # the line about the status contains it
             if (current := work.current()) is not None:
                 current.changes.append(event.message)
@@ -135,7 +135,7 @@ def seconds_to_ready(body: Mapping[str, Any], status: Mapping[str, Any], now: da
     if after.get("status") != "True" or before.get("status") == "True" or before.get("reason") == Reason.SUSPENDED:
         return None
     since = before.get("lastTransitionTime") or body["metadata"].get("creationTimestamp")
-    return (now - believed(datetime.fromisoformat(since), now=now)).total_seconds() if since else None
+    return (now - not_in_future(datetime.fromisoformat(since), now=now)).total_seconds() if since else None
 
 
 def drifted(previous: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.core import Core
-from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HOLD_UPS
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HELD_UP
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Labels, Metrics
 from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
@@ -33,7 +33,7 @@ def watch(
 ) -> None:
     """Export these metrics, and count the calls to the API server."""
     for name, served in core.kinds.items():
-        metrics.begin(name, reasons=(*sorted(HOLD_UPS), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
+        metrics.begin(name, reasons=(*sorted(HELD_UP), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
     number = metrics.watch
     number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
     number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)

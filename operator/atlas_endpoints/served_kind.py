@@ -15,14 +15,13 @@ from atlas_endpoints.controller.fair_queue import Flow
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import Requeue
 from atlas_endpoints.controller.workqueue import Queue
-from atlas_endpoints.reconcile.credentials import CredentialsResolver
+from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.metadata import asks_for_something, watched_annotations
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
-from atlas_endpoints.reconcile.readers import NamespaceReader
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import CredentialsPlace
@@ -177,7 +176,7 @@ class ServedKind:
         self._queue.add(scope, flow=Flow(self.resync.namespace_of(scope), scope.credentials), delay=delay)
 
     def _concluded(self, outcome: Outcome) -> None:
-        if (reason := outcome.held_up_by) is not None:
+        if (reason := outcome.failure_reason) is not None:
             self._observer.held_up(self._name, reason)
 
     def _enqueue(self, key: Key, body: Body) -> None:

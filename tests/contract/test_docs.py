@@ -24,7 +24,7 @@ from atlas_endpoints.planning.manifests import Place
 from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.reconcile import events as resource_events
 from atlas_endpoints.reconcile import metadata
-from atlas_endpoints.reconcile.errors import SelectionProblem
+from atlas_endpoints.reconcile.credentials import SelectionProblem
 from atlas_endpoints.reconcile.reasons import (
     FAILURES,
     ContendedReason,

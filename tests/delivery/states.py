@@ -53,8 +53,8 @@ class State:
     message: str | None = None
 
 
-def _told(trouble: failures.Trouble) -> Outcome:
-    return summarize.of_trouble(trouble, 1, Status())
+def _told(trouble: failures.FailedState) -> Outcome:
+    return summarize.of_failed_state(trouble, 1, Status())
 
 
 STATES: dict[str, State] = {}

@@ -24,6 +24,7 @@ from control_plane.ports import free_port
 from faults.rules import (
     Closed,
     Delay,
+    FailedState,
     Fault,
     Faults,
     Hold,
@@ -34,7 +35,6 @@ from faults.rules import (
     Reset,
     Revoked,
     Stale,
-    Trouble,
     Truncated,
     Verb,
     status,
@@ -69,7 +69,7 @@ class Exchange:
     request: Request
     query: dict[str, str]
     status: int | None = None
-    trouble: Trouble | None = None
+    trouble: FailedState | None = None
 
 
 class Proxy:
@@ -120,7 +120,7 @@ class Proxy:
 
     def inject(
         self,
-        trouble: Trouble,
+        trouble: FailedState,
         *,
         verb: Verb | None = None,
         path: str = "",
@@ -150,7 +150,7 @@ class Proxy:
         return fault
 
     @contextmanager
-    def breaking(self, trouble: Trouble, **which: Any) -> Iterator[Fault]:
+    def breaking(self, trouble: FailedState, **which: Any) -> Iterator[Fault]:
         """Have something go wrong until the block ends; the faults of others stay.
 
         Args:

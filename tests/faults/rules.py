@@ -174,7 +174,9 @@ class Stale:
         return (200, found[0]) if found else (404, status(404, "NotFound"))
 
 
-Trouble: TypeAlias = Reset | Delay | Refusal | Truncated | Frozen | Closed | Said | Unmarked | Revoked | Hold | Stale
+FailedState: TypeAlias = (
+    Reset | Delay | Refusal | Truncated | Frozen | Closed | Said | Unmarked | Revoked | Hold | Stale
+)
 
 
 @dataclass(slots=True)
@@ -193,7 +195,7 @@ class Fault:
     """
 
     match: Match
-    trouble: Trouble
+    trouble: FailedState
     times: int | None = None
     share: float = 1.0
     spared: int = 0

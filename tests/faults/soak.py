@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from faults.rules import (
     Closed,
     Delay,
+    FailedState,
     Frozen,
     Moment,
     Refusal,
     Reset,
     Said,
-    Trouble,
     Truncated,
     Unmarked,
     Verb,
@@ -45,7 +45,7 @@ LIMIT = 30.0
 
 EXPIRED = Said.error(410, "Expired")
 
-API_FAULTS: tuple[tuple[str, Trouble, Verb, Trouble | None], ...] = (
+API_FAULTS: tuple[tuple[str, FailedState, Verb, FailedState | None], ...] = (
     ("watch reset", Reset(), "watch", None),
     ("watch closed", Closed(), "watch", None),
     ("watch frozen", Frozen(), "watch", None),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from faults.rules import Closed, Fault, Frozen, Request, Reset, Said, Stale, Trouble, Truncated, Unmarked
+from faults.rules import Closed, FailedState, Fault, Frozen, Request, Reset, Said, Stale, Truncated, Unmarked
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -29,7 +29,7 @@ class Stream:
         self.frozen_by: Fault | None = None
         self._unmarked = False
 
-    def can_suffer(self, trouble: Trouble) -> bool:
+    def can_suffer(self, trouble: FailedState) -> bool:
         """Tell whether a trouble may come to a watch that is open."""
         return self.frozen_by is None and isinstance(
             trouble, Reset | Frozen | Closed | Said | Truncated | Unmarked | Stale

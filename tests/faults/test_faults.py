@@ -16,6 +16,7 @@ from control_plane.process import PATIENCE, wait_until
 from faults.rules import (
     Closed,
     Delay,
+    FailedState,
     Frozen,
     Hold,
     Moment,
@@ -24,7 +25,6 @@ from faults.rules import (
     Revoked,
     Said,
     Stale,
-    Trouble,
     Truncated,
     Verb,
 )
@@ -56,7 +56,7 @@ LONG = 2.0
 class Goes:
     """What goes wrong, with which requests, how often (``None``: for ``LONG``)."""
 
-    trouble: Trouble
+    trouble: FailedState
     verb: Verb
     times: int | None = 1
     path: str = KIND
@@ -115,7 +115,7 @@ ALONE: dict[str, tuple[Sequence[Goes], dict[str, str]]] = {
 }
 """What takes its time to be noticed, and what the operator needs for it; each with an operator of its own, all at once."""
 
-A_STATUS: dict[str, tuple[Trouble, int]] = {
+A_STATUS: dict[str, tuple[FailedState, int]] = {
     "is not sent since the connection breaks": (Reset(), 2),
     "is written and the answer lost": (Reset(Moment.AFTER), 1),
     "is written and answered with 500": (Refusal(500, "InternalError", moment=Moment.AFTER), 1),
@@ -131,7 +131,7 @@ A_STATUS: dict[str, tuple[Trouble, int]] = {
     "is refused with 504": (Refusal(504, "Timeout"), 2),
     "is answered with the page of a proxy": (Refusal(502, body=HTML), 2),
 }
-A_SECRET: dict[str, tuple[Trouble, int]] = {
+A_SECRET: dict[str, tuple[FailedState, int]] = {
     "is not read since the connection breaks": (Reset(), 1),
     "is read slowly": (Delay(3.0), 1),
     "is cut short": (Truncated(), 1),

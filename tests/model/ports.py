@@ -99,10 +99,10 @@ class Ports(httpx.AsyncBaseTransport):
         replica: int,
         open_: Callable[[int, str, str, Any], asyncio.Future[Any]],
         leads: Callable[[int], bool],
-        announce: Callable[[Body, str], None],
+        events_of: Callable[[Body, str], None],
     ) -> None:
         self._replica = replica
-        self._announce = announce
+        self._announce = events_of
         self._open = open_
         self._leads = leads
         self._fenced = FencedTransport(self, self.may_write, writes=True)

@@ -154,7 +154,7 @@ class Notices(Kind[NoticeResource]):
             write = Write(_request(UPDATE, "PATCH", facts.scope, entry, fields), cause, fields, (entry,))
             state = State(Reason.PENDING, "A change waits to be sent.", RequeueAfter(POLL_FIRST), found.differences)
             return Decision(state, write if facts.policy != "Observe" else None, seen=notice)
-        if found.treated[Treatment.REPORT]:
+        if found.by_treatment[Treatment.REPORT]:
             state = State(
                 Reason.DRIFTED,
                 f"Atlas shows something else: {told(found.differences)}.",

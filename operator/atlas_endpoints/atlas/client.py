@@ -176,7 +176,7 @@ class AtlasClient:
         """The number of access tokens in memory."""
         return sum(isinstance(each.auth, ServiceAccountAuth) and each.auth.has_token for each in self._signers.values())
 
-    async def knock(self) -> None:
+    async def check_reachable(self) -> None:
         """Check that Atlas answers: its refusal of a call without credentials proves it; raises ``AtlasError`` otherwise."""
         try:
             answer = await self._exchange(None, Request(STATUS, "GET", ROOT))

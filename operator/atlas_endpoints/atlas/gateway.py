@@ -70,14 +70,14 @@ class Gateway(ObservationCache):
         client: ThrottledClient,
         monotonic: Callable[[], float],
         *,
-        readings: Mapping[str, EntryReader],
+        readers: Mapping[str, EntryReader],
         dropped: Callable[[Credentials], None],
     ) -> None:
         super().__init__(
-            self._fetch_listing, monotonic, labels={name: reader.label for name, reader in readings.items()}
+            self._fetch_listing, monotonic, labels={name: reader.label for name, reader in readers.items()}
         )
         self._client = client
-        self._readers = readings
+        self._readers = readers
         self._reads: dict[tuple[Scope, str], _Read] = {}
         self._dropped = dropped
         self._credentials = CredentialsInUse(self._drop)

@@ -75,7 +75,7 @@ class Atlas:
         began = time.monotonic()
         error = None
         try:
-            await self._client.knock()
+            await self._client.check_reachable()
         except AtlasError as caught:
             error = caught
         return answered(error, time.monotonic() - began)

@@ -19,8 +19,7 @@ from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, Scope
-from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, NoCredentialsError, Scope
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.settings import CheckSettings
 

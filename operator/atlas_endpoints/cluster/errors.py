@@ -16,7 +16,7 @@ class ClusterUnavailableError(TemporaryError):
 class ClusterUnreachableError(ClusterUnavailableError):
     """The API server did not answer, or cannot serve. ``cluster.reachability`` logs it."""
 
-    told_elsewhere = True
+    logged_elsewhere = True
 
 
 class SelectorRefusedError(ClusterUnavailableError):

@@ -150,7 +150,7 @@ class EventRecorder:
         except ClusterUnavailableError as error:
             self._log(namespace, str(error))
         else:
-            self._deduplicator.mended(namespace)
+            self._deduplicator.recovered(namespace)
             return True
         return False
 

@@ -159,13 +159,13 @@ class Relister:
                     raise
                 failures += 1
                 self._undecided_since = None
-                is_news = not error.told_elsewhere and self._deduplicator.failed("LIST", str(error))
+                is_news = not error.logged_elsewhere and self._deduplicator.failed("LIST", str(error))
                 level = logging.WARNING if is_news else logging.DEBUG
                 logger.log(level, "The resources could not be listed; trying again: %s", error)
                 wait = min(backoff.delay(failures, random=self._random.random()), MAX_BACKOFF)
             else:
                 failures = 0
-                self._deduplicator.mended("LIST")
+                self._deduplicator.recovered("LIST")
             if await _set_within(self._wanted, wait):
                 await _set_within(self._hurried, SETTLE)
 
@@ -185,7 +185,7 @@ class Relister:
         self._check_served(lists)
         if self._absences and len(self._cache) and self._absences < ABSENCES:
             return NOT_SERVED
-        if stale := [listing for listing in listings if comparison.is_of_the_past(listing)]:
+        if stale := [listing for listing in listings if comparison.is_stale(listing)]:
             await self._examine(stale, comparison)
             return STALE
         self._stale_lists = 0

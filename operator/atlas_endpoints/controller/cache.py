@@ -79,7 +79,7 @@ class Comparison:
         known = ((key_of(body), uid) for uid, body in self._known.items())
         return [(key, uid) for key, uid in known if (key, uid) not in present and uid not in self._gone_since]
 
-    def is_of_the_past(self, listing: Listing) -> bool:
+    def is_stale(self, listing: Listing) -> bool:
         """Return whether a LIST, or one of its objects, is older than the cache when it began."""
         return listing.version < self._newest or bool(self.older(listing.bodies))
 
@@ -135,7 +135,7 @@ class Cache:
         """Return the objects with this value of ``index``."""
         return [self._bodies[key] for key in self._indexed.get(value, ())]
 
-    def is_still(self, key: Key, trigger: Trigger) -> bool:
+    def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
         """Return whether an object is unchanged since a reconcile of it began."""
         known = self._bodies.get(key)
         return known is not None and self.trigger(known) == trigger
@@ -145,7 +145,7 @@ class Cache:
         known = self._bodies.get(key)
         return known is not None and bool(known["metadata"]["uid"] == uid)
 
-    def knows_later(self, body: Body) -> bool:
+    def has_newer(self, body: Body) -> bool:
         """Return whether a later state of this object is cached."""
         known = self._bodies.get(key_of(body))
         return (

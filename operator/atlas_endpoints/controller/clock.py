@@ -30,7 +30,7 @@ class SystemClock(Clock):
         return datetime.now(UTC)
 
 
-def believed(time: datetime, *, now: datetime) -> datetime:
+def not_in_future(time: datetime, *, now: datetime) -> datetime:
     """Return a recorded time, or now if it is in the future: its clock ran ahead.
 
     To measure a wait from it, record the result, or the wait begins again at each reconcile.

@@ -25,7 +25,7 @@ class LogDeduplicator(Generic[K]):
         """
         cause = _QUOTED.sub('""', text)
         if self._cause_of.get(key) != cause:
-            self.mended(key)
+            self.recovered(key)
             self._cause_of[key] = cause
             self._failing[cause] = self._failing.get(cause, 0) + 1
         count = self._failing[cause]
@@ -34,7 +34,7 @@ class LogDeduplicator(Generic[K]):
         self._next_count[cause] = 10 * max(count, self._next_count.get(cause, 1))
         return count
 
-    def mended(self, key: K) -> None:
+    def recovered(self, key: K) -> None:
         """Record that a key does not fail any more; a cause without keys is new when it returns."""
         cause = self._cause_of.pop(key, None)
         if cause is None:

@@ -94,7 +94,7 @@ class Loop(Generic[K]):
     def _drop(self, key: K) -> None:
         self._failures.pop(key, None)
         self._waiting_for_recovery.discard(key)
-        self._deduplicator.mended(key)
+        self._deduplicator.recovered(key)
 
     async def _reconcile(self, key: K) -> Requeue:
         self._waiting_for_recovery.discard(key)
@@ -115,13 +115,13 @@ class Loop(Generic[K]):
         except Exception:
             logger.exception("A reconcile failed; it will be tried again", extra=LogFields(key=str(key)))
         else:
-            self._deduplicator.mended(key)
+            self._deduplicator.recovered(key)
             return requeue
         return Backoff()
 
     def _log(self, key: K, error: TemporaryError) -> None:
         """Log one line for each cause, with a count when it concerns many keys."""
-        keys = 0 if error.told_elsewhere else self._deduplicator.failed(key, str(error))
+        keys = 0 if error.logged_elsewhere else self._deduplicator.failed(key, str(error))
         if keys > 1:
             logger.warning(
                 "%d reconciles fail like this; they will be tried again: %s", keys, error, extra=LogFields(key=str(key))

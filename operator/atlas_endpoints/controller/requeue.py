@@ -46,4 +46,4 @@ class TemporaryError(Exception):
     It is retried like any other error, and logged without traceback, once for each cause: not at all if it is ``told_elsewhere``.
     """
 
-    told_elsewhere: bool = False
+    logged_elsewhere: bool = False

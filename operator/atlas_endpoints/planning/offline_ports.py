@@ -12,8 +12,7 @@ from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.cluster.targets import Lack, Target, extract
 from atlas_endpoints.controller.cache import Body, Key, Trigger
 from atlas_endpoints.controller.controller import annotations_of
-from atlas_endpoints.reconcile.credentials import Access
-from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.outputs import Output, Published
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.summarize import Outcome
@@ -39,7 +38,7 @@ class OnePair:
             )
         return Access(self._found, SOURCE)
 
-    def judged(self, access: Access, *, accepted: bool) -> None:
+    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         pass
 
 
@@ -109,7 +108,7 @@ class NoCluster:
     def holds(self, key: Key, uid: str) -> bool:
         return True
 
-    def is_still(self, key: Key, trigger: Trigger) -> bool:
+    def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
         return True
 
     def get(self, key: Key) -> Body | None:

@@ -100,7 +100,7 @@ class Planner:
         throttle = Throttle(max_in_flight=AT_ONCE)
         throttled = ThrottledClient(client, throttle, clock=clock.monotonic)
         self._gateway = gateway = Gateway(
-            throttled, clock.monotonic, readings={KIND.names.kind: KIND}, dropped=lambda _: None
+            throttled, clock.monotonic, readers={KIND.names.kind: KIND}, dropped=lambda _: None
         )
         found = EnvironmentCredentials()
         self._fingerprint = ""

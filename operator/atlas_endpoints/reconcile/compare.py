@@ -52,7 +52,7 @@ class Comparison:
     """
 
     differences: tuple[Difference, ...]
-    treated: Mapping[Treatment, tuple[Difference, ...]]
+    by_treatment: Mapping[Treatment, tuple[Difference, ...]]
     lagging: tuple[Difference, ...]
     lag_left: float
 
@@ -65,19 +65,19 @@ class Comparison:
         """
         differences = compare(facts.resource, facts.desired, value)
         lags = {each.field: left for each in differences if (left := _lag(each, facts)) > 0}
-        treated: dict[Treatment, tuple[Difference, ...]] = dict.fromkeys(Treatment, ())
+        by_treatment: dict[Treatment, tuple[Difference, ...]] = dict.fromkeys(Treatment, ())
         for each in differences:
             if each.field not in lags:
-                treated[_treatment(each, facts, takes)] += (each,)
-        treated[Treatment.SEND], treated[Treatment.REFUSED] = _by_refusal(treated[Treatment.SEND], facts)
+                by_treatment[_treatment(each, facts, takes)] += (each,)
+        by_treatment[Treatment.SEND], by_treatment[Treatment.REFUSED] = _by_refusal(by_treatment[Treatment.SEND], facts)
         lagging = tuple(each for each in differences if each.field in lags)
         others = tuple(each for each in differences if each.field not in lags)
-        return cls(others, treated, lagging, max(lags.values(), default=0.0))
+        return cls(others, by_treatment, lagging, max(lags.values(), default=0.0))
 
     @property
     def chosen(self) -> tuple[Difference, ...]:
         """What to send now: refused values only if there is nothing else, so that they do not block other edits."""
-        return self.treated[Treatment.SEND] or self.treated[Treatment.REFUSED]
+        return self.by_treatment[Treatment.SEND] or self.by_treatment[Treatment.REFUSED]
 
 
 def compare(resource: Resource, wanted: Fields, value: object) -> tuple[Difference, ...]:

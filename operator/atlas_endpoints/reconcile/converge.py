@@ -25,7 +25,7 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.ports import AtlasPort, LimiterPort, ResourcesPort
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.status import Cause, Creation, find, says
+from atlas_endpoints.reconcile.status import Cause, Creation, find, has_reason
 from atlas_endpoints.reconcile.summarize import Outcome, quiet
 from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
@@ -82,8 +82,8 @@ class Converger:
             _raise_absence(facts, decision)
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             self._limiter.release(resource.key)
-            if isinstance(claim, Owner) and resource.yields is not None:
-                return self._reserve_own(facts, resource.yields)
+            if isinstance(claim, Owner) and resource.given_up is not None:
+                return self._reserve_own(facts, resource.given_up)
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
         write = decision.write
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
@@ -133,7 +133,7 @@ class Converger:
             return summarize.of_decision(self._kind, facts, decision)
         if write.surplus is None:
             return summarize.of_plan(self._kind, facts, decision, write)
-        if self._resources.is_still(resource.key, resource.metadata.trigger):
+        if self._resources.is_unchanged(resource.key, resource.metadata.trigger):
             try:
                 await self._write(facts, write)
             except AtlasError as error:
@@ -151,7 +151,7 @@ class Converger:
     async def _discard(self, facts: Facts[Any], decision: Decision, write: Write, surplus: str) -> Outcome:
         """Delete a surplus entry before one of the two is adopted."""
         resource = facts.resource
-        if not self._resources.is_still(resource.key, resource.metadata.trigger):
+        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         await self._write(facts, write)
         self._record(resource.named, events.discarded(surplus))
@@ -168,7 +168,7 @@ class Converger:
                 return summarize.of_decision(self._kind, facts, Decision(state))
             self._settle(facts)
             return self._intend(facts, decision, creates, creates.attempt)
-        if not self._resources.is_still(resource.key, resource.metadata.trigger):
+        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         intent = self.intents.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
@@ -242,7 +242,7 @@ class Converger:
         except UpdateRejectedError as error:
             # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
             # A refusal that the status already reports needs no observation.
-            if not says(facts.previous, reason=Reason.UPDATE_REJECTED, generation=facts.generation):
+            if not has_reason(facts.previous, reason=Reason.UPDATE_REJECTED, generation=facts.generation):
                 seen = await self._observe_now(facts)
                 if resource.basis(seen) != resource.basis(before):
                     return quiet(facts.generation, RequeueAfter(0.0))

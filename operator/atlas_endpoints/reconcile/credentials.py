@@ -2,19 +2,72 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
 from atlas_endpoints.controller.names import is_name
-from atlas_endpoints.reconcile.errors import NoCredentialsError, SelectionProblem
-from atlas_endpoints.reconcile.readers import NamespaceReader, SecretReader
 
 logger = logging.getLogger(__name__)
+
+
+class SelectionProblem(StrEnum):
+    """Why no Secret is read: a reason of ``CredentialsValid``."""
+
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    INVALID_SECRET_NAME = "InvalidSecretName"  # noqa: S105  # no secret
+
+
+class NoCredentialsError(Exception):
+    """A resource has no usable credentials.
+
+    Attributes:
+        reason: of ``CredentialsValid``: a ``SelectionProblem``, ``SecretProblem`` or ``CredentialsProblem``.
+        message: for people, with the remedy.
+        source: see ``Access``.
+        retry_in: seconds.
+        operation: that failed.
+    """
+
+    def __init__(
+        self, reason: StrEnum, message: str, *, source: str | None, retry_in: float, operation: str = "readSecret"
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.source = source
+        self.retry_in = retry_in
+        self.operation = operation
+
+
+class SecretReader(Protocol):
+    """Reads Secrets by name; see ``cluster.secrets_reader.SecretReader``."""
+
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
+        """Return the decoded values of a Secret that were read at most ``age`` ago.
+
+        Raises:
+            UnreadableError: there is no such Secret, or the operator may not read it.
+            ClusterUnavailableError: the API server cannot be reached.
+        """
+        ...
+
+
+class NamespaceReader(Protocol):
+    """Reads Namespaces; see ``cluster.namespaces_reader.NamespaceReader``."""
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        """Return the annotations of a Namespace that concern the operator, read at most ``age`` ago.
+
+        Raises:
+            UnreadableError: the operator may not read it.
+            ClusterUnavailableError: the API server cannot be reached.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +195,7 @@ class CredentialsResolver:
         """
         return await self._read(self._default_place(), age=age)
 
-    def judged(self, access: Access, *, accepted: bool) -> None:
+    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         """Log a warning when Atlas begins to refuse the operator's own credentials."""
         if self._default is None or not access.source.startswith(f"{Scope.OPERATOR}/"):
             return

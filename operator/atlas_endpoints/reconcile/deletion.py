@@ -12,14 +12,14 @@ from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.errors import UnreadableError
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Requeue, RequeueAfter
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import State
-from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, EventReason, tell
 from atlas_endpoints.reconcile.facts import Failure
 from atlas_endpoints.reconcile.failures import (
     CURED_BY_CREDENTIALS,
     SECRET_REQUEUE,
-    Trouble,
+    FailedState,
     failing_since,
     may_pass,
     of_atlas,
@@ -39,7 +39,7 @@ _BY_ANNOTATION = (
 
 REMEDIES = f"To let the resource go and leave the endpoint in Atlas as it is, {_BY_ANNOTATION}"
 
-WITHOUT_WAITING = f"To let the resource go without waiting for that, {_BY_ANNOTATION}"
+REMEDY_WHILE_DELETING = f"To let the resource go without waiting for that, {_BY_ANNOTATION}"
 
 PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
 """Reasons for which nobody can delete the entry any more, because its parent is gone."""
@@ -102,7 +102,7 @@ def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Actio
         policy: of the annotation, the spec or the Namespace.
         writes: whether the operator may write to Atlas.
     """
-    entry, spec, deleting = resource.entry, resource.spec, resource.status.is_going
+    entry, spec, deleting = resource.entry, resource.spec, resource.status.is_being_deleted
     if entry is None and resource.status.creation is None:
         return Release(None)
     if policy == "Retain":
@@ -154,7 +154,7 @@ def gone(entry: str) -> Event:
 
 def handed_over(resource: Resource, entry: str, owner: str) -> Event:
     """Return the Event of an entry that stays because another resource owns it."""
-    note = _describe(entry, f"{owner} stands for it, too", deleting=resource.status.is_going)
+    note = _describe(entry, f"{owner} stands for it, too", deleting=resource.status.is_being_deleted)
     return tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
 
 
@@ -199,7 +199,7 @@ def blocked(
     requeue: Requeue,
     code: str | None = None,
     http_status: int | None = None,
-) -> Trouble:
+) -> FailedState:
     """Return the trouble of a deletion that is blocked, with the ways out."""
     message = with_remedies(message)
     last = previous.last_error
@@ -208,10 +208,10 @@ def blocked(
     failure = Failure(
         since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message
     )
-    return Trouble(State(Reason.DELETION_BLOCKED, message, requeue), failure)
+    return FailedState(State(Reason.DELETION_BLOCKED, message, requeue), failure)
 
 
-def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime) -> Trouble:
+def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime) -> FailedState:
     """Return the trouble of a resource for which Atlas cannot be asked to delete anything."""
     code: str | None = None
     match error:
@@ -231,7 +231,7 @@ def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime
     return blocked(generation, previous, now, message, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
 
-def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Trouble:
+def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> FailedState:
     """Return the trouble of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
     generation, status = resource.generation, resource.status
     trouble = of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
@@ -280,5 +280,5 @@ def _kept(why: str, remedy: str, *, deleting: bool) -> str:
         message = (
             f"Atlas is deleting the endpoint, which nobody can stop. {why}, so it is not looked whether that is done."
         )
-        return f"{message} {remedy} {WITHOUT_WAITING}"
+        return f"{message} {remedy} {REMEDY_WHILE_DELETING}"
     return f"{why}, so its endpoint is not deleted. {remedy} {REMEDIES}"

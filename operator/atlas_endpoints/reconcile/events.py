@@ -54,7 +54,7 @@ WARNINGS = frozenset({EventReason.ENDPOINT_LOST, EventReason.ENDPOINT_ORPHANED, 
 """The reasons of Warnings."""
 
 
-IN_A_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
+ALSO_IN_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
 """The reasons that also appear in a status."""
 
 
@@ -102,7 +102,7 @@ def diff(differences: Iterable[Difference]) -> str:
     return "; ".join(f"{each.field} from {_value(each.actual)} to {_value(each.desired)}" for each in differences)
 
 
-def announce(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Event]:
+def events_of(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Event]:
     """Return the Events that follow from a new status, as JSON; anybody may have written the previous one.
 
     A failure that goes on causes no Event, even if it becomes ``Stalled`` or has a new generation, unless an edit changes the

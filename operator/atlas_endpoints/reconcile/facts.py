@@ -13,7 +13,7 @@ from atlas_endpoints.reconcile.decision import Done, Fields, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import ManagementPolicy
-from atlas_endpoints.reconcile.status import Applied, Cause, LastError, Resolved, Status, find, says
+from atlas_endpoints.reconcile.status import Applied, Cause, LastError, Resolved, Status, find, has_reason
 
 R = TypeVar("R", bound=Resource)
 
@@ -136,7 +136,7 @@ class Baseline:
     def of(cls, resource: Resource, previous: Status) -> Self:
         """Read it from a status; the resource has its references replaced by their values."""
         applied = confirmed_before(resource, previous)
-        is_rejected = says(previous, reason=Reason.UPDATE_REJECTED, generation=resource.generation)
+        is_rejected = has_reason(previous, reason=Reason.UPDATE_REJECTED, generation=resource.generation)
         return cls(
             confirmed=applied.values if applied else None,
             confirmed_generation=applied.generation if applied else Status.NEVER_OBSERVED,

@@ -10,15 +10,14 @@ from typing import Any
 from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN, AtlasError, UpdateRejectedError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, at_latest
-from atlas_endpoints.reconcile.credentials import remedy_for_refused
+from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
 from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.facts import Failure, Finding, Problem
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Status, find, says
+from atlas_endpoints.reconcile.status import Status, find, has_reason
 
 SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
@@ -38,7 +37,7 @@ VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the creden
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailedState:
     """A state that a failure causes; ``credentials`` is None if the failure does not concern them."""
 
     state: State
@@ -48,7 +47,7 @@ class Trouble:
 
 def of_invalid_spec(
     error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, requeue: Requeue | None = None
-) -> Trouble:
+) -> FailedState:
     """Return the trouble of an invalid spec that the API server admitted: its CRD has another version.
 
     Args:
@@ -60,7 +59,7 @@ def of_invalid_spec(
         f" CRD and operator of the same version: {problems}"
     )
     since = failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now)
-    return Trouble(
+    return FailedState(
         State(Reason.INVALID_SPEC, message, requeue or NoRequeue()),
         Failure(since=since, operation="validate", retryable=False, detail=problems),
     )
@@ -68,25 +67,27 @@ def of_invalid_spec(
 
 def of_no_credentials(
     error: NoCredentialsError, generation: int, previous: Status, *, now: datetime, grace: timedelta
-) -> Trouble:
+) -> FailedState:
     """Return the trouble of a resource without usable credentials; Atlas was not asked."""
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=found)
     requeue = within_grace(RequeueAfter(error.retry_in), since, now=now, grace=grace)
-    return Trouble(
+    return FailedState(
         State(reason, error.message, requeue),
         Failure(since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message),
         found,
     )
 
 
-def of_no_project(problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta) -> Trouble:
+def of_no_project(
+    problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta
+) -> FailedState:
     """Return the trouble of a resource whose project is not known."""
     since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
     requeue = within_grace(RequeueAfter(problem.pace), since, now=now, grace=grace)
     message = f"{problem.message} Until the project is known, Atlas is neither read nor changed."
-    return Trouble(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since))
+    return FailedState(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since))
 
 
 def of_problem(problem: Problem, since: datetime) -> Failure:
@@ -96,21 +97,21 @@ def of_problem(problem: Problem, since: datetime) -> Failure:
     )
 
 
-def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> Trouble:
+def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> FailedState:
     """Return the trouble of a resource whose project changed: neither project is touched until a person decides."""
     requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
     reason, generation = Reason.INVALID_SPEC, resource.generation
     since = failing_since(resource.status, reason=reason, generation=generation, now=now)
-    return Trouble(
+    return FailedState(
         State(reason, str(error), requeue),
         Failure(since=since, operation="validate", retryable=False, detail=str(error)),
     )
 
 
-def of_refused_metadata(why: str, generation: int, previous: Status, now: datetime) -> Trouble:
+def of_refused_metadata(why: str, generation: int, previous: Status, now: datetime) -> FailedState:
     """Return the trouble of a resource whose finalizer and annotations the API server refuses."""
     since = failing_since(previous, reason=Reason.METADATA_REFUSED, generation=generation, now=now)
-    return Trouble(
+    return FailedState(
         State(Reason.METADATA_REFUSED, refused_metadata(why), Backoff()),
         Failure(since=since, operation="patch", retryable=False, detail=why),
     )
@@ -124,7 +125,7 @@ def refused_metadata(why: str) -> str:
     )
 
 
-def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Trouble:
+def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> FailedState:
     """Return the trouble of an unexpected error."""
     name = type(error).__name__
     message = (
@@ -132,7 +133,7 @@ def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -
     )
     failure = Failure(since=now, operation="reconcile", retryable=True, detail=name)
     message, failure = _keep_message(Reason.INTERNAL_ERROR, message, failure, generation, previous)
-    return Trouble(State(Reason.INTERNAL_ERROR, message, Backoff()), failure)
+    return FailedState(State(Reason.INTERNAL_ERROR, message, Backoff()), failure)
 
 
 def of_atlas(
@@ -145,7 +146,7 @@ def of_atlas(
     source: str | None,
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
-) -> Trouble:
+) -> FailedState:
     """Return the trouble of a failed or held back call to Atlas.
 
     Args:
@@ -178,7 +179,7 @@ def of_atlas(
     requeue = _requeue(error, reason)
     if reason.progress is Progress.GRACE:
         requeue = within_grace(requeue, since, now=now, grace=grace)
-    return Trouble(State(reason, message, requeue, differences), failure, _credentials(error, reason, message))
+    return FailedState(State(reason, message, requeue, differences), failure, _credentials(error, reason, message))
 
 
 def may_pass(error: AtlasError) -> bool:
@@ -232,7 +233,9 @@ def failing_since(
         found: the content of the condition that shows the cause.
         type_: of that condition.
     """
-    is_same = says(previous, reason=reason, generation=generation) and not is_another_cause(previous, type_, found)
+    is_same = has_reason(previous, reason=reason, generation=generation) and not is_another_cause(
+        previous, type_, found
+    )
     return previous.last_error.since if previous.last_error is not None and is_same else now
 
 
@@ -253,7 +256,7 @@ def _keep_message(
 ) -> tuple[str, Failure]:
     """Keep the first message while a failure goes on: retries do not change the status."""
     ready, last = find(previous, "Ready"), previous.last_error
-    if ready is None or last is None or not says(previous, reason=reason, generation=generation):
+    if ready is None or last is None or not has_reason(previous, reason=reason, generation=generation):
         return message, failure
     return ready.message, replace(Failure.of(last), retryable=failure.retryable, held=failure.held)
 

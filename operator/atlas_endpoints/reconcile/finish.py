@@ -12,10 +12,9 @@ from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import deletion, ownership, summarize
-from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
 from atlas_endpoints.reconcile.decision import Decision
 from atlas_endpoints.reconcile.deletion import Delete, Keep, Release
-from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
@@ -25,12 +24,11 @@ from atlas_endpoints.reconcile.metadata import FINALIZER, ObjectMeta, deletion_p
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.ports import AtlasPort, ResourcesPort
-from atlas_endpoints.reconcile.readers import NamespaceReader
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import NoProjectError, ReferenceResolver
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
-from atlas_endpoints.reconcile.summarize import Outcome, of_trouble, quiet
+from atlas_endpoints.reconcile.summarize import Outcome, of_failed_state, quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +101,16 @@ class Finisher:
         if FINALIZER not in finalizers_of(body):
             return quiet(generation, NoRequeue())
         try:
-            release = deletion.decide_by_metadata(ObjectMeta.parse(body), kind.entry_of(body), deleting=status.is_going)
+            release = deletion.decide_by_metadata(
+                ObjectMeta.parse(body), kind.entry_of(body), deleting=status.is_being_deleted
+            )
             if release is not None:
                 return self._release(body, generation, release.event)
             resource = kind.resource.parse(body, now=now)
             wait = self._force_sync.turn_in(resource, status)
             found = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
-            return of_trouble(deletion.blocked_by(error, generation, status, now), generation, status)
+            return of_failed_state(deletion.blocked_by(error, generation, status, now), generation, status)
         except ClusterUnavailableError:
             return quiet(generation, Backoff())
         match deletion.decide(resource, found, writes=self._gatherer.writes):
@@ -120,7 +120,7 @@ class Finisher:
                 # There are no events of Namespaces.
                 requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_REQUEUE)
                 trouble = deletion.blocked(generation, status, now, message, operation="delete", requeue=requeue)
-                return of_trouble(trouble, generation, status)
+                return of_failed_state(trouble, generation, status)
             case Delete():
                 return keep_open(await self._delete(resource, now, wait), wait)
 
@@ -157,12 +157,12 @@ class Finisher:
         except (NoProjectError, NoCredentialsError) as error:
             handled = resource.metadata.reconcile_request if isinstance(error, NoCredentialsError) else None
             trouble = deletion.blocked_by(error, generation, status, now)
-            return of_trouble(trouble, generation, status, handled=handled)
+            return of_failed_state(trouble, generation, status, handled=handled)
         except ClusterUnavailableError:
             return quiet(generation, Backoff())
         self._atlas.use(resource.key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
-        wait = wait or self._force_sync.look_in(resource.key, scope)
+        wait = wait or self._force_sync.requeue_in(resource.key, scope)
         if wait and status.observed_generation == generation:
             return quiet(generation, RequeueAfter(wait))
         refused = self._refused.get(resource.key)
@@ -194,7 +194,7 @@ class Finisher:
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
         # The resource, or another one that needs the entry, may have changed during the observation.
-        if not self._resources.is_still(resource.key, resource.metadata.trigger):
+        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         entry, kind = write.touches[0], self._kind
         if (found := await self._needed(resource, entry, facts.now)) is not None:
@@ -220,7 +220,7 @@ class Finisher:
             trouble = deletion.blocked(
                 facts.generation, status, facts.now, state.message, operation="delete", requeue=state.requeue
             )
-            outcome = of_trouble(trouble, facts.generation, status)
+            outcome = of_failed_state(trouble, facts.generation, status)
         else:
             outcome = Outcome(requeue=state.requeue, generation=facts.generation, state=state)
         if (seen := decision.seen) is None:
@@ -278,7 +278,7 @@ class Finisher:
         if deletion.is_cured_by_credentials(error):
             self._refused[resource.key] = _Refused(access, facts.now, facts.now + facts.interval)
         trouble = deletion.failed(resource, error, access.source, facts.now, interval=facts.interval)
-        return replace(of_trouble(trouble, generation, resource.status), resolved=facts.resolved)
+        return replace(of_failed_state(trouble, generation, resource.status), resolved=facts.resolved)
 
     def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
         """Remove the finalizer, and record what happens to the entry."""

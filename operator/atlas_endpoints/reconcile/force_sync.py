@@ -69,7 +69,7 @@ class ForceSync:
         request.has_turn = True
         return 0.0
 
-    def look_in(self, key: Key, scope: Scope) -> float:
+    def requeue_in(self, key: Key, scope: Scope) -> float:
         """Return for how many seconds a request waits for its scope's floor; 0: its observation begins, or there is none."""
         request = self._open.get(key)
         if request is None or request.granted:

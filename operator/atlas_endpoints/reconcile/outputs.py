@@ -87,7 +87,7 @@ class Published:
     """
 
     finding: Finding | None
-    look_in: float | None = None
+    requeue_in: float | None = None
 
 
 class Write(Enum):
@@ -161,7 +161,7 @@ class Outputs:
             scope: of the entry; None: no entry was observed.
             max_age: seconds for which neither a ConfigMap nor its values are read again.
         """
-        findings, look_in = [], None
+        findings, requeue_in = [], None
         try:
             for output in outputs:
                 known = output
@@ -169,15 +169,15 @@ class Outputs:
                     found = await self._read(output, output.request(scope), scope, max_age)
                     if isinstance(found, Finding):
                         findings.append(found)
-                        look_in = RETRY
+                        requeue_in = RETRY
                         continue
                     known = replace(output, values=found)
-                    look_in = RETRY if found is None else look_in
+                    requeue_in = RETRY if found is None else requeue_in
                 findings.append(await self._publish(resource, known, max_age))
         except ClusterUnavailableError as error:
             logger.warning("A ConfigMap has to wait: %s", error, extra=LogFields(key=str(resource.key)))
             return Published(None, RETRY)
-        return Published(_merged(findings) if findings else None, look_in)
+        return Published(_merged(findings) if findings else None, requeue_in)
 
     def forget(self, key: Key) -> None:
         """Forget what was written for a resource."""

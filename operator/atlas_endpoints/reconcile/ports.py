@@ -79,7 +79,7 @@ class ResourcesPort(Protocol):
         """Return whether exactly this resource is there, not only one of its name."""
         ...
 
-    def is_still(self, key: Key, trigger: Trigger) -> bool:
+    def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
         """Return whether the trigger of a reconcile is still the latest."""
         ...
 

@@ -91,7 +91,7 @@ class Reason(ReadyReason):
 FAILURES = frozenset[str](reason for reason in Reason if reason.is_failure)
 """The shared reasons that mean a failure, or something that only a person can resolve."""
 
-HOLD_UPS = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
+HELD_UP = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
 """The reasons that hold up a reconcile: a difference that a person does not want settled does not."""
 
 CLUSTER_UNAVAILABLE = "ClusterUnavailable"

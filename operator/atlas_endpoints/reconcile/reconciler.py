@@ -12,15 +12,14 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of
-from atlas_endpoints.controller.clock import Clock, believed
+from atlas_endpoints.controller.clock import Clock, not_in_future
 from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
 from atlas_endpoints.reconcile.deletion import is_recorded
-from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Defaults, Facts, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.failure_cache import FailureCache
@@ -30,7 +29,6 @@ from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.metadata import ObjectMeta
 from atlas_endpoints.reconcile.ports import AtlasPort, LimiterPort, OutputsPort, ResourcesPort, ResyncPort
-from atlas_endpoints.reconcile.readers import NamespaceReader
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import (
     NoProjectError,
@@ -40,7 +38,7 @@ from atlas_endpoints.reconcile.references import (
 )
 from atlas_endpoints.reconcile.resource import CredentialsPlace, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Resolved, Status, says
+from atlas_endpoints.reconcile.status import Resolved, Status, has_reason
 from atlas_endpoints.reconcile.summarize import Outcome, quiet
 
 logger = logging.getLogger(__name__)
@@ -62,7 +60,7 @@ class CredentialsPort(Protocol):
         """Return the credentials of a resource."""
         ...
 
-    def judged(self, access: Access, *, accepted: bool) -> None:
+    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         """Record whether Atlas accepts credentials."""
         ...
 
@@ -147,7 +145,7 @@ class Reconciler:
             self._drop(key)
             status = self._kind.resource.status_type.parse(previous, now=now)
             trouble = failures.of_invalid_spec(error, generation, status, now)
-            return summarize.of_trouble(trouble, generation, status, handled=_request(body))
+            return summarize.of_failed_state(trouble, generation, status, handled=_request(body))
         wait = self._force_sync.turn_in(resource, resource.status)
         # The finalizer and the annotations that a backup needs come before anything is created or used.
         first = resource.entry is None or not is_recorded(resource)
@@ -158,7 +156,7 @@ class Reconciler:
             self._drop(key)
             requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
             trouble = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
-            return summarize.of_trouble(trouble, generation, resource.status)
+            return summarize.of_failed_state(trouble, generation, resource.status)
         except ClusterUnavailableError as error:
             logger.warning(
                 "A Namespace could not be read; it will be tried again: %s", error, extra=LogFields(key=str(key))
@@ -174,7 +172,7 @@ class Reconciler:
         """Return the outcome of an unexpected error."""
         now, generation = self._clock.now(), _generation(body)
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
-        return summarize.of_trouble(failures.of_bug(error, generation, status, now), generation, status)
+        return summarize.of_failed_state(failures.of_bug(error, generation, status, now), generation, status)
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
@@ -240,7 +238,7 @@ class Reconciler:
         except InvalidSpecError:
             # Its own reconcile has reported that, unless the watch missed the event.
             status = self._kind.resource.status_type.parse(body.get("status"))
-            return not says(status, reason=Reason.INVALID_SPEC, generation=_generation(body))
+            return not has_reason(status, reason=Reason.INVALID_SPEC, generation=_generation(body))
         if resource.needs_the_cluster and seen is not None:
             return True  # only a reconcile reads references and outputs
         status = resource.status
@@ -273,7 +271,7 @@ class Reconciler:
             return self._observation_failed(facts, failure)
         decision = self._kind.decide(facts)
         if decision.absent is not None:
-            is_reported = says(facts.previous, reason=Reason.ENDPOINT_NOT_FOUND, generation=facts.generation)
+            is_reported = has_reason(facts.previous, reason=Reason.ENDPOINT_NOT_FOUND, generation=facts.generation)
             return quiet(facts.generation, Backoff()) if is_reported and decision.write is None else None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
@@ -332,7 +330,7 @@ class Reconciler:
         else:
             trouble = failures.of_other_project(error, resource, now)
         return replace(
-            summarize.of_trouble(trouble, generation, status, handled=resource.metadata.reconcile_request),
+            summarize.of_failed_state(trouble, generation, status, handled=resource.metadata.reconcile_request),
             applied=confirmed_so_far(resource, status),
             references=references,
             resolved=resolved,
@@ -347,7 +345,7 @@ class Reconciler:
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
         age = Age.FRESH if self._failures.awaits_credentials(key) else self._force_sync.age(key)
         access = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
-        wait = wait or self._force_sync.look_in(
+        wait = wait or self._force_sync.requeue_in(
             key, self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         )
         if wait and status.observed_generation == metadata.generation:
@@ -368,7 +366,7 @@ class Reconciler:
                 access = newest
                 outcome = await self._converge(resolution, status, now, access)
         if outcome.credentials is not None and outcome.state is not None:
-            self._credentials.judged(access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID)
+            self._credentials.record_acceptance(access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID)
         if wait:  # the request stays open, with its observation
             self._failures.release(key)
             return keep_open(outcome, wait)
@@ -419,7 +417,7 @@ class Reconciler:
         outcome = self._converger.failed(facts, error)
         if not failures.may_pass(error) or not failures.is_settled(facts.previous, facts.generation):
             return outcome
-        since = believed(self._failing_since.get(facts.resource.key, facts.now), now=facts.now)
+        since = not_in_future(self._failing_since.get(facts.resource.key, facts.now), now=facts.now)
         self._failing_since[facts.resource.key] = since
         if facts.now - since >= max(3 * facts.interval, MIN_READY):
             return outcome

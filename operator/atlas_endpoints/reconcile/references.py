@@ -22,9 +22,9 @@ from atlas_endpoints.reconcile.values import is_object_id
 
 R = TypeVar("R", bound=Resource)
 
-WHOLE = Finding("True", ReferencesReason.RESOLVED, "All that the spec refers to is there.")
+RESOLVED = Finding("True", ReferencesReason.RESOLVED, "All that the spec refers to is there.")
 
-COMING = frozenset({ReferenceProblem.NOT_FOUND, ReferenceProblem.NOT_READY})
+TEMPORARY = frozenset({ReferenceProblem.NOT_FOUND, ReferenceProblem.NOT_READY})
 """Reasons that disappear while the other object is being created; all others need a person."""
 
 RETRY_UNUSABLE = 60.0

@@ -116,7 +116,7 @@ class Resource(BaseModel):
         return ""
 
     @property
-    def yields(self) -> Mapping[str, Any] | None:
+    def given_up(self) -> Mapping[str, Any] | None:
         """The status fields with which it gives up an entry that belongs to another resource; None: it does not."""
         return None
 
@@ -157,7 +157,7 @@ class Resource(BaseModel):
         return value
 
     @property
-    def writes_for_others(self) -> bool:
+    def has_outputs(self) -> bool:
         """Whether it has ConfigMaps."""
         return False
 
@@ -175,7 +175,7 @@ class Resource(BaseModel):
     @property
     def needs_the_cluster(self) -> bool:
         """Whether a reconcile reads objects in the cluster: references or ConfigMaps."""
-        return self.refers or self.writes_for_others
+        return self.refers or self.has_outputs
 
     @property
     def known_project_id(self) -> str | None:

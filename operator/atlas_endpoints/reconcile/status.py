@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.controller.clock import believed
+from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.conditions import Condition, ConditionStatus, printable, shorten
 
 HISTORY_LIMIT = 5
@@ -70,7 +70,7 @@ def _newest(value: Any) -> Any:
 
 def _to_the_second(value: datetime, info: ValidationInfo) -> datetime:
     if isinstance(info.context, datetime):
-        value = believed(value, now=info.context)
+        value = not_in_future(value, now=info.context)
     return value.astimezone(UTC).replace(microsecond=0)
 
 
@@ -254,7 +254,7 @@ class Status(StatusModel):
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LIMIT), BeforeValidator(_newest)] = ()
 
     @property
-    def is_going(self) -> bool:
+    def is_being_deleted(self) -> bool:
         """Whether Atlas was seen deleting the entry."""
         return False
 
@@ -301,7 +301,7 @@ def condition_in(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
     return {}
 
 
-def says(status: Status, *, reason: str, generation: int) -> bool:
+def has_reason(status: Status, *, reason: str, generation: int) -> bool:
     """Return whether a status has this reason of ``Ready`` for this generation."""
     ready = find(status, "Ready")
     return status.observed_generation == generation and ready is not None and ready.reason == reason

@@ -21,7 +21,7 @@ from atlas_endpoints.reconcile.facts import APPLIED, Facts, Failure, Finding, co
 from atlas_endpoints.reconcile.failures import (
     HELD_REQUEUE,
     VERIFIED,
-    Trouble,
+    FailedState,
     failing_since,
     of_problem,
     still_refused,
@@ -32,7 +32,7 @@ from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import Owner, Undecided
 from atlas_endpoints.reconcile.reasons import (
     CLUSTER_UNAVAILABLE,
-    HOLD_UPS,
+    HELD_UP,
     ContendedReason,
     DeprecatedReason,
     Progress,
@@ -40,7 +40,7 @@ from atlas_endpoints.reconcile.reasons import (
     Reason,
     SyncedReason,
 )
-from atlas_endpoints.reconcile.references import WHOLE
+from atlas_endpoints.reconcile.references import RESOLVED
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import (
     CONTENDED,
@@ -54,7 +54,7 @@ from atlas_endpoints.reconcile.status import (
     Resolved,
     Status,
     find,
-    says,
+    has_reason,
 )
 from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
@@ -114,12 +114,12 @@ class Outcome:
     unreported: str | None = None
 
     @property
-    def held_up_by(self) -> str | None:
+    def failure_reason(self) -> str | None:
         """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         if self.state is None:
             return self.unreported or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
         reason = self.state.reason
-        return reason if reason in HOLD_UPS else None
+        return reason if reason in HELD_UP else None
 
 
 def quiet(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
@@ -136,7 +136,7 @@ def unrelated(error: AtlasError, generation: int) -> Outcome | None:
     return None
 
 
-def of_trouble(trouble: Trouble, generation: int, previous: Status, *, handled: str | None = None) -> Outcome:
+def of_failed_state(trouble: FailedState, generation: int, previous: Status, *, handled: str | None = None) -> Outcome:
     """Return the outcome if Atlas was not asked."""
     return Outcome(
         requeue=trouble.state.requeue,
@@ -222,7 +222,7 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner
 def of_error(
     kind: Kind[Any],
     facts: Facts[Any],
-    trouble: Trouble,
+    trouble: FailedState,
     *,
     seen: object | None = None,
     own: Mapping[str, Any] | None = None,
@@ -256,7 +256,7 @@ def of_error(
 def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     """Add what was published."""
     state, finding = outcome.state, published.finding
-    requeue = outcome.requeue if published.look_in is None else at_latest(outcome.requeue, published.look_in)
+    requeue = outcome.requeue if published.requeue_in is None else at_latest(outcome.requeue, published.requeue_in)
     if finding is None or state is None:
         return replace(outcome, requeue=requeue)
     if finding.status == "False" and state.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT:
@@ -355,7 +355,7 @@ def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
     if not facts.resource.refers:
         return outcome
     if facts.problem is None:
-        return replace(outcome, references=facts.project_doubt or WHOLE)
+        return replace(outcome, references=facts.project_doubt or RESOLVED)
     requeue = outcome.requeue
     if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
         requeue = within_grace(requeue, outcome.failure.since, now=facts.now, grace=facts.grace)
@@ -478,7 +478,7 @@ def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datet
         case Progress.GRACE:
             since = outcome.failure.since if outcome.failure else now
             # Another cause of the same failure does not start a second grace.
-            stays = find(previous, "Stalled") is not None and says(
+            stays = find(previous, "Stalled") is not None and has_reason(
                 previous, reason=reason, generation=outcome.generation
             )
             return "Stalled" if stays or now - since >= grace else "Reconciling"

@@ -110,8 +110,8 @@ class Harness:
         self.atlas = Atlas()
         self.dropped: list[Credentials] = []
         client = ThrottledClient(self.atlas, Throttle(), clock=lambda: self.now)
-        readings = {KIND.names.kind: KIND}
-        self.gateway = Gateway(client, lambda: self.now, readings=readings, dropped=self.dropped.append)
+        readers = {KIND.names.kind: KIND}
+        self.gateway = Gateway(client, lambda: self.now, readers=readers, dropped=self.dropped.append)
         self.scope = self.of(ALICE)
 
     def of(self, credentials: Credentials) -> Scope:

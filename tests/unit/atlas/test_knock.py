@@ -17,7 +17,7 @@ async def knocked(answer: web.Response) -> list[web.Request]:
         return answer
 
     async with serving(handle) as url, client_of(url) as client:
-        await client.knock()
+        await client.check_reachable()
     return calls
 
 

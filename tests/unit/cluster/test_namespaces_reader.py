@@ -44,8 +44,8 @@ async def test_a_namespace_may_have_none(harness: Harness, annotations: dict[str
 
 
 async def test_concurrent_callers_share_one_call(harness: Harness) -> None:
-    readings = await asyncio.gather(*(harness.reader.annotations("shop") for _ in range(100)))
-    assert all(each == {OURS: "mine"} for each in readings)
+    readers = await asyncio.gather(*(harness.reader.annotations("shop") for _ in range(100)))
+    assert all(each == {OURS: "mine"} for each in readers)
     assert len(harness.server.requests) == 1
 
 

@@ -72,8 +72,8 @@ class TestReadings:
         assert await harness.reader.read("shop", "mine") == {}
 
     async def test_concurrent_callers_share_one_call(self, harness: Harness) -> None:
-        readings = await asyncio.gather(*(harness.reader.read("shop", "mine") for _ in range(100)))
-        assert {each["clientId"] for each in readings} == {"one"}
+        readers = await asyncio.gather(*(harness.reader.read("shop", "mine") for _ in range(100)))
+        assert {each["clientId"] for each in readers} == {"one"}
         assert harness.asked == 1
 
     async def test_concurrent_callers_share_one_problem(self, harness: Harness) -> None:

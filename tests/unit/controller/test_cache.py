@@ -275,7 +275,7 @@ def test_a_list(cache: Cache, listing: Listing, older: list[Body]) -> None:
     with cache.comparing() as comparison:
         cache.put(named("a", uid="uid of a", version=20))  # what comes meanwhile may well be newer
     assert comparison.older(listing.bodies) == older
-    assert comparison.is_of_the_past(listing) == (bool(older) or listing.version < 10)
+    assert comparison.is_stale(listing) == (bool(older) or listing.version < 10)
 
 
 def test_a_comparison_ignores_earlier_deletions(cache: Cache) -> None:

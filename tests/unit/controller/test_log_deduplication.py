@@ -23,9 +23,9 @@ def test_a_cause_that_returns_is_logged_again() -> None:
     log_deduplication = LogDeduplicator[str]()
     log_deduplication.failed("a", "refused")
     log_deduplication.failed("b", "refused")
-    log_deduplication.mended("a")
+    log_deduplication.recovered("a")
     assert log_deduplication.failed("a", "refused") == 0, "b fails still"
-    log_deduplication.mended("a")
-    log_deduplication.mended("b")
-    log_deduplication.mended("b")
+    log_deduplication.recovered("a")
+    log_deduplication.recovered("b")
+    log_deduplication.recovered("b")
     assert log_deduplication.failed("a", "refused") == 1

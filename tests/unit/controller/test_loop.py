@@ -363,7 +363,7 @@ class TestWhatTheLogSays:
     ) -> None:
         """It is not the first failure of its key, and still nobody knows of it."""
         away = TemporaryError("the API server is away")
-        away.told_elsewhere = True
+        away.logged_elsewhere = True
         async with working(clock) as work:
             work.reconciles["a"] = fails(away)
             work.queue.add("a")
@@ -393,7 +393,7 @@ class TestWhatTheLogSays:
         self, clock: VirtualClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         error = TemporaryError("the API server is away")
-        error.told_elsewhere = True
+        error.logged_elsewhere = True
         async with working(clock) as work:
             work.reconciles["a"] = fails(error)
             work.queue.add("a")

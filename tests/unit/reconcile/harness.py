@@ -315,7 +315,7 @@ class Secrets:
         source = f"resource/{secret_name}" if secret_name else "operator/atlas"
         return Access(found, self.sources.get(secret_name, source))
 
-    def judged(self, access: Access, *, accepted: bool) -> None:
+    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         self.judgements.append((access.source, accepted))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from atlas_endpoints.atlas.errors import CredentialsInvalidError
 from atlas_endpoints.cluster.errors import SecretProblem
-from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from unit.reconcile.harness import ENDPOINT, GRACE, THEIRS, Harness, lost, taken_over
 
 INTERVAL = 600.0

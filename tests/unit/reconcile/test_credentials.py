@@ -9,8 +9,13 @@ import pytest
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
-from atlas_endpoints.reconcile.credentials import ANNOTATION, RETRY_UNUSABLE, Access, CredentialsResolver
-from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.credentials import (
+    ANNOTATION,
+    RETRY_UNUSABLE,
+    Access,
+    CredentialsResolver,
+    NoCredentialsError,
+)
 
 CANARY = "mdb_sa_sk_canary-4711"
 GOOD = {"clientId": "mdb_sa_id_0123", "clientSecret": CANARY}
@@ -454,19 +459,19 @@ class TestRefusedByAtlas:
         harness.cluster.secrets[OPERATORS] = GOOD
         wrong = await harness.resolver.resolve("shop", None)
         for _ in range(3):
-            harness.resolver.judged(wrong, accepted=False)
+            harness.resolver.record_acceptance(wrong, accepted=False)
         assert caplog.messages == [warning]
         assert caplog.records[0].levelname == "WARNING"
         harness.cluster.secrets[OPERATORS] = OTHER
-        harness.resolver.judged(await harness.resolver.resolve("shop", None), accepted=False)
+        harness.resolver.record_acceptance(await harness.resolver.resolve("shop", None), accepted=False)
         assert caplog.messages == [warning] * 2, "others are refused, too"
-        harness.resolver.judged(wrong, accepted=True)
-        harness.resolver.judged(wrong, accepted=False)
+        harness.resolver.record_acceptance(wrong, accepted=True)
+        harness.resolver.record_acceptance(wrong, accepted=False)
         assert caplog.messages == [warning] * 3, "it had been over"
 
     async def test_refused_credentials_of_a_tenant_are_not_logged(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
         harness.cluster.secrets["shop", "mine"] = GOOD
-        harness.resolver.judged(await harness.resolver.resolve("shop", "mine"), accepted=False)
+        harness.resolver.record_acceptance(await harness.resolver.resolve("shop", "mine"), accepted=False)
         assert not caplog.messages

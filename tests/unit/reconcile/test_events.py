@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
-from atlas_endpoints.reconcile.events import NOTE_LIMIT, Event, announce
+from atlas_endpoints.reconcile.events import NOTE_LIMIT, Event, events_of
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
 from support.kstatus import A_PERSON_MUST_ACT, OTHERS_MAY_HEAL, REASONS
 
@@ -176,12 +176,12 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_events_of_a_new_status(row: Row) -> None:
-    found = announce(row.previous, row.status)
+    found = events_of(row.previous, row.status)
     assert [(each.type, each.reason) for each in found] == ([] if row.announced is None else [row.announced])
 
 
 def test_a_reservation_and_the_end_of_a_failure_are_two_events() -> None:
-    told = announce(status("AtlasUnavailable"), reserved("a" * 24))
+    told = events_of(status("AtlasUnavailable"), reserved("a" * 24))
     assert [each.reason for each in told] == ["EndpointReserved", "ReservationRequested"]
     assert "a" * 24 in told[0].message
 
@@ -192,7 +192,7 @@ def test_the_failures_among_the_reasons() -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_an_unchanged_status_causes_no_event(reason: Reason) -> None:
-    assert not announce(status(reason), status(reason))
+    assert not events_of(status(reason), status(reason))
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -204,7 +204,7 @@ def test_whatever_is_ready_is_no_failure(reason: Reason) -> None:
 def test_each_end_follows_a_failure(reasons: list[str]) -> None:
     """Each end follows a failure, and no failure is reported twice in a row."""
     statuses = [NEW, *map(status, reasons)]
-    told = [each for found in starmap(announce, pairwise(statuses)) for each in found]
+    told = [each for found in starmap(events_of, pairwise(statuses)) for each in found]
     assert not any(one.type == other.type == "Normal" for one, other in pairwise(told))
     assert not any(one == other for one, other in pairwise(told))
     assert not told or told[0].type == "Warning"
@@ -212,7 +212,7 @@ def test_each_end_follows_a_failure(reasons: list[str]) -> None:
 
 def test_the_message_is_that_of_ready_and_the_action_is_the_call_that_failed() -> None:
     failed = status("UpdateRejected", "Refused. (HTTP 400)", operation="updateServerlessPrivateEndpoint")
-    assert announce(status("Available"), failed) == [
+    assert events_of(status("Available"), failed) == [
         Event("Warning", "UpdateRejected", "Refused. (HTTP 400)", "UpdateServerlessPrivateEndpoint")
     ]
 
@@ -220,13 +220,13 @@ def test_the_message_is_that_of_ready_and_the_action_is_the_call_that_failed() -
 @pytest.mark.parametrize("which", ["a failure without a call to blame", "the end of a failure"])
 def test_without_a_failed_call_the_action_is_reconcile(which: str) -> None:
     failed, well = status("Planned", operation=None), status("Available")
-    (found,) = announce(well, failed) if which.startswith("a failure") else announce(failed, well)
+    (found,) = events_of(well, failed) if which.startswith("a failure") else events_of(failed, well)
     assert found.action == "Reconcile"
 
 
 @given(st.text(max_size=2000))
 def test_a_note_is_one_line_of_printable_characters_that_fits(message: str) -> None:
-    (found,) = announce(NEW, {"conditions": [{"type": "Ready", "reason": "APIGone", "message": message}]})
+    (found,) = events_of(NEW, {"conditions": [{"type": "Ready", "reason": "APIGone", "message": message}]})
     assert len(found.message.encode()) <= NOTE_LIMIT
     assert found.message.isprintable()
 
@@ -241,11 +241,11 @@ def test_a_note_is_one_line_of_printable_characters_that_fits(message: str) -> N
     ],
 )
 def test_a_note_is_cut_to_bytes(message: str, note: str) -> None:
-    (found,) = announce(NEW, status("APIGone", message))
+    (found,) = events_of(NEW, status("APIGone", message))
     assert found.message == note
 
 
 def test_a_status_of_the_models_is_read_as_one_of_the_api_server() -> None:
     before, after = (Status.parse(each).to_json() for each in (status("Available"), status("APIGone")))
-    (found,) = announce(before, after)
+    (found,) = events_of(before, after)
     assert found.reason == "APIGone"

@@ -32,14 +32,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import Done, State, WriteOutcome
-from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.facts import resolved_with
-from atlas_endpoints.reconcile.failures import Trouble
+from atlas_endpoints.reconcile.failures import FailedState
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
 from atlas_endpoints.reconcile.status import Applied, Resolved, find
-from atlas_endpoints.reconcile.summarize import Outcome, of_trouble
+from atlas_endpoints.reconcile.summarize import Outcome, of_failed_state
 from support.crd import refusals
 from support.kstatus import problems
 from unit.reconcile.situations import (
@@ -117,9 +117,9 @@ def after(
     return failed(error, facts_of(made(generation=generation), previous, now=now, grace=grace, resolved=resolved))
 
 
-def without(trouble: Trouble, previous: Status, now: datetime) -> Status:
+def without(trouble: FailedState, previous: Status, now: datetime) -> Status:
     """The status when Atlas was not asked."""
-    return written(previous, of_trouble(trouble, 1, previous), now)
+    return written(previous, of_failed_state(trouble, 1, previous), now)
 
 
 def written(previous: Status, outcome: Outcome, now: datetime) -> Status:
@@ -499,7 +499,7 @@ class TestNoCredentials:
     @staticmethod
     def trouble(
         previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
-    ) -> Trouble:
+    ) -> FailedState:
         error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
         return failures.of_no_credentials(error, 1, previous, now=now, grace=GRACE)
 

@@ -30,8 +30,8 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import Decision
-from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE
 from atlas_endpoints.reconcile.force_sync import FLOOR
 from unit.reconcile.harness import (
@@ -829,7 +829,7 @@ class TestOutages:
         harness.atlas.go_down()
         await harness.run_for(60)
         outcome = await harness.reconcile_of(resource)
-        assert (outcome.state, outcome.held_up_by) == (None, "AtlasUnavailable")
+        assert (outcome.state, outcome.failure_reason) == (None, "AtlasUnavailable")
 
     async def test_an_outage_is_reported_after_three_intervals_and_half_an_hour(self, harness: Harness) -> None:
         resource = await settled(harness)

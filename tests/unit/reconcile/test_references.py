@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
-from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.values import is_cloud_id
 from unit.reconcile.harness import (
     ENDPOINT,

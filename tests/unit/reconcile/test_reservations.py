@@ -21,7 +21,7 @@ from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import CREATE, Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Reservation
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.errors import NoCredentialsError
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from unit.reconcile.harness import (
     START,
     THEIRS,

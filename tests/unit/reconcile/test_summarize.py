@@ -28,14 +28,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_sinc
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.errors import NoCredentialsError
 from atlas_endpoints.reconcile.facts import Failure, Finding
 from atlas_endpoints.reconcile.failures import failing_since
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Applied, Cause, Plan, find, says
-from atlas_endpoints.reconcile.summarize import Outcome, Sent, of_suspension, of_trouble, quiet
+from atlas_endpoints.reconcile.status import Applied, Cause, Plan, find, has_reason
+from atlas_endpoints.reconcile.summarize import Outcome, Sent, of_failed_state, of_suspension, quiet
 from support.crd import refusals
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
@@ -508,10 +508,10 @@ class TestSince:
 
     def test_says(self) -> None:
         status = after(failed())
-        assert says(status, reason=Reason.ATLAS_UNAVAILABLE, generation=1)
-        assert not says(status, reason=Reason.ATLAS_UNAVAILABLE, generation=2)
-        assert not says(status, reason=Reason.RATE_LIMITED, generation=1)
-        assert not says(Status(), reason=Reason.RATE_LIMITED, generation=-1)
+        assert has_reason(status, reason=Reason.ATLAS_UNAVAILABLE, generation=1)
+        assert not has_reason(status, reason=Reason.ATLAS_UNAVAILABLE, generation=2)
+        assert not has_reason(status, reason=Reason.RATE_LIMITED, generation=1)
+        assert not has_reason(Status(), reason=Reason.RATE_LIMITED, generation=-1)
 
 
 NOT_HELD_UP = {
@@ -525,7 +525,7 @@ class TestHeldUp:
 
     @pytest.mark.parametrize("reason", Reason)
     def test_a_state_holds_up_if_something_failed_or_only_a_person_can_move_on(self, reason: Reason) -> None:
-        assert outcome(reason).held_up_by == (None if reason.value in NOT_HELD_UP else reason.value)
+        assert outcome(reason).failure_reason == (None if reason.value in NOT_HELD_UP else reason.value)
 
     @pytest.mark.parametrize(
         ("requeue", "unreported", "held_up_by"),
@@ -538,9 +538,9 @@ class TestHeldUp:
         ],
     )
     def test_a_failure_without_a_status_is_counted_too(
-        self, requeue: Requeue, unreported: str | None, held_up_by: str | None
+        self, requeue: Requeue, unreported: str | None, failure_reason: str | None
     ) -> None:
-        assert quiet(1, requeue, unreported=unreported).held_up_by == held_up_by
+        assert quiet(1, requeue, unreported=unreported).failure_reason == failure_reason
 
 
 # Histories: whatever happens to a resource, in whatever order, each status that is written obeys the rules.
@@ -648,7 +648,7 @@ def _failing(draw: st.DrawFn) -> Event:
 def _without_credentials(draw: st.DrawFn) -> Event:
     source, text = draw(st.none() | _TEXTS), draw(_TEXTS)
     error = NoCredentialsError(CredentialsProblem.MISSING_KEYS, f"Add them: {text}", source=source, retry_in=5)
-    return lambda previous, generation, now: of_trouble(
+    return lambda previous, generation, now: of_failed_state(
         failures.of_no_credentials(error, generation, previous, now=now, grace=GRACE), generation, previous
     )
 
@@ -659,11 +659,11 @@ def _suspended(previous: Status, generation: int, _: datetime) -> Outcome:
 
 def _invalid(previous: Status, generation: int, now: datetime) -> Outcome:
     error = InvalidSpecError(["spec: no"])
-    return of_trouble(failures.of_invalid_spec(error, generation, previous, now), generation, previous)
+    return of_failed_state(failures.of_invalid_spec(error, generation, previous, now), generation, previous)
 
 
 def _bug(previous: Status, generation: int, now: datetime) -> Outcome:
-    return of_trouble(failures.of_bug(ValueError(), generation, previous, now), generation, previous)
+    return of_failed_state(failures.of_bug(ValueError(), generation, previous, now), generation, previous)
 
 
 _EVENTS = (

@@ -50,7 +50,7 @@ TEMPLATES = {
 }
 """The path of each operation, as in Atlas's API reference."""
 
-WAY_OUT = "atlas-endpoints import --as atlas-private-endpoint"
+IMPORT_COMMAND = "atlas-endpoints import --as atlas-private-endpoint"
 """The command that writes a successor manifest, which helps when this API ends."""
 
 REFUSALS = Refusals(
@@ -66,11 +66,11 @@ REFUSALS = Refusals(
         NotServerlessError: (
             "The instance is not serverless (any more): Atlas turned serverless instances into Flex or dedicated clusters. Flex "
             "has no private endpoints; on a dedicated cluster use its own private endpoints, whose manifest "
-            f"`{WAY_OUT}` writes, and then delete this resource."
+            f"`{IMPORT_COMMAND}` writes, and then delete this resource."
         ),
         APIGoneError: (
             "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
-            f"cluster and its private endpoints, whose manifest `{WAY_OUT}` writes, and then delete this resource."
+            f"cluster and its private endpoints, whose manifest `{IMPORT_COMMAND}` writes, and then delete this resource."
         ),
         InvalidSpecError: (
             f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {MAKE_ANEW}."

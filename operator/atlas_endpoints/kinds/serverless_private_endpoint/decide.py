@@ -26,11 +26,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, is_edit
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, State, Write
-from atlas_endpoints.reconcile.deletion import WITHOUT_WAITING
+from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.policy import FORCE, quoted, told
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.references import COMING
+from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.status import Cause, as_shown
 from atlas_endpoints.reconcile.waiting import POLL_FIRST, pace
 
@@ -139,7 +139,7 @@ def _discard(facts: Facts, endpoint: Endpoint) -> Write:
 
 def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
     """Return the state of an endpoint if no write follows in this reconcile."""
-    if new := found.treated[Treatment.SEND]:
+    if new := found.by_treatment[Treatment.SEND]:
         message = f"A change waits to be sent ({_names(new)})."
         return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
     match endpoint.status:
@@ -198,7 +198,7 @@ def _with_references(facts: Facts, endpoint: Endpoint, state: State) -> State:
     problem = facts.problem
     if problem is None or state.reason not in {Reason.WAITING_FOR_CLOUD_ENDPOINT, Reason.AVAILABLE}:
         return state
-    if state.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT and problem.reason in COMING:
+    if state.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT and problem.reason in TEMPORARY:
         service, link = endpoint.endpoint_service_name, endpoint.private_link_service_resource_id
         what = (
             f"connect to {link} with a manual connection named {service}"
@@ -302,7 +302,7 @@ def _deleting(facts: Facts, endpoint: Endpoint) -> Decision:
     if elapsed >= facts.provisioning_timeout:
         message = (
             "Atlas has taken longer to delete the endpoint than spec.provisioningTimeout; it is still looked at. Ask MongoDB's"
-            f" support. {WITHOUT_WAITING}"
+            f" support. {REMEDY_WHILE_DELETING}"
         )
         state = State(Reason.DELETION_BLOCKED, message, RequeueAfter(pace(elapsed)))
     else:
@@ -386,7 +386,7 @@ def _available(found: Comparison, facts: Facts) -> State:
 
 def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     """Return the state of a reservation that waits for the private endpoint in the user's cloud."""
-    if any(each not in found.treated[Treatment.WAIT] for each in found.differences):
+    if any(each not in found.by_treatment[Treatment.WAIT] for each in found.differences):
         return _not_as_desired(found, facts)
     service, requeue = endpoint.endpoint_service_name, _catch_up(found)
     if not service:
@@ -408,7 +408,7 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
 
 def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     """Return the state of a reservation whose private endpoint is known, and which Atlas has to connect."""
-    if _connects(found.differences, facts) and not _connects(found.treated[Treatment.SETTLE], facts):
+    if _connects(found.differences, facts) and not _connects(found.by_treatment[Treatment.SETTLE], facts):
         return _not_as_desired(found, facts)
     # The reservation may be old: the time counts from when the cloud's endpoint id was sent.
     seen, confirmed_at = status_since(facts, endpoint), facts.baseline.confirmed_at
@@ -420,11 +420,11 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
 def _not_as_desired(found: Comparison, facts: Facts) -> State:
     """Return why there are differences and none is sent; of several reasons, the one that a person can do most about."""
     differences, refusal = found.differences, facts.baseline.refusal
-    if found.treated[Treatment.REFUSED] and refusal is not None:
+    if found.by_treatment[Treatment.REFUSED] and refusal is not None:
         return State(Reason.UPDATE_REJECTED, refusal.message, NoRequeue(), differences)
-    if settling := found.treated[Treatment.SETTLE]:
+    if settling := found.by_treatment[Treatment.SETTLE]:
         return _not_shown_yet(settling, found)
-    if stored := found.treated[Treatment.STORED_OTHERWISE]:
+    if stored := found.by_treatment[Treatment.STORED_OTHERWISE]:
         return State(
             Reason.UPDATE_REJECTED,
             f"Atlas confirmed the change and stored something else: {told(stored)}. Change the spec, or {FORCE} to send it"
@@ -432,7 +432,7 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
             NoRequeue(),
             differences,
         )
-    if contested := found.treated[Treatment.CONTESTED]:
+    if contested := found.by_treatment[Treatment.CONTESTED]:
         return State(
             Reason.DRIFTED,
             "Somebody keeps changing the endpoint back, so it is corrected once an hour only:"
@@ -516,7 +516,7 @@ def _connects(differences: Iterable[Difference], facts: Facts) -> bool:
 def _pending(found: Comparison, facts: Facts) -> str:
     """Return a sentence about the changes that are sent as soon as Atlas accepts them."""
     corrects = facts.resource.spec.drift_policy == "Correct"
-    waiting = [each for each in found.treated[Treatment.WAIT] if corrects or is_edit(each, facts)]
+    waiting = [each for each in found.by_treatment[Treatment.WAIT] if corrects or is_edit(each, facts)]
     if not waiting:
         return ""
     changes = " and ".join(f"{each.field} to {quoted(each.desired)}" for each in waiting)

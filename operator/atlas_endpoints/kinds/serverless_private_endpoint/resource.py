@@ -179,7 +179,7 @@ class ServerlessStatus(Status):
 
     @property
     @override
-    def is_going(self) -> bool:
+    def is_being_deleted(self) -> bool:
         return self.endpoint is not None and self.endpoint.status == State.DELETING
 
     @property
@@ -244,7 +244,7 @@ class ServerlessPrivateEndpoint(Resource):
 
     @property
     @override
-    def yields(self) -> Mapping[str, Any] | None:
+    def given_up(self) -> Mapping[str, Any] | None:
         """Gives up an endpoint that it has from a copy and never owned; then one of its own is reserved."""
         reservation, status = self.status.reservation, self.status
         if reservation is None or not reservation.adopted or self.spec.endpoint_id is not None:
@@ -297,7 +297,7 @@ class ServerlessPrivateEndpoint(Resource):
 
     @property
     @override
-    def writes_for_others(self) -> bool:
+    def has_outputs(self) -> bool:
         spec = self.spec
         return spec.output_config_map_ref is not None or spec.connection_string_config_map_ref is not None
 
