@@ -43,7 +43,7 @@ def at_latest(requeue: Requeue, delay: float) -> Requeue:
 class TemporaryError(Exception):
     """A reconcile failed for a reason that is expected to pass, such as an unreachable API server.
 
-    It is retried like any other error, and logged without traceback, once for each cause: not at all if it is ``told_elsewhere``.
+    It is retried like any other error, and logged without traceback, once for each cause: not at all if it is ``logged_elsewhere``.
     """
 
     logged_elsewhere: bool = False

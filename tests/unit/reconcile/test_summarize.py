@@ -528,7 +528,7 @@ class TestHeldUp:
         assert outcome(reason).failure_reason == (None if reason.value in NOT_HELD_UP else reason.value)
 
     @pytest.mark.parametrize(
-        ("requeue", "unreported", "held_up_by"),
+        ("requeue", "unreported", "failure_reason"),
         [
             (NoRequeue(), None, None),
             (RequeueAfter(5), None, None),
