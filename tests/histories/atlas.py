@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from atlas_endpoints.atlas.answers import Answer, Refusal
 from atlas_endpoints.atlas.classification import classify
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.simulator import bodies, errors
-from atlas_endpoints.simulator.endpoint import EndpointDocument
-from atlas_endpoints.simulator.errors import ApiError
-from atlas_endpoints.simulator.names import Names
+from atlas_endpoints.simulator.endpoint import EndpointDocument, Names
+from atlas_endpoints.simulator.exchange import ApiError, api_error
+from atlas_endpoints.simulator.serverless import comment_to_create, read_change
 from atlas_endpoints.simulator.switches import Switches
 from atlas_endpoints.simulator.world import World
 
@@ -122,18 +121,18 @@ class Atlas:
     def _answer(self, method: str, endpoint_id: str, body: object) -> tuple[int, bytes]:
         text = json.dumps(body).encode()
         if method == "POST":
-            return 201, self._reserve(bodies.comment_to_create(text))
+            return 201, self._reserve(comment_to_create(text))
         if not endpoint_id:
             return 200, self.instance.page()
         endpoint = self.instance.endpoints.get(endpoint_id)
         if endpoint is None:
-            raise errors.endpoint_not_found(endpoint_id)
+            raise api_error("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", endpoint_id)
         match method:
             case "GET":
                 return 200, endpoint.render(self.world.switches)
             case "PATCH":
                 self.changes.add(endpoint_id)
-                self.world.update(self.instance, endpoint, bodies.change(text, "AWS"))
+                self.world.update(self.instance, endpoint, read_change(text, "AWS"))
                 return 200, endpoint.render(self.world.switches)
             case "DELETE":
                 self.deleting(endpoint_id)

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from atlas_endpoints.simulator.errors import ApiError
-from atlas_endpoints.simulator.exchange import to_json
+from atlas_endpoints.simulator.exchange import ApiError, to_json
 from atlas_endpoints.simulator.routes import Call, Family, Operation
 from atlas_endpoints.simulator.world import World
 

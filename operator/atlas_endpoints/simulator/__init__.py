@@ -1,17 +1,15 @@
 """A faithful Atlas Admin API for serverless private endpoints, for tests, demos and users' own CI.
 
-It is a reading of the API of its own and shares no code with the operator's Atlas client, so that the two check each
-other. From the outside in: ``server`` (HTTP, and what goes wrong on it), ``control`` (the control API), ``simulator``
-(everything as one object), ``api`` with ``routes``, ``negotiation``, ``bodies`` and ``errors`` (the Admin API),
-``oauth`` and ``digest`` (who is asking), ``world`` with ``machine`` and ``endpoint`` (what there is and what becomes
-of it), ``seed`` and ``switches`` (how it starts and how it can be turned).
+It shares no code with the operator's Atlas client, so that the two check each other. From the outside in: ``server``
+(HTTP and ``faults``), ``control`` (the control API), ``simulator`` (everything as one object, and the order of checks),
+``auth`` (credentials, tokens, signatures), ``routes`` and ``serverless`` (the operations), ``world`` and ``endpoint``
+(what there is, and how it changes), ``seed`` and ``switches`` (how it starts, and how it can be changed).
 """
 
 from atlas_endpoints.simulator.seed import Seed, read, read_file
 from atlas_endpoints.simulator.server import Server, describe, running, serve
 from atlas_endpoints.simulator.simulator import Simulator
-from atlas_endpoints.simulator.switches import Switches
-from atlas_endpoints.simulator.wire import InvalidDocumentError
+from atlas_endpoints.simulator.switches import InvalidDocumentError, Switches
 
 __all__ = [
     "InvalidDocumentError",

@@ -1,17 +1,16 @@
-"""The control API under ``/_simulator/``: look behind the scenes, and move them."""
+"""The control API under ``/_simulator/``: it shows and changes what the simulator holds."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from atlas_endpoints.simulator.credentials import ApiKey, ServiceAccount
+from atlas_endpoints.simulator.auth import ApiKey, ServiceAccount
 from atlas_endpoints.simulator.endpoint import EndpointDocument, ObjectId, Provider
 from atlas_endpoints.simulator.exchange import Answer, Request, to_json
 from atlas_endpoints.simulator.seed import InstanceName
 from atlas_endpoints.simulator.simulator import Simulator
-from atlas_endpoints.simulator.switches import RateLimit
-from atlas_endpoints.simulator.wire import Document, InvalidDocumentError, parse, parse_json
+from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, parse, parse_json
 from atlas_endpoints.simulator.world import Instance, Mode
 
 PREFIX = "_simulator"
@@ -82,6 +81,7 @@ class Control:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._world = simulator.world
         self._handlers: Mapping[str, Mapping[str, _Handler]] = {
             "": {"GET": self._index},
             "state": {"GET": self._state},
@@ -95,8 +95,8 @@ class Control:
         }
 
     def answer(self, request: Request) -> Answer:
-        """Answer a control request; an error says which field is wrong."""
-        self._simulator.world.settle()
+        """Answer a control request; an error names the field that is wrong."""
+        self._world.settle()
         name = "/".join(request.segments[1:])
         methods = self._handlers.get(name)
         if methods is None:
@@ -112,27 +112,24 @@ class Control:
     def _index(self, _request: Request) -> Any:
         return {f"/{PREFIX}/{name}": list(methods) for name, methods in self._handlers.items()}
 
-    def _state(self, _request: Request) -> Any:
-        simulator = self._simulator
-        world = simulator.world
+    def _state(self, request: Request) -> Any:
+        simulator, world = self._simulator, self._world
+        credentials = simulator.credentials
         return {
             "time": world.clock(),
-            "mode": simulator.world.mode,
+            "mode": world.mode,
             "requests": simulator.journal.total,
             "projects": [
-                {
-                    "id": project.id,
-                    "instances": [_instance(project.id, each) for each in project.instances.values()],
-                }
+                {"id": project.id, "instances": [_instance(project.id, each) for each in project.instances.values()]}
                 for project in world.projects.values()
             ],
             "serviceAccounts": [
                 _public(account) | {"activeTokens": simulator.oauth.active(account.client_id)}
-                for account in simulator.credentials.service_accounts.values()
+                for account in credentials.service_accounts.values()
             ],
-            "apiKeys": [_public(key) for key in simulator.credentials.api_keys.values()],
-            "switches": self._switches(_request),
-            "faults": simulator.faults.documents(),
+            "apiKeys": [_public(key) for key in credentials.api_keys.values()],
+            "switches": self._switches(request),
+            "faults": self._faults(request),
         }
 
     def _requests(self, request: Request) -> Any:
@@ -158,71 +155,58 @@ class Control:
         document = _json(request)
         several = isinstance(document, list)
         changes = parse(_ENDPOINTS, document if several else [document], what="endpoints")
-        places = [self._instance(change.project_id, change.instance_name) for change in changes]
+        instances = [self._instance(change.project_id, change.instance_name) for change in changes]
         results = []
-        for change, instance in zip(changes, places, strict=True):
-            endpoint = self._simulator.world.put(instance, change.endpoint)
-            place = {"projectId": change.project_id, "instanceName": change.instance_name}
-            results.append((endpoint.document() if endpoint else {"_id": change.endpoint.id, "removed": True}) | place)
+        for change, instance in zip(changes, instances, strict=True):
+            endpoint = self._world.put(instance, change.endpoint)
+            shown = endpoint.document() if endpoint else {"_id": change.endpoint.id, "removed": True}
+            results.append(shown | {"projectId": change.project_id, "instanceName": change.instance_name})
         return results if several else results[0]
 
     def _put_instances(self, request: Request) -> Any:
-        document = _json(request)
-        world = self._simulator.world
+        document, world = _json(request), self._world
         for change in parse(_INSTANCES, document if isinstance(document, list) else [document], what="instances"):
             if change.remove and change.name is None:
                 world.projects.pop(change.project_id, None)
-            elif change.remove:
-                project = world.add_project(change.project_id)
+                continue
+            project = world.add_project(change.project_id, change.rate_limit)
+            if change.remove:
                 project.instances.pop(change.name or "", None)
-            else:
-                project = world.add_project(change.project_id, change.rate_limit)
-                if change.name is not None and change.name not in project.instances:
-                    world.add_instance(
-                        project, change.name, provider_name=change.provider_name, region_name=change.region_name
-                    )
-        return {
-            "projects": [
-                {"id": each.id, "instances": list(each.instances)} for each in self._simulator.world.projects.values()
-            ],
-        }
+            elif change.name is not None and change.name not in project.instances:
+                world.add_instance(
+                    project, change.name, provider_name=change.provider_name, region_name=change.region_name
+                )
+        return {"projects": [{"id": each.id, "instances": list(each.instances)} for each in world.projects.values()]}
 
     def _mode(self, _request: Request) -> Any:
-        return {"mode": self._simulator.world.mode}
+        return {"mode": self._world.mode}
 
     def _set_mode(self, request: Request) -> Any:
-        self._simulator.world.mode = parse(_MODE, _json(request), what="mode").mode
+        self._world.mode = parse(_MODE, _json(request), what="mode").mode
         return self._mode(request)
 
     def _switches(self, _request: Request) -> Any:
-        return self._simulator.world.switches.model_dump(mode="json", by_alias=True)
+        return self._world.switches.model_dump(mode="json", by_alias=True)
 
     def _turn_switches(self, request: Request) -> Any:
-        world = self._simulator.world
-        world.turn(world.switches.changed(_json(request)))
+        self._world.turn(self._world.switches.changed(_json(request)))
         return self._switches(request)
 
     def _put_credentials(self, request: Request) -> Any:
-        simulator = self._simulator
+        credentials, oauth = self._simulator.credentials, self._simulator.oauth
         change = parse(_CREDENTIALS, _json(request), what="credentials")
         for name in change.remove:
-            simulator.credentials.remove(name)
-            simulator.oauth.forget(name)
-        principals: tuple[ServiceAccount | ApiKey, ...] = (*change.service_accounts, *change.api_keys)
-        for principal in principals:
-            simulator.credentials.put(principal)
+            credentials.remove(name)
+            oauth.forget(name)
+        credentials.put(change.service_accounts, change.api_keys)
         if change.revoke_tokens is True:
-            simulator.oauth.forget()
-        elif change.revoke_tokens:
-            for name in change.revoke_tokens:
-                simulator.oauth.forget(name)
-        return {
-            "serviceAccounts": list(simulator.credentials.service_accounts),
-            "apiKeys": list(simulator.credentials.api_keys),
-        }
+            oauth.forget_all()
+        for name in change.revoke_tokens if isinstance(change.revoke_tokens, tuple) else ():
+            oauth.forget(name)
+        return {"serviceAccounts": list(credentials.service_accounts), "apiKeys": list(credentials.api_keys)}
 
     def _instance(self, project_id: str, name: str) -> Instance:
-        project = self._simulator.world.projects.get(project_id)
+        project = self._world.projects.get(project_id)
         instance = project.instances.get(name) if project else None
         if instance is None:
             raise InvalidDocumentError(

@@ -1,19 +1,58 @@
-"""A private endpoint as Atlas keeps it, and as it shows it."""
+"""A private endpoint: what Atlas keeps of it, what it shows, and what requests and time do to it.
 
+::
+
+    POST                    cloud id (PATCH)
+     |                            |
+    RESERVATION_REQUESTED -> RESERVED -> INITIATING -> AVAILABLE
+     |                         |  ^          |
+     v                  expiry v  |          v   changed id (PATCH)
+    FAILED                  absent   FAILED -+-> INITIATING
+
+    DELETE, from anywhere -> DELETING -> absent
+"""
+
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
-from atlas_endpoints.simulator.exchange import to_json
-from atlas_endpoints.simulator.names import Names
-from atlas_endpoints.simulator.switches import Switches
-from atlas_endpoints.simulator.wire import Document
+from atlas_endpoints.simulator.exchange import api_error, to_json
+from atlas_endpoints.simulator.switches import Document, Switches
 
 AWS, AZURE = "AWS", "AZURE"
 Provider = Literal["AWS", "AZURE"]
 ObjectId = Annotated[str, Field(pattern=r"^[a-f0-9]{24}$")]
+
+
+class Names:
+    """Makes ids that look like Atlas's, from one source of randomness.
+
+    Args:
+        rng: The source; a seeded ``random.Random`` makes a run repeatable.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(self, rng: random.Random, clock: Callable[[], float]) -> None:
+        self._rng = rng
+        self._clock = clock
+
+    def hex(self, digits: int) -> str:
+        """Return so many random hexadecimal digits."""
+        return f"{self._rng.getrandbits(4 * digits):0{digits}x}"
+
+    def object_id(self) -> str:
+        """Return 24 hexadecimal digits that begin with the time, as MongoDB's ids do."""
+        return f"{int(self._clock()) & 0xFFFFFFFF:08x}{self.hex(16)}"
+
+    def guid(self) -> str:
+        """Return a UUID."""
+        return str(UUID(self.hex(32)))
 
 
 class Status(StrEnum):
@@ -25,6 +64,15 @@ class Status(StrEnum):
     AVAILABLE = "AVAILABLE"
     FAILED = "FAILED"
     DELETING = "DELETING"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a PATCH asks for; ``None``: leave it."""
+
+    comment: str | None = None
+    cloud_provider_endpoint_id: str | None = None
+    private_endpoint_ip_address: str | None = None
 
 
 @dataclass(slots=True)
@@ -73,7 +121,7 @@ class Endpoint:
         return fields | {"providerName": self.provider_name, "status": self.status} | self.extra
 
     def render(self, switches: Switches) -> bytes:
-        """Return the JSON that answers show, which may differ from what is kept as the switches say."""
+        """Return the JSON that answers show; the switches make it differ from what is kept."""
         if self.shown is None:
             fields = self.document()
             comment = self.comment
@@ -90,6 +138,133 @@ class Endpoint:
             self.shown = to_json(fields)
         return self.shown
 
+    def planned(self, switches: Switches) -> float | None:
+        """Return after how many seconds in its status the endpoint changes by itself; ``None``: it does not."""
+        if self.held:
+            return None
+        match self.status:
+            case Status.RESERVATION_REQUESTED | Status.INITIATING | Status.DELETING:
+                return switches.transition
+            case Status.RESERVED if self.connecting:
+                return switches.reserved_after_connect
+            case Status.RESERVED:
+                return switches.reservation_expiry
+            case _:
+                return None
+
+    def advance(self, switches: Switches, *, region: str, names: Names) -> bool:
+        """Move the endpoint to its next status; return whether it still exists."""
+        match self.status:
+            case Status.RESERVATION_REQUESTED if switches.reservation_fails:
+                self._fail()
+            case Status.RESERVATION_REQUESTED:
+                self.status = Status.RESERVED
+                self._assign_service(region, names)
+            case Status.RESERVED if self.connecting:
+                self.status = Status.INITIATING
+            case Status.INITIATING:
+                self.connecting = False
+                if switches.connect_fails and switches.connect_fails.search(self.cloud_provider_endpoint_id or ""):
+                    self._fail()
+                else:
+                    self.status = Status.AVAILABLE
+            case _:
+                return False
+        return True
+
+    def update(self, change: Change, switches: Switches) -> None:
+        """Apply a PATCH as a whole or not at all.
+
+        Raises:
+            ApiError: The endpoint's status does not allow it.
+        """
+        if self.status == Status.DELETING:
+            raise api_error("VALIDATION_ERROR", f"The private endpoint {self.id} is being deleted.")
+        if change.cloud_provider_endpoint_id is not None or change.private_endpoint_ip_address is not None:
+            self._connect(change, switches)
+        if change.comment is not None:
+            self.comment = change.comment
+
+    def put(self, document: "EndpointDocument", *, region: str, names: Names) -> None:
+        """Write the given fields, and what must follow from them: service names, an error message."""
+        given = document.model_fields_set - {"id", "advance", "remove", "extra"}
+        for name in given:
+            value = getattr(document, name)
+            if value is not None or name not in {"provider_name", "status"}:
+                setattr(self, name, value)
+        if "extra" in document.model_fields_set:
+            self.extra = dict(document.extra or {})
+        reserved = self.status != Status.RESERVATION_REQUESTED
+        if reserved and self.endpoint_service_name is None and "endpoint_service_name" not in given:
+            self._assign_service(region, names)
+        if "status" in given:
+            self.connecting = self.status == Status.INITIATING
+            if "error_message" not in given:
+                self.error_message = self._failure() if self.status == Status.FAILED else None
+
+    def _connect(self, change: Change, switches: Switches) -> None:
+        cloud_id = change.cloud_provider_endpoint_id or self.cloud_provider_endpoint_id
+        address = change.private_endpoint_ip_address or self.private_endpoint_ip_address
+        if cloud_id is None:
+            raise api_error("MISSING_ATTRIBUTE", "cloudProviderEndpointId")
+        if self.provider_name == AZURE and address is None:
+            raise api_error("MISSING_ATTRIBUTE", "privateEndpointIpAddress")
+        waiting = self.status == Status.RESERVED and not self.connecting
+        if not waiting and self._is_connected_to(cloud_id, address):
+            return
+        if self.endpoint_service_name is None:
+            raise api_error("INVALID_ATTRIBUTE", f"cloudProviderEndpointId. The private endpoint is {self.status}.")
+        if not waiting and self.status != Status.FAILED:
+            what = f"It can't be changed after the private endpoint was connected (status {self.status})"
+            raise api_error("INVALID_ATTRIBUTE", f"cloudProviderEndpointId. {what}.")
+        self.cloud_provider_endpoint_id = cloud_id
+        self.private_endpoint_ip_address = address
+        self.error_message = None
+        self.connecting = True
+        self.status = Status.RESERVED if switches.reserved_after_connect else Status.INITIATING
+
+    def _is_connected_to(self, cloud_id: str, address: str | None) -> bool:
+        known_id, known_address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
+        if known_id is None or cloud_id.casefold() != known_id.casefold():  # Azure ignores the letter case of ids
+            return False
+        if address is None or known_address is None:
+            return address == known_address
+        return ip_address(address) == ip_address(known_address)
+
+    def _assign_service(self, region: str, names: Names) -> None:
+        """Set the service that the user's cloud endpoint connects to; the region is Atlas's, as ``US_EAST_1``."""
+        if self.provider_name == AZURE:
+            service = f"pls_{names.object_id()}"
+            group = f"rg_{names.object_id()}_{names.hex(8)}"
+            self.endpoint_service_name = service
+            self.private_link_service_resource_id = (
+                f"/subscriptions/{names.guid()}/resourceGroups/{group}"
+                f"/providers/Microsoft.Network/privateLinkServices/{service}"
+            )
+        else:
+            aws_region = region.lower().replace("_", "-")
+            self.endpoint_service_name = f"com.amazonaws.vpce.{aws_region}.vpce-svc-{names.hex(17)}"
+
+    def _fail(self) -> None:
+        self.status = Status.FAILED
+        self.error_message = self._failure()
+
+    def _failure(self) -> str:
+        """Return why the endpoint failed, like Atlas with the cloud's own code and words."""
+        if self.endpoint_service_name is None:
+            return "Failed to reserve an endpoint service: no capacity is left in this region. Try again later."
+        cloud_id = self.cloud_provider_endpoint_id or ""
+        if self.provider_name == AZURE:
+            problem = "approve private endpoint connection"
+            code, text = "NotFound", f"Private endpoint connection of '{cloud_id}' was not found"
+        else:
+            problem = "accept interface endpoint"
+            code, text = "InvalidVpcEndpointId.NotFound", f"The VPC endpoint ID '{cloud_id}' does not exist"
+        return (
+            f"Failed to {problem} due to an unexpected error with code={{{code}}} and message={{{text}}} "
+            f"from {'Azure' if self.provider_name == AZURE else 'AWS'} API. Click 'Edit' to fix the problem."
+        )
+
 
 class EndpointDocument(Document):
     """An endpoint as a seed file or a person puts it; what is not given keeps its value, ``null`` clears it."""
@@ -104,47 +279,5 @@ class EndpointDocument(Document):
     private_endpoint_ip_address: str | None = None
     private_link_service_resource_id: str | None = None
     extra: dict[str, Any] | None = Field(default=None, description="Fields that Atlas does not document.")
-    advance: bool | None = Field(default=None, description="Whether a status on the way moves on by itself.")
+    advance: bool | None = Field(default=None, description="Whether a transitional status changes by itself.")
     remove: bool = Field(default=False, description="Let the endpoint vanish at once.")
-
-    def put(self, endpoint: Endpoint, *, region: str, names: Names) -> None:
-        """Write the given fields, and what must follow from them: service names, an error message."""
-        given = self.model_fields_set - {"id", "advance", "remove", "extra"}
-        for name in given:
-            value = getattr(self, name)
-            if value is not None or name not in {"provider_name", "status"}:
-                setattr(endpoint, name, value)
-        if "extra" in self.model_fields_set:
-            endpoint.extra = dict(self.extra or {})
-        reserved = endpoint.status != Status.RESERVATION_REQUESTED
-        if reserved and endpoint.endpoint_service_name is None and "endpoint_service_name" not in given:
-            assign_service(endpoint, region=region, names=names)
-        if "status" in given:
-            endpoint.connecting = endpoint.status == Status.INITIATING
-            if "error_message" not in given:
-                endpoint.error_message = failure(endpoint) if endpoint.status == Status.FAILED else None
-
-
-def assign_service(endpoint: Endpoint, *, region: str, names: Names) -> None:
-    """Give the endpoint the service that the user's cloud endpoint will connect to."""
-    if endpoint.provider_name == AZURE:
-        endpoint.endpoint_service_name, endpoint.private_link_service_resource_id = names.azure_service()
-    else:
-        endpoint.endpoint_service_name = names.aws_service(region)
-
-
-def failure(endpoint: Endpoint) -> str:
-    """Say why an endpoint failed, in the manner of Atlas: with the cloud's own code and words."""
-    if endpoint.endpoint_service_name is None:
-        return "Failed to reserve an endpoint service: no capacity is left in this region. Try again later."
-    cloud_id = endpoint.cloud_provider_endpoint_id or ""
-    if endpoint.provider_name == AZURE:
-        return (
-            "Failed to approve private endpoint connection due to an unexpected error with code={NotFound} and "
-            f"message={{Private endpoint connection of '{cloud_id}' was not found}} from Azure API. "
-            "Click 'Edit' to fix the problem."
-        )
-    return (
-        "Failed to accept interface endpoint due to an unexpected error with code={InvalidVpcEndpointId.NotFound} and "
-        f"message={{The VPC endpoint ID '{cloud_id}' does not exist}} from AWS API. Click 'Edit' to fix the problem."
-    )

@@ -1,16 +1,14 @@
-"""Answers that are not Atlas's: what a test or a person wants to go wrong."""
+"""Faults: answers that are not Atlas's, for tests and people who want something to go wrong."""
 
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
-from atlas_endpoints.simulator import errors
-from atlas_endpoints.simulator.exchange import Answer, to_json
-from atlas_endpoints.simulator.switches import Seconds
-from atlas_endpoints.simulator.wire import Document, parse
+from atlas_endpoints.simulator.exchange import Answer, ApiError, reason, to_json
+from atlas_endpoints.simulator.switches import Document, Seconds, parse
 
 _DEFAULT_CODES = {
     401: "UNEXPECTED_ERROR",
@@ -28,51 +26,20 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 class Match(Document):
-    """Which requests a fault concerns; what is not given matches everything.
-
-    Attributes:
-        method: An HTTP method.
-        path: A regular expression to be found in the path.
-    """
+    """Which requests a fault concerns; what is not given matches everything."""
 
     method: str | None = None
-    path: str | None = None
-
-    @field_validator("path")
-    @classmethod
-    def _is_a_regular_expression(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"not a regular expression: {error}") from None
-        return value
+    path: re.Pattern[str] | None = None
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether the fault concerns a request."""
+        """Return whether the fault concerns a request."""
         if self.method is not None and self.method.upper() != method:
             return False
-        return self.path is None or re.search(self.path, path) is not None
+        return self.path is None or self.path.search(path) is not None
 
 
 class Fault(Document):
-    """One thing that goes wrong.
-
-    Attributes:
-        match: Which requests.
-        status: Answer this instead of handling the request.
-        error_code: The ``errorCode`` of that answer; by default one that suits the status.
-        headers: Its header fields. With Content-Length or Transfer-Encoding among them, head and body go over the wire
-            exactly as given and the connection closes: a length greater than the body cuts it short, and a chunked
-            body may hold garbage.
-        body: Its body: text verbatim, or a JSON document. By default an error in Atlas's shape.
-        raw: Everything that goes over the wire, status line included.
-        delay: Seconds to wait first; alone it only delays.
-        drop: Close the connection without an answer, ``before`` or ``after`` applying the request.
-        apply: Handle the request and still answer with ``status``.
-        apply_after: With ``drop: after`` or ``apply``: the request takes effect only so many seconds later.
-        times: How many requests; by default all.
-    """
+    """One thing that goes wrong; docs/simulator.md explains each key."""
 
     match: Match = Match()
     status: int | None = Field(default=None, ge=200, le=599)
@@ -110,12 +77,11 @@ class Fault(Document):
 
     @cached_property
     def answer(self) -> Answer:
-        """The answer of a fault that has a status."""
+        """The answer of a fault that has a status; by default an error in Atlas's format."""
         status = self.status or 200
         if self.body is None and status >= _ERROR:
             code = self.error_code or _DEFAULT_CODES.get(status, "UNEXPECTED_ERROR")
-            error = errors.ApiError(status, code, f"The simulator was told to answer {status} {code}.")
-            answer = error.answer()
+            answer = ApiError(status, code, f"A fault of the simulator answers {status} {code}.").answer()
         else:
             body = self.body if isinstance(self.body, str) else to_json(self.body)
             text = b"" if self.body is None else body if isinstance(body, bytes) else body.encode()
@@ -136,61 +102,57 @@ class Fault(Document):
         fields = {} if "content-type" in named else {"Content-Type": answer.content_type}
         fields |= answer.headers | {"Connection": "close"}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        return f"HTTP/1.1 {status} {errors.reason(status)}\r\n{head}\r\n".encode() + answer.body
+        return f"HTTP/1.1 {status} {reason(status)}\r\n{head}\r\n".encode() + answer.body
 
 
 @dataclass(slots=True)
 class ActiveFault:
-    """A fault and how often it is still going to happen."""
+    """A fault and how often it has happened."""
 
     fault: Fault
-    left: int | None
     hits: int = 0
 
+    @property
+    def left(self) -> int | None:
+        """How often it still happens; ``None``: until it is removed."""
+        return None if self.fault.times is None else self.fault.times - self.hits
+
     def document(self) -> dict[str, Any]:
-        """Describe it."""
+        """Return the fault as the control API shows it."""
         described = self.fault.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return described | {"hits": self.hits, "left": self.left}
 
 
 class Faults:
-    """The faults in force, in the order they were posted; the first that matches a request is the one that happens."""
+    """All faults in the order they were posted; the first that matches a request is the one that happens."""
 
     def __init__(self) -> None:
         self._active: list[ActiveFault] = []
 
-    def add(self, document: object) -> int:
-        """Add a fault or a list of them; return how many are in force.
+    def add(self, document: object) -> None:
+        """Add a fault or a list of them.
 
         Raises:
             InvalidDocumentError: A fault makes no sense.
         """
         faults = document if isinstance(document, list) else [document]
-        self._active += [ActiveFault(each, each.times) for each in parse(_FAULTS, faults, what="faults")]
-        return len(self._active)
+        self._active += [ActiveFault(each) for each in parse(_FAULTS, faults, what="faults")]
 
     def clear(self, path: str | None = None) -> None:
-        """Let everything go right again, or only what goes wrong by faults with exactly this ``match.path``."""
-        self._active = [each for each in self._active if path is not None and each.fault.match.path != path]
+        """Remove all faults, or those with exactly this ``match.path``."""
+        patterns = [(each, each.fault.match.path) for each in self._active]
+        self._active = [each for each, found in patterns if path and (found is None or found.pattern != path)]
 
     def take(self, method: str, path: str) -> ActiveFault | None:
         """Return the fault that happens to a request, and count it."""
         for active in self._active:
             if active.left != 0 and active.fault.match.matches(method, path):
                 active.hits += 1
-                if active.left is not None:
-                    active.left -= 1
                 return active
         return None
 
-    def give_back(self, active: ActiveFault) -> None:
-        """Undo the counting: the request was refused, so the fault did not happen to it."""
-        active.hits -= 1
-        if active.left is not None:
-            active.left += 1
-
     def documents(self) -> list[dict[str, Any]]:
-        """Describe all faults, also those that are used up."""
+        """Return all faults, also those that are used up."""
         return [active.document() for active in self._active]
 
 

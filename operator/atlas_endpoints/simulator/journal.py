@@ -4,10 +4,12 @@ import json
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
+
+from pydantic.alias_generators import to_camel
 
 from atlas_endpoints.simulator.exchange import Request
 from atlas_endpoints.simulator.routes import OAUTH
@@ -16,57 +18,42 @@ KEPT = 100_000
 _PUBLIC_FORM_FIELDS = frozenset({"grant_type", "token_type_hint"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Entry:
-    """One request and what became of it.
+    """One request and its answer.
 
     Attributes:
         index: Its number since the start, from 0.
         time: When it arrived, in seconds since 1970.
-        method: The HTTP method.
-        path: The path without the query.
-        query: The query parameters.
-        body: The body as sent; of a form for the token endpoint only what is no secret.
-        credentials: The client id or public key it claims, never a secret.
-        sent: The header fields of interest, by the names under which the log shows them.
         answered: When it was answered or dropped; ``None`` while it is being handled.
         status: The HTTP status; ``None`` if none was sent.
-        error_code: Atlas's errorCode.
         dropped: ``before`` or ``after`` it was applied, or ``late`` if it is going to be.
         fault: Whether a fault answered in Atlas's place.
+        body: The body as sent; of a form for the token endpoint only what is no secret.
+        credentials: The client id or public key that it claims, never a secret.
     """
 
     index: int
     time: float
+    answered: float | None = None
     method: str
     path: str
     query: Mapping[str, str]
-    body: bytes | dict[str, str]
-    credentials: str | None
-    sent: dict[str, str | None]
-    answered: float | None = None
     status: int | None = None
     error_code: str | None = None
     dropped: str | None = None
     fault: bool = False
+    body: bytes | dict[str, str]
+    credentials: str | None
+    user_agent: str | None
+    accept: str | None
+    content_type: str | None
+    remote: str | None
 
     def document(self) -> dict[str, Any]:
-        """Describe the entry."""
-        return {
-            "index": self.index,
-            "time": self.time,
-            "answered": self.answered,
-            "method": self.method,
-            "path": self.path,
-            "query": self.query,
-            "status": self.status,
-            "errorCode": self.error_code,
-            "dropped": self.dropped,
-            "fault": self.fault,
-            "body": _readable(self.body) if isinstance(self.body, bytes) else self.body,
-            "credentials": self.credentials,
-            **self.sent,
-        }
+        """Return the entry as the control API shows it."""
+        shown = {to_camel(each.name): getattr(self, each.name) for each in fields(self)}
+        return shown | {"body": _readable(self.body) if isinstance(self.body, bytes) else self.body}
 
 
 @dataclass(slots=True)
@@ -78,11 +65,20 @@ class Journal:
 
     def open(self, request: Request, *, now: float, credentials: str | None) -> Entry:
         """Record the arrival of a request."""
-        field = request.headers.get
-        sent = {"userAgent": _shared(field("User-Agent")), "accept": _shared(field("Accept"))}
-        sent |= {"contentType": _shared(field("Content-Type")), "remote": _shared(request.remote)}
-        body = _public_form(request.body) if request.segments[:2] == OAUTH else request.body
-        entry = Entry(self.total, now, request.method, request.path, request.query, body, credentials, sent)
+        headers = request.headers
+        entry = Entry(
+            index=self.total,
+            time=now,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            body=_public_form(request.body) if request.segments[:2] == OAUTH else request.body,
+            credentials=credentials,
+            user_agent=_shared(headers.get("User-Agent")),
+            accept=_shared(headers.get("Accept")),
+            content_type=_shared(headers.get("Content-Type")),
+            remote=_shared(request.remote),
+        )
         self.total += 1
         self._entries.append(entry)
         return entry
@@ -93,7 +89,7 @@ class Journal:
         return islice(self._entries, max(0, index - first), None)
 
     def clear(self) -> None:
-        """Forget the entries; the numbers go on."""
+        """Delete the entries; the numbers continue."""
         self._entries.clear()
 
 

@@ -1,18 +1,20 @@
-"""The operations of the API, and which of them a request asks for."""
+"""The operations of the API, and which operation and version a request asks for."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
-from atlas_endpoints.simulator import errors
-from atlas_endpoints.simulator.exchange import Request
-from atlas_endpoints.simulator.negotiation import RESOURCE_VERSION
+from atlas_endpoints.simulator.exchange import Request, api_error
 
 API = ("api", "atlas", "v2")
-"""How the paths of the Admin API begin."""
+"""The first segments of the Admin API's paths."""
 OAUTH = ("api", "oauth")
-"""How the paths of the token endpoint begin."""
+"""The first segments of the token endpoint's paths."""
+RESOURCE_VERSION = "2023-01-01"
+"""The only version that the serverless operations ever had."""
 
+_MEDIA_TYPE = re.compile(r"application/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json")
 _PATTERNS = {"id": re.compile(r"[a-f0-9]{24}"), "name": re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")}
 """What a variable segment may be, by the end of its name; others may be anything."""
 
@@ -22,31 +24,26 @@ class Call:
     """A request for an operation.
 
     Attributes:
-        request: as it came.
-        operation: that it asks for.
-        names: the variable segments of its path, by their names.
-        version: of the resource that is answered.
-        headers: of the answer.
+        names: The variable segments of its path, by their names.
+        headers: Header fields of the answer.
     """
 
     request: Request
     operation: "Operation"
     names: Mapping[str, str]
-    version: str = RESOURCE_VERSION
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What can be asked of the API.
+    """An operation of the API.
 
     Attributes:
-        java_method: its name in the header fields.
-        perform: returns the status and the body of the answer, or raises ApiError.
-        admit: checks what is the operation's own, before the body is read; raises ApiError, and adds header fields.
-        writes: it changes something, which takes the role Project Owner.
-        is_deprecated: its end is announced in the header fields.
-        version: the one version of its resource.
+        perform: Returns the status and the body of the answer, or raises ApiError.
+        admit: Makes the operation's own checks before the body is read; raises ApiError, and may add header fields.
+        writes: It changes something, which takes the role Project Owner.
+        is_deprecated: The header fields announce its end.
+        version: The one version of its resource.
     """
 
     java_method: str
@@ -58,37 +55,56 @@ class Operation:
 
 
 Family = Mapping[str, Mapping[str, Operation]]
-"""Operations by their path, with ``{name}`` for a variable segment, and by their method."""
+"""Operations by path, with ``{name}`` for a variable segment, and by method. No two paths fit the same request."""
 
 
-class Routes:
-    """Finds the operation that a request asks for.
+def find_operation(families: Sequence[Family], request: Request) -> Call:
+    """Return a request with the operation that it asks for.
+
+    Raises:
+        ApiError: 404, no such URL; 405, not with this method; 400, an id or name in it is malformed.
+    """
+    for path, methods in ((path, methods) for family in families for path, methods in family.items()):
+        if (names := _names(path.strip("/").split("/"), request.segments)) is None:
+            continue
+        operation = methods.get(request.method)
+        if operation is None:
+            raise api_error("METHOD_NOT_ALLOWED", request.method)
+        if not all(_fits(name, value) for name, value in names.items()):
+            raise api_error("PATH_PARAM_PARSE_ERROR", request.path)
+        return Call(request, operation, names)
+    raise api_error("RESOURCE_NOT_FOUND", request.path)
+
+
+def check_version(accept: str, available: str, now: float) -> None:
+    """Check that the Accept header resolves to a version: to the newest one not after the date in it.
 
     Args:
-        families: all operations; no two of their paths fit the same request.
+        accept: The header; empty if there is none.
+        available: The one version of the resource, ``YYYY-MM-DD``.
+        now: Seconds since 1970; a date after today names no version.
+
+    Raises:
+        ApiError: 406; no date, no calendar date, a date before the first version, or one in the future.
     """
+    today = datetime.fromtimestamp(now, UTC).date().isoformat()
+    for part in accept.split(","):
+        match = _MEDIA_TYPE.fullmatch(part.partition(";")[0].strip().lower())
+        if match and _is_a_day(match[1]) and (match[1] == available or available < match[1] <= today):
+            return
+    raise api_error("INVALID_VERSION_DATE")
 
-    def __init__(self, families: Sequence[Family]) -> None:
-        self._paths = [
-            (tuple(path.strip("/").split("/")), methods) for family in families for path, methods in family.items()
-        ]
 
-    def match(self, request: Request) -> Call:
-        """Return a request with the operation that it asks for.
+def media_type(version: str) -> str:
+    """Return the Content-Type of a successful answer."""
+    return f"application/vnd.atlas.{version}+json;charset=utf-8"
 
-        Raises:
-            ApiError: 404, the URL leads nowhere; 405, not with this method; 400, an id or name in it is malformed.
-        """
-        for path, methods in self._paths:
-            if (names := _names(path, request.segments)) is None:
-                continue
-            operation = methods.get(request.method)
-            if operation is None:
-                raise errors.method_not_allowed(request.method)
-            if not all(_fits(name, value) for name, value in names.items()):
-                raise errors.malformed_path(request.path)
-            return Call(request, operation, names, operation.version)
-        raise errors.resource_not_found(request.path)
+
+def check_content_type(request: Request) -> None:
+    """Accept plain JSON and every versioned type; raise ApiError 415 for anything else."""
+    named = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if named != "application/json" and not _MEDIA_TYPE.fullmatch(named):
+        raise api_error("UNSUPPORTED_MEDIA_TYPE", named or "(none)")
 
 
 def _names(path: Sequence[str], segments: Sequence[str]) -> Mapping[str, str] | None:
@@ -105,3 +121,11 @@ def _names(path: Sequence[str], segments: Sequence[str]) -> Mapping[str, str] | 
 
 def _fits(name: str, value: str) -> bool:
     return all(pattern.fullmatch(value) for end, pattern in _PATTERNS.items() if name.lower().endswith(end))
+
+
+def _is_a_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -1,15 +1,13 @@
-"""What the simulated Atlas holds at the start: a seed file, or a small world made up on the spot."""
+"""What the simulated Atlas holds at the start: the content of a seed file, or a small world with new secrets."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from atlas_endpoints.simulator.credentials import EVERY_PROJECT, GROUP_OWNER, ApiKey, Principal, ServiceAccount
-from atlas_endpoints.simulator.endpoint import AWS, AZURE, EndpointDocument, ObjectId, Provider
-from atlas_endpoints.simulator.names import Names
-from atlas_endpoints.simulator.switches import RateLimit, Switches
-from atlas_endpoints.simulator.wire import Document, InvalidDocumentError, parse, parse_json
+from atlas_endpoints.simulator.auth import EVERY_PROJECT, GROUP_OWNER, ApiKey, ServiceAccount
+from atlas_endpoints.simulator.endpoint import EndpointDocument, Names, ObjectId, Provider
+from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, Switches, parse, parse_json
 
 InstanceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9-]*$", max_length=64)]
 
@@ -55,8 +53,7 @@ class Seed(Document):
         _check_unique("serviceAccounts.clientId", [each.client_id for each in self.service_accounts])
         _check_unique("apiKeys.publicKey", [each.public_key for each in self.api_keys])
         known = {project.id for project in self.projects} | {EVERY_PROJECT}
-        principals: tuple[Principal, ...] = (*self.service_accounts, *self.api_keys)
-        for principal in principals:
+        for principal in (*self.service_accounts, *self.api_keys):
             for project in principal.roles:
                 if project not in known:
                     raise ValueError(f"roles name the project {project}, which is not among projects")
@@ -64,12 +61,12 @@ class Seed(Document):
         return self
 
 
-SEED = TypeAdapter(Seed)
+_SEED = TypeAdapter(Seed)
 
 
 def read(document: object) -> Seed:
     """Validate a decoded seed file; raises InvalidDocumentError, which names the field."""
-    return parse(SEED, document, what="seed")
+    return parse(_SEED, document, what="seed")
 
 
 def read_file(path: Path) -> Seed:
@@ -82,28 +79,32 @@ def read_file(path: Path) -> Seed:
         text = path.read_bytes()
     except OSError as error:
         raise InvalidDocumentError(f"seed file {path}: {error.strerror or error}") from None
-    return parse_json(SEED, text, what=f"seed file {path}")
+    return parse_json(_SEED, text, what=f"seed file {path}")
 
 
 def make_up(names: Names) -> Seed:
-    """Return a world to play with: one project, an instance of each cloud, an endpoint in each, both kinds of keys."""
-    instances = (
-        InstanceSeed(name="aws-instance", provider_name=AWS, region_name="US_EAST_1", endpoints=_reserved(names)),
-        InstanceSeed(name="azure-instance", provider_name=AZURE, region_name="US_EAST_2", endpoints=_reserved(names)),
+    """Return a small world: one project, an instance of each cloud, an endpoint in each, both kinds of credentials."""
+    project = names.object_id()
+    places = ("aws-instance", "AWS", "US_EAST_1"), ("azure-instance", "AZURE", "US_EAST_2")
+    instances = [
+        {
+            "name": name,
+            "providerName": cloud,
+            "regionName": region,
+            "endpoints": [{"_id": names.object_id(), "status": "RESERVED"}],
+        }
+        for name, cloud, region in places
+    ]
+    secrets = {"clientId": f"mdb_sa_id_{names.object_id()}", "clientSecret": f"mdb_sa_sk_{names.hex(40)}"}
+    pair = {"publicKey": names.hex(8), "privateKey": names.guid()}
+    roles = {"roles": {project: GROUP_OWNER}}
+    return read(
+        {
+            "projects": [{"id": project, "instances": instances}],
+            "serviceAccounts": [secrets | roles],
+            "apiKeys": [pair | roles],
+        }
     )
-    project = ProjectSeed(id=names.object_id(), instances=instances)
-    roles = {project.id: GROUP_OWNER}
-    account = {"clientId": names.client_id(), "clientSecret": names.client_secret(), "roles": roles}
-    key = {"publicKey": names.public_key(), "privateKey": names.guid(), "roles": roles}
-    return Seed(
-        projects=(project,),
-        service_accounts=(ServiceAccount.model_validate(account),),
-        api_keys=(ApiKey.model_validate(key),),
-    )
-
-
-def _reserved(names: Names) -> tuple[EndpointDocument, ...]:
-    return (EndpointDocument.model_validate({"_id": names.object_id(), "status": "RESERVED"}),)
 
 
 def _check_unique(what: str, values: list[str]) -> None:

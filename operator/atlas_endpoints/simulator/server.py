@@ -1,4 +1,4 @@
-"""The simulator on a TCP port: bytes in, bytes out, and everything that goes wrong on the way."""
+"""The simulator on a TCP port, and the faults of the network."""
 
 import asyncio
 import signal
@@ -13,10 +13,8 @@ from aiohttp import web
 
 from atlas_endpoints.simulator import seed as seeds
 from atlas_endpoints.simulator.control import PREFIX, Control
-from atlas_endpoints.simulator.errors import ApiError
-from atlas_endpoints.simulator.exchange import Answer, Request
-from atlas_endpoints.simulator.faults import ActiveFault
-from atlas_endpoints.simulator.headers import STANDARD
+from atlas_endpoints.simulator.exchange import STANDARD_HEADERS, Answer, ApiError, Request
+from atlas_endpoints.simulator.faults import ActiveFault, Fault
 from atlas_endpoints.simulator.journal import Entry
 from atlas_endpoints.simulator.routes import API, OAUTH, Family
 from atlas_endpoints.simulator.simulator import Simulator
@@ -30,63 +28,32 @@ _SHUTDOWN_SECONDS = 0.2  # a request that a fault delays is not waited for
 
 
 class Server:
-    """Serves one simulator; :attr:`url` is where."""
+    """Serves one simulator at :attr:`url`, which has no slash at the end."""
 
-    def __init__(self, simulator: Simulator, host: str, port: int) -> None:
+    def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
+        self.url = ""
         self._control = Control(simulator)
-        self._host = host
-        self._port = port
-        self._runner: web.ServerRunner | None = None
 
-    @property
-    def url(self) -> str:
-        """The base URL, without a slash at the end."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
-
-    async def start(self) -> None:
-        """Listen; a port of 0 becomes a free one.
-
-        Raises:
-            OSError: The address is taken or not ours.
-        """
-        self._runner = web.ServerRunner(
-            web.Server(self._handle, access_log=None),
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-        )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        try:
-            await site.start()
-        except OSError:
-            await self.stop()
-            raise
-        self._port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Close the port and every connection."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _handle(self, received: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, received: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request."""
         request = await _read(received)
         if request.segments[:1] == (PREFIX,):
             return _response(self._control.answer(request))
-        simulator = self.simulator
-        now = simulator.world.settle()
-        credentials = simulator.claimed_credentials(request)
-        entry = simulator.journal.open(request, now=now, credentials=credentials)
-        if simulator.world.switches.latency:
-            await asyncio.sleep(simulator.world.switches.latency)
+        simulator, world = self.simulator, self.simulator.world
+        now = world.settle()
+        entry = simulator.journal.open(request, now=now, credentials=simulator.claimed_credentials(request))
+        if world.switches.latency:
+            await asyncio.sleep(world.switches.latency)
         active = simulator.faults.take(request.method, request.path)
+        late = world.switches.late_writes
+        if active is None and late is not None and request.method in _WRITES and request.segments[:3] == API:
+            active = ActiveFault(Fault(drop="after", apply_after=late))
         if active is not None:
             response = await self._fail(received, request, entry, active)
-        elif simulator.world.switches.late_writes is not None and _writes(request):
-            response = self._write_late(received, request, entry, simulator.world.switches.late_writes)
         else:
             response = self._answer(request, entry)
-        entry.answered = simulator.world.clock()
+        entry.answered = world.clock()
         return response
 
     def _answer(self, request: Request, entry: Entry) -> web.StreamResponse:
@@ -101,7 +68,7 @@ class Server:
         if fault.applies:
             refused = self._apply(request, fault.apply_after)
             if refused is not None:
-                self.simulator.faults.give_back(active)
+                active.hits -= 1  # it did not happen to this request
                 return _record(entry, refused)
         if fault.drop is not None:
             entry.dropped = "late" if fault.apply_after is not None else fault.drop
@@ -114,13 +81,6 @@ class Server:
             return _drop(received, fault.verbatim)
         return _record(entry, fault.answer)
 
-    def _write_late(self, received: web.BaseRequest, request: Request, entry: Entry, late: float) -> web.StreamResponse:
-        refused = self._apply(request, late)
-        if refused is not None:
-            return _record(entry, refused)
-        entry.dropped = "late"
-        return _drop(received)
-
     def _apply(self, request: Request, late: float | None) -> Answer | None:
         """Let a request take effect, now or later; return an answer only if it is refused."""
         simulator = self.simulator
@@ -129,31 +89,30 @@ class Server:
             return None if answer.status in _SUCCESS else answer
         now = simulator.world.settle()
         try:
-            admitted = simulator.api.admit(request)
+            admitted = simulator.admit(request)
         except ApiError as error:
-            return simulator.api.refusal(request, error)
-        simulator.world.timeline.at(now + late, partial(simulator.api.perform, admitted))
+            return simulator.refusal(request, error)
+        simulator.world.timeline.at(now + late, partial(simulator.perform, admitted))
         return None
 
 
 @asynccontextmanager
 async def running(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Server]:
-    """Serve a simulator inside this process.
+    """Serve a simulator inside this process; the caller may look into it and change it all the time.
 
     Args:
-        simulator: The simulator; the caller may look into it and change it all the time.
-        host: The address to listen on.
-        port: The port; 0: a free one.
-
-    Yields:
-        The server, for its ``url``.
+        port: 0: a free one, see the server's ``url``.
     """
-    server = Server(simulator, host, port)
-    await server.start()
+    server = Server(simulator)
+    runner = web.ServerRunner(web.Server(server.handle, access_log=None), shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
     try:
+        await web.TCPSite(runner, host, port).start()
+        shown = f"[{host}]" if ":" in host else host
+        server.url = f"http://{shown}:{runner.addresses[0][1]}"
         yield server
     finally:
-        await server.stop()
+        await runner.cleanup()
 
 
 async def serve(
@@ -166,16 +125,15 @@ async def serve(
     say: Callable[[str], None] | None = None,
     families: Sequence[Callable[[World], Family]] = (),
 ) -> None:
-    """Serve until SIGINT or SIGTERM, and say what is served; what the command ``simulate`` does.
+    """Print what is served, and serve until SIGINT or SIGTERM; the command ``simulate``.
 
     Args:
-        host: The address to listen on.
-        port: The port; 0: a free one.
-        seed: The seed file; ``None``: a small world is made up and its credentials are printed.
-        transition: Seconds that each change of status takes; ``None``: as the seed file says, else 2.
-        latency: Seconds that each request takes; ``None``: as the seed file says, else 0.
+        port: 0: a free one.
+        seed: The seed file; ``None``: a small world with new credentials, which are printed.
+        transition: Seconds that each change of status takes; ``None``: as in the seed file, else 2.
+        latency: Seconds that each request takes; ``None``: as in the seed file, else 0.
         say: Prints a line; by default to standard output.
-        families: What can be asked of it besides what it has anyway.
+        families: Operations beside the simulator's own.
 
     Raises:
         InvalidDocumentError: The seed file breaks a rule; the text names the field.
@@ -194,7 +152,7 @@ async def serve(
 
 
 def describe(url: str, simulator: Simulator, *, secrets: bool) -> list[str]:
-    """Return lines that tell a person what a simulator serves, and how to use it."""
+    """Return what a simulator serves and how to use it, as lines for a person."""
     lines = [f"Atlas simulator: {url}", f"control API: {url}/{PREFIX}/"]
     for project in simulator.world.projects.values():
         lines.append(f"project: {project.id}")
@@ -245,17 +203,13 @@ async def _read(received: web.BaseRequest) -> Request:
     )
 
 
-def _writes(request: Request) -> bool:
-    return request.method in _WRITES and request.segments[:3] == API
-
-
 def _record(entry: Entry, answer: Answer) -> web.StreamResponse:
     entry.status, entry.error_code = answer.status, answer.error_code
     return _response(answer)
 
 
 def _response(answer: Answer) -> web.StreamResponse:
-    response = web.Response(status=answer.status, body=answer.body, headers=STANDARD)
+    response = web.Response(status=answer.status, body=answer.body, headers=STANDARD_HEADERS)
     response.headers["Content-Type"] = answer.content_type
     response.headers.update(answer.headers)
     return response

@@ -1,21 +1,35 @@
-"""The family of the serverless instances and their private endpoints, which is deprecated."""
+"""The first family of operations: serverless instances, their private endpoints (deprecated), and their rate limits."""
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
 
-from atlas_endpoints.simulator import bodies, errors, negotiation
-from atlas_endpoints.simulator.documents import instance_document, instances_page
-from atlas_endpoints.simulator.endpoint import Endpoint
-from atlas_endpoints.simulator.exchange import to_json
-from atlas_endpoints.simulator.routes import Call, Family, Operation
+from atlas_endpoints.simulator.endpoint import AWS, AZURE, Change, Endpoint, Status
+from atlas_endpoints.simulator.exchange import Request, api_error, to_json
+from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
+from atlas_endpoints.simulator.switches import RateLimit
 from atlas_endpoints.simulator.world import Instance, Project, World
 
-INSTANCES = "/api/atlas/v2/groups/{groupId}/serverless"
-INSTANCE = INSTANCES + "/{name}"
-COLLECTION = "/api/atlas/v2/groups/{groupId}/privateEndpoint/serverless/instance/{instanceName}/endpoint"
-ENDPOINT = COLLECTION + "/{endpointId}"
+_INSTANCES = "/api/atlas/v2/groups/{groupId}/serverless"
+_INSTANCE = _INSTANCES + "/{name}"
+_COLLECTION = "/api/atlas/v2/groups/{groupId}/privateEndpoint/serverless/instance/{instanceName}/endpoint"
+_ENDPOINT = _COLLECTION + "/{endpointId}"
+_LIMITS = "/api/atlas/v2/rateLimits"
+_LIMIT = _LIMITS + "/{endpointSet}"
 
-_RESOURCE = "ApiAtlasServerlessPrivateEndpointResource"
-_INSTANCE_RESOURCE = "ApiAtlasServerlessInstanceDescriptionResource"
+_LIMIT_ID = "serverlessPrivateEndpoints_group"
+_LIMITS_VERSION = "2025-03-12"
+_MAX_COMMENT = 80
+_AWS_ID = re.compile(r"vpce-[0-9a-f]{17}")
+# Atlas's own pattern demands a resource group called privateLink, which nobody has; the shape is what matters.
+_AZURE_ID = re.compile(
+    r"/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[-\w._()]{1,90}"
+    r"/providers/Microsoft\.Network/privateEndpoints/[-\w._()]{1,80}",
+    re.IGNORECASE,
+)
 
 
 class Serverless:
@@ -28,20 +42,29 @@ class Serverless:
         """Return the operations."""
 
         def endpoints(name: str, perform: Callable[[Call], tuple[int, bytes]], *, writes: bool = False) -> Operation:
-            return Operation(f"{_RESOURCE}::{name}", perform, self._admit, writes=writes, is_deprecated=True)
+            name = f"ApiAtlasServerlessPrivateEndpointResource::{name}"
+            return Operation(name, perform, self._admit, writes=writes, is_deprecated=True)
+
+        def instances(name: str, perform: Callable[[Call], tuple[int, bytes]]) -> Operation:
+            return Operation(f"ApiAtlasServerlessInstanceDescriptionResource::{name}", perform)
+
+        def limits(name: str, perform: Callable[[Call], tuple[int, bytes]]) -> Operation:
+            return Operation(f"ApiAtlasRateLimitResource::{name}", perform, version=_LIMITS_VERSION)
 
         return {
-            COLLECTION: {
+            _COLLECTION: {
                 "GET": endpoints("getAllServerlessPrivateEndpoints", self._list),
                 "POST": endpoints("createServerlessPrivateEndpoint", self._create, writes=True),
             },
-            ENDPOINT: {
+            _ENDPOINT: {
                 "GET": endpoints("getServerlessPrivateEndpoint", self._get),
                 "PATCH": endpoints("updateServerlessPrivateEndpoint", self._update, writes=True),
                 "DELETE": endpoints("deleteServerlessPrivateEndpoint", self._delete, writes=True),
             },
-            INSTANCES: {"GET": Operation(f"{_INSTANCE_RESOURCE}::getAllServerlessInstances", self._list_instances)},
-            INSTANCE: {"GET": Operation(f"{_INSTANCE_RESOURCE}::getServerlessInstance", self._get_instance)},
+            _INSTANCES: {"GET": instances("getAllServerlessInstances", self._list_instances)},
+            _INSTANCE: {"GET": instances("getServerlessInstance", self._get_instance)},
+            _LIMITS: {"GET": limits("getRateLimits", self._list_limits)},
+            _LIMIT: {"GET": limits("getRateLimit", self._get_limit)},
         }
 
     def _admit(self, call: Call) -> None:
@@ -51,30 +74,22 @@ class Serverless:
             call.headers.update(bucket.take(self._world.clock(), request.path, headers=switches.rate_limit_headers))
         match self._world.mode:
             case "gone":
-                raise errors.version_gone(call.version, request.path)
+                raise api_error("VERSION_GONE", call.operation.version, request.path.lstrip("/"))
             case "flex":
-                raise errors.not_serverless(call.names["instanceName"], call.names["groupId"])
+                names = call.names["instanceName"], call.names["groupId"]
+                raise api_error("NOT_SERVERLESS_TENANT_CLUSTER", *names)
             case "read-only" if call.operation.writes:
-                raise errors.writes_not_allowed()
+                raise api_error("WRITES_NOT_ALLOWED_DURING_APP_UPGRADES")
             case _:
                 pass
-
-    def _list_instances(self, call: Call) -> tuple[int, bytes]:
-        project = self._project(call)
-        # Since the sunset this list is empty; instances that have become Flex clusters stayed in it until then.
-        instances = [] if self._world.mode == "gone" else list(project.instances.values())
-        return 200, to_json(instances_page(call.request, project, instances))
-
-    def _get_instance(self, call: Call) -> tuple[int, bytes]:
-        return 200, to_json(instance_document(self._project(call), self._instance(call, "name")))
 
     def _list(self, call: Call) -> tuple[int, bytes]:
         return 200, self._instance(call).page()
 
     def _create(self, call: Call) -> tuple[int, bytes]:
         instance = self._instance(call)
-        negotiation.check_content_type(call.request.headers.get("Content-Type", ""))
-        reserved = self._world.reserve(instance, bodies.comment_to_create(call.request.body))
+        check_content_type(call.request)
+        reserved = self._world.reserve(instance, comment_to_create(call.request.body))
         return 201, reserved.render(self._world.switches)
 
     def _get(self, call: Call) -> tuple[int, bytes]:
@@ -82,8 +97,8 @@ class Serverless:
 
     def _update(self, call: Call) -> tuple[int, bytes]:
         instance = self._instance(call)
-        negotiation.check_content_type(call.request.headers.get("Content-Type", ""))
-        change = bodies.change(call.request.body, instance.provider_name)
+        check_content_type(call.request)
+        change = read_change(call.request.body, instance.provider_name)
         endpoint = _endpoint(call, instance)
         self._world.update(instance, endpoint, change)
         return 200, endpoint.render(self._world.switches)
@@ -93,6 +108,30 @@ class Serverless:
         self._world.delete(instance, _endpoint(call, instance))
         return 204, b""
 
+    def _list_instances(self, call: Call) -> tuple[int, bytes]:
+        project = self._project(call)
+        # Since the sunset this list is empty; instances that have become Flex clusters stayed in it until then.
+        instances = [] if self._world.mode == "gone" else list(project.instances.values())
+        return 200, to_json(_instances_page(call.request, project, instances))
+
+    def _get_instance(self, call: Call) -> tuple[int, bytes]:
+        return 200, to_json(_instance_document(self._project(call), self._instance(call, "name")))
+
+    def _list_limits(self, call: Call) -> tuple[int, bytes]:
+        limit = self._limit(call)
+        found = [] if limit is None else [_limit_document(limit)]
+        return 200, to_json({"links": [], "results": found, "totalCount": len(found)})
+
+    def _get_limit(self, call: Call) -> tuple[int, bytes]:
+        limit = self._limit(call)
+        if call.names["endpointSet"] != _LIMIT_ID or limit is None:
+            raise api_error("RESOURCE_NOT_FOUND", call.request.path)
+        return 200, to_json(_limit_document(limit))
+
+    def _limit(self, call: Call) -> RateLimit | None:
+        project = self._world.projects.get(call.request.query.get("groupId", ""))
+        return (project.rate_limit if project else None) or self._world.switches.rate_limit
+
     def _project(self, call: Call) -> Project:
         return self._world.projects[call.names["groupId"]]
 
@@ -100,12 +139,158 @@ class Serverless:
         project, name = self._project(call), call.names[variable]
         instance = project.instances.get(name)
         if instance is None:
-            raise errors.instance_not_found(name, project.id)
+            raise api_error("SERVERLESS_INSTANCE_NOT_FOUND", name, project.id)
         return instance
+
+
+def comment_to_create(body: bytes) -> str | None:
+    """Read the body of a POST, which may hold a comment and nothing else; raise ApiError 400."""
+    return _comment(_fields(body, {"comment"}))
+
+
+def read_change(body: bytes, provider_name: str) -> Change:
+    """Read the body of a PATCH, in which explicit nulls count as absent; raise ApiError 400.
+
+    Args:
+        provider_name: The cloud of the instance, which ``providerName`` must name.
+    """
+    fields = _fields(body, {"providerName", "comment", "cloudProviderEndpointId", "privateEndpointIpAddress"})
+    named = _text(fields, "providerName")
+    if named is None:
+        raise api_error("MISSING_ATTRIBUTE", "providerName")
+    if named not in {AWS, AZURE}:
+        raise api_error("INVALID_ENUM_VALUE", named)
+    if named != provider_name:
+        raise api_error("INVALID_ATTRIBUTE", "providerName")
+    cloud_id = _text(fields, "cloudProviderEndpointId")
+    if cloud_id is not None and not (_AZURE_ID if named == AZURE else _AWS_ID).fullmatch(cloud_id):
+        raise api_error("INVALID_ATTRIBUTE", "cloudProviderEndpointId")
+    address = _text(fields, "privateEndpointIpAddress")
+    if address is not None:
+        if named != AZURE:
+            raise api_error("INVALID_ATTRIBUTE", "privateEndpointIpAddress")
+        _check_address(address)
+    return Change(_comment(fields), cloud_id, address)
+
+
+def _fields(body: bytes, known: set[str]) -> dict[str, Any]:
+    if not body:
+        raise api_error("INVALID_JSON")
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        raise api_error("MALFORMED_JSON") from None
+    if not isinstance(fields, dict):
+        raise api_error("INVALID_JSON")
+    for name in fields:
+        if name not in known:
+            raise api_error("INVALID_ATTRIBUTE", name)
+    return fields
+
+
+def _text(fields: dict[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise api_error("INVALID_JSON_ATTRIBUTE", name)
+    return value
+
+
+def _comment(fields: dict[str, Any]) -> str | None:
+    comment = _text(fields, "comment")
+    if comment is not None and len(comment) > _MAX_COMMENT:
+        problem = f"comment must be at most {_MAX_COMMENT} characters."
+        raise api_error("VALIDATION_ERROR", problem, fields={"comment": problem})
+    return comment
+
+
+def _check_address(text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise api_error("INVALID_IP_ADDRESS_OR_CIDR_NOTATION", text) from None
 
 
 def _endpoint(call: Call, instance: Instance) -> Endpoint:
     endpoint = instance.endpoints.get(call.names["endpointId"])
     if endpoint is None:
-        raise errors.endpoint_not_found(call.names["endpointId"])
+        raise api_error("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", call.names["endpointId"])
     return endpoint
+
+
+def _instance_document(project: Project, instance: Instance) -> dict[str, Any]:
+    """Return a serverless instance; each AVAILABLE endpoint has its own connection string."""
+    host = f"{instance.name.lower()}.{instance.id[-5:]}.mongodb.net"
+    available = [each for each in instance.endpoints.values() if each.status == Status.AVAILABLE]
+    place = {"providerName": instance.provider_name, "region": instance.region_name}
+    strings = [
+        {
+            "endpoints": [{"endpointId": each.cloud_provider_endpoint_id, **place}],
+            "srvConnectionString": f"mongodb+srv://{host.replace('.', f'-pe-{index}.', 1)}",
+            "type": "MONGOS",
+        }
+        for index, each in enumerate(available)
+    ]
+    return {
+        "connectionStrings": {"privateEndpoint": strings, "standardSrv": f"mongodb+srv://{host}"},
+        "createDate": datetime.fromtimestamp(int(instance.created), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "groupId": project.id,
+        "id": instance.id,
+        "links": [],
+        "mongoDBVersion": "8.0.4",
+        "name": instance.name,
+        "providerSettings": {
+            "backingProviderName": instance.provider_name,
+            "providerName": "SERVERLESS",
+            "regionName": instance.region_name,
+        },
+        "serverlessBackupOptions": {"serverlessContinuousBackupEnabled": True},
+        "stateName": "IDLE",
+        "terminationProtectionEnabled": False,
+    }
+
+
+def _instances_page(request: Request, project: Project, instances: Sequence[Instance]) -> dict[str, Any]:
+    """Return a page of a project's instances, as Atlas pages every list of documents."""
+    number = _number(request, "pageNum", 1, most=999_999_999)
+    size = _number(request, "itemsPerPage", 100, most=500)
+    begin, end = (number - 1) * size, number * size
+    pages = {"previous": number - 1 if number > 1 else None, "self": number}
+    pages["next"] = number + 1 if end < len(instances) else None
+    url = f"http://{request.headers.get('Host', '')}{request.path}"
+    page: dict[str, Any] = {
+        "links": [
+            {"href": f"{url}?pageNum={each}&itemsPerPage={size}", "rel": rel}
+            for rel, each in pages.items()
+            if each is not None
+        ],
+        "results": [_instance_document(project, each) for each in instances[begin:end]],
+    }
+    if request.query.get("includeCount", "true").lower() == "true":
+        page["totalCount"] = len(instances)
+    return page
+
+
+def _number(request: Request, name: str, default: int, *, most: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise api_error("INVALID_ATTRIBUTE", name)
+    return int(text)
+
+
+def _limit_document(limit: RateLimit) -> dict[str, Any]:
+    """Return the one set of endpoints whose rate the simulator limits."""
+    return {
+        "capacity": {"value": limit.capacity},
+        "endpointSetId": _LIMIT_ID,
+        "endpointSetName": "Serverless Private Endpoints",
+        "endpoints": [
+            {"method": method, "path": path}
+            for path, methods in ((_COLLECTION, "GET POST"), (_ENDPOINT, "GET PATCH DELETE"))
+            for method in methods.split()
+        ],
+        "refillDurationSeconds": {"value": limit.refill_duration_seconds},
+        "refillRate": {"value": limit.refill_rate},
+        "scope": "GROUP",
+    }

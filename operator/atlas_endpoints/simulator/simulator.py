@@ -1,21 +1,25 @@
-"""The simulated Atlas as one object, free of any HTTP server."""
+"""The simulated Atlas as one object, without an HTTP server."""
 
+import json
 import random
 import time
 from collections.abc import Callable, Sequence
 
 from atlas_endpoints.simulator import seed as seeds
-from atlas_endpoints.simulator.api import AdminApi
-from atlas_endpoints.simulator.credentials import ApiKey, Credentials, ServiceAccount
-from atlas_endpoints.simulator.digest import Digest, parse
-from atlas_endpoints.simulator.errors import resource_not_found
-from atlas_endpoints.simulator.exchange import Answer, Request
+from atlas_endpoints.simulator.auth import (
+    GROUP_OWNER,
+    Credentials,
+    Digest,
+    OAuth,
+    Principal,
+    decode_basic,
+    parse_digest,
+)
+from atlas_endpoints.simulator.endpoint import Names
+from atlas_endpoints.simulator.exchange import Answer, ApiError, Request, api_error, to_json, unauthorized
 from atlas_endpoints.simulator.faults import Faults
 from atlas_endpoints.simulator.journal import Journal
-from atlas_endpoints.simulator.names import Names
-from atlas_endpoints.simulator.oauth import OAuth, basic_user
-from atlas_endpoints.simulator.rate_limits import RateLimits
-from atlas_endpoints.simulator.routes import API, OAUTH, Family, Routes
+from atlas_endpoints.simulator.routes import API, OAUTH, Call, Family, check_version, find_operation, media_type
 from atlas_endpoints.simulator.seed import Seed
 from atlas_endpoints.simulator.serverless import Serverless
 from atlas_endpoints.simulator.switches import Switches
@@ -23,23 +27,24 @@ from atlas_endpoints.simulator.world import Clock, World
 
 
 class Simulator:
-    """An Atlas for serverless private endpoints.
+    """An Atlas for serverless private endpoints; :func:`~atlas_endpoints.simulator.running` serves it over HTTP.
 
-    Everything in it is open to look at and to change; :func:`~atlas_endpoints.simulator.running` serves it over HTTP.
+    A request passes the checks in Atlas's order: credentials, access list, URL, version, project, role, then what is
+    the operation's own: rate limit, mode, instance, body, endpoint. Where Atlas's order is unknown, this one reveals
+    least to a stranger.
 
     Args:
-        seed: What it holds at the start; ``None``: a small world made up on the spot, see :attr:`seed`.
-        clock: Seconds since 1970. A test that turns the hands itself decides when statuses change and tokens expire;
+        seed: What it holds at the start; ``None``: a small world with new random secrets.
+        clock: Seconds since 1970. With a test's own clock, the test decides when statuses change and tokens expire;
             dates before 2023 fit no version of the API.
         rng: Where ids and secrets come from; a seeded one makes a run repeatable.
-        families: What can be asked of it besides what it has anyway.
+        families: Operations beside its own.
 
     Attributes:
         seed: What it held at the start.
         world: Projects, instances, endpoints, switches.
         credentials: Service accounts and API keys.
         oauth: The access tokens.
-        api: The Admin API.
         faults: What is to go wrong.
         journal: The log of requests.
     """
@@ -58,34 +63,10 @@ class Simulator:
         self.credentials = Credentials()
         self.oauth = OAuth(self.world, self.credentials)
         self._digest = Digest(self.world, self.credentials)
-        own = Serverless(self.world).operations(), RateLimits(self.world).operations()
-        routes = Routes([*own, *(family(self.world) for family in families)])
-        self.api = AdminApi(self.world, self.credentials, self.oauth, self._digest, routes)
+        self._families = [Serverless(self.world).operations(), *(family(self.world) for family in families)]
         self.faults = Faults()
         self.journal = Journal()
         self._plant()
-
-    def answer(self, request: Request) -> Answer:
-        """Answer a request to Atlas."""
-        self.world.settle()
-        if request.segments[:2] == OAUTH:
-            return self.oauth.answer(request)
-        if request.segments[:3] == API:
-            return self.api.answer(request)
-        return self.api.refusal(request, resource_not_found(request.path))
-
-    def claimed_credentials(self, request: Request) -> str | None:
-        """Return the public name of the credentials that a request claims to come from, true or not."""
-        scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-        match scheme.lower():
-            case "bearer":
-                return self.oauth.owner(value.strip())
-            case "digest":
-                return parse(value).get("username")
-            case "basic":
-                return basic_user(value)
-            case _:
-                return None
 
     def _plant(self) -> None:
         for project_seed in self.seed.projects:
@@ -96,6 +77,95 @@ class Simulator:
                 )
                 for document in each.endpoints:
                     self.world.put(instance, document, advance=True)
-        principals: tuple[ServiceAccount | ApiKey, ...] = (*self.seed.service_accounts, *self.seed.api_keys)
-        for principal in principals:
-            self.credentials.put(principal)
+        self.credentials.put(self.seed.service_accounts, self.seed.api_keys)
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request to Atlas."""
+        self.world.settle()
+        if request.segments[:2] == OAUTH:
+            return self.oauth.answer(request)
+        try:
+            if request.segments[:3] != API:
+                raise api_error("RESOURCE_NOT_FOUND", request.path)
+            call = self.admit(request)
+        except ApiError as error:
+            return self.refusal(request, error)
+        return self.perform(call)
+
+    def admit(self, request: Request) -> Call:
+        """Make all checks of a request to the Admin API that need no body.
+
+        Raises:
+            ApiError: Something forbids the request.
+        """
+        principal = self._authenticate(request)
+        if not principal.allows(request.remote):
+            raise api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", request.remote)
+        call = find_operation(self._families, request)
+        call.headers["X-Java-Method"] = call.operation.java_method
+        if call.operation.is_deprecated:
+            switches = self.world.switches
+            for name, day in (("Deprecation", switches.deprecation), ("Sunset", switches.sunset)):
+                if day is not None:  # an HTTP date, but Atlas writes no zero before the day
+                    call.headers[name] = f"{day:%a}, {day.day} {day:%b %Y} 00:00:00 GMT"
+        try:
+            check_version(request.headers.get("Accept", ""), call.operation.version, self.world.clock())
+            self._check_role(call, principal)
+            call.operation.admit(call)
+        except ApiError as error:
+            error.headers = call.headers | error.headers
+            raise
+        return call
+
+    def perform(self, call: Call) -> Answer:
+        """Do what an admitted request asks for."""
+        request = call.request
+        try:
+            status, body = call.operation.perform(call)
+        except ApiError as error:
+            error.headers = call.headers | error.headers
+            return self.refusal(request, error)
+        if body and request.asks("pretty"):
+            body = to_json(json.loads(body), pretty=True)
+        if body and request.asks("envelope"):
+            body = b'{"status":%d,"content":%b}' % (status, body)
+        return Answer(status, body, media_type(call.operation.version), call.headers)
+
+    def refusal(self, request: Request, error: ApiError) -> Answer:
+        """Return an error as the answer to the request that caused it."""
+        return error.answer(nulls=self.world.switches.null_error_fields, pretty=request.asks("pretty"))
+
+    def claimed_credentials(self, request: Request) -> str | None:
+        """Return the public name of the credentials that a request claims to come from, true or not."""
+        match request.authorization():
+            case "bearer", value:
+                return self.oauth.owner(value)
+            case "digest", value:
+                return parse_digest(value).get("username")
+            case "basic", value:
+                return (decode_basic(value) or (None,))[0]
+            case _:
+                return None
+
+    def _authenticate(self, request: Request) -> Principal:
+        match request.authorization():
+            case "digest", value:
+                return self._digest.authenticate(request, value)
+            case "bearer", value:
+                account = self.credentials.service_accounts.get(self.oauth.owner(value) or "")
+                if account is None:
+                    raise unauthorized('Bearer realm="MMS Public API", error="invalid_token"')
+                return account
+            case _:
+                raise unauthorized(self._digest.challenge())
+
+    def _check_role(self, call: Call, principal: Principal) -> None:
+        if (project_id := call.names.get("groupId")) is None:
+            return
+        if project_id not in self.world.projects and principal.sees_all_projects:
+            raise api_error("GROUP_NOT_FOUND", project_id)
+        if project_id not in self.world.projects or principal.role(project_id) is None:
+            raise api_error("NOT_IN_GROUP")
+        if call.operation.writes and principal.role(project_id) != GROUP_OWNER:
+            challenge = {"WWW-Authenticate": self._digest.challenge()} if self.world.switches.challenge_on_role else {}
+            raise api_error("USER_UNAUTHORIZED", headers=challenge)

@@ -1,15 +1,52 @@
-"""Everything about the simulated Atlas that can be turned: speed, limits, and what real servers may do differently."""
+"""The switches: speed, limits, and what real servers may do differently; and how the simulator reads JSON from people."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.simulator.wire import Document, parse
-
+Model = TypeVar("Model")
 Seconds = Annotated[float, Field(ge=0)]
+
+
+class Document(BaseModel):
+    """A document with camelCase keys; an unknown key is an error."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class InvalidDocumentError(ValueError):
+    """A document breaks a rule; the text names the field and the rule, and never the value."""
+
+
+def parse(adapter: TypeAdapter[Model], value: object, *, what: str) -> Model:
+    """Return a decoded JSON document as what it must be.
+
+    Raises:
+        InvalidDocumentError: It is something else; the text begins with ``what``.
+    """
+    try:
+        return adapter.validate_python(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        # A union reports every branch it tried under a name of its own; people look for the field.
+        problems = [
+            f"{'.'.join(str(part) for part in each['loc']) or 'document'}: {each['msg']}"
+            for each in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise InvalidDocumentError(f"{what}: {'; '.join(problems)}") from None
+
+
+def parse_json(adapter: TypeAdapter[Model], text: bytes, *, what: str) -> Model:
+    """Decode and validate a JSON document; raises as :func:`parse` does."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidDocumentError(f"{what} is not JSON: {error}") from None
+    return parse(adapter, value, what=what)
 
 
 class RateLimit(Document):
@@ -21,21 +58,7 @@ class RateLimit(Document):
 
 
 class DigestSwitches(Document):
-    """How the server does HTTP digest (RFC 7616); servers differ, and which of them Atlas resembles is not known.
-
-    Attributes:
-        nonces: ``unique``: each challenge has a nonce of its own; ``timeBucket``: all challenges within
-            ``nonceBucket`` seconds share one.
-        nonce_count: Which counters are accepted: ``any``; ``unused``: each value once per nonce; ``rising``: each
-            greater than all before it on that nonce.
-        nonce_lifetime: Seconds after it was last handed out until a nonce is stale.
-        nonce_bucket: Seconds that share one nonce with ``timeBucket``.
-        algorithm: ``MD5`` or ``SHA-256``.
-        qop: What the challenge offers.
-        quoting: ``standard``: ``qop="auth"``, ``algorithm=MD5``, ``stale=false``; ``all``: every value in quotes;
-            ``none``: no quotes where the grammar of a list allows it.
-        stale_on_replay: Whether a refused counter is answered with ``stale=true``.
-    """
+    """How the server does HTTP digest (RFC 7616): servers differ, and Atlas's own way is unknown."""
 
     nonces: Literal["unique", "timeBucket"] = "unique"
     nonce_count: Literal["any", "unused", "rising"] = "any"
@@ -48,13 +71,7 @@ class DigestSwitches(Document):
 
 
 class OAuthSwitches(Document):
-    """How the token endpoint behaves.
-
-    Attributes:
-        expires_in: Seconds that a token lives.
-        active_tokens: How many live tokens a service account may hold; ``null``: any number.
-        requests_per_minute: Requests to the token endpoint per minute, client and address; ``null``: any number.
-    """
+    """How the token endpoint behaves."""
 
     expires_in: int = Field(default=3600, ge=1)
     active_tokens: int | None = Field(default=100, ge=1)
@@ -62,36 +79,13 @@ class OAuthSwitches(Document):
 
 
 class Switches(Document):
-    """The whole panel; every switch can be set by the seed file and at run time.
-
-    Attributes:
-        transition: Seconds that each change of status takes; ``null``: nothing changes by itself.
-        latency: Seconds that every request takes before it is handled.
-        reservation_expiry: Seconds until an unused reservation disappears; ``null``: never.
-        reserved_after_connect: Seconds that RESERVED is still shown after a PATCH that connects.
-        connect_fails: A regular expression; connecting a cloud endpoint id in which it is found ends in FAILED.
-        reservation_fails: A new reservation ends in FAILED.
-        list_lag: Seconds that LIST lags behind.
-        late_writes: Every write loses its connection and is applied so many seconds later; ``null``: none does.
-        missing_fields: Fields that answers leave out, for example ``providerName``.
-        arm_id_case: The letter case in which answers show an Azure resource id.
-        trim_comment: Answers show comments without white space around them.
-        empty_comment_as_null: Answers show ``null`` for an empty comment.
-        null_error_fields: Errors carry ``null`` for detail, parameters and reason.
-        challenge_on_role: A 401 for a missing role carries a digest challenge as well.
-        rate_limit: The token bucket of each project that has none of its own; ``null``: no limit.
-        rate_limit_headers: Whether answers carry RateLimit-Limit, RateLimit-Remaining and Retry-After.
-        deprecation: The day in the Deprecation header; ``null``: no header.
-        sunset: The day in the Sunset header; ``null``: no header.
-        digest: See :class:`DigestSwitches`.
-        oauth: See :class:`OAuthSwitches`.
-    """
+    """All switches; docs/simulator.md explains each. The seed file and the control API can set them."""
 
     transition: Seconds | None = 2
     latency: Seconds = 0
     reservation_expiry: Seconds | None = None
     reserved_after_connect: Seconds = 0
-    connect_fails: str | None = None
+    connect_fails: re.Pattern[str] | None = None
     reservation_fails: bool = False
     list_lag: Seconds = 0
     late_writes: Seconds | None = None
@@ -108,24 +102,11 @@ class Switches(Document):
     digest: DigestSwitches = DigestSwitches()
     oauth: OAuthSwitches = OAuthSwitches()
 
-    @field_validator("connect_fails")
-    @classmethod
-    def _is_a_regular_expression(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"not a regular expression: {error}") from None
-        return value
-
     def changed(self, values: object) -> "Switches":
-        """Return the panel with some switches turned.
-
-        Args:
-            values: A JSON object of the switches to turn; ``digest`` and ``oauth`` may be given in part.
+        """Return the switches with some of them set; ``digest`` and ``oauth`` may be given in part.
 
         Raises:
-            InvalidDocumentError: There is no such switch, or no such position.
+            InvalidDocumentError: There is no such switch, or it does not take such a value.
         """
         given = parse(_OBJECT, values, what="switches")
         merged = self.model_dump(by_alias=True)

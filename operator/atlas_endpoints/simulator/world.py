@@ -1,21 +1,77 @@
-"""The simulated Atlas's state: projects, instances, endpoints, and time."""
+"""The simulated Atlas's state: projects, instances, endpoints, rate limits, and time."""
 
-from collections.abc import Callable, Iterator, Mapping
+import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
+from math import ceil
 from typing import Literal
 
-from atlas_endpoints.simulator import machine
-from atlas_endpoints.simulator.buckets import Bucket
-from atlas_endpoints.simulator.endpoint import Endpoint, EndpointDocument, Status
-from atlas_endpoints.simulator.machine import Change
-from atlas_endpoints.simulator.names import Names
+from atlas_endpoints.simulator.endpoint import Change, Endpoint, EndpointDocument, Names, Status
+from atlas_endpoints.simulator.exchange import api_error
 from atlas_endpoints.simulator.switches import RateLimit, Switches
-from atlas_endpoints.simulator.timeline import Timeline
 
 Clock = Callable[[], float]
 """Returns seconds since 1970."""
+Event = Callable[[], object]
 Mode = Literal["normal", "flex", "gone", "read-only"]
+
+
+class Timeline:
+    """Future events in the order of their due times, without a task or a timer: they run when somebody looks.
+
+    Attributes:
+        now: The time up to which everything has happened, in seconds since 1970. While an event runs it is that
+            event's due time: what follows from it is planned from there, so the world is the same however rarely
+            somebody looks.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self._heap: list[tuple[float, int, Event]] = []
+        self._order = count()
+
+    def at(self, due: float, event: Event) -> None:
+        """Plan an event; those of one due time run in the order they were planned."""
+        heapq.heappush(self._heap, (due, next(self._order), event))
+
+    def run(self, now: float) -> None:
+        """Run everything that is due, including what becomes due while doing so."""
+        while self._heap and self._heap[0][0] <= now:
+            self.now, _, event = heapq.heappop(self._heap)
+            event()
+        self.now = now
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket; it is refilled in steps, a whole ``refillRate`` every ``refillDurationSeconds``."""
+
+    limit: RateLimit
+    refilled: float
+    tokens: int
+
+    def take(self, now: float, path: str, *, headers: bool) -> dict[str, str]:
+        """Take one token; return the header fields of the answer, if it shall have some.
+
+        Raises:
+            ApiError: The bucket is empty; the error names the path.
+        """
+        limit, step = self.limit, self.limit.refill_duration_seconds
+        steps = int((now - self.refilled) // step)
+        if steps > 0:
+            self.tokens = min(limit.capacity, self.tokens + steps * limit.refill_rate)
+            self.refilled += steps * step
+        allowed = self.tokens > 0
+        self.tokens -= allowed
+        shown = {"RateLimit-Limit": str(limit.capacity), "RateLimit-Remaining": str(self.tokens)} if headers else {}
+        if not allowed:
+            wait = max(1, ceil(self.refilled + step - now))
+            retry = {"Retry-After": str(wait)} if headers else {}
+            figures = path.lstrip("/"), wait, limit.capacity, limit.refill_rate, step
+            raise api_error("RATE_LIMITED_TOKEN_BUCKET", *figures, headers=shown | retry)
+        return shown
 
 
 @dataclass(slots=True)
@@ -45,9 +101,9 @@ class Instance:
             self._listed[endpoint_id] = document
         self._page = None
 
-    def show_only(self, documents: Mapping[str, bytes]) -> None:
+    def show_only(self, documents: dict[str, bytes]) -> None:
         """Let LIST show exactly these."""
-        self._listed = dict(documents)
+        self._listed = documents
         self._page = None
 
 
@@ -66,11 +122,6 @@ class World:
 
     Call :meth:`settle` before looking: what is due happens then.
 
-    Args:
-        clock: Seconds since 1970.
-        names: Where new ids come from.
-        switches: The panel to begin with.
-
     Attributes:
         mode: ``normal``; ``flex``: the instances have become Flex clusters; ``gone``: the sunset has passed;
             ``read-only``: Atlas is being upgraded.
@@ -83,22 +134,22 @@ class World:
         self.timeline = Timeline(clock())
         self.projects: dict[str, Project] = {}
         self._switches = switches
-        self._panel = 0  # counts the panels so far
+        self._turns = 0
 
     @property
     def switches(self) -> Switches:
-        """The panel as it stands."""
+        """The switches as they stand."""
         return self._switches
 
     def turn(self, switches: Switches) -> None:
-        """Replace the panel; everything shown and planned follows at once."""
+        """Replace the switches; everything shown and planned follows at once."""
         now = self.settle()
         self._switches = switches
-        self._panel += 1
-        for instance in self.instances():
+        self._turns += 1
+        for instance in [each for project in self.projects.values() for each in project.instances.values()]:
             for endpoint in instance.endpoints.values():
                 endpoint.shown = None
-                endpoint.epoch += 1  # what was planned, was planned with the old panel
+                endpoint.epoch += 1  # what was planned, was planned with the old switches
                 self._plan(instance, endpoint)
             instance.show_only({key: each.render(switches) for key, each in instance.endpoints.items()})
         self.timeline.run(now)
@@ -108,10 +159,6 @@ class World:
         now = self.clock()
         self.timeline.run(now)
         return now
-
-    def instances(self) -> Iterator[Instance]:
-        """Return every instance of every project."""
-        return (instance for project in self.projects.values() for instance in project.instances.values())
 
     def add_project(self, project_id: str, rate_limit: RateLimit | None = None) -> Project:
         """Return the project, made if it is new; a given rate limit becomes its own."""
@@ -131,7 +178,7 @@ class World:
         if limit is None:
             project.bucket = None
         elif project.bucket is None or project.bucket.limit != limit:
-            project.bucket = Bucket.full(limit, self.clock())
+            project.bucket = Bucket(limit, self.clock(), limit.capacity)
         return project.bucket
 
     def reserve(self, instance: Instance, comment: str | None) -> Endpoint:
@@ -146,7 +193,7 @@ class World:
     def update(self, instance: Instance, endpoint: Endpoint, change: Change) -> None:
         """Do what a PATCH does; raises ApiError where the status does not allow it."""
         before = endpoint.status, endpoint.connecting
-        machine.update(endpoint, change, self._switches)
+        endpoint.update(change, self._switches)
         if (endpoint.status, endpoint.connecting) != before:
             endpoint.held = False
             self._entered(instance, endpoint)
@@ -156,17 +203,16 @@ class World:
     def delete(self, instance: Instance, endpoint: Endpoint) -> None:
         """Do what a DELETE does."""
         if endpoint.status != Status.DELETING:
-            machine.delete(endpoint)
+            endpoint.status = Status.DELETING
+            endpoint.connecting = False
             endpoint.held = False
             self._entered(instance, endpoint)
 
     def put(self, instance: Instance, document: EndpointDocument, *, advance: bool = False) -> Endpoint | None:
-        """Put, change or remove an endpoint directly.
+        """Put, change or remove an endpoint directly, like a person in the Atlas UI.
 
         Args:
-            instance: Where.
-            document: What is to change.
-            advance: Whether a status on the way moves on by itself, unless the document says so or the opposite.
+            advance: Whether a transitional status changes by itself, unless the document says it.
 
         Returns:
             The endpoint, or ``None`` if it is gone.
@@ -186,7 +232,7 @@ class World:
             moved = True
         else:
             moved = document.status is not None or document.advance is not None
-        document.put(endpoint, region=instance.region_name, names=self.names)
+        endpoint.put(document, region=instance.region_name, names=self.names)
         if moved:
             endpoint.held = not advance
             self._entered(instance, endpoint)
@@ -201,7 +247,7 @@ class World:
         self._plan(instance, endpoint)
 
     def _plan(self, instance: Instance, endpoint: Endpoint) -> None:
-        delay = machine.planned(endpoint, self._switches)
+        delay = endpoint.planned(self._switches)
         if delay is not None:
             event = partial(self._advance, instance, endpoint, endpoint.epoch)
             self.timeline.at(max(endpoint.since + delay, self.timeline.now), event)
@@ -209,7 +255,7 @@ class World:
     def _advance(self, instance: Instance, endpoint: Endpoint, epoch: int) -> None:
         if endpoint.epoch != epoch or instance.endpoints.get(endpoint.id) is not endpoint:
             return
-        if machine.advance(endpoint, self._switches, region=instance.region_name, names=self.names):
+        if endpoint.advance(self._switches, region=instance.region_name, names=self.names):
             self._entered(instance, endpoint)
         else:
             self._forget(instance, endpoint)
@@ -224,11 +270,11 @@ class World:
 
     def _list(self, instance: Instance, endpoint_id: str, document: bytes | None) -> None:
         if self._switches.list_lag:
-            event = partial(self._list_late, instance, endpoint_id, document, self._panel)
+            event = partial(self._list_late, instance, endpoint_id, document, self._turns)
             self.timeline.at(self.timeline.now + self._switches.list_lag, event)
         else:
             instance.show(endpoint_id, document)
 
-    def _list_late(self, instance: Instance, endpoint_id: str, document: bytes | None, panel: int) -> None:
-        if panel == self._panel:  # with a new panel LIST has caught up, and this is old
+    def _list_late(self, instance: Instance, endpoint_id: str, document: bytes | None, turns: int) -> None:
+        if turns == self._turns:  # with new switches LIST has caught up, and this is old
             instance.show(endpoint_id, document)

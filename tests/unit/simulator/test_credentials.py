@@ -2,7 +2,7 @@
 
 import pytest
 
-from atlas_endpoints.simulator.credentials import ApiKey
+from atlas_endpoints.simulator.auth import ApiKey
 from unit.simulator.harness import ABSENT_PROJECT, OTHER_PROJECT, PROJECT, Atlas, collection, endpoint
 
 

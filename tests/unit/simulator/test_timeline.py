@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.simulator import Simulator, read
-from atlas_endpoints.simulator.machine import Change
-from atlas_endpoints.simulator.timeline import Timeline
+from atlas_endpoints.simulator.endpoint import Change
+from atlas_endpoints.simulator.world import Timeline
 from unit.simulator.harness import AWS_ENDPOINT, PROJECT, SEED, VPCE, FakeClock
 
 PANEL: dict[str, Any] = {"transition": 3, "reservedAfterConnect": 2, "reservationExpiry": 7, "listLag": 1}
