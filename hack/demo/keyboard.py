@@ -25,10 +25,6 @@ class Keyboard:
     def __init__(self, stream: TextIO) -> None:
         self._file = stream.fileno()
 
-    def is_there(self) -> bool:
-        """Tell whether it is a terminal."""
-        return os.isatty(self._file)
-
     def wait(self, meanwhile: Callable[[], None]) -> None:
         """Wait for any key, or the end of the terminal; Ctrl-C interrupts as ever.
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import platform
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from control_plane.progress import LIST_FORMAT, BuildState, Progress, packages_of
+from control_plane.progress import BuildState, Progress
 from control_plane.toolchain import find_go
 
 if TYPE_CHECKING:
@@ -151,14 +149,12 @@ def _build(module: GoModule, target: Path, flags: Sequence[str], progress: Progr
     """Build the programs, and give the files by the names of the programs."""
     go, environment = find_go(module.folder, CACHE / "go", builds=module.title, way_out=module.way_out)
     progress.say(f"building {module.title} ({module.patience} when nothing is cached)")
-    run = _Run(module.folder, environment, progress)
     unfinished = {}
     for name, package in module.programs.items():
-        requirements = module.requirement_flags()
-        listed = run(BuildState(), [go, "list", "-mod=readonly", *requirements, "-deps", "-f", LIST_FORMAT, package])
         # Under a name of its own until it is whole: one that runs keeps the old file, a killed build leaves none.
         unfinished[name] = target / f"{name}.unfinished"
-        run(BuildState(packages_of(listed)), [go, "build", "-v", *flags, "-o", str(unfinished[name]), package])
+        command = [go, "build", "-v", *flags, "-o", str(unfinished[name]), package]
+        _run(command, module.folder, environment, progress)
     return unfinished
 
 
@@ -175,37 +171,23 @@ def _install(module: GoModule, unfinished: Mapping[str, Path], target: Path, pro
     progress.say(f"built {', '.join(names)}: {megabytes:.0f} MB in {target}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Runs Go in a module, showing how far it is."""
-
-    folder: Path
-    environment: Mapping[str, str]
-    progress: Progress
-
-    def __call__(self, state: BuildState, command: Sequence[str]) -> str:
-        """Run a command and return what it printed."""
-        with (
-            tempfile.TemporaryFile("w+") as output,
-            subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdout=output, stderr=subprocess.PIPE, text=True
-            ) as process,
-        ):
-            assert process.stderr is not None
-            reader = threading.Thread(target=_follow, args=(process.stderr, state), daemon=True)
-            reader.start()
-            try:
-                while process.poll() is None:
-                    self.progress.show(state.describe())
-                    reader.join(timeout=0.2)
-            except BaseException:  # the user's ^C among others: Go must not work on unseen
-                process.kill()
-                raise
-            reader.join()
-            if process.returncode != 0:
-                raise BuildError("\n".join([f"`{' '.join(command[:2])}` failed:", *state.messages[-40:]]))
-            output.seek(os.SEEK_SET)
-            return output.read()
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], progress: Progress) -> None:
+    """Run Go, showing how far it is."""
+    state = BuildState()
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        reader = threading.Thread(target=_follow, args=(process.stderr, state), daemon=True)
+        reader.start()
+        try:
+            while process.poll() is None:
+                progress.show(state.describe())
+                reader.join(timeout=0.2)
+        except BaseException:  # the user's ^C among others: Go must not work on unseen
+            process.kill()
+            raise
+        reader.join()
+        if process.returncode != 0:
+            raise BuildError("\n".join([f"`{' '.join(command[:2])}` failed:", *state.messages[-40:]]))
 
 
 def _follow(lines: Iterator[str], state: BuildState) -> None:

@@ -1,43 +1,59 @@
+"""Goals and figures of the benchmark. The page and the plot of the measured rounds are in contract/test_benchmark.py."""
+
 from __future__ import annotations
+
+import os
 
 import pytest
 
-from benchmarks.figures import Summary, percentile, shown
+from benchmarks import usage
+from benchmarks.exposition import total
+from benchmarks.figures import percentile
+from benchmarks.lines import AtMost, AtMostTimes, Goal, Line, RatioAtLeast, RatioAtMost
+from benchmarks.results import OURS, PEER, Round, RowResult
+
+P50 = Line(title="p50", row="edit", figure="p50_ms", unit="ms")
+LATER = Line(title="p50", row="resync", figure="p50_ms", unit="ms")
+
+
+def row(name: str, ours: float, peer: float) -> RowResult:
+    return RowResult(name, 1.0, {}, "2026-01-02", [Round(OURS, {"p50_ms": ours}), Round(PEER, {"p50_ms": peer})])
 
 
 @pytest.mark.parametrize(
-    ("percent", "expected"),
+    ("line", "goal", "met"),
     [
-        pytest.param(50, 50, id="the median of a hundred is the fiftieth"),
-        pytest.param(99, 99, id="the 99th of a hundred leaves one out"),
-        pytest.param(100, 100, id="the hundredth leaves none out"),
-        pytest.param(0.5, 1, id="a share below one value is the smallest"),
+        pytest.param(P50, RatioAtMost(0.5), True, id="half the peer's is at most half of it"),
+        pytest.param(P50, RatioAtMost(0.49), False, id="half the peer's is more than 0.49 of it"),
+        pytest.param(P50, RatioAtLeast(0.5), True, id="half the peer's is at least half of it"),
+        pytest.param(P50, RatioAtLeast(0.51), False, id="half the peer's is less than 0.51 of it"),
+        pytest.param(P50, AtMost(27), True, id="the median is within the bound"),
+        pytest.param(P50, AtMost(26.9), False, id="the median is over the bound"),
+        pytest.param(LATER, AtMostTimes(2, "edit", ""), True, id="the double of another row"),
+        pytest.param(LATER, AtMostTimes(1.9, "edit", ""), False, id="more than 1.9 times another row"),
+        pytest.param(Line(title="", row="rest", figure="x"), RatioAtMost(1), None, id="not measured"),
+        pytest.param(Line(title="", row="edit", figure="x"), AtMostTimes(2, "edit", ""), None, id="no such figure"),
     ],
 )
+def test_a_goal_is_met(line: Line, goal: Goal, met: bool | None) -> None:
+    assert goal.is_met(line, {"edit": row("edit", 27, 54), "resync": row("resync", 54, 0)}) is met
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 50), (99, 99), (100, 100), (0.5, 1)])
 def test_a_percentile_is_the_nearest_rank(percent: float, expected: float) -> None:
     assert percentile([float(value) for value in range(100, 0, -1)], percent) == expected
 
 
-def test_all_percentiles_of_one_value_are_that_value() -> None:
-    assert [percentile([7.0], percent) for percent in (1, 50, 99)] == [7.0] * 3
+def test_a_metric_is_the_sum_of_its_series() -> None:
+    exposition = 'passes_total{result="done"} 40.0\npasses_total{result="a } b"} 2.0\npasses_total_created 1.7e+09\n'
+
+    assert (total(exposition, "passes_total"), total(exposition, "unknown")) == (42.0, 0.0)
 
 
-def test_rounds_are_summed_up_by_their_median_and_their_extremes() -> None:
-    assert Summary.of([5.0, 1.0, 2.0]) == Summary(median=2.0, low=1.0, high=5.0)
-    assert Summary.of([4.0]) == Summary(4.0, 4.0, 4.0)
+def test_processor_time_and_memory_of_a_process_are_read_from_proc() -> None:
+    ticks = usage.TICKS
+    stat = f"42 (a (very) odd) name) S 1 42 42 0 -1 4194304 9 8 7 6 {3 * ticks} {ticks} 77 66 20 0 1 0 100 200 300"
 
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param(0.0, "0", id="nothing"),
-        pytest.param(0.8512, "0.851", id="less than one"),
-        pytest.param(1.6, "1.60", id="a few"),
-        pytest.param(46.18, "46.2", id="tens"),
-        pytest.param(238.4, "238", id="hundreds"),
-        pytest.param(6012.3, "6,012", id="thousands"),
-        pytest.param(-2.5, "-2.50", id="less than nothing"),
-    ],
-)
-def test_a_figure_is_shown_with_three_digits(value: float, expected: str) -> None:
-    assert shown(value) == expected
+    assert usage.cpu_seconds_in(stat) == 4.0
+    assert usage.memory_in("VmPeak:\t  9 kB\nVmHWM:\t  250000 kB\nVmRSS:\t  125000 kB\n") == usage.Memory(128.0, 256.0)
+    assert usage.cpu_seconds(os.getpid()) > 0

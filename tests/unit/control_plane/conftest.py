@@ -48,7 +48,6 @@ class FakeGo:
             case $1 in
             version) echo go version {version} linux/amd64 ;;
             env) echo '{json.dumps(caches | {"GOFLAGS": ""} | (go_env or {}))}' ;;
-            list) printf 'fmt 0\\nos 1 fmt\\ncontrol-plane 2 os\\n' ;;
             build)
                 echo "$*" >> {self.folder}/builds
                 env > {self.folder}/environment

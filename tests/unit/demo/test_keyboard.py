@@ -1,5 +1,3 @@
-"""Waiting for a key."""
-
 from __future__ import annotations
 
 import os
@@ -17,57 +15,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Pair:
-    """Both ends of a terminal."""
-
-    def __init__(self) -> None:
-        self.person, self.program = pty.openpty()
-        self.stream: TextIO = os.fdopen(self.program)
-
-    def close(self) -> None:
-        os.close(self.person)
-        self.stream.close()
-
-
 @pytest.fixture
-def pair() -> Iterator[Pair]:
-    pair = Pair()
-    yield pair
-    pair.close()
+def terminal() -> Iterator[tuple[int, TextIO]]:
+    """Both ends of a terminal: where a person types, and what the program reads."""
+    person, program = pty.openpty()
+    with os.fdopen(program) as stream:
+        yield person, stream
+    os.close(person)
 
 
-def test_a_key_is_enough_and_the_terminal_is_as_before(pair: Pair) -> None:
-    before = termios.tcgetattr(pair.program)
-    pressed = threading.Timer(0.05, os.write, (pair.person, b"x"))
+def test_a_key_of_many_characters_ends_the_wait_and_nothing_of_it_is_left(terminal: tuple[int, TextIO]) -> None:
+    person, stream = terminal
+    before = termios.tcgetattr(stream)
+    pressed = threading.Timer(0.05, os.write, (person, b"\x1b[A"))
     pressed.start()
-    Keyboard(pair.stream).wait(lambda: None)
+
+    Keyboard(stream).wait(lambda: None)
     pressed.join()
-    assert termios.tcgetattr(pair.program) == before
+    os.write(person, b"typed later\n")
+
+    assert termios.tcgetattr(stream) == before
+    assert os.read(stream.fileno(), 100) == b"typed later\n"
 
 
-def test_meanwhile_something_else_is_looked_at_which_may_end_it(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_meanwhile_ends_the_wait(terminal: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyboard, "LOOK", 0.01)
-    before = termios.tcgetattr(pair.program)
 
-    def is_gone() -> None:
+    def fail() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        Keyboard(pair.stream).wait(is_gone)
-    assert termios.tcgetattr(pair.program) == before
-
-
-def test_the_rest_of_a_key_of_many_characters_is_dropped(pair: Pair) -> None:
-    pressed = threading.Timer(0.05, os.write, (pair.person, b"\x1b[A"))
-    pressed.start()
-    Keyboard(pair.stream).wait(lambda: None)
-    pressed.join()
-    os.write(pair.person, b"typed later\n")
-    assert os.read(pair.program, 100) == b"typed later\n"
-
-
-def test_a_pipe_is_no_keyboard() -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(reading) as stream:
-        assert not Keyboard(stream).is_there()
-    os.close(writing)
+        Keyboard(terminal[1]).wait(fail)
