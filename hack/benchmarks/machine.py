@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.programs import MODULE, controller_runtime_version
-from control_plane.build import MODULE as CONTROL_PLANE
-from control_plane.build import kubernetes_version
+from control_plane.programs import MODULE as CONTROL_PLANE
+from control_plane.programs import kubernetes_version
 
 
 def processor_in(cpuinfo: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import atlas_endpoints
-from control_plane.build import NEWEST, OLDEST, required_version
+from control_plane.programs import NEWEST, OLDEST, required_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

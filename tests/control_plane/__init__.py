@@ -10,14 +10,12 @@ for (`provide_programs(controller_manager=True)`, or the fixture `controller_man
 
 | module | what it answers |
 | --- | --- |
-| `programs` | which executables: built here, or those of `KUBEBUILDER_ASSETS` |
-| `build` | how they are built from the Go module beside this file |
+| `programs` | which executables: built from the Go module beside this file, or those of `KUBEBUILDER_ASSETS` |
 | `go_build`, `toolchain`, `progress` | how the programs of any Go module of this checkout are built, once |
-| `cluster` | `ControlPlane`, the running thing |
-| `access` | who may come in, and with what |
-| `arguments`, `configuration`, `keys`, `kubeconfig` | what its servers are told; pure |
+| `cluster` | `ControlPlane`, the running thing, and how commands reach it |
+| `access` | who may come in, and with what: tokens, keys, kubeconfigs |
+| `arguments` | the command lines and files of its servers; pure |
 | `process`, `ports` | how its servers live and die |
-| `kubectl` | how commands reach it |
 | `detached` | a control plane that outlives the command that started it (`make up`, `make down`) |
 
 The programs are built for a short build, not for speed (`go_build.QUICK_FLAGS`): Go's own flags, and the controller
@@ -29,9 +27,8 @@ time to start, and 1.2 times as much to create a resource and patch its status.
 The benchmark uses an optimised build (`provide_programs(optimized=True)`).
 """
 
-from control_plane.cluster import ControlPlane, ControlPlaneError
-from control_plane.configuration import PodSecurityLevel
-from control_plane.kubectl import KubectlError
+from control_plane.arguments import PodSecurityLevel
+from control_plane.cluster import ControlPlane, ControlPlaneError, KubectlError
 from control_plane.programs import Programs, ProgramsError, provide_programs
 
 __all__ = [

@@ -9,10 +9,17 @@ import time
 from pathlib import Path
 
 from control_plane import detached
-from control_plane.build import OLDEST, OLDEST_TARGET, ensure_built, required_version
 from control_plane.go_build import CACHE, BuildError
 from control_plane.process import ServerExitedError
-from control_plane.programs import ASSETS_VARIABLE, ProgramsError, provide_programs
+from control_plane.programs import (
+    ASSETS_VARIABLE,
+    OLDEST,
+    OLDEST_TARGET,
+    ProgramsError,
+    ensure_built,
+    provide_programs,
+    required_version,
+)
 from control_plane.toolchain import ToolchainError
 
 # argparse, for typer takes longer to load than all else that `build` does when there is nothing to build.

@@ -1,84 +1,43 @@
-"""The command lines of the servers."""
+"""The command lines of the servers, and the files that the API server reads at its start."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003  dataclass fields are read at run time by documentation tools
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ETCD_SOCKET = "etcd.sock"
 ETCD_URL = f"unix://{ETCD_SOCKET}"
 """Relative to the folder the servers run in: the system allows a socket's path some 100 bytes only."""
 
 
-@dataclass(frozen=True, slots=True)
+class PodSecurityLevel(StrEnum):
+    """A Pod Security Standard (https://kubernetes.io/docs/concepts/security/pod-security-standards/)."""
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+
 class Files:
-    """Where one control plane keeps what; everything is inside of one folder.
+    """Where one control plane keeps what: in a folder that its owner alone can read, for it holds keys and tokens."""
 
-    Attributes:
-        root: The folder, readable by its owner alone: it holds private keys and tokens.
-    """
-
-    root: Path
-
-    @property
-    def etcd_data(self) -> Path:
-        """etcd's database."""
-        return self.root / "etcd"
-
-    @property
-    def etcd_socket(self) -> Path:
-        """Where etcd listens."""
-        return self.root / ETCD_SOCKET
-
-    @property
-    def certificates(self) -> Path:
-        """Where the API server puts the certificate it makes for itself."""
-        return self.root / "certificates"
-
-    @property
-    def certificate(self) -> Path:
-        """The API server's certificate, followed by that of its issuer, as PEM."""
-        return self.certificates / "apiserver.crt"
-
-    @property
-    def ca(self) -> Path:
-        """The issuer's certificate alone, as PEM."""
-        return self.root / "ca.crt"
-
-    @property
-    def service_account_key(self) -> Path:
-        """The private key that signs tokens."""
-        return self.root / "service-account.key"
-
-    @property
-    def tokens(self) -> Path:
-        """The fixed tokens."""
-        return self.root / "tokens.csv"
-
-    @property
-    def audit_policy(self) -> Path:
-        """What the audit log holds."""
-        return self.root / "audit-policy.json"
-
-    @property
-    def audit_log(self) -> Path:
-        """The audit log, a JSON object a line."""
-        return self.root / "audit.log"
-
-    @property
-    def admission(self) -> Path:
-        """The admission plugins' configuration."""
-        return self.root / "admission.json"
-
-    @property
-    def admin_kubeconfig(self) -> Path:
-        """For those who may do everything."""
-        return self.root / "admin.kubeconfig"
-
-    @property
-    def controller_manager_kubeconfig(self) -> Path:
-        """For the controller manager."""
-        return self.root / "controller-manager.kubeconfig"
+    def __init__(self, root: Path) -> None:
+        self.etcd_data = root / "etcd"
+        self.etcd_socket = root / ETCD_SOCKET
+        self.certificates = root / "certificates"
+        self.certificate = self.certificates / "apiserver.crt"  # made by the API server; its issuer's follows, as PEM
+        self.ca = root / "ca.crt"  # the issuer's alone
+        self.service_account_key = root / "service-account.key"
+        self.tokens = root / "tokens.csv"
+        self.audit_policy = root / "audit-policy.json"
+        self.audit_log = root / "audit.log"  # a JSON object a line
+        self.admission = root / "admission.json"
+        self.admin_kubeconfig = root / "admin.kubeconfig"
+        self.controller_manager_kubeconfig = root / "controller-manager.kubeconfig"
 
 
 def etcd_arguments(files: Files) -> list[str]:
@@ -142,3 +101,39 @@ def controller_manager_arguments(files: Files) -> list[str]:
         "--kube-api-burst=1000",
         "--profiling=false",
     ]
+
+
+def audit_policy() -> str:
+    """Ask for one line per request, written when it has been answered: who, what, on which object, with which result."""
+    return json.dumps(
+        {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [{"level": "Metadata"}],
+        }
+    )
+
+
+def admission_configuration(level: PodSecurityLevel) -> str:
+    """Hold every namespace whose labels say nothing to a Pod Security Standard; kube-system is exempt."""
+    modes: dict[str, str] = {}
+    for mode in ("enforce", "audit", "warn"):
+        modes |= {mode: level, f"{mode}-version": "latest"}
+    return json.dumps(
+        {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AdmissionConfiguration",
+            "plugins": [
+                {
+                    "name": "PodSecurity",
+                    "configuration": {
+                        "apiVersion": "pod-security.admission.config.k8s.io/v1",
+                        "kind": "PodSecurityConfiguration",
+                        "defaults": modes,
+                        "exemptions": {"namespaces": ["kube-system"]},
+                    },
+                }
+            ],
+        }
+    )

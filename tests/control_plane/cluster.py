@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import ssl
+import subprocess
 import tempfile
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,19 +16,23 @@ from typing import TYPE_CHECKING, Self
 import httpx
 
 from control_plane.access import Access
-from control_plane.arguments import Files, apiserver_arguments, controller_manager_arguments, etcd_arguments
-from control_plane.build import CONTROLLER_MANAGER
-from control_plane.configuration import admission_configuration, audit_policy
-from control_plane.kubectl import Kubectl
+from control_plane.arguments import (
+    Files,
+    admission_configuration,
+    apiserver_arguments,
+    audit_policy,
+    controller_manager_arguments,
+    etcd_arguments,
+)
 from control_plane.ports import free_port
 from control_plane.process import Server, ServerExitedError, ServerGroup, wait_until
+from control_plane.programs import CONTROLLER_MANAGER
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from types import TracebackType
 
-    from control_plane.configuration import PodSecurityLevel
+    from control_plane.arguments import PodSecurityLevel
     from control_plane.programs import Programs
 
 START_TIMEOUT = 60.0
@@ -36,8 +42,23 @@ PROBE_TIMEOUT = 3.0
 """Seconds until a question about readiness is asked anew; what answers may be a stranger who says nothing."""
 
 
+KUBECTL_TIMEOUT = 120.0
+
+
 class ControlPlaneError(Exception):
     """The control plane was used in a way it does not work."""
+
+
+class KubectlError(Exception):
+    """kubectl failed; the message holds the command and what it said.
+
+    Attributes:
+        stderr: What it said.
+    """
+
+    def __init__(self, command: tuple[str, ...], code: int, stderr: str) -> None:
+        super().__init__(f"`kubectl {' '.join(command)}` ended with code {code}: {stderr.strip()}")
+        self.stderr = stderr
 
 
 class ControlPlane:
@@ -251,8 +272,20 @@ class ControlPlane:
             KubectlError: It failed, and `check` is set.
             subprocess.TimeoutExpired: It took too long.
         """
-        run = Kubectl(self._programs.kubectl, self.kubeconfig, self.directory / "kubectl-cache")
-        return run(*args, stdin=stdin, check=check)
+        # Its own cache: another API server may have had this port before.
+        cache = self.directory / "kubectl-cache"
+        done = subprocess.run(
+            [self._programs.kubectl, f"--kubeconfig={self.kubeconfig}", f"--cache-dir={cache}", *args],
+            input=stdin,
+            env=os.environ | {"KUBERC": "off"},  # no aliases and defaults of the user
+            capture_output=True,
+            text=True,
+            timeout=KUBECTL_TIMEOUT,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise KubectlError(args, done.returncode, done.stderr)
+        return done
 
     def wait_for_crds(self, *names: str) -> None:
         """Wait until CRDs are established; none named: all that there are.

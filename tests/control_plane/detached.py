@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from control_plane.access import write_private
 from control_plane.cluster import ControlPlane
 from control_plane.go_build import CACHE
-from control_plane.kubeconfig import write_private
 from control_plane.process import wait_until
 
 if TYPE_CHECKING:

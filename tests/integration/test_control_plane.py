@@ -17,11 +17,10 @@ import pytest
 import yaml
 
 from control_plane import ControlPlane, ControlPlaneError, KubectlError, PodSecurityLevel, detached, provide_programs
-from control_plane.build import MODULE, kubernetes_version
 from control_plane.detached import command_of
 from control_plane.ports import free_port
 from control_plane.process import wait_until
-from control_plane.programs import ASSETS_VARIABLE
+from control_plane.programs import ASSETS_VARIABLE, MODULE, kubernetes_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

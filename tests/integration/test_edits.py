@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from control_plane.kubectl import KubectlError
+from control_plane.cluster import KubectlError
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import writes

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from control_plane.kubeconfig import render_kubeconfig, write_private
+from control_plane.access import P256_ORDER, new_private_key, render_kubeconfig, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,3 +34,12 @@ def test_a_private_file_stays_private_when_it_is_replaced(tmp_path: Path) -> Non
     assert path.read_text() == "secret"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_key_is_a_number_of_the_curve_in_rfc_5915s_form() -> None:
+    head, *body, tail, empty = new_private_key().split("\n")
+    assert (head, tail, empty) == ("-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----", "")
+    der = base64.b64decode("".join(body))
+    assert der[:2] == bytes([0x30, len(der) - 2])
+    assert 0 < int.from_bytes(der[7:39], "big") < P256_ORDER
+    assert new_private_key() != new_private_key()
