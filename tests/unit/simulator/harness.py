@@ -117,6 +117,11 @@ class Atlas:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    async def put(self, instance: str = "aws", **fields: Any) -> None:
+        """Change the seeded endpoint of an instance by the control API."""
+        document = {"_id": AWS_ENDPOINT if instance == "aws" else AZURE_ENDPOINT, **fields}
+        await self.control("endpoints", {"projectId": PROJECT, "instanceName": instance, "endpoint": document})
+
     async def refused(self, name: str, body: Any) -> str:
         answer = await self.http.post(f"/_simulator/{name}", json=body)
         assert answer.status_code == 400, answer.text

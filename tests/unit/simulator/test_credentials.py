@@ -3,55 +3,7 @@
 import pytest
 
 from atlas_endpoints.simulator.auth import ApiKey
-from unit.simulator.harness import ABSENT_PROJECT, OTHER_PROJECT, PROJECT, Atlas, collection, endpoint
-
-
-@pytest.mark.parametrize(
-    ("who", "project", "status", "code"),
-    [
-        pytest.param("owner", PROJECT, 200, None, id="an owner sees the project"),
-        pytest.param("reader", PROJECT, 200, None, id="a reader sees the project"),
-        pytest.param("owner", OTHER_PROJECT, 401, "NOT_IN_GROUP", id="a foreign project looks absent"),
-        pytest.param("owner", ABSENT_PROJECT, 401, "NOT_IN_GROUP", id="an absent project looks foreign"),
-        pytest.param("everywhere", OTHER_PROJECT, 200, None, id="a role in all projects opens each"),
-        pytest.param("everywhere", ABSENT_PROJECT, 404, "GROUP_NOT_FOUND", id="who sees all knows what is absent"),
-        pytest.param("elsewhere", PROJECT, 403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", id="another address is refused"),
-        pytest.param("here", PROJECT, 200, None, id="a listed address is admitted"),
-    ],
-)
-async def test_reading_takes_a_role_in_the_project(
-    atlas: Atlas, who: str, project: str, status: int, code: str | None
-) -> None:
-    answer = await atlas.call("GET", collection(project=project), who=who)
-
-    assert answer.status_code == status
-    if code is not None:
-        assert answer.json()["errorCode"] == code
-        assert "WWW-Authenticate" not in answer.headers
-
-
-@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-async def test_a_reader_cannot_write(atlas: Atlas, method: str) -> None:
-    path = collection() if method == "POST" else endpoint()
-
-    answer = await atlas.call(method, path, who="reader")
-
-    assert answer.status_code == 401
-    assert answer.json() == {
-        "detail": "Current user is not authorized to perform this action.",
-        "error": 401,
-        "errorCode": "USER_UNAUTHORIZED",
-        "parameters": [],
-        "reason": "Unauthorized",
-    }
-    assert [each["status"] for each in (await atlas.call("GET", collection())).json()] == ["RESERVED"]
-
-
-async def test_the_refusal_of_an_address_names_it(atlas: Atlas) -> None:
-    answer = await atlas.call("GET", collection(), who="elsewhere")
-
-    assert answer.json()["parameters"] == ["127.0.0.1"]
-    assert "127.0.0.1" in answer.json()["detail"]
+from unit.simulator.harness import OTHER_PROJECT, Atlas, collection, endpoint
 
 
 @pytest.mark.parametrize(

@@ -102,12 +102,6 @@ async def test_a_client_may_get_no_whole_answer(atlas: Atlas, fault: dict[str, A
     assert (await atlas.show(endpoint()))["comment"] is None
 
 
-async def test_a_connection_dropped_before_applying_changes_nothing(atlas: Atlas) -> None:
-    await _dropped(atlas, {"match": PATCH, "drop": "before"})
-
-    assert (await atlas.show(endpoint()))["comment"] is None
-
-
 async def test_a_connection_dropped_after_applying_has_changed_everything(atlas: Atlas) -> None:
     await _dropped(atlas, {"match": PATCH, "drop": "after"})
 
@@ -264,35 +258,6 @@ async def test_a_request_that_waits_holds_up_no_other(atlas: Atlas) -> None:
     waiting.cancel()
 
     assert answer.status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("fault", "complaint"),
-    [
-        pytest.param({}, "status, raw, drop and delay", id="nothing goes wrong"),
-        pytest.param({"match": {"path": "("}, "status": 500}, "faults: 0.match.path", id="no regular expression"),
-        pytest.param({"stauts": 500, "delay": 1}, "faults: 0.stauts", id="an unknown field"),
-        pytest.param({"status": 99}, "faults: 0.status", id="no status"),
-        pytest.param({"body": "x", "delay": 1}, "need a status", id="a body without a status"),
-        pytest.param({"drop": "later"}, "'before' or 'after'", id="an unknown moment"),
-        pytest.param({"drop": "before", "applyAfter": 1}, "applyAfter needs", id="later, but never applied"),
-        pytest.param({"drop": "after", "apply": True}, "apply needs", id="an answer, but dropped"),
-        pytest.param({"status": 500, "times": 0}, "faults: 0.times", id="never"),
-        pytest.param("503", "faults: 0", id="text"),
-    ],
-)
-async def test_a_fault_that_makes_no_sense_is_refused_with_the_field(atlas: Atlas, fault: Any, complaint: str) -> None:
-    error = await atlas.refused("faults", [{"status": 500}, fault][1:])
-
-    assert complaint in error
-    assert await atlas.control("faults") == []
-
-
-async def test_of_a_list_with_one_bad_fault_none_is_taken(atlas: Atlas) -> None:
-    error = await atlas.refused("faults", [{"status": 500}, {"status": 1}])
-
-    assert error.startswith("faults: 1.status")
-    assert await atlas.control("faults") == []
 
 
 async def _dropped(atlas: Atlas, fault: dict[str, Any]) -> None:

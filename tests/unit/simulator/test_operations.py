@@ -1,12 +1,10 @@
 """The operations: statuses, bodies, header fields."""
 
-from typing import Any
 
 import pytest
 
 from unit.simulator.harness import (
     ABSENT_ENDPOINT,
-    ABSENT_PROJECT,
     ACCEPT,
     AWS_ENDPOINT,
     PROJECT,
@@ -78,12 +76,6 @@ async def test_delete_answers_204_without_a_body_but_with_a_content_type(atlas: 
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["Content-Type"] == VERSIONED
     assert (await atlas.show(endpoint()))["status"] == "DELETING"
-
-
-async def test_a_second_delete_does_not_fail(atlas: Atlas) -> None:
-    await atlas.call("DELETE", endpoint())
-
-    assert (await atlas.call("DELETE", endpoint())).status_code == 204
 
 
 async def test_bodies_as_mongodbs_own_client_sends_them_are_understood(atlas: Atlas) -> None:
@@ -162,51 +154,6 @@ async def test_an_error_has_the_fields_of_an_api_error_in_the_order_of_atlas(atl
     }
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_an_absent_endpoint_is_404_for_every_operation_on_it(atlas: Atlas, method: str) -> None:
-    body: dict[str, Any] = {"json": {"providerName": "AWS"}} if method == "PATCH" else {}
-
-    answer = await atlas.call(method, endpoint(endpoint_id=ABSENT_ENDPOINT), **body)
-
-    assert (answer.status_code, answer.json()["errorCode"]) == (404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        pytest.param("GET", collection("none"), 404, "SERVERLESS_INSTANCE_NOT_FOUND", id="no such instance"),
-        pytest.param("POST", collection("none"), 404, "SERVERLESS_INSTANCE_NOT_FOUND", id="no such instance to write"),
-        pytest.param("GET", endpoint(endpoint_id="xyz"), 400, "PATH_PARAM_PARSE_ERROR", id="an id that is not hex"),
-        pytest.param("GET", endpoint(endpoint_id="A1" * 12), 400, "PATH_PARAM_PARSE_ERROR", id="an id in capitals"),
-        pytest.param("GET", collection("-bad"), 400, "PATH_PARAM_PARSE_ERROR", id="a name that begins with a hyphen"),
-        pytest.param("GET", collection("a%20b"), 400, "PATH_PARAM_PARSE_ERROR", id="a name with an escaped space"),
-        pytest.param("GET", collection("n" * 65), 400, "PATH_PARAM_PARSE_ERROR", id="a name of 65 characters"),
-        pytest.param("GET", collection(project="123"), 400, "PATH_PARAM_PARSE_ERROR", id="a project id too short"),
-        pytest.param("GET", collection(project=ABSENT_PROJECT), 401, "NOT_IN_GROUP", id="no such project"),
-        pytest.param("GET", "/api/atlas/v2/groups", 404, "RESOURCE_NOT_FOUND", id="an operation not simulated"),
-        pytest.param("GET", "/api/atlas/v1.0/groups", 404, "RESOURCE_NOT_FOUND", id="the old API"),
-        pytest.param("GET", "/", 404, "RESOURCE_NOT_FOUND", id="the root"),
-        pytest.param("GET", endpoint() + "/", 404, "RESOURCE_NOT_FOUND", id="a slash too many"),
-        pytest.param("PUT", endpoint(), 405, "METHOD_NOT_ALLOWED", id="a method that the endpoint has not"),
-        pytest.param("DELETE", collection(), 405, "METHOD_NOT_ALLOWED", id="a method that the list has not"),
-    ],
-)
-async def test_a_wrong_url_is_refused(atlas: Atlas, method: str, path: str, status: int, code: str) -> None:
-    body: dict[str, Any] = {"json": {}} if method == "POST" else {}
-
-    answer = await atlas.call(method, path, **body)
-
-    assert (answer.status_code, answer.json()["errorCode"], answer.json()["error"]) == (status, code, status)
-
-
-async def test_a_malformed_path_is_quoted_in_the_parameters(atlas: Atlas) -> None:
-    path = endpoint(endpoint_id="xyz")
-
-    answer = await atlas.call("GET", path)
-
-    assert answer.json()["parameters"] == [path]
-
-
 async def test_the_instance_shows_a_connection_string_for_each_available_endpoint(atlas: Atlas) -> None:
     path = f"/api/atlas/v2/groups/{PROJECT}/serverless/aws"
     before = await atlas.show(path)
@@ -253,20 +200,37 @@ async def test_a_page_after_the_last_is_empty_and_a_count_is_left_out_when_it_is
     assert (page["results"], "totalCount" in page) == ([], False)
 
 
-@pytest.mark.parametrize("query", ["itemsPerPage=501", "itemsPerPage=0", "itemsPerPage=x", "pageNum=0", "pageNum=-1"])
-async def test_a_page_that_cannot_be_is_refused(query: str, atlas: Atlas) -> None:
-    answer = await atlas.call("GET", f"{INSTANCES}?{query}")
+async def test_a_validation_error_describes_the_field(atlas: Atlas) -> None:
+    answer = await atlas.patch(endpoint(), comment="x" * 81)
 
-    assert (answer.status_code, answer.json()["errorCode"]) == (400, "INVALID_ATTRIBUTE")
-
-
-async def test_instances_are_not_made_here(atlas: Atlas) -> None:
-    answer = await atlas.call("POST", INSTANCES, json={})
-
-    assert answer.status_code == 405
+    (described,) = answer.json()["badRequestDetail"]["fields"]
+    assert described["field"] == "comment"
+    assert "80" in described["description"]
 
 
-async def test_an_absent_instance_is_404(atlas: Atlas) -> None:
-    answer = await atlas.call("GET", f"/api/atlas/v2/groups/{PROJECT}/serverless/none")
+async def test_the_content_type_names_the_version(atlas: Atlas) -> None:
+    newer = "application/vnd.atlas.2025-03-12+json"
+    endpoints = await atlas.call("GET", collection(), accept=newer)
+    limits = await atlas.call("GET", "/api/atlas/v2/rateLimits", accept=newer)
 
-    assert (answer.status_code, answer.json()["errorCode"]) == (404, "SERVERLESS_INSTANCE_NOT_FOUND")
+    assert endpoints.headers["Content-Type"] == VERSIONED
+    assert limits.headers["Content-Type"] == f"{newer};charset=utf-8"
+
+
+@pytest.mark.parametrize(("mode", "names"), [("gone", []), ("flex", ["aws", "azure"])])
+async def test_the_list_of_instances_is_empty_after_the_end_and_holds_flex_clusters_before(
+    mode: str, names: list[str], atlas: Atlas
+) -> None:
+    await atlas.control("mode", {"mode": mode})
+
+    assert [each["name"] for each in (await atlas.show(INSTANCES))["results"]] == names
+
+
+async def test_back_in_the_normal_mode_nothing_has_changed(atlas: Atlas) -> None:
+    await atlas.control("mode", {"mode": "gone"})
+    await atlas.call("DELETE", endpoint())
+
+    answer = await atlas.control("mode", {"mode": "normal"})
+
+    assert answer == {"mode": "normal"} == await atlas.control("mode")
+    assert [each["_id"] for each in (await atlas.call("GET", collection())).json()] == [AWS_ENDPOINT]
