@@ -51,17 +51,14 @@ class ApiServer:
             await _accepted(answer)
 
     async def get(self, namespace: str, name: str) -> dict[str, Any]:
-        """Read a resource."""
         async with self.http.get(f"{_collection(namespace)}/{name}") as answer:
             return (await _accepted(answer))[0]
 
     async def list(self, selector: str) -> dict[str, Any]:
-        """List resources by their labels."""
         async with self.http.get(self.collection, params={"labelSelector": selector}) as answer:
             return (await _accepted(answer))[0]
 
     async def delete_all(self, namespaces: Iterable[str], selector: str) -> None:
-        """Delete resources by their labels."""
         timeout, parameters = aiohttp.ClientTimeout(total=PAGE_TIMEOUT), {"labelSelector": selector}
         for namespace in namespaces:
             async with self.http.delete(_collection(namespace), params=parameters, timeout=timeout) as answer:
@@ -74,7 +71,6 @@ def _collection(namespace: str) -> str:
 
 @asynccontextmanager
 async def session(url: str, token: str, ca: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    """Open connections to the API server."""
     connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=ca))
     timeout = aiohttp.ClientTimeout(total=30)
     headers = {"Authorization": f"Bearer {token}"}

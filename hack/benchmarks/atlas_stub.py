@@ -64,12 +64,10 @@ class AtlasStub:
         await self.forget_calls()
 
     async def forget_calls(self) -> None:
-        """Begin to count anew."""
         async with self._http.delete(f"{self.url}/_stub/calls") as answer:
             answer.raise_for_status()
 
     async def calls(self) -> Calls:
-        """Tell which calls have come."""
         async with self._http.get(f"{self.url}/_stub/calls") as answer:
             report = await answer.json()
         return Calls(report["counts"], [(each["endpointId"], each["time"]) for each in report["patches"]])

@@ -65,13 +65,9 @@ class Contender(Protocol):
     """An operator that can be started."""
 
     @property
-    def name(self) -> str:
-        """What it is called in results."""
-        ...
+    def name(self) -> str: ...
 
-    def launch(self, conditions: Conditions) -> Launch:
-        """Say how it is started."""
-        ...
+    def launch(self, conditions: Conditions) -> Launch: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,6 @@ class Ours:
     name: str = OURS
 
     def launch(self, conditions: Conditions) -> Launch:
-        """Say how it is started."""
         address = f"127.0.0.1:{free_port()}"
         flags = {
             "atlas-url": conditions.atlas_url,
@@ -121,7 +116,6 @@ class Peer:
         return cls(program, SLOW_PEER, qps=20, burst=30)
 
     def launch(self, conditions: Conditions) -> Launch:
-        """Say how it is started."""
         metrics, probes = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         flags = {
             "atlas-url": conditions.atlas_url,
@@ -172,20 +166,17 @@ class Running:
         return time.time() - self.started
 
     async def passes_made(self) -> float:
-        """Tell how many reconciles of resources it has made."""
+        """Return how many reconciles of resources it has made."""
         async with self._http.get(self._launch.metrics_url) as answer:
             return total(await answer.text(), self._launch.metric)
 
     def cpu_seconds(self) -> float:
-        """Tell how much processor time it has used."""
         return usage.cpu_seconds(self._server.process.pid)
 
     def memory(self) -> Memory:
-        """Tell how much memory it uses."""
         return usage.memory(self._server.process.pid)
 
     async def stop(self) -> None:
-        """End it, as a cluster would."""
         await asyncio.to_thread(self._server.stop, kill=False)
 
     async def _is_ready(self) -> bool:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 
 def total(exposition: str, name: str) -> float:
-    """Sum up a metric over all its series; 0 when there is none.
-
-    Args:
-        exposition: What /metrics answered.
-        name: Of the metric, with its suffix.
-    """
+    """Sum up a metric over all its series; 0 when there is none."""
     return sum(
         float(line.rpartition(" ")[2])
         for line in exposition.splitlines()

@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give the smallest value that at least so many percent of all values do not exceed (nearest rank).
-
-    Args:
-        values: At least one, in any order.
-        percent: Above 0, at most 100.
-    """
+    """Return the smallest value that at least so many percent of all values do not exceed (nearest rank)."""
     rank = math.ceil(percent / 100 * len(values))
     return sorted(values)[rank - 1]
 
@@ -32,7 +27,6 @@ class Summary:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Summary:
-        """Sum up the values of at least one round."""
         return cls(median(values), min(values), max(values))
 
 

@@ -17,12 +17,10 @@ class Goal(Protocol):
     """What a figure of ours is to be."""
 
     @property
-    def text(self) -> str:
-        """The goal in words."""
-        ...
+    def text(self) -> str: ...
 
     def is_met(self, line: Line, measured: Measured) -> bool | None:
-        """Tell whether it is; None when something that it takes was not measured."""
+        """Return whether it is; None when something that it takes was not measured."""
         ...
 
 
@@ -65,11 +63,9 @@ class RatioAtMost:
 
     @property
     def text(self) -> str:
-        """The goal in words."""
         return f"at most {self.limit:g}x"
 
     def is_met(self, line: Line, measured: Measured) -> bool | None:
-        """Compare the medians."""
         ratio = line.ratio(measured)
         return None if ratio is None else ratio <= self.limit
 
@@ -82,11 +78,9 @@ class RatioAtLeast:
 
     @property
     def text(self) -> str:
-        """The goal in words."""
         return f"at least {self.limit:g}x"
 
     def is_met(self, line: Line, measured: Measured) -> bool | None:
-        """Compare the medians."""
         ratio = line.ratio(measured)
         return None if ratio is None else ratio >= self.limit
 
@@ -100,11 +94,9 @@ class AtMost:
 
     @property
     def text(self) -> str:
-        """The goal in words."""
         return f"at most {self.limit:g} {self.unit}".rstrip() if self.limit else "none"
 
     def is_met(self, line: Line, measured: Measured) -> bool | None:
-        """Compare our median with it."""
         ours = line.summary(measured, OURS)
         return None if ours is None else ours.median <= self.limit
 
@@ -119,11 +111,9 @@ class AtMostTimes:
 
     @property
     def text(self) -> str:
-        """The goal in words."""
         return f"at most {self.factor:g}x {self.words}"
 
     def is_met(self, line: Line, measured: Measured) -> bool | None:
-        """Compare the medians."""
         ours, other = line.summary(measured, OURS), measured.get(self.row)
         reference = other.summary(OURS, line.figure) if other else None
         return None if ours is None or reference is None else ours.median <= self.factor * reference.median
@@ -259,7 +249,6 @@ LINES = (
 
 
 def cell(summary: Summary | None, unit: str) -> str:
-    """Write a median with its unit and its spread."""
     if summary is None:
         return ""
     value = f"{shown(summary.median)}{unit if unit.startswith('/') else f' {unit}'}".rstrip()

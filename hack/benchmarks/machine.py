@@ -14,7 +14,6 @@ from control_plane.programs import kubernetes_version
 
 
 def processor_in(cpuinfo: str) -> str:
-    """Read the processor's model from /proc/cpuinfo."""
     found = re.search(r"^model name\s*: (.+)$", cpuinfo, re.MULTILINE)
     return found[1].strip() if found else platform.machine()
 
@@ -26,7 +25,6 @@ def memory_in(meminfo: str) -> str:
 
 
 def describe() -> dict[str, str]:
-    """Give the facts by topic."""
     return {
         "processor": f"{processor_in(Path('/proc/cpuinfo').read_text(encoding='utf-8'))}, {os.cpu_count()} cores",
         "memory": memory_in(Path("/proc/meminfo").read_text(encoding="utf-8")),

@@ -28,7 +28,6 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its name in Kubernetes."""
         return f"{self.population}-{self.number:05}"
 
     @property
@@ -38,7 +37,6 @@ class Resource:
 
     @property
     def instance(self) -> str:
-        """The serverless instance."""
         return f"shop-{self.number % INSTANCES:02}"
 
     @property
@@ -48,16 +46,13 @@ class Resource:
 
     @property
     def project(self) -> str:
-        """The Atlas project's id."""
         return project_id(self.tenant)
 
     @property
     def endpoint(self) -> str:
-        """The endpoint's id."""
         return f"e{self.number:023x}"
 
     def manifest(self, comment: str) -> dict[str, Any]:
-        """Give the resource as it is created."""
         return {
             "apiVersion": "atlas-endpoints.dev/v1alpha1",
             "kind": "ServerlessPrivateEndpoint",
@@ -91,7 +86,6 @@ class Population:
     tenants: int = TENANTS
 
     def __iter__(self) -> Iterator[Resource]:
-        """Give the resources by number."""
         return (Resource(self.name, number, self.tenants) for number in range(self.first, self.first + self.size))
 
     @property
@@ -101,17 +95,16 @@ class Population:
 
 
 def project_id(tenant: int) -> str:
-    """Give the id of a tenant's Atlas project."""
     return f"{0xA + tenant:x}{tenant:023x}"
 
 
 def secret_name(tenant: int) -> str:
-    """Give the name of the Secret with a tenant's credentials."""
+    """Return the name of the Secret with a tenant's credentials."""
     return f"atlas-{tenant}"
 
 
 def secret(namespace: str, tenant: int) -> dict[str, Any]:
-    """Give a tenant's Secret as it is created in a namespace; the stub takes any credentials."""
+    """Return a tenant's Secret as it is created in a namespace; the stub takes any credentials."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -121,12 +114,12 @@ def secret(namespace: str, tenant: int) -> dict[str, Any]:
 
 
 def selector(populations: Iterable[Population]) -> str:
-    """Give the label selector that a contender serves just these populations with."""
+    """Return the label selector that a contender serves just these populations with."""
     return f"{LABEL} in ({','.join(population.name for population in populations)})"
 
 
 def world(populations: Iterable[Population], comment: str) -> list[dict[str, Any]]:
-    """Give what the stub of Atlas is to hold: an endpoint for each resource, with this comment."""
+    """Return what the stub of Atlas is to hold: an endpoint for each resource, with this comment."""
     endpoints: dict[tuple[str, str], list[str]] = defaultdict(list)
     for population in populations:
         for resource in population:
@@ -138,7 +131,7 @@ def world(populations: Iterable[Population], comment: str) -> list[dict[str, Any
 
 
 def status_of(sample: Resource, status: str, resource: Resource) -> str:
-    """Give the status that a resource has at rest.
+    """Return the status that a resource has at rest.
 
     Args:
         sample: A resource that a contender has brought to rest.

@@ -51,7 +51,6 @@ class RowResult:
         return cls(**{**stored, "rounds": [Round(**each) for each in stored["rounds"]]})
 
     def save(self, path: Path) -> None:
-        """Write it to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
@@ -64,7 +63,6 @@ class RowResult:
 
     @property
     def count(self) -> int:
-        """How many rounds each contender had, at least."""
         counts: defaultdict[str, int] = defaultdict(int)
         for each in self.rounds:
             counts[each.contender] += 1

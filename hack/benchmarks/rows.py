@@ -67,7 +67,6 @@ class Edit:
 
     @property
     def milliseconds(self) -> float:
-        """How long it took."""
         return (self.rested - self.accepted) * MILLISECONDS
 
 

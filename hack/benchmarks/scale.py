@@ -78,7 +78,6 @@ async def new_credentials(known: int) -> Operation:
 
 
 async def new_credentials_of_the_client(known: int) -> Operation:
-    """The same at the HTTP client."""
     client = AtlasClient("http://127.0.0.1:1", user_agent="benchmark", transport=_NoWire(), random=Random(1))  # noqa: S311  # jitter
 
     async def use(number: int) -> object:
@@ -104,7 +103,7 @@ async def a_correction_that_is_held_back(known: int) -> Operation:
 
 
 async def cost(operation: Operation) -> float:
-    """Give the processor seconds of one operation, as in the best of a few batches."""
+    """Return the processor seconds of one operation, as in the best of a few batches."""
     seconds = []
     for first in range(0, BATCHES * BATCH, BATCH):
         begun = time.process_time()

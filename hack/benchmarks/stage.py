@@ -83,7 +83,7 @@ class Stage:
         return Population("warm", INSTANCES, tenants=self.tenants)
 
     def population(self, name: str, size: int) -> Population:
-        """Give a population that is measured, beside the one that warms up."""
+        """Return a population that is measured, beside the one that warms up."""
         return Population(name, size, self.warm.after, self.tenants)
 
     def kubernetes_writes(self, running: Running, since: int) -> int:
@@ -92,11 +92,11 @@ class Stage:
         return sum(each.resource != "events" for each in writes)
 
     def moment(self) -> int:
-        """Give the present end of the API server's audit log."""
+        """Return the present end of the API server's audit log."""
         return audit.length(self._control_plane)
 
     def control_plane_cpu_seconds(self) -> float:
-        """Tell how much processor time the control plane has used."""
+        """Return how much processor time the control plane has used."""
         return sum(usage.cpu_seconds(pid) for pid in self._control_plane.pids.values())
 
     @asynccontextmanager

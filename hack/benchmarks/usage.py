@@ -35,10 +35,9 @@ def memory_in(status: str) -> Memory:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Tell how much processor time a process has used."""
+    """Return how much processor time a process has used."""
     return cpu_seconds_in(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8"))
 
 
 def memory(pid: int) -> Memory:
-    """Tell how much memory a process uses."""
     return memory_in(Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ BUFFER = 2**24
 
 
 def is_at_rest(body: Mapping[str, Any]) -> bool:
-    """Tell whether a resource's status says of its present generation that it is ready."""
+    """Return whether a resource's status says of its present generation that it is ready."""
     status = body.get("status", {})
     return status.get("observedGeneration") == body["metadata"]["generation"] and any(
         condition["type"] == "Ready" and condition["status"] == "True" for condition in status.get("conditions", ())
@@ -70,7 +70,6 @@ class Watcher:
 
 @asynccontextmanager
 async def watching(api: ApiServer, selector: str) -> AsyncIterator[Watcher]:
-    """Watch resources by their labels."""
     watcher = Watcher()
     listed = await api.list(selector)
     for body in listed["items"]:

@@ -25,7 +25,6 @@ PICTURE = ROOT / "docs" / "pictures" / "dashboard.svg"
 
 
 def say(line: str) -> None:
-    """Tell people at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

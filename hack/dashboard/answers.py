@@ -49,7 +49,6 @@ def fill(query: str) -> str:
 
 
 def name_of(legend: str, labels: Mapping[str, str]) -> str:
-    """Name a series as its legend wants it."""
     return re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), legend).strip() or "value"
 
 
@@ -61,7 +60,6 @@ def read(legend: str, result: Mapping[str, Any]) -> Series:
 
 
 def ask(prometheus: Prometheus, panel: Mapping[str, Any], *, start: float, end: float, step: float) -> Shown:
-    """Ask what a panel asks."""
     found: list[Series] = []
     for target in panel.get("targets", ()):
         query = fill(target["expr"])

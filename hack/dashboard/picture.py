@@ -32,13 +32,7 @@ class Box(NamedTuple):
 
 
 def draw(shown: Sequence[Shown], *, title: str, now: float) -> str:
-    """Draw panels.
-
-    Args:
-        shown: The panels with what they show.
-        title: Of the whole.
-        now: When they were asked, in seconds.
-    """
+    """Draw panels."""
     rows = max(each.panel["gridPos"]["y"] + each.panel["gridPos"]["h"] for each in shown)
     height = rows * UNIT + 2 * GAP
     parts = [part for each in shown for part in _panel(each, now)]
@@ -56,7 +50,6 @@ def draw(shown: Sequence[Shown], *, title: str, now: float) -> str:
 
 
 def written(value: float, unit: str, *, now: float = 0.0) -> str:
-    """Write a value with its unit, as Grafana would."""
     match unit:
         case "percentunit":
             return f"{value * 100:.3g} %"

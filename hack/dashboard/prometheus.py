@@ -48,14 +48,7 @@ class Prometheus:
 
     @classmethod
     def start(cls, program: str, group: ServerGroup, folder: Path, *, target: str) -> Prometheus:
-        """Start it, and wait until it answers.
-
-        Args:
-            program: see ``find_program``.
-            group: ends it.
-            folder: for its data.
-            target: the operator's address, as host and port.
-        """
+        """Start it, and wait until it answers."""
         labels = {"namespace": "atlas-endpoints", "instance": "atlas-endpoints-0"}
         config = {
             "global": {"scrape_interval": f"{SCRAPE}s"},
@@ -81,15 +74,12 @@ class Prometheus:
         return started
 
     def now(self, query: str) -> list[dict[str, Any]]:
-        """Ask for the present value of each series."""
         return self._ask("query", query=query)
 
     def over(self, query: str, *, start: float, end: float, step: float) -> list[dict[str, Any]]:
-        """Ask for the values of each series over a time."""
         return self._ask("query_range", query=query, start=str(start), end=str(end), step=str(step))
 
     def close(self) -> None:
-        """Ask nothing any more."""
         self._http.close()
 
     def _ask(self, what: str, **parameters: str) -> list[dict[str, Any]]:

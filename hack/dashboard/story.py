@@ -21,12 +21,10 @@ SECONDS = 180.0
 
 
 def crowd() -> list[Place]:
-    """Give the places of those that go well."""
     return [place(number // 10, number % 10) for number in range(CROWD)]
 
 
 def tell(atlas: Atlas, resources: Resources, say: Callable[[str], None]) -> None:
-    """Let it happen."""
     began = time.monotonic()
 
     def at(second: float, what: str) -> None:

@@ -20,7 +20,7 @@ SERVERS_LOOK = 1.0
 
 
 def main() -> int:
-    """Tell the story.
+    """Return the story.
 
     Returns:
         0 done; 1 something happened otherwise than the story says; 130 interrupted.

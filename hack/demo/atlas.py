@@ -55,18 +55,15 @@ class SimulatedAtlas:
         self._client = httpx.Client(base_url=f"{url}/_simulator", trust_env=False, timeout=5)
 
     def close(self) -> None:
-        """Close the connections."""
         self._client.close()
 
     def answers(self) -> bool:
-        """Tell whether it runs by now."""
         try:
             return self._client.get("mode").is_success
         except httpx.TransportError:
             return False
 
     def count(self) -> int:
-        """Tell how many requests it has received."""
         count: int = self._get("state")["requests"]
         return count
 
@@ -80,7 +77,7 @@ class SimulatedAtlas:
         ]
 
     def endpoint(self, endpoint_id: str) -> Mapping[str, Any] | None:
-        """Give an endpoint as Atlas holds it; None when there is none."""
+        """Return an endpoint as Atlas holds it; None when there is none."""
         return next(
             (
                 endpoint
@@ -105,7 +102,6 @@ class SimulatedAtlas:
         self._post("faults", [{"match": {"path": ENDPOINTS}, "status": status}])
 
     def heal(self) -> None:
-        """Let everything go right again."""
         self._client.delete("faults").raise_for_status()
 
     def switch(self, mode: str) -> None:

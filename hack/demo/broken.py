@@ -184,12 +184,7 @@ def _answer(scene: Scene, set_up: SetUp, page: str) -> None:
 
 
 def deviate(set_up: SetUp, resources: list[Any]) -> list[str]:
-    """Tell what of a team's resources is not as a set-up has it.
-
-    Args:
-        set_up: The set-up.
-        resources: The ServerlessPrivateEndpoints of the team.
-    """
+    """Return what of a team's resources is not as a set-up has it."""
     found = next((each for each in resources if each["metadata"]["name"] == set_up.speaker), None)
     if found is None:
         return [f"there is no resource {set_up.speaker}"]
@@ -209,7 +204,7 @@ def deviate(set_up: SetUp, resources: list[Any]) -> list[str]:
 
 
 def is_healed(resources: list[Any], *, goes: bool) -> bool:
-    """Tell whether all of a team's resources are ready, and there are any unless the last one goes."""
+    """Return whether all of a team's resources are ready, and there are any unless the last one goes."""
     return bool(resources) != goes and all(
         conditions_of(each).get("Ready", {}).get("status") == "True"
         and each["status"]["observedGeneration"] == each["metadata"]["generation"]
@@ -218,7 +213,7 @@ def is_healed(resources: list[Any], *, goes: bool) -> bool:
 
 
 def conditions_of(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the conditions of a resource by their types."""
+    """Return the conditions of a resource by their types."""
     return {each["type"]: each for each in resource.get("status", {}).get("conditions", [])}
 
 

@@ -49,7 +49,6 @@ class Team:
 
     @property
     def project(self) -> str:
-        """The id of its project in Atlas."""
         return f"32b6e34b3d91647abb20e7{self.number:02x}"
 
     @property
@@ -59,7 +58,6 @@ class Team:
 
     @property
     def client_id(self) -> str:
-        """The id of its service account."""
         return f"mdb_sa_id_{self.project}"
 
     def account(self, role: str = "GROUP_OWNER", access_list: Sequence[str] = ()) -> dict[str, Any]:
@@ -70,7 +68,7 @@ class Team:
 
 
 def world(teams: Sequence[Team]) -> dict[str, Any]:
-    """Give the Atlas in which each team has what it needs."""
+    """Return the Atlas in which each team has what it needs."""
     available = {"status": "AVAILABLE", "cloudProviderEndpointId": CLOUD_ENDPOINT}
     return {
         "projects": [
@@ -102,7 +100,6 @@ class Scene:
     # Unseen: what breaks
 
     def namespace(self) -> None:
-        """Create the namespace."""
         self.kubectl_unseen("create", "namespace", self.team.name)
 
     def secret(self, client_secret: str | None = None) -> None:
@@ -114,7 +111,6 @@ class Scene:
         self.kubectl_unseen("apply", "-f", str(self.manifest(name, labels=labels, **spec)))
 
     def edit(self, **spec: Any) -> None:
-        """Edit fields of the resource's spec."""
         self.kubectl_unseen("patch", "spe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": spec}))
 
     def becomes_ready(self) -> None:
@@ -132,7 +128,6 @@ class Scene:
                 )
 
     def endpoint(self, **fields: Any) -> None:
-        """Change the endpoint in Atlas."""
         endpoint = {"_id": self.team.endpoint, **fields}
         place = {"projectId": self.team.project, "instanceName": INSTANCE}
         self.stage.atlas.change({**place, "endpoint": endpoint})
@@ -144,11 +139,9 @@ class Scene:
     # Before everybody's eyes: what heals
 
     def kubectl(self, *words: str, hide: str | None = None) -> None:
-        """Run kubectl in the team's namespace."""
         self.stage.kubectl("-n", self.team.name, *words, hide=hide, terminal=self.terminal)
 
     def create_secret(self) -> None:
-        """Create the right Secret."""
         self.kubectl(*self._secret(self.team.client_secret), hide=self.team.client_secret)
 
     def force_sync(self) -> None:
@@ -178,22 +171,18 @@ class Scene:
         return self.file(f"{name}.yaml", document)
 
     def file(self, name: str, document: Mapping[str, Any]) -> Path:
-        """Write a document into a file of the team's."""
         path = self.stage.folder / self.team.name / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(dict(document), sort_keys=False), encoding="utf-8")
         return path
 
     def service(self) -> str:
-        """Give the endpoint service that Atlas names."""
         return str((self.stage.atlas.endpoint(self.team.endpoint) or {}).get("endpointServiceName"))
 
     def resources(self) -> list[Any]:
-        """List the resources of the team."""
         return self._list(f"apis/atlas-endpoints.dev/v1alpha1/namespaces/{self.team.name}/serverlessprivateendpoints")
 
     def events(self) -> list[Any]:
-        """List the Events of the team."""
         return self._list(f"api/v1/namespaces/{self.team.name}/events")
 
     def _list(self, path: str) -> list[Any]:
@@ -206,5 +195,4 @@ class Scene:
         return ("create", "secret", "generic", SECRET, *(f"--from-literal={key}={literals[key]}" for key in literals))
 
     def kubectl_unseen(self, *words: str, stdin: str | None = None) -> str:
-        """Run kubectl in the team's namespace, unseen."""
         return self.stage.control_plane.kubectl("-n", self.team.name, *words, stdin=stdin).stdout

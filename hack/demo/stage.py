@@ -98,12 +98,10 @@ class Stage:
 
     @property
     def operator_log(self) -> Path:
-        """What the operator says."""
         return self._folder / "operator.log"
 
     @property
     def operator_pid(self) -> int | None:
-        """The operator's process, once it runs."""
         return self._operator.process.pid if self._operator else None
 
     @property
@@ -125,11 +123,7 @@ class Stage:
         self.wait(self.atlas.answers, "the simulated Atlas to answer", timeout=START_TIMEOUT)
 
     def start_operator(self, *settings: str) -> None:
-        """Start the operator under the ServiceAccount that it has in a cluster, so with no more rights than there.
-
-        Args:
-            settings: Flags beside those that it needs here.
-        """
+        """Start the operator under the ServiceAccount that it has in a cluster, so with no more rights than there."""
         kubeconfig = self.control_plane.kubeconfig_for(OPERATOR, OPERATOR)
         arguments = ["run", "--atlas-url", self.atlas.url, "--http-address", self._probes, *settings]
         self.terminal.command(["atlas-endpoints", *arguments])
@@ -190,12 +184,11 @@ class Stage:
         wait_until(is_met, what, servers=self._servers, timeout=timeout)
 
     def check(self) -> None:
-        """Make sure that all servers still run."""
         for server in self._servers:
             server.check()
 
     def last_words(self) -> str:
-        """Give the end of the operator's log, if there is one."""
+        """Return the end of the operator's log, if there is one."""
         log = self.operator_log
         return "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
 
@@ -225,7 +218,6 @@ class Stage:
 
 
 def spec_of(sample: str) -> Mapping[str, Any]:
-    """Read the spec of a sample by its name."""
     spec: Mapping[str, Any] = yaml.safe_load((ROOT / SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8"))["spec"]
     return spec
 

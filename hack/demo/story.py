@@ -167,7 +167,6 @@ def delete(stage: Stage) -> None:
 
 
 def patch(stage: Stage, name: str, **fields: str) -> None:
-    """Edit fields of a resource's spec."""
     stage.kubectl("patch", "spe", name, "--type=merge", "--patch", json.dumps({"spec": fields}))
 
 
@@ -188,12 +187,10 @@ def wait_for_reason(stage: Stage, name: str, reason: str) -> None:
 
 
 def tell_message(stage: Stage, name: str) -> None:
-    """Show what the status says to people."""
     stage.kubectl("get", "spe", name, "-o", f"jsonpath={READY}.message}}")
 
 
 def expect(stage: Stage, what: str, *, holds: bool) -> None:
-    """Expect that something is so, and say it."""
     if not holds:
         raise UnexpectedError(f"it is not so that {what}")
     stage.terminal.good(f"ok: {what}")

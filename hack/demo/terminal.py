@@ -27,42 +27,34 @@ class Terminal:
         self._colours = stream.isatty() and "NO_COLOR" not in os.environ if colours is None else colours
 
     def draft(self) -> Draft:
-        """Give a terminal for what is shown later, at once."""
+        """Return a terminal for what is shown later, at once."""
         return Draft(io.StringIO(), colours=self._colours)
 
     def show(self, draft: Draft) -> None:
-        """Show what was written on a draft."""
         self._stream.write(draft.text())
         self._stream.flush()
 
     def heading(self, text: str) -> None:
-        """Begin a scene."""
         self._write("")
         self._write(f"== {text}", BOLD)
 
     def say(self, text: str) -> None:
-        """Tell what happens, in words."""
         self._write(text)
 
     def command(self, words: Iterable[str]) -> None:
-        """Show a command before it runs."""
         self._write(f"$ {shlex.join(words)}", CYAN)
 
     def output(self, text: str) -> None:
-        """Show what a command or a server answered."""
         for line in text.rstrip("\n").splitlines():
             self._write(f"  {line}")
 
     def good(self, text: str) -> None:
-        """Say that something is as it has to be."""
         self._write(text, GREEN)
 
     def bad(self, text: str) -> None:
-        """Say what went wrong."""
         self._write(text, RED)
 
     def aside(self, text: str) -> None:
-        """Mention something that matters less."""
         self._write(text, DIM)
 
     def _write(self, line: str, code: str | None = None) -> None:
@@ -78,5 +70,4 @@ class Draft(Terminal):
         self._kept = stream
 
     def text(self) -> str:
-        """Give what was written so far."""
         return self._kept.getvalue()

@@ -29,10 +29,6 @@ class Paragraph:
 def paragraph(page: str, heading: str) -> Paragraph:
     """Read the four parts under a heading.
 
-    Args:
-        page: The text of the page.
-        heading: Of the second or third level.
-
     Raises:
         LookupError: The page has no such heading, or not these four parts under it.
     """
@@ -59,7 +55,7 @@ def row(page: str, condition: str, reason: str) -> str:
 
 
 def anchor(heading: str) -> str:
-    """Give the address of a heading, as GitHub makes it."""
+    """Return the address of a heading, as GitHub makes it."""
     return f"{PAGE}#{heading.lower().replace(' ', '-')}"
 
 

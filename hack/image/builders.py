@@ -69,20 +69,19 @@ class Builder:
             self._run("rm", container)
 
     def configuration(self, image: str) -> dict[str, Any]:
-        """Tell what the image says about how it is run: `User`, `Env`, `Entrypoint`, `Cmd`, `Labels` and so on."""
+        """Return what the image says about how it is run: `User`, `Env`, `Entrypoint`, `Cmd`, `Labels` and so on."""
         if self.name == "buildah":
             told = json.loads(self._run("inspect", "--type", "image", self._present(image)))
             return dict(told["OCIv1"]["config"])
         return dict(json.loads(self._run("image", "inspect", self._present(image)))[0]["Config"])
 
     def identity(self, image: str) -> str:
-        """Give the digest of the image's configuration, which holds those of all its layers."""
+        """Return the digest of the image's configuration, which holds those of all its layers."""
         template = "{{.FromImageID}}" if self.name == "buildah" else "{{.Id}}"
         query = ["inspect", "--type", "image"] if self.name == "buildah" else ["image", "inspect"]
         return self._run(*query, "--format", template, self._present(image))
 
     def remove(self, image: str) -> None:
-        """Forget an image."""
         self._run("rmi", image)
 
     def unpack(self, image: str, folder: Path) -> None:
@@ -134,9 +133,6 @@ class Builder:
 
 def find_builder(wanted: str | None = None) -> Builder:
     """Take the first that is there and works; docker is only there when its daemon is.
-
-    Args:
-        wanted: its name, if not any will do.
 
     Raises:
         ImageError: none does.

@@ -27,7 +27,6 @@ _BLOCK = re.compile(r"^( *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 
 
 def on_config(config: Any) -> Any:
-    """Build the mirror, and have MkDocs read that."""
     for each in MIRROR.iterdir():  # `mkdocs serve` comes here again
         shutil.rmtree(each) if each.is_dir() else each.unlink()
     for path in linked(ROOT):
@@ -42,10 +41,7 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
 
 
 def linked(root: Path) -> Iterator[Path]:
-    """Give all that the site consists of: the home page, what is below docs/, and what a page of these links to, and so on.
-
-    Args:
-        root: The repository.
+    """Return all that the site consists of: the home page, what is below docs/, and what a page of these links to, and so on.
 
     Yields:
         Paths within the repository; a folder stands for the list of what is in it, which is given, too.
@@ -71,13 +67,12 @@ def _targets(markdown: str, folder: Path) -> Iterator[Path]:
 
 
 def _within(link: str, folder: Path) -> Path | None:
-    """Give the path in the repository to which a link leads, if it is one."""
+    """Return the path in the repository to which a link leads, if it is one."""
     path = posixpath.normpath((folder / link).as_posix())
     return None if "://" in link or link.startswith(("/", "mailto:")) or path.startswith("..") else Path(path)
 
 
 def _index(path: Path) -> Path:
-    """Give the page of a folder that has one."""
     return path / "README.md" if (ROOT / path / "README.md").exists() else path
 
 

@@ -72,7 +72,6 @@ class Access:
         )
 
     def write_kubeconfig(self, path: Path, url: str, *, user: str, token: str, namespace: str = "default") -> None:
-        """Write a kubeconfig for whoever has the token."""
         ca = self.files.ca.read_text()
         write_private(path, render_kubeconfig(url=url, ca=ca, user=user, token=token, namespace=namespace))
 

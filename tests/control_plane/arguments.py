@@ -57,7 +57,7 @@ def etcd_arguments(files: Files) -> list[str]:
 
 
 def apiserver_arguments(files: Files, *, port: int, audit_log: bool, pod_security: bool) -> list[str]:
-    """Tell the API server to listen on loopback, to enforce RBAC and to make its own certificate."""
+    """Return the API server to listen on loopback, to enforce RBAC and to make its own certificate."""
     arguments = [
         f"--etcd-servers={ETCD_URL}",
         "--bind-address=127.0.0.1",
@@ -89,7 +89,7 @@ def apiserver_arguments(files: Files, *, port: int, audit_log: bool, pod_securit
 
 
 def controller_manager_arguments(files: Files) -> list[str]:
-    """Tell the controller manager to run its controllers at once, each as a ServiceAccount of its own."""
+    """Return the controller manager to run its controllers at once, each as a ServiceAccount of its own."""
     return [
         f"--kubeconfig={files.controller_manager_kubeconfig}",
         f"--root-ca-file={files.ca}",

@@ -117,7 +117,6 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        """Where the API server listens."""
         return f"https://127.0.0.1:{self._port}"
 
     @property
@@ -127,7 +126,6 @@ class ControlPlane:
 
     @property
     def kubeconfig(self) -> Path:
-        """A kubeconfig that may do everything."""
         return self._files.admin_kubeconfig
 
     @property
@@ -181,7 +179,6 @@ class ControlPlane:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def start_etcd(self) -> None:
-        """Start etcd, with the data it had."""
         self._files.etcd_socket.unlink(missing_ok=True)  # a killed etcd leaves it
         etcd = self._start("etcd", self._programs.etcd, etcd_arguments(self._files))
         wait_until(self._files.etcd_socket.is_socket, "etcd to listen", servers=[etcd], timeout=START_TIMEOUT)
@@ -234,11 +231,7 @@ class ControlPlane:
         self._stop(CONTROLLER_MANAGER, kill=True)
 
     def client(self, token: str | None = None) -> httpx.Client:
-        """Make an HTTP client of the API server; what is not closed after use, as when a test fails, is when all stops.
-
-        Args:
-            token: Whose requests they are; None: the administrator's.
-        """
+        """Make an HTTP client of the API server; what is not closed after use, as when a test fails, is when all stops."""
         client = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token or self.admin_token}"},
@@ -251,7 +244,7 @@ class ControlPlane:
 
     @contextmanager
     def etcd_client(self) -> Iterator[httpx.Client]:
-        """Give an HTTP client of etcd, which speaks JSON as well: https://etcd.io/docs/latest/dev-guide/api_grpc_gateway/."""
+        """Return an HTTP client of etcd, which speaks JSON as well: https://etcd.io/docs/latest/dev-guide/api_grpc_gateway/."""
         with tempfile.TemporaryDirectory() as short:
             # A socket's path may have some 100 bytes only, and the folder's own may be longer.
             folder = Path(short) / "control-plane"

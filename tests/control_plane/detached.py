@@ -51,7 +51,6 @@ class Record:
         return cls(**json.loads(path.read_text())) if path.exists() else None
 
     def write(self, cache: Path) -> None:
-        """Remember it in the folder."""
         write_private(cache / RECORD, json.dumps(asdict(self), indent=2) + "\n")
 
     def running(self) -> dict[str, int]:

@@ -172,7 +172,6 @@ def _install(module: GoModule, unfinished: Mapping[str, Path], target: Path, pro
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], progress: Progress) -> None:
-    """Run Go, showing how far it is."""
     state = BuildState()
     with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

@@ -122,7 +122,6 @@ class ServerGroup:
         return Server(name, process, log)
 
     def close(self) -> None:
-        """Kill whatever of the group is left."""
         if self._guard is not None:
             self._guard.communicate()  # closes the pipe and waits for the guard, which kills itself last
 

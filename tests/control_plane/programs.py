@@ -109,11 +109,7 @@ def required_version(requirements: str = NEWEST) -> str:
 
 
 def ensure_built(target: Path, requirements: str = NEWEST, *, optimized: bool = False) -> Path:
-    """Build etcd, kube-apiserver and kubectl into a folder, unless they are there and up to date.
-
-    Args:
-        requirements: Which release: `NEWEST` or `OLDEST`.
-    """
+    """Build etcd, kube-apiserver and kubectl into a folder, unless they are there and up to date."""
     version = required_version(requirements)
     module = GoModule(
         title="the control plane" if requirements == NEWEST else f"the control plane of Kubernetes {version}",

@@ -33,7 +33,6 @@ class BuildState:
             self.messages.append(line)
 
     def describe(self) -> str:
-        """Return in a few words how far it is."""
         if self._compiled:
             return f"compiled {self._compiled} packages"
         if self._downloads:
@@ -64,6 +63,5 @@ class Progress:
         self._stream.flush()
 
     def say(self, text: str) -> None:
-        """Write something that stays."""
         self._stream.write(f"\r\033[K{text}\n" if self._terminal else f"{text}\n")
         self._stream.flush()

@@ -53,7 +53,6 @@ class Place:
         return replace(self, endpoint=f"{self.endpoint[:16]}{number:08x}")
 
     def spec(self, **fields: Any) -> dict[str, Any]:
-        """A spec for this endpoint."""
         return {
             "projectId": self.project,
             "instanceName": self.instance,
@@ -110,13 +109,11 @@ class Atlas:
         self.server.stop(kill=True)
 
     def start_again(self) -> None:
-        """Start it at the same address."""
         self.server = self._launch(httpx.URL(self.url).port or 0)
         self._log, self._settled = {}, 0
         wait_until(self._answers, "the simulator", servers=[self.server])
 
     def switches(self) -> dict[str, Any]:
-        """How the simulator is set."""
         return dict(self._http.get("switches").raise_for_status().json())
 
     def requests(self, place: Place | None = None, method: str | None = None) -> list[dict[str, Any]]:
@@ -137,7 +134,6 @@ class Atlas:
         ]
 
     def endpoints(self) -> list[dict[str, Any]]:
-        """All endpoints as Atlas has them."""
         projects = self._http.get("state").raise_for_status().json()["projects"]
         return [each for project in projects for instance in project["instances"] for each in instance["endpoints"]]
 
@@ -152,7 +148,6 @@ class Atlas:
         return list(self._http.get("faults").raise_for_status().json())
 
     def endpoint(self, place: Place) -> dict[str, Any]:
-        """The endpoint as Atlas has it."""
         for project in self._http.get("state").raise_for_status().json()["projects"]:
             for instance in project["instances"]:
                 for endpoint in instance["endpoints"]:
@@ -246,12 +241,10 @@ class Atlas:
         self._http.delete("faults", params=parameters).raise_for_status()
 
     def close(self) -> None:
-        """End the simulator for good."""
         self._http.close()
         self.stop()
 
     def post(self, what: str, body: Any) -> Any:
-        """Use the control API."""
         answer = self._http.post(what, json=body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
@@ -263,7 +256,7 @@ class Atlas:
             return False
 
     def _read_log(self) -> list[dict[str, Any]]:
-        """Give the whole log, of which only what is new is fetched."""
+        """Return the whole log, of which only what is new is fetched."""
         with self._reading:
             answer = self._http.get("requests", params={"since": self._settled}).raise_for_status()
             for entry in answer.json():
@@ -320,15 +313,12 @@ def connected(world: dict[str, Any]) -> dict[str, Any]:
 
 
 def project_id(number: int) -> str:
-    """The id of a seeded project."""
     return f"5f7cac1adf5d6c63{number:08x}"
 
 
 def endpoint_id(project: int, index: int = 0) -> str:
-    """The id of a seeded endpoint."""
     return f"6f7cac1a{project:08x}{index:08x}"
 
 
 def place(project: int, index: int = 0) -> Place:
-    """A seeded place."""
     return Place(project_id(project), "shop", endpoint_id(project, index))

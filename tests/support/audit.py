@@ -30,13 +30,7 @@ def length(control_plane: ControlPlane) -> int:
 
 
 def deeds(control_plane: ControlPlane, user: str, *, since: int = 0) -> list[Deed]:
-    """All requests of a user that have been answered, in order.
-
-    Args:
-        control_plane: one with an audit log.
-        user: such as ``system:serviceaccount:default:operator-shared``.
-        since: the log's `length` at which to begin.
-    """
+    """All requests of a user that have been answered, in order."""
     assert control_plane.audit_log is not None
     found = []
     with control_plane.audit_log.open() as lines:

@@ -44,14 +44,12 @@ class Checked:
 
     @property
     def sections(self) -> dict[str, list[str]]:
-        """The findings by the headings above them."""
         found: dict[str, list[str]] = {}
         for title, *lines in (section.splitlines() for section in self.output.strip().split("\n\n")):
             found[title] = lines
         return found
 
     def lines(self, word: str) -> list[str]:
-        """The findings that begin with a word."""
         return [line.removeprefix(word).strip() for line in self.output.splitlines() if line.split(" ")[0] == word]
 
     def tells(self, word: str, *texts: str) -> bool:

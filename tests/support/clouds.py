@@ -41,14 +41,7 @@ def _crd(kind: Mapping[str, str]) -> str:
 
 
 class CloudObject:
-    """One object of a namespace, whose controller is the test.
-
-    Args:
-        control_plane: where it is.
-        namespace: of the object.
-        kind: its apiVersion and kind.
-        name: of the object.
-    """
+    """One object of a namespace, whose controller is the test."""
 
     def __init__(self, control_plane: ControlPlane, namespace: str, kind: Mapping[str, str], name: str) -> None:
         self.reference = {**kind, "name": name}
@@ -59,7 +52,6 @@ class CloudObject:
         self._collection = f"/apis/{kind['apiVersion']}/namespaces/{namespace}/{PLURALS[kind['kind']]}"
 
     def create(self, spec: Mapping[str, Any] | None = None, *, finalizers: tuple[str, ...] = ()) -> None:
-        """Create it, without a status."""
         metadata = {"name": self._name, "finalizers": list(finalizers)}
         body = {**self._kind, "metadata": metadata, "spec": dict(spec or {})}
         self._http.post(self._collection, params={"fieldValidation": "Strict"}, json=body).raise_for_status()
@@ -70,11 +62,9 @@ class CloudObject:
         self._http.patch(path, content=json.dumps({"status": status}), headers=MERGE).raise_for_status()
 
     def delete(self) -> None:
-        """Delete it; with a finalizer it stays."""
         self._http.delete(f"{self._collection}/{self._name}").raise_for_status()
 
     def release(self) -> None:
-        """Remove its finalizers."""
         patch = {"metadata": {"finalizers": None}}
         self._http.patch(
             f"{self._collection}/{self._name}", content=json.dumps(patch), headers=MERGE
@@ -88,5 +78,4 @@ class CloudObject:
         (answer if answer.is_success else self._http.post(collection, json=body)).raise_for_status()
 
     def close(self) -> None:
-        """Let go of the API server."""
         self._http.close()

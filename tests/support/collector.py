@@ -39,7 +39,6 @@ class Collector:
         self._server.server_close()
 
     def spans(self) -> list[Any]:
-        """All spans, with the name of their service."""
         requests = [ExportTraceServiceRequest.FromString(body) for body in self.received]
         return [
             (span, {each.key: each.value.string_value for each in resource.resource.attributes})

@@ -71,7 +71,6 @@ class Env:
 
     @property
     def atlas(self) -> Atlas:
-        """The simulated Atlas."""
         return self.setup.atlas
 
     def create(self, *, connected: bool = False, **fields: Any) -> None:
@@ -168,7 +167,6 @@ class Env:
         return self.calls(since=began)
 
     def patches(self) -> list[dict[str, Any]]:
-        """The bodies of all PATCHes of the endpoint."""
         return self.atlas.patches(self.place)
 
     def close(self) -> None:
@@ -238,7 +236,7 @@ def new_namespace(control_plane: ControlPlane) -> str:
 
 
 def seldom(calls: list[dict[str, Any]], seconds: float) -> bool:
-    """Tell whether calls within some seconds were no more than a healthy endpoint gets, of each kind and path.
+    """Return whether calls within some seconds were no more than a healthy endpoint gets, of each kind and path.
 
     That an API key is asked for another nonce, as after a case that has used up this one, is no call of its own.
     """
@@ -248,7 +246,7 @@ def seldom(calls: list[dict[str, Any]], seconds: float) -> bool:
 
 
 def _is_asked_for_a_nonce(call: dict[str, Any], calls: list[dict[str, Any]]) -> bool:
-    """Tell whether a call was only signed anew in the next moment."""
+    """Return whether a call was only signed anew in the next moment."""
     if call["status"] != httpx.codes.UNAUTHORIZED or call["errorCode"] != "UNEXPECTED_ERROR":
         return False
     same = [each for each in calls if (each["method"], each["path"]) == (call["method"], call["path"])]
@@ -285,18 +283,12 @@ class Cases:
         return enter if run is None else enter(run)
 
     def add(self, sentence: str, run: Callable[[Env], None], *, setup: str = "shared") -> None:
-        """Enter a case."""
         assert sentence not in self.table, f"two cases are called: {sentence}"
         self.table[sentence] = Case(run, setup)
 
 
 class Running:
-    """Cases under way, all at the same time.
-
-    Args:
-        cases: by name.
-        env: makes the environment of a case.
-    """
+    """Cases under way, all at the same time."""
 
     def __init__(self, cases: Mapping[str, Case], env: Callable[[Case], Env]) -> None:
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(cases)), thread_name_prefix="case")
@@ -309,7 +301,6 @@ class Running:
         self._outcomes[name].result()
 
     def close(self) -> None:
-        """Wait until all cases have ended."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 

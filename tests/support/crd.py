@@ -48,7 +48,7 @@ def status_schema() -> Schema:
 
 
 def refusals(status: object) -> list[str]:
-    """Tell why the API server would refuse a status, or silently drop parts of it; nothing when it takes all of it."""
+    """Return why the API server would refuse a status, or silently drop parts of it; nothing when it takes all of it."""
     return list(_check("status", status, status_schema()))
 
 

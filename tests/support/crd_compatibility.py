@@ -46,12 +46,7 @@ KNOWN = frozenset({*UPPER_BOUNDS, *LOWER_BOUNDS, *FIXED, *TIGHTENS, *LOOSENS, *L
 
 
 def incompatibilities(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Tell what of an old CRD a new one takes away or newly refuses.
-
-    Args:
-        old: the definition that was released.
-        new: the definition that is to replace it.
-    """
+    """Return what of an old CRD a new one takes away or newly refuses."""
     return [*_of_definition(old["spec"], new["spec"]), *_of_versions(old["spec"], new["spec"])]
 
 
@@ -126,7 +121,6 @@ def _of_properties(path: str, old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _of_words(old: Schema, new: Schema) -> Iterator[str]:
-    """Compare what has no order."""
     for name in sorted(new.keys() - KNOWN):
         yield f"what {name} means to compatibility is not known; say so in support/crd_compatibility.py"
     for name in FIXED:
@@ -157,10 +151,10 @@ def _of_bounds(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _rules(schema: Schema) -> list[str]:
-    """Give the rules of CEL at a field, however they are laid out."""
+    """Return the rules of CEL at a field, however they are laid out."""
     return [" ".join(each["rule"].split()) for each in schema.get("x-kubernetes-validations", ())]
 
 
 def _lost(old: Any, new: Any) -> list[Any]:
-    """Give what is in the one and not in the other, in order; either may be absent."""
+    """Return what is in the one and not in the other, in order; either may be absent."""
     return [each for each in old or () if each not in (new or ())]

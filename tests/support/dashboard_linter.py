@@ -34,7 +34,7 @@ def lint(dashboard: Dashboard) -> list[str]:
 
 
 def panels(dashboard: Dashboard) -> list[dict[str, Any]]:
-    """Give the panels that show something, those in rows that are folded away too."""
+    """Return the panels that show something, those in rows that are folded away too."""
     every = [each for panel in dashboard["panels"] for each in (panel, *panel.get("panels", ()))]
     return [panel for panel in every if panel["type"] in SHOWN]
 
@@ -46,7 +46,6 @@ def queries(dashboard: Dashboard) -> Iterator[tuple[str, str]]:
 
 
 def variables(dashboard: Dashboard, type_: str) -> list[dict[str, Any]]:
-    """Give the variables of one type."""
     return [each for each in dashboard["templating"]["list"] if each["type"] == type_]
 
 

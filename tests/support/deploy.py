@@ -22,7 +22,6 @@ NAME = "atlas-endpoints"
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
-    """Read the objects of a file."""
     return [each for each in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
 
 
@@ -34,7 +33,7 @@ def kustomization(folder: Path) -> dict[str, Any]:
 
 
 def manifests(folder: Path) -> Iterator[dict[str, Any]]:
-    """Give the objects of all files that a kustomization names, and those it names, as they are before its patches."""
+    """Return the objects of all files that a kustomization names, and those it names, as they are before its patches."""
     for name in kustomization(folder)["resources"]:
         path = folder / name
         yield from manifests(path) if path.is_dir() else documents(path)

@@ -39,19 +39,18 @@ class Block(NamedTuple):
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
-    """Give the blocks of a page that say what they are written in."""
+    """Return the blocks of a page that say what they are written in."""
     text = page.read_text(encoding="utf-8")
     for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield Block(page, text.count("\n", 0, match.start()) + 1, match.group(1), match.group(2))
 
 
 def prose(page: Path) -> str:
-    """Give a page without its blocks."""
     return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
 def section(page: Path, title: str) -> str:
-    """Give the text from a heading to the next of the same or a higher level."""
+    """Return the text from a heading to the next of the same or a higher level."""
     ((level, found),) = re.findall(
         rf"^(##+) {title}\n(.*?)(?=^## |\Z)", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -67,7 +66,7 @@ def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def told_of_metrics() -> dict[str, str]:
-    """Give what a scrape tells of each metric beside its numbers."""
+    """Return what a scrape tells of each metric beside its numbers."""
     told = dict(re.findall(r"^# HELP (\w+) (.*)$", _scrape(), re.MULTILINE))
     of_every_process = "Of the process, as Prometheus's libraries have it in each language."
     own = {name: text for name, text in told.items() if not name.startswith("process_")}  # they differ between systems
@@ -75,7 +74,7 @@ def told_of_metrics() -> dict[str, str]:
 
 
 def buckets_of_metrics() -> dict[str, tuple[float, ...]]:
-    """Give the bounds of each histogram's buckets, but for the infinite one."""
+    """Return the bounds of each histogram's buckets, but for the infinite one."""
     found: dict[str, dict[float, None]] = {}
     for name, bound in re.findall(r'^(\w+)_bucket\{.*\ble="([\d.]+)"', _scrape(), re.MULTILINE):
         found.setdefault(name, {})[float(bound)] = None
@@ -83,7 +82,7 @@ def buckets_of_metrics() -> dict[str, tuple[float, ...]]:
 
 
 def _scrape() -> str:
-    """Give what Prometheus reads, with a series of each histogram."""
+    """Return what Prometheus reads, with a series of each histogram."""
 
     async def scrape() -> bytes:
         metrics, of_resources = _all_metrics()
@@ -121,6 +120,6 @@ OF_EVERY_PROCESS = {
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

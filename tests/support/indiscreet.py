@@ -43,7 +43,7 @@ def escaped(text: str) -> str:
 
 
 def forms(secret: str) -> set[str]:
-    """Give the forms in which a secret is looked for, and said."""
+    """Return the forms in which a secret is looked for, and said."""
     return {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}
 
 
@@ -79,14 +79,12 @@ class Indiscreet:
         self._server.server_close()
 
     def issue(self, client_id: str, secret: str) -> str:
-        """Give out a token."""
         token = f"canary-token-{len(self._tokens)}-{client_id}"
         self._tokens[token] = secret
         self.heard.add(token)
         return token
 
     def secret_of(self, authorization: str) -> str:
-        """Find out the secret behind a request."""
         scheme, _, value = authorization.partition(" ")
         match scheme:
             case "Bearer":

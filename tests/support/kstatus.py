@@ -102,7 +102,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def kstatus(body: Body) -> Literal["InProgress", "Failed", "Current", "Terminating"]:
-    """Tell what kstatus says of an object of a kind that it does not know.
+    """Return what kstatus says of an object of a kind that it does not know.
 
     The conditions Reconciling and Stalled count in the order of the list; an object without any status is Current, which is
     why the CRD gives every new one a status that is behind. A generation that is no number is an error to kstatus, which
@@ -124,7 +124,7 @@ def kstatus(body: Body) -> Literal["InProgress", "Failed", "Current", "Terminati
 
 
 def problems(body: Body) -> list[str]:
-    """Tell what is wrong with the status of a resource, in words; nothing when all is well.
+    """Return what is wrong with the status of a resource, in words; nothing when all is well.
 
     Args:
         body: the whole object, at any moment of its life.
@@ -169,7 +169,6 @@ def _nulls(value: object, path: str = "status") -> Iterator[str]:
 
 
 def _of_condition(condition: Mapping[str, Any], observed: int) -> Iterator[str]:
-    """Check what holds for each condition by itself."""
     if condition["type"] not in REASONS:
         yield "no such type of condition is promised"
     elif condition["reason"] not in REASONS[condition["type"]]:
@@ -191,7 +190,6 @@ def _of_condition(condition: Mapping[str, Any], observed: int) -> Iterator[str]:
 
 
 def _of_ready(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
-    """Check the condition that sums up."""
     ready = conditions.get("Ready")
     if ready is None:
         yield "Ready is missing"
@@ -223,7 +221,6 @@ def _of_pair(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
 
 
 def _of_readiness(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
-    """Check what must be true for Ready to be True."""
     if "Ready" not in conditions or conditions["Ready"]["status"] != "True":
         return
     for name, each in conditions.items():

@@ -53,7 +53,6 @@ class Recorder:
         return list(seen.values())
 
     def states(self, namespace: str, name: str) -> list[dict[str, Any]]:
-        """All states of one resource so far, in order."""
         with self._grown:
             return list(self._states.get((namespace, name), ()))
 
@@ -69,13 +68,6 @@ class Recorder:
         """Wait until a resource is as expected; give it, or ``None`` when it is not in time.
 
         It costs next to nothing however many wait, unlike asking the API server again and again.
-
-        Args:
-            namespace: of the resource.
-            name: of the resource.
-            what: how it is expected to be.
-            since: the least resource version that counts.
-            timeout: seconds.
         """
         deadline = time.monotonic() + timeout
         with self._grown:

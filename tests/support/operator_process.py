@@ -34,7 +34,7 @@ class OperatorProcess:
         program: Sequence[str] = COMMAND,
         **settings: Any,
     ) -> list[str]:
-        """Give the command that runs it; arguments as of ``start``."""
+        """Return the command that runs it; arguments as of ``start``."""
         # By default it leads alone: the operators of many tests run beside each other, each for resources of its own.
         settings = {
             "http_address": "127.0.0.1:0",
@@ -61,19 +61,7 @@ class OperatorProcess:
         program: Sequence[str] = COMMAND,
         **settings: Any,
     ) -> OperatorProcess:
-        """Start an operator and wait until it works.
-
-        Args:
-            group: ends it when the tests end.
-            folder: for its log.
-            kubeconfig: whom it is.
-            atlas_url: its Atlas.
-            name: of the log file.
-            wait: whether to wait until /readyz says so.
-            environment: variables beside ``KUBECONFIG``; else it has none.
-            program: whose command ``run`` it is.
-            settings: flags by their names in Python.
-        """
+        """Start an operator and wait until it works."""
         command = cls.command(
             kubeconfig=kubeconfig, atlas_url=atlas_url, environment=environment, program=program, **settings
         )
@@ -93,11 +81,9 @@ class OperatorProcess:
         return process
 
     def ready(self) -> bool:
-        """Tell whether /readyz says so."""
         return self.get("readyz").is_success
 
     def get(self, path: str) -> httpx.Response:
-        """Ask a probe or the metrics."""
         return httpx.get(f"{self.probes}/{path}", trust_env=False, timeout=30)
 
     def metric(self, name: str, **labels: str) -> float:
@@ -116,5 +102,4 @@ class OperatorProcess:
 
     @property
     def log(self) -> str:
-        """All that it has logged."""
         return self.server.log.read_text(errors="replace")

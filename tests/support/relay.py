@@ -18,11 +18,7 @@ CHUNK = 65536
 
 
 class Relay:
-    """A way to a server on loopback; use it as a context manager.
-
-    Args:
-        url: of the server.
-    """
+    """A way to a server on loopback; use it as a context manager."""
 
     def __init__(self, url: str) -> None:
         self._server = urlsplit(url)

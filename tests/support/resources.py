@@ -53,12 +53,10 @@ class Resources:
     def create(
         self, name: str, spec: Mapping[str, Any], *, annotations: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Create a resource."""
         body = self._manifest(name, spec, annotations or {})
         return self._wrote(self._http.post(self._path(), params={"fieldValidation": "Strict"}, json=body))
 
     def accepts(self, spec: Mapping[str, Any]) -> bool:
-        """Tell whether the API server would take a spec."""
         parameters = {"fieldValidation": "Strict", "dryRun": "All"}
         return self._http.post(self._path(), params=parameters, json=self._manifest("dry", spec, {})).is_success
 
@@ -71,7 +69,6 @@ class Resources:
         return self.patch(name, {"metadata": {"annotations": dict(annotations)}})
 
     def patch(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
-        """Apply a merge patch to a resource."""
         return self._wrote(self._http.patch(self._path(name), content=json.dumps(patch), headers=MERGE))
 
     def write_status(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,15 +77,13 @@ class Resources:
         return self._wrote(self._http.patch(path, content=json.dumps({"status": patch}), headers=MERGE))
 
     def get(self, name: str) -> dict[str, Any]:
-        """Read a resource."""
         return _json(self._http.get(self._path(name)))
 
     def all(self) -> list[dict[str, Any]]:
-        """Read all resources."""
         return list(_json(self._http.get(self._path()))["items"])
 
     def version(self) -> int:
-        """Give the highest resource version among all resources, which any write to one of them raises."""
+        """Return the highest resource version among all resources, which any write to one of them raises."""
         return max(int(body["metadata"]["resourceVersion"]) for body in self.all())
 
     def patch_if_there(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -97,7 +92,6 @@ class Resources:
         return None if answer.status_code == httpx.codes.NOT_FOUND else self._wrote(answer)
 
     def delete(self, name: str) -> None:
-        """Delete a resource."""
         self._http.delete(self._path(name)).raise_for_status()
 
     def delete_if_there(self, name: str) -> dict[str, Any] | None:
@@ -107,7 +101,6 @@ class Resources:
         return body if body.get("kind") == self._names.kind else None
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is such a resource."""
         return self._http.get(self._path(name)).status_code == httpx.codes.OK
 
     def secret(self, name: str = "atlas-credentials", data: Mapping[str, str] | None = None) -> None:
@@ -124,7 +117,6 @@ class Resources:
         _json(self._http.post(collection, json=body) if answer.status_code == httpx.codes.NOT_FOUND else answer)
 
     def delete_secret(self, name: str = "atlas-credentials") -> None:
-        """Delete a Secret."""
         self._http.delete(f"/api/v1/namespaces/{self.namespace}/secrets/{name}").raise_for_status()
 
     def wait(
@@ -150,12 +142,11 @@ class Resources:
             time.sleep(0.05)
 
     def states(self, name: str) -> list[dict[str, Any]]:
-        """Give all states that the recorder has seen of a resource."""
+        """Return all states that the recorder has seen of a resource."""
         assert self._recorder is not None
         return self._recorder.states(self.namespace, name)
 
     def wait_ready(self, name: str, *, timeout: float = PATIENCE) -> dict[str, Any]:
-        """Wait until the present generation is ready."""
         return self.wait(
             name, lambda body: observed(body) and ready(body)["status"] == "True", timeout=timeout, says="ready"
         )
@@ -198,7 +189,6 @@ class Resources:
         return found
 
     def close(self) -> None:
-        """Let go of the API server."""
         self._http.close()
 
     def _manifest(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -220,23 +210,20 @@ class Resources:
 
 
 def condition(body: Mapping[str, Any], type_: str) -> dict[str, Any] | None:
-    """A condition of a resource by its type."""
     conditions = body.get("status", {}).get("conditions", [])
     return next((each for each in conditions if each["type"] == type_), None)
 
 
 def ready(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The condition Ready, or an empty one."""
     return condition(body, "Ready") or {"status": "", "reason": "", "message": ""}
 
 
 def observed(body: Mapping[str, Any]) -> bool:
-    """Tell whether the status speaks about the present generation."""
+    """Return whether the status speaks about the present generation."""
     return bool(body["status"]["observedGeneration"] == body["metadata"]["generation"])
 
 
 def told(body: Mapping[str, Any]) -> str:
-    """A resource in short, for messages."""
     status = body.get("status", {})
     conditions = [
         f"{each['type']}={each['status']} {each['reason']}: {each['message']}" for each in status.get("conditions", [])

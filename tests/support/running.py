@@ -55,7 +55,6 @@ PLACES = 200
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take where the statuses of a run are kept."""
     parser.addoption(
         "--statuses", type=Path, default=None, help="keep each distinct object that operators write, one JSON a line"
     )
@@ -116,7 +115,6 @@ def controller_manager(control_plane: ControlPlane) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """A fresh namespace for the module's tests."""
     name = _create_namespace(control_plane, labels=None)
     yield name
     _delete_namespaces(control_plane, [name])
@@ -124,7 +122,6 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
 
 @pytest.fixture
 def make_namespace(control_plane: ControlPlane) -> Iterator[MakeNamespace]:
-    """A maker of namespaces for one test."""
     names: list[str] = []
 
     def make(labels: Mapping[str, str] | None = None) -> str:
@@ -254,7 +251,6 @@ def start_operator(
 
 @pytest.fixture(scope="session")
 def places() -> Iterator[Place]:
-    """All places of the shared Atlas, one by one."""
     return (place(number) for number in range(PLACES))
 
 

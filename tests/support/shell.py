@@ -31,18 +31,18 @@ class Command(NamedTuple):
 
 
 def commands(text: str) -> list[Command]:
-    """Give the commands of a block, those in substitutions too, without what the shell does by itself."""
+    """Return the commands of a block, those in substitutions too, without what the shell does by itself."""
     parts = [_SUBSTITUTION.sub("substituted", text), *_SUBSTITUTION.findall(text)]
     return [found for part in parts for words in _split(part) if (found := _command(words)) is not None]
 
 
 def console(text: str) -> str:
-    """Give what is typed in a block that shows prompts and what was answered."""
+    """Return what is typed in a block that shows prompts and what was answered."""
     return "\n".join(line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ "))
 
 
 def _split(text: str) -> Iterator[list[str]]:
-    """Give the words between operators; the target of a redirection is none of them."""
+    """Return the words between operators; the target of a redirection is none of them."""
     text = re.sub(r"(^|\s)# .*$", "", text.replace("\\\n", " "), flags=re.MULTILINE)
     lexer = shlex.shlex(text, posix=True, punctuation_chars=_OPERATORS)
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""

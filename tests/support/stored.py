@@ -52,7 +52,7 @@ def cache(
 
 
 def with_spec(stored: str, name: str, spec: dict[str, Any]) -> str:
-    """Give a resource as it is stored another name and spec."""
+    """Return a resource as it is stored another name and spec."""
     body = json.loads(stored)
     body["metadata"]["name"] = name
     body["spec"] = spec

@@ -46,7 +46,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     @override
     def time(self) -> float:
-        """Virtual seconds since the loop was made."""
         return self._time
 
     def set_time(self, seconds: float) -> None:
@@ -54,11 +53,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._time = seconds
 
     def next_timer(self) -> float | None:
-        """Tell the time at which something is due next, or ``None``."""
+        """Return the time at which something is due next, or ``None``."""
         return min((timer.when() for timer in self._timers() if not timer.cancelled()), default=None)
 
     def drop_timers(self) -> None:
-        """Forget everything that is due at a time."""
         for timer in list(self._timers()):
             timer.cancel()
         self._timers().clear()
@@ -114,11 +112,9 @@ class VirtualClock:
         self._start = start
 
     def monotonic(self) -> float:
-        """The loop's own seconds."""
         return self._loop.time()
 
     def now(self) -> datetime:
-        """The wall-clock time that belongs to them."""
         return self._start + timedelta(seconds=self._loop.time())
 
 
@@ -157,7 +153,7 @@ class _Waiting(selectors.SelectSelector):
 
 
 def _suspended_at(task: asyncio.Task[Any]) -> str:
-    """Tell where a task waits: the innermost line of its own coroutines."""
+    """Return where a task waits: the innermost line of its own coroutines."""
     awaited: Any = task.get_coro()
     while (inner := getattr(awaited, "cr_await", None)) is not None and getattr(inner, "cr_frame", None) is not None:
         awaited = inner

@@ -18,6 +18,5 @@ class Worker:
     run: Run
 
     def __call__(self, run: Run) -> Run:
-        """Take what the workers would do."""
         self.run = run
         return run

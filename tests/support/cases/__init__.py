@@ -59,7 +59,6 @@ class UpdateCase(Case):
 
 @cache
 def cases() -> list[Case]:
-    """Give the rows for new resources."""
     return [
         Case(name=row["name"], manifest=_manifest(number, **row), refused=row.get("refused", {}))
         for number, row in enumerate(_rows("serverless_private_endpoints.yaml"))
@@ -68,7 +67,7 @@ def cases() -> list[Case]:
 
 @cache
 def update_cases() -> list[UpdateCase]:
-    """Give the rows for changes of resources that exist."""
+    """Return the rows for changes of resources that exist."""
     found = []
     for number, row in enumerate(_rows("updates.yaml")):
         without = row.get("without", [])
@@ -85,7 +84,7 @@ def update_cases() -> list[UpdateCase]:
 def manifest(
     base: str, spec: Mapping[str, Any] | None = None, *, without: tuple[str, ...] = (), name: str = "case"
 ) -> dict[str, Any]:
-    """Give a manifest as the rows do: ``spec`` set over a base, ``without`` some of its fields."""
+    """Return a manifest as the rows do: ``spec`` set over a base, ``without`` some of its fields."""
     return _manifest(0, base=base, spec=spec, without=without, metadata={"name": name})
 
 
