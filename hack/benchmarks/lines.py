@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from benchmarks.figures import Summary, shown
 from benchmarks.results import OURS, PEER, SLOW_PEER, RowResult
@@ -13,15 +13,12 @@ Measured: TypeAlias = Mapping[str, RowResult]
 """The results by the names of the rows."""
 
 
-class Goal(Protocol):
-    """What a figure of ours is to be."""
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a figure of ours must be: in words, and whether it is; None when something that it takes was not measured."""
 
-    @property
-    def text(self) -> str: ...
-
-    def is_met(self, line: Line, measured: Measured) -> bool | None:
-        """Return whether it is; None when something that it takes was not measured."""
-        ...
+    text: str
+    is_met: Callable[[Line, Measured], bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,68 +52,45 @@ class Line:
         return ours.median / peer.median if ours and peer and peer.median else None
 
 
-@dataclass(frozen=True, slots=True)
-class RatioAtMost:
-    """So many times the peer's, or less."""
+def ratio_at_most(limit: float) -> Goal:
+    """Return the goal of so many times the peer's median, or less."""
 
-    limit: float
-
-    @property
-    def text(self) -> str:
-        return f"at most {self.limit:g}x"
-
-    def is_met(self, line: Line, measured: Measured) -> bool | None:
+    def is_met(line: Line, measured: Measured) -> bool | None:
         ratio = line.ratio(measured)
-        return None if ratio is None else ratio <= self.limit
+        return None if ratio is None else ratio <= limit
+
+    return Goal(f"at most {limit:g}x", is_met)
 
 
-@dataclass(frozen=True, slots=True)
-class RatioAtLeast:
-    """So many times the peer's, or more."""
+def ratio_at_least(limit: float) -> Goal:
+    """Return the goal of so many times the peer's median, or more."""
 
-    limit: float
-
-    @property
-    def text(self) -> str:
-        return f"at least {self.limit:g}x"
-
-    def is_met(self, line: Line, measured: Measured) -> bool | None:
+    def is_met(line: Line, measured: Measured) -> bool | None:
         ratio = line.ratio(measured)
-        return None if ratio is None else ratio >= self.limit
+        return None if ratio is None else ratio >= limit
+
+    return Goal(f"at least {limit:g}x", is_met)
 
 
-@dataclass(frozen=True, slots=True)
-class AtMost:
-    """A bound of its own."""
+def at_most(limit: float, unit: str = "") -> Goal:
+    """Return the goal of a bound for our median."""
 
-    limit: float
-    unit: str = ""
-
-    @property
-    def text(self) -> str:
-        return f"at most {self.limit:g} {self.unit}".rstrip() if self.limit else "none"
-
-    def is_met(self, line: Line, measured: Measured) -> bool | None:
+    def is_met(line: Line, measured: Measured) -> bool | None:
         ours = line.summary(measured, OURS)
-        return None if ours is None else ours.median <= self.limit
+        return None if ours is None else ours.median <= limit
+
+    return Goal(f"at most {limit:g} {unit}".rstrip() if limit else "none", is_met)
 
 
-@dataclass(frozen=True, slots=True)
-class AtMostTimes:
-    """So many times the same figure of ours in another row, or less."""
+def at_most_times(factor: float, row: str, words: str) -> Goal:
+    """Return the goal of so many times the same figure of ours in another row, or less."""
 
-    factor: float
-    row: str
-    words: str
-
-    @property
-    def text(self) -> str:
-        return f"at most {self.factor:g}x {self.words}"
-
-    def is_met(self, line: Line, measured: Measured) -> bool | None:
-        ours, other = line.summary(measured, OURS), measured.get(self.row)
+    def is_met(line: Line, measured: Measured) -> bool | None:
+        ours, other = line.summary(measured, OURS), measured.get(row)
         reference = other.summary(OURS, line.figure) if other else None
-        return None if ours is None or reference is None else ours.median <= self.factor * reference.median
+        return None if ours is None or reference is None else ours.median <= factor * reference.median
+
+    return Goal(f"at most {factor:g}x {words}", is_met)
 
 
 def _burst(workers: int, ratio: float) -> tuple[Line, ...]:
@@ -127,7 +101,7 @@ def _burst(workers: int, ratio: float) -> tuple[Line, ...]:
             row=row,
             figure=f"{change}_rate",
             unit="/s",
-            goal=RatioAtLeast(ratio),
+            goal=ratio_at_least(ratio),
         )
         for change in ("create", "edit")
     )
@@ -146,12 +120,12 @@ def _among(size: str, row: str, goal: Goal | None) -> tuple[Line, ...]:
 
 
 LINES = (
-    Line(title="one edit at rest, p50", row="edit", figure="p50_ms", unit="ms", goal=RatioAtMost(0.65)),
-    Line(title="one edit at rest, p99", row="edit", figure="p99_ms", unit="ms", goal=RatioAtMost(0.8)),
+    Line(title="one edit at rest, p50", row="edit", figure="p50_ms", unit="ms", goal=ratio_at_most(0.65)),
+    Line(title="one edit at rest, p99", row="edit", figure="p99_ms", unit="ms", goal=ratio_at_most(0.8)),
     Line(title="the same without Atlas's share, p50", row="edit", figure="own_p50_ms", unit="ms"),
     Line(title="until Atlas hears of the edit, p50", row="edit", figure="heard_p50_ms", unit="ms"),
     Line(title="Atlas calls for each edit", row="edit", figure="atlas_calls"),
-    Line(title="Kubernetes writes for each edit", row="edit", figure="kubernetes_writes", goal=AtMost(1)),
+    Line(title="Kubernetes writes for each edit", row="edit", figure="kubernetes_writes", goal=at_most(1)),
     *_burst(16, 1.0),
     *_burst(64, 0.85),
     *(
@@ -160,7 +134,7 @@ LINES = (
             row="burst-16",
             figure=f"{change}_cpu_ms",
             unit="ms",
-            goal=AtMost(1.6, "ms"),
+            goal=at_most(1.6, "ms"),
         )
         for change in ("create", "edit")
     ),
@@ -183,7 +157,7 @@ LINES = (
             title=f"Kubernetes writes for each {change} of a burst",
             row="burst-16",
             figure=f"{change}_kubernetes_writes",
-            goal=AtMost(1),
+            goal=at_most(1),
         )
         for change in ("create", "edit")
     ),
@@ -193,42 +167,42 @@ LINES = (
         row="resync",
         figure="p99_ms",
         unit="ms",
-        goal=AtMostTimes(2, "edit", "the edit at rest"),
+        goal=at_most_times(2, "edit", "the edit at rest"),
     ),
-    Line(title="start, all 5,000 known", row="start-5000", figure="ready_s", unit="s", goal=AtMost(2.1, "s")),
+    Line(title="start, all 5,000 known", row="start-5000", figure="ready_s", unit="s", goal=at_most(2.1, "s")),
     Line(title="start, all 5,000 compared with Atlas", row="start-5000", figure="compared_s", unit="s"),
     Line(title="start, Atlas calls for 5,000", row="start-5000", figure="atlas_calls"),
-    Line(title="start, Kubernetes writes for 5,000", row="start-5000", figure="kubernetes_writes", goal=AtMost(0)),
+    Line(title="start, Kubernetes writes for 5,000", row="start-5000", figure="kubernetes_writes", goal=at_most(0)),
     Line(
         title="resident memory, 5,000 settled",
         row="start-5000",
         figure="resident_mb",
         unit="MB",
-        goal=AtMost(140, "MB"),
+        goal=at_most(140, "MB"),
     ),
     Line(
         title="start, all 20,000 known",
         row="start-20000",
         figure="ready_s",
         unit="s",
-        goal=AtMostTimes(4, "start-5000", "those of 5,000"),
+        goal=at_most_times(4, "start-5000", "those of 5,000"),
     ),
     Line(title="start, all 20,000 compared with Atlas", row="start-20000", figure="compared_s", unit="s"),
-    Line(title="start, Kubernetes writes for 20,000", row="start-20000", figure="kubernetes_writes", goal=AtMost(0)),
+    Line(title="start, Kubernetes writes for 20,000", row="start-20000", figure="kubernetes_writes", goal=at_most(0)),
     Line(
         title="resident memory, 20,000 settled",
         row="start-20000",
         figure="resident_mb",
         unit="MB",
-        goal=AtMostTimes(4, "start-5000", "that of 5,000"),
+        goal=at_most_times(4, "start-5000", "that of 5,000"),
     ),
     Line(
         title="Atlas calls an hour at rest, 1,000 resources on 40 instances",
         row="rest",
         figure="atlas_calls_an_hour",
-        goal=AtMost(260),
+        goal=at_most(260),
     ),
-    Line(title="Kubernetes writes at rest", row="rest", figure="kubernetes_writes", goal=AtMost(0)),
+    Line(title="Kubernetes writes at rest", row="rest", figure="kubernetes_writes", goal=at_most(0)),
     Line(
         title="200 edits at once, the peer with 20 requests a second",
         row="throttled",
@@ -244,7 +218,7 @@ LINES = (
         against=SLOW_PEER,
     ),
     *_among("1,000", "among-1000", None),
-    *_among("20,000", "among-20000", AtMostTimes(2, "among-1000", "that among 1,000")),
+    *_among("20,000", "among-20000", at_most_times(2, "among-1000", "that among 1,000")),
 )
 
 

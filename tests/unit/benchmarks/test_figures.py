@@ -9,7 +9,7 @@ import pytest
 from benchmarks import usage
 from benchmarks.exposition import total
 from benchmarks.figures import percentile
-from benchmarks.lines import AtMost, AtMostTimes, Goal, Line, RatioAtLeast, RatioAtMost
+from benchmarks.lines import Goal, Line, at_most, at_most_times, ratio_at_least, ratio_at_most
 from benchmarks.results import OURS, PEER, Round, RowResult
 
 P50 = Line(title="p50", row="edit", figure="p50_ms", unit="ms")
@@ -23,16 +23,16 @@ def row(name: str, ours: float, peer: float) -> RowResult:
 @pytest.mark.parametrize(
     ("line", "goal", "met"),
     [
-        pytest.param(P50, RatioAtMost(0.5), True, id="half the peer's is at most half of it"),
-        pytest.param(P50, RatioAtMost(0.49), False, id="half the peer's is more than 0.49 of it"),
-        pytest.param(P50, RatioAtLeast(0.5), True, id="half the peer's is at least half of it"),
-        pytest.param(P50, RatioAtLeast(0.51), False, id="half the peer's is less than 0.51 of it"),
-        pytest.param(P50, AtMost(27), True, id="the median is within the bound"),
-        pytest.param(P50, AtMost(26.9), False, id="the median is over the bound"),
-        pytest.param(LATER, AtMostTimes(2, "edit", ""), True, id="the double of another row"),
-        pytest.param(LATER, AtMostTimes(1.9, "edit", ""), False, id="more than 1.9 times another row"),
-        pytest.param(Line(title="", row="rest", figure="x"), RatioAtMost(1), None, id="not measured"),
-        pytest.param(Line(title="", row="edit", figure="x"), AtMostTimes(2, "edit", ""), None, id="no such figure"),
+        pytest.param(P50, ratio_at_most(0.5), True, id="half the peer's is at most half of it"),
+        pytest.param(P50, ratio_at_most(0.49), False, id="half the peer's is more than 0.49 of it"),
+        pytest.param(P50, ratio_at_least(0.5), True, id="half the peer's is at least half of it"),
+        pytest.param(P50, ratio_at_least(0.51), False, id="half the peer's is less than 0.51 of it"),
+        pytest.param(P50, at_most(27), True, id="the median is within the bound"),
+        pytest.param(P50, at_most(26.9), False, id="the median is over the bound"),
+        pytest.param(LATER, at_most_times(2, "edit", ""), True, id="the double of another row"),
+        pytest.param(LATER, at_most_times(1.9, "edit", ""), False, id="more than 1.9 times another row"),
+        pytest.param(Line(title="", row="rest", figure="x"), ratio_at_most(1), None, id="not measured"),
+        pytest.param(Line(title="", row="edit", figure="x"), at_most_times(2, "edit", ""), None, id="no such figure"),
     ],
 )
 def test_a_goal_is_met(line: Line, goal: Goal, met: bool | None) -> None:

@@ -1,6 +1,5 @@
 """The operations: statuses, bodies, header fields."""
 
-
 import pytest
 
 from unit.simulator.harness import (
