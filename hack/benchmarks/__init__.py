@@ -4,11 +4,11 @@
 | --- | --- |
 | `rows` | what is measured: each row is one coroutine over the stage |
 | `stage` | what it happens on: a control plane, a stub of Atlas, one contender at a time |
-| `contenders`, `programs` | how ours and the peer are started; the Go module in `peer/` holds the peer and the stub |
+| `contenders` | how ours and the peer are built and started; the Go module in `peer/` holds the peer and the stub |
 | `populations` | which resources there are; pure |
-| `api_server`, `watcher` | how the driver changes resources and sees them settle |
-| `atlas_stub`, `exposition`, `usage` | what Atlas, the contenders and the kernel tell |
-| `figures`, `results` | statistics, and what is kept of a run; pure |
+| `api_server` | how the driver changes resources and sees them settle |
+| `atlas_stub`, `usage` | what Atlas, the contenders and the kernel tell |
+| `results` | what is kept of a run, and statistics; pure |
 | `lines`, `report`, `chart` | the table, its goals, the page and the plot; pure |
 | `machine` | versions and the class of hardware |
 """

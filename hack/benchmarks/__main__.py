@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from benchmarks import chart, machine, report
-from benchmarks.contenders import Peer
+from benchmarks.contenders import Peer, provide_go_programs
 from benchmarks.populations import TENANTS
-from benchmarks.programs import provide_go_programs
 from benchmarks.results import OURS, PEER, Round, RowResult, load_all
 from benchmarks.rows import ROWS
 from benchmarks.stage import ROOT, staged
@@ -27,8 +26,7 @@ from control_plane.toolchain import ToolchainError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.contenders import Contender
-    from benchmarks.programs import GoPrograms
+    from benchmarks.contenders import Contender, GoPrograms
     from benchmarks.rows import Row
     from benchmarks.stage import Stage
 

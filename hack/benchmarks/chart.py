@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from benchmarks.figures import shown
-from benchmarks.results import OURS, PEER
+from benchmarks.results import OURS, PEER, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.figures import Summary
     from benchmarks.lines import Measured
+    from benchmarks.results import Summary
 
 WIDTH = 860
 COLUMNS = 2

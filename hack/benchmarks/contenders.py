@@ -1,8 +1,9 @@
-"""How ours and the peer are started, and what a running one tells."""
+"""How ours and the peer are built and started, and what a running one tells."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import aiohttp
 
 from benchmarks import usage
-from benchmarks.exposition import total
 from benchmarks.results import OURS, PEER, SLOW_PEER
+from control_plane.go_build import CACHE, GoModule, ensure_built
 from control_plane.ports import free_port
 
 if TYPE_CHECKING:
@@ -190,3 +191,49 @@ class Running:
         self._server.check()
         if time.time() - self.started > timeout:
             raise TimeoutError(f"waited {timeout:.0f} s in vain for {self._server.name} {what}; see {self._server.log}")
+
+
+def total(exposition: str, name: str) -> float:
+    """Sum up a metric over all its series; 0 when there is none."""
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in exposition.splitlines()
+        if line.startswith(name) and line[len(name) : len(name) + 1] in {"{", " "}
+    )
+
+
+MODULE = Path(__file__).resolve().parent / "peer"
+PACKAGES = {"peer": "./cmd/peer", "stub": "./cmd/stub"}
+
+
+@dataclass(frozen=True, slots=True)
+class GoPrograms:
+    """The executables."""
+
+    peer: Path
+    stub: Path
+
+
+def provide_go_programs(target: Path = CACHE / "benchmark" / "bin") -> GoPrograms:
+    """Build the programs, unless they are there and up to date.
+
+    Raises:
+        ToolchainError: Go is missing or too old.
+        BuildError: Go failed.
+    """
+    module = GoModule(
+        title="the benchmark's peer and stub",
+        folder=MODULE,
+        programs=PACKAGES,
+        links={},
+        flags=["-ldflags", "-s -w"],
+        patience="2 to 4 minutes on 2 cores",
+    )
+    folder = ensure_built(module, target)
+    return GoPrograms(peer=folder / "peer", stub=folder / "stub")
+
+
+def controller_runtime_version(go_mod: str) -> str:
+    """Read which controller-runtime the peer is made of from the text of its go.mod."""
+    found = re.search(r"^\s*sigs\.k8s\.io/controller-runtime (v\S+)$", go_mod, re.MULTILINE)
+    return found[1] if found else "unknown"

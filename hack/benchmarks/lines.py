@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks.figures import Summary, shown
-from benchmarks.results import OURS, PEER, SLOW_PEER, RowResult
+from benchmarks.results import OURS, PEER, SLOW_PEER, RowResult, Summary, shown
 
 Measured: TypeAlias = Mapping[str, RowResult]
 """The results by the names of the rows."""

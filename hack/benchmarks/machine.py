@@ -8,7 +8,7 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.programs import MODULE, controller_runtime_version
+from benchmarks.contenders import MODULE, controller_runtime_version
 from control_plane.programs import MODULE as CONTROL_PLANE
 from control_plane.programs import kubernetes_version
 

@@ -18,15 +18,15 @@ from benchmarks import scale as scales
 from benchmarks.api_server import each
 from benchmarks.atlas_stub import LATENCY
 from benchmarks.contenders import Contender
-from benchmarks.figures import percentile
+from benchmarks.results import percentile
 from benchmarks.stage import REST_TIMEOUT, SYNC_INTERVAL, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.api_server import Watcher
     from benchmarks.contenders import Running
     from benchmarks.populations import Population, Resource
-    from benchmarks.watcher import Watcher
 
 Figures: TypeAlias = dict[str, float]
 Measure: TypeAlias = Callable[[Stage, Contender, float], Awaitable[Figures]]

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from benchmarks import atlas_stub, usage
-from benchmarks.api_server import API, PLURAL, ApiServer, each, session
+from benchmarks.api_server import API, PLURAL, ApiServer, each, session, watching
 from benchmarks.contenders import Conditions, Ours, Running
 from benchmarks.populations import INSTANCES, NAMESPACES, Population, Resource, secret, selector, status_of, world
-from benchmarks.watcher import watching
 from control_plane import ControlPlane
 from control_plane.process import ServerGroup, wait_until
 from support import audit
@@ -24,9 +23,8 @@ from support.rbac import service_account
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from benchmarks.contenders import Contender
-    from benchmarks.programs import GoPrograms
-    from benchmarks.watcher import Watcher
+    from benchmarks.api_server import Watcher
+    from benchmarks.contenders import Contender, GoPrograms
     from control_plane import Programs
 
 ROOT = Path(__file__).resolve().parents[2]

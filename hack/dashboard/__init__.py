@@ -5,8 +5,7 @@ the queries of the dashboard; what it answers is drawn. Grafana itself is in no 
 
 | module | what it is about |
 | --- | --- |
-| `prometheus` | the server: which one, how it is started and asked |
+| `prometheus` | the server: how it is started, what the panels ask it, and what comes back |
 | `story` | what happens while it looks |
-| `answers` | the panels' queries, filled in as Grafana does, and what comes back |
 | `picture` | the drawing, as SVG; pure |
 """

@@ -12,8 +12,7 @@ from pathlib import Path
 from control_plane import ControlPlane, provide_programs
 from control_plane.process import ServerGroup
 from dashboard import picture, story
-from dashboard.answers import ask
-from dashboard.prometheus import SCRAPE, NoPrometheusError, Prometheus, find_program
+from dashboard.prometheus import SCRAPE, NoPrometheusError, Prometheus, ask, find_program
 from support.atlas import Atlas, seed
 from support.operator_process import OperatorProcess
 from support.rbac import service_account

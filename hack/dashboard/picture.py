@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dashboard.answers import Series, Shown
+    from dashboard.prometheus import Series, Shown
 
 WIDTH, COLUMNS, UNIT, GAP = 1200, 24, 28, 4
 """Of the picture in pixels; columns of the grid; the height of a row of it; what is left between panels."""

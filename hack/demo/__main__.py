@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from demo import story
-from demo.performance import perform
+from demo.stage import perform
 
 if TYPE_CHECKING:
     from demo.stage import Stage

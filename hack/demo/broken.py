@@ -14,11 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from demo import story, troubleshooting
-from demo.keyboard import Keyboard
-from demo.performance import perform
 from demo.scene import PATIENCE, SERVED, VAULT, Scene, Team, world
 from demo.set_ups import NOTHING, SET_UPS, SetUp
-from demo.stage import ROOT, UnexpectedError
+from demo.stage import ROOT, UnexpectedError, perform
+from demo.terminal import Keyboard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

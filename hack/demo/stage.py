@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import secrets
+import signal
+import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import httpx
 import yaml
 
-from control_plane import ControlPlane, Programs
+from control_plane import ControlPlane, ControlPlaneError, KubectlError, Programs, ProgramsError, provide_programs
+from control_plane.go_build import BuildError
 from control_plane.ports import free_port
-from control_plane.process import Server, ServerGroup, wait_until
+from control_plane.process import Server, ServerExitedError, ServerGroup, wait_until
+from control_plane.toolchain import ToolchainError
 from demo.atlas import SimulatedAtlas
+from demo.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
-    from demo.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (
@@ -229,3 +234,53 @@ def _instance(spec: Mapping[str, Any], region: str, endpoint: Mapping[str, Any])
         "regionName": region,
         "endpoints": [endpoint],
     }
+
+
+INTERRUPTED = 128 + signal.SIGINT
+
+FAILURES = (
+    UnexpectedError,
+    KubectlError,
+    ControlPlaneError,
+    ServerExitedError,
+    TimeoutError,
+    subprocess.TimeoutExpired,
+    httpx.HTTPError,
+    ToolchainError,
+    BuildError,
+    ProgramsError,
+)
+
+
+def perform(tell: Callable[[Stage], None]) -> int:
+    """Tell something on a stage of its own.
+
+    Args:
+        tell: What happens; it raises one of `FAILURES` when something happens otherwise.
+
+    Returns:
+        0 done; 1 something happened otherwise; 130 interrupted.
+    """
+    os.chdir(ROOT)
+    terminal = Terminal(sys.stdout)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # so that everything is cleaned up
+    try:
+        with Stage(terminal, provide_programs()) as stage:
+            try:
+                tell(stage)
+            except FAILURES:
+                terminal.heading("The end of the operator's log")
+                terminal.output(stage.last_words() or "(nothing)")
+                raise
+    except FAILURES as error:
+        terminal.bad(f"\nFAILED: {error}")
+        return 1
+    except KeyboardInterrupt:
+        terminal.say("\nStopped; everything is cleaned up.")
+        return INTERRUPTED
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -7,10 +7,9 @@ import os
 import pytest
 
 from benchmarks import usage
-from benchmarks.exposition import total
-from benchmarks.figures import percentile
+from benchmarks.contenders import total
 from benchmarks.lines import Goal, Line, at_most, at_most_times, ratio_at_least, ratio_at_most
-from benchmarks.results import OURS, PEER, Round, RowResult
+from benchmarks.results import OURS, PEER, Round, RowResult, percentile
 
 P50 = Line(title="p50", row="edit", figure="p50_ms", unit="ms")
 LATER = Line(title="p50", row="resync", figure="p50_ms", unit="ms")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.watcher import Watcher, is_at_rest
+from benchmarks.api_server import Watcher, is_at_rest
 
 
 def body(*, generation: int = 2, observed: int = 2, ready: str = "True") -> dict[str, Any]:

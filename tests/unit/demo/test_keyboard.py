@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
-from demo import keyboard
-from demo.keyboard import Keyboard
+from demo import terminal as keyboard
+from demo.terminal import Keyboard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
