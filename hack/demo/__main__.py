@@ -36,13 +36,13 @@ def _tell(stage: Stage) -> None:
         _keep(stage)
         return
     story.delete(stage)
-    stage.terminal.heading(f"That was the whole story, in {time.monotonic() - started:.0f} s")
+    stage.terminal.heading(f"The demo is complete, in {time.monotonic() - started:.0f} s")
 
 
 def _keep(stage: Stage) -> None:
     """Leave everything running and say how to use it, until Ctrl-C."""
     say = stage.terminal
-    say.heading("Everything stays up until Ctrl-C. In another terminal:")
+    say.heading("Everything keeps running until Ctrl-C. In another terminal:")
     say.output(f"export KUBECONFIG={stage.control_plane.kubeconfig}")
     say.output(f"alias kubectl={stage.kubectl_program}")
     say.output(f"kubectl edit spe {story.ORDERS}")

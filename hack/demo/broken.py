@@ -60,7 +60,7 @@ def _show_all(stage: Stage, keyboard: Keyboard | None) -> None:
         for set_up, team in zip(SET_UPS, teams, strict=True):
             _show(Scene(stage, team, stage.terminal), set_up, page, keyboard)
     stage.stop_operator()
-    stage.terminal.heading(f"{len(SET_UPS)} broken set-ups, each as expected and healed")
+    stage.terminal.heading(f"{len(SET_UPS)} broken set-ups were as expected and are healed")
     stage.terminal.say(f"in {time.monotonic() - started:.0f} s")
 
 
@@ -131,7 +131,7 @@ def _show(scene: Scene, set_up: SetUp, page: str, keyboard: Keyboard | None) -> 
     except UnexpectedError:
         if keyboard is None:
             raise
-        say.aside("You may have done that already; what counts is what comes of it.")
+        say.aside("You may have done that already; the demo waits for the result.")
 
     def heals() -> bool:
         time.sleep(LOOK)

@@ -54,7 +54,7 @@ def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str
 
 def watch_over(stage: Stage) -> None:
     """Name an endpoint, and be told the service to connect to."""
-    stage.terminal.heading("A resource that only names an endpoint is told what to connect to")
+    stage.terminal.heading("The status shows the service that your VPC endpoint must target")
     stage.kubectl(
         *("create", "secret", "generic", SECRET),
         f"--from-literal=clientId={stage.client_id}",
@@ -71,7 +71,7 @@ def watch_over(stage: Stage) -> None:
 
 def connect(stage: Stage) -> None:
     """Name the cloud's endpoint, and see the endpoint become AVAILABLE."""
-    stage.terminal.heading("With the cloud's endpoint in the spec, Atlas connects it")
+    stage.terminal.heading("Atlas connects the cloud's endpoint that the spec names")
     before = stage.atlas.count()
     stage.kubectl("apply", "-f", f"{SAMPLES}/aws-full.yaml")
     wait_until_ready(stage, ORDERS)
@@ -82,7 +82,7 @@ def connect(stage: Stage) -> None:
 
 def edit(stage: Stage) -> None:
     """Edit the resource: one PATCH, with what differs."""
-    stage.terminal.heading("An edit becomes one PATCH, with nothing in it but what differs")
+    stage.terminal.heading("An edit becomes one PATCH that contains only the changed fields")
     before = stage.atlas.count()
     patch(stage, ORDERS, comment="orders, version 2")
     wait_until_ready(stage, ORDERS)
@@ -92,11 +92,11 @@ def edit(stage: Stage) -> None:
 def drift(stage: Stage) -> None:
     """Change an endpoint in Atlas, and see that reported, then corrected."""
     say = stage.terminal
-    say.heading("A change behind the operator's back is found, and reported or corrected as the resource says")
+    say.heading("Drift in Atlas is detected, and reported or corrected as spec.driftPolicy specifies")
     before = stage.atlas.count()
     stage.kubectl("apply", "-f", f"{SAMPLES}/azure-full.yaml")
     wait_until_ready(stage, BILLING)
-    say.say("This endpoint was AVAILABLE in Atlas and as specified already. Now somebody changes its comment in Atlas.")
+    say.say("This endpoint was AVAILABLE and as specified. Now somebody changes its comment in Atlas.")
     stage.atlas.change(
         {
             "projectId": AZURE["projectId"],
@@ -104,11 +104,11 @@ def drift(stage: Stage) -> None:
             "endpoint": {"_id": AZURE["endpointId"], "comment": "changed by hand"},
         }
     )
-    say.say("That is found within spec.syncInterval; the annotation asks to look now.")
+    say.say("The operator detects this within spec.syncInterval; the annotation force-sync requests it now.")
     force_sync(stage, BILLING)
     wait_for_reason(stage, BILLING, "Drifted")
     found = stage.kubectl("get", "spe", BILLING, "-o", "jsonpath={.status.drift}")
-    expect(stage, "the drift is told", holds="changed by hand" in found)
+    expect(stage, "the status reports the drift", holds="changed by hand" in found)
     expect_writes(stage, before, [])
     patch(stage, BILLING, driftPolicy="Correct")
     wait_until_ready(stage, BILLING)
@@ -118,7 +118,7 @@ def drift(stage: Stage) -> None:
 def outage(stage: Stage) -> None:
     """Break Atlas while an edit is made, and let it heal."""
     say = stage.terminal
-    say.heading("Atlas fails while an edit is made: the status says so, and the edit is not lost")
+    say.heading("Atlas fails during an edit: the status reports it, and the edit is not lost")
     before = stage.atlas.count()
     stage.atlas.fail(503)
     say.say("From now on the simulated Atlas answers 503 to every call.")
@@ -128,7 +128,7 @@ def outage(stage: Stage) -> None:
     tell_message(stage, ORDERS)
     stage.wait(lambda: len(stage.atlas.requests(before)) >= ATTEMPTS, f"{ATTEMPTS} attempts", timeout=ATTEMPTS_TIMEOUT)
     stage.atlas.heal()
-    say.say("Atlas is healed. Nobody touches the resource.")
+    say.say("Atlas works again. Nobody changes the resource.")
     wait_until_ready(stage, ORDERS)
     requests = stage.atlas.requests(before)
     say.say(
@@ -144,13 +144,13 @@ def outage(stage: Stage) -> None:
 def end_of_the_api(stage: Stage) -> None:
     """Have Atlas answer as it is expected to since the API's sunset."""
     say = stage.terminal
-    say.heading("The API ends (its announced end was 2026-01-22): the status says what to do")
+    say.heading("The API ends (its announced end was 2026-01-22): the status names the remedy")
     stage.atlas.switch("gone")
     force_sync(stage, ORDERS)
     wait_for_reason(stage, ORDERS, "APIGone")
     tell_message(stage, ORDERS)
     stage.atlas.switch("normal")
-    say.say("The simulated Atlas takes that back.")
+    say.say("The simulated Atlas serves the API again.")
     force_sync(stage, ORDERS)
     wait_until_ready(stage, ORDERS)
 
@@ -163,7 +163,7 @@ def delete(stage: Stage) -> None:
     expect_writes(stage, before, [])
     expect_comment(stage, "orders, version 3")
     stage.stop_operator()
-    stage.terminal.good("ok: asked to end, the operator ended with code 0")
+    stage.terminal.good("ok: the operator stopped with exit code 0")
 
 
 def patch(stage: Stage, name: str, **fields: str) -> None:
@@ -192,7 +192,7 @@ def tell_message(stage: Stage, name: str) -> None:
 
 def expect(stage: Stage, what: str, *, holds: bool) -> None:
     if not holds:
-        raise UnexpectedError(f"it is not so that {what}")
+        raise UnexpectedError(f"expected, and not so: {what}")
     stage.terminal.good(f"ok: {what}")
 
 
@@ -210,7 +210,7 @@ def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]])
         stage.terminal.output(each.describe())
     if [each.body for each in writes] != list(bodies) or any(each.method != "PATCH" for each in writes):
         wanted = "; ".join(f"PATCH {json.dumps(body)}" for body in bodies) or "no change"
-        raise UnexpectedError(f"Atlas should have been sent {wanted}; and was sent what is shown above")
+        raise UnexpectedError(f"Atlas received other writes than {wanted}; they are shown above")
     stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} PATCH' if bodies else 'no change'}")
 
 

@@ -210,7 +210,7 @@ class Control:
         instance = project.instances.get(name) if project else None
         if instance is None:
             raise InvalidDocumentError(
-                f"endpoints: project {project_id} has no instance {name}; POST /{PREFIX}/instances makes one"
+                f"endpoints: project {project_id} has no instance {name}; POST /{PREFIX}/instances creates one"
             )
         return instance
 

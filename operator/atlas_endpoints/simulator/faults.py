@@ -81,7 +81,7 @@ class Fault(Document):
         status = self.status or 200
         if self.body is None and status >= _ERROR:
             code = self.error_code or _DEFAULT_CODES.get(status, "UNEXPECTED_ERROR")
-            answer = ApiError(status, code, f"A fault of the simulator answers {status} {code}.").answer()
+            answer = ApiError(status, code, f"The simulator was told to answer {status} {code}.").answer()
         else:
             body = self.body if isinstance(self.body, str) else to_json(self.body)
             text = b"" if self.body is None else body if isinstance(body, bytes) else body.encode()
