@@ -13,6 +13,5 @@ shown is what really happened, and the demo fails when anything happens otherwis
 | `scene` | what a broken set-up acts on: a team's namespace, and what it has in Atlas |
 | `troubleshooting` | what docs/reasons.md says about them |
 | `stage` | what it happens on: the control plane, the simulator, the operator, and kubectl; how it begins and ends |
-| `atlas` | looking behind the scenes of the simulated Atlas, and moving them |
 | `terminal` | how it looks, and how it waits for people |
 """

@@ -130,11 +130,11 @@ class Scene:
     def endpoint(self, **fields: Any) -> None:
         endpoint = {"_id": self.team.endpoint, **fields}
         place = {"projectId": self.team.project, "instanceName": INSTANCE}
-        self.stage.atlas.change({**place, "endpoint": endpoint})
+        self.stage.atlas.post("endpoints", {**place, "endpoint": endpoint})
 
     def account(self, **account: Any) -> None:
         """Change the service account in Atlas; arguments as for `Team.account`."""
-        self.stage.atlas.put_account(self.team.account(**account))
+        self.stage.atlas.post("credentials", {"serviceAccounts": [self.team.account(**account)]})
 
     # Before everybody's eyes: what heals
 
@@ -146,7 +146,7 @@ class Scene:
 
     def force_sync(self) -> None:
         """Ask the operator to look at once; any new value does."""
-        value = f"look-{self.stage.atlas.count()}"
+        value = f"look-{len(self.stage.atlas.requests())}"
         self.kubectl("annotate", "--overwrite", "spe", ORDERS, f"atlas-endpoints.dev/force-sync={value}")
 
     # What is there
@@ -177,7 +177,7 @@ class Scene:
         return path
 
     def service(self) -> str:
-        return str((self.stage.atlas.endpoint(self.team.endpoint) or {}).get("endpointServiceName"))
+        return str(self.stage.endpoint(self.team.endpoint).get("endpointServiceName"))
 
     def resources(self) -> list[Any]:
         return self._list(f"apis/atlas-endpoints.dev/v1alpha1/namespaces/{self.team.name}/serverlessprivateendpoints")

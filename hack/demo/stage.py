@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import secrets
 import signal
@@ -22,8 +21,8 @@ from control_plane.go_build import BuildError
 from control_plane.ports import free_port
 from control_plane.process import Server, ServerExitedError, ServerGroup, wait_until
 from control_plane.toolchain import ToolchainError
-from demo.atlas import SimulatedAtlas
 from demo.terminal import Terminal
+from support.atlas import COMMAND, Atlas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,19 +30,16 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = (
-    "/usr/bin/env",
-    f"PYTHONPATH={ROOT / 'operator'}",
-    str(Path(sys.executable).with_name("atlas-endpoints")),
-)
-"""The command of this very checkout, also where several share one environment."""
 SAMPLES = Path("deploy", "samples")
 """Relative to the root, where the demo's commands run."""
 OPERATOR = "atlas-endpoints"
 """The operator's namespace and ServiceAccount; see deploy/base."""
 
+ENDPOINTS = "/privateEndpoint/serverless/instance/"
+"""What the paths of this API family have in common."""
+
 START_TIMEOUT = 30.0
-"""Seconds until the simulator and the operator have to answer: two on an idle machine."""
+"""Seconds until the operator has to answer: two on an idle machine."""
 
 KUBECTL_TIMEOUT = 90.0
 """Seconds that a command may take; those that wait give up by themselves before."""
@@ -63,7 +59,7 @@ class Stage:
         terminal: Where the story is told.
         control_plane: The Kubernetes control plane.
         kubectl_program: The kubectl that belongs to it.
-        atlas: The simulated Atlas.
+        atlas: The simulated Atlas, once it is started.
         client_id: Of the service account that the simulated Atlas knows.
         client_secret: Of that service account; made up anew for each run.
     """
@@ -74,7 +70,6 @@ class Stage:
         self.control_plane = ControlPlane(programs)
         self.client_id = f"mdb_sa_id_{secrets.token_hex(12)}"
         self.client_secret = f"mdb_sa_sk_{secrets.token_hex(16)}"
-        self.atlas = SimulatedAtlas(f"http://127.0.0.1:{free_port()}")
         self._probes = f"127.0.0.1:{free_port()}"
         self._operator: Server | None = None
         self._cleanup = ExitStack()
@@ -84,7 +79,6 @@ class Stage:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atlas-endpoints-demo-")))
-            stack.callback(self.atlas.close)
             stack.callback(self.control_plane.stop)
             self._group = ServerGroup(detached=False)
             stack.callback(self._group.close)
@@ -106,10 +100,6 @@ class Stage:
         return self._folder / "operator.log"
 
     @property
-    def operator_pid(self) -> int | None:
-        return self._operator.process.pid if self._operator else None
-
-    @property
     def folder(self) -> Path:
         """Where files for kubectl may be put; it goes with the stage."""
         return self._folder
@@ -120,12 +110,19 @@ class Stage:
         Args:
             world: What it holds, as a seed of docs/simulator.md; None: the endpoints that the samples name.
         """
-        seed = self._folder / "seed.json"
-        seed.write_text(json.dumps(world or self._seed()))
-        port = self.atlas.url.rpartition(":")[2]
-        arguments = ["simulate", "--port", port, "--seed", str(seed), "--transition", str(TRANSITION)]
-        self._start("simulator", [*COMMAND, *arguments])
-        self.wait(self.atlas.answers, "the simulated Atlas to answer", timeout=START_TIMEOUT)
+        seed = dict(world or self._seed())
+        self.atlas = Atlas.start(self._group, self._folder, seed, transition=TRANSITION)
+        self._cleanup.callback(self.atlas.close)
+        self._servers.append(self.atlas.server)
+
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the answered requests to the endpoints, from a number of requests on, without those for a token."""
+        found = self.atlas.requests()[since:]
+        return [each for each in found if ENDPOINTS in each["path"] and each["answered"] is not None]
+
+    def endpoint(self, endpoint_id: str) -> Mapping[str, Any]:
+        """Return an endpoint as Atlas holds it; empty: there is none."""
+        return next((each for each in self.atlas.endpoints() if each["_id"] == endpoint_id), {})
 
     def start_operator(self, *settings: str) -> None:
         """Start the operator under the ServiceAccount that it has in a cluster, so with no more rights than there."""

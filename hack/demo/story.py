@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from demo.stage import SAMPLES, UnexpectedError, spec_of
+from demo.stage import ENDPOINTS, SAMPLES, UnexpectedError, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def watch_over(stage: Stage) -> None:
 def connect(stage: Stage) -> None:
     """Name the cloud's endpoint, and see the endpoint become AVAILABLE."""
     stage.terminal.heading("Atlas connects the cloud's endpoint that the spec names")
-    before = stage.atlas.count()
+    before = len(stage.atlas.requests())
     stage.kubectl("apply", "-f", f"{SAMPLES}/aws-full.yaml")
     wait_until_ready(stage, ORDERS)
     stage.kubectl("get", "spe", ORDERS, "-o", "wide")
@@ -83,7 +83,7 @@ def connect(stage: Stage) -> None:
 def edit(stage: Stage) -> None:
     """Edit the resource: one PATCH, with what differs."""
     stage.terminal.heading("An edit becomes one PATCH that contains only the changed fields")
-    before = stage.atlas.count()
+    before = len(stage.atlas.requests())
     patch(stage, ORDERS, comment="orders, version 2")
     wait_until_ready(stage, ORDERS)
     expect_writes(stage, before, [{"providerName": "AWS", "comment": "orders, version 2"}])
@@ -93,16 +93,17 @@ def drift(stage: Stage) -> None:
     """Change an endpoint in Atlas, and see that reported, then corrected."""
     say = stage.terminal
     say.heading("Drift in Atlas is detected, and reported or corrected as spec.driftPolicy specifies")
-    before = stage.atlas.count()
+    before = len(stage.atlas.requests())
     stage.kubectl("apply", "-f", f"{SAMPLES}/azure-full.yaml")
     wait_until_ready(stage, BILLING)
     say.say("This endpoint was AVAILABLE and as specified. Now somebody changes its comment in Atlas.")
-    stage.atlas.change(
+    stage.atlas.post(
+        "endpoints",
         {
             "projectId": AZURE["projectId"],
             "instanceName": AZURE["instanceName"],
             "endpoint": {"_id": AZURE["endpointId"], "comment": "changed by hand"},
-        }
+        },
     )
     say.say("The operator detects this within spec.syncInterval; the annotation force-sync requests it now.")
     force_sync(stage, BILLING)
@@ -119,24 +120,27 @@ def outage(stage: Stage) -> None:
     """Break Atlas while an edit is made, and let it heal."""
     say = stage.terminal
     say.heading("Atlas fails during an edit: the status reports it, and the edit is not lost")
-    before = stage.atlas.count()
-    stage.atlas.fail(503)
+    before = len(stage.atlas.requests())
+    stage.atlas.post("faults", [{"match": {"path": ENDPOINTS}, "status": 503}])
     say.say("From now on the simulated Atlas answers 503 to every call.")
     patch(stage, ORDERS, comment="orders, version 3")
     wait_for_reason(stage, ORDERS, "AtlasUnavailable")
     stage.kubectl("get", "spe", ORDERS)
     tell_message(stage, ORDERS)
-    stage.wait(lambda: len(stage.atlas.requests(before)) >= ATTEMPTS, f"{ATTEMPTS} attempts", timeout=ATTEMPTS_TIMEOUT)
+    stage.wait(lambda: len(stage.requests(before)) >= ATTEMPTS, f"{ATTEMPTS} attempts", timeout=ATTEMPTS_TIMEOUT)
     stage.atlas.heal()
     say.say("Atlas works again. Nobody changes the resource.")
     wait_until_ready(stage, ORDERS)
-    requests = stage.atlas.requests(before)
+    requests = stage.requests(before)
     say.say(
         "What Atlas received, by seconds. A 503 does not say whether the edit was applied, so the operator reads the endpoint before it sends again."
     )
     for each in requests:
-        say.output(f"{each.time - requests[0].time:4.1f} s  {each.summarize()}")
-    taken = [each for each in requests if each.method == "PATCH" and each.status == 200]
+        path = each["path"].partition(ENDPOINTS)[2]
+        summary = f"{each['method']} …{path} answered {each['status']}"
+        body = f" {json.dumps(each['body'])}" if each["body"] else ""
+        say.output(f"{each['time'] - requests[0]['time']:4.1f} s  {summary}{body}")
+    taken = [each for each in requests if each["method"] == "PATCH" and each["status"] == 200]
     expect(stage, "Atlas took the edit, once", holds=len(taken) == 1)
     expect_comment(stage, "orders, version 3")
 
@@ -145,11 +149,11 @@ def end_of_the_api(stage: Stage) -> None:
     """Have Atlas answer as it is expected to since the API's sunset."""
     say = stage.terminal
     say.heading("The API ends (its announced end was 2026-01-22): the status names the remedy")
-    stage.atlas.switch("gone")
+    stage.atlas.post("mode", {"mode": "gone"})
     force_sync(stage, ORDERS)
     wait_for_reason(stage, ORDERS, "APIGone")
     tell_message(stage, ORDERS)
-    stage.atlas.switch("normal")
+    stage.atlas.post("mode", {"mode": "normal"})
     say.say("The simulated Atlas serves the API again.")
     force_sync(stage, ORDERS)
     wait_until_ready(stage, ORDERS)
@@ -158,7 +162,7 @@ def end_of_the_api(stage: Stage) -> None:
 def delete(stage: Stage) -> None:
     """Delete the resources, and see that Atlas keeps the endpoints."""
     stage.terminal.heading("Deleting a resource leaves its endpoint in Atlas as it is")
-    before = stage.atlas.count()
+    before = len(stage.atlas.requests())
     stage.kubectl("delete", "spe", ORDERS, BILLING)
     expect_writes(stage, before, [])
     expect_comment(stage, "orders, version 3")
@@ -172,7 +176,7 @@ def patch(stage: Stage, name: str, **fields: str) -> None:
 
 def force_sync(stage: Stage, name: str) -> None:
     """Ask the operator to look at an endpoint now; any new value does."""
-    value = f"look-{stage.atlas.count()}"
+    value = f"look-{len(stage.atlas.requests())}"
     stage.kubectl("annotate", "--overwrite", "spe", name, f"atlas-endpoints.dev/force-sync={value}")
 
 
@@ -198,17 +202,18 @@ def expect(stage: Stage, what: str, *, holds: bool) -> None:
 
 def expect_comment(stage: Stage, comment: str) -> None:
     """Expect that Atlas holds the endpoint on AWS, available and with this comment."""
-    endpoint: Mapping[str, Any] = stage.atlas.endpoint(AWS["endpointId"]) or {}
+    endpoint = stage.endpoint(AWS["endpointId"])
     holds = (endpoint.get("status"), endpoint.get("comment")) == ("AVAILABLE", comment)
     expect(stage, f"in Atlas the endpoint is AVAILABLE, with the comment {comment!r}", holds=holds)
 
 
 def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]]) -> None:
     """Show what changes Atlas was sent since a count of requests, and expect exactly these."""
-    writes = [each for each in stage.atlas.requests(since) if each.method != "GET"]
+    writes = [each for each in stage.requests(since) if each["method"] != "GET"]
     for each in writes:
-        stage.terminal.output(each.describe())
-    if [each.body for each in writes] != list(bodies) or any(each.method != "PATCH" for each in writes):
+        body = [json.dumps(each["body"])] if each["body"] else []
+        stage.terminal.output("\n".join([f"{each['method']} {each['path']}", *body, f"answered {each['status']}"]))
+    if [each["body"] for each in writes] != list(bodies) or any(each["method"] != "PATCH" for each in writes):
         wanted = "; ".join(f"PATCH {json.dumps(body)}" for body in bodies) or "no change"
         raise UnexpectedError(f"Atlas received other writes than {wanted}; they are shown above")
     stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} PATCH' if bodies else 'no change'}")
