@@ -131,11 +131,7 @@ class Watcher:
             future.set_result(moment)
 
     async def rested(self, name: str, generation: int, *, timeout: float) -> float:  # noqa: ASYNC109  many wait at once
-        """Wait until a resource has come to rest in a generation, and give the moment.
-
-        Raises:
-            TimeoutError: It has not in time.
-        """
+        """Wait until a resource has come to rest in a generation, and give the moment."""
         known, moment = self._rested.get(name, (0, 0.0))
         if known >= generation:
             return moment

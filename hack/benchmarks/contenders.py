@@ -215,12 +215,7 @@ class GoPrograms:
 
 
 def provide_go_programs(target: Path = CACHE / "benchmark" / "bin") -> GoPrograms:
-    """Build the programs, unless they are there and up to date.
-
-    Raises:
-        ToolchainError: Go is missing or too old.
-        BuildError: Go failed.
-    """
+    """Build the programs, unless they are there and up to date."""
     module = GoModule(
         title="the benchmark's peer and stub",
         folder=MODULE,

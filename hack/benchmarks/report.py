@@ -24,11 +24,7 @@ def table(measured: Measured) -> str:
 
 
 def update(page: str, measured: Measured) -> str:
-    """Put the figures into the page, between its two marks.
-
-    Raises:
-        ValueError: The page lacks the marks.
-    """
+    """Put the figures into the page, between its two marks."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -29,11 +29,7 @@ class NoPrometheusError(Exception):
 
 
 def find_program() -> str:
-    """Find the program: what the variable ``PROMETHEUS`` names, or ``prometheus`` as Debian's package brings it.
-
-    Raises:
-        NoPrometheusError: there is none; the message has the remedy.
-    """
+    """Find the program: what the variable ``PROMETHEUS`` names, or ``prometheus`` as Debian's package brings it."""
     program = shutil.which(os.environ.get("PROMETHEUS") or "prometheus")
     if program is None:
         raise NoPrometheusError(

@@ -152,9 +152,6 @@ class Stage:
 
         Returns:
             What it printed.
-
-        Raises:
-            UnexpectedError: It failed.
         """
         terminal = terminal or self.terminal
         terminal.command(["kubectl", *(word.replace(hide, "***") if hide else word for word in words)])

@@ -27,11 +27,7 @@ class Paragraph:
 
 
 def paragraph(page: str, heading: str) -> Paragraph:
-    """Read the four parts under a heading.
-
-    Raises:
-        LookupError: The page has no such heading, or not these four parts under it.
-    """
+    """Read the four parts under a heading."""
     found = re.search(rf"^###? {re.escape(heading)}\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
     if found is None:
         raise LookupError(f"{PAGE} has no heading {heading}")
@@ -42,11 +38,7 @@ def paragraph(page: str, heading: str) -> Paragraph:
 
 
 def row(page: str, condition: str, reason: str) -> str:
-    """Read what the table of a condition says about one of its reasons.
-
-    Raises:
-        LookupError: There is no such row.
-    """
+    """Read what the table of a condition says about one of its reasons."""
     section = re.search(rf"^## {condition}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     found = section and re.search(rf"^\| `{reason}` \|[^|]*\|(.*)\|$", section[1], re.MULTILINE)
     if not found:

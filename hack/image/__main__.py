@@ -45,9 +45,6 @@ def base() -> None:
     """Make a base image from Debian's packages, for machines that reach no image registry.
 
     It has Debian 13's Python, of the same minor release as the usual base.
-
-    Raises:
-        ImageError: debootstrap is missing or has failed.
     """
     builder = find_builder("buildah")
     with tempfile.TemporaryDirectory() as folder:

@@ -53,11 +53,7 @@ class Builder:
         self._run(*command, str(ROOT), shown=True, SOURCE_DATE_EPOCH=str(epoch))
 
     def pack(self, image: str, folder: Path) -> None:
-        """Make an image of one layer from a root file system.
-
-        Raises:
-            ImageError: the program is not buildah, or it has failed.
-        """
+        """Make an image of one layer from a root file system."""
         if self.name != "buildah":
             raise ImageError(f"a base image is made by buildah, and there is {self.name} only: apt-get install buildah")
         container = self._run("from", "scratch")
@@ -132,11 +128,7 @@ class Builder:
 
 
 def find_builder(wanted: str | None = None) -> Builder:
-    """Take the first that is there and works; docker is only there when its daemon is.
-
-    Raises:
-        ImageError: none does.
-    """
+    """Take the first that is there and works; docker is only there when its daemon is."""
     names = [wanted] if wanted else ["buildah", "podman", "docker"]
     for name in names:
         if shutil.which(name) and not subprocess.run([name, "info"], capture_output=True, check=False).returncode:

@@ -144,12 +144,7 @@ class ControlPlane:
         return {name: server.process.pid for name, server in self._servers.items()}
 
     def start(self) -> None:
-        """Start all servers, and return when objects can be created and the controllers, if any, work.
-
-        Raises:
-            ServerExitedError: A server gave up; the message holds its last words.
-            TimeoutError: It took too long.
-        """
+        """Start all servers, and return when objects can be created and the controllers, if any, work."""
         if self._servers:
             raise ControlPlaneError("this control plane runs already")
         self._group = ServerGroup(detached=self._detached)
@@ -260,10 +255,6 @@ class ControlPlane:
             args: Its arguments; a second `--kubeconfig` among them wins.
             stdin: What it reads from `-f -`.
             check: Whether a failure is an error.
-
-        Raises:
-            KubectlError: It failed, and `check` is set.
-            subprocess.TimeoutExpired: It took too long.
         """
         # Its own cache: another API server may have had this port before.
         cache = self.directory / "kubectl-cache"

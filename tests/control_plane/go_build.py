@@ -106,10 +106,6 @@ def ensure_built(module: GoModule, target: Path) -> Path:
 
     Returns:
         The folder with the programs.
-
-    Raises:
-        ToolchainError: Go is missing or too old.
-        BuildError: Go failed.
     """
     flags = [*COMMON_FLAGS, *module.requirement_flags(), *module.flags]
     wanted = digest(module.sources(), flags, f"{platform.system()} {platform.machine()}")

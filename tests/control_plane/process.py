@@ -45,11 +45,7 @@ class Server:
     log: Path
 
     def check(self) -> None:
-        """Make sure that it runs.
-
-        Raises:
-            ServerExitedError: It does not.
-        """
+        """Make sure that it runs."""
         code = self.process.poll()
         if code is not None:
             raise ServerExitedError(self.name, code, "\n".join(self.log.read_text(errors="replace").splitlines()[-20:]))
@@ -136,10 +132,6 @@ def wait_until(
         what: What is waited for, in words that follow "in vain for".
         servers: The servers that have to run for that.
         timeout: Seconds to wait at most.
-
-    Raises:
-        ServerExitedError: One of the servers ended.
-        TimeoutError: It is not so in time.
     """
     deadline = time.monotonic() + timeout
     while not is_met():

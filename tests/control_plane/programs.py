@@ -50,11 +50,6 @@ def provide_programs(*, controller_manager: bool = False, optimized: bool = Fals
     Args:
         controller_manager: Whether kube-controller-manager is asked for.
         optimized: Whether programs that are built are to be fast, not their build.
-
-    Raises:
-        ProgramsError: The folder of `KUBEBUILDER_ASSETS` lacks one.
-        ToolchainError: Go is missing or too old.
-        BuildError: Go failed.
     """
     manager: Path | None = None
     if assets := os.environ.get(ASSETS_VARIABLE):

@@ -32,9 +32,6 @@ def check_version(answer: str, way_out: str = "") -> None:
     Args:
         answer: What `go version` printed, such as `go version go1.26.8 linux/amd64`.
         way_out: What spares the build, if anything does.
-
-    Raises:
-        ToolchainError: It is older than `MINIMUM`, or no version can be read from it.
     """
     found = re.search(r"\bgo(\d+)\.(\d+)", answer)
     if found is None or (int(found[1]), int(found[2])) < MINIMUM:
@@ -85,9 +82,6 @@ def find_go(module: Path, fallback: Path, *, builds: str, way_out: str = "") -> 
 
     Returns:
         The path of `go`, and the environment to run it in.
-
-    Raises:
-        ToolchainError: There is none, or it is too old.
     """
     go = shutil.which("go")
     if go is None:

@@ -40,11 +40,7 @@ def manifests(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def the(kind: str, objects: Iterable[dict[str, Any]], name: str = NAME) -> dict[str, Any]:
-    """Pick the one object of a kind with a name.
-
-    Raises:
-        LookupError: there is none, or more than one.
-    """
+    """Pick the one object of a kind with a name."""
     found = [each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name)]
     if len(found) != 1:
         raise LookupError(f"deploy/ ships {len(found)} objects {kind}/{name}")

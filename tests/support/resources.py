@@ -122,11 +122,7 @@ class Resources:
     def wait(
         self, name: str, what: Callable[[dict[str, Any]], bool], *, timeout: float = PATIENCE, says: str = ""
     ) -> dict[str, Any]:
-        """Wait until a resource is as expected, and give it.
-
-        Raises:
-            AssertionError: it is not in time; the text shows its last status.
-        """
+        """Wait until a resource is as expected, and give it."""
         deadline = time.monotonic() + timeout
         if self._recorder is not None:
             since = self._written.get(name, 0)
@@ -177,11 +173,7 @@ class Resources:
         return sorted(found, key=lambda each: str(each["eventTime"]))
 
     def wait_events(self, name: str, *told: tuple[str, str], timeout: float = PATIENCE) -> list[dict[str, Any]]:
-        """Wait until there are so many Events about a resource, and give them if type and reason of each are as told.
-
-        Raises:
-            AssertionError: there are fewer, or others.
-        """
+        """Wait until there are so many Events about a resource, and give them if type and reason of each are as told."""
         deadline = time.monotonic() + timeout
         while len(found := self.events(name)) < len(told) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -119,12 +119,7 @@ class VirtualClock:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on a loop of its own, as ``asyncio.run`` does, on virtual time.
-
-    Raises:
-        DeadlockError: it waits for what can never come; the message tells which task waits where.
-        Exception: what the coroutine raised.
-    """
+    """Run a coroutine to its end on a loop of its own, as ``asyncio.run`` does, on virtual time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
 
