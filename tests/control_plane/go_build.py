@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from control_plane.progress import BuildState, Progress
-from control_plane.toolchain import find_go
+from control_plane.toolchain import ToolchainError, find_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -143,7 +143,12 @@ def _locked(path: Path, module: GoModule, progress: Progress) -> Iterator[None]:
 
 def _build(module: GoModule, target: Path, flags: Sequence[str], progress: Progress) -> dict[str, Path]:
     """Build the programs, and give the files by the names of the programs."""
-    go, environment = find_go(module.folder, CACHE / "go", builds=module.title, way_out=module.way_out)
+    try:
+        go, environment = find_go(module.folder, CACHE / "go", builds=module.title)
+    except ToolchainError as error:
+        raise ToolchainError(
+            f"{error}, or build nothing: {module.way_out}." if module.way_out else f"{error}."
+        ) from None
     progress.say(f"building {module.title} ({module.patience} when nothing is cached)")
     unfinished = {}
     for name, package in module.programs.items():

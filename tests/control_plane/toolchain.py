@@ -26,19 +26,12 @@ class ToolchainError(Exception):
     """Go is missing or too old; the message names the remedy."""
 
 
-def check_version(answer: str, way_out: str = "") -> None:
-    """Refuse a Go that is too old.
-
-    Args:
-        answer: What `go version` printed, such as `go version go1.26.8 linux/amd64`.
-        way_out: What spares the build, if anything does.
-    """
+def check_version(answer: str) -> None:
+    """Refuse a Go that is too old, by what `go version` prints: `go version go1.26.8 linux/amd64`."""
     found = re.search(r"\bgo(\d+)\.(\d+)", answer)
     if found is None or (int(found[1]), int(found[2])) < MINIMUM:
         needed = ".".join(map(str, MINIMUM))
-        raise ToolchainError(
-            f"Go {needed} or newer is needed, and `go version` says: {answer.strip()}\n{_remedy(way_out)}"
-        )
+        raise ToolchainError(f"Go {needed} or newer is needed, and `go version` says: {answer.strip()}\n{REMEDY}")
 
 
 def cache_overrides(go_env: Mapping[str, str], fallback: Path, is_usable: Callable[[Path], bool]) -> dict[str, str]:
@@ -71,41 +64,33 @@ def is_usable_folder(path: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
-def find_go(module: Path, fallback: Path, *, builds: str, way_out: str = "") -> tuple[str, dict[str, str]]:
-    """Find a Go that can build the module.
+def find_go(module: Path, fallback: Path, *, builds: str) -> tuple[str, dict[str, str]]:
+    """Return the path of a Go that can build the module, and the environment to run it in.
 
     Args:
         module: The folder of `go.mod`; a Go that may do so switches to the version that it asks for.
         fallback: Where caches go that cannot be kept where Go wants them.
         builds: What Go is needed for, in words that follow "to build".
-        way_out: What spares the build, in words that follow "or build nothing:"; empty if nothing does.
-
-    Returns:
-        The path of `go`, and the environment to run it in.
     """
     go = shutil.which("go")
     if go is None:
-        raise ToolchainError(f"Go is needed to build {builds}, and there is no `go` on PATH.\n{_remedy(way_out)}")
+        raise ToolchainError(f"Go is needed to build {builds}, and there is no `go` on PATH.\n{REMEDY}")
     # The binary is for this machine, whatever the user's shell cross-compiles for, and needs no C compiler. A go.work
     # in a folder above would pull this module into somebody else's workspace.
     environment = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH"}}
     environment |= {"CGO_ENABLED": "0", "GOWORK": "off"}
-    check_version(_ask(go, "version", module=module, environment=environment, way_out=way_out), way_out)
-    question = ("env", "-json", *CACHES, "GOFLAGS")
-    answer = _ask(go, *question, module=module, environment=environment, way_out=way_out)
-    go_env: dict[str, str] = json.loads(answer)
+
+    def ask(*question: str) -> str:
+        asked = subprocess.run(
+            [go, *question], cwd=module, env=environment, capture_output=True, text=True, check=False
+        )
+        if asked.returncode != 0:  # such as an older Go that could not fetch a newer one
+            raise ToolchainError(f"`go {question[0]}` failed: {asked.stderr.strip()}\n{REMEDY}")
+        return asked.stdout
+
+    check_version(ask("version"))
+    go_env: dict[str, str] = json.loads(ask("env", "-json", *CACHES, "GOFLAGS"))
     overrides = cache_overrides(go_env, fallback, is_usable_folder)
     if "GOFLAGS" in overrides:
         overrides["GOFLAGS"] = f"{go_env['GOFLAGS']} {overrides['GOFLAGS']}".strip()
     return go, environment | overrides
-
-
-def _remedy(way_out: str) -> str:
-    return f"{REMEDY}, or build nothing: {way_out}." if way_out else f"{REMEDY}."
-
-
-def _ask(go: str, *question: str, module: Path, environment: Mapping[str, str], way_out: str) -> str:
-    asked = subprocess.run([go, *question], cwd=module, env=environment, capture_output=True, text=True, check=False)
-    if asked.returncode != 0:  # such as an older Go that could not fetch a newer one
-        raise ToolchainError(f"`go {question[0]}` failed: {asked.stderr.strip()}\n{_remedy(way_out)}")
-    return asked.stdout
