@@ -50,7 +50,7 @@ class Reachability:
         elif not self._all.logged and now - self._all.since >= NOTICED:
             self._all.logged = True
             logger.warning(
-                "The API server has not answered for %.0f s (%s); everything is tried again until it does",
+                "The API server has not answered for %.0f s (%s); the operator retries all calls",
                 now - self._all.since,
                 why,
             )
@@ -58,10 +58,9 @@ class Reachability:
         if not failing.logged and not self._all.logged and now - failing.since >= LASTING:
             failing.logged = True
             logger.warning(
-                "The API server answers other calls, but for %.0f s has not answered any of the kind %s (%s); it is tried"
-                " again until it does",
-                now - failing.since,
+                "The API server answers other calls, but has not answered %s for %.0f s (%s); the operator retries it",
                 kind,
+                now - failing.since,
                 why,
             )
 

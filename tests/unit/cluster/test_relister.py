@@ -604,7 +604,7 @@ class TestThePast:
         cluster.server.restore(backup)
         cluster.relister.relisted()
 
-        with pytest.raises(ClusterWentBackError, match="restored from a backup"):
+        with pytest.raises(ClusterWentBackError, match="restore of etcd from a backup"):
             await asyncio.wait_for(keeper, SETTLE + STALE + SETTLE)
 
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -581,7 +581,7 @@ class TestWatching:
         harness.server.lists.extend([(400, "{}")] * 3)
         async with harness.running():
             await harness.edit_arrives()
-        assert _warnings(caplog) == [f"kopf has ended (LIST {PLURAL}: HTTP 400); it is started again"]
+        assert _warnings(caplog) == [f"kopf has ended (LIST {PLURAL}: HTTP 400); it is restarted"]
         assert (harness.starts, harness.ends) == (4, 3)
 
     @pytest.mark.usefixtures("kopf_without_delays")
