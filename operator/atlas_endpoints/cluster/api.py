@@ -125,11 +125,7 @@ class ConfigMap:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Parse an object of the API server.
-
-        Raises:
-            LookupError | TypeError | AttributeError: it is no object with a uid and a version.
-        """
+        """Parse an object of the API server; raise an error if it has no uid or no version."""
         metadata = body["metadata"]
         return cls(
             metadata["uid"],

@@ -55,6 +55,9 @@ class Lease:
 class LeaseApi:
     """One Lease of ``coordination.k8s.io``.
 
+    Each call raises ``LeaseRefusedError`` when somebody has to correct something, ``LeaseConflictError`` when a write
+    meets another state of the Lease, and ``ClusterUnavailableError`` when the outcome is unknown.
+
     Args:
         api: no fence may hold its writes back.
     """
@@ -70,12 +73,7 @@ class LeaseApi:
         return f"{self._namespace}/{self._name}"
 
     async def read(self) -> Lease | None:
-        """Return the Lease, or None.
-
-        Raises:
-            LeaseRefusedError: it may not be read, or the API server serves no Leases.
-            ClusterUnavailableError: it could not be read.
-        """
+        """Return the Lease, or None."""
         try:
             return _parse(await call(self._api, "GET", (*self._path, self._name)))
         except ApiException as error:
@@ -84,13 +82,7 @@ class LeaseApi:
             raise self._refusal(error, "get") from error
 
     async def create(self, record: Record) -> Lease:
-        """Create the Lease.
-
-        Raises:
-            LeaseConflictError: it exists.
-            LeaseRefusedError: it may not be created, or its namespace does not exist.
-            ClusterUnavailableError: it is unknown whether it was created.
-        """
+        """Create the Lease."""
         body = _body({"name": self._name, "namespace": self._namespace}, record)
         try:
             return _parse(await call(self._api, "POST", self._path, body=body))
@@ -98,13 +90,7 @@ class LeaseApi:
             raise self._refusal(error, "create") from error
 
     async def replace(self, lease: Lease, record: Record) -> Lease:
-        """Write the Lease if it is still as it was when it was read.
-
-        Raises:
-            LeaseConflictError: it has changed, or is gone.
-            LeaseRefusedError: it may not be written.
-            ClusterUnavailableError: it is unknown whether it was written.
-        """
+        """Write the Lease if it is still as it was when it was read."""
         body = _body({**lease.metadata, "name": self._name, "resourceVersion": lease.version}, record)
         try:
             return _parse(await call(self._api, "PUT", (*self._path, self._name), body=body))

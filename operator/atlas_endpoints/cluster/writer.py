@@ -174,6 +174,9 @@ class ResourceWriter:
 class ConfigMapWriter:
     """Reads and writes ConfigMaps that belong to resources. They are never listed, watched or deleted.
 
+    Each call raises ``RefusedError`` when the API server forbids it, ``ConflictError`` when a write meets another state
+    of the ConfigMap, and ``ClusterUnavailableError`` otherwise.
+
     Args:
         write_within: seconds for a write.
     """
@@ -183,12 +186,7 @@ class ConfigMapWriter:
         self._write_within = write_within
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
-        """Return a ConfigMap, or None.
-
-        Raises:
-            RefusedError: it may not be read.
-            ClusterUnavailableError: it could not be read.
-        """
+        """Return a ConfigMap, or None."""
         try:
             return ConfigMap.parse(await call(self._api, "GET", _config_maps(namespace, name)))
         except ApiException as error:
@@ -202,11 +200,6 @@ class ConfigMapWriter:
         """Create a ConfigMap that is garbage-collected with its owner.
 
         It sets no ``blockOwnerDeletion``, which would need the right to update the owner's finalizers.
-
-        Raises:
-            ConflictError: it exists.
-            RefusedError: it may not be created.
-            ClusterUnavailableError: it could not be created.
         """
         reference = {
             "apiVersion": owner.names.api_version,
@@ -224,13 +217,7 @@ class ConfigMapWriter:
         await self._write("POST", _config_maps(owner.namespace), body)
 
     async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
-        """Replace the data of a ConfigMap if it is still at the version that was read.
-
-        Raises:
-            ConflictError: it has changed.
-            RefusedError: it may not be changed.
-            ClusterUnavailableError: it could not be changed.
-        """
+        """Replace the data of a ConfigMap if it is still at the version that was read."""
         patch = _patch_of(found.uid, found.version, {"data": dict(data)})
         await self._write("PATCH", _config_maps(owner.namespace, name), patch)
 

@@ -58,7 +58,7 @@ class SecretReader(Protocol):
 
 
 class NamespaceReader(Protocol):
-    """Reads Namespaces; see ``cluster.namespaces_reader.NamespaceReader``."""
+    """Reads Namespaces; see ``cluster.readers.NamespaceReader``."""
 
     async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
         """Return the annotations of a Namespace that concern the operator, read at most ``age`` ago.

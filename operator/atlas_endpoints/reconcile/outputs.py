@@ -31,7 +31,7 @@ RETRY = 30.0
 
 
 class ConfigMapsPort(Protocol):
-    """Reads and writes ConfigMaps; see ``cluster.config_maps_writer.ConfigMapWriter``, also for the errors."""
+    """Reads and writes ConfigMaps; see ``cluster.writer.ConfigMapWriter``, also for the errors."""
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
         """Return a ConfigMap, or None."""
