@@ -84,7 +84,6 @@ class LeaseServer:
         return self.lease
 
     def touch(self) -> None:
-        """Change the Lease in a way that says nothing, such as a label."""
         if self.lease is not None:
             self.put(self.lease.record)
 
@@ -129,13 +128,11 @@ class Harness:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def host(self, name: str, **facts: Any) -> "Host":
-        """Add a host, whose replica starts at once."""
         self.hosts[name] = host = Host(self, name, **facts)
         host.start()
         return host
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Have something happen."""
         heapq.heappush(self._post, (self.time + seconds, next(self._numbers), act))
 
     def run_for(self, seconds: float, *, watch: Callable[[], None] = lambda: None) -> None:
@@ -158,7 +155,6 @@ class Harness:
         return self.time - started
 
     def leaders(self) -> list[str]:
-        """Who would let a write pass right now."""
         return [name for name, host in self.hosts.items() if host.leads()]
 
     def close(self) -> None:
@@ -205,7 +201,6 @@ class Host:
         self.network: Network
 
     def start(self) -> None:
-        """Start a replica."""
         self.lives += 1
         self.restarts = False
         self.network = Network(self)
@@ -240,11 +235,9 @@ class Host:
         return 1000.0 + self.rate * (self.harness.time + self._loop.time() - self._step_began)
 
     def leads(self) -> bool:
-        """Tell whether a write would pass the fence now."""
         return self._task is not None and self.elector.leads()
 
     def freeze(self) -> None:
-        """Have nothing run any more."""
         self.runs, self._slept = False, 0.0
 
     def resume(self, *, asleep: bool) -> None:

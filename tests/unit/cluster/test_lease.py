@@ -1,6 +1,5 @@
 """The Lease as it is on the wire: read leniently, written by compare-and-set, waited for by a watch that may fail."""
 
-import asyncio
 import json
 import time
 from typing import TYPE_CHECKING
@@ -133,26 +132,13 @@ class TestWriting:
         assert len(wire.server.requests) == 1
 
 
-REFUSALS = {
-    "no right to read it": (
-        "read",
-        FORBIDDEN,
-        ["may not get Lease ours/atlas-endpoints", "ATLAS_ENDPOINTS_LEADER_ELECT=false"],
-    ),
-    "no right to create it": (
-        "create",
-        FORBIDDEN,
-        ["may not create Lease ours/atlas-endpoints", "deploy/base/leader-election.yaml"],
-    ),
-    "no right to write it": ("replace", FORBIDDEN, ["may not update Lease ours/atlas-endpoints", "in that namespace"]),
-    "no such namespace": ("create", NO_NAMESPACE, ["there is no namespace ours", "ATLAS_ENDPOINTS_LEASE_NAMESPACE"]),
-    "no such group": (
-        "read",
-        NOT_SERVED,
-        ["serves no leases of coordination.k8s.io/v1", "ATLAS_ENDPOINTS_LEADER_ELECT=false"],
-    ),
-    "no such group when writing": ("create", NOT_SERVED, ["serves no leases"]),
-    "an invalid Lease": ("create", Answer(422, status_of(422, "Invalid", "name: Invalid value")), ["Invalid value"]),
+REFUSALS: dict[str, tuple[str, Answer, str]] = {
+    "no right to read it": ("read", FORBIDDEN, "may not get Lease ours/atlas-endpoints.*LEADER_ELECT=false"),
+    "no right to create it": ("create", FORBIDDEN, "may not create Lease ours/atlas-endpoints"),
+    "no right to write it": ("replace", FORBIDDEN, "may not update Lease.*as deploy/base/leader-election.yaml does"),
+    "no such namespace": ("create", NO_NAMESPACE, "there is no namespace ours.*LEASE_NAMESPACE"),
+    "no such group": ("read", NOT_SERVED, "serves no leases of coordination.k8s.io/v1.*LEADER_ELECT=false"),
+    "an invalid Lease": ("create", Answer(422, status_of(422, "Invalid", "name: Invalid value")), "Invalid value"),
 }
 
 
@@ -165,9 +151,8 @@ async def test_a_refusal_has_the_remedy(wire: Wire, case: str) -> None:
         "create": lambda: wire.lease.create(RECORD),
         "replace": lambda: wire.lease.replace(Lease("7", RECORD), RECORD),
     }
-    with pytest.raises(LeaseRefusedError) as caught:
+    with pytest.raises(LeaseRefusedError, match=words):
         await calls[call]()
-    assert all(word in str(caught.value) for word in words)
 
 
 @pytest.mark.parametrize(
@@ -222,12 +207,3 @@ class TestWaiting:
         began = time.monotonic()
         await wire.lease.changed(Lease("7", RECORD), within=0.2)
         assert 0.2 <= time.monotonic() - began < 60
-
-    async def test_a_cancelled_wait_is_cancelled(self, wire: Wire) -> None:
-        wire.server.answers.append(HANG)
-        task = asyncio.create_task(wire.lease.changed(Lease("7", RECORD), within=20))
-        while not wire.server.requests:  # noqa: ASYNC110  # the server takes no event of ours
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task

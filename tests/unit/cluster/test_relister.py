@@ -109,13 +109,6 @@ class TestStart:
             assert cluster.known() == {"a": "v1", "b": "v1"}
 
     @on_virtual_time
-    async def test_an_empty_cluster_is_complete_too(self) -> None:
-        cluster = Cluster()
-        async with keeping(cluster):
-            await asyncio.wait_for(cluster.relister.complete.wait(), 1)
-            assert cluster.known() == {}
-
-    @on_virtual_time
     async def test_only_the_selected_namespaces_and_labels_are_listed(self) -> None:
         cluster = Cluster(namespaces=("blue", "green"), label_selector="team=mine")
         cluster.server.watch_lags = True
@@ -238,32 +231,6 @@ class TestMissedEvents:
             assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
             assert len(set(gaps)) > 50
 
-    @pytest.mark.parametrize(
-        ("before", "deleted", "after"),
-        [
-            pytest.param("v1", True, None, id="an object is deleted"),
-            pytest.param(None, False, "v1", id="an object is created"),
-            pytest.param("v1", True, "v2", id="an object is replaced"),
-        ],
-    )
-    @pytest.mark.parametrize("seconds", [0.3, 0.7], ids=["before the LIST is read", "after the LIST is read"])
-    @on_virtual_time
-    async def test_what_happens_during_a_list_counts(
-        self, before: str | None, deleted: bool, after: str | None, seconds: float
-    ) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        key = cluster.server.apply("a", before) if before is not None else None
-        async with keeping(cluster) as server:
-            await asyncio.sleep(seconds)
-            if key is not None and deleted:
-                server.delete(key)
-            if after is not None:
-                server.apply("a", after)
-            await cluster.relister.complete.wait()
-            assert cluster.known() == ({"a": after} if after is not None else {})
-            assert not cluster.gone_objects
-
 
 class TestRelisting:
     @on_virtual_time
@@ -308,17 +275,6 @@ class TestOutage:
             server.down = False
             await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
             assert cluster.known() == {"a": "v1"}
-
-    @on_virtual_time
-    async def test_after_an_outage_no_object_counts_as_gone(self) -> None:
-        cluster = Cluster()
-        cluster.server.apply("a", "v1")
-        async with complete(cluster) as server:
-            server.down = True
-            await asyncio.sleep(INTERVAL * 3)
-            assert cluster.known() == {"a": "v1"}
-            assert cluster.relister.complete.is_set()
-            assert cluster.relister.served
 
     @on_virtual_time
     async def test_a_list_of_the_watch_ends_the_backoff(self) -> None:

@@ -557,6 +557,7 @@ class TestWatching:
         """kopf does not notice if one was cancelled."""
         monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.05)
         async with harness.running():
+            assert watch.watching(KIND.names, ())
             harness.served = False
             (watcher,) = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {PLURAL}")]
             watcher.cancel()
@@ -614,9 +615,3 @@ class TestWatching:
         async with harness.running():
             told = await harness.receiver.next(1)
         assert ("seen", "one 1") in told
-
-    async def test_watching_is_false_without_watchers(self, harness: Harness) -> None:
-        assert not watch.watching(KIND.names, ())
-        async with harness.running():
-            assert watch.watching(KIND.names, ())
-        assert not watch.watching(KIND.names, ())
