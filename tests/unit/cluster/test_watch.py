@@ -555,13 +555,13 @@ class TestWatching:
 
     async def test_a_missing_watcher_is_replaced(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
         """kopf does not notice if one was cancelled."""
-        monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.05)
+        monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.3)
+        harness.served = False
         async with harness.running():
             assert watch.watching(KIND.names, ())
-            harness.served = False
             (watcher,) = [task for task in asyncio.all_tasks() if task.get_name().startswith(f"watcher for {PLURAL}")]
             watcher.cancel()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
             assert harness.starts == 1, "nobody can watch what is not served"
             harness.served = True
             await harness.edit_arrives()
