@@ -39,10 +39,7 @@ async def call(
 ) -> Any:
     """Return the JSON of the API server's answer. A write names the operator as its field manager.
 
-    Args:
-        path: unquoted segments.
-        body: JSON; that of a PATCH is a JSON patch.
-        within: seconds for the whole call.
+    The body of a PATCH is a JSON patch.
 
     Raises:
         ApiException: the API server answered with an error that the caller may handle (4xx).

@@ -57,9 +57,6 @@ class Reload:
     """The client's hook before each call: reads the configuration again when it is due, one reload at a time.
 
     Tokens expire, in a Pod's files as well as in a kubeconfig.
-
-    Args:
-        seconds: between reloads.
     """
 
     def __init__(self, load: Load, seconds: float, monotonic: Callable[[], float]) -> None:
@@ -149,11 +146,7 @@ class Connection:
 
     @classmethod
     async def open(cls) -> Self:
-        """Return a connection as the Pod's ServiceAccount, or by kubeconfig (``KUBECONFIG``, ``~/.kube/config``).
-
-        Raises:
-            NoClusterError: there is neither.
-        """
+        """Return a connection as the Pod's ServiceAccount, or else by kubeconfig; raise ``NoClusterError`` without both."""
         configuration = client.Configuration()
         load, seconds = _load_from_pod, RELOAD_POD
         try:

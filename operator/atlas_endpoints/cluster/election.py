@@ -79,17 +79,13 @@ class Terms:
 
 
 class Observation(NamedTuple):
-    """The newest state of the Lease that this replica has observed; times are of its own clock.
-
-    Attributes:
-        version: ``GONE`` when the Lease was deleted.
-        since: when this state was first observed.
-        expires: when the Lease may be taken if it stays unchanged.
-    """
+    """The newest state of the Lease that this replica has observed; times are of its own clock."""
 
     version: str
     since: float
+    """When this state was first observed."""
     expires: float
+    """When the Lease may be taken if it stays unchanged."""
 
 
 class Claim(NamedTuple):
@@ -112,10 +108,7 @@ def observe(before: Observation | None, lease: Lease | None, now: float, duratio
     """Return the observation after a read of the Lease.
 
     A deletion counts as a change: it does not stop the holder, who may have renewed the Lease right before.
-
-    Args:
-        now: a time after the read.
-        duration: seconds of our own Lease.
+    ``duration`` is that of our own Lease.
     """
     if lease is None:
         if before is None or before.version == GONE:
@@ -130,11 +123,9 @@ def observe(before: Observation | None, lease: Lease | None, now: float, duratio
 def decide(
     lease: Lease | None, observation: Observation | None, *, own: str, valid_until: float | None, now: float
 ) -> Claim | Wait | Lost:
-    """Decide what to do about the Lease.
+    """Decide what to do about the Lease that was just read.
 
     Args:
-        lease: as it was just read.
-        observation: of that read.
         own: our identity, which no other process has or has had.
         valid_until: the end of our leadership; None when we do not lead yet.
     """
@@ -153,12 +144,7 @@ def decide(
 
 
 def claim(before: Record | None, *, own: str, duration: float, now: datetime) -> Record:
-    """Return the record with which we hold the Lease.
-
-    Args:
-        duration: seconds, a whole number.
-        now: UTC.
-    """
+    """Return the record with which we hold the Lease."""
     renewed = _stamp(now)
     if before is None or before.holder != own:
         transitions = 0 if before is None else before.transitions + 1
@@ -234,11 +220,7 @@ class Elector:
         return self._clock() < self._valid_until
 
     async def run(self) -> NoReturn:
-        """Compete, and lead when elected.
-
-        Raises:
-            LeadershipLostError: this replica has led and must not do so any longer.
-        """
+        """Compete, and lead when elected; raise ``LeadershipLostError`` when this replica must not lead any longer."""
         while True:
             started = self._clock()
             pause = await self._attempt()

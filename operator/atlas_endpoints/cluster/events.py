@@ -69,13 +69,9 @@ class EventRecorder:
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
 
     def record(self, body: Body, *, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str) -> None:
-        """Queue an Event, unless too many wait already.
+        """Queue an Event about a resource, unless too many wait already.
 
-        Args:
-            body: the resource.
-            reason: a CamelCase word of at most 128 characters.
-            action: likewise.
-            note: at most 1024 bytes.
+        Reason and action have at most 128 characters, the note at most 1024 bytes.
         """
         metadata = body["metadata"]
         event = {
@@ -106,8 +102,7 @@ class EventRecorder:
             event = await self._events.get()
             result: Result = "dropped"
             try:
-                if await self._write(event):
-                    result = "written"
+                result = "written" if await self._write(event) else "dropped"
             except Exception:  # a defect costs its Event, and no other
                 logger.exception("An Event is dropped", extra=LogFields(namespace=event["metadata"]["namespace"]))
             finally:

@@ -1,4 +1,7 @@
-"""Read Secrets, Namespaces and referenced objects: by name and with GET only, so that no LIST and no watch is needed."""
+"""Read Secrets, Namespaces and referenced objects: by name and with GET only, so that no LIST and no watch is needed.
+
+Each reader raises ``UnreadableError`` when somebody has to act, and ``ClusterUnavailableError`` when it heals by itself.
+"""
 
 import asyncio
 import base64
@@ -82,12 +85,7 @@ class ObjectCache(Generic[K, T]):
         self._sweep = Sweep()
 
     async def read(self, key: K, *, age: Age) -> T:
-        """Return the wanted part of an object.
-
-        Raises:
-            ClusterUnavailableError: the API server could not be reached.
-            Exception: what ``problem`` returns.
-        """
+        """Return the wanted part of an object; raise what ``problem`` returns, or ``ClusterUnavailableError``."""
         if age is Age.ANEW and (begun := self._reads.get(key)) is not None:
             await asyncio.wait({begun})
         entry, task = self._entries.get(key), self._reads.get(key)
@@ -167,12 +165,7 @@ class SecretReader:
         self._cache = ObjectCache("Secret", self._get, _no_secret, monotonic)
 
     async def read(self, namespace: str, name: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
-        """Return the decoded values of a Secret.
-
-        Raises:
-            UnreadableError: it does not exist, or may not be read.
-            ClusterUnavailableError: the API server could not be reached.
-        """
+        """Return the decoded values of a Secret."""
         key = _Secret(namespace, name)
         if not (is_namespace(namespace) and is_name(name)):  # no object has such a name, and it could be another path
             raise _no_secret(key, Lack.MISSING, RETRY_LAST)
@@ -213,13 +206,7 @@ class NamespaceReader:
         self._cache = ObjectCache("Namespace", self._get, _no_namespace, monotonic)
 
     async def annotations(self, namespace: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
-        """Return the annotations of a Namespace that are in the operator's group.
-
-        Raises:
-            UnreadableError: it may not be read.
-            ClusterUnavailableError: the API server could not be reached, or the Namespace is gone, and soon its
-                resources are, too.
-        """
+        """Return the annotations of a Namespace that are in the operator's group."""
         return await self._cache.read(namespace, age=age)
 
     async def _get(self, name: str) -> Mapping[str, str]:
@@ -232,7 +219,7 @@ class NamespaceReader:
 
 
 def _no_namespace(name: str, lack: Lack, retry_in: float) -> UnreadableError | ClusterUnavailableError:
-    if lack is Lack.MISSING:
+    if lack is Lack.MISSING:  # soon its resources are gone, too
         return ClusterUnavailableError(f"There is no Namespace {name}.")
     return UnreadableError(
         SecretProblem.NAMESPACE_FORBIDDEN,
@@ -268,12 +255,7 @@ class ReferenceReader:
         self._values = ObjectCache("referenced object", self._get, _no_value, monotonic)
 
     async def read(self, target: Target, *, age: Age = Age.RECENT) -> str:
-        """Return the text of a target as it is, unvalidated.
-
-        Raises:
-            UnreadableError: ``KindNotAllowed``, ``NotFound``, ``NotReady`` or ``FieldMissing``.
-            ClusterUnavailableError: the API server could not be reached.
-        """
+        """Return the text of a target as it is, unvalidated."""
         return await self._values.read(_Place(await self._plural(target, age=age), target), age=age)
 
     async def _plural(self, target: Target, *, age: Age) -> str:
