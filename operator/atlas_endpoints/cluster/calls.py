@@ -77,7 +77,7 @@ async def _exchange(
 
 def unexpected_answer() -> ClusterUnavailableError:
     """Return the error for an answer that is not the object that was asked for."""
-    return ClusterUnavailableError("The answer of the API server is not what was asked for.")
+    return ClusterUnavailableError("The answer of the API server is not the requested object.")
 
 
 def object_in(answer: object) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class Connection:
 
     def kopf_session(self) -> kopf.AiohttpSession:
         """Return a session for kopf. It reads the token for each request, so a rotation causes no 401."""
-        tls = self.api.rest_client.ssl_context
+        tls = RESTClientObject(self._configuration).ssl_context
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # a watch for each namespace keeps its connection
             middlewares=[self.kopf_calls, self._authorize, self._observe],

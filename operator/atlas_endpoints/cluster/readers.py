@@ -100,7 +100,9 @@ class ObjectCache(Generic[K, T]):
             return entry.found
         if entry.found is Lack.FORBIDDEN and entry.misses == 1:
             # An API server that has just started refuses for a moment what it permits: only a second refusal counts.
-            raise ClusterUnavailableError(f"The API server refused to show a {self._kind}: 403. It is asked once more.")
+            raise ClusterUnavailableError(
+                f"The API server refused to return a {self._kind}: 403. The operator retries once before it reports this."
+            )
         raise self._problem(key, entry.found, max(0.0, entry.due - self._monotonic()))
 
     def _is_too_old(self, entry: _Entry[T], age: Age) -> bool:
@@ -117,7 +119,7 @@ class ObjectCache(Generic[K, T]):
                 found = Lack.FORBIDDEN
             else:
                 # Perhaps from a proxy. Not chained: nothing else of the answer may be shown.
-                message = f"The API server refused to show a {self._kind}: {error.status}."
+                message = f"The API server refused to return a {self._kind}: {error.status}."
                 raise ClusterUnavailableError(message) from None
         finally:
             del self._reads[key]
@@ -296,7 +298,7 @@ def _not_allowed(target: Target) -> UnreadableError:
     return UnreadableError(
         ReferenceProblem.KIND_NOT_ALLOWED,
         f"The operator does not read the kind {target.kind} of {target.group}. Ask whoever runs the operator to add the name of"
-        " its CRD to ATLAS_ENDPOINTS_REFERENCE_KINDS, or refer to a kind that is there.",
+        " its CRD to ATLAS_ENDPOINTS_REFERENCE_KINDS, or reference an allowed kind.",
         retry_in=RETRY_LAST,
     )
 
