@@ -21,8 +21,8 @@ from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
-from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.object_cache import ObjectCache
+from atlas_endpoints.cluster.api import Age
+from atlas_endpoints.cluster.readers import ObjectCache
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND

@@ -15,17 +15,13 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster import watch
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.cluster.config_maps_writer import ConfigMapWriter
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.cluster.election import Terms
+from atlas_endpoints.cluster.election import Elector, Terms, new_identity
 from atlas_endpoints.cluster.errors import LeadershipLostError
 from atlas_endpoints.cluster.events import EventRecorder
-from atlas_endpoints.cluster.lease import Elector, new_identity
-from atlas_endpoints.cluster.lease_api import LeaseApi
-from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
-from atlas_endpoints.cluster.references_reader import ReferenceReader
-from atlas_endpoints.cluster.secrets_reader import SecretReader
-from atlas_endpoints.cluster.writer import ResourceWriter
+from atlas_endpoints.cluster.lease import LeaseApi
+from atlas_endpoints.cluster.readers import NamespaceReader, ReferenceReader, SecretReader
+from atlas_endpoints.cluster.writer import ConfigMapWriter, ResourceWriter
 from atlas_endpoints.controller.clock import SystemClock, boottime
 from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.core import Core

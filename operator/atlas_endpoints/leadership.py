@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
-from typing import NoReturn, Protocol
+from typing import NoReturn, TypeAlias
 
+from atlas_endpoints.cluster.election import Elector
 from atlas_endpoints.cluster.errors import LeadershipLostError
 
 LOST = 4
@@ -13,38 +14,8 @@ LOST = 4
 logger = logging.getLogger(__name__)
 
 
-class Leadership(Protocol):
-    """See ``cluster.lease.Elector``.
-
-    Attributes:
-        elected: set when this replica leads; it stays set.
-        decided: set after the first attempt to lead, whatever its result.
-        refusal: why this replica cannot even stand by, if a person has to fix it.
-    """
-
-    elected: asyncio.Event
-    decided: asyncio.Event
-    refusal: str | None
-
-    def leads(self) -> bool:
-        """Return whether a write may begin now; called right before each."""
-        ...
-
-    async def run(self) -> NoReturn:
-        """Take part in the election, and lead when elected.
-
-        Raises:
-            LeadershipLostError: this replica has led and must not do so any longer.
-        """
-        ...
-
-    async def release(self) -> None:
-        """Release the Lease, if that is possible within a moment; call it when no work is running."""
-        ...
-
-
 class SingleReplica:
-    """The only replica, according to the settings."""
+    """The only replica, according to the settings. It leads; see ``Elector``."""
 
     def __init__(self) -> None:
         self.elected = asyncio.Event()
@@ -66,6 +37,9 @@ class SingleReplica:
         """Do nothing."""
 
 
+Leadership: TypeAlias = Elector | SingleReplica
+
+
 async def hand_over(leadership: Leadership, *, settled_in: float, within: float) -> None:
     """Release the Lease when no write of this replica can arrive at Atlas any more, or else let it expire.
 
@@ -76,8 +50,8 @@ async def hand_over(leadership: Leadership, *, settled_in: float, within: float)
     """
     if settled_in > within:
         logger.warning(
-            "The Lease is not released, since a write whose answer was lost may still arrive at Atlas; another replica"
-            " leads when it has run out"
+            "The Lease is not released, since a write without an answer may still arrive at Atlas. Another replica leads"
+            " when the Lease has expired"
         )
         return
     await asyncio.sleep(settled_in)
@@ -90,6 +64,6 @@ def exit_at_once(loss: LeadershipLostError) -> NoReturn:
     Nothing is finished: a replica that has lost the Lease because the network is gone could wait for long, and may
     not write any more. The new process begins with the current state.
     """
-    logger.critical("%s. The process ends, to start anew as a standby", loss)
+    logger.critical("%s. The process exits and restarts as a standby", loss)
     logging.shutdown()
     os._exit(LOST)

@@ -12,7 +12,7 @@ import yaml
 import atlas_endpoints
 from atlas_endpoints import app
 from atlas_endpoints.cli import Commands
-from atlas_endpoints.cluster import lease
+from atlas_endpoints.cluster import election
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes
 from support.deploy import ACCESS, COMPONENTS, DEPLOY, INSTALL, OVERLAYS, documents, kustomization, manifests, the
@@ -121,7 +121,7 @@ def test_an_update_waits_for_a_replica_that_stands_by() -> None:
 
 def test_it_may_finish_what_is_under_way_and_hand_over() -> None:
     closing_down = 5
-    assert pod()["terminationGracePeriodSeconds"] > app.DRAIN + lease.RELEASE + closing_down
+    assert pod()["terminationGracePeriodSeconds"] > app.DRAIN + election.RELEASE + closing_down
 
 
 def test_memory_is_bounded_and_cpu_is_not() -> None:

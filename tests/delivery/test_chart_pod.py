@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_endpoints import app
-from atlas_endpoints.cluster import lease
+from atlas_endpoints.cluster import election
 from atlas_endpoints.settings import OperatorSettings, unknown_variables
 from delivery.helm import CHART, documents
 from support.deploy import OVERLAYS, manifests
@@ -118,7 +118,7 @@ def test_without_values_the_pod_is_the_one_of_deploy_but_for_the_labels(helm: He
 
 def test_the_pod_may_finish_what_is_under_way_and_hand_over(helm: Helm) -> None:
     closing_down = 5
-    assert pod(rendered(helm))["terminationGracePeriodSeconds"] > app.DRAIN + lease.RELEASE + closing_down
+    assert pod(rendered(helm))["terminationGracePeriodSeconds"] > app.DRAIN + election.RELEASE + closing_down
 
 
 def test_the_image_is_pulled_by_its_digest_when_there_is_one(helm: Helm) -> None:

@@ -244,7 +244,7 @@ def test_a_leader_that_is_cut_off_from_the_api_server_ends_before_the_other_lead
     record_property("seconds until a leader that is cut off ends", round((ended - cut).total_seconds(), 3))
     record_property("seconds until it is replaced", round((replicas.acquired() - cut).total_seconds(), 3))
     assert ended < replicas.acquired()
-    assert "This replica leads no more: Lease" in leader.log
+    assert "This replica does not lead any more: Lease" in leader.log
     replicas.resources.wait_ready("orders")
     assert (replicas.sent("a"), len(replicas.sent("b"))) == ([], 1)
 
@@ -299,7 +299,7 @@ def stop_and_go_on(moment: Callable[[Replicas], None], replicas: Replicas) -> No
     leader.server.process.send_signal(signal.SIGCONT)
 
     assert leader.server.process.wait(PATIENCE) == LOST, moment.__doc__
-    assert "This replica leads no more" in leader.log
+    assert "This replica does not lead any more" in leader.log
     assert replicas.sent("a") == sent
     assert replicas.written("a") == written
     assert replicas.sent("b")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.atlas.requests import Request
-    from atlas_endpoints.cluster.age import Age
+    from atlas_endpoints.cluster.api import Age
     from atlas_endpoints.controller.cache import Body, Key
     from atlas_endpoints.controller.controller import MetadataChange, Status
     from atlas_endpoints.controller.requeue import Requeue

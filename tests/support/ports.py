@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atlas_endpoints.cluster.age import Age
+    from atlas_endpoints.cluster.api import Age
     from atlas_endpoints.controller.cache import Body
     from atlas_endpoints.controller.controller import Status
     from atlas_endpoints.controller.requeue import Requeue

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import NoReturn
 
-from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
-from atlas_endpoints.cluster.targets import Target
+from atlas_endpoints.cluster.api import Age, ConfigMap, Owner, Target
 
 
 class NoTargets:

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
 from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.core import Core

@@ -76,5 +76,5 @@ def test_a_replica_that_has_lost_the_lease_logs_that_and_exits_at_once() -> None
         [sys.executable, "-c", WITH_WORK_LEFT], capture_output=True, text=True, timeout=100, check=False
     )
     assert ended.returncode == LOST
-    assert "It is held by another. The process ends" in ended.stderr
+    assert "It is held by another. The process exits" in ended.stderr
     assert ended.stdout == ""

@@ -10,12 +10,10 @@ from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import Credentials, keep_credentials
 from atlas_endpoints.check.findings import Finding, Report, failed, named, ok, skipped
 from atlas_endpoints.check.places import Instance, Place, Survey, places, survey
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
-from atlas_endpoints.cluster.namespaces_reader import NamespaceReader
-from atlas_endpoints.cluster.object_cache import FRESH
-from atlas_endpoints.cluster.secrets_reader import SecretReader
+from atlas_endpoints.cluster.readers import FRESH, NamespaceReader, SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND

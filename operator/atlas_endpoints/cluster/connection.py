@@ -1,14 +1,16 @@
 """The connection to the API server, shared by kopf and by our own calls: address, TLS and a current token."""
 
 import asyncio
+import copy
 import logging
+import math
 import os
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,7 +24,6 @@ from yaml import YAMLError
 from atlas_endpoints.cluster.errors import NoClusterError, NotLeaderError
 from atlas_endpoints.cluster.kopf_calls import KopfCalls
 from atlas_endpoints.cluster.reachability import Reachability, kind_of
-from atlas_endpoints.cluster.reload import RELOAD_KUBECONFIG, RELOAD_POD, Reload
 from atlas_endpoints.telemetry.causes import words_of
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,66 @@ ANSWER_WITHIN = 15.0
 REDIRECTIONS = range(300, 400)
 """Statuses that aiohttp would follow, with our token, to a server whose answers would count as the API server's."""
 
+RELOAD_POD, RELOAD_KUBECONFIG = 60.0, 300.0
+"""Seconds after which the ServiceAccount's token, or a kubeconfig, is read again; the latter may start a program."""
+
+RELOAD_REFUSED = 1.0
+"""Seconds after which it is read again when the token was refused: it may have been replaced."""
+
+RELOAD_WITHIN = 30.0
+"""Seconds for a reload. Calls whose token was refused wait for it."""
+
 OnRequest: TypeAlias = Callable[[str, int | None, float], None]
 """Receives the kind of a call, its status (None without an answer), and its seconds."""
 
-LONGEST_LINE = 2**21
-"""Bytes that a session buffers, as the client's own does."""
+Load: TypeAlias = Callable[[client.Configuration], Awaitable[None]]
+"""Reads a configuration from its source."""
+
+
+class Reload:
+    """The client's hook before each call: reads the configuration again when it is due, one reload at a time.
+
+    Tokens expire, in a Pod's files as well as in a kubeconfig.
+    """
+
+    def __init__(self, load: Load, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._loaded = monotonic()
+        self._loading: asyncio.Task[None] | None = None
+        self._refused = False
+
+    def refused(self) -> None:
+        """Make a reload due before the next call, since the token was refused; not if one was made just now."""
+        if self._loading is not None:
+            self._refused = True
+        elif self._monotonic() >= self._loaded + RELOAD_REFUSED:
+            self._loaded, self._refused = -math.inf, True
+
+    async def __call__(self, configuration: client.Configuration) -> None:
+        """Reload if it is due. A failed reload is repeated later, and the old token is used meanwhile.
+
+        After a refused token all calls wait for the reload.
+        """
+        if self._loading is None:
+            if self._monotonic() < self._loaded + self._seconds:
+                return
+            self._loaded = self._monotonic()
+            self._loading = asyncio.create_task(self._reload(configuration), name="read the configuration again")
+        elif not self._refused:
+            return
+        await asyncio.shield(self._loading)  # a cancelled caller must not cancel it for the others
+
+    async def _reload(self, configuration: client.Configuration) -> None:
+        try:
+            async with asyncio.timeout(RELOAD_WITHIN):
+                await self._load(configuration)
+        except Exception as error:  # noqa: BLE001  # files, YAML and programs fail in many ways, and none may end the call
+            # Only the class: a parser's message quotes its input, which may hold a token.
+            logger.warning("The configuration of the cluster could not be read again: %s", type(error).__name__)
+        finally:
+            self._loading, self._refused = None, False
 
 
 class Connection:
@@ -71,28 +127,26 @@ class Connection:
         self.reachability = Reachability(time.monotonic)
         self.kopf_calls = KopfCalls(time.monotonic)
         self.on_request: OnRequest = lambda _kind, _status, _seconds: None
+        if reload is not None:
+            configuration.refresh_api_key_hook = reload  # type: ignore[assignment]  # typed as None, documented as a function
         configuration.connection_pool_maxsize = CONNECTIONS
         configuration.proxy = configuration.proxy or _proxy_from_environment(configuration.host)
-        # The client's REST part reads this undocumented field.
-        configuration.client_session_kwargs = {
+        self._session_options: dict[str, Any] = {
             "middlewares": [self._authorize, self._observe],
             # Else aiohttp looks for the proxy in a thread, and reads ~/.netrc, for each call, which takes longer than the
             # call. The API server must not get the password of a .netrc either.
             "trust_env": False,
         }
+        configuration.client_session_kwargs = self._session_options
         self.api = client.ApiClient(configuration)
         self.namespace = namespace
         self.in_pod = in_pod
-        self._fenced: list[client.ApiClient] = []
+        self._apis = [self.api]
         self._sessions: list[aiohttp.ClientSession] = []
 
     @classmethod
     async def open(cls) -> Self:
-        """Return a connection as the Pod's ServiceAccount, or by kubeconfig (``KUBECONFIG``, ``~/.kube/config``).
-
-        Raises:
-            NoClusterError: there is neither.
-        """
+        """Return a connection as the Pod's ServiceAccount, or else by kubeconfig; raise ``NoClusterError`` without both."""
         configuration = client.Configuration()
         load, seconds = _load_from_pod, RELOAD_POD
         try:
@@ -105,11 +159,10 @@ class Connection:
                 namespace = _namespace_of_kubeconfig()
             except (config.ConfigException, OSError) as error:
                 raise NoClusterError(
-                    "The Kubernetes API is not known: this is no Pod with a ServiceAccount, and the kubeconfig (the variable"
-                    f" KUBECONFIG, else ~/.kube/config) is of no use: {error}"
+                    "The address of the Kubernetes API is unknown: this is no Pod with a ServiceAccount, and the kubeconfig (the variable"
+                    f" KUBECONFIG, else ~/.kube/config) cannot be used: {error}"
                 ) from error
         reload = Reload(load, seconds, time.monotonic)
-        reload.attach(configuration)
         return cls(configuration, reload, namespace=namespace, in_pod=load is _load_from_pod)
 
     @property
@@ -119,9 +172,11 @@ class Connection:
 
     def fenced(self, fence: Callable[[], bool]) -> client.ApiClient:
         """Return a client that raises ``NotLeaderError`` if ``fence`` is false right before a write."""
+        sessions = copy.copy(self._configuration)
+        sessions.client_session_kwargs = {**self._session_options, "request_class": _fenced(fence)}
         api = client.ApiClient(self._configuration)
-        api.rest_client = _FencedClient(self._configuration, fence)
-        self._fenced.append(api)
+        api.rest_client = RESTClientObject(sessions)
+        self._apis.append(api)
         return api
 
     def kopf_session(self) -> kopf.AiohttpSession:
@@ -139,7 +194,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close all connections."""
-        for api in (self.api, *self._fenced):
+        for api in self._apis:
             await api.close()  # type: ignore[no-untyped-call]  # untyped
         for session in self._sessions:
             await session.close()
@@ -197,24 +252,6 @@ class Connection:
         return response
 
 
-class _FencedClient(RESTClientObject):
-    """Calls the fence right before it sends the bytes of each write."""
-
-    def __init__(self, configuration: client.Configuration, fence: Callable[[], bool]) -> None:
-        super().__init__(configuration)
-        self._fence = fence
-
-    @override
-    def _create_pool_manager(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=self._create_connector(),
-            middlewares=self.configuration.client_session_kwargs["middlewares"],
-            request_class=_fenced(self._fence),
-            trust_env=False,  # as for the others
-            read_bufsize=LONGEST_LINE,
-        )
-
-
 def _fenced(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
     """Return a class of requests that call the fence in ``send``: after the wait for a connection, and before a resend."""
 
@@ -222,7 +259,7 @@ def _fenced(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
         @override
         async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
             if self.method != "GET" and not fence():
-                raise NotLeaderError("The write was held back: this replica does not lead (any more).")
+                raise NotLeaderError("The write is not sent, since this replica does not lead.")
             return await super().send(conn)
 
     return FencedRequest
@@ -237,11 +274,16 @@ def _proxy_from_environment(server: str) -> str | None:
 
 
 async def _load_from_pod(configuration: client.Configuration) -> None:
-    config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
+    config.load_incluster_config(client_configuration=configuration, try_refresh_token=False)  # type: ignore[no-untyped-call]  # untyped
 
 
 async def _load_kubeconfig(configuration: client.Configuration) -> None:
-    _check_exists(kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    location = kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+    if not any(map(_exists, location.split(os.pathsep))):
+        # The client itself would report a missing key, and write to stderr.
+        raise config.ConfigException(
+            f"there is no file {location!r}; set KUBECONFIG to the kubeconfig of a cluster, as for kubectl"
+        )
     try:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
     except (YAMLError, ValueError, TypeError, AttributeError) as error:
@@ -249,12 +291,8 @@ async def _load_kubeconfig(configuration: client.Configuration) -> None:
         raise config.ConfigException(f"it cannot be read as a kubeconfig ({type(error).__name__})") from None
 
 
-def _check_exists(location: str) -> None:
-    """Raise an error for a missing file; the client itself would report a missing key, and write to stderr."""
-    if not any(path and Path(path).expanduser().exists() for path in location.split(os.pathsep)):
-        raise config.ConfigException(
-            f"there is no file {location!r}; set KUBECONFIG to the kubeconfig of a cluster, as for kubectl"
-        )
+def _exists(path: str) -> bool:
+    return bool(path) and Path(path).expanduser().exists()
 
 
 def _namespace_of_pod() -> str:

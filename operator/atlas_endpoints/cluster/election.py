@@ -1,15 +1,46 @@
-"""Decide who leads, from the Lease and from how long it has been unchanged. Pure.
+"""Elect one of several replicas by a Lease that the leader renews.
 
 A replica compares times of its own monotonic clock only, and counts from its own observations. The wall clock times
 in the Lease are for people: wall clocks differ from host to host, and jump.
+
+A replica leads from the confirmation of a claim until a deadline that counts from *before* that claim was sent, by a
+clock that continues while the host sleeps. So ``leads`` is false before another replica may take over, whatever happens
+to the network or this process.
 """
 
+import asyncio
+import logging
+import socket
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from random import Random
+from typing import NamedTuple, NoReturn
+
+from atlas_endpoints.cluster.errors import (
+    ClusterUnavailableError,
+    LeadershipLostError,
+    LeaseConflictError,
+    LeaseRefusedError,
+)
+from atlas_endpoints.cluster.lease import Lease, LeaseApi, Record
+from atlas_endpoints.controller.log_fields import LogFields
+
+logger = logging.getLogger(__name__)
 
 WRITE = 15.0
 """Seconds for a write to Atlas or to the API server."""
+
+SOON = 0.2
+"""The least seconds between two attempts, however fast the Lease changes."""
+
+RELEASE = 3.0
+"""Seconds for the release."""
+
+UNAVAILABLE = "unavailable"
+"""The one kind of all failures that are no refusals: they share a line in the log."""
 
 GONE = ""
 """The version of a Lease that was deleted."""
@@ -47,90 +78,37 @@ class Terms:
         return min(WRITE, self.lease / 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The spec of a Lease.
-
-    Attributes:
-        holder: the identity of the leader; empty when there is none.
-        duration: seconds without a renewal after which others may take it.
-        acquired: in RFC 3339, for people.
-        renewed: in RFC 3339, for people.
-        transitions: the number of changes of the holder.
-    """
-
-    holder: str = ""
-    duration: int = 0
-    acquired: str = ""
-    renewed: str = ""
-    transitions: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """One state of the Lease on the API server.
-
-    Attributes:
-        version: its ``resourceVersion``.
-    """
-
-    version: str
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """The newest state of the Lease that this replica has observed; times are of its own clock.
-
-    Attributes:
-        version: ``GONE`` when the Lease was deleted.
-        since: when this state was first observed.
-        expires: when the Lease may be taken if it stays unchanged.
-    """
+class Observation(NamedTuple):
+    """The newest state of the Lease that this replica has observed; times are of its own clock."""
 
     version: str
     since: float
+    """When this state was first observed."""
     expires: float
+    """When the Lease may be taken if it stays unchanged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """Write our identity into the Lease: take it, renew it, or create it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Another replica leads.
-
-    Attributes:
-        until: when that ends without a renewal, by our own clock.
-    """
+class Wait(NamedTuple):
+    """Another replica leads until then, by our own clock, if it does not renew the Lease."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """We have led, and must not do so any longer.
-
-    Attributes:
-        why: for people; follows the name of the Lease.
-    """
+class Lost(NamedTuple):
+    """We have led, and must not do so any longer. The reason follows the name of the Lease."""
 
     why: str
-
-
-Decision: TypeAlias = Claim | Wait | Lost
 
 
 def observe(before: Observation | None, lease: Lease | None, now: float, duration: float) -> Observation | None:
     """Return the observation after a read of the Lease.
 
     A deletion counts as a change: it does not stop the holder, who may have renewed the Lease right before.
-
-    Args:
-        now: a time after the read.
-        duration: seconds of our own Lease.
+    ``duration`` is that of our own Lease.
     """
     if lease is None:
         if before is None or before.version == GONE:
@@ -144,12 +122,10 @@ def observe(before: Observation | None, lease: Lease | None, now: float, duratio
 
 def decide(
     lease: Lease | None, observation: Observation | None, *, own: str, valid_until: float | None, now: float
-) -> Decision:
-    """Decide what to do about the Lease.
+) -> Claim | Wait | Lost:
+    """Decide what to do about the Lease that was just read.
 
     Args:
-        lease: as it was just read.
-        observation: of that read.
         own: our identity, which no other process has or has had.
         valid_until: the end of our leadership; None when we do not lead yet.
     """
@@ -159,7 +135,7 @@ def decide(
             return Lost(NOT_RENEWED)
         if holder in {own, None}:  # deleted: no other replica may take it before it would have expired
             return Claim()
-        return Lost(f"is held by {holder}" if holder else "was emptied by somebody")
+        return Lost(f"is held by {holder}" if holder else "was cleared by somebody")
     if holder in {own, ""}:  # ours: the answer to an earlier claim was lost
         return Claim()
     if observation is None or now >= observation.expires:
@@ -168,12 +144,7 @@ def decide(
 
 
 def claim(before: Record | None, *, own: str, duration: float, now: datetime) -> Record:
-    """Return the record with which we hold the Lease.
-
-    Args:
-        duration: seconds, a whole number.
-        now: UTC.
-    """
+    """Return the record with which we hold the Lease."""
     renewed = _stamp(now)
     if before is None or before.holder != own:
         transitions = 0 if before is None else before.transitions + 1
@@ -189,10 +160,195 @@ def released(before: Record, *, now: datetime) -> Record:
 
     Source: ``release`` in k8s.io/client-go/tools/leaderelection, whose standbys take over at once.
     """
-    stamp = _stamp(now)
-    return Record("", 1, stamp, stamp, before.transitions)
+    return Record("", 1, _stamp(now), _stamp(now), before.transitions)
 
 
 def _stamp(time: datetime) -> str:
     """Return a ``MicroTime`` of Kubernetes: always with six digits after the point."""
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def new_identity() -> str:
+    """Return an identity that no other process has, not even this container after a restart."""
+    return f"{socket.gethostname()}_{uuid.uuid4()}"
+
+
+class Elector:
+    """Competes for the Lease and renews it.
+
+    Args:
+        leases: its text is the name of the Lease.
+        own: our identity; see ``new_identity``.
+        clock: monotonic seconds that also count while the host sleeps.
+        now: UTC, for people.
+
+    Attributes:
+        elected: set when this replica leads; it stays set, since a loss ends the process.
+        decided: set after the first attempt, whatever its result.
+        refusal: why this replica cannot even stand by; None if it heals by itself.
+    """
+
+    def __init__(
+        self,
+        leases: LeaseApi,
+        *,
+        own: str,
+        terms: Terms,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        random: Random,
+    ) -> None:
+        self._leases = leases
+        self._own = own
+        self._terms = terms
+        self._clock = clock
+        self._now = now
+        self._random = random
+        self._lease: Lease | None = None
+        """As of the last answer; None while a claim is unanswered or after a failure."""
+        self._observation: Observation | None = None
+        self._valid_until = float("-inf")
+        self._failure = ""
+        self._logged: set[str] = set()
+        self._followed = ""
+        self.elected = asyncio.Event()
+        self.decided = asyncio.Event()
+        self.refusal: str | None = None
+
+    def leads(self) -> bool:
+        """Return whether this replica may begin a write now. Ask right before each write."""
+        return self._clock() < self._valid_until
+
+    async def run(self) -> NoReturn:
+        """Compete, and lead when elected; raise ``LeadershipLostError`` when this replica must not lead any longer."""
+        while True:
+            started = self._clock()
+            pause = await self._attempt()
+            self.decided.set()
+            await self._pause(started, pause)
+
+    async def release(self) -> None:
+        """Release the Lease, if that takes no longer than a moment, so that a standby leads at once.
+
+        Call it when ``run`` has ended, and all writes of this replica have.
+        """
+        self._valid_until = float("-inf")
+        try:
+            async with asyncio.timeout(RELEASE):
+                if await self._release():
+                    logger.info("Lease %s is released", self._leases)
+        except (ClusterUnavailableError, LeaseRefusedError, TimeoutError) as error:
+            logger.warning(
+                "Lease %s could not be released; another replica leads in %g s: %s",
+                self._leases,
+                self._terms.lease,
+                str(error) or type(error).__name__,
+            )
+
+    async def _release(self) -> bool:
+        """Write that nobody holds the Lease; return whether we held it, perhaps by a claim without an answer."""
+        while (lease := self._lease or await self._leases.read()) is not None and lease.record.holder == self._own:
+            self._lease = None
+            with suppress(LeaseConflictError):
+                await self._leases.replace(lease, released(lease.record, now=self._now()))
+                return True
+        return False
+
+    async def _attempt(self) -> float:
+        """Try to lead, or to renew; return the seconds from its beginning to the next attempt."""
+        seconds = self._terms.retry
+        if self.elected.is_set():
+            seconds = min(seconds, self._valid_until - self._clock())
+            if seconds <= 0:
+                raise self._loss(NOT_RENEWED)
+        try:
+            async with asyncio.timeout(seconds):
+                pause = await self._step()
+        except LeaseConflictError:
+            self._lease = None
+            return SOON
+        except LeaseRefusedError as error:
+            self.refusal = str(error)
+            self._failed(str(error), kind=str(error))
+        except ClusterUnavailableError as error:
+            self._failed(str(error))
+        except TimeoutError:
+            if seconds == self._terms.retry or not self._failure:  # else the deadline has cut short this attempt
+                self._failed("The API server did not answer in time.")
+        else:
+            self._succeeded()
+            return pause
+        return self._terms.retry
+
+    async def _step(self) -> float:
+        elected = self.elected.is_set()
+        # A leader has written the Lease itself, and reads it only after a failure.
+        lease = self._lease if elected and self._lease is not None else await self._leases.read()
+        self._lease = lease
+        now = self._clock()
+        self._observation = observe(self._observation, lease, now, self._terms.lease)
+        valid_until = self._valid_until if elected else None
+        match decide(lease, self._observation, own=self._own, valid_until=valid_until, now=now):
+            case Lost(why):
+                raise self._loss(why)
+            case Wait(until):
+                self._stand_by(lease)
+                return min(self._jittered_retry(), until - now)
+            case Claim():
+                await self._claim(lease)
+                return self._jittered_retry()
+
+    async def _claim(self, lease: Lease | None) -> None:
+        before = None if lease is None else lease.record
+        record = claim(before, own=self._own, duration=self._terms.lease, now=self._now())
+        self._lease = None  # unknown until the answer is here
+        sent = self._clock()
+        self._lease = await (self._leases.create(record) if lease is None else self._leases.replace(lease, record))
+        self._valid_until = sent + self._terms.deadline
+        if self.leads() and not self.elected.is_set():
+            self.elected.set()
+            logger.info("This replica leads", extra=LogFields(lease=str(self._leases), identity=self._own))
+
+    async def _pause(self, started: float, pause: float) -> None:
+        """Wait for the next attempt; a standby waits no longer than until the Lease changes."""
+        left = started + pause - self._clock()
+        if self.elected.is_set() or self._lease is None:
+            await asyncio.sleep(left)
+        else:
+            await self._leases.changed(self._lease, within=max(0.0, left))
+            await asyncio.sleep(started + SOON - self._clock())
+
+    def _stand_by(self, lease: Lease | None) -> None:
+        holder = lease.record.holder if lease is not None else ""
+        if holder == self._followed:
+            return
+        self._followed = holder
+        logger.info(
+            # The holder may also be an earlier run of this container, which is not known to have ended.
+            "Standing by: %s leads. This replica takes over when the Lease is released, or not renewed for %g s",
+            holder or "nobody",
+            self._terms.lease,
+            extra=LogFields(lease=str(self._leases), identity=self._own),
+        )
+
+    def _failed(self, failure: str, *, kind: str = UNAVAILABLE) -> None:
+        """Log an outage once, and a refusal once for each text, since each names another remedy."""
+        self._lease = None
+        if kind not in self._logged:
+            logger.warning("Lease %s is not available; trying again: %s", self._leases, failure)
+        self._logged.add(kind)
+        self._failure = failure
+
+    def _succeeded(self) -> None:
+        if self._failure:
+            logger.info("Lease %s is available again", self._leases)
+        self._failure = ""
+        self._logged.clear()
+        self.refusal = None
+
+    def _loss(self, why: str) -> LeadershipLostError:
+        failure = f" ({self._failure})" if self._failure else ""
+        return LeadershipLostError(f"This replica does not lead any more: Lease {self._leases} {why}{failure}")
+
+    def _jittered_retry(self) -> float:
+        return self._terms.retry * self._random.uniform(0.9, 1.1)

@@ -62,10 +62,6 @@ class UnreadableError(Exception):
         self.retry_in = retry_in
 
 
-class RefusedError(Exception):
-    """The API server refuses a write until somebody changes something. The text repeats the server's message."""
-
-
 class NotLeaderError(ClusterUnavailableError):
     """Nothing was sent: another replica leads, or may lead by now."""
 

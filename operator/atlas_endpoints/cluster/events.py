@@ -17,10 +17,9 @@ from typing import Any, Literal, TypeAlias
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.api import FIELD_MANAGER, GROUP
-from atlas_endpoints.cluster.calls import call
+from atlas_endpoints.cluster.api import GROUP
+from atlas_endpoints.cluster.calls import call, is_in_no_namespace, message_of
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
-from atlas_endpoints.cluster.refusals import is_in_no_namespace, message_of
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.log_deduplication import LogDeduplicator
 from atlas_endpoints.controller.log_fields import LogFields
@@ -70,13 +69,9 @@ class EventRecorder:
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
 
     def record(self, body: Body, *, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str) -> None:
-        """Queue an Event, unless too many wait already.
+        """Queue an Event about a resource, unless too many wait already.
 
-        Args:
-            body: the resource.
-            reason: a CamelCase word of at most 128 characters.
-            action: likewise.
-            note: at most 1024 bytes.
+        Reason and action have at most 128 characters, the note at most 1024 bytes.
         """
         metadata = body["metadata"]
         event = {
@@ -107,8 +102,7 @@ class EventRecorder:
             event = await self._events.get()
             result: Result = "dropped"
             try:
-                if await self._write(event):
-                    result = "written"
+                result = "written" if await self._write(event) else "dropped"
             except Exception:  # a defect costs its Event, and no other
                 logger.exception("An Event is dropped", extra=LogFields(namespace=event["metadata"]["namespace"]))
             finally:
@@ -123,7 +117,7 @@ class EventRecorder:
             async with asyncio.timeout(within):
                 await self._events.join()
         if late := self._events.qsize():
-            logger.info("Stopping: %d Events are dropped, since there is no time left for them", late)
+            logger.info("Stopping: %d Events are dropped for lack of time", late)
         for _ in range(late):
             self._events.get_nowait()
             self._counted("dropped")
@@ -156,7 +150,7 @@ class EventRecorder:
 
     async def _post(self, event: dict[str, Any]) -> None:
         path = ("apis", "events.k8s.io", "v1", "namespaces", event["metadata"]["namespace"], "events")
-        await call(self._api, "POST", path, query={"fieldManager": FIELD_MANAGER}, body=event, within=WITHIN)
+        await call(self._api, "POST", path, body=event, within=WITHIN)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until ``close``."""
@@ -169,7 +163,7 @@ class EventRecorder:
         namespaces = self._deduplicator.failed(namespace, cause)
         if namespaces:
             logger.warning(
-                "Events are dropped in %d namespace(s), which holds nothing else up: statuses tell the same.%s %s",
+                "Events are dropped in %d namespace(s). Nothing else is affected, since statuses contain the same.%s %s",
                 namespaces,
                 remedy,
                 cause,

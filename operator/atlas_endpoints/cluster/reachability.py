@@ -1,6 +1,7 @@
 """Log when the API server stops answering and when it answers again, not each failed call."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ NOTICED = 3.0
 
 LASTING = 10.0
 """Seconds after which it is logged that one kind of call fails while others are answered."""
+
+
+_RESOURCE = re.compile(r"/(?:api/[^/]+|apis/[^/]+/[^/]+)/(?:namespaces/[^/]+/)?([^/]+)(?:/([^/]+)(/.+)?)?$")
+"""The plural, the name and the subresource in a path."""
 
 
 @dataclass(slots=True)
@@ -50,7 +55,7 @@ class Reachability:
         elif not self._all.logged and now - self._all.since >= NOTICED:
             self._all.logged = True
             logger.warning(
-                "The API server has not answered for %.0f s (%s); everything is tried again until it does",
+                "The API server has not answered for %.0f s (%s); the operator retries all calls",
                 now - self._all.since,
                 why,
             )
@@ -58,10 +63,9 @@ class Reachability:
         if not failing.logged and not self._all.logged and now - failing.since >= LASTING:
             failing.logged = True
             logger.warning(
-                "The API server answers other calls, but for %.0f s has not answered any of the kind %s (%s); it is tried"
-                " again until it does",
-                now - failing.since,
+                "The API server answers other calls, but has not answered %s for %.0f s (%s); the operator retries it",
                 kind,
+                now - failing.since,
                 why,
             )
 
@@ -86,19 +90,9 @@ def kind_of(method: str, path: str, *, watch: bool) -> str:
     Args:
         path: of the URL, perhaps with a gateway's prefix.
     """
-    parts = path.strip("/").split("/")
-    root = next((place for place, part in enumerate(parts) if part in {"api", "apis"}), len(parts) - 1)
-    match parts[root:]:
-        case ["api", _, *rest] | ["apis", _, _, *rest]:
-            pass
-        case rest:
-            return f"{method} {'/'.join(rest)}"
-    match rest:
-        case ["namespaces", _, plural, *object_]:
-            pass
-        case [plural, *object_]:
-            pass
-        case _:
-            return method
-    verb = "WATCH" if watch else "LIST" if method == "GET" and not object_ else method
-    return " ".join((verb, "/".join((plural, *object_[1:]))))
+    found = _RESOURCE.search(path)
+    if found is None:
+        return method if "/api" in path.rpartition("/")[0] else f"{method} {path.rpartition('/')[2]}"
+    plural, name, subresource = found.groups(default="")
+    verb = "WATCH" if watch else "LIST" if method == "GET" and not name else method
+    return f"{verb} {plural}{subresource}"

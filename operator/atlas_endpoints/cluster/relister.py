@@ -5,6 +5,7 @@ Deletions during an outage never come as events, and kopf delivers a LIST object
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
@@ -62,20 +63,11 @@ class Reader(Protocol):
     """Reads objects; see ``cluster.writer.ResourceWriter``."""
 
     async def read(self, key: Key) -> Body | None:
-        """Return an object past all caches, or None.
-
-        Raises:
-            ClusterUnavailableError: it could not be read.
-        """
+        """Return an object past all caches, or None."""
         ...
 
     async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
-        """Return the objects of one namespace, or of all; None when the API server does not serve the kind.
-
-        Raises:
-            SelectorRefusedError: the API server cannot parse the label selector.
-            ClusterUnavailableError: they could not be read.
-        """
+        """Return the objects of one namespace, or of all; None when the API server does not serve the kind."""
         ...
 
 
@@ -120,14 +112,12 @@ class Relister:
         self._interval = interval
         self._random = random
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
-        self._wanted = asyncio.Event()
         self._stale_lists = 0
         self._absences = 0
-        self._logged_stale = False
-        self._undecided_since: float | None = None
-        self._logged_not_served = False
+        self._undecided_since = math.inf
+        self._wanted = asyncio.Event()
         self._hurried = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Event] = set()
         self.complete = asyncio.Event()
         self.served = False
 
@@ -137,11 +127,11 @@ class Relister:
 
     async def refresh(self) -> None:
         """Start a LIST at once, and wait until the cache is complete by it. ``keep`` has to run, or to be started."""
-        compared = asyncio.get_running_loop().create_future()
-        self._waiting.append(compared)
+        compared = asyncio.Event()
+        self._waiting.add(compared)
         self._wanted.set()
         self._hurried.set()
-        await compared
+        await compared.wait()
 
     async def keep(self) -> None:
         """Compare at once and then for ever.
@@ -158,10 +148,9 @@ class Relister:
                 if isinstance(error, SelectorRefusedError) and not self.complete.is_set():
                     raise
                 failures += 1
-                self._undecided_since = None
-                is_news = not error.logged_elsewhere and self._deduplicator.failed("LIST", str(error))
-                level = logging.WARNING if is_news else logging.DEBUG
-                logger.log(level, "The resources could not be listed; trying again: %s", error)
+                self._undecided_since = math.inf
+                if not error.logged_elsewhere:
+                    self._warn("LIST", f"The resources could not be listed; trying again: {error}")
                 wait = min(backoff.delay(failures, random=self._random.random()), MAX_BACKOFF)
             else:
                 failures = 0
@@ -178,7 +167,7 @@ class Relister:
         """
         self._wanted.clear()
         self._hurried.clear()
-        waiting = len(self._waiting)
+        waiting = set(self._waiting)
         with self._cache.comparing() as comparison:
             lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
         listings = [listing for listing in lists if listing is not None]
@@ -189,15 +178,30 @@ class Relister:
             await self._examine(stale, comparison)
             return STALE
         self._stale_lists = 0
-        self._logged_stale = False
-        self._undecided_since = None
+        self._undecided_since = math.inf
+        self._deduplicator.recovered("stale")
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in comparison.vanished(listed):
             self._receiver.gone(key, uid)
         for body in comparison.standing(listed):
             self._receiver.seen(body)
         self.served = not self._absences
-        return self._conclude(waiting)
+        if self.served and not self.complete.is_set():
+            logger.info("All resources are listed", extra=LogFields(resources=len(self._cache)))
+            self.complete.set()
+        if self.complete.is_set():
+            self._waiting -= waiting
+            for each in waiting:
+                each.set()
+        if not self.served:
+            self._warn(
+                "served",
+                "The API server does not serve the kind; install the CRD (kubectl apply -f crds/, or crds.install of the"
+                " chart). The operator retries every few seconds",
+            )
+            return NOT_SERVED
+        self._deduplicator.recovered("served")
+        return self._interval * self._random.uniform(0.9, 1.1)
 
     def _check_served(self, lists: Sequence[Listing | None]) -> None:
         """Count the consecutive LISTs that find the kind not served.
@@ -209,31 +213,10 @@ class Relister:
         if absent and len(absent) < len(lists):
             self._absences = 0
             raise ClusterUnavailableError(
-                f"The API server does not serve the kind in a LIST of namespace {absent[0]}, and does in others, so nothing is"
-                " concluded. If that stays so, check each kube-apiserver and the load balancer before them."
+                f"The API server does not serve the kind in a LIST of namespace {absent[0]}, and serves it in others. The result"
+                " is ignored. If this lasts, check each kube-apiserver and the load balancer before them."
             )
         self._absences = self._absences + 1 if absent else 0
-
-    def _conclude(self, waiting: int) -> float:
-        """Wake those who have waited since before the LIST, and return the seconds until the next comparison."""
-        if self.served and not self.complete.is_set():
-            logger.info("All resources are known", extra=LogFields(resources=len(self._cache)))
-            self.complete.set()
-        if self.complete.is_set():
-            served, self._waiting = self._waiting[:waiting], self._waiting[waiting:]
-            for each in served:
-                if not each.done():  # else its caller was cancelled
-                    each.set_result(None)
-        if not self.served:
-            if not self._logged_not_served:
-                logger.warning(
-                    "The API server does not serve the kind; install the CRD (kubectl apply -f crds/, or crds.install of the"
-                    " chart). It is looked for every few seconds"
-                )
-            self._logged_not_served = True
-            return NOT_SERVED
-        self._logged_not_served = False
-        return self._interval * self._random.uniform(0.9, 1.1)
 
     async def _examine(self, listings: Sequence[Listing], comparison: Comparison) -> None:
         """Examine LISTs that are older than what was observed before they began; nothing else is taken from them.
@@ -248,19 +231,13 @@ class Relister:
         self._stale_lists += 1
         if self._stale_lists < STALE_LISTS:
             return
-        if not self._logged_stale:
-            logger.warning("The API server shows an earlier state of the resources; waiting until it is up to date")
-        self._logged_stale = True
+        self._warn("stale", "The API server shows an earlier state of the resources; waiting until it is up to date")
         causes = {await self._staleness(listing, comparison) for listing in listings}
         now = asyncio.get_running_loop().time()
-        if Staleness.UNKNOWN not in causes or Staleness.CACHED in causes:
-            self._undecided_since = None
-        elif self._undecided_since is None:
-            self._undecided_since = now
-        undecided_for = now - self._undecided_since if self._undecided_since is not None else 0.0
-        if Staleness.RESTORED in causes or undecided_for >= UNDECIDED:
+        self._undecided_since = min(self._undecided_since, now) if causes == {Staleness.UNKNOWN} else math.inf
+        if Staleness.RESTORED in causes or now - self._undecided_since >= UNDECIDED:
             raise ClusterWentBackError(
-                "The cluster's data are older than what the operator has seen of them, as after etcd was restored from a backup."
+                "The cluster's data are older than what the operator has observed, as after a restore of etcd from a backup."
             )
 
     async def _staleness(self, listing: Listing, comparison: Comparison) -> Staleness:
@@ -276,10 +253,15 @@ class Relister:
                 if not older and version_of(present) >= version_of(body):
                     return Staleness.CACHED
         except ClusterUnavailableError as error:
-            logger.debug("Whether the cluster has gone back cannot be found out: %s", error)
+            logger.debug("It is unknown whether the cluster was restored: %s", error)
             return Staleness.UNKNOWN
         # None of the older states is the present one: all objects have been edited since, and later LISTs will show it.
         return Staleness.CACHED if older else Staleness.UNKNOWN
+
+    def _warn(self, subject: str, text: str) -> None:
+        """Log a failure once, until it has another cause or its subject has recovered."""
+        if self._deduplicator.failed(subject, text):
+            logger.warning(text)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

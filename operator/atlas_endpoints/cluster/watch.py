@@ -21,8 +21,8 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.cluster.objects import lean
 from atlas_endpoints.cluster.reachability import kind_of
+from atlas_endpoints.cluster.writer import lean
 from atlas_endpoints.controller.cache import Body
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ async def run(
         # A 404 or 410 is normal: a CRD was replaced, or the version is too old.
         is_normal = getattr(error, "status", None) in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
         level = logging.DEBUG if cause == logged or is_normal else logging.WARNING
-        logger.log(level, "kopf has ended (%s); it is started again", cause)
+        logger.log(level, "kopf has ended (%s); it is restarted", cause)
         logged = cause
         await asyncio.sleep(next(delays))
 

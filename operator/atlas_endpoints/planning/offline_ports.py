@@ -7,9 +7,8 @@ from datetime import timedelta
 
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age, Lack, Target, extract
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
-from atlas_endpoints.cluster.targets import Lack, Target, extract
 from atlas_endpoints.controller.cache import Body, Key, Trigger
 from atlas_endpoints.controller.controller import annotations_of
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError

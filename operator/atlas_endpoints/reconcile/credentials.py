@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError, parse_credentials
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
 from atlas_endpoints.controller.names import is_name
 
@@ -45,7 +45,7 @@ class NoCredentialsError(Exception):
 
 
 class SecretReader(Protocol):
-    """Reads Secrets by name; see ``cluster.secrets_reader.SecretReader``."""
+    """Reads Secrets by name; see ``cluster.readers.SecretReader``."""
 
     async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
         """Return the decoded values of a Secret that were read at most ``age`` ago.
@@ -58,7 +58,7 @@ class SecretReader(Protocol):
 
 
 class NamespaceReader(Protocol):
-    """Reads Namespaces; see ``cluster.namespaces_reader.NamespaceReader``."""
+    """Reads Namespaces; see ``cluster.readers.NamespaceReader``."""
 
     async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
         """Return the annotations of a Namespace that concern the operator, read at most ``age`` ago.

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.controller import MetadataChange, finalizers_of

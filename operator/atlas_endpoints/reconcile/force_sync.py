@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.observe import SHARED

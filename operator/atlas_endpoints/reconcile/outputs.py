@@ -12,11 +12,10 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
+from atlas_endpoints.cluster.api import ConfigMap, Names, Owner
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.controller.controller import ConflictError
+from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.reconcile.facts import Finding
 from atlas_endpoints.reconcile.reasons import OutputsReason
@@ -32,7 +31,7 @@ RETRY = 30.0
 
 
 class ConfigMapsPort(Protocol):
-    """Reads and writes ConfigMaps; see ``cluster.config_maps_writer.ConfigMapWriter``, also for the errors."""
+    """Reads and writes ConfigMaps; see ``cluster.writer.ConfigMapWriter``, also for the errors."""
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
         """Return a ConfigMap, or None."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.clock import Clock, not_in_future

@@ -11,9 +11,8 @@ project, nothing is done in either. Before that, no call to Atlas is made while 
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age, Target
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
-from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.controller.requeue import Requeue, at_latest
 from atlas_endpoints.reconcile.facts import Finding, Problem
 from atlas_endpoints.reconcile.reasons import ReferencesReason

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from atlas_endpoints.cluster.targets import Target
+from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.metadata import ObjectMeta
 from atlas_endpoints.reconcile.spec import CommonSpec, InvalidSpecError

@@ -26,8 +26,6 @@ JSON_PATCH = "application/json-patch+json"
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for."""
-
     method: str
     path: str
     query: Mapping[str, str]
@@ -60,15 +58,10 @@ class ApiServer:
     """The API server.
 
     Attributes:
-        url: where it is.
-        resources: bodies by namespace and name.
-        secrets: values by namespace and name.
-        events: by namespace and name.
+        resources: bodies, and of ``secrets`` values, by namespace and name.
         namespaces: annotations by name; of those that have none, ``None``.
-        others: plurals of other kinds that are served, by apiVersion and kind.
-        objects: bodies of these kinds by path.
+        others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies by path.
         serves_the_kind: whether our CRD is installed.
-        requests: what was asked for so far.
         answers: what to answer to the next requests instead of the truth.
     """
 
@@ -87,11 +80,9 @@ class ApiServer:
 
     @property
     def calls(self) -> list[str]:
-        """Method and path of each request."""
         return [f"{each.method} {each.path}" for each in self.requests]
 
     def api(self) -> client.ApiClient:
-        """Give a client of this server."""
         return client.ApiClient(client.Configuration(host=self.url))
 
     def put(self, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
@@ -229,7 +220,6 @@ class ApiServer:
         return web.json_response(resource)
 
     def end(self) -> None:
-        """Let go of whoever hangs."""
         self._ends.set()
 
 
@@ -239,7 +229,6 @@ def refusal(status: int, reason: str, message: str, **details: object) -> web.Re
 
 
 def status_of(status: int, reason: str, message: str, **details: object) -> dict[str, Any]:
-    """Make a ``Status``."""
     return {
         "kind": "Status",
         "apiVersion": "v1",
@@ -253,7 +242,6 @@ def status_of(status: int, reason: str, message: str, **details: object) -> dict
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[ApiServer]:
-    """Run an API server."""
     api_server = ApiServer()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api_server.handle)

@@ -8,7 +8,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
@@ -16,13 +16,12 @@ from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
 from typing_extensions import override
 
-from atlas_endpoints.cluster.election import Lease, Record, Terms
+from atlas_endpoints.cluster.election import Elector, Terms
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeadershipLostError, LeaseConflictError
-from atlas_endpoints.cluster.lease import Elector
+from atlas_endpoints.cluster.lease import Lease, LeaseApi, Record
 from support.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
-L = TypeVar("L", bound=Lease | None)
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -85,7 +84,6 @@ class LeaseServer:
         return self.lease
 
     def touch(self) -> None:
-        """Change the Lease in a way that says nothing, such as a label."""
         if self.lease is not None:
             self.put(self.lease.record)
 
@@ -112,15 +110,12 @@ class LeaseServer:
 
 @dataclass
 class Harness:
-    """The hosts, the API server, and the time of the harness.
+    """The hosts, the API server, and the time.
 
     Attributes:
-        terms: of the Lease.
         step: seconds in which the hosts run one after the other.
         time: seconds since the beginning, of which no host knows.
         starts_from: when hosts may start replicas again by themselves.
-        server: the API server.
-        hosts: by their names.
     """
 
     terms: Terms = Terms(45.0)  # noqa: RUF009  # it is frozen
@@ -133,22 +128,15 @@ class Harness:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def host(self, name: str, **facts: Any) -> "Host":
-        """Add a host, whose replica starts at once."""
         self.hosts[name] = host = Host(self, name, **facts)
         host.start()
         return host
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Have something happen."""
         heapq.heappush(self._post, (self.time + seconds, next(self._numbers), act))
 
     def run_for(self, seconds: float, *, watch: Callable[[], None] = lambda: None) -> None:
-        """Let time pass.
-
-        Args:
-            seconds: how much.
-            watch: called again and again.
-        """
+        """Let time pass, and call ``watch`` after each step."""
         end = self.time + seconds
         while self.time < end - self.step / 2:
             for host in self.hosts.values():
@@ -167,7 +155,6 @@ class Harness:
         return self.time - started
 
     def leaders(self) -> list[str]:
-        """Who would let a write pass right now."""
         return [name for name, host in self.hosts.items() if host.leads()]
 
     def close(self) -> None:
@@ -179,9 +166,7 @@ class Host:
     """A host with one replica, which is started anew whenever it ends, as a kubelet does it.
 
     Args:
-        harness: where it is.
-        name: of the host.
-        rate: how many seconds its clocks count in one of the harness.
+        rate: seconds that its clocks count in one of the harness.
         wall: what its wall clock shows at the beginning.
         passage: how a call fares; by default, well.
     """
@@ -216,7 +201,6 @@ class Host:
         self.network: Network
 
     def start(self) -> None:
-        """Start a replica."""
         self.lives += 1
         self.restarts = False
         self.network = Network(self)
@@ -251,11 +235,9 @@ class Host:
         return 1000.0 + self.rate * (self.harness.time + self._loop.time() - self._step_began)
 
     def leads(self) -> bool:
-        """Tell whether a write would pass the fence now."""
         return self._task is not None and self.elector.leads()
 
     def freeze(self) -> None:
-        """Have nothing run any more."""
         self.runs, self._slept = False, 0.0
 
     def resume(self, *, asleep: bool) -> None:
@@ -264,14 +246,10 @@ class Host:
             self._loop.skip(self._slept)
         self.runs = True
 
-    def crash(self) -> None:
-        """Kill the replica; the host starts none again by itself."""
-        self._kill()
-
     def stop(self) -> None:
         """End the replica as SIGTERM does: it lets go of the Lease."""
         elector = self.elector
-        self._kill()
+        self.crash()
         self._releasing = self._loop.create_task(elector.release())
 
     @property
@@ -279,13 +257,14 @@ class Host:
         return self._task is not None
 
     def close(self) -> None:
-        self._kill()
+        self.crash()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_for(0)
         self._loop.close()
 
-    def _kill(self) -> None:
+    def crash(self) -> None:
+        """Kill the replica; the host starts none again by itself."""
         if self._task is not None:
             self._task.cancel()
             self._loop.run_for(0)
@@ -302,8 +281,8 @@ class Host:
         self.passage = before
 
 
-class Network:
-    """What lies between a replica and the API server; satisfies ``lease.Leases``.
+class Network(LeaseApi):
+    """What lies between a replica and the API server.
 
     Attributes:
         shows_a_lease: whether the last answer was a Lease.
@@ -311,32 +290,36 @@ class Network:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._world = host.harness
+        self._harness = host.harness
         self.shows_a_lease = False
 
     @override
     def __str__(self) -> str:
         return "ours/atlas-endpoints"
 
+    @override
     async def read(self) -> Lease | None:
-        return self._shown(await self._call(self._world.server.read))
+        lease = await self._call(self._harness.server.read)
+        self.shows_a_lease = lease is not None
+        return lease
 
+    @override
     async def create(self, record: Record) -> Lease:
-        return self._shown(await self._call(lambda: self._world.server.create(record)))
+        lease = await self._call(lambda: self._harness.server.create(record))
+        self.shows_a_lease = True
+        return lease
 
+    @override
     async def replace(self, lease: Lease, record: Record) -> Lease:
-        return self._shown(await self._call(lambda: self._world.server.replace(lease, record)))
+        return await self._call(lambda: self._harness.server.replace(lease, record))
 
+    @override
     async def changed(self, lease: Lease, *, within: float) -> None:
         change = asyncio.get_running_loop().create_future()
         if self._host.watches and self._host.passage().loss == "":
-            self._world.server.watch(lease.version, change)
+            self._harness.server.watch(lease.version, change)
         await asyncio.wait([change], timeout=within)
         change.cancel()
-
-    def _shown(self, lease: L) -> L:
-        self.shows_a_lease = lease is not None
-        return lease
 
     async def _call(self, act: Callable[[], T]) -> T:
         passage = self._host.passage()
@@ -353,7 +336,7 @@ class Network:
                 if passage.loss == "connection after":
                     outcome = ClusterUnavailableError("The connection broke off.")
             if passage.loss != "answer":
-                self._world.later(passage.back, lambda: deliver(outcome))
+                self._harness.later(passage.back, lambda: deliver(outcome))
 
         def deliver(outcome: T | Exception) -> None:
             if answer.done():
@@ -364,11 +347,11 @@ class Network:
                 answer.set_result(outcome)
 
         if passage.loss != "request":
-            self._world.later(passage.there, arrive)
+            self._harness.later(passage.there, arrive)
         return await answer
 
 
 def held_by(harness: Harness, holder: str, **facts: Any) -> Lease:
     """Have somebody hold the Lease who is none of the hosts."""
     record = Record(holder, int(harness.terms.lease), "", "", 0)
-    return harness.server.put(replace(record, **facts))
+    return harness.server.put(record._replace(**facts))

@@ -33,6 +33,10 @@ NO_NAMESPACE = Answer(404, status_of(404, "NotFound", 'namespaces "shop" not fou
 BUSY = Answer(429, status_of(429, "TooManyRequests", "slow down"))
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
 class Harness:
     """A recorder that runs, its API server, and what it counts."""
 
@@ -117,17 +121,14 @@ class TestWriting:
         assert harness.server.requests[0].query == {"fieldManager": "atlas-endpoints"}
         assert harness.counted == {"written": 1}
 
-    async def test_its_name_begins_with_that_of_the_resource(self, harness: Harness) -> None:
-        harness.record("db")
+    @pytest.mark.parametrize(("name", "event"), [("db", r"db\.[0-9a-f]{16}"), ("d" * 253, r"[0-9a-f-]{36}")])
+    async def test_its_name_begins_with_that_of_the_resource_if_there_is_room(
+        self, harness: Harness, name: str, event: str
+    ) -> None:
+        harness.record(name)
         await harness.done()
-        ((_, name),) = harness.server.events
-        assert re.fullmatch(r"db\.[0-9a-f]{16}", name)
-
-    async def test_a_long_name_of_a_resource_is_replaced_by_a_uuid(self, harness: Harness) -> None:
-        harness.record("d" * 253)
-        await harness.done()
-        ((_, name),) = harness.server.events
-        assert re.fullmatch(r"[0-9a-f-]{36}", name)
+        ((_, found),) = harness.server.events
+        assert re.fullmatch(event, found)
 
     async def test_events_are_written_in_order_and_500_within_half_a_minute(self, harness: Harness) -> None:
         names = [f"db{number}" for number in range(20)]
@@ -155,17 +156,13 @@ class TestWhatGoesWrong:
         harness.server.answers.append(answer)
         harness.record()
         await harness.done()
-        assert harness.counted == {"written": 1}
-        assert len(harness.server.requests) == 2
-
-    @pytest.mark.usefixtures("soon")
-    async def test_it_is_not_tried_a_third_time(self, harness: Harness) -> None:
-        harness.server.answers.extend([RESET, BUSY])
+        assert (harness.counted, len(harness.server.requests)) == ({"written": 1}, 2)
+        harness.server.answers.extend([answer] * 2)
         harness.record()
         harness.record("next")
-        await harness.done(2)
-        assert harness.counted == {"dropped": 1, "written": 1}
-        assert harness.about == ["next"]
+        await harness.done(3)
+        assert harness.counted == {"dropped": 1, "written": 2}
+        assert harness.about == ["db", "next"]
 
     @pytest.mark.usefixtures("soon")
     async def test_an_event_whose_answer_is_lost_is_there_once(self, harness: Harness) -> None:
@@ -184,93 +181,59 @@ class TestWhatGoesWrong:
         assert harness.counted == {"written": 1}
         assert [len(harness.server.requests), len(harness.server.events)] == [2, 1]
 
-    async def test_a_missing_right_is_logged_once_with_the_remedy(
+    async def test_a_missing_right_is_logged_once_with_the_remedy_and_again_after_a_success(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        harness.server.answers.extend([FORBIDDEN] * 5)
-        for _ in range(5):
-            harness.record()
-        harness.record("later")
-        await harness.done(6)
-        (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-        assert "Give the operator's ServiceAccount the verb create on events of the API group events.k8s.io." in line
-        assert "403" in line
-        assert harness.counted == {"dropped": 5, "written": 1}
-
-    async def test_a_missing_right_is_logged_again_after_a_success(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        harness.server.answers.append(FORBIDDEN)
-        harness.record()
-        harness.record()
-        await harness.done(2)
-        harness.server.answers.append(FORBIDDEN)
-        harness.record()
-        await harness.done(3)
-        assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 2
+        for number in (1, 2):
+            harness.server.answers.extend([FORBIDDEN] * 5)
+            for _ in range(6):
+                harness.record()
+            await harness.done(6 * number)
+            assert len(warnings(caplog)) == number
+        assert "403" in warnings(caplog)[0]
+        assert (
+            "Give the operator's ServiceAccount the verb create on events of the API group events.k8s.io."
+            in (warnings(caplog)[0])
+        )
+        assert harness.counted == {"dropped": 10, "written": 2}
 
     @pytest.mark.parametrize(
-        "answer", [TERMINATING, NO_NAMESPACE], ids=["a namespace that ends", "a namespace that is gone"]
-    )
-    async def test_it_is_not_logged(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
-        harness.server.answers.append(answer)
-        harness.record()
-        await harness.done()
-        assert harness.counted == {"dropped": 1}
-        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
-
-    @pytest.mark.parametrize(
-        "answer",
+        ("answer", "lines"),
         [
-            Answer(404, "404 page not found", "text/plain"),
-            Answer(422, status_of(422, "Invalid", "note: too long")),
-            Answer(200, "<html>", "text/html"),
+            pytest.param(TERMINATING, 0, id="a namespace that ends"),
+            pytest.param(NO_NAMESPACE, 0, id="a namespace that is gone"),
+            pytest.param(Answer(404, "404 page not found", "text/plain"), 1, id="an API server without the API"),
+            pytest.param(Answer(422, status_of(422, "Invalid", "note: too long")), 1, id="an Event that is refused"),
+            pytest.param(Answer(200, "<html>", "text/html"), 1, id="somebody else who answers"),
+            pytest.param(Answer(403, "[" * 100_000), 1, id="an answer that cannot be read"),
         ],
-        ids=["an API server without the API", "an Event that is refused", "somebody else who answers"],
     )
-    async def test_it_is_logged(self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_refusal_costs_its_event_and_is_logged_if_somebody_has_to_act(
+        self, harness: Harness, answer: Answer, lines: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
         harness.server.answers.append(answer)
         harness.record()
-        await harness.done()
-        assert harness.counted == {"dropped": 1}
-        (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-        assert "statuses tell the same" in line
-        assert "ServiceAccount" not in line
-
-    async def test_an_answer_that_cannot_be_read_costs_its_event_and_no_other(self, harness: Harness) -> None:
-        harness.server.answers.append(Answer(403, "[" * 100_000))
-        harness.record()
         harness.record("next")
         await harness.done(2)
-        assert harness.about == ["next"]
+        assert (harness.counted, harness.about) == ({"dropped": 1, "written": 1}, ["next"])
+        assert len(warnings(caplog)) == lines
+        assert all("statuses contain the same" in line for line in warnings(caplog))
 
-    async def test_a_defect_in_the_log_line_costs_its_event_and_no_other(
-        self, harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        def broken(_: object) -> str:
-            raise KeyError("broken")
-
-        monkeypatch.setattr(events, "message_of", broken)
-        harness.server.answers.append(FORBIDDEN)
-        harness.record()
-        harness.record("next")
-        await harness.done(2)
-        assert harness.about == ["next"]
-        assert harness.counted == {"dropped": 1, "written": 1}
-        assert "KeyError" in caplog.text
-
+    @pytest.mark.parametrize("name", ["message_of", "call"])
     async def test_a_defect_costs_its_event_and_no_other(
-        self, harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
     ) -> None:
-        def broken(*_: object, **__: object) -> None:
+        def broken(*_: object, **__: object) -> str:
             monkeypatch.undo()
             raise KeyError("broken")
 
-        monkeypatch.setattr(events, "call", broken)
+        monkeypatch.setattr(events, name, broken)
+        if name == "message_of":
+            harness.server.answers.append(FORBIDDEN)
         harness.record()
         harness.record("next")
         await harness.done(2)
-        assert harness.about == ["next"]
+        assert (harness.counted, harness.about) == ({"dropped": 1, "written": 1}, ["next"])
         assert "KeyError" in caplog.text
 
     @pytest.mark.usefixtures("soon")

@@ -68,18 +68,13 @@ async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
             yield harness
 
 
-async def test_watches_that_end_at_once_are_paced(harness: Harness) -> None:
-    await harness.ask(WATCH, WATCH, WATCH, ELSEWHERE)
-    assert harness.slept == [PACE] * 2, "another watch does not wait for this one"
+async def test_watches_that_end_at_once_are_paced_also_when_refused(harness: Harness) -> None:
+    await harness.ask(WATCH, WATCH, LIST, LIST, WATCH, ELSEWHERE)
+    assert harness.slept == [PACE] * 2, "LISTs and another watch do not wait for this one"
     harness.now += PACE / 4
-    await harness.ask(WATCH)
-    assert harness.slept[2:] == [PACE * 3 / 4], "it counts from the beginning of the last one"
-
-
-async def test_refused_watches_are_paced_too_and_lists_are_not(harness: Harness) -> None:
     harness.status = 410
-    await harness.ask(WATCH, LIST, LIST, LIST, WATCH)
-    assert harness.slept == [PACE]
+    await harness.ask(WATCH, WATCH)
+    assert harness.slept[2:] == [PACE * 3 / 4, PACE], "it counts from the beginning of the last one"
 
 
 async def test_a_429_is_a_connection_error_for_kopf(harness: Harness) -> None:
@@ -100,20 +95,17 @@ async def test_a_list_of_the_kind_is_reported_if_it_has_arrived(harness: Harness
 
 
 async def test_the_age_is_that_of_the_oldest_current_watch(harness: Harness) -> None:
+    harness.now += 10
+    harness.status = 503
+    await harness.ask(WATCH, CRDS + "?watch=true")
+    assert harness.calls.watch_age() == 10 + sum(harness.slept), "without a watch the age grows"
+    harness.status = 200
     await harness.ask(WATCH, ELSEWHERE)
     harness.now += 30
     await harness.ask(ELSEWHERE)
     assert harness.calls.watch_age() == 30
     await harness.ask(WATCH)
     assert harness.calls.watch_age() == 0
-
-
-async def test_without_a_new_watch_the_age_grows(harness: Harness) -> None:
-    harness.now += 10
-    assert harness.calls.watch_age() == 10
-    harness.status = 503
-    await harness.ask(WATCH, CRDS + "?watch=true")
-    assert harness.calls.watch_age() == 10
 
 
 @pytest.mark.parametrize(

@@ -1,350 +1,209 @@
-"""Who leads when: replicas on hosts of their own, with one Lease, on virtual time."""
+"""The Lease as it is on the wire: read leniently, written by compare-and-set, waited for by a watch that may fail."""
 
-import itertools
-import logging
-from collections.abc import Iterator
-from datetime import timedelta
+import json
+import time
+from typing import TYPE_CHECKING
 
 import pytest
+from kubernetes.aio import client
 
-from atlas_endpoints.cluster.election import Record, Terms
-from atlas_endpoints.cluster.errors import LeaseRefusedError
-from atlas_endpoints.cluster.lease import new_identity
-from unit.cluster.replicas import NOON, Harness, Loss, Passage, held_by
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeaseConflictError, LeaseRefusedError
+from atlas_endpoints.cluster.lease import Lease, LeaseApi, Record
+from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
 
-TERMS = Terms(45.0)
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
-STEP = Harness.step
-"""Seconds: how exactly it is known when something happened."""
+PATH = "/apis/coordination.k8s.io/v1/namespaces/ours/leases"
+STAMP = "2026-11-25T12:30:15.000001Z"
+RECORD = Record("a_1", 45, STAMP, STAMP, 3)
+SPEC = {
+    "holderIdentity": "a_1",
+    "leaseDurationSeconds": 45,
+    "acquireTime": STAMP,
+    "renewTime": STAMP,
+    "leaseTransitions": 3,
+}
 
-FINELY = 0.02
-"""A shorter one, where what is measured is short."""
+
+class Wire:
+    def __init__(self, server: ApiServer, api: client.ApiClient) -> None:
+        self.server = server
+        self.lease = LeaseApi(api, "ours", "atlas-endpoints")
 
 
 @pytest.fixture
-def harness() -> Iterator[Harness]:
-    harness = Harness(TERMS)
-    yield harness
-    harness.close()
+def wire(server: ApiServer, api: client.ApiClient) -> Wire:
+    return Wire(server, api)
 
 
-@pytest.fixture
-def pair(harness: Harness) -> Harness:
-    """One replica that leads, ``a``, and one that stands by, ``b``."""
-    harness.host("a")
-    harness.run_for(1)
-    harness.host("b")
-    harness.run_for(20)
-    assert harness.leaders() == ["a"]
-    return harness
+def lease(version: str = "7", spec: object = SPEC, *, status: int = 200, **metadata: object) -> Answer:
+    meta = {"name": "atlas-endpoints", "namespace": "ours", "resourceVersion": version, "uid": "u", **metadata}
+    return Answer(status, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec})
 
 
-def never_both(harness: Harness) -> None:
-    assert len(harness.leaders()) <= 1
+ABSENT = Answer(404, status_of(404, "NotFound", 'leases.coordination.k8s.io "atlas-endpoints" not found'))
+FORBIDDEN = Answer(403, status_of(403, "Forbidden", "leases.coordination.k8s.io is forbidden"))
+NO_NAMESPACE = Answer(404, status_of(404, "NotFound", 'namespaces "ours" not found'))
+NOT_SERVED = Answer(404, "404 page not found", "text/plain")
+CONFLICT = Answer(409, status_of(409, "Conflict", "the object has been modified"))
 
 
-class TestTakingTurns:
-    def test_a_single_replica_leads_at_once(self, harness: Harness) -> None:
-        harness.step = FINELY
-        host = harness.host("a")
-        harness.run_until(lambda: harness.leaders() == ["a"], within=0.2)
-        assert host.elector.elected.is_set()
+class TestReading:
+    async def test_it_is_parsed(self, wire: Wire) -> None:
+        wire.server.answers.append(lease())
+        assert await wire.lease.read() == Lease("7", RECORD)
+        assert wire.server.calls == [f"GET {PATH}/atlas-endpoints"]
 
-    def test_of_two_that_start_together_one_leads(self, harness: Harness) -> None:
-        harness.host("a")
-        harness.host("b")
-        harness.run_for(600, watch=lambda: never_both(harness))
-        assert len(harness.leaders()) == 1
-        assert all(host.elector.decided.is_set() for host in harness.hosts.values())
-        assert not any(host.losses for host in harness.hosts.values())
+    async def test_a_missing_one_is_none(self, wire: Wire) -> None:
+        wire.server.answers.append(ABSENT)
+        assert await wire.lease.read() is None
 
-    def test_a_leader_keeps_leading(self, pair: Harness) -> None:
-        pair.run_for(3600, watch=lambda: pytest.fail("nobody leads") if pair.leaders() != ["a"] else None)
-        assert pair.server.holders == ["a_1"]
-
-    def test_a_standby_leads_within_a_second_of_a_release(self, pair: Harness) -> None:
-        pair.step = FINELY
-        pair.hosts["a"].stop()
-        assert pair.leaders() == []
-        pair.run_until(lambda: pair.leaders() == ["b"], within=0.5)
-
-    def test_without_a_watch_it_takes_until_the_next_read(self, pair: Harness) -> None:
-        pair.hosts["b"].watches = False
-        pair.run_for(20)
-        pair.hosts["a"].stop()
-        assert pair.run_until(lambda: pair.leaders() == ["b"], within=60) <= TERMS.retry * 1.1 + 2 * STEP
-
-    def test_a_killed_leader_is_replaced_within_lease_and_retry_and_no_sooner_than_its_deadline(
-        self, pair: Harness
-    ) -> None:
-        pair.hosts["a"].crash()
-        took = pair.run_until(lambda: pair.leaders() == ["b"], within=60)
-        assert TERMS.deadline < took <= TERMS.lease + TERMS.retry
-
-    def test_a_restarted_container_waits_for_its_own_earlier_lease(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        host = harness.host("a")
-        harness.run_for(20)
-        host.crash()
-        host.start()
-        with caplog.at_level(logging.INFO):
-            took = harness.run_until(lambda: harness.leaders() == ["a"], within=60)
-        assert took > TERMS.deadline
-        assert "on this very host; if that was an earlier life of this container" in caplog.text
-
-    def test_an_identity_is_never_used_twice(self) -> None:
-        assert new_identity() != new_identity()
-
-
-class TestClocks:
     @pytest.mark.parametrize(
-        "skew", [timedelta(days=-400), timedelta(hours=-1), timedelta(hours=1), timedelta(days=400)]
+        ("spec", "record"),
+        [
+            (None, Record()),
+            ({}, Record()),
+            ({"holderIdentity": None, "leaseDurationSeconds": None, "renewTime": None}, Record()),
+            ({**SPEC, "strategy": "OldestEmulationVersion", "new": {"in": "1.50"}}, RECORD),
+        ],
+        ids=["none", "empty", "null", "unknown fields"],
     )
-    def test_wall_clocks_that_differ_do_not_matter(self, harness: Harness, skew: timedelta) -> None:
-        harness.host("a")
-        harness.run_for(20)
-        harness.host("b", wall=NOON + skew)
-        harness.run_for(600, watch=lambda: never_both(harness))
-        assert harness.leaders() == ["a"]
-        harness.hosts["a"].crash()
-        assert TERMS.deadline < harness.run_until(lambda: harness.leaders() == ["b"], within=60)
+    async def test_a_spec_is_read_leniently(self, wire: Wire, spec: object, record: Record) -> None:
+        wire.server.answers.append(lease(spec=spec))
+        assert await wire.lease.read() == Lease("7", record)
 
-    def test_a_wall_clock_that_stands_still_hides_no_renewal(self, pair: Harness) -> None:
-        pair.hosts["a"].wall_stands = True
-        pair.run_for(300)
-        assert pair.leaders() == ["a"]
-
-    def test_a_wall_clock_that_jumps_does_not_end_a_leadership(self, pair: Harness) -> None:
-        for jump in (timedelta(days=3), timedelta(days=-9)):
-            pair.hosts["a"].wall += jump
-            pair.run_for(60)
-        assert pair.leaders() == ["a"]
-
-    @pytest.mark.parametrize("asleep", [True, False], ids=["the host sleeps", "the process is stopped"])
-    @pytest.mark.parametrize("seconds", [30, 50, 600])
-    def test_a_leader_that_was_frozen_too_long_ends_at_once(self, pair: Harness, seconds: float, asleep: bool) -> None:
-        leader = pair.hosts["a"]
-        leader.freeze()
-        pair.run_for(seconds, watch=lambda: never_both(pair))
-        leader.resume(asleep=asleep)
-        assert not leader.leads()
-        pair.run_for(TERMS.retry * 1.2)
-        assert leader.losses == ["This replica leads no more: Lease ours/atlas-endpoints could not be renewed in time"]
-        pair.run_for(60, watch=lambda: never_both(pair))
-        assert len(pair.leaders()) == 1
-
-    def test_a_leader_that_was_frozen_for_a_moment_keeps_leading(self, pair: Harness) -> None:
-        pair.hosts["a"].freeze()
-        pair.run_for(15)
-        pair.hosts["a"].resume(asleep=False)
-        pair.run_for(60)
-        assert (pair.leaders(), pair.hosts["a"].losses) == (["a"], [])
-
-    def test_a_standby_that_slept_does_not_take_what_was_renewed_meanwhile(self, pair: Harness) -> None:
-        pair.hosts["b"].freeze()
-        pair.run_for(300)
-        pair.hosts["b"].resume(asleep=True)
-        pair.run_for(100)
-        assert pair.leaders() == ["a"]
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(200, ["a list"]),
+            Answer(200, {"kind": "Lease"}),
+            Answer(200, {"kind": "Lease", "metadata": {}, "spec": {}}),
+            Answer(200, "<html>", "text/html"),
+            lease(spec=["a list"]),
+            lease(spec={"leaseDurationSeconds": "long"}),
+        ],
+        ids=lambda answer: str(answer.body)[:60],
+    )
+    async def test_an_answer_that_is_no_lease_is_a_temporary_error(self, wire: Wire, answer: Answer) -> None:
+        wire.server.answers.append(answer)
+        with pytest.raises(ClusterUnavailableError):
+            await wire.lease.read()
 
 
-class TestTrouble:
-    def test_a_leader_that_is_cut_off_stops_before_the_standby_leads(self, pair: Harness) -> None:
-        cut = pair.time
-        with pair.hosts["a"].unplugged():
-            pair.run_until(lambda: not pair.hosts["a"].leads(), within=30)
-            stopped = pair.time - cut
-            took = stopped + pair.run_until(lambda: pair.leaders() == ["b"], within=60)
-        assert stopped <= TERMS.deadline + STEP
-        assert stopped + TERMS.write < took <= TERMS.lease + TERMS.retry
-        assert len(pair.hosts["a"].losses) == 1
-        assert "The API server did not answer in time" in pair.hosts["a"].losses[0]
+class TestWriting:
+    async def test_creating(self, wire: Wire) -> None:
+        wire.server.answers.append(lease("8", status=201))
+        assert await wire.lease.create(RECORD) == Lease("8", RECORD)
+        (request,) = wire.server.requests
+        assert (request.method, request.path) == ("POST", PATH)
+        assert request.body == {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "atlas-endpoints", "namespace": "ours"},
+            "spec": SPEC,
+        }
 
-    @pytest.mark.parametrize("loss", ["request", "answer", "connection", "connection after"])
-    def test_an_outage_that_is_over_before_the_deadline_costs_nothing(self, pair: Harness, loss: str) -> None:
-        for host in pair.hosts.values():
-            host.passage = lambda: Passage(loss=loss)  # type: ignore[arg-type]  # its values are parameters
-        pair.run_for(TERMS.deadline - 2 * TERMS.retry)
-        for host in pair.hosts.values():
-            host.passage = Passage
-        pair.run_for(120)
-        assert (pair.leaders(), pair.server.holders) == (["a"], ["a_1"])
+    async def test_replacing_this_version_and_nothing_that_others_wrote(self, wire: Wire) -> None:
+        wire.server.answers.extend([lease("7", labels={"team": "db"}, annotations={"note": "ours"}), lease("8")])
+        before = await wire.lease.read()
+        assert before is not None
+        assert await wire.lease.replace(before, RECORD) == Lease("8", RECORD)
+        request = wire.server.requests[-1]
+        assert (request.method, request.path) == ("PUT", f"{PATH}/atlas-endpoints")
+        assert request.body["metadata"] == before.metadata
+        assert before.metadata["labels"] == {"team": "db"}
+        assert request.body["metadata"]["resourceVersion"] == "7"
+        assert request.body["spec"] == SPEC
 
-    def test_an_unanswered_claim_is_found_by_the_next_read(self, harness: Harness) -> None:
-        fates = [Passage(), Passage(loss="answer")]
-        harness.host("a", passage=lambda: fates.pop(0) if fates else Passage())
-        assert harness.run_until(lambda: harness.leaders() == ["a"], within=30) <= 2 * TERMS.retry * 1.1
-        assert harness.server.holders == ["a_1"]
+    async def test_a_concurrent_write_is_a_conflict(self, wire: Wire) -> None:
+        wire.server.answers.extend([CONFLICT, CONFLICT, ABSENT])
+        with pytest.raises(LeaseConflictError):
+            await wire.lease.create(RECORD)
+        for _ in ("changed", "gone"):
+            with pytest.raises(LeaseConflictError):
+                await wire.lease.replace(Lease("7", RECORD), RECORD)
 
-    def test_however_slow_the_answers_are_the_deadline_counts_from_before_the_claim(self, harness: Harness) -> None:
-        host = harness.host("a", passage=lambda: Passage(back=4.0))
-        harness.run_for(60)
-        before = harness.server.lease
-        harness.run_until(lambda: harness.server.lease != before, within=10)
-        renewed = harness.time
-        harness.run_for(4.5)  # the answer has come
-        with host.unplugged():
-            harness.run_until(lambda: not host.leads(), within=30)
-        assert harness.time <= renewed + TERMS.deadline + STEP
-
-    def test_a_changed_label_changes_no_leader(self, pair: Harness) -> None:
-        for _ in range(20):
-            pair.server.touch()
-            pair.run_for(1.7)
-        assert (pair.leaders(), pair.hosts["a"].losses) == (["a"], [])
-
-    def test_a_lease_that_is_deleted_stays_with_its_holder(self, pair: Harness) -> None:
-        pair.server.delete()
-        pair.run_for(60, watch=lambda: pytest.fail("another leads") if pair.leaders() != ["a"] else None)
-        assert pair.server.lease is not None
-        assert pair.server.lease.record.holder == "a_1"
-
-    def test_a_lease_that_is_deleted_after_its_holder_died_is_taken_no_sooner_than_without(self, pair: Harness) -> None:
-        pair.hosts["a"].crash()
-        pair.run_for(5)
-        pair.server.delete()
-        assert TERMS.deadline < 5 + pair.run_until(lambda: pair.leaders() == ["b"], within=60)
-
-    def test_a_lease_that_is_deleted_during_an_outage_of_a_standby_is_not_taken(self, pair: Harness) -> None:
-        """What it saw last is old, and the leader has renewed since."""
-        with pair.hosts["b"].unplugged():
-            pair.run_for(100)
-            pair.server.delete()
-        pair.hosts["a"].freeze()  # a leader who does not notice at once
-        pair.run_for(20, watch=lambda: never_both(pair))
-        pair.hosts["a"].resume(asleep=False)
-        pair.run_for(60)
-        assert pair.leaders() == ["a"]
-
-    def test_a_leader_whose_lease_somebody_takes_ends(self, pair: Harness) -> None:
-        held_by(pair, "somebody")
-        pair.run_for(TERMS.retry * 1.2)
-        assert pair.leaders() == []
-        assert pair.hosts["a"].losses == ["This replica leads no more: Lease ours/atlas-endpoints is held by somebody"]
-        pair.run_until(lambda: len(pair.leaders()) == 1, within=60)
-
-    def test_a_leader_whose_lease_somebody_empties_ends(self, pair: Harness) -> None:
-        pair.hosts["b"].crash()
-        pair.server.put(Record())
-        pair.run_for(TERMS.retry * 1.2)
-        assert pair.hosts["a"].losses == [
-            "This replica leads no more: Lease ours/atlas-endpoints was emptied by somebody"
-        ]
-        pair.run_until(lambda: pair.leaders() == ["a"], within=10)
-
-    def test_an_empty_lease_is_free(self, harness: Harness) -> None:
-        harness.step = FINELY
-        harness.server.put(Record())
-        harness.host("a")
-        harness.run_until(lambda: harness.leaders() == ["a"], within=1)
-
-    def test_a_longer_duration_of_the_holder_is_respected(self, harness: Harness) -> None:
-        held_by(harness, "somebody", duration=120)
-        harness.host("a")
-        assert harness.run_until(lambda: harness.leaders() == ["a"], within=130) >= 120
-
-    @pytest.mark.parametrize("duration", [0, -5, 1])
-    def test_an_invalid_duration_of_the_holder_is_ignored(self, harness: Harness, duration: int) -> None:
-        held_by(harness, "somebody", duration=duration)
-        harness.host("a")
-        assert TERMS.lease <= harness.run_until(lambda: harness.leaders() == ["a"], within=60)
-
-    def test_a_refusal_is_shown_until_it_is_over(self, harness: Harness) -> None:
-        harness.server.refusal = LeaseRefusedError("Give it the verb get.")
-        host = harness.host("a")
-        harness.run_for(60)
-        assert host.elector.decided.is_set()
-        assert (harness.leaders(), host.elector.refusal) == ([], "Give it the verb get.")
-        harness.server.refusal = None
-        harness.run_until(lambda: harness.leaders() == ["a"], within=TERMS.retry * 1.2)
-        assert host.elector.refusal is None
-
-    def test_a_refused_leader_ends_at_its_deadline_with_the_reason(self, pair: Harness) -> None:
-        pair.server.refusal = LeaseRefusedError("Give it the verb update.")
-        pair.run_for(TERMS.deadline + TERMS.retry)
-        (loss,) = pair.hosts["a"].losses
-        assert loss.endswith("could not be renewed in time (Give it the verb update.)")
-
-    def test_an_outage_is_one_line_in_the_log_and_its_end_another(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        host = harness.host("a", passage=lambda: Passage(loss="connection"))
-        with caplog.at_level(logging.INFO):
-            harness.run_for(600)
-            host.passage = Passage
-            harness.run_for(20)
-        assert [(record.levelname, record.getMessage().partition(":")[0]) for record in caplog.records] == [
-            ("WARNING", "Lease ours/atlas-endpoints cannot be had; trying again"),
-            ("INFO", "This replica leads"),
-            ("INFO", "Lease ours/atlas-endpoints can be had again"),
-        ]
-
-    def test_an_outage_that_fails_in_many_ways_is_one_line_all_the_same(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        losses: Iterator[Loss] = itertools.cycle(("connection", "request"))
-        harness.host("a", passage=lambda: Passage(loss=next(losses)))
-        with caplog.at_level(logging.WARNING):
-            harness.run_for(600)
-        assert len(caplog.records) == 1
-
-    def test_each_refusal_is_logged_with_its_remedy(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
-        harness.host("a")
-        with caplog.at_level(logging.WARNING):
-            for text in ("Give it the verb get.", "Give it the verb create.", "Give it the verb get."):
-                harness.server.refusal = LeaseRefusedError(text)
-                harness.run_for(60)
-        assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
-            "Give it the verb get.",
-            "Give it the verb create.",
-        ]
+    async def test_a_write_is_never_sent_twice(self, wire: Wire) -> None:
+        """The fate of the first is not known; the elector looks first."""
+        wire.server.answers.append(RESET)
+        with pytest.raises(ClusterUnavailableError):
+            await wire.lease.create(RECORD)
+        assert len(wire.server.requests) == 1
 
 
-class TestLettingGo:
-    def test_the_released_record_is_that_of_client_go(self, pair: Harness) -> None:
-        pair.hosts["b"].crash()
-        pair.hosts["a"].stop()
-        pair.run_for(1)
-        assert pair.server.lease is not None
-        record = pair.server.lease.record
-        assert (record.holder, record.duration, record.transitions) == ("", 1, 0)
+REFUSALS: dict[str, tuple[str, Answer, str]] = {
+    "no right to read it": ("read", FORBIDDEN, "may not get Lease ours/atlas-endpoints.*LEADER_ELECT=false"),
+    "no right to create it": ("create", FORBIDDEN, "may not create Lease ours/atlas-endpoints"),
+    "no right to write it": ("replace", FORBIDDEN, "may not update Lease.*as deploy/base/leader-election.yaml does"),
+    "no such namespace": ("create", NO_NAMESPACE, "there is no namespace ours.*LEASE_NAMESPACE"),
+    "no such group": ("read", NOT_SERVED, "serves no leases of coordination.k8s.io/v1.*LEADER_ELECT=false"),
+    "an invalid Lease": ("create", Answer(422, status_of(422, "Invalid", "name: Invalid value")), "Invalid value"),
+}
 
-    @pytest.mark.parametrize("there", [0.0, 0.6], ids=["and has arrived", "and arrives a moment later"])
-    def test_an_unanswered_first_claim_is_released(self, harness: Harness, there: float) -> None:
-        """As when a process is asked to end while it takes the Lease for the first time."""
-        passages = itertools.chain([Passage()], [Passage(there=there, back=30)], itertools.repeat(Passage()))
-        host = harness.host("a", passage=lambda: next(passages))
-        harness.run_for(4 * STEP)
-        assert not host.elector.elected.is_set()
-        host.stop()
-        harness.run_for(3)
-        assert harness.server.lease is not None
-        assert harness.server.lease.record.holder == ""
 
-    def test_a_standby_releases_nothing(self, pair: Harness) -> None:
-        pair.hosts["b"].stop()
-        pair.run_for(60)
-        assert pair.leaders() == ["a"]
+@pytest.mark.parametrize("case", REFUSALS)
+async def test_a_refusal_has_the_remedy(wire: Wire, case: str) -> None:
+    call, answer, words = REFUSALS[case]
+    wire.server.answers.append(answer)
+    calls: dict[str, Callable[[], Awaitable[Lease | None]]] = {
+        "read": wire.lease.read,
+        "create": lambda: wire.lease.create(RECORD),
+        "replace": lambda: wire.lease.replace(Lease("7", RECORD), RECORD),
+    }
+    with pytest.raises(LeaseRefusedError, match=words):
+        await calls[call]()
 
-    def test_the_lease_of_another_holder_is_not_released(self, pair: Harness) -> None:
-        held_by(pair, "somebody")
-        pair.hosts["a"].stop()
-        pair.run_for(3)
-        assert pair.server.lease is not None
-        assert pair.server.lease.record.holder == "somebody"
 
-    def test_a_concurrent_change_is_read_again(self, pair: Harness) -> None:
-        pair.step = FINELY
-        pair.server.touch()
-        pair.hosts["a"].stop()
-        pair.run_until(lambda: pair.leaders() == ["b"], within=1)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+        Answer(404, "<html>", "text/html"),
+        Answer(429, "", "text/plain"),
+        Answer(500, "", "text/plain"),
+    ],
+    ids=lambda answer: str(answer.status),
+)
+async def test_other_refusals_are_temporary(wire: Wire, answer: Answer) -> None:
+    wire.server.answers.append(answer)
+    with pytest.raises(ClusterUnavailableError):
+        await wire.lease.read()
 
-    def test_a_failed_release_is_logged_and_the_standby_waits(
-        self, pair: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        with pair.hosts["a"].unplugged():
-            pair.hosts["a"].stop()
-            took = pair.run_until(lambda: pair.leaders() == ["b"], within=60)
-        assert took > TERMS.deadline
-        assert "could not be released; another replica leads in 45 s: TimeoutError" in caplog.text
+
+class TestWaiting:
+    @pytest.mark.parametrize("type_", ["MODIFIED", "DELETED"])
+    async def test_it_ends_with_the_next_event(self, wire: Wire, type_: str) -> None:
+        wire.server.answers.append(Answer(200, json.dumps({"type": type_, "object": {}}) + "\n"))
+        began = time.monotonic()
+        await wire.lease.changed(Lease("7", RECORD), within=90)
+        assert time.monotonic() - began < 60
+        (request,) = wire.server.requests
+        assert request.path == PATH
+        assert request.query == {
+            "fieldSelector": "metadata.name=atlas-endpoints",
+            "resourceVersion": "7",
+            "timeoutSeconds": "90",
+            "watch": "true",
+        }
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            HANG,
+            RESET,
+            FORBIDDEN,
+            Answer(200, ""),
+            Answer(200, '{"type": "MODI'),
+            Answer(200, "[]\n"),
+            Answer(200, '{"type": "ERROR", "object": {"kind": "Status", "code": 410}}\n'),
+            Answer(410, status_of(410, "Expired", "too old resource version")),
+        ],
+        ids=lambda answer: f"{answer.status} {str(answer.body)[:30]}",
+    )
+    async def test_a_watch_without_events_does_not_end_it_early(self, wire: Wire, answer: Answer) -> None:
+        """Else a watch that is always refused would become a hot loop."""
+        wire.server.answers.extend([answer, answer])
+        began = time.monotonic()
+        await wire.lease.changed(Lease("7", RECORD), within=0.2)
+        assert 0.2 <= time.monotonic() - began < 60

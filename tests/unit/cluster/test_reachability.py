@@ -39,7 +39,7 @@ def test_an_outage_is_logged_at_its_beginning_and_its_end(harness: Harness, capl
     assert told(caplog) == 2 * [
         (
             "WARNING",
-            "The API server has not answered for 3 s (ClientConnectorError); everything is tried again until it does",
+            "The API server has not answered for 3 s (ClientConnectorError); the operator retries all calls",
         ),
         ("INFO", "The API server answers again, after 301 s"),
     ]
@@ -66,8 +66,8 @@ def test_a_failing_kind_of_call_is_logged_once(harness: Harness, caplog: pytest.
         (
             "WARNING",
             (
-                "The API server answers other calls, but for 10 s has not answered any of the kind PATCH things/status"
-                " (HTTP 500); it is tried again until it does"
+                "The API server answers other calls, but has not answered PATCH things/status for 10 s (HTTP 500);"
+                " the operator retries it"
             ),
         ),
         ("INFO", "The API server answers PATCH things/status again, after 300 s"),

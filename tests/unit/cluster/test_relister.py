@@ -70,6 +70,23 @@ async def keeping(cluster: Cluster) -> AsyncIterator[ApiServer]:
     assert keeper.cancelled()
 
 
+@asynccontextmanager
+async def complete(cluster: Cluster) -> AsyncIterator[ApiServer]:
+    async with keeping(cluster) as server:
+        await cluster.relister.complete.wait()
+        yield server
+
+
+@asynccontextmanager
+async def ending(cluster: Cluster, *, within: float) -> AsyncIterator[ApiServer]:
+    """Expect that the relister ends in time after the block, since the cluster was restored."""
+    keeper = asyncio.create_task(cluster.relister.keep())
+    await cluster.relister.complete.wait()
+    yield cluster.server
+    with pytest.raises(ClusterWentBackError, match="restore of etcd"):
+        await asyncio.wait_for(keeper, within)
+
+
 async def next_list(server: ApiServer) -> None:
     server.list_began.clear()
     await server.list_began.wait()
@@ -92,21 +109,13 @@ class TestStart:
             assert cluster.known() == {"a": "v1", "b": "v1"}
 
     @on_virtual_time
-    async def test_an_empty_cluster_is_complete_too(self) -> None:
-        cluster = Cluster()
-        async with keeping(cluster):
-            await asyncio.wait_for(cluster.relister.complete.wait(), 1)
-            assert cluster.known() == {}
-
-    @on_virtual_time
     async def test_only_the_selected_namespaces_and_labels_are_listed(self) -> None:
         cluster = Cluster(namespaces=("blue", "green"), label_selector="team=mine")
         cluster.server.watch_lags = True
         for namespace in ("blue", "green", "red"):
             for team in ("mine", "yours"):
                 cluster.server.apply(f"{namespace}-{team}", namespace=namespace, team=team)
-        async with keeping(cluster):
-            await cluster.relister.complete.wait()
+        async with complete(cluster):
             assert set(cluster.known()) == {"blue-mine", "green-mine"}
 
 
@@ -121,8 +130,7 @@ class TestLabelSelector:
     @on_virtual_time
     async def test_a_selector_that_was_valid_before_does_not_end_it(self) -> None:
         cluster = Cluster(label_selector="team=mine")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
             await asyncio.sleep(INTERVAL * 2)
             server.fails = None
@@ -161,31 +169,23 @@ class TestRefreshing:
             await asyncio.wait_for(refreshed, 1.1)
             assert cluster.known() == {"new": "v1"}
 
+    @pytest.mark.parametrize("settling", [False, True], ids=["between comparisons", "while kopf settles"])
     @on_virtual_time
-    async def test_between_comparisons_it_lists_at_once(self) -> None:
+    async def test_it_lists_at_once(self, settling: bool) -> None:
         cluster = Cluster()
         cluster.server.watch_lags = True
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
-            await asyncio.sleep(INTERVAL / 2)
+        async with complete(cluster) as server:
+            if settling:
+                cluster.relister.relisted()
+            await asyncio.sleep(SETTLE / 4)
             server.apply("new", "v1")
             await asyncio.wait_for(cluster.relister.refresh(), 0.1)
             assert cluster.known() == {"new": "v1"}
 
     @on_virtual_time
-    async def test_it_does_not_wait_for_kopf_to_settle(self) -> None:
-        cluster = Cluster()
-        async with keeping(cluster):
-            await cluster.relister.complete.wait()
-            cluster.relister.relisted()
-            await asyncio.sleep(SETTLE / 4)
-            await asyncio.wait_for(cluster.relister.refresh(), 0.1)
-
-    @on_virtual_time
     async def test_while_the_api_server_is_away_it_waits(self) -> None:
         cluster = Cluster()
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.down = True
             refreshed = asyncio.create_task(cluster.relister.refresh())
             await asyncio.sleep(MAX_BACKOFF * 10)
@@ -210,8 +210,7 @@ class TestMissedEvents:
         cluster = Cluster()
         deleted, replaced = cluster.server.apply("deleted", "v1"), cluster.server.apply("replaced", "v1")
         cluster.server.apply("edited", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.watch_lags = True
             server.delete(deleted)
             server.delete(replaced)
@@ -231,41 +230,6 @@ class TestMissedEvents:
             gaps = [later - earlier for earlier, later in pairwise(server.lists)]
             assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
             assert len(set(gaps)) > 50
-
-    @on_virtual_time
-    async def test_an_object_deleted_during_a_list_stays_deleted(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        key = cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await asyncio.sleep(0.7)
-            server.delete(key)
-            await cluster.relister.complete.wait()
-            assert cluster.known() == {}
-
-    @on_virtual_time
-    async def test_an_object_created_during_a_list_stays(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        async with keeping(cluster) as server:
-            await asyncio.sleep(0.7)
-            server.apply("a", "v1")
-            await cluster.relister.complete.wait()
-            assert cluster.known() == {"a": "v1"}
-            assert not cluster.gone_objects
-
-    @on_virtual_time
-    async def test_an_object_replaced_during_a_list_is_the_new_one_and_none_is_gone(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        key = cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await asyncio.sleep(0.3)
-            server.delete(key)
-            server.apply("a", "v2")
-            await cluster.relister.complete.wait()
-            assert cluster.known() == {"a": "v2"}
-            assert not cluster.gone_objects
 
 
 class TestRelisting:
@@ -313,23 +277,10 @@ class TestOutage:
             assert cluster.known() == {"a": "v1"}
 
     @on_virtual_time
-    async def test_after_an_outage_no_object_counts_as_gone(self) -> None:
-        cluster = Cluster()
-        cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
-            server.down = True
-            await asyncio.sleep(INTERVAL * 3)
-            assert cluster.known() == {"a": "v1"}
-            assert cluster.relister.complete.is_set()
-            assert cluster.relister.served
-
-    @on_virtual_time
     async def test_a_list_of_the_watch_ends_the_backoff(self) -> None:
         cluster = Cluster()
         key = cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.down = True
             server.watch_lags = True
             await asyncio.sleep(INTERVAL * 2)
@@ -362,8 +313,7 @@ class TestOutage:
         cluster = Cluster(namespaces=("blue", "green"))
         for namespace in ("blue", "green"):
             cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.latency = 1.0
             await next_list(server)
             await next_list(server)
@@ -390,8 +340,7 @@ class TestKindNotServed:
     async def test_a_deleted_crd_removes_its_objects_and_the_operator_continues(self) -> None:
         cluster = Cluster()
         key = cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.watch_lags = True
             server.delete(key)
             server.lose_events()
@@ -411,8 +360,7 @@ class TestKindNotServed:
     async def test_after_one_such_answer_no_object_counts_as_gone(self) -> None:
         cluster = Cluster()
         cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.served = False
             await next_list(server)
             await asyncio.sleep(NOT_SERVED / 2)
@@ -425,8 +373,7 @@ class TestKindNotServed:
     async def test_a_mixed_answer_resets_the_count(self) -> None:
         cluster = Cluster(namespaces=("blue", "green"))
         cluster.server.apply("a", "v1", namespace="blue")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             for unserved in ({"blue", "green"}, {"green"}, {"blue", "green"}, {"green"}):
                 server.unserved = set(unserved)
                 refreshed = asyncio.create_task(cluster.relister.refresh())
@@ -440,8 +387,7 @@ class TestKindNotServed:
         cluster = Cluster(namespaces=("blue", "green"))
         for namespace in ("blue", "green"):
             cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.unserved = {"green"}
             await asyncio.sleep(INTERVAL * 2)
             assert set(cluster.known()) == {"in-blue", "in-green"}
@@ -547,8 +493,7 @@ class TestThePast:
         cluster.server.delete(deleted)
         cluster.server.apply("edited", "v2")
         cluster.server.apply("new", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.past = past
             await asyncio.sleep(INTERVAL * 3)
             assert cluster.known() == {"edited": "v2", "new": "v1"}
@@ -561,25 +506,24 @@ class TestThePast:
             assert cluster.known() == {"edited": "v3", "new": "v1"}
 
     @on_virtual_time
-    async def test_one_stale_list_causes_no_reads(self) -> None:
+    async def test_one_stale_list_is_not_examined(self, caplog: pytest.LogCaptureFixture) -> None:
         cluster = Cluster()
         past = cluster.server.remember()
         cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.past = past
             await next_list(server)
             server.past = None
             await asyncio.sleep(INTERVAL)
             assert cluster.known() == {"a": "v1"}
+        assert "an earlier state" not in caplog.text
 
     @on_virtual_time
     async def test_a_stale_list_does_not_end_a_refresh(self) -> None:
         cluster = Cluster()
         past = cluster.server.remember()
         cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.past = past
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(cluster.relister.refresh(), INTERVAL)
@@ -587,25 +531,25 @@ class TestThePast:
             await asyncio.wait_for(cluster.relister.refresh(), 1)
 
     @pytest.mark.parametrize(
-        "names",
-        [("known",), ("known", "other")],
-        ids=["what is known was at an earlier version", "something has not changed since"],
+        ("names", "versions"),
+        [
+            pytest.param(("known",), 0, id="what is known was at an earlier version"),
+            pytest.param(("known", "other"), 0, id="something has not changed since"),
+            pytest.param(("known",), 1000, id="other kinds of objects have new versions since"),
+        ],
     )
     @on_virtual_time
-    async def test_a_restored_cluster_ends_the_process(self, names: tuple[str, ...]) -> None:
+    async def test_a_restored_cluster_ends_the_process(self, names: tuple[str, ...], versions: int) -> None:
         cluster = Cluster()
         for name in names:
             cluster.server.apply(name, "v1")
         backup = cluster.server.remember()
         for value in ("v2", "v3"):
             cluster.server.apply("known", value)
-        keeper = asyncio.create_task(cluster.relister.keep())
-        await cluster.relister.complete.wait()
-        cluster.server.restore(backup)
-        cluster.relister.relisted()
-
-        with pytest.raises(ClusterWentBackError, match="restored from a backup"):
-            await asyncio.wait_for(keeper, SETTLE + STALE + SETTLE)
+        async with ending(cluster, within=SETTLE + STALE + SETTLE) as server:
+            server.restore(backup)
+            server.version += versions
+            cluster.relister.relisted()
 
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     @on_virtual_time
@@ -638,8 +582,7 @@ class TestThePast:
     @on_virtual_time
     async def test_a_cache_that_lags_for_less_than_a_minute_ends_nothing(self) -> None:
         cluster = Cluster()
-        async with keeping(cluster) as server:
-            await cluster.relister.complete.wait()
+        async with complete(cluster) as server:
             server.past = server.remember()
             server.delete(server.apply("brief", "v1"))
             cluster.relister.relisted()
@@ -651,17 +594,13 @@ class TestThePast:
     @on_virtual_time
     async def test_while_objects_cannot_be_read_it_is_not_decided_at_once(self) -> None:
         cluster = Cluster()
-        keeper = asyncio.create_task(cluster.relister.keep())
-        await cluster.relister.complete.wait()
-        backup = cluster.server.remember()
-        cluster.server.apply("a", "v1")
-        cluster.server.unreadable = True
-        cluster.server.restore(backup)
-        cluster.relister.relisted()
-        await asyncio.sleep(UNDECIDED - STALE)
-        assert not keeper.done()
-        with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, 4 * STALE)
+        async with ending(cluster, within=4 * STALE) as server:
+            backup = server.remember()
+            server.apply("a", "v1")
+            server.unreadable = True
+            server.restore(backup)
+            cluster.relister.relisted()
+            await asyncio.sleep(UNDECIDED - STALE)
 
     @on_virtual_time
     async def test_an_outage_during_the_examination_is_waited_out(self) -> None:
@@ -669,18 +608,13 @@ class TestThePast:
         cluster.server.apply("a", "v1")
         backup = cluster.server.remember()
         cluster.server.apply("a", "v2")
-        keeper = asyncio.create_task(cluster.relister.keep())
-        await cluster.relister.complete.wait()
-        cluster.server.restore(backup)
-        cluster.relister.relisted()
-        await next_list(cluster.server)
-        cluster.server.down = True
-        await asyncio.sleep(INTERVAL)
-        assert not keeper.done()
-        cluster.server.down = False
-
-        with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, MAX_BACKOFF + STALE)
+        async with ending(cluster, within=MAX_BACKOFF + STALE) as server:
+            server.restore(backup)
+            cluster.relister.relisted()
+            await next_list(server)
+            server.down = True
+            await asyncio.sleep(INTERVAL)
+            server.down = False
 
     @on_virtual_time
     async def test_an_edit_after_the_restore_is_proof_as_well(self) -> None:
@@ -693,31 +627,11 @@ class TestThePast:
             for value in ("v2", "v3", "v4", "v5"):
                 cluster.server.apply(name, value)
         cluster.server.latency = 1.0
-        keeper = asyncio.create_task(cluster.relister.keep())
-        await cluster.relister.complete.wait()
-        cluster.server.watch_lags = True
-        cluster.server.restore(backup)
-        cluster.relister.relisted()
-        await next_list(cluster.server)
-        await next_list(cluster.server)
-        await asyncio.sleep(0.9)
-        cluster.server.apply("a", "after the restore")
-
-        with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, 5)
-
-    @on_virtual_time
-    async def test_a_restored_cluster_with_new_versions_ends_the_process(self) -> None:
-        """Its versions are those of all kinds of objects, so they soon overtake what we knew."""
-        cluster = Cluster()
-        cluster.server.apply("a", "v1")
-        backup = cluster.server.remember()
-        cluster.server.apply("a", "v2")
-        keeper = asyncio.create_task(cluster.relister.keep())
-        await cluster.relister.complete.wait()
-        cluster.server.restore(backup)
-        cluster.server.version += 1000
-        cluster.relister.relisted()
-
-        with pytest.raises(ClusterWentBackError):
-            await asyncio.wait_for(keeper, SETTLE + STALE + SETTLE)
+        async with ending(cluster, within=5) as server:
+            server.watch_lags = True
+            server.restore(backup)
+            cluster.relister.relisted()
+            await next_list(server)
+            await next_list(server)
+            await asyncio.sleep(0.9)
+            server.apply("a", "after the restore")

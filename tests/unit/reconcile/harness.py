@@ -19,10 +19,8 @@ from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavai
 from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.observations import ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.cluster.age import Age
-from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
+from atlas_endpoints.cluster.api import Age, ConfigMap, Owner, Target
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
-from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.controller.cache import Cache, Key, News
 from atlas_endpoints.controller.controller import ConflictError
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.reconcile.credentials import (
     ANNOTATION,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.cluster.config_maps import ConfigMap
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
+from atlas_endpoints.cluster.api import ConfigMap
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.controller.controller import RefusedError
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PrivateConnection
 from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, connection_values, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint

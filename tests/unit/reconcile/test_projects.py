@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.errors import ProjectNotFoundError
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, UnreadableError
 from atlas_endpoints.reconcile.values import is_object_id
 from unit.reconcile.harness import (

@@ -24,7 +24,7 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR as DOUBT
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.age import Age
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint

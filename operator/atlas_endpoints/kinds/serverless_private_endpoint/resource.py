@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from atlas_endpoints.cluster.targets import Target
+from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
 from atlas_endpoints.reconcile.metadata import ENDPOINT_ANNOTATION, EndpointRecord
 from atlas_endpoints.reconcile.reference_fields import (

@@ -8,7 +8,8 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.cluster.election import Record, Terms
+from atlas_endpoints.cluster.election import Terms
+from atlas_endpoints.cluster.lease import Record
 from unit.cluster.replicas import NOON, Harness, Loss, Passage
 
 TERMS = Terms(45.0)

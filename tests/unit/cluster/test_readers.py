@@ -1,0 +1,528 @@
+"""Reading Secrets, Namespaces and referenced objects: how often the API server is asked, and what is said of a lack."""
+
+import asyncio
+import gc
+import json
+import logging
+import traceback
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakSet
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from atlas_endpoints.atlas.credentials import keep_credentials
+from atlas_endpoints.cluster.api import VALUE_LIMIT, Age, Lack, Target, extract
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.readers import (
+    FRESH,
+    IDLE,
+    MAX_AGE,
+    MISSED,
+    RETRY_FIRST,
+    RETRY_LAST,
+    NamespaceReader,
+    ObjectCache,
+    ReferenceReader,
+    SecretReader,
+)
+from unit.cluster.api_server import RESET, Answer, ApiServer, status_of
+
+CANARY = "canary-4711"
+FORBIDDEN = Answer(403, status_of(403, "Forbidden", "it is forbidden"))
+MISSING = Answer(404, status_of(404, "NotFound", "secrets not found"))
+OURS = "atlas-endpoints.dev/credentials-secret"
+
+ACK, ASO = "vpcendpoints.ec2.services.k8s.aws", "privateendpoints.network.azure.com"
+API = "/apis/ec2.services.k8s.aws/v1alpha1"
+OBJECT = f"{API}/namespaces/shop/vpcendpoints/orders"
+TARGET = Target("shop", "ec2.services.k8s.aws", "v1alpha1", "VPCEndpoint", "orders", ("status", "vpcEndpointID"))
+VPCE = "vpce-0123456789abcdef0"
+
+
+class Value:
+    """What is wanted of an object."""
+
+
+class Harness:
+    """The readers, their API server, and the time."""
+
+    def __init__(self, api_server: ApiServer, api: client.ApiClient) -> None:
+        self.server = api_server
+        self.now = 100.0
+        self.secrets = SecretReader(api, lambda: self.now, keep=keep_credentials)
+        self.namespaces = NamespaceReader(api, lambda: self.now)
+        self.references = ReferenceReader(api, (ACK, ASO), lambda: self.now)
+        self.put_secret("one")
+        self.server.namespaces["shop"] = {OURS: "mine", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+
+    def put_secret(self, client_id: str, *, namespace: str = "shop", name: str = "mine") -> None:
+        self.server.secrets[namespace, name] = {"clientId": client_id, "clientSecret": CANARY}
+
+    def put_object(self, value: object) -> None:
+        self.server.others["ec2.services.k8s.aws/v1alpha1", "VPCEndpoint"] = "vpcendpoints"
+        self.server.objects[OBJECT] = {"kind": "VPCEndpoint", "status": {"vpcEndpointID": value}}
+
+    @property
+    def asked(self) -> int:
+        return len(self.server.requests)
+
+    async def client_id(self, namespace: str = "shop", name: str = "mine", *, age: Age = Age.RECENT) -> str:
+        return (await self.secrets.read(namespace, name, age=age))["clientId"]
+
+    async def problem(self) -> UnreadableError:
+        with pytest.raises(UnreadableError) as caught:
+            await self.client_id()
+        return caught.value
+
+    async def reference_problem(self, target: Target = TARGET) -> UnreadableError:
+        with pytest.raises(UnreadableError) as caught:
+            await self.references.read(target)
+        return caught.value
+
+    async def is_asked_once_more(self) -> None:
+        with pytest.raises(ClusterUnavailableError, match="retries once"):
+            await self.client_id()
+
+
+@pytest.fixture
+def harness(server: ApiServer, api: client.ApiClient) -> Harness:
+    return Harness(server, api)
+
+
+class TestSharing:
+    """Of all readers, by the example of Secrets."""
+
+    async def test_concurrent_callers_share_one_call(self, harness: Harness) -> None:
+        assert set(await asyncio.gather(*(harness.client_id() for _ in range(100)))) == {"one"}
+        assert harness.asked == 1
+
+    async def test_concurrent_callers_share_one_problem(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        results = await asyncio.gather(*(harness.client_id() for _ in range(100)), return_exceptions=True)
+        assert all(isinstance(each, UnreadableError) for each in results)
+        assert harness.asked == 1
+
+    async def test_a_cancelled_caller_affects_no_other(self, harness: Harness) -> None:
+        impatient = asyncio.create_task(harness.client_id())
+        patient = asyncio.create_task(harness.client_id())
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert await patient == "one"
+        assert harness.asked == 1
+
+    async def test_a_failure_without_callers_is_not_logged_by_asyncio(self, harness: Harness) -> None:
+        logged: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context["message"]))
+        harness.server.answers.append(Answer(500, status_of(500, "InternalError", "etcd")))
+        impatient = asyncio.create_task(harness.client_id())
+        await asyncio.sleep(0)
+        (read,) = (each for each in asyncio.all_tasks() if each.get_name() == "read Secret")
+        impatient.cancel()
+        await asyncio.wait({impatient, read})
+        del impatient, read
+        gc.collect()
+        assert logged == []
+
+    @pytest.mark.parametrize(("age", "seconds"), [(Age.RECENT, MAX_AGE), (Age.FRESH, FRESH)], ids=["recent", "fresh"])
+    async def test_an_entry_is_read_again_when_it_is_too_old(self, harness: Harness, age: Age, seconds: float) -> None:
+        await harness.client_id()
+        harness.put_secret("two")
+        harness.now += seconds - 0.1
+        assert await harness.client_id(age=age) == "one"
+        harness.now += 0.1
+        assert await harness.client_id(age=age) == "two"
+        assert harness.asked == 2
+
+    async def test_age_anew_starts_another_read(self, harness: Harness) -> None:
+        await harness.client_id()
+        begun = asyncio.create_task(harness.client_id(age=Age.ANEW))
+        await asyncio.sleep(0)
+        harness.put_secret("two")
+        found = await asyncio.gather(*(harness.client_id(age=Age.ANEW) for _ in range(3)))
+        assert found == ["two"] * 3
+        await begun
+        assert harness.asked == 3
+
+    async def test_age_fresh_waits_for_the_current_read(self, harness: Harness) -> None:
+        await harness.client_id()
+        harness.put_secret("two")
+        begun = asyncio.create_task(harness.client_id(age=Age.ANEW))
+        await asyncio.sleep(0)
+        assert await harness.client_id(age=Age.FRESH) == await begun == "two"
+        assert harness.asked == 2
+
+    async def test_other_names_and_other_namespaces_are_other_secrets(self, harness: Harness) -> None:
+        harness.put_secret("other", name="other")
+        harness.put_secret("elsewhere", namespace="warehouse")
+        found = [await harness.client_id(), await harness.client_id(name="other"), await harness.client_id("warehouse")]
+        assert found == ["one", "other", "elsewhere"]
+
+    async def test_unused_entries_are_dropped(self) -> None:
+        now, read = 100.0, WeakSet[Value]()
+
+        async def get(_: str) -> Value:
+            read.add(value := Value())
+            return value
+
+        cache = ObjectCache[str, Value]("value", get, lambda *_: AssertionError(), lambda: now)
+        await cache.read("mine", age=Age.RECENT)
+        now += IDLE + 1
+        await cache.read("other", age=Age.RECENT)
+        gc.collect()
+        assert len(read) == 1
+
+
+class TestBackoff:
+    """Of all readers, by the example of Secrets."""
+
+    async def test_a_missing_object_is_read_with_backoff(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        waits = []
+        for number in range(1, 8):
+            waits.append((await harness.problem()).retry_in)
+            assert harness.asked == number
+            harness.now += 2.0
+            assert (await harness.problem()).retry_in == waits[-1] - 2.0, "all callers share the backoff"
+            harness.now += waits[-1] - 2.0
+        assert waits == [5.0, 10.0, 20.0, 40.0, RETRY_LAST, RETRY_LAST, RETRY_LAST]
+        harness.put_secret("two")
+        assert await harness.client_id() == "two"
+        harness.server.secrets.clear()
+        harness.now += MAX_AGE
+        assert (await harness.problem()).retry_in == RETRY_FIRST, "a success resets the backoff"
+
+    async def test_an_object_that_is_missing_for_days_is_read_at_the_longest_backoff(self) -> None:
+        now, waits = 100.0, set[float]()
+
+        async def get(_: str) -> Value:
+            raise ApiException(404, body=json.dumps(MISSING.body))
+
+        def problem(_key: str, _lack: Lack, retry_in: float) -> Exception:
+            waits.add(retry_in)
+            return LookupError()
+
+        cache = ObjectCache[str, Value]("value", get, problem, lambda: now)
+        for _ in range(1100):  # so many doublings are more than a float holds
+            with pytest.raises(LookupError):
+                await cache.read("mine", age=Age.RECENT)
+            now += RETRY_LAST
+        assert waits == {5.0, 10.0, 20.0, 40.0, RETRY_LAST}
+
+    async def test_age_fresh_does_not_wait_for_the_backoff(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        await harness.problem()
+        harness.put_secret("two")
+        harness.now += FRESH
+        assert await harness.client_id(age=Age.FRESH) == "two"
+
+    async def test_the_first_refusal_may_come_from_an_api_server_that_has_just_started(self, harness: Harness) -> None:
+        await harness.client_id()
+        harness.now += MAX_AGE
+        harness.server.answers.append(FORBIDDEN)
+        await harness.is_asked_once_more()
+        harness.now += 1.0
+        await harness.is_asked_once_more()
+        assert harness.asked == 2, "not before its time"
+        harness.now += RETRY_FIRST
+        assert await harness.client_id() == "one"
+
+    async def test_the_second_refusal_counts_even_days_later(self, harness: Harness) -> None:
+        harness.server.answers.append(FORBIDDEN)
+        await harness.is_asked_once_more()
+        harness.put_secret("other", name="other")
+        for _ in range(26):
+            harness.now += 3600.0
+            await harness.client_id(name="other")
+        harness.server.answers.append(FORBIDDEN)
+        assert (await harness.problem()).reason == "SecretForbidden"
+
+    async def test_a_failed_read_is_dropped_after_two_days(self, harness: Harness) -> None:
+        harness.server.answers.append(FORBIDDEN)
+        await harness.is_asked_once_more()
+        harness.now += MISSED + 1
+        harness.put_secret("other", name="other")
+        await harness.client_id(name="other")
+        harness.server.answers.append(FORBIDDEN)
+        await harness.is_asked_once_more()
+
+    async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, harness: Harness) -> None:
+        harness.server.answers.extend([MISSING, FORBIDDEN])
+        await harness.problem()
+        harness.now += RETRY_FIRST
+        await harness.is_asked_once_more()
+
+
+class TestSecrets:
+    async def test_the_values_are_decoded(self, harness: Harness) -> None:
+        assert await harness.secrets.read("shop", "mine") == {"clientId": "one", "clientSecret": CANARY}
+        assert harness.server.calls == ["GET /api/v1/namespaces/shop/secrets/mine"]
+
+    async def test_only_the_kept_values_are_cached(self, harness: Harness) -> None:
+        """Whoever may write one Secret would else fill the memory of all."""
+        long = {"clientId": "one", "clientSecret": "s" * 500_000, "tls.crt": "c" * 250_000}
+        harness.server.secrets["shop", "mine"] = long
+        values = await harness.secrets.read("shop", "mine")
+        assert set(values) == {"clientId", "clientSecret"}
+        assert sum(map(len, values.values())) < 1000
+
+    async def test_a_secret_without_data_is_empty(self, harness: Harness) -> None:
+        harness.server.secrets["shop", "mine"] = {}
+        assert await harness.secrets.read("shop", "mine") == {}
+
+    async def test_a_missing_secret_is_an_error_with_the_remedy(self, harness: Harness) -> None:
+        harness.server.secrets.clear()
+        problem = await harness.problem()
+        assert (problem.reason, problem.what) == ("SecretNotFound", "Secret mine in namespace shop")
+        assert "There is no Secret mine in namespace shop." in problem.message
+        assert "clientId and clientSecret" in problem.message
+
+    @pytest.mark.parametrize(("namespace", "name"), [("shop", ".."), ("..", "mine"), ("shop", "")], ids=str)
+    async def test_a_name_with_another_path_causes_no_call(self, harness: Harness, namespace: str, name: str) -> None:
+        with pytest.raises(UnreadableError) as caught:
+            await harness.client_id(namespace, name)
+        assert caught.value.reason == "SecretNotFound"
+        assert harness.asked == 0
+
+    async def test_a_forbidden_secret_is_an_error_with_the_remedy(self, harness: Harness) -> None:
+        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
+        await harness.is_asked_once_more()
+        harness.now += RETRY_FIRST
+        problem = await harness.problem()
+        assert (problem.reason, problem.retry_in) == ("SecretForbidden", 10.0)
+        assert "may not read Secret mine in namespace shop, whether it exists or not" in problem.message
+        assert "verb get" in problem.message
+
+    async def test_a_broken_connection_is_a_temporary_error(self, harness: Harness) -> None:
+        harness.server.answers.extend([RESET, RESET])  # aiohttp sends a GET twice by itself
+        with pytest.raises(ClusterUnavailableError, match="cannot be reached"):
+            await harness.client_id()
+        assert await harness.client_id() == "one"
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(500, status_of(500, "InternalError", "etcd")),
+            Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+            Answer(404, "404 page not found", "text/plain"),
+            Answer(404, "<html>Not found</html>", "text/html"),
+            Answer(403, "<html>Forbidden</html>", "text/html"),
+            Answer(200, "<html>Sign in</html>", "text/html"),
+            Answer(200, ["no", "Secret"]),
+            Answer(200, {"kind": "Secret", "data": {"clientSecret": {CANARY: CANARY}}}),
+        ],
+        ids=lambda answer: f"{answer.status} {answer.content_type} {str(answer.body)[:12]}",
+    )
+    async def test_anything_else_is_a_temporary_error(
+        self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        harness.server.answers.append(answer)
+        with caplog.at_level(logging.DEBUG), pytest.raises(ClusterUnavailableError) as caught:
+            await harness.client_id()
+        assert CANARY not in "".join([*traceback.format_exception(caught.value), caplog.text])
+
+
+class TestNamespaces:
+    @pytest.mark.parametrize(
+        ("annotations", "found"),
+        [({OURS: "mine", "kubectl.kubernetes.io/x": "{}"}, {OURS: "mine"}), (None, {}), ({}, {})],
+        ids=["ours and another", "none", "empty"],
+    )
+    async def test_only_annotations_for_us_are_kept(
+        self, harness: Harness, annotations: Mapping[str, str] | None, found: Mapping[str, str]
+    ) -> None:
+        harness.server.namespaces["shop"] = annotations
+        for _ in range(2):
+            assert await harness.namespaces.annotations("shop") == found
+        assert harness.server.calls == ["GET /api/v1/namespaces/shop"]
+
+    async def test_the_second_refusal_is_an_error_with_the_remedy(self, harness: Harness) -> None:
+        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
+        with pytest.raises(ClusterUnavailableError, match="retries once"):
+            await harness.namespaces.annotations("shop")
+        harness.now += RETRY_FIRST
+        with pytest.raises(UnreadableError) as caught:
+            await harness.namespaces.annotations("shop")
+        assert (caught.value.reason, caught.value.what) == ("NamespaceForbidden", "Namespace shop")
+        assert "may not read Namespace shop" in caught.value.message
+        assert "verb get on namespaces" in caught.value.message
+
+    async def test_a_missing_namespace_is_a_temporary_error(self, harness: Harness) -> None:
+        """Nothing is concluded meanwhile, such as that it named no Secret."""
+        with pytest.raises(ClusterUnavailableError, match="There is no Namespace warehouse"):
+            await harness.namespaces.annotations("warehouse")
+
+    async def test_an_answer_that_is_no_namespace_is_a_temporary_error(self, harness: Harness) -> None:
+        harness.server.answers.append(Answer(200, ["no", "Namespace"]))
+        with pytest.raises(ClusterUnavailableError):
+            await harness.namespaces.annotations("shop")
+
+
+LACKS: dict[str, tuple[object, str, str]] = {
+    "a field that is not there yet": (None, "NotReady", "VPCEndpoint orders has no .status.vpcEndpointID yet"),
+    "a field that is no text": ({"a": "b"}, "FieldMissing", "vpcEndpointID of VPCEndpoint orders holds no text"),
+}
+
+
+class TestReferences:
+    async def test_a_kind_is_discovered_and_its_object_read_by_name(self, harness: Harness) -> None:
+        harness.put_object(VPCE)
+        assert set(await asyncio.gather(*(harness.references.read(TARGET) for _ in range(100)))) == {VPCE}
+        assert harness.server.calls == [f"GET {API}", f"GET {OBJECT}"]
+
+    async def test_a_missing_crd_is_an_error_until_it_is_installed(self, harness: Harness) -> None:
+        problem = await harness.reference_problem()
+        assert (problem.reason, problem.retry_in) == ("NotFound", RETRY_FIRST)
+        assert "no namespaced kind VPCEndpoint in ec2.services.k8s.aws/v1alpha1. Install its CRD" in problem.message
+        harness.put_object(VPCE)
+        harness.now += RETRY_FIRST
+        assert await harness.references.read(TARGET) == VPCE
+        problem = await harness.reference_problem(TARGET._replace(kind="Vpc"))
+        assert (problem.reason, problem.retry_in) == ("NotFound", RETRY_FIRST)
+        assert "no namespaced kind Vpc in" in problem.message
+
+    async def test_a_cluster_scoped_kind_is_not_read(self, harness: Harness) -> None:
+        kind = {"kind": "VPCEndpoint", "name": "vpcendpoints", "namespaced": False}
+        harness.server.answers.append(Answer(200, {"resources": [kind]}))
+        assert (await harness.reference_problem()).reason == "NotFound"
+
+    async def test_the_second_refusal_of_the_discovery_is_an_error_with_the_remedy(self, harness: Harness) -> None:
+        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
+        with pytest.raises(ClusterUnavailableError, match="retries once"):
+            await harness.references.read(TARGET)
+        harness.now += RETRY_FIRST
+        problem = await harness.reference_problem()
+        assert problem.reason == "KindNotAllowed"
+        assert "may not list the kinds of ec2.services.k8s.aws/v1alpha1" in problem.message
+
+    async def test_a_missing_object_is_an_error_with_the_remedy(self, harness: Harness) -> None:
+        harness.put_object(VPCE)
+        del harness.server.objects[OBJECT]
+        problem = await harness.reference_problem()
+        assert problem.reason == "NotFound"
+        assert problem.message.startswith("There is no VPCEndpoint orders in namespace shop.")
+
+    @pytest.mark.parametrize("case", LACKS)
+    async def test_a_field_without_a_value_is_an_error_with_backoff(self, harness: Harness, case: str) -> None:
+        value, reason, words = LACKS[case]
+        harness.put_object(value)
+        for wait in (RETRY_FIRST, 2 * RETRY_FIRST):
+            problem = await harness.reference_problem()
+            assert (problem.reason, problem.retry_in) == (reason, wait)
+            assert words in problem.message
+            reads = harness.asked
+            await harness.reference_problem()
+            assert harness.asked == reads, "whoever asks in between gets the same answer"
+            harness.now += wait
+        harness.put_object(VPCE)
+        assert await harness.references.read(TARGET) == VPCE
+
+    async def test_an_object_that_is_being_deleted_is_an_error(self, harness: Harness) -> None:
+        harness.put_object(VPCE)
+        harness.server.objects[OBJECT]["metadata"] = {"deletionTimestamp": "2026-11-25T12:00:00Z"}
+        problem = await harness.reference_problem()
+        assert (problem.reason, "is being deleted" in problem.message) == ("NotReady", True)
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            pytest.param(TARGET._replace(group="example.com"), id="of a group of which nothing is allowed"),
+            pytest.param(TARGET._replace(group="services.k8s.aws"), id="of a group that is only the end of one"),
+            pytest.param(TARGET._replace(group=""), id="of the core group, to which Secrets belong"),
+            pytest.param(Target("shop", "", "v1", "Secret", "orders", ("data", "a")), id="a Secret"),
+        ],
+    )
+    async def test_a_kind_that_is_not_allowed_causes_no_call(self, harness: Harness, target: Target) -> None:
+        problem = await harness.reference_problem(target)
+        assert problem.reason == "KindNotAllowed"
+        assert "ATLAS_ENDPOINTS_REFERENCE_KINDS" in problem.message
+        assert harness.asked == 0
+
+    async def test_of_an_allowed_group_only_the_allowed_kinds_are_read(self, harness: Harness) -> None:
+        harness.server.others["ec2.services.k8s.aws/v1alpha1", "Instance"] = "instances"
+        assert (await harness.reference_problem(TARGET._replace(kind="Instance"))).reason == "KindNotAllowed"
+        assert harness.server.calls == [f"GET {API}"]
+
+    async def test_the_second_refusal_is_an_error(self, harness: Harness) -> None:
+        harness.put_object(VPCE)
+        await harness.references.read(TARGET)
+        other = TARGET._replace(name="other")
+        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
+        with pytest.raises(ClusterUnavailableError, match="retries once"):
+            await harness.references.read(other)
+        harness.now += RETRY_FIRST
+        problem = await harness.reference_problem(other)
+        assert problem.reason == "KindNotAllowed"
+        assert problem.message.endswith("Give its ServiceAccount the verb get on vpcendpoints.ec2.services.k8s.aws.")
+
+    @pytest.mark.parametrize("value", ["..", ""])
+    async def test_a_name_with_another_path_causes_no_call(self, harness: Harness, value: str) -> None:
+        for target in (TARGET._replace(name=value), TARGET._replace(namespace=value), TARGET._replace(version=value)):
+            assert (await harness.reference_problem(target)).reason == "NotFound"
+        assert harness.asked == 0
+
+    async def test_a_config_map_is_always_allowed_and_needs_no_discovery(self, harness: Harness) -> None:
+        target = Target("shop", "", "v1", "ConfigMap", "orders", ("data", "address.ip"))
+        problem = await harness.reference_problem(target)
+        assert (problem.reason, "There is no ConfigMap orders" in problem.message) == ("NotFound", True)
+        harness.server.objects["/api/v1/namespaces/shop/configmaps/orders"] = {"data": {"address.ip": "10.0.0.4"}}
+        harness.now += RETRY_FIRST
+        assert await harness.references.read(target) == "10.0.0.4"
+        assert set(harness.server.calls) == {"GET /api/v1/namespaces/shop/configmaps/orders"}
+        assert (await harness.reference_problem(target._replace(name=".."))).reason == "NotFound"
+
+    @pytest.mark.parametrize("answer", [Answer(500, "?"), Answer(200, "[]"), Answer(404, "<html>")])
+    async def test_an_unclear_answer_is_an_error(self, harness: Harness, answer: Answer) -> None:
+        harness.server.answers.append(answer)
+        with pytest.raises(ClusterUnavailableError):
+            await harness.references.read(TARGET)
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "status"]), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+DELETED_AT = {"deletionTimestamp": "2026-11-25T12:00:00Z"}
+
+FIELDS: dict[str, tuple[dict[str, Any], str, str | Lack]] = {
+    "a text": ({"status": {"id": "x"}}, "status.id", "x"),
+    "an invalid text: others judge it": ({"status": {"id": " ../x\n"}}, "status.id", " ../x\n"),
+    "a long path": ({"status": {"a": {"b": {"c": "x"}}}}, "status.a.b.c", "x"),
+    "a name with dashes": ({"data": {"a-b_c": "x"}}, "data.a-b_c", "x"),
+    "no status": ({"spec": {}}, "status.id", Lack.ABSENT),
+    "a null status": ({"status": None}, "status.id", Lack.ABSENT),
+    "no field": ({"status": {}}, "status.id", Lack.ABSENT),
+    "a null field": ({"status": {"id": None}}, "status.id", Lack.ABSENT),
+    "an empty text": ({"status": {"id": ""}}, "status.id", Lack.ABSENT),
+    "zero": ({"status": {"id": 0}}, "status.id", Lack.NO_TEXT),
+    "false": ({"status": {"id": False}}, "status.id", Lack.NO_TEXT),
+    "an object": ({"status": {"id": {"x": "y"}}}, "status.id", Lack.NO_TEXT),
+    "an empty list": ({"status": {"id": []}}, "status.id", Lack.NO_TEXT),
+    "a field of a text": ({"status": "ok"}, "status.id", Lack.NO_TEXT),
+    "a field of a list": ({"status": ["id"]}, "status.id", Lack.NO_TEXT),
+    "a long text": ({"a": "x" * VALUE_LIMIT}, "a", "x" * VALUE_LIMIT),
+    "a text that is too long": ({"a": "x" * (VALUE_LIMIT + 1)}, "a", Lack.NO_TEXT),
+    "an object that is being deleted": ({"metadata": DELETED_AT, "a": "x"}, "a", Lack.DELETING),
+    "an object that is not": ({"metadata": {"deletionTimestamp": None}, "a": "x"}, "a", "x"),
+    "metadata of another type": ({"metadata": "?", "a": "x"}, "a", "x"),
+}
+
+
+@pytest.mark.parametrize("case", FIELDS)
+def test_a_field_is_a_text_or_a_lack(case: str) -> None:
+    body, path, found = FIELDS[case]
+    assert extract(body, tuple(path.split("."))) == found
+
+
+@given(st.dictionaries(st.sampled_from(["metadata", "status", "a"]), JSON), st.lists(st.text(max_size=3), min_size=1))
+def test_each_value_is_a_text_of_bounded_length(body: dict[str, Any], path: list[str]) -> None:
+    found = extract(body, tuple(path))
+    assert isinstance(found, Lack) or 0 < len(found) <= VALUE_LIMIT
