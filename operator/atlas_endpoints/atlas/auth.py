@@ -20,8 +20,15 @@ from urllib.parse import quote_plus, urlencode
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.atlas.answers import AUTHENTICATED, Refusal, error_body_from, json_from, seconds_from
-from atlas_endpoints.atlas.classification import classify_token_answer, unreadable
+from atlas_endpoints.atlas.answers import (
+    AUTHENTICATED,
+    Refusal,
+    classify_token_answer,
+    error_body_from,
+    json_from,
+    seconds_from,
+    unreadable,
+)
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.digest import DigestAuth
 from atlas_endpoints.atlas.redaction import carried

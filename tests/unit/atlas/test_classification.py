@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.answers import Refusal
-from atlas_endpoints.atlas.classification import classify, classify_token_answer, unreadable
+from atlas_endpoints.atlas.answers import Refusal, classify, classify_token_answer, unreadable
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,
     APIGoneError,

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.observations import (
     FAILURE_FIRST,
     FAILURE_LAST,

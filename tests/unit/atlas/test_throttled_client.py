@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Answer
+from atlas_endpoints.atlas.answers import Answer, Listing
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -12,7 +12,6 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     RateLimitedError,
 )
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.atlas.throttled_client import ThrottledClient

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.atlas.transports import Transports, is_loopback, proxy_from_environment
+from atlas_endpoints.atlas.transport import Transports, is_loopback, proxy_from_environment
 
 
 def transports(ca_file: Path | None = None) -> Transports:

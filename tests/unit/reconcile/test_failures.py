@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.atlas import errors
-from atlas_endpoints.atlas.answers import Refusal
-from atlas_endpoints.atlas.classification import classify, classify_token_answer, unreadable
+from atlas_endpoints.atlas.answers import Refusal, classify, classify_token_answer, unreadable
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AtlasError,
