@@ -256,14 +256,14 @@ class _Row:
 
 
 _CHECK_URL = f"check {ATLAS_ADDRESS} and the proxies on the way"
-_UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment; it is retried.")
-_NOT_ATLAS = _Row(AtlasUnavailableError, f"Something that is not the Atlas Admin API answered; {_CHECK_URL}.")
+_UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment. The call is retried.")
+_NOT_ATLAS = _Row(AtlasUnavailableError, f"The answer is not from the Atlas Admin API; {_CHECK_URL}.")
 _REDIRECT = _Row(
     AtlasUnavailableError,
     f"The call was redirected, and redirects are never followed: {ATLAS_ADDRESS} must be the address of the Atlas Admin "
     "API itself, such as https://cloud.mongodb.com.",
 )
-_PROXY = _Row(AtlasUnavailableError, "A proxy wants credentials: put them into the proxy's URL (HTTPS_PROXY).")
+_PROXY = _Row(AtlasUnavailableError, "A proxy requires credentials. Put them into the proxy's URL (HTTPS_PROXY).")
 _UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
 _RATE_LIMITED = _Row(RateLimitedError, f"Atlas limits the rate of calls for this project; {RETRIED_LATER}.")
 _TOKEN_LIMITED = _Row(
@@ -355,7 +355,7 @@ _BY_STATUS: Mapping[int, _Row] = {
     429: _RATE_LIMITED,
 }
 
-_TOKEN_REFUSED = _Row(AtlasUnavailableError, f"The token endpoint does not answer as that of Atlas does; {_CHECK_URL}.")
+_TOKEN_REFUSED = _Row(AtlasUnavailableError, f"The answer is not from Atlas's token endpoint; {_CHECK_URL}.")
 
 _TOKEN_BY_CODE: Mapping[str, _Row] = {
     **{code: row for code, row in _BY_CODE.items() if row in {_GONE, _IP_NOT_ALLOWED, _SUSPENDED, _UNAVAILABLE}},

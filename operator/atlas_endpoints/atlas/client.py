@@ -21,8 +21,8 @@ from atlas_endpoints.atlas.answers import (
     json_from,
     unreadable,
 )
-from atlas_endpoints.atlas.auth import ServiceAccountAuth, sign_with
-from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.auth import ServiceAccountAuth
+from atlas_endpoints.atlas.credentials import Credentials, ServiceAccount
 from atlas_endpoints.atlas.digest import DigestAuth
 from atlas_endpoints.atlas.errors import AtlasError, CredentialsInvalidError
 from atlas_endpoints.atlas.redaction import carried, without
@@ -253,8 +253,11 @@ class AtlasClient:
     def _sign_with(self, credentials: Credentials) -> ServiceAccountAuth | DigestAuth:
         fingerprint = credentials.fingerprint(self.base_url)
         if (auth := self._auths.get(fingerprint)) is None:
-            base_url = credentials.base_url or self.base_url
-            auth = sign_with(credentials, base_url, clock=self._clock, random=self._random)
+            if isinstance(credentials, ServiceAccount):
+                base_url = credentials.base_url or self.base_url
+                auth = ServiceAccountAuth(credentials, base_url, clock=self._clock, random=self._random)
+            else:
+                auth = DigestAuth(credentials)
             self._auths[fingerprint] = auth
         return auth
 

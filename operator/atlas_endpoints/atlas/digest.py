@@ -103,7 +103,7 @@ class DigestAuth(httpx.Auth):
                     self._counts[offered.nonce] = max(self._counts.get(offered.nonce, 0), far)
                 challenge = offered
             self._shared = None
-            raise _unavailable(request, "Atlas refuses one digest nonce after the other; the call is retried.")
+            raise _unavailable(request, "Atlas refuses each digest nonce. The call is retried.")
         finally:
             if alone:
                 self._one_at_a_time.release()

@@ -73,7 +73,7 @@ def _segment(value: str, operation: str) -> str:
     is_text = not re.search(r"[\ud800-\udfff]", value)  # half of a surrogate pair cannot be encoded
     if value in {"", ".", ".."} or not is_text:
         raise InvalidSpecError(
-            f"projectId, instanceName or endpointId is {value!r}, which names nothing in Atlas. Correct it.",
+            f"projectId, instanceName or endpointId is {value!r}, which is no valid name or id. Correct it.",
             operation=operation,
         )
     # The HTTP library does not quote these harmless characters; a digest signs the path as it is sent.

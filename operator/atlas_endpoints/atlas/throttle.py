@@ -101,9 +101,7 @@ class _Gate:
         if now < self.closed_until and self.exempt != _NEXT:
             return Wait(self.closed_until, self.reason, self.message)
         if self.one_at_a_time and now < self.trial_until:
-            return Wait(
-                now + doubled(1.0, self.failures, 30.0), PENDING, "Another call finds out whether Atlas answers."
-            )
+            return Wait(now + doubled(1.0, self.failures, 30.0), PENDING, "Another call tests whether Atlas answers.")
         return None
 
     def circuit(self, now: float) -> str:
@@ -191,7 +189,7 @@ class Throttle:
         gates = [self._gate_of(fingerprint, now), *self._places_of(admitted).values()]
         wait = next((wait for gate in gates if (wait := gate.wait(now)) is not None), None)
         if wait is None and self._in_flight[fingerprint] >= self._max_in_flight:
-            wait = Wait(now + 1.0, PENDING, "Enough calls with these credentials are under way.")
+            wait = Wait(now + 1.0, PENDING, "The limit of concurrent calls with these credentials is reached.")
         if wait is not None:
             return wait
         self._in_flight[fingerprint] += 1

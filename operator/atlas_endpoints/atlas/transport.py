@@ -80,8 +80,7 @@ class FencedTransport(httpx.AsyncBaseTransport):
         if isinstance(write, Write):
             if not self._writes:
                 raise WritesOffError(
-                    "A change was about to be sent although WRITES is off, and was held back: a defect of the operator. Please"
-                    " report it.",
+                    "A write was not sent because WRITES is off. This is a defect of the operator; please report it.",
                     operation=write.operation,
                 )
             if not self._fence():
@@ -116,7 +115,7 @@ def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
 
 
 def _held_back(write: Write) -> NotLeaderError:
-    return NotLeaderError("The write was held back: this replica does not lead (any more).", operation=write.operation)
+    return NotLeaderError("The write was not sent because this replica is not the leader.", operation=write.operation)
 
 
 class BoundedTransport(httpx.AsyncBaseTransport):
@@ -347,7 +346,7 @@ _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
         aiohttp.ClientPayloadError,
         httpx.DecodingError,
     ),
-    f"What answered does not speak proper HTTP; check {ATLAS_ADDRESS} and the proxies on the way.": (
+    f"The answer is not valid HTTP; check {ATLAS_ADDRESS} and the proxies on the way.": (
         aiohttp.ClientResponseError,
         httpx.ProtocolError,
     ),

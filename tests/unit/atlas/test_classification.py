@@ -192,7 +192,7 @@ def test_that(name: str) -> None:
         assert (error.http_status, error.operation) == (row.status, "op")
         if row.body is None:
             assert error.error_code == row.code
-            assert error.message.endswith("Atlas says: Atlas's own words.")
+            assert error.message.endswith("Message from Atlas: Atlas's own words.")
 
 
 def test_every_error_class_with_its_own_reason_has_a_row() -> None:

@@ -317,10 +317,10 @@ ZIPPED = gzip.compress(json.dumps([{"n": n} for n in range(1000)]).encode())
 BROKEN_WIRES: dict[str, tuple[Script, str]] = {
     "a connection closed without a word": (answering(""), "broke off"),
     "a body that is cut off": (answering("HTTP/1.1 200 OK\nContent-Length: 99\n\n", b"[1,"), "broke off"),
-    "a bad chunk": (answering("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", b"zz\r\n[]"), "proper HTTP"),
-    "a garbage status line": (answering("SSH-2.0-OpenSSH_9.6\n\n"), "proper HTTP"),
-    "a bad header": (answering("HTTP/1.1 200 OK\nno colon\n\n"), "proper HTTP"),
-    "a header without end": (answering(f"HTTP/1.1 200 OK\nX: {'x' * 99999}\n\n"), "proper HTTP"),
+    "a bad chunk": (answering("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", b"zz\r\n[]"), "valid HTTP"),
+    "a garbage status line": (answering("SSH-2.0-OpenSSH_9.6\n\n"), "valid HTTP"),
+    "a bad header": (answering("HTTP/1.1 200 OK\nno colon\n\n"), "valid HTTP"),
+    "a header without end": (answering(f"HTTP/1.1 200 OK\nX: {'x' * 99999}\n\n"), "valid HTTP"),
     "a body that is not the gzip it claims": (
         answering("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 9\n\n", b"not gzip!"),
         "broke off or cannot be decoded",

@@ -99,7 +99,7 @@ PAIR_OF = {"clientId": _ACCOUNT, "clientSecret": _ACCOUNT, "publicApiKey": _API_
 
 BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "nothing": ({}, "MissingKeys", "clientId and clientSecret"),
-    "only other keys": ({"password": "canary"}, "MissingKeys", "holds no credentials"),
+    "only other keys": ({"password": "canary"}, "MissingKeys", "contains no credentials"),
     "no secret": ({"clientId": ID}, "MissingKeys", "clientSecret is missing or empty"),
     "an empty id": ({"clientId": " \n", "clientSecret": SECRET}, "MissingKeys", "clientId is missing or empty"),
     "no private key": ({"publicApiKey": PUBLIC}, "MissingKeys", "privateApiKey is missing or empty"),
@@ -112,7 +112,7 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "keys in snake case": (
         {"client_id": ID, "client_secret": SECRET},
         "MissingKeys",
-        "client_id must be spelt clientId. client_secret must be spelt clientSecret. A mended Secret is picked up by itself.",
+        "client_id must be spelt clientId. client_secret must be spelt clientSecret. The operator reads the changed Secret without a restart.",
     ),
     "both pairs": (
         {"clientId": ID, "clientSecret": SECRET, "publicApiKey": PUBLIC, "privateApiKey": PRIVATE},
@@ -122,12 +122,12 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "a service account in the place of an API key": (
         {"publicApiKey": ID, "privateApiKey": SECRET},
         "MissingKeys",
-        "publicApiKey holds a part of a service account",
+        "publicApiKey contains a part of a service account",
     ),
     "a client secret in the place of a private key": (
         {"publicApiKey": PUBLIC, "privateApiKey": SECRET},
         "MissingKeys",
-        "privateApiKey holds a part of a service account",
+        "privateApiKey contains a part of a service account",
     ),
     "id and secret swapped": ({"clientId": SECRET, "clientSecret": ID}, "MissingKeys", "swapped"),
     "the secret twice": ({"clientId": SECRET, "clientSecret": SECRET}, "MissingKeys", "swapped"),
@@ -151,15 +151,15 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "two lines in one value": (
         {"publicApiKey": PUBLIC, "privateApiKey": "canary\r\nX: y"},
         "MissingKeys",
-        "privateApiKey holds characters",
+        "privateApiKey contains characters",
     ),
     **{
         f"a {key} that is too long": (
             {**PAIR_OF[key], key: "c" * 513},
             "MissingKeys",
             (
-                f"{key} has more than 512 characters, and no credentials of Atlas are that long. Put nothing but what Atlas"
-                f" has shown into {key}."
+                f"{key} has more than 512 characters, and no credentials of Atlas are that long. Put only the value "
+                f"that Atlas has shown into {key}."
             ),
         )
         for key in ("clientId", "clientSecret", "publicApiKey", "privateApiKey")
@@ -177,14 +177,14 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "letters that no key has": (
         {"publicApiKey": "schlüssel", "privateApiKey": PRIVATE},
         "MissingKeys",
-        "publicApiKey holds characters",
+        "publicApiKey contains characters",
     ),
     "a base URL": (
         {"clientId": ID, "clientSecret": SECRET, "baseUrl": "https://canary.example"},
         "BaseURLNotAllowed",
         (
-            "baseUrl names another Atlas, which is heeded only where the operator itself uses the Secret; nothing is sent."
-            " Name a Secret without that key; or remove it, unless this is the operator's own Secret."
+            "baseUrl names another Atlas. Only the operator's own Secret may do that; nothing is sent. Refer to a Secret "
+            "without this key, or remove the key unless this is the operator's own Secret."
         ),
     ),
     "a base URL whose key is misspelt": (

@@ -81,7 +81,7 @@ ANSWERED = [
 def test_new_credentials_make_one_call_at_a_time_until_one_is_answered() -> None:
     harness = Harness()
     first = harness.admit()
-    assert harness.held() == Wait(harness.now + 1, PENDING, "Another call finds out whether Atlas answers.")
+    assert harness.held() == Wait(harness.now + 1, PENDING, "Another call tests whether Atlas answers.")
     harness.throttle.report(first, None, harness.now)
     harness.admit()
     harness.admit()
@@ -374,7 +374,9 @@ def test_a_limit_of_the_token_endpoint_closes_the_gate_of_the_credentials() -> N
 def test_one_pair_of_credentials_has_a_limit_of_concurrent_calls() -> None:
     harness = world_that_works()
     under_way = [harness.admit() for _ in range(8)]
-    assert harness.held() == Wait(harness.now + 1, PENDING, "Enough calls with these credentials are under way.")
+    assert harness.held() == Wait(
+        harness.now + 1, PENDING, "The limit of concurrent calls with these credentials is reached."
+    )
     harness.call(fingerprint="other credentials")
     harness.throttle.report(under_way.pop(), None, harness.now)
     harness.admit()

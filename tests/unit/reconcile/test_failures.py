@@ -365,7 +365,7 @@ class TestRefusedCredentials:
             status = failing(each, resolved=Resolved(credentials_source=source))
             for message in (said(status).message, said(status, "CredentialsValid").message):
                 assert remedy in message
-                assert message.endswith("Atlas says: Atlas's own words.")
+                assert message.endswith("Message from Atlas: Atlas's own words.")
 
 
 MISSING = NoCredentialsError(SecretProblem.NOT_FOUND, "There is no Secret.", source="resource/atlas", retry_in=5.0)
