@@ -2,9 +2,11 @@ import asyncio
 import gzip
 import json
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import aiohttp
 import httpx
@@ -266,16 +268,52 @@ async def test_unexpired_tokens_are_counted() -> None:
         assert client.tokens == 0
 
 
-async def test_the_remaining_calls_are_those_of_recent_headers() -> None:
-    now, answer = [0.0], web.json_response([], headers={"RateLimit-Remaining": "7"})
-    async with serving(Atlas(answer=answer).handle) as url, client_of(url, clock=lambda: now[0]) as client:
-        assert client.rate_limits.remaining() is None
-        await get(client)
-        assert client.rate_limits.remaining() == 7
-        await get(client)  # without the header, which says nothing
-        assert client.rate_limits.remaining() == 7
-        now[0] += 301
-        assert client.rate_limits.remaining() is None
+async def test_the_smallest_recently_announced_number_of_remaining_calls_counts() -> None:
+    """Of each project the last one; an answer without a usable number changes nothing."""
+    now, announced = [0.0], {"/a": ["3", "12", ""], "/b": ["5", "-1", "many", "1.5"]}
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/api/oauth"):
+            return await Atlas().handle(request)
+        return web.json_response([], headers={"RateLimit-Remaining": announced[request.path].pop(0)})
+
+    async with serving(handle) as url, client_of(url, clock=lambda: now[0]) as client:
+
+        async def remaining_after(*paths: str) -> int | None:
+            for path in paths:
+                await client.request(ACCOUNT, Request("op", "GET", path))
+            return client.remaining_calls
+
+        assert await remaining_after() is None
+        assert [await remaining_after("/a"), await remaining_after("/b"), await remaining_after("/a")] == [3, 3, 5]
+        assert await remaining_after("/a", "/b", "/b", "/b") == 5
+        now[0] += 299
+        assert client.remaining_calls == 5
+        now[0] += 1
+        assert client.remaining_calls is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        pytest.param({"status": 401, "headers": {"WWW-Authenticate": "Digest"}}, None, id="a refusal"),
+        pytest.param({"text": "welcome", "status": 200}, AtlasUnavailableError, id="a page"),
+        pytest.param({"text": "<h1>no</h1>", "status": 404}, AtlasUnavailableError, id="a page that says no"),
+        pytest.param({"status": 302, "headers": {"Location": "/login"}}, AtlasUnavailableError, id="a redirect"),
+        pytest.param({"status": 503}, AtlasUnavailableError, id="an outage"),
+        pytest.param({"status": 429}, RateLimitedError, id="a rate limit"),
+    ],
+)
+async def test_a_refused_call_without_credentials_proves_that_atlas_answers(
+    answer: dict[str, Any], raised: type[AtlasError] | None
+) -> None:
+    atlas = Atlas(answer=web.Response(**answer))
+    async with serving(atlas.handle) as url, client_of(url) as client:
+        with pytest.raises(raised) if raised else nullcontext():
+            await client.check_reachable()
+    (call,) = atlas.calls
+    assert (call.method, call.path) == ("GET", "/api/atlas/v2")
+    assert "Authorization" not in call.headers
 
 
 async def test_an_unknown_error_code_is_reported_as_other() -> None:
@@ -630,10 +668,10 @@ async def test_any_transport_error_becomes_an_atlas_error(raised: Exception) -> 
 async def test_a_401_without_challenge_distinguishes_a_bad_password_from_a_weak_role() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if "Authorization" not in request.headers:
-            return httpx.Response(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n"'})
+            return httpx.Response(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
         code = "USER_UNAUTHORIZED" if request.method == "PATCH" else "UNEXPECTED_ERROR"
         return httpx.Response(
-            401, json={"errorCode": code}, headers={"WWW-Authenticate": 'Digest realm="r", nonce="m"'}
+            401, json={"errorCode": code}, headers={"WWW-Authenticate": 'Digest realm="r", nonce="m", qop="auth"'}
         )
 
     async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
