@@ -140,7 +140,7 @@ class TestSharing:
         assert [await caller, await (await harness.observe())] == ["one", "one"]
         assert len(harness.lists) == 1
         harness.now += 0.1
-        await harness.observe()
+        _ = await harness.observe()
         assert len(harness.lists) == 2
 
     async def test_callers_that_need_a_newer_list_than_the_running_one_share_the_next_one(
@@ -156,7 +156,7 @@ class TestSharing:
 
     async def test_each_instance_and_each_pair_of_credentials_has_its_own_list(self, harness: Harness) -> None:
         for scope in (ORDERS, ORDERS_OF_BOB, USERS):
-            await harness.observe(scope=scope)
+            _ = await harness.observe(scope=scope)
         assert len(harness.lists) == 3
 
     @pytest.mark.parametrize("others", [0, 1])
@@ -304,7 +304,7 @@ class TestOverlaps:
     async def test_during_a_list(self, harness: Harness, what: str, *, shows_it: bool) -> None:
         happen, remembered = MEANWHILE[what]
         await harness.seen()
-        await harness.observe("other", max_age=0.0)
+        _ = await harness.observe("other", max_age=0.0)
         happen(harness)
         await harness.answer(endpoint("listed", "e1" if shows_it else "other"))
         assert harness.recall() == (None if remembered == "listed" and not shows_it else remembered)
@@ -320,7 +320,7 @@ class TestOverlaps:
     async def test_after_a_lost_answer_a_caller_gets_a_later_list(
         self, harness: Harness, lose_it: Callable[[Harness], None]
     ) -> None:
-        await harness.observe("other")
+        _ = await harness.observe("other")
         lose_it(harness)
         caller = await harness.observe(max_age=SHARED)
         await harness.answer(endpoint("before it was applied"))
@@ -394,7 +394,7 @@ class TestUnknownOutcomes:
         harness.now += UNKNOWN_FOR - 1
         await harness.seen()
         harness.now += 2
-        await harness.observe(max_age=SHARED)
+        _ = await harness.observe(max_age=SHARED)
         assert len(harness.lists) == 2
 
     @pytest.mark.parametrize("fails", [True, False], ids=["a failed LIST", "a LIST of another caller"])
