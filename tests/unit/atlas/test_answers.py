@@ -315,6 +315,8 @@ TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
     "503 is Atlas unavailable": (503, b"", AtlasUnavailableError),
     "a redirect is Atlas unavailable": (302, b"", AtlasUnavailableError),
     "HTML is Atlas unavailable": (401, HTML, AtlasUnavailableError),
+    "an empty 401 refuses the credentials": (401, b"", CredentialsInvalidError),
+    "Atlas's own 401 refuses the credentials": (401, api_error("UNEXPECTED_ERROR"), CredentialsInvalidError),
     "an unknown path is Atlas unavailable": (404, api_error("RESOURCE_NOT_FOUND"), AtlasUnavailableError),
     "a role means nothing to the token endpoint": (403, api_error("USER_UNAUTHORIZED"), AtlasUnavailableError),
 }
