@@ -1,6 +1,6 @@
 """The errors of calls to the Atlas Admin API.
 
-``classification`` holds the one table from answers to these classes. The exceptions of httpx and aiohttp never leave this
+``answers`` has the one table from answers to these classes. The exceptions of httpx and aiohttp never leave this
 package; a test ensures it.
 """
 
