@@ -99,10 +99,9 @@ class AtlasClient:
     """Makes calls to Atlas, with any credentials. Close it with :meth:`aclose`.
 
     Args:
-        base_url: of the Atlas for credentials that name no other, as :func:`check_base_url` returns it.
+        base_url: of the Atlas for credentials that name no other.
         fence: called right before each write is sent; False prevents it with ``NotLeaderError``.
         writes: False prevents each write with ``WritesOffError``.
-        on_request: called for each call and each token request.
         on_repeat: called with the operation of each call that is sent again at once, since its token or nonce was refused.
         timeout: seconds for a whole call, with its authentication.
         max_connections: at least the number of concurrent calls.
