@@ -1,6 +1,7 @@
 """What an answer contains, and which error a refusal is."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -185,20 +186,23 @@ def api_error(code: str | None, **more: Any) -> bytes:
     ).encode()
 
 
-def request(*, writes: bool) -> Request:
-    return Request("op", "PATCH" if writes else "GET", "/", refusals=REFUSALS)
+def oauth_error(code: str) -> bytes:
+    return json.dumps({"error": code}).encode()
 
 
-def classified(row: Row, *, writes: bool) -> AtlasError:
-    body = api_error(row.code) if row.body is None else row.body
-    return classify(Refusal(row.status, row.headers, body), request(writes=writes), now=NOW)
+def refused(
+    status: int, body: bytes, *, headers: dict[str, str] | None = None, writes: bool = True, hide: Sequence[str] = ()
+) -> AtlasError:
+    request = Request("op", "PATCH" if writes else "GET", "/", refusals=REFUSALS)
+    return classify(Refusal(status, headers or {}, body), request, now=NOW, hide=hide)
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_refusal(name: str) -> None:
     row = ROWS[name]
     for writes in (True, False) if row.writes is None else (row.writes,):
-        error = classified(row, writes=writes)
+        body = api_error(row.code) if row.body is None else row.body
+        error = refused(row.status, body, headers=row.headers, writes=writes)
         assert type(error) is row.expected
         assert (error.retry, error.reason) == RETRIES[row.expected]
         assert row.says in error.message
@@ -214,59 +218,34 @@ def test_every_error_class_with_its_own_reason_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "address"),
+    ("members", "address"),
     [
-        (api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", parameters=["203.0.113.7"]), "203.0.113.7"),
-        (api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", parameters=[1, "203.0.113.7"]), "203.0.113.7"),
-        (
-            api_error(
-                "IP_ADDRESS_NOT_ON_ACCESS_LIST", detail="IP address 203.0.113.7 is not allowed to access this resource."
-            ),
-            "203.0.113.7",
-        ),
-        (api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", detail="The address is 2001:db8::7."), "2001:db8::7"),
-        (api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", detail="No address: 1.2.3 face"), None),
+        ({"parameters": ["203.0.113.7"]}, "203.0.113.7"),
+        ({"parameters": [1, "203.0.113.7"]}, "203.0.113.7"),
+        ({"detail": "IP address 203.0.113.7 is not allowed to access this resource."}, "203.0.113.7"),
+        ({"detail": "The address is 2001:db8::7."}, "2001:db8::7"),
+        ({"detail": "No address: 1.2.3 face"}, None),
     ],
 )
-def test_the_message_names_the_refused_address(body: bytes, address: str | None) -> None:
-    error = classify(Refusal(403, {}, body), Request("op", "PATCH", "/", refusals=REFUSALS), now=NOW)
+def test_the_message_names_the_refused_address(members: dict[str, Any], address: str | None) -> None:
+    error = refused(403, api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", **members))
     assert isinstance(error, IPNotAllowedError)
     assert error.address == address
     assert (address or "the address of the operator") in error.message
 
 
-def test_the_message_names_the_bad_fields() -> None:
-    bad = {"fields": [{"field": "comment", "description": "size must be at most 80"}, {"field": "x"}, "odd", None]}
-    error = classify(
-        Refusal(400, {}, api_error("VALIDATION_ERROR", badRequestDetail=bad)),
-        Request("op", "PATCH", "/", refusals=REFUSALS),
-        now=NOW,
-    )
-    assert error.detail == "Atlas's own words. [comment: size must be at most 80; x]"
-    assert error.message.endswith(error.detail)
-
-
 def test_the_message_of_a_rate_limit_does_not_change_between_attempts() -> None:
     def limited(seconds: int) -> AtlasError:
-        body = api_error(
-            "RATE_LIMITED_TOKEN_BUCKET",
-            detail=f"Rate limit exceeded for api/atlas/v2/orgs. Please retry after {seconds} seconds. Capacity: 10.",
-            parameters=["api/atlas/v2/orgs", seconds, 10, 5, 60],
-        )
-        return classify(Refusal(429, {}, body), Request("op", "PATCH", "/", refusals=REFUSALS), now=NOW)
+        detail = f"Rate limit exceeded for api/atlas/v2/orgs. Please retry after {seconds} seconds. Capacity: 10."
+        parameters = ["api/atlas/v2/orgs", seconds, 10, 5, 60]
+        return refused(429, api_error("RATE_LIMITED_TOKEN_BUCKET", detail=detail, parameters=parameters))
 
-    assert limited(55).message == limited(1).message
-    assert limited(55).detail == limited(1).detail
+    assert (limited(55).message, limited(55).detail) == (limited(1).message, limited(1).detail)
     assert (limited(55).retry_after, limited(1).retry_after) == (55, 1)
 
 
 def test_a_message_is_one_line_of_bounded_length_and_keeps_the_remedy() -> None:
-    detail = "a\r\n\x1b[31mb\u202e" + "long " * 999
-    error = classify(
-        Refusal(401, {}, api_error("USER_UNAUTHORIZED", detail=detail)),
-        Request("op", "PATCH", "/", refusals=REFUSALS),
-        now=NOW,
-    )
+    error = refused(401, api_error("USER_UNAUTHORIZED", detail="a\r\n\x1b[31mb\u202e" + "long " * 999))
     assert len(error.message) <= 700
     assert error.message.isprintable()
     assert "Project Owner" in error.message
@@ -276,21 +255,14 @@ def test_a_message_is_one_line_of_bounded_length_and_keeps_the_remedy() -> None:
 
 def test_secrets_are_hidden_in_the_error() -> None:
     detail = 'canary-1 Bearer eyJ0eXAi.canary, Basic Y2FuYXJ5OmNhbmFyeQ==, mdb_sa_sk_canary, Digest username="canary"'
-    refusal = Refusal(500, {}, api_error("ODD", detail=detail))
-    error = classify(refusal, Request("op", "GET", "/", refusals=REFUSALS), now=NOW, hide=["canary-1", ""])
-    assert error.detail == "*** ***, ***, *** ***"
+    assert refused(500, api_error("ODD", detail=detail), hide=["canary-1", ""]).detail == "*** ***, ***, *** ***"
 
 
 TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
-    "invalid_client refuses the credentials": (401, b'{"error": "invalid_client"}', CredentialsInvalidError),
-    "invalid_client is the same under 400": (400, b'{"error": "invalid_client"}', CredentialsInvalidError),
     **{
-        f"{code} needs a person, who looks at the credentials": (
-            400,
-            f'{{"error": "{code}"}}'.encode(),
-            CredentialsInvalidError,
-        )
+        f"{code} needs a person, who looks at the credentials": (400, oauth_error(code), CredentialsInvalidError)
         for code in (
+            "invalid_client",
             "invalid_request",
             "invalid_grant",
             "unauthorized_client",
@@ -298,26 +270,19 @@ TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
             "invalid_scope",
         )
     },
-    "a code of OAuth in an answer of a broken server is Atlas unavailable": (
-        502,
-        b'{"error": "invalid_request"}',
-        AtlasUnavailableError,
-    ),
-    "a 400 with a code that nobody documents is Atlas unavailable": (400, b'{"error": "odd"}', AtlasUnavailableError),
-    "access_denied is the limit of active tokens": (403, b'{"error": "access_denied"}', CredentialsRateLimitedError),
-    "429 is the quota of the token endpoint": (429, b"", CredentialsRateLimitedError),
-    "an address off the access list is not allowed": (
-        403,
-        api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST"),
-        IPNotAllowedError,
-    ),
-    "a suspended account is one": (402, api_error("ACCOUNT_SUSPENDED"), AccountSuspendedError),
-    "503 is Atlas unavailable": (503, b"", AtlasUnavailableError),
-    "a redirect is Atlas unavailable": (302, b"", AtlasUnavailableError),
-    "HTML is Atlas unavailable": (401, HTML, AtlasUnavailableError),
+    "invalid_client is the same under 401": (401, oauth_error("invalid_client"), CredentialsInvalidError),
     "an empty 401 refuses the credentials": (401, b"", CredentialsInvalidError),
     "Atlas's own 401 refuses the credentials": (401, api_error("UNEXPECTED_ERROR"), CredentialsInvalidError),
-    "an unknown path is Atlas unavailable": (404, api_error("RESOURCE_NOT_FOUND"), AtlasUnavailableError),
+    "a code of OAuth from a broken server": (502, oauth_error("invalid_request"), AtlasUnavailableError),
+    "a 400 with a code that nobody documents": (400, oauth_error("odd"), AtlasUnavailableError),
+    "access_denied is the limit of active tokens": (403, oauth_error("access_denied"), CredentialsRateLimitedError),
+    "429 is the quota of the token endpoint": (429, b"", CredentialsRateLimitedError),
+    "an address off the access list": (403, api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST"), IPNotAllowedError),
+    "a suspended account": (402, api_error("ACCOUNT_SUSPENDED"), AccountSuspendedError),
+    "503": (503, b"", AtlasUnavailableError),
+    "a redirect": (302, b"", AtlasUnavailableError),
+    "HTML": (401, HTML, AtlasUnavailableError),
+    "an unknown path": (404, api_error("RESOURCE_NOT_FOUND"), AtlasUnavailableError),
     "a role means nothing to the token endpoint": (403, api_error("USER_UNAUTHORIZED"), AtlasUnavailableError),
 }
 
@@ -349,7 +314,7 @@ def test_any_refusal_becomes_an_error_with_a_printable_bounded_message(
     *, status: int, code: object, detail: object, parameters: object, retry_after: str, writes: bool
 ) -> None:
     body = json.dumps({"errorCode": code, "detail": detail, "parameters": parameters}).encode()
-    error = classify(Refusal(status, {"retry-after": retry_after}, body), request(writes=writes), now=NOW)
+    error = refused(status, body, headers={"retry-after": retry_after}, writes=writes)
     assert len(error.message) <= 700
     assert error.message.isprintable()
     assert error.retry_after is None or 0 <= error.retry_after <= 3600
@@ -430,6 +395,11 @@ def test_deprecation_headers(headers: dict[str, str], expected: Deprecation | No
         (b'{"errorCode": null, "parameters": null, "badRequestDetail": null, "reason": "R"}', ErrorBody(None, "R")),
         (b'{"errorCode": "<b>", "detail": 5, "parameters": {"a": 1}, "badRequestDetail": []}', ErrorBody()),
         (b'{"error": "invalid_client", "error_description": "D"}', ErrorBody("invalid_client", "D")),
+        (
+            b'{"detail": "D", "badRequestDetail": {"fields": [{"field": "f", "description": "too long"}, {"field": "x"}, 1]}}',
+            ErrorBody(None, "D [f: too long; x]"),
+        ),
+        (b'{"badRequestDetail": {"fields": [{"field": "f"}, {"field": ""}, null]}}', ErrorBody(None, "f")),
     ],
 )
 def test_error_bodies(body: bytes, expected: ErrorBody) -> None:
@@ -439,10 +409,7 @@ def test_error_bodies(body: bytes, expected: ErrorBody) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100000, b"1" * 9999, b"\x80"])
 def test_a_body_without_json_is_none(body: bytes) -> None:
     assert json_from(body) is None
-
-
-def test_a_byte_order_mark_is_accepted() -> None:
-    assert json_from(b"\xef\xbb\xbf[1]") == [1]
+    assert json_from(b"\xef\xbb\xbf[1]") == [1], "a byte order mark is accepted"
 
 
 @pytest.mark.parametrize(
