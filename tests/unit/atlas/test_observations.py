@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
@@ -328,7 +326,10 @@ class TestOverlaps:
         assert await caller == "after"
         assert len(harness.lists) == 2
 
-    @pytest.mark.parametrize(("happen", "remembered"), [(write, "written"), (lose, None), (read, "read")])
+    @pytest.mark.parametrize(
+        ("happen", "remembered"),
+        [(write, "written"), (write_of_bob, None), (lose, None), (lose_of_bob, None), (read, "read")],
+    )
     async def test_an_earlier_get_undoes_nothing(
         self, harness: Harness, happen: Callable[[Harness], None], remembered: str | None
     ) -> None:
@@ -500,128 +501,3 @@ class TestMemory:
         moments = [harness.cache.moment() for _ in range(1000)]
         assert sorted(set(moments)) == moments
         assert moments[-1] == pytest.approx(harness.now)
-
-
-@dataclass
-class Server:
-    """What Atlas really holds: the version of one endpoint, which each applied write raises."""
-
-    version: int = 0
-    confirmed: int = 0
-    """The last version whose write was answered."""
-
-
-@dataclass
-class Read:
-    """A LIST or GET under way; the server callers at what it holds at some time in between."""
-
-    credentials: str
-    began: float = 0.0
-    answer: int | None = None
-    future: asyncio.Future[Endpoints] | None = None
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(
-            [
-                "begin LIST",
-                "read LIST",
-                "end LIST",
-                "fail LIST",
-                "begin GET",
-                "read GET",
-                "end GET",
-                "apply PATCH",
-                "answer PATCH",
-                "lose PATCH",
-                "apply late",
-                "wait",
-            ]
-        ),
-        st.sampled_from(["alice", "bob"]),
-    ),
-    max_size=40,
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(steps=STEPS)
-def test_no_observation_is_older_than_the_last_confirmed_write(steps: list[tuple[str, str]]) -> None:
-    """In whatever order LISTs, GETs and PATCHes begin, reach the server and are answered, with whatever credentials.
-
-    Writes to one endpoint do not overlap each other: one worker at a time has its resource.
-    """
-    asyncio.run(_interleave(steps))
-
-
-async def _interleave(steps: list[tuple[str, str]]) -> None:  # noqa: C901, PLR0912, PLR0915  # one branch for each step
-    now = 100.0
-    server = Server()
-    lists: dict[str, Read] = {}
-    gets: dict[str, Read] = {}
-    patch: tuple[str, int] | None = None
-    late = 0
-
-    async def fetch(scope: Scope) -> Endpoints:
-        future: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
-        lists[scope.credentials].future = future
-        return await future
-
-    cache = ObservationCache(fetch, lambda: now, labels={})
-    callers: list[asyncio.Task[Any]] = []
-    for step, who in steps:
-        scope = ORDERS._replace(credentials=who)
-        match step:
-            case "begin LIST" if who not in lists:
-                lists[who] = Read(who)
-                callers.append(asyncio.create_task(cache.list(scope, since=cache.moment())))
-            case "read LIST" if who in lists and lists[who].answer is None:
-                lists[who].answer = server.version
-            case "end LIST" if who in lists:
-                read_call = lists.pop(who)
-                answer = server.version if read_call.answer is None else read_call.answer
-                assert read_call.future is not None
-                read_call.future.set_result(listing(endpoint(str(answer))))
-            case "fail LIST" if who in lists:
-                failing = lists.pop(who).future
-                assert failing is not None
-                failing.set_exception(unavailable())
-            case "begin GET" if who not in gets:
-                gets[who] = Read(who, began=cache.moment())
-            case "read GET" if who in gets and gets[who].answer is None:
-                gets[who].answer = server.version
-            case "end GET" if who in gets:
-                read_call = gets.pop(who)
-                answer = server.version if read_call.answer is None else read_call.answer
-                cache.remember_read(scope, "e1", Seen(endpoint(str(answer)), read_call.began))
-            case "apply PATCH" if patch is None:
-                server.version += 1
-                patch = (who, server.version)
-            case "answer PATCH" if patch is not None:
-                server.confirmed = patch[1]
-                cache.remember_write(ORDERS._replace(credentials=patch[0]), "e1", endpoint(str(patch[1])))
-                patch = None
-            case "lose PATCH" if patch is not None:
-                cache.outcome_unknown(ORDERS._replace(credentials=patch[0]), "e1")
-                patch = None
-                late += 1
-            case "apply late" if late:
-                server.version += 1
-                late -= 1
-            case "wait":
-                now += 1.0
-            case _:
-                continue
-        await pause()
-        for each in ("alice", "bob"):
-            known = cache.view(ORDERS._replace(credentials=each)).value("e1")
-            if known is not None:
-                assert int(known.comment) >= server.confirmed, f"{each} after {step}"
-    for caller in callers:
-        caller.cancel()
-    await asyncio.gather(*callers, return_exceptions=True)
-    for read_call in lists.values():
-        if read_call.future is not None:
-            read_call.future.cancel()
-    await pause()
