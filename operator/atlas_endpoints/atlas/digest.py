@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from urllib.request import parse_http_list, parse_keqv_list
+from urllib.request import parse_http_list
 
 import httpx
 from typing_extensions import override
@@ -46,6 +46,7 @@ class _Challenge:
     realm: str
     nonce: str
     algorithm: str | None
+    qop: str
     opaque: str | None
     stale: bool
     cnonce: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -149,12 +150,14 @@ def _challenge_in(response: httpx.Response) -> _Challenge | None:
     digests = [fields for header in headers if (fields := _digest_fields(header))]
     for fields in digests:
         algorithm = fields.get("algorithm")
-        protections = fields.get("qop", "").replace(",", " ").lower().split()
-        if (algorithm or "MD5").upper() in _HASHES and "nonce" in fields and "auth" in protections:
+        offered = fields.get("qop", "").replace(",", " ").lower().split()
+        qop = next((qop for qop in ("auth", "auth-int") if qop in offered), None)
+        if (algorithm or "MD5").upper() in _HASHES and "nonce" in fields and qop is not None:
             return _Challenge(
                 realm=fields.get("realm", ""),
                 nonce=fields["nonce"],
                 algorithm=algorithm,
+                qop=qop,
                 opaque=fields.get("opaque"),
                 stale=fields.get("stale", "").lower() == "true",
             )
@@ -169,10 +172,8 @@ def _digest_fields(header: str) -> dict[str, str]:
     scheme, _, fields = header.partition(" ")
     if scheme.lower() != "digest" or not (header.isascii() and header.isprintable()):
         return {}
-    try:
-        return {key.lower(): value for key, value in parse_keqv_list(parse_http_list(fields)).items()}
-    except (ValueError, IndexError):  # a field without "=", or without a value
-        return {}
+    pairs = (item.partition("=") for item in parse_http_list(fields))
+    return {key.strip().lower(): value.strip().removeprefix('"').removesuffix('"') for key, _, value in pairs}
 
 
 def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, request: httpx.Request) -> str:
@@ -183,15 +184,16 @@ def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, reque
 
     uri = request.url.raw_path.decode("ascii")
     secret = digest(credentials.public_key, challenge.realm, credentials.private_key)
-    signed = digest(request.method, uri)
-    response = digest(secret, challenge.nonce, f"{count:08x}", challenge.cnonce, "auth", signed)
+    body = [hashed(request.content).hexdigest()] if challenge.qop == "auth-int" else []
+    signed = digest(request.method, uri, *body)
+    response = digest(secret, challenge.nonce, f"{count:08x}", challenge.cnonce, challenge.qop, signed)
     fields = [
         f"username={_quoted(credentials.public_key)}",
         f"realm={_quoted(challenge.realm)}",
         f"nonce={_quoted(challenge.nonce)}",
         f"uri={_quoted(uri)}",
         f'response="{response}"',
-        "qop=auth",
+        f"qop={challenge.qop}",
         f"nc={count:08x}",
         f'cnonce="{challenge.cnonce}"',
     ]

@@ -41,7 +41,8 @@ class DigestServer:
 
     algorithm: str | None = "MD5"
     qop: str = "auth"
-    quoted: bool = False
+    quoted: bool | None = False
+    """Whether all fields have quotes, only some (False), or none (None)."""
     private_key: str = PRIVATE_KEY
     nonce_lasts: int | None = None
     """Number of signed requests after which a nonce is refused; None: for ever."""
@@ -78,7 +79,7 @@ class DigestServer:
         fields = {
             match[1]: match[2].strip('"') for match in re.finditer(r'(\w+)=("[^"]*"|[^,\s]+)', header.partition(" ")[2])
         }
-        is_signed = self._is_signed(fields, request)
+        is_signed = self._is_signed(fields, request, await request.read())
         if not is_signed or not self._is_fresh(fields["nonce"], int(fields["nc"], 16)):
             self.refused += 1
             return self._challenge(stale=is_signed and self.says_stale)
@@ -99,21 +100,25 @@ class DigestServer:
             fields.append(f'algorithm="{self.algorithm}"' if self.quoted else f"algorithm={self.algorithm}")
         fields.append(('stale="%s"' if self.quoted else "stale=%s") % str(stale).lower())
         fields.append('opaque="a, \\"b\\""')
+        if self.quoted is None:
+            fields = [field.replace('"', "") for field in fields[:-1]]
         return web.json_response(
             {"error": 401, "reason": "Unauthorized", "errorCode": code, "detail": "Refused."},
             status=401,
             headers={"WWW-Authenticate": "Digest " + ", ".join(fields)},
         )
 
-    def _is_signed(self, fields: dict[str, str], request: web.Request) -> bool:
+    def _is_signed(self, fields: dict[str, str], request: web.Request, body: bytes) -> bool:
+        hashed, qop = _HASHES[self.algorithm or "MD5"], self.qop.split(",")[0]
+
         def digest(*parts: str) -> str:
-            return _HASHES[self.algorithm or "MD5"](":".join(parts).encode()).hexdigest()
+            return hashed(":".join(parts).encode()).hexdigest()
 
         secret = digest(PUBLIC_KEY, "MMS Public API", self.private_key)
-        signed = digest(request.method, request.raw_path)
-        response = digest(secret, fields["nonce"], fields["nc"], fields["cnonce"], "auth", signed)
+        signed = digest(request.method, request.raw_path, *([hashed(body).hexdigest()] if qop == "auth-int" else []))
+        response = digest(secret, fields["nonce"], fields["nc"], fields["cnonce"], qop, signed)
         sent = fields["username"], fields["uri"], fields["qop"], fields["response"]
-        return sent == (PUBLIC_KEY, request.raw_path, "auth", response)
+        return sent == (PUBLIC_KEY, request.raw_path, qop, response)
 
     def _is_fresh(self, nonce: str, count: int) -> bool:
         used = self.used[nonce]
@@ -130,9 +135,11 @@ class DigestServer:
 SERVERS: dict[str, dict[str, Any]] = {
     "a nonce that lasts": {},
     "quoted fields": {"quoted": True},
+    "fields without quotes": {"quoted": None},
+    "protection of the body": {"qop": "auth-int"},
+    "a choice of protection": {"qop": "auth,auth-int"},
     "no algorithm named": {"algorithm": None},
     "SHA-256": {"algorithm": "SHA-256", "quoted": True},
-    "a choice of protection": {"qop": "auth,auth-int"},
     "strictly rising counts": {"counts": "rising", "shuffles": True},
     "strictly rising counts, never called stale": {"counts": "rising", "shuffles": True, "says_stale": False},
     "counts that may be used once": {"counts": "unused", "shuffles": True},
@@ -298,12 +305,12 @@ async def test_a_refusal_without_a_challenge_is_final_only_for_a_fresh_nonce(cal
 
 CHALLENGES: dict[str, tuple[list[str], str]] = {
     "an unknown algorithm": (['Digest realm="r", nonce="n", algorithm=SHA-512-256, qop="auth"'], "SHA-512-256"),
-    "another protection": (['Digest realm="r", nonce="n", qop="auth-int"'], "auth-int"),
+    "an unknown protection": (['Digest realm="r", nonce="n", qop="auth-conf"'], "auth-conf"),
     "no protection, as in RFC 2069": (['Digest realm="r", nonce="n"'], "not supported"),
     "no nonce": (['Digest realm="r", qop="auth"'], "not supported"),
     "another scheme": (['Basic realm="r"'], "without asking for a digest"),
     "no challenge": ([], "without asking for a digest"),
-    "garbage": (['Digest ,,==""', "Digest"], "without asking for a digest"),
+    "garbage": (["Digest", "Digests a=b"], "without asking for a digest"),
     "what no header may carry": (['Digest realm="\xe9", nonce="n"'], "without asking for a digest"),
 }
 
