@@ -20,7 +20,6 @@ from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
-from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.readers import ObjectCache
 from atlas_endpoints.controller.cache import Key
@@ -149,8 +148,7 @@ def _pair(number: int) -> ApiKey:
 
 def _gateway() -> Gateway:
     clock = _Clock()
-    client = ThrottledClient(_Atlas(), Throttle(), clock=clock)
-    return Gateway(client, clock, readers={KIND.names.kind: KIND}, dropped=lambda _: None)
+    return Gateway(_Atlas(), Throttle(), clock, readers={KIND.names.kind: KIND}, dropped=lambda _: None)
 
 
 def _scope(credentials: str, name: str) -> Scope:

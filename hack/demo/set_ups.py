@@ -221,7 +221,7 @@ SET_UPS = (
         call="This is our first endpoint. Did we forget something?",
         spoil=_mistyped_instance,
         heading="InstanceNotFound",
-        message="create it anew with the right one",
+        message="create it again with the right value",
         answer="The instance's name is mistyped. It can never be changed, so the resource is created anew.",
         heal=_create_anew,
     ),

@@ -16,7 +16,6 @@ from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
-from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of
@@ -75,7 +74,8 @@ class Core:
         self.queue: Queue[Work] = Queue(clock, flow_limit=half, waited=observer.waited)
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         self.gateway = Gateway(
-            ThrottledClient(client, self.throttle, clock=clock.monotonic),
+            client,
+            self.throttle,
             clock.monotonic,
             readers={kind.names.kind: kind for kind in kinds},
             dropped=dropped,

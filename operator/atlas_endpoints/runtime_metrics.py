@@ -56,7 +56,7 @@ def watch(
         "watch_age_seconds", "Since when the oldest watch of resources has gone on.", connection.kopf_calls.watch_age
     )
     number("atlas_access_tokens", "Access tokens that are held.", lambda: client.tokens)
-    number("atlas_rate_limit_remaining", "Calls that Atlas says are left.", client.rate_limits.remaining)
+    number("atlas_rate_limit_remaining", "Calls that Atlas says are left.", lambda: client.remaining_calls)
     number(
         "atlas_rate_limit_wait_seconds",
         "For how long Atlas has asked to wait still, at most.",

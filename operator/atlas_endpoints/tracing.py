@@ -13,8 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
-from atlas_endpoints.atlas.answers import Answer, Requester
-from atlas_endpoints.atlas.classification import bounded_code
+from atlas_endpoints.atlas.answers import Answer, Requester, bounded_code
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request

@@ -7,8 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.atlas.answers import Answer, Refusal
-from atlas_endpoints.atlas.classification import classify
+from atlas_endpoints.atlas.answers import Answer, Refusal, classify
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.simulator.endpoint import EndpointDocument, Names
 from atlas_endpoints.simulator.exchange import ApiError, api_error

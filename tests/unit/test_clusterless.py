@@ -58,7 +58,7 @@ def test_credentials_are_found(
         ),
         pytest.param(
             {PUBLIC: "mdb_sa_id_0123", PRIVATE: "mdb_sa_sk_canary"},
-            f"{PUBLIC} holds a part of a service account",
+            f"{PUBLIC} contains a part of a service account",
             id="a service account under the names of an API key",
         ),
         pytest.param(

@@ -34,6 +34,12 @@ ROTATIONS = 60
 FIRST, SECOND = Key("ServerlessPrivateEndpoint", "shop", "first"), Key("ServerlessPrivateEndpoint", "shop", "second")
 
 
+async def settle() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 class Time:
     """Time that moves when the test says so."""
 
@@ -105,21 +111,11 @@ class Cluster:
 
     def put(self, key: Key, spec: Mapping[str, Any], **metadata: Any) -> Body:
         """Create a resource, or replace its spec and add to its metadata."""
-        before = self.bodies.get(key)
-        known: dict[str, Any] = {
-            "namespace": key.namespace,
-            "name": key.name,
-            "uid": key.name,
-            "generation": 0,
-            "annotations": {},
-        }
-        present = before["metadata"] if before is not None else known
-        status = before["status"] if before is not None else {"observedGeneration": -1}
-        generation = (
-            present["generation"] if before is not None and before["spec"] == spec else present["generation"] + 1
-        )
-        present = {**present, **metadata, "generation": generation}
-        return self._keep({**NAMED, "metadata": present, "spec": dict(spec), "status": status})
+        new = {"namespace": key.namespace, "name": key.name, "uid": key.name, "generation": 0, "annotations": {}}
+        before = self.bodies.get(key, {**NAMED, "metadata": new, "spec": None, "status": {"observedGeneration": -1}})
+        generation = before["metadata"]["generation"] + (before["spec"] != spec)
+        metadata = {**before["metadata"], **metadata, "generation": generation}
+        return self._keep({**before, "metadata": metadata, "spec": dict(spec)})
 
     async def read(self, key: Key) -> Body | None:
         return self.bodies.get(key)
@@ -201,8 +197,7 @@ class Harness:
     async def work(self, key: Key = FIRST) -> None:
         """Work on a resource, and let what follows of itself happen."""
         await self.worker.run(key)
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await settle()
 
     async def demand(self, key: Key, request: str) -> None:
         """Ask for a look at once, and work."""
@@ -231,8 +226,7 @@ class Harness:
                 pass
         assert isinstance(work, Scope)
         self.rounds.append(asyncio.ensure_future(self.worker.run(work)))
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await settle()
 
     @property
     def due(self) -> int:
@@ -337,8 +331,7 @@ async def test_a_running_call_keeps_its_pair(harness: Harness, happens: Callable
     assert harness.atlas.revoked == []
     harness.atlas.listing.set()
     await working
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await settle()
     assert len(harness.atlas.issued) == 1, "a token that is revoked under a call costs another one"
     if FIRST in harness.core.kinds[KIND.names.kind].cache:
         await harness.demand(FIRST, "again")
@@ -371,7 +364,6 @@ async def test_a_deletion_keeps_its_pair_while_it_waits(harness: Harness) -> Non
         await harness.work()
     assert harness.cluster.bodies[FIRST]["metadata"]["finalizers"] == []
     harness.core.gone(FIRST, "first")
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await settle()
     assert harness.atlas.revoked == ["token-0"]
     assert (len(harness.atlas.issued), harness.client.tokens, harness.circuits) == (1, 0, 0)

@@ -46,7 +46,7 @@ class Harness:
             gateway=part(sunset=None),
         )
         self.connection = part(kopf_calls=part(watch_age=lambda: 30.5, on_watch_end=None), on_request=None)
-        self.client = part(tokens=8, rate_limits=part(remaining=lambda: None))
+        self.client = part(tokens=8, remaining_calls=None)
         clock = part(monotonic=lambda: 9.0)
         runtime_metrics.watch(
             self.metrics,

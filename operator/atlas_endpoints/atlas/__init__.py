@@ -1,5 +1,5 @@
 """The Atlas Admin API: requests, authentication, errors, throttling and shared observations.
 
-A call goes through ``gateway`` (shares observations), ``throttled_client`` (admits it) and ``client`` (signs and sends it).
-``classification`` is the one table from a refusal to an error of ``errors``.
+A call goes through ``gateway`` (admits it, shares observations), ``client`` (signs it) and ``transport`` (sends it). ``answers`` has
+the one table from a refusal to an error of ``errors``.
 """

@@ -1,28 +1,66 @@
-"""Answers of Atlas, read leniently: nothing here raises, and what cannot be read is None.
+"""Answers of Atlas: what a 2xx contains, and which error a refusal is.
 
-Real answers deviate from the published schema, and proxies answer in Atlas's place.
+Real answers deviate from the published schema, and proxies answer in Atlas's place. So nothing raises while an answer is parsed,
+and what cannot be read is None.
+
+``_BY_CODE`` and ``_BY_STATUS`` are the one table from a refusal to an error: the error code decides, otherwise the HTTP status.
+Both are facts of Atlas's error reference and of recorded answers. An explanation states the fault and the remedy.
 """
 
+import asyncio
 import email.utils
+import ipaddress
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from http import HTTPStatus
+from typing import Any, Generic, Protocol, TypeVar
 
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import (
+    ATLAS_ADDRESS,
+    MAKE_ANEW,
+    PUT_VALID_ONES,
+    RETRIED_LATER,
+    THEN_AGAIN,
+    AccountSuspendedError,
+    APIGoneError,
+    AtlasError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    CredentialsRateLimitedError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    InvalidSpecError,
+    IPNotAllowedError,
+    MissingRoleError,
+    NotServerlessError,
+    ProjectNotFoundError,
+    RateLimitedError,
+    UpdateRejectedError,
+)
+from atlas_endpoints.atlas.redaction import redacted
 from atlas_endpoints.atlas.requests import Request
 
-_MAX_WAIT = 3600.0
-"""Longest wait in seconds that is accepted; a proxy or a bug may ask for years."""
+V = TypeVar("V")
 
 MOST_VALUES = 100_000
 """Values of an answer, by the ``{``, ``[`` and ``,`` in it: 4 MiB of ``{}`` take 100 MiB to parse. An endpoint has 8 to 10."""
 
 AUTHENTICATED = frozenset({"USER_UNAUTHORIZED", "NOT_IN_GROUP"})
 """Codes of a 401 that refuse the call and not the credentials: new tokens and nonces do not help."""
+
+_MAX_WAIT = 3600.0
+"""Longest wait in seconds that is accepted; a proxy or a bug may ask for years."""
+
+_PARSED_AT_ONCE = 500
+"""Items of a LIST that are parsed before other tasks run; they take some milliseconds."""
+
+_WORDS_WITH_ADDRESS = 100
+"""Words that are searched for an IP address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +89,32 @@ class Refusal:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[V]):
+    """The answer to a LIST, by id; ``skipped`` counts the items without a usable id.
+
+    With skipped items, a proof of absence needs a GET of the one entry as well.
+    """
+
+    entries: Mapping[str, V]
+    deprecation: Deprecation | None = None
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """The body of a refusal, in the shape of Atlas's ``ApiError`` or of OAuth's errors.
+
+    Attributes:
+        detail: Atlas's own words, with the refused fields.
+        parameters: strings and numbers in real answers, objects in the schema.
+    """
+
+    code: str | None = None
+    detail: str | None = None
+    parameters: tuple[object, ...] = ()
+
+
 class Requester(Protocol):
     """Makes one exchange with Atlas."""
 
@@ -62,19 +126,36 @@ class Requester(Protocol):
         """Make one call and return its 2xx answer; raises ``AtlasError`` otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
-    """The body of a refusal, in the shape of Atlas's ``ApiError`` or of OAuth's errors.
+async def send_list(
+    client: Requester, credentials: Credentials, request: Request, parse: Callable[[object], tuple[str, V] | None]
+) -> Listing[V]:
+    """Make a LIST whose answer is one bare array, without pages; raises ``AtlasError``.
 
-    Attributes:
-        parameters: strings and numbers in real answers, objects in the schema.
-        fields: ``badRequestDetail.fields``, each as "field: description".
+    ``parse`` returns the id and the value of an item, or None without a usable id.
     """
-
-    code: str | None = None
-    detail: str | None = None
-    parameters: tuple[object, ...] = ()
-    fields: tuple[str, ...] = ()
+    try:
+        answer = await client.request(credentials, request)
+    except EndpointAbsentError as error:
+        # A LIST names no endpoint, so the code proves no absence.
+        raise AtlasUnavailableError(
+            "Atlas answered a LIST with an error code for a single endpoint. The LIST is retried.",
+            operation=request.operation,
+            http_status=error.http_status,
+            error_code=error.error_code,
+            detail=error.detail,
+        ) from error
+    if not isinstance(answer.json, list):
+        raise unreadable(answer.status, operation=request.operation, writes=False)
+    entries: dict[str, V] = {}
+    skipped = 0
+    for number, item in enumerate(answer.json, 1):
+        if (found := parse(item)) is not None:
+            entries[found[0]] = found[1]
+        else:
+            skipped += 1
+        if number % _PARSED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return Listing(entries, answer.deprecation, skipped)
 
 
 def json_from(body: bytes) -> Any:
@@ -92,11 +173,14 @@ def error_body_from(body: bytes) -> ErrorBody:
     parsed = json_from(body)
     if not isinstance(parsed, dict):
         return ErrorBody()
+    detail = _text(parsed.get("detail")) or _text(parsed.get("error_description")) or _text(parsed.get("reason"))
+    if fields := _bad_fields(parsed.get("badRequestDetail")):
+        detail = f"{detail} [{fields}]" if detail else fields
+    parameters = parsed.get("parameters")
     return ErrorBody(
         code=_code(parsed.get("errorCode")) or _code(parsed.get("error")),
-        detail=_text(parsed.get("detail")) or _text(parsed.get("error_description")) or _text(parsed.get("reason")),
-        parameters=tuple(_list(parsed.get("parameters"))),
-        fields=tuple(_bad_fields(parsed.get("badRequestDetail"))),
+        detail=detail,
+        parameters=tuple(parameters) if isinstance(parameters, list) else (),
     )
 
 
@@ -125,27 +209,6 @@ def deprecation_from(headers: Mapping[str, str]) -> Deprecation | None:
     return Deprecation(_http_date(headers.get("deprecation", "")), _http_date(headers.get("sunset", "")))
 
 
-def _code(value: object) -> str | None:
-    # A code ends up in messages and metrics: only what looks like one counts.
-    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", value) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def _list(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else []
-
-
-def _bad_fields(value: object) -> list[str]:
-    fields = _list(value.get("fields") if isinstance(value, dict) else None)
-    named = [
-        (_text(field.get("field")), _text(field.get("description"))) for field in fields if isinstance(field, dict)
-    ]
-    return [": ".join(part for part in pair if part) for pair in named if any(pair)]
-
-
 def seconds_from(value: object) -> float | None:
     """Parse a number of seconds, given as a number or as text; None when it is neither."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -157,6 +220,25 @@ def seconds_from(value: object) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
+def _code(value: object) -> str | None:
+    # A code ends up in messages and metrics: only what looks like one counts.
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", value) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _bad_fields(value: object) -> str:
+    fields = value.get("fields") if isinstance(value, dict) else None
+    pairs = [
+        filter(None, (_text(field.get("field")), _text(field.get("description"))))
+        for field in (fields if isinstance(fields, list) else [])
+        if isinstance(field, dict)
+    ]
+    return "; ".join(filter(None, map(": ".join, pairs)))
+
+
 def _http_date(value: str) -> datetime | None:
     try:
         if match := re.fullmatch(r"@(\d{1,12})", value.strip()):
@@ -165,3 +247,239 @@ def _http_date(value: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError, OSError, IndexError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    error: type[AtlasError]
+    explanation: str
+
+
+_CHECK_URL = f"check {ATLAS_ADDRESS} and the proxies on the way"
+_UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment. The call is retried.")
+_NOT_ATLAS = _Row(AtlasUnavailableError, f"The answer is not from the Atlas Admin API; {_CHECK_URL}.")
+_REDIRECT = _Row(
+    AtlasUnavailableError,
+    f"The call was redirected, and redirects are never followed: {ATLAS_ADDRESS} must be the address of the Atlas Admin "
+    "API itself, such as https://cloud.mongodb.com.",
+)
+_PROXY = _Row(AtlasUnavailableError, "A proxy requires credentials. Put them into the proxy's URL (HTTPS_PROXY).")
+_UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
+_RATE_LIMITED = _Row(RateLimitedError, f"Atlas limits the rate of calls for this project; {RETRIED_LATER}.")
+_TOKEN_LIMITED = _Row(
+    CredentialsRateLimitedError,
+    f"Atlas issues no more access tokens to this service account for now; {RETRIED_LATER}. Other programs "
+    "that use the same service account share its quota.",
+)
+_MISSING_ROLE = _Row(
+    MissingRoleError,
+    "The credentials may not do this: they need the role {role} in the project. Grant it to the service account or API "
+    f"key in Atlas (Project Settings, Access Manager). {THEN_AGAIN}",
+)
+_CREDENTIALS_INVALID = _Row(
+    CredentialsInvalidError,
+    "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
+    f"(ATLAS_ENDPOINTS_ATLAS_URL). {PUT_VALID_ONES}",
+)
+_NO_TOKEN = _Row(
+    CredentialsInvalidError,
+    "Atlas issues no access token for this service account. Check in Atlas (Organization Access Manager, Applications) that it "
+    f"exists and is enabled, and that {ATLAS_ADDRESS} is right. Otherwise other credentials are needed. {PUT_VALID_ONES}",
+)
+_IP_NOT_ALLOWED = _Row(
+    IPNotAllowedError,
+    "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
+    f"service account or API key in Atlas. {THEN_AGAIN}",
+)
+_SUSPENDED = _Row(
+    AccountSuspendedError,
+    f"The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {THEN_AGAIN}",
+)
+_NOT_OFFERED = _Row(
+    AccountSuspendedError,
+    "Atlas does not offer this to the organization or the project: the plan or the level of the account does not include it."
+    f" Change the plan in Atlas, or ask MongoDB's support. {THEN_AGAIN}",
+)
+_NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {MAKE_ANEW}.")
+_INVISIBLE_PROJECT = _Row(
+    ProjectNotFoundError,
+    "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
+    f"invited to the project. If projectId is wrong, {MAKE_ANEW}; else invite it to the project. {THEN_AGAIN}",
+)
+_NO_INSTANCE = _Row(InstanceNotFoundError, f"The project has no instance of this name. If it is wrong, {MAKE_ANEW}.")
+_NOT_SERVERLESS = _Row(NotServerlessError, "The instance is not serverless (any more).")
+_GONE = _Row(APIGoneError, "Atlas no longer serves this part of its API.")
+_UNPARSABLE = _Row(
+    InvalidSpecError, f"Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {MAKE_ANEW}."
+)
+_REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
+_ABSENT = _Row(EndpointAbsentError, "Atlas has no entry of this id.")
+
+_BY_CODE: Mapping[str, _Row] = {
+    "USER_UNAUTHORIZED": _MISSING_ROLE,
+    "NOT_IN_GROUP": _INVISIBLE_PROJECT,
+    "GROUP_NOT_FOUND": _NO_PROJECT,
+    "INVALID_GROUP_ID": _NO_PROJECT,
+    "SERVERLESS_INSTANCE_NOT_FOUND": _NO_INSTANCE,
+    "CLUSTER_NOT_FOUND": _NO_INSTANCE,
+    "NOT_SERVERLESS_TENANT_CLUSTER": _NOT_SERVERLESS,
+    "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
+    "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API": _NOT_SERVERLESS,
+    "CANNOT_USE_FLEX_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
+    "VERSION_GONE": _GONE,
+    "INVALID_VERSION_DATE": _GONE,
+    "IP_ADDRESS_NOT_ON_ACCESS_LIST": _IP_NOT_ALLOWED,
+    "IP_ADDRESS_NOT_ON_WHITELIST": _IP_NOT_ALLOWED,
+    "RESOURCE_REQUIRES_ACCESS_LIST": _IP_NOT_ALLOWED,
+    "RESOURCE_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
+    "ORG_REQUIRES_ACCESS_LIST": _IP_NOT_ALLOWED,
+    "ORG_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
+    "ACCOUNT_SUSPENDED": _SUSPENDED,
+    "NO_PAYMENT_INFORMATION_FOUND": _SUSPENDED,
+    "FEATURE_UNSUPPORTED": _NOT_OFFERED,
+    "PATH_PARAM_PARSE_ERROR": _UNPARSABLE,
+    "RATE_LIMITED": _RATE_LIMITED,
+    "RATE_LIMITED_TOKEN_BUCKET": _RATE_LIMITED,
+    "SERVICE_UNAVAILABLE": _UNAVAILABLE,
+    "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES": _UNAVAILABLE,
+}
+
+_BY_STATUS: Mapping[int, _Row] = {
+    401: _CREDENTIALS_INVALID,
+    402: _SUSPENDED,
+    403: _MISSING_ROLE,
+    404: _UNKNOWN_PATH,
+    406: _GONE,
+    407: _PROXY,
+    410: _GONE,
+    429: _RATE_LIMITED,
+}
+
+_TOKEN_REFUSED = _Row(AtlasUnavailableError, f"The answer is not from Atlas's token endpoint; {_CHECK_URL}.")
+
+_TOKEN_BY_CODE: Mapping[str, _Row] = {
+    **{code: row for code, row in _BY_CODE.items() if row in {_GONE, _IP_NOT_ALLOWED, _SUSPENDED, _UNAVAILABLE}},
+    "RATE_LIMITED": _TOKEN_LIMITED,
+    "RATE_LIMITED_TOKEN_BUCKET": _TOKEN_LIMITED,
+    "access_denied": _TOKEN_LIMITED,
+    "invalid_client": _CREDENTIALS_INVALID,
+    # All other refusals of OAuth (RFC 6749, section 5.2); the request is always the same.
+    "invalid_grant": _NO_TOKEN,
+    "invalid_request": _NO_TOKEN,
+    "invalid_scope": _NO_TOKEN,
+    "unauthorized_client": _NO_TOKEN,
+    "unsupported_grant_type": _NO_TOKEN,
+}
+
+_TOKEN_BY_STATUS: Mapping[int, _Row] = {
+    401: _CREDENTIALS_INVALID,
+    407: _PROXY,
+    429: _TOKEN_LIMITED,
+}
+
+
+def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
+    """Return the error for a refusal of the API; ``hide`` are secrets that a foreign server might echo."""
+    body = error_body_from(refusal.body)
+    row = _row(refusal, body.code or "", request)
+    row = replace(row, explanation=request.refusals.explanations.get(row.error, row.explanation))
+    return _error(row, refusal, body, operation=request.operation, writes=request.writes, now=now, hide=hide)
+
+
+def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hide: Collection[str] = ()) -> AtlasError:
+    """Return the error for a refusal of the token endpoint.
+
+    It answers with OAuth's errors (``error`` and ``error_description``), and with Atlas's own for its quota.
+    """
+    body = error_body_from(refusal.body)
+    row = _intermediate(refusal) or _TOKEN_BY_CODE.get(body.code or "")
+    row = row or _TOKEN_BY_STATUS.get(refusal.status, _TOKEN_REFUSED)
+    return _error(row, refusal, body, operation=operation, writes=False, now=now, hide=hide)
+
+
+def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
+    """Return the error for a 2xx answer without the expected content; a write may have been applied nevertheless."""
+    return AtlasUnavailableError(
+        f"Atlas's answer ({status}) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB or 100,000 "
+        f"values. If it persists, {_CHECK_URL}.",
+        operation=operation,
+        http_status=status,
+        unknown_outcome=writes,
+    )
+
+
+def bounded_code(code: str | None, request: Request) -> str | None:
+    """Return the code if it is a known one, else ``other``, so that a server cannot create any number of metric series; None stays."""
+    known = code is None or code in _BY_CODE or code in _TOKEN_BY_CODE or code in request.refusals.absent
+    return code if known else "other"
+
+
+def _row(refusal: Refusal, code: str, request: Request) -> _Row:
+    status = refusal.status
+    if (intermediate := _intermediate(refusal)) is not None:
+        return intermediate
+    if code.endswith(request.refusals.absent) and status in {400, 404}:
+        return _ABSENT
+    if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
+        return row
+    if status in {400, 409, 422} and request.writes:
+        return _REJECTED
+    if status in {400, 422} and code:
+        return _UNPARSABLE
+    return _UNAVAILABLE
+
+
+def _intermediate(refusal: Refusal) -> _Row | None:
+    """Return the row of an answer that is not from Atlas: a redirect, a 5xx, or a refusal that is no JSON."""
+    if refusal.status in range(300, 400):
+        return _REDIRECT
+    if refusal.status not in range(400, 500):
+        return _UNAVAILABLE
+    status_suffices = refusal.status in {407, 429} or "www-authenticate" in refusal.headers
+    if status_suffices or not refusal.body.strip() or json_from(refusal.body) is not None:
+        return None
+    return _NOT_ATLAS
+
+
+def _error(
+    row: _Row,
+    refusal: Refusal,
+    body: ErrorBody,
+    *,
+    operation: str,
+    writes: bool,
+    now: datetime,
+    hide: Collection[str],
+) -> AtlasError:
+    # The remaining seconds would change the message, and so the status, at each attempt; retry_after has them.
+    detail = redacted(re.sub(r"Please retry after \d{1,9} seconds?\.?", "", body.detail or "").strip(), hide)
+    code = body.code if body.code and redacted(body.code, hide) == body.code else None
+    address = _address_in(body) if row.error is IPNotAllowedError else None
+    explanation = row.explanation.format(
+        role="Project Owner" if writes else "Project Read Only", address=address or "of the operator"
+    )
+    # Intermediaries also send a 408 for a request that they have forwarded.
+    refused = refusal.status in range(300, 500) and refusal.status != HTTPStatus.REQUEST_TIMEOUT
+    error = row.error(
+        f"{explanation} (HTTP {refusal.status}{f' {code}' if code else ''})"
+        + (f" Message from Atlas: {detail}" if detail else ""),
+        operation=operation,
+        http_status=refusal.status,
+        error_code=code,
+        detail=detail,
+        retry_after=retry_after_from(refusal.headers, body, now=now),
+        unknown_outcome=writes and not refused,
+    )
+    if isinstance(error, IPNotAllowedError):
+        error.address = address
+    return error
+
+
+def _address_in(body: ErrorBody) -> str | None:
+    words = [parameter for parameter in body.parameters[:_WORDS_WITH_ADDRESS] if isinstance(parameter, str)]
+    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", body.detail or "")[:_WORDS_WITH_ADDRESS]]:
+        try:
+            return str(ipaddress.ip_address(word.rstrip(".")))
+        except ValueError:
+            continue
+    return None

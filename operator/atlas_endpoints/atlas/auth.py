@@ -1,4 +1,4 @@
-"""Access tokens of service accounts (OAuth2 client credentials), and the choice of the authentication.
+"""Access tokens of service accounts (OAuth2 client credentials).
 
 Source: https://www.mongodb.com/docs/atlas/api/service-accounts/generate-oauth2-token/
 Atlas limits token requests (about ten a minute) and active tokens (100 for a service account). So one token, in memory only,
@@ -14,16 +14,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode
 
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.atlas.answers import AUTHENTICATED, Refusal, error_body_from, json_from, seconds_from
-from atlas_endpoints.atlas.classification import classify_token_answer, unreadable
-from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
-from atlas_endpoints.atlas.digest import DigestAuth
+from atlas_endpoints.atlas.answers import (
+    AUTHENTICATED,
+    Refusal,
+    classify_token_answer,
+    error_body_from,
+    json_from,
+    seconds_from,
+    unreadable,
+)
+from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.redaction import carried
 from atlas_endpoints.atlas.transport import TRANSPORT_ERRORS
 
@@ -44,19 +50,6 @@ _TOKEN = re.compile(r"[!-~]{1,8192}")
 
 _RETRY_RENEWAL = 60.0
 """Seconds until an early renewal that failed is retried; the old token serves until then."""
-
-
-def sign_with(
-    credentials: Credentials, base_url: str, *, clock: Callable[[], float], random: Random
-) -> "ServiceAccountAuth | DigestAuth":
-    """Return the authentication for these credentials; all their calls share it."""
-    match credentials:
-        case ServiceAccount():
-            return ServiceAccountAuth(credentials, base_url, clock=clock, random=random)
-        case ApiKey():
-            return DigestAuth(credentials)
-        case _:
-            assert_never(credentials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,9 @@ class ServiceAccountAuth(httpx.Auth):
                     if self._failure and answered and self._lacks_token(refused):
                         raise self._refusal(self._failure)
                     if self._lacks_token(refused) or self._renewal_is_due():
-                        sent_at = self._begin_renewal()
+                        sent_at = self._clock()
+                        if self._token is not None:  # if the renewal fails, calls go on with the old token
+                            self._token = replace(self._token, renew_at=sent_at + _RETRY_RENEWAL)
                         try:
                             response = yield self._form_request(
                                 "token",
@@ -151,13 +146,6 @@ class ServiceAccountAuth(httpx.Auth):
         if left > 0:
             error.retry_after = left
         return error
-
-    def _begin_renewal(self) -> float:
-        """Return the time, and put off the next renewal: if this one fails, calls go on with the old token."""
-        now = self._clock()
-        if self._token is not None:
-            self._token = replace(self._token, renew_at=now + _RETRY_RENEWAL)
-        return now
 
     def _store_result(self, response: httpx.Response, sent_at: float) -> None:
         self._attempts += 1

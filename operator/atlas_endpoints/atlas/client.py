@@ -5,34 +5,39 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Protocol
+from typing import TypeAlias
 
 import httpx
 
-from atlas_endpoints.atlas.answers import Answer, Refusal, deprecation_from, json_from
-from atlas_endpoints.atlas.auth import ServiceAccountAuth, sign_with
-from atlas_endpoints.atlas.bodies import BoundedTransport
-from atlas_endpoints.atlas.classification import bounded_code, classify, unreadable
-from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.answers import (
+    Answer,
+    Refusal,
+    bounded_code,
+    classify,
+    deprecation_from,
+    json_from,
+    unreadable,
+)
+from atlas_endpoints.atlas.auth import ServiceAccountAuth
+from atlas_endpoints.atlas.credentials import Credentials, ServiceAccount
 from atlas_endpoints.atlas.digest import DigestAuth
 from atlas_endpoints.atlas.errors import AtlasError, CredentialsInvalidError
-from atlas_endpoints.atlas.rate_limits import RateLimits
 from atlas_endpoints.atlas.redaction import carried, without
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import (
     TRANSPORT_ERRORS,
+    BoundedTransport,
     FencedTransport,
     OnSend,
+    Transports,
     Write,
     failure,
+    is_loopback,
     send,
 )
-from atlas_endpoints.atlas.transports import Transports, is_loopback
-from atlas_endpoints.controller.sweep import Sweep
 
 MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
 """The only version of serverless private endpoints."""
@@ -42,23 +47,17 @@ ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
 
 _LAST_PORT = 65535
 
-_IDLE = 7200.0
-"""Seconds without a call after which the authentication of credentials is dropped; its token has expired by then."""
+OnRequest: TypeAlias = Callable[[str, str, int | None, str | None, float], None]
+"""Records a call that ended: operation, method, HTTP status, error code from ``bounded_code``, and seconds with authentication."""
 
+_CONNECT_TIMEOUT, _REVOKE_TIMEOUT = 5.0, 3.0
+"""Seconds."""
 
-class OnRequest(Protocol):
-    """Receives each call that ended, for metrics."""
+_RECENT = 300.0
+"""Seconds for which an announced number of remaining calls counts; rate limits recover within minutes."""
 
-    def __call__(self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float) -> None:
-        """Record a call; ``error_code`` is from ``bounded_code``, and ``seconds`` include authentication."""
-
-
-@dataclass(slots=True)
-class _Signer:
-    """The authentication of one pair of credentials."""
-
-    auth: ServiceAccountAuth | DigestAuth
-    used: float
+_DIGITS = 9
+"""Digits of a number of calls that is accepted."""
 
 
 def check_base_url(url: str, *, allow_plain_http: bool, name: str = "ATLAS_URL") -> str:
@@ -100,10 +99,9 @@ class AtlasClient:
     """Makes calls to Atlas, with any credentials. Close it with :meth:`aclose`.
 
     Args:
-        base_url: of the Atlas for credentials that name no other, as :func:`check_base_url` returns it.
+        base_url: of the Atlas for credentials that name no other.
         fence: called right before each write is sent; False prevents it with ``NotLeaderError``.
         writes: False prevents each write with ``WritesOffError``.
-        on_request: called for each call and each token request.
         on_repeat: called with the operation of each call that is sent again at once, since its token or nonce was refused.
         timeout: seconds for a whole call, with its authentication.
         max_connections: at least the number of concurrent calls.
@@ -121,10 +119,9 @@ class AtlasClient:
         user_agent: str,
         fence: Callable[[], bool] = lambda: True,
         writes: bool = True,
-        on_request: OnRequest | None = None,
-        on_repeat: Callable[[str], None] | None = None,
+        on_request: OnRequest = lambda *_: None,
+        on_repeat: Callable[[str], None] = lambda _: None,
         timeout: float = 15.0,
-        connect_timeout: float = 5.0,
         max_connections: int = 64,
         ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -135,20 +132,17 @@ class AtlasClient:
         self._user_agent = user_agent
         self._on_request = on_request
         self._on_repeat = on_repeat
-        self.rate_limits = RateLimits(clock)
+        self._remaining_calls: dict[str, tuple[int, float]] = {}
         self._timeout = timeout
         self._clock = clock
         self._random = random
-        self._signers: dict[str, _Signer] = {}
-        self._sweep = Sweep()
+        self._auths: dict[str, ServiceAccountAuth | DigestAuth] = {}
         self._revoking: set[asyncio.Task[None]] = set()
         if transport is None:
             transport = transports = Transports(ca_file=ca_file, max_connections=max_connections, fence=fence)
             transports.transport_for(httpx.URL(base_url))  # its faults shall stop the start
         self._transport = BoundedTransport(FencedTransport(transport, fence, writes=writes))
-        self._timeouts = httpx.Timeout(timeout, connect=connect_timeout, pool=connect_timeout).as_dict()
-        self._headers = {"Accept": MEDIA_TYPE, "User-Agent": user_agent}
-        self._headers_of_a_body = {**self._headers, "Content-Type": MEDIA_TYPE}
+        self._timeouts = httpx.Timeout(timeout, connect=_CONNECT_TIMEOUT, pool=_CONNECT_TIMEOUT).as_dict()
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make one call to the Atlas of these credentials and return its 2xx answer.
@@ -167,14 +161,20 @@ class AtlasClient:
         else:
             return answer
         finally:
-            if self._on_request is not None:
-                code, seconds = bounded_code(error_code, request), self._clock() - started
-                self._on_request(request.operation, request.method, status, code, seconds)
+            code, seconds = bounded_code(error_code, request), self._clock() - started
+            self._on_request(request.operation, request.method, status, code, seconds)
 
     @property
     def tokens(self) -> int:
         """The number of access tokens in memory."""
-        return sum(isinstance(each.auth, ServiceAccountAuth) and each.auth.has_token for each in self._signers.values())
+        return sum(isinstance(auth, ServiceAccountAuth) and auth.has_token for auth in self._auths.values())
+
+    @property
+    def remaining_calls(self) -> int | None:
+        """The smallest number of remaining calls in a rate limit that a recent answer announced, or None without one."""
+        recently = self._clock() - _RECENT
+        self._remaining_calls = {owner: last for owner, last in self._remaining_calls.items() if last[1] > recently}
+        return min((remaining for remaining, _ in self._remaining_calls.values()), default=None)
 
     async def check_reachable(self) -> None:
         """Check that Atlas answers: its refusal of a call without credentials proves it; raises ``AtlasError`` otherwise."""
@@ -186,16 +186,16 @@ class AtlasClient:
 
     def drop(self, credentials: Credentials) -> None:
         """Drop credentials that no call uses any more, and revoke their access token in the background."""
-        signer = self._signers.pop(credentials.fingerprint(self.base_url), None)
-        if signer is not None:
-            revoking = asyncio.create_task(self._revoke(signer.auth), name="revoke")
+        auth = self._auths.pop(credentials.fingerprint(self.base_url), None)
+        if auth is not None:
+            revoking = asyncio.create_task(self._revoke(auth), name="revoke")
             self._revoking.add(revoking)
             revoking.add_done_callback(self._revoking.discard)
 
     async def aclose(self) -> None:
-        """Revoke the access tokens, waiting three seconds at most, and close the connections."""
-        revocations = [self._revoke(signer.auth) for signer in self._signers.values()]
-        self._signers.clear()
+        """Revoke the access tokens, for three seconds at most, and close the connections."""
+        revocations = [self._revoke(auth) for auth in self._auths.values()]
+        self._auths.clear()
         await asyncio.gather(*revocations, *self._revoking)
         await self._transport.aclose()
 
@@ -212,13 +212,18 @@ class AtlasClient:
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
             raise failure(error, operation=call.operation, unknown_outcome=in_doubt) from error
-        self.rate_limits.take(_place_of(request.url), response.headers)
+        self._note_remaining_calls(request.url, response.headers.get("RateLimit-Remaining", ""))
         hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
         if response.is_success:
             content = without(json_from(response.content), hide)
             return Answer(response.status_code, content, deprecation_from(response.headers))
         refusal = Refusal(response.status_code, response.headers, response.content)
         raise classify(refusal, call, now=datetime.now(UTC), hide=hide)
+
+    def _note_remaining_calls(self, url: httpx.URL, remaining: str) -> None:
+        if remaining.isdecimal() and len(remaining) <= _DIGITS:
+            owner = f"{url.host}{'/'.join(url.path.split('/')[:6])}"  # the project, at its Atlas, has the limit
+            self._remaining_calls[owner] = int(remaining), self._clock()
 
     def _observe_requests(self, call: httpx.Request) -> OnSend:
         """Return the observer of the requests that one call takes."""
@@ -228,44 +233,36 @@ class AtlasClient:
             nonlocal sent
             operation: str = request.extensions["operation"]
             if request is not call:
-                if self._on_request is not None:
-                    self._on_request(operation, request.method, status, None, seconds)
+                self._on_request(operation, request.method, status, None, seconds)
                 return
             sent += 1
-            if sent > 1 and self._on_repeat is not None:
+            if sent > 1:
                 self._on_repeat(operation)
 
         return record
 
     def _build(self, call: Request, url: str, write: Write | None) -> httpx.Request:
-        return httpx.Request(
-            call.method,
-            url,
-            content=None if call.body is None else json.dumps(call.body).encode(),
-            headers=self._headers if call.body is None else self._headers_of_a_body,
-            extensions={"operation": call.operation, "write": write, "timeout": self._timeouts},
-        )
+        headers, content = {"Accept": MEDIA_TYPE, "User-Agent": self._user_agent}, None
+        if call.body is not None:
+            headers["Content-Type"] = MEDIA_TYPE
+            content = json.dumps(call.body).encode()
+        extensions = {"operation": call.operation, "write": write, "timeout": self._timeouts}
+        return httpx.Request(call.method, url, content=content, headers=headers, extensions=extensions)
 
     def _sign_with(self, credentials: Credentials) -> ServiceAccountAuth | DigestAuth:
-        now = self._clock()
         fingerprint = credentials.fingerprint(self.base_url)
-        signer = self._signers.get(fingerprint)
-        if signer is None:
-            if self._sweep.is_due(now):
-                self._signers = {name: known for name, known in self._signers.items() if known.used > now - _IDLE}
-            auth = sign_with(credentials, credentials.base_url or self.base_url, clock=self._clock, random=self._random)
-            signer = self._signers[fingerprint] = _Signer(auth, now)
-        signer.used = now
-        return signer.auth
+        if (auth := self._auths.get(fingerprint)) is None:
+            if isinstance(credentials, ServiceAccount):
+                base_url = credentials.base_url or self.base_url
+                auth = ServiceAccountAuth(credentials, base_url, clock=self._clock, random=self._random)
+            else:
+                auth = DigestAuth(credentials)
+            self._auths[fingerprint] = auth
+        return auth
 
     async def _revoke(self, auth: ServiceAccountAuth | DigestAuth) -> None:
         request = auth.revocation(self._user_agent) if isinstance(auth, ServiceAccountAuth) else None
         if request is not None:
             with suppress(*TRANSPORT_ERRORS):  # the token expires anyway
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(_REVOKE_TIMEOUT):
                     await self._transport.handle_async_request(request)
-
-
-def _place_of(url: httpx.URL) -> str:
-    """Return the name of what has its own rate limit: the project, at its Atlas."""
-    return f"{url.host}{'/'.join(url.path.split('/')[:6])}"

@@ -9,7 +9,7 @@ import binascii
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from secrets import token_bytes
@@ -128,55 +128,41 @@ def parse_credentials(
     """
     warnings: list[str] = []
     base_url = _base_url(data, check_base_url, warnings)
-    account = _pair(data, ("clientId", "clientSecret"), warnings)
-    api_key = _pair(data, ("publicApiKey", "privateApiKey"), warnings)
-    if account.complete and api_key.complete:
+    account = _values(data, KEYS[:2], warnings)
+    api_key = _values(data, KEYS[2:4], warnings)
+    if all((*account.values(), *api_key.values())):
         raise CredentialsError(
             CredentialsProblem.AMBIGUOUS_KEYS,
-            "The Secret holds both a service account (clientId, clientSecret) and an API key (publicApiKey, "
+            "The Secret contains both a service account (clientId, clientSecret) and an API key (publicApiKey, "
             "privateApiKey). Remove one of the two pairs.",
         )
-    if account.complete:
-        warnings += _ignored(api_key)
-        _check_service_account(*account.values)
-        return ServiceAccount(*account.values, base_url), warnings
-    if api_key.complete:
-        warnings += _ignored(account)
-        _check_api_key(*api_key.values)
-        return ApiKey(*api_key.values, base_url), warnings
-    raise CredentialsError(CredentialsProblem.MISSING_KEYS, _missing_keys_message(data, account, api_key))
+    credentials: Credentials
+    if all(account.values()):
+        client_id, client_secret = account.values()
+        _check_service_account(client_id, client_secret)
+        credentials, ignored = ServiceAccount(client_id, client_secret, base_url), api_key
+    elif all(api_key.values()):
+        public_key, private_key = api_key.values()
+        _check_api_key(public_key, private_key)
+        credentials, ignored = ApiKey(public_key, private_key, base_url), account
+    else:
+        raise CredentialsError(CredentialsProblem.MISSING_KEYS, _missing_keys_message(data, account, api_key))
+    for key, value in ignored.items():
+        if value:
+            warnings.append(f"{key} is ignored: the Secret contains complete credentials of the other kind.")
+    return credentials, warnings
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """The two keys of one kind of credentials, trimmed; an absent key is the empty string."""
-
-    keys: tuple[str, str]
-    values: tuple[str, str] = field(repr=False)
-
-    @property
-    def complete(self) -> bool:
-        return all(self.values)
-
-    @property
-    def missing(self) -> list[str]:
-        return [key for key, value in zip(self.keys, self.values, strict=True) if not value]
-
-    @property
-    def present(self) -> list[str]:
-        return [key for key, value in zip(self.keys, self.values, strict=True) if value]
-
-
-def _pair(data: Mapping[str, str], keys: tuple[str, str], warnings: list[str]) -> _Pair:
+def _values(data: Mapping[str, str], keys: Iterable[str], warnings: list[str]) -> dict[str, str]:
+    """Return the trimmed values of one kind of credentials; that of an absent key is empty."""
     for key in keys:
         if len(data.get(key, "")) > LONGEST:
             raise CredentialsError(
                 CredentialsProblem.MISSING_KEYS,
-                f"{key} has more than {LONGEST} characters, and no credentials of Atlas are that long. Put nothing but what"
-                f" Atlas has shown into {key}.",
+                f"{key} has more than {LONGEST} characters, and no credentials of Atlas are that long. Put only the value "
+                f"that Atlas has shown into {key}.",
             )
-    first, second = (_trimmed(key, data.get(key, ""), warnings) for key in keys)
-    return _Pair(keys, (first, second))
+    return {key: _trimmed(key, data.get(key, ""), warnings) for key in keys}
 
 
 def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warnings: list[str]) -> str | None:
@@ -187,8 +173,8 @@ def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warni
         if check is None:
             raise CredentialsError(
                 CredentialsProblem.BASE_URL_NOT_ALLOWED,
-                f"{key} names another Atlas, which is heeded only where the operator itself uses the Secret; nothing is sent."
-                " Name a Secret without that key; or remove it, unless this is the operator's own Secret.",
+                f"{key} names another Atlas. Only the operator's own Secret may do that; nothing is sent. Refer to a Secret "
+                "without this key, or remove the key unless this is the operator's own Secret.",
             )
         if key != "baseUrl":
             raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{key} must be spelt baseUrl.")
@@ -212,27 +198,22 @@ def _trimmed(key: str, value: str, warnings: list[str]) -> str:
     return trimmed
 
 
-def _ignored(partial: _Pair) -> list[str]:
-    return [f"{key} is ignored: the Secret holds complete credentials of the other kind." for key in partial.present]
-
-
-def _missing_keys_message(data: Mapping[str, str], account: _Pair, api_key: _Pair) -> str:
-    incomplete = [pair for pair in (account, api_key) if pair.present]
+def _missing_keys_message(data: Mapping[str, str], account: Mapping[str, str], api_key: Mapping[str, str]) -> str:
+    incomplete = [pair for pair in (account, api_key) if any(pair.values())]
     if incomplete:
-        wanted = " or ".join(" and ".join(pair.missing) for pair in incomplete)
-        verb = "are" if len(incomplete) == 1 and len(incomplete[0].missing) > 1 else "is"
-        message = f"{wanted} {verb} missing or empty in the Secret."
+        missing = [key for pair in incomplete for key, value in pair.items() if not value]
+        message = f"{' or '.join(missing)} is missing or empty in the Secret."
         remedy = " Add it as Atlas has shown it."
     else:
         message = (
-            "The Secret holds no credentials: clientId and clientSecret (a service account), or publicApiKey and "
+            "The Secret contains no credentials: clientId and clientSecret (a service account), or publicApiKey and "
             "privateApiKey (an API key), are missing or empty."
         )
         remedy = " Add one of the two pairs."
-    known = {_bare(key): key for key in (*account.keys, *api_key.keys)}
+    known = {_bare(key): key for key in (*account, *api_key)}
     misspelt = [(key, known[_bare(key)]) for key in sorted(data) if _bare(key) in known and key not in known.values()]
     hints = [f" {key} must be spelt {right}." for key, right in misspelt]
-    return message + ("".join(hints) or remedy) + " A mended Secret is picked up by itself."
+    return message + ("".join(hints) or remedy) + " The operator reads the changed Secret without a restart."
 
 
 def _bare(key: str) -> str:
@@ -255,7 +236,7 @@ def _check_api_key(public_key: str, private_key: str) -> None:
         if _CLIENT_ID.fullmatch(value) or _CLIENT_SECRET.fullmatch(value):
             raise CredentialsError(
                 CredentialsProblem.MISSING_KEYS,
-                f"{key} holds a part of a service account, not of an API key. Put the service account's id into "
+                f"{key} contains a part of a service account, not of an API key. Put the service account's id into "
                 "clientId and its secret into clientSecret.",
             )
     if _PRIVATE_KEY.fullmatch(public_key) and _PUBLIC_KEY.fullmatch(private_key):
@@ -271,8 +252,8 @@ def _check_encoding(key: str, value: str, shape: re.Pattern[str]) -> None:
     if not (value.isascii() and value.isprintable()):
         raise CredentialsError(
             CredentialsProblem.MISSING_KEYS,
-            f"{key} holds characters that no Atlas credentials have (control characters, or not ASCII). Copy the "
-            "value from Atlas again.",
+            f"{key} contains characters that no Atlas credentials have (control characters, or not ASCII). Copy the value "
+            "from Atlas again.",
         )
     if shape.fullmatch(_decoded(value)):
         raise CredentialsError(CredentialsProblem.MISSING_KEYS, f"{key} {ENCODED_TWICE}")

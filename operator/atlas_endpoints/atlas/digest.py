@@ -1,18 +1,18 @@
 """HTTP digest (RFC 7616) for API keys, safe to share by concurrent calls.
 
-httpx's own ``DigestAuth`` costs a challenge for each concurrent first call, resets the count of a nonce when it retries, and
-fails with servers that insist on rising counts or issue one nonce to everybody for a while. Atlas does not document how it
-issues nonces, so this one supports all of these.
+Atlas asks for MD5 with ``qop="auth"``, and does not document how it issues nonces. httpx's own ``DigestAuth`` costs a challenge for
+each concurrent first call, resets the count of a nonce when it retries, and fails with servers that insist on rising counts or
+issue one nonce to everybody for a while. This one supports all of these.
 """
 
 import asyncio
 import hashlib
-import re
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from urllib.request import parse_http_list
 
 import httpx
 from typing_extensions import override
@@ -35,23 +35,18 @@ _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "SHA-256": hashlib.sha256,
 }
 
-_SCHEME_OR_FIELD = re.compile(  # from the beginning of a word, else a long one takes quadratic time
-    r"(?<![\w-])(?:(?P<scheme>[\w-]+)\s+(?=[\w-]+\s*=)"
-    r'|(?P<key>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s,]*)))'
-)
-
 _MOST_CHALLENGES = 8
 """Headers with challenges that are parsed; the HTTP library limits each to 8 kB."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Challenge:
-    """A challenge of the server, with our own nonce, since a session algorithm (``-sess``) binds the two."""
+    """A challenge of the server, with our own nonce."""
 
     realm: str
     nonce: str
     algorithm: str | None
-    qop: str | None
+    qop: str
     opaque: str | None
     stale: bool
     cnonce: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -102,25 +97,17 @@ class DigestAuth(httpx.Auth):
                 if offered is None:
                     break
                 if offered.nonce == challenge.nonce:
-                    alone = await self._outrun_other_counts(challenge.nonce, count, alone=alone)
+                    # Everybody gets this nonce, and another call or another process has used a higher count.
+                    alone = alone or await self._one_at_a_time.acquire()
+                    self._shared = None  # so that no call begins in parallel
+                    far = _FAR + secrets.randbelow(_FAR)
+                    self._counts[offered.nonce] = max(self._counts.get(offered.nonce, 0), far)
                 challenge = offered
             self._shared = None
-            raise _unavailable(request, "Atlas refuses one digest nonce after the other; the call is retried.")
+            raise _unavailable(request, "Atlas refuses each digest nonce. The call is retried.")
         finally:
             if alone:
                 self._one_at_a_time.release()
-
-    async def _outrun_other_counts(self, nonce: str, count: int, *, alone: bool) -> bool:
-        """Prepare another attempt with a nonce that the server issues to everybody: somebody used a higher count.
-
-        The first time, exclude our other calls; the second time, jump beyond the counts of other processes.
-        """
-        if alone:
-            self._counts[nonce] = max(count, _FAR + secrets.randbelow(_FAR))
-        else:
-            await self._one_at_a_time.acquire()
-            self._shared = None  # so that no call begins in parallel
-        return True
 
     def _is_conclusive(self, refused: _Challenge, count: int, offered: _Challenge | None, *, alone: bool) -> bool:
         """Return whether the credentials themselves are the only possible cause of a refusal."""
@@ -160,72 +147,60 @@ def _first_challenge_in(response: httpx.Response) -> _Challenge:
 def _challenge_in(response: httpx.Response) -> _Challenge | None:
     """Return the first supported challenge, or None without a digest; raises if all digests are of other kinds."""
     headers = response.headers.get_list("www-authenticate")[:_MOST_CHALLENGES]
-    asked_for = [fields for header in headers for fields in _digests(header)]
-    for fields in asked_for:
+    digests = [fields for header in headers if (fields := _digest_fields(header))]
+    for fields in digests:
         algorithm = fields.get("algorithm")
-        qop = fields.get("qop", "").replace(",", " ").lower().split()
-        known = (algorithm or "MD5").upper().removesuffix("-SESS") in _HASHES
-        if known and "nonce" in fields and (not qop or {"auth", "auth-int"} & set(qop)):
+        offered = fields.get("qop", "").replace(",", " ").lower().split()
+        qop = next((qop for qop in ("auth", "auth-int") if qop in offered), None)
+        if (algorithm or "MD5").upper() in _HASHES and "nonce" in fields and qop is not None:
             return _Challenge(
                 realm=fields.get("realm", ""),
                 nonce=fields["nonce"],
                 algorithm=algorithm,
-                qop=("auth" if "auth" in qop else "auth-int") if qop else None,
+                qop=qop,
                 opaque=fields.get("opaque"),
                 stale=fields.get("stale", "").lower() == "true",
             )
-    if asked_for:
-        wanted = ", ".join(f"algorithm {fields.get('algorithm')} qop {fields.get('qop')}" for fields in asked_for)
-        raise _unavailable(response.request, f"Atlas asks for a kind of digest that is not supported: {wanted}.")
+    if digests:
+        wanted = ", ".join(f"algorithm {fields.get('algorithm')} qop {fields.get('qop')}" for fields in digests)
+        raise _unavailable(response.request, f"Atlas requests a kind of digest that is not supported: {wanted}.")
     return None
 
 
-def _digests(header: str) -> Iterator[dict[str, str]]:
-    """Yield the digest challenges of one header, which may hold challenges of other schemes as well."""
-    fields: dict[str, str] | None = None
-    # Fields that no header can carry are skipped; a challenge without its nonce is not used.
-    for match in _SCHEME_OR_FIELD.finditer(header if header.isascii() and header.isprintable() else ""):
-        if match["scheme"]:
-            if fields is not None:
-                yield fields
-            fields = {} if match["scheme"].lower() == "digest" else None
-        elif fields is not None:
-            value = match["token"].strip('"') if match["quoted"] is None else re.sub(r"\\(.)", r"\1", match["quoted"])
-            fields.setdefault(match["key"].lower(), value)
-    if fields is not None:
-        yield fields
+def _digest_fields(header: str) -> dict[str, str]:
+    """Return the fields of a digest challenge; none for another scheme, and for fields that no header can carry."""
+    scheme, _, fields = header.partition(" ")
+    if scheme.lower() != "digest" or not (header.isascii() and header.isprintable()):
+        return {}
+    pairs = (item.partition("=") for item in parse_http_list(fields))
+    return {key.strip().lower(): value.strip().removeprefix('"').removesuffix('"') for key, _, value in pairs}
 
 
 def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, request: httpx.Request) -> str:
-    algorithm = (challenge.algorithm or "MD5").upper()
-    hashed = _HASHES[algorithm.removesuffix("-SESS")]
+    hashed = _HASHES[(challenge.algorithm or "MD5").upper()]
 
     def digest(*parts: str) -> str:
         return hashed(":".join(parts).encode()).hexdigest()
 
     uri = request.url.raw_path.decode("ascii")
     secret = digest(credentials.public_key, challenge.realm, credentials.private_key)
-    if algorithm.endswith("-SESS"):
-        secret = digest(secret, challenge.nonce, challenge.cnonce)
-    signed = [request.method, uri]
-    if challenge.qop == "auth-int":
-        signed.append(hashed(request.content).hexdigest())
-    nonce = [challenge.nonce]
-    if challenge.qop:
-        nonce += [f"{count:08x}", challenge.cnonce, challenge.qop]
+    body = [hashed(request.content).hexdigest()] if challenge.qop == "auth-int" else []
+    signed = digest(request.method, uri, *body)
+    response = digest(secret, challenge.nonce, f"{count:08x}", challenge.cnonce, challenge.qop, signed)
     fields = [
         f"username={_quoted(credentials.public_key)}",
         f"realm={_quoted(challenge.realm)}",
         f"nonce={_quoted(challenge.nonce)}",
         f"uri={_quoted(uri)}",
-        f'response="{digest(secret, *nonce, digest(*signed))}"',
+        f'response="{response}"',
+        f"qop={challenge.qop}",
+        f"nc={count:08x}",
+        f'cnonce="{challenge.cnonce}"',
     ]
     if challenge.algorithm:
         fields.append(f"algorithm={challenge.algorithm}")
     if challenge.opaque is not None:
         fields.append(f"opaque={_quoted(challenge.opaque)}")
-    if challenge.qop:
-        fields += [f"qop={challenge.qop}", f"nc={count:08x}", f'cnonce="{challenge.cnonce}"']
     return "Digest " + ", ".join(fields)
 
 

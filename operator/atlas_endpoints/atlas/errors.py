@@ -1,6 +1,6 @@
 """The errors of calls to the Atlas Admin API.
 
-``classification`` holds the one table from answers to these classes. The exceptions of httpx and aiohttp never leave this
+``answers`` has the one table from answers to these classes. The exceptions of httpx and aiohttp never leave this
 package; a test ensures it.
 """
 
@@ -12,7 +12,7 @@ ATLAS_ADDRESS = "ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret)
 PUT_VALID_ONES = "Put valid ones into the Secret."
 """The remedy of ``CredentialsInvalidError``; callers that know the Secret replace it."""
 
-MAKE_ANEW = "delete this resource, which leaves Atlas as it is, and create it anew with the right one"
+MAKE_ANEW = "delete this resource, which does not change Atlas, and create it again with the right value"
 """The remedy for a wrong field that is immutable; callers without such a resource, or with a deleted one, replace it."""
 
 RETRIED_LATER = "the call is retried later"

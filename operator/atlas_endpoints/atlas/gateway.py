@@ -1,27 +1,29 @@
-"""The calls of a reconcile to Atlas, over shared observations.
+"""The calls of a reconcile to Atlas: as the throttle admits them, with the credentials in use, over shared observations.
 
-Each answer updates the observations; an unknown outcome invalidates them.
+Each answer updates the observations; an unknown outcome invalidates them. No call waits: when the throttle does not admit it, it
+raises ``AtlasHeldError``, and is to be tried again after ``retry_after`` seconds.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from typing_extensions import override
 
-from atlas_endpoints.atlas.answers import Answer
-from atlas_endpoints.atlas.classification import unreadable
+from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.atlas.credentials_in_use import CredentialsInUse
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError
-from atlas_endpoints.atlas.listings import Listing
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.observations import FAILURE_LAST, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.atlas.throttled_client import ThrottledClient
+from atlas_endpoints.atlas.throttle import Throttle, Wait
+from atlas_endpoints.controller.bookkeeping import Bookkeeping
 from atlas_endpoints.controller.log_fields import LogFields
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,69 @@ class EntryReader(Protocol):
         """Return the second key by which an entry is found, beside its id, or None."""
 
 
+class _CredentialsInUse:
+    """Pairs of credentials by their fingerprints, each for as long as a resource uses it.
+
+    A resource uses the pair that it was given last. The work that is running when a resource releases its pair also uses it, since
+    that work may make a call with it. ``drop`` is called with each pair that nobody uses any more.
+    """
+
+    _users: Bookkeeping[defaultdict[str, set[Hashable]]]
+    """Resources and running work, by the pairs that they use."""
+    _working: Bookkeeping[dict[int, dict[str, None]]]
+    """The pairs that running work uses, in the order of their release."""
+    _begun: Bookkeeping[int]
+
+    def __init__(self, drop: Callable[[str, Credentials], None]) -> None:
+        self._drop = drop
+        self._pairs: dict[str, Credentials] = {}
+        self._used_by: dict[Hashable, str] = {}
+        self._users = defaultdict(set)
+        self._working = {}
+        self._begun = 0
+
+    def __getitem__(self, fingerprint: str) -> Credentials:
+        return self._pairs[fingerprint]
+
+    def introduce(self, fingerprint: str, credentials: Credentials) -> None:
+        self._pairs[fingerprint] = credentials
+        self._keep_for_running_work(fingerprint)
+
+    def use(self, resource: Hashable, fingerprint: str) -> None:
+        if self._used_by.get(resource) != fingerprint:
+            self._users[fingerprint].add(resource)
+            self.release(resource)
+            self._used_by[resource] = fingerprint
+
+    def release(self, resource: Hashable) -> None:
+        fingerprint = self._used_by.pop(resource, None)
+        if fingerprint is not None:
+            self._keep_for_running_work(fingerprint)
+            self._remove_user(fingerprint, resource)
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        self._begun += 1
+        number = self._begun
+        self._working[number] = {}
+        try:
+            yield
+        finally:
+            for fingerprint in self._working.pop(number):
+                self._remove_user(fingerprint, number)
+
+    def _keep_for_running_work(self, fingerprint: str) -> None:
+        self._users[fingerprint].update(self._working)
+        for used in self._working.values():
+            used[fingerprint] = None
+
+    def _remove_user(self, fingerprint: str, user: Hashable) -> None:
+        self._users[fingerprint].discard(user)
+        if not self._users[fingerprint]:
+            del self._users[fingerprint]
+            self._drop(fingerprint, self._pairs.pop(fingerprint))
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A shared GET of something that is no entry; it began at this monotonic second."""
@@ -61,13 +126,14 @@ class Gateway(ObservationCache):
     """The observations of Atlas with any introduced credentials, and the writes to it.
 
     Args:
-        readings: by kind.
+        readers: by kind.
         dropped: called with credentials that no resource uses any more.
     """
 
     def __init__(
         self,
-        client: ThrottledClient,
+        client: Requester,
+        throttle: Throttle,
         monotonic: Callable[[], float],
         *,
         readers: Mapping[str, EntryReader],
@@ -77,14 +143,15 @@ class Gateway(ObservationCache):
             self._fetch_listing, monotonic, labels={name: reader.label for name, reader in readers.items()}
         )
         self._client = client
+        self._throttle = throttle
         self._readers = readers
         self._reads: dict[tuple[Scope, str], _Read] = {}
         self._dropped = dropped
-        self._credentials = CredentialsInUse(self._drop)
+        self._credentials = _CredentialsInUse(self._drop)
 
     def introduce(self, credentials: Credentials) -> str:
-        """Add credentials and return their fingerprint, for a ``Scope``."""
-        fingerprint = self._client.fingerprint(credentials)
+        """Add credentials, at least for the running work, and return their fingerprint for a ``Scope``."""
+        fingerprint = credentials.fingerprint(self._client.base_url)
         self._credentials.introduce(fingerprint, credentials)
         return fingerprint
 
@@ -102,7 +169,7 @@ class Gateway(ObservationCache):
 
     def let_through(self, scope: Scope) -> None:
         """Admit the next call to a scope before the time that Atlas named, once in each such wait."""
-        self._client.let_through(self._credentials_of(scope), scope)
+        self._throttle.let_through(*self._place(scope), self._monotonic())
 
     async def read(
         self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
@@ -121,14 +188,8 @@ class Gateway(ObservationCache):
         read = self._reads.get(name)
         age = min(max_age, FAILURE_LAST) if read is not None and read.failed else max_age
         if read is None or (read.task.done() and read.began <= self._monotonic() - age):
-
-            def parsed(answer: Answer) -> Any:
-                if (value := parse(answer.json)) is None:
-                    raise unreadable(answer.status, operation=request.operation, writes=False)
-                return value
-
-            call = self._client.call(self._credentials_of(scope), scope, request, parsed)
-            read = self._reads[name] = _Read(self._monotonic(), asyncio.ensure_future(call))
+            read = _Read(self._monotonic(), asyncio.ensure_future(self._call(scope, request, parse)))
+            self._reads[name] = read
         return await asyncio.shield(read.task)
 
     async def get(self, scope: Scope, entry: str) -> View[Any]:
@@ -138,15 +199,8 @@ class Gateway(ObservationCache):
         """
         reader = self._readers[scope.kind]
         request, began = reader.get_request(scope, entry), self.moment()
-
-        def read(answer: Answer) -> Any:
-            if (value := reader.got(entry, answer.json)) is None:
-                raise unreadable(answer.status, operation=request.operation, writes=False)
-            return value
-
         try:
-            value = await self._client.call(self._credentials_of(scope), scope, request, read)
-            seen = Seen(value, began)
+            seen = Seen(await self._call(scope, request, lambda answer: reader.got(entry, answer)), began)
         except EndpointAbsentError as error:
             error.__cause__ = error.__context__ = None  # they keep the frames of the call in memory
             seen = Seen(None, began, error.with_traceback(None))
@@ -174,28 +228,21 @@ class Gateway(ObservationCache):
         Raises:
             AtlasError: with ``unknown_outcome``, only a later LIST can observe the result.
         """
-
-        def read(answer: Answer) -> tuple[str, Any] | None:
-            if request.method == "DELETE":
-                return None
-            if (found := parse(answer.json)) is None:
-                raise unreadable(answer.status, operation=request.operation, writes=True)
-            return found
-
+        deletes = request.method == "DELETE"
         try:
-            found = await self._client.call(self._credentials_of(scope), scope, request, read)
+            found = await self._call(scope, request, (lambda _: (touches[0], None)) if deletes else parse)
         except BaseException as error:
             # A cancelled write may have been applied, too.
             if not isinstance(error, AtlasError) or error.unknown_outcome:
                 for entry in touches:
                     self.outcome_unknown(scope, entry)
             raise
-        if found is not None:
+        if deletes:
+            for entry in touches:
+                self.remember_gone(scope, entry)
+        else:
             self.remember_write(scope, *found)
-            return found
-        for entry in touches:
-            self.remember_gone(scope, entry)
-        return touches[0], None
+        return found
 
     @override
     def forget(self, scope: Scope) -> None:
@@ -204,20 +251,54 @@ class Gateway(ObservationCache):
 
     async def _fetch_listing(self, scope: Scope) -> Listing[Any]:
         reader = self._readers[scope.kind]
-        listing = await self._client.list(self._credentials_of(scope), scope, reader.list_request(scope), reader.listed)
+        request = reader.list_request(scope)
+        with self._admission(scope, request) as credentials:
+            listing = await send_list(self._client, credentials, request, reader.listed)
         if listing.skipped:
             logger.warning(
-                "A LIST held %d items without a usable id; they are ignored",
+                "A LIST contains %d items without a usable id; they are ignored",
                 listing.skipped,
                 extra=LogFields(project=scope.project_id, instance=scope.name),
             )
         return listing
 
-    def _credentials_of(self, scope: Scope) -> Credentials:
-        return self._credentials[scope.credentials]
+    async def _call(self, scope: Scope, request: Request, parse: Callable[[object], T | None]) -> T:
+        """Make a call, and return what ``parse`` returns; None means that the answer is not readable."""
+        with self._admission(scope, request) as credentials:
+            answer = await self._client.request(credentials, request)
+            if (found := parse(answer.json)) is None:
+                raise unreadable(answer.status, operation=request.operation, writes=request.writes)
+            return found
+
+    @contextmanager
+    def _admission(self, scope: Scope, request: Request) -> Iterator[Credentials]:
+        """Yield the credentials for one call, and report its end to the throttle; raises ``AtlasHeldError``."""
+        now = self._monotonic()
+        admitted = self._throttle.admit(*self._place(scope), now)
+        if isinstance(admitted, Wait):
+            raise AtlasHeldError(
+                admitted.message,
+                reason=admitted.reason,
+                operation=request.operation,
+                retry_after=admitted.until - now,
+            )
+        try:
+            yield self._credentials[scope.credentials]
+        except AtlasError as error:
+            self._throttle.report(admitted, error, self._monotonic())
+            raise
+        except BaseException:
+            self._throttle.release(admitted)
+            raise
+        self._throttle.report(admitted, None, self._monotonic())
+
+    def _place(self, scope: Scope) -> tuple[str, str, str]:
+        """Return the names of the credentials, of the project at its Atlas, and of the instance."""
+        atlas = self._credentials[scope.credentials].base_url or self._client.base_url
+        return scope.credentials, f"{atlas} {scope.project_id}", f"{scope.kind} {scope.name}"
 
     def _drop(self, fingerprint: str, credentials: Credentials) -> None:
         self.forget_credentials(fingerprint)
         self._reads = {name: read for name, read in self._reads.items() if name[0].credentials != fingerprint}
-        self._client.forget(fingerprint)
+        self._throttle.forget(fingerprint, self._monotonic())
         self._dropped(credentials)

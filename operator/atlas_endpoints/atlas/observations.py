@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable, Container, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasHeldError, EndpointAbsentError
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.backoff import doubled
 from atlas_endpoints.controller.bookkeeping import Bookkeeping
@@ -81,17 +80,8 @@ class View(Generic[V]):
         return {label: tuple(values) for label, values in found.items()}
 
 
-class _Place(NamedTuple):
-    """A scope without its credentials."""
-
-    project_id: str
-    kind: str
-    name: str
-
-
-class _Entry(NamedTuple):
-    place: _Place
-    name: str
+_Place: TypeAlias = tuple[str, str, str]
+"""``Scope.place``."""
 
 
 @dataclass(slots=True)
@@ -109,14 +99,6 @@ class _Known:
     failure: Exception | None = None
     failures: int = 0
     listing: asyncio.Task[AtlasHeldError | None] | None = None
-
-
-@dataclass(slots=True)
-class _Unknown:
-    """A write whose answer was lost at the moment ``since``; Atlas no longer applies it from ``until``."""
-
-    since: float
-    until: float
 
 
 class ObservationCache:
@@ -137,18 +119,17 @@ class ObservationCache:
         self._last_moment = -math.inf
         self._known: dict[_Place, dict[str, _Known]] = {}
         """By scope and credentials, since a LIST or a write concerns only its own scope."""
-        self._seen_with: dict[str, set[_Place]] = {}
-        """The scopes with observations, by credentials."""
         self._written: dict[_Place, dict[str, float]] = {}
         """The moments of the last writes, by scope and entry."""
-        self._unknown: dict[_Entry, _Unknown] = {}
+        self._unknown: dict[tuple[_Place, str], float] = {}
+        """The moments of writes whose answers were lost."""
         self._sweep = Sweep()
         self.unknown_at = -math.inf
         """The moment of the last write of unknown outcome."""
 
     def view(self, scope: Scope) -> View[Any]:
         """Return the observations of a scope, without a call."""
-        known = self._known.get(_place(scope), {}).get(scope.credentials)
+        known = self._known.get(scope.place, {}).get(scope.credentials)
         if known is not None:
             return known.view
         return View(label=self._labels[scope.kind]) if scope.kind in self._labels else View()
@@ -158,10 +139,9 @@ class ObservationCache:
 
         Raises the error of that LIST, perhaps one of another caller.
         """
-        known = self._known.setdefault(_place(scope), {}).get(scope.credentials)
+        known = self._known.setdefault(scope.place, {}).get(scope.credentials)
         if known is None:
-            known = self._known[_place(scope)][scope.credentials] = _Known(self.view(scope))
-        self._seen_with.setdefault(scope.credentials, set()).add(_place(scope))
+            known = self._known[scope.place][scope.credentials] = _Known(self.view(scope))
         if known.failure is not None:
             shared = doubled(FAILURE_FIRST, known.failures - 1, FAILURE_LAST)
             since = max(since, self._monotonic() - shared)
@@ -182,48 +162,42 @@ class ObservationCache:
 
         An earlier write of unknown outcome remains so: Atlas may still apply it, after this one.
         """
-        at = self._written_now(_entry(scope, entry))
-        self._put(scope, entry, Seen(value, at))
+        self._put(scope, entry, Seen(value, self._written_now(scope, entry)))
 
     def remember_gone(self, scope: Scope, entry: str) -> None:
         """Record that Atlas deletes an entry: drop its observations."""
-        self._written_now(_entry(scope, entry))
+        self._written_now(scope, entry)
 
     def remember_read(self, scope: Scope, entry: str, seen: Seen[Any]) -> None:
         """Record the answer to a GET of one entry; its moment is the :meth:`moment` right before the GET."""
-        if self._written.get(_place(scope), {}).get(entry, -math.inf) < seen.at:
+        if self._written.get(scope.place, {}).get(entry, -math.inf) < seen.at:
             self._put(scope, entry, seen)
 
     def outcome_unknown(self, scope: Scope, entry: str) -> None:
         """Record a write that Atlas may have applied or may still apply: only a new LIST observes the entry."""
-        key = _entry(scope, entry)
-        at = self._written_now(key)
-        self._unknown[key] = _Unknown(since=at, until=at + UNKNOWN_FOR)
-        self.unknown_at = at
+        self.unknown_at = self._unknown[scope.place, entry] = self._written_now(scope, entry)
 
     def unknown_for(self, scope: Scope, entry: str) -> float | None:
         """Return for how many more seconds Atlas may apply a write whose answer was lost; None without such a write.
 
         It is 0 from the end of that time until ``settle``.
         """
-        unknown = self._unknown.get(_entry(scope, entry))
-        return None if unknown is None else max(0.0, unknown.until - self._monotonic())
+        since = self._unknown.get((scope.place, entry))
+        return None if since is None else max(0.0, since + UNKNOWN_FOR - self._monotonic())
 
     def needed_since(self, scope: Scope, entry: str) -> float:
         """Return the earliest moment of a LIST that shows the result of an unknown write; minus infinity without one."""
-        unknown = self._unknown.get(_entry(scope, entry))
-        if unknown is None:
-            return -math.inf
-        return unknown.until if self._monotonic() >= unknown.until else unknown.since
+        since = self._unknown.get((scope.place, entry), -math.inf)
+        until = since + UNKNOWN_FOR
+        return until if self._monotonic() >= until else since
 
     def settle(self, scope: Scope, entry: str, *, began: float) -> None:
         """Forget a write of unknown outcome if its time was over when the LIST of ``began`` began.
 
         The caller has acted on that LIST; a LIST alone, perhaps of another resource, resolves nothing.
         """
-        unknown = self._unknown.get(_entry(scope, entry))
-        if unknown is not None and began >= unknown.until:
-            del self._unknown[_entry(scope, entry)]
+        if began >= self._unknown.get((scope.place, entry), math.inf) + UNKNOWN_FOR:
+            del self._unknown[scope.place, entry]
 
     @property
     def sunset(self) -> datetime | None:
@@ -234,13 +208,12 @@ class ObservationCache:
 
     def forget(self, scope: Scope) -> None:
         """Drop the observations of a scope."""
-        self._known.get(_place(scope), {}).pop(scope.credentials, None)
-        self._seen_with.get(scope.credentials, set()).discard(_place(scope))
+        self._known.get(scope.place, {}).pop(scope.credentials, None)
 
     def forget_credentials(self, fingerprint: str) -> None:
         """Drop the observations with these credentials."""
-        for place in self._seen_with.pop(fingerprint, ()):
-            self._known.get(place, {}).pop(fingerprint, None)
+        for by_credentials in self._known.values():
+            by_credentials.pop(fingerprint, None)
 
     def moment(self) -> float:
         """Return the time in monotonic seconds, unique and increasing, so that of two events one is the newer."""
@@ -261,7 +234,7 @@ class ObservationCache:
         else:
             known.failure = None
             known.failures = 0
-            written = {name for name, at in self._written.get(_place(scope), {}).items() if at > began}
+            written = {name for name, at in self._written.get(scope.place, {}).items() if at > began}
             entries = merged(known.view.entries, listing, began, written=written)
             deprecation = listing.deprecation or known.view.deprecation
             known.view = View(entries, began, deprecation, listing.skipped, known.view.label)
@@ -270,18 +243,18 @@ class ObservationCache:
         known.attempted = began
         return None
 
-    def _written_now(self, key: _Entry) -> float:
+    def _written_now(self, scope: Scope, entry: str) -> float:
         """Drop the observations of an entry with any credentials, and return the moment."""
-        self._written.setdefault(key.place, {})[key.name] = at = self.moment()
-        for known in self._known.get(key.place, {}).values():
-            if key.name in known.view.entries:
-                entries = {name: seen for name, seen in known.view.entries.items() if name != key.name}
+        self._written.setdefault(scope.place, {})[entry] = at = self.moment()
+        for known in self._known.get(scope.place, {}).values():
+            if entry in known.view.entries:
+                entries = {name: seen for name, seen in known.view.entries.items() if name != entry}
                 known.view = replace(known.view, entries=entries)
         return at
 
     def _put(self, scope: Scope, entry: str, seen: Seen[Any]) -> None:
         """Record an observation, unless a newer one is there or the scope was forgotten."""
-        known = self._known.get(_place(scope), {}).get(scope.credentials)
+        known = self._known.get(scope.place, {}).get(scope.credentials)
         if known is None:
             return
         before = known.view.entries.get(entry)
@@ -294,25 +267,17 @@ class ObservationCache:
         if not self._sweep.is_due(now):
             return
         too_old = now - IDLE
-        self._known = {
-            place: kept
-            for place, by in self._known.items()
-            if (
-                kept := {
-                    name: known for name, known in by.items() if known.listing is not None or known.attempted > too_old
-                }
-            )
-        }
-        self._seen_with = {}
-        for place, by in self._known.items():
-            for name in by:
-                self._seen_with.setdefault(name, set()).add(place)
-        self._written = {
-            place: recent
-            for place, written in self._written.items()
-            if (recent := {name: at for name, at in written.items() if at > too_old})
-        }
-        self._unknown = {key: unknown for key, unknown in self._unknown.items() if unknown.until > too_old}
+        for place, by_credentials in list(self._known.items()):
+            for name, known in list(by_credentials.items()):
+                if known.listing is None and known.attempted <= too_old:
+                    del by_credentials[name]
+            if not by_credentials:
+                del self._known[place]
+        for place, written in list(self._written.items()):
+            self._written[place] = recent = {name: at for name, at in written.items() if at > too_old}
+            if not recent:
+                del self._written[place]
+        self._unknown = {key: since for key, since in self._unknown.items() if since > too_old}
 
 
 def merged(
@@ -330,11 +295,3 @@ def merged(
     }
     listed = {name: Seen(value, began) for name, value in listing.entries.items() if name not in written}
     return {**newer, **{name: seen for name, seen in listed.items() if name not in newer or newer[name].at < began}}
-
-
-def _entry(scope: Scope, name: str) -> _Entry:
-    return _Entry(_place(scope), name)
-
-
-def _place(scope: Scope) -> _Place:
-    return _Place(scope.project_id, scope.kind, scope.name)

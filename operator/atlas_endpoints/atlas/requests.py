@@ -1,5 +1,6 @@
 """Calls to Atlas as data."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -24,6 +25,11 @@ class Scope(NamedTuple):
     kind: str
     name: str
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The scope without its credentials."""
+        return self.project_id, self.kind, self.name
+
     @override
     def __str__(self) -> str:  # for the log, without the credentials
         return f"{self.project_id}/{self.name}"
@@ -35,7 +41,7 @@ class Refusals:
 
     Attributes:
         absent: the ends of the error codes that prove the absence of the entry in the path.
-        explanations: replace those of ``classification``.
+        explanations: replace those of ``answers``.
     """
 
     absent: tuple[str, ...] = ()
@@ -64,19 +70,11 @@ def path(template: str, operation: str, **segments: str) -> str:
 
 
 def _segment(value: str, operation: str) -> str:
-    if value in {"", ".", ".."} or not _is_text(value):
+    is_text = not re.search(r"[\ud800-\udfff]", value)  # half of a surrogate pair cannot be encoded
+    if value in {"", ".", ".."} or not is_text:
         raise InvalidSpecError(
-            f"projectId, instanceName or endpointId is {value!r}, which names nothing in Atlas. Correct it.",
+            f"projectId, instanceName or endpointId is {value!r}, which is no valid name or id. Correct it.",
             operation=operation,
         )
     # The HTTP library does not quote these harmless characters; a digest signs the path as it is sent.
     return quote(value, safe="!$&'()*,:;=@")
-
-
-def _is_text(value: str) -> bool:
-    """Return whether a text can be encoded; half of a surrogate pair cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

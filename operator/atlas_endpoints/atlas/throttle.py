@@ -53,24 +53,12 @@ class Admitted:
     instance: str
     serial: int
 
-    @property
-    def own_project(self) -> "_Place":
-        """The project, for credentials without a success in it."""
-        return self.fingerprint, self.project
-
-    @property
-    def own_instance(self) -> "_Place":
-        """The instance, for credentials without a success in its project."""
-        return self.fingerprint, self.project, self.instance
-
-    @property
-    def shared_instance(self) -> "_Place":
-        """The instance, for all credentials with a success in its project."""
-        return "", self.project, self.instance
-
 
 _Place: TypeAlias = tuple[str, ...]
-"""A project or an instance, of some credentials or of all that have had a success in the project."""
+"""The owner of a gate, a project, and perhaps an instance in it; the owner is a fingerprint or ``_SHARED``."""
+
+_SHARED = ""
+"""The owner of what all credentials with a success in the project share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +89,7 @@ class _Gate:
         if now < self.closed_until and self.exempt != _NEXT:
             return Wait(self.closed_until, self.reason, self.message)
         if self.one_at_a_time and now < self.trial_until:
-            return Wait(
-                now + doubled(1.0, self.failures, 30.0), PENDING, "Another call finds out whether Atlas answers."
-            )
+            return Wait(now + doubled(1.0, self.failures, 30.0), PENDING, "Another call tests whether Atlas answers.")
         return None
 
     def circuit(self, now: float) -> str:
@@ -191,7 +177,7 @@ class Throttle:
         gates = [self._gate_of(fingerprint, now), *self._places_of(admitted).values()]
         wait = next((wait for gate in gates if (wait := gate.wait(now)) is not None), None)
         if wait is None and self._in_flight[fingerprint] >= self._max_in_flight:
-            wait = Wait(now + 1.0, PENDING, "Enough calls with these credentials are under way.")
+            wait = Wait(now + 1.0, PENDING, "The limit of concurrent calls with these credentials is reached.")
         if wait is not None:
             return wait
         self._in_flight[fingerprint] += 1
@@ -201,9 +187,8 @@ class Throttle:
 
     def let_through(self, fingerprint: str, project: str, instance: str, now: float) -> None:
         """Admit the next call to an instance before the time that Atlas named, once in each such wait; arguments as above."""
-        call = Admitted(fingerprint, project, instance, _NEXT)
-        for place in (call.own_instance, call.shared_instance):
-            gate = self._places.get(place)
+        for owner in (fingerprint, _SHARED):
+            gate = self._places.get((owner, project, instance))
             if gate is not None and gate.exempt is None and now < gate.closed_until:
                 gate.exempt = _NEXT
 
@@ -212,20 +197,20 @@ class Throttle:
         self.release(admitted)
         credentials = self._gate_of(admitted.fingerprint, now)
         places = self._places_of(admitted)
+        project = _SHARED if self._reaches(admitted) else admitted.fingerprint, admitted.project
         match error:
             case CredentialsRateLimitedError():
                 self._limit(credentials, error, now)
             case RateLimitedError():
-                place = (admitted.project,) if self._reaches(admitted) else admitted.own_project
-                self._limit(self._place(place, now), error, now)
+                self._limit(self._place(project, now), error, now)
             case CredentialsInvalidError():
                 credentials.close(now + self._probe_interval, error.reason, error.message)
             case AtlasUnavailableError():
                 for gate in (credentials, *places.values()):
                     gate.fail(now)
                 if error.retry_after:
-                    place = admitted.shared_instance if self._reaches(admitted) else admitted.own_instance
-                    self._place(place, now).close(now + error.retry_after, error.reason, error.message)
+                    instance = self._place((*project, admitted.instance), now)
+                    instance.close(now + error.retry_after, error.reason, error.message)
             case AtlasError(http_status=None):
                 pass  # nothing was sent
             case _:
@@ -252,7 +237,7 @@ class Throttle:
         limited = {
             project: at
             for project, at in reached.items()
-            if (gate := self._places.get((project,))) is not None and now < gate.closed_until
+            if (gate := self._places.get((_SHARED, project))) is not None and now < gate.closed_until
         }
         if limited:
             self._reached[fingerprint] = limited
@@ -281,9 +266,9 @@ class Throttle:
         return self._places.setdefault(place, _Gate(one_at_a_time=True, used=now))
 
     def _places_of(self, admitted: Admitted) -> dict[_Place, _Gate]:
-        places: list[_Place] = [admitted.own_project, admitted.own_instance]
-        if self._reaches(admitted):
-            places += [(admitted.project,), admitted.shared_instance]
+        owners = (admitted.fingerprint, _SHARED) if self._reaches(admitted) else (admitted.fingerprint,)
+        projects: list[_Place] = [(owner, admitted.project) for owner in owners]
+        places = [place for project in projects for place in (project, (*project, admitted.instance))]
         return {place: gate for place in places if (gate := self._places.get(place)) is not None}
 
     def _gate_of(self, fingerprint: str, now: float) -> _Gate:

@@ -11,7 +11,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import TypeAlias
 
-from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import (
     MAKE_ANEW,
     AccountSuspendedError,
@@ -27,7 +27,6 @@ from atlas_endpoints.atlas.errors import (
     ProjectNotFoundError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped, took, warning
 from atlas_endpoints.check.places import Instance, Place
 from atlas_endpoints.controller.cache import Key

@@ -8,11 +8,11 @@ from random import Random
 import httpx
 
 from atlas_endpoints import __version__
+from atlas_endpoints.atlas.answers import Listing
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.listings import Listing
-from atlas_endpoints.atlas.transports import proxy_from_environment
+from atlas_endpoints.atlas.transport import proxy_from_environment
 from atlas_endpoints.check.findings import Finding, named, ok, took
 from atlas_endpoints.check.interview import NO_ENDPOINT, Answer, ChangeNothing, ListEndpoints, Question, answered
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, list_endpoints, update_of

@@ -18,7 +18,6 @@ from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
-from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.clusterless import EnvironmentCredentials, PlanSettings
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.clock import SystemClock
@@ -98,9 +97,8 @@ class Planner:
     def __init__(self, client: Requester, *, exports: Iterable[Body] = ()) -> None:
         clock = SystemClock()
         throttle = Throttle(max_in_flight=AT_ONCE)
-        throttled = ThrottledClient(client, throttle, clock=clock.monotonic)
         self._gateway = gateway = Gateway(
-            throttled, clock.monotonic, readers={KIND.names.kind: KIND}, dropped=lambda _: None
+            client, throttle, clock.monotonic, readers={KIND.names.kind: KIND}, dropped=lambda _: None
         )
         found = EnvironmentCredentials()
         self._fingerprint = ""

@@ -1,6 +1,6 @@
 """From an error to the state of a resource: reasons and messages are set only here. Pure.
 
-``atlas.classification`` maps Atlas's answers to errors, and has their messages.
+``atlas.answers`` maps Atlas's answers to errors, and has their messages.
 """
 
 from dataclasses import dataclass, replace

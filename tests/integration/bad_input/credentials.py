@@ -105,7 +105,7 @@ UNUSABLE: dict[str, tuple[dict[str, str], str, str]] = {
         {"publicApiKey": CLIENT_ID, "privateApiKey": CLIENT_SECRET},
         "MissingKeys",
         (
-            "publicApiKey holds a part of a service account, not of an API key. Put the service account's id into clientId"
+            "publicApiKey contains a part of a service account, not of an API key. Put the service account's id into clientId"
             " and its secret into clientSecret."
         ),
     ),

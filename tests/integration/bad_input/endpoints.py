@@ -29,7 +29,7 @@ def an_instance_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
             pair,
             says=(
                 "The project has no serverless instance of this name. If instanceName or projectId is wrong, delete this",
-                "which leaves Atlas as it is, and create it anew with the right one.",
+                "which does not change Atlas, and create it again with the right value.",
             ),
             error={
                 "operation": "listServerlessPrivateEndpoint",

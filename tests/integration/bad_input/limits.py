@@ -258,7 +258,7 @@ def an_atlas_that_is_read_only_is_still_read(env: Env) -> None:
         env.becomes(
             "AtlasUnavailable",
             "Reconciling",
-            says=("Atlas cannot serve the call at the moment; it is retried.",),
+            says=("Atlas cannot serve the call at the moment. The call is retried.",),
             error={"httpStatus": 405, "errorCode": "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES", "retryable": True},
         )
         wait_until(lambda: len(env.calls("PATCH")) >= 3, "the third attempt")

@@ -34,13 +34,13 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
     "the error page of a proxy is no answer": (
         {"status": 502, "body": HTML},
         502,
-        "Atlas cannot serve the call at the moment; it is retried. (HTTP 502)",
+        "Atlas cannot serve the call at the moment. The call is retried. (HTTP 502)",
     ),
     "a refusal in HTML is not Atlas's word": (
         {"status": 403, "body": HTML},
         403,
         (
-            "Something that is not the Atlas Admin API answered; check ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret) and the"
+            "The answer is not from the Atlas Admin API; check ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret) and the"
             " proxies on the way."
         ),
     ),
@@ -62,7 +62,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int | None, str]] = {
     "Atlas being upgraded is waited for": (
         {"status": 503, "headers": {"Retry-After": "3"}},
         503,
-        "Atlas cannot serve the call at the moment; it is retried. (HTTP 503 SERVICE_UNAVAILABLE)",
+        "Atlas cannot serve the call at the moment. The call is retried. (HTTP 503 SERVICE_UNAVAILABLE)",
     ),
 }
 """A fault of every GET, the HTTP status that is reported, and what is said."""
@@ -275,7 +275,7 @@ def writes_that_atlas_does_not_take_during_an_upgrade_are_sent_afterwards(env: E
     env.becomes(
         "AtlasUnavailable",
         "Reconciling",
-        says=("Atlas cannot serve the call at the moment; it is retried. (HTTP 405 WRITES_NOT_ALLOWED",),
+        says=("Atlas cannot serve the call at the moment. The call is retried. (HTTP 405 WRITES_NOT_ALLOWED",),
         error={
             "operation": "updateServerlessPrivateEndpoint",
             "httpStatus": 405,

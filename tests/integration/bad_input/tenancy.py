@@ -201,7 +201,7 @@ def _sends_nothing(env: Env, *, scope: str) -> None:
             body = env.becomes(
                 "CredentialsInvalid",
                 pair,
-                says=("baseUrl names another Atlas", "remove it, unless this is the operator's own Secret."),
+                says=("baseUrl names another Atlas", "or remove the key unless this is the operator's own Secret."),
                 error={"errorCode": "BaseURLNotAllowed", "retryable": False},
                 credentials=("False", "BaseURLNotAllowed"),
             )

@@ -1,7 +1,13 @@
+"""HTTP digest, against a server that verifies signatures, nonces and counts."""
+
 import asyncio
-from collections import Counter
+import hashlib
+import random
+import re
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,23 +22,124 @@ from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints
-from unit.atlas.digest_server import PRIVATE_KEY, PUBLIC_KEY, DigestServer
 from unit.atlas.wire import PATH, client_of, serving
 
+PUBLIC_KEY = "abcdefgh"
+PRIVATE_KEY = "11111111-2222-3333-4444-555555555555"
 KEY = ApiKey(PUBLIC_KEY, PRIVATE_KEY)
 CONCURRENT = 16
 ROUNDS = 10
+_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+@dataclass
+class DigestServer:
+    """A server that can be as particular about nonces and counts as real ones are.
+
+    It shares nothing with the client: it verifies each signature by its own reading of RFC 7616.
+    """
+
+    algorithm: str | None = "MD5"
+    qop: str = "auth"
+    quoted: bool | None = False
+    """Whether all fields have quotes, only some (False), or none (None)."""
+    private_key: str = PRIVATE_KEY
+    nonce_lasts: int | None = None
+    """Number of signed requests after which a nonce is refused; None: for ever."""
+    shared_nonce_for: int | None = None
+    """One nonce for everybody, and a new one after so many requests; None: a nonce for each challenge."""
+    counts: str = "any"
+    """any, unused (each at most once) or rising (each above the last one)."""
+    says_stale: bool = True
+    """Whether a refusal for the nonce or its count is marked stale=true."""
+    shuffles: bool = False
+    """Whether concurrent requests overtake each other."""
+    refuses_role: bool = False
+    """Whether good requests get a 401 for the role, with a challenge."""
+
+    requests: int = 0
+    challenges: int = 0
+    signed_ok: int = 0
+    refused: int = 0
+    targets: list[str] = field(default_factory=list)
+    used: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _issued: int = 0
+    _random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311  # shuffles requests
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        if self.shuffles:
+            for _ in range(self._random.randrange(20)):
+                await asyncio.sleep(0)
+        self.targets.append(request.raw_path)
+        header = request.headers.get("Authorization")
+        if header is None:
+            self.challenges += 1
+            return self._challenge(stale=False)
+        fields = {
+            match[1]: match[2].strip('"') for match in re.finditer(r'(\w+)=("[^"]*"|[^,\s]+)', header.partition(" ")[2])
+        }
+        is_signed = self._is_signed(fields, request, await request.read())
+        if not is_signed or not self._is_fresh(fields["nonce"], int(fields["nc"], 16)):
+            self.refused += 1
+            return self._challenge(stale=is_signed and self.says_stale)
+        self.signed_ok += 1
+        if self.refuses_role:
+            return self._challenge(stale=False, code="USER_UNAUTHORIZED")
+        return web.json_response([])
+
+    def current_nonce(self) -> str:
+        if self.shared_nonce_for is not None:
+            return f"shared-{self.requests // self.shared_nonce_for}"
+        self._issued += 1
+        return f"own-{self._issued}"
+
+    def _challenge(self, *, stale: bool, code: str = "UNEXPECTED_ERROR") -> web.Response:
+        fields = ['realm="MMS Public API"', 'domain=""', f'nonce="{self.current_nonce()}"', f'qop="{self.qop}"']
+        if self.algorithm:
+            fields.append(f'algorithm="{self.algorithm}"' if self.quoted else f"algorithm={self.algorithm}")
+        fields.append(('stale="%s"' if self.quoted else "stale=%s") % str(stale).lower())
+        fields.append('opaque="a, \\"b\\""')
+        if self.quoted is None:
+            fields = [field.replace('"', "") for field in fields[:-1]]
+        return web.json_response(
+            {"error": 401, "reason": "Unauthorized", "errorCode": code, "detail": "Refused."},
+            status=401,
+            headers={"WWW-Authenticate": "Digest " + ", ".join(fields)},
+        )
+
+    def _is_signed(self, fields: dict[str, str], request: web.Request, body: bytes) -> bool:
+        hashed, qop = _HASHES[self.algorithm or "MD5"], self.qop.split(",")[0]
+
+        def digest(*parts: str) -> str:
+            return hashed(":".join(parts).encode()).hexdigest()
+
+        secret = digest(PUBLIC_KEY, "MMS Public API", self.private_key)
+        signed = digest(request.method, request.raw_path, *([hashed(body).hexdigest()] if qop == "auth-int" else []))
+        response = digest(secret, fields["nonce"], fields["nc"], fields["cnonce"], qop, signed)
+        sent = fields["username"], fields["uri"], fields["qop"], fields["response"]
+        return sent == (PUBLIC_KEY, request.raw_path, qop, response)
+
+    def _is_fresh(self, nonce: str, count: int) -> bool:
+        used = self.used[nonce]
+        if self.nonce_lasts is not None and len(used) >= self.nonce_lasts:
+            return False
+        if self.shared_nonce_for is not None and nonce != self.current_nonce():
+            return False
+        if (self.counts == "unused" and count in used) or (self.counts == "rising" and count <= max(used, default=0)):
+            return False
+        used.add(count)
+        return True
+
 
 SERVERS: dict[str, dict[str, Any]] = {
     "a nonce that lasts": {},
     "quoted fields": {"quoted": True},
-    "no algorithm named": {"algorithm": None},
-    "MD5-sess": {"algorithm": "MD5-sess"},
-    "SHA-256": {"algorithm": "SHA-256", "quoted": True},
-    "SHA-256-sess": {"algorithm": "SHA-256-sess"},
-    "a choice of protection": {"qop": "auth,auth-int"},
+    "fields without quotes": {"quoted": None},
     "protection of the body": {"qop": "auth-int"},
-    "no protection (RFC 2069)": {"qop": None},
+    "a choice of protection": {"qop": "auth,auth-int"},
+    "no algorithm named": {"algorithm": None},
+    "SHA-256": {"algorithm": "SHA-256", "quoted": True},
     "strictly rising counts": {"counts": "rising", "shuffles": True},
     "strictly rising counts, never called stale": {"counts": "rising", "shuffles": True, "says_stale": False},
     "counts that may be used once": {"counts": "unused", "shuffles": True},
@@ -86,19 +193,13 @@ async def test_every_concurrent_call_succeeds_with(name: str) -> None:
         assert await many(client) == {"ok": CONCURRENT * ROUNDS}
 
 
-async def test_sixteen_concurrent_first_calls_cost_one_challenge() -> None:
-    server = DigestServer(counts="rising")
-    async with serving(server.handle) as url, client_of(url) as client:
-        assert await many(client, rounds=1) == {"ok": CONCURRENT}
-    assert (server.challenges, server.signed_ok) == (1, CONCURRENT)
-
-
-async def test_a_call_with_a_known_nonce_costs_one_request() -> None:
+async def test_concurrent_first_calls_cost_one_challenge_and_later_calls_one_request() -> None:
     server = DigestServer()
     async with serving(server.handle) as url, client_of(url) as client:
+        assert await many(client, rounds=1) == {"ok": CONCURRENT}
         for _ in range(10):
             assert await call(client) == "ok"
-    assert server.requests == 11
+    assert (server.challenges, server.signed_ok, server.requests) == (1, CONCURRENT + 10, CONCURRENT + 11)
 
 
 WRONG: dict[str, tuple[dict[str, Any], int]] = {
@@ -205,10 +306,11 @@ async def test_a_refusal_without_a_challenge_is_final_only_for_a_fresh_nonce(cal
 CHALLENGES: dict[str, tuple[list[str], str]] = {
     "an unknown algorithm": (['Digest realm="r", nonce="n", algorithm=SHA-512-256, qop="auth"'], "SHA-512-256"),
     "an unknown protection": (['Digest realm="r", nonce="n", qop="auth-conf"'], "auth-conf"),
+    "no protection, as in RFC 2069": (['Digest realm="r", nonce="n"'], "not supported"),
     "no nonce": (['Digest realm="r", qop="auth"'], "not supported"),
     "another scheme": (['Basic realm="r"'], "without asking for a digest"),
     "no challenge": ([], "without asking for a digest"),
-    "garbage": (['Digest ,,==""', "Digest"], "without asking for a digest"),
+    "garbage": (["Digest", "Digests a=b"], "without asking for a digest"),
     "what no header may carry": (['Digest realm="\xe9", nonce="n"'], "without asking for a digest"),
 }
 
@@ -226,10 +328,12 @@ async def test_an_unsupported_challenge_is_explained_for(name: str) -> None:
 @pytest.mark.parametrize(
     "challenges",
     [
-        ['Basic realm="r"', 'Digest realm="r", nonce="right"'],
-        ['Basic realm="Digest a=b", Digest realm="r", nonce="right"'],
-        ['Digest realm="r", nonce="odd", algorithm=SHA-512-256', 'Digest realm="r", nonce="right", algorithm=MD5'],
-        ["digest nonce=right,REALM=r"],
+        ['Basic realm="r"', 'Digest realm="r", nonce="right", qop="auth,auth-int"'],
+        [
+            f'Digest realm="r", nonce="{nonce}", algorithm={hash_}, qop=auth'
+            for nonce, hash_ in (("odd", "SHA-1"), ("right", "md5"))
+        ],
+        ["digest nonce=right,REALM=r,QOP=AUTH"],
     ],
 )
 async def test_the_first_supported_challenge_is_used(challenges: list[str]) -> None:

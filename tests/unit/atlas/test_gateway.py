@@ -1,10 +1,10 @@
-"""The operations over shared observations: what each call sends, and what its end means for what is remembered."""
+"""The calls of a reconcile: what each sends, whether it is admitted, and what its end means for the observations."""
 
 import asyncio
 import logging
 import math
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -20,13 +20,14 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     EndpointAbsentError,
     NotLeaderError,
+    RateLimitedError,
+    Retry,
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
-from atlas_endpoints.atlas.throttled_client import ThrottledClient
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     PrivateConnection,
     creation_of,
@@ -67,6 +68,8 @@ class Atlas:
     """The instance."""
     endpoint: Answer | None = None
     """What a call about the one endpoint is answered with, if not with the endpoint."""
+    listing: Answer | None = None
+    """What a LIST is answered with, if not with the endpoint."""
     unusable: int = 0
     """Number of items in a LIST that have no id."""
     failure: AtlasError | None = None
@@ -92,8 +95,9 @@ class Atlas:
             self.comment = comment = json["comment"]
         if path == INSTANCE:
             return Answer(200, self.document)
-        if self.endpoint is not None and path != ENDPOINTS:
-            return self.endpoint
+        prepared = self.listing if (method, path) == ("GET", ENDPOINTS) else self.endpoint
+        if prepared is not None and (method, path) != ("POST", ENDPOINTS):
+            return prepared
         endpoint = {"_id": ENDPOINT, "status": "AVAILABLE", "comment": comment}
         is_list = (method, path) == ("GET", ENDPOINTS)
         return Answer(200, [endpoint, *[{}] * self.unusable] if is_list else endpoint, self.deprecation)
@@ -109,9 +113,8 @@ class Harness:
         self.now = 100.0
         self.atlas = Atlas()
         self.dropped: list[Credentials] = []
-        client = ThrottledClient(self.atlas, Throttle(), clock=lambda: self.now)
         readers = {KIND.names.kind: KIND}
-        self.gateway = Gateway(client, lambda: self.now, readers=readers, dropped=self.dropped.append)
+        self.gateway = Gateway(self.atlas, Throttle(), lambda: self.now, readers=readers, dropped=self.dropped.append)
         self.scope = self.of(ALICE)
 
     def of(self, credentials: Credentials) -> Scope:
@@ -140,6 +143,13 @@ class Harness:
 
     async def update(self, comment: str = "two") -> str | None:
         return await self.write(update_of(PROJECT, "orders", ENDPOINT, "AWS", {"comment": comment}), ENDPOINT)
+
+    async def get(self) -> View[Any]:
+        return await self.gateway.get(self.scope, ENDPOINT)
+
+    @property
+    def unknown_for(self) -> float | None:
+        return self.gateway.unknown_for(self.scope, ENDPOINT)
 
     async def connections(self, *, max_age: float) -> tuple[PrivateConnection, ...] | None:
         parse = partial(private_connections, "orders")
@@ -172,7 +182,7 @@ class TestCredentials:
         assert harness.dropped == [ALICE]
         assert harness.recall() is None
         with pytest.raises(KeyError, match=harness.scope.credentials):
-            await harness.gateway.get(harness.scope, ENDPOINT)
+            await harness.get()
         await harness.gateway.get(other, ENDPOINT)
 
     async def test_credentials_are_kept_during_work(self, harness: Harness) -> None:
@@ -184,9 +194,9 @@ class TestCredentials:
                 with harness.gateway.work():
                     pass
                 later.enter_context(harness.gateway.work())
-                await harness.gateway.get(harness.scope, ENDPOINT)
+                await harness.get()
             with pytest.raises(KeyError):
-                await harness.gateway.get(harness.scope, ENDPOINT)
+                await harness.get()
 
     async def test_credentials_that_no_resource_uses_are_dropped_after_the_work(self, harness: Harness) -> None:
         with harness.gateway.work():
@@ -266,16 +276,29 @@ class TestConnections:
 
 
 class TestReading:
-    async def test_a_list_observes_the_instance(self, harness: Harness) -> None:
-        assert comment_in(await harness.list()) == "one"
+    async def test_a_list_observes_the_instance_and_its_deprecation(self, harness: Harness) -> None:
+        harness.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
+        view = await harness.list()
+        assert (comment_in(view), view.deprecation) == ("one", harness.atlas.deprecation)
         assert harness.atlas.calls == [("GET", ENDPOINTS, None)]
 
-    async def test_the_deprecation_of_a_list_is_remembered(self, harness: Harness) -> None:
-        harness.atlas.deprecation = Deprecation(None, datetime(2026, 1, 22, tzinfo=UTC))
+    @pytest.mark.parametrize(
+        ("failure", "raised"),
+        [
+            pytest.param(None, "cannot be used", id="no array"),
+            pytest.param(EndpointAbsentError("No.", operation="list"), "for a single endpoint", id="a code of absence"),
+        ],
+    )
+    async def test_an_unusable_answer_to_a_list_observes_nothing(
+        self, harness: Harness, failure: AtlasError | None, raised: str
+    ) -> None:
         await harness.observed()
-        assert harness.gateway.view(harness.scope).deprecation == harness.atlas.deprecation
+        harness.atlas.failure, harness.atlas.listing = failure, Answer(200, {})
+        with pytest.raises(AtlasUnavailableError, match=raised):
+            await harness.list()
+        assert harness.recall() == "one"
 
-    @pytest.mark.parametrize(("unusable", "lines"), [(0, []), (2, ["A LIST held 2 items without a usable id"])])
+    @pytest.mark.parametrize(("unusable", "lines"), [(0, []), (2, ["A LIST contains 2 items without a usable id"])])
     async def test_items_without_a_usable_id_are_logged(
         self, harness: Harness, caplog: pytest.LogCaptureFixture, unusable: int, lines: list[str]
     ) -> None:
@@ -290,14 +313,14 @@ class TestReading:
     async def test_a_get_bypasses_the_cache_and_is_remembered(self, harness: Harness) -> None:
         await harness.observed()
         harness.atlas.comment = "changed"
-        assert comment_in(await harness.gateway.get(harness.scope, ENDPOINT)) == "changed"
+        assert comment_in(await harness.get()) == "changed"
         assert harness.atlas.calls == [("GET", f"{ENDPOINTS}/{ENDPOINT}", None)]
         assert harness.recall() == "changed"
 
     async def test_a_get_that_overlaps_with_a_write_does_not_undo_it(self, harness: Harness) -> None:
         await harness.observed()
         answer = harness.atlas.hold_back("GET")
-        getting = asyncio.create_task(harness.gateway.get(harness.scope, ENDPOINT))
+        getting = asyncio.create_task(harness.get())
         await asyncio.sleep(0)
         await harness.update()
         answer.set()
@@ -308,7 +331,7 @@ class TestReading:
         await harness.observed()
         before = harness.gateway.moment()
         harness.atlas.failure = error = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
-        view = await harness.gateway.get(harness.scope, ENDPOINT)
+        view = await harness.get()
         seen = view.entries[ENDPOINT]
         assert (seen.value, seen.error) == (None, error)
         assert seen.at > before > view.began
@@ -319,7 +342,7 @@ class TestReading:
         await harness.observed()
         harness.atlas.endpoint = Answer(200, document)
         with pytest.raises(AtlasUnavailableError) as raised:
-            await harness.gateway.get(harness.scope, ENDPOINT)
+            await harness.get()
         assert not raised.value.unknown_outcome
         assert harness.recall() == "one"
 
@@ -330,7 +353,7 @@ class TestReading:
         """As when the Secret is found to be rotated during a reconcile."""
         await harness.observed()
         answer = harness.atlas.hold_back("GET")
-        getting = asyncio.create_task(harness.gateway.get(harness.scope, ENDPOINT))
+        getting = asyncio.create_task(harness.get())
         await asyncio.sleep(0)
         harness.gateway.forget(harness.scope)
         harness.atlas.failure = failure
@@ -346,58 +369,33 @@ class TestWriting:
         await harness.observed()
         assert await harness.update() == "two"
         assert harness.atlas.calls == [("PATCH", f"{ENDPOINTS}/{ENDPOINT}", {"providerName": "AWS", "comment": "two"})]
-
-    async def test_the_answer_to_a_write_is_the_newest_observation(self, harness: Harness) -> None:
-        await harness.observed()
-        await harness.update()
         assert harness.recall() == "two"
 
     @pytest.mark.parametrize(
-        "failure",
+        ("failure", "is_unknown"),
         [
-            AtlasUnavailableError("No answer.", operation="update", unknown_outcome=True),
-            AtlasUnavailableError("503", operation="update", http_status=503, unknown_outcome=True),
+            (AtlasUnavailableError("No answer.", operation="update", unknown_outcome=True), True),
+            (AtlasUnavailableError("Refused connection.", operation="update"), False),
+            (UpdateRejectedError("Refused.", operation="update", http_status=400), False),
+            (NotLeaderError("Another replica leads.", operation="update"), False),
+            (CredentialsInvalidError("Revoked.", operation="update", http_status=401), False),
         ],
-        ids=["no answer", "503"],
+        ids=["no answer", "never sent", "refused", "not the leader", "refused credentials"],
     )
-    async def test_an_unknown_outcome_drops_the_observation(self, harness: Harness, failure: AtlasError) -> None:
-        await harness.observed()
-        harness.atlas.failure = failure
-        with pytest.raises(AtlasUnavailableError):
-            await harness.update()
-        assert harness.recall() is None
-        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
-        assert harness.gateway.unknown_at > -math.inf
-
-    @pytest.mark.parametrize(
-        "failure",
-        [
-            UpdateRejectedError("Refused.", operation="update", http_status=400),
-            NotLeaderError("Another replica leads.", operation="update"),
-            AtlasUnavailableError("Refused connection.", operation="update"),
-        ],
-        ids=["refused", "not the leader", "never sent"],
-    )
-    async def test_a_refused_write_keeps_the_observation(self, harness: Harness, failure: AtlasError) -> None:
+    async def test_only_an_unknown_outcome_drops_the_observation(
+        self, harness: Harness, failure: AtlasError, *, is_unknown: bool
+    ) -> None:
         await harness.observed()
         harness.atlas.failure = failure
         with pytest.raises(type(failure)):
             await harness.update()
-        assert harness.recall() == "one"
-        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None
-        assert harness.gateway.unknown_at == -math.inf
-
-    async def test_a_held_write_keeps_the_observation(self, harness: Harness) -> None:
-        await harness.observed()
-        harness.atlas.failure = CredentialsInvalidError("Revoked.", operation="update", http_status=401)
-        with pytest.raises(CredentialsInvalidError):
-            await harness.update()
-        harness.atlas.calls.clear()
-        with pytest.raises(AtlasHeldError):
-            await harness.update()
-        assert not harness.atlas.calls
-        assert harness.recall() == "one"
-        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None
+        if isinstance(failure, CredentialsInvalidError):
+            with pytest.raises(AtlasHeldError):
+                await harness.update()
+        assert len(harness.atlas.calls) == 1
+        assert harness.recall() == (None if is_unknown else "one")
+        assert harness.unknown_for == (pytest.approx(UNKNOWN_FOR) if is_unknown else None)
+        assert (harness.gateway.unknown_at > -math.inf) is is_unknown
 
     async def test_a_cancelled_write_has_an_unknown_outcome(self, harness: Harness) -> None:
         await harness.observed()
@@ -408,7 +406,7 @@ class TestWriting:
         with pytest.raises(asyncio.CancelledError):
             await updating
         assert harness.recall() is None
-        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
+        assert harness.unknown_for == pytest.approx(UNKNOWN_FOR)
 
     @pytest.mark.parametrize("document", UNREADABLE)
     async def test_an_unreadable_answer_to_a_write_leaves_its_outcome_unknown(
@@ -418,10 +416,9 @@ class TestWriting:
         harness.atlas.endpoint = Answer(202, document)
         with pytest.raises(AtlasUnavailableError) as raised:
             await harness.update()
-        assert raised.value.unknown_outcome
-        assert raised.value.http_status == 202
+        assert (raised.value.unknown_outcome, raised.value.http_status) == (True, 202)
         assert harness.recall() is None
-        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) == pytest.approx(UNKNOWN_FOR)
+        assert harness.unknown_for == pytest.approx(UNKNOWN_FOR)
 
     async def test_a_created_entry_is_remembered_by_its_id(self, harness: Harness) -> None:
         await harness.observed()
@@ -444,4 +441,62 @@ class TestWriting:
         assert await harness.write(deletion_of(PROJECT, "orders", ENDPOINT), ENDPOINT) is None
         assert harness.atlas.calls == [("DELETE", f"{ENDPOINTS}/{ENDPOINT}", None)]
         assert ENDPOINT not in harness.gateway.view(harness.scope).entries
-        assert harness.gateway.unknown_for(harness.scope, ENDPOINT) is None
+        assert harness.unknown_for is None
+
+
+class TestAdmission:
+    """The throttle decides; here it is asked before each call, and told of the end of each."""
+
+    async def test_a_held_call_is_not_sent_and_raises_its_wait_and_reason(self, harness: Harness) -> None:
+        harness.atlas.failure = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=55)
+        with pytest.raises(RateLimitedError):
+            await harness.list()
+        harness.now += 5
+        for call in (harness.list, harness.get):
+            with pytest.raises(AtlasHeldError) as raised:
+                await call()
+            held = raised.value
+            assert (held.retry_after, held.reason, held.message) == (50, "RateLimited", "Slow down.")
+            assert (held.retry, held.unknown_outcome) == (Retry.WHEN_DUE, False)
+        assert len(harness.atlas.calls) == 1
+
+    @pytest.mark.parametrize("error", [CredentialsInvalidError, RateLimitedError])
+    async def test_a_wait_for_one_atlas_holds_no_call_to_another(
+        self, harness: Harness, error: type[AtlasError]
+    ) -> None:
+        harness.atlas.failure = error("No.", operation="op", http_status=429, retry_after=55)
+        with pytest.raises(error):
+            await harness.get()
+        harness.atlas.failure = None
+        await harness.list(harness.of(replace(ALICE, base_url="https://elsewhere.example")))
+        with pytest.raises(AtlasHeldError):
+            await harness.get()
+
+    async def test_one_call_is_let_through_on_request(self, harness: Harness) -> None:
+        harness.atlas.failure = AtlasUnavailableError("Away.", operation="op", http_status=503, retry_after=120)
+        with pytest.raises(AtlasUnavailableError):
+            await harness.get()
+        harness.gateway.let_through(harness.scope)
+        for raised in (AtlasUnavailableError, AtlasHeldError):
+            with pytest.raises(raised, match="Away"):
+                await harness.get()
+
+    @pytest.mark.parametrize("cancelled", [True, False], ids=["that is cancelled", "whose parser raises"])
+    async def test_a_call_is_released(self, harness: Harness, *, cancelled: bool) -> None:
+        def parse(_answer: object) -> None:
+            raise ZeroDivisionError
+
+        answer = harness.atlas.hold_back("GET")
+        read = harness.gateway.read(harness.scope, instance_of(PROJECT, "orders"), parse=parse, max_age=0.0)
+        reading = asyncio.create_task(harness.get() if cancelled else read)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        with pytest.raises(AtlasHeldError, match="Another call tests"):
+            await harness.update()
+        if cancelled:
+            read.close()
+            reading.cancel()
+        answer.set()
+        with suppress(ZeroDivisionError, asyncio.CancelledError):
+            await reading
+        assert await harness.update() == "two"

@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import traceback
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -125,14 +126,15 @@ async def test_an_echo_of_the_whole_request_reaches_no_error(
         secrets = [form(credentials.secret) for form in FORMS.values()] + [given, given.partition(" ")[2]]
         heard.update(secrets)
         said = WRITTEN[written](" ".join(secrets))
-        body = f'{{"errorCode": "canary_4711", "detail": {said}, "reason": {said}, "status": {said}, "list": [{said}]}}'
+        fields = f'{{"fields": [{{"field": "f", "description": {said}}}]}}'
+        body = f'{{"errorCode": "canary_4711", "detail": {said}, "badRequestDetail": {fields}, "list": [{said}]}}'
         return web.Response(status=status, body=body.encode("utf-16" if written == "in UTF-16" else "utf-8"))
 
     async with serving(echo) as url, client_of(url) as client:
         try:
             answer = await client.request(credentials, Request("op", "PATCH", PATH, {}))
         except AtlasError as error:
-            shown = f"{error} {error!r} {vars(error)}"
+            shown = "".join([repr(error), str(vars(error)), *traceback.format_exception(error)])
         else:
             shown = json.dumps(answer.json, ensure_ascii=False)
     assert heard

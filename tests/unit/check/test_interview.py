@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,
     APIGoneError,
@@ -22,7 +22,6 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.check.findings import Finding
 from atlas_endpoints.check.interview import (
     NOWHERE,

@@ -161,7 +161,7 @@ async def test_the_operators_own_secret_may_name_its_atlas_and_no_other_may(serv
 
     assert own == same
     assert other == []
-    assert "heeded only where the operator itself uses the Secret" in lines[-1]
+    assert "Only the operator's own Secret may do that" in lines[-1]
 
 
 async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiServer) -> None:

@@ -14,9 +14,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import override
 
-from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.observations import ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Age, ConfigMap, Owner, Target

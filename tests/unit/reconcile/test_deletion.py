@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Refusal
-from atlas_endpoints.atlas.classification import classify
+from atlas_endpoints.atlas.answers import Refusal, classify
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,

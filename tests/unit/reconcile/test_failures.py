@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.atlas import errors
-from atlas_endpoints.atlas.answers import Refusal
-from atlas_endpoints.atlas.classification import classify, classify_token_answer, unreadable
+from atlas_endpoints.atlas.answers import Refusal, classify, classify_token_answer, unreadable
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -366,7 +365,7 @@ class TestRefusedCredentials:
             status = failing(each, resolved=Resolved(credentials_source=source))
             for message in (said(status).message, said(status, "CredentialsValid").message):
                 assert remedy in message
-                assert message.endswith("Atlas says: Atlas's own words.")
+                assert message.endswith("Message from Atlas: Atlas's own words.")
 
 
 MISSING = NoCredentialsError(SecretProblem.NOT_FOUND, "There is no Secret.", source="resource/atlas", retry_in=5.0)

@@ -69,7 +69,7 @@ def comment(harness: Harness) -> str | None:
 
 def rejected(words: str = "comment is not allowed", code: str | None = "INVALID_ATTRIBUTE") -> UpdateRejectedError:
     return UpdateRejectedError(
-        f"Atlas refuses the change. Atlas says: {words}",
+        f"Atlas refuses the change. Message from Atlas: {words}",
         operation="updateServerlessPrivateEndpoint",
         http_status=400,
         error_code=code,

@@ -409,7 +409,7 @@ def refuses(endpoint: Endpoint) -> Endpoint:
     """Refuse another connection, as Atlas does once an endpoint is AVAILABLE."""
     if endpoint.cloud_provider_endpoint_id != VPCE:
         raise UpdateRejectedError(
-            "Atlas refuses the change. Atlas says: cloudProviderEndpointId cannot be changed once AVAILABLE",
+            "Atlas refuses the change. Message from Atlas: cloudProviderEndpointId cannot be changed once AVAILABLE",
             operation="updateServerlessPrivateEndpoint",
             http_status=400,
             error_code="INVALID_ATTRIBUTE",

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
+from atlas_endpoints.atlas.answers import Listing
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, MissingRoleError
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.observations import ObservationCache
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError

@@ -14,8 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.atlas.answers import Requester
-from atlas_endpoints.atlas.classification import unreadable
+from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
     MAKE_ANEW,
@@ -25,7 +24,6 @@ from atlas_endpoints.atlas.errors import (
     InvalidSpecError,
     NotServerlessError,
 )
-from atlas_endpoints.atlas.listings import Listing, send_list
 from atlas_endpoints.atlas.requests import Refusals, Request, path
 
 LIST = "listServerlessPrivateEndpoint"

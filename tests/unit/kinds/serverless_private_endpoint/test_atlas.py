@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.answers import Answer, Deprecation
+from atlas_endpoints.atlas.answers import Answer, Deprecation, Listing
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -14,7 +14,6 @@ from atlas_endpoints.atlas.errors import (
     InvalidSpecError,
     MissingRoleError,
 )
-from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     Endpoint,
