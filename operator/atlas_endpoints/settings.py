@@ -86,6 +86,7 @@ class AtlasSettings(BaseSettings):
 class OperatorSettings(AtlasSettings):
     """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
 
+    kinds: Names = Field(default=(), description="Kinds of resources to serve, separated by commas; all when empty")
     namespaces: Names = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
     label_selector: str = Field(default="", description="Serve only resources with these labels")
     credentials_secret: Secret = Field(

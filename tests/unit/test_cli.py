@@ -100,6 +100,8 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
             "--instance (ATLAS_ENDPOINTS_INSTANCE): --project and --instance go together",
         ),
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
+        (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Serverless"),
+        (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
         (["status", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
         (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): name a file or a folder with manifests, or -"),
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
