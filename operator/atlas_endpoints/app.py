@@ -27,7 +27,7 @@ from atlas_endpoints.cluster.references_reader import ReferenceReader
 from atlas_endpoints.cluster.secrets_reader import SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.controller.clock import SystemClock, boottime
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.core import Core
 from atlas_endpoints.leadership import Leadership, SingleReplica, exit_at_once, hand_over
 from atlas_endpoints.observer import RequestObserver, StatusObserver

@@ -9,7 +9,7 @@ from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import Status
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.reconcile.events import ALSO_IN_STATUS, Event, events_of
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.reasons import Reason
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class StatusObserver:
-    """Reports statuses and events; see ``served_kind.Observer``.
+    """Reports statuses and events; see ``core.Observer``.
 
     Args:
         now: wall-clock time, UTC.

@@ -32,7 +32,7 @@ from atlas_endpoints.atlas.transport import (
     send,
 )
 from atlas_endpoints.atlas.transports import Transports, is_loopback
-from atlas_endpoints.controller.sweep import Sweep
+from atlas_endpoints.controller.bookkeeping import Sweep
 
 MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
 """The only version of serverless private endpoints."""

@@ -21,7 +21,7 @@ from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.observations import FAILURE_LAST, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttled_client import ThrottledClient
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 
 logger = logging.getLogger(__name__)
 

@@ -17,9 +17,8 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.backoff import doubled
-from atlas_endpoints.controller.bookkeeping import Bookkeeping
-from atlas_endpoints.controller.sweep import Sweep
+from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
+from atlas_endpoints.controller.requeue import doubled
 
 V = TypeVar("V")
 

@@ -22,8 +22,7 @@ from atlas_endpoints.cluster.calls import call
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
 from atlas_endpoints.cluster.refusals import is_in_no_namespace, message_of
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.controller.log_deduplication import LogDeduplicator
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 
 logger = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from atlas_endpoints.cluster.errors import (
     LeaseConflictError,
     LeaseRefusedError,
 )
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.refusals import is_refused
-from atlas_endpoints.controller.backoff import doubled
-from atlas_endpoints.controller.sweep import Sweep
+from atlas_endpoints.controller.bookkeeping import Sweep
+from atlas_endpoints.controller.requeue import doubled
 
 MAX_AGE = 30.0
 """Seconds for which an entry is recent."""

@@ -12,10 +12,9 @@ from random import Random
 from typing import Protocol
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
-from atlas_endpoints.controller import backoff
 from atlas_endpoints.controller.cache import Body, Cache, Comparison, Key, Listing, key_of, version_of
-from atlas_endpoints.controller.log_deduplication import LogDeduplicator
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
+from atlas_endpoints.controller.requeue import backoff_delay
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +161,7 @@ class Relister:
                 is_news = not error.logged_elsewhere and self._deduplicator.failed("LIST", str(error))
                 level = logging.WARNING if is_news else logging.DEBUG
                 logger.log(level, "The resources could not be listed; trying again: %s", error)
-                wait = min(backoff.delay(failures, random=self._random.random()), MAX_BACKOFF)
+                wait = min(backoff_delay(failures, random=self._random.random()), MAX_BACKOFF)
             else:
                 failures = 0
                 self._deduplicator.recovered("LIST")

@@ -4,13 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from random import Random
-from typing import Generic, TypeVar, assert_never
+from typing import Generic, TypeVar
 
-from atlas_endpoints.controller import backoff
 from atlas_endpoints.controller.clock import Clock
-from atlas_endpoints.controller.log_deduplication import LogDeduplicator
-from atlas_endpoints.controller.log_fields import LogFields
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, TemporaryError
+from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, TemporaryError, backoff_delay
 from atlas_endpoints.controller.workqueue import Queue
 
 K = TypeVar("K", bound=Hashable)
@@ -135,12 +133,10 @@ class Loop(Generic[K]):
             case Backoff(at_least):
                 self._retried()
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
-                return backoff.delay(failures, random=self._random.random(), at_least=at_least)
+                return backoff_delay(failures, random=self._random.random(), at_least=at_least)
             case RequeueAfter(delay):
                 self._failures.pop(key, None)
                 return delay
             case NoRequeue():
                 self._failures.pop(key, None)
                 return None
-            case _:
-                assert_never(requeue)

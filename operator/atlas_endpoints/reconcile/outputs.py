@@ -17,7 +17,7 @@ from atlas_endpoints.cluster.config_maps import ConfigMap, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.controller import ConflictError
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.reconcile.facts import Finding
 from atlas_endpoints.reconcile.reasons import OutputsReason
 from atlas_endpoints.reconcile.resource import Resource

@@ -1,6 +1,6 @@
 """Which failures are worth a line."""
 
-from atlas_endpoints.controller.log_deduplication import LogDeduplicator
+from atlas_endpoints.controller.log_lines import LogDeduplicator
 
 
 def test_a_cause_is_logged_when_it_is_new_and_for_each_tenfold_of_its_keys() -> None:
