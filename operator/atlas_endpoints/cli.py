@@ -55,16 +55,16 @@ class Commands(BaseSettings):
 
     run: CliSubCommand[OperatorSettings] = Field(description="Run the operator")
     check: CliSubCommand[CheckSettings] = Field(
-        description="Tell what is missing of what the operator needs, and what to do about it; changes nothing"
+        description="Check what the operator needs, and show how to solve each problem; changes nothing"
     )
     status: CliSubCommand[StatusSettings] = Field(
-        description="Tell what is known of one resource, who else names its endpoint, and when it is looked at next"
+        description="Show one resource, the others that name its endpoint, and its next reconcile; changes nothing"
     )
     plan: CliSubCommand[PlanSettings] = Field(
-        description="Tell what manifests would change in Atlas; needs no cluster and changes nothing"
+        description="Show what manifests would change in Atlas; needs no cluster and changes nothing"
     )
     import_: CliSubCommand[ImportSettings] = Field(
-        alias="import", description="Write manifests for the endpoints that Atlas holds already; changes nothing"
+        alias="import", description="Write manifests for the endpoints that exist in Atlas; changes nothing"
     )
     simulate: CliSubCommand[SimulatorSettings] = Field(description="Run a simulated Atlas on this machine")
 
@@ -116,7 +116,7 @@ def _of_operator(settings: OperatorSettings) -> int:
 def _operate(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for name in unknown_variables():
-        logger.warning("%s is no setting of this version and has no effect", name)
+        logger.warning("%s is not a setting of this version and has no effect", name)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(app.run(settings, kinds))
@@ -124,10 +124,10 @@ def _operate(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
         logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
         return FAILED
     except ClusterWentBackError as error:
-        logger.error("The operator has to be started anew: %s", error)  # noqa: TRY400  # as above
+        logger.error("The operator must be restarted: %s", error)  # noqa: TRY400  # as above
         return FAILED
     except Exception:
-        logger.exception("The operator cannot go on")
+        logger.exception("The operator cannot continue")
         return FAILED
     return 0
 

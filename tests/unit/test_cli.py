@@ -77,7 +77,7 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
             "--lease-duration (ATLAS_ENDPOINTS_LEASE_DURATION): ",
         ),
         (["run", "--writes", "perhaps"], "--writes (ATLAS_ENDPOINTS_WRITES): "),
-        (["run", "--sync-interval", "10"], "--sync-interval (ATLAS_ENDPOINTS_SYNC_INTERVAL): '10' is no duration"),
+        (["run", "--sync-interval", "10"], "--sync-interval (ATLAS_ENDPOINTS_SYNC_INTERVAL): '10' is not a duration"),
         (
             ["run", "--atlas-url", "http://atlas.example.com"],
             "--atlas-url (ATLAS_ENDPOINTS_ATLAS_URL): ATLAS_URL is plain http",
