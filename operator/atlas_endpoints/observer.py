@@ -104,7 +104,7 @@ class RequestObserver:
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
         if operation in self._templates and (current := work.current()) is not None:  # and not a token request
             current.requested(request)
-        logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
+        logger.debug("Request to Atlas", extra=LogFields(atlasRequest=request))
 
 
 def _changes() -> Sequence[str]:

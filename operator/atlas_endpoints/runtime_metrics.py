@@ -7,12 +7,10 @@ from typing import Any
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.core import Core
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HELD_UP
-from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Labels, Metrics
-from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
+from atlas_endpoints.telemetry.resources import ResourceMetrics
 
 FACTS = ("provider", "management_policy", "credentials")
 """The labels of a resource."""
@@ -28,53 +26,48 @@ def watch(
     client: AtlasClient,
     connection: Connection,
     leads: Callable[[], bool],
-    clock: Clock,
-    settings: OperatorSettings,
 ) -> None:
     """Export these metrics, and count the calls to the API server."""
     for name, served in core.kinds.items():
         metrics.begin(name, reasons=(*sorted(HELD_UP), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
-    number = metrics.watch
-    number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
-    number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)
-    number("active_workers", "Reconciles that are running.", lambda: core.queue.running)
-    number("workers", "Reconciles that may run at once.", lambda: settings.concurrency)
-    number(
-        "longest_reconcile_seconds", "For how long the oldest running reconcile has run.", core.loop.longest_reconcile
-    )
-    number("corrections_held", "Resources whose drift the emergency brake holds back.", lambda: core.limiter.held)
-    number("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
+    settings, number = core.settings, metrics.watch
+    number("queue_depth", "Due keys that wait for a worker.", lambda: len(core.queue))
+    number("queue_retrying", "Failed keys that wait for a retry.", lambda: core.loop.failing)
+    number("active_workers", "Running reconciles.", lambda: core.queue.running)
+    number("workers", "Limit of running reconciles.", lambda: settings.concurrency)
+    number("longest_reconcile_seconds", "Age of the oldest running reconcile.", core.loop.longest_reconcile)
+    number("corrections_held", "Resources whose drift corrections the drift limiter delays.", lambda: core.limiter.held)
+    number("writes_enabled", "Whether the operator may write to Atlas: 1 or 0.", lambda: settings.writes)
     metrics.watch_each(
         "resources",
-        "Resources that are known.",
+        "Resources in the cache.",
         ("kind",),
         lambda: {(name,): len(served.cache) for name, served in core.kinds.items()},
     )
     number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
-    number("leader", "Whether this replica leads, 1 or 0.", leads)
-    number(
-        "watch_age_seconds", "Since when the oldest watch of resources has gone on.", connection.kopf_calls.watch_age
-    )
-    number("atlas_access_tokens", "Access tokens that are held.", lambda: client.tokens)
-    number("atlas_rate_limit_remaining", "Calls that Atlas says are left.", client.rate_limits.remaining)
+    number("leader", "Whether this replica leads: 1 or 0.", leads)
+    number("watch_age_seconds", "Age of the oldest watch of resources.", connection.kopf_calls.watch_age)
+    number("atlas_access_tokens", "Access tokens in memory.", lambda: client.tokens)
+    number("atlas_rate_limit_remaining", "Requests that Atlas still allows.", client.rate_limits.remaining)
     number(
         "atlas_rate_limit_wait_seconds",
-        "For how long Atlas has asked to wait still, at most.",
-        lambda: core.throttle.longest_wait(clock.monotonic()),
+        "Longest remaining wait that Atlas has requested.",
+        lambda: core.throttle.longest_wait(core.clock.monotonic()),
     )
     metrics.watch_each(
         "atlas_circuits",
-        "Circuits by whose they are, and whether calls go through.",
+        "Circuit breakers by scope and state.",
         ("scope", "state"),
-        partial(_circuits, core, clock),
+        partial(_circuits, core),
     )
-    number("atlas_api_sunset_timestamp_seconds", "When Atlas has announced to end the API.", partial(_sunset, core))
+    number("atlas_api_sunset_timestamp_seconds", "Announced end of the API version in Atlas.", partial(_sunset, core))
     connection.on_request = metrics.asked_kubernetes
     connection.kopf_calls.on_watch_end = metrics.watch_ended
 
 
-def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
+def of_resources(core: Core, *, leads: Callable[[], bool]) -> ResourceMetrics:
     """Return the metrics of single resources; of several replicas, the leader exports them."""
+    detail = core.settings.resource_metrics
     with_ids = detail == "ids"
     return ResourceMetrics(
         [served.cache for served in core.kinds.values()],
@@ -86,9 +79,9 @@ def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> Re
     )
 
 
-def _circuits(core: Core, clock: Clock) -> Mapping[Labels, float]:
+def _circuits(core: Core) -> Mapping[Labels, float]:
     """Return a number for each scope and state, so that no series has gaps."""
-    counts = core.throttle.circuits(clock.monotonic())
+    counts = core.throttle.circuits(core.clock.monotonic())
     scopes, states = ("credentials", "project", "instance"), ("closed", "half_open", "open")
     return {(scope, state): counts[scope, state] for scope in scopes for state in states}
 

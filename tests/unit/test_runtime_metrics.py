@@ -44,18 +44,17 @@ class Harness:
                 circuits=lambda now: Counter({("project", "open"): int(now)}), longest_wait=lambda now: now + 1
             ),
             gateway=part(sunset=None),
+            settings=OperatorSettings(concurrency=10, writes=False),
+            clock=part(monotonic=lambda: 9.0),
         )
         self.connection = part(kopf_calls=part(watch_age=lambda: 30.5, on_watch_end=None), on_request=None)
         self.client = part(tokens=8, rate_limits=part(remaining=lambda: None))
-        clock = part(monotonic=lambda: 9.0)
         runtime_metrics.watch(
             self.metrics,
             self.core,
             client=self.client,
             connection=self.connection,
             leads=lambda: self.leads,
-            clock=clock,
-            settings=OperatorSettings(concurrency=10, writes=False),
         )
 
     def value(self, name: str, **labels: str) -> float | None:

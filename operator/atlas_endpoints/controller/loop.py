@@ -105,13 +105,14 @@ class Loop(Generic[K]):
             # Not this worker was cancelled but a task that the reconcile waited for. To raise would end the worker silently and
             # leave its key running for ever.
             logger.exception(
-                "A reconcile waited for what was cancelled; it will be tried again", extra=LogFields(key=str(key))
+                "A call that a reconcile waited for was cancelled; the reconcile will be retried",
+                extra=LogFields(key=str(key)),
             )
         except TemporaryError as error:
             self._waiting_for_recovery.add(key)
             self._log(key, error)
         except Exception:
-            logger.exception("A reconcile failed; it will be tried again", extra=LogFields(key=str(key)))
+            logger.exception("A reconcile failed and will be retried", extra=LogFields(key=str(key)))
         else:
             self._deduplicator.recovered(key)
             return requeue
@@ -122,11 +123,11 @@ class Loop(Generic[K]):
         keys = 0 if error.logged_elsewhere else self._deduplicator.failed(key, str(error))
         if keys > 1:
             logger.warning(
-                "%d reconciles fail like this; they will be tried again: %s", keys, error, extra=LogFields(key=str(key))
+                "%d reconciles fail for this reason and will be retried: %s", keys, error, extra=LogFields(key=str(key))
             )
         else:
             level = logging.WARNING if keys else logging.DEBUG
-            logger.log(level, "A reconcile failed; it will be tried again: %s", error, extra=LogFields(key=str(key)))
+            logger.log(level, "A reconcile failed and will be retried: %s", error, extra=LogFields(key=str(key)))
 
     def _delay(self, key: K, requeue: Requeue) -> float | None:
         match requeue:

@@ -50,53 +50,55 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.described: dict[str, tuple[str, Labels]] = {}
         counted, timed = self._counter, self._histogram
-        self._reconciles = counted("reconcile_total", "Reconciles of resources, by their result.", "kind", "result")
+        self._reconciles = counted("reconcile_total", "Reconciles of resources by result.", "kind", "result")
         self._errors = counted(
-            "reconcile_errors_total", "Reconciles that were held up, by the reason.", "kind", "reason"
+            "reconcile_errors_total", "Reconciles that failed or were blocked, by reason.", "kind", "reason"
         )
         self._reconcile_seconds = timed(
-            "reconcile_duration_seconds", "How long reconciles of resources take.", "kind", buckets=CALLS
+            "reconcile_duration_seconds", "Duration of reconciles of resources.", "kind", buckets=CALLS
         )
-        self._waits = timed("queue_wait_seconds", "How long what is due waits for a worker.", "priority", buckets=WAITS)
-        self._retries = counted("queue_retries_total", "What failed and is tried again with backoff.")()
-        self._ready = timed("time_to_ready_seconds", "How long resources were not Ready.", "kind", buckets=READY)
+        self._waits = timed("queue_wait_seconds", "Time that due keys wait for a worker.", "priority", buckets=WAITS)
+        self._retries = counted("queue_retries_total", "Retries with backoff.")()
+        self._ready = timed("time_to_ready_seconds", "Time until resources become Ready.", "kind", buckets=READY)
         self._drift = counted(
-            "drift_found_total", "Fields that have drifted, each once as long as it goes on.", "kind", "field"
+            "drift_found_total", "Fields that have drifted; lasting drift counts once.", "kind", "field"
         )
         self._status_writes = counted(
-            "status_writes_total", "Statuses written to the Kubernetes API, by the reason of Ready.", "kind", "reason"
+            "status_writes_total", "Status writes to the Kubernetes API by the reason of Ready.", "kind", "reason"
         )
-        self._events = counted("events_total", "Kubernetes Events about resources: written, or dropped.", "result")
+        self._events = counted(
+            "events_total", "Kubernetes Events about resources by result: written or dropped.", "result"
+        )
         self._requests = counted(
             "atlas_requests_total",
-            "Calls to the Atlas Admin API; status is empty when no answer came.",
+            "Requests to the Atlas Admin API; status is empty without a response.",
             "operation",
             "method",
             "status",
             "error_code",
         )
         self._request_seconds = timed(
-            "atlas_request_duration_seconds", "How long calls to the Atlas Admin API take.", "operation", buckets=CALLS
+            "atlas_request_duration_seconds", "Duration of requests to the Atlas Admin API.", "operation", buckets=CALLS
         )
         self._repeats = counted(
-            "atlas_request_retries_total", "Calls sent again at once, with a new token or nonce.", "operation"
+            "atlas_request_retries_total", "Requests that are repeated at once with a new token or nonce.", "operation"
         )
         self._kubernetes = counted(
             "kubernetes_requests_total",
-            "Calls to the Kubernetes API; status is empty when no answer came.",
+            "Requests to the Kubernetes API; status is empty without a response.",
             "verb",
             "resource",
             "status",
         )
         self._kubernetes_seconds = timed(
             "kubernetes_request_duration_seconds",
-            "How long calls to the Kubernetes API take, watches until they begin.",
+            "Duration of requests to the Kubernetes API; of a watch, until it begins.",
             "verb",
             buckets=CALLS,
         )
-        self._watch_ends = counted("watch_restarts_total", "Watches that have ended and begin anew.", "result")
+        self._watch_ends = counted("watch_restarts_total", "Watches that ended and are restarted.", "result")
         self._describe("build_info", "gauge", ("version",))
-        build = Gauge(f"{PREFIX}_build_info", "The version that runs.", ["version"], registry=self.registry)
+        build = Gauge(f"{PREFIX}_build_info", "Version of the operator.", ["version"], registry=self.registry)
         build.labels(version).set(1)
         ProcessCollector(registry=self.registry)
 

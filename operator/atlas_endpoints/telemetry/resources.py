@@ -83,17 +83,17 @@ class ResourceMetrics:
                 await asyncio.sleep(0)
                 yielded = loop.time()
         counts = [
-            *self._counts("resources_by_condition", "Resources, by what their conditions say.", conditions),
+            *self._counts("resources_by_condition", "Resources by condition.", conditions),
             *self._counts(
                 "resources_by_credentials",
-                "Resources, by where their credentials come from and whether they work.",
+                "Resources by the source of their credentials and whether they are valid.",
                 credentials,
             ),
         ]
         if self._detail == "counts":
             return _encoded(counts)
-        status_head = _head("resource_condition", "What each condition of a resource says: always 1.")
-        info_head = _head("resource_info", "What a resource is: always 1.")
+        status_head = _head("resource_condition", "Conditions of a resource: always 1.")
+        info_head = _head("resource_info", "Information about a resource: always 1.")
         return b"".join([_encoded([*counts, *status_head]), *statuses.pieces(), _encoded(info_head), *infos.pieces()])
 
     def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:

@@ -372,7 +372,7 @@ class TestWhatTheLogSays:
             await asyncio.sleep(1000)
             work.loop.forget("a")
         assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
-            "A reconcile failed; it will be tried again: the API server refuses"
+            "A reconcile failed and will be retried: the API server refuses"
         ]
 
     async def test_a_refusal_of_many_keys_is_logged_for_each_tenfold(
