@@ -77,7 +77,7 @@ class Operator:
         self._clock = SystemClock()
         self._write_within = _terms(settings).write
         api = connection.fenced(leadership.leads)
-        self._events = EventRecorder(api, now=self._clock.now, counted=metrics.event)
+        self._events = EventRecorder(api, now=self._clock.now, counted=lambda result: metrics.events(result).inc())
         self._core = Core(
             settings,
             kinds,
@@ -254,7 +254,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
             fence=leadership.leads,
             writes=settings.writes,
             on_request=RequestObserver(metrics, ChainMap(*({**kind.templates} for kind in kinds))).requested,
-            on_repeat=metrics.repeated,
+            on_repeat=lambda operation: metrics.atlas_repeats(operation).inc(),
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
             max_connections=max(64, settings.concurrency),
