@@ -19,6 +19,7 @@ from atlas_endpoints.observer import RequestObserver, StatusObserver, drifted, s
 from atlas_endpoints.reconcile.events import EventReason, tell
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
+from support.named import NAMED
 from unit.cluster.api_server import serving
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+BODY = {**NAMED, "metadata": {"namespace": "shop", "name": "db", "uid": "uid-1", "generation": 1}}
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels)
 
 
 def status(reason: str) -> dict[str, Any]:
@@ -58,46 +66,23 @@ async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog
         if record.name == "atlas_endpoints.observer"
     ]
     assert lines == [("WARNING", "It is APIGone.")], "that only the rest of a status is another one is no line"
-    assert (
-        metrics.registry.get_sample_value(
-            "atlas_endpoints_status_writes_total", {"kind": "ServerlessPrivateEndpoint", "reason": "APIGone"}
-        )
-        == 2
-    )
-    assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "written"}) == 1
+    assert value(metrics, "status_writes_total", kind="ServerlessPrivateEndpoint", reason="APIGone") == 2
+    assert value(metrics, "events_total", result="written") == 1
 
 
-async def test_the_time_to_ready_and_drift_are_counted() -> None:
+def test_the_time_to_ready_and_drift_are_counted() -> None:
     metrics = Metrics("0")
-    async with serving() as server:
-        api = server.api()
-        observer = StatusObserver(
-            metrics,
-            EventRecorder(api, now=lambda: NOW, counted=lambda result: metrics.events(result).inc()),
-            lambda: NOW,
-        )
-        body = server.put("shop", "db")
-        ready = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
-        before = {**ready, "status": "False", "lastTransitionTime": "2026-11-24T23:59:00Z"}
-        sent = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
+    before = {"type": "Ready", "status": "False", "reason": "Initiating", "lastTransitionTime": "2026-11-24T23:59:00Z"}
+    after = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
+    drift = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
 
-        observer.written(
-            {**body, "status": {"conditions": [before]}},
-            {"observedGeneration": 1, "conditions": [ready], "history": sent},
-        )
-        await api.close()  # type: ignore[no-untyped-call]  # untyped
-    assert (
-        metrics.registry.get_sample_value(
-            "atlas_endpoints_time_to_ready_seconds_sum", {"kind": "ServerlessPrivateEndpoint"}
-        )
-        == 60
+    StatusObserver(metrics, MagicMock(), lambda: NOW).written(
+        {**BODY, "status": {"conditions": [before]}},
+        {"observedGeneration": 1, "conditions": [after], "history": drift},
     )
-    assert (
-        metrics.registry.get_sample_value(
-            "atlas_endpoints_drift_found_total", {"kind": "ServerlessPrivateEndpoint", "field": "comment"}
-        )
-        == 1
-    )
+
+    assert value(metrics, "time_to_ready_seconds_sum", kind="ServerlessPrivateEndpoint") == 60
+    assert value(metrics, "drift_found_total", kind="ServerlessPrivateEndpoint", field="comment") == 1
 
 
 RESULTS: dict[str, Requeue] = {"done": NoRequeue(), "waiting": RequeueAfter(5), "retry": Backoff()}
@@ -137,8 +122,8 @@ def test_work_is_counted(
 ) -> None:
     metrics, nobody = Metrics("0"), MagicMock()
     call(StatusObserver(metrics, nobody, lambda: NOW))
-    for name, (labels, value) in counted.items():
-        assert metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels) == value
+    for name, (labels, number) in counted.items():
+        assert value(metrics, name, **labels) == number
 
 
 def test_requests_to_atlas_are_counted_with_or_without_a_response() -> None:
@@ -147,30 +132,22 @@ def test_requests_to_atlas_are_counted_with_or_without_a_response() -> None:
     requests.requested(operation, "GET", 429, "RATE_LIMITED", 0.5)
     requests.requested(operation, "GET", None, None, 15.0)
     for answer in ({"status": "429", "error_code": "RATE_LIMITED"}, {"status": "", "error_code": ""}):
-        labels = {"operation": operation, "method": "GET", **answer}
-        assert metrics.registry.get_sample_value("atlas_endpoints_atlas_requests_total", labels) == 1
-    seconds = metrics.registry.get_sample_value(
-        "atlas_endpoints_atlas_request_duration_seconds_sum", {"operation": operation}
-    )
-    assert seconds == 15.5
+        assert value(metrics, "atlas_requests_total", operation=operation, method="GET", **answer) == 1
+    assert value(metrics, "atlas_request_duration_seconds_sum", operation=operation) == 15.5
 
 
 async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     metrics = Metrics("0")
-    async with serving() as server:
-        api = server.api()
-        recorder = EventRecorder(api, now=lambda: NOW, counted=lambda result: metrics.events(result).inc())
-        observer, body = StatusObserver(metrics, recorder, lambda: NOW), server.put("shop", "db")
-        requests = RequestObserver(metrics, KIND.templates)
-        work.begin(work.reconcile_of(body))
+    observer, requests = StatusObserver(metrics, MagicMock(), lambda: NOW), RequestObserver(metrics, KIND.templates)
+    work.begin(work.reconcile_of(BODY))
 
-        requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
-        requests.requested("createToken", "POST", 200, None, 0.5)
-        observer.recorded(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
-        observer.written(body, status("Pending"))
-        observer.written({**body, "status": status("Pending")}, status("Initiating"))
-        await api.close()  # type: ignore[no-untyped-call]  # untyped
+    requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
+    requests.requested("createToken", "POST", 200, None, 0.5)
+    observer.recorded(BODY, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
+    observer.written(BODY, status("Pending"))
+    observer.written({**BODY, "status": status("Pending")}, status("Initiating"))
+
     lines = [
         each for each in caplog.records if each.name == "atlas_endpoints.observer" and each.levelno > logging.DEBUG
     ]

@@ -14,21 +14,6 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"ATLAS_ENDPOINTS_{name.upper()}", raising=False)
 
 
-def test_the_defaults() -> None:
-    settings = OperatorSettings()
-
-    assert settings.atlas_url == "https://cloud.mongodb.com"
-    assert settings.namespaces == ()
-    assert settings.default_secret is None
-    assert settings.credentials_namespaces == ()
-    assert settings.sync_interval == timedelta(minutes=10)
-    assert settings.stall_grace == timedelta(minutes=2)
-    assert settings.leader_elect
-    assert settings.lease_duration == timedelta(seconds=45)
-    assert settings.max_corrections == "20%"
-    assert settings.writes
-
-
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "https://cloud.mongodbgov.com/")
     monkeypatch.setenv("ATLAS_ENDPOINTS_NAMESPACES", "team-a, team-b,")

@@ -291,7 +291,7 @@ class TestResuming:
                 work.reconciles[key] = fails(TemporaryError("away"))
                 work.queue.add(key)
             await asyncio.sleep(0.5)
-            work.reconciles["recovers"] = answers(NoRequeue())
+            work.reconciles["recovers"] = answers(RequeueAfter(60))
             work.loop.forget("is forgotten")
             await asyncio.sleep(10)
             again: list[str] = []

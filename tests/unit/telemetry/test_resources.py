@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from atlas_endpoints.controller.cache import Cache, Key
@@ -15,9 +16,6 @@ from support.named import NAMED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
-
-    from atlas_endpoints.controller.cache import Body
 
 Series = frozenset[tuple[str, str]]
 
@@ -38,9 +36,11 @@ class Harness:
         )
 
     def put(self, name: str, *conditions: tuple[str, str, str], **spec: str) -> None:
+        """Cache a resource; without conditions, it has no status yet."""
         metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(self.cache.newest + 1)}
         status = {"conditions": [{"type": t, "status": s, "reason": r} for t, s, r in conditions]}
-        self.cache.put({**NAMED, "metadata": metadata, "spec": {"provider": "AWS", **spec}, "status": status})
+        body = {**NAMED, "metadata": metadata, "spec": {"provider": "AWS", **spec}}
+        self.cache.put(body | {"status": status} if conditions else body)
 
     async def scrape(self, name: str) -> Mapping[Series, float]:
         """Return the series of a metric, parsed as by Prometheus."""
@@ -105,25 +105,21 @@ async def test_resources_are_counted_by_the_source_and_validity_of_credentials()
     }
 
 
-async def test_info_has_the_facts_of_a_resource() -> None:
+async def test_info_has_the_facts_of_a_resource_without_a_status_too() -> None:
     harness = Harness()
     harness.put("a", provider='A"W\\S\n')
     info = of(resource_namespace="shop", resource_name="a", provider='A"W\\S\n')
     assert await harness.scrape("resource_info") == {info: 1}
-
-
-async def test_detail_counts_exports_no_names() -> None:
-    harness = Harness("counts")
-    harness.put("a", ("Ready", "True", "Available"))
-    assert await harness.scrape("resources_by_condition") == {of(type="Ready", status="True", reason="Available"): 1}
-    assert "resource_name" not in (await harness.metrics.exposition()).decode()
-
-
-async def test_a_standby_exports_no_resources() -> None:
-    harness = Harness()
-    harness.put("a", ("Ready", "True", "Available"))
-    harness.leads = False
     assert await harness.scrape("resource_condition") == {}
+
+
+@pytest.mark.parametrize(("detail", "leads", "count"), [("counts", True, 1), ("names", False, 0)])
+async def test_names_are_exported_only_by_the_leader_and_on_request(detail: Detail, leads: bool, count: int) -> None:
+    harness = Harness(detail)
+    harness.put("a", ("Ready", "True", "Available"))
+    harness.leads = leads
+    assert len(await harness.scrape("resources_by_condition")) == count
+    assert "resource_name" not in (await harness.metrics.exposition()).decode()
 
 
 async def test_other_tasks_run_meanwhile_and_a_resource_they_delete_is_omitted(
@@ -138,11 +134,3 @@ async def test_other_tasks_run_meanwhile_and_a_resource_they_delete_is_omitted(
     assert not exposing.done()
     harness.cache.remove(Key("ServerlessPrivateEndpoint", "shop", "c"), "c")
     assert 'resource_name="c"' not in (await exposing).decode()
-
-
-async def test_a_resource_without_a_status_has_an_info_and_no_condition() -> None:
-    harness = Harness()
-    body: Body = {**NAMED, "metadata": {"namespace": "shop", "name": "a", "uid": "a", "resourceVersion": "1"}, "spec": {"provider": "AWS"}}  # fmt: skip
-    harness.cache.put(body)
-    assert await harness.scrape("resource_condition") == {}
-    assert len(await harness.scrape("resource_info")) == 1
