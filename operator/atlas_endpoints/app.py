@@ -99,7 +99,7 @@ class Operator:
         self._unwatched_since: float | None = None
         runtime_metrics.watch(metrics, self._core, client=client, connection=connection, leads=leadership.leads)
         self._metrics = metrics
-        self._resources = runtime_metrics.of_resources(self._core, leads=leadership.leads)
+        self._resources = runtime_metrics.ResourceMetrics(self._core, leads=leadership.leads)
 
     async def metrics(self) -> bytes:
         """Return all metrics in Prometheus's text format."""

@@ -61,27 +61,21 @@ class Observer(Protocol):
 
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
         """A reconcile of a resource has ended."""
-        ...
 
     def held_up(self, kind: str, reason: str) -> None:
         """A reconcile was held up; the number of reasons is bounded."""
-        ...
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
         """A worker has taken something from the queue that was due for so many seconds."""
-        ...
 
     def retried(self) -> None:
         """Something has failed and is retried with backoff."""
-        ...
 
     def written(self, body: Body, status: Status) -> None:
         """A status was written; ``body`` is the resource with the status before."""
-        ...
 
     def recorded(self, body: Body, event: Event) -> None:
         """An event has occurred that no status contains, or not before it happens."""
-        ...
 
 
 class Core:

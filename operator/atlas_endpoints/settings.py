@@ -18,7 +18,6 @@ from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.reconcile.drift_limiter import Limit
 from atlas_endpoints.reconcile.values import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
-from atlas_endpoints.telemetry.resources import Detail
 
 DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")
 """Go's durations, which have no days; the library accepts more than Go does."""
@@ -184,7 +183,7 @@ class OperatorSettings(AtlasSettings):
         default=timedelta(seconds=45),
         description="How long after the leader's last renewal another replica takes over; a write may take a third of it, at most 15s",
     )
-    resource_metrics: Detail = Field(
+    resource_metrics: Literal["counts", "names", "ids"] = Field(
         default="names",
         description="Which metrics of resources exist: counts (only totals), names (also single resources) or ids (also IDs of Atlas)",
     )

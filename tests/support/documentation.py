@@ -15,7 +15,7 @@ from atlas_endpoints.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from atlas_endpoints.telemetry.resources import ResourceMetrics
+    from atlas_endpoints.runtime_metrics import ResourceMetrics
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "atlas_endpoints"
@@ -99,7 +99,7 @@ def _all_metrics() -> tuple[Metrics, ResourceMetrics]:
     metrics, anything = Metrics("0"), MagicMock()
     anything.settings = OperatorSettings(resource_metrics="ids")
     runtime_metrics.watch(metrics, anything, client=anything, connection=anything, leads=bool)
-    return metrics, runtime_metrics.of_resources(anything, leads=bool)
+    return metrics, runtime_metrics.ResourceMetrics(anything, leads=bool)
 
 
 OF_EVERY_PROCESS = {

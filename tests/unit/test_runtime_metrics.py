@@ -11,7 +11,6 @@ import pytest
 
 from atlas_endpoints import runtime_metrics
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.runtime_metrics import FACTS, IDS, credentials_scope, facts, facts_with_ids
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 
@@ -116,28 +115,3 @@ async def test_error_reasons_and_drift_begin_at_0(harness: Harness) -> None:
     assert harness.value("reconcile_errors_total", kind="Toy", reason="Planned") is None
     for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
         assert harness.value("drift_found_total", kind="Toy", field=field) == 0
-
-
-def body_of(**spec: Any) -> dict[str, Any]:
-    return {"metadata": {"namespace": "shop", "name": "db"}, "spec": spec}
-
-
-def test_labels_of_a_resource_contain_ids_only_on_request() -> None:
-    body = body_of(providerName="AWS", projectId="p", instanceName="shop", endpointId="e", managementPolicy="Plan")
-    body["status"] = {"resolved": {"credentialsSource": "namespace/atlas"}}
-    labels = {"provider": "AWS", "management_policy": "Plan", "credentials": "namespace/atlas"}
-    assert facts(body) == labels
-    assert (*labels,) == FACTS
-    assert facts_with_ids(body, KIND.entry_of) == labels | {
-        "project_id": "p",
-        "instance_name": "shop",
-        "endpoint_id": "e",
-    }
-    assert (*facts_with_ids(body, KIND.entry_of),) == IDS
-    assert credentials_scope(body) == "namespace"
-
-
-def test_unknown_labels_are_empty() -> None:
-    assert facts(body_of()) == {"provider": "", "management_policy": "Manage", "credentials": ""}
-    assert [*facts_with_ids(body_of(), KIND.entry_of).values()][3:] == ["", "", ""]
-    assert credentials_scope(body_of()) == ""
