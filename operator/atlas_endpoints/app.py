@@ -23,7 +23,7 @@ from atlas_endpoints.cluster.lease import LeaseApi
 from atlas_endpoints.cluster.readers import NamespaceReader, ReferenceReader, SecretReader
 from atlas_endpoints.cluster.writer import ConfigMapWriter, ResourceWriter
 from atlas_endpoints.controller.clock import SystemClock, boottime
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.core import Core
 from atlas_endpoints.leadership import Leadership, SingleReplica, exit_at_once, hand_over
 from atlas_endpoints.observer import RequestObserver, StatusObserver
@@ -71,19 +71,20 @@ class Operator:
         self._connection = connection
         self._leadership = leadership
         self._clock = SystemClock()
+        self._write_within = _terms(settings).write
         api = connection.fenced(leadership.leads)
-        self._events = EventRecorder(api, now=self._clock.now, counted=metrics.event)
+        self._events = EventRecorder(api, now=self._clock.now, counted=lambda result: metrics.events(result).inc())
         self._core = Core(
             settings,
             kinds,
             client=tracing.client(client) if tracing is not None else client,
             objects=lambda names: ResourceWriter(
-                api, names, write_within=_terms(settings).write, label_selector=settings.label_selector
+                api, names, write_within=self._write_within, label_selector=settings.label_selector
             ),
             secrets=SecretReader(api, self._clock.monotonic, keep=keep_credentials),
             namespaces=NamespaceReader(api, self._clock.monotonic),
             targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
-            config_maps=ConfigMapWriter(api, write_within=_terms(settings).write),
+            config_maps=ConfigMapWriter(api, write_within=self._write_within),
             observer=StatusObserver(metrics, self._events, self._clock.now),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
@@ -92,19 +93,9 @@ class Operator:
         )
         connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None
-        runtime_metrics.watch(
-            metrics,
-            self._core,
-            client=client,
-            connection=connection,
-            leads=leadership.leads,
-            clock=self._clock,
-            settings=settings,
-        )
+        runtime_metrics.watch(metrics, self._core, client=client, connection=connection, leads=leadership.leads)
         self._metrics = metrics
-        self._resources = runtime_metrics.of_resources(
-            self._core, leads=leadership.leads, detail=settings.resource_metrics
-        )
+        self._resources = runtime_metrics.ResourceMetrics(self._core, leads=leadership.leads)
 
     async def metrics(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -126,7 +117,7 @@ class Operator:
             for name in unwatched:
                 self._core.relisted(name)  # perhaps the CRD was deleted
         elif self._clock.monotonic() - self._unwatched_since > UNWATCHED:
-            return "nobody watches the resources"
+            return "no watch of the resources is running"
         return None
 
     def _kopf_has_ended(self) -> None:
@@ -155,22 +146,24 @@ class Operator:
         watcher = asyncio.create_task(self._watch(stop), name="watch")
         workers = asyncio.create_task(self._work(), name="workers")
         relister = asyncio.create_task(self._keep(), name="relister")
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        freezing = asyncio.create_task(self._freeze(), name="garbage")
-        events = asyncio.create_task(self._events.run(), name="events")
-        freezing.add_done_callback(log_failure)
-        events.add_done_callback(log_failure)
+        needed = {election, watcher, workers, relister, asyncio.create_task(stop.wait(), name="stop")}
+        others = {
+            asyncio.create_task(self._freeze(), name="garbage"),
+            asyncio.create_task(self._events.run(), name="events"),
+        }
+        for task in others:
+            task.add_done_callback(log_failure)
         try:
-            await asyncio.wait({election, watcher, relister, workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(needed, return_when=asyncio.FIRST_COMPLETED)
             if not election.done():
-                logger.info("Stopping: finishing what is under way")
+                logger.info("Stopping: waiting for running reconciles")
                 until = self._clock.monotonic() + DRAIN
                 idle = await self._core.stop(workers, within=DRAIN)
                 await self._events.close(within=max(0.0, min(LAST_EVENTS, until - self._clock.monotonic())))
                 await self._hand_over(election, idle=idle, until=until)
         finally:
-            for task in (election, watcher, relister, workers, stopping, freezing, events):
-                task.cancel()
+            for each in needed | others:
+                each.cancel()
         if election.done() and not election.cancelled():
             await election  # lost
         outcomes = await asyncio.gather(watcher, relister, workers, return_exceptions=True)
@@ -178,7 +171,7 @@ class Operator:
             if isinstance(outcome, Exception):
                 raise outcome
         if not stop.is_set():
-            raise RuntimeError("The watch or the workers have ended by themselves")
+            raise RuntimeError("The watch or the workers ended unexpectedly")
 
     async def _keep(self) -> None:
         """Keep the cache complete, from a LIST after the election, so that an elected replica needs no second one."""
@@ -200,7 +193,7 @@ class Operator:
         election.cancel()
         await asyncio.wait({election})
         if idle and election.cancelled() and self._settings.leader_elect:
-            settled_in = self._core.may_arrive_for(_terms(self._settings).write)
+            settled_in = self._core.may_arrive_for(self._write_within)
             await hand_over(self._leadership, settled_in=settled_in, within=until - self._clock.monotonic())
 
     async def _freeze(self) -> None:
@@ -257,7 +250,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
             fence=leadership.leads,
             writes=settings.writes,
             on_request=RequestObserver(metrics, ChainMap(*({**kind.templates} for kind in kinds))).requested,
-            on_repeat=metrics.repeated,
+            on_repeat=lambda operation: metrics.atlas_repeats(operation).inc(),
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
             max_connections=max(64, settings.concurrency),
@@ -285,7 +278,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
             ),
         )
         if not settings.writes:
-            logger.warning("WRITES is off: nothing is written to Atlas, and statuses show what would be sent")
+            logger.warning("WRITES is off: the operator does not write to Atlas, and statuses show what it would send")
         try:
             await operator.run(stop)
         except LeadershipLostError as loss:
@@ -332,7 +325,7 @@ def log_failure(task: "asyncio.Task[None]") -> None:
     """Log the failure of a background task that the operator can do without."""
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error(
-            "A task has failed and the operator goes on without it, until a restart: %s",
+            "A background task failed; the operator continues without it until a restart: %s",
             task.get_name(),
             exc_info=error,
         )

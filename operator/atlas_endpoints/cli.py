@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, g
 from atlas_endpoints import __version__, app, check, importing, inspection, planning, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds.registry import named
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,
@@ -54,16 +55,16 @@ class Commands(BaseSettings):
 
     run: CliSubCommand[OperatorSettings] = Field(description="Run the operator")
     check: CliSubCommand[CheckSettings] = Field(
-        description="Tell what is missing of what the operator needs, and what to do about it; changes nothing"
+        description="Check what the operator needs, and show how to solve each problem; changes nothing"
     )
     status: CliSubCommand[StatusSettings] = Field(
-        description="Tell what is known of one resource, who else names its endpoint, and when it is looked at next"
+        description="Show one resource, the others that name its endpoint, and its next reconcile; changes nothing"
     )
     plan: CliSubCommand[PlanSettings] = Field(
-        description="Tell what manifests would change in Atlas; needs no cluster and changes nothing"
+        description="Show what manifests would change in Atlas; needs no cluster and changes nothing"
     )
     import_: CliSubCommand[ImportSettings] = Field(
-        alias="import", description="Write manifests for the endpoints that Atlas holds already; changes nothing"
+        alias="import", description="Write manifests for the endpoints that exist in Atlas; changes nothing"
     )
     simulate: CliSubCommand[SimulatorSettings] = Field(description="Run a simulated Atlas on this machine")
 
@@ -86,95 +87,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         return _usage(error)
     match command:
-        case CheckSettings():
-            passed = _result(check.run(command, _print), interrupted="The check was interrupted.")
-            return 0 if passed else FAILED
+        case CheckSettings() | OperatorSettings():
+            return _of_operator(command)
         case StatusSettings():
-            found = _result(inspection.run(command, _print, _say), errors=(NoClusterError, OSError, ValueError))
-            return 0 if found else FAILED
+            return 0 if _result(inspection.run(command, _print, _say), failed=False) else FAILED
         case PlanSettings():
-            code = _result(planning.run(command, _print), interrupted="The plan was interrupted.", errors=(ValueError,))
-            return FAILED if code is None else code
+            return _result(planning.run(command, _print), failed=FAILED)
         case ImportSettings():
-            complete = _result(
-                importing.run(command, _print, _say),
-                interrupted="The import was interrupted.",
-                errors=(ValueError, OSError),
-            )
-            return 0 if complete else FAILED
-        case OperatorSettings():
-            return _operate(command)
+            return 0 if _result(importing.run(command, _print, _say), failed=False) else FAILED
         case SimulatorSettings():
-            return _simulate(command)
+            return _result(_simulate(command), failed=FAILED)
         case _:
             return USAGE
 
 
-def _operate(settings: OperatorSettings) -> int:
+def _of_operator(settings: OperatorSettings) -> int:
+    """Run the command ``check`` or ``run``."""
+    try:
+        kinds = named(settings.kinds)
+    except ValueError as error:
+        _say(f"--kinds (ATLAS_ENDPOINTS_KINDS): {error}")
+        return USAGE
+    if isinstance(settings, CheckSettings):
+        return 0 if _result(check.run(settings, _print), failed=False) else FAILED
+    return _operate(settings, kinds)
+
+
+def _operate(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for name in unknown_variables():
-        logger.warning("%s is no setting of this version and has no effect", name)
+        logger.warning("%s is not a setting of this version and has no effect", name)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(app.run(settings, KINDS))
+            runner.run(app.run(settings, kinds))
     except (NoClusterError, SelectorRefusedError, OSError, ValueError) as error:
         logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
         return FAILED
     except ClusterWentBackError as error:
-        logger.error("The operator has to be started anew: %s", error)  # noqa: TRY400  # as above
+        logger.error("The operator must be restarted: %s", error)  # noqa: TRY400  # as above
         return FAILED
     except Exception:
-        logger.exception("The operator cannot go on")
+        logger.exception("The operator cannot continue")
         return FAILED
     return 0
 
 
-def _result(
-    work: Coroutine[Any, Any, T], *, interrupted: str = "", errors: tuple[type[Exception], ...] = ()
-) -> T | None:
-    """Return the result of a command, or None if it failed with one of the errors or was interrupted."""
+def _result(work: Coroutine[Any, Any, T], *, failed: T) -> T:
+    """Return the result of a command, or ``failed`` if it was interrupted or cannot run."""
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(work)
-    except errors as error:
+    except (NoClusterError, OSError, ValueError) as error:
         _say(str(error))
     except KeyboardInterrupt:
-        if interrupted:
-            _say(interrupted)
-    return None
+        _say("The command was interrupted.")
+    return failed
 
 
-def _simulate(settings: SimulatorSettings) -> int:
-    try:
-        asyncio.run(
-            simulator.serve(
-                host=settings.host,
-                port=settings.port,
-                seed=settings.seed,
-                transition=settings.transition,
-                latency=settings.latency,
-            )
-        )
-    except (simulator.InvalidDocumentError, OSError) as error:
-        _say(str(error))
-        return FAILED
+async def _simulate(settings: SimulatorSettings) -> int:
+    await simulator.serve(
+        host=settings.host,
+        port=settings.port,
+        seed=settings.seed,
+        transition=settings.transition,
+        latency=settings.latency,
+    )
     return 0
 
 
 def _usage(error: ValidationError) -> int:
     """Print each wrong setting with its flag and its variable, since either may contain it."""
-    prefixes: dict[str, type[BaseSettings]] = {
-        "run": OperatorSettings,
-        "check": CheckSettings,
-        "status": StatusSettings,
-        "plan": PlanSettings,
-        "import": ImportSettings,
-        "simulate": SimulatorSettings,
-    }
+    commands = {field.alias or name: get_args(field.annotation)[0] for name, field in Commands.model_fields.items()}
     for each in error.errors(include_url=False):
         command, *names = map(str, each["loc"])
         name = names[0] if names else command
-        kind = prefixes.get(command)
+        kind = commands.get(command)
         if kind is StatusSettings:  # it takes no flag
             _say(f"{name.upper()} {each['msg'].removeprefix('Value error, ')}")
             continue

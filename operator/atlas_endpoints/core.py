@@ -8,34 +8,73 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.cluster.relister import Reader, Relister
+from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
 from atlas_endpoints.controller.clock import Clock
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.controller import Controller, Status, Writer
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import Backoff, Requeue
-from atlas_endpoints.controller.workqueue import Queue
+from atlas_endpoints.controller.workqueue import Flow, Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader, SecretReader
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
+from atlas_endpoints.reconcile.events import Event
+from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outputs import ConfigMapsPort
+from atlas_endpoints.reconcile.metadata import asks_for_something, watched_annotations
+from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
+from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
-from atlas_endpoints.served_kind import Objects, Observer, ServedKind, Shared, Work
+from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resync import Resync
+from atlas_endpoints.reconcile.summarize import Outcome
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 
+Work: TypeAlias = Key | Scope
+"""The work of a worker: a resource, or the resync of a scope."""
+
+
 Run: TypeAlias = Callable[[Work], Awaitable[Requeue]]
 """The function of a worker."""
+
+
+class Objects(Writer, Reader, Protocol):
+    """Reads and writes the resources of a kind; see ``cluster.writer.ResourceWriter``."""
+
+
+class Observer(Protocol):
+    """Receives what logs and metrics report; see ``observer.StatusObserver``."""
+
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
+        """A reconcile of a resource has ended."""
+
+    def held_up(self, kind: str, reason: str) -> None:
+        """A reconcile was held up; the number of reasons is bounded."""
+
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        """A worker has taken something from the queue that was due for so many seconds."""
+
+    def retried(self) -> None:
+        """Something has failed and is retried with backoff."""
+
+    def written(self, body: Body, status: Status) -> None:
+        """A status was written; ``body`` is the resource with the status before."""
+
+    def recorded(self, body: Body, event: Event) -> None:
+        """An event has occurred that no status contains, or not before it happens."""
 
 
 class Core:
@@ -67,8 +106,13 @@ class Core:
         dropped: Callable[[Credentials], None],
         around: Callable[[Run], Run] = lambda run: run,
     ) -> None:
-        self._observer = observer
-        self._clock = clock
+        self.settings = settings
+        self.clock = clock
+        self.random = random
+        self.observer = observer
+        self.namespaces = namespaces
+        self.config_maps = config_maps
+        self.references = ReferenceResolver(targets)
         self._working = False
         half = max(1, settings.concurrency // 2)
         self.queue: Queue[Work] = Queue(clock, flow_limit=half, waited=observer.waited)
@@ -94,7 +138,7 @@ class Core:
             random=random,
             retried=observer.retried,
         )
-        credentials = CredentialsResolver(
+        self.credentials = CredentialsResolver(
             secrets,
             namespaces,
             default=settings.default_secret,
@@ -103,22 +147,8 @@ class Core:
             check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
             monotonic=clock.monotonic,
         )
-        shared = Shared(
-            settings=settings,
-            clock=clock,
-            random=random,
-            queue=self.queue,
-            loop=self.loop,
-            gateway=self.gateway,
-            limiter=self.limiter,
-            credentials=credentials,
-            references=ReferenceResolver(targets),
-            namespaces=namespaces,
-            config_maps=config_maps,
-            observer=observer,
-        )
         self.kinds: Mapping[str, ServedKind] = {
-            kind.names.kind: ServedKind(kind, objects(kind.names), self, shared) for kind in kinds
+            kind.names.kind: ServedKind(kind, objects(kind.names), self) for kind in kinds
         }
 
     def seen(self, body: Body) -> None:
@@ -203,7 +233,7 @@ class Core:
         Args:
             seconds: that a write may take.
         """
-        return max(0.0, self.gateway.unknown_at + seconds - self._clock.monotonic())
+        return max(0.0, self.gateway.unknown_at + seconds - self.clock.monotonic())
 
     def _known(self) -> int:
         return sum(len(each.cache) for each in self.kinds.values())
@@ -220,15 +250,15 @@ class Core:
             return await served.resync.run(work)
         if (body := served.cache.get(work)) is not None:
             telemetry.begin(telemetry.reconcile_of(body))
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         try:
             following = await served.reconcile(work)
         except Exception as error:
             is_away = isinstance(error, ClusterUnavailableError)
-            self._observer.held_up(work.kind, CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
-            self._observer.reconciled(work.kind, Backoff(), self._clock.monotonic() - started)
+            self.observer.held_up(work.kind, CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
+            self.observer.reconciled(work.kind, Backoff(), self.clock.monotonic() - started)
             raise
-        self._observer.reconciled(work.kind, following, self._clock.monotonic() - started)
+        self.observer.reconciled(work.kind, following, self.clock.monotonic() - started)
         return following
 
     def _again(self, work: Work) -> None:
@@ -237,3 +267,123 @@ class Core:
             served.schedule(work, 0)
         else:
             served.wake(work)
+
+
+class ServedKind:
+    """Caches and reconciles the resources of one kind.
+
+    Attributes:
+        relister: keeps the cache complete.
+    """
+
+    def __init__(self, kind: Kind[Any], objects: Objects, core: Core) -> None:
+        settings = core.settings
+        self.kind = kind
+        self._queue, self._loop, self._observer = core.queue, core.loop, core.observer
+        self.cache = Cache(watched_annotations, kind.entry_of)
+        self.resync = Resync(
+            self.cache,
+            core.gateway,
+            clock=core.clock,
+            random=core.random,
+            schedule=self.schedule,
+            unschedule=core.loop.forget,
+            still_uses=self._still_uses,
+            needs_work=self._needs_work,
+            enqueue=self._bring_back,
+        )
+        self._reconciler = Reconciler(
+            kind,
+            core.credentials,
+            core.references,
+            Outputs(core.config_maps if settings.outputs else None, core.gateway, core.clock.monotonic, kind.names),
+            core.gateway,
+            resync=self.resync,
+            resources=self.cache,
+            limiter=core.limiter,
+            wake=self.wake,
+            writes=settings.writes,
+            clock=core.clock,
+            defaults=Defaults(sync_interval=settings.sync_interval),
+            grace=settings.stall_grace,
+            namespaces=core.namespaces,
+            read=objects.read,
+            record=core.observer.recorded,
+        )
+        self._controller = Controller[Outcome](
+            self._reconciler,
+            self.cache,
+            objects,
+            enqueue=self._enqueue,
+            written=core.observer.written,
+            concluded=self._concluded,
+        )
+        self.relister = Relister(
+            self.cache,
+            objects,
+            core,
+            namespaces=settings.namespaces,
+            label_selector=settings.label_selector,
+            interval=settings.sync_interval.total_seconds(),
+            random=core.random,
+        )
+
+    def seen(self, body: Body) -> None:
+        """Add an object from a watch event or a LIST to the cache."""
+        self._controller.seen(body)
+
+    def gone(self, key: Key, uid: str) -> None:
+        """Remove an object from the cache."""
+        if self._controller.gone(key, uid):
+            self._loop.forget(key)
+
+    async def reconcile(self, key: Key) -> Requeue:
+        """Reconcile a resource, and write its status.
+
+        Raises:
+            Exception: the status could not be written; the loop retries.
+        """
+        return await self._controller.run(key)
+
+    def wake(self, key: Key) -> None:
+        """Make a resource due."""
+        body = self.cache.get(key)
+        if body is not None:
+            self._queue.add(key, flow=self._flow(key, body))
+
+    def schedule(self, scope: Scope, delay: float) -> None:
+        """Make the resync of a scope due after some seconds."""
+        self._queue.add(scope, flow=Flow(self.resync.namespace_of(scope), scope.credentials), delay=delay)
+
+    def _concluded(self, outcome: Outcome) -> None:
+        if (reason := outcome.failure_reason) is not None:
+            self._observer.held_up(self.kind.names.kind, reason)
+
+    def _enqueue(self, key: Key, body: Body) -> None:
+        self._loop.reset(key)
+        self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
+
+    def _bring_back(self, key: Key) -> None:
+        self._reconciler.release(key)
+        self.wake(key)
+
+    def _flow(self, key: Key, body: Body) -> Flow:
+        """Return the flow of a resource: its namespace, and its credentials or the Secret that it names."""
+        scope = self.resync.scope_of(key)
+        if scope is not None:
+            return Flow(key.namespace, scope.credentials)
+        place = CredentialsPlace.of(body)
+        return Flow(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
+
+    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        return await self._reconciler.still_uses(place, source, scope)
+
+    def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
+        body = self.cache.get(key)
+        return body is not None and self._reconciler.needs_work(body, scope, failure)
+
+
+def _is_waited_for(body: Body) -> bool:
+    """Return whether somebody waits for a change; what is merely seen for the first time, as after a restart, can wait."""
+    observed = body.get("status", {}).get("observedGeneration")
+    return observed != body["metadata"].get("generation") or asks_for_something(body)

@@ -9,7 +9,8 @@ from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import Status
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.events import ALSO_IN_STATUS, Event, events_of
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.reasons import Reason
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class StatusObserver:
-    """Reports statuses and events; see ``served_kind.Observer``.
+    """Reports statuses and events; see ``core.Observer``.
 
     Args:
         now: wall-clock time, UTC.
@@ -31,16 +32,34 @@ class StatusObserver:
         self._now = now
         self._metrics = metrics
         self._events = events
-        self.held_up, self.waited = metrics.held_up, metrics.waited
-        self.retried, self.reconciled = metrics.retried, metrics.reconciled
+
+    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
+        """Count a reconcile by its result."""
+        self._metrics.reconciles(kind, _result(following)).inc()
+        self._metrics.reconcile_seconds(kind).observe(seconds)
+
+    def held_up(self, kind: str, reason: str) -> None:
+        """Count a reconcile that failed or was blocked."""
+        self._metrics.errors(kind, reason).inc()
+
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        """Count a wait in the queue."""
+        self._metrics.queue_waits("urgent" if urgent else "routine").observe(seconds)
+
+    def retried(self) -> None:
+        """Count a retry with backoff."""
+        self._metrics.retries.inc()
 
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log it (as a warning if a failure begins), and record its events."""
         previous = body.get("status") or {}
         news = events_of(previous, status)
-        self._count(body, status)
+        if (seconds := seconds_to_ready(body, status, self._now())) is not None:
+            self._metrics.time_to_ready(body["kind"]).observe(seconds)
+        for field in drifted(previous, status):
+            self._metrics.drift(body["kind"], field).inc()
         if ready := condition_in(status, "Ready"):
-            self._metrics.status_written(body["kind"], ready["reason"])
+            self._metrics.status_writes(body["kind"], ready["reason"]).inc()
             changes = _changes()
             is_news = changes or news or previous.get("conditions") != status.get("conditions")
             level = logging.INFO if is_news else logging.DEBUG
@@ -69,11 +88,6 @@ class StatusObserver:
         logger.log(level, "%s", event.message, extra=extra)
         self._record(body, event)
 
-    def _count(self, body: Body, status: Status) -> None:
-        if (seconds := seconds_to_ready(body, status, self._now())) is not None:
-            self._metrics.became_ready(body["kind"], seconds)
-        self._metrics.drifted(body["kind"], drifted(body.get("status") or {}, status))
-
     def _record(self, body: Body, news: Event) -> None:
         self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)
 
@@ -93,7 +107,9 @@ class RequestObserver:
         self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float
     ) -> None:
         """Count a call, and add it to the log lines of the work that it was made for."""
-        self._metrics.requested(operation, method, status, error_code, seconds)
+        code = "" if status is None else str(status)
+        self._metrics.atlas_requests(operation, method, code, error_code or "").inc()
+        self._metrics.atlas_request_seconds(operation).observe(seconds)
         facts = {
             "method": method,
             "path": self._templates.get(operation, ""),
@@ -104,7 +120,17 @@ class RequestObserver:
         request = {name: value for name, value in facts.items() if value not in {None, ""}}
         if operation in self._templates and (current := work.current()) is not None:  # and not a token request
             current.requested(request)
-        logger.debug("Atlas was called", extra=LogFields(atlasRequest=request))
+        logger.debug("Request to Atlas", extra=LogFields(atlasRequest=request))
+
+
+def _result(following: Requeue) -> str:
+    match following:
+        case NoRequeue():
+            return "done"
+        case RequeueAfter():
+            return "waiting"
+        case Backoff():
+            return "retry"
 
 
 def _changes() -> Sequence[str]:

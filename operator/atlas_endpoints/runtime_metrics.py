@@ -1,24 +1,27 @@
-"""The metrics of a running operator that are read at a scrape."""
+"""The metrics of a running operator that are read at a scrape: numbers, and the series of single resources."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.controller.clock import Clock
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.core import Core
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HELD_UP
-from atlas_endpoints.settings import OperatorSettings
-from atlas_endpoints.telemetry.metrics import Labels, Metrics
-from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
+from atlas_endpoints.telemetry.metrics import PREFIX, Labels, Metrics
 
-FACTS = ("provider", "management_policy", "credentials")
-"""The labels of a resource."""
+BREATH = 0.002
+"""Seconds after which other tasks may run."""
 
-IDS = (*FACTS, "project_id", "instance_name", "endpoint_id")
-"""The same with the ids in Atlas."""
+NAMES = ("kind", "resource_namespace", "resource_name")
+"""Not ``namespace``: a scrape sets that to the operator's own namespace."""
+
+CONDITION = (*NAMES, "type", "status", "reason")
+INFO = (*NAMES, "provider", "management_policy", "credentials")
+INFO_WITH_IDS = (*INFO, "project_id", "instance_name", "endpoint_id")
 
 
 def watch(
@@ -28,67 +31,48 @@ def watch(
     client: AtlasClient,
     connection: Connection,
     leads: Callable[[], bool],
-    clock: Clock,
-    settings: OperatorSettings,
 ) -> None:
     """Export these metrics, and count the calls to the API server."""
     for name, served in core.kinds.items():
         metrics.begin(name, reasons=(*sorted(HELD_UP), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
-    number = metrics.watch
-    number("queue_depth", "What is due and with no worker yet.", lambda: len(core.queue))
-    number("queue_retrying", "What has failed and waits to be tried again.", lambda: core.loop.failing)
-    number("active_workers", "Reconciles that are running.", lambda: core.queue.running)
-    number("workers", "Reconciles that may run at once.", lambda: settings.concurrency)
-    number(
-        "longest_reconcile_seconds", "For how long the oldest running reconcile has run.", core.loop.longest_reconcile
-    )
-    number("corrections_held", "Resources whose drift the emergency brake holds back.", lambda: core.limiter.held)
-    number("writes_enabled", "Whether anything may be written to Atlas: 1 or 0.", lambda: settings.writes)
+    settings, number = core.settings, metrics.watch
+    number("queue_depth", "Due keys that wait for a worker.", lambda: len(core.queue))
+    number("queue_retrying", "Failed keys that wait for a retry.", lambda: core.loop.failing)
+    number("active_workers", "Running reconciles.", lambda: core.queue.running)
+    number("workers", "Limit of running reconciles.", lambda: settings.concurrency)
+    number("longest_reconcile_seconds", "Age of the oldest running reconcile.", core.loop.longest_reconcile)
+    number("corrections_held", "Resources whose drift corrections the drift limiter delays.", lambda: core.limiter.held)
+    number("writes_enabled", "Whether the operator may write to Atlas: 1 or 0.", lambda: settings.writes)
     metrics.watch_each(
         "resources",
-        "Resources that are known.",
+        "Resources in the cache.",
         ("kind",),
         lambda: {(name,): len(served.cache) for name, served in core.kinds.items()},
     )
     number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
-    number("leader", "Whether this replica leads, 1 or 0.", leads)
-    number(
-        "watch_age_seconds", "Since when the oldest watch of resources has gone on.", connection.kopf_calls.watch_age
-    )
-    number("atlas_access_tokens", "Access tokens that are held.", lambda: client.tokens)
-    number("atlas_rate_limit_remaining", "Calls that Atlas says are left.", lambda: client.remaining_calls)
+    number("leader", "Whether this replica leads: 1 or 0.", leads)
+    number("watch_age_seconds", "Age of the oldest watch of resources.", connection.kopf_calls.watch_age)
+    number("atlas_access_tokens", "Access tokens in memory.", lambda: client.tokens)
+    number("atlas_rate_limit_remaining", "Requests that Atlas still allows.", lambda: client.remaining_calls)
     number(
         "atlas_rate_limit_wait_seconds",
-        "For how long Atlas has asked to wait still, at most.",
-        lambda: core.throttle.longest_wait(clock.monotonic()),
+        "Longest remaining wait that Atlas has requested.",
+        lambda: core.throttle.longest_wait(core.clock.monotonic()),
     )
     metrics.watch_each(
         "atlas_circuits",
-        "Circuits by whose they are, and whether calls go through.",
+        "Circuit breakers by scope and state.",
         ("scope", "state"),
-        partial(_circuits, core, clock),
+        partial(_circuits, core),
     )
-    number("atlas_api_sunset_timestamp_seconds", "When Atlas has announced to end the API.", partial(_sunset, core))
+    number("atlas_api_sunset_timestamp_seconds", "Announced end of the API version in Atlas.", partial(_sunset, core))
     connection.on_request = metrics.asked_kubernetes
     connection.kopf_calls.on_watch_end = metrics.watch_ended
 
 
-def of_resources(core: Core, *, leads: Callable[[], bool], detail: Detail) -> ResourceMetrics:
-    """Return the metrics of single resources; of several replicas, the leader exports them."""
-    with_ids = detail == "ids"
-    return ResourceMetrics(
-        [served.cache for served in core.kinds.values()],
-        is_shown=leads,
-        detail=detail,
-        facts=(lambda body: facts_with_ids(body, core.kinds[body["kind"]].kind.entry_of)) if with_ids else facts,
-        fact_names=IDS if with_ids else FACTS,
-        scope=credentials_scope,
-    )
-
-
-def _circuits(core: Core, clock: Clock) -> Mapping[Labels, float]:
+def _circuits(core: Core) -> Mapping[Labels, float]:
     """Return a number for each scope and state, so that no series has gaps."""
-    counts = core.throttle.circuits(clock.monotonic())
+    counts = core.throttle.circuits(core.clock.monotonic())
     scopes, states = ("credentials", "project", "instance"), ("closed", "half_open", "open")
     return {(scope, state): counts[scope, state] for scope in scopes for state in states}
 
@@ -98,26 +82,141 @@ def _sunset(core: Core) -> float | None:
     return None if sunset is None else sunset.timestamp()
 
 
-def facts(body: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels ``FACTS`` of a resource; an unknown value is empty."""
+class ResourceMetrics:
+    """The metrics of single resources, and counts over all; of several replicas, the leader exports them.
+
+    The series of a resource end with it. They are written as text: as samples of the library, those of 20,000 resources would block
+    the event loop for a second.
+    """
+
+    def __init__(self, core: Core, *, leads: Callable[[], bool]) -> None:
+        self._kinds = core.kinds
+        self._leads = leads
+        detail = core.settings.resource_metrics
+        self._with_names = detail != "counts"
+        self._info = INFO_WITH_IDS if detail == "ids" else INFO
+        self.described: dict[str, tuple[str, Labels]] = {
+            f"{PREFIX}_resources_by_condition": ("gauge", ("kind", "type", "status", "reason")),
+            f"{PREFIX}_resources_by_credentials": ("gauge", ("kind", "scope", "status")),
+        }
+        if self._with_names:
+            self.described[f"{PREFIX}_resource_condition"] = "gauge", CONDITION
+            self.described[f"{PREFIX}_resource_info"] = "gauge", self._info
+
+    async def exposition(self) -> bytes:
+        """Return the metrics in Prometheus's text format; other tasks run meanwhile."""
+        conditions: Counter[Labels] = Counter()
+        credentials: Counter[Labels] = Counter()
+        statuses, infos = _Text(), _Text()
+        loop = asyncio.get_running_loop()
+        yielded = loop.time()
+        keys = [(served, key) for served in self._kinds.values() for key in served.cache] if self._leads() else ()
+        for served, key in keys:
+            body = served.cache.get(key)
+            if body is None:
+                continue  # it was deleted meanwhile
+            found = tuple(_conditions(body))
+            conditions.update((key.kind, *each) for each in found)
+            credentials[key.kind, _source(body).partition("/")[0], _status_of("CredentialsValid", found)] += 1
+            if self._with_names:
+                for each in found:
+                    statuses.add(_line("resource_condition", CONDITION, (*key, *each), 1))
+                info = (*key, *_info(body, served.kind.entry_of(body)))
+                infos.add(_line("resource_info", self._info, info[: len(self._info)], 1))
+            if loop.time() >= yielded + BREATH:
+                statuses.settle()
+                infos.settle()
+                await asyncio.sleep(0)
+                yielded = loop.time()
+        counts = [
+            *self._counts("resources_by_condition", "Resources by condition.", conditions),
+            *self._counts(
+                "resources_by_credentials",
+                "Resources by the source of their credentials and whether they are valid.",
+                credentials,
+            ),
+        ]
+        if not self._with_names:
+            return _encoded(counts)
+        status_head = _head("resource_condition", "Conditions of a resource: always 1.")
+        info_head = _head("resource_info", "Information about a resource: always 1.")
+        return b"".join([_encoded([*counts, *status_head]), *statuses.pieces(), _encoded(info_head), *infos.pieces()])
+
+    def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:
+        yield from _head(name, documentation)
+        _, labels = self.described[f"{PREFIX}_{name}"]
+        for values, count in sorted(counts.items()):
+            yield _line(name, labels, values, count)
+
+
+class _Text:
+    """Lines that are encoded in portions, since encoding all at once would block the event loop."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._written: list[bytes] = []
+
+    def add(self, line: str) -> None:
+        self._lines.append(line)
+
+    def settle(self) -> None:
+        """Encode the lines that were added."""
+        self._written.append(_encoded(self._lines))
+        self._lines.clear()
+
+    def pieces(self) -> list[bytes]:
+        self.settle()
+        return self._written
+
+
+def _encoded(lines: Iterable[str]) -> bytes:
+    return "".join([f"{line}\n" for line in lines]).encode()
+
+
+def _conditions(body: Body) -> Iterator[Labels]:
+    """Yield type, status and reason of each condition."""
+    for each in (body.get("status") or {}).get("conditions") or ():
+        yield each["type"], each["status"], each["reason"]
+
+
+def _status_of(type_: str, conditions: tuple[Labels, ...]) -> str:
+    return next((status for each, status, _ in conditions if each == type_), "Unknown")
+
+
+def _head(name: str, documentation: str) -> tuple[str, str]:
+    return f"# HELP {PREFIX}_{name} {documentation}", f"# TYPE {PREFIX}_{name} gauge"
+
+
+def _line(name: str, labels: Labels, values: Labels, number: int) -> str:
+    pairs = ",".join([f'{label}="{_quotable(value)}"' for label, value in zip(labels, values, strict=True)])
+    return f"{PREFIX}_{name}{{{pairs}}} {number}"
+
+
+def _quotable(value: str) -> str:
+    """Return a value escaped for the text format; few values from the API server need that."""
+    if value.isalnum():
+        return value
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _info(body: Body, entry: str | None) -> Labels:
+    """Return the values of ``INFO_WITH_IDS`` after the names; an unknown value is empty."""
     spec = body.get("spec") or {}
-    values = (spec.get("providerName"), spec.get("managementPolicy") or "Manage", _source(body))
-    return {name: str(value or "") for name, value in zip(FACTS, values, strict=True)}
+    values = (
+        spec.get("providerName"),
+        spec.get("managementPolicy") or "Manage",
+        _source(body),
+        spec.get("projectId") or _resolved(body).get("projectId"),
+        spec.get("instanceName"),
+        entry,
+    )
+    return tuple(str(value or "") for value in values)
 
 
-def facts_with_ids(body: Mapping[str, Any], entry_of: Callable[[Mapping[str, Any]], str | None]) -> dict[str, str]:
-    """Return the labels ``IDS`` of a resource."""
-    spec = body.get("spec") or {}
-    resolved = (body.get("status") or {}).get("resolved") or {}
-    ids = (spec.get("projectId") or resolved.get("projectId"), spec.get("instanceName"), entry_of(body))
-    return facts(body) | {name: str(value or "") for name, value in zip(IDS[len(FACTS) :], ids, strict=True)}
+def _source(body: Body) -> str:
+    """Return the source of the credentials: the scope that names the Secret, and its name; empty if it is unknown."""
+    return str(_resolved(body).get("credentialsSource") or "")
 
 
-def credentials_scope(body: Mapping[str, Any]) -> str:
-    """Return who names the Secret of a resource: resource, namespace or operator; empty: unknown."""
-    return _source(body).partition("/")[0]
-
-
-def _source(body: Mapping[str, Any]) -> str:
-    resolved = (body.get("status") or {}).get("resolved") or {}
-    return str(resolved.get("credentialsSource") or "")
+def _resolved(body: Body) -> Mapping[str, Any]:
+    return (body.get("status") or {}).get("resolved") or {}

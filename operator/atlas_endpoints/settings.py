@@ -18,7 +18,6 @@ from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.reconcile.drift_limiter import Limit
 from atlas_endpoints.reconcile.values import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
-from atlas_endpoints.telemetry.resources import Detail
 
 DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")
 """Go's durations, which have no days; the library accepts more than Go does."""
@@ -28,7 +27,7 @@ def _duration(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if DURATION.fullmatch(value) is None:
-        raise ValueError(f"{value!r} is no duration; examples are 90s, 10m and 1h30m")
+        raise ValueError(f"{value!r} is not a duration, such as 90s, 10m or 1h30m")
     return durationpy.from_str(value)
 
 
@@ -37,24 +36,60 @@ def _names(value: Any) -> Any:
         return value
     names = [name.strip() for name in value.split(",") if name.strip()]
     if value.strip() and not names:
-        raise ValueError("holds commas and no name; all are meant when it is empty")
+        raise ValueError("contains commas and no name; an empty value means all")
     return names
 
 
-def _secret(value: str | None) -> str | None:
-    if value and not _is_pair(value):
-        raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
+def _none_if_empty(value: Any) -> Any:
     return value or None
 
 
+def _namespace(value: str) -> str:
+    if not is_namespace(value):
+        raise ValueError(f"{value!r} is not a valid namespace name; patterns are not supported")
+    return value
+
+
+def _crd(value: str) -> str:
+    if CRD.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is not the name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")
+    return value
+
+
+def _lease(value: str) -> str:
+    if not is_name(value):
+        raise ValueError(f"{value!r} is not a valid object name")
+    return value
+
+
+def _secret(value: str) -> str:
+    if not _is_pair(value):
+        raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
+    return value
+
+
+def _address(value: str) -> str:
+    if ADDRESS.fullmatch(value) is None or int(value.rpartition(":")[2]) > 65535:  # noqa: PLR2004  # the last port
+        raise ValueError("must be host:port, such as 0.0.0.0:8080, [::]:8080 or 127.0.0.1:0")
+    return value
+
+
 def _is_pair(value: str) -> bool:
-    namespace, _, name = value.partition("/")
+    namespace, name = _pair(value)
     return is_namespace(namespace) and is_name(name)
+
+
+def _pair(value: str) -> tuple[str, str]:
+    namespace, _, name = value.partition("/")
+    return namespace, name
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
-Secret = Annotated[str | None, AfterValidator(_secret)]
+Namespace = Annotated[str, AfterValidator(_namespace)]
+Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_names)]
+OptionalNamespace = Annotated[Namespace | None, BeforeValidator(_none_if_empty)]
+Secret = Annotated[Annotated[str, AfterValidator(_secret)] | None, BeforeValidator(_none_if_empty)]
 
 DEFAULT_URL = "https://cloud.mongodb.com"
 FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
@@ -70,7 +105,7 @@ class AtlasSettings(BaseSettings):
     # Declared before atlas_url, whose validator reads it.
     allow_plain_http: bool = Field(
         default=False,
-        description="Accept an http:// address of Atlas that is not this machine; for test clusters, as credentials travel readable",
+        description="Accept an http:// address of another machine; only for test clusters, because credentials are sent unencrypted",
     )
     atlas_url: str = Field(default=DEFAULT_URL, description="Address of the Atlas Admin API")
     ca_file: Path | None = Field(
@@ -86,117 +121,77 @@ class AtlasSettings(BaseSettings):
 class OperatorSettings(AtlasSettings):
     """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
 
-    namespaces: Names = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
+    kinds: Names = Field(default=(), description="Kinds of resources to serve, separated by commas; all when empty")
+    namespaces: Namespaces = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
     label_selector: str = Field(default="", description="Serve only resources with these labels")
     credentials_secret: Secret = Field(
         default=None,
         description="namespace/name of the operator's own Secret, for resources that name none and whose namespace names none",
     )
     # Declared after credentials_secret, which its validator reads.
-    credentials_namespaces: Names = Field(
+    credentials_namespaces: Namespaces = Field(
         default=(),
         description="Namespaces whose resources may use the operator's own Secret, separated by commas; all when empty",
     )
-    reference_kinds: Names = Field(
-        default=(
-            "vpcendpoints.ec2.services.k8s.aws",
-            "privateendpoints.network.azure.com",
-            "atlasprojects.atlas.mongodb.com",
-        ),
-        description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
+    reference_kinds: Annotated[tuple[Annotated[str, AfterValidator(_crd)], ...], NoDecode, BeforeValidator(_names)] = (
+        Field(
+            default=(
+                "vpcendpoints.ec2.services.k8s.aws",
+                "privateendpoints.network.azure.com",
+                "atlasprojects.atlas.mongodb.com",
+            ),
+            description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
+        )
     )
     outputs: CliExplicitFlag[bool] = Field(
         default=False,
-        description="Whether ConfigMaps are written for resources that ask for it, with what the cloud's side needs",
+        description="Whether the operator writes ConfigMaps for resources that request them",
     )
+    # A resource may not set less than 1m; the setting may, for test clusters.
     sync_interval: Duration = Field(
         default=timedelta(minutes=10),
-        description="How often a settled endpoint is looked at, where the resource does not say",
+        ge=timedelta(seconds=1),
+        le=timedelta(hours=24),
+        description="How often the operator compares a settled endpoint with Atlas, unless the resource sets its own interval",
     )
     stall_grace: Duration = Field(
         default=timedelta(minutes=2),
-        description="How long something that another object may heal counts as progress before it counts as stalled",
+        ge=timedelta(0),
+        description="How long a problem that another object may solve counts as progress before the resource is Stalled",
     )
-    max_corrections: str = Field(
+    max_corrections: Annotated[str, AfterValidator(lambda value: str(Limit.parse(value)))] = Field(
         default="20%",
-        description="How many resources may have drift corrected within one sync interval: a share of all (at least 10) or a number",
+        description="For how many resources drift may be corrected within one sync interval: a share of all (at least 10) or a number",
     )
     writes: CliExplicitFlag[bool] = Field(
         default=True,
-        description="Whether anything is written to Atlas; off: statuses show what would be sent",
+        description="Whether the operator writes to Atlas; off: statuses show what it would send",
     )
-    concurrency: int = Field(default=16, ge=1, le=256, description="How many resources are worked on at once")
+    concurrency: int = Field(default=16, ge=1, le=256, description="How many resources are reconciled at once")
     leader_elect: CliExplicitFlag[bool] = Field(
-        default=True, description="Of several replicas, let one lead by a Lease; only a single one can do without"
+        default=True,
+        description="Elect a leader among several replicas by a Lease; only a single replica can run without",
     )
-    lease_name: str = Field(default="atlas-endpoints", description="Name of the Lease")
-    lease_namespace: str | None = Field(
+    lease_name: Annotated[str, AfterValidator(_lease)] = Field(
+        default="atlas-endpoints", description="Name of the Lease"
+    )
+    lease_namespace: OptionalNamespace = Field(
         default=None,
         description="Namespace of the Lease; the Pod's own, or that of the kubeconfig's context, when empty",
     )
     lease_duration: Duration = Field(
         default=timedelta(seconds=45),
-        description="How long after the last sign of the leader another replica takes over; a write may take a third of it, and 15s at most",
+        description="How long after the leader's last renewal another replica takes over; a write may take a third of it, at most 15s",
     )
-    resource_metrics: Detail = Field(
+    resource_metrics: Literal["counts", "names", "ids"] = Field(
         default="names",
-        description="What metrics tell of resources: counts (how many there are), names (what each of them says) or ids (and those of Atlas)",
+        description="Which metrics of resources exist: counts (only totals), names (also single resources) or ids (also IDs of Atlas)",
     )
-    http_address: str = Field(
-        default="0.0.0.0:8080", description="Where /livez, /readyz and /metrics are served"
+    http_address: Annotated[str, AfterValidator(_address)] = Field(
+        default="0.0.0.0:8080", description="Address of /livez, /readyz and /metrics"
     )  # all addresses: kubelet and Prometheus are outside the Pod
     log_format: LogFormat = Field(default="json", description="json or text")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
-
-    @field_validator("sync_interval")
-    @classmethod
-    def _in_range(cls, value: timedelta) -> timedelta:
-        # A resource may not set less than 1m; the setting may, for test clusters.
-        if not timedelta(seconds=1) <= value <= timedelta(hours=24):
-            raise ValueError("must be from 1s to 24h")
-        return value
-
-    @field_validator("stall_grace")
-    @classmethod
-    def _not_negative(cls, value: timedelta) -> timedelta:
-        if value < timedelta(0):
-            raise ValueError("must not be negative")
-        return value
-
-    @field_validator("max_corrections")
-    @classmethod
-    def _is_a_limit(cls, value: str) -> str:
-        return str(Limit.parse(value))
-
-    @field_validator("namespaces", "credentials_namespaces")
-    @classmethod
-    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if not is_namespace(name):
-                raise ValueError(f"{name!r} is no name of a namespace, and patterns are not supported")
-        return value
-
-    @field_validator("reference_kinds")
-    @classmethod
-    def _are_crds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if CRD.fullmatch(name) is None:
-                raise ValueError(f"{name!r} is no name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")
-        return value
-
-    @field_validator("lease_name")
-    @classmethod
-    def _names_a_lease(cls, value: str) -> str:
-        if not is_name(value):
-            raise ValueError(f"{value!r} is no name of an object")
-        return value
-
-    @field_validator("lease_namespace")
-    @classmethod
-    def _names_a_namespace(cls, value: str | None) -> str | None:
-        if value and not is_namespace(value):
-            raise ValueError(f"{value!r} is no name of a namespace")
-        return value or None
 
     @field_validator("lease_duration")
     @classmethod
@@ -212,47 +207,40 @@ class OperatorSettings(AtlasSettings):
         # An invalid credentials_secret is missing here and has its own error.
         if value and info.data.get("credentials_secret", "") is None:
             raise ValueError(
-                "says who may use the operator's own Secret, and there is none: name it in ATLAS_ENDPOINTS_CREDENTIALS_SECRET"
+                "requires the operator's own Secret, and there is none: name it in ATLAS_ENDPOINTS_CREDENTIALS_SECRET"
             )
         watched = info.data.get("namespaces", ())
         if value and watched and not set(value) & set(watched):
             raise ValueError(
-                "has none of the NAMESPACES that are watched, so that nobody could use the operator's own Secret: name some of"
-                " them, or leave it empty for all"
+                "contains none of the watched NAMESPACES, so no resource can use the operator's own Secret: add some of them,"
+                " or leave it empty for all"
             )
-        return value
-
-    @field_validator("http_address")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if ADDRESS.fullmatch(value) is None or int(value.rpartition(":")[2]) > 65535:  # noqa: PLR2004  # the last port
-            raise ValueError("must be host:port, such as 0.0.0.0:8080, [::]:8080 or 127.0.0.1:0")
         return value
 
     @property
     def default_secret(self) -> tuple[str, str] | None:
         """Namespace and name of the operator's own Secret."""
-        return _split(self.credentials_secret)
+        return _pair(self.credentials_secret) if self.credentials_secret else None
 
 
 class CheckSettings(OperatorSettings):
-    """Tell whether Atlas, the credentials, their role, the projects and the instances are as the operator needs them.
+    """Check Atlas, the credentials and their role, the projects and the instances, and show how to solve each problem.
 
-    It takes the settings of run, changes nothing, and ends with 0 when nothing has failed, else with 1.
+    It takes the settings of run and changes nothing. The exit code is 0 if no check failed, else 1.
     """
 
     project: ObjectId | None = Field(
-        default=None, description="A project to look at instead of what the resources use: 24 hexadecimal characters"
+        default=None, description="A project to check instead of those that resources use: 24 hexadecimal characters"
     )
     instance: InstanceName | None = Field(
-        default=None, validate_default=True, description="The serverless instance to look at in that project"
+        default=None, validate_default=True, description="The serverless instance to check in that project"
     )
     secret: Secret = Field(
         default=None,
-        description="namespace/name of a Secret to look at, and to ask about the project with; else the operator's own",
+        description="namespace/name of a Secret to check, and to read the project with; by default the operator's own",
     )
     output: Literal["text", "json"] = Field(
-        default="text", description="text: lines for people as soon as they are known; json: one document at the end"
+        default="text", description="text: lines for people, as each check ends; json: one document at the end"
     )
 
     @field_validator("instance")
@@ -270,14 +258,7 @@ class CheckSettings(OperatorSettings):
     @property
     def secret_to_check(self) -> tuple[str, str] | None:
         """Namespace and name of the Secret that is named."""
-        return _split(self.secret)
-
-
-def _split(secret: str | None) -> tuple[str, str] | None:
-    if secret is None:
-        return None
-    namespace, _, name = secret.partition("/")
-    return namespace, name
+        return _pair(self.secret) if self.secret else None
 
 
 def unknown_variables(kind: type[OperatorSettings] = OperatorSettings) -> list[str]:
@@ -295,9 +276,9 @@ def unknown_variables(kind: type[OperatorSettings] = OperatorSettings) -> list[s
 
 
 class StatusSettings(BaseSettings):
-    """Tell what is known of one resource: its state, what Atlas shows, who else names its endpoint. It changes nothing.
+    """Show one resource: its state, what Atlas shows, and which other resources name its endpoint. It changes nothing.
 
-    It reads the resource by the kubeconfig, and asks neither Atlas nor the operator.
+    It reads resources with the kubeconfig, and calls neither Atlas nor the operator.
     """
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_STATUS_", extra="ignore", frozen=True)
@@ -314,8 +295,7 @@ class StatusSettings(BaseSettings):
     @property
     def namespace_and_name(self) -> tuple[str, str]:
         """Namespace and name of the resource."""
-        namespace, _, name = self.resource.partition("/")
-        return namespace, name
+        return _pair(self.resource)
 
 
 class SimulatorSettings(BaseSettings):
@@ -329,8 +309,8 @@ class SimulatorSettings(BaseSettings):
     transition: float | None = Field(
         default=None,
         ge=0,
-        description="Seconds that each change of an endpoint's state takes; 2 where the seed does not say",
+        description="Seconds that each change of an endpoint's state takes; 2 unless the seed sets it",
     )
     latency: float | None = Field(
-        default=None, ge=0, description="Seconds that each answer takes; 0 where the seed does not say"
+        default=None, ge=0, description="Seconds that each answer takes; 0 unless the seed sets it"
     )

@@ -19,8 +19,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.requeue import Requeue
-from atlas_endpoints.core import Run
-from atlas_endpoints.served_kind import Work
+from atlas_endpoints.core import Run, Work
 
 LAST_SPANS = 2.0
 """Seconds to send the remaining spans at the end."""

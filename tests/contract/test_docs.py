@@ -17,7 +17,7 @@ from atlas_endpoints.check.findings import Level
 from atlas_endpoints.cluster import events
 from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.planning.manifests import Place

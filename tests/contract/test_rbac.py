@@ -7,21 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.settings import OperatorSettings
 from support.deploy import ACCESS, COMPONENTS, NAME, OVERLAYS, manifests, the
 
 APIEXTENSIONS, LEASES, EVENTS = "apiextensions.k8s.io", "coordination.k8s.io", "events.k8s.io"
 LEADER_ELECTION = f"{NAME}-leader-election"
-GROUP, _, _, PLURAL = KIND.names
 
 
 RIGHTS = {
-    (GROUP, PLURAL, "list"),
-    (GROUP, PLURAL, "watch"),
-    (GROUP, PLURAL, "get"),
-    (GROUP, PLURAL, "patch"),
-    (GROUP, f"{PLURAL}/status", "patch"),
+    *((kind.names.group, kind.names.plural, verb) for kind in KINDS for verb in ("list", "watch", "get", "patch")),
+    *((kind.names.group, f"{kind.names.plural}/status", "patch") for kind in KINDS),
     # kopf waits for the CRD, and goes on when it comes back.
     (APIEXTENSIONS, "customresourcedefinitions", "list"),
     (APIEXTENSIONS, "customresourcedefinitions", "watch"),

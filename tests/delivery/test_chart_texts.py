@@ -36,6 +36,7 @@ NAMESPACES = {"watchNamespaces", "namespaces"}
 OF_THEIR_OWN_FORM = {
     "settings.atlasUrl",
     "settings.syncInterval",
+    "settings.kinds",
     "settings.stallGrace",
     "settings.maxCorrections",
     "leaderElection.leaseDuration",

@@ -107,7 +107,7 @@ def _restore(env: Env, control_plane: ControlPlane, api: Proxy, folder: Path) ->
     api.listen()
 
     assert operator.server.process.wait(PATIENCE) == 1
-    assert "has to be started anew: The cluster's data are older" in operator.log
+    assert "must be restarted: The cluster's data are older" in operator.log
     assert "Traceback" not in operator.log
     assert [each["comment"] for each in env.atlas.patches(place)] == ["two", "three"]
     fresh = start()

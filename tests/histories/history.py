@@ -11,7 +11,6 @@ from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.core import Core
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
 from atlas_endpoints.settings import OperatorSettings
@@ -19,8 +18,7 @@ from histories.atlas import INSTANCE, PROJECT, Atlas
 from histories.cluster import Cluster
 from histories.course import Course, Side
 from histories.judge import Ending, Held
-from support.ports import NoAnnotations, NoObserver, OneSecret
-from support.targets import NoConfigMaps, NoTargets
+from support.cores import core_of
 from support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
@@ -156,20 +154,7 @@ class History:
     # The operator's process.
 
     def _boot(self) -> None:
-        core = Core(
-            SETTINGS,
-            [KIND],
-            client=self.atlas,
-            objects=lambda _: self.cluster,
-            secrets=OneSecret(),
-            targets=NoTargets(),
-            config_maps=NoConfigMaps(),
-            namespaces=NoAnnotations(),
-            observer=NoObserver(),
-            clock=self._clock,
-            random=self._random,
-            dropped=lambda _: None,
-        )
+        core = core_of(self.cluster, settings=SETTINGS, client=self.atlas, clock=self._clock, random=self._random)
         events: asyncio.Queue[tuple[str, Body]] = asyncio.Queue()
         self.cluster.watcher = lambda type_, body: events.put_nowait((type_, body))
 

@@ -152,7 +152,7 @@ def test_at_rest_there_is_no_line_at_all_and_debug_tells_of_each_call(
 
     assert operators["INFO"].log.splitlines()[before["INFO"] :] == []
     calls = [json.loads(line) for line in operators["DEBUG"].log.splitlines()[before["DEBUG"] :]]
-    looked = [each for each in calls if each["message"] == "Atlas was called"]
+    looked = [each for each in calls if each["message"] == "Request to Atlas"]
     assert looked
     assert all(each["atlasRequest"]["status"] == 200 and each["instance"] == "shop" for each in looked)
     resources.close()

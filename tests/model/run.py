@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.controller.requeue import Requeue
-    from atlas_endpoints.served_kind import Work
+    from atlas_endpoints.core import Work
     from model.environment import Environment
     from support.virtual_time import VirtualTimeLoop
 

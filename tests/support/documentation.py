@@ -15,7 +15,7 @@ from atlas_endpoints.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from atlas_endpoints.telemetry.resources import ResourceMetrics
+    from atlas_endpoints.runtime_metrics import ResourceMetrics
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "atlas_endpoints"
@@ -86,8 +86,8 @@ def _scrape() -> str:
 
     async def scrape() -> bytes:
         metrics, of_resources = _all_metrics()
-        metrics.waited(0.0, urgent=False)
-        metrics.requested("", "", None, None, 0.0)
+        metrics.queue_waits("routine")
+        metrics.atlas_request_seconds("")
         metrics.asked_kubernetes("", None, 0.0)
         return metrics.exposition() + await of_resources.exposition()
 
@@ -96,16 +96,9 @@ def _scrape() -> str:
 
 def _all_metrics() -> tuple[Metrics, ResourceMetrics]:
     metrics, anything = Metrics("0"), MagicMock()
-    runtime_metrics.watch(
-        metrics,
-        anything,
-        client=anything,
-        connection=anything,
-        leads=bool,
-        clock=anything,
-        settings=OperatorSettings(),
-    )
-    return metrics, runtime_metrics.of_resources(anything, leads=bool, detail="ids")
+    anything.settings = OperatorSettings(resource_metrics="ids")
+    runtime_metrics.watch(metrics, anything, client=anything, connection=anything, leads=bool)
+    return metrics, runtime_metrics.ResourceMetrics(anything, leads=bool)
 
 
 OF_EVERY_PROCESS = {

@@ -57,34 +57,16 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"atlas-endpoints {__version__}\n"
 
 
-def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _code("run", "--help") == 0
-    help_ = capsys.readouterr().out
-    assert "--credentials-secret" in help_
-    assert "ATLAS_ENDPOINTS_" in help_
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["fly"], "invalid choice: 'fly'"),
         (["run", "--bogus"], "--bogus"),
         (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
-        (["run", "--max-corrections", "all"], "--max-corrections (ATLAS_ENDPOINTS_MAX_CORRECTIONS): 'all' is no limit"),
-        (["run", "--leader-elect=perhaps"], "--leader-elect (ATLAS_ENDPOINTS_LEADER_ELECT): "),
-        (
-            ["run", "--leader-elect=false", "--lease-duration", "1s"],
-            "--lease-duration (ATLAS_ENDPOINTS_LEASE_DURATION): ",
-        ),
         (["run", "--writes", "perhaps"], "--writes (ATLAS_ENDPOINTS_WRITES): "),
-        (["run", "--sync-interval", "10"], "--sync-interval (ATLAS_ENDPOINTS_SYNC_INTERVAL): '10' is no duration"),
         (
             ["run", "--atlas-url", "http://atlas.example.com"],
             "--atlas-url (ATLAS_ENDPOINTS_ATLAS_URL): ATLAS_URL is plain http",
-        ),
-        (
-            ["check", "--writes", "perhaps"],
-            "--writes (ATLAS_ENDPOINTS_WRITES): ",
         ),
         (
             ["check", "--project", "shop", "--instance", "shop"],
@@ -100,6 +82,8 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
             "--instance (ATLAS_ENDPOINTS_INSTANCE): --project and --instance go together",
         ),
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
+        (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Serverless"),
+        (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
         (["status", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
         (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): name a file or a folder with manifests, or -"),
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),

@@ -1,9 +1,6 @@
 """What the whole remembers of what the watch tells, where this takes more than the cache."""
 
 import asyncio
-from collections.abc import Callable
-from random import Random
-from typing import Any, NoReturn
 
 import pytest
 from typing_extensions import override
@@ -11,12 +8,12 @@ from typing_extensions import override
 from atlas_endpoints.cluster import relister
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, Listing
-from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.controller.requeue import Backoff, Requeue
-from atlas_endpoints.core import Core, Run
+from atlas_endpoints.core import Core, ServedKind
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
+from support.cores import core_of
 from support.named import NAMED
 from support.ports import NoObserver
 from support.worker import Worker
@@ -47,13 +44,6 @@ class Cluster:
         raise NotImplementedError
 
 
-class Nobody(NoObserver):
-    """Is asked for nothing, and listens to nothing."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise NotImplementedError(name)
-
-
 def body(version: int, *, uid: str = "uid") -> Body:
     metadata = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid, "generation": 1}
     return {**NAMED, "metadata": {**metadata, "resourceVersion": str(version)}, "spec": {}}
@@ -69,28 +59,13 @@ def cluster() -> Cluster:
     return Cluster()
 
 
-def core_of(cluster: Cluster, observer: Any, around: Callable[[Run], Run] = lambda run: run) -> Core:
-    nobody: Any = Nobody()
-    return Core(
-        OperatorSettings(),
-        [KIND],
-        client=nobody,
-        objects=lambda _: cluster,
-        secrets=nobody,
-        targets=nobody,
-        config_maps=nobody,
-        namespaces=nobody,
-        observer=observer,
-        clock=SystemClock(),
-        random=Random(1),  # noqa: S311  # jitter
-        dropped=lambda _: None,
-        around=around,
-    )
-
-
 @pytest.fixture
 def core(cluster: Cluster) -> Core:
-    return core_of(cluster, Nobody())
+    return core_of(cluster)
+
+
+def served(core: Core) -> ServedKind:
+    return core.kinds[KIND.names.kind]
 
 
 class TestDeletionsThatComeLate:
@@ -99,9 +74,9 @@ class TestDeletionsThatComeLate:
     async def begin(self, core: Core, cluster: Cluster, version: int) -> "asyncio.Task[None]":
         """Have the object be known at a version, all LISTs made for now."""
         cluster.labelled, cluster.version = [body(version)], version
-        keeping = asyncio.create_task(core.kinds[KIND.names.kind].relister.keep())
-        await core.kinds[KIND.names.kind].relister.complete.wait()
-        assert core.kinds[KIND.names.kind].cache.get(KEY) == body(version)
+        keeping = asyncio.create_task(served(core).relister.keep())
+        await served(core).relister.complete.wait()
+        assert served(core).cache.get(KEY) == body(version)
         return keeping
 
     async def test_an_object_that_has_the_label_again_is_cached_after_a_relist(
@@ -109,9 +84,9 @@ class TestDeletionsThatComeLate:
     ) -> None:
         keeping = await self.begin(core, cluster, 7)
         core.deleted(body(6))
-        assert core.kinds[KIND.names.kind].cache.get(KEY) is None, "nothing tells whether the newer state has the label"
+        assert served(core).cache.get(KEY) is None, "nothing tells whether the newer state has the label"
         async with asyncio.timeout(60):
-            while core.kinds[KIND.names.kind].cache.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
+            while served(core).cache.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
                 await asyncio.sleep(0.01)
         keeping.cancel()
 
@@ -124,7 +99,7 @@ class TestDeletionsThatComeLate:
         async with asyncio.timeout(60):
             while cluster.lists == 1:  # noqa: ASYNC110  # it is a number
                 await asyncio.sleep(0.01)
-        assert core.kinds[KIND.names.kind].cache.get(KEY) is None
+        assert served(core).cache.get(KEY) is None
         keeping.cancel()
 
     @pytest.mark.parametrize("gone", [body(8), body(7), body(6, uid="predecessor")], ids=["later", "as known", "other"])
@@ -136,7 +111,7 @@ class TestDeletionsThatComeLate:
         keeping.cancel()
 
 
-class Listening(Nobody):
+class Listening(NoObserver):
     """Hears what passes come to."""
 
     def __init__(self) -> None:
@@ -162,7 +137,7 @@ async def test_a_status_that_cannot_be_written_is_reported_to_the_observer(
         raise error
 
     listening, worker = Listening(), Worker()
-    core = core_of(cluster, listening, worker)
+    core = core_of(cluster, observer=listening, around=worker)
     monkeypatch.setattr(cluster, "write", write)
     core.seen(body(1))  # whose spec is no spec, so that a status says so
     with pytest.raises(type(error)):

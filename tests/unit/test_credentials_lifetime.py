@@ -21,12 +21,10 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
 from atlas_endpoints.controller.controller import MetadataChange, Status
-from atlas_endpoints.core import Core
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
+from support.cores import core_of
 from support.named import NAMED
-from support.ports import NoAnnotations, NoObserver
-from support.targets import NoConfigMaps, NoTargets
 from support.worker import Worker
 
 PROJECT, ENDPOINT = "5f7cac1adf5d6c6306f4b283", "6f7cac1adf5d6c6306f4b283"
@@ -112,10 +110,10 @@ class Cluster:
     def put(self, key: Key, spec: Mapping[str, Any], **metadata: Any) -> Body:
         """Create a resource, or replace its spec and add to its metadata."""
         new = {"namespace": key.namespace, "name": key.name, "uid": key.name, "generation": 0, "annotations": {}}
-        before = self.bodies.get(key, {**NAMED, "metadata": new, "spec": None, "status": {"observedGeneration": -1}})
+        before = self.bodies.get(key, {"metadata": new, "spec": None, "status": {"observedGeneration": -1}})
         generation = before["metadata"]["generation"] + (before["spec"] != spec)
-        metadata = {**before["metadata"], **metadata, "generation": generation}
-        return self._keep({**before, "metadata": metadata, "spec": dict(spec)})
+        present = {**before["metadata"], **metadata, "generation": generation}
+        return self._keep({**NAMED, "metadata": present, "spec": dict(spec), "status": before["status"]})
 
     async def read(self, key: Key) -> Body | None:
         return self.bodies.get(key)
@@ -168,18 +166,12 @@ class Harness:
             transport=self.atlas,
             clock=self.time.monotonic,
         )
-        self.core = Core(
-            OperatorSettings(credentials_secret="system/own"),  # a name
-            [KIND],
+        self.core = core_of(
+            self.cluster,
+            settings=OperatorSettings(credentials_secret="system/own"),  # a name
             client=self.client,
-            objects=lambda _: self.cluster,
             secrets=self.secrets,
-            namespaces=NoAnnotations(),
-            targets=NoTargets(),
-            config_maps=NoConfigMaps(),
-            observer=NoObserver(),
             clock=self.time,
-            random=Random(1),  # noqa: S311  # jitter
             around=self.worker,
             dropped=self.client.drop,
         )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import MagicMock
 
 import pytest
 
 from atlas_endpoints.cluster.events import EventRecorder
-from atlas_endpoints.controller.requeue import NoRequeue
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
 from atlas_endpoints.reconcile.events import EventReason, tell
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
+from support.named import NAMED
 from unit.cluster.api_server import serving
 
 if TYPE_CHECKING:
@@ -23,6 +27,13 @@ if TYPE_CHECKING:
 
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+BODY = {**NAMED, "metadata": {"namespace": "shop", "name": "db", "uid": "uid-1", "generation": 1}}
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels)
 
 
 def status(reason: str) -> dict[str, Any]:
@@ -35,7 +46,7 @@ async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog
     metrics = Metrics("0")
     async with serving() as server:
         api = server.api()
-        recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
+        recorder = EventRecorder(api, now=lambda: NOW, counted=lambda result: metrics.events(result).inc())
         writing = asyncio.create_task(recorder.run())
         observer, body = StatusObserver(metrics, recorder, lambda: NOW), server.put("shop", "db")
 
@@ -55,79 +66,88 @@ async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog
         if record.name == "atlas_endpoints.observer"
     ]
     assert lines == [("WARNING", "It is APIGone.")], "that only the rest of a status is another one is no line"
-    assert (
-        metrics.registry.get_sample_value(
-            "atlas_endpoints_status_writes_total", {"kind": "ServerlessPrivateEndpoint", "reason": "APIGone"}
-        )
-        == 2
-    )
-    assert metrics.registry.get_sample_value("atlas_endpoints_events_total", {"result": "written"}) == 1
+    assert value(metrics, "status_writes_total", kind="ServerlessPrivateEndpoint", reason="APIGone") == 2
+    assert value(metrics, "events_total", result="written") == 1
 
 
-async def test_the_time_to_ready_and_drift_are_counted() -> None:
+def test_the_time_to_ready_and_drift_are_counted() -> None:
     metrics = Metrics("0")
-    async with serving() as server:
-        api = server.api()
-        observer = StatusObserver(metrics, EventRecorder(api, now=lambda: NOW, counted=metrics.event), lambda: NOW)
-        body = server.put("shop", "db")
-        ready = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
-        before = {**ready, "status": "False", "lastTransitionTime": "2026-11-24T23:59:00Z"}
-        sent = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
+    before = {"type": "Ready", "status": "False", "reason": "Initiating", "lastTransitionTime": "2026-11-24T23:59:00Z"}
+    after = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
+    drift = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
 
-        observer.written(
-            {**body, "status": {"conditions": [before]}},
-            {"observedGeneration": 1, "conditions": [ready], "history": sent},
-        )
-        await api.close()  # type: ignore[no-untyped-call]  # untyped
-    assert (
-        metrics.registry.get_sample_value(
-            "atlas_endpoints_time_to_ready_seconds_sum", {"kind": "ServerlessPrivateEndpoint"}
-        )
-        == 60
-    )
-    assert (
-        metrics.registry.get_sample_value(
-            "atlas_endpoints_drift_found_total", {"kind": "ServerlessPrivateEndpoint", "field": "comment"}
-        )
-        == 1
+    StatusObserver(metrics, MagicMock(), lambda: NOW).written(
+        {**BODY, "status": {"conditions": [before]}},
+        {"observedGeneration": 1, "conditions": [after], "history": drift},
     )
 
+    assert value(metrics, "time_to_ready_seconds_sum", kind="ServerlessPrivateEndpoint") == 60
+    assert value(metrics, "drift_found_total", kind="ServerlessPrivateEndpoint", field="comment") == 1
 
-def test_reconciles_waits_and_retries_are_counted() -> None:
-    metrics = Metrics("0")
-    nobody: Any = None
-    observer = StatusObserver(metrics, nobody, lambda: NOW)
 
-    observer.held_up("Toy", "APIGone")
-    observer.waited(2.0, urgent=True)
-    observer.retried()
-    observer.reconciled("Toy", NoRequeue(), 0.5)
+RESULTS: dict[str, Requeue] = {"done": NoRequeue(), "waiting": RequeueAfter(5), "retry": Backoff()}
+Call = tuple[Callable[[StatusObserver], None], dict[str, tuple[dict[str, str], float]]]
+CALLS: dict[str, Call] = {
+    **{
+        f"a reconcile with the result {result}": (
+            partial(StatusObserver.reconciled, kind="Toy", following=requeue, seconds=0.25),
+            {
+                "reconcile_total": ({"kind": "Toy", "result": result}, 1),
+                "reconcile_duration_seconds_sum": ({"kind": "Toy"}, 0.25),
+            },
+        )
+        for result, requeue in RESULTS.items()
+    },
+    **{
+        f"a wait of the priority {priority}": (
+            partial(StatusObserver.waited, seconds=0.3, urgent=priority == "urgent"),
+            {
+                "queue_wait_seconds_sum": ({"priority": priority}, 0.3),
+                "queue_wait_seconds_bucket": ({"priority": priority, "le": "0.25"}, 0),
+            },
+        )
+        for priority in ("urgent", "routine")
+    },
+    "a blocked reconcile": (
+        partial(StatusObserver.held_up, kind="Toy", reason="APIGone"),
+        {"reconcile_errors_total": ({"kind": "Toy", "reason": "APIGone"}, 1)},
+    ),
+    "a retry": (StatusObserver.retried, {"queue_retries_total": ({}, 1)}),
+}
 
-    for name, labels, value in (
-        ("reconcile_errors_total", {"kind": "Toy", "reason": "APIGone"}, 1),
-        ("queue_wait_seconds_sum", {"priority": "urgent"}, 2),
-        ("queue_retries_total", {}, 1),
-        ("reconcile_total", {"kind": "Toy", "result": "done"}, 1),
-    ):
-        assert metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels) == value
+
+@pytest.mark.parametrize(("call", "counted"), CALLS.values(), ids=CALLS)
+def test_work_is_counted(
+    call: Callable[[StatusObserver], None], counted: dict[str, tuple[dict[str, str], float]]
+) -> None:
+    metrics, nobody = Metrics("0"), MagicMock()
+    call(StatusObserver(metrics, nobody, lambda: NOW))
+    for name, (labels, number) in counted.items():
+        assert value(metrics, name, **labels) == number
+
+
+def test_requests_to_atlas_are_counted_with_or_without_a_response() -> None:
+    metrics, operation = Metrics("0"), "listServerlessPrivateEndpoint"
+    requests = RequestObserver(metrics, KIND.templates)
+    requests.requested(operation, "GET", 429, "RATE_LIMITED", 0.5)
+    requests.requested(operation, "GET", None, None, 15.0)
+    for answer in ({"status": "429", "error_code": "RATE_LIMITED"}, {"status": "", "error_code": ""}):
+        assert value(metrics, "atlas_requests_total", operation=operation, method="GET", **answer) == 1
+    assert value(metrics, "atlas_request_duration_seconds_sum", operation=operation) == 15.5
 
 
 async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     metrics = Metrics("0")
-    async with serving() as server:
-        api = server.api()
-        recorder = EventRecorder(api, now=lambda: NOW, counted=metrics.event)
-        observer, body = StatusObserver(metrics, recorder, lambda: NOW), server.put("shop", "db")
-        requests = RequestObserver(metrics, KIND.templates)
-        work.begin(work.reconcile_of(body))
+    observer, requests = StatusObserver(metrics, MagicMock(), lambda: NOW), RequestObserver(metrics, KIND.templates)
+    work.begin(work.reconcile_of(BODY))
 
-        requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
-        requests.requested("createToken", "POST", 200, None, 0.5)
-        observer.recorded(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
-        observer.written(body, status("Pending"))
-        observer.written({**body, "status": status("Pending")}, status("Initiating"))
-        await api.close()  # type: ignore[no-untyped-call]  # untyped
+    requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
+    requests.requested("createToken", "POST", 200, None, 0.5)
+    observer.recorded(BODY, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
+    observer.written(BODY, status("Pending"))
+    observer.written({**BODY, "status": status("Pending")}, status("Initiating"))
+
     lines = [
         each for each in caplog.records if each.name == "atlas_endpoints.observer" and each.levelno > logging.DEBUG
     ]

@@ -11,7 +11,6 @@ import pytest
 
 from atlas_endpoints import runtime_metrics
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.runtime_metrics import FACTS, IDS, credentials_scope, facts, facts_with_ids
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 
@@ -44,18 +43,17 @@ class Harness:
                 circuits=lambda now: Counter({("project", "open"): int(now)}), longest_wait=lambda now: now + 1
             ),
             gateway=part(sunset=None),
+            settings=OperatorSettings(concurrency=10, writes=False),
+            clock=part(monotonic=lambda: 9.0),
         )
         self.connection = part(kopf_calls=part(watch_age=lambda: 30.5, on_watch_end=None), on_request=None)
         self.client = part(tokens=8, remaining_calls=None)
-        clock = part(monotonic=lambda: 9.0)
         runtime_metrics.watch(
             self.metrics,
             self.core,
             client=self.client,
             connection=self.connection,
             leads=lambda: self.leads,
-            clock=clock,
-            settings=OperatorSettings(concurrency=10, writes=False),
         )
 
     def value(self, name: str, **labels: str) -> float | None:
@@ -117,28 +115,3 @@ async def test_error_reasons_and_drift_begin_at_0(harness: Harness) -> None:
     assert harness.value("reconcile_errors_total", kind="Toy", reason="Planned") is None
     for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
         assert harness.value("drift_found_total", kind="Toy", field=field) == 0
-
-
-def body_of(**spec: Any) -> dict[str, Any]:
-    return {"metadata": {"namespace": "shop", "name": "db"}, "spec": spec}
-
-
-def test_labels_of_a_resource_contain_ids_only_on_request() -> None:
-    body = body_of(providerName="AWS", projectId="p", instanceName="shop", endpointId="e", managementPolicy="Plan")
-    body["status"] = {"resolved": {"credentialsSource": "namespace/atlas"}}
-    labels = {"provider": "AWS", "management_policy": "Plan", "credentials": "namespace/atlas"}
-    assert facts(body) == labels
-    assert (*labels,) == FACTS
-    assert facts_with_ids(body, KIND.entry_of) == labels | {
-        "project_id": "p",
-        "instance_name": "shop",
-        "endpoint_id": "e",
-    }
-    assert (*facts_with_ids(body, KIND.entry_of),) == IDS
-    assert credentials_scope(body) == "namespace"
-
-
-def test_unknown_labels_are_empty() -> None:
-    assert facts(body_of()) == {"provider": "", "management_policy": "Manage", "credentials": ""}
-    assert [*facts_with_ids(body_of(), KIND.entry_of).values()][3:] == ["", "", ""]
-    assert credentials_scope(body_of()) == ""

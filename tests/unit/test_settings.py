@@ -14,21 +14,6 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"ATLAS_ENDPOINTS_{name.upper()}", raising=False)
 
 
-def test_the_defaults() -> None:
-    settings = OperatorSettings()
-
-    assert settings.atlas_url == "https://cloud.mongodb.com"
-    assert settings.namespaces == ()
-    assert settings.default_secret is None
-    assert settings.credentials_namespaces == ()
-    assert settings.sync_interval == timedelta(minutes=10)
-    assert settings.stall_grace == timedelta(minutes=2)
-    assert settings.leader_elect
-    assert settings.lease_duration == timedelta(seconds=45)
-    assert settings.max_corrections == "20%"
-    assert settings.writes
-
-
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_ATLAS_URL", "https://cloud.mongodbgov.com/")
     monkeypatch.setenv("ATLAS_ENDPOINTS_NAMESPACES", "team-a, team-b,")
@@ -62,26 +47,26 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
     [
         ("ATLAS_URL", "http://atlas.example.com", "plain http"),
         ("ATLAS_URL", "cloud.mongodb.com", "must start with https"),
-        ("SYNC_INTERVAL", "10", "no duration; examples are"),
-        ("SYNC_INTERVAL", "48h", "from 1s to 24h"),
-        ("SYNC_INTERVAL", "1d", "no duration; examples are"),
+        ("SYNC_INTERVAL", "10", "not a duration, such as"),
+        ("SYNC_INTERVAL", "48h", "less than or equal to 1 day"),
+        ("SYNC_INTERVAL", "1d", "not a duration, such as"),
         ("ATLAS_URL", "https://atlas.example:99999", "is no URL"),
         ("ATLAS_URL", "https://[::1", "is no URL"),
         ("ATLAS_URL", "http://127.1", "plain http"),
         ("CREDENTIALS_SECRET", "atlas", "namespace/name"),
-        ("LEASE_NAME", "Not_A_Name", "no name of an object"),
-        ("LEASE_NAMESPACE", "not.one", "no name of a namespace"),
+        ("LEASE_NAME", "Not_A_Name", "not a valid object name"),
+        ("LEASE_NAMESPACE", "not.one", "not a valid namespace name"),
         ("LEASE_DURATION", "5s", "whole seconds from 6s to 10m"),
         ("LEASE_DURATION", "10m1s", "whole seconds from 6s to 10m"),
         ("LEASE_DURATION", "7500ms", "whole seconds from 6s to 10m"),
         ("HTTP_ADDRESS", "8080", "host:port"),
         ("HTTP_ADDRESS", "127.0.0.1:99999", "host:port"),
-        ("NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
+        ("NAMESPACES", "team-*", "'team-\\*' is not a valid namespace name"),
         ("NAMESPACES", ", ,", "commas and no name"),
         ("CREDENTIALS_NAMESPACES", "team-a", "there is none: name it in ATLAS_ENDPOINTS_CREDENTIALS_SECRET"),
-        ("CREDENTIALS_NAMESPACES", "team-*", "'team-\\*' is no name of a namespace"),
+        ("CREDENTIALS_NAMESPACES", "team-*", "'team-\\*' is not a valid namespace name"),
         ("CREDENTIALS_NAMESPACES", ",", "commas and no name"),
-        ("STALL_GRACE", "-5s", "must not be negative"),
+        ("STALL_GRACE", "-5s", "greater than or equal to 0 seconds"),
         ("CONCURRENCY", "0", "greater than or equal to 1"),
         ("MAX_CORRECTIONS", "many", "examples are 20%"),
         ("MAX_CORRECTIONS", "0%", "from 1% to 100%"),
@@ -113,7 +98,7 @@ def test_a_watched_namespace_must_be_able_to_use_the_operators_own_secret(
     if right:
         kind()
     else:
-        with pytest.raises(ValidationError, match="has none of the NAMESPACES that are watched"):
+        with pytest.raises(ValidationError, match="contains none of the watched NAMESPACES"):
             kind()
 
 

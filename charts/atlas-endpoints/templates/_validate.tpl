@@ -136,6 +136,17 @@ would show a regular expression.
 {{- $problems = append $problems (printf "settings.labelSelector is %q, which is no label selector. Write it as for kubectl get -l, such as team=shop or team in (shop, billing)." .) }}
 {{- end }}
 {{- end }}
+{{- with $settings.kinds }}
+{{- $known := list }}
+{{- range $path, $_ := $.Files.Glob "files/crds/*.yaml" }}
+{{- $known = append $known ($.Files.Get $path | fromYaml).spec.names.kind }}
+{{- end }}
+{{- range splitList "," . }}
+{{- if not (has (trim .) $known) }}
+{{- $problems = append $problems (printf "settings.kinds has %q, which is no kind of the operator. The kinds are: %s." . (join ", " $known)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with $settings.stallGrace }}
 {{- if lt (include "atlas-endpoints.seconds" . | float64) 0.0 }}
 {{- $problems = append $problems (printf "settings.stallGrace is %q. It must be a duration, such as 0s, 90s or 2m." .) }}

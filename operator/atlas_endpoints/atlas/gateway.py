@@ -21,7 +21,7 @@ from atlas_endpoints.atlas.observations import FAILURE_LAST, ObservationCache, S
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle, Wait
 from atlas_endpoints.controller.bookkeeping import Bookkeeping
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 
 T = TypeVar("T")
 

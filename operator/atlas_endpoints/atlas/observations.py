@@ -16,9 +16,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.backoff import doubled
-from atlas_endpoints.controller.bookkeeping import Bookkeeping
-from atlas_endpoints.controller.sweep import Sweep
+from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
+from atlas_endpoints.controller.requeue import doubled
 
 V = TypeVar("V")
 

@@ -24,9 +24,8 @@ from atlas_endpoints.atlas.errors import (
     CredentialsRateLimitedError,
     RateLimitedError,
 )
-from atlas_endpoints.controller.backoff import doubled
-from atlas_endpoints.controller.bookkeeping import Bookkeeping
-from atlas_endpoints.controller.sweep import Sweep
+from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
+from atlas_endpoints.controller.requeue import doubled
 
 PENDING = "Pending"
 """Reason of a wait for another running call."""

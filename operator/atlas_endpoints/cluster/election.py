@@ -26,7 +26,7 @@ from atlas_endpoints.cluster.errors import (
     LeaseRefusedError,
 )
 from atlas_endpoints.cluster.lease import Lease, LeaseApi, Record
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 
 logger = logging.getLogger(__name__)
 

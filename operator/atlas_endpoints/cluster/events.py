@@ -21,8 +21,7 @@ from atlas_endpoints.cluster.api import GROUP
 from atlas_endpoints.cluster.calls import call, is_in_no_namespace, message_of
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.controller.log_deduplication import LogDeduplicator
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,10 @@ from kubernetes.aio.client.exceptions import ApiException
 from typing_extensions import override
 
 from atlas_endpoints.cluster.calls import call, is_gone, is_not_served, message_of, refused, unexpected_answer
-from atlas_endpoints.cluster.errors import LeaseConflictError, LeaseRefusedError
+from atlas_endpoints.cluster.errors import (
+    LeaseConflictError,
+    LeaseRefusedError,
+)
 
 GROUP, VERSION, PLURAL = "coordination.k8s.io", "v1", "leases"
 

@@ -16,9 +16,9 @@ from kubernetes.aio.client.exceptions import ApiException
 from atlas_endpoints.cluster.api import GROUP, Age, Lack, Target, extract
 from atlas_endpoints.cluster.calls import call, is_not_served, is_refused, object_in, unexpected_answer
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, SecretProblem, UnreadableError
-from atlas_endpoints.controller.backoff import doubled
+from atlas_endpoints.controller.bookkeeping import Sweep
 from atlas_endpoints.controller.names import is_name, is_namespace
-from atlas_endpoints.controller.sweep import Sweep
+from atlas_endpoints.controller.requeue import doubled
 
 MAX_AGE = 30.0
 """Seconds for which an entry is recent."""

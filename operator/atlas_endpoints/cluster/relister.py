@@ -13,10 +13,9 @@ from random import Random
 from typing import Protocol
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
-from atlas_endpoints.controller import backoff
 from atlas_endpoints.controller.cache import Body, Cache, Comparison, Key, Listing, key_of, version_of
-from atlas_endpoints.controller.log_deduplication import LogDeduplicator
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
+from atlas_endpoints.controller.requeue import backoff_delay
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +150,7 @@ class Relister:
                 self._undecided_since = math.inf
                 if not error.logged_elsewhere:
                     self._warn("LIST", f"The resources could not be listed; trying again: {error}")
-                wait = min(backoff.delay(failures, random=self._random.random()), MAX_BACKOFF)
+                wait = min(backoff_delay(failures, random=self._random.random()), MAX_BACKOFF)
             else:
                 failures = 0
                 self._deduplicator.recovered("LIST")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from atlas_endpoints.controller.cache import Body, Cache, Key, News, Trigger, key_of
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ class Controller(Generic[O]):
         try:
             return await self._kind.reconcile(body, previous)
         except Exception as error:
-            logger.exception("A reconcile met an error that it does not know", extra=LogFields(key=str(key_of(body))))
+            logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key_of(body))))
             return self._kind.failed(body, error)
 
     async def _write(self, key: Key, unwritten: _Unwritten[O]) -> Requeue:
@@ -249,7 +249,7 @@ class Controller(Generic[O]):
                 self._observe_answer(key, uid, after)
                 self._written(body, unwritten.status)
                 return unwritten.outcome.requeue
-        logger.warning("Somebody else keeps changing an object; its status has to wait", extra=LogFields(key=str(key)))
+        logger.warning("An object keeps changing; its status write will be retried", extra=LogFields(key=str(key)))
         return Backoff()
 
     async def _show_refusal(self, key: Key, body: Body, unwritten: _Unwritten[O], why: str) -> None:

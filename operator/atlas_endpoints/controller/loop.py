@@ -4,13 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from random import Random
-from typing import Generic, TypeVar, assert_never
+from typing import Generic, TypeVar
 
-from atlas_endpoints.controller import backoff
 from atlas_endpoints.controller.clock import Clock
-from atlas_endpoints.controller.log_deduplication import LogDeduplicator
-from atlas_endpoints.controller.log_fields import LogFields
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, TemporaryError
+from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, TemporaryError, backoff_delay
 from atlas_endpoints.controller.workqueue import Queue
 
 K = TypeVar("K", bound=Hashable)
@@ -107,13 +105,14 @@ class Loop(Generic[K]):
             # Not this worker was cancelled but a task that the reconcile waited for. To raise would end the worker silently and
             # leave its key running for ever.
             logger.exception(
-                "A reconcile waited for what was cancelled; it will be tried again", extra=LogFields(key=str(key))
+                "A call that a reconcile waited for was cancelled; the reconcile will be retried",
+                extra=LogFields(key=str(key)),
             )
         except TemporaryError as error:
             self._waiting_for_recovery.add(key)
             self._log(key, error)
         except Exception:
-            logger.exception("A reconcile failed; it will be tried again", extra=LogFields(key=str(key)))
+            logger.exception("A reconcile failed and will be retried", extra=LogFields(key=str(key)))
         else:
             self._deduplicator.recovered(key)
             return requeue
@@ -124,23 +123,21 @@ class Loop(Generic[K]):
         keys = 0 if error.logged_elsewhere else self._deduplicator.failed(key, str(error))
         if keys > 1:
             logger.warning(
-                "%d reconciles fail like this; they will be tried again: %s", keys, error, extra=LogFields(key=str(key))
+                "%d reconciles fail for this reason and will be retried: %s", keys, error, extra=LogFields(key=str(key))
             )
         else:
             level = logging.WARNING if keys else logging.DEBUG
-            logger.log(level, "A reconcile failed; it will be tried again: %s", error, extra=LogFields(key=str(key)))
+            logger.log(level, "A reconcile failed and will be retried: %s", error, extra=LogFields(key=str(key)))
 
     def _delay(self, key: K, requeue: Requeue) -> float | None:
         match requeue:
             case Backoff(at_least):
                 self._retried()
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
-                return backoff.delay(failures, random=self._random.random(), at_least=at_least)
+                return backoff_delay(failures, random=self._random.random(), at_least=at_least)
             case RequeueAfter(delay):
                 self._failures.pop(key, None)
                 return delay
             case NoRequeue():
                 self._failures.pop(key, None)
                 return None
-            case _:
-                assert_never(requeue)

@@ -1,27 +1,45 @@
 """The work queue: keys with due times, each given to one worker at a time.
 
 It coalesces as client-go's workqueue does: a key is queued once, and a key that is added while it runs is handed out again when
-its worker is done. ``FairQueue`` chooses among the due keys.
+its worker is done.
+
+Each key is in a flow, and each flow has an owner. Three rules choose among the due keys:
+
+- An owner, and a flow name that several owners have in common, has a limited number of workers. Owners below the limit take
+  turns, and so do the flows of each, so that no owner crowds out the others.
+- Urgent keys come before routine ones.
+- One pick in ``ROUTINE_SHARE`` is of a routine key, among all picks and among those of each flow, so that urgent keys cannot
+  starve them. (Without the latter, a flow that is full at each tenth pick would starve.)
 """
 
 import asyncio
 import heapq
-from collections import deque
-from collections.abc import Hashable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from atlas_endpoints.controller.bookkeeping import Bookkeeping
 from atlas_endpoints.controller.clock import Clock
-from atlas_endpoints.controller.fair_queue import FairQueue, Flow
 
 K = TypeVar("K", bound=Hashable)
 
-NOBODY = Flow("", "")
-"""The flow of keys without an owner."""
+ROUTINE_SHARE = 10
+"""One pick in this many is of a waiting routine key."""
 
 _SLACK = 64
 """Replaced times in the heap, beyond the number of keys, before it is rebuilt."""
+
+
+class Flow(NamedTuple):
+    """The flow of a key: its owner, and a name that other owners may have in common; both have a share of the workers."""
+
+    owner: str
+    name: str
+
+
+NOBODY = Flow("", "")
+"""The flow of keys without an owner."""
 
 
 class Waited(Protocol):
@@ -29,6 +47,128 @@ class Waited(Protocol):
 
     def __call__(self, seconds: float, *, urgent: bool) -> None:
         """Record how long a key was due."""
+
+
+class _RoundRobin(Generic[K]):
+    """Keys of one priority: first in, first out within a flow; the flow and the owner of the last pick go to the end."""
+
+    def __init__(self) -> None:
+        self._owners: OrderedDict[str, OrderedDict[Flow, OrderedDict[K, None]]] = OrderedDict()
+        self._flows: Counter[str] = Counter()
+        """The number of flows by name."""
+
+    def __contains__(self, flow: Flow) -> bool:
+        return flow in self._owners.get(flow.owner, ())
+
+    def put(self, key: K, flow: Flow) -> None:
+        flows = self._owners.setdefault(flow.owner, OrderedDict())
+        if flow not in flows:
+            flows[flow] = OrderedDict()
+            self._flows[flow.name] += 1
+        flows[flow][key] = None
+
+    def discard(self, key: K, flow: Flow) -> None:
+        del self._owners[flow.owner][flow][key]
+        self._tidy(flow)
+
+    def take(self, flow: Flow) -> K:
+        flows = self._owners[flow.owner]
+        key, _ = flows[flow].popitem(last=False)
+        flows.move_to_end(flow)
+        self._owners.move_to_end(flow.owner)
+        self._tidy(flow)
+        return key
+
+    def first_flow(self, full_owners: Collection[str], full_names: Collection[str]) -> Flow | None:
+        # Only few owners and names can be full, but many owners may have a single flow, all of a full name.
+        if all(name in full_names for name in self._flows):
+            return None
+        free = (flows for owner, flows in self._owners.items() if owner not in full_owners)
+        return next((flow for flows in free for flow in flows if flow.name not in full_names), None)
+
+    def _tidy(self, flow: Flow) -> None:
+        flows = self._owners[flow.owner]
+        if not flows[flow]:
+            del flows[flow]
+            self._flows[flow.name] -= 1
+            if not self._flows[flow.name]:
+                del self._flows[flow.name]
+        if not flows:
+            del self._owners[flow.owner]
+
+
+class _DueKeys(Generic[K]):
+    """The due keys, and the choice among them; ``limit`` applies to each owner and each flow name."""
+
+    _urgent_in_a_row: Bookkeeping[int]
+    _overtaken: Bookkeeping[Counter[Flow]]
+    """Urgent keys that were picked in a row while a routine key of the flow was waiting."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._urgent: _RoundRobin[K] = _RoundRobin()
+        self._routine: _RoundRobin[K] = _RoundRobin()
+        self._places: dict[K, tuple[_RoundRobin[K], Flow]] = {}
+        self._urgent_in_a_row = 0
+        self._overtaken = Counter()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def put(self, key: K, flow: Flow, *, urgent: bool) -> None:
+        """Add a key to the end of its flow."""
+        queue = self._urgent if urgent else self._routine
+        queue.put(key, flow)
+        self._places[key] = queue, flow
+
+    def discard(self, key: K) -> None:
+        """Remove a key, if it is there."""
+        place = self._places.pop(key, None)
+        if place is not None:
+            queue, flow = place
+            queue.discard(key, flow)
+            self._drop_overtaken(flow)
+
+    def take(self, running: Iterable[Flow]) -> tuple[K, Flow] | None:
+        """Remove and return the next key and its flow; None when each flow with a key is at its limit."""
+        pick = self._pick(running)
+        if pick is None:
+            return None
+        queue, flow = pick
+        key = queue.take(flow)
+        del self._places[key]
+        if queue is self._urgent:
+            self._urgent_in_a_row += 1
+            self._overtaken[flow] += 1
+        else:
+            self._urgent_in_a_row = 0
+            del self._overtaken[flow]
+        self._drop_overtaken(flow)
+        return key, flow
+
+    def _pick(self, running: Iterable[Flow]) -> tuple[_RoundRobin[K], Flow] | None:
+        owners, names = Counter[str](), Counter[str]()
+        for flow in running:
+            owners[flow.owner] += 1
+            names[flow.name] += 1
+        full = self._full(owners), self._full(names)
+        urgent = self._urgent.first_flow(*full)
+        if urgent is None or self._urgent_in_a_row >= ROUTINE_SHARE - 1:
+            routine = self._routine.first_flow(*full)
+            if routine is not None:
+                return self._routine, routine
+        if urgent is None:
+            return None
+        if self._overtaken[urgent] >= ROUTINE_SHARE - 1:
+            return self._routine, urgent
+        return self._urgent, urgent
+
+    def _full(self, running: Counter[str]) -> set[str]:
+        return {name for name, number in running.items() if number >= self._limit}
+
+    def _drop_overtaken(self, flow: Flow) -> None:
+        if flow not in self._routine:
+            del self._overtaken[flow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +206,7 @@ class Queue(Generic[K]):
         self._waited = waited
         self._waiting: dict[K, _Entry] = {}
         self._running: dict[K, _Run] = {}
-        self._ready: FairQueue[K] = FairQueue(flow_limit)
+        self._due: _DueKeys[K] = _DueKeys(flow_limit)
         self._times = []
         self._sequence = 0
         self._closed = False
@@ -115,7 +255,7 @@ class Queue(Generic[K]):
         """Wait for the next due key; None when the queue is closed."""
         while not self._closed:
             self._promote()
-            picked = self._ready.take()
+            picked = self._due.take(run.flow for run in self._running.values())
             if picked is not None:
                 key, flow = picked
                 entry = self._waiting.pop(key)
@@ -133,7 +273,6 @@ class Queue(Generic[K]):
         ``delay`` is in seconds; with None, only requests since then requeue it. Raises ``KeyError`` if no worker has the key.
         """
         run = self._running.pop(key)
-        self._ready.release(run.flow)
         asked = self._waiting.get(key)
         if asked is not None:
             self._schedule(key)
@@ -150,8 +289,8 @@ class Queue(Generic[K]):
     def _withdraw(self, key: K) -> None:
         """Remove a key from the due ones, after all due keys have joined them: the flow may wait on without it."""
         promoted = self._promote()
-        self._ready.discard(key)
-        if promoted and len(self._ready):
+        self._due.discard(key)
+        if promoted and len(self._due):
             self._wake_one()  # the alarm for these keys may move to a later one
 
     def _schedule(self, key: K) -> None:
@@ -171,15 +310,15 @@ class Queue(Generic[K]):
         return self._waiting.get(key) is entry
 
     def _promote(self) -> bool:
-        """Move the due keys to the fair queue; return whether there were any."""
-        before = len(self._ready)
+        """Move the due keys to the due ones; return whether there were any."""
+        before = len(self._due)
         now = self._clock.monotonic()
         while self._times and self._times[0][0] <= now:
             time = heapq.heappop(self._times)
             if self._is_current(time):
                 _, _, key, entry = time
-                self._ready.put(key, entry.flow, urgent=entry.urgent)
-        return len(self._ready) > before
+                self._due.put(key, entry.flow, urgent=entry.urgent)
+        return len(self._due) > before
 
     async def _sleep(self) -> None:
         """Wait until a key may be due."""
@@ -194,7 +333,7 @@ class Queue(Generic[K]):
 
     def _wake_next(self) -> None:
         """Wake another worker: keys that became due together have woken only one, and a flow may have room now."""
-        if len(self._ready):
+        if len(self._due):
             self._wake_one()
         self._set_alarm()
 

@@ -17,7 +17,7 @@ from typing import Self
 from typing_extensions import override
 
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from atlas_endpoints.cluster.api import ConfigMap, Names, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.controller import ConflictError, RefusedError
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.reconcile.facts import Finding
 from atlas_endpoints.reconcile.reasons import OutputsReason
 from atlas_endpoints.reconcile.resource import Resource

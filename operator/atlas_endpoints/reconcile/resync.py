@@ -19,7 +19,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Cache, Key
 from atlas_endpoints.controller.clock import Clock
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.resource import CredentialsPlace, part

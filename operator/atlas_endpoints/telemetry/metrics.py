@@ -1,6 +1,6 @@
 """The metrics that count events. Labels are bounded: reasons, operations and codes, never names or ids.
 
-``runtime_metrics`` adds the numbers that are read at a scrape, and ``resources`` the series of single resources.
+``runtime_metrics`` adds what is read at a scrape.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,8 +20,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
-
 PREFIX = "atlas_endpoints"
 
 WAITS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -40,6 +38,8 @@ Labels: TypeAlias = tuple[str, ...]
 class Metrics:
     """The metrics of one operator, in its own registry.
 
+    An attribute for a metric with labels returns the series of label values.
+
     Attributes:
         described: type and label names of each metric.
     """
@@ -50,53 +50,57 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.described: dict[str, tuple[str, Labels]] = {}
         counted, timed = self._counter, self._histogram
-        self._reconciles = counted("reconcile_total", "Reconciles of resources, by their result.", "kind", "result")
-        self._errors = counted(
-            "reconcile_errors_total", "Reconciles that were held up, by the reason.", "kind", "reason"
+        self.reconciles = counted("reconcile_total", "Reconciles of resources by result.", "kind", "result")
+        self.errors = counted(
+            "reconcile_errors_total", "Reconciles that failed or were blocked, by reason.", "kind", "reason"
         )
-        self._reconcile_seconds = timed(
-            "reconcile_duration_seconds", "How long reconciles of resources take.", "kind", buckets=CALLS
+        self.reconcile_seconds = timed(
+            "reconcile_duration_seconds", "Duration of reconciles of resources.", "kind", buckets=CALLS
         )
-        self._waits = timed("queue_wait_seconds", "How long what is due waits for a worker.", "priority", buckets=WAITS)
-        self._retries = counted("queue_retries_total", "What failed and is tried again with backoff.")()
-        self._ready = timed("time_to_ready_seconds", "How long resources were not Ready.", "kind", buckets=READY)
-        self._drift = counted(
-            "drift_found_total", "Fields that have drifted, each once as long as it goes on.", "kind", "field"
+        self.queue_waits = timed(
+            "queue_wait_seconds", "Time that due keys wait for a worker.", "priority", buckets=WAITS
         )
-        self._status_writes = counted(
-            "status_writes_total", "Statuses written to the Kubernetes API, by the reason of Ready.", "kind", "reason"
+        self.retries = counted("queue_retries_total", "Retries with backoff.")()
+        self.time_to_ready = timed("time_to_ready_seconds", "Time until resources become Ready.", "kind", buckets=READY)
+        self.drift = counted(
+            "drift_found_total", "Fields that have drifted; lasting drift counts once.", "kind", "field"
         )
-        self._events = counted("events_total", "Kubernetes Events about resources: written, or dropped.", "result")
-        self._requests = counted(
+        self.status_writes = counted(
+            "status_writes_total", "Status writes to the Kubernetes API by the reason of Ready.", "kind", "reason"
+        )
+        self.events = counted(
+            "events_total", "Kubernetes Events about resources by result: written or dropped.", "result"
+        )
+        self.atlas_requests = counted(
             "atlas_requests_total",
-            "Calls to the Atlas Admin API; status is empty when no answer came.",
+            "Requests to the Atlas Admin API; status is empty without a response.",
             "operation",
             "method",
             "status",
             "error_code",
         )
-        self._request_seconds = timed(
-            "atlas_request_duration_seconds", "How long calls to the Atlas Admin API take.", "operation", buckets=CALLS
+        self.atlas_request_seconds = timed(
+            "atlas_request_duration_seconds", "Duration of requests to the Atlas Admin API.", "operation", buckets=CALLS
         )
-        self._repeats = counted(
-            "atlas_request_retries_total", "Calls sent again at once, with a new token or nonce.", "operation"
+        self.atlas_repeats = counted(
+            "atlas_request_retries_total", "Requests that are repeated at once with a new token or nonce.", "operation"
         )
         self._kubernetes = counted(
             "kubernetes_requests_total",
-            "Calls to the Kubernetes API; status is empty when no answer came.",
+            "Requests to the Kubernetes API; status is empty without a response.",
             "verb",
             "resource",
             "status",
         )
         self._kubernetes_seconds = timed(
             "kubernetes_request_duration_seconds",
-            "How long calls to the Kubernetes API take, watches until they begin.",
+            "Duration of requests to the Kubernetes API; of a watch, until it begins.",
             "verb",
             buckets=CALLS,
         )
-        self._watch_ends = counted("watch_restarts_total", "Watches that have ended and begin anew.", "result")
+        self.watch_restarts = counted("watch_restarts_total", "Watches that ended and are restarted.", "result")
         self._describe("build_info", "gauge", ("version",))
-        build = Gauge(f"{PREFIX}_build_info", "The version that runs.", ["version"], registry=self.registry)
+        build = Gauge(f"{PREFIX}_build_info", "Version of the operator.", ["version"], registry=self.registry)
         build.labels(version).set(1)
         ProcessCollector(registry=self.registry)
 
@@ -108,14 +112,14 @@ class Metrics:
             fields: that may drift.
         """
         for series, values in (
-            (self._reconciles, ("done", "waiting", "retry")),
-            (self._errors, reasons),
-            (self._drift, fields),
+            (self.reconciles, ("done", "waiting", "retry")),
+            (self.errors, reasons),
+            (self.drift, fields),
         ):
             for value in values:
                 series(kind, value)
         for value in ("ended", "broken"):
-            self._watch_ends(value)
+            self.watch_restarts(value)
 
     def watch(self, name: str, documentation: str, value: Callable[[], float | None]) -> None:
         """Export a number that is read at a scrape; None: no series."""
@@ -138,51 +142,6 @@ class Metrics:
         self._describe(name, "gauge", labels)
         self.registry.register(_Watched(f"{PREFIX}_{name}", documentation, labels, values))
 
-    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
-        """Count a reconcile."""
-        self._reconciles(kind, _result(following)).inc()
-        self._reconcile_seconds(kind).observe(seconds)
-
-    def held_up(self, kind: str, reason: str) -> None:
-        """Count a reconcile that was held up."""
-        self._errors(kind, reason).inc()
-
-    def waited(self, seconds: float, *, urgent: bool) -> None:
-        """Count a wait in the queue."""
-        self._waits("urgent" if urgent else "routine").observe(seconds)
-
-    def retried(self) -> None:
-        """Count a retry with backoff."""
-        self._retries.inc()
-
-    def became_ready(self, kind: str, seconds: float) -> None:
-        """Count a resource that became Ready after so many seconds."""
-        self._ready(kind).observe(seconds)
-
-    def drifted(self, kind: str, fields: Iterable[str]) -> None:
-        """Count fields that have drifted."""
-        for field in fields:
-            self._drift(kind, field).inc()
-
-    def status_written(self, kind: str, reason: str) -> None:
-        """Count a status write."""
-        self._status_writes(kind, reason).inc()
-
-    def event(self, result: str) -> None:
-        """Count an Event by its result; for ``EventRecorder``'s ``counted``."""
-        self._events(result).inc()
-
-    def requested(
-        self, operation: str, method: str, status: int | None, error_code: str | None, seconds: float
-    ) -> None:
-        """Count a call to Atlas; for ``AtlasClient``'s ``on_request``."""
-        self._requests(operation, method, _code(status), error_code or "").inc()
-        self._request_seconds(operation).observe(seconds)
-
-    def repeated(self, operation: str) -> None:
-        """Count a call to Atlas that is repeated at once; for ``AtlasClient``'s ``on_repeat``."""
-        self._repeats(operation).inc()
-
     def asked_kubernetes(self, kind: str, status: int | None, seconds: float) -> None:
         """Count a call to the Kubernetes API; for ``Connection``'s ``on_request``.
 
@@ -192,12 +151,12 @@ class Metrics:
             seconds: until the answer, or until a watch began.
         """
         verb, _, resource = kind.partition(" ")
-        self._kubernetes(verb, resource, _code(status)).inc()
+        self._kubernetes(verb, resource, "" if status is None else str(status)).inc()
         self._kubernetes_seconds(verb).observe(seconds)
 
     def watch_ended(self, *, well: bool) -> None:
         """Count a watch that restarts; for ``Connection``'s ``on_watch_end``."""
-        self._watch_ends("ended" if well else "broken").inc()
+        self.watch_restarts("ended" if well else "broken").inc()
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus's text format."""
@@ -249,17 +208,3 @@ def _series(family: Any) -> Callable[..., Any]:
         return family.labels(*labels) if labels else family
 
     return find
-
-
-def _code(status: int | None) -> str:
-    return "" if status is None else str(status)
-
-
-def _result(following: Requeue) -> str:
-    match following:
-        case NoRequeue():
-            return "done"
-        case RequeueAfter():
-            return "waiting"
-        case Backoff():
-            return "retry"

@@ -56,7 +56,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
         await runner.cleanup()
         why = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(
-            f"Probes and metrics cannot be served at {address}: {why}. Give an address of this machine that is free by"
-            " --http-address or ATLAS_ENDPOINTS_HTTP_ADDRESS."
+            f"Probes and metrics cannot be served at {address}: {why}. Set --http-address or"
+            " ATLAS_ENDPOINTS_HTTP_ADDRESS to a free address of this machine."
         ) from error
     return runner

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.controller.log_fields import LogFields
+from atlas_endpoints.controller.log_lines import LogFields
 
 Facts = Mapping[str, object]
 """Log fields by name."""

@@ -261,5 +261,5 @@ def test_it_ends_cleanly_when_it_is_interrupted(
             running.kill()
 
     assert running.returncode == 1
-    assert errors == "The check was interrupted.\n"
+    assert errors == "The command was interrupted.\n"
     assert "Atlas answers (" in output

@@ -169,74 +169,52 @@ MODIFIED_A = named("a", uid="uid of a", version=11)
 BEFORE_A, FORMER_A = named("a", uid="uid of a", version=9), named("a", uid="uid before a", version=5)
 
 
-class Meanwhile:
-    """What the watch does to the cache while a LIST is under way."""
-
-    def __init__(self, *, puts: Sequence[Body] = (), removes: Sequence[Body] = ()) -> None:
-        self._puts = puts
-        self._removes = removes
-
-    def __call__(self, cache: Cache) -> None:
-        for each in self._removes:
-            cache.remove(key_of(each), each["metadata"]["uid"])
-        for each in self._puts:
-            cache.put(each)
-
-
 @dataclass(frozen=True)
 class Compared:
-    """What is known when a LIST begins, what happens meanwhile, and what the LIST holds; what has vanished, what stands."""
+    """The cached and the listed objects, what the watch adds (+) or removes (-) during the LIST, and the result."""
 
-    known: list[Body]
-    meanwhile: Meanwhile
-    listed: list[Body]
-    gone: list[Body]
-    standing: list[Body]
+    known: str
+    listed: str
+    gone: str
+    standing: str
+    meanwhile: str = ""
 
+
+OBJECTS = {"a": A, "b": B, "A": A_AGAIN, "m": MODIFIED_A}
+"""``A`` is another object with the name of ``a``, and ``m`` a newer state of ``a``."""
 
 COMPARISONS: dict[str, Compared] = {
-    "nothing has changed": Compared([A, B], Meanwhile(), [A, B], [], [A, B]),
-    "at start all is new": Compared([], Meanwhile(), [A, B], [], [A, B]),
-    "what is not listed has vanished": Compared([A, B], Meanwhile(), [B], [A], [B]),
-    "all of it, if need be": Compared([A, B], Meanwhile(), [], [A, B], []),
-    "another object of the name does not replace the vanished one": Compared(
-        [A], Meanwhile(), [A_AGAIN], [A], [A_AGAIN]
-    ),
-    "what the watch brings during the LIST has not vanished": Compared([A], Meanwhile(puts=[B]), [A], [], [A]),
-    "what the watch takes away during the LIST is not brought back by it": Compared(
-        [A, B],
-        Meanwhile(removes=[A]),
-        [A, B],
-        [],
-        [B],
-    ),
-    "nor does it vanish a second time": Compared([A, B], Meanwhile(removes=[A]), [B], [], [B]),
-    "what the watch brought and the LIST shows older stands": Compared([A], Meanwhile(puts=[MODIFIED_A]), [A], [], [A]),
-    "one whose name another object got during the LIST has not vanished again": Compared(
-        [A],
-        Meanwhile(puts=[A_AGAIN]),
-        [A_AGAIN],
-        [],
-        [A_AGAIN],
-    ),
-    "one whose name was taken anew during the LIST is not brought back by it": Compared(
-        [A],
-        Meanwhile(removes=[A], puts=[A_AGAIN]),
-        [A],
-        [],
-        [],
-    ),
+    "nothing has changed": Compared("ab", "ab", "", "ab"),
+    "at start all is new": Compared("", "ab", "", "ab"),
+    "an object that is not listed has vanished": Compared("ab", "b", "a", "b"),
+    "all objects have vanished": Compared("ab", "", "ab", ""),
+    "another object of the name does not replace the vanished one": Compared("a", "A", "a", "A"),
+    "an object that the watch adds during the LIST has not vanished": Compared("a", "a", "", "a", meanwhile="+b"),
+    "the LIST does not restore an object that the watch removes": Compared("ab", "ab", "", "b", meanwhile="-a"),
+    "an object that the watch removes does not vanish again": Compared("ab", "b", "", "b", meanwhile="-a"),
+    "an object that the LIST shows older stands": Compared("a", "a", "", "a", meanwhile="+m"),
+    "an object whose name another one gets does not vanish again": Compared("a", "A", "", "A", meanwhile="+A"),
+    "the LIST does not restore an object whose name is taken": Compared("a", "a", "", "", meanwhile="-a +A"),
+    "the LIST does not restore an object that came and went": Compared("", "ab", "", "b", meanwhile="+a -a"),
 }
 
 
 @pytest.mark.parametrize("row", COMPARISONS.values(), ids=COMPARISONS)
 def test_the_comparison_with_a_list(cache: Cache, row: Compared) -> None:
     for each in row.known:
-        cache.put(each)
+        cache.put(OBJECTS[each])
     with cache.comparing() as comparison:
-        row.meanwhile(cache)
-    assert comparison.vanished(row.listed) == [(key_of(each), each["metadata"]["uid"]) for each in row.gone]
-    assert comparison.standing(row.listed) == row.standing
+        for change in row.meanwhile.split():
+            changed = OBJECTS[change[1]]
+            if change.startswith("+"):
+                cache.put(changed)
+            else:
+                cache.remove(key_of(changed), changed["metadata"]["uid"])
+    listed = [OBJECTS[each] for each in row.listed]
+    assert comparison.vanished(listed) == [
+        (key_of(OBJECTS[each]), OBJECTS[each]["metadata"]["uid"]) for each in row.gone
+    ]
+    assert comparison.standing(listed) == [OBJECTS[each] for each in row.standing]
 
 
 def test_an_equal_body_does_not_replace_the_cached_one(cache: Cache) -> None:
@@ -250,13 +228,6 @@ def test_a_body_of_the_same_version_with_more_fields_replaces_the_cached_one(cac
     cache.put(A)
     assert cache.put(whole) is News.NOISE
     assert cache.get(key_of(A)) is whole
-
-
-def test_a_list_does_not_restore_an_object_that_came_and_went_meanwhile(cache: Cache) -> None:
-    with cache.comparing() as comparison:
-        cache.put(A)
-        cache.remove(key_of(A), "uid of a")
-    assert comparison.standing([A, B]) == [B]
 
 
 LISTINGS: dict[str, tuple[Listing, list[Body]]] = {

@@ -5,13 +5,12 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, cycle, islice
+from itertools import count, cycle, islice, pairwise
 
 import pytest
 from typing_extensions import override
 
-from atlas_endpoints.controller.fair_queue import ROUTINE_SHARE, Flow
-from atlas_endpoints.controller.workqueue import Queue
+from atlas_endpoints.controller.workqueue import ROUTINE_SHARE, Flow, Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 
@@ -110,417 +109,287 @@ def test_it_reports_how_long_a_key_was_due() -> None:
     loop.close()
 
 
-class TestCoalescing:
-    def test_a_key_that_is_added_ten_times_is_handed_out_once(self, harness: Harness) -> None:
-        for _ in range(10):
-            harness.queue.add("a")
-        assert harness.due() == ["a"]
+SCRIPTS = {
+    "a key that is added often is handed out once": "add a; add a; add a; due a; due nothing",
+    "a running key is not handed out again": "add a; take a; add a; add b; due b",
+    "a key that is added while it runs is handed out once afterwards": "add a; take a; add a; add a; done a; due a",
+    "a finished key without a delay does not return": "add a; take a; done a; wait 1e6; due nothing",
+    "keys come in the order of their due times": "add late in 30; add soon in 10; add middle in 20; wait 30; due soon middle late",
+    "a later time does not replace an earlier one": "add a in 2; add a in 300; wait 2; due a; wait 1000; due nothing",
+    "the delay of done counts from its call": "add a; take a; wait 7; done a in 5; wait 4.9; due nothing; wait 0.1; due a",
+    "a request during the reconcile comes before its delay": "add a; take a; add a; done a in 300; due a; wait 1000; due nothing",
+    "the delay of the reconcile comes before a later request": "add a; take a; add a in 300; done a in 5; wait 5; due a; wait 1000; due nothing",
+    "the length counts due keys without a worker": "add busy; take busy; add a; add b; add later in 60; length 2; wait 60; length 3",
+    "the length excludes a running key that was added again": "add a; take a; add a; length 0; done a; length 1",
+    "urgent keys come first": "add routine; add edit urgent; due edit routine",
+    "a routine key becomes urgent by an edit": "add a; add b; add c; add c urgent; due c a b",
+    "an urgent key stays urgent when it is added as routine": "add edit urgent; add edit; add other urgent; add edit; due edit other",
+    "an edit of a key in backoff runs at once and first": "add failing in 300; add routine; add failing urgent; due failing routine",
+    "an edit of a running key is urgent afterwards": "add a; take a; add a urgent; add routine; done a in 300; due a routine",
+    "a running key returns in its newest flow": "add a from old; take a; add a from new; done a in 0; add b from old; take a; take b",
+    "a forgotten key is not handed out": "add due; add later in 5; forget due; forget later; forget unknown; wait 10; due nothing",
+    "a forgotten running key does not return": "add a; take a; add a; forget a; done a in 1; wait 10; due nothing",
+    "a key that is added after it was forgotten is handed out, without the old delay": "add a; take a; forget a; add a; done a in 300; due a; wait 1000; due nothing",
+}
+"""Steps; ``due`` lists the keys that are handed out now in order, each finished at once."""
 
-    def test_a_running_key_is_not_handed_out_again(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        assert harness.take() == "a"
-        harness.queue.add("a")
-        harness.queue.add("b")
-        assert harness.due() == ["b"]
 
-    def test_a_key_that_is_added_while_it_runs_is_handed_out_once_afterwards(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        for _ in range(3):
-            harness.queue.add("a")
+@limited_to(1)
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_the_queue_hands_out(harness: Harness, script: str) -> None:
+    for step in script.split("; "):
+        verb, key, *options = step.split()
+        value = dict(pairwise(options))
+        delay = float(value["in"]) if "in" in value else None
+        match verb:
+            case "add":
+                flow = own(value.get("from", key))
+                harness.queue.add(key, flow=flow, delay=delay or 0, urgent="urgent" in options)
+            case "take":
+                assert harness.take() == key, step
+            case "done":
+                harness.queue.done(key, delay=delay)
+            case "forget":
+                harness.queue.forget(key)
+            case "wait":
+                harness.pass_time(float(key))
+            case "due":
+                assert harness.due() == [each for each in (key, *options) if each != "nothing"], step
+            case "length":
+                assert len(harness.queue) == int(key), step
+            case _:
+                raise AssertionError(step)
+
+
+@pytest.mark.parametrize("seconds", [0.001, 1, 300, 86400])
+def test_a_waiting_worker_wakes_exactly_when_a_key_is_due(harness: Harness, seconds: float) -> None:
+    worker = harness.worker()
+    harness.queue.add("a", delay=seconds)
+    harness.pass_time(seconds * 0.999)
+    assert not worker.done()
+    harness.pass_time(seconds * 0.001)
+    assert worker.done()
+
+
+def test_a_worker_that_waits_later_wakes_too(harness: Harness) -> None:
+    harness.queue.add("a", delay=5)
+    worker = harness.worker()
+    harness.pass_time(5)
+    assert worker.done()
+
+
+def test_an_earlier_time_replaces_a_later_one_and_wakes_a_worker(harness: Harness) -> None:
+    harness.queue.add("a", delay=300)
+    worker = harness.worker()
+    harness.queue.add("a", delay=2)
+    harness.pass_time(2)
+    assert worker.done()
+    harness.queue.done("a")
+    harness.pass_time(1000)
+    assert harness.due() == [], "the later time is gone"
+
+
+def test_a_due_key_is_handed_out_when_another_moves_to_an_earlier_time_in_the_same_step(harness: Harness) -> None:
+    worker = harness.worker()
+    harness.queue.add("later", delay=60)
+    harness.queue.add("now")
+    harness.queue.add("later", delay=30)
+    harness.pass_time(0)
+    assert worker.done()
+    assert worker.result() == "now"
+
+
+def test_done_raises_for_a_key_that_does_not_run(harness: Harness) -> None:
+    harness.queue.add("a")
+    with pytest.raises(KeyError):
         harness.queue.done("a")
-        assert harness.due() == ["a"]
-
-    def test_a_finished_key_without_a_delay_does_not_return(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.queue.done("a")
-        harness.pass_time(1e6)
-        assert harness.due() == []
-
-    def test_done_raises_for_a_key_that_does_not_run(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        with pytest.raises(KeyError):
-            harness.queue.done("a")
 
 
-class TestDueTimes:
-    def test_keys_are_handed_out_in_the_order_of_their_due_times(self, harness: Harness) -> None:
-        for key, delay in {"late": 30, "soon": 10, "middle": 20}.items():
-            harness.queue.add(key, delay=delay)
-        harness.pass_time(30)
-        assert harness.due() == ["soon", "middle", "late"]
-
-    @pytest.mark.parametrize("seconds", [0.001, 1, 300, 86400])
-    def test_a_waiting_worker_wakes_exactly_when_a_key_is_due(self, harness: Harness, seconds: float) -> None:
-        worker = harness.worker()
-        harness.queue.add("a", delay=seconds)
-        harness.pass_time(seconds * 0.999)
-        assert not worker.done()
-        harness.pass_time(seconds * 0.001)
-        assert worker.done()
-
-    def test_a_worker_that_waits_later_wakes_too(self, harness: Harness) -> None:
-        harness.queue.add("a", delay=5)
-        worker = harness.worker()
-        harness.pass_time(5)
-        assert worker.done()
-
-    def test_an_earlier_time_replaces_a_later_one_and_wakes_a_worker(self, harness: Harness) -> None:
-        harness.queue.add("a", delay=300)
-        worker = harness.worker()
-        harness.queue.add("a", delay=2)
-        harness.pass_time(2)
-        assert worker.done()
-        harness.queue.done("a")
-        harness.pass_time(1000)
-        assert harness.due() == [], "the later time is gone"
-
-    def test_a_due_key_is_handed_out_when_another_moves_to_an_earlier_time_in_the_same_step(
-        self, harness: Harness
-    ) -> None:
-        worker = harness.worker()
-        harness.queue.add("later", delay=60)
-        harness.queue.add("now")
-        harness.queue.add("later", delay=30)
-        harness.pass_time(0)
-        assert worker.done()
-        assert worker.result() == "now"
-
-    def test_a_later_time_does_not_replace_an_earlier_one(self, harness: Harness) -> None:
-        harness.queue.add("a", delay=2)
-        harness.queue.add("a", delay=300)
-        harness.pass_time(2)
-        assert harness.due() == ["a"]
-        harness.pass_time(1000)
-        assert harness.due() == []
-
-    def test_the_delay_of_done_counts_from_its_call(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.pass_time(7)
-        harness.queue.done("a", delay=5)
-        harness.pass_time(4.9)
-        assert harness.due() == []
-        harness.pass_time(0.1)
-        assert harness.due() == ["a"]
-
-    def test_a_request_during_the_reconcile_comes_before_its_delay(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.queue.add("a")
-        harness.queue.done("a", delay=300)
-        assert harness.due() == ["a"]
-        harness.pass_time(1000)
-        assert harness.due() == []
-
-    def test_the_delay_of_the_reconcile_comes_before_a_later_request(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.queue.add("a", delay=300)
-        harness.queue.done("a", delay=5)
-        harness.pass_time(5)
-        assert harness.due() == ["a"]
-        harness.pass_time(1000)
-        assert harness.due() == []
+def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(harness: Harness) -> None:
+    for number in range(100):
+        harness.queue.add(f"edit {number}", urgent=True)
+    for number in range(100):
+        harness.queue.add(f"routine {number}")
+    picks = harness.due()[:100]
+    routine = [place for place, key in enumerate(picks) if key.startswith("routine")]
+    assert len(routine) == 100 // ROUTINE_SHARE
+    gaps = [later - earlier for earlier, later in zip([-1, *routine], routine, strict=False)]
+    assert max(gaps) <= ROUTINE_SHARE
 
 
-class TestDepth:
-    def test_the_length_counts_due_keys_without_a_worker(self, harness: Harness) -> None:
-        harness.queue.add("busy")
-        harness.take()
-        for key in ("a", "b", "c"):
-            harness.queue.add(key)
-        harness.queue.add("later", delay=60)
-        assert len(harness.queue) == 3
-        harness.pass_time(60)
-        assert len(harness.queue) == 4
-
-    def test_the_length_does_not_count_a_running_key_that_was_added_again(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.queue.add("a")
-        assert (len(harness.queue), harness.queue.running) == (0, 1)
-        harness.queue.done("a")
-        assert (len(harness.queue), harness.queue.running) == (1, 0)
+def test_flows_take_turns_however_many_keys_one_of_them_has(harness: Harness) -> None:
+    for number in range(50):
+        harness.queue.add(f"many {number}", flow=own("many"))
+    for number in range(2):
+        harness.queue.add(f"few {number}", flow=own("few"))
+    assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
 
 
-class TestPriorities:
-    def test_urgent_keys_come_first(self, harness: Harness) -> None:
-        harness.queue.add("routine")
-        harness.queue.add("edit", urgent=True)
-        assert harness.due() == ["edit", "routine"]
+@limited_to(2)
+def test_a_flow_has_no_more_workers_than_its_limit(harness: Harness) -> None:
+    for number in range(5):
+        harness.queue.add(f"a{number}", flow=own("a"))
+    harness.queue.add("b", flow=own("b"))
+    workers = [harness.worker() for _ in range(5)]
 
-    def test_a_routine_key_becomes_urgent_by_an_edit(self, harness: Harness) -> None:
-        for key in ("first", "a", "b", "c"):
-            harness.queue.add(key)
-        assert harness.take() == "first"
-        harness.queue.add("c", urgent=True)
-        assert harness.due() == ["c", "a", "b"]
+    def held() -> set[str | None]:
+        return {worker.result() for worker in workers if worker.done()}
 
-    def test_an_urgent_key_stays_urgent_when_it_is_added_as_routine(self, harness: Harness) -> None:
-        harness.queue.add("edit", urgent=True)
-        harness.queue.add("edit")
-        harness.queue.add("other", urgent=True)
-        harness.queue.add("edit")
-        assert harness.due() == ["edit", "other"]
-
-    def test_an_edit_of_a_key_in_backoff_runs_at_once_and_first(self, harness: Harness) -> None:
-        harness.queue.add("failing", delay=300)
-        harness.queue.add("routine")
-        harness.queue.add("failing", urgent=True)
-        assert harness.due() == ["failing", "routine"]
-
-    def test_an_edit_of_a_running_key_is_urgent_afterwards(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.queue.add("a", urgent=True)
-        harness.queue.add("routine")
-        harness.queue.done("a", delay=300)
-        assert harness.due() == ["a", "routine"]
-
-    def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(self, harness: Harness) -> None:
-        for number in range(100):
-            harness.queue.add(f"edit {number}", urgent=True)
-        for number in range(100):
-            harness.queue.add(f"routine {number}")
-        picks = harness.due()[:100]
-        routine = [place for place, key in enumerate(picks) if key.startswith("routine")]
-        assert len(routine) == 100 // ROUTINE_SHARE
-        gaps = [later - earlier for earlier, later in zip([-1, *routine], routine, strict=False)]
-        assert max(gaps) <= ROUTINE_SHARE
+    assert held() == {"a0", "b", "a1"}
+    harness.queue.done("b")
+    harness.pass_time(0)
+    assert held() == {"a0", "b", "a1"}, "room in another flow is no room in this one"
+    harness.queue.done("a0")
+    harness.pass_time(0)
+    assert held() == {"a0", "b", "a1", "a2"}
 
 
-class TestFlows:
-    def test_flows_take_turns_however_many_keys_one_of_them_has(self, harness: Harness) -> None:
-        for number in range(50):
-            harness.queue.add(f"many {number}", flow=own("many"))
-        for number in range(2):
-            harness.queue.add(f"few {number}", flow=own("few"))
-        assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
+@limited_to(1)
+def test_a_due_key_moves_to_its_new_flow(harness: Harness) -> None:
+    for key in ("a", "moved"):
+        harness.queue.add(key, flow=own("old"), urgent=True)
+    assert harness.take() == "a"
+    assert harness.worker().done() is False
+    harness.queue.add("moved", flow=own("new"), urgent=True)
+    harness.pass_time(0)
+    assert harness.queue.running == 2
+    for key in ("a", "moved"):
+        harness.queue.done(key)
+    assert harness.due() == [], "it is no longer in the old flow"
 
-    @limited_to(2)
-    def test_a_flow_has_no_more_workers_than_its_limit(self, harness: Harness) -> None:
-        for number in range(5):
-            harness.queue.add(f"a{number}", flow=own("a"))
-        harness.queue.add("b", flow=own("b"))
-        workers = [harness.worker() for _ in range(5)]
 
-        def held() -> set[str | None]:
-            return {worker.result() for worker in workers if worker.done()}
+@limited_to(1)
+def test_routine_keys_of_a_flow_do_not_starve_when_each_tenth_pick_is_of_another_flow(harness: Harness) -> None:
+    """Two flows of one worker each, both with edits and routine keys for ever: the picks alternate."""
+    edits = count()
 
-        assert held() == {"a0", "b", "a1"}
-        harness.queue.done("b")
-        harness.pass_time(0)
-        assert held() == {"a0", "b", "a1"}, "room in another flow is no room in this one"
-        harness.queue.done("a0")
-        harness.pass_time(0)
-        assert held() == {"a0", "b", "a1", "a2"}
+    def pick(flow: str) -> str:
+        harness.queue.add(f"{flow} edit {next(edits)}", flow=own(flow), urgent=True)
+        harness.queue.add(f"{flow} routine", flow=own(flow))
+        return harness.take()
 
-    @limited_to(1)
-    def test_a_due_key_moves_to_its_new_flow(self, harness: Harness) -> None:
-        for key in ("a", "moved"):
-            harness.queue.add(key, flow=own("old"), urgent=True)
-        assert harness.take() == "a"
-        assert harness.worker().done() is False
-        harness.queue.add("moved", flow=own("new"), urgent=True)
-        harness.pass_time(0)
-        assert harness.queue.running == 2
-        for key in ("a", "moved"):
-            harness.queue.done(key)
-        assert harness.due() == [], "it is no longer in the old flow"
+    held = {"a": pick("a"), "b": pick("b")}
+    routine: Counter[str] = Counter()
+    for flow in islice(cycle("ab"), 10 * ROUTINE_SHARE):
+        harness.queue.done(held[flow])
+        held[flow] = pick(flow)
+        routine[flow] += held[flow].endswith("routine")
+    assert min(routine["a"], routine["b"]) >= 10 // 2
 
-    @limited_to(1)
-    def test_a_running_key_returns_in_its_new_flow(self, harness: Harness) -> None:
-        harness.queue.add("a", flow=own("old"))
-        harness.take()
-        harness.queue.add("a", flow=own("new"))
-        harness.queue.done("a", delay=0)
-        harness.queue.add("b", flow=own("old"))
-        assert {harness.take(), harness.take()} == {"a", "b"}, "they are in different flows"
 
-    @limited_to(1)
-    def test_routine_keys_of_a_flow_do_not_starve_when_each_tenth_pick_is_of_another_flow(
-        self, harness: Harness
-    ) -> None:
-        """Two flows of one worker each, both with edits and routine keys for ever: the picks alternate."""
-        edits = count()
+def test_a_flow_without_edits_has_its_share_beside_flows_with_edits(harness: Harness) -> None:
+    for number in range(100):
+        harness.queue.add(f"edit {number}", flow=own("busy"), urgent=True)
+    for number in range(3):
+        harness.queue.add(f"routine {number}", flow=own("quiet"))
+    picks = harness.due()
+    assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
 
-        def pick(flow: str) -> str:
-            harness.queue.add(f"{flow} edit {next(edits)}", flow=own(flow), urgent=True)
-            harness.queue.add(f"{flow} routine", flow=own(flow))
-            return harness.take()
 
-        held = {"a": pick("a"), "b": pick("b")}
-        routine: Counter[str] = Counter()
-        for flow in islice(cycle("ab"), 10 * ROUTINE_SHARE):
-            harness.queue.done(held[flow])
-            held[flow] = pick(flow)
-            routine[flow] += held[flow].endswith("routine")
-        assert min(routine["a"], routine["b"]) >= 10 // 2
+def test_a_flow_continues_with_its_edits_when_its_overdue_routine_key_is_forgotten(harness: Harness) -> None:
+    harness.queue.add("routine")
+    for number in range(ROUTINE_SHARE + 5):
+        harness.queue.add(f"edit {number}", urgent=True)
+    for _ in range(ROUTINE_SHARE - 1):
+        harness.queue.done(harness.take())
+    harness.queue.forget("routine")
+    assert harness.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
 
-    def test_a_flow_without_edits_has_its_share_beside_flows_with_edits(self, harness: Harness) -> None:
-        for number in range(100):
-            harness.queue.add(f"edit {number}", flow=own("busy"), urgent=True)
+
+@limited_to(8)
+@pytest.mark.parametrize("flows", [1, 2, 40], ids=lambda number: f"{number} flows")
+def test_an_edit_gets_a_worker_at_once_while_all_calls_of_one_owner_are_slow(harness: Harness, flows: int) -> None:
+    for number in range(200):
+        harness.queue.add(f"slow {number}", flow=Flow("slow", f"slow {number % flows}"), urgent=True)
+    workers = [harness.worker() for _ in range(16)]
+    assert harness.queue.running == 8
+    harness.queue.add("edit", flow=own("other"), urgent=True)
+    harness.pass_time(0)
+    assert "edit" in {worker.result() for worker in workers if worker.done()}
+
+
+@limited_to(8)
+def test_while_the_calls_of_many_owners_are_slow_an_edit_waits_for_one_turn_of_each(harness: Harness) -> None:
+    """However many flows they have."""
+    owners = 5
+    for number in range(500):
+        flow = Flow(f"slow {number % owners}", f"slow {number % 50}")
+        harness.queue.add(f"slow {number}", flow=flow, urgent=True)
+    held = [harness.take() for _ in range(16)]
+    harness.queue.add("edit", flow=own("other"), urgent=True)
+    for turn in range(owners + 1):
+        harness.queue.done(held[turn])
+        held.append(harness.take())
+    assert "edit" in held
+
+
+@limited_to(2)
+def test_owners_with_a_common_flow_share_its_limit(harness: Harness) -> None:
+    for owner in ("a", "b", "c"):
         for number in range(3):
-            harness.queue.add(f"routine {number}", flow=own("quiet"))
-        picks = harness.due()
-        assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
-
-    def test_a_flow_continues_with_its_edits_when_its_overdue_routine_key_is_forgotten(self, harness: Harness) -> None:
-        harness.queue.add("routine")
-        for number in range(ROUTINE_SHARE + 5):
-            harness.queue.add(f"edit {number}", urgent=True)
-        for _ in range(ROUTINE_SHARE - 1):
-            harness.queue.done(harness.take())
-        harness.queue.forget("routine")
-        assert harness.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
+            harness.queue.add(f"{owner}{number}", flow=Flow(owner, "common"))
+    workers = [harness.worker() for _ in range(5)]
+    assert [worker.result() for worker in workers if worker.done()] == ["a0", "b0"]
+    harness.queue.done("a0")
+    harness.pass_time(0)
+    assert {worker.result() for worker in workers if worker.done()} == {"a0", "b0", "c0"}
 
 
-class TestOwners:
-    """A tenant may have any number of Secrets, and so of flows."""
+@limited_to(1)
+@pytest.mark.parametrize("cancelled", ["before it is woken", "after it was woken"])
+def test_a_worker_that_is_cancelled_leaves_the_key_to_another(harness: Harness, cancelled: str) -> None:
+    for key in ("a", "b"):
+        harness.queue.add(key)
+    harness.take()
+    first, second = harness.worker(), harness.worker()
+    if cancelled == "before it is woken":
+        first.cancel()
+        harness.queue.done("a")
+    else:
+        harness.queue.done("a")
+        first.cancel()
+    harness.pass_time(0)
+    assert first.cancelled()
+    assert second.result() == "b"
 
-    @limited_to(8)
-    @pytest.mark.parametrize("flows", [1, 2, 40], ids=lambda number: f"{number} flows")
-    def test_an_edit_gets_a_worker_at_once_while_all_calls_of_one_owner_are_slow(
-        self, harness: Harness, flows: int
-    ) -> None:
-        for number in range(200):
-            harness.queue.add(f"slow {number}", flow=Flow("slow", f"slow {number % flows}"), urgent=True)
-        workers = [harness.worker() for _ in range(16)]
-        assert harness.queue.running == 8
-        harness.queue.add("edit", flow=own("other"), urgent=True)
+
+def test_one_key_wakes_one_of_many_idle_workers(harness: Harness) -> None:
+    workers = [harness.worker() for _ in range(64)]
+    before = harness.clock.reads
+    for number in range(10):
+        harness.queue.add(f"{number}")
         harness.pass_time(0)
-        assert "edit" in {worker.result() for worker in workers if worker.done()}
-
-    @limited_to(8)
-    def test_while_the_calls_of_many_owners_are_slow_an_edit_waits_for_one_turn_of_each(self, harness: Harness) -> None:
-        """However many flows they have."""
-        owners = 5
-        for number in range(500):
-            flow = Flow(f"slow {number % owners}", f"slow {number % 50}")
-            harness.queue.add(f"slow {number}", flow=flow, urgent=True)
-        held = [harness.take() for _ in range(16)]
-        harness.queue.add("edit", flow=own("other"), urgent=True)
-        for turn in range(owners + 1):
-            harness.queue.done(held[turn])
-            held.append(harness.take())
-        assert "edit" in held
-
-    @limited_to(2)
-    def test_owners_with_a_common_flow_share_its_limit(self, harness: Harness) -> None:
-        for owner in ("a", "b", "c"):
-            for number in range(3):
-                harness.queue.add(f"{owner}{number}", flow=Flow(owner, "common"))
-        workers = [harness.worker() for _ in range(5)]
-        assert [worker.result() for worker in workers if worker.done()] == ["a0", "b0"]
-        harness.queue.done("a0")
-        harness.pass_time(0)
-        assert {worker.result() for worker in workers if worker.done()} == {"a0", "b0", "c0"}
+    assert sum(worker.done() for worker in workers) == 10
+    assert harness.clock.reads - before < 10 * 8
 
 
-class TestForgetting:
-    def test_a_forgotten_key_is_not_handed_out(self, harness: Harness) -> None:
-        harness.queue.add("first")
-        harness.queue.add("due")
-        harness.queue.add("later", delay=5)
-        assert harness.take() == "first"
-        harness.queue.forget("due")
-        harness.queue.forget("later")
-        harness.queue.forget("never heard of")
-        harness.pass_time(10)
-        assert harness.due() == []
-
-    def test_a_forgotten_running_key_finishes_and_does_not_return(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.queue.add("a")
-        harness.queue.forget("a")
-        assert harness.queue.running == 1
-        harness.queue.done("a", delay=1)
-        harness.pass_time(10)
-        assert harness.due() == []
-        assert harness.queue.running == 0
-
-    def test_a_key_that_is_added_again_after_forget_is_handed_out(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.take()
-        harness.queue.forget("a")
-        harness.queue.add("a")
-        harness.queue.done("a", delay=300)
-        assert harness.due() == ["a"]
-        harness.pass_time(1000)
-        assert harness.due() == [], "the delay was meant for the one that is gone"
-
-
-class TestWorkers:
-    def test_as_many_keys_wake_as_many_workers(self, harness: Harness) -> None:
-        workers = [harness.worker() for _ in range(3)]
-        for key in ("a", "b", "c"):
-            harness.queue.add(key)
-        harness.pass_time(0)
-        assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
-
-    def test_keys_that_are_due_together_wake_as_many_workers(self, harness: Harness) -> None:
-        workers = [harness.worker() for _ in range(3)]
-        for key in ("a", "b", "c"):
-            harness.queue.add(key, delay=5)
+def test_a_worker_that_finds_another_key_first_leaves_the_alarm_to_waiting_workers(harness: Harness) -> None:
+    workers = [harness.worker() for _ in range(3)]
+    for delay in (5, 10, 15):
+        harness.queue.add(f"in {delay} s", delay=delay)
+    for number in range(3):
         harness.pass_time(5)
-        assert sorted(str(worker.result()) for worker in workers) == ["a", "b", "c"]
-
-    @limited_to(1)
-    @pytest.mark.parametrize("cancelled", ["before it is woken", "after it was woken"])
-    def test_a_worker_that_is_cancelled_leaves_the_key_to_another(self, harness: Harness, cancelled: str) -> None:
-        for key in ("a", "b"):
-            harness.queue.add(key)
-        harness.take()
-        first, second = harness.worker(), harness.worker()
-        if cancelled == "before it is woken":
-            first.cancel()
-            harness.queue.done("a")
-        else:
-            harness.queue.done("a")
-            first.cancel()
-        harness.pass_time(0)
-        assert first.cancelled()
-        assert second.result() == "b"
-
-    def test_one_key_wakes_one_of_many_idle_workers(self, harness: Harness) -> None:
-        workers = [harness.worker() for _ in range(64)]
-        before = harness.clock.reads
-        for number in range(10):
-            harness.queue.add(f"{number}")
-            harness.pass_time(0)
-        assert sum(worker.done() for worker in workers) == 10
-        assert harness.clock.reads - before < 10 * 8
-
-    def test_a_worker_that_finds_another_key_first_leaves_the_alarm_to_waiting_workers(self, harness: Harness) -> None:
-        workers = [harness.worker() for _ in range(3)]
-        for delay in (5, 10, 15):
-            harness.queue.add(f"in {delay} s", delay=delay)
-        for number in range(3):
-            harness.pass_time(5)
-            assert [worker.result() for worker in workers if worker.done()] == ["in 5 s", "in 10 s", "in 15 s"][
-                : number + 1
-            ]
+        assert [worker.result() for worker in workers if worker.done()] == ["in 5 s", "in 10 s", "in 15 s"][
+            : number + 1
+        ]
 
 
-class TestClosing:
-    def test_close_hands_none_to_waiting_workers(self, harness: Harness) -> None:
-        harness.queue.add("later", delay=60)
-        workers = [harness.worker() for _ in range(5)]
-        harness.queue.close()
-        harness.pass_time(0)
-        assert [worker.result() for worker in workers] == [None] * 5
+def test_close_hands_none_to_waiting_workers(harness: Harness) -> None:
+    harness.queue.add("later", delay=60)
+    workers = [harness.worker() for _ in range(5)]
+    harness.queue.close()
+    harness.pass_time(0)
+    assert [worker.result() for worker in workers] == [None] * 5
 
-    def test_a_closed_queue_hands_out_nothing_and_takes_running_keys_back(self, harness: Harness) -> None:
-        harness.queue.add("a")
-        harness.queue.add("b")
-        harness.take()
-        harness.queue.close()
-        harness.queue.done("a", delay=0)
-        harness.queue.add("c")
-        assert harness.worker().result() is None
+
+def test_a_closed_queue_hands_out_nothing_and_takes_running_keys_back(harness: Harness) -> None:
+    harness.queue.add("a")
+    harness.queue.add("b")
+    harness.take()
+    harness.queue.close()
+    harness.queue.done("a", delay=0)
+    harness.queue.add("c")
+    assert harness.worker().result() is None
 
 
 def test_replaced_times_do_not_accumulate(harness: Harness) -> None:

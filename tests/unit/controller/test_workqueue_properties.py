@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from typing_extensions import override
 
-from atlas_endpoints.controller.fair_queue import ROUTINE_SHARE, Flow
-from atlas_endpoints.controller.workqueue import Queue
+from atlas_endpoints.controller.workqueue import ROUTINE_SHARE, Flow, Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 LANE_LIMIT = 2

@@ -1,12 +1,21 @@
-"""Logs are lines for machines or for people, with the facts of each record."""
+"""Logs are lines for machines or for people, with the fields of each record and of its task."""
 
+from __future__ import annotations
+
+import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.telemetry import logs
+from atlas_endpoints.telemetry import logs, work
+from support.named import NAMED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger("atlas_endpoints.test")
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +56,14 @@ def test_text_appends_the_extra_fields_to_the_first_line(capsys: pytest.CaptureF
     assert second == "Traceback (most recent call last):"
 
 
-def test_kopf_logs_below_warning_only_at_debug(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("text", "INFO")
-    logging.getLogger("kopf.objects").info("chatter")
-    assert capsys.readouterr().err == ""
-
-    logs.configure("text", "DEBUG")
-    logging.getLogger("kopf.objects").debug("chatter")
-    assert "chatter" in capsys.readouterr().err
+@pytest.mark.parametrize(("level", "lines"), [("DEBUG", ["debug", "warning"]), ("INFO", ["warning"]), ("ERROR", [])])
+def test_kopf_logs_below_warning_only_at_debug(
+    level: logs.LogLevel, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("text", level)
+    for name in ("debug", "warning"):
+        getattr(logging.getLogger("kopf.objects"), name)(name)
+    assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == lines
 
 
 def test_of_kopfs_failures_only_the_first_forbidden_request_is_logged(
@@ -85,14 +94,6 @@ def test_of_kopfs_failures_only_the_first_forbidden_request_is_logged(
     ]
 
 
-def test_a_higher_level_applies_to_kopf_too(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("text", "ERROR")
-
-    logging.getLogger("kopf.objects").warning("chatter")
-
-    assert capsys.readouterr().err == ""
-
-
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_control_characters_are_replaced(log_format: logs.LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(log_format, "INFO")
@@ -106,20 +107,11 @@ def test_control_characters_are_replaced(log_format: logs.LogFormat, capsys: pyt
     assert len([line for line in said.split("\n") if line.startswith(("20", "{"))]) == 2
 
 
-def test_libraries_log_no_headers_and_no_bodies(caplog: pytest.LogCaptureFixture) -> None:
+def test_libraries_log_no_headers_and_no_bodies() -> None:
     """Level DEBUG is for people who look for a mistake, and they show their logs to others."""
     logs.configure("text", "DEBUG")
 
-    for name in (
-        "httpx",
-        "httpcore",
-        "aiohttp.access",
-        "aiohttp.client",
-        "asyncio",
-        "kubernetes",
-        "kubernetes.aio",
-        "client",
-    ):
+    for name in ("httpx", "httpcore", "aiohttp.access", "aiohttp.client", "asyncio", "kubernetes.aio", "client"):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG), name
 
 
@@ -136,3 +128,70 @@ def test_a_secret_in_a_traceback_is_redacted(log_format: logs.LogFormat, capsys:
     assert "Y2Fu" not in shown
     if log_format == "json":
         assert [json.loads(line)["level"] for line in shown.splitlines()] == ["DEBUG", "ERROR"] * len(said)
+
+
+def body(name: str) -> dict[str, Any]:
+    return {**NAMED, "metadata": {"namespace": "shop", "name": name, "uid": f"uid-{name}", "generation": 3}}
+
+
+async def passing(name: str) -> None:
+    work.begin(work.reconcile_of(body(name)))
+    logger.info("one")
+    await asyncio.sleep(0)
+    await asyncio.create_task(part())
+
+
+async def part() -> None:
+    logger.info("two", extra={"generation": 2, "reason": "Available"})
+
+
+async def test_each_line_has_the_fields_of_its_own_reconcile(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "INFO")
+    async with asyncio.TaskGroup() as both:
+        for name in ("orders", "billing"):
+            both.create_task(passing(name))
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    for name in ("orders", "billing"):
+        one, two = [each for each in lines if each["name"] == name]
+        assert (one["message"], two["message"]) == ("one", "two")
+        assert one.items() >= {"namespace": "shop", "uid": f"uid-{name}", "generation": 3}.items()
+        assert (two["generation"], two["reason"]) == (2, "Available"), "what a line itself says goes before"
+        assert one["reconcileID"] == two["reconcileID"]
+        assert one["logger"] == "atlas_endpoints.test"
+    assert len({each["reconcileID"] for each in lines}) == 2
+    logger.info("outside")
+    (outside,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert set(outside) == {"timestamp", "level", "logger", "message"}
+
+
+async def test_text_separates_values_by_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text", "INFO")
+
+    async def one() -> None:
+        work.begin(work.resource(body("orders")))
+        logger.info(
+            "Done.", extra={"atlasRequest": {"method": "PATCH", "path": "/endpoint/{endpointId}", "status": 200}}
+        )
+
+    await asyncio.create_task(one())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "INFO    Done.  atlasRequest=PATCH /endpoint/{endpointId} 200 namespace=shop name=orders uid=uid-orders"
+    )
+
+
+@pytest.mark.parametrize(
+    ("calls", "kept"),
+    [
+        pytest.param(["LIST", "GET"], "GET", id="of several reads the last"),
+        pytest.param(["GET", "PATCH"], "PATCH", id="a write rather than the read before"),
+        pytest.param(["PATCH", "GET"], "PATCH", id="a write rather than the read after"),
+        pytest.param(["PATCH", "DELETE"], "DELETE", id="of several writes the last"),
+    ],
+)
+def test_the_last_call_that_may_have_written_is_kept(calls: list[str], kept: str) -> None:
+    current = work.Work({})
+    for call in calls:
+        current.requested({"method": "GET" if call == "LIST" else call, "call": call})
+    assert current.request is not None
+    assert current.request["call"] == kept

@@ -1,16 +1,10 @@
-"""Each metric counts what its name says."""
+"""Metrics: their series, help and registry; what is counted when, tests/unit/test_observer.py shows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.telemetry.metrics import Metrics
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -26,57 +20,11 @@ def test_build_info(metrics: Metrics) -> None:
     assert value(metrics, "build_info", version="1.2.3") == 1
 
 
-@pytest.mark.parametrize(
-    ("following", "result"), [(NoRequeue(), "done"), (RequeueAfter(5), "waiting"), (Backoff(), "retry")]
-)
-def test_a_reconcile_is_counted_by_its_result(metrics: Metrics, following: Requeue, result: str) -> None:
-    metrics.reconciled("Toy", following, 0.25)
+@pytest.mark.parametrize(("well", "result"), [(True, "ended"), (False, "broken")])
+def test_the_end_of_a_watch_is_counted(metrics: Metrics, well: bool, result: str) -> None:
+    metrics.watch_ended(well=well)
 
-    assert value(metrics, "reconcile_total", kind="Toy", result=result) == 1
-    assert value(metrics, "reconcile_duration_seconds_sum", kind="Toy") == 0.25
-
-
-COUNTED: list[tuple[Callable[[Metrics], None], str, dict[str, str]]] = [
-    (lambda metrics: metrics.held_up("Toy", "APIGone"), "reconcile_errors_total", {"kind": "Toy", "reason": "APIGone"}),
-    (Metrics.retried, "queue_retries_total", {}),
-    (lambda metrics: metrics.became_ready("Toy", 90), "time_to_ready_seconds_bucket", {"kind": "Toy", "le": "120.0"}),
-    (lambda metrics: metrics.drifted("Toy", ["comment"]), "drift_found_total", {"kind": "Toy", "field": "comment"}),
-    (
-        lambda metrics: metrics.status_written("Toy", "Available"),
-        "status_writes_total",
-        {"kind": "Toy", "reason": "Available"},
-    ),
-    (lambda metrics: metrics.event("dropped"), "events_total", {"result": "dropped"}),
-    (lambda metrics: metrics.repeated("getX"), "atlas_request_retries_total", {"operation": "getX"}),
-    (lambda metrics: metrics.watch_ended(well=True), "watch_restarts_total", {"result": "ended"}),
-    (lambda metrics: metrics.watch_ended(well=False), "watch_restarts_total", {"result": "broken"}),
-]
-
-
-@pytest.mark.parametrize(("count", "name", "labels"), COUNTED, ids=[name for _, name, _ in COUNTED])
-def test_each_is_counted(metrics: Metrics, count: Callable[[Metrics], None], name: str, labels: dict[str, str]) -> None:
-    count(metrics)
-
-    assert value(metrics, name, **labels) == 1
-
-
-@pytest.mark.parametrize(("urgent", "priority"), [(True, "urgent"), (False, "routine")])
-def test_a_wait_is_counted_by_the_priority(metrics: Metrics, urgent: bool, priority: str) -> None:
-    metrics.waited(0.3, urgent=urgent)
-
-    assert value(metrics, "queue_wait_seconds_sum", priority=priority) == 0.3
-    assert value(metrics, "queue_wait_seconds_bucket", priority=priority, le="0.25") == 0
-    assert value(metrics, "queue_wait_seconds_bucket", priority=priority, le="0.5") == 1
-
-
-def test_a_call_to_atlas_is_counted_with_or_without_an_answer(metrics: Metrics) -> None:
-    metrics.requested("listServerlessPrivateEndpoint", "GET", 429, "RATE_LIMITED", 0.5)
-    metrics.requested("listServerlessPrivateEndpoint", "GET", None, None, 15.0)
-
-    labels: dict[str, Any] = {"operation": "listServerlessPrivateEndpoint", "method": "GET"}
-    for answer in ({"status": "429", "error_code": "RATE_LIMITED"}, {"status": "", "error_code": ""}):
-        assert value(metrics, "atlas_requests_total", **labels, **answer) == 1
-    assert value(metrics, "atlas_request_duration_seconds_sum", operation="listServerlessPrivateEndpoint") == 15.5
+    assert value(metrics, "watch_restarts_total", result=result) == 1
 
 
 @pytest.mark.parametrize(
@@ -136,7 +84,7 @@ def test_series_of_watched_numbers_appear_and_disappear(metrics: Metrics) -> Non
 
 
 def test_there_are_process_metrics_and_no_creation_times(metrics: Metrics) -> None:
-    metrics.retried()
+    metrics.retries.inc()
     text = metrics.exposition().decode()
     assert "process_resident_memory_bytes" in text
     assert "_created" not in text

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from atlas_endpoints import runtime_metrics
 from atlas_endpoints.controller.cache import Cache, Key
-from atlas_endpoints.telemetry import resources
-from atlas_endpoints.telemetry.resources import Detail, ResourceMetrics
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.runtime_metrics import ResourceMetrics
+from atlas_endpoints.settings import OperatorSettings
 from support.named import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
-
-    from atlas_endpoints.controller.cache import Body
 
 Series = frozenset[tuple[str, str]]
 
@@ -25,22 +26,22 @@ Series = frozenset[tuple[str, str]]
 class Harness:
     """Cached resources, and a scraper."""
 
-    def __init__(self, detail: Detail = "names") -> None:
+    def __init__(self, detail: str = "names") -> None:
         self.cache = Cache(lambda _: {})
         self.leads = True
-        self.metrics = ResourceMetrics(
-            [self.cache],
-            is_shown=lambda: self.leads,
-            detail=detail,
-            facts=lambda body: {"provider": body["spec"]["provider"]},
-            fact_names=("provider",),
-            scope=lambda body: str(body["spec"].get("scope", "")),
+        core: Any = SimpleNamespace(
+            kinds={NAMED["kind"]: SimpleNamespace(cache=self.cache, kind=KIND)},
+            settings=OperatorSettings.model_validate({"resource_metrics": detail}),
         )
+        self.metrics = ResourceMetrics(core, leads=lambda: self.leads)
 
-    def put(self, name: str, *conditions: tuple[str, str, str], **spec: str) -> None:
+    def put(self, name: str, *conditions: tuple[str, str, str], source: str = "", **spec: str) -> None:
+        """Cache a resource; without conditions, it has no status yet."""
         metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(self.cache.newest + 1)}
-        status = {"conditions": [{"type": t, "status": s, "reason": r} for t, s, r in conditions]}
-        self.cache.put({**NAMED, "metadata": metadata, "spec": {"provider": "AWS", **spec}, "status": status})
+        listed = [{"type": type_, "status": status, "reason": reason} for type_, status, reason in conditions]
+        status = {"conditions": listed, "resolved": {"credentialsSource": source, "projectId": "p"}}
+        body = {**NAMED, "metadata": metadata, "spec": {"providerName": "AWS", **spec}}
+        self.cache.put(body | {"status": status} if conditions else body)
 
     async def scrape(self, name: str) -> Mapping[Series, float]:
         """Return the series of a metric, parsed as by Prometheus."""
@@ -94,9 +95,9 @@ async def test_resources_are_counted_by_condition() -> None:
 
 async def test_resources_are_counted_by_the_source_and_validity_of_credentials() -> None:
     harness = Harness()
-    harness.put("a", ("CredentialsValid", "False", "Unauthorized"), scope="operator")
-    harness.put("b", ("CredentialsValid", "False", "NotAllowed"), scope="operator")
-    harness.put("c", ("CredentialsValid", "True", "Verified"), scope="resource")
+    harness.put("a", ("CredentialsValid", "False", "Unauthorized"), source="operator/system/atlas")
+    harness.put("b", ("CredentialsValid", "False", "NotAllowed"), source="operator/system/atlas")
+    harness.put("c", ("CredentialsValid", "True", "Verified"), source="resource/atlas")
     harness.put("d")
     assert await harness.scrape("resources_by_credentials") == {
         of(scope="operator", status="False"): 2,
@@ -105,31 +106,40 @@ async def test_resources_are_counted_by_the_source_and_validity_of_credentials()
     }
 
 
-async def test_info_has_the_facts_of_a_resource() -> None:
-    harness = Harness()
-    harness.put("a", provider='A"W\\S\n')
-    info = of(resource_namespace="shop", resource_name="a", provider='A"W\\S\n')
+async def test_info_has_ids_only_on_request() -> None:
+    labels = {"provider": 'A"W\\S\n', "management_policy": "Plan", "credentials": "namespace/atlas"}
+    ids = {"project_id": "p", "instance_name": "shop", "endpoint_id": "e"}
+    for detail, expected in {"names": labels, "ids": labels | ids}.items():
+        harness = Harness(detail)
+        spec = {"providerName": 'A"W\\S\n', "managementPolicy": "Plan", "instanceName": "shop", "endpointId": "e"}
+        harness.put("a", ("Ready", "True", "Available"), source="namespace/atlas", **spec)
+        assert await harness.scrape("resource_info") == {
+            of(resource_namespace="shop", resource_name="a", **expected): 1
+        }
+
+
+async def test_a_resource_without_a_status_has_an_info_with_empty_values() -> None:
+    harness = Harness("ids")
+    harness.put("a")
+    assert await harness.scrape("resource_condition") == {}
+    empty = dict.fromkeys(("credentials", "project_id", "instance_name", "endpoint_id"), "")
+    info = of(resource_namespace="shop", resource_name="a", provider="AWS", management_policy="Manage", **empty)
     assert await harness.scrape("resource_info") == {info: 1}
 
 
-async def test_detail_counts_exports_no_names() -> None:
-    harness = Harness("counts")
+@pytest.mark.parametrize(("detail", "leads", "count"), [("counts", True, 1), ("names", False, 0)])
+async def test_names_are_exported_only_by_the_leader_and_on_request(detail: str, leads: bool, count: int) -> None:
+    harness = Harness(detail)
     harness.put("a", ("Ready", "True", "Available"))
-    assert await harness.scrape("resources_by_condition") == {of(type="Ready", status="True", reason="Available"): 1}
+    harness.leads = leads
+    assert len(await harness.scrape("resources_by_condition")) == count
     assert "resource_name" not in (await harness.metrics.exposition()).decode()
-
-
-async def test_a_standby_exports_no_resources() -> None:
-    harness = Harness()
-    harness.put("a", ("Ready", "True", "Available"))
-    harness.leads = False
-    assert await harness.scrape("resource_condition") == {}
 
 
 async def test_other_tasks_run_meanwhile_and_a_resource_they_delete_is_omitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resources, "BREATH", 0.0)
+    monkeypatch.setattr(runtime_metrics, "BREATH", 0.0)
     harness = Harness()
     for name in "abc":
         harness.put(name, ("Ready", "True", "Available"))
@@ -138,11 +148,3 @@ async def test_other_tasks_run_meanwhile_and_a_resource_they_delete_is_omitted(
     assert not exposing.done()
     harness.cache.remove(Key("ServerlessPrivateEndpoint", "shop", "c"), "c")
     assert 'resource_name="c"' not in (await exposing).decode()
-
-
-async def test_a_resource_without_a_status_has_an_info_and_no_condition() -> None:
-    harness = Harness()
-    body: Body = {**NAMED, "metadata": {"namespace": "shop", "name": "a", "uid": "a", "resourceVersion": "1"}, "spec": {"provider": "AWS"}}  # fmt: skip
-    harness.cache.put(body)
-    assert await harness.scrape("resource_condition") == {}
-    assert len(await harness.scrape("resource_info")) == 1

@@ -1,8 +1,8 @@
-"""The choice of the failures to log: one line for each new cause, however many keys and tries it concerns."""
+"""Log lines: their fields, and the choice of the failures to log."""
 
 import re
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
@@ -10,8 +10,36 @@ _QUOTED = re.compile(r'"[^"]*"')
 """Names in a refusal, which differ between objects although the cause is the same."""
 
 
+class LogFields(TypedDict, total=False):
+    """The keys of ``extra``, beside time, level, logger, message and traceback.
+
+    A resource's name is ``resourceName``, since ``name`` is the logger's.
+    """
+
+    allowed: int
+    atlas: str
+    atlasRequest: object
+    credentialsSource: str
+    generation: int | None
+    identity: str
+    instance: str
+    key: str
+    kubernetes: str
+    lease: str
+    namespace: str
+    probes: list[str]
+    project: str
+    ready: str
+    reason: str
+    reconcileID: str
+    resourceName: str
+    resources: int
+    uid: str
+    version: str
+
+
 class LogDeduplicator(Generic[K]):
-    """The keys that fail, and the causes."""
+    """Selects one line for each new cause, however many keys and tries it concerns."""
 
     def __init__(self) -> None:
         self._cause_of: dict[K, str] = {}

@@ -1,0 +1,29 @@
+"""The real core on ports that do nothing, except those that a test gives."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from atlas_endpoints.controller.clock import SystemClock
+from atlas_endpoints.core import Core, Objects
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.settings import OperatorSettings
+from support.ports import NoAnnotations, NoObserver, OneSecret
+from support.targets import NoConfigMaps, NoTargets
+
+
+def core_of(objects: Objects, *, settings: OperatorSettings | None = None, **ports: Any) -> Core:
+    """Return a core of the one kind, whose resources ``objects`` holds."""
+    defaults: dict[str, Any] = {
+        "client": None,
+        "secrets": OneSecret(),
+        "namespaces": NoAnnotations(),
+        "targets": NoTargets(),
+        "config_maps": NoConfigMaps(),
+        "observer": NoObserver(),
+        "clock": SystemClock(),
+        "random": Random(1),  # noqa: S311  # jitter
+        "dropped": lambda _: None,
+    }
+    return Core(settings or OperatorSettings(), [KIND], objects=lambda _: objects, **defaults | ports)
