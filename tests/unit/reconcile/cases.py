@@ -74,7 +74,8 @@ def _filled(data: Any, values: Mapping[str, Any]) -> Any:
             return [_filled(each, values) for each in data]
         case dict():
             return {_filled(name, values): _filled(each, values) for name, each in data.items()}
-    return data
+        case _:
+            return data
 
 
 def seconds(text: str) -> float:
@@ -113,7 +114,7 @@ class Actions:
 
     def endpoint_id(self, name: str = "") -> str:
         if name:
-            return ENDPOINTS.get(name) or str(self.resource(name).status["reservation"]["endpointId"])
+            return ENDPOINTS.get(name) or str(self.resource(name).status["endpoint"]["id"])
         held = self.harness.atlas.endpoints
         return next(iter(held)) if len(held) == 1 else h.ENDPOINT
 
@@ -141,6 +142,17 @@ class Actions:
         for number in range(int(name)):
             self.harness.atlas.put(f"{number:024x}", comment="one")
             self.harness.create(f"db-{number}", f"{number:024x}", **spec)
+
+    def drift(self, comment: str, words: str) -> None:
+        """Change so many endpoints of a crowd in Atlas."""
+        for number in range(int(words)):
+            self.harness.atlas.put(f"{number:024x}", comment=comment)
+
+    def resync(self, name: str, _: str) -> None:
+        """Have the resync of a resource be due."""
+        scope = self.harness.resync.scope_of(self.resource(name).key)
+        assert scope is not None
+        self.harness.schedule(scope, 0)
 
     async def ask(self, options: Mapping[str, Any], name: str) -> None:
         """Ask for a sync again and again: ``times`` within a time, each time maybe with an edit."""
@@ -469,9 +481,9 @@ class Views:
         if endpoint is True:
             (id_,) = (each for each, held in self._harness.atlas.endpoints.items() if held.status != "DELETING")
             assert self._resource.annotations[f"{PREFIX}endpoint-id"] == f"{id_}/{self._resource.uid}"
+            assert found == id_
         else:
-            id_ = endpoint and ENDPOINTS[str(endpoint)]
-        assert found == id_
+            assert found == (ENDPOINTS[str(endpoint)] if endpoint else None)
 
     def discarded(self, endpoint: str | None) -> None:
         """The one endpoint that is being deleted."""

@@ -64,6 +64,9 @@ from atlas_endpoints.reconcile.resync import Resync
 from atlas_endpoints.reconcile.summarize import Outcome
 from support.named import NAMED
 
+__all__ = ["KIND", "Endpoint", "Scope"]
+"""What tests use of the operator as it is."""
+
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 INSTANCE = "orders"
 ENDPOINT = "6f7cac1adf5d6c6306f4b283"

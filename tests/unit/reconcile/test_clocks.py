@@ -8,10 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.errors import MissingRoleError
 from atlas_endpoints.reconcile.compare import FLAP_PAUSE
 from atlas_endpoints.reconcile.creation import ARRIVES
-from unit.reconcile.harness import ENDPOINT, GRACE, VPCE, Harness, Resource, unavailable
+from unit.reconcile.harness import ENDPOINT, GRACE, VPCE, Harness, Resource, atlas_error
 
 INTERVAL = 600.0
 MONTH = timedelta(days=30)
@@ -58,7 +57,7 @@ def nothing(_harness: Harness, _resource: Resource) -> None:
 
 def names_none(harness: Harness) -> Resource:
     """A resource without an endpoint; no POST arrives while the clock is wrong."""
-    harness.atlas.go_down("POST", error=unavailable("POST", unknown_outcome=True))
+    harness.atlas.go_down("POST", error=atlas_error("lost", "POST"))
     return harness.create(endpoint_id=None, deletionPolicy="Delete")
 
 
@@ -121,19 +120,17 @@ def has_its_endpoint(harness: Harness, resource: Resource) -> bool:
 
 
 def without_the_role(harness: Harness) -> Resource:
-    error = MissingRoleError("The role is missing.", operation="LIST", http_status=403, error_code="FORBIDDEN")
-    harness.atlas.go_down(error=error)
+    harness.atlas.go_down(error=atlas_error("MissingRole"))
     return connected(harness)
 
 
 def is_deleted_without_the_role(harness: Harness, resource: Resource) -> None:
-    error = MissingRoleError("The role is missing.", operation="DELETE", http_status=403, error_code="FORBIDDEN")
-    harness.atlas.go_down(error=error)
+    harness.atlas.go_down(error=atlas_error("MissingRole", "DELETE"))
     is_deleted(harness, resource)
 
 
 def is_away(harness: Harness, _resource: Resource) -> None:
-    harness.atlas.go_down(error=unavailable())
+    harness.atlas.go_down()
 
 
 def is_stalled(_harness: Harness, resource: Resource) -> bool:
