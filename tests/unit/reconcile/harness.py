@@ -62,6 +62,8 @@ from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.reconcile.resync import Resync
 from atlas_endpoints.reconcile.summarize import Outcome
+from support.crd import refusals
+from support.kstatus import problems
 from support.named import NAMED
 
 __all__ = ["KIND", "Endpoint", "Scope"]
@@ -730,6 +732,7 @@ class Harness:
                 return outcome
             self.changed(resource)
         if status != resource.status:
+            self._check(resource, status)
             self.writes[resource.name] += 1
             resource.status = status
             resource.version += 1
@@ -737,6 +740,15 @@ class Harness:
         if resource.key in self.resources:
             self._follow(resource.key, outcome.requeue)
         return outcome
+
+    def _check(self, resource: Resource, status: Mapping[str, Any]) -> None:
+        """Check what is true of every status: the schema of the CRD, the rules of kstatus, and the times of its conditions."""
+        assert refusals(status) == []
+        assert problems({**resource.body, "status": status}) == []
+        for each in status["conditions"]:
+            before = resource.condition(each["type"])
+            if before and before["status"] == each["status"]:
+                assert each["lastTransitionTime"] == before["lastTransitionTime"], each
 
     def _follow(self, work: Work, following: Requeue) -> None:
         match following:
