@@ -56,24 +56,24 @@ def cases() -> Iterator[Case]:
     for path in sorted(FOLDER.glob("*.yaml")):
         for name, case in yaml.safe_load(path.read_text(encoding="utf-8")).items():
             if isinstance(case, list):
-                yield Case(f"{path.stem}: {name}", _filled(case, CONSTANTS))
+                yield Case(f"{path.stem}: {name}", filled(case, CONSTANTS))
                 continue
             for variant, values in case["each"].items():
                 known = {**CONSTANTS, "variant": variant, **case.get("with", {}), **(values or {})}
-                yield Case(f"{path.stem}: {name} [{variant}]", _filled(case["steps"], known))
+                yield Case(f"{path.stem}: {name} [{variant}]", filled(case["steps"], known))
 
 
-def _filled(data: Any, values: Mapping[str, Any]) -> Any:
+def filled(data: Any, values: Mapping[str, Any]) -> Any:
     """Replace variables and constants in all texts and keys; a text that is nothing else becomes the very value."""
     match data:
         case str() if data[:1] == "$" and data[1:] in values:
-            return _filled(values[data[1:]], values)
+            return filled(values[data[1:]], values)
         case str():
             return re.sub(r"\$(\w+)", lambda found: str(values[found[1]]), data)
         case list():
-            return [_filled(each, values) for each in data]
+            return [filled(each, values) for each in data]
         case dict():
-            return {_filled(name, values): _filled(each, values) for name, each in data.items()}
+            return {filled(name, values): filled(each, values) for name, each in data.items()}
         case _:
             return data
 
@@ -215,7 +215,8 @@ class Actions:
     def delete(self, ahead: str | None, name: str) -> None:
         """Delete a resource; the clock of the API server may be ahead."""
         resource = self.resource(name)
-        self.harness.delete(resource)
+        if not resource.deleting:
+            self.harness.delete(resource)
         if ahead:
             resource.deleted_at += timedelta(seconds=seconds(ahead))
             self.harness.changed(resource)
@@ -267,7 +268,9 @@ class Actions:
         self.harness.atlas.put(self.endpoint_id(name), **{snake(field): value for field, value in fields.items()})
 
     def expire(self, _: None, name: str) -> None:
-        self.harness.atlas.vanish(self.endpoint_id(name))
+        """Have an endpoint be gone, if it is there."""
+        if (id_ := self.endpoint_id(name)) in self.harness.atlas.endpoints:
+            self.harness.atlas.vanish(id_)
 
     def hide(self, _: None, name: str) -> None:
         """Have no LIST show an endpoint, until ``show``."""
