@@ -366,9 +366,15 @@ class Actions:
         """Have all calls for ConfigMaps fail; ``None``: none."""
         self.harness.config_maps.error = h.unwritable(reason) if reason else None
 
-    def interfere(self, data: Mapping[str, str], _: str) -> None:
-        """Have somebody else write the ConfigMap of the case between its reading and the next write."""
-        self.harness.config_maps.meanwhile = lambda: self.configmap(data, "orders")
+    def interfere(self, data: Mapping[str, str], how: str) -> None:
+        """Have somebody else write the ConfigMap of the case between its reading and the next write, or ``always``, or ``never``."""
+
+        def change() -> None:
+            self.configmap(data, "orders")
+            if how == "always":
+                self.harness.config_maps.meanwhile = change
+
+        self.harness.config_maps.meanwhile = change if how != "never" else lambda: None
 
     def rename(self, uid: str, name: str) -> None:
         """Give a resource another uid."""
