@@ -1,10 +1,11 @@
 """Cases of reconciles in YAML: what happens to resources, Secrets and Atlas, and what must be true afterwards.
 
 A file of ``cases/`` holds cases by name. A case is a list of steps, or ``each`` (variants by name, with the values of
-variables; ``with`` has those that they share) and ``steps``. A step is a mapping of actions, done in their order (a variable may hold several steps); `Actions` has one method for each, and `Views`
-one for each thing that ``expect`` can ask for. An action and ``expect`` may name a resource or an endpoint: ``edit other``,
-``expect other``; without a name it is the resource ``db``, and the only endpoint or else ``it``.
-In texts, ``$NAME`` stands for a variable or a constant. Times are such as ``90s`` or ``1h``.
+variables; ``with`` has those that they share) and ``steps``. A step is a mapping of actions, done in their order (a variable
+may hold several steps): `Actions` has one method for each, and `Views` one for each thing that ``expect`` can ask for. An
+action and ``expect`` may name a resource or an endpoint: ``edit other``, ``expect other``; without a name it is the resource
+``db``, and the only endpoint or else ``it``. In texts, ``$NAME`` stands for a variable or a constant. Times are such as
+``90s`` or ``1h``.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+from typing_extensions import override
 
 from unit.reconcile import harness as h
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-FOLDER = Path(__file__).parent / "cases"
+FOLDER = Path(__file__).parent
 CONSTANTS: Mapping[str, Any] = {
     "ENDPOINT": h.ENDPOINT,
     "OTHER": "7f7cac1adf5d6c6306f4b283",
@@ -51,10 +53,25 @@ class Case(NamedTuple):
     steps: Sequence[Mapping[str, Any]]
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice: the first of them would be lost."""
+
+    @override
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value]
+        assert len(names) == len(set(names)), f"{node.start_mark}: {names}"
+        return super().construct_mapping(node, deep=deep)
+
+
+def load(file: str) -> Any:
+    """Read a YAML file of this folder."""
+    return yaml.load((FOLDER / file).read_text("utf-8"), _Loader)  # noqa: S506  # it is a SafeLoader
+
+
 def cases() -> Iterator[Case]:
     """Yield all cases, each variant for itself."""
-    for path in sorted(FOLDER.glob("*.yaml")):
-        for name, case in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+    for path in sorted(FOLDER.glob("cases/*.yaml")):
+        for name, case in load(f"cases/{path.name}").items():
             if isinstance(case, list):
                 yield Case(f"{path.stem}: {name}", filled(case, CONSTANTS))
                 continue
@@ -110,17 +127,13 @@ class Actions:
                     await running
 
     def resource(self, name: str = "") -> h.Resource:
-        return self.by_name[name or "db"]
+        return self.harness.created[name or "db"]
 
     def endpoint_id(self, name: str = "") -> str:
         if name:
             return ENDPOINTS.get(name) or str(self.resource(name).status["endpoint"]["id"])
         held = self.harness.atlas.endpoints
         return next(iter(held)) if len(held) == 1 else h.ENDPOINT
-
-    @property
-    def by_name(self) -> Mapping[str, h.Resource]:
-        return self.harness.created
 
     # Resources.
 

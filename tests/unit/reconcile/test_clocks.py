@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from unit.reconcile.cases import CONSTANTS, Actions, filled, seconds
+from unit.reconcile.cases import CONSTANTS, Actions, filled, load, seconds
 
-WORK: Mapping[str, Any] = filled(yaml.safe_load((Path(__file__).parent / "clocks.yaml").read_text("utf-8")), CONSTANTS)
+WORK: Mapping[str, Any] = filled(load("clocks.yaml"), CONSTANTS)
 MONTH, INTERVAL = timedelta(days=30), 600.0
 
 

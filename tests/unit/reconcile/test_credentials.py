@@ -2,11 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.cluster.age import Age
@@ -18,6 +16,7 @@ from atlas_endpoints.reconcile.credentials import (
     CredentialsResolver,
     NoCredentialsError,
 )
+from unit.reconcile.cases import filled, load
 
 CANARY = "mdb_sa_sk_canary-4711"
 GOOD = {"clientId": "mdb_sa_id_0123", "clientSecret": CANARY}
@@ -94,9 +93,7 @@ async def refusal(harness: Harness, secret_name: str | None = "mine") -> NoCrede
     return caught.value
 
 
-ROWS: Mapping[str, Any] = yaml.safe_load(
-    (Path(__file__).parent / "credentials.yaml").read_text("utf-8").replace("$LONG", "a" * 253)
-)
+ROWS: Mapping[str, Any] = filled(load("credentials.yaml"), {"LONG": "a" * 253})
 NO_NAMES = (
     *("warehouse/mine", "../../warehouse/secrets/mine", "..", ".", "%2e%2e", "mine?watch=true", "Mine", "mine\nmine"),
     *("mine\0", "\ufb01ne", "\u0967", "a" * 254, "mine.", "-mine"),

@@ -4,12 +4,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-import yaml
 
+from unit.reconcile.cases import load
 from unit.reconcile.situations import (
     ADDRESS,
     ENTRY,
@@ -45,7 +44,7 @@ from unit.reconcile.situations import (
 )
 
 Row: TypeAlias = Mapping[str, Any]
-TABLES: Mapping[str, Mapping[str, Row]] = yaml.safe_load((Path(__file__).parent / "decide.yaml").read_text("utf-8"))
+TABLES: Mapping[str, Mapping[str, Row]] = load("decide.yaml")
 OF_THE_KIND = [name for name in TABLES if name not in {"observed", "planned", "held", "answered"}]
 
 
