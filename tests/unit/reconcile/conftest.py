@@ -7,6 +7,8 @@ import pytest
 
 from unit.reconcile.harness import Harness
 
+pytest.register_assert_rewrite("unit.reconcile.cases")
+
 
 @pytest.fixture
 def harness() -> Harness:

@@ -5,6 +5,7 @@ is due, in order, and advances the clock between, so that a day costs millisecon
 """
 
 import asyncio
+import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +15,39 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import override
 
-from atlas_endpoints.atlas.answers import Deprecation, Listing
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
+from atlas_endpoints.atlas.answers import Deprecation, Listing, Refusal, classify
+from atlas_endpoints.atlas.errors import (
+    AccountSuspendedError,
+    APIGoneError,
+    AtlasError,
+    AtlasHeldError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    IPNotAllowedError,
+    MissingRoleError,
+    NotLeaderError,
+    NotServerlessError,
+    ProjectNotFoundError,
+    RateLimitedError,
+    UpdateRejectedError,
+)
 from atlas_endpoints.atlas.observations import ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Age, ConfigMap, Owner, Target
-from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
+from atlas_endpoints.cluster.errors import (
+    ClusterUnavailableError,
+    ReferenceProblem,
+    SecretProblem,
+    UnreadableError,
+)
 from atlas_endpoints.controller.cache import Cache, Key, News
-from atlas_endpoints.controller.controller import ConflictError
+from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, PrivateConnection
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS, Endpoint, PrivateConnection
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.metadata import watched_annotations
@@ -35,7 +57,12 @@ from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.reconcile.resync import Resync
 from atlas_endpoints.reconcile.summarize import Outcome
+from support.crd import refusals
+from support.kstatus import problems
 from support.named import NAMED
+
+__all__ = ["KIND", "Endpoint", "Scope"]
+"""What tests use of the operator as it is."""
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 INSTANCE = "orders"
@@ -125,6 +152,18 @@ class Atlas(ObservationCache):
         known = self.endpoints.get(endpoint_id, Endpoint(id=endpoint_id, status="AVAILABLE"))
         self.endpoints[endpoint_id] = known.model_copy(update=fields)
 
+    def same_connection(self, endpoint: Endpoint) -> Endpoint:
+        """Refuse another connection, as Atlas does once an endpoint is AVAILABLE; for ``stores``."""
+        if endpoint.cloud_provider_endpoint_id != self.endpoints[endpoint.id].cloud_provider_endpoint_id:
+            raise UpdateRejectedError(
+                "Atlas refuses the change: cloudProviderEndpointId.",
+                operation="updateServerlessPrivateEndpoint",
+                http_status=400,
+                error_code="INVALID_ATTRIBUTE",
+                detail="cloudProviderEndpointId cannot be changed once AVAILABLE",
+            )
+        return endpoint
+
     def announce_the_end(self, sunset: datetime) -> None:
         self._announced = Deprecation(None, sunset)
 
@@ -135,7 +174,7 @@ class Atlas(ObservationCache):
     def go_down(self, *calls: str, error: AtlasError | None = None) -> None:
         """Have all calls of these kinds fail, or all at all, until ``come_back``."""
         for call in calls or ("LIST", "GET", "PATCH", "POST", "DELETE"):
-            self._standing_faults[call] = Fault(error or unavailable(call))
+            self._standing_faults[call] = Fault(error or atlas_error("AtlasUnavailable", call))
 
     def come_back(self) -> None:
         self._standing_faults.clear()
@@ -176,7 +215,13 @@ class Atlas(ObservationCache):
     async def get(self, scope: Scope, entry: str) -> View[Any]:
         began = self.moment()
         fault = await self._called("GET", scope)
-        error = fault.error if fault is not None else None if entry in self.endpoints else absent("GET")
+        error = (
+            fault.error
+            if fault is not None
+            else None
+            if entry in self.endpoints
+            else atlas_error("EndpointNotFound", "GET")
+        )
         if isinstance(error, EndpointAbsentError):
             self.remember_read(scope, entry, Seen(None, began, error))
             return self.view(scope)
@@ -216,7 +261,7 @@ class Atlas(ObservationCache):
 
         def found() -> Endpoint:
             if endpoint_id not in self.endpoints:
-                raise absent("PATCH")
+                raise atlas_error("EndpointNotFound", "PATCH")
             return apply()
 
         answer = await self._write(f"PATCH {','.join(fields)}", scope, endpoint_id, found)
@@ -241,7 +286,7 @@ class Atlas(ObservationCache):
                 self.put(endpoint_id, status="DELETING")
 
         if endpoint_id not in self.endpoints:
-            raise absent("DELETE")
+            raise atlas_error("EndpointNotFound", "DELETE")
         await self._write("DELETE", scope, endpoint_id, apply)
         self.remember_gone(scope, endpoint_id)
 
@@ -301,6 +346,19 @@ class Secrets:
         self.judgements: list[tuple[str, bool]] = []
         """Which credentials Atlas accepts or refuses, by source."""
 
+    def put(self, name: str | None, value: Mapping[str, str] | str | None) -> None:
+        """Replace what a Secret holds: a fingerprint, nothing, or ``unreachable``."""
+        match value:
+            case None:
+                self.found[name] = missing(name)
+            case str():
+                self.found[name] = unreadable(value) if value == "unreachable" else value
+            case _:
+                self.found[name] = value["now"]
+                self.remembered[name] = value.get("remembered", "")
+                if "source" in value:
+                    self.sources[name] = value["source"]
+
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
         assert namespace in {"shop", THEIRS}
         self.reads.append(age)
@@ -320,9 +378,17 @@ class Targets:
     """The values of referenced objects, by kind and name, or the error of the reading."""
 
     def __init__(self) -> None:
-        self.held: dict[str, str | UnreadableError] = {}
+        self.held: dict[str, str | Exception] = {}
         self.reads: list[tuple[Target, Age]] = []
         """With the age that each reading allows."""
+
+    def put(self, values: Mapping[str, str | None]) -> None:
+        """Replace values by those given, or by the error that ``error <reason>`` names; ``None``: no object."""
+        for name, value in values.items():
+            if value is None:
+                self.held.pop(name, None)
+            else:
+                self.held[name] = unreadable(value.removeprefix("error ")) if value.startswith("error ") else value
 
     async def read(self, target: Target, *, age: Age) -> str:
         self.reads.append((target, age))
@@ -330,7 +396,7 @@ class Targets:
         found = self.held.get(target.object)
         if found is None:
             raise UnreadableError(ReferenceProblem.NOT_FOUND, f"There is no {target.object}.", retry_in=TARGET_LOOK)
-        if isinstance(found, UnreadableError):
+        if isinstance(found, Exception):
             raise found
         return found
 
@@ -389,7 +455,7 @@ class Namespaces:
     """The annotations of the namespace ``shop``; another has none."""
 
     def __init__(self) -> None:
-        self.found: dict[str, str] | Exception = {}
+        self.found: Mapping[str, str] | Exception = {}
         self.ages: list[Age] = []
 
     async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
@@ -490,6 +556,8 @@ class Harness:
         """Reason and message of each Event that no status shows."""
         self.cache = Cache(watched_annotations, KIND.entry_of)
         self.resources: dict[Key, Resource] = {}
+        self.created: dict[str, Resource] = {}
+        """The latest resource of each name, also when it is gone."""
         self.reconciles: Counter[str] = Counter()
         """The number of reconciles by resource name."""
         self.writes: Counter[str] = Counter()
@@ -555,7 +623,7 @@ class Harness:
         self, name: str = "db", endpoint_id: str | None = ENDPOINT, *, namespace: str = "shop", **spec: Any
     ) -> Resource:
         resource = Resource(name, endpoint_id, spec, created=self.clock.seconds, namespace=namespace)
-        self.resources[resource.key] = resource
+        self.resources[resource.key] = self.created[name] = resource
         self.changed(resource)
         return resource
 
@@ -588,6 +656,11 @@ class Harness:
         self.cache.remove(resource.key, resource.uid)
         self._due.pop(resource.key, None)
         self.reconciler.forget(resource.key)
+
+    def classified(self, status: int, code: str) -> AtlasError:
+        """Return the error of a LIST that Atlas answers so."""
+        body = json.dumps({"errorCode": code}).encode()
+        return classify(Refusal(status, {}, body), Request("LIST", "GET", "/", refusals=REFUSALS), now=self.clock.now())
 
     async def _read(self, key: Key) -> Mapping[str, Any] | None:
         await asyncio.sleep(0)
@@ -626,6 +699,7 @@ class Harness:
         self.secrets.reads.clear()
         self.targets.reads.clear()
         self.config_maps.calls.clear()
+        self.namespaces.ages.clear()
         self.reconciles.clear()
         self.writes.clear()
 
@@ -653,6 +727,7 @@ class Harness:
                 return outcome
             self.changed(resource)
         if status != resource.status:
+            self._check(resource, status)
             self.writes[resource.name] += 1
             resource.status = status
             resource.version += 1
@@ -660,6 +735,16 @@ class Harness:
         if resource.key in self.resources:
             self._follow(resource.key, outcome.requeue)
         return outcome
+
+    def _check(self, resource: Resource, status: Mapping[str, Any]) -> None:
+        """Check what is true of every status: the schema of the CRD, the rules of kstatus, and the times of its conditions."""
+        assert refusals(status) == []
+        assert problems({**resource.body, "status": status}) == []
+        for each in status["conditions"]:
+            before = resource.condition(each["type"])
+            if before and before["status"] == each["status"]:
+                now = f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+                assert each["lastTransitionTime"] == min(before["lastTransitionTime"], now), each
 
     def _follow(self, work: Work, following: Requeue) -> None:
         match following:
@@ -694,40 +779,89 @@ class Harness:
         self._at(key, 0.0)
 
 
-def taken_over(harness: Harness, name: str, *, namespace: str = "shop", endpoint_id: str = ENDPOINT) -> Resource:
-    """A resource that stands for an endpoint by nothing but the annotation of an earlier one; its project cannot be looked at."""
+def taken_over(
+    harness: Harness, name: str, *, namespace: str, endpoint_id: str, project_id: str | None = None
+) -> Resource:
+    """Create a resource that stands for an endpoint by nothing but the annotation of an earlier one.
+
+    Without ``project_id`` it refers to a project that does not exist.
+    """
     resource = harness.create(name, None, namespace=namespace, driftPolicy="Report", instanceName=INSTANCE)
     resource.annotations["atlas-endpoints.dev/endpoint-id"] = f"{endpoint_id}/uid-of-before"
     resource.status = {
         "observedGeneration": 1,
         "reservation": {"requestedAt": resource.created, "endpointId": endpoint_id, "attempt": 1, "adopted": True},
     }
-    resource.spec |= {"projectRef": {"name": "nowhere"}}
-    del resource.spec["projectId"]
+    if project_id is None:
+        resource.spec |= {"projectRef": {"name": "nowhere"}}
+        del resource.spec["projectId"]
     harness.changed(resource)
     return resource
 
 
-def unavailable(call: str = "LIST", **details: Any) -> AtlasUnavailableError:
-    """Atlas answers nothing of use."""
-    return AtlasUnavailableError("Atlas cannot serve the call.", operation=call, http_status=503, **details)
+OPERATIONS = {"LIST": "list", "GET": "get", "PATCH": "update", "POST": "create", "DELETE": "delete"}
+FAULTS: Mapping[str, tuple[type[AtlasError], int, str | None]] = {
+    "AtlasUnavailable": (AtlasUnavailableError, 503, None),
+    "RateLimited": (RateLimitedError, 429, None),
+    "CredentialsInvalid": (CredentialsInvalidError, 401, None),
+    "MissingRole": (MissingRoleError, 403, None),
+    "IPNotAllowed": (IPNotAllowedError, 403, None),
+    "AccountSuspended": (AccountSuspendedError, 402, None),
+    "ProjectNotFound": (ProjectNotFoundError, 404, "GROUP_NOT_FOUND"),
+    "ProjectNotVisible": (ProjectNotFoundError, 401, "NOT_IN_GROUP"),
+    "InstanceNotFound": (InstanceNotFoundError, 404, None),
+    "NotServerless": (NotServerlessError, 400, None),
+    "EndpointNotFound": (EndpointAbsentError, 404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"),
+    "UpdateRejected": (UpdateRejectedError, 400, "INVALID_ATTRIBUTE"),
+    "APIGone": (APIGoneError, 410, None),
+}
+"""The class, the HTTP status and the code of errors, by reason."""
 
 
-def lost() -> AtlasUnavailableError:
-    """The answer to a PATCH never came."""
-    return AtlasUnavailableError("The connection dropped.", operation="PATCH", unknown_outcome=True)
+def atlas_error(reason: str, call: str = "LIST") -> AtlasError:
+    """Return the error of a call: ``lost`` (nobody knows the outcome), ``held <reason> <seconds>`` (nothing was sent), or a reason.
 
-
-def absent(call: str) -> EndpointAbsentError:
-    """Atlas knows no such endpoint."""
-    return EndpointAbsentError(
-        "Atlas has no endpoint of this id.",
-        operation=call,
-        http_status=404,
-        error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND",
+    ``RateLimited 7`` names the seconds to wait.
+    """
+    operation = f"{OPERATIONS[call]}ServerlessPrivateEndpoint" if call in OPERATIONS else call
+    kind, _, rest = reason.partition(" ")
+    if kind == "lost":
+        return AtlasUnavailableError("The connection dropped.", operation=operation, unknown_outcome=True)
+    if kind == "held":
+        why, _, wait = rest.partition(" ")
+        return AtlasHeldError("Not now.", reason=why, operation=operation, retry_after=float(wait))
+    if kind == "NotLeader":
+        return NotLeaderError("Another replica leads.", operation=operation)
+    class_, status, code = FAULTS[kind]
+    return class_(
+        f"The fault of Atlas is {kind}.",
+        operation=operation,
+        http_status=status,
+        error_code=code,
+        retry_after=float(rest) if rest else None,
+        detail="comment is not allowed" if kind == "UpdateRejected" else None,
     )
 
 
-def held(reason: str, *, retry_after: float) -> AtlasHeldError:
-    """Nothing was sent: an earlier answer says that it is not the time."""
-    return AtlasHeldError("Not now.", reason=reason, operation="LIST", retry_after=retry_after)
+def missing(name: str | None = None, *, retry_in: float = 30.0) -> NoCredentialsError:
+    """Return the error of a Secret that is not there."""
+    source = f"resource/{name}" if name else "operator/atlas"
+    return NoCredentialsError(SecretProblem.NOT_FOUND, "There is no Secret.", source=source, retry_in=retry_in)
+
+
+def unreadable(how: str) -> Exception:
+    """Return the error of reading an object of the cluster: ``unreachable``, or a reason."""
+    if how == "unreachable":
+        return ClusterUnavailableError("The API server cannot be reached.")
+    reason = SecretProblem(how) if how in set(SecretProblem) else ReferenceProblem(how)
+    return UnreadableError(reason, f"The fault of the object is {how}.", retry_in=TARGET_LOOK)
+
+
+def unwritable(how: str) -> Exception:
+    """Return the error of a call for a ConfigMap: ``refused`` or ``unreachable``."""
+    return RefusedError("403 Forbidden: cannot create") if how == "refused" else unreadable(how)
+
+
+def connections(srvs: Mapping[str, str]) -> tuple[PrivateConnection, ...]:
+    """Return connection strings by their cloud endpoints."""
+    return tuple(PrivateConnection(srv, "US_EAST_1", frozenset({id_})) for id_, srv in srvs.items())

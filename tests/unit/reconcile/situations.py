@@ -5,15 +5,16 @@ A connection is ``one`` or ``two``; each cloud spells these in its own fields. S
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.controller.conditions import condition
-from atlas_endpoints.controller.requeue import NoRequeue, Requeue
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
@@ -22,20 +23,29 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessStatus,
 )
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.decision import Done, WriteOutcome
-from atlas_endpoints.reconcile.facts import Defaults, Facts
+from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.facts import Correction, Defaults, Facts, Refusal
 from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.policy import held, planned
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
+from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
 from atlas_endpoints.reconcile.summarize import render
 from support.cases import manifest
+from unit.reconcile.cases import seconds as seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from atlas_endpoints.atlas.errors import AtlasError
-    from atlas_endpoints.reconcile.decision import Write
     from atlas_endpoints.reconcile.summarize import Outcome
+
+# fmt: off
+__all__ = [
+    "HISTORY_LIMIT", "Cause", "Correction", "Decision", "NoRequeue", "Refusal", "RequeueAfter", "State", "Write",
+    "decide", "held", "planned", "update_of",
+]
+# fmt: on
+"""What tests use of the operator as it is."""
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GENERATION = 3
@@ -140,6 +150,23 @@ class Values:
 
 
 NOTHING = Values()
+
+
+def values(text: str) -> Values:
+    """Return the values that a text names: ``one a``, ``two``, ``b``, ``empty`` (a comment) or ``nothing``."""
+    words = [word for word in text.split() if word != "nothing"]
+    connection = words.pop(0) if words and words[0] in _CONNECTIONS["AWS"] else None
+    return Values(connection, words[0].replace("empty", "") if words else None)
+
+
+def duration(text: str) -> timedelta:
+    """Return the time that a text names, such as ``-5m``."""
+    return timedelta(seconds=seconds_of(text) * (-1 if text.startswith("-") else 1))
+
+
+def fields_of(provider: Provider, names: Sequence[str]) -> set[str]:
+    """Return the fields of a cloud that ``connection`` and ``comment`` mean."""
+    return {field for name in names for field in ([COMMENT] if name == "comment" else _CONNECTIONS[provider]["one"])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,36 +298,24 @@ def settled(values: Values, **more: Any) -> Situation:
     return replace(Situation(wants=values, shows=values, confirmed=values), **more)
 
 
+def situation(row: Mapping[str, Any]) -> Situation:
+    """Return the situation of a row of ``decide.yaml``."""
+    readers: Mapping[str, Callable[[Any], Any]] = {
+        **dict.fromkeys(("wants", "shows", "refused"), values),
+        **dict.fromkeys(("since", "interval"), duration),
+        "said": Reason,
+        "patched": lambda times: tuple((seconds_of(time), what) for what, time in times.items()),
+        "corrected": lambda times: tuple(duration(time) for time in times),
+    }
+    names = {each.name for each in fields(Situation)}
+    more: dict[str, Any] = {
+        name: readers[name](value) if name in readers else value for name, value in row.items() if name in names
+    }
+    if "edited" in row:
+        return edited(values(row["edited"]), **more)
+    return settled(values(row["settled"]), **more) if "settled" in row else Situation(**more)
+
+
 def edited(before: Values, **more: Any) -> Situation:
     """A resource whose older values Atlas has confirmed and shows, and whose present spec it has never been sent."""
     return settled(before, **{"confirmed_for": GENERATION - 1, "seen": GENERATION - 1, **more})
-
-
-@dataclass(frozen=True)
-class Sends:
-    """A PATCH of these values is expected."""
-
-    values: Values
-    cause: Cause
-
-
-@dataclass(frozen=True)
-class Says:
-    """No PATCH is expected, but this state.
-
-    Attributes:
-        words: parts of the message; what a person has to read.
-        without: what must not be in it.
-        differs: what is told as not as desired: ``connection``, ``comment``.
-    """
-
-    reason: Reason
-    requeue: Requeue = field(default_factory=NoRequeue)
-    words: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    differs: tuple[str, ...] = ()
-
-    def differing(self, provider: Provider) -> set[str]:
-        """The fields of a cloud that are told as not as desired."""
-        connection = set(_CONNECTIONS[provider]["one"]) if "connection" in self.differs else set()
-        return connection | ({COMMENT} if "comment" in self.differs else set())

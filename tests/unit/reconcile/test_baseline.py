@@ -1,6 +1,5 @@
 """The facts from a resource and the status before."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,20 +9,16 @@ from atlas_endpoints.controller.conditions import condition
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
-from atlas_endpoints.reconcile.facts import Baseline, Correction, Refusal, confirmed_before, is_forced
+from atlas_endpoints.reconcile.facts import Baseline, Refusal, confirmed_before, is_forced
 from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
 from unit.reconcile.situations import (
-    ADDRESS,
     COMMENT,
     ID,
     NOW,
-    RESOLVED,
     Situation,
-    Values,
     facts_of,
     made,
     seconds,
-    settled,
 )
 
 ENDPOINT = Situation().endpoint("AWS")
@@ -43,23 +38,6 @@ def entry(ago: float, *fields: str, cause: Cause = Cause.EDIT, result: str = "Ap
 
 
 class TestFacts:
-    def test_of_a_resource_that_was_never_seen(self) -> None:
-        facts = facts_of(made(generation=1), Status())
-        assert (facts.now, facts.generation, facts.policy, facts.grace) == (NOW, 1, "Manage", timedelta(minutes=2))
-        assert (facts.scope.project_id, facts.scope.name) == (RESOLVED.project_id, "ServerlessInstance0")
-        assert (facts.interval, facts.provisioning_timeout) == (timedelta(minutes=10), timedelta(hours=2))
-        assert not any((facts.forced, facts.uncertain, facts.view.entries, facts.problem, facts.done))
-        assert facts.baseline == Baseline(
-            confirmed=None,
-            confirmed_generation=-1,
-            confirmed_at=None,
-            patched={},
-            seen_generation=-1,
-            refusal=None,
-            contacted=False,
-            corrections=[],
-        )
-
     def test_what_the_resource_says_goes_before_the_settings(self) -> None:
         facts = facts_of(made(syncInterval="1m", provisioningTimeout="3h"), Status())
         assert (facts.interval, facts.provisioning_timeout) == (timedelta(minutes=1), timedelta(hours=3))
@@ -75,19 +53,6 @@ class TestFacts:
 
 
 class TestBaseline:
-    def test_what_was_confirmed(self) -> None:
-        found = baseline(
-            Status(
-                observed_generation=3,
-                applied=Applied.of(2, {"comment": "", "cloudProviderEndpointId": "vpce-1"}),
-                last_applied_time=NOW - seconds(5),
-            )
-        )
-        assert found.confirmed == {ID: "vpce-1", COMMENT: ""}
-        assert (found.seen_generation, found.confirmed_generation) == (3, 2)
-        assert found.confirmed_at == NOW - seconds(5)
-        assert found.contacted
-
     @pytest.mark.parametrize(
         ("result", "contacted"),
         [
@@ -99,31 +64,6 @@ class TestBaseline:
     def test_whether_a_write_was_ever_confirmed(self, result: str, contacted: bool) -> None:
         status = Status(observed_generation=3, history=(entry(5, COMMENT, result=result),))
         assert baseline(status).contacted is contacted
-
-    def test_when_each_field_was_confirmed_last(self) -> None:
-        history = (
-            entry(1, ADDRESS, result="Rejected: INVALID_ATTRIBUTE"),
-            entry(2, ID),
-            entry(3, ID, COMMENT, cause=Cause.DRIFT),
-            entry(4, COMMENT),
-        )
-        assert baseline(Status(observed_generation=3, history=history)).patched == {
-            ID: NOW - seconds(2),
-            COMMENT: NOW - seconds(3),
-        }
-
-    def test_the_corrections_of_drift_the_oldest_first(self) -> None:
-        history = (
-            entry(1, COMMENT, cause=Cause.DRIFT),
-            entry(2, COMMENT, cause=Cause.DRIFT, result="Rejected: INVALID_ATTRIBUTE"),
-            entry(3, COMMENT),
-            entry(4, ID, COMMENT, cause=Cause.DRIFT),
-            entry(5, COMMENT, cause=Cause.FORCED),
-        )
-        assert baseline(Status(observed_generation=3, history=history)).corrections == [
-            Correction(NOW - seconds(4), frozenset({ID, COMMENT})),
-            Correction(NOW - seconds(1), frozenset({COMMENT})),
-        ]
 
     @pytest.mark.parametrize(
         ("reason", "seen", "hope"),
@@ -238,16 +178,3 @@ class TestConfirmedBefore:
 
     def test_nothing_was(self) -> None:
         assert confirmed_before(made(comment="a"), Status()) is None
-
-
-@pytest.mark.parametrize("values", [{}, {COMMENT: ""}, {ID: "vpce-1", ADDRESS: "10.0.0.4", COMMENT: "a"}])
-def test_what_is_confirmed_is_written_and_read_back(values: dict[str, str]) -> None:
-    applied = Applied.of(3, values)
-    assert (applied.generation, applied.values) == (3, values)
-
-
-def test_the_settled_case_of_the_tables() -> None:
-    facts = replace(settled(Values("one", "a")), patched=((10, "comment"),)).facts("AWS")
-    assert facts.baseline.confirmed == facts.desired
-    assert facts.baseline.patched == {COMMENT: NOW - seconds(10)}
-    assert status_since(facts, ENDPOINT) == NOW - seconds(60)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -16,6 +16,7 @@ from atlas_endpoints.reconcile.credentials import (
     CredentialsResolver,
     NoCredentialsError,
 )
+from unit.reconcile.cases import filled, load
 
 CANARY = "mdb_sa_sk_canary-4711"
 GOOD = {"clientId": "mdb_sa_id_0123", "clientSecret": CANARY}
@@ -92,151 +93,45 @@ async def refusal(harness: Harness, secret_name: str | None = "mine") -> NoCrede
     return caught.value
 
 
-@dataclass(frozen=True)
-class Case:
-    """Which Secrets there are, who names them, and which is used.
-
-    Attributes:
-        resource: the Secret that the resource in namespace ``shop`` names.
-        namespace: the annotation of its namespace.
-        operator: the operator's own.
-        for_: the namespaces that may use that.
-        secrets: that exist, as namespace and name.
-        source: of the credentials that are used.
-        reason: why there are none.
-        words: of the message, that make it clear.
-        reads: the Secrets that are read.
-    """
-
-    resource: str | None = None
-    namespace: str | None = None
-    operator: tuple[str, str] | None = OPERATORS
-    for_: tuple[str, ...] = ()
-    secrets: tuple[tuple[str, str], ...] = (("shop", "mine"), ("shop", "ours"), OPERATORS)
-    source: str | None = None
-    reason: str = ""
-    words: tuple[str, ...] = ()
-    reads: list[tuple[str, str]] = field(default_factory=list)
+ROWS: Mapping[str, Any] = filled(load("credentials.yaml"), {"LONG": "a" * 253})
+NO_NAMES = (
+    *("warehouse/mine", "../../warehouse/secrets/mine", "..", ".", "%2e%2e", "mine?watch=true", "Mine", "mine\nmine"),
+    *("mine\0", "\ufb01ne", "\u0967", "a" * 254, "mine.", "-mine"),
+)
 
 
-THREE_WAYS = ("spec.credentialsSecretRef.name", f"in its annotation {ANNOTATION}", "ask whoever runs the operator")
-LONG = "a" * 253
-CASES: dict[str, Case] = {
-    "the Secret that the resource names wins": Case("mine", "ours", source="resource/mine", reads=[("shop", "mine")]),
-    "then the one that its namespace names": Case(namespace="ours", source="namespace/ours", reads=[("shop", "ours")]),
-    "then the operator's own": Case(source="operator/atlas-credentials", reads=[OPERATORS]),
-    "the longest name that there can be": Case(
-        namespace=LONG, secrets=(("shop", LONG),), source=f"namespace/{LONG}", reads=[("shop", LONG)]
-    ),
-    "white space around the annotation does not count": Case(
-        namespace=" ours\n", source="namespace/ours", reads=[("shop", "ours")]
-    ),
-    "an empty annotation is as if absent": Case(namespace="", source="operator/atlas-credentials", reads=[OPERATORS]),
-    "a blank annotation, too": Case(namespace=" \t", source="operator/atlas-credentials", reads=[OPERATORS]),
-    "a namespace that may use the operator's own": Case(
-        for_=("warehouse", "shop"), source="operator/atlas-credentials", reads=[OPERATORS]
-    ),
-    "a namespace that may not": Case(
-        for_=("warehouse", "shopping"),
-        reason="NamespaceNotAllowed",
-        words=("namespace shop may not use the operator's own", "ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES", *THREE_WAYS),
-    ),
-    "a namespace that may not, with a Secret of its own": Case(
-        namespace="ours", for_=("warehouse",), source="namespace/ours", reads=[("shop", "ours")]
-    ),
-    "a resource of a namespace that may not, with a Secret of its own": Case(
-        "mine", for_=("warehouse",), source="resource/mine", reads=[("shop", "mine")]
-    ),
-    "no scope names one": Case(
-        operator=None,
-        reason="SecretNotFound",
-        words=(
-            "Neither the resource nor its namespace names a Secret, and the operator has none of its own",
-            *THREE_WAYS,
-        ),
-    ),
-    # What others may use never stands in for what is named and not there: it may see more than the resource's owner may.
-    "the resource's is missing": Case(
-        "other",
-        "ours",
-        reason="SecretNotFound",
-        words=("There is no Secret other in namespace shop.",),
-        source="resource/other",
-        reads=[("shop", "other")],
-    ),
-    "the namespace's is missing": Case(
-        namespace="other",
-        reason="SecretNotFound",
-        words=(
-            "There is no Secret other in namespace shop.",
-            f"The annotation {ANNOTATION} of the namespace names it.",
-        ),
-        source="namespace/other",
-        reads=[("shop", "other")],
-    ),
-    "the operator's is missing": Case(
-        secrets=(("shop", "mine"),),
-        reason="SecretNotFound",
-        words=("The operator's own Secret atlas-credentials does not exist.", THREE_WAYS[0], THREE_WAYS[1]),
-        source="operator/atlas-credentials",
-        reads=[OPERATORS],
-    ),
-    "one of that name in another namespace is none": Case(
-        "mine",
-        secrets=(("warehouse", "mine"), OPERATORS),
-        reason="SecretNotFound",
-        source="resource/mine",
-        reads=[("shop", "mine")],
-    ),
-    **{
-        f"an annotation that is no name: {text[:20]!r}": Case(
-            namespace=text,
-            reason="InvalidSecretName",
-            words=(f"The annotation {ANNOTATION} of namespace shop is no name of a Secret", "Correct or remove it."),
-        )
-        for text in (
-            "warehouse/mine",
-            "../../warehouse/secrets/mine",
-            "..",
-            ".",
-            "%2e%2e",
-            "mine?watch=true",
-            "Mine",
-            "mine\nmine",
-            "mine\0",
-            "ﬁne",
-            "१",
-            "a" * 254,
-            "mine.",
-            "-mine",
-        )
-    },
-    "a resource's name that is none, should the API server have let it pass": Case(
-        "../../warehouse/secrets/mine",
-        reason="InvalidSecretName",
-        words=("spec.credentialsSecretRef.name is no name of a Secret",),
-    ),
-}
+def secret(text: str) -> tuple[str, str]:
+    namespace, _, name = text.partition("/")
+    return namespace, name
 
 
-@pytest.mark.parametrize("name", CASES)
-async def test_the_most_specific_of_three_scopes_wins(name: str) -> None:
-    case = CASES[name]
-    harness = Harness(default=case.operator, default_for=case.for_)
-    harness.cluster.secrets = dict.fromkeys(case.secrets, GOOD)
-    if case.namespace is not None:
-        harness.cluster.namespaces["shop"] = {ANNOTATION: case.namespace}
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+async def test_the_most_specific_of_three_scopes_wins(row: Mapping[str, Any]) -> None:
+    harness = Harness(default=OPERATORS if "operator" not in row else None, default_for=row.get("for", ()))
+    held = row.get("secrets", ["shop/mine", "shop/ours", "atlas-system/atlas-credentials"])
+    harness.cluster.secrets = {secret(each): GOOD for each in held}
+    if "namespace" in row:
+        harness.cluster.namespaces["shop"] = {ANNOTATION: row["namespace"]}
 
-    if case.reason:
-        error = await refusal(harness, case.resource)
-        assert (error.reason, error.source) == (case.reason, case.source)
-        assert [words for words in case.words if words not in error.message] == []
+    if "reason" in row:
+        error = await refusal(harness, row.get("resource"))
+        assert (error.reason, error.source) == (row["reason"], row.get("source"))
+        assert [words for words in row.get("has", ()) if words not in error.message] == []
         assert not harness.introduced
     else:
-        access = await harness.resolver.resolve("shop", case.resource)
-        assert access == Access("fingerprint of ServiceAccount", str(case.source))
-    assert list(harness.cluster.read_at) == case.reads
-    assert list(harness.cluster.namespaces_read) == ([] if case.resource else ["shop"])
+        access = await harness.resolver.resolve("shop", row.get("resource"))
+        assert access == Access("fingerprint of ServiceAccount", row["source"])
+    assert list(harness.cluster.read_at) == [secret(each) for each in row.get("reads", ())]
+    assert list(harness.cluster.namespaces_read) == ([] if "resource" in row else ["shop"])
+
+
+@pytest.mark.parametrize("text", NO_NAMES)
+async def test_an_annotation_that_is_no_name_is_reported_and_nothing_is_read(harness: Harness, text: str) -> None:
+    harness.cluster.namespaces["shop"] = {ANNOTATION: text}
+    error = await refusal(harness, None)
+    assert error.reason == "InvalidSecretName"
+    assert ANNOTATION in error.message
+    assert not harness.cluster.read_at
 
 
 class TestReadings:

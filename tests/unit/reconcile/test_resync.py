@@ -24,6 +24,7 @@ from unit.reconcile.harness import Clock, NoJitter
 ORDERS = Scope("alice", "5f7cac1adf5d6c6306f4b283", "Some", "orders")
 USERS = ORDERS._replace(name="users")
 ROTATED = ORDERS._replace(credentials="alice-2")
+AWAY = AtlasUnavailableError("503", operation="list", http_status=503)
 MINUTE, TEN_MINUTES = timedelta(minutes=1), timedelta(minutes=10)
 
 
@@ -148,35 +149,23 @@ class TestSchedule:
         assert harness.clock.seconds == 3600.0
         assert len(harness.asked) == 1000
 
-    async def test_the_first_resync_comes_an_interval_after_the_first_resource(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.clock.seconds = 100.0
-        harness.add("other")
-        assert harness.due == {ORDERS: 600.0}
-
-    async def test_the_shortest_interval_wins(self, harness: Harness) -> None:
-        harness.add("slow")
-        harness.add("fast", interval=MINUTE)
-        assert harness.due == {ORDERS: 60.0}
-        assert await harness.round() == RequeueAfter(60.0)
-
-    async def test_a_longer_interval_delays_nothing(self, harness: Harness) -> None:
-        harness.add("fast", interval=MINUTE)
-        harness.add("slow")
-        assert harness.due == {ORDERS: 60.0}
-
-    async def test_repeated_joins_delay_nothing(self, harness: Harness) -> None:
-        harness.add("db")
-        for seconds in (100.0, 200.0, 599.0):
-            harness.clock.seconds = seconds
-            harness.add("db")
-        assert harness.due == {ORDERS: 600.0}
-
-    async def test_a_resource_that_wants_it_sooner_gets_it_sooner(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.clock.seconds = 100.0
-        harness.add("db", interval=MINUTE)
-        assert harness.due == {ORDERS: 160.0}
+    @pytest.mark.parametrize(
+        ("joins", "due"),
+        [
+            pytest.param([(0, "db", TEN_MINUTES), (100, "other", TEN_MINUTES)], 600, id="an interval after the first"),
+            pytest.param([(0, "slow", TEN_MINUTES), (0, "fast", MINUTE)], 60, id="the shortest interval wins"),
+            pytest.param([(0, "fast", MINUTE), (0, "slow", TEN_MINUTES)], 60, id="a longer interval delays nothing"),
+            pytest.param([(0, "db", TEN_MINUTES), (599, "db", TEN_MINUTES)], 600, id="to join again delays nothing"),
+            pytest.param([(0, "db", TEN_MINUTES), (100, "db", MINUTE)], 160, id="sooner for whoever wants it sooner"),
+        ],
+    )
+    async def test_when_it_is_due(
+        self, harness: Harness, joins: list[tuple[float, str, timedelta]], due: float
+    ) -> None:
+        for at, name, interval in joins:
+            harness.clock.seconds = at
+            harness.add(name, interval=interval)
+        assert harness.due == {ORDERS: due}
 
     async def test_the_shortest_remaining_interval_counts(self, harness: Harness) -> None:
         harness.add("slow")
@@ -220,24 +209,8 @@ class TestEnqueued:
         harness.working = {"two"}
         await harness.round()
         assert harness.brought_back == ["two"]
-
-    async def test_each_resource_is_compared_with_its_own_endpoint(self, harness: Harness) -> None:
-        harness.add("one", "two")
-        await harness.round()
         seen = {name: endpoint.id for name, endpoint in harness.asked.items() if isinstance(endpoint, Endpoint)}
-        assert seen == {"one": "id of one", "two": "id of two"}
-
-    async def test_a_resource_whose_endpoint_is_not_listed_is_compared_with_nothing(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.cache.put(
-            {
-                **NAMED,
-                "metadata": {"namespace": "shop", "name": "db", "uid": "db", "resourceVersion": "2"},
-                "spec": {"endpointId": "another"},
-            }
-        )
-        await harness.round()
-        assert harness.asked == {"db": None}
+        assert seen == {"one": "id of one", "two": "id of two", "three": "id of three"}, "each with its own endpoint"
 
     async def test_an_invalid_spec_does_not_affect_the_others(self, harness: Harness) -> None:
         harness.add("broken", "db")
@@ -277,32 +250,31 @@ class TestEnqueued:
 
 
 class TestFailures:
-    async def test_a_failure_that_may_pass_is_retried_with_backoff(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
-        assert await harness.round() == Backoff()
-
     @pytest.mark.parametrize(
-        "failure",
+        ("failure", "following"),
         [
-            AtlasUnavailableError("503", operation="list", http_status=503, retry_after=40.0),
-            AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=40.0),
+            pytest.param(AWAY, Backoff(), id="it may pass"),
+            pytest.param(
+                AtlasUnavailableError("503", operation="list", retry_after=40.0), Backoff(40), id="with a time to wait"
+            ),
+            pytest.param(
+                AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=40.0),
+                Backoff(40),
+                id="held back",
+            ),
+            pytest.param(
+                MissingRoleError("Too weak.", operation="list"), RequeueAfter(600), id="it needs an action of somebody"
+            ),
         ],
-        ids=["Retry-After", "held back"],
     )
-    async def test_a_retry_waits_for_the_time_that_atlas_named(self, harness: Harness, failure: AtlasError) -> None:
+    async def test_when_it_is_tried_again(self, harness: Harness, failure: AtlasError, following: Requeue) -> None:
         harness.add("db")
         harness.failure = failure
-        assert await harness.round() == Backoff(at_least=40.0)
-
-    async def test_a_failure_that_needs_an_action_is_retried_after_an_interval(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.failure = MissingRoleError("Too weak.", operation="list", http_status=403)
-        assert await harness.round() == RequeueAfter(600.0)
+        assert await harness.round() == following
 
     async def test_every_resource_is_compared_with_the_failure(self, harness: Harness) -> None:
         harness.add("settled", "stalled")
-        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        harness.failure = AWAY
         harness.working = {"stalled"}
         await harness.round()
         assert harness.asked == {"settled": harness.failure, "stalled": harness.failure}
@@ -311,7 +283,7 @@ class TestFailures:
 
     async def test_after_an_outage_resyncs_go_on_as_before(self, harness: Harness) -> None:
         harness.add("db")
-        harness.failure = AtlasUnavailableError("503", operation="list", http_status=503)
+        harness.failure = AWAY
         await harness.round()
         harness.failure = None
         harness.clock.seconds += 10
@@ -330,12 +302,6 @@ class TestLeaving:
         harness.lists.clear()
         assert await harness.round() == NoRequeue()
         assert not harness.lists
-
-    async def test_leaving_twice_or_without_a_join_has_no_effect(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.resync.leave(key("db"))
-        harness.resync.leave(key("db"))
-        harness.resync.leave(key("stranger"))
 
     async def test_a_resource_that_joins_another_instance_leaves_the_first(self, harness: Harness) -> None:
         harness.add("db")
@@ -360,43 +326,32 @@ class TestLeaving:
         assert await harness.round() == NoRequeue()
         assert not harness.lists
 
-    async def test_a_resource_that_leaves_during_the_list_is_not_compared(self, harness: Harness) -> None:
-        harness.add("one", "two")
-        running = await harness.begin_round()
-        harness.resync.leave(key("one"))
-        harness.remove("two")
-        await running
-        assert not harness.asked
-
-    async def test_the_interval_of_a_resource_that_leaves_during_the_list_does_not_count(
+    async def test_a_resource_that_leaves_during_the_list_is_not_compared_and_its_interval_does_not_count(
         self, harness: Harness
     ) -> None:
-        harness.add("slow")
+        harness.add("slow", "gone")
         harness.add("fast", interval=MINUTE)
         running = await harness.begin_round()
         harness.resync.leave(key("fast"))
+        harness.remove("gone")
         assert await running == RequeueAfter(600.0)
-
-    async def test_without_members_after_the_list_there_is_no_next_resync(self, harness: Harness) -> None:
-        harness.add("db")
+        assert list(harness.asked) == ["slow"]
         running = await harness.begin_round()
-        harness.resync.leave(key("db"))
+        harness.resync.leave(key("slow"))
+        harness.resync.leave(key("slow"))
         assert await running == NoRequeue()
         assert not harness.due
 
-    async def test_a_resource_whose_secret_changed_leaves_before_the_list(self, harness: Harness) -> None:
+    @pytest.mark.parametrize(("rotated", "asked"), [({"two"}, ["one"]), ({"one", "two"}, [])], ids=["one", "all"])
+    async def test_a_resource_whose_secret_changed_leaves_before_the_list(
+        self, harness: Harness, rotated: set[str], asked: list[str]
+    ) -> None:
         harness.add("one", "two")
-        harness.rotated = {"two"}
-        await harness.round()
-        assert harness.brought_back == ["two"]
-        assert list(harness.asked) == ["one"]
-
-    async def test_credentials_that_nobody_has_any_more_are_not_used(self, harness: Harness) -> None:
-        harness.add("one", "two")
-        harness.rotated = {"one", "two"}
-        assert await harness.round() == NoRequeue()
-        assert harness.brought_back == ["one", "two"]
-        assert not harness.lists
+        harness.rotated = rotated
+        assert await harness.round() == (RequeueAfter(600.0) if asked else NoRequeue())
+        assert harness.brought_back == sorted(rotated)
+        assert list(harness.asked) == asked
+        assert bool(harness.lists) is bool(asked)
 
     async def test_a_shared_secret_is_read_once(self, harness: Harness) -> None:
         harness.add("one", "two", secret="shared")

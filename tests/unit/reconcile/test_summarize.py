@@ -1,50 +1,36 @@
 """The status: which conditions are set, which stay, and which never occur."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.credentials import CredentialsProblem
-from atlas_endpoints.atlas.errors import (
-    APIGoneError,
-    AtlasError,
-    AtlasUnavailableError,
-    CredentialsInvalidError,
-    EndpointAbsentError,
-    InstanceNotFoundError,
-    RateLimitedError,
-    UpdateRejectedError,
-)
 from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
-from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.facts import Failure, Finding
 from atlas_endpoints.reconcile.failures import failing_since
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
-from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Applied, Cause, Plan, find, has_reason
-from atlas_endpoints.reconcile.summarize import Outcome, Sent, of_failed_state, of_suspension, quiet
-from support.crd import refusals
+from atlas_endpoints.reconcile.summarize import Outcome, Sent, quiet
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
-from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
-from unit.reconcile.situations import failed as of_error
+from unit.reconcile.situations import COMMENT, ID, RESOLVED, facts_of, made, rendered
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
 ENDPOINT = Endpoint(id="5f7cac1adf5d6c6306f4b283", status="AVAILABLE", comment="a")
+CHANGED = Endpoint(id="1", status="REHEATING", error_message="Two\nlines.", comment="")
 DIFFERENCE = Difference(COMMENT, "b", "a")
 PLAN = Plan(method="PATCH", body={"providerName": "AWS", "comment": "b"}, reason=Cause.EDIT)
 
@@ -78,6 +64,11 @@ def failed(reason: Reason = Reason.ATLAS_UNAVAILABLE, *, generation: int = 1, **
     failure = Failure(since=NOON, operation="listServerlessPrivateEndpoint", retryable=True)
     unknown = {"seen": None, "resolved": None, "credentials": None, "failure": failure}
     return outcome(reason, generation=generation, **{**unknown, **fields})
+
+
+def ends(at: datetime | None) -> Outcome:
+    """The outcome of a reconcile in which Atlas announces the end of the API."""
+    return outcome(deprecation=Deprecation(NOON, at))
 
 
 def sent(result: str = "Applied", *fields: str) -> Sent:
@@ -194,158 +185,175 @@ def test_the_result_of_kstatus(reason: Reason, waiting: str) -> None:
     assert kstatus(body(after(outcome(reason)), 1)) == waiting
 
 
-class TestSynced:
-    """Whether Atlas has what the resource wants, whatever the state of the endpoint."""
+CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
+    # Whether Atlas has what the resource wants, whatever the state of the endpoint.
+    "nothing was sent and nothing differs": ("Synced", [outcome()], "True InSync"),
+    "something was sent": ("Synced", [outcome(sent=sent())], "True Updated"),
+    "it was sent for this generation": ("Synced", [outcome(sent=sent()), outcome()], "True Updated"),
+    "it was sent for an older generation": ("Synced", [outcome(sent=sent()), outcome(generation=2)], "True InSync"),
+    "the answer was lost, and nothing differs": (
+        "Synced",
+        [outcome(sent=sent()), outcome(sent=sent("Unknown: AtlasUnavailable")), outcome()],
+        "True InSync",
+    ),
+    "Atlas waits for the cloud's id": ("Synced", [outcome(Reason.WAITING_FOR_CLOUD_ENDPOINT)], "True InSync"),
+    "the endpoint failed as specified": ("Synced", [outcome(Reason.ENDPOINT_FAILED)], "True InSync"),
+    "a change waits for its time": ("Synced", [outcome(Reason.INITIATING, DIFFERENCE)], "False Initiating"),
+    "drift": ("Synced", [outcome(Reason.DRIFTED, DIFFERENCE)], "False DriftDetected"),
+    "drift that waits for its turn": ("Synced", [outcome(Reason.CORRECTION_HELD, DIFFERENCE)], "False DriftDetected"),
+    "stored with another value": ("Synced", [outcome(Reason.UPDATE_REJECTED, DIFFERENCE)], "False UpdateRejected"),
+    "refused, which is known for certain": ("Synced", [failed(Reason.UPDATE_REJECTED)], "False UpdateRejected"),
+    "a change is only planned": ("Synced", [outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)], "False Planned"),
+    "Atlas contradicts the spec": ("Synced", [outcome(Reason.INVALID_SPEC)], "False InvalidSpec"),
+    "it could not be compared": ("Synced", [failed()], "Unknown AtlasUnavailable"),
+    "it was compared and could not be changed": (
+        "Synced",
+        [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)],
+        "False MissingRole",
+    ),
+    "suspended: as it was": (
+        "Synced",
+        [outcome(sent=sent()), failed(Reason.SUSPENDED, failure=None, generation=2)],
+        "True Updated",
+    ),
+    "suspended and never compared": ("Synced", [failed(Reason.SUSPENDED, failure=None)], None),
+    "what was found about the credentials": (
+        "CredentialsValid",
+        [failed(credentials=Finding("False", CredentialsReason.UNAUTHORIZED, "No."))],
+        "False Unauthorized",
+    ),
+    "nothing was found about the credentials": ("CredentialsValid", [failed()], None),
+    "Atlas announces no end": ("Deprecated", [outcome()], None),
+    "Atlas announces an end without a time": ("Deprecated", [ends(None)], "True APIDeprecated"),
+    "Atlas announces an end": ("Deprecated", [ends(LATER)], "True APIDeprecated"),
+    "Atlas announces an end that is past": ("Deprecated", [ends(NOON)], "True APISunset"),
+    "an announcement stays": (
+        "Deprecated",
+        [ends(LATER), outcome(), failed(), outcome(generation=2)],
+        "True APIDeprecated",
+    ),
+    "the API is gone": ("Deprecated", [failed(Reason.API_GONE)], "True APIGone"),
+    "the API is gone, and Atlas away": ("Deprecated", [failed(Reason.API_GONE), failed()], "True APIGone"),
+    "the API is back": ("Deprecated", [failed(Reason.API_GONE), outcome()], None),
+    "the API is back and its end announced": (
+        "Deprecated",
+        [failed(Reason.API_GONE), ends(LATER)],
+        "True APIDeprecated",
+    ),
+}
 
-    @pytest.mark.parametrize(
-        ("outcomes", "expected"),
-        [
-            pytest.param([outcome()], ("True", "InSync"), id="nothing was sent and nothing differs"),
-            pytest.param([outcome(sent=sent())], ("True", "Updated"), id="something was sent"),
-            pytest.param([outcome(sent=sent()), outcome()], ("True", "Updated"), id="for this generation"),
-            pytest.param(
-                [outcome(sent=sent()), outcome(generation=2)], ("True", "InSync"), id="for an older generation"
-            ),
-            pytest.param(
-                [outcome(sent=sent()), outcome(sent=sent("Unknown: AtlasUnavailable")), outcome()],
-                ("True", "InSync"),
-                id="the answer was lost, and nothing differs",
-            ),
-            pytest.param(
-                [outcome(Reason.WAITING_FOR_CLOUD_ENDPOINT)], ("True", "InSync"), id="Atlas waits for the cloud's id"
-            ),
-            pytest.param([outcome(Reason.ENDPOINT_FAILED)], ("True", "InSync"), id="the endpoint failed as specified"),
-            pytest.param(
-                [outcome(Reason.INITIATING, DIFFERENCE)], ("False", "Initiating"), id="a change waits for its time"
-            ),
-            pytest.param([outcome(Reason.DRIFTED, DIFFERENCE)], ("False", "DriftDetected"), id="drift"),
-            pytest.param(
-                [outcome(Reason.CORRECTION_HELD, DIFFERENCE)],
-                ("False", "DriftDetected"),
-                id="drift that waits for its turn",
-            ),
-            pytest.param(
-                [outcome(Reason.UPDATE_REJECTED, DIFFERENCE)], ("False", "UpdateRejected"), id="stored otherwise"
-            ),
-            pytest.param(
-                [failed(Reason.UPDATE_REJECTED)], ("False", "UpdateRejected"), id="refused, which is known for certain"
-            ),
-            pytest.param(
-                [outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)], ("False", "Planned"), id="a change is only planned"
-            ),
-            pytest.param([outcome(Reason.INVALID_SPEC)], ("False", "InvalidSpec"), id="Atlas contradicts the spec"),
-            pytest.param([failed()], ("Unknown", "AtlasUnavailable"), id="it could not be compared"),
-            pytest.param(
-                [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)],
-                ("False", "MissingRole"),
-                id="it was compared and could not be changed",
-            ),
-            pytest.param(
-                [outcome(sent=sent()), failed(Reason.SUSPENDED, failure=None, generation=2)],
-                ("True", "Updated"),
-                id="suspended: as it was",
-            ),
-        ],
+
+@pytest.mark.parametrize(("type_", "outcomes", "expected"), CONDITIONS.values(), ids=CONDITIONS)
+def test_a_condition(type_: str, outcomes: Sequence[Outcome], expected: str | None) -> None:
+    found = find(after(*outcomes), type_)
+    assert (found and f"{found.status} {found.reason}") == expected
+
+
+def test_synced_names_what_differs_and_deprecated_the_end() -> None:
+    status = after(
+        outcome(Reason.INITIATING, DIFFERENCE, Difference(ID, "vpce-1", None), deprecation=Deprecation(NOON, LATER))
     )
-    def test_the_condition(self, outcomes: Sequence[Outcome], expected: tuple[str, str]) -> None:
-        assert said(after(*outcomes), "Synced") == expected
-
-    def test_it_names_what_differs(self) -> None:
-        status = after(outcome(Reason.INITIATING, DIFFERENCE, Difference(ID, "vpce-1", None)))
-        assert "comment, cloudProviderEndpointId" in condition_of(status, "Synced").message
-
-    def test_a_suspended_resource_that_was_never_compared_has_no_condition(self) -> None:
-        assert find(after(failed(Reason.SUSPENDED, failure=None)), "Synced") is None
+    assert "comment, cloudProviderEndpointId" in condition_of(status, "Synced").message
+    assert "2026-11-25" in condition_of(status, "Deprecated").message
 
 
-class TestPlan:
-    def test_the_request_is_shown_as_it_would_be_sent(self) -> None:
-        status = after(outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN))
-        assert status.to_json()["plan"] == {
-            "method": "PATCH",
-            "body": {"providerName": "AWS", "comment": "b"},
-            "reason": "Edit",
-        }
-        assert problems(body(status, 1)) == []
-        assert kstatus(body(status, 1)) == "Failed"
+def test_a_known_condition_of_the_credentials_keeps_its_generation() -> None:
+    status = after(outcome(), failed(generation=2))
+    assert condition_of(status, "CredentialsValid").observed_generation == 1
+    assert condition_of(status, "Ready").observed_generation == 2
+    assert problems(body(status, 2)) == []
 
-    def test_an_empty_comment_is_part_of_the_request(self) -> None:
-        clearing = Plan(method="PATCH", body={"providerName": "AWS", "comment": ""}, reason=Cause.EDIT)
-        status = after(outcome(Reason.PLANNED, DIFFERENCE, plan=clearing))
-        assert status.to_json()["plan"]["body"] == {"providerName": "AWS", "comment": ""}
 
-    @pytest.mark.parametrize(
-        "following",
+SEEN_TO_DRIFT, SUSPENDED = outcome(Reason.DRIFTED, DIFFERENCE), failed(Reason.SUSPENDED, failure=None)
+PLANNED = outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)
+CLEARING = Plan(method="PATCH", body={"providerName": "AWS", "comment": ""}, reason=Cause.EDIT)
+CONFIRMED = Applied.of(1, {"comment": "a"})
+FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
+    "the endpoint stays while it cannot be seen": ([outcome(), failed()], "endpoint.comment", "a"),
+    "the endpoint stays when it is not found": (
+        [outcome(), failed(Reason.ENDPOINT_NOT_FOUND)],
+        "endpoint.comment",
+        "a",
+    ),
+    "the endpoint is as Atlas shows it": (
+        [outcome(), outcome(Reason.PENDING, seen=CHANGED)],
+        "endpoint.status",
+        "REHEATING",
+    ),
+    "its message is one line": ([outcome(Reason.PENDING, seen=CHANGED)], "endpoint.errorMessage", "Two lines."),
+    "its comment may be empty": ([outcome(Reason.PENDING, seen=CHANGED)], "endpoint.comment", ""),
+    "resolved values stay while nothing is resolved": (
+        [outcome(), failed()],
+        "resolved.projectId",
+        RESOLVED.project_id,
+    ),
+    "drift is reported field by field": (
+        [outcome(Reason.DRIFTED, DIFFERENCE, Difference(ID, "vpce-1", None))],
+        "drift",
+        [{"field": "comment", "desired": "b", "actual": "a"}, {"field": ID, "desired": "vpce-1"}],
+    ),
+    "drift stays while the endpoint cannot be seen": ([SEEN_TO_DRIFT, failed()], "drift.0.field", "comment"),
+    "drift that a failure knows of is reported": (
         [
-            pytest.param(outcome(sent=sent()), id="it was sent"),
-            pytest.param(outcome(), id="it has become needless"),
-            pytest.param(failed(), id="nobody knows whether it is still needed"),
-            pytest.param(failed(Reason.SUSPENDED, failure=None), id="the resource was suspended"),
+            SEEN_TO_DRIFT,
+            failed(state=State(Reason.UPDATE_REJECTED, "No.", NoRequeue(), (Difference(ID, "vpce-1", None),))),
         ],
-    )
-    def test_it_goes_when(self, following: Outcome) -> None:
-        status = then(after(outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)), following)
-        assert status.plan is None
-        assert problems(body(status, 1)) == []
+        "drift.0.field",
+        ID,
+    ),
+    "drift of an older spec goes": ([SEEN_TO_DRIFT, failed(generation=2)], "drift", None),
+    "drift goes when nothing differs": ([SEEN_TO_DRIFT, outcome()], "drift", None),
+    "an error goes when all is well": ([failed(), outcome()], "lastError", None),
+    "a request stays handled": ([outcome(handled="noon"), outcome(), failed()], "lastHandledReconcileAt", "noon"),
+    "a plan is shown as it would be sent": (
+        [PLANNED],
+        "plan",
+        {"method": "PATCH", "body": {"providerName": "AWS", "comment": "b"}, "reason": "Edit"},
+    ),
+    "an empty comment is part of a plan": (
+        [outcome(Reason.PLANNED, DIFFERENCE, plan=CLEARING)],
+        "plan.body.comment",
+        "",
+    ),
+    "a plan goes when it was sent": ([PLANNED, outcome(sent=sent())], "plan", None),
+    "a plan goes when it is needless": ([PLANNED, outcome()], "plan", None),
+    "a plan goes when nobody knows whether it is needed": ([PLANNED, failed()], "plan", None),
+    "a plan goes with a suspension": ([PLANNED, SUSPENDED], "plan", None),
+    "applied outlives failures": ([outcome(), failed(generation=2, applied=CONFIRMED)], "applied.comment", "a"),
+    "applied ends with a write whose answer was lost": ([outcome(), failed(applied=None)], "applied", None),
+    # A spec in between may have been sent and was never recorded, so applied ends, also when an old outcome is said again.
+    "applied ends when a generation was missed and it fails": (
+        [outcome(), *[failed(generation=3, applied=CONFIRMED)] * 2],
+        "applied",
+        None,
+    ),
+    "applied ends when a generation was missed and it is suspended": (
+        [outcome(), *[failed(Reason.SUSPENDED, generation=3, applied=CONFIRMED, failure=None)] * 2],
+        "applied",
+        None,
+    ),
+    "applied ends when a generation was missed and the change has to wait": (
+        [outcome(), *[outcome(Reason.INITIATING, DIFFERENCE, generation=3, applied=CONFIRMED)] * 2],
+        "applied",
+        None,
+    ),
+    "applied begins anew with what is confirmed then": ([outcome(), outcome(generation=3)], "applied.generation", 3),
+}
 
 
-class TestCredentials:
-    def test_the_condition_shows_the_finding(self) -> None:
-        status = after(failed(credentials=Finding("False", CredentialsReason.UNAUTHORIZED, "No.")))
-        assert said(status, "CredentialsValid") == ("False", "Unauthorized")
-
-    def test_a_known_condition_keeps_its_generation(self) -> None:
-        status = then(after(outcome()), failed(generation=2))
-        found = condition_of(status, "CredentialsValid")
-        assert (found.status, found.observed_generation) == ("True", 1)
-        assert condition_of(status, "Ready").observed_generation == 2
-        assert problems(body(status, 2)) == []
-
-    def test_without_a_finding_there_is_no_condition(self) -> None:
-        assert find(after(failed()), "CredentialsValid") is None
+@pytest.mark.parametrize(("outcomes", "path", "expected"), FIELDS.values(), ids=FIELDS)
+def test_a_field(outcomes: Sequence[Outcome], path: str, expected: object) -> None:
+    status = after(*outcomes)
+    found: Any = status.to_json()
+    for part in path.split("."):
+        found = found[0] if part == "0" else found.get(part)
+    assert found == expected
+    assert problems(body(status, status.observed_generation)) == []
 
 
-class TestDeprecated:
-    ANNOUNCED = Deprecation(NOON, LATER + timedelta(days=30))
-
-    @pytest.mark.parametrize(
-        ("deprecation", "reason", "words"),
-        [
-            pytest.param(Deprecation(NOON, None), "APIDeprecated", "deprecated", id="without an end"),
-            pytest.param(ANNOUNCED, "APIDeprecated", "2026-12-25", id="with an end to come"),
-            pytest.param(
-                Deprecation(NOON, NOON), "APISunset", "2026-11-25, which is past", id="with an end that is past"
-            ),
-            pytest.param(Deprecation(None, None), "APIDeprecated", "deprecated", id="in words that make no sense"),
-        ],
-    )
-    def test_atlas_announces_the_end(self, deprecation: Deprecation, reason: str, words: str) -> None:
-        found = condition_of(after(outcome(deprecation=deprecation)), "Deprecated")
-        assert (found.status, found.reason) == ("True", reason)
-        assert words in found.message
-
-    def test_nothing_is_announced(self) -> None:
-        assert find(after(outcome()), "Deprecated") is None
-
-    def test_what_was_announced_stays(self) -> None:
-        status = after(outcome(deprecation=self.ANNOUNCED))
-        for each in (outcome(), failed(), outcome(generation=2)):
-            status = then(status, each)
-            assert said(status, "Deprecated") == ("True", "APIDeprecated")
-        assert problems(body(status, 2)) == []
-
-    def test_the_api_is_gone(self) -> None:
-        assert said(after(failed(Reason.API_GONE)), "Deprecated") == ("True", "APIGone")
-
-    def test_the_api_stays_gone_while_atlas_cannot_be_reached(self) -> None:
-        assert said(after(failed(Reason.API_GONE), failed()), "Deprecated") == ("True", "APIGone")
-
-    def test_the_api_is_back(self) -> None:
-        assert find(after(failed(Reason.API_GONE), outcome()), "Deprecated") is None
-
-    def test_the_api_is_back_and_its_end_announced(self) -> None:
-        status = after(failed(Reason.API_GONE), outcome(deprecation=self.ANNOUNCED))
-        assert said(status, "Deprecated") == ("True", "APIDeprecated")
+def test_a_quiet_outcome_keeps_the_status() -> None:
+    before = after(outcome())
+    assert then(before, quiet(2, NoRequeue())) is before
 
 
 class TestTransitions:
@@ -359,60 +367,6 @@ class TestTransitions:
     def test_one_of_the_pair_that_comes_again_is_new(self) -> None:
         status = then(after(failed(), outcome()), failed())
         assert condition_of(status, "Reconciling").last_transition_time == LATER
-
-
-class TestUnchangedParts:
-    def test_the_endpoint_stays_while_it_cannot_be_seen(self) -> None:
-        before = after(outcome())
-        assert then(before, failed()).endpoint == before.endpoint
-        assert then(before, failed(Reason.ENDPOINT_NOT_FOUND)).endpoint == before.endpoint
-
-    def test_the_endpoint_is_shown_as_atlas_shows_it(self) -> None:
-        changed = Endpoint(id="1", status="REHEATING", error_message="Two\nlines.", comment="")
-        endpoint = then(after(outcome()), outcome(seen=changed, since=LATER)).endpoint
-        assert endpoint is not None
-        assert (endpoint.status, endpoint.error_message, endpoint.comment) == ("REHEATING", "Two lines.", "")
-        assert endpoint.status_since == LATER
-
-    def test_resolved_values_stay_while_nothing_is_resolved(self) -> None:
-        assert then(after(outcome()), failed()).resolved == RESOLVED
-
-    def test_drift_stays_while_the_endpoint_cannot_be_seen(self) -> None:
-        before = after(outcome(Reason.DRIFTED, DIFFERENCE))
-        assert then(before, failed()).drift == before.drift != ()
-
-    def test_drift_that_a_failure_knows_of_is_reported(self) -> None:
-        before = after(outcome(Reason.DRIFTED, DIFFERENCE))
-        refused = failed(
-            Reason.UPDATE_REJECTED,
-            state=State(Reason.UPDATE_REJECTED, "No.", NoRequeue(), (Difference(ID, "vpce-1", None),)),
-        )
-        assert [each.field for each in then(before, refused).drift] == [ID]
-
-    def test_drift_of_an_older_spec_goes(self) -> None:
-        before = after(outcome(Reason.DRIFTED, DIFFERENCE))
-        assert then(before, failed(generation=2)).drift == ()
-
-    def test_drift_goes_when_nothing_differs_any_more(self) -> None:
-        assert then(after(outcome(Reason.DRIFTED, DIFFERENCE)), outcome()).drift == ()
-
-    def test_drift_is_reported_field_by_field(self) -> None:
-        status = after(outcome(Reason.DRIFTED, DIFFERENCE, Difference(ID, "vpce-1", None)))
-        assert [(each.field, each.desired, each.actual) for each in status.drift] == [
-            ("comment", "b", "a"),
-            ("cloudProviderEndpointId", "vpce-1", None),
-        ]
-
-    def test_an_error_goes_when_all_is_well(self) -> None:
-        assert then(after(failed()), outcome()).last_error is None
-
-    def test_a_request_that_was_handled_stays_handled(self) -> None:
-        status = then(after(outcome(handled="noon")), outcome(), failed())
-        assert status.last_handled_reconcile_at == "noon"
-
-    def test_a_quiet_outcome_keeps_the_status(self) -> None:
-        before = after(outcome())
-        assert then(before, quiet(2, NoRequeue())) is before
 
 
 class TestHistory:
@@ -450,40 +404,6 @@ class TestHistory:
     def test_each_confirmed_change_has_its_own_entry(self) -> None:
         status = then(after(outcome(sent=sent())), outcome(sent=sent()))
         assert [each.time for each in status.history] == [LATER, NOON]
-
-
-class TestApplied:
-    """``applied`` distinguishes edits from drift, so it must end with its confirmation."""
-
-    CONFIRMED = Applied.of(1, {"comment": "a"})
-
-    def test_it_outlives_failures(self) -> None:
-        status = then(after(outcome()), failed(generation=2, applied=self.CONFIRMED))
-        assert status.applied == self.CONFIRMED
-
-    def test_it_ends_with_a_write_whose_answer_was_lost(self) -> None:
-        assert then(after(outcome()), failed(applied=None)).applied is None
-
-    @pytest.mark.parametrize(
-        "missed",
-        [
-            pytest.param(failed(generation=3, applied=CONFIRMED), id="it fails"),
-            pytest.param(
-                failed(Reason.SUSPENDED, generation=3, applied=CONFIRMED, failure=None), id="the resource is suspended"
-            ),
-            pytest.param(
-                outcome(Reason.INITIATING, DIFFERENCE, generation=3, applied=CONFIRMED), id="the change has to wait"
-            ),
-        ],
-    )
-    def test_it_ends_when_a_spec_in_between_may_have_been_sent_and_was_never_recorded(self, missed: Outcome) -> None:
-        status = then(after(outcome()), missed)
-        assert status.applied is None
-        assert then(status, missed).applied is None, "an old outcome that is said again brings it back"
-
-    def test_it_begins_anew_with_what_is_confirmed_then(self) -> None:
-        status = then(after(outcome()), outcome(generation=3))
-        assert status.applied == Applied.of(3, {"comment": "a"})
 
 
 class TestSince:
@@ -541,200 +461,6 @@ class TestHeldUp:
         self, requeue: Requeue, unreported: str | None, failure_reason: str | None
     ) -> None:
         assert quiet(1, requeue, unreported=unreported).failure_reason == failure_reason
-
-
-# Histories: whatever happens to a resource, in whatever order, each status that is written obeys the rules.
-
-Event: TypeAlias = Callable[[Status, int, datetime], Outcome]
-"""An outcome, by the status before, the generation and the time."""
-
-_TEXTS = st.text(max_size=40) | st.builds(lambda text: text * 300, st.text(min_size=1, max_size=9))
-_ENDPOINTS = st.builds(
-    Endpoint,
-    id=_TEXTS,
-    status=st.sampled_from(["RESERVED", "AVAILABLE", "FAILED"]) | _TEXTS,
-    error_message=st.none() | _TEXTS,
-    cloud_provider_endpoint_id=st.none() | _TEXTS,
-    comment=st.none() | _TEXTS,
-)
-_DIFFERENCES = st.lists(
-    st.builds(Difference, st.sampled_from(ManagedField), _TEXTS, st.none() | _TEXTS),
-    max_size=3,
-    unique_by=lambda difference: difference.field,
-).map(tuple)
-_SENT = st.none() | st.builds(
-    Sent,
-    st.lists(st.sampled_from(ManagedField), unique=True).map(tuple),
-    st.sampled_from(Cause),
-    st.just("Applied") | _TEXTS,
-)
-_DEPRECATIONS = st.none() | st.builds(Deprecation, st.none(), st.sampled_from([None, NOON, NOON + timedelta(days=365)]))
-_SEEN = sorted(
-    {
-        Reason.PENDING,
-        Reason.RESERVATION_REQUESTED,
-        Reason.INITIATING,
-        Reason.WAITING_FOR_CLOUD_ENDPOINT,
-        Reason.DELETING,
-        Reason.ENDPOINT_FAILED,
-        Reason.UPDATE_REJECTED,
-        Reason.PROVISIONING_TIMEOUT,
-        Reason.CORRECTION_HELD,
-        Reason.DRIFTED,
-    }
-)
-_ERRORS = (
-    AtlasUnavailableError,
-    RateLimitedError,
-    CredentialsInvalidError,
-    EndpointAbsentError,
-    InstanceNotFoundError,
-    APIGoneError,
-    UpdateRejectedError,
-)
-
-
-@st.composite
-def _available(draw: st.DrawFn) -> Event:
-    write, handled, deprecation = draw(_SENT), draw(st.none() | st.just("noon")), draw(_DEPRECATIONS)
-    return lambda _, generation, now: outcome(
-        generation=generation, sent=write, handled=handled, deprecation=deprecation, since=now
-    )
-
-
-@st.composite
-def _seen(draw: st.DrawFn) -> Event:
-    state = State(draw(st.sampled_from(_SEEN)), f"It is so: {draw(_TEXTS)}", NoRequeue(), draw(_DIFFERENCES))
-    seen, write = draw(_ENDPOINTS), draw(_SENT)
-    return lambda previous, generation, now: outcome(
-        generation=generation, state=state, seen=seen, sent=write, applied=previous.applied, since=now
-    )
-
-
-@st.composite
-def _planned(draw: st.DrawFn) -> Event:
-    fields = draw(st.dictionaries(st.sampled_from(ManagedField), _TEXTS, min_size=1))
-    body = {
-        "providerName": draw(st.sampled_from(["AWS", "AZURE"])),
-        **{str(name): text for name, text in fields.items()},
-    }
-    plan = Plan(method="PATCH", body=body, reason=draw(st.sampled_from(Cause)))
-    state = State(Reason.PLANNED, f"It would send: {draw(_TEXTS)}", NoRequeue(), draw(_DIFFERENCES))
-    seen = draw(_ENDPOINTS)
-    return lambda previous, generation, now: outcome(
-        generation=generation, state=state, seen=seen, plan=plan, applied=previous.applied, since=now
-    )
-
-
-@st.composite
-def _failing(draw: st.DrawFn) -> Event:
-    class_, text, write = draw(st.sampled_from(_ERRORS)), draw(_TEXTS), draw(_SENT)
-    error: AtlasError = class_(
-        f"It failed: {text}",
-        operation="listServerlessPrivateEndpoint",
-        http_status=draw(st.none() | st.just(500)),
-        error_code=draw(st.none() | _TEXTS),
-        detail=draw(st.none() | _TEXTS),
-    )
-
-    def event(previous: Status, generation: int, now: datetime) -> Outcome:
-        found = of_error(error, facts_of(made(generation=generation), previous, now=now))
-        return replace(found, sent=write, applied=previous.applied)
-
-    return event
-
-
-@st.composite
-def _without_credentials(draw: st.DrawFn) -> Event:
-    source, text = draw(st.none() | _TEXTS), draw(_TEXTS)
-    error = NoCredentialsError(CredentialsProblem.MISSING_KEYS, f"Add them: {text}", source=source, retry_in=5)
-    return lambda previous, generation, now: of_failed_state(
-        failures.of_no_credentials(error, generation, previous, now=now, grace=GRACE), generation, previous
-    )
-
-
-def _suspended(previous: Status, generation: int, _: datetime) -> Outcome:
-    return of_suspension(made(generation=generation, suspend=True), previous)
-
-
-def _invalid(previous: Status, generation: int, now: datetime) -> Outcome:
-    error = InvalidSpecError(["spec: no"])
-    return of_failed_state(failures.of_invalid_spec(error, generation, previous, now), generation, previous)
-
-
-def _bug(previous: Status, generation: int, now: datetime) -> Outcome:
-    return of_failed_state(failures.of_bug(ValueError(), generation, previous, now), generation, previous)
-
-
-_EVENTS = (
-    _available()
-    | _seen()
-    | _planned()
-    | _failing()
-    | _without_credentials()
-    | st.sampled_from([_suspended, _invalid, _bug, lambda _, generation, __: quiet(generation, NoRequeue())])
-)
-_HISTORIES = st.lists(st.tuples(_EVENTS, st.integers(0, 2), st.integers(0, 200)), min_size=1, max_size=6)
-
-
-@settings(max_examples=60, deadline=None)
-@given(_HISTORIES)
-def test_every_status_of_every_history_obeys_the_rules(history: Sequence[tuple[Event, int, int]]) -> None:
-    status, generation, now = Status(), 1, NOON
-    for event, edits, pause in history:
-        before, result = status, event(status, generation := generation + edits, now := now + timedelta(seconds=pause))
-        status = rendered(before, result, now=now)
-        assert refusals(status.to_json()) == []
-        assert problems(body(status, generation)) == []
-        assert Status.parse(status.to_json()) == status
-        for each in status.conditions:
-            known = find(before, each.type)
-            stays = known is not None and known.status == each.status
-            assert each.last_transition_time == (known.last_transition_time if known is not None and stays else now)
-
-
-@settings(max_examples=60, deadline=None)
-@given(_HISTORIES, st.integers(1, 10**6))
-def test_the_same_outcome_at_another_time_changes_no_status(
-    history: Sequence[tuple[Event, int, int]], pause: int
-) -> None:
-    status, generation, now = Status(), 1, NOON
-    result = quiet(1, NoRequeue())
-    for event, edits, wait in history:
-        result = event(status, generation := generation + edits, now := now + timedelta(seconds=wait))
-        status = rendered(status, result, now=now)
-    later = now + timedelta(seconds=pause)
-    again = rendered(status, replace(result, sent=None), now=later)
-    if find(again, "Stalled") is not None and find(status, "Reconciling") is not None:
-        # Time alone does this one thing: a grace comes to its end.
-        assert result.failure is not None
-        assert later - result.failure.since >= GRACE
-        again = again.model_copy(
-            update={
-                "conditions": tuple(
-                    find(status, "Reconciling") if each.type == "Stalled" else each for each in again.conditions
-                )
-            }
-        )
-    assert again == status
-
-
-@settings(max_examples=60, deadline=None)
-@given(_HISTORIES, _failing(), st.integers(1, 10**6))
-def test_a_failure_that_goes_on_changes_no_status(
-    history: Sequence[tuple[Event, int, int]], event: Event, pause: int
-) -> None:
-    status, generation, now = Status(), 1, NOON
-    for each, edits, wait in history:
-        result = each(status, generation := generation + edits, now := now + timedelta(seconds=wait))
-        status = rendered(status, result, now=now)
-    status = rendered(status, event(status, generation, now), now=now)
-    later = now + timedelta(seconds=pause)
-    again = rendered(status, replace(event(status, generation, later), sent=None), now=later)
-    assert again.last_error == status.last_error
-    assert {each.type: each for each in again.conditions if each.type not in {"Reconciling", "Stalled"}} == {
-        each.type: each for each in status.conditions if each.type not in {"Reconciling", "Stalled"}
-    }
 
 
 HOSTILE = st.text(max_size=60) | st.sampled_from(
