@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
-from atlas_endpoints import __version__, app, check, importing, inspection, planning, simulator
+from atlas_endpoints import __version__, app, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
-from atlas_endpoints.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.commands import check, importing, plan, status
+from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.kinds.registry import IMPORTERS, KINDS
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,
@@ -54,21 +56,19 @@ class Commands(BaseSettings):
 
     run: CliSubCommand[OperatorSettings] = Field(description="Run the operator")
     check: CliSubCommand[CheckSettings] = Field(
-        description="Tell what is missing of what the operator needs, and what to do about it; changes nothing"
+        description="Check whether the operator has everything that it needs; changes nothing"
     )
-    status: CliSubCommand[StatusSettings] = Field(
-        description="Tell what is known of one resource, who else names its endpoint, and when it is looked at next"
-    )
+    status: CliSubCommand[StatusSettings] = Field(description="Show one resource in detail; changes nothing")
     plan: CliSubCommand[PlanSettings] = Field(
-        description="Tell what manifests would change in Atlas; needs no cluster and changes nothing"
+        description="Show what manifests would change in Atlas; needs no cluster and changes nothing"
     )
     import_: CliSubCommand[ImportSettings] = Field(
-        alias="import", description="Write manifests for the endpoints that Atlas holds already; changes nothing"
+        alias="import", description="Write manifests for the endpoints that exist in Atlas; changes nothing"
     )
     simulate: CliSubCommand[SimulatorSettings] = Field(description="Run a simulated Atlas on this machine")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KINDS) -> int:
     """Run the command in the arguments (by default the process's own), and return its exit code.
 
     Returns:
@@ -87,36 +87,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _usage(error)
     match command:
         case CheckSettings():
-            passed = _result(check.run(command, _print), interrupted="The check was interrupted.")
+            passed = _result(check.run(command, kinds, _print), interrupted="The check was interrupted.")
             return 0 if passed else FAILED
         case StatusSettings():
-            found = _result(inspection.run(command, _print, _say), errors=(NoClusterError, OSError, ValueError))
+            found = _result(status.run(command, kinds, _print, _say), errors=(NoClusterError, OSError, ValueError))
             return 0 if found else FAILED
         case PlanSettings():
-            code = _result(planning.run(command, _print), interrupted="The plan was interrupted.", errors=(ValueError,))
+            code = _result(
+                plan.run(command, kinds, _print), interrupted="The plan was interrupted.", errors=(ValueError,)
+            )
             return FAILED if code is None else code
         case ImportSettings():
             complete = _result(
-                importing.run(command, _print, _say),
+                importing.run(command, IMPORTERS, _print, _say),
                 interrupted="The import was interrupted.",
                 errors=(ValueError, OSError),
             )
             return 0 if complete else FAILED
         case OperatorSettings():
-            return _operate(command)
+            return _operate(command, kinds)
         case SimulatorSettings():
             return _simulate(command)
         case _:
             return USAGE
 
 
-def _operate(settings: OperatorSettings) -> int:
+def _operate(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for name in unknown_variables():
         logger.warning("%s is no setting of this version and has no effect", name)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(app.run(settings, KINDS))
+            runner.run(app.run(settings, kinds))
     except (NoClusterError, SelectorRefusedError, OSError, ValueError) as error:
         logger.error("The operator cannot start: %s", error)  # noqa: TRY400  # a traceback would hide the sentence
         return FAILED
