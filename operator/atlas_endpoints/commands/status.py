@@ -47,15 +47,11 @@ async def run(
         if not any(found):
             say(f"There is no {' or '.join(kind.names.kind for kind in kinds)} {settings.resource}.")
         return any(found)
-    except (ClusterUnavailableError, _NotServedError) as error:
+    except ClusterUnavailableError as error:
         say(str(error))
         return False
     finally:
         await connection.close()
-
-
-class _NotServedError(Exception):
-    """The API server does not serve a kind."""
 
 
 async def _print(
@@ -64,7 +60,9 @@ async def _print(
     key = Key(kind.names.kind, *settings.namespace_and_name)
     here = await writer.list(key.namespace, "")
     if here is None:
-        raise _NotServedError(f"The API server does not serve {key.kind}: install the CRD (kubectl apply -f crds/).")
+        raise ClusterUnavailableError(
+            f"The API server does not serve {key.kind}: install the CRD (kubectl apply -f crds/)."
+        )
     body = next((each for each in here.bodies if key_of(each) == key), None)
     if body is None:
         return False

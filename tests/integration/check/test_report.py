@@ -57,7 +57,7 @@ def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
     told = checked.sections[f"Project {place.project}, instance shop, for {resources.namespace}/orders"]
     assert [line.partition("(")[0].strip() for line in told] == [
         "ok       Atlas accepts the credentials, and they may read the project",
-        "ok       The instance exists and has 1 endpoints.",
+        "ok       The instance exists. Endpoints in it: 1.",
         "ok       The credentials may write to the project",
     ]
     assert checked.output.splitlines()[-1].startswith("Result: nothing failed (7 ok; ")

@@ -26,7 +26,7 @@ def body(*, generation: int = 1, status: Mapping[str, Any] | None = None, **spec
             "resourceVersion": "1",
         },
         "spec": {
-            "projectId": "32b6e34b3d91647abb20e7b8",
+            "projectId": "5f" * 12,
             "instanceName": "orders",
             "providerName": "AWS",
             "endpointId": ENDPOINT,
@@ -53,6 +53,12 @@ WAITING = [
     for type_, status in (("Ready", "False"), ("Reconciling", "True"))
 ]
 STALLED = [condition("Ready", "False", "UpdateRejected"), condition("Stalled", "True", "UpdateRejected")]
+FAILED_ENDPOINT = {
+    "id": ENDPOINT,
+    "status": "FAILED",
+    "statusSince": "2026-11-27T10:00:00Z",
+    "errorMessage": "one\n\x1b[31mtwo",
+}
 FAILURE = {
     "operation": "updateServerlessPrivateEndpoint",
     "since": "2026-11-27T10:00:00Z",
@@ -65,62 +71,22 @@ FAILURE = {
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "never handled": (body(), "shop/orders: no operator has handled this resource"),
     "ready": (body(status={"conditions": [READY]}), "shop/orders: Ready is True, Available"),
-    "stalled": (
-        body(status={"conditions": STALLED}),
-        "shop/orders: Ready is False, UpdateRejected, action is required",
-    ),
-    "waiting for a person": (
-        body(status={"conditions": WAITING}),
-        "shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you",
-    ),
-    "ready before an edit": (
-        body(generation=2, status={"conditions": [READY]}),
-        "shop/orders: Ready is True, Available, of an earlier generation",
-    ),
-    "waiting before an edit": (
-        body(generation=2, status={"conditions": WAITING}),
-        "shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation",
-    ),
-    "an edit was not handled": (
-        body(generation=2, status={"conditions": [READY]}),
-        "Edit: the spec has generation 2, and this report is about generation 1. No operator has handled the last edit.",
-    ),
-    "the next read after an edit": (
-        body(generation=2, status={"conditions": [READY]}),
-        "Next read of Atlas: when an operator handles this edit.",
-    ),
-    "never handled, with a default status": (
-        body(status={"observedGeneration": -1}),
-        "Next read of Atlas: when an operator handles this resource.",
-    ),
-    "a failed call": (
-        body(status={"conditions": STALLED, "lastError": FAILURE}),
-        "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 2 h: No.",
-    ),
-    "a time in the future": (
-        body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
-        "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No.",
-    ),
-    "suspended": (
-        body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}),
-        "Next read of Atlas: none, because of spec.suspend",
-    ),
+    "stalled": (body(status={"conditions": STALLED}), "shop/orders: Ready is False, UpdateRejected, action is required"),
+    "waiting": (body(status={"conditions": WAITING}), "shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you"),
+    "ready before an edit": (body(generation=2, status={"conditions": [READY]}), "shop/orders: Ready is True, Available, of an earlier generation"),
+    "waiting before an edit": (body(generation=2, status={"conditions": WAITING}), "shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation"),
+    "an edit that was not handled": (body(generation=2, status={"conditions": [READY]}),
+        "Edit: the spec has generation 2, and this report is about generation 1. No operator has handled the last edit."),
+    "the next read after an edit": (body(generation=2, status={"conditions": [READY]}), "Next read of Atlas: when an operator handles this edit."),
+    "the first read": (body(status={"observedGeneration": -1}), "Next read of Atlas: when an operator handles this resource."),
+    "a failed call": (body(status={"conditions": STALLED, "lastError": FAILURE}), "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 2 h: No."),
+    "a time in the future": (body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
+        "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No."),
+    "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
     "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
-    "a message of several lines": (
-        body(
-            status={
-                "conditions": [READY],
-                "endpoint": {
-                    "id": ENDPOINT,
-                    "status": "FAILED",
-                    "statusSince": "2026-11-27T10:00:00Z",
-                    "errorMessage": "one\n\x1b[31mtwo",
-                },
-            }
-        ),
-        f"Endpoint: id '{ENDPOINT}', status 'FAILED', statusSince 2 h ago, errorMessage 'one",
-    ),
-}
+    "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
+        f"Endpoint: id '{ENDPOINT}', status 'FAILED', statusSince 2 h ago, errorMessage 'one"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("resource", "expected"), CASES.values(), ids=CASES)

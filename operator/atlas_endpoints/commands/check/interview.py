@@ -113,7 +113,7 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
     if isinstance(answer, AtlasError):
         return Result(tuple(_refused(answer, took)), hopeless=_is_hopeless(answer))
     values = [*answer.entries.values()]
-    findings = [ok(f"{READABLE} (LIST, {took})."), ok(f"The {kind.scope_noun} exists and has {len(values)} endpoints.")]
+    findings = [ok(f"{READABLE} (LIST, {took})."), ok(f"The {kind.scope_noun} exists. Endpoints in it: {len(values)}.")]
     misfits: dict[str, list[str]] = {}
     for resource in place.resources:
         if (problem := kind.misfit(resource, values)) is not None:

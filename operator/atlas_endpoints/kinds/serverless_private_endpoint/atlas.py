@@ -25,7 +25,6 @@ from atlas_endpoints.atlas.errors import (
     InvalidSpecError,
     NotServerlessError,
 )
-from atlas_endpoints.atlas.listings import Listing, send_list
 from atlas_endpoints.atlas.requests import Refusals, Request, path
 
 LIST = "listServerlessPrivateEndpoint"
@@ -210,17 +209,6 @@ def instance_of(project_id: str, name: str) -> Request:
     """Return the GET of an instance."""
     template = TEMPLATES[GET_INSTANCE]
     return Request(GET_INSTANCE, "GET", path(template, GET_INSTANCE, groupId=project_id, name=name), refusals=REFUSALS)
-
-
-async def list_endpoints(
-    client: Requester, credentials: Credentials, project_id: str, instance_name: str
-) -> Listing[Endpoint]:
-    """Return the endpoints of an instance.
-
-    Raises:
-        AtlasError: ``AtlasUnavailableError`` also if the answer is 2xx but no array.
-    """
-    return await send_list(client, credentials, list_of(project_id, instance_name), listed)
 
 
 async def list_instances(
