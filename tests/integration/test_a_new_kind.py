@@ -37,7 +37,7 @@ PROGRAM = ("/usr/bin/env", f"PYTHONPATH={TESTS.parent / 'operator'}:{TESTS}", sy
 @pytest.fixture(scope="module")
 def noticing_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
     """A simulated Atlas that has notices, too."""
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(5), program=PROGRAM)
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(6), program=PROGRAM)
     yield atlas
     atlas.close()
 
@@ -169,7 +169,7 @@ def test_kinds_are_served_side_by_side(
 def test_the_commands_plan_and_status_show_it(
     resources: Resources, control_plane: ControlPlane, noticing_atlas: Atlas
 ) -> None:
-    spec = Project(noticing_atlas, 4).spec(text="ours")
+    spec = Project(noticing_atlas, 5).spec(text="ours")
     resources.create("one", spec)
     resources.wait_ready("one")
 

@@ -213,5 +213,4 @@ def test_the_project_of_exported_resources_that_refer_to_one_is_in_their_status(
     captured = capsys.readouterr()
     assert code == 1
     assert yaml.safe_load(captured.out)["spec"]["externalProjectRef"] == {"id": "5f" * 12}
-    assert "document 2, from line" in captured.err
-    assert "spec.projectRef has not led to a project yet" in captured.err
+    assert "No manifest for endpoint default/unknown: spec.projectRef is not resolved." in captured.err

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 from random import Random
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
+from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atlas_endpoints import __version__
@@ -28,6 +29,15 @@ Target: TypeAlias = Literal["serverless-private-endpoint", "atlas-private-endpoi
 REGION = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
+def _namespace(value: str) -> str:
+    if not is_namespace(value):
+        raise ValueError(f"{value!r} is not a name of a namespace")
+    return value
+
+
+Namespace = Annotated[str, AfterValidator(_namespace)]
+
+
 class PlanSettings(AtlasSettings):
     """Show what the operator would send to Atlas for manifests. It needs no cluster and changes nothing.
 
@@ -41,21 +51,16 @@ class PlanSettings(AtlasSettings):
         validate_default=True,
         description="Manifests: a file, a folder, or - for the standard input; may be repeated",
     )
-    namespace: str = Field(default="default", description="Namespace of manifests that specify none")
+    namespace: Namespace = Field(default="default", description="Namespace of manifests that specify none")
     recursive: bool = Field(default=False, description="Include subfolders")
     output: Output = Field(default="text", description="text for people, json or yaml for programs")
-
-    @field_validator("namespace")
-    @classmethod
-    def _is_a_namespace(cls, value: str) -> str:
-        return _namespace(value)
 
     @field_validator("filename")
     @classmethod
     def _names_something(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("specify a file or a folder with manifests, or - for the standard input")
-        return tuple(dict.fromkeys(value))
+        return value
 
 
 class ImportSettings(AtlasSettings):
@@ -86,7 +91,7 @@ class ImportSettings(AtlasSettings):
     output_dir: Path | None = Field(
         default=None, description="Folder for one file per manifest; default: the standard output"
     )
-    namespace: str | None = Field(default=None, description="Namespace to write into the manifests")
+    namespace: Namespace | None = Field(default=None, description="Namespace to write into the manifests")
     credentials_secret: SecretName | None = Field(
         default=None, validate_default=True, description="Secret in that namespace to write into the manifests"
     )
@@ -96,7 +101,7 @@ class ImportSettings(AtlasSettings):
     def _needs_atlas_private_endpoint(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if value and info.data.get("target") == "serverless-private-endpoint":
             raise ValueError("is only for --as atlas-private-endpoint: use --project instead")
-        return tuple(dict.fromkeys(value))
+        return value
 
     @field_validator("project")
     @classmethod
@@ -113,11 +118,6 @@ class ImportSettings(AtlasSettings):
         if value and REGION.fullmatch(value) is None:
             raise ValueError("must be a region as Atlas spells it, such as US_EAST_1 or EUROPE_NORTH")
         return value or None
-
-    @field_validator("namespace")
-    @classmethod
-    def _is_a_namespace(cls, value: str | None) -> str | None:
-        return _namespace(value) if value else None
 
     @field_validator("credentials_secret")
     @classmethod
@@ -150,9 +150,8 @@ class EnvironmentCredentials(BaseSettings):
             CredentialsError: they are not usable; the message contains names of variables and no values.
         """
         self._check_pairs()
-        given = {key: value for key, value in self._by_key().items() if value}
         try:
-            credentials, warnings = parse_credentials(given)
+            credentials, warnings = parse_credentials(self._by_key())
         except CredentialsError as error:
             raise CredentialsError(error.reason, _about_variables(error.message)) from None
         return credentials, [_about_variables(each) for each in warnings]
@@ -160,7 +159,7 @@ class EnvironmentCredentials(BaseSettings):
     @property
     def variables(self) -> str:
         """The names of the variables that contain the credentials, for people."""
-        return " and ".join(VARIABLES[key] for key, value in self._by_key().items() if value.strip())
+        return " and ".join(VARIABLES[key] for key in self._by_key())
 
     def explain(self, message: str, *, wrong_field: str) -> str:
         """Return a message of the operator with remedies for a user of these variables.
@@ -172,15 +171,11 @@ class EnvironmentCredentials(BaseSettings):
         return by_hand(message.replace(PUT_VALID_ONES, remedy).replace(MAKE_ANEW, wrong_field))
 
     def _by_key(self) -> dict[str, str]:
-        return {
-            "clientId": self.client_id,
-            "clientSecret": self.client_secret,
-            "publicApiKey": self.public_api_key,
-            "privateApiKey": self.private_api_key,
-        }
+        """Return the values by the keys of a Secret."""
+        return {to_camel(name): value for name, value in self if value.strip()}
 
     def _check_pairs(self) -> None:
-        given = {VARIABLES[key] for key, value in self._by_key().items() if value.strip()}
+        given = {VARIABLES[key] for key in self._by_key()}
         complete = [pair for pair in PAIRS if given.issuperset(pair)]
         if len(complete) > 1:
             raise CredentialsError(
@@ -214,12 +209,6 @@ PAIRS = (
     (VARIABLES["clientId"], VARIABLES["clientSecret"]),
     (VARIABLES["publicApiKey"], VARIABLES["privateApiKey"]),
 )
-
-
-def _namespace(value: str) -> str:
-    if not is_namespace(value):
-        raise ValueError(f"{value!r} is not a name of a namespace")
-    return value
 
 
 def _about_variables(message: str) -> str:

@@ -163,7 +163,7 @@ class ManifestReader:
         Args:
             names: of files and folders, or ``-``.
         """
-        names = list(names)
+        names = list(dict.fromkeys(names))
         files = dict.fromkeys(file for name in names for file in self._files(name))
         unrendered = [_place(each).file for each in files if isinstance(each, str) and Path(each).name in UNRENDERED]
         if unrendered:

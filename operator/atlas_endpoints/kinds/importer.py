@@ -11,11 +11,7 @@ from atlas_endpoints.reconcile.kind import Kind
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user wants in the manifests.
-
-    Attributes:
-        region: of endpoints whose region Atlas does not show.
-    """
+    """What the user wants in the manifests; the region is for endpoints whose region Atlas does not show."""
 
     namespace: str | None = None
     credentials_secret: str | None = None
@@ -24,12 +20,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entry in Atlas.
-
-    Attributes:
-        scope: the item of its scope in the list of scopes, or None.
-        value: as the kind has parsed it.
-    """
+    """An entry in Atlas, as the kind has parsed it, and the item of its scope in the list of scopes."""
 
     project_id: str
     scope_name: str
@@ -39,12 +30,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A manifest.
-
-    Attributes:
-        name: of the resource, unique for each manifest.
-        text: YAML that ends with a line feed.
-    """
+    """A manifest, as YAML that ends with a line feed; the name of its resource is unique."""
 
     name: str
     text: str

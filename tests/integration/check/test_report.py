@@ -221,7 +221,7 @@ def test_a_check_that_takes_too_long_is_given_up(
 ) -> None:
     resources.create("orders", place.spec())
     atlas.fail(place, delay=30)
-    monkeypatch.setattr("atlas_endpoints.commands.check.run.WITHIN", 2.0)
+    monkeypatch.setattr("atlas_endpoints.commands.check.command.WITHIN", 2.0)
 
     checked = check()
 
