@@ -113,15 +113,13 @@ async def _read(settings: ImportSettings, project: str, importer: Importer, mess
 
     client = reading_client(settings)
     try:
-        found, more = await read(client, credentials, importer, project, only=settings.instance, explain=explain)
+        only = settings.instance
+        return await read(client, credentials, importer, project, only=only, explain=explain, messages=messages)
     except AtlasError as error:
         messages.problems.append(explain(error))
         return []
     finally:
         await client.aclose()
-    messages.remarks.extend(more.remarks)
-    messages.problems.extend(more.problems)
-    return found
 
 
 async def read(
@@ -132,8 +130,9 @@ async def read(
     *,
     only: str | None,
     explain: Callable[[AtlasError], str],
-) -> tuple[list[Found], Messages]:
-    """Return the entries of a project, and messages, with a progress bar on a terminal.
+    messages: Messages,
+) -> list[Found]:
+    """Return the entries of a project, with a progress bar on a terminal.
 
     It reads one scope after the other, since others share Atlas's rate limit.
 
@@ -152,7 +151,6 @@ async def read(
     from tqdm import tqdm  # noqa: PLC0415
 
     found: list[Found] = []
-    messages = Messages()
     disable = None if len(names) > FEW else True  # None: unless it is a terminal
     kind = importer.kind
     for name in tqdm(names, desc=f"{kind.scope_noun}s".capitalize(), file=sys.stderr, leave=False, disable=disable):
@@ -170,7 +168,7 @@ async def read(
             found += [Found(project, name, scopes.get(name), value) for value in listing.entries.values()]
             if listing.skipped:
                 messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
-    return found, messages
+    return found
 
 
 async def _with_retries(ask: Callable[[], Awaitable[T]]) -> T:

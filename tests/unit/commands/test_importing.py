@@ -102,7 +102,11 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 
 async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
     importer = IMPORTERS["serverless-private-endpoint"]
-    return await read(atlas, ACCOUNT, importer, PROJECT, only=only, explain=lambda error: error.message)
+    messages = Messages()
+    found = await read(
+        atlas, ACCOUNT, importer, PROJECT, only=only, explain=lambda error: error.message, messages=messages
+    )
+    return found, messages
 
 
 @pytest.mark.parametrize(

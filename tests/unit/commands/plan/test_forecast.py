@@ -17,9 +17,9 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands.manifests import ManifestReader, Other
+from atlas_endpoints.commands.plan.command import Planner
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, exit_code
 from atlas_endpoints.commands.plan.overlaps import merged
-from atlas_endpoints.commands.plan.command import Planner
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from support.fake_atlas import FakeAtlas
 from support.virtual_time import run

@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.errors import (
     InvalidSpecError,
     MissingRoleError,
 )
-from atlas_endpoints.atlas.listings import Listing, send_list
+from atlas_endpoints.atlas.listings import Listing
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     Endpoint,
@@ -22,11 +22,10 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     deletion_of,
     get_of,
     got,
-    list_of,
-    listed,
     update_of,
 )
 from support.fake_atlas import FakeAtlas
+from support.listing import list_endpoints
 
 KEY = ApiKey("public", "private")
 PROJECT = "5f7cac1adf5d6c6306f4b283"
@@ -36,10 +35,6 @@ AZURE_ID = "/subscriptions/1/resourceGroups/RG/providers/Microsoft.Network/priva
 
 def holding(json: Any, status: int = 200) -> FakeAtlas:
     return FakeAtlas(lambda _: Answer(status, json))
-
-
-async def list_endpoints(client: FakeAtlas, key: ApiKey, project_id: str, instance: str) -> Listing[Endpoint]:
-    return await send_list(client, key, list_of(project_id, instance), listed)
 
 
 FULL = {
