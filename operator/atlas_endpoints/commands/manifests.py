@@ -1,7 +1,6 @@
 """Read manifests: from files, folders and the standard input to resources as the operator reads them."""
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing_extensions import override
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.commands.bounded_yaml import Budget, InvalidYamlError, load
 from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.metadata import REQUEST_ANNOTATIONS
 from atlas_endpoints.reconcile.resource import Resource
@@ -44,9 +44,6 @@ UID = "<uid>"
 """In the place of the uid of a resource, which it gets when it is created."""
 
 _TYPES = {str: "plain text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 _WRITTEN_BY_THE_API_SERVER = ("deletionTimestamp", "creationTimestamp", "managedFields", "ownerReferences")
 
@@ -329,12 +326,12 @@ def _misnamed(name: object, namespace: object) -> Iterator[str]:
     """Yield the problems of a name that no API server accepts."""
     if not isinstance(name, str) or not name:
         yield "metadata.name: Required value: add it (generateName is not supported, because it names no resource)"
-    elif _NAME.fullmatch(name) is None:
+    elif not is_name(name):
         yield (
-            f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: must consist of lower-case letters, digits, `-` and"
-            " `.`, and begin and end with a letter or digit"
+            f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: must consist of at most 253 lower-case letters,"
+            " digits, `-` and `.`, and begin and end with a letter or digit"
         )
-    if not isinstance(namespace, str) or _NAMESPACE.fullmatch(namespace) is None:
+    if not isinstance(namespace, str) or not is_namespace(namespace):
         yield "metadata.namespace: Invalid value: must be the name of a namespace"
 
 

@@ -41,15 +41,12 @@ def kinds(documents: list[Document]) -> list[str]:
     return [each.kind for each in documents if isinstance(each, Other)]
 
 
-def test_the_manifests_of_a_folder_are_in_order(folder: Path) -> None:
+def test_the_manifests_of_a_folder_are_in_order_and_subfolders_are_read_with_recursive(folder: Path) -> None:
     assert kinds(find(folder)) == ["A", "B", "C"]
-
-
-def test_subfolders_are_read_with_recursive(folder: Path) -> None:
     assert kinds(find(folder, recursive=True)) == ["A", "B", "C", "D"]
 
 
-def test_a_file_is_read_whatever_it_is_called_and_once(folder: Path) -> None:
+def test_a_named_file_is_read_once_with_any_suffix(folder: Path) -> None:
     names = [str(folder / "notes.md"), str(folder), str(folder / "a.yml")]
 
     assert kinds(find(*names)) == ["NOTES", "A", "B", "C"]
@@ -97,13 +94,13 @@ def test_each_bad_file_of_a_folder_is_named_and_all_others_are_read(folder: Path
 def test_a_name_that_is_missing_or_endless_is_invalid(name: str) -> None:
     (found,) = find(name)
 
-    assert isinstance(found, Invalid)
-    assert found.problems == (
-        f"cannot be read: {os.strerror(2)}" if name == "none.yaml" else "is larger than 8 MiB: split it",
+    problem = (
+        f"cannot be read: {os.strerror(errno.ENOENT)}" if name == "none.yaml" else "is larger than 8 MiB: split it"
     )
+    assert found == Invalid(Place(name), (problem,))
 
 
-def test_a_pipe_that_somebody_names_is_read(tmp_path: Path) -> None:
+def test_a_named_pipe_is_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "rendered")
     writer = Thread(target=(tmp_path / "rendered").write_text, args=("kind: Secret",))
     writer.start()
@@ -112,7 +109,7 @@ def test_a_pipe_that_somebody_names_is_read(tmp_path: Path) -> None:
     writer.join()
 
 
-def test_a_run_has_an_end_also_where_each_file_is_within_bounds(tmp_path: Path) -> None:
+def test_all_files_together_are_bounded(tmp_path: Path) -> None:
     for name in "abcde":
         (tmp_path / f"{name}.yaml").write_bytes(b"#" * LARGEST_FILE)
 
@@ -176,7 +173,7 @@ def test_a_folder_without_manifests_is_invalid_also_beside_others(tmp_path: Path
     ("recursive", "named"),
     [(False, "{0}/kustomization.yaml"), (True, "{0}/charts/Chart.yaml, {0}/kustomization.yaml")],
 )
-def test_what_is_to_be_rendered_first_is_warned_of(tmp_path: Path, recursive: bool, named: str) -> None:
+def test_files_of_helm_and_kustomize_are_warned_of(tmp_path: Path, recursive: bool, named: str) -> None:
     for name in ("kustomization.yaml", "a.yaml", "charts/Chart.yaml", "charts/values.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

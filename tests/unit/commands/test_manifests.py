@@ -6,6 +6,7 @@ import json
 from time import process_time
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from support.manifests import NAMESPACED, ORDERS, read
 
 
 def bomb(layer: str = "[{}]", core: str = "x") -> str:
-    """Give some hundred bytes whose aliases stand for 9 to the power of 9 values."""
+    """Return some hundred bytes whose aliases expand to 9 to the power of 9 values."""
     text = f"{{l0: &l0 {core if core != 'x' else '[x]'}"
     for number in range(1, 10):
         inner = ", ".join([f"*l{number - 1}"] * 9)
@@ -30,7 +31,7 @@ def bomb(layer: str = "[{}]", core: str = "x") -> str:
 
 
 def chain(length: int) -> str:
-    """Give lists of which each holds the one before, so that what is written flat is nested."""
+    """Return lists that are nested by aliases: each contains the one before."""
     return "l0: &l0 [x]\n" + "".join(f"l{number}: &l{number} [*l{number - 1}]\n" for number in range(1, length))
 
 
@@ -55,17 +56,10 @@ def test_a_manifest_without_a_namespace_gets_the_default(text: str, namespace: s
 
 
 def test_json_is_read_too() -> None:
-    body = {
-        "apiVersion": "atlas-endpoints.dev/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
-        "metadata": {"name": "orders"},
-        "spec": {"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12},
-    }
-
-    assert isinstance(only(json.dumps(body)), Manifest)
+    assert isinstance(only(json.dumps(yaml.safe_load(ORDERS))), Manifest)
 
 
-def test_what_an_export_holds_beside_the_wish_is_left_out() -> None:
+def test_the_server_fields_of_an_export_are_removed() -> None:
     exported = (
         ORDERS.replace(
             "  name: orders",
@@ -77,10 +71,9 @@ def test_what_an_export_holds_beside_the_wish_is_left_out() -> None:
     found = only(exported)
 
     assert isinstance(found, Manifest)
-    assert found.resource.metadata.generation == 1
-    assert "deletionTimestamp" not in found.body["metadata"]
+    metadata = found.resource.metadata
+    assert (metadata.generation, metadata.deletion_timestamp, metadata.reconcile_request) == (1, None, None)
     assert found.resource.status.observed_generation == -1
-    assert found.resource.metadata.reconcile_request is None
     assert found.resource.suspended_by == ("the annotation atlas-endpoints.dev/reconcile-policy",)
 
 
@@ -202,14 +195,14 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
         pytest.param(f"? [{ORDERS!r}]\n: a\n", "found unhashable key", id="a list as a key"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_by_its_field(text: str, problem: str) -> None:
+def test_a_problem_names_its_field(text: str, problem: str) -> None:
     (first, *more) = problems(text)
 
     assert problem in first
     assert more == []
 
 
-def test_an_honest_alias_and_a_merge_key_are_resolved() -> None:
+def test_an_alias_and_a_merge_key_are_resolved() -> None:
     found = read("all.yaml", f"a: &a {{projectId: '{'5f' * 12}'}}\n---\n{ORDERS}  <<: *a\n")
     assert isinstance(found[1], Invalid), "an anchor is of its own document"
 
@@ -234,7 +227,7 @@ def test_a_character_that_json_writes_as_two_escapes_is_one() -> None:
     assert found.body["spec"]["comment"] == "orders 🎉"
 
 
-def test_a_run_has_an_end_also_where_each_document_is_within_bounds() -> None:
+def test_all_documents_together_are_bounded() -> None:
     budget = Budget(nodes=3 * 20)
     first, *_, last = [each for name in "abcde" for each in read(f"{name}.yaml", ORDERS, budget=budget)]
 
@@ -251,7 +244,7 @@ BITS = st.sampled_from(
 
 
 @given(st.lists(BITS, max_size=40).map("".join))
-def test_no_text_ends_a_run(text: str) -> None:
+def test_no_text_raises_an_error(text: str) -> None:
     documents = read("a.yaml", text)
     Exports(each.body for each in documents if isinstance(each, Other))
     shown = [of_invalid(each) for each in documents if isinstance(each, Invalid)]
@@ -260,7 +253,7 @@ def test_no_text_ends_a_run(text: str) -> None:
     assert serialized(report, "yaml").encode()
 
 
-def test_what_stands_before_a_broken_document_is_read() -> None:
+def test_the_documents_before_invalid_yaml_are_read() -> None:
     manifest, misfit = read("all.yaml", f"{ORDERS}---\na: [\n---\n{ORDERS}")
 
     assert isinstance(manifest, Manifest)
@@ -269,7 +262,7 @@ def test_what_stands_before_a_broken_document_is_read() -> None:
     assert "the rest of the file is ignored" in misfit.problems[0]
 
 
-def test_a_date_stays_the_text_that_it_is_for_kubectl() -> None:
+def test_a_date_is_a_text_as_in_kubectl() -> None:
     found = only(ORDERS.replace("name: orders", "name: orders\n  annotations:\n    when: 2026-01-01"))
 
     assert isinstance(found, Manifest)

@@ -24,12 +24,12 @@ def test_a_resource_with_several_manifests_is_warned_of() -> None:
 
 
 def in_files(*texts: str) -> list[Document]:
-    """Read texts as 0.yaml, 1.yaml and so on, as a plan goes on with them."""
+    """Read texts as 0.yaml, 1.yaml and so on, as a plan does."""
     return merged(each for number, text in enumerate(texts) for each in read(f"{number}.yaml", text))
 
 
 def uid(text: str, annotations: str = "") -> str:
-    """Give a resource as an API server has it."""
+    """Return a resource as an API server has it."""
     return text.replace("metadata:\n", f"metadata:\n  uid: u\n{annotations}")
 
 
@@ -122,7 +122,7 @@ def test_an_export_is_left_out_beside_a_manifest(manifest: str, export: str) -> 
     assert found.place == Place("1.yaml", 1, 1)
 
 
-def test_what_is_no_export_and_what_has_no_manifest_stays_as_it_is() -> None:
+def test_manifests_and_exports_without_a_counterpart_are_kept() -> None:
     documents = in_files(ORDERS, ORDERS + "status: {}\n", ORDERS + EXPORTED, ANOTHER + EXPORTED, NAMESPACED)
 
     found = [each.place.file for each in documents if isinstance(each, Manifest)]
