@@ -108,8 +108,15 @@ def test_the_owner_of_an_endpoint_is_shown_where_others_may_name_it(
     others: list[str], sees_all: bool, expected: str
 ) -> None:
     orders = body()
-    bodies = [orders, *({**orders, "metadata": {**orders["metadata"], "name": name}} for name in others)]
-    assert expected in list(report(KIND, orders, bodies, sees_all=sees_all, now=NOW))
+    another = {
+        **orders,
+        "metadata": {**orders["metadata"], "name": "z"},
+        "spec": {**orders["spec"], "endpointId": "b2" * 12},
+    }
+    bodies = [orders, another, *({**orders, "metadata": {**orders["metadata"], "name": name}} for name in others)]
+    found = list(report(KIND, orders, bodies, sees_all=sees_all, now=NOW))
+    assert expected in found
+    assert "Endpoint named by: shop/z" not in "\n".join(found)
 
 
 def test_the_confirmed_values_and_the_differences_are_shown() -> None:

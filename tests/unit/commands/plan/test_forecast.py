@@ -119,7 +119,7 @@ def exported(status: str, **spec: Any) -> str:
 
 REFERRING = manifest(projectId=None, projectRef={"name": "orders"}, comment="b")
 VPC = f"apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: VPCEndpoint\nmetadata: {{name: vpc}}\nstatus: {{vpcEndpointID: {ONE}}}\n"
-APPLIED = exported("{observedGeneration: 7, applied: {generation: 7, comment: b}}")
+APPLIED = exported("{observedGeneration: 1, applied: {generation: 1, comment: b}}")
 RESERVED = f"{{reservation: {{requestedAt: '2026-11-27T00:00:00Z', endpointId: {ENDPOINT}}}}}"
 COPY = manifest(endpointId=None, comment="b").replace(
     "{name: orders}", f"{{name: orders, annotations: {{atlas-endpoints.dev/endpoint-id: {ENDPOINT}/u}}}}"
