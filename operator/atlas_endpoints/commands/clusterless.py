@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -91,7 +91,9 @@ class ImportSettings(AtlasSettings):
     output_dir: Path | None = Field(
         default=None, description="Folder for one file per manifest; default: the standard output"
     )
-    namespace: Namespace | None = Field(default=None, description="Namespace to write into the manifests")
+    namespace: Annotated[Namespace | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=None, description="Namespace to write into the manifests"
+    )
     credentials_secret: SecretName | None = Field(
         default=None, validate_default=True, description="Secret in that namespace to write into the manifests"
     )
