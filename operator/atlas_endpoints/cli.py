@@ -13,10 +13,11 @@ from typing import Any, TypeVar, get_args
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
-from atlas_endpoints import __version__, app, check, importing, inspection, planning, simulator
+from atlas_endpoints import __version__, app, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
-from atlas_endpoints.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.kinds.registry import named
+from atlas_endpoints.commands import check, importing, plan, status
+from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import (
     CheckSettings,
@@ -69,7 +70,7 @@ class Commands(BaseSettings):
     simulate: CliSubCommand[SimulatorSettings] = Field(description="Run a simulated Atlas on this machine")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KINDS) -> int:
     """Run the command in the arguments (by default the process's own), and return its exit code.
 
     Returns:
@@ -88,28 +89,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _usage(error)
     match command:
         case CheckSettings() | OperatorSettings():
-            return _of_operator(command)
+            return _of_operator(command, kinds)
         case StatusSettings():
-            return 0 if _result(inspection.run(command, _print, _say), failed=False) else FAILED
+            return 0 if _result(status.run(command, kinds, _print, _say), failed=False) else FAILED
         case PlanSettings():
-            return _result(planning.run(command, _print), failed=FAILED)
+            return _result(plan.run(command, kinds, _print), failed=FAILED)
         case ImportSettings():
-            return 0 if _result(importing.run(command, _print, _say), failed=False) else FAILED
+            return 0 if _result(importing.run(command, IMPORTERS, _print, _say), failed=False) else FAILED
         case SimulatorSettings():
             return _result(_simulate(command), failed=FAILED)
         case _:
             return USAGE
 
 
-def _of_operator(settings: OperatorSettings) -> int:
+def _of_operator(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
     """Run the command ``check`` or ``run``."""
     try:
-        kinds = named(settings.kinds)
+        kinds = named(settings.kinds, kinds)
     except ValueError as error:
         _say(f"--kinds (ATLAS_ENDPOINTS_KINDS): {error}")
         return USAGE
     if isinstance(settings, CheckSettings):
-        return 0 if _result(check.run(settings, _print), failed=False) else FAILED
+        return 0 if _result(check.run(settings, kinds, _print), failed=False) else FAILED
     return _operate(settings, kinds)
 
 

@@ -13,15 +13,15 @@ import yaml
 from pydantic import TypeAdapter
 
 from atlas_endpoints.atlas.credentials import CredentialsProblem
-from atlas_endpoints.check.findings import Level
 from atlas_endpoints.cluster import events
 from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
-from atlas_endpoints.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
+from atlas_endpoints.commands.check.report import Level
+from atlas_endpoints.commands.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
+from atlas_endpoints.commands.manifests import Place
+from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast
+from atlas_endpoints.commands.plan.report import FORMAT_VERSION, as_document
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
-from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
-from atlas_endpoints.planning.manifests import Place
-from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.reconcile import events as resource_events
 from atlas_endpoints.reconcile import metadata
 from atlas_endpoints.reconcile.credentials import SelectionProblem

@@ -7,7 +7,7 @@ import re
 import yaml
 
 from atlas_endpoints.cluster import events
-from atlas_endpoints.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State
 from atlas_endpoints.reconcile import credentials, metadata
 from atlas_endpoints.reconcile.reasons import Progress, Reason

@@ -9,7 +9,7 @@ import durationpy
 import yaml
 
 from atlas_endpoints.cli import Commands
-from atlas_endpoints.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import CRD
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
@@ -145,7 +145,7 @@ def settings() -> str:
         prefix = declared.model_config.get("env_prefix", "")
         rows = [_row(name, field, prefix) for name, field in own.items()]
         parts.append("\n".join(["| flag | variable | default | meaning |", "| --- | --- | --- | --- |", *rows]))
-    return _page(parts, "operator/atlas_endpoints/settings.py and clusterless.py")
+    return _page(parts, "operator/atlas_endpoints/settings.py and commands/clusterless.py")
 
 
 def _first_line(declared: type[BaseSettings]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +37,7 @@ PROGRAM = ("/usr/bin/env", f"PYTHONPATH={TESTS.parent / 'operator'}:{TESTS}", sy
 @pytest.fixture(scope="module")
 def noticing_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
     """A simulated Atlas that has notices, too."""
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(5), program=PROGRAM)
+    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(6), program=PROGRAM)
     yield atlas
     atlas.close()
 
@@ -161,6 +164,34 @@ def test_kinds_are_served_side_by_side(
         assert operator.metric("atlas_endpoints_resources", kind=kind) > 0
         assert operator.metric("atlas_endpoints_reconcile_total", kind=kind, result="done") > 0
     endpoints.close()
+
+
+def test_the_commands_plan_and_status_show_it(
+    resources: Resources, control_plane: ControlPlane, noticing_atlas: Atlas
+) -> None:
+    spec = Project(noticing_atlas, 5).spec(text="ours")
+    resources.create("one", spec)
+    resources.wait_ready("one")
+
+    def run(*arguments: str, text: str = "") -> tuple[int, str]:
+        variables = {
+            "KUBECONFIG": str(control_plane.kubeconfig),
+            "MONGODB_ATLAS_PUBLIC_API_KEY": PUBLIC_KEY,
+            "MONGODB_ATLAS_PRIVATE_API_KEY": PRIVATE_KEY,
+        }
+        command = [*PROGRAM, *arguments]
+        done = subprocess.run(
+            command, input=text, env=os.environ | variables, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    names = {"apiVersion": f"{NOTICES.names.group}/{NOTICES.names.version}", "kind": NOTICES.names.kind}
+    manifest = {**names, "metadata": {"name": "one"}, "spec": {**spec, "text": "new"}}
+    code, planned = run("plan", "--atlas-url", noticing_atlas.url, "-f", "-", text=json.dumps(manifest))
+    assert (code, "  ~ text: 'ours' -> 'new'" in planned) == (3, True), planned
+
+    code, shown = run("status", f"{resources.namespace}/one")
+    assert (code, f"Notice: id '{NOTICE_ID}', status 'SHOWN', text 'ours'" in shown) == (0, True), shown
 
 
 def test_a_resource_whose_entry_is_nowhere_says_so(resources: Resources, noticing_atlas: Atlas) -> None:

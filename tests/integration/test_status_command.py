@@ -74,18 +74,21 @@ def test_two_teams_that_name_one_endpoint(
     code, lines, _ = ask(control_plane.kubeconfig, name)
     assert code == 0
     assert lines[0].startswith(f"{name}: Ready is False, Conflict")
-    assert f"Endpoint named by: {owner.namespace}/orders, which owns it, Available" in lines
-    assert f"Endpoint named by: {name}, not its owner, Conflict" in lines
-    assert any(re.match(rf"Atlas: endpoint {place.endpoint} is AVAILABLE for \d+ s$", line) for line in lines)
-    assert "Differs: comment is 'orders' in Atlas, and 'another' in the spec" in lines
-    assert any(line.startswith("Next look at Atlas: ") and "force-sync" in line for line in lines)
+    assert f"Endpoint named by: {owner.namespace}/orders, the owner, Available" in lines
+    assert f"Endpoint named by: {name}, not the owner, Conflict" in lines
+    assert any(
+        re.match(rf"Endpoint: id '{place.endpoint}', status 'AVAILABLE', statusSince \d+ s ago, ", line)
+        for line in lines
+    )
+    assert "Differs: comment is 'orders' in Atlas and 'another' in the spec" in lines
+    assert any(line.startswith("Next read of Atlas: ") and "force-sync" in line for line in lines)
 
     control_plane.kubectl("create", "serviceaccount", "person", f"--namespace={other.namespace}")
     grant_view(control_plane, other.namespace)
     person = control_plane.kubeconfig_for(other.namespace, "person")
     _, lines, _ = ask(person, name)
     assert not any(owner.namespace in line for line in lines)
-    assert "Endpoint named by: resources of other namespaces are not shown, since you may not list them." in lines
+    assert "Endpoint named by: resources of other namespaces are not shown, because you may not list them." in lines
 
 
 def grant_view(control_plane: ControlPlane, namespace: str) -> None:

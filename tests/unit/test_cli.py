@@ -85,12 +85,12 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Serverless"),
         (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
         (["status", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
-        (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): name a file or a folder with manifests, or -"),
+        (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): specify a file or a folder with manifests, or -"),
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
         (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),
-        (["import"], "--project (ATLAS_ENDPOINTS_PROJECT): name the project to read from Atlas, or"),
+        (["import"], "--project (ATLAS_ENDPOINTS_PROJECT): specify the project to read from Atlas; or"),
         (["import", "--project", "shop"], "--project (ATLAS_ENDPOINTS_PROJECT): must be an Atlas ID of 24 lower-case"),
-        (["import", "-f", "a.yaml"], "--filename (ATLAS_ENDPOINTS_FILENAME): reads exported resources for --as"),
+        (["import", "-f", "a.yaml"], "--filename (ATLAS_ENDPOINTS_FILENAME): is only for --as atlas-private-endpoint"),
         (
             ["import", "--as", "atlas-private-endpoint", "-f", "a.yaml"],
             "--credentials-secret (ATLAS_ENDPOINTS_CREDENTIALS_SECRET): is required for --as atlas-private-endpoint",
@@ -98,7 +98,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["import", "--as", "another"], "--target"),
         (
             ["import", "--project", "5f" * 12, "--region", "us-east-1"],
-            "--region (ATLAS_ENDPOINTS_REGION): must be spelt as Atlas does",
+            "--region (ATLAS_ENDPOINTS_REGION): must be a region as Atlas spells it",
         ),
         (["import", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
         (
@@ -140,14 +140,14 @@ def test_without_a_cluster_check_names_the_missing_kubeconfig_and_still_checks_a
 
     assert done.returncode == 1
     settings, cluster, atlas, result = done.stdout.strip().split("\n\n")
-    assert settings.endswith("warning  ATLAS_ENDPOINTS_NAMESPACE is no setting of this version and has no effect.")
-    assert cluster.startswith("Kubernetes\nfailed   The address of the Kubernetes API is unknown: ")
-    assert cluster.endswith(f"{NO_FILE}. Credentials come from Secrets only, so none are tried.")
+    assert settings.endswith("warning  ATLAS_ENDPOINTS_NAMESPACE is not a setting of this version and has no effect.")
+    assert cluster.startswith("Kubernetes\nfailed   The Kubernetes API is not known: ")
+    assert cluster.endswith(f"{NO_FILE}. Credentials come from Secrets only, so none are checked.")
     assert atlas.startswith(
         "Atlas: http://127.0.0.1:1\nfailed   Atlas cannot be reached; check ATLAS_ENDPOINTS_ATLAS_URL"
     )
     assert atlas.endswith("(Connection refused)")
-    assert result.startswith("Result: something has to be done (1 warning, 2 failed; ")
+    assert result.startswith("Result: action is required (1 warning, 2 failed; ")
     assert not done.stderr
 
 

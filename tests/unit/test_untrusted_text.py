@@ -28,12 +28,13 @@ from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.core import Core
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints, update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.credentials import ANNOTATION
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.settings import OperatorSettings
+from support.listing import list_endpoints
 from support.named import NAMED
 from support.ports import NoObserver
 from support.targets import NoConfigMaps, NoTargets

@@ -7,7 +7,7 @@ again on fresher facts until ``observe``, which all kinds share, accepts them, a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from atlas_endpoints.atlas.requests import Request, Scope
@@ -27,11 +27,13 @@ class Kind(ABC, Generic[R]):
 
     Attributes:
         templates: the path of each operation in Atlas's API reference.
+        scope_noun: what a scope is, for people.
     """
 
     names: ClassVar[Names]
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
+    scope_noun: ClassVar[str] = "scope"
 
     # Plain JSON, for code that reads many objects.
 
@@ -106,4 +108,18 @@ class Kind(ABC, Generic[R]):
 
     def outputs(self, resource: R, own: Mapping[str, Any]) -> Sequence[Output]:  # noqa: ARG002  # for kinds that have some
         """Return the ConfigMaps that a resource publishes; ``own`` has the changed fields of the kind's own status."""
+        return ()
+
+    # For the commands ``check`` and ``plan``.
+
+    def state_of(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds whose entries have a state
+        """Return the state of an entry in Atlas's word."""
+        return None
+
+    def misfit(self, resource: R, values: Collection[Any]) -> str | None:  # noqa: ARG002  # for kinds that have a rule
+        """Return how a resource contradicts the entries of its scope, with the remedy; None: it does not."""
+        return None
+
+    def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:  # noqa: ARG002  # for kinds that have some
+        """Return writes that change nothing but need the right to write; each one if Atlas rejects those before it."""
         return ()

@@ -59,7 +59,7 @@ def test_an_atlas_that_is_not_reached_fails_with_the_cause_and_nothing_else_is_a
 
     assert checked.code == 1
     checked.tells("failed", says)
-    checked.tells("skipped", "not asked about, since Atlas cannot be reached")
+    checked.tells("skipped", "Projects are not checked, because Atlas cannot be reached")
     assert len(checked.lines("failed")) == 1
     assert not [line for line in checked.output.splitlines() if line.startswith("Project")]
 
@@ -110,7 +110,7 @@ def _upgraded(resources: Resources, atlas: Atlas, place: Place) -> None:
         (_closed_list, "does not allow the address 127.0.0.1. Add it to the API access list", ""),
         (_foreign_project, "The project is not visible to these credentials", ACCEPTED),
         (_read_only, "they need the role Project Owner in the project", READS),
-        (_upgraded, "Whether the credentials may write cannot be told. Atlas cannot serve the call", READS),
+        (_upgraded, "The right to write is unknown. Atlas cannot serve the call", READS),
         (_limited, "Atlas limits the rate of calls", ""),
     ],
 )
@@ -126,7 +126,7 @@ def test_what_is_wrong_fails_with_its_remedy(  # noqa: PLR0917  # fixtures
     checked.tells("failed", says)
     assert len(checked.lines("failed")) == 1
     assert not well or checked.tells("ok", well)
-    assert checked.output.splitlines()[-1].startswith("Result: something has to be done (")
+    assert checked.output.splitlines()[-1].startswith("Result: action is required (")
 
 
 @pytest.mark.parametrize(

@@ -50,17 +50,15 @@ def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
     atlas.post("switches", {"deprecation": "2025-12-10", "sunset": "2026-01-22"})
     assert checked.code == 0, checked.output
     assert checked.lines("failed") == checked.lines("warning") == checked.lines("skipped") == []
-    checked.tells("ok", f"1 resource in {resources.namespace}, 1 instance of Atlas.")
-    checked.tells(
-        "ok", f"atlas-credentials of namespace {resources.namespace} holds the credentials of a service account"
-    )
+    checked.tells("ok", f"Resources in {resources.namespace}: 1.")
+    checked.tells("ok", f"atlas-credentials of namespace {resources.namespace} contains credentials (service account)")
     checked.tells("ok", "Atlas answers (", " ms)")
     checked.tells("ok", "Atlas announces no end of this API")
     told = checked.sections[f"Project {place.project}, instance shop, for {resources.namespace}/orders"]
     assert [line.partition("(")[0].strip() for line in told] == [
         "ok       Atlas accepts the credentials, and they may read the project",
-        "ok       The instance is there and serverless; private endpoints in it: 1.",
-        "ok       The credentials may write, too",
+        "ok       The instance exists. Endpoints in it: 1.",
+        "ok       The credentials may write to the project",
     ]
     assert checked.output.splitlines()[-1].startswith("Result: nothing failed (7 ok; ")
     assert checked.calls.count("PATCH") == 1
@@ -73,8 +71,8 @@ def test_an_api_key_is_told_apart(check: Check, resources: Resources, place: Pla
     checked = check()
 
     assert checked.code == 0, checked.output
-    checked.tells("ok", "holds the credentials of an API key")
-    checked.tells("ok", "The credentials may write, too")
+    checked.tells("ok", "contains credentials (API key)")
+    checked.tells("ok", "The credentials may write to the project")
 
 
 def test_announced_ends_of_the_api_are_told_with_their_dates(
@@ -90,10 +88,10 @@ def test_announced_ends_of_the_api_are_told_with_their_dates(
     assert past.code == to_come.code == 0
     past.tells(
         "warning",
-        "is past: it may be switched off at any time",
+        "The announced end of this API is past",
         "(Deprecation: Wed, 10 Dec 2025 00:00:00 GMT; Sunset: Thu, 22 Jan 2026 00:00:00 GMT)",
     )
-    to_come.tells("warning", "has announced that this API ends (Sunset: Mon, 01 Jul 2999 00:00:00 GMT)")
+    to_come.tells("warning", "has announced the end of this API (Sunset: Mon, 01 Jul 2999 00:00:00 GMT)")
 
 
 def test_the_report_that_the_documentation_shows_is_a_real_one(
@@ -117,14 +115,14 @@ def test_the_report_that_the_documentation_shows_is_a_real_one(
     }.items():
         report = report.replace(real, shown)
     documented = re.findall(r"```text\n(.*?)```", (ROOT / "docs" / "commands.md").read_text(), re.DOTALL)[0]
-    documented = re.sub(r"ok       cloud.mongodb.com is .*\n", "", documented)  # a loopback address has no name
+    documented = re.sub(r"ok       cloud.mongodb.com has .*\n", "", documented)  # a loopback address has no name
     assert _untimed(report) == _untimed(documented).replace("(6 ok", "(5 ok")
 
 
 def test_an_edit_that_no_operator_handles_is_a_warning(
     check: Check, resources: Resources, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atlas_endpoints.check.places.UNHANDLED", timedelta(0))
+    monkeypatch.setattr("atlas_endpoints.commands.check.resources.UNHANDLED", timedelta(0))
     resources.create("orders", place.spec())
     resources.create("invoices", place.sibling(1).spec())
     resources.write_status("orders", {"observedGeneration": 1})
@@ -135,7 +133,7 @@ def test_an_edit_that_no_operator_handles_is_a_warning(
 
     assert never_seen.code == edited.code == 0
     for checked, name in ((never_seen, "invoices"), (edited, "orders")):
-        checked.tells("warning", f"No operator has handled the last edit of {resources.namespace}/{name} yet")
+        checked.tells("warning", f"No operator has handled the last edit of {resources.namespace}/{name}")
 
 
 def _untimed(report: str) -> str:
@@ -148,7 +146,7 @@ def test_with_writes_off_no_patch_is_sent_and_that_is_told(check: Check, resourc
     checked = check("--writes", "off")
 
     assert checked.code == 0
-    checked.tells("skipped", "Whether the credentials may write is not asked, since WRITES is off")
+    checked.tells("skipped", "The right to write is not checked, because WRITES is off")
     assert "PATCH" not in checked.calls
 
 
@@ -162,9 +160,9 @@ def test_a_place_is_checked_before_there_is_a_resource(check: Check, resources: 
     assert by_name.code == by_default.code == 0, by_name.output + by_default.output
     for checked in (by_name, by_default):
         assert f"Project {place.project}, instance shop" in checked.sections
-        checked.tells("ok", "The credentials may write, too")
+        checked.tells("ok", "The credentials may write to the project")
     assert without.code == 1
-    without.tells("failed", "There are no credentials to ask with: name a Secret with --secret namespace/name")
+    without.tells("failed", "There are no credentials", "Name a Secret with --secret namespace/name")
     assert without.calls == ["GET"]
 
 
@@ -180,9 +178,9 @@ def test_without_resources_the_operators_own_credentials_are_tried(
     missing = check(*own)
 
     assert (good.code, none.code, refused.code, missing.code) == (0, 0, 1, 1)
-    good.tells("ok", f"There is no resource in {resources.namespace}.")
+    good.tells("ok", f"Resources in {resources.namespace}: 0.")
     good.tells("ok", ACCEPTED)
-    good.tells("skipped", "What they may do is told by a project only: name one with --project and --instance.")
+    good.tells("skipped", "name a project with --project and --instance")
     none.tells("skipped", "the operator has no Secret of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)")
     none.tells("ok", "Atlas answers (")
     refused.tells("failed", "Atlas does not accept the credentials")
@@ -213,8 +211,8 @@ def test_what_is_suspended_or_not_selected_is_not_asked_about(
     checked, selected = check("--label-selector", "team=a"), check()
 
     other.close()
-    checked.tells("ok", f"There is no resource in {resources.namespace} with the labels team=a.")
-    selected.tells("skipped", f"{resources.namespace}/asleep is suspended")
+    checked.tells("ok", f"Resources in {resources.namespace} with the labels team=a: 0.")
+    selected.tells("skipped", f"{resources.namespace}/asleep: not checked, because the resource is suspended")
     assert f"Project {place.project}, instance shop, for {resources.namespace}/theirs" in selected.sections
 
 
@@ -223,12 +221,12 @@ def test_a_check_that_takes_too_long_is_given_up(
 ) -> None:
     resources.create("orders", place.spec())
     atlas.fail(place, delay=30)
-    monkeypatch.setattr("atlas_endpoints.check.process.WITHIN", 2.0)
+    monkeypatch.setattr("atlas_endpoints.commands.check.command.WITHIN", 2.0)
 
     checked = check()
 
     assert checked.code == 1
-    checked.tells("failed", "It was not over after 2 s and was given up")
+    checked.tells("failed", "The check did not end within 2 s")
 
 
 def test_it_ends_cleanly_when_it_is_interrupted(

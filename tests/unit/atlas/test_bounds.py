@@ -15,7 +15,7 @@ import pytest
 
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints
+from support.listing import list_endpoints
 from unit.atlas.wire import client_of, read_request, scripted
 
 MIB = 1024 * 1024

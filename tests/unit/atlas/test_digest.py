@@ -21,7 +21,7 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import list_endpoints
+from support.listing import list_endpoints
 from unit.atlas.wire import PATH, client_of, serving
 
 PUBLIC_KEY = "abcdefgh"

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
+from atlas_endpoints.atlas.answers import Requester, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
     MAKE_ANEW,
@@ -208,17 +208,6 @@ def instance_of(project_id: str, name: str) -> Request:
     """Return the GET of an instance."""
     template = TEMPLATES[GET_INSTANCE]
     return Request(GET_INSTANCE, "GET", path(template, GET_INSTANCE, groupId=project_id, name=name), refusals=REFUSALS)
-
-
-async def list_endpoints(
-    client: Requester, credentials: Credentials, project_id: str, instance_name: str
-) -> Listing[Endpoint]:
-    """Return the endpoints of an instance.
-
-    Raises:
-        AtlasError: ``AtlasUnavailableError`` also if the answer is 2xx but no array.
-    """
-    return await send_list(client, credentials, list_of(project_id, instance_name), listed)
 
 
 async def list_instances(

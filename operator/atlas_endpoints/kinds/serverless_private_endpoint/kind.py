@@ -1,6 +1,6 @@
 """The kind ``ServerlessPrivateEndpoint`` for the reconcile layer. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import override
@@ -8,7 +8,7 @@ from typing_extensions import override
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.serverless_private_endpoint import atlas, decide
+from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.outputs import outputs
@@ -31,6 +31,7 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
     names = Names("atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
     resource = ServerlessPrivateEndpoint
     templates = atlas.TEMPLATES
+    scope_noun = "instance"
 
     @override
     def entry_of(self, body: Body) -> str | None:
@@ -105,6 +106,18 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
     @override
     def outputs(self, resource: ServerlessPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
         return outputs(resource, own.get("endpoint", resource.status.endpoint))
+
+    @override
+    def state_of(self, value: Endpoint) -> str | None:
+        return value.status
+
+    @override
+    def misfit(self, resource: ServerlessPrivateEndpoint, values: Collection[Endpoint]) -> str | None:
+        return commands.misfit(resource.spec, values)
+
+    @override
+    def harmless_writes(self, scope: Scope, values: Collection[Endpoint]) -> Iterable[Request]:
+        return commands.harmless_writes(scope, values)
 
 
 KIND = ServerlessPrivateEndpoints()

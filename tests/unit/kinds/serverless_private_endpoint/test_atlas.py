@@ -21,10 +21,10 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     deletion_of,
     get_of,
     got,
-    list_endpoints,
     update_of,
 )
 from support.fake_atlas import FakeAtlas
+from support.listing import list_endpoints
 
 KEY = ApiKey("public", "private")
 PROJECT = "5f7cac1adf5d6c6306f4b283"

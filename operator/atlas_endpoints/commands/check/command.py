@@ -1,0 +1,173 @@
+"""Run a check: ask Kubernetes and Atlas, and print the report.
+
+Nothing is changed. The API server gets no write. Atlas gets one write without an effect for each scope and pair of
+credentials, and none with ``WRITES=off``.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import httpx
+
+from atlas_endpoints import __version__
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.transport import proxy_from_environment
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.errors import NoClusterError
+from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached, timed
+from atlas_endpoints.commands.check.report import Level, Report, failed, named, ok, skipped, warning
+from atlas_endpoints.commands.check.resources import ClusterReader
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.settings import CheckSettings, unknown_variables
+
+WITHIN = 120.0
+"""Seconds for the whole check."""
+
+STEP = 15.0
+"""Seconds for each call, as long as the operator gives one by default."""
+
+AT_ONCE = 8
+"""Pairs of credentials in parallel; each asks one question after the other."""
+
+
+async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable[[str], object]) -> bool:
+    """Check all that the operator needs, and return whether nothing has failed.
+
+    Args:
+        say: prints a line of the report as soon as it is known, or one document at the end.
+    """
+    report = Report(say, as_document=settings.output == "json")
+    began = time.monotonic()
+    logger = logging.getLogger("atlas_endpoints")
+    logger.addHandler(report)
+    try:
+        async with AsyncExitStack() as closing:
+            try:
+                async with asyncio.timeout(WITHIN):
+                    await _check(settings, kinds, report, closing)
+            except TimeoutError:
+                report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
+    finally:
+        logger.removeHandler(report)
+    report.end(time.monotonic() - began)
+    return report.passed
+
+
+async def _check(settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack) -> None:
+    if unknown := unknown_variables(CheckSettings):
+        report.section(
+            "Settings", *(warning(f"{name} is not a setting of this version and has no effect.") for name in unknown)
+        )
+    places: list[Place] = []
+    credentials: Mapping[str, Credentials] = {}
+    try:
+        connection = await Connection.open()
+    except (NoClusterError, OSError, ValueError) as error:
+        no_secrets = "Credentials come from Secrets only, so none are checked."
+        report.section("Kubernetes", failed(f"{error}. {no_secrets}"))
+    else:
+        closing.push_async_callback(connection.close)
+        report.section(f"Kubernetes at {connection.server}")
+        reader = ClusterReader(settings, kinds, connection, report)
+        places, credentials = await reader.places(), reader.credentials
+    results: list[Result] = []
+    for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
+        here = [place for place in places if credentials[place.scope.credentials].base_url == base_url]
+        client = await _reach(settings, base_url, report, closing)
+        if client is not None:
+            results += await _ask(client, here, credentials, report, writes=settings.writes)
+        elif here:
+            report.add(skipped("Projects are not checked, because Atlas cannot be reached."))
+    if findings := announced((each.deprecation for each in results if each.listed), now=datetime.now(UTC)):
+        report.section("End of the API", *findings)
+
+
+async def _reach(
+    settings: CheckSettings, from_secret: str | None, report: Report, closing: AsyncExitStack
+) -> AtlasClient | None:
+    """Report the way to Atlas, and return a client of an Atlas that answers, or None.
+
+    Args:
+        from_secret: the address in the operator's own Secret, which is not shown; None for ``ATLAS_URL``.
+    """
+    url = from_secret or settings.atlas_url
+    try:
+        client = AtlasClient(
+            url,
+            user_agent=f"atlas-endpoints/{__version__}",
+            writes=settings.writes,
+            timeout=STEP,
+            ca_file=settings.ca_file,
+            random=Random(),  # noqa: S311  # jitter
+        )
+    except ValueError as error:
+        report.section("Atlas", failed(str(error)))
+        return None
+    closing.push_async_callback(client.aclose)
+    report.section(f"Atlas: {'the address in the Secret of the operator (baseUrl)' if from_secret else url}")
+    proxy = proxy_from_environment(httpx.URL(url))
+    first = httpx.URL(proxy or url)
+    if proxy is not None:
+        # Its URL may hold a password.
+        report.add(ok(f"Calls go through the proxy {first.scheme}://{first.netloc.decode()}."))
+    if settings.ca_file is not None:
+        report.add(ok(f"Only the certificates in {settings.ca_file} are trusted."))
+    if proxy is not None or from_secret is None:
+        await _resolve(first.host, report)
+    refusal, took = await timed(client.check_reachable())
+    report.add(finding := reached(refusal, took))
+    return None if finding.level is Level.FAILED else client
+
+
+async def _resolve(host: str, report: Report) -> None:
+    """Report the addresses of a host name; nothing if the lookup fails, which a call explains better."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(STEP):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, TimeoutError, UnicodeError):
+        return
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    if addresses != [host]:
+        report.add(ok(f"{host} has the addresses {named(addresses)} ({(time.monotonic() - began) * 1000:.0f} ms)."))
+
+
+async def _ask(
+    client: AtlasClient,
+    places: Iterable[Place],
+    credentials: Mapping[str, Credentials],
+    report: Report,
+    *,
+    writes: bool,
+) -> list[Result]:
+    """Ask about places, and report each as soon as it is known."""
+    pairs: dict[str, list[Place]] = {}
+    for place in places:
+        pairs.setdefault(place.scope.credentials, []).append(place)
+    results: list[Result] = []
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def with_one_pair(fingerprint: str, places: Sequence[Place]) -> None:
+        async with room:
+            hopeless = False
+            for place in places:
+                if hopeless:
+                    report.section(place.title, skipped("Not checked: see the failure of these credentials above."))
+                    continue
+                result = await interview(place, client, credentials[fingerprint], writes=writes)
+                hopeless = result.hopeless
+                results.append(result)
+                report.section(place.title, *result.findings)
+
+    async with asyncio.TaskGroup() as group:
+        for fingerprint, its_places in pairs.items():
+            group.create_task(with_one_pair(fingerprint, its_places))
+    return results

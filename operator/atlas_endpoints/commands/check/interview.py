@@ -1,0 +1,190 @@
+"""The calls to Atlas about a place, in their order, and what the answers mean. Pure.
+
+Only calls of the operator are used, so that the findings are what it would meet. Atlas has no request that only reads
+and needs the right to write, so the kind states writes that change nothing.
+"""
+
+import time
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any, TypeVar
+
+from atlas_endpoints.atlas.answers import Deprecation, Listing, Requester, send_list
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import (
+    MAKE_ANEW,
+    AccountSuspendedError,
+    AtlasError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    CredentialsRateLimitedError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    IPNotAllowedError,
+    MissingRoleError,
+    NotServerlessError,
+    ProjectNotFoundError,
+    UpdateRejectedError,
+)
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.check.report import Finding, failed, named, ok, skipped, warning
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.resource import Resource
+
+T = TypeVar("T")
+
+ACCEPTED = "Atlas accepts the credentials"
+READABLE = f"{ACCEPTED}, and they may read the project"
+
+PROVED: Mapping[type[AtlasError], str] = {
+    MissingRoleError: ACCEPTED,
+    ProjectNotFoundError: ACCEPTED,
+    InstanceNotFoundError: READABLE,
+    NotServerlessError: READABLE,
+}
+"""What a refusal proves, since Atlas checks it before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One pair of credentials and one scope: a section of the report.
+
+    Attributes:
+        scope: without a project, only the credentials are checked.
+        sources: of the credentials, for users.
+    """
+
+    kind: Kind[Any]
+    scope: Scope
+    sources: tuple[str, ...]
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the heading of its section."""
+        if not self.scope.project_id:
+            return f"Credentials: {named(self.sources)}"
+        users = f", for {named(str(each.key) for each in self.resources)}" if self.resources else ""
+        return f"Project {self.scope.project_id}, {self.kind.scope_noun} {self.scope.name}{users}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of an interview.
+
+    Attributes:
+        deprecation: what Atlas has announced about the end of its API.
+        listed: whether Atlas has answered the LIST, so that ``deprecation`` is valid.
+        hopeless: whether other places need not be asked about with the same credentials.
+    """
+
+    findings: tuple[Finding, ...]
+    deprecation: Deprecation | None = None
+    listed: bool = False
+    hopeless: bool = False
+
+
+async def timed(call: Awaitable[T]) -> tuple[T | AtlasError, str]:
+    """Return the answer to a call or its error, and its duration as text."""
+    began = time.monotonic()
+    answer: T | AtlasError
+    try:
+        answer = await call
+    except AtlasError as error:
+        answer = error
+    return answer, f"{(time.monotonic() - began) * 1000:.0f} ms"
+
+
+async def interview(place: Place, client: Requester, credentials: Credentials, *, writes: bool) -> Result:
+    """Ask about a place; ask for the right to write only with ``writes``."""
+    kind, scope = place.kind, place.scope
+    if not scope.project_id:
+        # Atlas answers only valid credentials about a project that cannot exist.
+        scope = scope._replace(project_id="0" * 24, name="none")
+    answer, took = await timed(send_list(client, credentials, kind.list_request(scope), kind.listed))
+    if not place.scope.project_id and (isinstance(answer, Listing) or type(answer) in PROVED):
+        unknown = skipped(
+            "The rights of the credentials are not checked: name a project with --project and --instance."
+        )
+        return Result((ok(f"{ACCEPTED} (LIST, {took})."), unknown))
+    if isinstance(answer, AtlasError):
+        return Result(tuple(_refused(answer, took)), hopeless=_is_hopeless(answer))
+    values = [*answer.entries.values()]
+    findings = [ok(f"{READABLE} (LIST, {took})."), ok(f"The {kind.scope_noun} exists. Endpoints in it: {len(values)}.")]
+    misfits: dict[str, list[str]] = {}
+    for resource in place.resources:
+        if (problem := kind.misfit(resource, values)) is not None:
+            misfits.setdefault(problem, []).append(str(resource.key))
+    findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in misfits.items()]
+    if writes:
+        findings.append(await _may_write(place, values, client, credentials))
+    else:
+        findings.append(skipped("The right to write is not checked, because WRITES is off."))
+    return Result(tuple(findings), answer.deprecation, listed=True)
+
+
+async def _may_write(place: Place, values: list[object], client: Requester, credentials: Credentials) -> Finding:
+    found = skipped("The right to write is not checked, because this kind has no write without an effect.")
+    for request in place.kind.harmless_writes(place.scope, values):
+        answer, took = await timed(client.request(credentials, request))
+        match answer:
+            case UpdateRejectedError() as error:
+                found = warning(f"The right to write is unknown, because Atlas rejects the test. {error.message}")
+                continue
+            case MissingRoleError() as error:
+                return failed(error.message)
+            case AtlasError() as error if not isinstance(error, EndpointAbsentError):
+                return failed(f"The right to write is unknown. {error.message}")
+            case _:
+                return ok(f"The credentials may write to the project ({request.method} without a change, {took}).")
+    return found
+
+
+def reached(error: AtlasError | None, took: str) -> Finding:
+    """Return whether Atlas answers, from the result of a call without credentials: None is the expected refusal."""
+    if error is None:
+        return ok(f"Atlas answers ({took}).")
+    if isinstance(error, AtlasUnavailableError):
+        return failed(error.message)
+    return warning(f"Atlas answers ({took}). {error.message}")
+
+
+def announced(deprecations: Iterable[Deprecation | None], *, now: datetime) -> list[Finding]:
+    """Return what Atlas has announced about the end of its API; None is an answer without the headers."""
+    distinct = list(dict.fromkeys(deprecations))
+    if distinct == [None]:
+        return [ok("Atlas announces no end of this API: its answers have neither a Deprecation nor a Sunset header.")]
+    return [_announced(each, now) for each in distinct if each is not None]
+
+
+def _announced(deprecation: Deprecation, now: datetime) -> Finding:
+    dates = {"Deprecation": deprecation.deprecated, "Sunset": deprecation.sunset}
+    headers = "; ".join(f"{name}: {format_datetime(date, usegmt=True)}" for name, date in dates.items() if date)
+    shown = f" ({headers})" if headers else ""
+    if deprecation.sunset is not None and deprecation.sunset <= now:
+        what = f"The announced end of this API is past{shown}. Atlas may switch it off at any time. Move"
+    else:
+        what = f"Atlas has announced the end of this API{shown}. Plan the move"
+    return warning(f"{what} to a dedicated cluster and its private endpoints.")
+
+
+def _refused(error: AtlasError, took: str) -> Iterator[Finding]:
+    if (proved := PROVED.get(type(error))) is not None:
+        yield ok(f"{proved} (LIST, {took}).")
+    if isinstance(error, CredentialsRateLimitedError):
+        yield warning(error.message)  # it passes by itself
+    else:
+        yield failed(
+            error.message.replace(MAKE_ANEW, "create the resources again with the right one, or correct the flag")
+        )
+
+
+def _is_hopeless(error: AtlasError) -> bool:
+    """Return whether the same credentials would fail everywhere, or Atlas cannot be reached."""
+    match error:
+        case CredentialsInvalidError() | IPNotAllowedError() | CredentialsRateLimitedError() | AccountSuspendedError():
+            return True
+        case _:
+            return isinstance(error, AtlasUnavailableError) and error.http_status is None

@@ -1,0 +1,273 @@
+"""What to ask Atlas about: the scopes and credentials that resources use, as the API server has them."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from atlas_endpoints.atlas.client import check_base_url
+from atlas_endpoints.atlas.credentials import Credentials, keep_credentials
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.api import Age
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
+from atlas_endpoints.cluster.readers import FRESH, NamespaceReader, SecretReader
+from atlas_endpoints.cluster.writer import ResourceWriter
+from atlas_endpoints.commands.check.interview import Place
+from atlas_endpoints.commands.check.report import Finding, Level, Report, failed, named, ok, skipped, warning
+from atlas_endpoints.controller.cache import Body, key_of
+from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, NoCredentialsError
+from atlas_endpoints.reconcile.credentials import Scope as SecretScope
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.resource import CredentialsPlace, Resource
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.settings import CheckSettings
+
+UNHANDLED = timedelta(seconds=10)
+"""How long after its creation a resource may be unhandled without a warning; an edit has no date."""
+
+FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
+"""Reasons that depend on the user who reads."""
+
+OWN = CredentialsPlace("", None)
+"""The operator's own Secret; no resource has an empty namespace."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the resources of a cluster use.
+
+    Attributes:
+        uses: each resource that the operator would ask Atlas about, with its kind and the place of its credentials.
+        left_out: the names of the others, by why.
+        unhandled: the names of all these whose last edit no operator has handled.
+    """
+
+    uses: list[tuple[Kind[Any], Resource, CredentialsPlace]] = field(default_factory=list)
+    left_out: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
+    unhandled: list[str] = field(default_factory=list)
+
+    def add(self, kind: Kind[Any], bodies: Iterable[Body], now: datetime) -> None:
+        """Add the resources of a kind."""
+        for body in sorted(bodies, key=key_of):
+            name = str(key_of(body))
+            if _is_unhandled(body, now):
+                self.unhandled.append(name)
+            use = _parse(kind, body)
+            if isinstance(use, Resource):
+                self.uses.append((kind, use, CredentialsPlace.of(body)))
+            else:
+                self.left_out.setdefault(use, []).append(name)
+
+    def findings(self, where: str) -> list[Finding]:
+        """Return the findings; ``where`` is text such as "in all namespaces"."""
+        count = len(self.uses) + sum(map(len, self.left_out.values()))
+        found = [ok(f"Resources {where}: {count}.")]
+        found += [
+            Finding(level, f"{named(names)}: not checked, because {why}.")
+            for (level, why), names in sorted(self.left_out.items())
+        ]
+        if self.unhandled:
+            found.append(
+                warning(
+                    f"No operator has handled the last edit of {named(self.unhandled)}. An operator handles an edit within"
+                    " seconds: verify that one runs and serves the namespace."
+                )
+            )
+        return found
+
+    def places(self, access: Mapping[CredentialsPlace, tuple[str, str]]) -> list[Place]:
+        """Return a place for each scope and pair of credentials.
+
+        Args:
+            access: fingerprint and source of the credentials that could be read.
+        """
+        found: dict[Scope, Place] = {}
+        for kind, resource, secret in self.uses:
+            if secret not in access:
+                continue
+            fingerprint, source = access[secret]
+            scope = Scope(fingerprint, resource.known_project_id or "", kind.names.kind, resource.scope_name)
+            before = found.get(scope, Place(kind, scope, ()))
+            sources = tuple(dict.fromkeys((*before.sources, source)))
+            found[scope] = Place(kind, scope, sources, (*before.resources, resource))
+        return [*found.values()]
+
+
+def _parse(kind: Kind[Any], body: Body) -> Resource | tuple[Level, str]:
+    """Return a resource, or why it is left out."""
+    if "deletionTimestamp" in body["metadata"]:
+        return Level.SKIPPED, "the resource is being deleted"
+    try:
+        resource: Resource = kind.resource.parse(body)
+    except InvalidSpecError as error:
+        return Level.WARNING, f"the spec is invalid: {'; '.join(error.problems)}"
+    if resource.suspended_by:
+        return Level.SKIPPED, "the resource is suspended"
+    if resource.known_project_id is None:
+        return Level.WARNING, "spec.projectRef is not resolved; see the message in the status"
+    return resource
+
+
+def _is_unhandled(body: Body, now: datetime) -> bool:
+    metadata, status = body["metadata"], body.get("status") or {}
+    created = metadata.get("creationTimestamp")
+    is_old = created is not None and now - datetime.fromisoformat(created) >= UNHANDLED
+    return is_old and status.get("observedGeneration") != metadata["generation"]
+
+
+class ClusterReader:
+    """Reads from Kubernetes what to ask Atlas about, and reports it.
+
+    Attributes:
+        credentials: by fingerprint.
+    """
+
+    def __init__(
+        self, settings: CheckSettings, kinds: Sequence[Kind[Any]], connection: Connection, report: Report
+    ) -> None:
+        self._settings = settings
+        self._kinds = kinds
+        self._report = report
+        self._in_pod = connection.in_pod
+        self._api = connection.fenced(lambda: False)  # no write can be sent
+        self._access = CredentialsResolver(
+            SecretReader(self._api, time.monotonic, keep=keep_credentials),
+            NamespaceReader(self._api, time.monotonic),
+            default=settings.default_secret,
+            default_for=settings.credentials_namespaces,
+            introduce=self._introduce,
+            check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
+            monotonic=time.monotonic,
+            warns_of_own=False,  # it is a finding
+        )
+        self.credentials: dict[str, Credentials] = {}
+
+    async def places(self) -> list[Place]:
+        """Read resources and Secrets, report them, and return the places to ask about."""
+        survey = Survey()
+        if not self._settings.names_a_place and not await self._read_resources(survey):
+            return []
+        named_secret = self._named_secret()
+        wanted = dict.fromkeys((*(secret for *_, secret in survey.uses), *filter(None, (named_secret,))))
+        if not wanted:
+            self._report.add(self._nothing_to_try())
+            return []
+        self._report.section("Credentials")
+        results = dict(zip(wanted, await asyncio.gather(*map(self._resolve, wanted)), strict=True))
+        self._report_problems(survey, results)
+        access = {
+            place: (result.fingerprint, self._source(place, result))
+            for place, result in results.items()
+            if isinstance(result, Access)
+        }
+        for fingerprint, source in dict.fromkeys(access.values()):
+            self._report.add(ok(f"{source} contains credentials ({self.credentials[fingerprint].kind})."))
+        places = survey.places(access)
+        if named_secret in access:
+            fingerprint, source = access[named_secret]
+            if all(place.scope.credentials != fingerprint for place in places):
+                places.append(self._named_place(fingerprint, source))
+        return places
+
+    async def _read_resources(self, survey: Survey) -> bool:
+        """List and report the resources that the operator would serve; return False if that fails."""
+        selector = self._settings.label_selector
+        for kind in self._kinds:
+            for namespace in self._settings.namespaces or (None,):
+                try:
+                    listing = await ResourceWriter(self._api, kind.names).list(namespace, selector)
+                except ClusterUnavailableError as error:
+                    self._report.add(failed(_explained(error)))
+                    return False
+                if listing is None:
+                    install = "install the CRD (kubectl apply -f crds/, or crds.install of the chart)"
+                    self._report.add(failed(f"The API server does not serve {kind.names.kind}: {install}."))
+                    return False
+                survey.add(kind, listing.bodies, datetime.now(UTC))
+        namespaces = self._settings.namespaces
+        where = f"in {named(namespaces, most=10)}" if namespaces else "in all namespaces"
+        self._report.add(*survey.findings(f"{where} with the labels {selector}" if selector else where))
+        return True
+
+    def _named_secret(self) -> CredentialsPlace | None:
+        """Return the credentials that are checked even if no resource uses them."""
+        named_secret, own = self._settings.secret_to_check, self._settings.default_secret
+        if named_secret is not None and named_secret != own:
+            return CredentialsPlace(*named_secret)
+        return None if own is None else OWN
+
+    def _named_place(self, fingerprint: str, source: str) -> Place:
+        project, instance = self._settings.project, self._settings.instance
+        kind = next((each for each in self._kinds if each.scope_noun == "instance"), self._kinds[0])
+        return Place(kind, Scope(fingerprint, project or "", kind.names.kind, instance or ""), (source,))
+
+    def _nothing_to_try(self) -> Finding:
+        why = "the operator has no Secret of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)"
+        if self._settings.names_a_place:
+            return failed(f"There are no credentials, because {why}. Name a Secret with --secret namespace/name.")
+        return skipped(f"No credentials are checked, because {why}.")
+
+    def _introduce(self, credentials: Credentials) -> str:
+        fingerprint = credentials.fingerprint(self._settings.atlas_url)
+        self.credentials[fingerprint] = credentials
+        return fingerprint
+
+    async def _resolve(self, place: CredentialsPlace) -> Access | str:
+        """Return the credentials, or why there are none."""
+        try:
+            try:
+                return await self._find(place, Age.RECENT)
+            except ClusterUnreachableError:
+                raise
+            except ClusterUnavailableError:
+                # An API server that has just started refuses what it permits: only a second refusal counts.
+                await asyncio.sleep(FRESH)
+                return await self._find(place, Age.FRESH)
+        except ClusterUnavailableError as error:
+            return _explained(error)
+        except NoCredentialsError as error:
+            return self._problem(place, error)
+
+    async def _find(self, place: CredentialsPlace, age: Age) -> Access:
+        if place == OWN:
+            return await self._access.resolve_own(age=age)
+        return await self._access.resolve(*place, age=age)
+
+    def _problem(self, place: CredentialsPlace, error: NoCredentialsError) -> str:
+        """Return why there are no credentials, with the rights that were used, and the namespace."""
+        cause = error.__cause__ if isinstance(error.__cause__, UnreadableError) else None
+        if cause is not None and cause.reason in FORBIDDEN and not self._in_pod:
+            return (
+                f"The user of the kubeconfig may not read {cause.what}, so it is unknown whether the operator may. Run the check"
+                " in the operator's Pod, or as a user who has the verb get on it."
+            )
+        if (error.source or "").startswith(f"{SecretScope.OPERATOR}/"):
+            # A status hides this from users; who runs a check may see it.
+            return error.message if cause is None else cause.message
+        is_named = f"namespace {place.namespace}" in error.message
+        return error.message if is_named else f"Namespace {place.namespace}: {error.message}"
+
+    def _report_problems(self, survey: Survey, results: Mapping[CredentialsPlace, Access | str]) -> None:
+        users: dict[str, list[str]] = {}
+        for place, result in results.items():
+            if isinstance(result, str):
+                keys = (str(resource.key) for _, resource, secret in survey.uses if secret == place)
+                users.setdefault(result, []).extend(keys)
+        for problem, names in users.items():
+            self._report.add(failed(f"{problem} (For {named(names)}.)" if names else problem))
+
+    def _source(self, place: CredentialsPlace, access: Access) -> str:
+        scope, _, name = access.source.partition("/")
+        if scope == SecretScope.OPERATOR:
+            return f"Secret {self._settings.credentials_secret} of the operator"
+        return f"Secret {name} of namespace {place.namespace}"
+
+
+def _explained(error: ClusterUnavailableError) -> str:
+    if isinstance(error, ClusterUnreachableError):
+        return f"{error} Check the kubeconfig or, in a Pod, the network policies."
+    return str(error)

@@ -1,0 +1,234 @@
+"""What the commands ``plan`` and ``import`` share, which need no cluster: settings, credentials, and a client."""
+
+import re
+from pathlib import Path
+from random import Random
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic.alias_generators import to_camel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from atlas_endpoints import __version__
+from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import (
+    ENCODED_TWICE,
+    Credentials,
+    CredentialsError,
+    CredentialsProblem,
+    parse_credentials,
+)
+from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, by_hand
+from atlas_endpoints.controller.names import is_namespace
+from atlas_endpoints.reconcile.values import InstanceName, ObjectId, SecretName
+from atlas_endpoints.settings import AtlasSettings, Names
+
+Output: TypeAlias = Literal["text", "json", "yaml"]
+Target: TypeAlias = Literal["serverless-private-endpoint", "atlas-private-endpoint"]
+
+REGION = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+
+
+def _namespace(value: str) -> str:
+    if not is_namespace(value):
+        raise ValueError(f"{value!r} is not a name of a namespace")
+    return value
+
+
+Namespace = Annotated[str, AfterValidator(_namespace)]
+
+
+class PlanSettings(AtlasSettings):
+    """Show what the operator would send to Atlas for manifests. It needs no cluster and changes nothing.
+
+    Credentials come from the environment: MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET, or
+    MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY. The exit code is 0 if nothing would change, 3 if
+    something would change, and 1 if a result is unknown or there is no manifest.
+    """
+
+    filename: Names = Field(
+        default=(),
+        validate_default=True,
+        description="Manifests: a file, a folder, or - for the standard input; may be repeated",
+    )
+    namespace: Namespace = Field(default="default", description="Namespace of manifests that specify none")
+    recursive: bool = Field(default=False, description="Include subfolders")
+    output: Output = Field(default="text", description="text for people, json or yaml for programs")
+
+    @field_validator("filename")
+    @classmethod
+    def _names_something(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("specify a file or a folder with manifests, or - for the standard input")
+        return value
+
+
+class ImportSettings(AtlasSettings):
+    """Write manifests for the endpoints in Atlas, so that the operator can take them over unchanged.
+
+    Credentials come from the environment, as for plan. Neither the command nor applying the manifests changes Atlas.
+    With --as atlas-private-endpoint it writes the successors of the endpoints for MongoDB's own operator, from Atlas or from
+    exported resources (-f).
+    """
+
+    target: Target = Field(
+        default="serverless-private-endpoint",
+        description="The kind to write: this operator's own, or atlas-private-endpoint, for dedicated clusters",
+    )
+    filename: Names = Field(
+        default=(),
+        description="Exported resources to read instead of Atlas, as for plan; only for atlas-private-endpoint",
+    )
+    recursive: bool = Field(default=False, description="Include subfolders")
+    project: ObjectId | None = Field(
+        default=None, validate_default=True, description="The project: 24 hexadecimal characters"
+    )
+    instance: InstanceName | None = Field(default=None, description="One serverless instance; default: all")
+    region: str | None = Field(
+        default=None,
+        description="Region, as Atlas spells it, of endpoints whose region is unknown; only for atlas-private-endpoint",
+    )
+    output_dir: Path | None = Field(
+        default=None, description="Folder for one file per manifest; default: the standard output"
+    )
+    namespace: Annotated[Namespace | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=None, description="Namespace to write into the manifests"
+    )
+    credentials_secret: SecretName | None = Field(
+        default=None, validate_default=True, description="Secret in that namespace to write into the manifests"
+    )
+
+    @field_validator("filename")
+    @classmethod
+    def _needs_atlas_private_endpoint(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and info.data.get("target") == "serverless-private-endpoint":
+            raise ValueError("is only for --as atlas-private-endpoint: use --project instead")
+        return value
+
+    @field_validator("project")
+    @classmethod
+    def _is_one_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "filename" in info.data and (value is None) == (not info.data["filename"]):
+            raise ValueError(
+                "specify the project to read from Atlas; or, with --as atlas-private-endpoint, files with -f"
+            )
+        return value
+
+    @field_validator("region")
+    @classmethod
+    def _is_a_region(cls, value: str | None) -> str | None:
+        if value and REGION.fullmatch(value) is None:
+            raise ValueError("must be a region as Atlas spells it, such as US_EAST_1 or EUROPE_NORTH")
+        return value or None
+
+    @field_validator("credentials_secret")
+    @classmethod
+    def _is_required_by_atlas_private_endpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("target") == "atlas-private-endpoint":
+            raise ValueError("is required for --as atlas-private-endpoint: MongoDB's operator has no default")
+        return value
+
+
+class EnvironmentCredentials(BaseSettings):
+    """The credentials in the environment, under the names that Atlas CLI and MongoDB's Terraform provider use."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    client_id: str = Field(default="", validation_alias="MONGODB_ATLAS_CLIENT_ID")
+    client_secret: str = Field(default="", validation_alias="MONGODB_ATLAS_CLIENT_SECRET", repr=False)
+    public_api_key: str = Field(
+        default="", validation_alias=AliasChoices("MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PUBLIC_KEY")
+    )
+    private_api_key: str = Field(
+        default="",
+        validation_alias=AliasChoices("MONGODB_ATLAS_PRIVATE_API_KEY", "MONGODB_ATLAS_PRIVATE_KEY"),
+        repr=False,
+    )
+
+    def parse(self) -> tuple[Credentials, list[str]]:
+        """Return the credentials, and warnings about the variables.
+
+        Raises:
+            CredentialsError: they are not usable; the message contains names of variables and no values.
+        """
+        self._check_pairs()
+        try:
+            credentials, warnings = parse_credentials(self._by_key())
+        except CredentialsError as error:
+            raise CredentialsError(error.reason, _about_variables(error.message)) from None
+        return credentials, [_about_variables(each) for each in warnings]
+
+    @property
+    def variables(self) -> str:
+        """The names of the variables that contain the credentials, for people."""
+        return " and ".join(VARIABLES[key] for key in self._by_key())
+
+    def explain(self, message: str, *, wrong_field: str) -> str:
+        """Return a message of the operator with remedies for a user of these variables.
+
+        Args:
+            wrong_field: the remedy for an immutable field that is wrong.
+        """
+        remedy = f"They are from {self.variables} in the environment. Set them to valid ones."
+        return by_hand(message.replace(PUT_VALID_ONES, remedy).replace(MAKE_ANEW, wrong_field))
+
+    def _by_key(self) -> dict[str, str]:
+        """Return the values by the keys of a Secret."""
+        return {to_camel(name): value for name, value in self if value.strip()}
+
+    def _check_pairs(self) -> None:
+        given = {VARIABLES[key] for key in self._by_key()}
+        complete = [pair for pair in PAIRS if given.issuperset(pair)]
+        if len(complete) > 1:
+            raise CredentialsError(
+                CredentialsProblem.AMBIGUOUS_KEYS,
+                f"The environment contains both a service account ({' and '.join(PAIRS[0])}) and an API key"
+                f" ({' and '.join(PAIRS[1])}). Unset one of the two pairs.",
+            )
+        if complete:
+            return
+        missing = [name for pair in PAIRS if given.intersection(pair) for name in pair if name not in given]
+        if missing:
+            raise CredentialsError(
+                CredentialsProblem.MISSING_KEYS, f"{' and '.join(missing)} must be set in the environment."
+            )
+        raise CredentialsError(
+            CredentialsProblem.MISSING_KEYS,
+            f"The environment contains no credentials for Atlas. Set {' and '.join(PAIRS[0])} (a service account), or"
+            f" {' and '.join(PAIRS[1])} (an API key). The role Project Read Only is sufficient.",
+        )
+
+
+VARIABLES = {
+    "clientId": "MONGODB_ATLAS_CLIENT_ID",
+    "clientSecret": "MONGODB_ATLAS_CLIENT_SECRET",
+    "publicApiKey": "MONGODB_ATLAS_PUBLIC_API_KEY",
+    "privateApiKey": "MONGODB_ATLAS_PRIVATE_API_KEY",
+}
+"""The variables that correspond to the keys of a Secret."""
+
+PAIRS = (
+    (VARIABLES["clientId"], VARIABLES["clientSecret"]),
+    (VARIABLES["publicApiKey"], VARIABLES["privateApiKey"]),
+)
+
+
+def _about_variables(message: str) -> str:
+    for key, variable in VARIABLES.items():
+        message = message.replace(key, variable)
+    return message.replace(ENCODED_TWICE, "looks base64-encoded. Set it to the plain value.")
+
+
+def reading_client(settings: AtlasSettings) -> AtlasClient:
+    """Return a client that sends no writes; close it with ``aclose``.
+
+    Raises:
+        ValueError: the CA file or the proxy is not usable.
+    """
+    return AtlasClient(
+        settings.atlas_url,
+        user_agent=f"atlas-endpoints/{__version__}",
+        writes=False,
+        ca_file=settings.ca_file,
+        random=Random(),  # noqa: S311  # jitter
+    )

@@ -1,0 +1,207 @@
+"""``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported resources."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from atlas_endpoints.atlas.answers import Requester, send_list
+from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
+from atlas_endpoints.atlas.errors import AtlasError, NotServerlessError, Retry
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, reading_client
+from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader
+from atlas_endpoints.kinds.importer import Draft, Found, Importer, Options
+from atlas_endpoints.reconcile.resource import Resource
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+"""Attempts at a call to Atlas."""
+
+LONGEST_WAIT = 120.0
+"""Seconds between two attempts at most, whatever Atlas asks for."""
+
+FEW = 3
+"""Scopes up to which no progress bar is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Messages for users.
+
+    Attributes:
+        remarks: nothing is wrong.
+        problems: something is missing.
+    """
+
+    remarks: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+async def run(
+    settings: ImportSettings,
+    importers: Mapping[str, Importer],
+    put: Callable[[str], object],
+    say: Callable[[str], object],
+) -> bool:
+    """Write manifests for the endpoints of a project or of exported resources, and return whether all were written.
+
+    Args:
+        importers: by the value of ``settings.target``.
+        put: prints a manifest, if the settings name no folder.
+        say: prints a line for users.
+
+    Raises:
+        ValueError: the CA file or the proxy is not usable.
+        OSError: the folder cannot be written.
+    """
+    importer, messages = importers[settings.target], Messages()
+    options = Options(settings.namespace, settings.credentials_secret, settings.region)
+    if settings.project is not None:
+        drafts = importer.of_entries(await _read(settings, settings.project, importer, messages), options)
+    elif importer.of_resources is not None:
+        drafts = importer.of_resources(_exported(settings, importer, messages), options)
+    else:
+        raise ValueError(f"--as {settings.target} does not read files")
+    written = []
+    for each in drafts:
+        if isinstance(each, Draft):
+            written.append(each)
+        else:
+            lines = messages.remarks if each.expected else messages.problems
+            lines.append(f"No manifest for endpoint {each.what}: {each.why}.")
+    count = len(written)
+    if settings.output_dir is not None:
+        conflicts = list(write(written, settings.output_dir))
+        messages.problems.extend(conflicts)
+        count -= len(conflicts)
+    else:
+        for number, each in enumerate(written):
+            put(("---\n" if number else "") + each.text.rstrip("\n"))
+    for line in (*messages.remarks, *messages.problems):
+        say(line)
+    say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
+    return not messages.problems
+
+
+def _exported(settings: ImportSettings, importer: Importer, messages: Messages) -> Iterator[Resource]:
+    reader = ManifestReader([importer.kind], namespace=settings.namespace or "default", recursive=settings.recursive)
+    for each in reader.find(settings.filename):
+        if isinstance(each, Invalid):
+            messages.problems.append(f"{each.place}: {'; '.join(each.problems)}")
+        elif isinstance(each, Manifest):
+            yield each.resource if each.exported is None else each.resource.model_copy(update={"status": each.exported})
+
+
+async def _read(settings: ImportSettings, project: str, importer: Importer, messages: Messages) -> list[Found]:
+    """Read the endpoints of a project."""
+    variables = EnvironmentCredentials()
+    try:
+        credentials, warnings = variables.parse()
+    except CredentialsError as error:
+        messages.problems.append(error.message)
+        return []
+    messages.remarks.extend(warnings)
+
+    def explain(error: AtlasError) -> str:
+        return variables.explain(error.message, wrong_field="correct --project or --instance")
+
+    client = reading_client(settings)
+    try:
+        only = settings.instance
+        return await read(client, credentials, importer, project, only=only, explain=explain, messages=messages)
+    except AtlasError as error:
+        messages.problems.append(explain(error))
+        return []
+    finally:
+        await client.aclose()
+
+
+async def read(
+    client: Requester,
+    credentials: Credentials,
+    importer: Importer,
+    project: str,
+    *,
+    only: str | None,
+    explain: Callable[[AtlasError], str],
+    messages: Messages,
+) -> list[Found]:
+    """Return the entries of a project, with a progress bar on a terminal.
+
+    It reads one scope after the other, since others share Atlas's rate limit.
+
+    Args:
+        only: the name of a scope, or None for all.
+        explain: returns the message of an error for users.
+
+    Raises:
+        AtlasError: the scopes could not be read.
+    """
+    scopes: Mapping[str, Any] = {}
+    if only is None or importer.needs_scopes:
+        scopes = await _with_retries(partial(importer.list_scopes, client, credentials, project))
+    names = [*scopes] if only is None else [only]
+    # Imported here, since only this command needs it, and the operator itself imports this module.
+    from tqdm import tqdm  # noqa: PLC0415
+
+    found: list[Found] = []
+    disable = None if len(names) > FEW else True  # None: unless it is a terminal
+    kind = importer.kind
+    for name in tqdm(names, desc=f"{kind.scope_noun}s".capitalize(), file=sys.stderr, leave=False, disable=disable):
+        request = kind.list_request(Scope("", project, kind.names.kind, name))
+        try:
+            listing = await _with_retries(partial(send_list, client, credentials, request, kind.listed))
+        except NotServerlessError as error:
+            if only is None:
+                messages.remarks.append(f"{name} is no longer a serverless instance and has no such endpoints.")
+            else:
+                messages.problems.append(f"{name}: {explain(error)}")
+        except AtlasError as error:
+            messages.problems.append(f"{name}: {explain(error)}")
+        else:
+            found += [Found(project, name, scopes.get(name), value) for value in listing.entries.values()]
+            if listing.skipped:
+                messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
+    return found
+
+
+async def _with_retries(ask: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a call when Atlas does not answer, or asks to wait."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return await ask()
+        except AtlasError as error:
+            if error.retry is not Retry.BACKOFF:
+                raise
+            await asyncio.sleep(min(max(error.retry_after or 0.0, 2.0**attempt), LONGEST_WAIT))
+    return await ask()
+
+
+def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
+    """Write each manifest into a file of its name, and yield the problems. Files that exist are not changed.
+
+    Raises:
+        OSError: the folder or a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in drafts:
+        path = folder / f"{each.name}.yaml"
+        try:
+            with path.open("xb") as file:
+                file.write(each.text.encode())
+        except FileExistsError:
+            if not _has_content(path, each.text.encode()):
+                yield f"{path} exists with other content and was not changed. Compare the two, or use another folder."
+
+
+def _has_content(path: Path, data: bytes) -> bool:
+    """Return whether a file has this content. A pipe or a device, which have another size, is not opened."""
+    try:
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False

@@ -1,0 +1,352 @@
+"""Read manifests: from files, folders and the standard input to resources as the operator reads them."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.commands.bounded_yaml import Budget, InvalidYamlError, load
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.names import is_name, is_namespace
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.metadata import REQUEST_ANNOTATIONS
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import Status
+
+STANDARD_INPUT = "-"
+
+ENDINGS = (".json", ".yaml", ".yml")
+"""The suffixes of the files that are read in a folder, as in kubectl."""
+
+UNRENDERED = frozenset({"Chart.yaml", "kustomization.yaml", "kustomization.yml"})
+"""Files from which Helm or Kustomize render manifests."""
+
+RENDER_FIRST = "Render them with helm template or kubectl kustomize, and pass the output to plan -f -"
+"""The remedy for the sources of Helm or Kustomize."""
+
+LARGEST_FILE = 8 << 20
+"""Bytes of a file."""
+
+MOST_FILES = 10_000
+"""Files of a folder and its subfolders."""
+
+NO_KIND = "without a kind"
+"""The kind of a document that is no Kubernetes object, such as the values of a chart."""
+
+UID = "<uid>"
+"""In the place of the uid of a resource, which it gets when it is created."""
+
+_TYPES = {str: "plain text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
+
+_WRITTEN_BY_THE_API_SERVER = ("deletionTimestamp", "creationTimestamp", "managedFields", "ownerReferences")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of an object; numbers begin with 1, and 0 is unknown or none.
+
+    Attributes:
+        file: its name as it was given; ``-`` for the standard input.
+        document: its number in the file; 0 for the whole file.
+        line: where the document begins.
+        item: its number in a List.
+    """
+
+    file: str
+    document: int = 0
+    line: int = 0
+    item: int = 0
+
+    @override
+    def __str__(self) -> str:
+        parts = ["the standard input" if self.file == STANDARD_INPUT else self.file]
+        if self.document:
+            parts.append(f"document {self.document}")
+        if self.document > 1 and self.line:
+            parts.append(f"from line {self.line}")
+        if self.item:
+            parts.append(f"item {self.item}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A resource that the operator can work on.
+
+    Attributes:
+        body: the object as it is right after its creation; beside an export, as an edit of that.
+        exported: the status in an export, or None.
+    """
+
+    place: Place
+    kind: Kind[Any]
+    body: Mapping[str, Any]
+    resource: Resource
+    exported: Status | None = None
+
+    @property
+    def key(self) -> Key:
+        """Return the key of the resource."""
+        return self.resource.key
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A file that cannot be read, or an object for the operator that is not valid.
+
+    Attributes:
+        problems: one line each, the field first.
+        key: of the resource, if it could be read.
+        exported: as in ``Manifest``.
+    """
+
+    place: Place
+    problems: tuple[str, ...]
+    key: Key | None = None
+    exported: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """An object of another kind, to which a resource may refer.
+
+    Attributes:
+        kind: with its group, or ``NO_KIND``.
+        body: empty if it is no Kubernetes object.
+    """
+
+    kind: str
+    body: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+Document: TypeAlias = Manifest | Invalid | Other
+
+
+class ManifestReader:
+    """Reads manifests of some kinds.
+
+    Args:
+        namespace: of resources without one.
+        recursive: read the subfolders of folders, too.
+
+    Attributes:
+        warnings: for users.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[Kind[Any]],
+        *,
+        namespace: str,
+        recursive: bool = False,
+        budget: Budget | None = None,
+    ) -> None:
+        self._kinds = {kind.names.kind: kind for kind in kinds}
+        self._namespace = namespace
+        self._recursive = recursive
+        self._budget = budget or Budget()
+        self.warnings: list[str] = []
+
+    def find(self, names: Iterable[str]) -> list[Document]:
+        """Return all documents; a file that cannot be read, and a name without manifests, are ``Invalid``.
+
+        Args:
+            names: of files and folders, or ``-``.
+        """
+        names = list(dict.fromkeys(names))
+        files = dict.fromkeys(file for name in names for file in self._files(name))
+        unrendered = [_place(each).file for each in files if isinstance(each, str) and Path(each).name in UNRENDERED]
+        if unrendered:
+            self.warnings.append(f"These files are not rendered: {', '.join(unrendered)}. {RENDER_FIRST}.")
+        documents: list[Document] = []
+        for file in files:
+            documents += [file] if isinstance(file, Invalid) else self._read_file(file, is_named=file in names)
+        if all(isinstance(each, Other) for each in documents):
+            documents += [self._nothing(name) for name in names]
+        return documents
+
+    def _files(self, name: str) -> Iterator[str | Invalid]:
+        """Yield the files of a folder, sorted, or the file itself."""
+        if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112  # unlike pathlib's, it raises nothing
+            yield name
+            return
+        unreadable: list[OSError] = []
+        found: list[str] = []
+        for each in _inside(name, unreadable, recursive=self._recursive):
+            found.append(each)
+            if len(found) > MOST_FILES:
+                problem = f"contains more than {MOST_FILES} {_endings()} files: name the folders with manifests"
+                yield Invalid(_place(name), (problem,))
+                return
+        yield from (_unreadable(each.filename, each) for each in unreadable)
+        if not found:
+            yield self._nothing(name)
+        yield from sorted(found)
+
+    def _nothing(self, name: str) -> Invalid:
+        """Return the problem of a name without manifests."""
+        problem = (
+            f"contains no {' or '.join(f'{each.names.kind} ({each.names.group})' for each in self._kinds.values())}"
+        )
+        if name != STANDARD_INPUT and os.path.isdir(name):  # noqa: PTH112  # as above
+            problem += f" in its {_endings()} files"
+            deeper = (os.path.dirname(each) for each in _inside(name, [], recursive=True))  # noqa: PTH120  # plain text
+            if not self._recursive and any(each != name for each in deeper):
+                problem += "; use -R (--recursive) to read its subfolders"
+        return Invalid(_place(name), (problem,))
+
+    def _read_file(self, file: str, *, is_named: bool) -> list[Document]:
+        place = _place(file)
+        room = min(LARGEST_FILE, self._budget.size)
+        try:
+            # A pipe in a folder would block, and a device has no end.
+            if not is_named and not stat.S_ISREG(Path(file).stat().st_mode):
+                return [Invalid(place, ("is neither a file nor a folder: remove or rename it",))]
+            data = _bytes(file, room + 1)
+        except OSError as error:
+            return [_unreadable(file, error)]
+        if len(data) > LARGEST_FILE:
+            return [Invalid(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))]
+        if len(data) > room:
+            problem = (
+                "is not read, because the files before it are too large together: run the command with fewer files"
+            )
+            return [Invalid(place, (problem,))]
+        self._budget.size -= len(data)
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return [Invalid(place, ("is not encoded in UTF-8",))]
+        return self.read(place.file, text)
+
+    def read(self, file: str, text: str) -> list[Document]:
+        """Return the documents in the text of a file: YAML or JSON."""
+        found: list[Document] = []
+        place = Place(file, 1)
+        try:
+            for line, document in load(text, self._budget):
+                found += self._documents(document, replace(place, line=line))
+                place = Place(file, place.document + 1)
+        except InvalidYamlError as error:
+            hint = f". {RENDER_FIRST}" if "{{" in text else ""
+            found.append(Invalid(place, (f"{error}{hint}",)))
+        return found
+
+    def _documents(self, document: Any, place: Place) -> Iterator[Document]:
+        if document is None:
+            return
+        if not isinstance(document, Mapping):
+            what = _TYPES.get(type(document), "a value")
+            yield Invalid(place, (f"is {what} and not a Kubernetes object: remove or correct it",))
+            return
+        kind, version = document.get("kind"), document.get("apiVersion")
+        if not isinstance(kind, str) or not kind:
+            yield Other(NO_KIND)
+        elif isinstance(document.get("items"), list) and kind.endswith("List"):
+            for number, item in enumerate(document["items"], start=1):
+                yield from self._documents(item, replace(place, item=number))
+        elif kind in self._kinds:
+            yield self._resource(self._kinds[kind], document, place)
+        elif isinstance(version, str) and (ours := self._kinds_of(version.partition("/")[0])):
+            yield Invalid(place, (f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {ours}",))
+        else:
+            group = str(version).rpartition("/")[0] if version else ""
+            yield Other(f"{kind}.{group}" if group else kind, self._in_namespace(document))
+
+    def _kinds_of(self, group: str) -> str:
+        return " or ".join(name for name, kind in self._kinds.items() if kind.names.group == group)
+
+    def _resource(self, kind: Kind[Any], document: Mapping[str, Any], place: Place) -> Document:
+        version, expected = document.get("apiVersion"), f"{kind.names.group}/{kind.names.version}"
+        if version != expected:
+            shown = one_line(str(version or "nothing"), limit=80)
+            return Invalid(place, (f"apiVersion: Unsupported value: {shown!r}: must be {expected}",))
+        metadata = document.get("metadata")
+        if not isinstance(metadata, Mapping):
+            return Invalid(place, ("metadata: Required value: add it, with a name",))
+        body = _as_created(self._in_namespace(document))
+        name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
+        key = Key(kind.names.kind, namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
+        is_export = metadata.get("uid") or document.get("status")
+        exported = kind.resource.status_type.parse(document.get("status")) if is_export else None
+        problems = [*_misnamed(name, namespace)]
+        try:
+            resource = kind.resource.parse(body)
+        except InvalidSpecError as error:
+            others = [each for each in error.problems if not (problems and each.startswith("metadata.name"))]
+            return Invalid(place, (*problems, *others), key, exported)
+        if problems:
+            return Invalid(place, tuple(problems), key, exported)
+        return Manifest(place, kind, body, resource, exported)
+
+    def _in_namespace(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an object with a namespace."""
+        metadata = document.get("metadata")
+        if not isinstance(metadata, Mapping):
+            return {}
+        return {**document, "metadata": {"namespace": self._namespace, **metadata}}
+
+
+def _inside(folder: str, unreadable: list[OSError], *, recursive: bool) -> Iterator[str]:
+    """Yield the files with the suffix of a manifest. Links to folders are not followed."""
+    for here, _, names in os.walk(folder, onerror=unreadable.append):
+        yield from (os.path.join(here, name) for name in names if name.endswith(ENDINGS))  # noqa: PTH118  # plain text
+        if not recursive:
+            return
+
+
+def _bytes(file: str, most: int) -> bytes:
+    if file == STANDARD_INPUT:
+        return sys.stdin.buffer.read(most)
+    with Path(file).open("rb") as opened:
+        return opened.read(most)
+
+
+def _unreadable(path: str, error: OSError) -> Invalid:
+    return Invalid(_place(path), (f"cannot be read: {error.strerror or type(error).__name__}",))
+
+
+def _place(path: str) -> Place:
+    """Return the place of a file. Bytes of its name that are no text are escaped."""
+    return Place(path.encode("utf-8", "backslashreplace").decode())
+
+
+def _endings() -> str:
+    return f"{', '.join(ENDINGS[:-1])} and {ENDINGS[-1]}"
+
+
+def _misnamed(name: object, namespace: object) -> Iterator[str]:
+    """Yield the problems of a name that no API server accepts."""
+    if not isinstance(name, str) or not name:
+        yield "metadata.name: Required value: add it (generateName is not supported, because it names no resource)"
+    elif not is_name(name):
+        yield (
+            f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: must consist of at most 253 lower-case letters,"
+            " digits, `-` and `.`, and begin and end with a letter or digit"
+        )
+    if not isinstance(namespace, str) or not is_namespace(namespace):
+        yield "metadata.namespace: Invalid value: must be the name of a namespace"
+
+
+def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object as it is right after its creation, without what an export adds.
+
+    Requests for an immediate reconcile are dropped: the operator may have handled them long ago.
+    """
+    metadata = {
+        name: value for name, value in document["metadata"].items() if name not in _WRITTEN_BY_THE_API_SERVER
+    } | {"uid": UID, "generation": 1, "resourceVersion": ""}
+    annotations = metadata.pop("annotations", None)
+    if isinstance(annotations, Mapping):
+        annotations = {name: value for name, value in annotations.items() if name not in REQUEST_ANNOTATIONS}
+    if annotations:
+        metadata["annotations"] = annotations
+    rest = {name: value for name, value in document.items() if name not in {"metadata", "status"}}
+    return {**rest, "metadata": metadata}

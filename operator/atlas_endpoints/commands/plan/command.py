@@ -1,0 +1,195 @@
+"""Run a plan: read manifests, read Atlas, print the forecasts.
+
+Only reads are sent: the reconciler runs without writes, and the client would hold one back.
+"""
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.credentials import CredentialsError
+from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN
+from atlas_endpoints.atlas.gateway import Gateway
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.atlas.throttle import Throttle
+from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSettings, reading_client
+from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other
+from atlas_endpoints.commands.plan import report
+from atlas_endpoints.commands.plan.forecast import (
+    Action,
+    Forecast,
+    asks_again_in,
+    exit_code,
+    of_conflict,
+    of_invalid,
+    of_outcome,
+    unanswered,
+)
+from atlas_endpoints.commands.plan.offline_ports import SOURCE, Exports, NoCluster, OnePair
+from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.clock import SystemClock
+from atlas_endpoints.controller.controller import annotations_of
+from atlas_endpoints.reconcile.credentials import remedy_for_refused
+from atlas_endpoints.reconcile.facts import Defaults
+from atlas_endpoints.reconcile.failures import NOTICED
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.reconciler import Reconciler
+from atlas_endpoints.reconcile.references import ReferenceResolver
+from atlas_endpoints.reconcile.summarize import Outcome
+
+logger = logging.getLogger(__name__)
+
+WITHIN = 300.0
+"""Seconds for the whole plan."""
+
+AT_ONCE = 4
+"""Scopes in parallel."""
+
+
+async def run(settings: PlanSettings, kinds: Sequence[Kind[Any]], say: Callable[[str], object]) -> int:
+    """Print what the operator would do about manifests, and return the exit code; see ``forecast.exit_code``.
+
+    Raises:
+        ValueError: the CA file or the proxy is not usable.
+    """
+    reader = ManifestReader(kinds, namespace=settings.namespace, recursive=settings.recursive)
+    documents = merged(reader.find(settings.filename))
+    client = reading_client(settings)
+    try:
+        planner = Planner(client, kinds, exports=[each.body for each in documents if isinstance(each, Other)])
+        contended = conflicts(documents)
+        forecasts = [of_conflict(each, contended) for each in await planner.forecast(documents)]
+    finally:
+        await client.aclose()
+    warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *(each.warning for each in contended)]
+    others = Counter(each.kind for each in documents if isinstance(each, Other))
+    if settings.output == "text":
+        say(report.as_text(forecasts, others, warnings))
+    else:
+        say(report.serialized(report.as_document(forecasts, others, warnings), settings.output))
+    return exit_code(forecasts)
+
+
+class Planner:
+    """Runs the operator's own reconcilers, without writes, on manifests.
+
+    Args:
+        exports: objects of other kinds, to which manifests may refer.
+
+    Attributes:
+        warnings: about the credentials, for users.
+    """
+
+    def __init__(self, client: Requester, kinds: Iterable[Kind[Any]], *, exports: Iterable[Body] = ()) -> None:
+        clock = SystemClock()
+        throttle = Throttle(max_in_flight=AT_ONCE)
+        by_name = {kind.names.kind: kind for kind in kinds}
+        self._gateway = gateway = Gateway(client, throttle, clock.monotonic, readers=by_name, dropped=lambda _: None)
+        self._variables = EnvironmentCredentials()
+        self._fingerprint = ""
+        self.warnings: list[str] = []
+        try:
+            credentials, self.warnings = self._variables.parse()
+            self._fingerprint = gateway.introduce(credentials)
+            gateway.use(self, self._fingerprint)
+            access = OnePair(self._fingerprint)
+        except CredentialsError as error:
+            access = OnePair(error)
+        references, no_cluster = ReferenceResolver(Exports(exports)), NoCluster()
+        self._reconcilers = {
+            name: Reconciler(
+                kind,
+                access,
+                references,
+                no_cluster,
+                gateway,
+                resync=no_cluster,
+                resources=no_cluster,
+                limiter=no_cluster,
+                wake=lambda _: None,
+                writes=False,
+                clock=clock,
+                defaults=Defaults(),
+                grace=timedelta(0),
+                namespaces=no_cluster,
+                read=no_cluster.read,
+                record=lambda _, event: logger.debug("%s", event.message),
+            )
+            for name, kind in by_name.items()
+        }
+        self._forecasts: dict[int, Forecast] = {}
+
+    async def forecast(self, documents: Iterable[Document]) -> list[Forecast]:
+        """Return a forecast for each manifest, in their order; other kinds are left out."""
+        ours = [each for each in documents if not isinstance(each, Other)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WITHIN):
+                await self._run([(number, each) for number, each in enumerate(ours) if isinstance(each, Manifest)])
+        return [self._of(number, each) for number, each in enumerate(ours)]
+
+    def _of(self, number: int, document: Manifest | Invalid) -> Forecast:
+        if isinstance(document, Invalid):
+            return of_invalid(document)
+        return self._forecasts.get(number) or unanswered(document, f"The plan did not end within {WITHIN:.0f} s.")
+
+    async def _run(self, manifests: Iterable[tuple[int, Manifest]]) -> None:
+        """Reconcile some scopes in parallel, and the manifests of one in a row, so that they share its LIST."""
+        scopes: dict[tuple[str, str | None, str], list[tuple[int, Manifest]]] = defaultdict(list)
+        for number, each in manifests:
+            place = each.kind.names.kind, each.resource.spec.project_id, each.resource.scope_name
+            scopes[place].append((number, each))
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def run(group: list[tuple[int, Manifest]]) -> None:
+            async with room:
+                for number, each in group:
+                    self._forecasts[number] = await self._reconcile(each)
+
+        groups = list(scopes.values())
+        for group in groups[:1]:
+            # Credentials that have not worked yet get one call at a time anyway.
+            await run(group)
+        async with asyncio.TaskGroup() as tasks:
+            for group in groups[1:]:
+                tasks.create_task(run(group))
+
+    async def _reconcile(self, manifest: Manifest) -> Forecast:
+        kind, attempts, body = manifest.kind, 0, manifest.body
+        while True:
+            outcome = await self._reconcilers[kind.names.kind].reconcile(body, body.get("status") or {})
+            if (after := stored(kind, body, outcome)) != body:
+                body = after
+                continue
+            attempts += outcome.failure is not None and not outcome.failure.held
+            wait = asks_again_in(outcome, attempts)
+            if wait is None:
+                break
+            await asyncio.sleep(wait)
+        project_id = outcome.resolved.project_id if outcome.resolved is not None else None
+        scope = Scope(self._fingerprint, project_id or "", kind.names.kind, manifest.resource.scope_name)
+        values = [seen.value for seen in self._gateway.view(scope).entries.values() if seen.value is not None]
+        forecast = of_outcome(manifest, body, outcome, values)
+        if forecast.action is not Action.UNKNOWN:
+            return forecast
+        message = forecast.message.replace(remedy_for_refused(SOURCE), PUT_VALID_ONES).replace(NOTICED, THEN_AGAIN)
+        correction = "correct the manifest; delete an existing resource first, because the field is immutable"
+        return replace(forecast, message=self._variables.explain(message, wrong_field=correction))
+
+
+def stored(kind: Kind[Any], body: Body, outcome: Outcome) -> Body:
+    """Return a manifest with the metadata, and the record of an entry, that a reconcile stores before it goes on."""
+    change = outcome.metadata
+    if change is not None and change.needed_by(body):
+        finalizers = [name for name, wanted in change.finalizers.items() if wanted]
+        annotations = {**annotations_of(body), **change.annotations}
+        body = {**body, "metadata": {**body["metadata"], "finalizers": finalizers, "annotations": annotations}}
+    status = kind.resource.status_type.parse(body.get("status"))
+    recorded = {**body, "status": status.model_copy(update=dict(outcome.own)).to_json()}
+    return body if kind.entry_of(recorded) == kind.entry_of(body) else recorded

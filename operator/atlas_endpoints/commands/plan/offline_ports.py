@@ -1,0 +1,115 @@
+"""The reconciler's ports without a cluster. Pure."""
+# ruff: noqa: ARG002, D102  # the ports define these methods, and document them
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from atlas_endpoints.atlas.credentials import CredentialsError
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.api import Age, Lack, Target, extract
+from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
+from atlas_endpoints.controller.cache import Body, Key, Trigger
+from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
+from atlas_endpoints.reconcile.outputs import Output, Published
+from atlas_endpoints.reconcile.resource import Resource
+
+SOURCE = "environment"
+"""The source of the credentials, as a status would show it."""
+
+
+class OnePair:
+    """The same credentials for every resource, since Secrets exist in the cluster only.
+
+    Args:
+        found: the fingerprint of the credentials, or why there are none.
+    """
+
+    def __init__(self, found: str | CredentialsError) -> None:
+        self._found = found
+
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
+        if isinstance(self._found, CredentialsError):
+            raise NoCredentialsError(
+                self._found.reason, self._found.message, source=None, retry_in=math.inf, operation="readEnvironment"
+            )
+        return Access(self._found, SOURCE)
+
+    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
+        pass
+
+
+class Exports:
+    """The referenced objects whose exports are among the manifests.
+
+    Args:
+        bodies: the objects of other kinds.
+    """
+
+    def __init__(self, bodies: Iterable[Body]) -> None:
+        self._found = {_identity(body): body for body in bodies if body}
+
+    async def read(self, target: Target, *, age: Age) -> str:
+        api = f"{target.group}/{target.version}".removeprefix("/")
+        body = self._found.get((api, target.kind, target.namespace, target.name), {})
+        found = extract(body, target.path)
+        if not isinstance(found, Lack):
+            return found
+        raise UnreadableError(
+            ReferenceProblem.KIND_NOT_ALLOWED,
+            f"The plan does not read the cluster, so {target.field} of {target.object} is unknown. Add an export of that object"
+            " to the manifests.",
+            retry_in=math.inf,
+        )
+
+
+def _identity(body: Body) -> tuple[object, ...]:
+    metadata = body["metadata"]
+    return tuple(
+        str(each) for each in (body.get("apiVersion"), body.get("kind"), metadata["namespace"], metadata.get("name"))
+    )
+
+
+class NoCluster:
+    """All other ports: no defaults of namespaces, no outputs, no resync, no drift limiter, and no other resource."""
+
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
+        return {}
+
+    async def read(self, key: Key) -> Body | None:
+        return None
+
+    async def publish(
+        self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
+    ) -> Published:
+        return Published(None)
+
+    def forget(self, key: Key) -> None:
+        pass
+
+    def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
+        pass
+
+    def scope_of(self, key: Key) -> Scope | None:
+        pass
+
+    def leave(self, key: Key) -> None:
+        pass
+
+    def wait_to_correct(self, key: Key) -> float:
+        return 0.0
+
+    def release(self, key: Key) -> None:
+        pass
+
+    def holds(self, key: Key, uid: str) -> bool:
+        return True
+
+    def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
+        return True
+
+    def get(self, key: Key) -> Body | None:
+        return None
+
+    def found_by(self, value: str) -> Sequence[Body]:
+        return ()

@@ -1,0 +1,123 @@
+"""Print forecasts as text, JSON or YAML. Pure."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+import yaml
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast, exit_code
+
+FORMAT_VERSION = 1
+"""Grows when a program that reads the output would have to change; fields are only added within a version."""
+
+LONGEST = 2000
+"""Characters of a line."""
+
+TITLES: Mapping[Action, str] = {
+    Action.RESERVE: "an endpoint would be reserved in Atlas",
+    Action.UPDATE: "would be changed in Atlas",
+    Action.WAIT: "would be changed in Atlas when Atlas accepts changes again",
+    Action.REPORT: "differs, and nothing would be sent",
+    Action.NONE: "nothing would be sent",
+    Action.SUSPENDED: "suspended, so Atlas was not read",
+    Action.UNKNOWN: "the result is unknown",
+    Action.INVALID: "is invalid",
+}
+
+
+def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> str:
+    """Return the text for users.
+
+    Args:
+        others: the number of skipped objects of each other kind.
+    """
+    blocks = [[f"Warning: {each}" for each in warnings]] if warnings else []
+    blocks += [list(_block(each)) for each in forecasts]
+    blocks.append(list(_summary(forecasts, others)))
+    return "\n\n".join("\n".join(_printable(line) for line in block) for block in blocks)
+
+
+def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> dict[str, Any]:
+    """Return the document for programs; docs/commands.md describes its fields.
+
+    Args:
+        others: the number of skipped objects of each other kind.
+    """
+    actions = Counter(each.action for each in forecasts)
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "exitCode": exit_code(forecasts),
+        "summary": {str(action): actions[action] for action in Action if action in actions},
+        "resources": [_entry(each) for each in forecasts],
+        "skipped": dict(sorted(others.items())),
+        "warnings": list(warnings),
+    }
+
+
+def serialized(document: Mapping[str, Any], output: Literal["json", "yaml"]) -> str:
+    """Return a document as JSON or YAML."""
+    if output == "json":
+        return json.dumps(document, indent=2, ensure_ascii=False)
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=LONGEST)).rstrip("\n")
+
+
+def _block(forecast: Forecast) -> Iterator[str]:
+    name = f"{forecast.key} ({forecast.place})" if forecast.key else f"{forecast.place}"
+    yield f"{name}: {TITLES[forecast.action]}"
+    if (manifest := forecast.manifest) is not None:
+        endpoint = f"endpoint {forecast.endpoint_id}" if forecast.endpoint_id else "no endpoint yet"
+        scope = f"{manifest.kind.scope_noun} {manifest.resource.scope_name}"
+        project, reference = forecast.project_id, manifest.resource.spec.project_ref
+        if project is None and reference is not None:
+            project = f"of {reference.object_kind} {reference.name}"
+        status = f": {forecast.status}" if forecast.status else ""
+        yield f"  {endpoint}, {scope}, project {project}{status}"
+    if forecast.action is not Action.UPDATE:
+        yield from (f"  {line}" for line in forecast.message.splitlines())
+    for each in forecast.changes:
+        yield f"  ~ {each.field}: {_shown(each.before)} -> {_shown(each.after)}"
+    for name, value in forecast.sent_along.items():
+        yield f"    {name}: {_shown(value)} (unchanged, in the same request)"
+
+
+def _summary(forecasts: Sequence[Forecast], others: Mapping[str, int]) -> Iterator[str]:
+    changing = sum(each.action in CHANGING for each in forecasts)
+    failed = sum(each.action in FAILED for each in forecasts)
+    unknown = f", {failed} unknown or invalid" if failed else ""
+    yield f"Plan: {changing} would change, {len(forecasts) - changing - failed} would not{unknown}. Nothing was sent."
+    if others:
+        yield f"Skipped objects of other kinds: {', '.join(f'{number} {kind}' for kind, number in sorted(others.items()))}."
+
+
+def _entry(forecast: Forecast) -> dict[str, Any]:
+    key, manifest, request = forecast.key, forecast.manifest, forecast.request
+    return {
+        "kind": key.kind if key else None,
+        "namespace": key.namespace if key else None,
+        "name": key.name if key else None,
+        "source": {"file": forecast.place.file}
+        | {name: getattr(forecast.place, name) or None for name in ("document", "line", "item")},
+        "action": str(forecast.action),
+        "reason": str(forecast.reason) if forecast.reason else None,
+        "message": forecast.message,
+        "projectId": forecast.project_id,
+        "instanceName": manifest.resource.scope_name if manifest else None,
+        "endpointId": forecast.endpoint_id,
+        "status": forecast.status,
+        "changes": [asdict(each) for each in forecast.changes],
+        "request": {"method": request.method, "path": request.path, "body": request.body} if request else None,
+    }
+
+
+def _shown(value: str | None) -> str:
+    return f"'{value}'" if value else "nothing"
+
+
+def _printable(line: str) -> str:
+    # A manifest, or Atlas, may hold control characters.
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return indent + one_line(line, limit=LONGEST)

@@ -1,0 +1,196 @@
+"""``atlas-endpoints status``: print what an on-call engineer needs first about one resource. It changes nothing.
+
+It reads the API server only, and does not call Atlas.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic.alias_generators import to_camel, to_pascal
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.writer import ResourceWriter
+from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.ownership import is_owner
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import Status, StatusModel, find
+from atlas_endpoints.settings import StatusSettings
+
+LONGEST = 2000
+"""Characters of a line."""
+
+
+async def run(
+    settings: StatusSettings,
+    kinds: Sequence[Kind[Any]],
+    put: Callable[[str], object],
+    say: Callable[[str], object],
+) -> bool:
+    """Print the status of each resource of a name, and return whether there is one.
+
+    Args:
+        put: prints a line of the report.
+        say: prints an error.
+
+    Raises:
+        NoClusterError, OSError, ValueError: there is no cluster.
+    """
+    connection = await Connection.open()
+    api = connection.fenced(lambda: False)  # no write can be sent
+    try:
+        found = [await _print(settings, kind, ResourceWriter(api, kind.names), put) for kind in kinds]
+        if not any(found):
+            say(f"There is no {' or '.join(kind.names.kind for kind in kinds)} {settings.resource}.")
+        return any(found)
+    except ClusterUnavailableError as error:
+        say(str(error))
+        return False
+    finally:
+        await connection.close()
+
+
+async def _print(
+    settings: StatusSettings, kind: Kind[Any], writer: ResourceWriter, put: Callable[[str], object]
+) -> bool:
+    key = Key(kind.names.kind, *settings.namespace_and_name)
+    here = await writer.list(key.namespace, "")
+    if here is None:
+        raise ClusterUnavailableError(
+            f"The API server does not serve {key.kind}: install the CRD (kubectl apply -f crds/)."
+        )
+    body = next((each for each in here.bodies if key_of(each) == key), None)
+    if body is None:
+        return False
+    try:
+        everywhere = await writer.list(None, "")
+    except ClusterUnavailableError:  # the user may list their own namespace only
+        everywhere = None
+    others = (everywhere or here).bodies
+    for line in report(kind, body, others, sees_all=everywhere is not None, now=datetime.now(UTC)):
+        put(line)
+    return True
+
+
+def report(kind: Kind[Any], body: Body, others: Iterable[Body], *, sees_all: bool, now: datetime) -> Iterator[str]:
+    """Yield the lines of a report.
+
+    Args:
+        others: resources that may name the same endpoint; they may include this one.
+        sees_all: whether these are of all namespaces.
+    """
+    status = kind.resource.status_type.parse(body.get("status"))
+    for line in (
+        *_conditions(body, status),
+        *_atlas(status, now),
+        *_users(kind, body, others, sees_all=sees_all),
+        *_next(kind, body, status),
+    ):
+        yield one_line(line, limit=LONGEST)
+
+
+def _conditions(body: Body, status: Status) -> Iterator[str]:
+    generation = int(body["metadata"].get("generation", 0))
+    ready = find(status, "Ready")
+    if ready is None:
+        yield f"{key_of(body)}: no operator has handled this resource"
+        return
+    if status.observed_generation != generation:
+        means = ", of an earlier generation"
+    elif ready.reason == Reason.WAITING_FOR_CLOUD_ENDPOINT:
+        means = ", waiting for you"
+    elif find(status, "Stalled") is not None:
+        means = ", action is required"
+    else:
+        means = ", in progress or retried" if find(status, "Reconciling") is not None else ""
+    yield f"{key_of(body)}: Ready is {ready.status}, {ready.reason}{means}"
+    yield f"Message: {ready.message}"
+    if status.observed_generation != generation:
+        yield (
+            f"Edit: the spec has generation {generation}, and this report is about generation {status.observed_generation}. No"
+            " operator has handled the last edit."
+        )
+    if "deletionTimestamp" in body["metadata"]:
+        yield f"Deletion: requested at {body['metadata']['deletionTimestamp']}; the finalizers are pending"
+    for each in status.conditions:
+        if each.type not in {"Ready", "Reconciling", "Stalled"}:
+            yield f"{each.type}: {each.status}, {each.reason}: {each.message}"
+
+
+def _atlas(status: Status, now: datetime) -> Iterator[str]:
+    for name, value in status:
+        if name not in Status.model_fields and isinstance(value, StatusModel):
+            fields = (f"{to_camel(each)} {_shown(part, now)}" for each, part in value if part is not None)
+            yield f"{to_pascal(name)}: {', '.join(fields)}"
+    if (applied := status.applied) is not None:
+        values = ", ".join(f"{field} '{value}'" for field, value in applied.values.items()) or "no managed field"
+        yield f"Confirmed by Atlas, for generation {applied.generation}: {values}"
+    for item in status.drift:
+        yield f"Differs: {item.field} is '{item.actual or ''}' in Atlas and '{item.desired or ''}' in the spec"
+    if (error := status.last_error) is not None:
+        code = " ".join(str(each) for each in (error.http_status, error.error_code) if each is not None)
+        answered = f" (HTTP {code})" if error.http_status is not None else f" ({code})" if code else ""
+        yield f"Failure: {error.operation}{answered}, since {_ago(now - error.since)}: {error.detail or ''}"
+    for entry in status.history[:1]:
+        yield f"Last write: {', '.join(entry.fields)} ({entry.cause}), {_ago(now - entry.time)} ago: {entry.result}"
+
+
+def _users(kind: Kind[Any], body: Body, others: Iterable[Body], *, sees_all: bool) -> Iterator[str]:
+    entry = kind.entry_of(body)
+    if entry is None:
+        return
+    named = [each for each in others if kind.entry_of(each) == entry and key_of(each) != key_of(body)]
+    for each in (body, *sorted(named, key=key_of)):
+        ready = find(Status.parse(each.get("status")), "Ready")
+        reason = "" if ready is None else f", {ready.reason}"
+        role = ", the owner" if is_owner(kind, each, entry) else ", not the owner" if named or not sees_all else ""
+        yield f"Endpoint named by: {key_of(each)}{role}{reason}"
+    if not sees_all:
+        yield "Endpoint named by: resources of other namespaces are not shown, because you may not list them."
+
+
+def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
+    try:
+        resource = kind.resource.parse(body)
+    except InvalidSpecError as error:
+        yield from (f"Invalid: {problem}" for problem in error.problems)
+        return
+    if status.observed_generation != body["metadata"].get("generation"):
+        what = "resource" if status.observed_generation == Status.NEVER_OBSERVED else "edit"
+        yield (
+            f"Next read of Atlas: when an operator handles this {what}. If it takes longer than seconds, verify that an operator"
+            " runs and serves this namespace."
+        )
+    elif resource.suspended_by:
+        yield f"Next read of Atlas: none, because of {' and '.join(resource.suspended_by)}"
+    else:
+        interval = resource.spec.sync_interval
+        within = (
+            f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
+        )
+        yield (
+            f"Next read of Atlas: within {within}. To read it now: kubectl -n {resource.key.namespace} annotate --overwrite"
+            f' {kind.names.kind.lower()} {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
+        )
+
+
+def _shown(value: object, now: datetime) -> str:
+    return (
+        f"{_ago(now - value)} ago"
+        if isinstance(value, datetime)
+        else f"'{value}'"
+        if isinstance(value, str)
+        else str(value)
+    )
+
+
+def _ago(elapsed: timedelta) -> str:
+    seconds = max(0, int(elapsed.total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

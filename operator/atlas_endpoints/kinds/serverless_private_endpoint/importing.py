@@ -1,0 +1,228 @@
+"""Manifests of endpoints in Atlas: of this kind, and of their successors. Pure.
+
+A successor is an ``AtlasPrivateEndpoint`` of MongoDB's own operator: the endpoint service of Atlas for the dedicated
+clusters of a project in one cloud and region. A private endpoint in the cloud cannot be used again, since it is
+connected to the service for which it was created.
+Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of MongoDB Atlas Kubernetes Operator 2.
+"""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import yaml
+
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import ServerlessInstance, State, list_instances
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint, Spec, shown
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+
+LONGEST_NAME = 63
+"""Characters of a resource's name, as the CRD has it."""
+
+LONGEST_COMMENT = 300
+"""Characters of a comment in YAML."""
+
+_AWS_SERVICE = re.compile(r"com\.amazonaws\.vpce\.([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})\.")
+
+
+async def _instances(client: Requester, credentials: Credentials, project_id: str) -> Mapping[str, ServerlessInstance]:
+    return {each.name: each for each in await list_instances(client, credentials, project_id)}
+
+
+def manifests(found: Iterable[Found], options: Options) -> Drafts:
+    """Return the manifests of endpoints, which change nothing in Atlas when they are applied."""
+    return [_manifest(each, options) for each in found]
+
+
+def _manifest(found: Found, options: Options) -> Draft | LeftOut:
+    endpoint = found.value
+    if endpoint.status == State.DELETING:
+        return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
+    fields = {
+        "projectId": found.project_id,
+        "instanceName": found.scope_name,
+        "providerName": _provider(found),
+        "endpointId": endpoint.id,
+    }
+    in_atlas = {str(field): value for field, value in shown(endpoint).items() if value}
+    problems = _problems({**fields, **in_atlas})
+    # As many as possible: those of a connection are only valid together.
+    subsets = (dict(each) for size in range(len(in_atlas), -1, -1) for each in combinations(in_atlas.items(), size))
+    managed = next((each for each in subsets if not _problems({**fields, **each})), None)
+    if managed is None:
+        return LeftOut(endpoint.id, "; ".join(problems))
+    name = name_of(found.scope_name, endpoint.id)
+    lines = [
+        f"# Status in Atlas when this was written: {_comment(endpoint.status or 'none')}",
+        *_header(f"{KIND.names.group}/{KIND.names.version}", KIND.names.kind, name, options),
+        *(f"  {field}: {_quoted(value)}" for field, value in fields.items()),
+    ]
+    for field, value in in_atlas.items():
+        if field in managed:
+            lines.append(f"  {field}: {_quoted(value)}")
+        else:
+            own = [each for each in problems if each.startswith(f"spec.{field}: ")]
+            why = (own or problems)[0].partition(": ")[2]
+            lines.append(f"  # {field} is not managed, so Atlas keeps {_comment(_quoted(value))}. {_comment(why)}")
+    # Explicit, since a Namespace may set another default.
+    lines.append(f"  deletionPolicy: {_quoted('Retain')}")
+    if options.credentials_secret:
+        lines += ["  credentialsSecretRef:", f"    name: {_quoted(options.credentials_secret)}"]
+    return _draft(name, lines)
+
+
+def name_of(instance: str, endpoint_id: str) -> str:
+    """Return the name of the resource: the instance, cut to fit, and the ID of the endpoint."""
+    room = LONGEST_NAME - len(endpoint_id) - 1
+    return f"{instance.lower()[:room].rstrip('-')}-{endpoint_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A serverless private endpoint.
+
+    Attributes:
+        label: its name for users.
+        region: as Atlas spells it, such as ``US_EAST_1``, or None.
+        cloud_id: of the private endpoint in the cloud; None if it was never connected.
+    """
+
+    label: str
+    project_id: str
+    provider: str
+    region: str | None
+    cloud_id: str | None
+
+
+def successors_of_entries(found: Iterable[Found], options: Options) -> Drafts:
+    """Return the successors of endpoints in Atlas."""
+    return successors(
+        (
+            Connection(
+                f"{each.value.id} of {each.scope_name}",
+                each.project_id,
+                _provider(each),
+                (each.scope and each.scope.region) or region_of(each.value.endpoint_service_name) or options.region,
+                each.value.cloud_provider_endpoint_id,
+            )
+            for each in found
+        ),
+        options,
+    )
+
+
+def successors_of_resources(resources: Iterable[ServerlessPrivateEndpoint], options: Options) -> Drafts:
+    """Return the successors of exported resources, whose status shows their connections even after the end of the API."""
+    connections, unresolved = [], []
+    for each in resources:
+        spec, endpoint, project_id = each.spec, each.status.endpoint, each.known_project_id
+        if project_id is None:
+            unresolved.append(LeftOut(str(each.key), "spec.projectRef is not resolved"))
+            continue
+        region = region_of(endpoint.endpoint_service_name if endpoint else None) or options.region
+        cloud_id = spec.cloud_provider_endpoint_id or (endpoint.cloud_provider_endpoint_id if endpoint else None)
+        connections.append(Connection(str(each.key), project_id, spec.provider_name, region, cloud_id))
+    return [*successors(connections, options), *unresolved]
+
+
+def region_of(endpoint_service_name: str | None) -> str | None:
+    """Return the region, as Atlas spells it, in the name of an endpoint service; only AWS has it there."""
+    found = _AWS_SERVICE.match(endpoint_service_name or "")
+    return found[1].upper().replace("-", "_") if found else None
+
+
+def successors(connections: Iterable[Connection], options: Options) -> Drafts:
+    """Return a manifest for each project, cloud and region. ``options`` must name the Secret."""
+    services: dict[tuple[str, str, str], list[Connection]] = defaultdict(list)
+    left_out: list[LeftOut] = []
+    for each in connections:
+        if each.region is None:
+            left_out.append(LeftOut(each.label, "its region is unknown; specify it with --region"))
+        else:
+            services[each.project_id, each.provider, each.region].append(each)
+    return [*(_successor(*service, users, options) for service, users in services.items()), *left_out]
+
+
+def _successor(project_id: str, provider: str, region: str, users: list[Connection], options: Options) -> Draft:
+    name = re.sub(r"[^a-z0-9]+", "-", f"{provider}-{region}".lower())[:38].strip("-") + f"-{project_id}"
+    lines = [
+        "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.",
+        "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:",
+        *(f"# - {_comment(each.label)}: {_comment(each.cloud_id or 'never connected')}" for each in users),
+        *_header("atlas.mongodb.com/v1", "AtlasPrivateEndpoint", name, options),
+        "  externalProjectRef:",
+        f"    id: {_quoted(project_id)}",
+        "  connectionSecret:",
+        f"    name: {_quoted(options.credentials_secret or '')}",
+        f"  provider: {_quoted(provider)}",
+        f"  region: {_quoted(region)}",
+        *_CONNECTED[provider],
+    ]
+    return _draft(name, lines)
+
+
+_CONNECTED = {
+    "AWS": (
+        "  # When status.serviceName is set, create an interface VPC endpoint to it, and add it here:",
+        "  # awsConfiguration:",
+        '  #   - id: "vpce-…"',
+    ),
+    "AZURE": (
+        "  # When status.resourceId is set, create a private endpoint with a manual connection to it, and add it here:",
+        "  # azureConfiguration:",
+        '  #   - id: "/subscriptions/…/privateEndpoints/…"',
+        '  #     ipAddress: "…"',
+    ),
+}
+
+
+def _provider(found: Found) -> str:
+    """Return the cloud. Some answers of Atlas lack it; only endpoints in Azure have a private link service."""
+    inferred = "AZURE" if found.value.private_link_service_resource_id else "AWS"
+    provider: str = found.value.provider_name or (found.scope and found.scope.provider) or inferred
+    return provider
+
+
+def _problems(spec: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        Spec.parse(spec)
+    except InvalidSpecError as error:
+        return error.problems
+    return ()
+
+
+def _header(api_version: str, kind: str, name: str, options: Options) -> Iterator[str]:
+    yield from (f"apiVersion: {api_version}", f"kind: {kind}", "metadata:", f"  name: {_quoted(name)}")
+    if options.namespace:
+        yield f"  namespace: {_quoted(options.namespace)}"
+    yield "spec:"
+
+
+def _draft(name: str, lines: Iterable[str]) -> Draft:
+    return Draft(name, "".join(f"{line}\n" for line in lines))
+
+
+def _quoted(text: str) -> str:
+    """Return a quoted text, since YAML would parse an ID such as 123e45 as a number."""
+    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)).rstrip("\n")
+
+
+def _comment(text: str) -> str:
+    return one_line(text, limit=LONGEST_COMMENT)
+
+
+IMPORTERS = {
+    "serverless-private-endpoint": Importer(KIND, _instances, manifests),
+    # Only the list of instances has the region.
+    "atlas-private-endpoint": Importer(
+        KIND, _instances, successors_of_entries, successors_of_resources, needs_scopes=True
+    ),
+}

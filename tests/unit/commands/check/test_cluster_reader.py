@@ -1,0 +1,154 @@
+"""What a check reads from Kubernetes, with a stub of the API server."""
+
+import logging
+from collections.abc import AsyncIterator
+from functools import partial
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.commands.check import resources as module
+from atlas_endpoints.commands.check.interview import Place
+from atlas_endpoints.commands.check.report import Report
+from atlas_endpoints.commands.check.resources import ClusterReader
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.settings import CheckSettings
+from unit.cluster.api_server import Answer, ApiServer, serving
+
+ACCOUNT = {"clientId": "mdb_sa_id_0123", "clientSecret": "mdb_sa_sk_canary"}
+PROJECT = "5f" * 12
+SPEC = {"projectId": PROJECT, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12}
+FORBIDDEN = Answer(403, {"kind": "Status", "message": "forbidden"})
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
+    # Nobody waits: each look at the clock is long after the one before.
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=partial(next, count(step=3))))
+    monkeypatch.setattr(module, "FRESH", 0.0)
+    async with serving() as server:
+        server.namespaces |= {"shop": None, "web": None}
+        yield server
+
+
+async def find(server: ApiServer, *, in_pod: bool = False, **settings: Any) -> tuple[list[Place], list[str]]:
+    lines: list[str] = []
+    connection = Connection(client.Configuration(host=server.url), in_pod=in_pod)
+    reader = ClusterReader(CheckSettings(**settings), [KIND], connection, Report(lines.append))
+    try:
+        found = await reader.places()
+    finally:
+        await connection.close()
+    assert {request.method for request in server.requests} <= {"GET"}
+    assert not any("canary" in line for line in lines)
+    return found, [line for line in lines if not line.endswith("Credentials")]
+
+
+async def test_a_missing_crd_is_reported() -> None:
+    async with serving() as server:
+        server.serves_the_kind = False
+        found, lines = await find(server)
+
+    assert (found, lines) == (
+        [],
+        [
+            "failed   The API server does not serve ServerlessPrivateEndpoint: install the CRD (kubectl apply -f crds/, or crds.install of the chart)."
+        ],
+    )
+
+
+async def test_an_api_server_that_is_away_is_reported_with_where_to_look() -> None:
+    async with serving() as server:
+        pass
+
+    found, (line,) = await find(server)
+
+    assert found == []
+    assert line.startswith("failed   The API server cannot be reached: ")
+    assert line.endswith("Check the kubeconfig or, in a Pod, the network policies.")
+
+
+async def test_only_a_second_refusal_of_a_secret_counts(server: ApiServer) -> None:
+    """An API server that has just started refuses what it permits."""
+    server.secrets["shop", "own"] = ACCOUNT
+    server.answers.append(FORBIDDEN)
+    once, _ = await find(server, secret="shop/own")
+    server.answers.extend([FORBIDDEN, FORBIDDEN])
+    twice, lines = await find(server, secret="shop/own")
+
+    assert [place.scope.project_id for place in once] == [""]
+    assert twice == []
+    assert lines[-1].startswith("failed   The user of the kubeconfig may not read Secret own in namespace shop")
+    assert "ServiceAccount" not in lines[-1], "its rights are not those that were tried"
+
+
+async def test_in_the_operators_pod_a_refusal_is_the_operators(server: ApiServer) -> None:
+    server.answers.extend([FORBIDDEN, FORBIDDEN])
+    _, lines = await find(server, in_pod=True, secret="shop/own")
+
+    assert lines[-1].startswith("failed   The operator may not read Secret own in namespace shop")
+
+
+async def test_secrets_of_one_name_in_several_namespaces_are_distinguished(server: ApiServer) -> None:
+    for namespace in ("shop", "web"):
+        server.secrets[namespace, "own"] = {"clientId": "mdb_sa_id_0123"}
+        server.put(namespace, "orders", **SPEC, credentialsSecretRef={"name": "own"})
+
+    _, lines = await find(server)
+
+    shop, web = (line for line in lines if line.startswith("failed"))
+    assert shop.startswith("failed   Namespace shop: Secret own")
+    assert shop.endswith("(For shop/orders.)")
+    assert web.startswith("failed   Namespace web: Secret own")
+    assert web.endswith("(For web/orders.)")
+
+
+async def test_a_named_secret_that_is_of_no_use_is_reported_with_its_namespace(server: ApiServer) -> None:
+    server.secrets["shop", "own"] = {}
+
+    _, lines = await find(server, secret="shop/own")
+
+    assert lines[-1].startswith("failed   Namespace shop: Secret own")
+
+
+async def test_the_operators_own_secret_that_is_missing_is_reported_once(server: ApiServer) -> None:
+    server.put("shop", "orders", **SPEC)
+    server.put("web", "orders", **SPEC)
+    logged: list[str] = []
+    logger, handler = logging.getLogger("atlas_endpoints"), Report(logged.append)
+    logger.addHandler(handler)
+    try:
+        found, lines = await find(server, credentials_secret="system/atlas")
+    finally:
+        logger.removeHandler(handler)
+
+    assert found == []
+    (line,) = (line for line in [*lines, *logged] if "system" in line)
+    assert line.startswith("failed   There is no Secret atlas in namespace system.")
+    assert line.endswith("(For shop/orders and web/orders.)")
+
+
+async def test_the_operators_own_secret_may_name_its_atlas_and_no_other_may(server: ApiServer) -> None:
+    server.secrets["system", "atlas"] = {**ACCOUNT, "baseUrl": "https://canary.example.com"}
+
+    (own,), _ = await find(server, credentials_secret="system/atlas")
+    (same,), _ = await find(server, credentials_secret="system/atlas", secret="system/atlas")
+    other, lines = await find(server, secret="system/atlas")
+
+    assert own == same
+    assert other == []
+    assert "Only the operator's own Secret may do that" in lines[-1]
+
+
+async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiServer) -> None:
+    server.secrets["shop", "own"] = ACCOUNT
+    server.put("shop", "orders", **SPEC)
+
+    (place,), _ = await find(server, secret="shop/own", project=PROJECT, instance="store")
+
+    assert (place.scope[1:], place.resources) == ((PROJECT, "ServerlessPrivateEndpoint", "store"), ())
+    assert server.calls == ["GET /api/v1/namespaces/shop/secrets/own"]

@@ -1,0 +1,238 @@
+"""The calls about a place, and what the answers mean."""
+
+import asyncio
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.credentials import ApiKey
+from atlas_endpoints.atlas.errors import (
+    AccountSuspendedError,
+    APIGoneError,
+    AtlasError,
+    AtlasUnavailableError,
+    CredentialsInvalidError,
+    CredentialsRateLimitedError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    IPNotAllowedError,
+    MissingRoleError,
+    NotServerlessError,
+    ProjectNotFoundError,
+    RateLimitedError,
+    UpdateRejectedError,
+)
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from support.fake_atlas import FakeAtlas
+from support.named import NAMED
+from toy.notice import NOTICES
+
+PLACE = Place(KIND, Scope("f", "5f" * 12, KIND.names.kind, "shop"), ("Secret s of namespace shop",))
+ALONE = replace(PLACE, scope=Scope("f", "", KIND.names.kind, ""))
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+PAST, TO_COME = datetime(2026, 1, 22, tzinfo=UTC), datetime(2027, 7, 1, tzinfo=UTC)
+
+FAILED = "failed   Atlas refuses; do this."
+ACCEPTED = "ok       Atlas accepts the credentials (LIST, … ms)."
+READABLE = "ok       Atlas accepts the credentials, and they may read the project (LIST, … ms)."
+WRITABLE = "ok       The credentials may write to the project (PATCH without a change, … ms)."
+
+
+def refused(kind: type[AtlasError], http_status: int | None = 400) -> AtlasError:
+    return kind("Atlas refuses; do this.", operation="list", http_status=http_status)
+
+
+def listing(*providers: str | None) -> list[dict[str, Any]]:
+    return [{"_id": f"{number:024x}", "providerName": each} for number, each in enumerate(providers)]
+
+
+def hold(place: Place, *answers: Any, writes: bool = True) -> tuple[list[str], list[str], Result]:
+    """Hold an interview with these answers; return the calls, the findings without durations, and the result."""
+    given = iter(answers)
+    atlas = FakeAtlas(lambda _: next(given))
+    result = asyncio.run(interview(place, atlas, ApiKey("public", "private"), writes=writes))
+    assert not list(given), "not all answers were asked for"
+    calls = [f"{each.method} {each.path.rpartition('/')[2]} {each.json or ''}".strip() for each in atlas.calls]
+    return calls, [re.sub(r"\d+ ms", "… ms", str(each)) for each in result.findings], result
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "proved", "hopeless"),
+    [
+        pytest.param(CredentialsInvalidError, 401, None, True, id="invalid credentials"),
+        pytest.param(IPNotAllowedError, 403, None, True, id="an address that is not on the access list"),
+        pytest.param(AccountSuspendedError, 402, None, True, id="a suspended organization"),
+        pytest.param(AtlasUnavailableError, None, None, True, id="no answer"),
+        pytest.param(AtlasUnavailableError, 503, None, False, id="an error of the server"),
+        pytest.param(APIGoneError, 410, None, False, id="the end of the API"),
+        pytest.param(RateLimitedError, 429, None, False, id="a rate limit of the project"),
+        pytest.param(MissingRoleError, 403, ACCEPTED, False, id="a missing role"),
+        pytest.param(ProjectNotFoundError, 401, ACCEPTED, False, id="an invisible project"),
+        pytest.param(InstanceNotFoundError, 404, READABLE, False, id="a missing instance"),
+        pytest.param(NotServerlessError, 400, READABLE, False, id="a Flex cluster"),
+    ],
+)
+def test_a_refusal_fails_and_proves_what_atlas_checked_before(
+    kind: type[AtlasError], status: int | None, proved: str | None, hopeless: bool
+) -> None:
+    calls, findings, result = hold(PLACE, refused(kind, status))
+
+    assert calls == ["GET endpoint"]
+    assert findings == [*filter(None, [proved]), FAILED]
+    assert (result.listed, result.hopeless) == (False, hopeless)
+
+
+def test_a_token_limit_passes_by_itself_and_concerns_all_places() -> None:
+    _, findings, result = hold(PLACE, refused(CredentialsRateLimitedError, 429))
+
+    assert (findings, result.hopeless) == (["warning  Atlas refuses; do this."], True)
+
+
+@pytest.mark.parametrize(
+    ("shown", "providers"),
+    [
+        pytest.param(("AZURE",), ["AZURE"], id="the provider that Atlas shows"),
+        pytest.param((None, "AZURE"), ["AZURE"], id="an endpoint without a provider is ignored"),
+        pytest.param(("GCP",), ["AWS", "AZURE"], id="an unknown provider"),
+        pytest.param((), ["AWS", "AZURE"], id="no endpoint"),
+    ],
+)
+def test_the_patch_names_the_provider_and_the_other_one_if_atlas_rejects_it(
+    shown: tuple[str | None, ...], providers: list[str]
+) -> None:
+    rejections = [refused(UpdateRejectedError)] * (len(providers) - 1)
+    calls, findings, _ = hold(PLACE, listing(*shown), *rejections, refused(EndpointAbsentError, 404))
+
+    assert calls[1:] == [f"PATCH {'0' * 24} { ({'providerName': each}) }" for each in providers]
+    assert findings == [READABLE, f"ok       The instance exists. Endpoints in it: {len(shown)}.", WRITABLE]
+
+
+@pytest.mark.parametrize(
+    ("answers", "finding"),
+    [
+        pytest.param([{"_id": "0" * 24, "status": "AVAILABLE"}], WRITABLE, id="an endpoint of this ID exists"),
+        pytest.param([refused(MissingRoleError)], FAILED, id="a missing role"),
+        pytest.param(
+            [refused(UpdateRejectedError)] * 2,
+            "warning  The right to write is unknown, because Atlas rejects the test. Atlas refuses; do this.",
+            id="Atlas accepts no PATCH without a change",
+        ),
+        pytest.param(
+            [refused(AtlasUnavailableError, 405)],
+            "failed   The right to write is unknown. Atlas refuses; do this.",
+            id="Atlas accepts no writes",
+        ),
+    ],
+)
+def test_the_answer_to_a_patch_without_a_change_shows_the_right_to_write(answers: list[Any], finding: str) -> None:
+    assert hold(PLACE, listing(), *answers)[1][-1] == finding
+
+
+def test_with_writes_off_no_patch_is_sent() -> None:
+    calls, findings, _ = hold(PLACE, listing("AWS"), writes=False)
+
+    assert calls == ["GET endpoint"]
+    assert findings[-1] == "skipped  The right to write is not checked, because WRITES is off."
+
+
+def test_a_kind_without_a_harmless_write_is_skipped() -> None:
+    _, findings, _ = hold(replace(PLACE, kind=NOTICES), [])
+
+    assert findings[1:] == [
+        "ok       The scope exists. Endpoints in it: 0.",
+        "skipped  The right to write is not checked, because this kind has no write without an effect.",
+    ]
+
+
+def test_resources_of_another_provider_than_the_endpoints_fail() -> None:
+    resources = tuple(
+        KIND.resource.parse(
+            {
+                **NAMED,
+                "metadata": {"namespace": "shop", "name": name, "uid": name, "generation": 1, "resourceVersion": "1"},
+                "spec": {"projectId": "5f" * 12, "instanceName": "shop", "providerName": provider},
+            }
+        )
+        for name, provider in (("a", "AWS"), ("b", "AZURE"), ("c", "AWS"))
+    )
+
+    _, findings, _ = hold(replace(PLACE, resources=resources), listing("AZURE", None), refused(EndpointAbsentError))
+
+    (failure,) = (each for each in findings if each.startswith("failed"))
+    assert failure.startswith(
+        "failed   shop/a and shop/c: spec.providerName is AWS, but the endpoints of instance shop are in AZURE."
+    )
+
+
+@pytest.mark.parametrize(
+    "answer", [refused(ProjectNotFoundError), refused(InstanceNotFoundError), refused(MissingRoleError, 403), listing()]
+)
+def test_credentials_alone_are_accepted_when_atlas_knows_them(answer: Any) -> None:
+    calls, findings, _ = hold(ALONE, answer)
+
+    assert (calls, findings[0]) == (["GET endpoint"], ACCEPTED)
+    assert "--project" in findings[1]
+
+
+def test_credentials_alone_fail_when_atlas_refuses_them() -> None:
+    _, findings, result = hold(ALONE, refused(CredentialsInvalidError))
+
+    assert (findings, result.hopeless) == ([FAILED], True)
+
+
+@pytest.mark.parametrize(
+    ("error", "finding"),
+    [
+        pytest.param(None, "ok       Atlas answers (50 ms).", id="the refusal of a call without credentials"),
+        pytest.param(refused(AtlasUnavailableError, None), FAILED, id="no answer"),
+        pytest.param(
+            refused(RateLimitedError),
+            "warning  Atlas answers (50 ms). Atlas refuses; do this.",
+            id="another refusal",
+        ),
+    ],
+)
+def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasError | None, finding: str) -> None:
+    assert str(reached(error, "50 ms")) == finding
+
+
+@pytest.mark.parametrize(
+    ("deprecations", "found"),
+    [
+        pytest.param([], [], id="no answer"),
+        pytest.param([None, None], ["ok       Atlas announces no end of this API"], id="no header"),
+        pytest.param(
+            [Deprecation(PAST, None)] * 2,
+            ["warning  Atlas has announced the end of this API (Deprecation: Thu, 22 Jan 2026 00:00:00 GMT). Plan"],
+            id="the same of two instances is reported once",
+        ),
+        pytest.param(
+            [Deprecation(None, TO_COME), None],
+            ["warning  Atlas has announced the end of this API (Sunset: Thu, 01 Jul 2027 00:00:00 GMT). Plan"],
+            id="a future end, of one instance",
+        ),
+        pytest.param(
+            [Deprecation(None, NOW)],
+            ["warning  The announced end of this API is past (Sunset: Wed, 25 Nov 2026 00:00:00 GMT). Atlas may"],
+            id="the end is now",
+        ),
+        pytest.param(
+            [Deprecation(None, None)],
+            ["warning  Atlas has announced the end of this API. Plan"],
+            id="headers without a date",
+        ),
+    ],
+)
+def test_the_end_of_the_api_is_reported_from_its_headers(
+    deprecations: list[Deprecation | None], found: list[str]
+) -> None:
+    findings = [str(each) for each in announced(deprecations, now=NOW)]
+
+    assert len(findings) == len(found)
+    assert all(line.startswith(start) for line, start in zip(findings, found, strict=True))

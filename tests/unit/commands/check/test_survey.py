@@ -1,0 +1,161 @@
+"""What the resources of a cluster use, and the report of it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.check.interview import Place
+from atlas_endpoints.commands.check.report import Report, failed, named, ok, skipped, warning
+from atlas_endpoints.commands.check.resources import Survey
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.resource import CredentialsPlace
+from support.named import NAMED
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+PROJECT = "5f" * 12
+
+
+def resource(name: str, *, namespace: str = "shop", metadata: Any = None, status: Any = None, **spec: Any) -> Any:
+    fields = {"projectId": PROJECT, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12, **spec}
+    return {
+        **NAMED,
+        "metadata": {
+            "namespace": namespace,
+            "name": name,
+            "uid": name,
+            "generation": 1,
+            "resourceVersion": "1",
+            **(metadata or {}),
+        },
+        "spec": {field: value for field, value in fields.items() if value is not None},
+        "status": status or {},
+    }
+
+
+def survey(*bodies: Any) -> Survey:
+    found = Survey()
+    found.add(KIND, bodies, NOW)
+    return found
+
+
+def findings(found: Survey) -> list[str]:
+    return [str(each) for each in found.findings("in shop")]
+
+
+def test_a_cluster_without_resources_is_reported() -> None:
+    assert findings(survey()) == ["ok       Resources in shop: 0."]
+
+
+def test_resources_that_are_not_checked_are_reported_with_the_reason() -> None:
+    ref: Any = {"projectId": None, "projectRef": {"name": "orders"}}
+    found = survey(
+        resource("going", metadata={"deletionTimestamp": "2026-11-25T12:00:00Z"}),
+        resource("asleep", suspend=True),
+        resource("skipped", metadata={"annotations": {"atlas-endpoints.dev/reconcile-policy": "skip"}}),
+        resource("newer", tomorrow="never dies"),
+        {**resource("empty"), "spec": None},
+        resource("unresolved", **ref),
+        resource("resolved", **ref, status={"resolved": {"projectId": "6f" * 12}}),
+    )
+
+    assert [(each.key.name, each.known_project_id) for _, each, _ in found.uses] == [("resolved", "6f" * 12)]
+    count, *lines = findings(found)
+    assert count == "ok       Resources in shop: 7."
+    assert [line.partition(": add")[0].partition(": remove")[0] for line in lines] == [
+        "skipped  shop/going: not checked, because the resource is being deleted.",
+        "skipped  shop/asleep and shop/skipped: not checked, because the resource is suspended.",
+        "warning  shop/unresolved: not checked, because spec.projectRef is not resolved; see the message in the status.",
+        "warning  shop/newer: not checked, because the spec is invalid: spec.tomorrow: unknown field",
+        "warning  shop/empty: not checked, because the spec is invalid: spec: Required value",
+    ]
+
+
+def test_an_unhandled_edit_is_reported_unless_the_resource_is_new() -> None:
+    def body(name: str, created: str, observed: int | None, **metadata: Any) -> Any:
+        status = None if observed is None else {"observedGeneration": observed}
+        return resource(name, metadata={"creationTimestamp": created, **metadata}, status=status)
+
+    old, new = "2026-11-25T11:59:50Z", "2026-11-25T11:59:51Z"
+    found = survey(
+        body("edited", old, 1, generation=2),
+        body("going", old, 1, generation=2, deletionTimestamp=old),
+        body("handled", old, 1),
+        body("new", new, -1),
+        body("seen-by-nobody", old, -1),
+        body("without-a-status", old, None),
+    )
+
+    assert findings(found)[-1] == (
+        "warning  No operator has handled the last edit of shop/edited, shop/going, shop/seen-by-nobody and 1 more. An operator"
+        " handles an edit within seconds: verify that one runs and serves the namespace."
+    )
+
+
+def test_a_place_is_one_instance_with_one_pair_of_credentials() -> None:
+    own, copy, other = ("shop", "own"), ("web", "copy"), ("shop", "other")
+    found = survey(
+        resource("a", credentialsSecretRef={"name": "own"}),
+        resource("b", credentialsSecretRef={"name": "own"}),
+        resource("a", namespace="web", credentialsSecretRef={"name": "copy"}),
+        resource("c", credentialsSecretRef={"name": "other"}),
+        resource("d", credentialsSecretRef={"name": "own"}, instanceName="store"),
+        resource("e", credentialsSecretRef={"name": "missing"}),
+    )
+    access = {
+        CredentialsPlace(*own): ("one", "Secret own of namespace shop"),
+        CredentialsPlace(*copy): ("one", "Secret copy of namespace web"),
+        CredentialsPlace(*other): ("two", "Secret other of namespace shop"),
+    }
+
+    places = found.places(access)
+
+    assert [(each.scope.credentials, each.title, each.sources) for each in places] == [
+        (
+            "one",
+            f"Project {PROJECT}, instance shop, for shop/a, shop/b and web/a",
+            ("Secret own of namespace shop", "Secret copy of namespace web"),
+        ),
+        ("two", f"Project {PROJECT}, instance shop, for shop/c", ("Secret other of namespace shop",)),
+        ("one", f"Project {PROJECT}, instance store, for shop/d", ("Secret own of namespace shop",)),
+    ]
+
+
+def test_the_title_of_a_place_without_resources_names_the_project_or_the_credentials() -> None:
+    kind = KIND.names.kind
+    assert Place(KIND, Scope("f", PROJECT, kind, "shop"), ()).title == f"Project {PROJECT}, instance shop"
+    assert Place(KIND, Scope("f", "", kind, ""), ("Secret s",)).title == "Credentials: Secret s"
+
+
+def test_names_are_joined_and_the_rest_is_counted() -> None:
+    assert [named(list("abcde")[:number]) for number in range(6)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b, c and 1 more",
+        "a, b, c and 2 more",
+    ]
+
+
+def test_a_finding_is_one_printable_line() -> None:
+    assert str(failed("It says:\n\x1b[31mred\u202e")) == "failed   It says: [31mred"
+    assert len(str(warning("x" * 10_000))) < 1600
+
+
+def test_a_report_has_sections_and_a_summary_and_fails_with_any_failure() -> None:
+    lines: list[str] = []
+    report = Report(lines.append)
+    report.section("One", ok("a"), ok("b"))
+    report.section("Two", warning("c"), skipped("d"))
+    assert report.passed
+    report.end(0.25)
+    report.add(failed("e"))
+    assert not report.passed
+    report.end(12)
+
+    assert lines[:3] == ["One", "ok       a", "ok       b"]
+    assert [line for line in lines if line.startswith("\n")] == [
+        "\nTwo",
+        "\nResult: nothing failed (2 ok, 1 skipped, 1 warning; 0.2 s).",
+        "\nResult: action is required (2 ok, 1 skipped, 1 warning, 1 failed; 12.0 s).",
+    ]

@@ -1,0 +1,131 @@
+"""Exports of resources, several manifests of one resource, and conflicts over an endpoint."""
+
+import pytest
+
+from atlas_endpoints.commands.manifests import Document, Manifest, Other, Place
+from atlas_endpoints.commands.plan.forecast import Action, Forecast, of_conflict, unanswered
+from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
+from atlas_endpoints.reconcile.reasons import Reason
+from support.manifests import NAMESPACED, ORDERS, read
+
+
+def test_a_resource_with_several_manifests_is_warned_of() -> None:
+    documents = [
+        *read("a.yaml", ORDERS),
+        *read("b.yaml", f"kind: Secret\n---\n{ORDERS}"),
+        *read("c.yaml", NAMESPACED),
+    ]
+
+    (warning,) = duplicates(documents)
+    assert warning == (
+        "shop/orders has several manifests. The one that is applied last is effective: a.yaml, document 1; b.yaml, document 2,"
+        " from line 3."
+    )
+
+
+def in_files(*texts: str) -> list[Document]:
+    """Read texts as 0.yaml, 1.yaml and so on, as a plan does."""
+    return merged(each for number, text in enumerate(texts) for each in read(f"{number}.yaml", text))
+
+
+def uid(text: str, annotations: str = "") -> str:
+    """Return a resource as an API server has it."""
+    return text.replace("metadata:\n", f"metadata:\n  uid: u\n{annotations}")
+
+
+ANOTHER = ORDERS.replace("name: orders", "name: copy")
+CONDITION = """
+    - {type: Contended, status: "True", reason: Conflict, message: m, observedGeneration: 1, lastTransitionTime: "2026-11-27T00:00:00Z"}
+"""
+EXPORTED = "status:\n  observedGeneration: 1\n  endpoint: {id: 5f7cac1adf5d6c6306f4b283}\n"
+
+
+CONTENDED = f"{EXPORTED}  conditions:{CONDITION}"
+RESERVED = (
+    ANOTHER.replace('  endpointId: "5f7cac1adf5d6c6306f4b283"\n', "")
+    + EXPORTED
+    + '  reservation: {requestedAt: "2026-11-27T00:00:00Z", endpointId: 5f7cac1adf5d6c6306f4b283}\n'
+)
+
+
+def forecasts(documents: list[Document]) -> list[Forecast]:
+    ours = [each for each in documents if isinstance(each, Manifest)]
+    assert len(ours) == len(documents), documents
+    return [of_conflict(unanswered(each, "as planned"), conflicts(documents)) for each in ours]
+
+
+FIRST = "The resource that is created first will own it."
+PLANNED, REPORTED, UNDECIDED = (
+    (Action.UNKNOWN, None),
+    (Action.REPORT, Reason.CONFLICT),
+    (Action.UNKNOWN, Reason.CONFLICT),
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "owner", "expected"),
+    [
+        pytest.param((ORDERS, ANOTHER), FIRST, [UNDECIDED, UNDECIDED], id="new ones"),
+        pytest.param((ORDERS, ANOTHER + EXPORTED), "shop/copy owns it.", [REPORTED, PLANNED], id="one owns it"),
+        pytest.param((ORDERS, RESERVED), "shop/copy owns it.", [REPORTED, PLANNED], id="it was reserved for one"),
+        pytest.param(
+            (ORDERS, ORDERS, ANOTHER + EXPORTED), "shop/copy owns it.", [REPORTED, REPORTED, PLANNED], id="twice"
+        ),
+        pytest.param(
+            (ORDERS + EXPORTED, ANOTHER + CONTENDED), "shop/orders owns it.", [PLANNED, REPORTED], id="one is contended"
+        ),
+        pytest.param(
+            (f"{ORDERS}---\n{ANOTHER}", f"{ORDERS}{CONTENDED}---\n{ANOTHER}{EXPORTED}"),
+            "shop/copy owns it.",
+            [REPORTED, PLANNED],
+            id="exports after the manifests",
+        ),
+        pytest.param(
+            (f"{ORDERS}{CONTENDED}---\n{ANOTHER}{EXPORTED}", f"{ORDERS}---\n{ANOTHER}"),
+            "shop/copy owns it.",
+            [REPORTED, PLANNED],
+            id="exports before the manifests",
+        ),
+        pytest.param((ORDERS, f"{ANOTHER}  managementPolicy: Observe\n"), None, [PLANNED] * 2, id="one observes"),
+        pytest.param((ORDERS, f"{ANOTHER}  suspend: true\n"), None, [PLANNED] * 2, id="one is suspended"),
+        pytest.param((ORDERS, ORDERS), None, [PLANNED] * 2, id="one resource"),
+        pytest.param((ORDERS, ANOTHER.replace("6f4b283", "6f4b284")), None, [PLANNED] * 2, id="two endpoints"),
+        pytest.param((ORDERS, ANOTHER.replace("shop", "other")), None, [PLANNED] * 2, id="two instances"),
+    ],
+)
+def test_two_resources_that_name_one_endpoint_are_a_conflict(
+    texts: tuple[str, ...], owner: str | None, expected: list[tuple[Action, Reason | None]]
+) -> None:
+    documents = in_files(*texts)
+
+    assert [(each.action, each.reason) for each in forecasts(documents)] == expected
+    warnings = [each.warning for each in conflicts(documents)]
+    assert len(warnings) == (owner is not None)
+    assert all(f"name the same endpoint 5f7cac1adf5d6c6306f4b283. {owner} " in each for each in warnings)
+    if owner is not None and owner != FIRST:
+        assert f"{owner.partition(' ')[0]} owns the endpoint" in forecasts(documents)[expected.index(REPORTED)].message
+
+
+@pytest.mark.parametrize(
+    ("manifest", "export"),
+    [
+        pytest.param(ORDERS, ORDERS + EXPORTED, id="with a status"),
+        pytest.param(ORDERS, uid(ORDERS), id="with a uid, before its first status"),
+        pytest.param(ORDERS, uid(ORDERS) + "  comments: x\n", id="whose spec is not valid any more"),
+        pytest.param(ORDERS + "  comments: x\n", uid(ORDERS), id="whose manifest is not valid"),
+    ],
+)
+def test_an_export_is_left_out_beside_a_manifest(manifest: str, export: str) -> None:
+    (found,) = in_files(export, manifest)
+
+    assert not isinstance(found, Other)
+    assert found.place == Place("1.yaml", 1, 1)
+
+
+def test_manifests_and_exports_without_a_counterpart_are_kept() -> None:
+    documents = in_files(ORDERS, ORDERS + "status: {}\n", ORDERS + EXPORTED, ANOTHER + EXPORTED, NAMESPACED)
+
+    found = [each.place.file for each in documents if isinstance(each, Manifest)]
+    assert found == ["0.yaml", "1.yaml", "3.yaml", "4.yaml"]
+    (warning,) = duplicates(documents)
+    assert warning.endswith("effective: 0.yaml, document 1; 1.yaml, document 1.")

@@ -1,0 +1,175 @@
+"""The output of forecasts, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.commands.manifests import UID, Invalid, Manifest, Place
+from atlas_endpoints.commands.plan.forecast import Action, Change, Forecast, of_invalid
+from atlas_endpoints.commands.plan.report import TITLES, as_document, as_text, serialized
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.reasons import Reason
+from support.named import NAMED
+
+PROJECT, ENDPOINT = "5f" * 12, "a1" * 12
+PATH = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/shop/endpoint/{ENDPOINT}"
+
+
+def manifest(name: str, place: Place, **spec: Any) -> Manifest:
+    metadata = {"namespace": "shop", "name": name, "uid": UID, "generation": 1, "resourceVersion": ""}
+    body = {**NAMED, "metadata": metadata, "spec": {"instanceName": "shop", "providerName": "AWS", **spec}}
+    return Manifest(place, KIND, body, KIND.resource.parse(body))
+
+
+def forecast(
+    name: str, place: Place, action: Action, reason: Reason, message: str, *, spec: Any = None, **more: Any
+) -> Forecast:
+    found = manifest(name, place, **(spec or {"projectId": PROJECT, "endpointId": ENDPOINT}))
+    return Forecast(place, found.key, action, reason, message, found, **more)
+
+
+UPDATE = forecast(
+    "orders",
+    Place("orders.yaml", 2, 12),
+    Action.UPDATE,
+    Reason.PLANNED,
+    "The operator would send this change to Atlas.",
+    project_id=PROJECT,
+    endpoint_id=ENDPOINT,
+    status="AVAILABLE",
+    changes=(Change("comment", "a", "b"),),
+    sent_along={"cloudProviderEndpointId": "vpce-1"},
+    request=Request("update", "PATCH", PATH, {"providerName": "AWS", "comment": "b"}),
+)
+NOTHING = forecast(
+    "billing",
+    Place("-", 1, 1),
+    Action.NONE,
+    Reason.AVAILABLE,
+    "The endpoint is available and as specified.",
+    project_id=PROJECT,
+    endpoint_id=ENDPOINT,
+    status="AVAILABLE",
+)
+INVALID = of_invalid(
+    Invalid(
+        Place("web.yaml", 1, 1),
+        ("spec.a: unknown field", "spec.b: unknown field"),
+        Key("ServerlessPrivateEndpoint", "web", "web"),
+    )
+)
+UNREADABLE = of_invalid(Invalid(Place("gone.yaml"), ("cannot be read",)))
+
+
+def test_the_text_shows_each_resource_its_changes_and_a_summary() -> None:
+    assert as_text([UPDATE, NOTHING], {"Secret": 2, "Deployment.apps": 1}, []) == (
+        "shop/orders (orders.yaml, document 2, from line 12): would be changed in Atlas\n"
+        "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
+        "  ~ comment: 'a' -> 'b'\n"
+        "    cloudProviderEndpointId: 'vpce-1' (unchanged, in the same request)\n"
+        "\n"
+        "shop/billing (the standard input, document 1): nothing would be sent\n"
+        "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
+        "  The endpoint is available and as specified.\n"
+        "\n"
+        "Plan: 1 would change, 1 would not. Nothing was sent.\n"
+        "Skipped objects of other kinds: 1 Deployment.apps, 2 Secret."
+    )
+
+
+def test_the_text_shows_warnings_and_each_problem_on_its_own_line() -> None:
+    assert as_text([INVALID, UNREADABLE], {}, ["Look out."]) == (
+        "Warning: Look out.\n"
+        "\n"
+        "web/web (web.yaml, document 1): is invalid\n"
+        "  spec.a: unknown field\n"
+        "  spec.b: unknown field\n"
+        "\n"
+        "gone.yaml: is invalid\n"
+        "  cannot be read\n"
+        "\n"
+        "Plan: 0 would change, 0 would not, 2 unknown or invalid. Nothing was sent."
+    )
+
+
+def test_each_action_has_a_title() -> None:
+    assert set(TITLES) == set(Action)
+
+
+def test_the_text_contains_no_control_characters() -> None:
+    text = as_text(
+        [Forecast(Place("a\x1b[2J.yaml"), None, Action.UNKNOWN, None, "bad \x1b]0;x\x07 words\u202e")], {}, ["\x1b[31m"]
+    )
+
+    assert text.replace("\n", "").isprintable()
+
+
+def test_an_unknown_project_is_named_by_its_reference() -> None:
+    spec = {"projectRef": {"name": "shop"}}
+    unknown = forecast("a", Place("-", 1, 1), Action.UNKNOWN, Reason.REFERENCE_NOT_READY, "No.", spec=spec)
+
+    assert "no endpoint yet, instance shop, project of AtlasProject shop\n" in as_text([unknown], {}, [])
+    (entry,) = as_document([unknown], {}, [])["resources"]
+    assert entry["projectId"] is None
+
+
+def test_the_document_contains_all_fields() -> None:
+    document = as_document([UPDATE, UNREADABLE], {"Secret": 2}, ["Look out."])
+
+    assert document == {
+        "formatVersion": 1,
+        "exitCode": 1,
+        "summary": {"Update": 1, "Invalid": 1},
+        "resources": [
+            {
+                "kind": "ServerlessPrivateEndpoint",
+                "namespace": "shop",
+                "name": "orders",
+                "source": {"file": "orders.yaml", "document": 2, "line": 12, "item": None},
+                "action": "Update",
+                "reason": "Planned",
+                "message": "The operator would send this change to Atlas.",
+                "projectId": "5f" * 12,
+                "instanceName": "shop",
+                "endpointId": "a1" * 12,
+                "status": "AVAILABLE",
+                "changes": [{"field": "comment", "before": "a", "after": "b"}],
+                "request": {
+                    "method": "PATCH",
+                    "path": PATH,
+                    "body": {"providerName": "AWS", "comment": "b"},
+                },
+            },
+            {
+                "kind": None,
+                "namespace": None,
+                "name": None,
+                "source": {"file": "gone.yaml", "document": None, "line": None, "item": None},
+                "action": "Invalid",
+                "reason": "InvalidSpec",
+                "message": "cannot be read",
+                "projectId": None,
+                "instanceName": None,
+                "endpointId": None,
+                "status": None,
+                "changes": [],
+                "request": None,
+            },
+        ],
+        "skipped": {"Secret": 2},
+        "warnings": ["Look out."],
+    }
+
+
+@pytest.mark.parametrize("forecasts", [[], [UPDATE, NOTHING, INVALID, UNREADABLE]])
+def test_json_and_yaml_are_equal(forecasts: list[Forecast]) -> None:
+    document: dict[str, Any] = as_document(forecasts, {"Secret": 1}, ["é"])
+
+    assert json.loads(serialized(document, "json")) == document
+    assert yaml.safe_load(serialized(document, "yaml")) == document

@@ -1,0 +1,186 @@
+"""The files that are read, and the problems of those that are not."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from threading import Thread
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atlas_endpoints.commands import manifests
+from atlas_endpoints.commands.manifests import LARGEST_FILE, RENDER_FIRST, Invalid, ManifestReader, Other, Place
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from atlas_endpoints.commands.manifests import Document
+
+
+def find(*names: object, recursive: bool = False) -> list[Document]:
+    return ManifestReader([KIND], namespace="shop", recursive=recursive).find(map(str, names))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.yaml", "a.yml", "c.json", "notes.md", "overlays/d.yaml"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"kind: {path.stem.upper()}\n", encoding="utf-8")
+    (tmp_path / "looks-like-one.yaml").mkdir()
+    return tmp_path
+
+
+def kinds(documents: list[Document]) -> list[str]:
+    return [each.kind for each in documents if isinstance(each, Other)]
+
+
+def test_the_manifests_of_a_folder_are_in_order_and_subfolders_are_read_with_recursive(folder: Path) -> None:
+    assert kinds(find(folder)) == ["A", "B", "C"]
+    assert kinds(find(folder, recursive=True)) == ["A", "B", "C", "D"]
+
+
+def test_a_named_file_is_read_once_with_any_suffix(folder: Path) -> None:
+    names = [str(folder / "notes.md"), str(folder), str(folder / "a.yml")]
+
+    assert kinds(find(*names)) == ["NOTES", "A", "B", "C"]
+
+
+def test_the_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"\xef\xbb\xbfkind: Secret\n")))
+
+    assert kinds(find("-")) == ["Secret"]
+
+
+def link(path: Path, target: str) -> None:
+    path.symlink_to(target)
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "latin.yaml": (lambda path: path.write_bytes("kind: Gerät".encode("latin-1")), "is not encoded in UTF-8"),
+    "large.yaml": (lambda path: path.write_bytes(b"#" * (LARGEST_FILE + 1)), "is larger than 8 MiB: split it"),
+    "endless.yaml": (lambda path: link(path, "/dev/zero"), "is neither a file nor a folder"),
+    "pipe.yaml": (os.mkfifo, "is neither a file nor a folder"),
+    "loop.yaml": (lambda path: link(path, path.name), f"cannot be read: {os.strerror(errno.ELOOP)}"),
+    "nowhere.yaml": (lambda path: link(path, "none.yaml"), f"cannot be read: {os.strerror(errno.ENOENT)}"),
+    "refused.yaml": (lambda path: link(path, "/proc/self/mem"), f"cannot be read: {os.strerror(errno.EIO)}"),
+    "bytes-\udcff.yaml": (lambda path: path.write_text("a: ["), "is not valid YAML"),
+    "-bomb.yaml": (lambda path: path.write_text("a: &a [*a]"), "is not valid YAML"),
+}
+"""What a pull request may bring, by its name: how it is made, and what is said of it."""
+
+
+def test_each_bad_file_of_a_folder_is_named_and_all_others_are_read(folder: Path) -> None:
+    for name, (make, _) in BAD.items():
+        make(folder / name)
+    link(folder / "overlays" / "again", "..")
+
+    documents = find(folder, recursive=True)
+
+    assert kinds(documents) == ["A", "B", "C", "D"]
+    found = {each.place.file.rpartition("/")[2]: each.problems[0] for each in documents if isinstance(each, Invalid)}
+    assert len(found) == len(BAD)
+    for name, (_, problem) in BAD.items():
+        assert problem in found[name.encode("utf-8", "backslashreplace").decode()]
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "/dev/zero"])
+def test_a_name_that_is_missing_or_endless_is_invalid(name: str) -> None:
+    (found,) = find(name)
+
+    problem = (
+        f"cannot be read: {os.strerror(errno.ENOENT)}" if name == "none.yaml" else "is larger than 8 MiB: split it"
+    )
+    assert found == Invalid(Place(name), (problem,))
+
+
+def test_a_named_pipe_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rendered")
+    writer = Thread(target=(tmp_path / "rendered").write_text, args=("kind: Secret",))
+    writer.start()
+
+    assert kinds(find(tmp_path / "rendered")) == ["Secret"]
+    writer.join()
+
+
+def test_all_files_together_are_bounded(tmp_path: Path) -> None:
+    for name in "abcde":
+        (tmp_path / f"{name}.yaml").write_bytes(b"#" * LARGEST_FILE)
+
+    (last,) = (each for each in find(tmp_path) if "e.yaml" in str(each))
+
+    assert isinstance(last, Invalid)
+    assert "is not read, because the files before it are too large together" in last.problems[0]
+
+
+def test_a_folder_with_too_many_files_is_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifests, "MOST_FILES", 3)
+    for name in "abcd":
+        (tmp_path / f"{name}.yaml").touch()
+
+    (found, *_) = find(tmp_path)
+
+    assert isinstance(found, Invalid)
+    assert found.problems[0].startswith("contains more than 3 .json, .yaml and .yml files")
+
+
+DEEPER = "; use -R (--recursive) to read its subfolders"
+
+
+@pytest.mark.parametrize(
+    ("files", "flags", "problem"),
+    [
+        pytest.param([], {}, " in its .json, .yaml and .yml files", id="an empty folder"),
+        pytest.param(["notes.md"], {}, " in its .json, .yaml and .yml files", id="no file with such an ending"),
+        pytest.param(["shop/a.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="manifests that lie deeper"),
+        pytest.param(["a.yaml", "b/c.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="other kinds, and deeper ones"),
+        pytest.param(["shop/a.yaml"], {"recursive": True}, " in its .json, .yaml and .yml files", id="other kinds alone"),
+    ],
+)  # fmt: skip
+def test_a_name_without_manifests_is_invalid(
+    tmp_path: Path, files: list[str], flags: dict[str, bool], problem: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("kind: Secret\n")
+
+    (*_, found) = find(tmp_path, recursive=flags.get("recursive", False))
+
+    assert found == Invalid(
+        Place(str(tmp_path)), (f"contains no ServerlessPrivateEndpoint (atlas-endpoints.dev){problem}",)
+    )
+
+
+def test_a_folder_without_manifests_is_invalid_also_beside_others(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: ServerlessPrivateEndpoint\n")
+    (tmp_path / "empty").mkdir()
+
+    found = find(tmp_path / "a.yaml", str(tmp_path / "empty"))
+
+    assert [each.place.file for each in found if isinstance(each, Invalid)] == [
+        str(tmp_path / "a.yaml"),
+        str(tmp_path / "empty"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recursive", "named"),
+    [(False, "{0}/kustomization.yaml"), (True, "{0}/charts/Chart.yaml, {0}/kustomization.yaml")],
+)
+def test_files_of_helm_and_kustomize_are_warned_of(tmp_path: Path, recursive: bool, named: str) -> None:
+    for name in ("kustomization.yaml", "a.yaml", "charts/Chart.yaml", "charts/values.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    reader = ManifestReader([KIND], namespace="shop", recursive=recursive)
+    reader.find([str(tmp_path), str(tmp_path / "a.yaml")])
+
+    assert reader.warnings == [
+        f"These files are not rendered: {named.format(tmp_path)}. {RENDER_FIRST}.",
+    ]

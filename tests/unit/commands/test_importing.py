@@ -1,0 +1,233 @@
+"""Reading the endpoints of a project, with pages, retries and failures; and writing files."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import aiohttp
+import pytest
+from typing_extensions import override
+
+from atlas_endpoints.atlas.credentials import ServiceAccount
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasUnavailableError,
+    MissingRoleError,
+    NotServerlessError,
+    RateLimitedError,
+)
+from atlas_endpoints.atlas.transport import failure
+from atlas_endpoints.commands import importing
+from atlas_endpoints.commands.clusterless import ImportSettings
+from atlas_endpoints.commands.importing import FEW, Messages, read, write
+from atlas_endpoints.kinds.importer import Draft, Found
+from atlas_endpoints.kinds.registry import IMPORTERS
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PAGE, ServerlessInstance, list_instances
+from support.fake_atlas import FakeAtlas
+from support.virtual_time import on_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.fake_atlas import Call
+
+PROJECT = "5f" * 12
+ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_0123")
+
+
+def reading(answer: Callable[[str], Any]) -> FakeAtlas:
+    """An Atlas that is only read, and answers by path."""
+
+    def answered(call: Call) -> Any:
+        assert (call.method, call.json) == ("GET", None), "an import only reads"
+        return answer(call.path)
+
+    return FakeAtlas(answered)
+
+
+def described(name: str) -> dict[str, Any]:
+    return {"name": name, "providerSettings": {"backingProviderName": "AWS", "regionName": "US_EAST_1"}}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("instances", [0, 1, PAGE, PAGE + 1, 3 * PAGE])
+@on_virtual_time
+async def test_all_pages_are_read(instances: int, *, counted: bool) -> None:
+    def page(path: str) -> dict[str, Any]:
+        number = int(re.findall(r"pageNum=(\d+)", path)[0])
+        items = [described(f"i-{each}") for each in range(instances)][(number - 1) * PAGE : number * PAGE]
+        return {"results": items, "links": [], **({"totalCount": instances} if counted else {})}
+
+    found = await list_instances(reading(page), ACCOUNT, PROJECT)
+
+    assert [each.name for each in found] == [f"i-{each}" for each in range(instances)]
+    assert {(each.provider, each.region) for each in found} <= {("AWS", "US_EAST_1")}
+
+
+@on_virtual_time
+async def test_a_page_that_holds_fewer_than_asked_for_is_not_the_last_when_atlas_counts_more() -> None:
+    pages = iter([{"results": [described("a")], "totalCount": 2}, {"results": [described("b")], "totalCount": 2}])
+
+    found = await list_instances(reading(lambda _: next(pages)), ACCOUNT, PROJECT)
+
+    assert [each.name for each in found] == ["a", "b"]
+
+
+@on_virtual_time
+async def test_items_that_are_no_instances_are_skipped() -> None:
+    odd = [None, {}, {"name": 7}, {"name": ""}, {"name": "x" * 65}]
+    page = {"results": [*odd, {"name": "a", "providerSettings": {"regionName": "x" * 65}}], "totalCount": 6}
+
+    assert await list_instances(reading(lambda _: page), ACCOUNT, PROJECT) == (ServerlessInstance("a"),)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"results": None}, {"results": [described("a")] * (PAGE + 1)}])
+@on_virtual_time
+async def test_an_answer_that_is_no_page_is_an_error(answer: Any) -> None:
+    with pytest.raises(AtlasUnavailableError):
+        await list_instances(reading(lambda _: answer), ACCOUNT, PROJECT)
+
+
+UNAVAILABLE = AtlasUnavailableError("Atlas does not answer.", operation="list")
+LIMITED = RateLimitedError("Slow down.", operation="list", retry_after=60.0)
+FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
+
+
+async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
+    importer = IMPORTERS["serverless-private-endpoint"]
+    messages = Messages()
+    found = await read(
+        atlas, ACCOUNT, importer, PROJECT, only=only, explain=lambda error: error.message, messages=messages
+    )
+    return found, messages
+
+
+@pytest.mark.parametrize(
+    ("failures", "problems", "calls"),
+    [
+        pytest.param([UNAVAILABLE, LIMITED], [], 3, id="temporary failures are retried"),
+        pytest.param([UNAVAILABLE] * 3, ["shop: Atlas does not answer."], 3, id="three times at most"),
+        pytest.param([FORBIDDEN], ["shop: The role is too weak."], 1, id="a lasting failure is reported at once"),
+    ],
+)
+@on_virtual_time
+async def test_a_failed_call_is_repeated_if_it_may_succeed(
+    failures: list[AtlasError], problems: list[str], calls: int
+) -> None:
+    answers: list[Any] = [*failures, [{"_id": "a1" * 12}]]
+    atlas = reading(lambda _: answers.pop(0))
+
+    found, messages = await reads(atlas, only="shop")
+
+    assert (messages.problems, len(atlas.calls)) == (problems, calls)
+    assert [each.value.id for each in found] == ([] if problems else ["a1" * 12])
+
+
+@on_virtual_time
+async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
+    def answer(path: str) -> Any:
+        if path.partition("?")[0].endswith("/serverless"):
+            return {"results": [described(name) for name in ("shop", "web", "flex")], "totalCount": 3}
+        if "/flex/" in path:
+            return NotServerlessError("It is Flex.", operation="list")
+        return FORBIDDEN if "/shop/" in path else [{"_id": "a1" * 12}, {}]
+
+    (web,), messages = await reads(reading(answer))
+
+    assert (web.scope_name, web.scope) == ("web", ServerlessInstance("web", "AWS", "US_EAST_1"))
+    assert messages.problems == ["shop: The role is too weak.", "web: the IDs of 1 endpoints are unreadable."]
+    assert messages.remarks == ["flex is no longer a serverless instance and has no such endpoints."]
+    _, named = await reads(reading(answer), only="flex")
+    assert named == Messages(problems=["flex: It is Flex."])
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what it shows."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "instances", "shown"),
+    [
+        pytest.param(Terminal(), FEW + 1, True, id="a terminal"),
+        pytest.param(Terminal(), FEW, False, id="few instances"),
+        pytest.param(io.StringIO(), FEW + 1, False, id="no terminal"),
+    ],
+)
+@on_virtual_time
+async def test_a_progress_bar_is_shown_on_a_terminal(
+    stream: io.StringIO, instances: int, *, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    page = {"results": [described(f"i-{number}") for number in range(instances)]}
+
+    await reads(reading(lambda path: [] if path.endswith("/endpoint") else page))
+
+    assert ("Instances" in stream.getvalue()) == shown
+
+
+def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = cast("Any", SimpleNamespace(host="atlas.invalid", port=443, ssl=True))
+    cause = aiohttp.ClientConnectorDNSError(place, OSError(-2, "Name not known"))
+    atlas = FakeAtlas(lambda _: failure(cause, operation="list", unknown_outcome=False))
+
+    async def aclose() -> None:
+        pass
+
+    atlas.aclose = aclose  # type: ignore[attr-defined]
+    monkeypatch.setattr(importing, "reading_client", lambda _: atlas)
+    monkeypatch.setattr(importing, "ATTEMPTS", 1)
+    for name in ("PUBLIC_API_KEY", "PRIVATE_API_KEY"):
+        monkeypatch.setenv(f"MONGODB_ATLAS_{name}", "abcdefgh")
+    lines: list[str] = []
+    settings = ImportSettings.model_validate({"project": "5f" * 12})
+
+    assert not asyncio.run(importing.run(settings, IMPORTERS, lines.append, lines.append))
+
+    assert lines == [
+        "The host of Atlas cannot be found; check --atlas-url and the DNS of this machine. (Name not known)",
+        "0 manifests written.",
+    ]
+
+
+def test_each_manifest_has_a_file_in_a_new_folder_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "shop" / "endpoints"
+
+    for _ in range(2):
+        assert list(write([Draft("a", "1\n"), Draft("b", "2\n")], folder)) == []
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.yaml": "1\n", "b.yaml": "2\n"}
+
+
+IN_THE_WAY: dict[str, Callable[[Path], object]] = {
+    "an edited file": lambda path: path.write_bytes(b"mine\n"),
+    "a file of the same size": lambda path: path.write_bytes(b"\xff\n"),
+    "a folder": Path.mkdir,
+    "a pipe": os.mkfifo,
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to nothing": lambda path: path.symlink_to("none"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+}
+
+
+@pytest.mark.parametrize("make", IN_THE_WAY.values(), ids=IN_THE_WAY)
+def test_an_obstacle_is_kept_and_named_and_the_other_files_are_written(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / "a.yaml")
+    before = (tmp_path / "a.yaml").lstat()
+
+    (problem,) = write([Draft("a", "1\n"), Draft("b", "2\n")], tmp_path)
+
+    assert problem.startswith(f"{tmp_path / 'a.yaml'} exists with other content")
+    assert (tmp_path / "a.yaml").lstat() == before
+    assert (tmp_path / "b.yaml").read_text() == "2\n"

@@ -1,0 +1,277 @@
+"""The documents in the text of a file, and the problems of what cannot be read."""
+
+from __future__ import annotations
+
+import json
+from time import process_time
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.commands.bounded_yaml import Budget
+from atlas_endpoints.commands.manifests import NO_KIND, Invalid, Manifest, Other, Place
+from atlas_endpoints.commands.plan.forecast import of_invalid
+from atlas_endpoints.commands.plan.offline_ports import Exports
+from atlas_endpoints.commands.plan.overlaps import duplicates
+from atlas_endpoints.commands.plan.report import as_document, serialized
+from atlas_endpoints.controller.cache import Key
+from support.manifests import NAMESPACED, ORDERS, read
+
+
+def bomb(layer: str = "[{}]", core: str = "x") -> str:
+    """Return some hundred bytes whose aliases expand to 9 to the power of 9 values."""
+    text = f"{{l0: &l0 {core if core != 'x' else '[x]'}"
+    for number in range(1, 10):
+        inner = ", ".join([f"*l{number - 1}"] * 9)
+        content = layer.replace("{}", inner)
+        text += f", l{number}: &l{number} {content if content.startswith('[') else '{' + content + '}'}"
+    return text + "}"
+
+
+def chain(length: int) -> str:
+    """Return lists that are nested by aliases: each contains the one before."""
+    return "l0: &l0 [x]\n" + "".join(f"l{number}: &l{number} [*l{number - 1}]\n" for number in range(1, length))
+
+
+def only(text: str) -> object:
+    (found,) = read("orders.yaml", text)
+    return found
+
+
+def problems(text: str) -> tuple[str, ...]:
+    found = only(text)
+    assert isinstance(found, Invalid), found
+    return found.problems
+
+
+@pytest.mark.parametrize(("text", "namespace"), [(ORDERS, "shop"), (NAMESPACED, "web")])
+def test_a_manifest_without_a_namespace_gets_the_default(text: str, namespace: str) -> None:
+    found = only(text)
+
+    assert isinstance(found, Manifest)
+    assert found.key == Key("ServerlessPrivateEndpoint", namespace, "orders")
+    assert (found.resource.metadata.generation, found.resource.status.observed_generation) == (1, -1)
+
+
+def test_json_is_read_too() -> None:
+    assert isinstance(only(json.dumps(yaml.safe_load(ORDERS))), Manifest)
+
+
+def test_the_server_fields_of_an_export_are_removed() -> None:
+    exported = (
+        ORDERS.replace(
+            "  name: orders",
+            "  name: orders\n  uid: u\n  generation: 7\n  deletionTimestamp: 2026-01-01T00:00:00Z\n  annotations:\n"
+            '    atlas-endpoints.dev/force-sync: "1"\n    atlas-endpoints.dev/reconcile-policy: skip',
+        )
+        + "status:\n  observedGeneration: 7\n"
+    )
+    found = only(exported)
+
+    assert isinstance(found, Manifest)
+    metadata = found.resource.metadata
+    assert (metadata.generation, metadata.deletion_timestamp, metadata.reconcile_request) == (1, None, None)
+    assert found.resource.status.observed_generation == -1
+    assert found.resource.suspended_by == ("the annotation atlas-endpoints.dev/reconcile-policy",)
+
+
+def test_several_documents_are_numbered_and_empty_ones_count() -> None:
+    found = read("all.yaml", f"---\n---\n{ORDERS}---\n{ORDERS.replace('AWS', 'GCP')}")
+
+    first, second = found
+    assert isinstance(first, Manifest)
+    assert isinstance(second, Invalid)
+    assert str(first.place) == "all.yaml, document 2, from line 3"
+    assert str(second.place) == "all.yaml, document 3, from line 13"
+    assert second.key == Key("ServerlessPrivateEndpoint", "shop", "orders")
+
+
+@pytest.mark.parametrize("kind", ["List", "ServerlessPrivateEndpointList"])
+def test_the_items_of_a_list_are_read(kind: str) -> None:
+    item = ORDERS.replace("\n", "\n    ").rstrip()
+    text = f"apiVersion: v1\nkind: {kind}\nitems:\n  - {item}\n  - apiVersion: v1\n    kind: Secret\n"
+
+    first, second = read("list.yaml", text)
+
+    assert isinstance(first, Manifest)
+    assert str(first.place) == "list.yaml, document 1, item 1"
+    assert second == Other("Secret")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("apiVersion: v1\nkind: Secret\n", "Secret"),
+        ("apiVersion: apps/v1\nkind: Deployment\n", "Deployment.apps"),
+        ("resources:\n  - orders.yaml\n", NO_KIND),
+        ("kind: 7\n", NO_KIND),
+    ],
+)
+def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
+    assert only(text) == Other(kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(
+            ORDERS.replace("Endpoint\n", "Endpont\n", 1),
+            "kind: Unsupported value: 'ServerlessPrivateEndpont': must be ServerlessPrivateEndpoint",
+            id="a kind that is misspelt",
+        ),
+        pytest.param(
+            ORDERS.replace("atlas-endpoints.dev", "atlas-endpoint.dev"),
+            "apiVersion: Unsupported value: 'atlas-endpoint.dev/v1alpha1': must be atlas-endpoints.dev/v1alpha1",
+            id="a group that is misspelt",
+        ),
+        pytest.param(
+            ORDERS.replace("v1alpha1", "v2"),
+            "apiVersion: Unsupported value: 'atlas-endpoints.dev/v2': must be atlas-endpoints.dev/v1alpha1",
+            id="a version that the operator does not serve",
+        ),
+        pytest.param(
+            ORDERS.replace("apiVersion: atlas-endpoints.dev/v1alpha1\n", ""),
+            "apiVersion: Unsupported value: 'nothing': must be atlas-endpoints.dev/v1alpha1",
+            id="no version",
+        ),
+        pytest.param(
+            ORDERS.replace("metadata:\n  name: orders\n", ""),
+            "metadata: Required value: add it, with a name",
+            id="no metadata",
+        ),
+        pytest.param(
+            ORDERS.replace("name: orders", "generateName: orders-"),
+            "metadata.name: Required value: add it (generateName is not supported, because it names no resource)",
+            id="a generated name",
+        ),
+        pytest.param(ORDERS.replace("name: orders", "name: Orders"), "metadata.name: Invalid value: 'Orders'", id="A name"),
+        pytest.param(
+            ORDERS.replace("name: orders", f"name: {'o' * 64}"), "metadata.name: Too long", id="a name that is too long"
+        ),
+        pytest.param(
+            ORDERS.replace("name: orders", "name: orders\n  namespace: Web"),
+            "metadata.namespace: Invalid value: must be the name of a namespace",
+            id="a bad namespace",
+        ),
+        pytest.param(
+            ORDERS.replace('"5f7cac1adf5d6c6306f4b283"', "123456789012345678901234"),
+            "spec.endpointId: Invalid value: 123456789012345678901234: must be of type string: put the value in quotes",
+            id="an id that YAML takes for a number",
+        ),
+        pytest.param(ORDERS + "  comments: x\n", "spec.comments: unknown field", id="a field that there is not"),
+        pytest.param(ORDERS.partition("spec:")[0], "spec: Required value: add it", id="no spec"),
+        pytest.param("just words\n", "is plain text and not a Kubernetes object: remove or correct it", id="no object"),
+        pytest.param("- a\n", "is a list and not a Kubernetes object", id="a list"),
+        pytest.param("7\n", "is a number and not a Kubernetes object", id="a number"),
+        pytest.param("0.5\n", "is a number and not a Kubernetes object", id="a fraction"),
+        pytest.param("true\n", "is true or false and not a Kubernetes object", id="a boolean"),
+        pytest.param("!!set {a}\n", "is a value and not a Kubernetes object", id="a set"),
+        pytest.param("a: {{ .Values.a }}\n", "Render them with helm template or kubectl kustomize, and pass the output to plan -f -", id="a template"),
+        pytest.param("a: {{ .Values.a }}\n", "is not valid YAML", id="a template is no YAML"),
+        pytest.param("a: [\n", "is not valid YAML", id="YAML that does not end"),
+        pytest.param("a: !Ref b\n", "could not determine a constructor for the tag '!Ref'", id="a tag of another tool"),
+        pytest.param(ORDERS + "  providerName: AZURE\n", "line 10, column 3: the key 'providerName' occurs twice", id="a key twice"),
+        pytest.param("[" * 2000, "line 1, column 101: it has more than 100 nested levels", id="nested without end"),
+        pytest.param("- " * 2000, "line 1, column 201: it has more than 100 nested levels", id="a list in a list, without end"),
+        pytest.param(chain(300), "it has more than 100 nested levels", id="nested without end by aliases"),
+        pytest.param(ORDERS + f"  comment: {bomb()}\n", "it has more than 100000 values, with aliases resolved: split it", id="a bomb of aliases"),
+        pytest.param(ORDERS + f"  comment: {bomb('<<: [{}]', '{k: v}')}\n", "more than 100000 values", id="a bomb of merge keys"),
+        pytest.param(f"a: &a {'x' * 99_000}\nb: [{'*a, ' * 400}]\n", "more than 100000 values", id="a long text, many times"),
+        pytest.param("a: &a [*a]\n", "line 1, column 8: the alias *a is part of its own value", id="a list in itself"),
+        pytest.param("&a {<<: *a}\n", "the alias *a is part of its own value", id="an object merged into itself"),
+        pytest.param("a: *b\n", "found undefined alias 'b'", id="an alias of nothing"),
+        pytest.param("a: !!int ''\n", "line 1, column 4: '' is not a value of the tag !!int", id="a number without digits"),
+        pytest.param("a: !!bool perhaps\n", "'perhaps' is not a value of the tag !!bool", id="neither true nor false"),
+        pytest.param("a: !!timestamp now\n", "'now' is not a value of the tag !!timestamp", id="no date"),
+        pytest.param(f"a: {'9' * 5000}\n", "line 1, column 4: the number has 5000 characters: put it in quotes", id="a long number"),
+        pytest.param(f"a: 0x{'f' * 5000}\n", "the number has 5002 characters", id="a long number in base 16"),
+        pytest.param(f"a: 1{':1' * 5000}\n", "the number has 10001 characters", id="a long number in base 60"),
+        pytest.param(f"%YAML 1.{'9' * 5000}\n--- a\n", "is not valid YAML", id="a long version of YAML"),
+        pytest.param('a: "\\UFFFFFFFF"\n', "line 1, column 7: ", id="an escape of no character"),
+        pytest.param('a: "\\ud800"\n', "line 1, column 4: ", id="half of a character"),
+        pytest.param("a: \x00\n", "special characters are not allowed", id="a control character"),
+        pytest.param(f"? [{ORDERS!r}]\n: a\n", "found unhashable key", id="a list as a key"),
+    ],
+)  # fmt: skip
+def test_a_problem_names_its_field(text: str, problem: str) -> None:
+    (first, *more) = problems(text)
+
+    assert problem in first
+    assert more == []
+
+
+def test_an_alias_and_a_merge_key_are_resolved() -> None:
+    found = read("all.yaml", f"a: &a {{projectId: '{'5f' * 12}'}}\n---\n{ORDERS}  <<: *a\n")
+    assert isinstance(found[1], Invalid), "an anchor is of its own document"
+
+    (merged,) = read("all.yaml", ORDERS.replace("spec:\n", "x: &x {comment: orders}\nspec:\n  <<: *x\n"))
+    assert isinstance(merged, Manifest)
+    assert merged.body["spec"]["comment"] == "orders"
+
+
+def test_keys_are_texts_as_in_json() -> None:
+    """Numbers as keys could be chosen such that a dictionary takes the square of their number to build."""
+    assert problems(ORDERS + "  1: a\n") == problems(ORDERS + "  '1': a\n")
+    colliding = "".join(f"  {number * (2**61 - 1)}: a\n" for number in range(1, 45_000))
+    began = process_time()
+    assert only(f"kind: Secret\ndata:\n{colliding}") == Other("Secret")
+    assert process_time() - began < 5
+
+
+def test_a_character_that_json_writes_as_two_escapes_is_one() -> None:
+    found = only(ORDERS + f"  comment: {json.dumps('orders 🎉')}\n")
+
+    assert isinstance(found, Manifest)
+    assert found.body["spec"]["comment"] == "orders 🎉"
+
+
+def test_all_documents_together_are_bounded() -> None:
+    budget = Budget(nodes=3 * 20)
+    first, *_, last = [each for name in "abcde" for each in read(f"{name}.yaml", ORDERS, budget=budget)]
+
+    assert isinstance(first, Manifest)
+    assert isinstance(last, Invalid)
+    assert "the files before it are too large together" in last.problems[0]
+
+
+BITS = st.sampled_from(
+    [*"[]{}:,-?&*!|>'\"%#\n\t \x85\u2028\ufeff", "---\n", "\n  ", ": ", "- ", "&a ", "*a", "<<: ", "!!int ", "!!set ", "!!omap ", "!!pairs ",
+     "!!binary ", "!!null ", "!!float ", "!!map ", "!!seq ", "!!str ", "=", ".nan", "1e3", "0o7", "null", "kind: List\n", "items: ", ORDERS,
+     "metadata: ", "apiVersion: ", "kind: ", "spec: ", "status: ", "annotations: ", "'\\ud800'", '"\\x', "%TAG ! a\n", "\x00"]
+)  # fmt: skip
+
+
+@given(st.lists(BITS, max_size=40).map("".join))
+def test_no_text_raises_an_error(text: str) -> None:
+    documents = read("a.yaml", text)
+    Exports(each.body for each in documents if isinstance(each, Other))
+    shown = [of_invalid(each) for each in documents if isinstance(each, Invalid)]
+    report = as_document(shown, {each.kind: 1 for each in documents if isinstance(each, Other)}, duplicates(documents))
+    assert serialized(report, "json").encode()
+    assert serialized(report, "yaml").encode()
+
+
+def test_the_documents_before_invalid_yaml_are_read() -> None:
+    manifest, misfit = read("all.yaml", f"{ORDERS}---\na: [\n---\n{ORDERS}")
+
+    assert isinstance(manifest, Manifest)
+    assert isinstance(misfit, Invalid)
+    assert (misfit.place.document, misfit.key) == (2, None)
+    assert "the rest of the file is ignored" in misfit.problems[0]
+
+
+def test_a_date_is_a_text_as_in_kubectl() -> None:
+    found = only(ORDERS.replace("name: orders", "name: orders\n  annotations:\n    when: 2026-01-01"))
+
+    assert isinstance(found, Manifest)
+    assert found.resource.metadata.annotations == {"when": "2026-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [(Place("-", 1, 1), "the standard input, document 1"), (Place("a.yaml"), "a.yaml")],
+)
+def test_the_text_of_a_place(place: Place, text: str) -> None:
+    assert str(place) == text

@@ -1,0 +1,165 @@
+"""The report of one resource, by its state."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.commands.status import report
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from support.named import NAMED
+from toy.notice import NOTICES
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+ENDPOINT = "5f7cac1adf5d6c6306f4b283"
+
+
+def body(*, generation: int = 1, status: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        **NAMED,
+        "metadata": {
+            "namespace": "shop",
+            "name": "orders",
+            "uid": "1",
+            "generation": generation,
+            "resourceVersion": "1",
+        },
+        "spec": {
+            "projectId": "5f" * 12,
+            "instanceName": "orders",
+            "providerName": "AWS",
+            "endpointId": ENDPOINT,
+            **spec,
+        },
+    }
+    return found if status is None else {**found, "status": {"observedGeneration": 1, **status}}
+
+
+def condition(type_: str, status: str, reason: str, message: str = "So it is.") -> dict[str, Any]:
+    return {
+        "type": type_,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-11-27T11:00:00Z",
+    }
+
+
+READY = condition("Ready", "True", "Available")
+WAITING = [
+    condition(type_, status, "WaitingForCloudEndpoint")
+    for type_, status in (("Ready", "False"), ("Reconciling", "True"))
+]
+STALLED = [condition("Ready", "False", "UpdateRejected"), condition("Stalled", "True", "UpdateRejected")]
+FAILED_ENDPOINT = {
+    "id": ENDPOINT,
+    "status": "FAILED",
+    "statusSince": "2026-11-27T10:00:00Z",
+    "errorMessage": "one\n\x1b[31mtwo",
+}
+FAILURE = {
+    "operation": "updateServerlessPrivateEndpoint",
+    "since": "2026-11-27T10:00:00Z",
+    "httpStatus": 400,
+    "errorCode": "BAD",
+    "detail": "No.",
+    "retryable": False,
+}
+
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "never handled": (body(), "shop/orders: no operator has handled this resource"),
+    "ready": (body(status={"conditions": [READY]}), "shop/orders: Ready is True, Available"),
+    "stalled": (body(status={"conditions": STALLED}), "shop/orders: Ready is False, UpdateRejected, action is required"),
+    "waiting": (body(status={"conditions": WAITING}), "shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you"),
+    "ready before an edit": (body(generation=2, status={"conditions": [READY]}), "shop/orders: Ready is True, Available, of an earlier generation"),
+    "waiting before an edit": (body(generation=2, status={"conditions": WAITING}), "shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation"),
+    "an edit that was not handled": (body(generation=2, status={"conditions": [READY]}),
+        "Edit: the spec has generation 2, and this report is about generation 1. No operator has handled the last edit."),
+    "the next read after an edit": (body(generation=2, status={"conditions": [READY]}), "Next read of Atlas: when an operator handles this edit."),
+    "the first read": (body(status={"observedGeneration": -1}), "Next read of Atlas: when an operator handles this resource."),
+    "a failed call": (body(status={"conditions": STALLED, "lastError": FAILURE}), "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 2 h: No."),
+    "a time in the future": (body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
+        "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No."),
+    "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
+    "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
+    "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
+        f"Endpoint: id '{ENDPOINT}', status 'FAILED', statusSince 2 h ago, errorMessage 'one"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("resource", "expected"), CASES.values(), ids=CASES)
+def test_a_report(resource: dict[str, Any], expected: str) -> None:
+    found = list(report(KIND, resource, [resource], sees_all=True, now=NOW))
+    assert any(line.startswith(expected) for line in found), found
+    assert not any("\n" in line or "\x1b" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("others", "sees_all", "expected"),
+    [
+        ([], True, "Endpoint named by: shop/orders"),
+        ([], False, "Endpoint named by: shop/orders, not the owner"),
+        (["copy"], True, "Endpoint named by: shop/orders, not the owner"),
+    ],
+)
+def test_the_owner_of_an_endpoint_is_shown_where_others_may_name_it(
+    others: list[str], sees_all: bool, expected: str
+) -> None:
+    orders = body()
+    another = {
+        **orders,
+        "metadata": {**orders["metadata"], "name": "z"},
+        "spec": {**orders["spec"], "endpointId": "b2" * 12},
+    }
+    bodies = [orders, another, *({**orders, "metadata": {**orders["metadata"], "name": name}} for name in others)]
+    found = list(report(KIND, orders, bodies, sees_all=sees_all, now=NOW))
+    assert expected in found
+    assert "Endpoint named by: shop/z" not in "\n".join(found)
+
+
+def test_the_confirmed_values_and_the_differences_are_shown() -> None:
+    status = {
+        "conditions": [READY, condition("Synced", "False", "DriftDetected", "It differs.")],
+        "applied": {"generation": 1, "comment": "a"},
+        "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
+        "history": [
+            {
+                "time": "2026-11-27T11:59:00Z",
+                "generation": 1,
+                "cause": "Edit",
+                "fields": ["comment"],
+                "result": "Applied",
+            }
+        ],
+    }
+    found = list(report(KIND, body(status=status, syncInterval="5m"), [], sees_all=True, now=NOW))
+
+    assert found[2:6] == [
+        "Synced: False, DriftDetected: It differs.",
+        "Confirmed by Atlas, for generation 1: comment 'a'",
+        "Differs: comment is 'b' in Atlas and 'a' in the spec",
+        "Last write: comment (Edit), 60 s ago: Applied",
+    ]
+    assert found[-1] == (
+        "Next read of Atlas: within 300 s. To read it now: kubectl -n shop annotate --overwrite serverlessprivateendpoint"
+        ' orders atlas-endpoints.dev/force-sync="$(date +%s)"'
+    )
+
+
+def test_another_kind_is_shown_by_its_own_status() -> None:
+    notice = {
+        "apiVersion": "toy.atlas-endpoints.dev/v1alpha1",
+        "kind": "Notice",
+        "metadata": {**body()["metadata"], "deletionTimestamp": "2026-11-27T11:00:00Z"},
+        "spec": {"projectId": "5f" * 12, "noticeId": "ab" * 12},
+        "status": {"observedGeneration": 1, "conditions": [READY], "notice": {"id": "ab" * 12, "text": "hello"}},
+    }
+
+    found = list(report(NOTICES, notice, [notice], sees_all=True, now=NOW))
+
+    assert "Deletion: requested at 2026-11-27T11:00:00Z; the finalizers are pending" in found
+    assert f"Notice: id '{'ab' * 12}', text 'hello'" in found
+    assert "Endpoint named by: shop/orders, the owner, Available" in found
+    assert "annotate --overwrite notice orders" in found[-1]

@@ -1,0 +1,317 @@
+"""Manifests of endpoints in Atlas: of this kind, which change nothing in Atlas, and of their successors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.commands.manifests import Manifest, ManifestReader
+from atlas_endpoints.kinds.importer import Draft, Found, LeftOut, Options
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, ServerlessInstance
+from atlas_endpoints.kinds.serverless_private_endpoint.importing import (
+    Connection,
+    manifests,
+    name_of,
+    region_of,
+    successors,
+    successors_of_entries,
+    successors_of_resources,
+)
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint, Spec
+from atlas_endpoints.reconcile.compare import compare
+from support.named import NAMED
+
+PROJECT, OTHER, ENDPOINT = "5f" * 12, "6f" * 12, "a1" * 12
+CLOUD_ID = "vpce-0123456789abcdef0"
+ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/one"
+OPTIONS = Options("shop", "atlas-credentials")
+
+
+def found_in(endpoint: Endpoint, instance: str = "Shop-1", provider: str | None = "AWS") -> Found:
+    return Found(PROJECT, instance, ServerlessInstance(instance, provider), endpoint)
+
+
+def written(endpoint: Endpoint, provider: str | None = "AWS", options: Options | None = None) -> Draft:
+    (found,) = manifests([found_in(endpoint, provider=provider)], options or Options())
+    assert isinstance(found, Draft), found
+    return found
+
+
+def parsed(found: Draft) -> Manifest:
+    (manifest,) = ManifestReader([KIND], namespace="default").read(f"{found.name}.yaml", found.text)
+    assert isinstance(manifest, Manifest), manifest
+    return manifest
+
+
+def test_a_manifest_is_readable() -> None:
+    endpoint = Endpoint(
+        id=ENDPOINT, status="AVAILABLE", provider_name="AWS", cloud_provider_endpoint_id=CLOUD_ID, comment="orders: 1"
+    )
+
+    assert written(endpoint, options=OPTIONS).text == (
+        "# Status in Atlas when this was written: AVAILABLE\n"
+        "apiVersion: atlas-endpoints.dev/v1alpha1\n"
+        "kind: ServerlessPrivateEndpoint\n"
+        "metadata:\n"
+        f'  name: "shop-1-{ENDPOINT}"\n'
+        '  namespace: "shop"\n'
+        "spec:\n"
+        f'  projectId: "{PROJECT}"\n'
+        '  instanceName: "Shop-1"\n'
+        '  providerName: "AWS"\n'
+        f'  endpointId: "{ENDPOINT}"\n'
+        f'  cloudProviderEndpointId: "{CLOUD_ID}"\n'
+        '  comment: "orders: 1"\n'
+        '  deletionPolicy: "Retain"\n'
+        "  credentialsSecretRef:\n"
+        '    name: "atlas-credentials"\n'
+    )
+
+
+AZURE = {"provider_name": "AZURE", "cloud_provider_endpoint_id": ARM, "private_endpoint_ip_address": "10.0.0.4"}
+UNMANAGED: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
+    "no comment": ({"comment": None}, {}, ""),
+    "an empty comment": ({"comment": ""}, {}, ""),
+    "a comment of the operator": ({"comment": "atlas-endpoints.dev/0"}, {}, '# comment is not managed, so Atlas keeps "atlas-endpoints.dev/0". '),
+    "a padded comment": ({"comment": " padded "}, {}, '# comment is not managed, so Atlas keeps " padded ". '),
+    "two lines": ({"comment": "two\nlines"}, {}, '# comment is not managed, so Atlas keeps "two\\nlines". '),
+    "an ID of another form": ({"cloud_provider_endpoint_id": "vpce-odd", "comment": "c"}, {"comment": "c"},
+        '# cloudProviderEndpointId is not managed, so Atlas keeps "vpce-odd". must be the ID of an AWS VPC endpoint'),
+    "a connection in Azure": (AZURE, {"cloudProviderEndpointId": ARM, "privateEndpointIpAddress": "10.0.0.4"}, ""),
+    "an ID without an address": ({**AZURE, "private_endpoint_ip_address": None}, {}, "# cloudProviderEndpointId is not managed"),
+    "an address without an ID": ({**AZURE, "cloud_provider_endpoint_id": None}, {}, "# privateEndpointIpAddress is not managed"),
+}  # fmt: skip
+"""Fields in Atlas, those that the manifest has, and the comment about the others."""
+
+
+@pytest.mark.parametrize(("fields", "kept", "comment"), UNMANAGED.values(), ids=UNMANAGED)
+def test_an_unacceptable_value_is_left_to_atlas_with_a_comment(
+    fields: dict[str, Any], kept: dict[str, str], comment: str
+) -> None:
+    found = written(Endpoint(id=ENDPOINT, status="AVAILABLE", **{"provider_name": "AWS", **fields}))
+
+    assert parsed(found).resource.spec.desired == kept
+    assert comment in found.text
+    assert ("not managed" in found.text) == bool(comment)
+
+
+@pytest.mark.parametrize(
+    ("fields", "instance", "provider"),
+    [
+        ({"provider_name": "AZURE"}, "AWS", "AZURE"),
+        ({}, "AZURE", "AZURE"),
+        ({"private_link_service_resource_id": "/subscriptions/x"}, None, "AZURE"),
+        ({}, None, "AWS"),
+    ],
+)
+def test_the_provider_is_from_the_endpoint_its_instance_or_its_fields(
+    fields: dict[str, str], instance: str | None, provider: str
+) -> None:
+    assert parsed(written(Endpoint(id=ENDPOINT, **fields), instance)).body["spec"]["providerName"] == provider
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "instance", "why"),
+    [
+        (Endpoint(id=ENDPOINT, status="DELETING"), "shop", "Atlas is deleting it"),
+        (Endpoint(id="not-an-id"), "shop", "spec.endpointId: "),
+        (Endpoint(id=ENDPOINT, provider_name="GCP"), "shop", "spec.providerName: Unsupported value"),
+        (Endpoint(id=ENDPOINT), "my shop", "spec.instanceName: "),
+    ],
+)
+def test_an_endpoint_without_a_valid_resource_is_left_out_with_the_reason(
+    endpoint: Endpoint, instance: str, why: str
+) -> None:
+    (found,) = manifests([found_in(endpoint, instance)], Options())
+
+    assert isinstance(found, LeftOut)
+    assert found.why.startswith(why)
+    assert found.expected == (endpoint.status == "DELETING")
+
+
+@pytest.mark.parametrize(
+    ("instance", "name"),
+    [
+        ("Shop-", f"shop-{ENDPOINT}"),
+        ("S" * 64, f"{'s' * 38}-{ENDPOINT}"),
+        ("a" * 37 + "-b", f"{'a' * 37}-{ENDPOINT}"),
+    ],
+)
+def test_a_name_is_valid_in_kubernetes(instance: str, name: str) -> None:
+    assert name_of(instance, ENDPOINT) == name
+
+
+@pytest.mark.parametrize("endpoint_id", ["123456789012345678901234", "12345678901234567890e123"])
+def test_an_id_that_looks_like_a_number_stays_a_text(endpoint_id: str) -> None:
+    assert parsed(written(Endpoint(id=endpoint_id))).body["spec"]["endpointId"] == endpoint_id
+
+
+words = st.one_of(
+    st.none(), st.text(max_size=90), st.sampled_from([CLOUD_ID, ARM, "10.0.0.4", "atlas-endpoints.dev/x"])
+)
+
+
+@given(
+    comment=words,
+    cloud_id=words,
+    address=words,
+    provider=st.sampled_from(["AWS", "AZURE", None]),
+    status=st.one_of(st.none(), st.text(max_size=20), st.sampled_from(["AVAILABLE", "RESERVED", "FAILED"])).filter(
+        lambda status: status != "DELETING"  # which is left out
+    ),
+)
+def test_each_manifest_is_valid_and_does_not_differ_from_atlas(
+    comment: str | None, cloud_id: str | None, address: str | None, provider: str | None, status: str | None
+) -> None:
+    endpoint = Endpoint(
+        id=ENDPOINT,
+        status=status,
+        provider_name=provider,
+        cloud_provider_endpoint_id=cloud_id,
+        private_endpoint_ip_address=address,
+        comment=comment,
+    )
+    found = written(endpoint)
+
+    manifest = parsed(found)
+    assert compare(manifest.resource, manifest.resource.spec.desired, endpoint) == ()
+    assert Spec.parse(yaml.safe_load(found.text)["spec"]) == manifest.resource.spec
+
+
+def connection(
+    label: str = "shop/orders",
+    *,
+    project: str = PROJECT,
+    provider: str = "AWS",
+    region: str | None = "US_EAST_1",
+    cloud_id: str | None = CLOUD_ID,
+) -> Connection:
+    return Connection(label, project, provider, region, cloud_id)
+
+
+def drafts(*connections: Connection) -> list[Draft]:
+    found = successors(connections, OPTIONS)
+    assert all(isinstance(each, Draft) for each in found), found
+    return [each for each in found if isinstance(each, Draft)]
+
+
+def test_a_successor_has_a_comment_with_the_next_step() -> None:
+    (found,) = drafts(connection(), connection("shop/billing", cloud_id=None))
+
+    assert found.name == f"aws-us-east-1-{PROJECT}"
+    assert found.text == (
+        "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.\n"
+        "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:\n"
+        "# - shop/orders: vpce-0123456789abcdef0\n"
+        "# - shop/billing: never connected\n"
+        "apiVersion: atlas.mongodb.com/v1\n"
+        "kind: AtlasPrivateEndpoint\n"
+        "metadata:\n"
+        f'  name: "aws-us-east-1-{PROJECT}"\n'
+        '  namespace: "shop"\n'
+        "spec:\n"
+        "  externalProjectRef:\n"
+        f'    id: "{PROJECT}"\n'
+        "  connectionSecret:\n"
+        '    name: "atlas-credentials"\n'
+        '  provider: "AWS"\n'
+        '  region: "US_EAST_1"\n'
+        "  # When status.serviceName is set, create an interface VPC endpoint to it, and add it here:\n"
+        "  # awsConfiguration:\n"
+        '  #   - id: "vpce-…"\n'
+    )
+
+
+def test_each_project_cloud_and_region_has_its_own_successor() -> None:
+    found = drafts(
+        connection(),
+        connection("shop/again"),
+        connection("shop/west", region="US_WEST_2"),
+        connection("shop/blue", provider="AZURE", region="US_EAST_2"),
+        connection("web/other", project=OTHER),
+    )
+
+    assert [each.name for each in found] == [
+        f"aws-us-east-1-{PROJECT}",
+        f"aws-us-west-2-{PROJECT}",
+        f"azure-us-east-2-{PROJECT}",
+        f"aws-us-east-1-{OTHER}",
+    ]
+    assert "#     ipAddress: " in found[2].text
+
+
+def test_an_unknown_region_names_the_flag() -> None:
+    found = [*successors([connection(region=None), connection("shop/known")], OPTIONS)]
+
+    assert isinstance(found[0], Draft)
+    assert found[1] == LeftOut("shop/orders", "its region is unknown; specify it with --region")
+
+
+@pytest.mark.parametrize("region", ["X" * 80, "A_" * 30 + "B"])
+def test_a_successor_has_a_valid_name(region: str) -> None:
+    (found,) = drafts(connection(region=region))
+
+    assert len(found.name) <= 63
+    assert "--" not in found.name
+
+
+@pytest.mark.parametrize(
+    ("service", "region"),
+    [
+        ("com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0", "US_EAST_1"),
+        ("com.amazonaws.vpce.ap-southeast-2.vpce-svc-0123456789abcdef0", "AP_SOUTHEAST_2"),
+        ("com.amazonaws.vpce.us-gov-west-1.vpce-svc-0123456789abcdef0", "US_GOV_WEST_1"),
+        ("pls_62f5394fcbfe456e4ed881d6", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_service_of_aws_names_its_region(service: str | None, region: str | None) -> None:
+    assert region_of(service) == region
+
+
+AWS_SERVICE = "com.amazonaws.vpce.us-west-2.vpce-svc-0123456789abcdef0"
+
+
+@pytest.mark.parametrize(
+    ("instance", "service", "region"),
+    [
+        pytest.param(ServerlessInstance("shop", "AWS", "US_EAST_1"), AWS_SERVICE, "US_EAST_1", id="of the instance"),
+        pytest.param(None, AWS_SERVICE, "US_WEST_2", id="of the service"),
+        pytest.param(None, None, "EU_WEST_1", id="of the user"),
+    ],
+)
+def test_a_successor_of_an_entry_has_its_region(
+    instance: ServerlessInstance | None, service: str | None, region: str
+) -> None:
+    endpoint = Endpoint(id=ENDPOINT, endpoint_service_name=service, cloud_provider_endpoint_id=CLOUD_ID)
+
+    (found,) = successors_of_entries([Found(PROJECT, "shop", instance, endpoint)], Options("shop", "s", "EU_WEST_1"))
+
+    assert isinstance(found, Draft)
+    assert f"# - {ENDPOINT} of shop: {CLOUD_ID}\n" in found.text
+    assert yaml.safe_load(found.text)["spec"]["region"] == region
+
+
+def test_a_successor_of_an_exported_resource_is_written_from_its_status() -> None:
+    def exported(name: str, status: dict[str, Any], **spec: Any) -> ServerlessPrivateEndpoint:
+        metadata = {"namespace": "shop", "name": name, "uid": "u", "generation": 1, "resourceVersion": "1"}
+        fields = {"projectRef": {"name": "p"}, "instanceName": "shop", "providerName": "AWS", **spec}
+        return KIND.resource.parse({**NAMED, "metadata": metadata, "spec": fields, "status": status})
+
+    resolved = {"resolved": {"projectId": PROJECT}}
+    endpoint = {"endpoint": {"endpointServiceName": AWS_SERVICE, "cloudProviderEndpointId": CLOUD_ID}}
+    found, left_out = successors_of_resources(
+        [exported("a", {**resolved, **endpoint}), exported("b", endpoint), exported("c", resolved)],
+        Options("shop", "s", "US_WEST_2"),
+    )
+
+    assert isinstance(found, Draft)
+    assert f"# - shop/a: {CLOUD_ID}\n# - shop/c: never connected\n" in found.text
+    assert yaml.safe_load(found.text)["spec"]["region"] == "US_WEST_2"
+    assert left_out == LeftOut("shop/b", "spec.projectRef is not resolved")
