@@ -20,13 +20,12 @@ from atlas_endpoints.reconcile.drift_limiter import DriftLimiter
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.metadata import asks_for_something, watched_annotations
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
-from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resource import CredentialsPlace, asks_for_something, watched_annotations
 from atlas_endpoints.reconcile.resync import Resync
-from atlas_endpoints.reconcile.summarize import Outcome
 from atlas_endpoints.settings import OperatorSettings
 
 Work: TypeAlias = Key | Scope

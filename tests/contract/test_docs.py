@@ -23,7 +23,7 @@ from atlas_endpoints.planning.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.planning.manifests import Place
 from atlas_endpoints.planning.report import FORMAT_VERSION, as_document
 from atlas_endpoints.reconcile import events as resource_events
-from atlas_endpoints.reconcile import metadata
+from atlas_endpoints.reconcile import resource
 from atlas_endpoints.reconcile.credentials import SelectionProblem
 from atlas_endpoints.reconcile.reasons import (
     FAILURES,
@@ -296,11 +296,11 @@ def test_every_annotation_that_works_is_documented_and_no_other_is() -> None:
         words(row[0])[0].partition(":")[0] for row in rows(section(DOCS / "settings.md", "Annotations of a resource"))
     }
     assert documented == {
-        *metadata.POLICY_ANNOTATIONS,
-        *metadata.REQUEST_ANNOTATIONS,
-        *metadata.DELETION_ANNOTATIONS,
-        metadata.ENDPOINT_ANNOTATION,
-        metadata.FORCE_FINALIZE,
+        *resource.POLICY_ANNOTATIONS,
+        *resource.REQUEST_ANNOTATIONS,
+        *resource.DELETION_ANNOTATIONS,
+        resource.ENDPOINT_ANNOTATION,
+        resource.FORCE_FINALIZE,
     }
 
 

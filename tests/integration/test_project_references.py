@@ -115,7 +115,9 @@ def test_an_endpoint_is_reserved_and_connected_once_the_project_is_made(
     clouds.install(control_plane, PROJECT)
     waits_for(env, "NotFound", "There is no AtlasProject orders in namespace")
     project.create({"name": "Orders"})
-    waits_for(env, "NotReady", "AtlasProject orders has no .status.id yet", "Atlas is neither read nor changed")
+    waits_for(
+        env, "NotReady", "AtlasProject orders has no .status.id yet", "the operator neither reads nor changes Atlas"
+    )
     assert len(env.atlas.requests()) == before
     assert env.resources.get(NAME)["metadata"]["finalizers"] == [FINALIZER]
 
@@ -204,7 +206,7 @@ def test_a_deletion_without_any_project_says_why_and_how_it_goes_all_the_same(en
     env.becomes(
         "DeletionBlocked",
         "Stalled",
-        says=("its project is not known", "There is no AtlasProject orders", "force-finalize"),
+        says=("its project is unknown", "There is no AtlasProject orders", "force-finalize"),
         error={"operation": "readReference", "errorCode": "NotFound"},
     )
     assert writes(env) == []

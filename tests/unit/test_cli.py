@@ -70,7 +70,10 @@ def test_each_flag_of_run_is_explained(capsys: pytest.CaptureFixture[str]) -> No
         (["fly"], "invalid choice: 'fly'"),
         (["run", "--bogus"], "--bogus"),
         (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
-        (["run", "--max-corrections", "all"], "--max-corrections (ATLAS_ENDPOINTS_MAX_CORRECTIONS): 'all' is no limit"),
+        (
+            ["run", "--max-corrections", "all"],
+            "--max-corrections (ATLAS_ENDPOINTS_MAX_CORRECTIONS): 'all' is not a limit",
+        ),
         (["run", "--leader-elect=perhaps"], "--leader-elect (ATLAS_ENDPOINTS_LEADER_ELECT): "),
         (
             ["run", "--leader-elect=false", "--lease-duration", "1s"],

@@ -32,7 +32,7 @@ from atlas_endpoints.check.findings import Finding, failed, named, ok, skipped, 
 from atlas_endpoints.check.places import Instance, Place
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
-from atlas_endpoints.reconcile.values import Provider
+from atlas_endpoints.reconcile.spec import Provider
 
 NOWHERE = Instance("0" * 24, "none")
 """An instance that cannot exist: Atlas answers only valid credentials about it."""

@@ -8,8 +8,7 @@ from atlas_endpoints.check.findings import Finding, named, ok, skipped, warning
 from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.resource import CredentialsPlace
-from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.values import Provider
+from atlas_endpoints.reconcile.spec import InvalidSpecError, Provider
 
 UNHANDLED = timedelta(seconds=10)
 """How long after its creation a resource may be unhandled without a warning; an edit has no date."""

@@ -14,11 +14,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import MARK, Man
 from atlas_endpoints.planning.manifests import Conflict, Invalid, Manifest, Place
 from atlas_endpoints.planning.offline_ports import SOURCE
 from atlas_endpoints.reconcile.credentials import remedy_for_refused
-from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.failures import NOTICED
+from atlas_endpoints.reconcile.kind import State
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause, Plan
-from atlas_endpoints.reconcile.summarize import Outcome
 
 
 class Action(StrEnum):
@@ -183,7 +183,7 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
     if failure is None or not failure.retryable:
         return None
     match outcome.requeue:
-        case RequeueAfter(delay) if failure.held:
+        case RequeueAfter(delay) if outcome.held:
             return delay
         case Backoff(at_least) if attempts < ATTEMPTS:
             # Longer than a LIST that failed speaks for others: 3 s, then 9 s.

@@ -14,8 +14,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVE
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
-from atlas_endpoints.reconcile.metadata import REQUEST_ANNOTATIONS
 from atlas_endpoints.reconcile.ownership import is_owner
+from atlas_endpoints.reconcile.resource import REQUEST_ANNOTATIONS
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 
 GROUP, VERSION, KIND = "atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint"

@@ -13,9 +13,9 @@ from atlas_endpoints.cluster.targets import Lack, Target, extract
 from atlas_endpoints.controller.cache import Body, Key, Trigger
 from atlas_endpoints.controller.controller import annotations_of
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import Output, Published
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.summarize import Outcome
 
 SOURCE = "environment"
 """The source of the credentials, as a status would show it."""

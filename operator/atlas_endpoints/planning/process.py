@@ -42,9 +42,9 @@ from atlas_endpoints.planning.offline_ports import (
 )
 from atlas_endpoints.planning.sources import find, unrendered
 from atlas_endpoints.reconcile.facts import Defaults
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
-from atlas_endpoints.reconcile.summarize import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class Planner:
             if (after := with_notes(body, outcome)) != body:
                 body = after
                 continue
-            attempts += outcome.failure is not None and not outcome.failure.held
+            attempts += outcome.failure is not None and not outcome.held
             wait = asks_again_in(outcome, attempts)
             if wait is None:
                 return of_outcome(manifest, outcome, variables=self._variables, clouds=self._clouds(manifest, outcome))

@@ -38,7 +38,7 @@ from atlas_endpoints.check.interview import (
 from atlas_endpoints.check.places import Instance, Place
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
-from atlas_endpoints.reconcile.values import Provider
+from atlas_endpoints.reconcile.spec import Provider
 
 INSTANCE = Instance("5f" * 12, "shop")
 PLACE = Place("fingerprint", INSTANCE, ("Secret/s",))

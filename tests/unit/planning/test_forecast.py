@@ -381,7 +381,7 @@ def test_a_provider_that_is_wrong_is_corrected_in_the_manifest() -> None:
 
     assert found.action is Action.INVALID
     assert found.message == (
-        "spec.providerName is AWS, but Atlas shows that the endpoint is one of AZURE, so nothing is sent. Correct providerName to"
+        "spec.providerName is AWS, but the provider of the endpoint in Atlas is AZURE, so the operator sends nothing. Correct providerName to"
         " AZURE; if the resource is in the cluster already, delete it there first, since providerName cannot change."
     )
 

@@ -35,7 +35,7 @@ NOTHING = Forecast(
     Key("ServerlessPrivateEndpoint", "shop", "billing"),
     Action.NONE,
     Reason.AVAILABLE,
-    "The endpoint is available and as specified.",
+    "The endpoint is available and matches the spec.",
     spec=SPEC,
     project_id=SPEC.project_id,
     endpoint=ENDPOINT,
@@ -59,7 +59,7 @@ def test_people_see_each_resource_what_differs_and_a_sum() -> None:
         "\n"
         "shop/billing (the standard input, document 1): nothing would be sent\n"
         "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
-        "  The endpoint is available and as specified.\n"
+        "  The endpoint is available and matches the spec.\n"
         "\n"
         "Plan: 1 would change, 1 would not. Nothing was sent.\n"
         "Skipped, since they are no ServerlessPrivateEndpoint: 1 Deployment.apps, 2 Secret."

@@ -31,13 +31,12 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.facts import Defaults
-from atlas_endpoints.reconcile.metadata import watched_annotations
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import Outputs
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
-from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resource import CredentialsPlace, watched_annotations
 from atlas_endpoints.reconcile.resync import Resync
-from atlas_endpoints.reconcile.summarize import Outcome
 from support.named import NAMED
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
@@ -724,7 +723,7 @@ def lost() -> AtlasUnavailableError:
 def absent(call: str) -> EndpointAbsentError:
     """Atlas knows no such endpoint."""
     return EndpointAbsentError(
-        "Atlas has no endpoint of this id.",
+        "Atlas has no endpoint with this ID.",
         operation=call,
         http_status=404,
         error_code="TENANT_PRIVATE_ENDPOINT_NOT_FOUND",

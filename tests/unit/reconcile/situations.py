@@ -22,9 +22,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessStatus,
 )
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.decision import Done, WriteOutcome
-from atlas_endpoints.reconcile.facts import Defaults, Facts
-from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.facts import Defaults, Facts, Gatherer
+from atlas_endpoints.reconcile.kind import Done, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
 from atlas_endpoints.reconcile.summarize import render
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_endpoints.atlas.errors import AtlasError
-    from atlas_endpoints.reconcile.decision import Write
-    from atlas_endpoints.reconcile.summarize import Outcome
+    from atlas_endpoints.reconcile.kind import Write
+    from atlas_endpoints.reconcile.outcome import Outcome
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GENERATION = 3
@@ -93,9 +92,9 @@ def facts_of(  # all that is known
 
 def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None) -> Outcome:
     """What a call to Atlas that fails comes to."""
-    gatherer: Any = SimpleNamespace(kind=KIND)
+    gatherer: Any = SimpleNamespace(kind=KIND, atlas=None, resources=None)
     nothing: Any = SimpleNamespace(now=lambda: facts.now)
-    converger = Converger(gatherer, nothing, nothing, nothing, clock=nothing, record=nothing)
+    converger = Converger(gatherer, nothing, clock=nothing, record=nothing)
     return converger.failed(facts, error, seen=seen)
 
 

@@ -8,7 +8,7 @@ from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import UPDATE
 from unit.reconcile.harness import ENDPOINT, VPCE, Harness
 
-TAKING_OVER = ("Adopting", f"First contact with endpoint {ENDPOINT}, whose values are about to be changed: ")
+TAKING_OVER = ("Adopting", f"The operator changes endpoint {ENDPOINT} for the first time: ")
 
 
 def unavailable(*, lost: bool = False) -> AtlasUnavailableError:
@@ -112,9 +112,7 @@ async def test_an_edit_is_no_first_contact(harness: Harness) -> None:
     harness.edit(resource, comment="ours, too")
     await harness.run_for(0)
     assert harness.atlas.calls == ["PATCH comment"]
-    assert harness.announced == [
-        ("Updated", "The endpoint was changed as the spec says: comment from 'ours' to 'ours, too'.")
-    ]
+    assert harness.announced == [("Updated", "The endpoint was updated: comment from 'ours' to 'ours, too'.")]
 
 
 async def test_corrected_drift_is_recorded(harness: Harness) -> None:
@@ -123,7 +121,7 @@ async def test_corrected_drift_is_recorded(harness: Harness) -> None:
     await harness.settle()
     harness.atlas.put(ENDPOINT, comment="theirs")
     await harness.run_for(3600)
-    words = "Somebody had changed the endpoint in Atlas, and it was set back: comment from 'theirs' to 'ours'."
+    words = "Drift in Atlas was corrected: comment from 'theirs' to 'ours'."
     assert harness.announced == [("DriftCorrected", words)]
 
 

@@ -11,11 +11,11 @@ import pytest
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
-from atlas_endpoints.reconcile.decision import Decision, State, Write
 from atlas_endpoints.reconcile.facts import Correction, Refusal
-from atlas_endpoints.reconcile.policy import held, planned
+from atlas_endpoints.reconcile.kind import Decision, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Cause
+from atlas_endpoints.reconcile.summarize import held, planned
 from unit.reconcile.situations import (
     ADDRESS,
     ENTRY,
@@ -186,13 +186,13 @@ STORED_OTHERWISE: Table = {
         settled(ONE_A, wants=ONE_B, patched=((30, "comment"),)),
         Says(
             Reason.UPDATE_REJECTED,
-            words=("stored something else", "comment is 'a', not 'b'", FORCE),
+            words=("stored another value", "comment is 'a', not 'b'", FORCE),
             differs=("comment",),
         ),
     ),
     "what was told as stored otherwise is not taken back for half a minute": (
         settled(ONE_A, wants=ONE_B, patched=((10, "comment"),), said=Reason.UPDATE_REJECTED),
-        Says(Reason.UPDATE_REJECTED, words=("stored something else",), differs=("comment",)),
+        Says(Reason.UPDATE_REJECTED, words=("stored another value",), differs=("comment",)),
     ),
     "it heals when Atlas shows the change after all": (
         settled(ONE_A, wants=ONE_B, shows=ONE_B, patched=((90, "comment"),), said=Reason.UPDATE_REJECTED),
@@ -503,7 +503,7 @@ OTHER: Table = {
     ),
     "of another cloud than the spec names: nothing of it is compared, and the way out is named": (
         Situation(status="RESERVED", wants=ONE_A, elsewhere=True),
-        Says(Reason.INVALID_SPEC, words=("one of GCP", "delete this resource", "anew with providerName GCP")),
+        Says(Reason.INVALID_SPEC, words=("in Atlas is GCP", "delete this resource", "again with providerName GCP")),
     ),
     "of another cloud than the spec names: force does not send": (
         settled(ONE_A, status="FAILED", shows=ONE_B, forced=True, elsewhere=True),
@@ -661,7 +661,7 @@ PLANNED: Mapping[str, tuple[Situation, Says]] = {
             words=(
                 "managementPolicy is Plan",
                 "until it is Manage. Then",
-                "since the spec has changed",
+                "because the spec has changed",
                 "comment as 'b'",
             ),
             differs=("comment",),
@@ -681,11 +681,11 @@ PLANNED: Mapping[str, tuple[Situation, Says]] = {
     ),
     "drift": (
         settled(ONE_A, shows=ONE_B),
-        Says(Reason.PLANNED, words=("no longer shows", "comment as 'a'"), differs=("comment",)),
+        Says(Reason.PLANNED, words=("changed in Atlas", "comment as 'a'"), differs=("comment",)),
     ),
     "all of a failed endpoint, by force": (
         settled(ONE_A, status="FAILED", forced=True),
-        Says(Reason.PLANNED, words=("an annotation asks", "cloudProviderEndpointId as", "comment as 'a'")),
+        Says(Reason.PLANNED, words=("an annotation requests", "cloudProviderEndpointId as", "comment as 'a'")),
     ),
     "a connection of a reservation": (
         Situation(wants=ONE_A, status="RESERVED"),

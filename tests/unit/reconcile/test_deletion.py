@@ -27,7 +27,7 @@ from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.waiting import POLL_FIRST
+from atlas_endpoints.reconcile.kind import POLL_FIRST
 from unit.reconcile.harness import (
     ENDPOINT,
     START,
@@ -132,7 +132,7 @@ class TestDelete:
         resource = await settled(harness, provisioningTimeout="10m")
         harness.delete(resource)
         await harness.run_for(900)
-        assert is_blocked(resource, "longer to delete")
+        assert is_blocked(resource, "not deleted the endpoint within")
         harness.atlas.vanish(ENDPOINT)
         await harness.run_for(120)
         assert not harness.exists(resource)
@@ -186,7 +186,7 @@ class TestReservation:
             await harness.reconcile_of(resource)
         harness.delete(resource)
         await harness.run_for(900)
-        assert is_blocked(resource, "longer to delete")
+        assert is_blocked(resource, "not deleted the endpoint within")
 
     async def test_a_surplus_reservation_is_deleted_too(self, harness: Harness) -> None:
         """Atlas has applied a call very late, and no resync has found it yet."""
@@ -407,7 +407,7 @@ class TestBlocked:
         for again in ("once", "twice"):
             harness.annotate(resource, force_sync=again)
             await harness.run_for(1)
-            assert is_blocked(resource, hindered_by, "Atlas is deleting the endpoint", "without waiting for that")
+            assert is_blocked(resource, hindered_by, "Atlas is deleting the endpoint", "without waiting for Atlas")
             assert "is not deleted" not in resource.message
             assert "as it is" not in resource.message
 
@@ -639,7 +639,7 @@ class TestOthers:
         assert not harness.exists(victim)
         ((reason, message),) = harness.announced
         assert reason == "EndpointRetained"
-        assert "stays in Atlas as it is" in message
+        assert "stays in Atlas" in message
 
     @pytest.mark.parametrize(
         "ahead",
@@ -885,7 +885,7 @@ async def test_a_delete_without_effect_is_reported_in_the_end(harness: Harness) 
     harness.atlas.ignores_deletes = True
     harness.delete(resource)
     await harness.run_for(2400)
-    assert is_blocked(resource, "longer to delete")
+    assert is_blocked(resource, "not deleted the endpoint within")
     assert deletes(harness) < 80
 
 
@@ -920,7 +920,7 @@ async def test_what_atlas_is_deleting_already_is_not_said_to_stay(harness: Harne
     await harness.run_for(1)
     ((reason, message),) = harness.announced
     assert reason == "EndpointRetained"
-    assert "nobody can stop" in message
+    assert "cannot be stopped" in message
 
 
 async def test_nothing_is_handed_over_to_one_that_is_gone_without_an_event(harness: Harness) -> None:

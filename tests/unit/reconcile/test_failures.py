@@ -32,14 +32,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
-from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import Done, State, WriteOutcome
+from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
 from atlas_endpoints.reconcile.facts import resolved_with
-from atlas_endpoints.reconcile.failures import FailedState
+from atlas_endpoints.reconcile.kind import Done, State, WriteOutcome
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
 from atlas_endpoints.reconcile.status import Applied, Resolved, find
-from atlas_endpoints.reconcile.summarize import Outcome, of_failed_state
 from support.crd import refusals
 from support.kstatus import problems
 from unit.reconcile.situations import (
@@ -117,9 +116,9 @@ def after(
     return failed(error, facts_of(made(generation=generation), previous, now=now, grace=grace, resolved=resolved))
 
 
-def without(trouble: FailedState, previous: Status, now: datetime) -> Status:
+def without(trouble: Outcome, previous: Status, now: datetime) -> Status:
     """The status when Atlas was not asked."""
-    return written(previous, of_failed_state(trouble, 1, previous), now)
+    return written(previous, trouble, now)
 
 
 def written(previous: Status, outcome: Outcome, now: datetime) -> Status:
@@ -298,7 +297,7 @@ class TestAtlas:
         assert state is not None
         assert failure is not None
         assert (state.reason, outcome.requeue, state.requeue) == (row.reason, row.pace, row.pace)
-        words = error.message.replace("into the Secret.", "into Secret atlas; they are picked up by themselves.")
+        words = error.message.replace(errors.PUT_VALID_ONES, remedy_for_refused("resource/atlas"))
         words = words.replace("Then try again.", failures.NOTICED)
         assert (said(status).reason, said(status).message) == (row.reason, words)
         assert (failure.since, failure.operation, failure.retryable) == (NOON, error.operation, row.retryable)
@@ -338,8 +337,8 @@ class TestRefusedCredentials:
     """The remedy names the Secret."""
 
     ASK = (
-        "They are those of the operator's own Secret atlas. Ask whoever runs the operator to mend that; or name a Secret in"
-        " spec.credentialsSecretRef.name, or have the namespace name one in its annotation"
+        "They are in the operator's own Secret atlas. Ask the administrator of the operator to fix that. Or name a Secret in"
+        " spec.credentialsSecretRef.name, or in the annotation"
         " atlas-endpoints.dev/credentials-secret. (HTTP 401"
     )
 
@@ -348,12 +347,12 @@ class TestRefusedCredentials:
         [
             pytest.param(
                 "resource/mine",
-                "Put valid ones into Secret mine; they are picked up by themselves. (HTTP 401",
+                "Put valid credentials into Secret mine. The operator reads the Secret again by itself. (HTTP 401",
                 id="of the resource",
             ),
             pytest.param(
                 "namespace/ours",
-                "Put valid ones into Secret ours; they are picked up by themselves. (HTTP 401",
+                "Put valid credentials into Secret ours. The operator reads the Secret again by itself. (HTTP 401",
                 id="of its namespace",
             ),
             pytest.param("operator/atlas", ASK, id="of the operator, where nobody else can mend them"),
@@ -401,7 +400,7 @@ class TestFirstMessage:
     def test_another_secret_with_the_same_credentials_has_a_new_message(self) -> None:
         moved = RESOLVED.model_copy(update={"credentials_source": "resource/other"})
         status = failing(read_held_back(read(401)), failing(read(401)), LATER, resolved=moved)
-        assert "Put valid ones into Secret other;" in said(status).message
+        assert "Put valid credentials into Secret other." in said(status).message
 
     def test_another_cause_of_the_same_reason_has_a_new_message(self) -> None:
         """The Secret was missing; now it exists, and Atlas has already refused its credentials."""
@@ -499,7 +498,7 @@ class TestNoCredentials:
     @staticmethod
     def trouble(
         previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
-    ) -> FailedState:
+    ) -> Outcome:
         error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
         return failures.of_no_credentials(error, 1, previous, now=now, grace=GRACE)
 
@@ -521,9 +520,9 @@ class TestNoCredentials:
 
     def test_the_secret_is_read_as_often_as_its_reader_says_and_when_the_grace_is_over(self) -> None:
         status = without(self.trouble(Status(), NOON), Status(), NOON)
-        assert self.trouble(Status(), NOON, retry_in=5).state.requeue == RequeueAfter(5)
-        assert self.trouble(status, NOON + WITHIN, retry_in=60).state.requeue == RequeueAfter(20)
-        assert self.trouble(status, NOON + GRACE, retry_in=60).state.requeue == RequeueAfter(60)
+        assert self.trouble(Status(), NOON, retry_in=5).requeue == RequeueAfter(5)
+        assert self.trouble(status, NOON + WITHIN, retry_in=60).requeue == RequeueAfter(20)
+        assert self.trouble(status, NOON + GRACE, retry_in=60).requeue == RequeueAfter(60)
         assert pair(without(self.trouble(status, NOON + GRACE), status, NOON + GRACE)) == "Stalled"
 
     def test_it_keeps_what_was_known(self) -> None:
@@ -545,7 +544,7 @@ class TestInvalidSpec:
         error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
         trouble = failures.of_invalid_spec(error, 1, Status(), NOON)
         status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == NoRequeue()
+        assert trouble.requeue == NoRequeue()
         assert said(status).reason == "InvalidSpec"
         assert "spec.comment: Too long; spec.endpointId: Required value: add it" in said(status).message
         assert "CRD" in said(status).message
@@ -562,7 +561,7 @@ class TestBug:
     def test_it_is_retried_with_backoff_and_names_only_its_class(self) -> None:
         trouble = failures.of_bug(ValueError("a secret"), 1, Status(), NOON)
         status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == Backoff()
+        assert trouble.requeue == Backoff()
         assert said(status).reason == "InternalError"
         assert "ValueError" in said(status).message
         assert told(status, "operation", "retryable") == ("reconcile", True)

@@ -9,10 +9,10 @@ import pytest
 from atlas_endpoints.cluster.config_maps import ConfigMap
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, RefusedError
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PrivateConnection
-from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, connection_values, values_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, connection_values, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
-from atlas_endpoints.reconcile.force_sync import FLOOR
 from atlas_endpoints.reconcile.outputs import Write, decide
+from atlas_endpoints.reconcile.pacing import FLOOR
 from unit.reconcile.harness import ENDPOINT, PROJECT, VPCE, Harness, Resource
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
@@ -167,7 +167,7 @@ async def test_the_config_map_of_others_is_not_written_and_atlas_is(harness: Har
     resource = harness.create(outputConfigMapRef=REF, comment="orders")
     await harness.run_for(60)
     assert outputs_written(resource) == ("False", "NotOurs")
-    assert f"There is a ConfigMap {NAME}" in resource.message
+    assert f"ConfigMap {NAME} exists and does not belong to this resource" in resource.message
     assert resource.ready == ("False", "WaitingForCloudEndpoint")
     assert harness.atlas.endpoints[ENDPOINT].comment == "orders"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.errors import ProjectNotFoundError
 from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, UnreadableError
-from atlas_endpoints.reconcile.values import is_object_id
+from atlas_endpoints.reconcile.spec import is_object_id
 from unit.reconcile.harness import (
     ENDPOINT,
     GRACE,
@@ -101,7 +101,7 @@ class TestWaiting:
         await harness.run_for(0)
         assert resource.ready == ("False", "ReferenceNotReady")
         assert resource.message == (
-            f"There is no {OBJECT}. Until the project is known, Atlas is neither read nor changed."
+            f"There is no {OBJECT}. Until the project is known, the operator neither reads nor changes Atlas."
         )
         assert resolved(resource) == ("False", "NotFound")
         error = resource.status["lastError"]
@@ -160,7 +160,7 @@ class TestWaiting:
         await harness.run_for(0)
         assert harness.atlas.calls == []
         assert resolved(resource) == ("False", "FieldMissing")
-        assert f".status.id of {OBJECT} does not hold the ID of an Atlas project" in resource.message
+        assert f".status.id of {OBJECT} is not the ID of an Atlas project" in resource.message
         assert len(value) < 20 or value not in resource.message
 
     async def test_a_project_that_atlas_does_not_have_does_not_bind(self, harness: Harness) -> None:
@@ -209,7 +209,7 @@ class TestLoss:
         assert references is not None
         assert synced["status"] == "True"
         assert references["status"] == "False"
-        assert references["message"].endswith(f" The endpoint stays in project {PROJECT}, where it is.")
+        assert references["message"].endswith(f" The endpoint stays in project {PROJECT}.")
         assert resource.status["resolved"]["projectId"] == PROJECT
         harness.reset_log()
         harness.edit(resource, comment="two")
@@ -383,7 +383,7 @@ class TestDeletion:
         harness.delete(resource)
         await harness.run_for(0)
         assert resource.ready == ("False", "DeletionBlocked")
-        for words in (f"There is no {OBJECT}.", "its project is not known", "force-finalize"):
+        for words in (f"There is no {OBJECT}.", "its project is unknown", "force-finalize"):
             assert words in resource.message
         assert resource.status["lastError"]["errorCode"] == "NotFound"
         assert harness.atlas.calls == []

@@ -31,9 +31,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import Decision
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE
-from atlas_endpoints.reconcile.force_sync import FLOOR
+from atlas_endpoints.reconcile.kind import Decision
+from atlas_endpoints.reconcile.pacing import FLOOR
 from unit.reconcile.harness import (
     ENDPOINT,
     INSTANCE,

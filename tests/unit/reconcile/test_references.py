@@ -11,7 +11,7 @@ from atlas_endpoints.cluster.age import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.values import is_cloud_id
+from atlas_endpoints.reconcile.spec import is_cloud_id
 from unit.reconcile.harness import (
     ENDPOINT,
     GRACE,
@@ -158,7 +158,7 @@ class TestWaiting:
         await harness.run_for(0)
         assert resource.ready == ("False", "WaitingForCloudEndpoint")
         assert resource.message == (
-            f"The endpoint is reserved; the service to connect to is {SERVICE}. There is no VPCEndpoint vpc."
+            f"The endpoint is reserved; connect to the service {SERVICE}. There is no VPCEndpoint vpc."
         )
         harness.atlas.put(ENDPOINT, private_link_service_resource_id="/link")
         harness.annotate(resource, force_sync="now")
@@ -282,7 +282,7 @@ class TestChange:
         for _ in range(3):
             assert resource.ready == ("False", "UpdateRejected")
             assert "cannot be changed once AVAILABLE" in resource.message
-            assert "stored something else" not in resource.message
+            assert "stored another value" not in resource.message
             assert resource.status["drift"] == [
                 {"field": "cloudProviderEndpointId", "desired": OTHER_VPCE, "actual": VPCE}
             ]
@@ -309,7 +309,7 @@ class TestChange:
         harness.atlas.stores = lambda endpoint: endpoint.model_copy(update={"cloud_provider_endpoint_id": third})
         await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "UpdateRejected")
-        assert "stored something else" in resource.message
+        assert "stored another value" in resource.message
         await harness.run_for(INTERVAL)
         assert harness.atlas.calls.count(CONNECT) == 1
 
@@ -362,7 +362,7 @@ class TestLoss:
         del harness.targets.held[OBJECT]
         await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "ReferenceNotReady")
-        assert resource.message == (f"There is no VPCEndpoint vpc. Until then Atlas keeps its connection to {VPCE}.")
+        assert resource.message == (f"There is no VPCEndpoint vpc. Until then, Atlas keeps the connection to {VPCE}.")
         assert resource.status["applied"]["cloudProviderEndpointId"] == VPCE
         assert "cloudProviderEndpointId" not in resource.status["resolved"]
         assert not [call for call in harness.atlas.calls if call.startswith("PATCH")]
@@ -459,7 +459,7 @@ async def _is_not_sent(provider: str, value: str) -> None:
     assert resource.ready == ("False", "ReferenceNotReady")
     assert resolved(resource) == ("False", "FieldMissing")
     assert len(value) < 20 or value not in resource.message
-    assert ".status.vpcEndpointID of VPCEndpoint vpc does not hold" in resource.message
+    assert ".status.vpcEndpointID of VPCEndpoint vpc is not" in resource.message
 
 
 async def test_another_cause_starts_a_new_grace_period_and_stalled_stays(harness: Harness) -> None:

@@ -29,13 +29,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.facts import Failure, Finding
 from atlas_endpoints.reconcile.failures import failing_since
+from atlas_endpoints.reconcile.kind import Difference, State
+from atlas_endpoints.reconcile.outcome import Outcome, Sent, quiet
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Applied, Cause, Plan, find, has_reason
-from atlas_endpoints.reconcile.summarize import Outcome, Sent, of_failed_state, of_suspension, quiet
+from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, find, has_reason
+from atlas_endpoints.reconcile.summarize import of_suspension
 from support.crd import refusals
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
@@ -75,7 +75,7 @@ def outcome(
 
 def failed(reason: Reason = Reason.ATLAS_UNAVAILABLE, *, generation: int = 1, **fields: Any) -> Outcome:
     """The outcome of a reconcile that has not observed the endpoint."""
-    failure = Failure(since=NOON, operation="listServerlessPrivateEndpoint", retryable=True)
+    failure = LastError(since=NOON, operation="listServerlessPrivateEndpoint", retryable=True)
     unknown = {"seen": None, "resolved": None, "credentials": None, "failure": failure}
     return outcome(reason, generation=generation, **{**unknown, **fields})
 
@@ -129,7 +129,7 @@ def test_a_whole_status() -> None:
                 "type": "Synced",
                 "status": "True",
                 "reason": "Updated",
-                "message": "Atlas has confirmed what was sent.",
+                "message": "Atlas confirmed the last change.",
                 **common,
             },
             {
@@ -314,7 +314,7 @@ class TestDeprecated:
             pytest.param(Deprecation(NOON, None), "APIDeprecated", "deprecated", id="without an end"),
             pytest.param(ANNOUNCED, "APIDeprecated", "2026-12-25", id="with an end to come"),
             pytest.param(
-                Deprecation(NOON, NOON), "APISunset", "2026-11-25, which is past", id="with an end that is past"
+                Deprecation(NOON, NOON), "APISunset", "2026-11-25. That date is past", id="with an end that is past"
             ),
             pytest.param(Deprecation(None, None), "APIDeprecated", "deprecated", id="in words that make no sense"),
         ],
@@ -648,8 +648,8 @@ def _failing(draw: st.DrawFn) -> Event:
 def _without_credentials(draw: st.DrawFn) -> Event:
     source, text = draw(st.none() | _TEXTS), draw(_TEXTS)
     error = NoCredentialsError(CredentialsProblem.MISSING_KEYS, f"Add them: {text}", source=source, retry_in=5)
-    return lambda previous, generation, now: of_failed_state(
-        failures.of_no_credentials(error, generation, previous, now=now, grace=GRACE), generation, previous
+    return lambda previous, generation, now: failures.of_no_credentials(
+        error, generation, previous, now=now, grace=GRACE
     )
 
 
@@ -659,11 +659,11 @@ def _suspended(previous: Status, generation: int, _: datetime) -> Outcome:
 
 def _invalid(previous: Status, generation: int, now: datetime) -> Outcome:
     error = InvalidSpecError(["spec: no"])
-    return of_failed_state(failures.of_invalid_spec(error, generation, previous, now), generation, previous)
+    return failures.of_invalid_spec(error, generation, previous, now)
 
 
 def _bug(previous: Status, generation: int, now: datetime) -> Outcome:
-    return of_failed_state(failures.of_bug(ValueError(), generation, previous, now), generation, previous)
+    return failures.of_bug(ValueError(), generation, previous, now)
 
 
 _EVENTS = (

@@ -11,25 +11,22 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
-from atlas_endpoints.reconcile.metadata import ENDPOINT_ANNOTATION, EndpointRecord
-from atlas_endpoints.reconcile.reference_fields import (
-    CloudProviderEndpointRef,
-    ConfigMapRef,
-    PrivateEndpointIpAddressFrom,
-)
-from atlas_endpoints.reconcile.resource import Reference, Resource, part
-from atlas_endpoints.reconcile.spec import CommonSpec
-from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
-from atlas_endpoints.reconcile.values import (
+from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, Reference, Resource, part
+from atlas_endpoints.reconcile.spec import (
     CLOUD_ID_LIMIT,
+    CloudProviderEndpointRef,
     Comment,
+    CommonSpec,
+    ConfigMapRef,
     InstanceName,
     IpAddress,
     ObjectId,
+    PrivateEndpointIpAddressFrom,
     Provider,
     is_cloud_id,
     is_ip_address,
 )
+from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
