@@ -203,7 +203,7 @@ class Converger:
     def _is_armed(self, facts: Facts[Any]) -> bool:
         """Return whether an intent is this process's own, is unused, and has reached the API server."""
         body = self._resources.get(facts.resource.key)
-        if body is None:
+        if body is None or facts.previous.creation is None:
             return False
         written = type(facts.previous).parse(body.get("status")).creation
         return written == facts.previous.creation and self.intents.is_armed(facts.resource.key, written)

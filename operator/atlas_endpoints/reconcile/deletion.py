@@ -196,7 +196,7 @@ class Finisher:
         if is_refused and (wait or not is_forced(resource, status)):
             return quiet(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(key)
-        facts = self._gatherer.facts(resource, status, now, scope, resolved_with(status, access.source))
+        facts = self._gatherer.facts(resource, now, scope, resolved_with(status, access.source))
         try:
             outcome = await self._step(facts)
         except AtlasError as error:

@@ -264,7 +264,6 @@ class Gatherer:
     def facts(  # all that is known
         self,
         resource: Resource,
-        previous: Status,
         now: datetime,
         scope: Scope,
         resolved: Resolved,
@@ -273,8 +272,6 @@ class Gatherer:
         project_doubt: Finding | None = None,
     ) -> Facts[Any]:
         """Return what is known of a resource."""
-        if resource.status is not previous:
-            resource = resource.model_copy(update={"status": previous})
         spec, namespace = resource.spec, resource.metadata.namespace
         kind, found_by = self.kind, self.resources.found_by
         return Facts(
@@ -292,8 +289,8 @@ class Gatherer:
             problem=problem,
             project_doubt=project_doubt,
             uncertain=self.atlas.unknown_for(scope, resource.written_as) is not None,
-            forced=is_forced(resource, previous),
-            baseline=Baseline.of(resource, previous),
+            forced=is_forced(resource, resource.status),
+            baseline=Baseline.of(resource, resource.status),
         )
 
     def interval(self, resource: Resource) -> timedelta:

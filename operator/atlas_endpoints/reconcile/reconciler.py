@@ -42,7 +42,7 @@ from atlas_endpoints.reconcile.references import (
 )
 from atlas_endpoints.reconcile.resource import CredentialsPlace, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Resolved, Status, has_reason
+from atlas_endpoints.reconcile.status import Resolved, has_reason
 
 logger = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ class Reconciler:
         if resource.needs_the_cluster and seen is not None:
             return True  # only a reconcile reads references and outputs
         status = resource.status
-        facts = self._gatherer.facts(resource, status, now, scope, status.resolved or Resolved())
+        facts = self._gatherer.facts(resource, now, scope, status.resolved or Resolved())
         outcome = self._from_cache(facts, failure)
         if outcome is None or summarize.render(status, outcome, now=now, grace=self._grace) != status:
             return True
@@ -237,7 +237,7 @@ class Reconciler:
         known = self._in_sync.get(key)
         if known is None or known.body is not body:
             return False
-        created = view.labelled.get(self._kind.resource.created_as_of(body), ())
+        created = view.labelled.get(self._kind.resource.created_as_of(body["metadata"]["uid"]), ())
         if (known.seen, known.created, known.announced) != (seen, created, _announced(view, now)):
             return False
         # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
@@ -272,9 +272,9 @@ class Reconciler:
             return quiet(generation, RequeueAfter(wait))
         try:
             resolution = await self._references.resolve(resource, age=self._force_sync.age(key))
-            outcome = await self._with_credentials(resolution, status, now, wait)
+            outcome = await self._with_credentials(resolution, now, wait)
             outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
-            if outcome.state is None:
+            if outcome.state is None or not resource.has_outputs:
                 return outcome
             published = await self._outputs.publish(
                 resource,
@@ -316,12 +316,10 @@ class Reconciler:
             resolved=resolved,
         )
 
-    async def _with_credentials(
-        self, resolution: Resolution[Any], status: Status, now: datetime, wait: float
-    ) -> Outcome:
+    async def _with_credentials(self, resolution: Resolution[Any], now: datetime, wait: float) -> Outcome:
         """Converge with the credentials of a resource; once more if they are refused and newer ones are found."""
         resource = resolution.resource
-        key, metadata, secret_name = resource.key, resource.metadata, resource.secret_name
+        key, metadata, status, secret_name = resource.key, resource.metadata, resource.status, resource.secret_name
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
         age = Age.FRESH if self._failures.awaits_credentials(key) else self._force_sync.age(key)
         access = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
@@ -332,10 +330,11 @@ class Reconciler:
             return quiet(metadata.generation, RequeueAfter(wait))
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
+            resolution = replace(resolution, resource=resource.model_copy(update={"status": status}))
         replayed = self._failures.replay(key, resolution, access, now)
         if replayed is not None:
             return replayed
-        outcome = await self._converge(resolution, status, now, access)
+        outcome = await self._converge(resolution, now, access)
         if outcome.state is not None and outcome.state.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
@@ -344,7 +343,7 @@ class Reconciler:
             newest = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
                 access = newest
-                outcome = await self._converge(resolution, status, now, access)
+                outcome = await self._converge(resolution, now, access)
         if outcome.credentials is not None and outcome.state is not None:
             self._credentials.record_acceptance(access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID)
         if wait:  # the request stays open, with its observation
@@ -353,7 +352,7 @@ class Reconciler:
         self._failures.store(key, resolution, access, outcome)
         return outcome
 
-    async def _converge(self, resolution: Resolution[Any], status: Status, now: datetime, access: Access) -> Outcome:
+    async def _converge(self, resolution: Resolution[Any], now: datetime, access: Access) -> Outcome:
         """Converge, and turn every Atlas error into an outcome."""
         resource = resolution.resource
         key, written_as = resource.key, resource.written_as
@@ -369,7 +368,6 @@ class Reconciler:
         self._resync.join(key, scope, self._gatherer.interval(resource))
         facts = self._gatherer.facts(
             resource,
-            status,
             now,
             scope,
             resolved,

@@ -257,7 +257,7 @@ class Resource(BaseModel):
     @property
     def written_as(self) -> str:
         """The key of a write of unknown outcome: the entry, or the mark of one that was just created."""
-        raise NotImplementedError
+        return self.entry or self.created_as
 
     @property
     def scope_name(self) -> str:
@@ -275,14 +275,14 @@ class Resource(BaseModel):
         return False
 
     @classmethod
-    def created_as_of(cls, body: Mapping[str, Any]) -> str:  # noqa: ARG003  # for kinds that create
-        """Return ``created_as`` of an object."""
+    def created_as_of(cls, uid: str) -> str:  # noqa: ARG003  # for kinds that create
+        """Return the mark of an entry that was created for a resource and is not in its status yet; "": none is."""
         return ""
 
     @property
     def created_as(self) -> str:
-        """The mark of an entry that was created for it and is not in its status yet; empty: none is created."""
-        return ""
+        """``created_as_of`` this resource."""
+        return self.created_as_of(self.metadata.uid)
 
     @property
     def given_up(self) -> Mapping[str, Any] | None:

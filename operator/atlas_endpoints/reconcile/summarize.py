@@ -126,7 +126,7 @@ def held(decision: Decision, wait: float) -> State:
         return replace(
             state,
             reason=Reason.DRIFTED,
-            message="The endpoint was changed in Atlas, and the operator corrects no drift, because MAX_CORRECTIONS is 0. Ask its"
+            message="The endpoint was changed in Atlas, and the operator corrects no drift (MAX_CORRECTIONS=0). Ask its"
             f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this endpoint now. Drift: {drifted}.",
         )
     return replace(

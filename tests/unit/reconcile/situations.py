@@ -87,7 +87,7 @@ def facts_of(  # all that is known
     scope = gatherer.scope(resource, resource.spec.project_id or "", "fingerprint")
     used = {name: value for name, value in resource.connection.items() if value is not None}
     told = Resolved.model_validate({**dict(resolved), **used})
-    return gatherer.facts(resource, previous, now, scope, told)
+    return gatherer.facts(resource.model_copy(update={"status": previous}), now, scope, told)
 
 
 def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None) -> Outcome:

@@ -155,7 +155,7 @@ CASES: dict[str, Case] = {
         operator=None,
         reason="SecretNotFound",
         words=(
-            "Neither the resource nor its namespace names a Secret, and the operator has none of its own",
+            "Neither the resource nor its namespace names a Secret, and the operator has no Secret of its own",
             *THREE_WAYS,
         ),
     ),
@@ -196,7 +196,10 @@ CASES: dict[str, Case] = {
         f"an annotation that is no name: {text[:20]!r}": Case(
             namespace=text,
             reason="InvalidSecretName",
-            words=(f"The annotation {ANNOTATION} of namespace shop is no name of a Secret", "Correct or remove it."),
+            words=(
+                f"The annotation {ANNOTATION} of namespace shop must be the name of a Secret",
+                "Correct or remove it.",
+            ),
         )
         for text in (
             "warehouse/mine",
@@ -218,7 +221,7 @@ CASES: dict[str, Case] = {
     "a resource's name that is none, should the API server have let it pass": Case(
         "../../warehouse/secrets/mine",
         reason="InvalidSecretName",
-        words=("spec.credentialsSecretRef.name is no name of a Secret",),
+        words=("spec.credentialsSecretRef.name must be the name of a Secret",),
     ),
 }
 
@@ -366,7 +369,7 @@ class TestProblems:
                 assert error.message.startswith("The operator's own Secret atlas-credentials")
                 assert OPERATORS[0] not in error.message
             (warning,) = (each.getMessage() for each in caplog.records)
-            assert warning.startswith("The operator's own Secret atlas-system/atlas-credentials is of no use: ")
+            assert warning.startswith("The operator's own Secret atlas-system/atlas-credentials is unusable: ")
             harness.cluster.secrets[OPERATORS] = GOOD
             await harness.resolver.resolve("shop", None)
             harness.cluster.secrets[OPERATORS] = {}

@@ -431,24 +431,24 @@ INITIATING: Table = {
     ),
     "connecting: drift of the comment that is only reported does not stop the wait": (
         settled(ONE_A, status="INITIATING", shows=ONE_B, report=True),
-        Says(Reason.INITIATING, RequeueAfter(15), without=("waits until",), differs=("comment",)),
+        Says(Reason.INITIATING, RequeueAfter(15), without=("when the endpoint is connected",), differs=("comment",)),
     ),
     "connecting something else: the change waits and is named": (
         edited(ONE_A, status="INITIATING", wants=TWO_A),
         Says(
             Reason.INITIATING,
             RequeueAfter(15),
-            words=("cloudProviderEndpointId to", "waits until"),
+            words=("cloudProviderEndpointId to", "when the endpoint is connected"),
             differs=("connection",),
         ),
     ),
     "connecting something else, though drift is only reported: the change waits and is named": (
         edited(ONE_A, status="INITIATING", wants=TWO_A, report=True),
-        Says(Reason.INITIATING, RequeueAfter(15), words=("waits until",), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(15), words=("when the endpoint is connected",), differs=("connection",)),
     ),
     "connecting what somebody else wants: the correction waits and is named": (
         settled(TWO_A, status="INITIATING", shows=ONE_A),
-        Says(Reason.INITIATING, RequeueAfter(15), words=("waits until",), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(15), words=("when the endpoint is connected",), differs=("connection",)),
     ),
     "connecting something else: the comment goes ahead": (
         edited(ONE_A, status="INITIATING", wants=TWO_B),
@@ -456,7 +456,7 @@ INITIATING: Table = {
     ),
     "connecting what somebody else wants, and drift is only reported: no change waits": (
         settled(TWO_A, status="INITIATING", shows=ONE_A, report=True),
-        Says(Reason.INITIATING, RequeueAfter(15), without=("waits until",), differs=("connection",)),
+        Says(Reason.INITIATING, RequeueAfter(15), without=("when the endpoint is connected",), differs=("connection",)),
     ),
     "connecting, and Atlas keeps another comment: it may still come": (
         settled(ONE_A, status="INITIATING", wants=ONE_B, patched=((90, "comment"),)),
@@ -660,7 +660,7 @@ PLANNED: Mapping[str, tuple[Situation, Says]] = {
             Reason.PLANNED,
             words=(
                 "managementPolicy is Plan",
-                "until it is Manage. Then",
+                "until you set it to Manage. Then",
                 "because the spec has changed",
                 "comment as 'b'",
             ),
@@ -736,7 +736,13 @@ OBSERVED: Mapping[str, tuple[Situation, Says]] = {
     ),
     "another connection is being made": (
         Situation(status="INITIATING", wants=ONE, shows=TWO),
-        Says(Reason.DRIFTED, RequeueAfter(15), words=("Observe",), without=("waits until",), differs=("connection",)),
+        Says(
+            Reason.DRIFTED,
+            RequeueAfter(15),
+            words=("Observe",),
+            without=("when the endpoint is connected",),
+            differs=("connection",),
+        ),
     ),
     "the connection is being made": (
         Situation(status="INITIATING", wants=ONE, shows=ONE),
@@ -757,7 +763,7 @@ OBSERVED: Mapping[str, tuple[Situation, Says]] = {
     "it is being deleted": (settled(ONE, status="DELETING"), Says(Reason.DELETING, RequeueAfter(15))),
     "of another cloud than the spec names": (
         settled(ONE_A, shows=ONE_B, elsewhere=True),
-        Says(Reason.INVALID_SPEC, words=("one of GCP",)),
+        Says(Reason.INVALID_SPEC, words=("in Atlas is GCP",)),
     ),
 }
 

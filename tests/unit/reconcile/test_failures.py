@@ -339,7 +339,7 @@ class TestRefusedCredentials:
     ASK = (
         "They are in the operator's own Secret atlas. Ask the administrator of the operator to fix that. Or name a Secret in"
         " spec.credentialsSecretRef.name, or in the annotation"
-        " atlas-endpoints.dev/credentials-secret. (HTTP 401"
+        " atlas-endpoints.dev/credentials-secret of the namespace. (HTTP 401"
     )
 
     @pytest.mark.parametrize(

@@ -210,11 +210,6 @@ class ServerlessPrivateEndpoint(Resource):
 
     @property
     @override
-    def written_as(self) -> str:
-        return self.entry or self.created_as
-
-    @property
-    @override
     def scope_name(self) -> str:
         return self.spec.instance_name
 
@@ -231,13 +226,8 @@ class ServerlessPrivateEndpoint(Resource):
 
     @classmethod
     @override
-    def created_as_of(cls, body: Mapping[str, Any]) -> str:
-        return f"{MARK}{body['metadata']['uid']}"
-
-    @property
-    @override
-    def created_as(self) -> str:
-        return f"{MARK}{self.metadata.uid}"
+    def created_as_of(cls, uid: str) -> str:
+        return f"{MARK}{uid}"
 
     @property
     @override
@@ -311,7 +301,7 @@ class ServerlessPrivateEndpoint(Resource):
             case ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS:
                 return _address(one) == _address(other)
             case _:
-                return super().same(field, one, other)
+                return (one or "") == (other or "")
 
     @override
     def basis(self, value: Endpoint) -> object:
