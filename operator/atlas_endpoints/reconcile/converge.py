@@ -62,14 +62,13 @@ class Converger:
             AtlasError: the observation failed, or the entry is proved absent.
         """
         resource = facts.resource
-        armed = self._is_armed(facts)
+        armed_for = self._armed_for(facts)
         facts, decision = await observe(
             self._atlas,
             facts,
             self._kind.decide,
-            max_age=max_age,
+            max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
-            armed_for=self.intents.since(resource.key) if armed else None,
         )
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND:
             _raise_absence(facts, decision)
@@ -82,7 +81,7 @@ class Converger:
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
             return await self._without_write(facts, decision)
         if write.creates is not None:
-            return await self._create(facts, decision, write, write.creates, armed=armed)
+            return await self._create(facts, decision, write, write.creates, armed=armed_for is not None)
         if write.surplus is not None:
             return await self._discard(facts, decision, write, write.surplus)
         if write.cause is Cause.DRIFT and not facts.forced:
@@ -200,13 +199,13 @@ class Converger:
             outcome = replace(outcome, state=state, credentials=None, failure=last)
         return replace(outcome, creates=True)
 
-    def _is_armed(self, facts: Facts[Any]) -> bool:
-        """Return whether an intent is this process's own, is unused, and has reached the API server."""
-        body = self._resources.get(facts.resource.key)
-        if body is None or facts.previous.creation is None:
-            return False
-        written = type(facts.previous).parse(body.get("status")).creation
-        return written == facts.previous.creation and self.intents.is_armed(facts.resource.key, written)
+    def _armed_for(self, facts: Facts[Any]) -> float | None:
+        """Return how many seconds ago this process announced an unused intent that has reached the API server, or None."""
+        key, intent = facts.resource.key, facts.previous.creation
+        body = self._resources.get(key)
+        if body is None or intent is None or type(facts.previous).parse(body.get("status")).creation != intent:
+            return None
+        return self.intents.armed_for(key, intent)
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
         """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""

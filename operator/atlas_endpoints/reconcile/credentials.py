@@ -311,7 +311,6 @@ def _checked(name: str, what: str) -> str:
 
 
 def _unreadable(place: _Place, problem: UnreadableError) -> str:
-    """Return why a Secret cannot be read, for users."""
     match place.scope:
         case Scope.RESOURCE:
             return problem.message

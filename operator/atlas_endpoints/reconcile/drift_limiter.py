@@ -143,7 +143,6 @@ class DriftLimiter:
         return leaves + self._window * (1 + windows) - now
 
     def _slide(self, now: float) -> None:
-        """Drop the corrections that have left the window."""
         while self._times and self._times[0] + self._window <= now:
             self._corrected.popitem(last=False)
             del self._times[0]

@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Difference, Write
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
-from atlas_endpoints.reconcile.status import Cause
+from atlas_endpoints.reconcile.status import Cause, condition_in
 
 NOTE_LIMIT = 1024
 """Bytes of an Event's note, in UTF-8."""
@@ -141,7 +141,7 @@ def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> E
 
 
 def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
-    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
+    before, after = condition_in(previous, "Ready"), condition_in(status, "Ready")
     reason, earlier = after.get("reason"), before.get("reason")
     if reason in FAILURES:
         goes_on = reason == earlier and not _is_another_failure(previous, status)
@@ -156,7 +156,7 @@ def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event |
 
 def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     """Return whether a failure that goes on for the same reason of ``Ready`` deserves an Event."""
-    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
+    before, after = condition_in(previous, "Ready"), condition_in(status, "Ready")
     if after["reason"] == Reason.DRIFTED and previous.get("drift") != status.get("drift"):
         return True
     is_edited = before.get("observedGeneration") != after.get("observedGeneration")
@@ -167,16 +167,11 @@ def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) 
 
 def _credentials_reason(status: Mapping[str, Any]) -> object:
     """Return the reason for which the credentials fail, or None; unlike the message, it is the same at each retry."""
-    credentials = _condition(status, "CredentialsValid")
+    credentials = condition_in(status, "CredentialsValid")
     return credentials.get("reason") if credentials.get("status") == "False" else None
 
 
-def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
-    return next((each for each in status.get("conditions") or () if each["type"] == type_), {})
-
-
 def _action(operation: str) -> str:
-    """Return a call as the action of an Event."""
     return operation[0].upper() + operation[1:]
 
 
@@ -185,7 +180,6 @@ def _value(text: str | None) -> str:
 
 
 def _note(message: str) -> str:
-    """Return a message cut to fit a note."""
     line = one_line(redacted(message, ()), limit=MESSAGE_LIMIT)
     if len(line.encode()) <= NOTE_LIMIT:
         return line

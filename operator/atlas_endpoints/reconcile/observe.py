@@ -28,13 +28,11 @@ async def observe(  # what freshness depends on
     *,
     max_age: float,
     is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
-    armed_for: float | None = None,
 ) -> tuple[Facts[Any], Decision]:
     """Decide; observe Atlas and decide again until the facts are fresh enough for the decision.
 
     Args:
         max_age: seconds; an older LIST is not fresh enough, unless the cache suffices.
-        armed_for: seconds since an intent to create was written, which a LIST has to follow; None: there is none.
 
     Raises:
         AtlasError: a call failed.
@@ -42,7 +40,7 @@ async def observe(  # what freshness depends on
     began, listed = atlas.moment(), float("-inf")
     for _ in range(MAX_CALLS):
         decision = decide(facts)
-        since = _needed_since(atlas, facts, decision, began, max_age, armed_for)
+        since = _needed_since(atlas, facts, decision, began, max_age)
         if since > listed and not _memory_suffices(facts, decision, began, is_claimed):
             listed = since
             facts = replace(facts, view=await atlas.list(facts.scope, since=since))
@@ -66,21 +64,12 @@ async def observe(  # what freshness depends on
     raise RuntimeError(f"{facts.resource.key} needs more than {MAX_CALLS} calls to Atlas for one decision")
 
 
-def _needed_since(  # noqa: PLR0917  # what freshness depends on
-    atlas: AtlasPort,
-    facts: Facts[Any],
-    decision: Decision,
-    began: float,
-    max_age: float,
-    armed_for: float | None,
-) -> float:
+def _needed_since(atlas: AtlasPort, facts: Facts[Any], decision: Decision, began: float, max_age: float) -> float:
     """Return when the LIST for a decision must have begun."""
     if facts.uncertain:
         return max(began, atlas.needed_since(facts.scope, facts.resource.written_as))
     if decision.nothing_left and decision.none_created:
         return began
-    if armed_for is not None:
-        return began - min(max_age, armed_for)
     return began - max_age
 
 

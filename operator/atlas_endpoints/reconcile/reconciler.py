@@ -415,7 +415,7 @@ class Reconciler:
         self._limiter.release(key)
         self._in_sync.pop(key, None)
         self._outputs.forget(key)
-        self._converger.intents.drop(key)
+        self._converger.intents.take(key)
         self._failing_since.pop(key, None)
 
 

@@ -160,9 +160,7 @@ class ReferenceResolver:
         reference = resource.spec.project_ref
         if reference is None:
             return settle(resource, resource.spec.project_id or "")  # one of the two is set
-        group, _, version = reference.api.partition("/")
-        namespace = resource.metadata.namespace
-        target = Target(namespace, group, version, reference.object_kind, reference.name, reference.path)
+        target = reference.target(resource.metadata.namespace)
         try:
             text = await self._reader.read(target, age=age)
             expected = "the ID of an Atlas project, which is 24 lower-case hexadecimal characters"

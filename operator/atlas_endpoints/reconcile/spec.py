@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from atlas_endpoints.cluster.targets import Target
 from atlas_endpoints.controller.conditions import shorten
 from atlas_endpoints.controller.names import is_name
 
@@ -108,24 +109,17 @@ InstanceName = Annotated[
         "must consist of letters, digits and `-`, and begin with a letter or digit, as Atlas instance names do",
     ),
 ]
-SecretName = Annotated[
-    str,
-    Field(max_length=253),
-    rule(
+
+
+def _name_of(what: str) -> AfterValidator:
+    return rule(
         is_name,
-        "must be the name of a Secret, that is lower-case letters, digits, `-` and `.`, "
-        "beginning and ending with a letter or digit",
-    ),
-]
-ObjectName = Annotated[
-    str,
-    Field(max_length=253),
-    rule(
-        is_name,
-        "must be the name of an object, that is lower-case letters, digits, `-` and `.`, "
-        "beginning and ending with a letter or digit",
-    ),
-]
+        f"must be the name of {what}, that is lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit",
+    )
+
+
+SecretName = Annotated[str, Field(max_length=253), _name_of("a Secret")]
+ObjectName = Annotated[str, Field(max_length=253), _name_of("an object")]
 IpAddress = Annotated[
     str,
     Field(max_length=45),
@@ -227,21 +221,21 @@ class CloudProviderEndpointRef(AsWritten):
     name: ObjectName
     field_path: FieldPath | None = None
 
-    @property
-    def group(self) -> str:
-        """The API group of the object."""
-        return self.api_version.partition("/")[0]
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The path of the field."""
-        return _steps(self.field_path or KNOWN_PATHS[self.group, self.kind])
+    def target(self, namespace: str) -> Target:
+        """Return the field of the object."""
+        return _target(
+            namespace, self.api_version, self.kind, self.name, self.field_path or KNOWN_PATHS[self._group_kind]
+        )
 
     @model_validator(mode="after")
     def _leads_to_a_field(self) -> Self:
-        if self.field_path is None and (self.group, self.kind) not in KNOWN_PATHS:
+        if self.field_path is None and self._group_kind not in KNOWN_PATHS:
             raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": _NO_FIELD_PATH})
         return self
+
+    @property
+    def _group_kind(self) -> tuple[str, str]:
+        return self.api_version.partition("/")[0], self.kind
 
 
 class ProjectRef(AsWritten):
@@ -256,19 +250,14 @@ class ProjectRef(AsWritten):
     field_path: FieldPath | None = None
 
     @property
-    def api(self) -> str:
-        """Group and version of the object."""
-        return self.api_version or PROJECT_API
-
-    @property
     def object_kind(self) -> str:
         """The kind of the object."""
         return self.kind or PROJECT_KIND
 
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The path of the field."""
-        return _steps(self.field_path or "status.id")
+    def target(self, namespace: str) -> Target:
+        """Return the field of the object."""
+        api, path = self.api_version or PROJECT_API, self.field_path or "status.id"
+        return _target(namespace, api, self.object_kind, self.name, path)
 
     @model_validator(mode="after")
     def _leads_to_a_field(self) -> Self:
@@ -283,7 +272,8 @@ class ProjectRef(AsWritten):
 
     @property
     def _is_atlas_project(self) -> bool:
-        return (self.api.partition("/")[0], self.object_kind) == (PROJECT_API.partition("/")[0], PROJECT_KIND)
+        group = (self.api_version or PROJECT_API).partition("/")[0]
+        return (group, self.object_kind) == (PROJECT_API.partition("/")[0], PROJECT_KIND)
 
 
 class ConfigMapKeyRef(AsWritten):
@@ -312,8 +302,9 @@ class ConfigMapRef(AsWritten):
     name: ObjectName
 
 
-def _steps(path: str) -> tuple[str, ...]:
-    return tuple(path.removeprefix(".").split("."))
+def _target(namespace: str, api_version: str, kind: str, name: str, path: str) -> Target:
+    group, _, version = api_version.partition("/")
+    return Target(namespace, group, version, kind, name, tuple(path.removeprefix(".").split(".")))
 
 
 DriftPolicy: TypeAlias = Literal["Correct", "Report"]

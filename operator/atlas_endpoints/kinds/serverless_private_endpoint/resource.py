@@ -257,8 +257,7 @@ class ServerlessPrivateEndpoint(Resource):
     def references(self) -> Sequence[Reference]:
         found, namespace, provider = [], self.metadata.namespace, self.spec.provider_name
         if (reference := self.spec.cloud_provider_endpoint_ref) is not None:
-            group, _, version = reference.api_version.partition("/")
-            target = Target(namespace, group, version, reference.kind, reference.name, reference.path)
+            target = reference.target(namespace)
             expected = f"{_IDS[provider]}, as spec.providerName {provider} wants it"
             found.append(
                 Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
