@@ -5,12 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.errors import (
-    AtlasError,
-    AtlasUnavailableError,
-    EndpointAbsentError,
-    UpdateRejectedError,
-)
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_fields import LogFields
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter

@@ -34,12 +34,7 @@ from atlas_endpoints.reconcile.ports import (
     ResyncPort,
 )
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.references import (
-    NoProjectError,
-    OtherProjectError,
-    ReferenceResolver,
-    Resolution,
-)
+from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, ReferenceResolver, Resolution
 from atlas_endpoints.reconcile.resource import CredentialsPlace, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Resolved, has_reason

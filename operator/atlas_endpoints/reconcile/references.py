@@ -86,11 +86,8 @@ class Project:
         """The condition for a reference that cannot be resolved any more, or None."""
         if self.problem is None:
             return None
-        return Finding(
-            "False",
-            self.problem.reason,
-            f"{self.problem.message} The endpoint stays in project {self.id}.",
-        )
+        message = f"{self.problem.message} The endpoint stays in project {self.id}."
+        return Finding("False", self.problem.reason, message)
 
 
 class NoProjectError(Exception):

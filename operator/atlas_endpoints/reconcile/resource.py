@@ -156,13 +156,7 @@ def _deletion_policy(name: str, value: str, where: str) -> DeletionPolicy:
     return policy
 
 
-WATCHED = (
-    *POLICY_ANNOTATIONS,
-    *REQUEST_ANNOTATIONS,
-    *DELETION_ANNOTATIONS,
-    FORCE_FINALIZE,
-    ENDPOINT_ANNOTATION,
-)
+WATCHED = (*POLICY_ANNOTATIONS, *REQUEST_ANNOTATIONS, *DELETION_ANNOTATIONS, FORCE_FINALIZE, ENDPOINT_ANNOTATION)
 """The annotations whose change makes a reconcile due."""
 
 

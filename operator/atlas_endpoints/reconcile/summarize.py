@@ -14,13 +14,7 @@ from atlas_endpoints.controller.conditions import Condition, condition, merge
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.reconcile.compare import compare, quoted, told
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
-from atlas_endpoints.reconcile.failures import (
-    VERIFIED,
-    failing_since,
-    of_problem,
-    still_refused,
-    within_grace,
-)
+from atlas_endpoints.reconcile.failures import VERIFIED, failing_since, of_problem, still_refused, within_grace
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.outputs import Published
