@@ -149,7 +149,7 @@ def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() ->
         if row[0] not in {"failure", "recovery", "suspension"}
     ]
     documented = {(type_, reason) for row in table for type_ in words(row[1]) for reason in words(row[2])}
-    told = [resource_events.tell(reason, "why") for reason in resource_events.EventReason]
+    told = [resource_events.new_event(reason, "why") for reason in resource_events.EventReason]
     assert documented == {(each.type, each.reason) for each in told}
     assert not {*resource_events.EventReason} & {*Reason}
 

@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.requests import Refusals, Request, Scope, path
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, told
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Kind, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
@@ -153,7 +153,7 @@ class Notices(Kind[NoticeResource]):
         if found.by_treatment[Treatment.REPORT]:
             state = State(
                 Reason.DRIFTED,
-                f"Atlas shows something else: {told(found.differences)}.",
+                f"Atlas shows something else: {described(found.differences)}.",
                 NoRequeue(),
                 found.differences,
             )

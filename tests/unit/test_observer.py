@@ -13,7 +13,7 @@ from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
-from atlas_endpoints.reconcile.events import EventReason, tell
+from atlas_endpoints.reconcile.events import EventReason, new_event
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 from unit.cluster.api_server import serving
@@ -124,7 +124,7 @@ async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCapture
 
         requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
         requests.requested("createToken", "POST", 200, None, 0.5)
-        observer.recorded(body, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
+        observer.recorded(body, new_event(EventReason.UPDATED, "comment from 'a' to 'b'."))
         observer.written(body, status("Pending"))
         observer.written({**body, "status": status("Pending")}, status("Initiating"))
         await api.close()  # type: ignore[no-untyped-call]  # untyped

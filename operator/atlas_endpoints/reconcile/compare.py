@@ -184,7 +184,7 @@ def _is_contested(name: str, facts: Facts[Any]) -> bool:
     return contested and facts.now < times[-1] + FLAP_PAUSE
 
 
-def told(differences: Iterable[Difference]) -> str:
+def described(differences: Iterable[Difference]) -> str:
     """Return a text of the differences."""
     return "; ".join(f"{each.field} is {quoted(each.actual)}, not {quoted(each.desired)}" for each in differences)
 

@@ -17,7 +17,7 @@ from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
-from atlas_endpoints.reconcile.events import Event, EventReason, retained, tell
+from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, State
@@ -314,7 +314,7 @@ def decide_by_metadata(metadata: ObjectMeta, entry: str | None, *, deleting: boo
     """
     if metadata.is_force_finalized:
         note = retained(entry, "the annotation atlas-endpoints.dev/force-finalize is true", deleting=deleting)
-        return Release(tell(EventReason.FORCE_FINALIZED, note, action="Delete"))
+        return Release(new_event(EventReason.FORCE_FINALIZED, note, action="Delete"))
     if metadata.skips:
         return _retained(entry, f"the annotation {metadata.skips[0]} is skip", deleting=deleting)
     if metadata.deletion_policy == "Retain":
@@ -355,13 +355,13 @@ def is_recorded(resource: Resource) -> bool:
 
 def gone(entry: str) -> Event:
     """Return the Event of an entry that was deleted."""
-    return tell(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is deleted from Atlas.", action="Delete")
+    return new_event(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is deleted from Atlas.", action="Delete")
 
 
 def handed_over(resource: Resource, entry: str, owner: str) -> Event:
     """Return the Event of an entry that stays because another resource owns it."""
     note = retained(entry, f"{owner} also uses it", deleting=resource.status.is_being_deleted)
-    return tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
+    return new_event(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
 
 
 def orphaned(resource: Resource, error: AtlasError) -> Event | None:
@@ -369,12 +369,12 @@ def orphaned(resource: Resource, error: AtlasError) -> Event | None:
 
     An answer to these credentials alone (401, 403) is no proof.
     """
-    is_told_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
-    if error.reason not in PARENT_GONE or not is_told_to_all:
+    applies_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
+    if error.reason not in PARENT_GONE or not applies_to_all:
         return None
     what = f"Endpoint {resource.entry}" if resource.entry else "The endpoint, if there was one,"
     note = f"{what} was not deleted and cannot be deleted: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
-    return tell(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
+    return new_event(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
 
 
 def waiting_for_proof() -> State:
@@ -441,8 +441,8 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
     words = state.message if state is not None else ""
     message = f"The operator cannot delete the endpoint. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
     if state is not None and may_pass(error):
-        told = words if has_remedies(words) else with_remedies(message)
-        return replace(outcome, state=replace(state, message=told))
+        kept = words if has_remedies(words) else with_remedies(message)
+        return replace(outcome, state=replace(state, message=kept))
     seconds = interval.total_seconds()
     requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
     blocking = blocked(
@@ -479,7 +479,7 @@ def _own_policy(resource: Resource) -> DeletionPolicy | None:
 
 
 def _retained(entry: str | None, why: str, *, deleting: bool) -> Release:
-    return Release(tell(EventReason.ENDPOINT_RETAINED, retained(entry, why, deleting=deleting), action="Delete"))
+    return Release(new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why, deleting=deleting), action="Delete"))
 
 
 def _kept(why: str, remedy: str, *, deleting: bool) -> str:

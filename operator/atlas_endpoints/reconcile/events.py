@@ -74,7 +74,7 @@ class Event:
     action: str
 
 
-def tell(reason: EventReason, message: str, *, action: str = RECONCILE) -> Event:
+def new_event(reason: EventReason, message: str, *, action: str = RECONCILE) -> Event:
     """Return an Event that is neither a failure nor its end."""
     return Event("Warning" if reason in WARNINGS else "Normal", reason, _note(message), action)
 
@@ -84,19 +84,19 @@ def discarded(entry: str) -> Event:
     note = (
         f"Endpoint {entry} was deleted: a late call reserved it for this resource, which already had another endpoint."
     )
-    return tell(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
+    return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
 def left_connected(entry: str) -> Event:
     """Return the Event of a surplus entry that stays because somebody has connected it."""
     why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
-    return tell(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
+    return new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
 
 
 def created_too_late(entry: str) -> Event:
     """Return the Event of an entry that was created while its resource was deleted."""
     why = "it was reserved while its resource was being deleted"
-    return tell(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
+    return new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
 
 
 def retained(entry: str | None, why: str, *, deleting: bool = False) -> str:
@@ -127,7 +127,7 @@ def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> E
     # Without a reservation, an adopted entry belongs to another resource, and is not lost.
     if lost is not None and reservation and reservation.get("endpointId") is None:
         message = f"The reserved endpoint {lost} no longer exists in Atlas: it has expired or was deleted. The operator reserves another one."
-        return tell(EventReason.ENDPOINT_LOST, message)
+        return new_event(EventReason.ENDPOINT_LOST, message)
     found = reservation.get("endpointId")
     if found in {None, (previous.get("reservation") or {}).get("endpointId")}:
         return None
@@ -136,8 +136,8 @@ def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> E
             f"This resource takes over endpoint {found}: the annotation of an earlier resource names it, and no other resource uses"
             " it. When this resource is deleted, the endpoint stays in Atlas, unless spec.endpointId names it."
         )
-        return tell(EventReason.ENDPOINT_TAKEN_OVER, message)
-    return tell(EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource.")
+        return new_event(EventReason.ENDPOINT_TAKEN_OVER, message)
+    return new_event(EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource.")
 
 
 def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
@@ -210,7 +210,9 @@ class ChangeEvents:
         elif known is not None or not _was_tried(facts, write):
             self._recorded[resource.key] = (known or frozenset()).union(differences)
             message = f"The operator changes endpoint {resource.entry} for the first time: {diff(differences)}."
-            self._record(resource.named, tell(EventReason.ADOPTING, message, action=_action(write.request.operation)))
+            self._record(
+                resource.named, new_event(EventReason.ADOPTING, message, action=_action(write.request.operation))
+            )
 
     def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
         """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
@@ -228,7 +230,7 @@ class ChangeEvents:
         if write.cause is Cause.DRIFT:
             reason = EventReason.DRIFT_CORRECTED
             what = "Drift in Atlas was corrected"
-        event = tell(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
+        event = new_event(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
         self._record(resource.named, event)
 
     def forget(self, key: Key) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from atlas_endpoints.controller.conditions import Condition, condition, merge
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.reconcile.compare import compare, quoted, told
+from atlas_endpoints.reconcile.compare import compare, described, quoted
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
 from atlas_endpoints.reconcile.failures import VERIFIED, failing_since, of_problem, still_refused, within_grace
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, Write, WriteOutcome
@@ -115,7 +115,7 @@ def held(decision: Decision, wait: float) -> State:
         wait: seconds until its turn; infinite if drift is never corrected.
     """
     state = decision.state
-    drifted = told(state.differences or ())
+    drifted = described(state.differences or ())
     if math.isinf(wait):
         return replace(
             state,

@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Reservation,
     ServerlessPrivateEndpoint,
 )
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, is_edit, quoted, told
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit, quoted
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
@@ -173,7 +173,7 @@ def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | N
         case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
             return State(
                 Reason.DRIFTED,
-                f"The endpoint differs from the spec, and {OBSERVE}: {told(found.differences)}. Correct the spec, or set"
+                f"The endpoint differs from the spec, and {OBSERVE}: {described(found.differences)}. Correct the spec, or set"
                 " managementPolicy to Manage to update the endpoint.",
                 _unsent(facts, endpoint),
                 found.differences,
@@ -427,7 +427,7 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
     if stored := found.by_treatment[Treatment.STORED_OTHERWISE]:
         return State(
             Reason.UPDATE_REJECTED,
-            f"Atlas accepted the change but stored another value: {told(stored)}. Change the spec, or {FORCE} to send the value"
+            f"Atlas accepted the change but stored another value: {described(stored)}. Change the spec, or {FORCE} to send the value"
             " again.",
             NoRequeue(),
             differences,
@@ -436,13 +436,13 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
         return State(
             Reason.DRIFTED,
             "Another client keeps changing the endpoint in Atlas, so the operator corrects it only once an hour:"
-            f" {told(contested)}. Find that client, or {FORCE} to correct the endpoint now.",
+            f" {described(contested)}. Find that client, or {FORCE} to correct the endpoint now.",
             NoRequeue(),
             differences,
         )
     return State(
         Reason.DRIFTED,
-        f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {told(differences)}. Copy the value to the spec, or"
+        f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec, or"
         " set spec.driftPolicy to Correct to restore the value of the spec.",
         NoRequeue(),
         differences,
