@@ -142,7 +142,7 @@ def test_a_project_that_goes_is_told_and_the_endpoint_goes_on_and_is_deleted_in_
     body = tells(env, "False", "NotFound")
     told = condition(body, "ReferencesResolved")
     assert told is not None
-    assert told["message"].endswith(f"The endpoint stays in project {env.place.project}, where it is.")
+    assert told["message"].endswith(f"The endpoint stays in project {env.place.project}.")
     env.edit(comment="two")
     env.becomes_ready()
     assert env.atlas.endpoint(env.place)["comment"] == "two"
