@@ -155,7 +155,7 @@ def a_status_that_nobody_knows_is_shown_in_atlas_s_words(env: Env) -> None:
     env.atlas.change(env.place, status="HIBERNATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
 
-    body = env.becomes("Pending", "Reconciling", ready="Unknown", says=("HIBERNATING", "does not know"))
+    body = env.becomes("Pending", "Reconciling", ready="Unknown", says=("HIBERNATING", "does not support"))
     assert body["status"]["endpoint"]["status"] == "HIBERNATING"
     assert seldom(env.calls_within(8), 8)
     assert env.patches() == []
@@ -339,7 +339,7 @@ def an_endpoint_that_takes_too_long_is_stalled_until_atlas_goes_on(env: Env) -> 
         says=(
             "Atlas is connecting the endpoint. It has taken longer than spec.provisioningTimeout",
             "recovers when Atlas continues",
-            "ask MongoDB's support",
+            "ask MongoDB support",
         ),
     )
     assert body["status"]["endpoint"]["statusSince"] == since, told(body)

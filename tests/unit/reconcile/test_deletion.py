@@ -409,7 +409,7 @@ class TestBlocked:
             await harness.run_for(1)
             assert is_blocked(resource, hindered_by, "Atlas is deleting the endpoint", "without waiting for Atlas")
             assert "does not delete" not in resource.message
-            assert "as it is" not in resource.message
+            assert "keep the endpoint" not in resource.message
 
     async def test_one_that_is_skipped_goes_and_the_endpoint_stays(self, harness: Harness) -> None:
         resource = await settled(harness)
