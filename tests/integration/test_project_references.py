@@ -194,7 +194,7 @@ def test_what_is_no_project_is_told_and_never_a_part_of_a_path(env: Env, project
     report(project, value)
     before = len(env.atlas.requests())
     refer(env)
-    waits_for(env, "FieldMissing", ".status.id of AtlasProject orders does not hold the ID of an Atlas project")
+    waits_for(env, "FieldMissing", ".status.id of AtlasProject orders is not the ID of an Atlas project")
     assert value not in str(env.resources.get(NAME)["status"])
     assert len(env.atlas.requests()) == before
 

@@ -196,8 +196,8 @@ class Outputs:
             return Finding(
                 "False",
                 OutputsReason.DISABLED,
-                "The operator writes no ConfigMaps, because ATLAS_ENDPOINTS_OUTPUTS is off. Ask its administrator to turn it on"
-                f" (outputs.enabled of the chart), or remove ConfigMap {name} from the spec.",
+                "The operator writes no ConfigMaps. Ask its administrator to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of"
+                f" the chart), or remove ConfigMap {name} from the spec.",
             )
         if values is None:
             return Finding(

@@ -283,7 +283,7 @@ class Reconciler:
             return keep_open(self._missing(error, resource, now), wait)
         except ClusterUnavailableError as error:
             logger.warning(
-                "A Secret or a referenced object could not be read; the operator tries again: %s",
+                "An object that the resource depends on could not be read; the operator tries again: %s",
                 error,
                 extra=LogFields(key=str(key)),
             )

@@ -265,7 +265,7 @@ class TestChange:
         assert harness.atlas.calls == []
         assert resource.ready == ("False", "InvalidSpec")
         assert pair(resource) == ["Stalled"]
-        assert f"spec.projectRef ({OBJECT}) leads to project {OTHER_PROJECT}" in resource.message
+        assert f"spec.projectRef ({OBJECT}) resolves to project {OTHER_PROJECT}" in resource.message
         assert f"the endpoint is in project {PROJECT}" in resource.message
         assert resource.status["resolved"]["projectId"] == PROJECT
         assert resource.status["endpoint"]["id"] == ENDPOINT
@@ -334,7 +334,7 @@ class TestChange:
         harness.edit(resource, projectRef=None, projectId=OTHER_PROJECT)
         await harness.run_for(INTERVAL)
         assert resource.ready == ("False", "InvalidSpec")
-        assert f"spec.projectId names project {OTHER_PROJECT}" in resource.message
+        assert f"spec.projectId is project {OTHER_PROJECT}" in resource.message
         assert harness.atlas.calls == []
 
     async def test_a_rival_takes_over_if_the_owner_is_lastingly_unable(self, harness: Harness) -> None:
