@@ -56,7 +56,7 @@ def an_endpoint_of_another_cloud_is_told_the_way_out(env: Env) -> None:
         env.becomes(
             "InvalidSpec",
             "Stalled",
-            says=("spec.providerName is AZURE", "one of AWS", "delete this resource", "anew with providerName AWS"),
+            says=("spec.providerName is AZURE", "in Atlas is AWS", "delete this resource", "again with providerName AWS"),
             credentials=("True", "Verified"),
         )
     assert env.calls("PATCH") == []
