@@ -32,14 +32,13 @@ from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.metadata import asks_for_something, watched_annotations
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
-from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resource import CredentialsPlace, asks_for_something, watched_annotations
 from atlas_endpoints.reconcile.resync import Resync
-from atlas_endpoints.reconcile.summarize import Outcome
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, CliExplicitFlag, CliPositionalArg, N
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.reconcile.drift_limiter import Limit
-from atlas_endpoints.reconcile.values import InstanceName, ObjectId
+from atlas_endpoints.reconcile.spec import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
 
 DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_endpoints.reconcile.metadata import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
 from atlas_endpoints.reconcile.reasons import Progress, Reason
+from atlas_endpoints.reconcile.resource import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
 from delivery.argocd import ACTIONS, generated
 from delivery.recorded import KIND, recorded
 from delivery.states import STATES

@@ -23,7 +23,7 @@ from atlas_endpoints.commands.plan.report import FORMAT_VERSION, as_document
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.reconcile import events as resource_events
-from atlas_endpoints.reconcile import metadata
+from atlas_endpoints.reconcile import resource
 from atlas_endpoints.reconcile.credentials import SelectionProblem
 from atlas_endpoints.reconcile.reasons import (
     FAILURES,
@@ -149,7 +149,7 @@ def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() ->
         if row[0] not in {"failure", "recovery", "suspension"}
     ]
     documented = {(type_, reason) for row in table for type_ in words(row[1]) for reason in words(row[2])}
-    told = [resource_events.tell(reason, "why") for reason in resource_events.EventReason]
+    told = [resource_events.new_event(reason, "why") for reason in resource_events.EventReason]
     assert documented == {(each.type, each.reason) for each in told}
     assert not {*resource_events.EventReason} & {*Reason}
 
@@ -296,11 +296,11 @@ def test_every_annotation_that_works_is_documented_and_no_other_is() -> None:
         words(row[0])[0].partition(":")[0] for row in rows(section(DOCS / "settings.md", "Annotations of a resource"))
     }
     assert documented == {
-        *metadata.POLICY_ANNOTATIONS,
-        *metadata.REQUEST_ANNOTATIONS,
-        *metadata.DELETION_ANNOTATIONS,
-        metadata.ENDPOINT_ANNOTATION,
-        metadata.FORCE_FINALIZE,
+        *resource.POLICY_ANNOTATIONS,
+        *resource.REQUEST_ANNOTATIONS,
+        *resource.DELETION_ANNOTATIONS,
+        resource.ENDPOINT_ANNOTATION,
+        resource.FORCE_FINALIZE,
     }
 
 

@@ -9,7 +9,7 @@ import yaml
 from atlas_endpoints.cluster import events
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State
-from atlas_endpoints.reconcile import credentials, metadata
+from atlas_endpoints.reconcile import credentials, resource
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import CRD
@@ -63,12 +63,12 @@ def test_each_variable_that_is_named_is_one_that_is_read() -> None:
 
 def test_each_annotation_finalizer_and_controller_of_ours_that_is_named_is_in_the_code() -> None:
     ours = (
-        *metadata.POLICY_ANNOTATIONS,
-        *metadata.REQUEST_ANNOTATIONS,
-        *metadata.DELETION_ANNOTATIONS,
-        metadata.ENDPOINT_ANNOTATION,
-        metadata.FORCE_FINALIZE,
-        metadata.FINALIZER,
+        *resource.POLICY_ANNOTATIONS,
+        *resource.REQUEST_ANNOTATIONS,
+        *resource.DELETION_ANNOTATIONS,
+        resource.ENDPOINT_ANNOTATION,
+        resource.FORCE_FINALIZE,
+        resource.FINALIZER,
         credentials.ANNOTATION,
         events.REPORTING_CONTROLLER,
     )

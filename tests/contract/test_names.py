@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from atlas_endpoints.reconcile.values import SecretName
+from atlas_endpoints.reconcile.spec import SecretName
 from atlas_endpoints.settings import OperatorSettings
 from delivery.helm import CHART
 from support.names import NAMES

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
-from atlas_endpoints.reconcile import failures, summarize
+from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
@@ -24,7 +24,7 @@ from support.resources import condition, observed, ready
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atlas_endpoints.reconcile.summarize import Outcome
+    from atlas_endpoints.reconcile.outcome import Outcome
     from support.concurrent_cases import Env
 
 Body: TypeAlias = dict[str, Any]
@@ -51,10 +51,6 @@ class State:
     bring_about: Callable[[Env], Body]
     operator: str = WORKING
     message: str | None = None
-
-
-def _told(trouble: failures.FailedState) -> Outcome:
-    return summarize.of_failed_state(trouble, 1, Status())
 
 
 STATES: dict[str, State] = {}
@@ -212,7 +208,7 @@ for _health, _reason, _name, _fault in (
 @_state("Progressing", operator=NOBODY)
 def internal_error(env: Env) -> Body:
     """Written as the operator would, since none is known that can be brought about."""
-    return _written(env, _told(failures.of_bug(ZeroDivisionError(), 1, Status(), datetime.now(UTC))))
+    return _written(env, failures.of_bug(ZeroDivisionError(), 1, Status(), datetime.now(UTC)))
 
 
 # Another object may heal it soon; else a person must
@@ -301,7 +297,7 @@ def invalid_spec(env: Env) -> Body:
     try:
         ServerlessPrivateEndpoint.parse({**newer, "spec": env.place.spec(driftPolicy="Ask")})
     except InvalidSpecError as error:
-        return _written(env, _told(failures.of_invalid_spec(error, 1, Status(), datetime.now(UTC))))
+        return _written(env, failures.of_invalid_spec(error, 1, Status(), datetime.now(UTC)))
     raise AssertionError("the spec was to be invalid")
 
 

@@ -143,7 +143,10 @@ def test_a_spec_that_is_newer_than_the_operator_is_told_and_not_acted_on(
 
     resources.edit("orders", comment="new", driftPolicy="Ask")
     body = resources.wait_reason("orders", "InvalidSpec", pair="Stalled")
-    assert "Correct it, or install CRD and operator of the same version: spec.driftPolicy: " in ready(body)["message"]
+    assert (
+        "Correct the spec, or install the CRD and the operator in the same version: spec.driftPolicy: "
+        in ready(body)["message"]
+    )
     assert body["status"]["lastError"]["operation"] == "validate"
     assert {key: body["status"][key] for key in ("applied", "endpoint")} == {
         key: before[key] for key in ("applied", "endpoint")

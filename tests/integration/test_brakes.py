@@ -75,8 +75,8 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
     # What is counted is the decision; the call that follows it may be some milliseconds early or late.
     for first, later in zip(corrections, corrections[PORTION:], strict=False):
         assert later - first > INTERVAL - 0.5
-    assert operator.log.count("The emergency brake is closed") == 1
-    assert operator.log.count("The emergency brake is open again") == 1
+    assert operator.log.count("The drift limiter delays corrections") == 1
+    assert operator.log.count("The drift limiter no longer delays corrections") == 1
     operator.stop()
     resources.close()
 

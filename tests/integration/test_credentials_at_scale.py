@@ -184,7 +184,7 @@ def test_500_resources_are_told_that_their_credentials_are_refused_and_others_ar
             credentials = condition(body, "CredentialsValid")
             assert credentials is not None
             assert (credentials["status"], credentials["reason"]) == ("False", "Unauthorized"), told(body)
-            assert "Put valid ones into Secret " in credentials["message"], told(body)
+            assert "Put valid credentials into Secret " in credentials["message"], told(body)
 
 
 def test_1000_resources_of_one_service_account_cost_one_token_request(  # noqa: PLR0917  # fixtures come by name

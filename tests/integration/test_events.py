@@ -89,7 +89,7 @@ def test_normal_progress_is_not_announced_and_an_edit_that_fails_is(
 
     actions = [each["action"] for each in (failed, updated, healed)]
     assert actions == ["UpdateServerlessPrivateEndpoint", "UpdateServerlessPrivateEndpoint", "Reconcile"]
-    assert updated["note"] == "The endpoint was changed as the spec says: comment from 'one' to 'two'."
+    assert updated["note"] == "The endpoint was updated: comment from 'one' to 'two'."
 
 
 def test_each_change_is_told_once_and_in_words(
@@ -125,7 +125,7 @@ def test_each_change_is_told_once_and_in_words(
 
     notes = [each["note"] for each in found]
     assert "comment from 'one' to 'two'" in notes[0]
-    assert "Somebody had changed the endpoint in Atlas, and it was set back: comment from 'somebody's' to" in notes[1]
+    assert "Drift in Atlas was corrected: comment from 'somebody's' to" in notes[1]
     assert "spec.driftPolicy is Report: comment is 'theirs', not 'two'" in notes[2]
     assert "spec.driftPolicy is Report: comment is 'theirs, too', not 'two'" in notes[3]
     assert notes[4].startswith("Suspended by spec.suspend")
@@ -158,8 +158,7 @@ def test_a_first_contact_tells_what_it_changes_before_it_does(
 
     assert atlas.endpoint(place)["comment"] == "somebody's"
     assert adopting["note"] == (
-        f"First contact with endpoint {place.endpoint}, whose values are about to be changed: comment from 'somebody's' to"
-        " 'ours'."
+        f"The operator changes endpoint {place.endpoint} for the first time: comment from 'somebody's' to 'ours'."
     )
     assert adopting["action"] == failed["action"] == "UpdateServerlessPrivateEndpoint"
     (first, *_) = atlas.requests(place, "PATCH")

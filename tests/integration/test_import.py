@@ -86,7 +86,7 @@ def test_each_endpoint_gets_a_file_and_a_plan_of_the_folder_finds_nothing_to_do(
 @pytest.mark.parametrize(
     ("flags", "variables", "said"),
     [
-        pytest.param({"--instance": "none"}, {}, "none: The project has no serverless instance of this name.", id="an instance that is not there"),
+        pytest.param({"--instance": "none"}, {}, "none: The project has no serverless instance with this name.", id="an instance that is not there"),
         pytest.param({"--project": "f" * 24}, {}, "correct --project or --instance", id="a project that is not there"),
         pytest.param(
             {},

@@ -229,7 +229,7 @@ def test_one_that_was_there_before_is_left_alone_and_atlas_is_seen_to(
     before = config_maps.get("out")
     resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
     body = waits_for(resources, "False", "NotOurs")
-    assert "There is a ConfigMap out" in ready(body)["message"]
+    assert "ConfigMap out exists and does not belong to this resource" in ready(body)["message"]
     resources.edit("orders", cloudProviderEndpointId=CLOUD_ENDPOINT)
     resources.wait_ready("orders")
     assert config_maps.get("out") == before

@@ -115,7 +115,9 @@ def test_an_endpoint_is_reserved_and_connected_once_the_project_is_made(
     clouds.install(control_plane, PROJECT)
     waits_for(env, "NotFound", "There is no AtlasProject orders in namespace")
     project.create({"name": "Orders"})
-    waits_for(env, "NotReady", "AtlasProject orders has no .status.id yet", "Atlas is neither read nor changed")
+    waits_for(
+        env, "NotReady", "AtlasProject orders has no .status.id yet", "the operator neither reads nor changes Atlas"
+    )
     assert len(env.atlas.requests()) == before
     assert env.resources.get(NAME)["metadata"]["finalizers"] == [FINALIZER]
 
@@ -140,7 +142,7 @@ def test_a_project_that_goes_is_told_and_the_endpoint_goes_on_and_is_deleted_in_
     body = tells(env, "False", "NotFound")
     told = condition(body, "ReferencesResolved")
     assert told is not None
-    assert told["message"].endswith(f"The endpoint stays in project {env.place.project}, where it is.")
+    assert told["message"].endswith(f"The endpoint stays in project {env.place.project}.")
     env.edit(comment="two")
     env.becomes_ready()
     assert env.atlas.endpoint(env.place)["comment"] == "two"
@@ -192,7 +194,7 @@ def test_what_is_no_project_is_told_and_never_a_part_of_a_path(env: Env, project
     report(project, value)
     before = len(env.atlas.requests())
     refer(env)
-    waits_for(env, "FieldMissing", ".status.id of AtlasProject orders does not hold the ID of an Atlas project")
+    waits_for(env, "FieldMissing", ".status.id of AtlasProject orders is not the ID of an Atlas project")
     assert value not in str(env.resources.get(NAME)["status"])
     assert len(env.atlas.requests()) == before
 
@@ -204,7 +206,7 @@ def test_a_deletion_without_any_project_says_why_and_how_it_goes_all_the_same(en
     env.becomes(
         "DeletionBlocked",
         "Stalled",
-        says=("its project is not known", "There is no AtlasProject orders", "force-finalize"),
+        says=("its project is unknown", "There is no AtlasProject orders", "force-finalize"),
         error={"operation": "readReference", "errorCode": "NotFound"},
     )
     assert writes(env) == []

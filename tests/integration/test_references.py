@@ -193,7 +193,7 @@ def test_an_object_that_goes_leaves_atlas_as_it_is(env: Env, vpc_endpoint: Cloud
     body = env.becomes(
         "ReferenceNotReady",
         "Stalled",
-        says=("There is no VPCEndpoint vpc", f"Atlas keeps its connection to {CLOUD_ENDPOINT}"),
+        says=("There is no VPCEndpoint vpc", f"Atlas keeps the connection to {CLOUD_ENDPOINT}"),
         error={"operation": "readReference", "errorCode": "NotFound", "retryable": True},
     )
     assert resolved(body) == ("False", "NotFound")

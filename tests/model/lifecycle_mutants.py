@@ -10,11 +10,11 @@ from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.serverless_private_endpoint import decide
 from atlas_endpoints.reconcile import creation, ownership
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.decision import Decision, State
-from atlas_endpoints.reconcile.finish import Finisher
-from atlas_endpoints.reconcile.metadata import FINALIZER
+from atlas_endpoints.reconcile.deletion import Finisher
+from atlas_endpoints.reconcile.kind import Decision, State
+from atlas_endpoints.reconcile.outcome import quiet
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.summarize import quiet
+from atlas_endpoints.reconcile.resource import FINALIZER
 from model.invariants import Invariant
 from model.models import BRIEF, CLAIMED, DELETE, INHERITED, RESERVE, SLOWLY, model_of
 from model.mutant import Mutant

@@ -10,17 +10,13 @@ from atlas_endpoints.atlas.requests import Refusals, Request, Scope, path
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of
-from atlas_endpoints.reconcile.decision import Decision, State, Write
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.policy import told
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Kind, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource, part
-from atlas_endpoints.reconcile.spec import CommonSpec
+from atlas_endpoints.reconcile.spec import CommonSpec, ObjectId
 from atlas_endpoints.reconcile.status import Shown, Status, StatusModel
-from atlas_endpoints.reconcile.values import ObjectId
-from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
 _ALL = "/api/atlas/v2/groups/{groupId}/notices"
 _ONE = f"{_ALL}/{{noticeId}}"
@@ -157,7 +153,7 @@ class Notices(Kind[NoticeResource]):
         if found.by_treatment[Treatment.REPORT]:
             state = State(
                 Reason.DRIFTED,
-                f"Atlas shows something else: {told(found.differences)}.",
+                f"Atlas shows something else: {described(found.differences)}.",
                 NoRequeue(),
                 found.differences,
             )

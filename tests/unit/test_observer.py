@@ -16,7 +16,7 @@ from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
-from atlas_endpoints.reconcile.events import EventReason, tell
+from atlas_endpoints.reconcile.events import EventReason, new_event
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 from support.named import NAMED
@@ -144,7 +144,7 @@ async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCapture
 
     requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
     requests.requested("createToken", "POST", 200, None, 0.5)
-    observer.recorded(BODY, tell(EventReason.UPDATED, "comment from 'a' to 'b'."))
+    observer.recorded(BODY, new_event(EventReason.UPDATED, "comment from 'a' to 'b'."))
     observer.written(BODY, status("Pending"))
     observer.written({**BODY, "status": status("Pending")}, status("Initiating"))
 

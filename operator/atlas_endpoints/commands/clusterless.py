@@ -20,7 +20,7 @@ from atlas_endpoints.atlas.credentials import (
 )
 from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, by_hand
 from atlas_endpoints.controller.names import is_namespace
-from atlas_endpoints.reconcile.values import InstanceName, ObjectId, SecretName
+from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names
 
 Output: TypeAlias = Literal["text", "json", "yaml"]

@@ -15,8 +15,7 @@ from atlas_endpoints.commands.bounded_yaml import Budget, InvalidYamlError, load
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.metadata import REQUEST_ANNOTATIONS
-from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.resource import REQUEST_ANNOTATIONS, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status
 

@@ -1,13 +1,13 @@
 """Compare a resource with what Atlas shows, and decide what to do about each difference. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
-from atlas_endpoints.reconcile.decision import Difference, Fields
 from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.kind import Difference, Fields
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Cause
 
@@ -46,7 +46,6 @@ class Comparison:
 
     Attributes:
         differences: all that do not lag, in the order of the desired values.
-        treated: the same by treatment; every treatment is a key.
         lagging: what Atlas has just confirmed and does not show yet; it is neither sent again nor reported.
         lag_left: seconds after which that counts as a difference.
     """
@@ -58,11 +57,7 @@ class Comparison:
 
     @classmethod
     def of(cls, facts: Facts[Any], value: object, takes: Callable[[str], bool]) -> "Comparison":
-        """Compare an entry, as Atlas shows it, with the desired values.
-
-        Args:
-            takes: returns whether Atlas accepts a change of a field in the entry's status.
-        """
+        """Compare an entry, as Atlas shows it, with the desired values."""
         differences = compare(facts.resource, facts.desired, value)
         lags = {each.field: left for each in differences if (left := _lag(each, facts)) > 0}
         by_treatment: dict[Treatment, tuple[Difference, ...]] = dict.fromkeys(Treatment, ())
@@ -187,3 +182,13 @@ def _is_contested(name: str, facts: Facts[Any]) -> bool:
         hourly = FLAP_PAUSE <= times[number] - times[number - 1] <= FLAP_PAUSE + burst
         contested = in_a_row or (contested and hourly)
     return contested and facts.now < times[-1] + FLAP_PAUSE
+
+
+def described(differences: Iterable[Difference]) -> str:
+    """Return a text of the differences."""
+    return "; ".join(f"{each.field} is {quoted(each.actual)}, not {quoted(each.desired)}" for each in differences)
+
+
+def quoted(value: str | None) -> str:
+    """Return a text of a value."""
+    return f"'{value}'" if value else "empty"

@@ -5,29 +5,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.errors import (
-    AtlasError,
-    AtlasUnavailableError,
-    EndpointAbsentError,
-    UpdateRejectedError,
-)
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.reconcile import creation, deletion, events, failures, policy, summarize
+from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.creation import Intents
-from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.events import ChangeEvents, Event
-from atlas_endpoints.reconcile.facts import Facts, Failure
-from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.facts import Facts, Gatherer
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
+from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.ports import AtlasPort, LimiterPort, ResourcesPort
+from atlas_endpoints.reconcile.ports import LimiterPort
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause, Creation, find, has_reason
-from atlas_endpoints.reconcile.summarize import Outcome, quiet
-from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +35,16 @@ class Converger:
     def __init__(
         self,
         gatherer: Gatherer,
-        atlas: AtlasPort,
         limiter: LimiterPort,
-        resources: ResourcesPort,
         *,
         clock: Clock,
         record: Callable[[Mapping[str, Any], Event], None],
     ) -> None:
         self._gatherer = gatherer
         self._kind = gatherer.kind
-        self._atlas = atlas
+        self._atlas = gatherer.atlas
         self._limiter = limiter
-        self._resources = resources
+        self._resources = gatherer.resources
         self._clock = clock
         self._record = record
         self.changes = ChangeEvents(record)
@@ -62,21 +53,17 @@ class Converger:
     async def converge(self, facts: Facts[Any], *, max_age: float) -> Outcome:
         """Observe, decide, make at most one write, and return the outcome.
 
-        Args:
-            max_age: seconds; an older LIST is not good enough.
-
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
         resource = facts.resource
-        armed = self._is_armed(facts)
+        armed_for = self._armed_for(facts)
         facts, decision = await observe(
             self._atlas,
             facts,
             self._kind.decide,
-            max_age=max_age,
+            max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
-            armed_for=self.intents.since(resource.key) if armed else None,
         )
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND:
             _raise_absence(facts, decision)
@@ -89,13 +76,13 @@ class Converger:
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
             return await self._without_write(facts, decision)
         if write.creates is not None:
-            return await self._create(facts, decision, write, write.creates, armed=armed)
+            return await self._create(facts, decision, write, write.creates, armed=armed_for is not None)
         if write.surplus is not None:
             return await self._discard(facts, decision, write, write.surplus)
         if write.cause is Cause.DRIFT and not facts.forced:
             wait = self._limiter.wait_to_correct(resource.key)
             if wait:
-                held = replace(decision, state=policy.held(decision, wait), write=None)
+                held = replace(decision, state=summarize.held(decision, wait), write=None)
                 return summarize.of_decision(self._kind, facts, held)
         return await self._send(facts, decision, write)
 
@@ -108,9 +95,9 @@ class Converger:
         own: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Return the outcome of an Atlas error; ``seen`` and ``own`` as in ``summarize.of_error``."""
-        if (outcome := summarize.unrelated(error, facts.generation)) is not None:
+        if (outcome := unrelated(error, facts.generation)) is not None:
             return outcome
-        trouble = failures.of_atlas(
+        outcome = failures.of_atlas(
             error,
             facts.generation,
             facts.previous,
@@ -120,7 +107,7 @@ class Converger:
             refused=facts.done.refused if facts.done is not None else (),
             differences=None if seen is None else compare(facts.resource, facts.desired, seen),
         )
-        return summarize.of_error(self._kind, facts, trouble, seen=seen, own=own)
+        return summarize.of_error(self._kind, facts, outcome, seen=seen, own=own)
 
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
@@ -139,7 +126,7 @@ class Converger:
             except AtlasError as error:
                 # The resource itself is well; the next resync finds the entry again.
                 logger.warning(
-                    "Endpoint %s, which was reserved beside another one, could not be deleted; it will be tried again: %s",
+                    "The surplus endpoint %s could not be deleted; the operator tries again: %s",
                     write.surplus,
                     error,
                     extra=LogFields(key=str(resource.key)),
@@ -186,7 +173,7 @@ class Converger:
             return self.failed(facts, error, own=self._kind.not_created(facts))
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._resources.holds(resource.key, resource.metadata.uid):
-            self._record(resource.named, deletion.created_too_late(entry))
+            self._record(resource.named, events.created_too_late(entry))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:
@@ -204,20 +191,22 @@ class Converger:
         is_retry = last is not None and last.operation == operation
         if ready is not None and last is not None and is_retry and ready.observed_generation == facts.generation:
             state = State(Reason(ready.reason), ready.message, RequeueAfter(0.0))
-            outcome = replace(outcome, state=state, credentials=None, failure=Failure.of(last))
+            outcome = replace(outcome, state=state, credentials=None, failure=last)
         return replace(outcome, creates=True)
 
-    def _is_armed(self, facts: Facts[Any]) -> bool:
-        """Return whether an intent is this process's own, is unused, and has reached the API server."""
-        body = self._resources.get(facts.resource.key)
-        if body is None:
-            return False
-        written = type(facts.previous).parse(body.get("status")).creation
-        return written == facts.previous.creation and self.intents.is_armed(facts.resource.key, written)
+    def _armed_for(self, facts: Facts[Any]) -> float | None:
+        """Return how many seconds ago this process announced an unused intent that has reached the API server, or None."""
+        key, intent = facts.resource.key, facts.previous.creation
+        body = self._resources.get(key)
+        if body is None or intent is None or type(facts.previous).parse(body.get("status")).creation != intent:
+            return None
+        return self.intents.armed_for(key, intent)
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
         """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""
-        message = "Another resource has the endpoint that the annotation tells of; one of its own is reserved."
+        message = (
+            "The annotation names an endpoint that another resource owns. A new endpoint is reserved for this resource."
+        )
         state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
         return summarize.of_decision(self._kind, facts, Decision(state, own=own))
 
@@ -292,8 +281,7 @@ def _raise_absence(facts: Facts[Any], decision: Decision) -> None:
 def _contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
     """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
     return AtlasUnavailableError(
-        "Atlas contradicts itself: it shows the endpoint, and says on a change that it does not exist. The change is tried"
-        " again.",
+        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again.",
         operation=error.operation,
         http_status=error.http_status,
         error_code=error.error_code,

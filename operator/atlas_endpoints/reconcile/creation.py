@@ -38,23 +38,14 @@ class Intents:
         """Remember an intent that is about to be written."""
         self._armed[key] = creation
 
-    def is_armed(self, key: Key, written: Creation | None) -> bool:
-        """Return whether an intent is this process's own, recent, unused, and the one that is written."""
+    def armed_for(self, key: Key, written: Creation) -> float | None:
+        """Return how many seconds ago this process announced the intent that is written; None if it did not, used it, or it is old."""
         mine = self._armed.get(key)
-        if mine is None or written is None:
-            return False
-        is_mine = (mine.requested_at, mine.attempt) == (written.requested_at, written.attempt)
-        return is_mine and self._now() - mine.requested_at < RECENT
-
-    def since(self, key: Key) -> float | None:
-        """Return how many seconds ago an intent was written; None: there is none."""
-        mine = self._armed.get(key)
-        return None if mine is None else max(0.0, (self._now() - mine.requested_at).total_seconds())
+        if mine is None or (mine.requested_at, mine.attempt) != (written.requested_at, written.attempt):
+            return None
+        age = self._now() - mine.requested_at
+        return max(0.0, age.total_seconds()) if age < RECENT else None
 
     def take(self, key: Key) -> Creation | None:
         """Return an intent, and use it up."""
         return self._armed.pop(key, None)
-
-    def drop(self, key: Key) -> None:
-        """Drop the intent of a resource."""
-        self._armed.pop(key, None)

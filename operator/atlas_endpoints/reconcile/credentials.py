@@ -28,9 +28,6 @@ class NoCredentialsError(Exception):
     Attributes:
         reason: of ``CredentialsValid``: a ``SelectionProblem``, ``SecretProblem`` or ``CredentialsProblem``.
         message: for people, with the remedy.
-        source: see ``Access``.
-        retry_in: seconds.
-        operation: that failed.
     """
 
     def __init__(
@@ -54,7 +51,6 @@ class SecretReader(Protocol):
             UnreadableError: there is no such Secret, or the operator may not read it.
             ClusterUnavailableError: the API server cannot be reached.
         """
-        ...
 
 
 class NamespaceReader(Protocol):
@@ -67,7 +63,6 @@ class NamespaceReader(Protocol):
             UnreadableError: the operator may not read it.
             ClusterUnavailableError: the API server cannot be reached.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +115,11 @@ RETRY_UNUSABLE = 30.0
 UNUSED = 86400.0
 """Seconds after which the warnings about a Secret that nobody uses are forgotten."""
 
-_NAME_ONE = (
-    f"Name a Secret in spec.credentialsSecretRef.name, or have the namespace name one in its annotation {ANNOTATION}"
-)
+_NAME_ONE = f"Name a Secret in spec.credentialsSecretRef.name, or in the annotation {ANNOTATION} of the namespace"
 
 _ASK_OR_NAME_ONE = (
-    "Ask whoever runs the operator to mend that; or name a Secret in spec.credentialsSecretRef.name, or have the namespace"
-    f" name one in its annotation {ANNOTATION}."
+    "Ask the administrator of the operator to fix that. Or name a Secret in spec.credentialsSecretRef.name, or in the annotation"
+    f" {ANNOTATION} of the namespace."
 )
 
 
@@ -138,7 +131,6 @@ class CredentialsResolver:
         default_for: the namespaces whose resources may use it; empty: all.
         introduce: registers credentials and returns their fingerprint.
         check_base_url: checks the base URL in the operator's own Secret; see ``parse_credentials``.
-        monotonic: seconds.
         warns_of_own: whether to log where the operator's own Secret is if it is not usable.
     """
 
@@ -172,7 +164,6 @@ class CredentialsResolver:
         Args:
             namespace: of the resource; apart from the operator's own Secret, no Secret of another namespace is read
                 for it.
-            secret_name: the Secret that the resource names.
             age: of the observed Secret, at most; also of the Namespace, which refused credentials do not make
                 obsolete.
 
@@ -252,7 +243,7 @@ class CredentialsResolver:
             raise NoCredentialsError(
                 SelectionProblem.NAMESPACE_NOT_ALLOWED,
                 f"Neither the resource nor its namespace names a Secret, and namespace {namespace} may not use the operator's"
-                f" own. {_NAME_ONE}, or ask whoever runs the operator to add the namespace to"
+                f" own Secret. {_NAME_ONE}. Or ask the administrator of the operator to add the namespace to"
                 " ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES.",
                 source=None,
                 retry_in=RETRY_UNUSABLE,
@@ -263,8 +254,8 @@ class CredentialsResolver:
         if self._default is None:
             raise NoCredentialsError(
                 SecretProblem.NOT_FOUND,
-                f"Neither the resource nor its namespace names a Secret, and the operator has none of its own. {_NAME_ONE}, or"
-                " ask whoever runs the operator to give it one (ATLAS_ENDPOINTS_CREDENTIALS_SECRET).",
+                f"Neither the resource nor its namespace names a Secret, and the operator has no Secret of its own. {_NAME_ONE}."
+                " Or ask the administrator of the operator to set ATLAS_ENDPOINTS_CREDENTIALS_SECRET.",
                 source=None,
                 retry_in=RETRY_UNUSABLE,
             )
@@ -273,7 +264,7 @@ class CredentialsResolver:
     def _warn_of_own(self, place: _Place, message: str) -> None:
         """Log why the operator's own Secret is not usable, and where it is; statuses do not contain that."""
         if self._warns_of_own and place.scope is Scope.OPERATOR:
-            self._warn(place, [f"The operator's own Secret {place.namespace}/{place.name} is of no use: {message}"])
+            self._warn(place, [f"The operator's own Secret {place.namespace}/{place.name} is unusable: {message}"])
 
     def _warn(self, place: _Place, warnings: list[str]) -> None:
         """Log the warnings about a Secret when they change; never its content."""
@@ -289,7 +280,7 @@ class CredentialsResolver:
 
 _SUBJECT = {
     Scope.RESOURCE: "Secret",
-    Scope.NAMESPACE: f"By the annotation {ANNOTATION} of the namespace, Secret",
+    Scope.NAMESPACE: f"The annotation {ANNOTATION} of the namespace names a Secret that is unusable. Secret",
     Scope.OPERATOR: "The operator's own Secret",
 }
 
@@ -298,8 +289,8 @@ def remedy_for_refused(source: str) -> str:
     """Return the remedy for credentials that Atlas refuses, for users."""
     scope, _, name = source.partition("/")
     if scope == Scope.OPERATOR:
-        return f"They are those of the operator's own Secret {name}. {_ASK_OR_NAME_ONE}"
-    return f"Put valid ones into Secret {name}; they are picked up by themselves."
+        return f"They are in the operator's own Secret {name}. {_ASK_OR_NAME_ONE}"
+    return f"Put valid credentials into Secret {name}. The operator reads the Secret again by itself."
 
 
 def _checked(name: str, what: str) -> str:
@@ -307,12 +298,11 @@ def _checked(name: str, what: str) -> str:
 
     Args:
         name: not part of the error, since it may be any text.
-        what: describes the name to users.
     """
     if not is_name(name):
         raise NoCredentialsError(
             SelectionProblem.INVALID_SECRET_NAME,
-            f"{what} is no name of a Secret: lower case letters, digits, `-` and `.`, 253 at most, without a namespace."
+            f"{what} must be the name of a Secret: at most 253 lower-case letters, digits, `-` and `.`, without a namespace."
             " Correct or remove it.",
             source=None,
             retry_in=RETRY_UNUSABLE,
@@ -321,12 +311,13 @@ def _checked(name: str, what: str) -> str:
 
 
 def _unreadable(place: _Place, problem: UnreadableError) -> str:
-    """Return why a Secret cannot be read, for users."""
     match place.scope:
         case Scope.RESOURCE:
             return problem.message
         case Scope.NAMESPACE:
             return f"{problem.message} The annotation {ANNOTATION} of the namespace names it."
         case Scope.OPERATOR:
-            lacks = "does not exist" if problem.reason == SecretProblem.NOT_FOUND else "may not be read by it"
-            return f"The operator's own Secret {place.name} {lacks}. {_ASK_OR_NAME_ONE}"
+            own = f"The operator's own Secret {place.name} does not exist"
+            if problem.reason != SecretProblem.NOT_FOUND:
+                own = f"The operator may not read its own Secret {place.name}"
+            return f"{own}. {_ASK_OR_NAME_ONE}"

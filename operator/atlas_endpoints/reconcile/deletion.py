@@ -1,54 +1,56 @@
-"""The deletion of a resource: whether its entry is deleted or retained, and the messages. Pure.
+"""Deletion of resources: delete or retain the entry, wait until Atlas has removed it, then remove the finalizer.
 
 Every message says how to remove the resource, and no entry is left behind without an Event.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError
+from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError, EndpointAbsentError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
-from atlas_endpoints.cluster.errors import UnreadableError
-from atlas_endpoints.controller.controller import MetadataChange
-from atlas_endpoints.controller.requeue import Requeue, RequeueAfter
-from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import State
-from atlas_endpoints.reconcile.events import Event, EventReason, tell
-from atlas_endpoints.reconcile.facts import Failure
-from atlas_endpoints.reconcile.failures import (
-    CURED_BY_CREDENTIALS,
-    SECRET_REQUEUE,
-    FailedState,
-    failing_since,
-    may_pass,
-    of_atlas,
-)
-from atlas_endpoints.reconcile.metadata import FINALIZER, ObjectMeta
-from atlas_endpoints.reconcile.ownership import PROOF_WAIT
+from atlas_endpoints.cluster.api import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
+from atlas_endpoints.reconcile import failures, ownership
+from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
+from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
+from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
+from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, State
+from atlas_endpoints.reconcile.observe import observe
+from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
+from atlas_endpoints.reconcile.ownership import PROOF_WAIT, Owner
+from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
+from atlas_endpoints.reconcile.ports import CredentialsPort
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.references import NoProjectError, ReferenceResolver
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, deletion_policy_in
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
-from atlas_endpoints.reconcile.status import Status
-from atlas_endpoints.reconcile.waiting import POLL_FIRST
+from atlas_endpoints.reconcile.status import LastError, Status
 
 _BY_ANNOTATION = (
     'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'
 )
 
-REMEDIES = f"To let the resource go and leave the endpoint in Atlas as it is, {_BY_ANNOTATION}"
+REMEDIES = f"To remove the resource and keep the endpoint in Atlas, {_BY_ANNOTATION}"
 
-REMEDY_WHILE_DELETING = f"To let the resource go without waiting for that, {_BY_ANNOTATION}"
+REMEDY_WHILE_DELETING = f"To remove the resource without waiting for Atlas, {_BY_ANNOTATION}"
 
 PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
 """Reasons for which nobody can delete the entry any more, because its parent is gone."""
 
-DELETE_IN_ATLAS = "delete the endpoint in Atlas, where it is"
+DELETE_IN_ATLAS = "delete the endpoint in Atlas"
 """Replaces ``MAKE_ANEW`` for a resource that is being deleted."""
 
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
+
+Obstacle: TypeAlias = InvalidSpecError | UnreadableError | NoProjectError | NoCredentialsError
+"""What prevents a deletion before Atlas is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,48 +61,273 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
-    """Keep the resource until somebody acts; the message says why, and what to do."""
+class _Refused:
+    """Credentials that may not delete an entry; until ``until`` the operator does not try them again."""
 
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete the entry, unless another resource needs it; then release the resource."""
+    access: Access
+    since: datetime
+    until: datetime
 
 
-Action: TypeAlias = Release | Keep | Delete
+class Finisher:
+    """Finalize deleted resources, and protect live ones with a finalizer.
 
-Obstacle: TypeAlias = InvalidSpecError | UnreadableError | NoProjectError | NoCredentialsError
-"""What prevents a deletion before Atlas is asked."""
+    Args:
+        read: reads a resource from the API server; None if there is none.
+    """
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        credentials: CredentialsPort,
+        references: ReferenceResolver,
+        namespaces: NamespaceReader,
+        *,
+        read: Callable[[Key], Awaitable[Mapping[str, Any] | None]],
+        record: Callable[[Mapping[str, Any], Event], None],
+        force_sync: ForceSync,
+    ) -> None:
+        self._gatherer = gatherer
+        self._kind = gatherer.kind
+        self._credentials = credentials
+        self._references = references
+        self._namespaces = namespaces
+        self._atlas = gatherer.atlas
+        self._resources = gatherer.resources
+        self._read = read
+        self._record = record
+        self._force_sync = force_sync
+        self._refused: dict[Key, _Refused] = {}
+
+    async def bookkeeping(self, resource: Resource) -> tuple[MetadataChange | None, str]:
+        """Return the metadata that a live resource lacks, and a warning for its status (or "").
+
+        Raises:
+            InvalidSpecError: the Namespace's policy is invalid, and the resource has no entry yet.
+            ClusterUnavailableError: the Namespace could not be read.
+        """
+        warning, has = "", FINALIZER in resource.metadata.finalizers
+        wants = has  # unless the policy is known
+        try:
+            policy = await self._policy(resource)
+            wants = policy == "Delete" and resource.spec.management_policy == "Manage" and resource.is_owner
+        except UnreadableError:
+            pass
+        except InvalidSpecError as error:
+            if resource.entry is None:
+                raise
+            warning = f"The deletion policy of the endpoint is unknown: {'; '.join(error.problems)}."
+        if has is wants and is_recorded(resource):
+            return None, warning
+        return MetadataChange({FINALIZER: wants}, resource.record), warning
+
+    async def finish(self, body: Body, now: datetime) -> Outcome:
+        """Reconcile a resource that is being deleted."""
+        kind = self._kind
+        generation = int(body["metadata"].get("generation", 0))
+        status = kind.resource.status_type.parse(body.get("status"), now=now)
+        if FINALIZER not in finalizers_of(body):
+            return quiet(generation, NoRequeue())
+        try:
+            release = decide_by_metadata(ObjectMeta.parse(body), kind.entry_of(body), deleting=status.is_being_deleted)
+            if release is not None:
+                return self._release(body, generation, release.event)
+            resource = kind.resource.parse(body, now=now)
+            wait = self._force_sync.turn_in(resource, status)
+            policy = await self._policy(resource)
+        except (InvalidSpecError, UnreadableError) as error:
+            return blocked_by(error, generation, status, now)
+        except ClusterUnavailableError:
+            return quiet(generation, Backoff())
+        match decide(resource, policy, writes=self._gatherer.writes):
+            case Release(event):
+                return self._release(body, generation, event)
+            case str(message):
+                # There are no events of Namespaces.
+                requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_REQUEUE)
+                return blocked(generation, status, now, message, operation="delete", requeue=requeue)
+            case None:
+                return keep_open(await self._delete(resource, now, wait), wait)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is cached about a resource that is gone."""
+        self._refused.pop(key, None)
+
+    async def _policy(self, resource: Resource) -> DeletionPolicy:
+        """Return the policy of the annotation, else of the spec, else of the Namespace, else Retain.
+
+        Raises:
+            InvalidSpecError: the Namespace's policy is invalid.
+            UnreadableError: the Namespace may not be read.
+            ClusterUnavailableError: the Namespace could not be read.
+        """
+        found = _own_policy(resource)
+        if found is not None:
+            return found
+        age = self._force_sync.age(resource.key)
+        annotations = await self._namespaces.annotations(resource.metadata.namespace, age=age)
+        return deletion_policy_in(annotations) or "Retain"
+
+    async def _delete(self, resource: Resource, now: datetime, wait: float) -> Outcome:
+        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds."""
+        key, generation, status = resource.key, resource.generation, resource.status
+        request = resource.metadata.reconcile_request
+        try:
+            if resource.entry is not None and (found := await self._needed(resource, resource.entry, now)):
+                return found
+            if wait and status.observed_generation == generation:
+                return quiet(generation, RequeueAfter(wait))
+            access = await self._credentials.resolve(
+                resource.metadata.namespace, resource.secret_name, age=self._force_sync.age(key)
+            )
+            project_id = await self._project(resource)
+        except (NoProjectError, NoCredentialsError) as error:
+            handled = request if isinstance(error, NoCredentialsError) else None
+            return replace(blocked_by(error, generation, status, now), handled=handled)
+        except ClusterUnavailableError:
+            return quiet(generation, Backoff())
+        self._atlas.use(key, access.fingerprint)
+        scope = self._gatherer.scope(resource, project_id, access.fingerprint)
+        wait = wait or self._force_sync.requeue_in(key, scope)
+        if wait and status.observed_generation == generation:
+            return quiet(generation, RequeueAfter(wait))
+        refused = self._refused.get(key)
+        is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
+        if is_refused and (wait or not is_forced(resource, status)):
+            return quiet(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
+        self.forget(key)
+        facts = self._gatherer.facts(resource, now, scope, resolved_with(status, access.source))
+        try:
+            outcome = await self._step(facts)
+        except AtlasError as error:
+            outcome = self._failed(facts, error, access)
+        except ClusterUnavailableError:
+            return quiet(generation, Backoff())
+        # A deletion that has just begun does not wait; its force-sync request stays open.
+        return keep_open(replace(outcome, handled=request), wait)
+
+    async def _step(self, facts: Facts[Any]) -> Outcome:
+        """Take one step of the deletion of an entry.
+
+        Raises:
+            AtlasError: the observation or the deletion failed.
+            ClusterUnavailableError: another resource that needs the entry could not be read.
+        """
+        resource, kind = facts.resource, self._kind
+        max_age = self._force_sync.max_age(resource.key)
+        facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=max_age)
+        if (write := decision.write) is None:
+            return self._waiting(facts, decision)
+        # The resource, or another one that needs the entry, may have changed during the observation.
+        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
+            return quiet(facts.generation, RequeueAfter(0.0))
+        if (found := await self._needed(resource, write.touches[0], facts.now)) is not None:
+            return found
+        try:
+            await self._atlas.write(
+                facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
+            )
+        except EndpointAbsentError:
+            # The answer alone does not prove that the entry is absent.
+            facts = replace(facts, view=self._atlas.view(facts.scope))
+            facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=0.0)
+        return self._waiting(facts, decision)
+
+    def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
+        """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
+        resource, state, generation, status = facts.resource, decision.state, facts.generation, facts.previous
+        if decision.nothing_left:
+            event = None if resource.entry is None else gone(resource.entry)
+            return self._release(resource.named, generation, event)
+        outcome = Outcome(requeue=state.requeue, generation=generation, state=state)
+        if state.reason is Reason.DELETION_BLOCKED:
+            outcome = blocked(generation, status, facts.now, state.message, operation="delete", requeue=state.requeue)
+        if (seen := decision.seen) is None:
+            return outcome
+        own = self._kind.render(facts, seen)
+        return replace(outcome, seen=seen, own=own, credentials=VERIFIED, applied=status.applied)
+
+    async def _project(self, resource: Resource) -> str:
+        """Return the project that the entry is in, else the one that the spec refers to, else the last known one.
+
+        Raises:
+            NoProjectError: no project is known.
+            ClusterUnavailableError: the API server could not be reached.
+        """
+        if resource.bound_project_id is not None:
+            return resource.bound_project_id
+        try:
+            return (await self._references.project(resource, age=Age.RECENT)).id
+        except NoProjectError:
+            if resource.known_project_id is None:
+                raise
+            return resource.known_project_id
+
+    async def _needed(self, resource: Resource, entry: str, now: datetime) -> Outcome | None:
+        """Return the outcome if another resource needs the entry, or may need it; else None.
+
+        Raises:
+            ClusterUnavailableError: the other resource could not be read.
+        """
+        others = list(self._resources.found_by(entry))
+        claim = ownership.needed_by(self._kind, resource, entry, others, now)
+        while isinstance(claim, Owner) and not await self._is_there(claim.key):
+            others = [each for each in others if key_of(each) != claim.key]
+            claim = ownership.needed_by(self._kind, resource, entry, others, now)
+        if isinstance(claim, Owner):
+            owner = claim.named_for(resource.metadata.namespace)
+            return self._release(resource.named, resource.generation, handed_over(resource, entry, owner))
+        if claim is None:
+            return None
+        state = waiting_for_proof()
+        return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
+
+    async def _is_there(self, key: Key) -> bool:
+        """Return whether a resource that is to inherit an entry still lives; a delete event may have been lost."""
+        body = await self._read(key)
+        return body is not None and "deletionTimestamp" not in body["metadata"]
+
+    def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
+        """Return why the deletion failed, or release the resource if nobody can delete its entry."""
+        resource, generation = facts.resource, facts.generation
+        if (event := orphaned(resource, error)) is not None:
+            return self._release(resource.named, generation, event)
+        if (outcome := unrelated(error, generation)) is not None:
+            return outcome
+        if is_cured_by_credentials(error):
+            self._refused[resource.key] = _Refused(access, facts.now, facts.now + facts.interval)
+        outcome = failed(resource, error, access.source, facts.now, interval=facts.interval)
+        return replace(outcome, resolved=facts.resolved)
+
+    def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
+        """Remove the finalizer, and record what happens to the entry."""
+        if event is not None:
+            self._record(named, event)
+        return replace(quiet(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
 def decide_by_metadata(metadata: ObjectMeta, entry: str | None, *, deleting: bool) -> Release | None:
     """Return the decision of the annotations, even if the spec is invalid; None: they do not decide.
 
-    Args:
-        deleting: whether Atlas is already deleting the entry.
-
     Raises:
         InvalidSpecError: an annotation is invalid.
     """
     if metadata.is_force_finalized:
-        why = "the annotation atlas-endpoints.dev/force-finalize has let the resource go"
-        return Release(tell(EventReason.FORCE_FINALIZED, _describe(entry, why, deleting=deleting), action="Delete"))
+        note = retained(entry, "the annotation atlas-endpoints.dev/force-finalize is true", deleting=deleting)
+        return Release(new_event(EventReason.FORCE_FINALIZED, note, action="Delete"))
     if metadata.skips:
-        return _retained(entry, f"the annotation {metadata.skips[0]} says skip", deleting=deleting)
+        return _retained(entry, f"the annotation {metadata.skips[0]} is skip", deleting=deleting)
     if metadata.deletion_policy == "Retain":
-        return _retained(entry, "an annotation has set its deletion policy to Retain", deleting=deleting)
+        return _retained(entry, "an annotation sets the deletion policy to Retain", deleting=deleting)
     return None
 
 
-def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Action:
+def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Release | str | None:
     """Return the decision for a resource whose annotations do not decide alone.
 
-    Args:
-        policy: of the annotation, the spec or the Namespace.
-        writes: whether the operator may write to Atlas.
+    Returns:
+        A release; or the message why the resource is kept until somebody acts; or None: delete the entry, unless
+            another resource needs it.
     """
     entry, spec, deleting = resource.entry, resource.spec, resource.status.is_being_deleted
     if entry is None and resource.status.creation is None:
@@ -110,29 +337,14 @@ def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Actio
     if spec.management_policy != "Manage":
         return _retained(entry, f"spec.managementPolicy is {spec.management_policy}", deleting=deleting)
     if not resource.is_owner:
-        why = "it was taken over from an earlier resource, and spec.endpointId does not name it"
+        why = "the resource took it over from an earlier resource, and spec.endpointId does not name it"
         return _retained(entry, why, deleting=deleting)
     if spec.suspend:
-        return Keep(_kept("The resource is suspended", "Set spec.suspend to false.", deleting=deleting))
+        return _kept("The resource is suspended", "Set spec.suspend to false.", deleting=deleting)
     if not writes:
-        remedy = "That takes whoever runs the operator to set ATLAS_ENDPOINTS_WRITES=on."
-        return Keep(_kept("WRITES is off", remedy, deleting=deleting))
-    return Delete()
-
-
-def bookkeeping(resource: Resource, policy: DeletionPolicy | None) -> MetadataChange | None:
-    """Return the metadata that a resource lacks: the finalizer, or its removal, and the record of what was created.
-
-    Args:
-        policy: None: not known; the finalizer stays as it is.
-    """
-    has = FINALIZER in resource.metadata.finalizers
-    wants = has
-    if policy is not None:
-        wants = policy == "Delete" and resource.spec.management_policy == "Manage" and resource.is_owner
-    if has is wants and is_recorded(resource):
-        return None
-    return MetadataChange({FINALIZER: wants}, resource.record)
+        remedy = "Ask the administrator of the operator to set ATLAS_ENDPOINTS_WRITES=on."
+        return _kept("WRITES is off", remedy, deleting=deleting)
+    return None
 
 
 def is_recorded(resource: Resource) -> bool:
@@ -141,28 +353,15 @@ def is_recorded(resource: Resource) -> bool:
     return all(annotations.get(name) == value for name, value in resource.record.items())
 
 
-def created_too_late(entry: str) -> Event:
-    """Return the Event of an entry that was created while its resource was deleted."""
-    why = "it was reserved in the very moment in which its resource was deleted"
-    return tell(EventReason.ENDPOINT_RETAINED, _describe(entry, why), action="Create")
-
-
 def gone(entry: str) -> Event:
     """Return the Event of an entry that was deleted."""
-    return tell(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is gone from Atlas.", action="Delete")
+    return new_event(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is deleted from Atlas.", action="Delete")
 
 
 def handed_over(resource: Resource, entry: str, owner: str) -> Event:
     """Return the Event of an entry that stays because another resource owns it."""
-    note = _describe(entry, f"{owner} stands for it, too", deleting=resource.status.is_being_deleted)
-    return tell(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
-
-
-def _describe(entry: str | None, why: str, *, deleting: bool = False) -> str:
-    """Return a text about an entry for which nothing (more) is sent."""
-    what = f"Endpoint {entry}" if entry else "An endpoint that may have been reserved"
-    stays = "is being deleted by Atlas, which nobody can stop" if deleting else "stays in Atlas as it is"
-    return f"{what} {stays}: {why}."
+    note = retained(entry, f"{owner} also uses it", deleting=resource.status.is_being_deleted)
+    return new_event(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
 
 
 def orphaned(resource: Resource, error: AtlasError) -> Event | None:
@@ -170,21 +369,21 @@ def orphaned(resource: Resource, error: AtlasError) -> Event | None:
 
     An answer to these credentials alone (401, 403) is no proof.
     """
-    is_told_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
-    if error.reason not in PARENT_GONE or not is_told_to_all:
+    applies_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
+    if error.reason not in PARENT_GONE or not applies_to_all:
         return None
-    what = f"Endpoint {resource.entry}" if resource.entry else "Its endpoint, if there was one,"
-    note = f"{what} cannot be deleted any more, and was not: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
-    return tell(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
+    what = f"Endpoint {resource.entry}" if resource.entry else "The endpoint, if there was one,"
+    note = f"{what} was not deleted and cannot be deleted: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    return new_event(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
 
 
 def waiting_for_proof() -> State:
     """Return the state while a resource of another namespace may still prove that its credentials reach the entry."""
     minutes = int(PROOF_WAIT.total_seconds() // 60)
     message = (
-        f"Atlas is not asked to delete the endpoint until {minutes} minutes after this resource was deleted: a resource of another"
-        " namespace names the same endpoint, and its credentials have not been seen to reach it yet. If they reach it by then, the"
-        " endpoint stays in Atlas and this resource is removed."
+        f"The operator deletes the endpoint at the latest {minutes} minutes after this resource was deleted: a resource of another"
+        " namespace names the same endpoint, and it is not known yet whether its credentials can read it. If they can, the"
+        " endpoint stays in Atlas, and this resource is removed."
     )
     return State(Reason.DELETING, with_remedies(message), RequeueAfter(POLL_FIRST))
 
@@ -199,47 +398,51 @@ def blocked(
     requeue: Requeue,
     code: str | None = None,
     http_status: int | None = None,
-) -> FailedState:
-    """Return the trouble of a deletion that is blocked, with the ways out."""
+) -> Outcome:
+    """Return the outcome of a deletion that is blocked, with the ways out."""
     message = with_remedies(message)
-    last = previous.last_error
-    is_same = last is not None and (last.operation, last.error_code) == (operation, code)
-    since = failing_since(previous, reason=Reason.DELETION_BLOCKED, generation=generation, now=now) if is_same else now
-    failure = Failure(
+    last, reason, since = previous.last_error, Reason.DELETION_BLOCKED, now
+    if last is not None and (last.operation, last.error_code) == (operation, code):
+        since = failures.failing_since(previous, reason=reason, generation=generation, now=now)
+    failure = LastError(
         since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message
     )
-    return FailedState(State(Reason.DELETION_BLOCKED, message, requeue), failure)
+    return failures.of(State(reason, message, requeue), failure, generation, previous)
 
 
-def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime) -> FailedState:
-    """Return the trouble of a resource for which Atlas cannot be asked to delete anything."""
+def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime) -> Outcome:
+    """Return the outcome for a resource for which Atlas cannot be asked to delete anything."""
     code: str | None = None
     match error:
         case InvalidSpecError():
-            message = f"It does not fit this version of the operator, so the endpoint is not deleted: {'; '.join(error.problems)}."
+            problems = "; ".join(error.problems)
+            message = f"The operator does not delete the endpoint, because the resource is invalid for this version of the operator: {problems}."
             # The Namespace may be invalid instead, of which no event arrives.
             operation, retry_in = "validate", SECRET_REQUEUE
         case UnreadableError():
-            message = f"Whether the endpoint is to be deleted is not known. {error.message}"
+            message = f"The deletion policy of the endpoint is unknown. {error.message}"
             operation, retry_in = "readNamespace", error.retry_in
         case NoProjectError():
-            message = f"The endpoint cannot be deleted, since its project is not known. {error.problem.message}"
+            message = (
+                f"The operator cannot delete the endpoint, because its project is unknown. {error.problem.message}"
+            )
             operation, retry_in, code = "readReference", error.problem.pace, error.problem.reason
         case _:  # NoCredentialsError
-            message = f"The endpoint cannot be deleted. {error.message}"
+            message = f"The operator cannot delete the endpoint. {error.message}"
             operation, retry_in, code = error.operation, error.retry_in, error.reason
     return blocked(generation, previous, now, message, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
 
-def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> FailedState:
-    """Return the trouble of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
+def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Outcome:
+    """Return the outcome of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
     generation, status = resource.generation, resource.status
-    trouble = of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
-    words = trouble.state.message
-    message = f"The endpoint cannot be deleted. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
-    if may_pass(error):
-        told = words if has_remedies(words) else with_remedies(message)
-        return replace(trouble, state=replace(trouble.state, message=told))
+    outcome = failures.of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
+    state = outcome.state
+    words = state.message if state is not None else ""
+    message = f"The operator cannot delete the endpoint. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    if state is not None and may_pass(error):
+        kept = words if has_remedies(words) else with_remedies(message)
+        return replace(outcome, state=replace(state, message=kept))
     seconds = interval.total_seconds()
     requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
     blocking = blocked(
@@ -252,7 +455,7 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
         code=error.error_code,
         http_status=error.http_status,
     )
-    return replace(blocking, credentials=trouble.credentials)
+    return replace(blocking, credentials=outcome.credentials)
 
 
 def is_cured_by_credentials(error: AtlasError) -> bool:
@@ -270,15 +473,18 @@ def with_remedies(message: str) -> str:
     return message if has_remedies(message) else f"{message} {REMEDIES}"
 
 
+def _own_policy(resource: Resource) -> DeletionPolicy | None:
+    """Return the policy that does not depend on the Namespace."""
+    return resource.metadata.deletion_policy or resource.spec.deletion_policy
+
+
 def _retained(entry: str | None, why: str, *, deleting: bool) -> Release:
-    return Release(tell(EventReason.ENDPOINT_RETAINED, _describe(entry, why, deleting=deleting), action="Delete"))
+    return Release(new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why, deleting=deleting), action="Delete"))
 
 
 def _kept(why: str, remedy: str, *, deleting: bool) -> str:
     """Return why a resource is kept, the remedy, and the ways out."""
     if deleting:
-        message = (
-            f"Atlas is deleting the endpoint, which nobody can stop. {why}, so it is not looked whether that is done."
-        )
+        message = f"Atlas is deleting the endpoint, which cannot be stopped. {why}, so the operator does not check whether the deletion is complete."
         return f"{message} {remedy} {REMEDY_WHILE_DELETING}"
-    return f"{why}, so its endpoint is not deleted. {remedy} {REMEDIES}"
+    return f"{why}, so the operator does not delete the endpoint. {remedy} {REMEDIES}"

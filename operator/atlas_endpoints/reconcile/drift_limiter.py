@@ -48,11 +48,11 @@ class Limit:
         found = _LIMIT.fullmatch(text.strip())
         if found is None:
             raise ValueError(
-                f"{text!r} is no limit; examples are 20% (of the resources, at least {AT_LEAST}), 50 and 0"
+                f"{text!r} is not a limit; examples are 20% (of the resources, at least {AT_LEAST}), 50 and 0"
             )
         limit = cls(int(found[1]), percent=bool(found[2]))
         if limit.percent and not 1 <= limit.number <= 100:  # noqa: PLR2004  # per cent
-            raise ValueError("a percentage must be from 1% to 100%; to hold all corrections back, use 0")
+            raise ValueError("a percentage must be from 1% to 100%; to delay all corrections, use 0")
         return limit
 
     def of(self, known: int) -> int:
@@ -73,8 +73,6 @@ class DriftLimiter:
 
     Args:
         window: seconds.
-        monotonic: seconds.
-        known: returns the number of all resources.
     """
 
     def __init__(
@@ -118,14 +116,13 @@ class DriftLimiter:
         if key in self._held:
             del self._held[key]
             if not self._held:
-                logger.info("The emergency brake is open again: no correction of drift is held back any more")
+                logger.info("The drift limiter no longer delays corrections")
 
     def _hold(self, key: Key, allowed: int) -> None:
         if not self._held:
             logger.warning(
-                "The emergency brake is closed: %d resources have drifted and been corrected within %.0f s, and"
-                " MAX_CORRECTIONS=%s allows no more. Further corrections wait and follow in portions. Find out who changes"
-                " the endpoints in Atlas; ATLAS_ENDPOINTS_WRITES=off stops everything",
+                "The drift limiter delays corrections: the drift of %d resources was corrected within %.0f s, and MAX_CORRECTIONS=%s"
+                " allows no more. Find out who changes the endpoints in Atlas. To stop all writes, set ATLAS_ENDPOINTS_WRITES=off",
                 len(self._corrected),
                 self._window,
                 self._limit,
@@ -146,7 +143,6 @@ class DriftLimiter:
         return leaves + self._window * (1 + windows) - now
 
     def _slide(self, now: float) -> None:
-        """Drop the corrections that have left the window."""
         while self._times and self._times[0] + self._window <= now:
             self._corrected.popitem(last=False)
             del self._times[0]

@@ -16,10 +16,10 @@ from atlas_endpoints.atlas.redaction import redacted
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.conditions import MESSAGE_LIMIT
 from atlas_endpoints.reconcile.compare import compare
-from atlas_endpoints.reconcile.decision import Difference, Write
 from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.kind import Difference, Write
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
-from atlas_endpoints.reconcile.status import Cause
+from atlas_endpoints.reconcile.status import Cause, condition_in
 
 NOTE_LIMIT = 1024
 """Bytes of an Event's note, in UTF-8."""
@@ -74,7 +74,7 @@ class Event:
     action: str
 
 
-def tell(reason: EventReason, message: str, *, action: str = RECONCILE) -> Event:
+def new_event(reason: EventReason, message: str, *, action: str = RECONCILE) -> Event:
     """Return an Event that is neither a failure nor its end."""
     return Event("Warning" if reason in WARNINGS else "Normal", reason, _note(message), action)
 
@@ -82,19 +82,28 @@ def tell(reason: EventReason, message: str, *, action: str = RECONCILE) -> Event
 def discarded(entry: str) -> Event:
     """Return the Event of a surplus entry that was deleted."""
     note = (
-        f"Endpoint {entry} was deleted: it was reserved for this resource by a call that Atlas took late, when the resource had"
-        " another one already."
+        f"Endpoint {entry} was deleted: a late call reserved it for this resource, which already had another endpoint."
     )
-    return tell(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
+    return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
 def left_connected(entry: str) -> Event:
     """Return the Event of a surplus entry that stays because somebody has connected it."""
-    note = (
-        f"Endpoint {entry} stays in Atlas as it is: it was reserved for this resource, which has another one, and somebody"
-        " has connected it."
-    )
-    return tell(EventReason.ENDPOINT_RETAINED, note, action="Create")
+    why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
+    return new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
+
+
+def created_too_late(entry: str) -> Event:
+    """Return the Event of an entry that was created while its resource was deleted."""
+    why = "it was reserved while its resource was being deleted"
+    return new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
+
+
+def retained(entry: str | None, why: str, *, deleting: bool = False) -> str:
+    """Return a text about an entry for which nothing (more) is sent."""
+    what = f"Endpoint {entry}" if entry else "An endpoint that may have been reserved"
+    stays = "is being deleted by Atlas, which cannot be stopped" if deleting else "stays in Atlas"
+    return f"{what} {stays}: {why}."
 
 
 def diff(differences: Iterable[Difference]) -> str:
@@ -117,22 +126,22 @@ def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> E
     lost = (previous.get("reservation") or {}).get("endpointId")
     # Without a reservation, an adopted entry belongs to another resource, and is not lost.
     if lost is not None and reservation and reservation.get("endpointId") is None:
-        message = f"Endpoint {lost}, which was reserved, is gone from Atlas: it has expired or was deleted. Another is reserved."
-        return tell(EventReason.ENDPOINT_LOST, message)
+        message = f"The reserved endpoint {lost} no longer exists in Atlas: it has expired or was deleted. The operator reserves another one."
+        return new_event(EventReason.ENDPOINT_LOST, message)
     found = reservation.get("endpointId")
     if found in {None, (previous.get("reservation") or {}).get("endpointId")}:
         return None
     if reservation.get("adopted"):
         message = (
-            f"Endpoint {found} is taken over: the annotation of an earlier resource names it, and nobody stands for it. It stays in"
-            " Atlas when this resource is deleted, until spec.endpointId names it."
+            f"This resource takes over endpoint {found}: the annotation of an earlier resource names it, and no other resource uses"
+            " it. When this resource is deleted, the endpoint stays in Atlas, unless spec.endpointId names it."
         )
-        return tell(EventReason.ENDPOINT_TAKEN_OVER, message)
-    return tell(EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource.")
+        return new_event(EventReason.ENDPOINT_TAKEN_OVER, message)
+    return new_event(EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource.")
 
 
 def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
-    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
+    before, after = condition_in(previous, "Ready"), condition_in(status, "Ready")
     reason, earlier = after.get("reason"), before.get("reason")
     if reason in FAILURES:
         goes_on = reason == earlier and not _is_another_failure(previous, status)
@@ -147,7 +156,7 @@ def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event |
 
 def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     """Return whether a failure that goes on for the same reason of ``Ready`` deserves an Event."""
-    before, after = _condition(previous, "Ready"), _condition(status, "Ready")
+    before, after = condition_in(previous, "Ready"), condition_in(status, "Ready")
     if after["reason"] == Reason.DRIFTED and previous.get("drift") != status.get("drift"):
         return True
     is_edited = before.get("observedGeneration") != after.get("observedGeneration")
@@ -158,16 +167,11 @@ def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) 
 
 def _credentials_reason(status: Mapping[str, Any]) -> object:
     """Return the reason for which the credentials fail, or None; unlike the message, it is the same at each retry."""
-    credentials = _condition(status, "CredentialsValid")
+    credentials = condition_in(status, "CredentialsValid")
     return credentials.get("reason") if credentials.get("status") == "False" else None
 
 
-def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
-    return next((each for each in status.get("conditions") or () if each["type"] == type_), {})
-
-
 def _action(operation: str) -> str:
-    """Return a call as the action of an Event."""
     return operation[0].upper() + operation[1:]
 
 
@@ -176,7 +180,6 @@ def _value(text: str | None) -> str:
 
 
 def _note(message: str) -> str:
-    """Return a message cut to fit a note."""
     line = one_line(redacted(message, ()), limit=MESSAGE_LIMIT)
     if len(line.encode()) <= NOTE_LIMIT:
         return line
@@ -206,8 +209,10 @@ class ChangeEvents:
             self._recorded[resource.key] = known
         elif known is not None or not _was_tried(facts, write):
             self._recorded[resource.key] = (known or frozenset()).union(differences)
-            message = f"First contact with endpoint {resource.entry}, whose values are about to be changed: {diff(differences)}."
-            self._record(resource.named, tell(EventReason.ADOPTING, message, action=_action(write.request.operation)))
+            message = f"The operator changes endpoint {resource.entry} for the first time: {diff(differences)}."
+            self._record(
+                resource.named, new_event(EventReason.ADOPTING, message, action=_action(write.request.operation))
+            )
 
     def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
         """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
@@ -221,11 +226,11 @@ class ChangeEvents:
         )
         if self._recorded.get(resource.key, frozenset()).issuperset(differences):
             return
-        reason, what = EventReason.UPDATED, "The endpoint was changed as the spec says"
+        reason, what = EventReason.UPDATED, "The endpoint was updated"
         if write.cause is Cause.DRIFT:
             reason = EventReason.DRIFT_CORRECTED
-            what = "Somebody had changed the endpoint in Atlas, and it was set back"
-        event = tell(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
+            what = "Drift in Atlas was corrected"
+        event = new_event(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
         self._record(resource.named, event)
 
     def forget(self, key: Key) -> None:

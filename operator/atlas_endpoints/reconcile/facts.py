@@ -1,27 +1,26 @@
-"""Everything that a decision about a resource depends on, as immutable values. Pure."""
+"""Everything that a decision about a resource depends on, as immutable values, gathered without a call to Atlas."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Generic, Self, TypeVar
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.conditions import ConditionStatus
-from atlas_endpoints.reconcile.decision import Done, Fields, WriteOutcome
+from atlas_endpoints.reconcile import ownership
+from atlas_endpoints.reconcile.kind import Done, Fields, Kind, WriteOutcome
+from atlas_endpoints.reconcile.ownership import Claim
+from atlas_endpoints.reconcile.ports import AtlasPort, ResourcesPort
 from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import ManagementPolicy
-from atlas_endpoints.reconcile.status import Applied, Cause, LastError, Resolved, Status, find, has_reason
+from atlas_endpoints.reconcile.status import Applied, Cause, Finding, Resolved, Status, find, has_reason
 
 R = TypeVar("R", bound=Resource)
 
 APPLIED = "Applied"
 """The result of a confirmed write in ``status.history``."""
-
-MIN_RETRY = 1.0
-"""Minimum seconds until a reference is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,67 +29,6 @@ class Defaults:
 
     sync_interval: timedelta = timedelta(minutes=10)
     provisioning_timeout: timedelta = timedelta(hours=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The content of a condition."""
-
-    status: ConditionStatus
-    reason: StrEnum
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What holds a resource up.
-
-    Attributes:
-        retryable: whether it may pass without an action.
-        error_code: of Atlas.
-        detail: the message of Atlas.
-        fields: that Atlas refused.
-        held: whether no call was made, because an earlier answer forbids it for now; not part of the status.
-    """
-
-    since: datetime
-    operation: str
-    retryable: bool
-    http_status: int | None = None
-    error_code: str | None = None
-    detail: str | None = None
-    fields: tuple[str, ...] = ()
-    held: bool = False
-
-    @classmethod
-    def of(cls, last_error: LastError) -> Self:
-        """Read it from a status."""
-        return cls(**dict(last_error))
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a reference is not resolved.
-
-    Attributes:
-        reason: of the condition ``ReferencesResolved``.
-        message: with the remedy.
-        retry_in: seconds; it does not count in comparisons.
-    """
-
-    reason: StrEnum
-    message: str
-    retry_in: float = field(compare=False)
-
-    @property
-    def pace(self) -> float:
-        """Seconds after which the reference is read again."""
-        return max(self.retry_in, MIN_RETRY)
-
-    @property
-    def finding(self) -> Finding:
-        """The content of the condition."""
-        return Finding("False", self.reason, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +103,11 @@ class Facts(Generic[R]):
     Attributes:
         resource: with references replaced by their values, and the status before the reconcile.
         policy: ``Plan`` also if the operator may not write.
-        interval: between resyncs.
-        provisioning_timeout: how long Atlas may take for one step.
-        grace: how long a failure that another object may fix counts as progress.
         is_held: returns whether another resource owns an entry; valid only during the decision.
-        resolved: for the status.
         problem: with a reference of the connection, which is then not managed.
         project_doubt: with the reference to the project, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
         forced: whether a force-sync request is open.
-        done: the write of this reconcile.
     """
 
     resource: R
@@ -311,3 +244,62 @@ def _refusal(previous: Status) -> Refusal | None:
         if each.field in previous.last_error.fields and each.desired is not None
     }
     return Refusal(fields, ready.message) if fields else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gatherer:
+    """Gathers facts about the resources of a kind."""
+
+    kind: Kind[Any]
+    atlas: AtlasPort
+    resources: ResourcesPort
+    writes: bool
+    defaults: Defaults
+    grace: timedelta
+
+    def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
+        """Return the scope of a resource."""
+        return Scope(credentials, project_id, self.kind.names.kind, resource.scope_name)
+
+    def facts(  # all that is known
+        self,
+        resource: Resource,
+        now: datetime,
+        scope: Scope,
+        resolved: Resolved,
+        *,
+        problem: Problem | None = None,
+        project_doubt: Finding | None = None,
+    ) -> Facts[Any]:
+        """Return what is known of a resource."""
+        spec, namespace = resource.spec, resource.metadata.namespace
+        kind, found_by = self.kind, self.resources.found_by
+        return Facts(
+            resource=resource,
+            now=now,
+            policy="Plan" if spec.management_policy == "Manage" and not self.writes else spec.management_policy,
+            writes=self.writes,
+            interval=self.interval(resource),
+            provisioning_timeout=spec.provisioning_timeout or self.defaults.provisioning_timeout,
+            grace=self.grace,
+            scope=scope,
+            view=self.atlas.view(scope),
+            is_held=lambda entry: ownership.is_held(kind, entry, found_by(entry), namespace),
+            resolved=resolved,
+            problem=problem,
+            project_doubt=project_doubt,
+            uncertain=self.atlas.unknown_for(scope, resource.written_as) is not None,
+            forced=is_forced(resource, resource.status),
+            baseline=Baseline.of(resource, resource.status),
+        )
+
+    def interval(self, resource: Resource) -> timedelta:
+        """Return the interval between resyncs of a resource."""
+        return resource.spec.sync_interval or self.defaults.sync_interval
+
+    def claim(self, facts: Facts[Any]) -> Claim:
+        """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""
+        entry = facts.resource.entry
+        if entry is None:
+            return None
+        return ownership.owner_before(self.kind, facts.resource, self.resources.found_by(entry), facts.now)

@@ -1,9 +1,9 @@
-"""From an error to the state of a resource: reasons and messages are set only here. Pure.
+"""From an error to the outcome of a reconcile: its reason and message are set only here. Pure.
 
 ``atlas.answers`` maps Atlas's answers to errors, and has their messages.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,13 +11,13 @@ from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN, AtlasError,
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
-from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.facts import Failure, Finding, Problem
+from atlas_endpoints.reconcile.kind import Difference, State
+from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
-from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError
+from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Status, find, has_reason
+from atlas_endpoints.reconcile.status import Finding, LastError, Status, find, has_reason
 
 SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
@@ -27,113 +27,100 @@ CURED_BY_CREDENTIALS = frozenset(
 )
 """Reasons that other credentials may fix at once."""
 
-NOTICED = "That is noticed within the sync interval, and at once with a new value of the annotation atlas-endpoints.dev/force-sync."
+NOTICED = "The operator checks again within the sync interval, or at once when you set the annotation atlas-endpoints.dev/force-sync to a new value."
 """The hint for a remedy in Atlas, of which no event arrives."""
-
-HELD_REQUEUE = 1.0
-"""Seconds after which a call that was held back without a time is tried again."""
 
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
 
-@dataclass(frozen=True, slots=True)
-class FailedState:
-    """A state that a failure causes; ``credentials`` is None if the failure does not concern them."""
-
-    state: State
-    failure: Failure
-    credentials: Finding | None = None
+def of(
+    state: State, failure: LastError, generation: int, previous: Status, *, credentials: Finding | None = None
+) -> Outcome:
+    """Return the outcome of a failure; ``credentials`` is None if it does not concern them."""
+    return Outcome(
+        requeue=state.requeue,
+        generation=generation,
+        state=state,
+        failure=failure,
+        credentials=credentials,
+        applied=previous.applied,
+    )
 
 
 def of_invalid_spec(
     error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, requeue: Requeue | None = None
-) -> FailedState:
-    """Return the trouble of an invalid spec that the API server admitted: its CRD has another version.
-
-    Args:
-        requeue: if the remedy causes no event; None: it does.
-    """
+) -> Outcome:
+    """Return the outcome for an invalid spec that the API server admitted: its CRD has another version."""
     problems = "; ".join(error.problems)
     message = (
-        "The spec does not fit this version of the operator, so Atlas is neither read nor changed. Correct it, or install"
-        f" CRD and operator of the same version: {problems}"
+        "The spec is invalid for this version of the operator, so the operator neither reads nor changes Atlas. Correct the"
+        f" spec, or install the CRD and the operator in the same version: {problems}"
     )
     since = failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now)
-    return FailedState(
-        State(Reason.INVALID_SPEC, message, requeue or NoRequeue()),
-        Failure(since=since, operation="validate", retryable=False, detail=problems),
-    )
+    failure = LastError(since=since, operation="validate", retryable=False, detail=problems)
+    return of(State(Reason.INVALID_SPEC, message, requeue or NoRequeue()), failure, generation, previous)
 
 
 def of_no_credentials(
     error: NoCredentialsError, generation: int, previous: Status, *, now: datetime, grace: timedelta
-) -> FailedState:
-    """Return the trouble of a resource without usable credentials; Atlas was not asked."""
+) -> Outcome:
+    """Return the outcome for a resource without usable credentials; Atlas was not asked."""
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=found)
-    requeue = within_grace(RequeueAfter(error.retry_in), since, now=now, grace=grace)
-    return FailedState(
-        State(reason, error.message, requeue),
-        Failure(since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message),
-        found,
+    failure = LastError(
+        since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message
     )
+    requeue = within_grace(RequeueAfter(error.retry_in), since, now=now, grace=grace)
+    return of(State(reason, error.message, requeue), failure, generation, previous, credentials=found)
 
 
-def of_no_project(
-    problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta
-) -> FailedState:
-    """Return the trouble of a resource whose project is not known."""
+def of_no_project(problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta) -> Outcome:
+    """Return the outcome for a resource whose project is unknown."""
     since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
     requeue = within_grace(RequeueAfter(problem.pace), since, now=now, grace=grace)
-    message = f"{problem.message} Until the project is known, Atlas is neither read nor changed."
-    return FailedState(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since))
+    message = f"{problem.message} Until the project is known, the operator neither reads nor changes Atlas."
+    return of(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since), generation, previous)
 
 
-def of_problem(problem: Problem, since: datetime) -> Failure:
+def of_problem(problem: Problem, since: datetime) -> LastError:
     """Return the failure of an unresolved reference."""
-    return Failure(
+    return LastError(
         since=since, operation="readReference", retryable=True, error_code=problem.reason, detail=problem.message
     )
 
 
-def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> FailedState:
-    """Return the trouble of a resource whose project changed: neither project is touched until a person decides."""
+def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> Outcome:
+    """Return the outcome for a resource whose project changed: neither project is touched until a person decides."""
     requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
     reason, generation = Reason.INVALID_SPEC, resource.generation
     since = failing_since(resource.status, reason=reason, generation=generation, now=now)
-    return FailedState(
-        State(reason, str(error), requeue),
-        Failure(since=since, operation="validate", retryable=False, detail=str(error)),
-    )
+    failure = LastError(since=since, operation="validate", retryable=False, detail=str(error))
+    return of(State(reason, str(error), requeue), failure, generation, resource.status)
 
 
-def of_refused_metadata(why: str, generation: int, previous: Status, now: datetime) -> FailedState:
-    """Return the trouble of a resource whose finalizer and annotations the API server refuses."""
+def of_refused_metadata(why: str, generation: int, previous: Status, now: datetime) -> Outcome:
+    """Return the outcome if the API server refuses the finalizer and annotations of a resource."""
     since = failing_since(previous, reason=Reason.METADATA_REFUSED, generation=generation, now=now)
-    return FailedState(
-        State(Reason.METADATA_REFUSED, refused_metadata(why), Backoff()),
-        Failure(since=since, operation="patch", retryable=False, detail=why),
-    )
+    failure = LastError(since=since, operation="patch", retryable=False, detail=why)
+    return of(State(Reason.METADATA_REFUSED, refused_metadata(why), Backoff()), failure, generation, previous)
 
 
 def refused_metadata(why: str) -> str:
     """Return the message, with the remedy; ``why`` is the API server's message."""
     return (
-        f"The finalizer and annotations of the resource cannot be written, which is tried again: {why}. Let the operator patch"
-        " serverlessprivateendpoints: by the ClusterRole of its own version, and by whatever else admits changes."
+        f"The operator cannot write the finalizer and annotations of the resource, and tries again: {why}. Allow the operator to"
+        " patch serverlessprivateendpoints: install the ClusterRole of its version, and check admission policies and webhooks."
     )
 
 
-def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> FailedState:
-    """Return the trouble of an unexpected error."""
-    name = type(error).__name__
-    message = (
-        f"The operator met a defect of its own ({name}); it tries again. Its log has the details: please report them."
-    )
-    failure = Failure(since=now, operation="reconcile", retryable=True, detail=name)
-    message, failure = _keep_message(Reason.INTERNAL_ERROR, message, failure, generation, previous)
-    return FailedState(State(Reason.INTERNAL_ERROR, message, Backoff()), failure)
+def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Outcome:
+    """Return the outcome of an unexpected error."""
+    name, reason = type(error).__name__, Reason.INTERNAL_ERROR
+    message = f"The operator has a bug ({name}), and tries again. Report the traceback in the operator's log."
+    failure = LastError(since=now, operation="reconcile", retryable=True, detail=name)
+    message, failure = _keep_message(reason, message, failure, generation, previous)
+    return of(State(reason, message, Backoff()), failure, generation, previous)
 
 
 def of_atlas(
@@ -146,19 +133,12 @@ def of_atlas(
     source: str | None,
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
-) -> FailedState:
-    """Return the trouble of a failed or held back call to Atlas.
-
-    Args:
-        grace: how long a failure that another object may fix counts as progress.
-        source: of the credentials.
-        refused: the fields that Atlas refused.
-        differences: known to remain.
-    """
+) -> Outcome:
+    """Return the outcome of a failed or held back call to Atlas."""
     reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     credentials = _credentials(error, reason, error.message)
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=credentials)
-    failure = Failure(
+    failure = LastError(
         since=since,
         operation=error.operation,
         retryable=error.retry is AtlasRetry.BACKOFF or (held and reason not in CURED_BY_CREDENTIALS),
@@ -166,7 +146,6 @@ def of_atlas(
         error_code=error.error_code,
         detail=error.detail,
         fields=refused,
-        held=held,
     )
     message = error.message
     if source is not None:
@@ -179,7 +158,11 @@ def of_atlas(
     requeue = _requeue(error, reason)
     if reason.progress is Progress.GRACE:
         requeue = within_grace(requeue, since, now=now, grace=grace)
-    return FailedState(State(reason, message, requeue, differences), failure, _credentials(error, reason, message))
+    return replace(
+        of(State(reason, message, requeue, differences), failure, generation, previous),
+        held=held,
+        credentials=_credentials(error, reason, message),
+    )
 
 
 def may_pass(error: AtlasError) -> bool:
@@ -208,13 +191,12 @@ def refused_fields(error: UpdateRejectedError, sent: tuple[str, ...], connection
     return tuple(name for name in sent if name in named) or sent
 
 
-def still_refused(previous: Status, remaining: set[str]) -> Failure | None:
+def still_refused(previous: Status, remaining: set[str]) -> LastError | None:
     """Return the failure of an earlier write, for those of its fields that remain refused; None: there are none."""
     last = previous.last_error
     if last is None or not remaining & set(last.fields):
         return None
-    failure = Failure.of(last)
-    return replace(failure, fields=tuple(name for name in failure.fields if name in remaining))
+    return last.model_copy(update={"fields": tuple(name for name in last.fields if name in remaining)})
 
 
 def failing_since(
@@ -229,9 +211,7 @@ def failing_since(
     """Return when a generation began to fail for this reason and cause.
 
     Args:
-        reason: of ``Ready``.
         found: the content of the condition that shows the cause.
-        type_: of that condition.
     """
     is_same = has_reason(previous, reason=reason, generation=generation) and not is_another_cause(
         previous, type_, found
@@ -252,13 +232,13 @@ def is_another_cause(previous: Status, type_: str, found: Finding | None) -> boo
 
 
 def _keep_message(
-    reason: Reason, message: str, failure: Failure, generation: int, previous: Status
-) -> tuple[str, Failure]:
+    reason: Reason, message: str, failure: LastError, generation: int, previous: Status
+) -> tuple[str, LastError]:
     """Keep the first message while a failure goes on: retries do not change the status."""
     ready, last = find(previous, "Ready"), previous.last_error
     if ready is None or last is None or not has_reason(previous, reason=reason, generation=generation):
         return message, failure
-    return ready.message, replace(Failure.of(last), retryable=failure.retryable, held=failure.held)
+    return ready.message, last.model_copy(update={"retryable": failure.retryable})
 
 
 def _requeue(error: AtlasError, reason: Reason) -> Requeue:

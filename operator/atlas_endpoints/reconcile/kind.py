@@ -8,16 +8,150 @@ again on fresher facts until ``observe``, which all kinds share, accepts them, a
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.reconcile.decision import Decision, Write
-from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.outputs import Output
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue
+from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import Creation
+from atlas_endpoints.reconcile.status import Cause, Creation
+
+if TYPE_CHECKING:
+    from atlas_endpoints.reconcile.facts import Facts
+    from atlas_endpoints.reconcile.outputs import Output
+
+
+POLL_FIRST = 5.0
+"""Seconds between observations of a change that has just begun."""
+
+POLL_LAST = 60.0
+"""Seconds between observations of a change that takes long."""
+
+
+def pace(elapsed: timedelta) -> float:
+    """Return the seconds until the next observation of a change that began ``elapsed`` ago."""
+    return min(max(elapsed.total_seconds() / 4, POLL_FIRST), POLL_LAST)
+
+
+Fields: TypeAlias = Mapping[str, str]
+"""Values by field. An absent field is not managed (in a spec) or not known (in a confirmation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that is not as desired; ``actual`` is what Atlas shows."""
+
+    field: str
+    desired: str
+    actual: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of a resource if no (further) write is made.
+
+    Attributes:
+        differences: None: the fields were not compared.
+    """
+
+    reason: ReadyReason
+    message: str
+    requeue: Requeue = field(default_factory=NoRequeue)
+    differences: tuple[Difference, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Creates:
+    """What a write creates. A repetition would create it twice, so an intent is written to the status first.
+
+    Attributes:
+        name: by which the observation shows the result.
+        attempt: how many in a row were created and soon lost, this one included.
+        reason: of ``Ready`` meanwhile.
+        searched: the message while the result of a lost call is searched.
+    """
+
+    name: str
+    attempt: int
+    reason: ReadyReason
+    intended: str
+    searched: str
+    planned: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write to Atlas.
+
+    Attributes:
+        cause: None: it deletes.
+        touches: the entries that a write of unknown outcome may have changed.
+        creates: set if a repetition would create a second entry.
+        surplus: the id of a second entry, which this write deletes.
+    """
+
+    request: Request
+    cause: Cause | None = None
+    fields: Fields = field(default_factory=dict)
+    touches: tuple[str, ...] = ()
+    creates: Creates | None = None
+    surplus: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The state, and at most one write that would change it.
+
+    Attributes:
+        seen: the entry as Atlas shows it, or will show it while it deletes it; None: there is none.
+        absent: an entry whose absence the decision rests on, and ``observe`` must prove.
+        none_created: whether it rests on that nothing was created, which takes a LIST of this reconcile.
+        own: changed fields of the kind's own status.
+        left: the ids of surplus entries that stay in Atlas, for Events.
+        leaves_open: whether a force-sync request stays open.
+        nothing_left: for a deletion: whether Atlas has nothing of the resource any more.
+    """
+
+    state: State
+    write: Write | None = None
+    seen: Any | None = None
+    absent: str | None = None
+    none_created: bool = False
+    own: Mapping[str, Any] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+    leaves_open: bool = False
+    nothing_left: bool = False
+
+
+class WriteOutcome(Enum):
+    """The outcome of a write."""
+
+    CONFIRMED = auto()
+    REFUSED = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A write that was made.
+
+    Attributes:
+        before: what Atlas showed of the managed fields.
+    """
+
+    write: Write
+    outcome: WriteOutcome
+    before: Mapping[str, str | None] = field(default_factory=dict)
+    answer: Any | None = None
+    error: AtlasError | None = None
+    refused: tuple[str, ...] = ()
+
 
 R = TypeVar("R", bound=Resource)
 
@@ -75,15 +209,15 @@ class Kind(ABC, Generic[R]):
     # Decisions.
 
     @abstractmethod
-    def decide(self, facts: Facts[R]) -> Decision:
+    def decide(self, facts: "Facts[R]") -> Decision:
         """Return the state of a live resource, and at most one write that would change it."""
 
     @abstractmethod
-    def decide_deletion(self, facts: Facts[R]) -> Decision:
+    def decide_deletion(self, facts: "Facts[R]") -> Decision:
         """Return the state of an entry that is to be deleted, and at most one write for that."""
 
     @abstractmethod
-    def render(self, facts: Facts[R], seen: Any) -> Mapping[str, Any]:
+    def render(self, facts: "Facts[R]", seen: Any) -> Mapping[str, Any]:
         """Return the fields of the kind's own status that show an entry, by their names."""
 
     # For kinds whose entries are created for a resource that names none.
@@ -100,13 +234,13 @@ class Kind(ABC, Generic[R]):
         """Return the fields of the kind's own status that record an intent to create."""
         return {}
 
-    def not_created(self, facts: Facts[R]) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
+    def not_created(self, facts: "Facts[R]") -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
         """Return the fields of the kind's own status if Atlas has certainly created nothing."""
         return {}
 
     # For kinds that hand something over.
 
-    def outputs(self, resource: R, own: Mapping[str, Any]) -> Sequence[Output]:  # noqa: ARG002  # for kinds that have some
+    def outputs(self, resource: R, own: Mapping[str, Any]) -> "Sequence[Output]":  # noqa: ARG002  # for kinds that have some
         """Return the ConfigMaps that a resource publishes; ``own`` has the changed fields of the kind's own status."""
         return ()
 

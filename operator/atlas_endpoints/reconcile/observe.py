@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.atlas.observations import View
-from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.reconcile.decision import Decision
 from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.kind import Decision
+from atlas_endpoints.reconcile.ports import AtlasPort
 from atlas_endpoints.reconcile.status import Cause
 
 SHARED = 5.0
@@ -22,45 +21,18 @@ MAX_CALLS = 8
 """Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for concurrent changes."""
 
 
-class ObservationsPort(Protocol):
-    """Shared observations; see ``atlas.gateway.Gateway``."""
-
-    def view(self, scope: Scope) -> View[Any]:
-        """Return the cached observations of a scope."""
-        ...
-
-    async def list(self, scope: Scope, *, since: float) -> View[Any]:
-        """Return the observations after a LIST that began at ``since`` or later."""
-        ...
-
-    async def get(self, scope: Scope, entry: str) -> View[Any]:
-        """Return the observations after a GET of one entry."""
-        ...
-
-    def needed_since(self, scope: Scope, entry: str) -> float:
-        """Return when a LIST must have begun to show the outcome of a write."""
-        ...
-
-    def moment(self) -> float:
-        """Return the monotonic time of an event."""
-        ...
-
-
 async def observe(  # what freshness depends on
-    atlas: ObservationsPort,
+    atlas: AtlasPort,
     facts: Facts[Any],
     decide: Callable[[Facts[Any]], Decision],
     *,
     max_age: float,
     is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
-    armed_for: float | None = None,
 ) -> tuple[Facts[Any], Decision]:
     """Decide; observe Atlas and decide again until the facts are fresh enough for the decision.
 
     Args:
         max_age: seconds; an older LIST is not fresh enough, unless the cache suffices.
-        is_claimed: returns whether another resource owns the entry.
-        armed_for: seconds since an intent to create was written, which a LIST has to follow; None: there is none.
 
     Raises:
         AtlasError: a call failed.
@@ -68,7 +40,7 @@ async def observe(  # what freshness depends on
     began, listed = atlas.moment(), float("-inf")
     for _ in range(MAX_CALLS):
         decision = decide(facts)
-        since = _needed_since(atlas, facts, decision, began, max_age, armed_for)
+        since = _needed_since(atlas, facts, decision, began, max_age)
         if since > listed and not _memory_suffices(facts, decision, began, is_claimed):
             listed = since
             facts = replace(facts, view=await atlas.list(facts.scope, since=since))
@@ -85,29 +57,19 @@ async def observe(  # what freshness depends on
                 continue
         if decision.none_created and facts.view.skipped:
             raise AtlasUnavailableError(
-                "Atlas shows endpoints without an id, of which one may be the endpoint that is looked for; it is looked for"
-                " again.",
+                "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
                 operation=decision.write.request.operation if decision.write is not None else "list",
             )
         return facts, decision
-    raise RuntimeError(f"{facts.resource.key} takes more than {MAX_CALLS} looks at Atlas for one decision")
+    raise RuntimeError(f"{facts.resource.key} needs more than {MAX_CALLS} calls to Atlas for one decision")
 
 
-def _needed_since(  # noqa: PLR0917  # what freshness depends on
-    atlas: ObservationsPort,
-    facts: Facts[Any],
-    decision: Decision,
-    began: float,
-    max_age: float,
-    armed_for: float | None,
-) -> float:
+def _needed_since(atlas: AtlasPort, facts: Facts[Any], decision: Decision, began: float, max_age: float) -> float:
     """Return when the LIST for a decision must have begun."""
     if facts.uncertain:
         return max(began, atlas.needed_since(facts.scope, facts.resource.written_as))
     if decision.nothing_left and decision.none_created:
         return began
-    if armed_for is not None:
-        return began - min(max_age, armed_for)
     return began - max_age
 
 

@@ -17,9 +17,9 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.reconcile.facts import Finding
 from atlas_endpoints.reconcile.reasons import OutputsReason
 from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.status import Finding
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +35,12 @@ class ConfigMapsPort(Protocol):
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
         """Return a ConfigMap, or None."""
-        ...
 
     async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
         """Create a ConfigMap that is deleted with its owner."""
-        ...
 
     async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
         """Replace the data of exactly this version of a ConfigMap."""
-        ...
 
 
 class ReadsPort(Protocol):
@@ -53,7 +50,6 @@ class ReadsPort(Protocol):
         self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
     ) -> Any:
         """Return the result of a GET; may raise ``AtlasError``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,6 @@ class Published:
 
     Attributes:
         finding: for the condition ``OutputsWritten``; None: unknown.
-        look_in: seconds after which to publish again; None: with the next reconcile.
     """
 
     finding: Finding | None
@@ -101,25 +96,21 @@ Step: TypeAlias = Write | Finding
 
 
 def decide(name: str, values: Mapping[str, str], found: ConfigMap | None, uid: str, keys: Collection[str]) -> Step:
-    """Return what to do about a ConfigMap, or why nothing can be done.
-
-    Args:
-        found: the ConfigMap in the cluster.
-        uid: of the resource.
-        keys: that the operator manages.
-    """
+    """Return what to do about a ConfigMap, or why nothing can be done."""
     if found is None:
         return Write.CREATE
     if uid not in found.owners:
         return Finding(
             "False",
             OutputsReason.NOT_OURS,
-            f"There is a ConfigMap {name} that was not made for this resource, so nothing is written to it. Delete it, or name"
-            " another one in the spec.",
+            f"ConfigMap {name} exists and does not belong to this resource, so the operator does not write to it. Delete it, or"
+            " name another ConfigMap in the spec.",
         )
     if found.deleting:
         return Finding(
-            "Unknown", OutputsReason.PENDING, f"ConfigMap {name} is being deleted; it is written anew when it is gone."
+            "Unknown",
+            OutputsReason.PENDING,
+            f"ConfigMap {name} is being deleted. The operator creates it again afterwards.",
         )
     if all(found.data.get(key) == values.get(key) for key in keys):
         return Write.NOTHING
@@ -139,7 +130,6 @@ class Outputs:
 
     Args:
         config_maps: None: the operator writes none.
-        monotonic: seconds.
     """
 
     def __init__(
@@ -174,7 +164,11 @@ class Outputs:
                     requeue_in = RETRY if found is None else requeue_in
                 findings.append(await self._publish(resource, known, max_age))
         except ClusterUnavailableError as error:
-            logger.warning("A ConfigMap has to wait: %s", error, extra=LogFields(key=str(resource.key)))
+            logger.warning(
+                "A ConfigMap could not be written; the operator tries again: %s",
+                error,
+                extra=LogFields(key=str(resource.key)),
+            )
             return Published(None, RETRY)
         return Published(_merged(findings) if findings else None, requeue_in)
 
@@ -201,12 +195,12 @@ class Outputs:
             return Finding(
                 "False",
                 OutputsReason.DISABLED,
-                "The operator writes no ConfigMaps. Ask whoever runs it to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of the"
-                f" chart), or remove ConfigMap {name} from the spec.",
+                "The operator writes no ConfigMaps. Ask its administrator to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of"
+                f" the chart), or remove ConfigMap {name} from the spec.",
             )
         if values is None:
             return Finding(
-                "Unknown", OutputsReason.PENDING, f"Atlas does not show yet what ConfigMap {name} is to hold."
+                "Unknown", OutputsReason.PENDING, f"Atlas does not show the values for ConfigMap {name} yet."
             )
         written = self._written.setdefault(resource.key, {})
         last, now = written.pop(name, None), self._monotonic()
@@ -218,14 +212,14 @@ class Outputs:
                 return Finding(
                     "False",
                     OutputsReason.REFUSED,
-                    f"The API server does not let the operator write ConfigMap {name}. Let its ServiceAccount get, create and"
-                    f" patch configmaps, or mend what it says: {error}",
+                    f"The API server refuses to let the operator write ConfigMap {name}. Allow its ServiceAccount to get, create and"
+                    f" patch configmaps, or fix the cause in this message: {error}",
                 )
             if finding is not None:
                 return finding
             last = _Written(uid, values, now)
         written[name] = last
-        return Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} holds what Atlas shows.")
+        return Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
 
     async def _write(
         self,
@@ -251,7 +245,7 @@ class Outputs:
             except ConflictError:
                 continue
             return None
-        raise ClusterUnavailableError("Somebody else keeps changing it.")
+        raise ClusterUnavailableError("Another client keeps changing the ConfigMap.")
 
 
 def _merged(findings: Sequence[Finding]) -> Finding:

@@ -9,19 +9,19 @@ restores.
 
 All this follows from the statuses of the resources, so it survives restarts: a resource whose status shows the
 endpoint and has no condition ``Contended`` owns it. Statuses are read as plain JSON, since anybody can create many
-resources that name an endpoint, and each reconcile of one of them reads all of them.
+resources that name an endpoint, and each reconcile of one of them kind all of them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from atlas_endpoints.controller.cache import Body, Key, key_of
-from atlas_endpoints.reconcile.metadata import skips
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.resource import Resource, skips
 from atlas_endpoints.reconcile.status import CONTENDED, Status, condition_in
 
 UNABLE = frozenset[str](
@@ -73,57 +73,40 @@ _Status: TypeAlias = Mapping[str, Any] | None
 """A status that the API server has validated."""
 
 
-class Reads(Protocol):
-    """Reads the entry of a resource from plain JSON."""
-
-    def shown_in(self, status: Mapping[str, Any]) -> str | None:
-        """Return the entry in a status: the credentials of its resource have seen it."""
-        ...
-
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:
-        """Return the entry in a status that was created for the resource, or taken over by it."""
-        ...
-
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        """Return the name of the scope in a spec."""
-        ...
-
-
-def owner_before(reads: Reads, resource: Resource, others: Collection[Body], now: datetime) -> Claim:
+def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], now: datetime) -> Claim:
     """Return which other resource owns the endpoint; None: this one does.
 
     Args:
         resource: its credentials have seen the endpoint, or are about to read it.
         others: the resources that stand for the same endpoint, with or without itself.
-        now: wall-clock time, UTC.
     """
     entry = resource.entry
     if resource.spec.management_policy != "Manage" or entry is None:
         return None
     if all(body["metadata"]["uid"] == resource.metadata.uid for body in others):  # the usual case
         return None
-    incumbents = [body for body in others if _owns(reads, body.get("status"), entry)]
-    incumbents = [body for body in _rivals(reads, resource, incumbents) if _may_own(body)]
+    incumbents = [body for body in others if _owns(kind, body.get("status"), entry)]
+    incumbents = [body for body in _rivals(kind, resource, incumbents) if _may_own(body)]
     mine = (resource.metadata.creation_timestamp or "", resource.metadata.uid)
-    if owns := _owns(reads, resource.status.to_json(), entry):
+    if owns := _owns(kind, resource.status.to_json(), entry):
         incumbents = [body for body in incumbents if _age(body) < mine]
     if incumbents:
         return Owner(key_of(min(incumbents, key=_age)))
     if owns:
         return None
-    older = [body for body in _rivals(reads, resource, others) if _age(body) < mine and _may_own(body)]
+    older = [body for body in _rivals(kind, resource, others) if _age(body) < mine and _may_own(body)]
     namespace = resource.metadata.namespace
-    counting = [body for body in older if counts(reads, body, entry, namespace)]
-    able = [body for body in counting if _has_precedence(reads, body.get("status"), entry, now)]
+    counting = [body for body in older if counts(kind, body, entry, namespace)]
+    able = [body for body in counting if _has_precedence(kind, body.get("status"), entry, now)]
     first = min(able, key=_age, default=None)
     if first is not None:
-        return Owner(key_of(first)) if _has_seen(reads, first.get("status"), entry) else Undecided.UNDECIDED
+        return Owner(key_of(first)) if _has_seen(kind, first.get("status"), entry) else Undecided.UNDECIDED
     # A resource of another namespace may be reading it right now. It can delay only the first write.
-    is_proved = _has_seen(reads, resource.status.to_json(), entry)
+    is_proved = _has_seen(kind, resource.status.to_json(), entry)
     return Undecided.UNDECIDED if len(counting) < len(older) and not is_proved else None
 
 
-def needed_by(reads: Reads, resource: Resource, entry: str, others: Iterable[Body], now: datetime) -> Claim:
+def needed_by(kind: Kind[Any], resource: Resource, entry: str, others: Iterable[Body], now: datetime) -> Claim:
     """Return which other resource still needs the endpoint of a resource that is being deleted, so that it has to stay.
 
     In the same namespace, every resource that stands for it needs it, whatever its state. In other namespaces, only
@@ -133,10 +116,9 @@ def needed_by(reads: Reads, resource: Resource, entry: str, others: Iterable[Bod
 
     Args:
         others: the resources that stand for the same endpoint, with or without itself.
-        now: wall-clock time, UTC.
     """
-    rivals = _rivals(reads, resource, others)
-    needing = [body for body in rivals if counts(reads, body, entry, resource.metadata.namespace)]
+    rivals = _rivals(kind, resource, others)
+    needing = [body for body in rivals if counts(kind, body, entry, resource.metadata.namespace)]
     if needing:
         return Owner(key_of(min(needing, key=_age)))
     deleted = resource.metadata.deletion_timestamp or now
@@ -144,27 +126,27 @@ def needed_by(reads: Reads, resource: Resource, entry: str, others: Iterable[Bod
     return Undecided.UNDECIDED if rivals and -SKEW <= now - deleted < PROOF_WAIT else None
 
 
-def is_owner(reads: Reads, body: Body, entry: str) -> bool:
+def is_owner(kind: Kind[Any], body: Body, entry: str) -> bool:
     """Return whether a resource owns the endpoint that it stands for, according to its own status and spec."""
-    return _may_own(body) and _owns(reads, body.get("status"), entry)
+    return _may_own(body) and _owns(kind, body.get("status"), entry)
 
 
-def counts(reads: Reads, body: Body, entry: str, namespace: str) -> bool:
+def counts(kind: Kind[Any], body: Body, entry: str, namespace: str) -> bool:
     """Return whether a resource that stands for an endpoint counts as a rival for the resources of a namespace.
 
     In its own namespace it always does. For another namespace it counts if it is proved: its status, which only the
     operator writes, shows the endpoint, so its own credentials have seen it. Anybody who may create a resource can
     write all the rest.
     """
-    return bool(body["metadata"]["namespace"] == namespace) or _has_seen(reads, body.get("status"), entry)
+    return bool(body["metadata"]["namespace"] == namespace) or _has_seen(kind, body.get("status"), entry)
 
 
-def is_held(reads: Reads, entry: str, others: Iterable[Body], namespace: str) -> bool:
+def is_held(kind: Kind[Any], entry: str, others: Iterable[Body], namespace: str) -> bool:
     """Return whether an endpoint belongs to one of ``others``, so that ``namespace`` must neither take nor discard it."""
-    return any(counts(reads, body, entry, namespace) for body in others)
+    return any(counts(kind, body, entry, namespace) for body in others)
 
 
-def _rivals(reads: Reads, resource: Resource, others: Iterable[Body]) -> list[Body]:
+def _rivals(kind: Kind[Any], resource: Resource, others: Iterable[Body]) -> list[Body]:
     """Return the other live resources of the same instance; a project that is not known yet may be the same."""
     uid, scope, project = resource.metadata.uid, resource.scope_name, resource.known_project_id
     return [
@@ -172,7 +154,7 @@ def _rivals(reads: Reads, resource: Resource, others: Iterable[Body]) -> list[Bo
         for body in others
         if body["metadata"]["uid"] != uid
         and "deletionTimestamp" not in body["metadata"]
-        and reads.scope_name_in(spec := body.get("spec") or {}) == scope
+        and kind.scope_name_in(spec := body.get("spec") or {}) == scope
         and (project is None or (spec.get("projectId") or _resolved(body).get("projectId")) in {project, None})
     ]
 
@@ -187,18 +169,18 @@ def _may_own(body: Body) -> bool:
     return manages and not spec.get("suspend") and not skips(body["metadata"].get("annotations") or {})
 
 
-def _owns(reads: Reads, status: _Status, entry: str) -> bool:
+def _owns(kind: Kind[Any], status: _Status, entry: str) -> bool:
     """Return whether a status is that of an owner, if the spec permits it."""
-    return _has_seen(reads, status, entry) and not condition_in(status or {}, CONTENDED) and not _is_unable(status)
+    return _has_seen(kind, status, entry) and not condition_in(status or {}, CONTENDED) and not _is_unable(status)
 
 
-def _has_precedence(reads: Reads, status: _Status, entry: str, now: datetime) -> bool:
+def _has_precedence(kind: Kind[Any], status: _Status, entry: str, now: datetime) -> bool:
     """Return whether a resource has precedence while nobody owns the endpoint: it can work on it, or may soon."""
-    return not _is_unable(status) if _has_seen(reads, status, entry) else _may_see(reads, status, now)
+    return not _is_unable(status) if _has_seen(kind, status, entry) else _may_see(kind, status, now)
 
 
-def _has_seen(reads: Reads, status: _Status, entry: str) -> bool:
-    return status is not None and reads.shown_in(status) == entry
+def _has_seen(kind: Kind[Any], status: _Status, entry: str) -> bool:
+    return status is not None and kind.shown_in(status) == entry
 
 
 def _is_unable(status: _Status) -> bool:
@@ -206,12 +188,12 @@ def _is_unable(status: _Status) -> bool:
     return condition_in(status or {}, "Stalled").get("reason") in UNABLE
 
 
-def _may_see(reads: Reads, status: _Status, now: datetime) -> bool:
+def _may_see(kind: Kind[Any], status: _Status, now: datetime) -> bool:
     """Return whether a resource may still see its endpoint: it is new, or its failure is temporary."""
     if not status or status.get("observedGeneration", Status.NEVER_OBSERVED) == Status.NEVER_OBSERVED:
         return True
     failure = status.get("lastError") or {}
-    if not failure and reads.shown_in(status) is None and reads.recorded_in(status):
+    if not failure and kind.shown_in(status) is None and kind.recorded_in(status):
         return True  # the endpoint has just been recorded
     return bool(failure.get("retryable")) and now - datetime.fromisoformat(failure["since"]) < PATIENCE
 

@@ -4,27 +4,41 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
+from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Key, Trigger
-from atlas_endpoints.reconcile.observe import ObservationsPort
+from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.outputs import Output, Published
 from atlas_endpoints.reconcile.resource import Resource
 
 
-class AtlasPort(ObservationsPort, Protocol):
+class AtlasPort(Protocol):
     """Reads and changes what Atlas holds; see ``atlas.gateway.Gateway``."""
+
+    def view(self, scope: Scope) -> View[Any]:
+        """Return the cached observations of a scope."""
+
+    async def list(self, scope: Scope, *, since: float) -> View[Any]:
+        """Return the observations after a LIST that began at ``since`` or later."""
+
+    async def get(self, scope: Scope, entry: str) -> View[Any]:
+        """Return the observations after a GET of one entry."""
+
+    def needed_since(self, scope: Scope, entry: str) -> float:
+        """Return when a LIST must have begun to show the outcome of a write."""
+
+    def moment(self) -> float:
+        """Return the monotonic time of an event."""
 
     def use(self, resource: Key, fingerprint: str) -> None:
         """Keep credentials as long as a resource uses them."""
-        ...
 
     def release(self, resource: Key) -> None:
         """Release the credentials of a resource."""
-        ...
 
     def let_through(self, scope: Scope) -> None:
         """Permit one call to a scope before the time that Atlas named."""
-        ...
 
     async def write(
         self,
@@ -35,15 +49,12 @@ class AtlasPort(ObservationsPort, Protocol):
         touches: Sequence[str],
     ) -> tuple[str, Any]:
         """Send a write; return the id and the value of the entry in its answer."""
-        ...
 
     def unknown_for(self, scope: Scope, entry: str) -> float | None:
         """Return for how many more seconds Atlas may apply a write whose answer was lost."""
-        ...
 
     def settle(self, scope: Scope, entry: str, *, began: float) -> None:
         """Forget a write of unknown outcome that could not arrive any more when a LIST began."""
-        ...
 
 
 class OutputsPort(Protocol):
@@ -53,11 +64,9 @@ class OutputsPort(Protocol):
         self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
     ) -> Published:
         """Make the ConfigMaps contain what is known."""
-        ...
 
     def forget(self, key: Key) -> None:
         """Forget what was written for a resource."""
-        ...
 
 
 class LimiterPort(Protocol):
@@ -65,11 +74,9 @@ class LimiterPort(Protocol):
 
     def wait_to_correct(self, key: Key) -> float:
         """Return the seconds until drift of a resource may be corrected; not called for a forced sync."""
-        ...
 
     def release(self, key: Key) -> None:
         """Forget that a resource is delayed."""
-        ...
 
 
 class ResourcesPort(Protocol):
@@ -77,19 +84,15 @@ class ResourcesPort(Protocol):
 
     def holds(self, key: Key, uid: str) -> bool:
         """Return whether exactly this resource is there, not only one of its name."""
-        ...
 
     def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
         """Return whether the trigger of a reconcile is still the latest."""
-        ...
 
     def get(self, key: Key) -> Body | None:
         """Return the resource as the API server sent it, or None."""
-        ...
 
     def found_by(self, value: str) -> Sequence[Body]:
         """Return the resources that stand for an entry."""
-        ...
 
 
 class ResyncPort(Protocol):
@@ -97,12 +100,19 @@ class ResyncPort(Protocol):
 
     def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
         """Resync a resource with its scope from now on."""
-        ...
 
     def scope_of(self, key: Key) -> Scope | None:
         """Return the scope that a resource is resynced with, or None."""
-        ...
 
     def leave(self, key: Key) -> None:
         """Stop the resync of a resource."""
-        ...
+
+
+class CredentialsPort(Protocol):
+    """Finds credentials; see ``credentials.CredentialsResolver``."""
+
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
+        """Return the credentials of a resource."""
+
+    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
+        """Record whether Atlas accepts credentials."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.observations import View
@@ -19,27 +19,25 @@ from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import is_recorded
+from atlas_endpoints.reconcile.deletion import Finisher, is_recorded
 from atlas_endpoints.reconcile.events import Event
-from atlas_endpoints.reconcile.facts import Defaults, Facts, confirmed_so_far, resolved_with
-from atlas_endpoints.reconcile.failure_cache import FailureCache
-from atlas_endpoints.reconcile.finish import Finisher, keep_open
-from atlas_endpoints.reconcile.force_sync import ForceSync
-from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.facts import Defaults, Facts, Gatherer, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.metadata import ObjectMeta
-from atlas_endpoints.reconcile.ports import AtlasPort, LimiterPort, OutputsPort, ResourcesPort, ResyncPort
-from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.references import (
-    NoProjectError,
-    OtherProjectError,
-    ReferenceResolver,
-    Resolution,
+from atlas_endpoints.reconcile.outcome import Outcome, quiet
+from atlas_endpoints.reconcile.pacing import FailureCache, ForceSync, keep_open
+from atlas_endpoints.reconcile.ports import (
+    AtlasPort,
+    CredentialsPort,
+    LimiterPort,
+    OutputsPort,
+    ResourcesPort,
+    ResyncPort,
 )
-from atlas_endpoints.reconcile.resource import CredentialsPlace, Resource
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, ReferenceResolver, Resolution
+from atlas_endpoints.reconcile.resource import CredentialsPlace, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Resolved, Status, has_reason
-from atlas_endpoints.reconcile.summarize import Outcome, quiet
+from atlas_endpoints.reconcile.status import Resolved, has_reason
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +49,6 @@ MIN_READY = timedelta(minutes=30)
 
 LAST_REQUEUE = 1.0
 """Minimum seconds until the observation that follows a write of unknown outcome."""
-
-
-class CredentialsPort(Protocol):
-    """Finds credentials; see ``credentials.CredentialsResolver``."""
-
-    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
-        """Return the credentials of a resource."""
-        ...
-
-    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
-        """Record whether Atlas accepts credentials."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +65,7 @@ class Reconciler:
     """Reconcile resources of one kind, and decide which of them a resync enqueues.
 
     Args:
-        wake: enqueues a resource at once.
         writes: whether Atlas may be written to; if not, statuses show a plan.
-        grace: how long a failure that another object may fix counts as progress.
-        read: reads a resource from the API server; None if there is none.
         record: takes an Event that the status does not show, or not in time.
     """
 
@@ -117,14 +100,12 @@ class Reconciler:
         self._grace = grace
         self._gatherer = Gatherer(kind, atlas, resources, writes=writes, defaults=defaults, grace=grace)
         self._force_sync = ForceSync(clock.monotonic, let_through=atlas.let_through)
-        self._converger = Converger(self._gatherer, atlas, limiter, resources, clock=clock, record=record)
+        self._converger = Converger(self._gatherer, limiter, clock=clock, record=record)
         self._finisher = Finisher(
             self._gatherer,
             credentials,
             references,
             namespaces,
-            atlas,
-            resources=resources,
             read=read,
             record=record,
             force_sync=self._force_sync,
@@ -144,8 +125,7 @@ class Reconciler:
         except InvalidSpecError as error:
             self._drop(key)
             status = self._kind.resource.status_type.parse(previous, now=now)
-            trouble = failures.of_invalid_spec(error, generation, status, now)
-            return summarize.of_failed_state(trouble, generation, status, handled=_request(body))
+            return replace(failures.of_invalid_spec(error, generation, status, now), handled=_request(body))
         wait = self._force_sync.turn_in(resource, resource.status)
         # The finalizer and the annotations that a backup needs come before anything is created or used.
         first = resource.entry is None or not is_recorded(resource)
@@ -155,11 +135,10 @@ class Reconciler:
         except InvalidSpecError as error:
             self._drop(key)
             requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
-            trouble = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
-            return summarize.of_failed_state(trouble, generation, resource.status)
+            return failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
         except ClusterUnavailableError as error:
             logger.warning(
-                "A Namespace could not be read; it will be tried again: %s", error, extra=LogFields(key=str(key))
+                "A Namespace could not be read; the operator tries again: %s", error, extra=LogFields(key=str(key))
             )
             if first:
                 return quiet(generation, Backoff())
@@ -172,7 +151,7 @@ class Reconciler:
         """Return the outcome of an unexpected error."""
         now, generation = self._clock.now(), _generation(body)
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
-        return summarize.of_failed_state(failures.of_bug(error, generation, status, now), generation, status)
+        return failures.of_bug(error, generation, status, now)
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
@@ -181,8 +160,8 @@ class Reconciler:
         if outcome.state is not None:
             message = f"{outcome.state.message} {failures.refused_metadata(why)}"
             return replace(outcome, state=replace(outcome.state, message=message))
-        trouble = failures.of_refused_metadata(why, outcome.generation, status, now)
-        return replace(outcome, state=trouble.state, applied=status.applied, failure=trouble.failure)
+        failed = failures.of_refused_metadata(why, outcome.generation, status, now)
+        return replace(outcome, state=failed.state, applied=status.applied, failure=failed.failure)
 
     def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:  # noqa: ARG002
         """Return the status after an outcome; an outcome without a state keeps the status."""
@@ -207,7 +186,6 @@ class Reconciler:
         """Return whether a Secret still holds the credentials of a scope, and they still come from ``source``.
 
         Args:
-            place: where a resource reads its credentials.
             source: where they came from, according to its status; None: not known.
 
         Raises:
@@ -220,11 +198,7 @@ class Reconciler:
         return access.fingerprint == scope.credentials and source in {None, access.source}
 
     def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
-        """Return whether the resync of a scope found work, or a new status, for a resource.
-
-        Args:
-            failure: what the LIST failed with.
-        """
+        """Return whether the resync of a scope found work, or a new status, for a resource."""
         key, now, view = key_of(body), self._clock.now(), self._atlas.view(scope)
         entry = self._kind.entry_of(body)
         seen = None if failure is not None or entry is None else view.value(entry)
@@ -242,7 +216,7 @@ class Reconciler:
         if resource.needs_the_cluster and seen is not None:
             return True  # only a reconcile reads references and outputs
         status = resource.status
-        facts = self._gatherer.facts(resource, status, now, scope, status.resolved or Resolved())
+        facts = self._gatherer.facts(resource, now, scope, status.resolved or Resolved())
         outcome = self._from_cache(facts, failure)
         if outcome is None or summarize.render(status, outcome, now=now, grace=self._grace) != status:
             return True
@@ -258,7 +232,7 @@ class Reconciler:
         known = self._in_sync.get(key)
         if known is None or known.body is not body:
             return False
-        created = view.labelled.get(self._kind.resource.created_as_of(body), ())
+        created = view.labelled.get(self._kind.resource.created_as_of(body["metadata"]["uid"]), ())
         if (known.seen, known.created, known.announced) != (seen, created, _announced(view, now)):
             return False
         # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
@@ -293,9 +267,9 @@ class Reconciler:
             return quiet(generation, RequeueAfter(wait))
         try:
             resolution = await self._references.resolve(resource, age=self._force_sync.age(key))
-            outcome = await self._with_credentials(resolution, status, now, wait)
+            outcome = await self._with_credentials(resolution, now, wait)
             outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
-            if outcome.state is None:
+            if outcome.state is None or not resource.has_outputs:
                 return outcome
             published = await self._outputs.publish(
                 resource,
@@ -309,7 +283,7 @@ class Reconciler:
             return keep_open(self._missing(error, resource, now), wait)
         except ClusterUnavailableError as error:
             logger.warning(
-                "What the resource depends on could not be read; it will be tried again: %s",
+                "An object that the resource depends on could not be read; the operator tries again: %s",
                 error,
                 extra=LogFields(key=str(key)),
             )
@@ -319,29 +293,28 @@ class Reconciler:
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
     ) -> Outcome:
         """Return what is missing before Atlas can be asked."""
-        status, generation = resource.status, resource.generation
+        status, generation, grace = resource.status, resource.generation, self._grace
         references = resolved = None
         if isinstance(error, NoCredentialsError):
-            trouble = failures.of_no_credentials(error, generation, status, now=now, grace=self._grace)
+            outcome = failures.of_no_credentials(error, generation, status, now=now, grace=grace)
             resolved = resolved_with(status, error.source)
         elif isinstance(error, NoProjectError):
-            trouble = failures.of_no_project(error.problem, generation, status, now=now, grace=self._grace)
+            outcome = failures.of_no_project(error.problem, generation, status, now=now, grace=grace)
             references = error.problem.finding
         else:
-            trouble = failures.of_other_project(error, resource, now)
+            outcome = failures.of_other_project(error, resource, now)
         return replace(
-            summarize.of_failed_state(trouble, generation, status, handled=resource.metadata.reconcile_request),
+            outcome,
             applied=confirmed_so_far(resource, status),
+            handled=resource.metadata.reconcile_request,
             references=references,
             resolved=resolved,
         )
 
-    async def _with_credentials(
-        self, resolution: Resolution[Any], status: Status, now: datetime, wait: float
-    ) -> Outcome:
+    async def _with_credentials(self, resolution: Resolution[Any], now: datetime, wait: float) -> Outcome:
         """Converge with the credentials of a resource; once more if they are refused and newer ones are found."""
         resource = resolution.resource
-        key, metadata, secret_name = resource.key, resource.metadata, resource.secret_name
+        key, metadata, status, secret_name = resource.key, resource.metadata, resource.status, resource.secret_name
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
         age = Age.FRESH if self._failures.awaits_credentials(key) else self._force_sync.age(key)
         access = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
@@ -352,19 +325,20 @@ class Reconciler:
             return quiet(metadata.generation, RequeueAfter(wait))
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
+            resolution = replace(resolution, resource=resource.model_copy(update={"status": status}))
         replayed = self._failures.replay(key, resolution, access, now)
         if replayed is not None:
             return replayed
-        outcome = await self._converge(resolution, status, now, access)
+        outcome = await self._converge(resolution, now, access)
         if outcome.state is not None and outcome.state.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
-            was_refused = outcome.failure is not None and not outcome.failure.held
+            was_refused = outcome.failure is not None and not outcome.held
             age = Age.ANEW if was_refused else Age.FRESH
             newest = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
                 access = newest
-                outcome = await self._converge(resolution, status, now, access)
+                outcome = await self._converge(resolution, now, access)
         if outcome.credentials is not None and outcome.state is not None:
             self._credentials.record_acceptance(access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID)
         if wait:  # the request stays open, with its observation
@@ -373,7 +347,7 @@ class Reconciler:
         self._failures.store(key, resolution, access, outcome)
         return outcome
 
-    async def _converge(self, resolution: Resolution[Any], status: Status, now: datetime, access: Access) -> Outcome:
+    async def _converge(self, resolution: Resolution[Any], now: datetime, access: Access) -> Outcome:
         """Converge, and turn every Atlas error into an outcome."""
         resource = resolution.resource
         key, written_as = resource.key, resource.written_as
@@ -389,7 +363,6 @@ class Reconciler:
         self._resync.join(key, scope, self._gatherer.interval(resource))
         facts = self._gatherer.facts(
             resource,
-            status,
             now,
             scope,
             resolved,
@@ -437,7 +410,7 @@ class Reconciler:
         self._limiter.release(key)
         self._in_sync.pop(key, None)
         self._outputs.forget(key)
-        self._converger.intents.drop(key)
+        self._converger.intents.take(key)
         self._failing_since.pop(key, None)
 
 

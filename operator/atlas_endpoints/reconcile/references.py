@@ -8,23 +8,27 @@ the reference then cannot be resolved, the status reports that, and the reconcil
 project, nothing is done in either. Before that, no call to Atlas is made while the project is unknown.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from atlas_endpoints.cluster.api import Age, Target
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.controller.requeue import Requeue, at_latest
-from atlas_endpoints.reconcile.facts import Finding, Problem
 from atlas_endpoints.reconcile.reasons import ReferencesReason
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.values import is_object_id
+from atlas_endpoints.reconcile.spec import is_object_id
+from atlas_endpoints.reconcile.status import Finding
 
 R = TypeVar("R", bound=Resource)
 
-RESOLVED = Finding("True", ReferencesReason.RESOLVED, "All that the spec refers to is there.")
+RESOLVED = Finding("True", ReferencesReason.RESOLVED, "All references are resolved.")
 
 TEMPORARY = frozenset({ReferenceProblem.NOT_FOUND, ReferenceProblem.NOT_READY})
 """Reasons that disappear while the other object is being created; all others need a person."""
+
+MIN_RETRY = 1.0
+"""Minimum seconds until a reference is read again."""
 
 RETRY_UNUSABLE = 60.0
 """Seconds after which an unusable value is read again."""
@@ -40,7 +44,29 @@ class TargetReader(Protocol):
             UnreadableError: there is no such text, or the operator may not read it.
             ClusterUnavailableError: the API server cannot be reached.
         """
-        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a reference is not resolved.
+
+    Attributes:
+        retry_in: seconds; it does not count in comparisons.
+    """
+
+    reason: StrEnum
+    message: str
+    retry_in: float = field(compare=False)
+
+    @property
+    def pace(self) -> float:
+        """Seconds after which the reference is read again."""
+        return max(self.retry_in, MIN_RETRY)
+
+    @property
+    def finding(self) -> Finding:
+        """The content of the condition."""
+        return Finding("False", self.reason, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +85,8 @@ class Project:
         """The condition for a reference that cannot be resolved any more, or None."""
         if self.problem is None:
             return None
-        return Finding(
-            "False",
-            self.problem.reason,
-            f"{self.problem.message} The endpoint stays in project {self.id}, where it is.",
-        )
+        message = f"{self.problem.message} The endpoint stays in project {self.id}."
+        return Finding("False", self.problem.reason, message)
 
 
 class NoProjectError(Exception):
@@ -133,9 +156,7 @@ class ReferenceResolver:
         reference = resource.spec.project_ref
         if reference is None:
             return settle(resource, resource.spec.project_id or "")  # one of the two is set
-        group, _, version = reference.api.partition("/")
-        namespace = resource.metadata.namespace
-        target = Target(namespace, group, version, reference.object_kind, reference.name, reference.path)
+        target = reference.target(resource.metadata.namespace)
         try:
             text = await self._reader.read(target, age=age)
             expected = "the ID of an Atlas project, which is 24 lower-case hexadecimal characters"
@@ -162,12 +183,12 @@ def settle(resource: Resource, found: str | Problem) -> Project:
     if bound is not None and found != bound:
         reference = resource.spec.project_ref
         named = "" if reference is None else f"{reference.object_kind} {reference.name}"
-        source = f"spec.projectRef ({named}) leads to" if named else "spec.projectId names"
-        back = "Let the reference lead there again" if named else "Let it be that one again"
+        source = f"spec.projectRef ({named}) resolves to" if named else "spec.projectId is"
+        field = "spec.projectRef" if named else "spec.projectId"
         raise OtherProjectError(
-            f"{source} project {found}, and the endpoint is in project {bound}: an endpoint never moves to another project, so Atlas"
-            f" is neither read nor changed in either. {back}; or delete this resource, whose deletionPolicy decides about the"
-            " endpoint, and create another."
+            f"{source} project {found}, but the endpoint is in project {bound}. An endpoint cannot move to another project, so the"
+            f" operator neither reads nor changes either project. Correct {field}; or delete this resource, whose deletionPolicy"
+            " applies to the endpoint, and create another one."
         )
     return Project(found)
 
@@ -181,7 +202,7 @@ def _checked(text: str, target: Target, expected: str, valid: bool) -> str:  # n
     if not valid:
         raise UnreadableError(
             ReferenceProblem.FIELD_MISSING,
-            f"{target.field} of {target.object} does not hold {expected}. Correct the reference, or what it leads to.",
+            f"{target.field} of {target.object} is not {expected}. Correct the reference, or the object.",
             retry_in=RETRY_UNUSABLE,
         )
     return text

@@ -41,11 +41,9 @@ class ObservationsPort(Protocol):
 
     async def list(self, scope: Scope, *, since: float) -> View[Any]:
         """Return the observations of a LIST that began at ``since`` or later."""
-        ...
 
     def forget(self, scope: Scope) -> None:
         """Drop a scope that is no longer used."""
-        ...
 
 
 class Resync:
@@ -53,7 +51,6 @@ class Resync:
 
     Args:
         schedule: schedules the resync of a scope, in seconds.
-        unschedule: cancels it.
         still_uses: see ``Reconciler.still_uses``; may raise ``ClusterUnavailableError``.
         needs_work: see ``Reconciler.needs_work``.
     """
@@ -186,7 +183,7 @@ class Resync:
             return self._needs_work(key, scope, failure)
         except Exception:
             # One resource must not prevent the resync of the others; its own reconcile reports the error.
-            logger.exception("A resync met an error that it does not know", extra=LogFields(key=str(key)))
+            logger.exception("A resync failed with an unexpected error", extra=LogFields(key=str(key)))
             return True
 
     def _jittered(self, interval: timedelta) -> float:

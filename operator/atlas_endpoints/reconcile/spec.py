@@ -1,20 +1,311 @@
-"""The fields that every spec has, and the texts of validation errors. Pure.
+"""The fields that every spec has, their types and rules, and the texts of validation errors. Pure.
 
 The rules are those of the CRDs, in the same words; only the rules about changes (immutable fields) are the API
 server's alone. They are repeated here because an object may be older than the CRD, or the CRD newer than the
 operator, which must not act on what it does not understand.
 """
 
+import ipaddress
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, Self, TypeAlias
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+import durationpy
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.conditions import shorten
-from atlas_endpoints.reconcile.reference_fields import ProjectRef, SecretRef
-from atlas_endpoints.reconcile.values import AsWritten, Duration, ObjectId
+from atlas_endpoints.controller.names import is_name
+
+Provider: TypeAlias = Literal["AWS", "AZURE"]
+
+_OBJECT_ID = r"[0-9a-f]{24}"
+_INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
+_ONE_LINE = r"[^\x00-\x1f\x7f]*"
+_DURATION = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
+"""Go's durations without sign and fraction, as in the Gateway API (GEP-2257)."""
+_DURATION_LIMIT = 28
+CLOUD_ID_LIMIT = 300
+"""Characters of a private endpoint's ID in a cloud."""
+_AWS_ID = r"vpce-[0-9a-f]{17}"
+_AZURE_NAME = r"[^/\x00-\x20\x7f]"
+_AZURE_ID = (
+    r"(?i)/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourcegroups/"
+    rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
+)
+"""Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Return whether a pattern matches the whole text."""
+    # ASCII only, as in the API server's RE2.
+    return re.fullmatch(pattern, text, re.ASCII) is not None
+
+
+def is_cloud_id(provider: Provider, text: str) -> bool:
+    """Return whether a text is the ID of a private endpoint in a cloud."""
+    if len(text) > CLOUD_ID_LIMIT:
+        return False
+    match provider:
+        case "AWS":
+            return matches(_AWS_ID, text)
+        case "AZURE":
+            return matches(_AZURE_ID, text)
+
+
+def is_object_id(text: str) -> bool:
+    """Return whether a text is an ID of Atlas, such as that of a project."""
+    return matches(_OBJECT_ID, text)
+
+
+def is_ip_address(text: str) -> bool:
+    """Return the result of CEL's ``isIP``: no zone, no IPv4-mapped IPv6 address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return isinstance(address, ipaddress.IPv4Address) or (address.scope_id is None and address.ipv4_mapped is None)
+
+
+def _duration(value: Any) -> timedelta:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    if len(value) > _DURATION_LIMIT:
+        raise PydanticKnownError("string_too_long", {"max_length": _DURATION_LIMIT})
+    if matches(_DURATION, value):
+        duration: timedelta = durationpy.from_str(value)
+        if timedelta(minutes=1) <= duration <= timedelta(hours=24):
+            return duration
+    raise PydanticCustomError("rule", "must be a duration from 1m to 24h, such as `90s`, `10m` or `1h30m`")
+
+
+def rule(holds: Callable[[str], bool], message: str) -> AfterValidator:
+    """Return a validator that rejects a text with a message."""
+
+    def check(value: str) -> str:
+        if not holds(value):
+            raise PydanticCustomError("rule", "{message}", {"message": message})
+        return value
+
+    return AfterValidator(check)
+
+
+ObjectId = Annotated[
+    str,
+    Field(max_length=24),
+    rule(is_object_id, "must be an Atlas ID of 24 lower-case hexadecimal characters, not a name"),
+]
+InstanceName = Annotated[
+    str,
+    Field(max_length=64),
+    rule(
+        partial(matches, _INSTANCE_NAME),
+        "must consist of letters, digits and `-`, and begin with a letter or digit, as Atlas instance names do",
+    ),
+]
+
+
+def _name_of(what: str) -> AfterValidator:
+    return rule(
+        is_name,
+        f"must be the name of {what}, that is lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit",
+    )
+
+
+SecretName = Annotated[str, Field(max_length=253), _name_of("a Secret")]
+ObjectName = Annotated[str, Field(max_length=253), _name_of("an object")]
+IpAddress = Annotated[
+    str,
+    Field(max_length=45),
+    rule(is_ip_address, "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
+]
+Comment = Annotated[
+    str,
+    Field(max_length=80),
+    rule(
+        partial(matches, _ONE_LINE),
+        "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
+    ),
+    rule(
+        lambda text: text.strip() == text,
+        "must not begin or end with white space, which Atlas may strip so that it would differ for ever",
+    ),
+    rule(
+        lambda text: not text.startswith("atlas-endpoints.dev/"),
+        "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
+    ),
+]
+Duration = Annotated[
+    timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "maxLength": _DURATION_LIMIT})
+]
+
+
+class AsWritten(BaseModel):
+    """A strict model with the field names of a manifest."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+
+_API_VERSION = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+/v[0-9][a-z0-9]*"
+_KIND = r"[A-Z][a-zA-Z0-9]*"
+_FIELD_PATH = r"([.]?[a-zA-Z0-9_-]+)([.][a-zA-Z0-9_-]+)*"
+_CONFIG_MAP_KEY = r"[-._a-zA-Z0-9]+"
+
+PROJECT_API, PROJECT_KIND = "atlas.mongodb.com/v1", "AtlasProject"
+"""The default of a reference to a project: the kind of MongoDB's own operator."""
+
+_NO_PROJECT_PATH = (
+    "Required value: must be set unless the kind is AtlasProject of atlas.mongodb.com: add the path of the field that "
+    "holds the project's ID, such as `.status.atProvider.id`"
+)
+_HALF_A_KIND = (
+    "must be set together with `kind`: set both, or leave both out for an AtlasProject of MongoDB's own operator"
+)
+_NO_FIELD_PATH = (
+    "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
+    "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
+)
+
+KNOWN_PATHS = {
+    ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
+    ("network.azure.com", "PrivateEndpoint"): "status.id",
+}
+"""Where the ID of a private endpoint is, by group and kind: AWS Controllers for Kubernetes (ACK) and Azure Service
+Operator (ASO)."""
+
+
+def _is_api_version(example: str) -> AfterValidator:
+    return rule(partial(matches, _API_VERSION), f"must be group and version of a custom resource, such as `{example}`")
+
+
+def _is_kind(example: str) -> AfterValidator:
+    return rule(partial(matches, _KIND), f"must be a kind, such as `{example}`")
+
+
+ApiVersion = Annotated[str, Field(max_length=128)]
+Kind = Annotated[str, Field(max_length=63)]
+FieldPath = Annotated[
+    str,
+    Field(max_length=256),
+    rule(
+        partial(matches, _FIELD_PATH),
+        "must be names of fields that are separated by dots, such as `.status.atProvider.id`; lists and filters are not supported",
+    ),
+]
+
+
+class SecretRef(AsWritten):
+    """A Secret."""
+
+    name: SecretName
+
+
+class CloudProviderEndpointRef(AsWritten):
+    """An object that contains the ID of the private endpoint in the cloud."""
+
+    api_version: Annotated[ApiVersion, _is_api_version("ec2.services.k8s.aws/v1alpha1")]
+    kind: Annotated[Kind, _is_kind("VPCEndpoint")]
+    name: ObjectName
+    field_path: FieldPath | None = None
+
+    def target(self, namespace: str) -> Target:
+        """Return the field of the object."""
+        return _target(
+            namespace, self.api_version, self.kind, self.name, self.field_path or KNOWN_PATHS[self._group_kind]
+        )
+
+    @model_validator(mode="after")
+    def _leads_to_a_field(self) -> Self:
+        if self.field_path is None and self._group_kind not in KNOWN_PATHS:
+            raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": _NO_FIELD_PATH})
+        return self
+
+    @property
+    def _group_kind(self) -> tuple[str, str]:
+        return self.api_version.partition("/")[0], self.kind
+
+
+class ProjectRef(AsWritten):
+    """An object that contains the ID of the Atlas project.
+
+    Without ``api_version`` and ``kind`` it is an AtlasProject of MongoDB's own operator.
+    """
+
+    api_version: Annotated[ApiVersion, _is_api_version(PROJECT_API)] | None = None
+    kind: Annotated[Kind, _is_kind(PROJECT_KIND)] | None = None
+    name: ObjectName
+    field_path: FieldPath | None = None
+
+    @property
+    def object_kind(self) -> str:
+        """The kind of the object."""
+        return self.kind or PROJECT_KIND
+
+    def target(self, namespace: str) -> Target:
+        """Return the field of the object."""
+        api, path = self.api_version or PROJECT_API, self.field_path or "status.id"
+        return _target(namespace, api, self.object_kind, self.name, path)
+
+    @model_validator(mode="after")
+    def _leads_to_a_field(self) -> Self:
+        misfits = {}
+        if (self.api_version is None) is not (self.kind is None):
+            misfits["apiVersion"] = _HALF_A_KIND
+        elif self.field_path is None and not self._is_atlas_project:
+            misfits["fieldPath"] = _NO_PROJECT_PATH
+        if misfits:
+            raise PydanticCustomError("misfits", "fields do not fit together", misfits)
+        return self
+
+    @property
+    def _is_atlas_project(self) -> bool:
+        group = (self.api_version or PROJECT_API).partition("/")[0]
+        return (group, self.object_kind) == (PROJECT_API.partition("/")[0], PROJECT_KIND)
+
+
+class ConfigMapKeyRef(AsWritten):
+    """A key of a ConfigMap."""
+
+    name: ObjectName
+    key: Annotated[
+        str,
+        Field(max_length=253),
+        rule(
+            partial(matches, _CONFIG_MAP_KEY),
+            "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`",
+        ),
+    ]
+
+
+class PrivateEndpointIpAddressFrom(AsWritten):
+    """The source of the private endpoint's address."""
+
+    config_map_key_ref: ConfigMapKeyRef
+
+
+class ConfigMapRef(AsWritten):
+    """A ConfigMap."""
+
+    name: ObjectName
+
+
+def _target(namespace: str, api_version: str, kind: str, name: str, path: str) -> Target:
+    group, _, version = api_version.partition("/")
+    return Target(namespace, group, version, kind, name, tuple(path.removeprefix(".").split(".")))
+
 
 DriftPolicy: TypeAlias = Literal["Correct", "Report"]
 ManagementPolicy: TypeAlias = Literal["Manage", "Observe", "Plan"]
@@ -89,11 +380,7 @@ class CommonSpec(AsWritten):
 
 
 def problems(root: str, error: ValidationError) -> Iterator[str]:
-    """Yield pydantic's errors in the API server's words: the path as in YAML, what is wrong, what to do.
-
-    Args:
-        root: the path of the validated object, such as ``spec``.
-    """
+    """Yield pydantic's errors in the API server's words: the path as in YAML, what is wrong, what to do."""
     for each in error.errors(include_url=False):
         path = ".".join((root, *map(str, each["loc"])))
         details = each.get("ctx", {})

@@ -6,6 +6,7 @@ be written, and is equal when it is read back. A kind adds fields in a subclass 
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -24,7 +25,6 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.conditions import Condition, ConditionStatus, printable, shorten
 
 HISTORY_LIMIT = 5
@@ -52,12 +52,20 @@ class Cause(StrEnum):
     """The resource had no endpoint."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The content of a condition."""
+
+    status: ConditionStatus
+    reason: StrEnum
+    message: str
+
+
 def _fit(value: Any, limit: int) -> Any:
     """Return a text cut to ``limit`` characters, without lone surrogates, which the API server rejects."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (value.isascii() and len(value) <= limit):  # nearly always
         return value
-    # Nearly all texts are ASCII, which has no surrogates.
-    return shorten(value if value.isascii() else value.encode(errors="replace").decode(), limit)
+    return shorten(value.encode(errors="replace").decode(), limit)
 
 
 def _cut(limit: int) -> BeforeValidator:
@@ -70,7 +78,7 @@ def _newest(value: Any) -> Any:
 
 def _to_the_second(value: datetime, info: ValidationInfo) -> datetime:
     if isinstance(info.context, datetime):
-        value = not_in_future(value, now=info.context)
+        value = min(value, info.context)
     return value.astimezone(UTC).replace(microsecond=0)
 
 
@@ -87,7 +95,7 @@ Text = Annotated[str, _cut(1024), Field(max_length=1024)]
 
 def as_shown(value: Any) -> Any:
     """Return a text of Atlas as in a status: cut, and without unprintable characters."""
-    return _fit(printable(value), 1024) if isinstance(value, str) else value
+    return _fit(value if not isinstance(value, str) or value.isprintable() else printable(value), 1024)
 
 
 Shown = Annotated[str, BeforeValidator(as_shown), Field(max_length=1024)]
@@ -206,10 +214,7 @@ class LastError(StatusModel):
     """The failure that holds up the resource.
 
     Attributes:
-        since: when this failure began.
-        operation: such as ``updateServerlessPrivateEndpoint`` or ``readSecret``.
         http_status: None: there was no answer.
-        fields: of a change that Atlas refused.
     """
 
     since: Time
@@ -273,18 +278,14 @@ class Status(StatusModel):
             now: wall-clock time, UTC; later times in the status are replaced by it. None: times stay as they are.
         """
         readable: Any = dict(raw) if isinstance(raw, Mapping) else {}
-        # Nearly all statuses were written by this version and are valid.
-        try:
-            return cls.model_validate(readable, context=now)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[-1]["loc"]
-        readable = deepcopy(readable)
+        is_copy = False
         while True:
-            _remove(readable, fault)
             try:
                 return cls.model_validate(readable, context=now)
             except ValidationError as error:
-                fault = error.errors(include_url=False)[-1]["loc"]
+                readable = readable if is_copy else deepcopy(readable)
+                is_copy = True
+                _remove(readable, error.errors(include_url=False)[-1]["loc"])
 
 
 def find(status: Status, type_: str) -> Condition | None:

@@ -4,35 +4,22 @@ Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` is
 are present only while they are true, and never both.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
 from atlas_endpoints.controller.conditions import Condition, condition, merge
-from atlas_endpoints.controller.controller import MetadataChange
-from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
-from atlas_endpoints.reconcile import policy
-from atlas_endpoints.reconcile.compare import compare
-from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
-from atlas_endpoints.reconcile.facts import APPLIED, Facts, Failure, Finding, confirmed_so_far
-from atlas_endpoints.reconcile.failures import (
-    HELD_REQUEUE,
-    VERIFIED,
-    FailedState,
-    failing_since,
-    of_problem,
-    still_refused,
-    within_grace,
-)
-from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
+from atlas_endpoints.reconcile.compare import compare, described, quoted
+from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
+from atlas_endpoints.reconcile.failures import VERIFIED, failing_since, of_problem, still_refused, within_grace
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import Owner, Undecided
 from atlas_endpoints.reconcile.reasons import (
-    CLUSTER_UNAVAILABLE,
-    HELD_UP,
     ContendedReason,
     DeprecatedReason,
     Progress,
@@ -41,118 +28,31 @@ from atlas_endpoints.reconcile.reasons import (
     SyncedReason,
 )
 from atlas_endpoints.reconcile.references import RESOLVED
-from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.resource import FORCE, Resource
 from atlas_endpoints.reconcile.status import (
     CONTENDED,
     HISTORY_LIMIT,
     Applied,
     Cause,
     DriftItem,
+    Finding,
     HistoryEntry,
     LastError,
     Plan,
-    Resolved,
     Status,
     find,
     has_reason,
 )
-from atlas_endpoints.reconcile.waiting import POLL_FIRST
 
 CONTENDED_REQUEUE = 15.0
 """Seconds until a resource checks again whether another one owns its entry; no call to Atlas."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A write that was made: the names of its fields, its cause and its result (``APPLIED``, or how it failed)."""
-
-    fields: tuple[str, ...]
-    cause: Cause
-    result: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The outcome of a reconcile.
-
-    Attributes:
-        state: None: the status stays as it is.
-        seen: the entry as observed; None keeps what the status shows.
-        own: changed fields of the kind's own status.
-        creates: whether a creation follows, which the status must record first.
-        applied: what Atlas has confirmed so far.
-        resolved, credentials: None keeps what the status shows.
-        contended: set if another resource owns the entry, or may own it.
-        references, outputs: None keeps what the status shows of this generation.
-        unconnected: whether the connection was not compared, since a reference is not ready.
-        sent: the write that was made.
-        plan: the write that would have been made.
-        handled: the force-sync request that was handled.
-        unreported: the reason of a failure that the status does not show (yet).
-    """
-
-    requeue: Requeue
-    generation: int
-    state: State | None = None
-    failure: Failure | None = None
-    seen: Any | None = None
-    own: Mapping[str, Any] = field(default_factory=dict)
-    creates: bool = False
-    applied: Applied | None = None
-    resolved: Resolved | None = None
-    credentials: Finding | None = None
-    contended: Finding | None = None
-    references: Finding | None = None
-    unconnected: bool = False
-    outputs: Finding | None = None
-    sent: Sent | None = None
-    plan: Plan | None = None
-    handled: str | None = None
-    deprecation: Deprecation | None = None
-    observing: bool = False
-    metadata: MetadataChange | None = None
-    unreported: str | None = None
-
-    @property
-    def failure_reason(self) -> str | None:
-        """The reason for which the reconcile did not reach its goal, or None; for metrics."""
-        if self.state is None:
-            return self.unreported or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
-        reason = self.state.reason
-        return reason if reason in HELD_UP else None
-
-
-def quiet(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
-    """Return an outcome that keeps the status; ``unreported`` is the reason of a failure that it hides."""
-    return Outcome(requeue=requeue, generation=generation, unreported=unreported)
-
-
-def unrelated(error: AtlasError, generation: int) -> Outcome | None:
-    """Return a quiet outcome if another replica leads, or another call probes Atlas; else None."""
-    if isinstance(error, NotLeaderError):
-        return quiet(generation, Backoff())
-    if error.reason == Reason.PENDING:
-        return quiet(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
-    return None
-
-
-def of_failed_state(trouble: FailedState, generation: int, previous: Status, *, handled: str | None = None) -> Outcome:
-    """Return the outcome if Atlas was not asked."""
-    return Outcome(
-        requeue=trouble.state.requeue,
-        generation=generation,
-        state=trouble.state,
-        failure=trouble.failure,
-        credentials=trouble.credentials,
-        applied=previous.applied,
-        handled=handled,
-    )
-
-
 def of_suspension(resource: Resource, previous: Status) -> Outcome:
     """Return the outcome if the resource is suspended."""
     by = " and ".join(resource.suspended_by)
-    state = State(Reason.SUSPENDED, f"Suspended by {by}: Atlas is neither read nor changed until that is taken back.")
+    message = f"The resource is suspended by {by}. The operator neither reads nor changes Atlas until you remove that."
+    state = State(Reason.SUSPENDED, message)
     return Outcome(
         requeue=state.requeue,
         generation=resource.generation,
@@ -185,7 +85,7 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
 
 def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
     """Return the outcome if the write of a decision is shown and not made; a force-sync request stays open."""
-    outcome = of_decision(kind, facts, replace(decision, state=policy.planned(facts, decision, write)))
+    outcome = of_decision(kind, facts, replace(decision, state=planned(facts, decision, write)))
     plan = None
     if write.cause is not None:
         body = {name: str(value) for name, value in (write.request.body or {}).items()}
@@ -193,23 +93,72 @@ def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write
     return replace(outcome, plan=plan, handled=None)
 
 
+def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
+    """Return the state of a resource for which a write is only planned."""
+    if facts.resource.spec.management_policy == "Plan":
+        why = "spec.managementPolicy is Plan, so the operator sends nothing to Atlas until you set it to Manage"
+    else:
+        why = "WRITES is off, so the operator sends nothing to Atlas until its administrator sets ATLAS_ENDPOINTS_WRITES=on"
+    if write.creates is not None:
+        message = f"{why}. Then it {write.creates.planned}. See status.plan."
+        return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
+    because = _BECAUSE[write.cause] if write.cause is not None else ""
+    changes = "; ".join(f"{name} as {quoted(value)}" for name, value in write.fields.items())
+    message = f"{why}. Then it sends this, {because}: {changes}. See status.plan."
+    return replace(decision.state, reason=Reason.PLANNED, message=message)
+
+
+def held(decision: Decision, wait: float) -> State:
+    """Return the state of a resource whose correction of drift the limiter holds back.
+
+    Args:
+        wait: seconds until its turn; infinite if drift is never corrected.
+    """
+    state = decision.state
+    drifted = described(state.differences or ())
+    if math.isinf(wait):
+        return replace(
+            state,
+            reason=Reason.DRIFTED,
+            message="The endpoint was changed in Atlas, and the operator corrects no drift (MAX_CORRECTIONS=0). Ask its"
+            f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this endpoint now. Drift: {drifted}.",
+        )
+    return replace(
+        state,
+        reason=Reason.CORRECTION_HELD,
+        message="The endpoint was changed in Atlas. The drift limiter delays the correction, because more resources have drifted than"
+        " MAX_CORRECTIONS allows. Find out who changes the endpoints. To stop all corrections, set ATLAS_ENDPOINTS_WRITES=off; to"
+        f" correct this endpoint now, {FORCE}. Drift: {drifted}.",
+        requeue=at_latest(state.requeue, wait),
+    )
+
+
+_BECAUSE = {
+    Cause.FIRST_CONTACT: "because the resource is new",
+    Cause.EDIT: "because the spec has changed",
+    Cause.DRIFT: "because the endpoint was changed in Atlas",
+    Cause.FORCED: "because an annotation requests it",
+    Cause.RESERVATION: "because the resource has no endpoint",
+}
+
+
 def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
     resource, previous, differences = facts.resource, facts.previous, compare(facts.resource, facts.desired, seen)
     if isinstance(claim, Owner):
         message = (
-            f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so nothing is sent for this one. Remove all but"
-            " one, or name another endpoint here; when the owner goes, does not manage the endpoint any more, or lastingly"
-            " cannot, one of those that wait takes over by itself."
+            f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
+            " Delete all but one of the resources, or name another endpoint in this one. When the owner is deleted or can no longer"
+            " manage the endpoint, one of the waiting resources takes over."
         )
         state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)
         since = failing_since(previous, reason=Reason.CONFLICT, generation=facts.generation, now=facts.now)
-        failure = Failure(since=since, operation="claim", retryable=False, detail=message)
+        failure = LastError(since=since, operation="claim", retryable=False, detail=message)
     else:
         message = (
-            "Another resource names the same endpoint, and it is not known yet which of them owns it, so nothing is sent for"
-            " this one meanwhile."
+            "Another resource names the same endpoint. The operator sends nothing for this one until it knows which of them owns"
+            " the endpoint."
         )
         state, failure = State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), differences), None
         finding = Finding("True", ContendedReason.PENDING, message)
@@ -222,32 +171,27 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner
 def of_error(
     kind: Kind[Any],
     facts: Facts[Any],
-    trouble: FailedState,
+    failed: Outcome,
     *,
     seen: object | None = None,
     own: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Return the outcome of a failed call to Atlas.
+    """Complete the outcome of a failed call to Atlas.
 
     Args:
         seen: the entry, if it was observed and cannot have changed since.
-        own: changed fields of the kind's own status.
     """
-    failure, resource = trouble.failure, facts.resource
     is_unknown = facts.done is not None and facts.done.outcome is WriteOutcome.UNKNOWN
-    outcome = Outcome(
-        requeue=trouble.state.requeue,
-        generation=facts.generation,
-        state=trouble.state,
-        failure=failure,
+    # A retryable failure leaves the request open; after any other, a new request is needed.
+    is_retried = failed.failure is not None and failed.failure.retryable
+    outcome = replace(
+        failed,
         seen=seen,
         own=_own(kind, facts, seen, own or {}),
-        applied=None if is_unknown else confirmed_so_far(resource, facts.previous),
+        applied=None if is_unknown else confirmed_so_far(facts.resource, facts.previous),
         resolved=facts.resolved,
-        credentials=trouble.credentials,
         sent=_sent(facts.done),
-        # A retryable failure leaves the request open; after any other, a new request is needed.
-        handled=None if failure.retryable else resource.metadata.reconcile_request,
+        handled=None if is_retried else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
     )
     return _with_references(facts, outcome)
@@ -285,7 +229,7 @@ def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelt
         "resolved": outcome.resolved or previous.resolved,
         "drift": _drift(previous, outcome, state),
         "plan": outcome.plan,
-        "last_error": _last_error(outcome.failure),
+        "last_error": outcome.failure,
         "last_applied_time": now
         if outcome.sent is not None and outcome.sent.result == APPLIED
         else previous.last_applied_time,
@@ -328,7 +272,7 @@ def _sent(done: Done | None) -> Sent | None:
             return None
 
 
-def _failure(facts: Facts[Any], state: State) -> Failure | None:
+def _failure(facts: Facts[Any], state: State) -> LastError | None:
     """Return what holds up a resource that was observed, or None."""
     match state.reason:
         case Reason.UPDATE_REJECTED:
@@ -412,12 +356,6 @@ def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem,
     )
 
 
-def _last_error(failure: Failure | None) -> LastError | None:
-    if failure is None:
-        return None
-    return LastError(**{name: getattr(failure, name) for name in LastError.model_fields})
-
-
 def _conditions(
     previous: Status,
     outcome: Outcome,
@@ -457,9 +395,9 @@ def _conditions(
         known = found or find(previous, type_)
         if known is not None:
             yield known
-    for type_, told in (("ReferencesResolved", outcome.references), ("OutputsWritten", outcome.outputs)):
-        if told is not None:
-            yield make(type_, told)
+    for type_, finding in (("ReferencesResolved", outcome.references), ("OutputsWritten", outcome.outputs)):
+        if finding is not None:
+            yield make(type_, finding)
         elif (known := find(previous, type_)) and known.observed_generation == outcome.generation:
             yield known
     deprecated = _deprecated(previous, outcome, state, now)
@@ -496,21 +434,19 @@ def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> 
         case _:
             pass
     if outcome.seen is None:
-        return Finding("Unknown", state.reason, "The endpoint could not be compared with the spec; see Ready.")
+        return Finding("Unknown", state.reason, "The operator could not compare the endpoint with the spec. See Ready.")
     if state.reason is Reason.INVALID_SPEC:
         return Finding("False", state.reason, state.message)
     if state.differences:
         names = ", ".join(each.field for each in state.differences)
-        return Finding("False", state.reason, f"Not yet as specified: {names}.")
+        return Finding("False", state.reason, f"These fields differ from the spec: {names}.")
     if outcome.unconnected:
-        return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all that the spec refers to is there.")
+        return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all references are resolved.")
     if outcome.observing:
-        return Finding(
-            "True", SyncedReason.OBSERVING, "Atlas shows what the spec says. Nothing is ever sent to make it so."
-        )
+        return Finding("True", SyncedReason.OBSERVING, "The endpoint matches the spec. The operator only observes it.")
     if history and history[0].generation == outcome.generation and history[0].result == APPLIED:
-        return Finding("True", SyncedReason.UPDATED, "Atlas has confirmed what was sent.")
-    return Finding("True", SyncedReason.IN_SYNC, "Atlas shows what the spec says.")
+        return Finding("True", SyncedReason.UPDATED, "Atlas confirmed the last change.")
+    return Finding("True", SyncedReason.IN_SYNC, "The endpoint matches the spec.")
 
 
 _DEPRECATED = {str(each): each for each in DeprecatedReason}
@@ -519,7 +455,7 @@ _DEPRECATED = {str(each): each for each in DeprecatedReason}
 def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime) -> Finding | None:
     """Return what Atlas has announced about the end of its API."""
     if state.reason is Reason.API_GONE:
-        return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API; see the migration guide.")
+        return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API. See the migration guide.")
     if outcome.deprecation is None:
         known = find(previous, "Deprecated")
         reason = None if known is None else _DEPRECATED.get(known.reason)
@@ -527,14 +463,12 @@ def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime)
         return None if known is None or reason is None or refuted else Finding(known.status, reason, known.message)
     sunset = outcome.deprecation.sunset
     if sunset is None:
-        return Finding("True", DeprecatedReason.DEPRECATED, "Atlas has announced that this API is deprecated.")
+        return Finding("True", DeprecatedReason.DEPRECATED, "Atlas announced that this API is deprecated.")
     if sunset <= now:
         return Finding(
             "True",
             DeprecatedReason.SUNSET,
-            f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}, which is past: it may end at any time. Move to a"
-            " dedicated cluster and its private endpoints.",
+            f"Atlas announced the end of this API for {sunset:%Y-%m-%d}. That date is past, so the API may end at any time. Move to"
+            " a dedicated cluster and its private endpoints.",
         )
-    return Finding(
-        "True", DeprecatedReason.DEPRECATED, f"Atlas has announced the end of this API for {sunset:%Y-%m-%d}."
-    )
+    return Finding("True", DeprecatedReason.DEPRECATED, f"Atlas announced the end of this API for {sunset:%Y-%m-%d}.")

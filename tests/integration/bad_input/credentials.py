@@ -144,7 +144,7 @@ def a_wrong_client_secret_is_tried_seldom_until_the_secret_is_mended(env: Env) -
         body = env.becomes(
             "CredentialsInvalid",
             pair,
-            says=("Atlas does not accept the credentials: they are mistyped", "Put valid ones into Secret "),
+            says=("Atlas does not accept the credentials: they are mistyped", "Put valid credentials into Secret "),
             error={"httpStatus": 401, "errorCode": "invalid_client", "retryable": False},
             credentials=("False", "Unauthorized"),
         )
@@ -182,7 +182,7 @@ def a_wrong_api_key_is_tried_seldom_until_the_secret_is_mended(env: Env) -> None
             env.becomes(
                 "CredentialsInvalid",
                 pair,
-                says=("Atlas does not accept the credentials", "Put valid ones into Secret "),
+                says=("Atlas does not accept the credentials", "Put valid credentials into Secret "),
                 error={
                     "operation": "listServerlessPrivateEndpoint",
                     "httpStatus": 401,

@@ -28,7 +28,7 @@ def an_instance_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
             "InstanceNotFound",
             pair,
             says=(
-                "The project has no serverless instance of this name. If instanceName or projectId is wrong, delete this",
+                "The project has no serverless instance with this name. If instanceName or projectId is wrong, delete this",
                 "which does not change Atlas, and create it again with the right value.",
             ),
             error={
@@ -56,7 +56,12 @@ def an_endpoint_of_another_cloud_is_told_the_way_out(env: Env) -> None:
         env.becomes(
             "InvalidSpec",
             "Stalled",
-            says=("spec.providerName is AZURE", "one of AWS", "delete this resource", "anew with providerName AWS"),
+            says=(
+                "spec.providerName is AZURE",
+                "in Atlas is AWS",
+                "delete this resource",
+                "again with providerName AWS",
+            ),
             credentials=("True", "Verified"),
         )
     assert env.calls("PATCH") == []
@@ -72,7 +77,7 @@ def an_endpoint_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
             "EndpointNotFound",
             pair,
             says=(
-                "Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, delete this",
+                "The instance has no endpoint with this ID. If endpointId or instanceName is wrong, delete this",
                 "reserve another one and create a resource for it",
                 env.place.endpoint,
             ),
@@ -135,7 +140,7 @@ def an_endpoint_that_somebody_deletes_is_waited_for_and_then_missed(env: Env) ->
     body = env.becomes(
         "Deleting",
         "Reconciling",
-        says=("Atlas is deleting the endpoint, which nobody can stop", "Delete this resource"),
+        says=("Atlas is deleting the endpoint, which cannot be stopped", "Delete this resource"),
     )
     assert body["status"]["endpoint"]["status"] == "DELETING"
     env.edit(comment="in vain")
@@ -155,7 +160,7 @@ def a_status_that_nobody_knows_is_shown_in_atlas_s_words(env: Env) -> None:
     env.atlas.change(env.place, status="HIBERNATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
 
-    body = env.becomes("Pending", "Reconciling", ready="Unknown", says=("HIBERNATING", "does not know"))
+    body = env.becomes("Pending", "Reconciling", ready="Unknown", says=("HIBERNATING", "does not support"))
     assert body["status"]["endpoint"]["status"] == "HIBERNATING"
     assert seldom(env.calls_within(8), 8)
     assert env.patches() == []
@@ -286,7 +291,7 @@ def a_value_that_atlas_stores_otherwise_is_told_and_not_sent_again(env: Env) -> 
         "UpdateRejected",
         "Stalled",
         says=(
-            "Atlas confirmed the change and stored something else: comment is 'ORDERS', not 'orders'.",
+            "Atlas accepted the change but stored another value: comment is 'ORDERS', not 'orders'.",
             "Change the spec, or set the annotation atlas-endpoints.dev/force-sync",
         ),
     )
@@ -316,7 +321,7 @@ def an_answer_that_never_shows_what_was_sent_is_told_after_a_while(env: Env) -> 
     env.becomes(
         "UpdateRejected",
         "Stalled",
-        says=("Atlas confirmed the change and stored something else: comment is empty, not 'never shown'.",),
+        says=("Atlas accepted the change but stored another value: comment is empty, not 'never shown'.",),
     )
     assert env.patches() == [{"comment": "never shown"}]
     env.atlas.heal(env.place)
@@ -338,8 +343,8 @@ def an_endpoint_that_takes_too_long_is_stalled_until_atlas_goes_on(env: Env) -> 
         "Stalled",
         says=(
             "Atlas is connecting the endpoint. It has taken longer than spec.provisioningTimeout",
-            "heals by itself when Atlas goes on",
-            "ask MongoDB's support",
+            "recovers when Atlas continues",
+            "ask MongoDB support",
         ),
     )
     assert body["status"]["endpoint"]["statusSince"] == since, told(body)

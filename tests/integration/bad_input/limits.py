@@ -205,7 +205,7 @@ def the_end_of_the_api_is_told_with_the_way_out(env: Env) -> None:
             "Stalled",
             says=(
                 "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22).",
-                "Move to a dedicated cluster and its private endpoints, whose manifest `atlas-endpoints import",
+                "Move to a dedicated cluster, write the manifest of its private endpoint with `atlas-endpoints import",
             ),
             error={"httpStatus": 410, "errorCode": "VERSION_GONE", "retryable": False},
             credentials=("True", "Verified"),
@@ -235,7 +235,10 @@ def an_instance_that_is_not_serverless_is_told_the_way_out(env: Env) -> None:
         env.becomes(
             "NotServerless",
             "Stalled",
-            says=("The instance is not serverless (any more)", "on a dedicated cluster use its own private endpoints"),
+            says=(
+                "The instance is not serverless",
+                "For a dedicated cluster, write the manifest of its private endpoint",
+            ),
             error={"httpStatus": 400, "errorCode": "NOT_SERVERLESS_TENANT_CLUSTER", "retryable": False},
             credentials=("True", "Verified"),
         )

@@ -74,7 +74,10 @@ def _rests(env: Env, by: str = "spec.suspend") -> None:
         NAME, lambda body: observed(body) and ready(body)["reason"] == "Suspended", says="suspended"
     )
     assert ready(body)["status"] == "False"
-    assert ready(body)["message"] == f"Suspended by {by}: Atlas is neither read nor changed until that is taken back."
+    assert (
+        ready(body)["message"]
+        == f"The resource is suspended by {by}. The operator neither reads nor changes Atlas until you remove that."
+    )
     assert condition(body, "Reconciling") is None, told(body)
     assert condition(body, "Stalled") is None, told(body)
 
@@ -141,7 +144,7 @@ def a_field_that_somebody_keeps_changing_back_is_not_fought_over(env: Env) -> No
 
     body = _drifted(
         env,
-        "Somebody keeps changing the endpoint back, so it is corrected once an hour only: comment is 'theirs', not 'ours'.",
+        "Another client keeps changing the endpoint in Atlas, so the operator corrects it only once an hour: comment is 'theirs', not 'ours'.",
     )
     assert body["status"]["drift"] == [{"field": "comment", "desired": "ours", "actual": "theirs"}]
     assert {each["method"] for each in env.next_calls()} == {"GET"}
@@ -188,7 +191,9 @@ def what_only_observes_tells_of_every_difference_and_sends_nothing(env: Env) -> 
     assert (condition(body, "Synced") or {})["reason"] == "Observing"
 
     env.edit(comment="mine")
-    body = _drifted(env, "spec.managementPolicy is Observe, so nothing is sent: comment is 'ours', not 'mine'.")
+    body = _drifted(
+        env, "spec.managementPolicy is Observe, so the operator sends nothing: comment is 'ours', not 'mine'."
+    )
     assert body["status"]["drift"] == [{"field": "comment", "desired": "mine", "actual": "ours"}]
     env.atlas.change(env.place, comment="theirs")
     env.resources.wait(NAME, lambda body: "comment is 'theirs', not 'mine'." in ready(body)["message"])
@@ -204,7 +209,7 @@ def what_only_observes_tells_of_every_difference_and_sends_nothing(env: Env) -> 
 def what_only_plans_shows_the_very_request_and_sends_it_when_it_is_managed(env: Env) -> None:
     """The plan follows the spec and Atlas."""
     env.create(comment="mine", cloudProviderEndpointId=CLOUD_ENDPOINT, managementPolicy="Plan")
-    body = env.becomes("Planned", "Stalled", says=("spec.managementPolicy is Plan", "until it is Manage"))
+    body = env.becomes("Planned", "Stalled", says=("spec.managementPolicy is Plan", "until you set it to Manage"))
     everything = {"providerName": "AWS", "cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "mine"}
     assert body["status"]["plan"] == {"method": "PATCH", "body": everything, "reason": "FirstContact"}
     assert (condition(body, "Synced") or {})["reason"] == "Planned"

@@ -159,7 +159,7 @@ def an_annotation_that_is_no_name_of_a_secret_is_told_and_never_a_path(env: Env)
         env.becomes(
             "CredentialsInvalid",
             pair,
-            says=(f"The annotation {ANNOTATION} of namespace {env.resources.namespace} is no name of a Secret",),
+            says=(f"The annotation {ANNOTATION} of namespace {env.resources.namespace} must be the name of a Secret",),
             error={"errorCode": "InvalidSecretName", "retryable": False},
             credentials=("False", "InvalidSecretName"),
         )

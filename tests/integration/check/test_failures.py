@@ -133,7 +133,7 @@ def test_what_is_wrong_fails_with_its_remedy(  # noqa: PLR0917  # fixtures
     ("flags", "says", "well"),
     [
         (["--project", "f" * 24, "--instance", "shop"], "Atlas has no project of this id", ACCEPTED),
-        (["--project", place(59).project, "--instance", "nope"], "no serverless instance of this name", READS),
+        (["--project", place(59).project, "--instance", "nope"], "no serverless instance with this name", READS),
     ],
 )
 def test_what_does_not_exist_fails_also_where_no_resource_names_it_yet(
@@ -148,7 +148,7 @@ def test_what_does_not_exist_fails_also_where_no_resource_names_it_yet(
 
 @pytest.mark.parametrize(
     ("mode", "says"),
-    [("flex", "The instance is not serverless (any more)"), ("gone", "Atlas no longer serves the API")],
+    [("flex", "The instance is not serverless"), ("gone", "Atlas no longer serves the API")],
 )
 def test_an_instance_or_an_api_that_has_ended_fails(  # noqa: PLR0917  # fixtures
     mode: str, says: str, check: Check, resources: Resources, place: Place, atlas: Atlas

@@ -109,9 +109,9 @@ def what_is_suspended_while_atlas_deletes_its_endpoint_says_so_and_goes_afterwar
     env.resources.delete(NAME)
     env.becomes("Deleting", "Reconciling")
     env.edit(suspend=True)
-    says = ("Atlas is deleting the endpoint", "suspended", "without waiting for that", *OUT)
+    says = ("Atlas is deleting the endpoint", "suspended", "without waiting for Atlas", *OUT)
     body = env.becomes("DeletionBlocked", "Stalled", says=says, error={"operation": "delete"})
-    assert "is not deleted" not in ready(body)["message"]
+    assert "does not delete" not in ready(body)["message"]
     env.atlas.change(env.place, remove=True)
     env.edit(suspend=None)
     goes(env)

@@ -37,7 +37,7 @@ def there(env: Env) -> set[str]:
 @cases
 def a_reservation_is_planned_and_sent_once_the_policy_is_manage(env: Env) -> None:
     mark = ask(env, comment="orders", managementPolicy="Plan")
-    body = env.becomes("Planned", "Stalled", says=("an endpoint is reserved", "until it is Manage"))
+    body = env.becomes("Planned", "Stalled", says=("reserves an endpoint", "until you set it to Manage"))
     assert body["status"]["plan"] == {"method": "POST", "reason": "Reservation", "body": {"comment": mark}}
     assert {each["method"] for each in env.calls()} == {"GET"}
     assert "reservation" not in body["status"]

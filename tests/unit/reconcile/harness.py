@@ -50,13 +50,12 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.facts import Defaults
-from atlas_endpoints.reconcile.metadata import watched_annotations
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import Outputs
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
-from atlas_endpoints.reconcile.resource import CredentialsPlace
+from atlas_endpoints.reconcile.resource import CredentialsPlace, watched_annotations
 from atlas_endpoints.reconcile.resync import Resync
-from atlas_endpoints.reconcile.summarize import Outcome
 from support.crd import refusals
 from support.kstatus import problems
 from support.named import NAMED

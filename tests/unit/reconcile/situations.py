@@ -23,13 +23,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessStatus,
 )
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
-from atlas_endpoints.reconcile.facts import Correction, Defaults, Facts, Refusal
-from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.policy import held, planned
+from atlas_endpoints.reconcile.facts import Correction, Defaults, Facts, Gatherer, Refusal
+from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
-from atlas_endpoints.reconcile.summarize import render
+from atlas_endpoints.reconcile.summarize import held, planned, render
 from support.cases import manifest
 from unit.reconcile.cases import seconds as seconds_of
 
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from atlas_endpoints.atlas.errors import AtlasError
-    from atlas_endpoints.reconcile.summarize import Outcome
+    from atlas_endpoints.reconcile.outcome import Outcome
 
 # fmt: off
 __all__ = [
@@ -98,14 +96,14 @@ def facts_of(  # all that is known
     scope = gatherer.scope(resource, resource.spec.project_id or "", "fingerprint")
     used = {name: value for name, value in resource.connection.items() if value is not None}
     told = Resolved.model_validate({**dict(resolved), **used})
-    return gatherer.facts(resource, previous, now, scope, told)
+    return gatherer.facts(resource.model_copy(update={"status": previous}), now, scope, told)
 
 
 def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None) -> Outcome:
     """What a call to Atlas that fails comes to."""
-    gatherer: Any = SimpleNamespace(kind=KIND)
+    gatherer: Any = SimpleNamespace(kind=KIND, atlas=None, resources=None)
     nothing: Any = SimpleNamespace(now=lambda: facts.now)
-    converger = Converger(gatherer, nothing, nothing, nothing, clock=nothing, record=nothing)
+    converger = Converger(gatherer, nothing, clock=nothing, record=nothing)
     return converger.failed(facts, error, seen=seen)
 
 

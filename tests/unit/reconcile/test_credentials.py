@@ -200,7 +200,10 @@ class TestBaseURLs:
 
     @pytest.mark.parametrize(
         ("annotation", "subject"),
-        [(None, "Secret mine"), ("mine", f"By the annotation {ANNOTATION} of the namespace, Secret mine")],
+        [
+            (None, "Secret mine"),
+            ("mine", f"The annotation {ANNOTATION} of the namespace names a Secret that is unusable. Secret mine"),
+        ],
         ids=["resource", "namespace"],
     )
     async def test_a_tenants_secret_may_not_have_a_base_url(
@@ -273,7 +276,7 @@ class TestProblems:
             SecretProblem.FORBIDDEN, "It may not.", what="Secret", retry_in=5.0
         )
         error = await refusal(harness, None)
-        assert error.message.startswith("The operator's own Secret atlas-credentials may not be read by it. ")
+        assert error.message.startswith("The operator may not read its own Secret atlas-credentials. ")
 
     async def test_an_unreachable_api_server_is_no_credentials_error(self, harness: Harness) -> None:
         harness.cluster.secrets["shop", "mine"] = ClusterUnavailableError("The API server cannot be reached.")

@@ -32,13 +32,12 @@ from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import Done, State, WriteOutcome
 from atlas_endpoints.reconcile.facts import resolved_with
-from atlas_endpoints.reconcile.failures import FailedState
+from atlas_endpoints.reconcile.kind import Done, State, WriteOutcome
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
 from atlas_endpoints.reconcile.status import Applied, Resolved, find
-from atlas_endpoints.reconcile.summarize import Outcome, of_failed_state
 from support.crd import refusals
 from support.kstatus import problems
 from unit.reconcile.situations import (
@@ -116,9 +115,9 @@ def after(
     return failed(error, facts_of(made(generation=generation), previous, now=now, grace=grace, resolved=resolved))
 
 
-def without(trouble: FailedState, previous: Status, now: datetime) -> Status:
+def without(trouble: Outcome, previous: Status, now: datetime) -> Status:
     """The status when Atlas was not asked."""
-    return written(previous, of_failed_state(trouble, 1, previous), now)
+    return written(previous, trouble, now)
 
 
 def written(previous: Status, outcome: Outcome, now: datetime) -> Status:
@@ -484,7 +483,7 @@ class TestNoCredentials:
     @staticmethod
     def trouble(
         previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
-    ) -> FailedState:
+    ) -> Outcome:
         error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
         return failures.of_no_credentials(error, 1, previous, now=now, grace=GRACE)
 
@@ -506,9 +505,9 @@ class TestNoCredentials:
 
     def test_the_secret_is_read_as_often_as_its_reader_says_and_when_the_grace_is_over(self) -> None:
         status = without(self.trouble(Status(), NOON), Status(), NOON)
-        assert self.trouble(Status(), NOON, retry_in=5).state.requeue == RequeueAfter(5)
-        assert self.trouble(status, NOON + WITHIN, retry_in=60).state.requeue == RequeueAfter(20)
-        assert self.trouble(status, NOON + GRACE, retry_in=60).state.requeue == RequeueAfter(60)
+        assert self.trouble(Status(), NOON, retry_in=5).requeue == RequeueAfter(5)
+        assert self.trouble(status, NOON + WITHIN, retry_in=60).requeue == RequeueAfter(20)
+        assert self.trouble(status, NOON + GRACE, retry_in=60).requeue == RequeueAfter(60)
         assert pair(without(self.trouble(status, NOON + GRACE), status, NOON + GRACE)) == "Stalled"
 
     def test_it_keeps_what_was_known(self) -> None:
@@ -530,7 +529,7 @@ class TestInvalidSpec:
         error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
         trouble = failures.of_invalid_spec(error, 1, Status(), NOON)
         status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == NoRequeue()
+        assert trouble.requeue == NoRequeue()
         assert said(status).reason == "InvalidSpec"
         assert "spec.comment: Too long; spec.endpointId: Required value: add it" in said(status).message
         assert "CRD" in said(status).message
@@ -547,7 +546,7 @@ class TestBug:
     def test_it_is_retried_with_backoff_and_names_only_its_class(self) -> None:
         trouble = failures.of_bug(ValueError("a secret"), 1, Status(), NOON)
         status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == Backoff()
+        assert trouble.requeue == Backoff()
         assert said(status).reason == "InternalError"
         assert "ValueError" in said(status).message
         assert told(status, "operation", "retryable") == ("reconcile", True)

@@ -7,7 +7,7 @@ import pytest
 
 from atlas_endpoints.cluster.api import ConfigMap
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PrivateConnection
-from atlas_endpoints.kinds.serverless_private_endpoint.outputs import KEYS, connection_values, values_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, connection_values, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.outputs import Write, decide
 from unit.reconcile.harness import ENDPOINT, VPCE, Harness

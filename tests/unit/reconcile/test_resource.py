@@ -17,7 +17,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Spec,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
-from atlas_endpoints.reconcile.metadata import ObjectMeta, watched_annotations
+from atlas_endpoints.reconcile.resource import ObjectMeta, watched_annotations
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
 from support.cases import Case, cases, manifest

@@ -17,12 +17,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_sinc
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
-from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.facts import Failure, Finding
 from atlas_endpoints.reconcile.failures import failing_since
+from atlas_endpoints.reconcile.kind import Difference, State
+from atlas_endpoints.reconcile.outcome import Outcome, Sent, quiet
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
-from atlas_endpoints.reconcile.status import Applied, Cause, Plan, find, has_reason
-from atlas_endpoints.reconcile.summarize import Outcome, Sent, quiet
+from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, find, has_reason
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
 from unit.reconcile.situations import COMMENT, ID, RESOLVED, facts_of, made, rendered
@@ -61,7 +60,7 @@ def outcome(
 
 def failed(reason: Reason = Reason.ATLAS_UNAVAILABLE, *, generation: int = 1, **fields: Any) -> Outcome:
     """The outcome of a reconcile that has not observed the endpoint."""
-    failure = Failure(since=NOON, operation="listServerlessPrivateEndpoint", retryable=True)
+    failure = LastError(since=NOON, operation="listServerlessPrivateEndpoint", retryable=True)
     unknown = {"seen": None, "resolved": None, "credentials": None, "failure": failure}
     return outcome(reason, generation=generation, **{**unknown, **fields})
 
@@ -120,7 +119,7 @@ def test_a_whole_status() -> None:
                 "type": "Synced",
                 "status": "True",
                 "reason": "Updated",
-                "message": "Atlas has confirmed what was sent.",
+                "message": "Atlas confirmed the last change.",
                 **common,
             },
             {

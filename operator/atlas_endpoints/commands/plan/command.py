@@ -40,9 +40,9 @@ from atlas_endpoints.reconcile.credentials import remedy_for_refused
 from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.failures import NOTICED
 from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
-from atlas_endpoints.reconcile.summarize import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class Planner:
             if (after := stored(kind, body, outcome)) != body:
                 body = after
                 continue
-            attempts += outcome.failure is not None and not outcome.failure.held
+            attempts += outcome.failure is not None and not outcome.held
             wait = asks_again_in(outcome, attempts)
             if wait is None:
                 break

@@ -10,10 +10,10 @@ from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
 from atlas_endpoints.commands.plan.overlaps import Conflict
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile.decision import State
+from atlas_endpoints.reconcile.kind import State
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
-from atlas_endpoints.reconcile.summarize import Outcome
 
 
 class Action(StrEnum):
@@ -188,7 +188,7 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
     if failure is None or not failure.retryable:
         return None
     match outcome.requeue:
-        case RequeueAfter(delay) if failure.held:
+        case RequeueAfter(delay) if outcome.held:
             return delay
         case Backoff(at_least) if attempts < ATTEMPTS:
             # Longer than a LIST that failed speaks for others: 3 s, then 9 s.

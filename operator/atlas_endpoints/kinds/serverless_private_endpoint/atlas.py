@@ -55,23 +55,23 @@ REFUSALS = Refusals(
     absent=("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "ENDPOINT_NOT_FOUND"),
     explanations={
         EndpointAbsentError: (
-            f"Atlas has no endpoint of this id in this instance. If endpointId or instanceName is wrong, {MAKE_ANEW}; if the endpoint "
+            f"The instance has no endpoint with this ID. If endpointId or instanceName is wrong, {MAKE_ANEW}. If the endpoint "
             "was deleted or has expired, reserve another one and create a resource for it."
         ),
         InstanceNotFoundError: (
-            f"The project has no serverless instance of this name. If instanceName or projectId is wrong, {MAKE_ANEW}."
+            f"The project has no serverless instance with this name. If instanceName or projectId is wrong, {MAKE_ANEW}."
         ),
         NotServerlessError: (
-            "The instance is not serverless (any more): Atlas turned serverless instances into Flex or dedicated clusters. Flex "
-            "has no private endpoints; on a dedicated cluster use its own private endpoints, whose manifest "
-            f"`{IMPORT_COMMAND}` writes, and then delete this resource."
+            "The instance is not serverless: Atlas migrated serverless instances to Flex or dedicated clusters. Flex has no "
+            f"private endpoints. For a dedicated cluster, write the manifest of its private endpoint with `{IMPORT_COMMAND}`, and "
+            "then delete this resource."
         ),
         APIGoneError: (
             "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
-            f"cluster and its private endpoints, whose manifest `{IMPORT_COMMAND}` writes, and then delete this resource."
+            f"cluster, write the manifest of its private endpoint with `{IMPORT_COMMAND}`, and then delete this resource."
         ),
         InvalidSpecError: (
-            f"Atlas cannot parse the call: projectId, instanceName or endpointId has a wrong form. To correct it, {MAKE_ANEW}."
+            f"Atlas cannot parse the request: projectId, instanceName or endpointId is malformed. To correct it, {MAKE_ANEW}."
         ),
     },
 )
@@ -194,7 +194,9 @@ def update_of(
         ValueError: a PATCH cannot contain one of the fields.
     """
     if unknown := sorted(changes.keys() - CHANGEABLE):
-        raise ValueError(f"A PATCH cannot carry {', '.join(unknown)}; it may carry {', '.join(sorted(CHANGEABLE))}.")
+        raise ValueError(
+            f"A PATCH cannot contain {', '.join(unknown)}; it may contain {', '.join(sorted(CHANGEABLE))}."
+        )
     body = {"providerName": provider_name, **changes}
     return Request(UPDATE, "PATCH", _one(UPDATE, project_id, instance_name, endpoint_id), body, REFUSALS)
 

@@ -22,16 +22,15 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Reservation,
     ServerlessPrivateEndpoint,
 )
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, is_edit
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit, quoted
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.policy import FORCE, quoted, told
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Difference, State, Write, pace
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
+from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause, as_shown
-from atlas_endpoints.reconcile.waiting import POLL_FIRST, pace
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
@@ -42,16 +41,15 @@ RESET_AFTER = timedelta(hours=1)
 """An endpoint that existed for so long is replaced at once, and the attempts begin again at 1."""
 
 DELETING = (
-    "Atlas is deleting the endpoint, which nobody can stop, and nothing is sent any more. Delete this resource, and where the"
-    " endpoint is needed, reserve another one and create a resource for it."
+    "Atlas is deleting the endpoint, which cannot be stopped, and the operator sends nothing more. Delete this resource. If you"
+    " need an endpoint, reserve another one and create a resource for it."
 )
 
-OBSERVE = "spec.managementPolicy is Observe, so nothing is sent"
-
+OBSERVE = "spec.managementPolicy is Observe, so the operator sends nothing"
 
 PROVIDER_ANEW = (
-    "providerName cannot change: delete this resource, and create it anew with providerName {0}. Atlas keeps the endpoint, unless"
-    " deletionPolicy is Delete; set that first only for an endpoint that this resource has reserved by mistake."
+    "providerName is immutable: delete this resource, and create it again with providerName {0}. Atlas keeps the endpoint, unless"
+    " deletionPolicy is Delete. Set deletionPolicy to Delete first only if this resource reserved the endpoint by mistake."
 )
 """The remedy if Atlas shows another provider; also for users who have no resource yet."""
 
@@ -139,7 +137,7 @@ def _discard(facts: Facts, endpoint: Endpoint) -> Write:
 def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
     """Return the state of an endpoint if no write follows in this reconcile."""
     if new := found.by_treatment[Treatment.SEND]:
-        message = f"A change waits to be sent ({_names(new)})."
+        message = f"The operator sends a change next: {_names(new)}."
         return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
     match endpoint.status:
         case EndpointState.RESERVATION_REQUESTED:
@@ -152,7 +150,7 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
             message = "Atlas is connecting the endpoint." + _pending(found, facts)
             return _waiting(Reason.INITIATING, message, found, facts, endpoint)
         case EndpointState.AVAILABLE | EndpointState.FAILED if _connects(found.lagging, facts):
-            message = "Atlas has taken the change and not begun to connect."
+            message = "Atlas accepted the change and has not started to connect the endpoint yet."
             return _waiting(Reason.INITIATING, message, found, facts, endpoint)
         case EndpointState.AVAILABLE:
             return _available(found, facts)
@@ -161,7 +159,7 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
         case EndpointState.DELETING:
             return _waiting(Reason.DELETING, DELETING, found, facts, endpoint)
         case other:
-            message = f"Atlas reports {_unknown(other)}; waiting for it to change. If it stays, upgrade the operator."
+            message = f"Atlas reports {_unknown(other)}. The operator waits for another status. If it does not change, upgrade the operator."
             return _waiting(Reason.PENDING, message, found, facts, endpoint)
 
 
@@ -169,13 +167,13 @@ def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | N
     """Return the state of an endpoint that is only observed, where it differs from that of a managed one."""
     match endpoint.status:
         case EndpointState.FAILED:
-            message = f"Atlas reports that the endpoint failed; {OBSERVE}. Atlas: {_error_text(endpoint)}"
+            message = f"Atlas reports that the endpoint failed; {OBSERVE}. Message from Atlas: {_error_text(endpoint)}"
             return State(Reason.ENDPOINT_FAILED, message, NoRequeue(), found.differences)
         case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
             return State(
                 Reason.DRIFTED,
-                f"Atlas does not show what the spec says, and {OBSERVE}: {told(found.differences)}. Correct the spec, or set"
-                " managementPolicy to Manage to have Atlas changed.",
+                f"The endpoint differs from the spec, and {OBSERVE}: {described(found.differences)}. Correct the spec, or set"
+                " managementPolicy to Manage to update the endpoint.",
                 _unsent(facts, endpoint),
                 found.differences,
             )
@@ -187,8 +185,8 @@ def _of_another_provider(facts: Facts, endpoint: Endpoint) -> State:
     shown = one_line(endpoint.provider_name or "", limit=100)
     return State(
         Reason.INVALID_SPEC,
-        f"spec.providerName is {facts.resource.spec.provider_name}, but Atlas shows that the endpoint is one of {shown}, so nothing"
-        f" is sent. {PROVIDER_ANEW.format(shown)}",
+        f"spec.providerName is {facts.resource.spec.provider_name}, but the provider of the endpoint in Atlas is {shown}, so the"
+        f" operator sends nothing. {PROVIDER_ANEW.format(shown)}",
     )
 
 
@@ -202,11 +200,11 @@ def _with_references(facts: Facts, endpoint: Endpoint, state: State) -> State:
         what = (
             f"connect to {link} with a manual connection named {service}"
             if link
-            else f"the service to connect to is {service}"
+            else f"connect to the service {service}"
         )
         return replace(state, message=f"The endpoint is reserved; {what}. {problem.message}")
     connected = endpoint.cloud_provider_endpoint_id
-    kept = f" Until then Atlas keeps its connection to {connected}." if connected else ""
+    kept = f" Until then, Atlas keeps the connection to {connected}." if connected else ""
     return replace(state, reason=Reason.REFERENCE_NOT_READY, message=problem.message + kept)
 
 
@@ -214,13 +212,13 @@ def _absent(facts: Facts, entry: str) -> Decision:
     """Decide about an endpoint that Atlas does not show."""
     reservation = facts.resource.status.reservation
     if not _replaces_lost(facts) or reservation is None:
-        return Decision(State(Reason.ENDPOINT_NOT_FOUND, "Atlas has no endpoint of this id."), absent=entry)
+        return Decision(State(Reason.ENDPOINT_NOT_FOUND, "Atlas has no endpoint with this ID."), absent=entry)
     lasted = facts.now - reservation.requested_at
     wait = doubled(REPLACE_FIRST, reservation.attempt - 1, REPLACE_LAST) - lasted.total_seconds()
     if wait > 0:
         message = (
-            "The endpoint that was reserved is gone from Atlas: it has expired or was deleted. Another one is reserved by itself,"
-            " the later the sooner the ones before were lost."
+            "The reserved endpoint no longer exists in Atlas: it has expired or was deleted. The operator reserves another one, after"
+            " a wait that doubles each time."
         )
         return Decision(State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(wait)), absent=entry)
     attempt = 1 if lasted >= RESET_AFTER else reservation.attempt + 1
@@ -233,7 +231,7 @@ def _without_endpoint(facts: Facts) -> Decision:
     if recorded is not None:
         seen = facts.view.entries.get(recorded)
         if not (_replaces_lost(facts) and seen is not None and seen.value is None):
-            message = "The annotation of an earlier resource tells which endpoint is to be taken over."
+            message = "The operator takes over the endpoint that the annotation of an earlier resource names."
             adopted = Reservation(requested_at=facts.now, endpoint_id=recorded, adopted=True)
             unseen = recorded if _replaces_lost(facts) and seen is None else None
             state, own = State(Reason.PENDING, message, RequeueAfter(0.0)), {"reservation": adopted, "endpoint": None}
@@ -270,7 +268,7 @@ def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Deci
     )
 
 
-_SEARCHED = "An endpoint may have been reserved already, and is looked for in Atlas before another one is reserved."
+_SEARCHED = "An endpoint may already be reserved. The operator looks for it in Atlas before it reserves another one."
 
 
 def _reserve(facts: Facts, attempt: int) -> Decision:
@@ -279,9 +277,9 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
         mark,
         attempt,
         Reason.RESERVATION_REQUESTED,
-        intended="An endpoint is about to be reserved.",
+        intended="The operator is about to reserve an endpoint.",
         searched=_SEARCHED,
-        planned="an endpoint is reserved",
+        planned="reserves an endpoint",
     )
     request = atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark)
     write = Write(request, Cause.RESERVATION, touches=(mark,), creates=creates)
@@ -300,12 +298,12 @@ def _deleting(facts: Facts, endpoint: Endpoint) -> Decision:
     elapsed = facts.now - since
     if elapsed >= facts.provisioning_timeout:
         message = (
-            "Atlas has taken longer to delete the endpoint than spec.provisioningTimeout; it is still looked at. Ask MongoDB's"
+            "Atlas has not deleted the endpoint within spec.provisioningTimeout. The operator continues to check. Ask MongoDB"
             f" support. {REMEDY_WHILE_DELETING}"
         )
         state = State(Reason.DELETION_BLOCKED, message, RequeueAfter(pace(elapsed)))
     else:
-        message = "Atlas is deleting the endpoint; the resource goes when Atlas has none any more."
+        message = "Atlas is deleting the endpoint. The resource is removed when the endpoint no longer exists."
         state = State(Reason.DELETING, message, RequeueAfter(pace(elapsed)))
     return Decision(state, seen=endpoint)
 
@@ -316,12 +314,12 @@ def _delete_marked(facts: Facts) -> Decision:
         return _delete(facts, mine[0])
     left = may_arrive_for(facts.previous.creation, facts.now)
     if left > 0:
-        message = "An endpoint may have been reserved for this resource, and is looked for in Atlas before it goes."
+        message = "An endpoint may be reserved for this resource. The operator looks for it in Atlas before the resource is removed."
         return Decision(State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST))))
     return Decision(_GONE, none_created=True, nothing_left=True)
 
 
-_GONE = State(Reason.DELETING, "Atlas has no endpoint of this resource any more.")
+_GONE = State(Reason.DELETING, "Atlas has no endpoint for this resource.")
 
 
 def _marked(facts: Facts) -> list[Endpoint]:
@@ -380,7 +378,9 @@ def _available(found: Comparison, facts: Facts) -> State:
     if found.lagging and facts.desired.keys() - (facts.baseline.confirmed or {}).keys():
         # Not all of the spec has been confirmed, and what Atlas shows now confirms nothing.
         return _not_shown_yet(found.lagging, found)
-    return State(Reason.AVAILABLE, "The endpoint is available and as specified.", _catch_up(found), found.differences)
+    return State(
+        Reason.AVAILABLE, "The endpoint is available and matches the spec.", _catch_up(found), found.differences
+    )
 
 
 def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
@@ -389,7 +389,7 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
         return _not_as_desired(found, facts)
     service, requeue = endpoint.endpoint_service_name, _catch_up(found)
     if not service:
-        message = "The endpoint is reserved; Atlas has not named the service to connect to yet."
+        message = "The endpoint is reserved. Atlas has not named the service to connect to yet."
         requeue = RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
     elif endpoint.provider_name == "AZURE" or endpoint.private_link_service_resource_id:
         target = endpoint.private_link_service_resource_id or "the private link service of the endpoint"
@@ -411,7 +411,7 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
         return _not_as_desired(found, facts)
     # The reservation may be old: the time counts from when the cloud's endpoint id was sent.
     seen, confirmed_at = status_since(facts, endpoint), facts.baseline.confirmed_at
-    message = "Atlas has taken the cloud's endpoint and not begun to connect it yet."
+    message = "Atlas accepted the ID of the private endpoint and has not started to connect it yet."
     since = max(seen, confirmed_at or seen)
     return _waiting(Reason.INITIATING, message, found, facts, endpoint, since=since)
 
@@ -426,30 +426,30 @@ def _not_as_desired(found: Comparison, facts: Facts) -> State:
     if stored := found.by_treatment[Treatment.STORED_OTHERWISE]:
         return State(
             Reason.UPDATE_REJECTED,
-            f"Atlas confirmed the change and stored something else: {told(stored)}. Change the spec, or {FORCE} to send it"
-            " once more.",
+            f"Atlas accepted the change but stored another value: {described(stored)}. Change the spec, or {FORCE} to send the value"
+            " again.",
             NoRequeue(),
             differences,
         )
     if contested := found.by_treatment[Treatment.CONTESTED]:
         return State(
             Reason.DRIFTED,
-            "Somebody keeps changing the endpoint back, so it is corrected once an hour only:"
-            f" {told(contested)}. Find out who, or {FORCE} to correct it now.",
+            "Another client keeps changing the endpoint in Atlas, so the operator corrects it only once an hour:"
+            f" {described(contested)}. Find that client, or {FORCE} to correct the endpoint now.",
             NoRequeue(),
             differences,
         )
     return State(
         Reason.DRIFTED,
-        f"Atlas no longer shows what it had confirmed, and spec.driftPolicy is Report: {told(differences)}. Take the value into"
-        " the spec, or set spec.driftPolicy to Correct to have Atlas changed back.",
+        f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec, or"
+        " set spec.driftPolicy to Correct to restore the value of the spec.",
         NoRequeue(),
         differences,
     )
 
 
 def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
-    message = f"Atlas has confirmed the change and does not show it yet ({_names(settling)})."
+    message = f"Atlas accepted the change and does not show it yet: {_names(settling)}."
     return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
 
 
@@ -461,12 +461,12 @@ def _failure(endpoint: Endpoint) -> str:
     text = _error_text(endpoint)
     if not endpoint.endpoint_service_name:
         return (
-            "Atlas could not reserve the endpoint, so nothing can be connected to it. Reserve another one in Atlas, and name"
-            f" it in a new resource. Atlas: {text}"
+            "Atlas could not reserve the endpoint, so nothing can connect to it. Reserve another one in Atlas, and name it in a"
+            f" new resource. Message from Atlas: {text}"
         )
     return (
-        f"Atlas reports that the endpoint failed. Mend the cause; then change spec.cloudProviderEndpointId, or {FORCE} to"
-        f" send the present values again. Atlas: {text}"
+        f"Atlas reports that the endpoint failed. Fix the cause. Then change spec.cloudProviderEndpointId, or {FORCE} to"
+        f" send the same values again. Message from Atlas: {text}"
     )
 
 
@@ -484,8 +484,8 @@ def _waiting(  # noqa: PLR0917  # what a State is made of
     if left <= timedelta(0):
         return State(
             Reason.PROVISIONING_TIMEOUT,
-            f"{message} It has taken longer than spec.provisioningTimeout; it is still looked at, and heals by itself when"
-            " Atlas goes on. If it does not, ask MongoDB's support.",
+            f"{message} It has taken longer than spec.provisioningTimeout. The operator continues to check, and the resource"
+            " recovers when Atlas continues. If it does not, ask MongoDB support.",
             NoRequeue(),
             found.differences,
         )
@@ -493,7 +493,11 @@ def _waiting(  # noqa: PLR0917  # what a State is made of
 
 
 def _unknown(status: str | None) -> str:
-    return f"the status {one_line(status, limit=100)!r}, which this operator does not know" if status else "no status"
+    return (
+        f"the status {one_line(status, limit=100)!r}, which this version of the operator does not support"
+        if status
+        else "no status"
+    )
 
 
 def _catch_up(found: Comparison) -> Requeue:
@@ -519,7 +523,7 @@ def _pending(found: Comparison, facts: Facts) -> str:
     if not waiting:
         return ""
     changes = " and ".join(f"{each.field} to {quoted(each.desired)}" for each in waiting)
-    return f" The change of {changes} waits until it has finished."
+    return f" The operator changes {changes} when the endpoint is connected."
 
 
 def _names(differences: Iterable[Difference]) -> str:

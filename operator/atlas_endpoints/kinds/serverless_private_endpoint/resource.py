@@ -11,25 +11,22 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
-from atlas_endpoints.reconcile.metadata import ENDPOINT_ANNOTATION, EndpointRecord
-from atlas_endpoints.reconcile.reference_fields import (
-    CloudProviderEndpointRef,
-    ConfigMapRef,
-    PrivateEndpointIpAddressFrom,
-)
-from atlas_endpoints.reconcile.resource import Reference, Resource, part
-from atlas_endpoints.reconcile.spec import CommonSpec
-from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
-from atlas_endpoints.reconcile.values import (
+from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, Reference, Resource, part
+from atlas_endpoints.reconcile.spec import (
     CLOUD_ID_LIMIT,
+    CloudProviderEndpointRef,
     Comment,
+    CommonSpec,
+    ConfigMapRef,
     InstanceName,
     IpAddress,
     ObjectId,
+    PrivateEndpointIpAddressFrom,
     Provider,
     is_cloud_id,
     is_ip_address,
 )
+from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
@@ -213,11 +210,6 @@ class ServerlessPrivateEndpoint(Resource):
 
     @property
     @override
-    def written_as(self) -> str:
-        return self.entry or self.created_as
-
-    @property
-    @override
     def scope_name(self) -> str:
         return self.spec.instance_name
 
@@ -234,13 +226,8 @@ class ServerlessPrivateEndpoint(Resource):
 
     @classmethod
     @override
-    def created_as_of(cls, body: Mapping[str, Any]) -> str:
-        return f"{MARK}{body['metadata']['uid']}"
-
-    @property
-    @override
-    def created_as(self) -> str:
-        return f"{MARK}{self.metadata.uid}"
+    def created_as_of(cls, uid: str) -> str:
+        return f"{MARK}{uid}"
 
     @property
     @override
@@ -270,8 +257,7 @@ class ServerlessPrivateEndpoint(Resource):
     def references(self) -> Sequence[Reference]:
         found, namespace, provider = [], self.metadata.namespace, self.spec.provider_name
         if (reference := self.spec.cloud_provider_endpoint_ref) is not None:
-            group, _, version = reference.api_version.partition("/")
-            target = Target(namespace, group, version, reference.kind, reference.name, reference.path)
+            target = reference.target(namespace)
             expected = f"{_IDS[provider]}, as spec.providerName {provider} wants it"
             found.append(
                 Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
@@ -314,7 +300,7 @@ class ServerlessPrivateEndpoint(Resource):
             case ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS:
                 return _address(one) == _address(other)
             case _:
-                return super().same(field, one, other)
+                return (one or "") == (other or "")
 
     @override
     def basis(self, value: Endpoint) -> object:

@@ -52,7 +52,7 @@ NOTHING = forecast(
     Place("-", 1, 1),
     Action.NONE,
     Reason.AVAILABLE,
-    "The endpoint is available and as specified.",
+    "The endpoint is available and matches the spec.",
     project_id=PROJECT,
     endpoint_id=ENDPOINT,
     status="AVAILABLE",
@@ -76,7 +76,7 @@ def test_the_text_shows_each_resource_its_changes_and_a_summary() -> None:
         "\n"
         "shop/billing (the standard input, document 1): nothing would be sent\n"
         "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
-        "  The endpoint is available and as specified.\n"
+        "  The endpoint is available and matches the spec.\n"
         "\n"
         "Plan: 1 would change, 1 would not. Nothing was sent.\n"
         "Skipped objects of other kinds: 1 Deployment.apps, 2 Secret."

@@ -200,7 +200,7 @@ def test_a_patch_contains_the_changes_and_the_provider() -> None:
 
 
 def test_a_patch_with_another_field_is_rejected() -> None:
-    with pytest.raises(ValueError, match="cannot carry id, providerName; it may carry cloudProviderEndpointId"):
+    with pytest.raises(ValueError, match="cannot contain id, providerName; it may contain cloudProviderEndpointId"):
         update_of(PROJECT, "i", ID, "AWS", {"providerName": "AZURE", "id": "x", "comment": "c"})
 
 

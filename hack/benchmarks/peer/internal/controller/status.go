@@ -29,7 +29,7 @@ func describe(resource *v1alpha1.ServerlessPrivateEndpoint, endpoint *atlas.Endp
 	case endpoint.Status == available:
 		ready.Status, ready.Reason = metav1.ConditionTrue, "Available"
 		// In the words of atlas-endpoints, so that resources that one of the two has settled are settled for the other.
-		ready.Message = "The endpoint is available and as specified."
+		ready.Message = "The endpoint is available and matches the spec."
 	default:
 		ready.Status, ready.Reason = metav1.ConditionFalse, "Progressing"
 		ready.Message = "Atlas is at work; the endpoint is " + endpoint.Status + "."

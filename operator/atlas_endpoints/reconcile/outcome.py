@@ -1,0 +1,89 @@
+"""The outcome of a reconcile, from which ``summarize`` makes the status. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
+from atlas_endpoints.controller.controller import MetadataChange
+from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
+from atlas_endpoints.reconcile.kind import State
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HELD_UP, Reason
+from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, Resolved
+
+HELD_REQUEUE = 1.0
+"""Seconds after which a call that was held back without a time is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A write that was made: the names of its fields, its cause and its result (``APPLIED``, or how it failed)."""
+
+    fields: tuple[str, ...]
+    cause: Cause
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The outcome of a reconcile.
+
+    Attributes:
+        state: None: the status stays as it is.
+        held: whether it failed without a call, because an earlier answer forbids calls for now.
+        seen: the entry as observed; None keeps what the status shows.
+        own: changed fields of the kind's own status.
+        creates: whether a creation follows, which the status must record first.
+        applied: what Atlas has confirmed so far.
+        resolved, credentials: None keeps what the status shows.
+        contended: set if another resource owns the entry, or may own it.
+        references, outputs: None keeps what the status shows of this generation.
+        unconnected: whether the connection was not compared, since a reference is not ready.
+        unreported: the reason of a failure that the status does not show (yet).
+    """
+
+    requeue: Requeue
+    generation: int
+    state: State | None = None
+    failure: LastError | None = None
+    held: bool = False
+    seen: Any | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+    creates: bool = False
+    applied: Applied | None = None
+    resolved: Resolved | None = None
+    credentials: Finding | None = None
+    contended: Finding | None = None
+    references: Finding | None = None
+    unconnected: bool = False
+    outputs: Finding | None = None
+    sent: Sent | None = None
+    plan: Plan | None = None
+    handled: str | None = None
+    deprecation: Deprecation | None = None
+    observing: bool = False
+    metadata: MetadataChange | None = None
+    unreported: str | None = None
+
+    @property
+    def failure_reason(self) -> str | None:
+        """The reason for which the reconcile did not reach its goal, or None; for metrics."""
+        if self.state is None:
+            return self.unreported or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
+        reason = self.state.reason
+        return reason if reason in HELD_UP else None
+
+
+def quiet(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
+    """Return an outcome that keeps the status; ``unreported`` is the reason of a failure that it hides."""
+    return Outcome(requeue=requeue, generation=generation, unreported=unreported)
+
+
+def unrelated(error: AtlasError, generation: int) -> Outcome | None:
+    """Return a quiet outcome if another replica leads, or another call probes Atlas; else None."""
+    if isinstance(error, NotLeaderError):
+        return quiet(generation, Backoff())
+    if error.reason == Reason.PENDING:
+        return quiet(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
+    return None

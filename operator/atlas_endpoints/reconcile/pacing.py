@@ -1,0 +1,201 @@
+"""When a reconcile asks Atlas again: not after a failure that only a change can fix, and at once for a request."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.api import Age
+from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter, at_latest
+from atlas_endpoints.reconcile import failures
+from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.facts import is_forced
+from atlas_endpoints.reconcile.observe import SHARED
+from atlas_endpoints.reconcile.outcome import Outcome
+from atlas_endpoints.reconcile.reasons import Progress, Reason
+from atlas_endpoints.reconcile.references import Problem, Resolution
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.spec import CommonSpec
+from atlas_endpoints.reconcile.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    """An outcome, and everything that it depends on."""
+
+    uid: str
+    generation: int
+    request: str | None
+    spec: CommonSpec
+    access: Access
+    problem: Problem | None
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, resolution: Resolution[Any], access: Access, outcome: Outcome) -> Self:
+        metadata, spec = resolution.resource.metadata, resolution.resource.spec
+        return cls(
+            metadata.uid, metadata.generation, metadata.reconcile_request, spec, access, resolution.problem, outcome
+        )
+
+
+class FailureCache:
+    """Caches outcomes."""
+
+    def __init__(self, grace: timedelta, *, wake: Callable[[Key], None]) -> None:
+        self._grace = grace
+        self._wake = wake
+        self._cached: dict[Key, _Cached] = {}
+        self._awaiting: defaultdict[Access, set[Key]] = defaultdict(set)
+        """The resources that wait for better credentials than these, and were not woken since their last reading."""
+
+    def replay(self, key: Key, resolution: Resolution[Any], access: Access, now: datetime) -> Outcome | None:
+        """Return the cached outcome if nothing that it depends on has changed; else None."""
+        cached = self._cached.get(key)
+        if cached is None:
+            return None
+        if cached.access != access:
+            for other in sorted(self._awaiting.pop(cached.access, set()) - {key}):
+                self._wake(other)
+        failure = cached.outcome.failure
+        is_of_the_future = failure is not None and failure.since > now  # otherwise its grace would not end
+        if is_of_the_future or cached != _Cached.of(resolution, access, cached.outcome):
+            return None
+        self._await(key, cached)
+        return replace(cached.outcome, requeue=self._requeue(cached.outcome, now))
+
+    def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
+        """Cache an outcome if it is such a failure."""
+        state = outcome.state
+        waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
+        asks_atlas = state is not None and state.reason is not Reason.CONFLICT and not outcome.creates
+        self.release(key)
+        if state is not None and asks_atlas and (waits or state.reason.progress is Progress.GRACE):
+            cached = self._cached[key] = _Cached.of(resolution, access, outcome)
+            self._await(key, cached)
+
+    def awaits_credentials(self, key: Key) -> bool:
+        """Return whether a resource is requeued only to read its Secret again."""
+        cached = self._cached.get(key)
+        return cached is not None and _curable_by_credentials(cached.outcome)
+
+    def release(self, key: Key) -> None:
+        """Let the next reconcile ask Atlas."""
+        cached = self._cached.pop(key, None)
+        if cached is not None and cached.access in self._awaiting:
+            self._awaiting[cached.access].discard(key)
+            if not self._awaiting[cached.access]:
+                del self._awaiting[cached.access]
+
+    def _await(self, key: Key, cached: _Cached) -> None:
+        if _curable_by_credentials(cached.outcome):
+            self._awaiting[cached.access].add(key)
+
+    def _requeue(self, outcome: Outcome, now: datetime) -> Requeue:
+        """Requeue to read the Secret, if other credentials may help, and when the grace ends."""
+        requeue = RequeueAfter(failures.SECRET_REQUEUE) if _curable_by_credentials(outcome) else NoRequeue()
+        if outcome.failure is None:
+            return requeue
+        return failures.within_grace(requeue, outcome.failure.since, now=now, grace=self._grace)
+
+
+def _curable_by_credentials(outcome: Outcome) -> bool:
+    return outcome.state is not None and outcome.state.reason in failures.CURED_BY_CREDENTIALS
+
+
+FLOOR = 5.0
+"""Seconds between two observations for requests, for each resource and each scope."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """An open request.
+
+    Attributes:
+        token: the value of the annotation.
+        seen: when it was found, in monotonic seconds.
+        has_turn: whether the floor of the resource is over.
+        granted: whether the floor of the scope is over, too, and the observation has begun.
+    """
+
+    uid: str
+    token: str | None
+    seen: float
+    has_turn: bool = False
+    granted: bool = False
+
+
+class ForceSync:
+    """Keeps the open requests, and the times of the last granted ones.
+
+    Args:
+        let_through: lets the next call to a scope pass before the time that Atlas named, once in each such wait.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], *, let_through: Callable[[Scope], None]) -> None:
+        self._monotonic = monotonic
+        self._let_through = let_through
+        self._open: dict[Key, _Request] = {}
+        self._granted: dict[Key | Scope, float] = {}
+        """The last grant of each. A resource that is created anew has the floor of its name."""
+
+    def turn_in(self, resource: Resource, status: Status) -> float:
+        """Return for how many seconds a request waits for its resource's floor; 0: it has its turn, or there is none.
+
+        Call it before the first reading of a reconcile: until then nothing is read for the request.
+        """
+        key, metadata = resource.key, resource.metadata
+        if not is_forced(resource, status):
+            self._open.pop(key, None)
+            return 0.0
+        request = self._open.get(key)
+        if request is None or (request.uid, request.token) != (metadata.uid, metadata.reconcile_request):
+            request = self._open[key] = _Request(metadata.uid, metadata.reconcile_request, self._monotonic())
+        if not request.has_turn and (wait := self._take(key)) > 0:
+            return wait
+        request.has_turn = True
+        return 0.0
+
+    def requeue_in(self, key: Key, scope: Scope) -> float:
+        """Return for how many seconds a request waits for its scope's floor; 0: its observation begins, or there is none."""
+        request = self._open.get(key)
+        if request is None or request.granted:
+            return 0.0  # a granted request that failed is retried like any other failure
+        shares = self._granted.get(scope, -math.inf) > request.seen
+        if not shares and (wait := self._take(scope)) > 0:
+            return wait
+        request.granted = True
+        self._let_through(scope)
+        return 0.0
+
+    def age(self, key: Key) -> Age:
+        """Return how old a reading may be: if a request has its turn, it must begin now."""
+        request = self._open.get(key)
+        return Age.FRESH if request is not None and request.has_turn else Age.RECENT
+
+    def max_age(self, key: Key) -> float:
+        """Return how many seconds old a LIST may be: it must have begun after a granted request."""
+        request = self._open.get(key)
+        return SHARED if request is None or not request.granted else min(SHARED, self._monotonic() - request.seen)
+
+    def forget(self, key: Key) -> None:
+        """Drop the request of a resource that is gone."""
+        self._open.pop(key, None)
+
+    def _take(self, name: Key | Scope) -> float:
+        """Return for how many seconds a floor lasts; 0: it is over, and the next one begins."""
+        now = self._monotonic()
+        if (wait := self._granted.get(name, -math.inf) + FLOOR - now) > 0:
+            return wait
+        self._granted = {each: at for each, at in self._granted.items() if at > now - FLOOR}
+        self._granted[name] = now
+        return 0.0
+
+
+def keep_open(outcome: Outcome, wait: float) -> Outcome:
+    """Leave a force-sync request open for ``wait`` more seconds; 0: it is handled."""
+    return replace(outcome, handled=None, requeue=at_latest(outcome.requeue, wait)) if wait else outcome
