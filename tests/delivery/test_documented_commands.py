@@ -28,7 +28,7 @@ CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
 """The tools that are asked."""
 
 NOT_ASKED = {
-    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (integration/test_restore.py)",
+    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (integration/life/restores.py)",
     "argocd": "no program of Argo CD is built here; what the action does is tried with its Lua engine (test_argocd.py)",
     "flux": "no program of Flux is built here; its objects are held against its schemas (test_flux.py)",
     "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
