@@ -72,19 +72,22 @@ def elsewhere(env: Env) -> Resources:
 
 
 def _is_kept(
-    env: Env, *, spoil: Callable[[Env], object], code: str, mend: Callable[[Env], object] | None = None
+    env: Env, *, spoil: Callable[[Env], object], error: Mapping[str, Any], mend: Callable[[Env], object]
 ) -> None:
     """Until there are credentials that will do."""
     env.resources.secret(data=env.atlas.put_account(env.place))
     owns(env)
     spoil(env)
-    if code == "invalid_client":
-        env.resources.wait_reason(NAME, "CredentialsInvalid")
     env.resources.delete(NAME)
-    is_blocked(env, error={"errorCode": code})
-    (mend or (lambda env: env.resources.secret()))(env)
+    is_blocked(env, error=error)
+    mend(env)
     goes(env)
     assert statuses(env) == []
+
+
+def _has_a_wrong_secret(env: Env) -> None:
+    env.resources.secret(data=WORTHLESS)
+    env.resources.wait_reason(NAME, "CredentialsInvalid")
 
 
 cases.add(
@@ -92,17 +95,27 @@ cases.add(
     partial(
         _is_kept,
         spoil=lambda env: env.atlas.put_account(env.place, "GROUP_READ_ONLY"),
-        code="USER_UNAUTHORIZED",
+        error={"errorCode": "USER_UNAUTHORIZED"},
         mend=lambda env: env.atlas.put_account(env.place),
     ),
 )
 cases.add(
     "a project that the credentials do not see keeps a deleted resource until there are others",
-    partial(_is_kept, spoil=lambda env: env.atlas.put_account(env.place, None), code="NOT_IN_GROUP"),
+    partial(
+        _is_kept,
+        spoil=lambda env: env.atlas.put_account(env.place, None),
+        error={"errorCode": "NOT_IN_GROUP"},
+        mend=lambda env: env.resources.secret(),
+    ),
 )
 cases.add(
     "wrong credentials keep a deleted resource until they are mended",
-    partial(_is_kept, spoil=lambda env: env.resources.secret(data=WORTHLESS), code="invalid_client"),
+    partial(
+        _is_kept,
+        spoil=_has_a_wrong_secret,
+        error={"operation": "listServerlessPrivateEndpoint", "retryable": False},
+        mend=lambda env: env.resources.secret(),
+    ),
 )
 
 
