@@ -28,7 +28,7 @@ UNREACHABLE: dict[str, tuple[Callable[[Atlas, ControlPlane], str], str]] = {
     "nobody listens": (lambda _, __: _refused_port(), "ATLAS_ENDPOINTS_ATLAS_URL"),
     "no TLS is spoken": (lambda atlas, _: atlas.url.replace("http:", "https:"), "TLS"),
     "a certificate is not trusted": (lambda _, control_plane: control_plane.url, "SSL_CERT_FILE"),
-    "the name is not known": (lambda _, __: "https://atlas.invalid", "atlas.invalid"),
+    "the name is not known": (lambda _, __: "https://atlas.invalid", "DNS"),
     "something else answers": (lambda atlas, _: f"{atlas.url}/_simulator", "prox"),
 }
 
