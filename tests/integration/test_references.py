@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from control_plane.process import wait_until
 from integration.life.deletions import FINALIZER, goes, statuses
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, Atlas, place, seed
@@ -210,17 +209,6 @@ def test_an_object_that_goes_leaves_atlas_as_it_is(connected: Env, vpc_endpoint:
     assert len(connected.patches()) == 1
 
 
-def test_an_object_that_is_being_deleted_is_not_connected_to(env: Env, vpc_endpoint: CloudObject) -> None:
-    vpc_endpoint.create(finalizers=("example.com/keep",))
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    vpc_endpoint.delete()
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    waits_for(env, "NotReady", "deleted")
-    assert env.patches() == []
-    vpc_endpoint.release()
-    waits_for(env, "NotFound")
-
-
 def test_a_changed_value_is_noticed_by_itself_and_refused_in_the_words_of_atlas(
     connected: Env, vpc_endpoint: CloudObject
 ) -> None:
@@ -252,26 +240,12 @@ def test_a_value_that_is_none_is_told_and_never_sent(env: Env, vpc_endpoint: Clo
     assert env.patches() == []
 
 
-def test_a_field_that_holds_an_object_is_told(env: Env, vpc_endpoint: CloudObject) -> None:
-    vpc_endpoint.create()
-    vpc_endpoint.report(ackResourceMetadata={"arn": "arn:x"})
-    env.create(cloudProviderEndpointRef={**vpc_endpoint.reference, "fieldPath": ".status.ackResourceMetadata"})
-    waits_for(env, "FieldMissing", "fieldPath")
-
-
 def test_a_kind_that_is_not_among_the_settings_is_not_even_asked_for(env: Env, control_plane: ControlPlane) -> None:
     reference = {"apiVersion": "apps.example.com/v1", "kind": "Deployment", "name": "x", "fieldPath": ".status.id"}
     env.create(cloudProviderEndpointRef=reference)
     waits_for(env, "KindNotAllowed", "ATLAS_ENDPOINTS_REFERENCE_KINDS")
     env.becomes("ReferenceNotReady", "Stalled", error={"errorCode": "KindNotAllowed"})
     assert "deployments" not in {each.resource for each in deeds(control_plane, OPERATOR)}
-
-
-def test_waiting_costs_atlas_no_more_than_a_healthy_endpoint(env: Env, vpc_endpoint: CloudObject) -> None:
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    waits_for(env, "NotFound")
-    assert len(env.calls_within(9)) <= 5
-    wait_until(lambda: condition(env.resources.get(NAME), "Stalled") is None, "progress")
 
 
 def test_an_endpoint_is_reserved_and_connected_once_the_project_is_made(
@@ -339,20 +313,6 @@ def test_another_project_is_refused_and_nothing_is_sent_to_either(env: Env, proj
     assert env.atlas.endpoint(env.place)["comment"] == "two"
 
 
-def test_the_project_and_the_reference_take_each_others_place_without_a_call_that_changes_anything(
-    env: Env, project: CloudObject
-) -> None:
-    made(env, project)
-    env.create(connected=True)
-    env.becomes_ready()
-    env.edit(projectId=None, projectRef={"name": "orders"})
-    env.becomes_ready()
-    tells(env, "True", "Resolved")
-    env.edit(projectId=env.place.project, projectRef=None)
-    assert resolved(env.becomes_ready()) == ("", "")
-    assert writes(env) == []
-
-
 @pytest.mark.parametrize("value", ["Orders", "../../../orgs", f"{NOWHERE}\n", NOWHERE.upper()])
 def test_what_is_no_project_is_told_and_never_a_part_of_a_path(env: Env, project: CloudObject, value: str) -> None:
     project.create({"name": "Orders"})
@@ -362,15 +322,3 @@ def test_what_is_no_project_is_told_and_never_a_part_of_a_path(env: Env, project
     misses_its_project(env, "FieldMissing", ".status.id of AtlasProject orders")
     assert value not in str(env.resources.get(NAME)["status"])
     assert len(env.atlas.requests()) == before
-
-
-def test_a_deletion_without_any_project_says_why_and_how_it_goes_all_the_same(env: Env, project: CloudObject) -> None:
-    refer(env, deletionPolicy="Delete")
-    misses_its_project(env, "NotFound", "AtlasProject orders")
-    env.resources.delete(NAME)
-    error = {"operation": "readReference", "errorCode": "NotFound"}
-    env.becomes("DeletionBlocked", "Stalled", says=("AtlasProject orders", "force-finalize"), error=error)
-    assert writes(env) == []
-    made(env, project)
-    goes(env)
-    assert statuses(env) == []

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
 from support.concurrent_cases import NAME, Cases, seldom
-from support.resources import condition, told
 
 if TYPE_CHECKING:
     from support.concurrent_cases import Env
@@ -70,34 +69,6 @@ def an_endpoint_that_does_not_exist_is_found_when_it_does(env: Env) -> None:
 
 
 @cases
-def an_endpoint_that_vanishes_is_missed_and_found_again(env: Env) -> None:
-    """What was last known of it stays in the status."""
-    _ready_with(env)
-
-    env.atlas.change(env.place, remove=True)
-
-    body = env.becomes("EndpointNotFound", "Stalled", error={"httpStatus": 404})
-    assert body["status"]["endpoint"]["cloudProviderEndpointId"] == CLOUD_ENDPOINT
-    env.atlas.connect(env.place)
-    env.becomes_ready()
-
-
-@cases
-def an_endpoint_that_a_list_forgets_is_not_taken_for_absent(env: Env) -> None:
-    """A GET finds it."""
-    _ready_with(env)
-    path = f"/groups/{env.place.project}/.*/endpoint$"
-
-    env.atlas.post("faults", [{"match": {"path": path, "method": "GET"}, "status": 200, "body": "[]"}])
-    time.sleep(10)
-    env.edit(comment="still here")
-
-    env.becomes_ready()
-    reasons = {(condition(body, "Ready") or {}).get("reason") for body in env.resources.states(NAME)}
-    assert reasons <= {None, "Available"}, reasons
-
-
-@cases
 def an_endpoint_that_somebody_deletes_is_waited_for_and_then_missed(env: Env) -> None:
     """Nothing is sent to it any more."""
     _ready_with(env)
@@ -114,22 +85,6 @@ def an_endpoint_that_somebody_deletes_is_waited_for_and_then_missed(env: Env) ->
     env.atlas.connect(env.place)
     env.becomes_ready()
     assert env.patches() == [{"comment": "in vain"}]
-
-
-@cases
-def a_status_that_nobody_knows_is_shown_in_atlas_s_words(env: Env) -> None:
-    """It is waited for without a write."""
-    env.atlas.change(env.place, status="HIBERNATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
-
-    body = env.becomes("Pending", "Reconciling", ready="Unknown", says=("HIBERNATING",))
-    assert body["status"]["endpoint"]["status"] == "HIBERNATING"
-    assert seldom(env.calls_within(8), 8)
-    assert env.patches() == []
-    env.atlas.change(env.place, status="AVAILABLE")
-
-    env.becomes_ready()
-    assert env.patches() == [{"comment": "later"}]
 
 
 @cases
@@ -201,57 +156,3 @@ def _refused(env: Env) -> dict[str, Any]:
         },
         credentials=("True", "Verified"),
     )
-
-
-@cases
-def a_value_that_atlas_stores_otherwise_is_told_and_not_sent_again(env: Env) -> None:
-    """Until the spec says what Atlas makes of it, or something that Atlas takes as it is."""
-    _ready_with(env)
-    env.atlas.change(env.place, comment="ORDERS")
-    env.atlas.fail(env.place, method="PATCH", status=200, body=env.atlas.endpoint(env.place))
-
-    env.edit(comment="orders")
-    body = env.becomes("UpdateRejected", "Stalled", says=("comment is 'ORDERS', not 'orders'", "force-sync"))
-    assert body["status"]["drift"] == [{"field": "comment", "desired": "orders", "actual": "ORDERS"}]
-    assert _methods(env) == {"GET"}
-    assert env.patches() == [{"comment": "orders"}]
-
-    _force_sync(env, "again")
-    assert env.patches() == [{"comment": "orders"}] * 2
-    env.edit(comment="ORDERS")
-    env.becomes_ready()
-    assert env.patches() == [{"comment": "orders"}] * 2
-
-
-@cases
-def an_answer_that_never_shows_what_was_sent_is_told_after_a_while(env: Env) -> None:
-    """Atlas may show a change late; half a minute is long enough."""
-    _ready_with(env)
-    without = {key: value for key, value in env.atlas.endpoint(env.place).items() if key != "comment"}
-    env.atlas.fail(env.place, method="PATCH", status=200, apply=True, body=without)
-    env.atlas.fail(env.place, method="GET", status=200, body=[without])
-
-    env.edit(comment="never shown")
-    env.becomes("Pending", "Reconciling", ready="Unknown", says=("comment",))
-    env.becomes("UpdateRejected", "Stalled", says=("comment is empty, not 'never shown'",))
-    assert env.patches() == [{"comment": "never shown"}]
-    env.atlas.heal(env.place)
-
-    env.becomes_ready()
-    assert env.patches() == [{"comment": "never shown"}]
-
-
-@cases
-def an_endpoint_that_takes_too_long_is_stalled_until_atlas_goes_on(env: Env) -> None:
-    """Nothing is given up."""
-    env.atlas.change(env.place, status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, provisioningTimeout="1m")
-    body = env.becomes("Initiating", "Reconciling")
-    since = body["status"]["endpoint"]["statusSince"]
-
-    body = env.becomes("ProvisioningTimeout", "Stalled", says=("spec.provisioningTimeout",))
-    assert body["status"]["endpoint"]["statusSince"] == since, told(body)
-    assert env.patches() == []
-    env.atlas.change(env.place, status="AVAILABLE")
-
-    env.becomes_ready()

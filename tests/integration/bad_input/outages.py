@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from control_plane.process import wait_until
-from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
+from support.atlas import CLOUD_ENDPOINT
 from support.concurrent_cases import NAME, Cases
-from support.resources import condition
 
 if TYPE_CHECKING:
     from support.concurrent_cases import Env
@@ -183,19 +182,6 @@ def a_connection_whose_answer_is_lost_is_made_once(env: Env) -> None:
 
 
 @cases
-def a_change_that_was_answered_with_nothing_and_not_applied_is_sent_again(env: Env) -> None:
-    """An empty 200 says nothing either way."""
-    _settled(env)
-    env.atlas.fail(env.place, method="PATCH", status=200, times=1)
-
-    env.edit(comment="two")
-
-    env.becomes_ready()
-    assert env.patches() == [{"comment": "two"}] * 2
-    assert env.atlas.endpoint(env.place)["comment"] == "two"
-
-
-@cases
 def a_redirect_is_never_followed(env: Env) -> None:
     """The credentials would go where it points."""
     elsewhere = f"/elsewhere/{env.place.project}"
@@ -207,36 +193,3 @@ def a_redirect_is_never_followed(env: Env) -> None:
 
     env.becomes_ready()
     assert not [each for each in env.atlas.requests() if each["path"] == elsewhere]
-
-
-@cases
-def writes_that_atlas_does_not_take_during_an_upgrade_are_sent_afterwards(env: Env) -> None:
-    """They are surely not applied: the first look that finds Atlas open sends them."""
-    _settled(env)
-    code = "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"
-    env.atlas.fail(env.place, method="PATCH", status=405, errorCode=code)
-
-    env.edit(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="later")
-    error = {"operation": "updateServerlessPrivateEndpoint", "httpStatus": 405, "errorCode": code, "retryable": True}
-    env.becomes("AtlasUnavailable", "Reconciling", error=error)
-    time.sleep(max(0.0, env.calls("PATCH")[0]["time"] + 12 - time.time()))
-    _is_backoff(env.calls("PATCH"), most=18)  # they are not shared, and a round that succeeds brings the resource back
-    env.atlas.heal(env.place)
-
-    env.becomes_ready()
-    assert env.atlas.endpoint(env.place)["comment"] == "later"
-
-
-@cases
-def an_edit_that_is_taken_back_during_an_outage_leaves_no_trace(env: Env) -> None:
-    """What was never applied is not sent any more."""
-    _settled(env, "one")
-    env.atlas.fail(env.place, method="PATCH", drop="before")
-    env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
-    env.becomes("AtlasUnavailable", "Reconciling", error={"operation": "updateServerlessPrivateEndpoint"})
-
-    env.edit(cloudProviderEndpointId=CLOUD_ENDPOINT)
-
-    env.becomes_ready()
-    assert env.atlas.endpoint(env.place)["cloudProviderEndpointId"] == CLOUD_ENDPOINT
-    assert not any(condition(body, "Stalled") for body in env.resources.states(NAME))

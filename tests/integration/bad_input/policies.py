@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -49,18 +47,6 @@ def a_suspended_resource_makes_no_call_until_it_is_resumed(env: Env) -> None:
 
     env.becomes_ready()
     assert env.atlas.endpoint(env.place)["comment"] == "two"
-
-
-@cases
-def a_resource_that_is_born_suspended_makes_no_call_at_all(env: Env) -> None:
-    """Not even one to find out whether its credentials work."""
-    env.create(connected=True, suspend=True)
-
-    _rests(env)
-    assert env.calls_within(9) == []
-    env.edit(suspend=False)
-
-    env.becomes_ready()
 
 
 def _is_skipped(env: Env, *, annotation: str) -> None:
@@ -129,46 +115,6 @@ def drift_is_only_told_where_the_policy_says_report(env: Env) -> None:
     env.edit(driftPolicy="Correct")
     env.becomes_ready()
     assert env.patches() == [{"comment": "mine"}] * 2
-
-
-@cases
-def a_field_that_somebody_keeps_changing_back_is_not_fought_over(env: Env) -> None:
-    """After three corrections in a row it rests, and is right when the other side gives in."""
-    content = env.place.sibling(1)
-    # Ready before the other comes, whose look at the instance could be older than what was just connected.
-    _ready_with(env, "ours", syncInterval="1m")
-    env.atlas.connect(content)
-    env.resources.create("content", content.spec())  # its interval is the one by which the instance is looked at
-    env.becomes_ready("content")
-    now = datetime.now(UTC)
-    correction = {"generation": 1, "cause": "Drift", "fields": ["comment"], "result": "Applied"}
-    corrections = [{**correction, "time": f"{now - timedelta(seconds=ago):%Y-%m-%dT%H:%M:%SZ}"} for ago in (40, 80)]
-    env.resources.write_status(NAME, {"history": corrections})
-
-    env.atlas.change(env.place, comment="theirs")
-    wait_until(lambda: bool(env.patches()), "the third correction")
-    env.resources.wait(NAME, lambda body: len(body["status"]["history"]) == len(corrections) + 1)
-    env.atlas.change(env.place, comment="theirs")
-
-    _drifted(env, "ours", "theirs", "hour")
-    assert {each["method"] for each in env.next_calls()} == {"GET"}
-    assert env.patches() == [{"comment": "ours"}]
-    env.atlas.change(env.place, comment="ours")
-
-    env.becomes_ready()
-
-
-@cases
-def what_atlas_writes_otherwise_and_means_the_same_is_no_drift(env: Env) -> None:
-    """An empty comment and none at all, for one."""
-    _ready_with(env, "")
-
-    env.atlas.change(env.place, comment="")
-    time.sleep(6)
-    env.atlas.change(env.place, comment=None)
-
-    assert {each["method"] for each in env.next_calls()} == {"GET"}
-    assert {ready(each)["status"] for each in env.resources.states(NAME)} == {"", "True"}
 
 
 @cases

@@ -154,20 +154,6 @@ def a_policy_that_becomes_retain_while_a_resource_is_being_deleted_lets_it_go_wi
 
 
 @cases
-def what_is_suspended_while_atlas_deletes_its_endpoint_says_so_and_goes_afterwards(env: Env) -> None:
-    owns(env)
-    env.atlas.change(env.place, status="DELETING")  # and stays so
-    env.resources.delete(NAME)
-    env.becomes("Deleting", "Reconciling")
-    env.edit(suspend=True)
-    body = env.becomes("DeletionBlocked", "Stalled", says=("suspend", *OUT), error={"operation": "delete"})
-    assert "is not deleted" not in ready(body)["message"]
-    env.atlas.change(env.place, remove=True)
-    env.edit(suspend=None)
-    goes_without(env, "EndpointDeleted")
-
-
-@cases
 def the_policy_of_a_namespace_holds_and_lets_go_of_what_has_none_of_its_own(env: Env) -> None:
     def say(policy: str) -> None:
         namespace = env.resources.namespace
@@ -185,15 +171,6 @@ def the_policy_of_a_namespace_holds_and_lets_go_of_what_has_none_of_its_own(env:
     env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
     goes_without(env, "EndpointRetained")
     assert statuses(env) == ["AVAILABLE"]
-
-
-@cases
-def a_policy_that_changes_adds_and_removes_the_finalizer(env: Env) -> None:
-    owns(env, deletionPolicy="Retain")
-    env.edit(deletionPolicy="Delete")
-    has_finalizers(env, FINALIZER)
-    env.resources.annotate(NAME, {"mongodb.com/atlas-resource-policy": "keep"})
-    has_finalizers(env)
 
 
 @cases
@@ -255,19 +232,6 @@ def the_older_of_two_owns_the_endpoint_and_a_renamed_one_keeps_it(env: Env) -> N
     env.resources.wait_ready("renamed")
     assert env.patches() == [{"comment": "two"}]
     assert env.calls("DELETE") == []
-
-
-@cases
-def two_that_are_deleted_at_once_take_their_endpoint_along(env: Env) -> None:
-    owns(env)
-    env.resources.create("other", env.resources.get(NAME)["spec"])
-    env.resources.wait_reason("other", "Conflict")
-    env.resources.delete("other")
-    env.resources.delete(NAME)
-    wait_until(lambda: env.resources.all() == [], "both to go")
-    assert statuses(env) == []
-    # In the same moment each may ask for it; which is no more than one of them would.
-    assert len(env.calls("DELETE")) in {1, 2}
 
 
 @cases
