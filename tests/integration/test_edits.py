@@ -126,22 +126,6 @@ def test_removing_a_field_leaves_atlas_as_it_is_and_an_empty_comment_clears_it(s
     assert not settled.atlas.endpoint(settled.place)["comment"]
 
 
-def test_labels_and_foreign_annotations_cost_nothing(settled: Env) -> None:
-    written = first_writes(settled)
-
-    for number in range(5):
-        settled.resources.annotate(NAME, {"argocd.argoproj.io/tracking-id": f"app:{number}"})
-    settled.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
-    settled.resources.wait(
-        NAME, lambda body: body["status"].get("lastHandledReconcileAt") == "now", says="synced by force"
-    )
-
-    # The forced pass comes after all others, and its request is all that there was to write.
-    wait_until(lambda: status_writes(settled) > written, "the write in the audit log")
-    assert status_writes(settled) - written == 1
-    assert settled.patches() == []
-
-
 def test_deleting_a_resource_leaves_atlas_alone_and_never_hangs(settled: Env, control_plane: ControlPlane) -> None:
     settled.resources.delete_secret()
 
@@ -165,16 +149,6 @@ def test_resources_that_are_deleted_and_created_anew_at_once_are_all_served(env:
 
     for name in places:
         env.becomes_ready(name)
-
-
-def test_a_resource_created_anew_under_the_same_name_is_served_as_new(settled: Env) -> None:
-    settled.resources.delete(NAME)
-    settled.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="second life")
-
-    body = settled.becomes_ready()
-
-    assert settled.atlas.endpoint(settled.place)["comment"] == "second life"
-    assert body["status"]["history"][0]["cause"] == "FirstContact"
 
 
 def test_with_the_operator_stopped_nobody_is_told_ready(

@@ -153,18 +153,6 @@ def test_each_change_is_told_once_and_in_words(env: Env) -> None:
     assert re.search(r"Normal\s+DriftCorrected .*comment from 'somebody's' to 'two'\.", described(env))
 
 
-def test_an_endpoint_that_is_reserved_is_told_with_its_id(env: Env) -> None:
-    env.resources.create(NAME, env.place.reserving(comment="ours"))
-    body = env.resources.wait_reason(NAME, "WaitingForCloudEndpoint")
-    env.edit(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    env.becomes_ready()
-
-    reserved, updated = env.resources.wait_events(NAME, ("Normal", "EndpointReserved"), UPDATED)
-
-    assert body["status"]["reservation"]["endpointId"] in reserved["note"]
-    assert f"cloudProviderEndpointId from empty to '{CLOUD_ENDPOINT}'" in updated["note"]
-
-
 def test_a_first_contact_tells_what_it_changes_before_it_does(env: Env) -> None:
     env.atlas.connect(env.place, "somebody's")
     env.atlas.fail(env.place, method="PATCH", status=503)

@@ -256,15 +256,6 @@ def test_without_the_right_it_says_which_one_and_goes_on_once_it_is_there(
         waits_for(resources, "True", "Written")
 
 
-def test_an_operator_that_writes_none_says_what_to_switch_on(
-    run_operator: RunOperator, atlas: Atlas, place: Place, make_resources: MakeResources
-) -> None:
-    run_operator(label="no-outputs", atlas=atlas, sync_interval="3s")
-    resources = make_resources("no-outputs")
-    resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
-    assert "ATLAS_ENDPOINTS_OUTPUTS=on" in ready(waits_for(resources, "False", "Disabled"))["message"]
-
-
 def templates(definition: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the objects that kro makes of a definition, its expressions replaced by what they come to."""
 

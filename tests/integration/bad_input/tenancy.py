@@ -142,17 +142,6 @@ cases.add(
 
 
 @cases(setup=SETUP)
-def a_resource_that_names_its_secret_and_its_policy_costs_no_look_at_its_namespace(env: Env) -> None:
-    """Even if that names others."""
-    _annotate(env, "another")
-    env.create(connected=True, deletionPolicy="Retain")
-    env.becomes_ready()
-    env.edit(comment="edited")
-    env.becomes_ready()
-    assert set(_reads(env)) == {"secrets"}
-
-
-@cases(setup=SETUP)
 def an_annotation_that_is_no_name_of_a_secret_is_told_and_never_a_path(env: Env) -> None:
     """Such as one that would lead to the operator's own."""
     _annotate(env, f"../../default/secrets/{OWN}")

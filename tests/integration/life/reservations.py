@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from control_plane.process import wait_until
 from integration.life.deletions import FINALIZER, goes, writes
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
@@ -117,17 +115,6 @@ def an_endpoint_that_has_expired_is_replaced(env: Env) -> None:
     env.resources.wait_events(NAME, told, ("Warning", "EndpointLost"), told)
     env.resources.wait(NAME, lambda body: body["status"]["reservation"].get("endpointId") not in {None, first})
     reserved(env)
-
-
-@cases
-def a_later_endpoint_id_must_be_the_reserved_one(env: Env) -> None:
-    reserve(env)
-    (endpoint,) = env.atlas.reserved(env.place)
-    with pytest.raises(AssertionError, match="must be the endpoint that was reserved for this resource"):
-        env.edit(endpointId="f" * 24)
-    env.edit(endpointId=endpoint["_id"])
-    with pytest.raises(AssertionError, match="may not be changed or removed"):
-        env.edit(endpointId=None)
 
 
 @cases
