@@ -9,7 +9,7 @@ import yaml
 
 from delivery.helm import CI, NAMESPACE, documents, rendered
 from delivery.rights import Right, granted
-from support.deploy import ACCESS, NAME, OVERLAYS, manifests, the
+from support.deploy import ACCESS, manifests, the
 
 if TYPE_CHECKING:
     from delivery.helm import Helm
@@ -19,13 +19,6 @@ STATUS = ("atlas-endpoints.dev", "serverlessprivateendpoints/status")
 LEASES = ("coordination.k8s.io", "leases")
 SECRETS = ("", "secrets")
 USERS = ("rbac.authorization.k8s.io/aggregate-to-view", "rbac.authorization.k8s.io/aggregate-to-edit")
-
-
-def test_by_default_it_may_do_what_the_overlay_for_the_whole_cluster_lets_it_do(helm: Helm) -> None:
-    objects = rendered(helm)
-    (account,) = [each["subjects"] for each in objects if each["kind"] == "ClusterRoleBinding"]
-    assert account == [{"kind": "ServiceAccount", "namespace": NAMESPACE, "name": NAME}]
-    assert granted(objects) == granted(list(manifests(OVERLAYS["cluster"])))
 
 
 def test_with_namespaces_it_may_do_in_each_what_deploy_access_lets_it_do_and_nothing_elsewhere(helm: Helm) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from atlas_endpoints.settings import OperatorSettings, unknown_variables
 from delivery.helm import rendered
-from support.deploy import OVERLAYS, manifests
 
 if TYPE_CHECKING:
     from delivery.helm import Helm
@@ -97,13 +96,6 @@ def test_the_emergency_brake_can_be_pulled_and_let_go(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, given: str, read: object
 ) -> None:
     assert settings(rendered(helm, flags=[f"--set=settings.writes={given}"]), monkeypatch).writes is read
-
-
-def test_without_values_the_pod_is_the_one_of_deploy_but_for_the_labels(helm: Helm) -> None:
-    ours, theirs = (the("Deployment", objects) for objects in (rendered(helm), list(manifests(OVERLAYS["cluster"]))))
-    for each in (ours, theirs):
-        del each["metadata"]["labels"], each["spec"]["selector"], each["spec"]["template"]["metadata"]["labels"]
-    assert ours == theirs
 
 
 def test_the_image_is_pulled_by_its_digest_when_there_is_one(helm: Helm) -> None:
@@ -228,11 +220,6 @@ def egress(objects: list[dict[str, Any]]) -> set[tuple[str, int]]:
         for rule in the("NetworkPolicy", objects)["spec"]["egress"]
         for port in rule["ports"]
     }
-
-
-def test_the_network_policy_lets_out_what_is_called_and_nothing_else(helm: Helm) -> None:
-    out = egress(rendered(helm, flags=["--set=networkPolicy.enabled=true"]))
-    assert out == {("UDP", 53), ("TCP", 53), ("TCP", 443), ("TCP", 6443)}
 
 
 def test_the_network_policy_knows_the_ports_of_proxies_and_of_atlas(helm: Helm) -> None:
