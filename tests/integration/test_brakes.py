@@ -37,7 +37,7 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
     # A round may come while the last of them are being changed, so the first portion is not always a whole one.
     wait_until(lambda: bool(waiting()), "the brake")
     assert operator.metric("atlas_endpoints_corrections_held") > 0
-    held = waiting()[0]
+    held = waiting()[-1]  # not one whose turn comes next
     assert "MAX_CORRECTIONS" in ready(held)["message"]
     assert condition(held, "Reconciling") is not None
     assert condition(held, "Stalled") is None

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
 CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
+CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
+CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
 
 LONGEST = (
     "test_bad_input",
