@@ -35,7 +35,7 @@ def bodies(
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
     still_atlas = start_atlas(seed(len(STATES)), transition=NEVER)  # with a project for each state
     operators = {
-        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="2s", **settings)
+        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="5s", **settings)
         for label, settings in OPERATORS.items()
     }
     setups = {label: Setup(still_atlas, operators.get(label, operators[WORKING])) for label in (*OPERATORS, NOBODY)}
