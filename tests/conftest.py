@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("support.concurrent_cases", "support.resources")
 pytest_plugins = ("support.running",)
 
 # A gate that draws other examples each time fails for changes that are innocent, so it draws the same ones each time; new

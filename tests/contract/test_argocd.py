@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from atlas_endpoints.reconcile.reasons import Progress, Reason
@@ -13,21 +11,11 @@ from delivery.recorded import KIND, recorded
 from delivery.states import STATES
 from support.resources import ready
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-GENERATED = generated()
-
-
-@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
-def test_a_generated_file_is_what_would_be_generated(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == GENERATED[path], "run `make generate`"
-
 
 def test_no_other_file_is_in_the_layout() -> None:
     by_hand = {KIND / "health.lua", ACTIONS / "discovery.lua", *ACTIONS.glob("*/action.lua")}
     files = {path for path in KIND.rglob("*") if path.is_file() and path.parent != KIND / "testdata"}
-    assert files == by_hand | {path for path in GENERATED if path.is_relative_to(KIND)}
+    assert files == by_hand | {path for path in generated() if path.is_relative_to(KIND)}
 
 
 def test_every_reason_is_recorded() -> None:

@@ -113,19 +113,6 @@ def test_the_chart_has_the_version_of_the_operator() -> None:
     assert METADATA["version"] == METADATA["appVersion"] == atlas_endpoints.__version__
 
 
-def test_the_crds_are_copies() -> None:
-    copies, originals = (
-        {path.name: path.read_bytes() for path in folder.glob("*.yaml")}
-        for folder in (CHART / "files" / "crds", ROOT / "crds")
-    )
-    assert copies == originals
-
-
-def test_the_crds_are_small_enough_for_kubectl_s_annotation() -> None:
-    limit = 262144
-    assert all(path.stat().st_size < limit / 2 for path in (ROOT / "crds").glob("*.yaml"))
-
-
 def annotation(name: str) -> Any:
     """Give an annotation of the chart for Artifact Hub; all of them are texts, some of which are YAML."""
     text = METADATA["annotations"][f"artifacthub.io/{name}"]

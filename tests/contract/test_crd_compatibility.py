@@ -187,133 +187,67 @@ ALLOWED: dict[str, Callable[[Crd], None]] = {
     "a version is deprecated": lambda crd: version(crd).update(deprecated=True),
 }
 
-REFUSED: dict[str, tuple[Callable[[Crd], None], str]] = {
-    "a field of the spec is removed": (removes("spec.comment"), "v1alpha1 spec.comment: the field is removed"),
-    "a field within a list is removed": (
-        lambda crd: field(crd, "status.history[]")["properties"].pop("fields"),
-        "v1alpha1 status.history[].fields: the field is removed",
+REFUSED: dict[str, Callable[[Crd], None]] = {
+    "v1alpha1 spec.comment: the field is removed": removes("spec.comment"),
+    "v1alpha1 status.history[].fields: the field is removed": lambda crd: field(crd, "status.history[]")[
+        "properties"
+    ].pop("fields"),
+    "v1alpha1 spec.comment: the field is required and was not": sets(
+        "spec", required=["projectId", "instanceName", "providerName", "endpointId", "comment"]
     ),
-    "a field becomes required": (
-        sets("spec", required=["projectId", "instanceName", "providerName", "endpointId", "comment"]),
-        "v1alpha1 spec.comment: the field is required and was not",
+    "v1alpha1 spec.region: the field is required and was not": adds_a_required_field,
+    "v1alpha1 spec.suspend: type is string and was boolean": sets("spec.suspend", type="string"),
+    "v1alpha1 spec.comment: maxLength is 79 and was 80": sets("spec.comment", maxLength=79),
+    "v1alpha1 spec.comment: minLength is 1 and was absent": sets("spec.comment", minLength=1),
+    "v1alpha1 status.observedGeneration: minimum is 0 and was -1": sets("status.observedGeneration", minimum=0),
+    "v1alpha1 status.observedGeneration: exclusiveMinimum is set and was not": sets(
+        "status.observedGeneration", exclusiveMinimum=True
     ),
-    "a required field is added": (
-        adds_a_required_field,
-        "v1alpha1 spec.region: the field is required and was not",
+    "v1alpha1 status.history: maxItems is 4 and was 5": sets("status.history", maxItems=4),
+    "v1alpha1 spec.instanceName: pattern is ^[a-z]+$ and was absent": sets("spec.instanceName", pattern="^[a-z]+$"),
+    "v1alpha1 status.observedGeneration: format is int32 and was int64": sets(
+        "status.observedGeneration", format="int32"
     ),
-    "a field has another type": (
-        sets("spec.suspend", type="string"),
-        "v1alpha1 spec.suspend: type is string and was boolean",
+    "v1alpha1 spec.providerName: the value AZURE is removed from enum": sets("spec.providerName", enum=["AWS"]),
+    "v1alpha1 spec.syncInterval: enum is ['10m'] and was absent": sets("spec.syncInterval", enum=["10m"]),
+    "v1alpha1 spec.comment: the rule is new, and may refuse what was accepted: self != ''": rule(
+        "spec.comment", "self != ''"
     ),
-    "a text has to be shorter": (
-        sets("spec.comment", maxLength=79),
-        "v1alpha1 spec.comment: maxLength is 79 and was 80",
+    "v1alpha1 spec.comment: the rule is new, and may refuse what was accepted: self.matches('^a')": lambda crd: field(
+        crd, "spec.comment"
+    )["x-kubernetes-validations"][0].update(rule="self.matches('^a')"),
+    "v1alpha1 spec.suspend: default is False and was absent": sets("spec.suspend", default=False),
+    "v1alpha1 status: default is absent and was {'observedGeneration': -1}": sets("status", default=None),
+    "v1alpha1 spec.comment: what contentEncoding means to compatibility is not known; say so in support/crd_compatibility.py": sets(
+        "spec.comment", contentEncoding="base64"
     ),
-    "a text has to be longer": (
-        sets("spec.comment", minLength=1),
-        "v1alpha1 spec.comment: minLength is 1 and was absent",
+    "v1alpha1 status.conditions: x-kubernetes-list-type is atomic and was map": sets(
+        "status.conditions", **{"x-kubernetes-list-type": "atomic"}
     ),
-    "a number has to be greater": (
-        sets("status.observedGeneration", minimum=0),
-        "v1alpha1 status.observedGeneration: minimum is 0 and was -1",
+    "v1alpha1 spec.credentialsSecretRef: x-kubernetes-map-type is absent and was atomic": sets(
+        "spec.credentialsSecretRef", **{"x-kubernetes-map-type": None}
     ),
-    "a bound begins to exclude itself": (
-        sets("status.observedGeneration", exclusiveMinimum=True),
-        "v1alpha1 status.observedGeneration: exclusiveMinimum is set and was not",
+    "names.shortNames: the short name spe is removed": lambda crd: crd["spec"]["names"].pop("shortNames"),
+    "names.categories: the category atlas is removed": lambda crd: crd["spec"]["names"].update(categories=["all"]),
+    "names.kind is ServerlessEndpoint and was ServerlessPrivateEndpoint": lambda crd: crd["spec"]["names"].update(
+        kind="ServerlessEndpoint"
     ),
-    "a list has to be shorter": (
-        sets("status.history", maxItems=4),
-        "v1alpha1 status.history: maxItems is 4 and was 5",
+    "scope is Cluster and was Namespaced": lambda crd: crd["spec"].update(scope="Cluster"),
+    "v1alpha1: the printer column Ready is removed": lambda crd: version(crd)["additionalPrinterColumns"].pop(0),
+    "v1alpha1: jsonPath of the printer column Status is .status.phase and was .status.endpoint.status": lambda crd: (
+        version(crd)["additionalPrinterColumns"][1].update(jsonPath=".status.phase")
     ),
-    "a pattern is added": (
-        sets("spec.instanceName", pattern="^[a-z]+$"),
-        "v1alpha1 spec.instanceName: pattern is ^[a-z]+$ and was absent",
-    ),
-    "a format is another": (
-        sets("status.observedGeneration", format="int32"),
-        "v1alpha1 status.observedGeneration: format is int32 and was int64",
-    ),
-    "a value is removed from an enumeration": (
-        sets("spec.providerName", enum=["AWS"]),
-        "v1alpha1 spec.providerName: the value AZURE is removed from enum",
-    ),
-    "an enumeration is added": (
-        sets("spec.syncInterval", enum=["10m"]),
-        "v1alpha1 spec.syncInterval: enum is ['10m'] and was absent",
-    ),
-    "a rule is added to a field": (
-        rule("spec.comment", "self != ''"),
-        "v1alpha1 spec.comment: the rule is new, and may refuse what was accepted: self != ''",
-    ),
-    "a rule is changed": (
-        lambda crd: field(crd, "spec.comment")["x-kubernetes-validations"][0].update(rule="self.matches('^a')"),
-        "v1alpha1 spec.comment: the rule is new, and may refuse what was accepted: self.matches('^a')",
-    ),
-    "a default is added, which a comparison with Git would show": (
-        sets("spec.suspend", default=False),
-        "v1alpha1 spec.suspend: default is False and was absent",
-    ),
-    "a default is left out": (
-        sets("status", default=None),
-        "v1alpha1 status: default is absent and was {'observedGeneration': -1}",
-    ),
-    "a word is said that nobody compares": (
-        sets("spec.comment", contentEncoding="base64"),
-        "v1alpha1 spec.comment: what contentEncoding means to compatibility is not known; say so in support/crd_compatibility.py",
-    ),
-    "a list is merged otherwise": (
-        sets("status.conditions", **{"x-kubernetes-list-type": "atomic"}),
-        "v1alpha1 status.conditions: x-kubernetes-list-type is atomic and was map",
-    ),
-    "an object is merged otherwise": (
-        sets("spec.credentialsSecretRef", **{"x-kubernetes-map-type": None}),
-        "v1alpha1 spec.credentialsSecretRef: x-kubernetes-map-type is absent and was atomic",
-    ),
-    "a short name is removed": (
-        lambda crd: crd["spec"]["names"].pop("shortNames"),
-        "names.shortNames: the short name spe is removed",
-    ),
-    "a category is removed": (
-        lambda crd: crd["spec"]["names"].update(categories=["all"]),
-        "names.categories: the category atlas is removed",
-    ),
-    "the kind has another name": (
-        lambda crd: crd["spec"]["names"].update(kind="ServerlessEndpoint"),
-        "names.kind is ServerlessEndpoint and was ServerlessPrivateEndpoint",
-    ),
-    "the scope is another": (
-        lambda crd: crd["spec"].update(scope="Cluster"),
-        "scope is Cluster and was Namespaced",
-    ),
-    "a printer column is removed": (
-        lambda crd: version(crd)["additionalPrinterColumns"].pop(0),
-        "v1alpha1: the printer column Ready is removed",
-    ),
-    "a printer column shows something else": (
-        lambda crd: version(crd)["additionalPrinterColumns"][1].update(jsonPath=".status.phase"),
-        "v1alpha1: jsonPath of the printer column Status is .status.phase and was .status.endpoint.status",
-    ),
-    "a printer column is hidden": (
-        lambda crd: version(crd)["additionalPrinterColumns"][0].update(priority=1),
-        "v1alpha1: the printer column Ready is shown with --output=wide only",
-    ),
-    "a field can not be selected by any more": (
-        lambda crd: version(crd)["selectableFields"].pop(0),
-        "v1alpha1 spec.projectId: the field can not be selected by any more",
-    ),
-    "the status is no subresource any more": (
-        lambda crd: version(crd)["subresources"].pop("status"),
-        "v1alpha1: the subresource status is removed",
-    ),
-    "a version is not served any more": (
-        lambda crd: version(crd).update(served=False),
-        "v1alpha1: the version is not served any more",
-    ),
-    "a version is removed": (
-        lambda crd: version(crd).update(name="v1"),
-        "v1alpha1: the version is removed",
-    ),
+    "v1alpha1: the printer column Ready is shown with --output=wide only": lambda crd: version(crd)[
+        "additionalPrinterColumns"
+    ][0].update(priority=1),
+    "v1alpha1 spec.projectId: the field can not be selected by any more": lambda crd: version(crd)[
+        "selectableFields"
+    ].pop(0),
+    "v1alpha1: the subresource status is removed": lambda crd: version(crd)["subresources"].pop("status"),
+    "v1alpha1: the version is not served any more": lambda crd: version(crd).update(served=False),
+    "v1alpha1: the version is removed": lambda crd: version(crd).update(name="v1"),
 }
+"""Changes, by what is told of them."""
 
 
 @pytest.mark.parametrize("change", ALLOWED)
@@ -324,11 +258,10 @@ def test_a_change_that_only_adds_is_allowed(change: str) -> None:
     assert incompatibilities(BASE, changed) == []
 
 
-@pytest.mark.parametrize("change", REFUSED)
-def test_a_change_that_takes_away_is_told_by_the_name_of_the_field(change: str) -> None:
-    act, told = REFUSED[change]
+@pytest.mark.parametrize("told", REFUSED)
+def test_a_change_that_takes_away_is_told_by_the_name_of_the_field(told: str) -> None:
     changed = copy.deepcopy(BASE)
-    act(changed)
+    REFUSED[told](changed)
     assert incompatibilities(BASE, changed) == [told]
 
 

@@ -36,7 +36,7 @@ from atlas_endpoints.reconcile.reasons import (
     ReferencesReason,
     SyncedReason,
 )
-from atlas_endpoints.settings import AtlasSettings, CheckSettings, OperatorSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings
 from atlas_endpoints.telemetry import logs
 from atlas_endpoints.telemetry.metrics import PREFIX
 from delivery.recorded import recorded
@@ -55,6 +55,7 @@ from support.documentation import (
 from support.resources import ready
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -143,12 +144,13 @@ def test_the_reasons_of_events_are_those_of_failures() -> None:
 
 
 def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() -> None:
-    table = [
-        row
-        for row in rows(section(DOCS / "reasons.md", "Events"))
-        if row[0] not in {"failure", "recovery", "suspension"}
-    ]
-    documented = {(type_, reason) for row in table for type_ in words(row[1]) for reason in words(row[2])}
+    documented = {
+        (type_, reason)
+        for what, types, reasons, *_ in rows(section(DOCS / "reasons.md", "Events"))
+        if what not in {"failure", "recovery", "suspension"}
+        for type_ in words(types)
+        for reason in words(reasons)
+    }
     told = [resource_events.new_event(reason, "why") for reason in resource_events.EventReason]
     assert documented == {(each.type, each.reason) for each in told}
     assert not {*resource_events.EventReason} & {*Reason}
@@ -202,18 +204,26 @@ def settings_rows() -> list[list[str]]:
     return rows((DOCS / "settings.md").read_text(encoding="utf-8").split("\n## ", maxsplit=1)[0])
 
 
-def test_every_setting_has_its_row_and_no_other_has() -> None:
-    documented = {(words(row[0])[0], words(row[1])[0]) for row in settings_rows()}
-    assert documented == {
-        (f"--{name.replace('_', '-')}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in OperatorSettings.model_fields
-    }
+def of_commands(heading: str) -> list[list[str]]:
+    return rows(section(DOCS / "commands.md", heading))
 
 
-def test_every_setting_that_only_check_has_has_its_row_and_no_other_has() -> None:
-    table = rows(section(DOCS / "commands.md", "Check a project that no resource uses"))
-    own = CheckSettings.model_fields.keys() - OperatorSettings.model_fields.keys()
+SETTINGS: dict[str, tuple[list[list[str]], Iterable[str]]] = {
+    "the operator": (settings_rows(), OperatorSettings.model_fields),
+    "check alone": (
+        of_commands("Check a project that no resource uses"),
+        CheckSettings.model_fields.keys() - OperatorSettings.model_fields.keys(),
+    ),
+    "plan": (of_commands("plan flags"), PlanSettings.model_fields),
+    "import": (of_commands("import flags"), ImportSettings.model_fields),
+}
+
+
+@pytest.mark.parametrize("of", SETTINGS)
+def test_every_setting_has_its_row_and_no_other_has(of: str) -> None:
+    table, names = SETTINGS[of]
     assert {(words(row[0])[0], words(row[1])[0]) for row in table} == {
-        (f"--{name}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in own
+        (f"--{name.replace('_', '-')}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in names
     }
 
 
@@ -222,23 +232,8 @@ def test_every_word_that_a_finding_begins_with_is_explained_and_no_other_is() ->
     assert [words(row[0])[0] for row in rows(text)] == list(Level)
 
 
-@pytest.mark.parametrize(("command", "settings"), [("plan", PlanSettings), ("import", ImportSettings)])
-def test_every_setting_of_a_command_without_a_cluster_has_its_row_and_no_other_has(
-    command: str, settings: type[AtlasSettings]
-) -> None:
-    table = rows(section(DOCS / "commands.md", f"{command} flags"))
-    assert {(words(row[0])[0], words(row[1])[0]) for row in table} == {
-        (f"--{name.replace('_', '-')}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in settings.model_fields
-    }
-
-
 def test_every_variable_with_credentials_is_documented_and_no_other_is() -> None:
-    documented = {
-        word
-        for row in rows(section(DOCS / "commands.md", "Credentials of plan and import"))
-        for cell in row
-        for word in words(cell)
-    }
+    documented = {word for row in of_commands("Credentials of plan and import") for cell in row for word in words(cell)}
     aliases = [field.validation_alias for field in EnvironmentCredentials.model_fields.values()]
     known = {name for alias in aliases for name in ([alias] if isinstance(alias, str) else alias.choices)}  # type: ignore[union-attr]
     assert documented == known
@@ -349,27 +344,15 @@ def test_a_block_of_commands_is_correct_shell(block: Block) -> None:
 
 
 @pytest.mark.parametrize("page", each_page())
-def test_every_target_of_make_that_is_named_exists(page: Path) -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+def test_what_a_page_names_of_the_checkout_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"(?:`|^|&& )make ([a-z-]+)", text, re.MULTILINE)) <= targets
-
-
-@pytest.mark.parametrize("page", each_page())
-def test_every_file_that_is_named_by_its_path_exists(page: Path) -> None:
-    named = {
+    paths = {
         word
         for word in words(prose(page))
         if re.fullmatch(r"(crds|deploy|docs|tests|operator|charts)/[\w./-]*", word) and not word.endswith("-full.yaml")
     }
-    assert [word for word in sorted(named) if not (ROOT / word).exists()] == []
-
-
-def test_a_code_block_says_what_it_is_written_in() -> None:
-    silent = [
-        page.name
-        for page in PAGES
-        if any(not fence for fence in re.findall(r"^```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE)[::2])
-    ]
-    assert silent == []
+    assert [word for word in sorted(paths) if not (ROOT / word).exists()] == []
+    # And each block of code says what it is written in.
+    assert "" not in re.findall(r"^```(\w*)$", text, re.MULTILINE)[::2]

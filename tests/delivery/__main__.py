@@ -11,7 +11,7 @@ from control_plane.go_build import CACHE, BuildError
 from control_plane.toolchain import ToolchainError
 from delivery import generated
 from delivery.argo_lua import provide_argo_lua
-from delivery.programs import PACKAGES, DeliveryPrograms, provide
+from delivery.programs import PACKAGES, provide
 from delivery.promtool import provide_promtool
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def build(names: Sequence[str]) -> None:
 
 def generate() -> None:
     """Bring the generated files up to date."""
-    for name in generated.generate(DeliveryPrograms()) or ["nothing"]:
+    for name in generated.generate() or ["nothing"]:
         sys.stdout.write(f"generated {name}\n")
 
 

@@ -1,4 +1,4 @@
-"""What the delivery tests share: the programs, and Helm of either major."""
+"""What the delivery tests share: Helm of either major."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from delivery.helm import Helm
-from delivery.programs import DeliveryPrograms
+from delivery.programs import provide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,22 +18,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record", action="store_true", help="record what operators write, as testdata, not compare it")
 
 
-@pytest.fixture(scope="session")
-def programs() -> DeliveryPrograms:
-    """Give the programs; `make delivery-programs` builds them beforehand, for that takes longer than a test may."""
-    return DeliveryPrograms()
+@pytest.fixture
+def helm3(tmp_path: Path) -> Helm:
+    """Helm 3; `make delivery-programs` builds it beforehand, for that takes longer than a test may."""
+    return Helm(provide("helm3"), 3, tmp_path / "helm3")
 
 
 @pytest.fixture
-def helm3(programs: DeliveryPrograms, tmp_path: Path) -> Helm:
-    """Helm 3."""
-    return Helm(programs.helm3, 3, tmp_path / "helm3")
-
-
-@pytest.fixture
-def helm4(programs: DeliveryPrograms, tmp_path: Path) -> Helm:
+def helm4(tmp_path: Path) -> Helm:
     """Helm 4."""
-    return Helm(programs.helm4, 4, tmp_path / "helm4")
+    return Helm(provide("helm4"), 4, tmp_path / "helm4")
+
+
+@pytest.fixture(scope="module")
+def one_helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm 4 for the tests of a module, where it only makes what they need."""
+    return Helm(provide("helm4"), 4, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(params=["helm3", pytest.param("helm4", marks=pytest.mark.gate)])

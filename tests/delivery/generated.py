@@ -18,13 +18,12 @@ from delivery import argocd, reference
 from delivery.helm import CHART, ROOT, Helm, documents
 from delivery.kustomize import install_manifest
 from delivery.plain import plain
+from delivery.programs import provide
 from delivery.values import described, values_of
 from support.deploy import COMPONENTS, INSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from delivery.programs import DeliveryPrograms
 
 CRDS = ROOT / "crds"
 ALERTS_HEADER = "# Built from charts/atlas-endpoints/files/alerts.yaml by `make generate`: do not edit.\n"
@@ -40,20 +39,20 @@ class Generated:
     """
 
     path: Path
-    content: Callable[[DeliveryPrograms], str]
+    content: Callable[[], str]
 
     @property
     def name(self) -> str:
         """Its path in the checkout."""
         return self.path.relative_to(ROOT).as_posix()
 
-    def write(self, programs: DeliveryPrograms) -> bool:
+    def write(self) -> bool:
         """Bring it up to date.
 
         Returns:
             Whether it was not.
         """
-        content = self.content(programs)
+        content = self.content()
         if self.path.exists() and self.path.read_text(encoding="utf-8") == content:
             return False
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,19 +60,19 @@ class Generated:
         return True
 
 
-def schema(_: DeliveryPrograms) -> str:
+def schema() -> str:
     """Make the schema of the chart's values: it is written by hand but for the descriptions, which are those of values.yaml."""
     old = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     new = described(old, values_of((CHART / "values.yaml").read_text(encoding="utf-8")))
     return json.dumps(new, indent=2, ensure_ascii=False) + "\n"
 
 
-def readme(programs: DeliveryPrograms) -> str:
+def readme() -> str:
     """Make the chart's README from README.md.gotmpl and the comments of values.yaml."""
     with tempfile.TemporaryDirectory() as home:
         done = subprocess.run(
             [
-                programs.helm_docs,
+                provide("helm-docs"),
                 f"--chart-search-root={CHART}",
                 "--dry-run",
                 "--sort-values-order=file",
@@ -91,25 +90,21 @@ def readme(programs: DeliveryPrograms) -> str:
     return f"{text}\n"
 
 
-def alerts(programs: DeliveryPrograms) -> str:
+def alerts() -> str:
     """Make the component's PrometheusRule from the chart's."""
     with tempfile.TemporaryDirectory() as home:
-        helm = Helm(programs.helm4, 4, Path(home))
+        helm = Helm(provide("helm4"), 4, Path(home))
         text = helm.template("--set=metrics.prometheusRule.enabled=true", "--show-only=templates/prometheusrule.yaml")
     (rule,) = documents(text)
     return f"{ALERTS_HEADER}{yaml.safe_dump(plain(rule), sort_keys=False, allow_unicode=True, width=120)}"
 
 
 def _crd(path: Path) -> Generated:
-    return Generated(CHART / "files" / "crds" / path.name, lambda _: path.read_text(encoding="utf-8"))
-
-
-def _of_reference(path: Path) -> Generated:
-    return Generated(path, lambda _: reference.PAGES[path]())
+    return Generated(CHART / "files" / "crds" / path.name, lambda: path.read_text(encoding="utf-8"))
 
 
 def _for_argocd(path: Path) -> Generated:
-    return Generated(path, lambda _: argocd.generated()[path])
+    return Generated(path, lambda: argocd.generated()[path])
 
 
 GENERATED = (
@@ -117,16 +112,16 @@ GENERATED = (
     Generated(CHART / "values.schema.json", schema),
     Generated(CHART / "README.md", readme),
     Generated(COMPONENTS["prometheus"] / "prometheus-rule.yaml", alerts),
-    Generated(INSTALL, lambda _: install_manifest()),
+    Generated(INSTALL, install_manifest),
     *(_for_argocd(path) for path in argocd.generated()),
-    *(_of_reference(path) for path in reference.PAGES),
+    *(Generated(path, content) for path, content in reference.PAGES.items()),
 )
 
 
-def generate(programs: DeliveryPrograms) -> list[str]:
+def generate() -> list[str]:
     """Bring all generated files up to date.
 
     Returns:
         The names of those that were not.
     """
-    return [each.name for each in GENERATED if each.write(programs)]
+    return [each.name for each in GENERATED if each.write()]

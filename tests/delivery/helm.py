@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "atlas-endpoints"
+CI = CHART / "ci"
+"""Values that the chart ships to be tried with."""
 RELEASE = NAMESPACE = "atlas-endpoints"
 """What the documentation installs, and where."""
 
@@ -108,6 +110,11 @@ class Helm:
         }
         nowhere = self.home / "no-kubeconfig"
         return {"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig or nowhere), **home}
+
+
+def rendered(helm: Helm, *values: str, flags: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Give the objects that the chart makes of files in its ci folder, by their names, and of more flags."""
+    return documents(helm.template(*flags, values=[CI / f"{name}-values.yaml" for name in values]))
 
 
 def documents(rendered: str) -> list[dict[str, Any]]:

@@ -18,25 +18,6 @@ PACKAGES = {
 """What is built, by the name that it gets; go.mod names the same as its tools."""
 
 
-class DeliveryPrograms:
-    """The executables, each built when it is first used."""
-
-    @property
-    def helm3(self) -> Path:
-        """Helm 3."""
-        return provide("helm3")
-
-    @property
-    def helm4(self) -> Path:
-        """Helm 4."""
-        return provide("helm4")
-
-    @property
-    def helm_docs(self) -> Path:
-        """helm-docs, which writes the chart's README."""
-        return provide("helm-docs")
-
-
 def required_version(go_mod: str, module: str) -> str:
     """Read which release of a module is required, such as `v3.22.0`, from the text of a go.mod.
 

@@ -135,8 +135,7 @@ def deletion_blocked(env: Env) -> Body:
 def metadata_refused(env: Env) -> Body:
     """By a policy of the cluster, which forbids finalizers."""
     with no_finalizers(env.control_plane, env.resources, env.place):
-        spec = {name: value for name, value in env.place.spec(deletionPolicy="Delete").items() if name != "endpointId"}
-        env.resources.create(NAME, spec)
+        env.resources.create(NAME, env.place.reserving(deletionPolicy="Delete"))
         return _says(env, "MetadataRefused")
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from delivery.programs import DeliveryPrograms
 
 LONG = 180
 """Minutes after which everything has fired that will."""
@@ -242,10 +241,9 @@ CASES = (
 
 
 @pytest.fixture(scope="module")
-def groups(programs: DeliveryPrograms, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def groups(one_helm: Helm) -> list[dict[str, Any]]:
     """The alerts as the chart brings them into a cluster."""
-    helm = Helm(programs.helm4, 4, tmp_path_factory.mktemp("helm"))
-    objects = documents(helm.template("--set=metrics.prometheusRule.enabled=true"))
+    objects = documents(one_helm.template("--set=metrics.prometheusRule.enabled=true"))
     (found,) = [each["spec"]["groups"] for each in objects if each["kind"] == "PrometheusRule"]
     return list(found)
 

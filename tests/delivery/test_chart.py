@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from delivery.programs import DeliveryPrograms
 
 VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 REFUSED = sorted((ROOT / "tests" / "delivery" / "testdata" / "refused").glob("*.yaml"))
@@ -45,13 +44,16 @@ def test_both_majors_render_the_same_and_rendering_twice_gives_the_same_bytes(
 
 
 @pytest.mark.parametrize("values", CASES)
-def test_no_name_is_there_twice_where_server_side_apply_takes_it_once(helm4: Helm, values: tuple[Path, ...]) -> None:
+def test_every_object_says_what_it_belongs_to_and_no_name_is_there_twice(helm4: Helm, values: tuple[Path, ...]) -> None:
     """Client-side apply lets duplicates pass, so a release of Helm 3 would fail only when Helm 4 upgrades it."""
-    for document in documents(helm4.template(values=values)):
-        for entries in lists_in(document):
-            for key in ("name", "mountPath", "containerPort"):
-                keys = [each[key] for each in entries if isinstance(each, dict) and key in each]
-                assert len(keys) == len(set(keys)), f"{document['kind']}: {keys}"
+    objects = documents(helm4.template(values=values))
+    for entries in lists_in(objects):
+        for key in ("name", "mountPath", "containerPort"):
+            keys = [each[key] for each in entries if isinstance(each, dict) and key in each]
+            assert len(keys) == len(set(keys)), keys
+    labels = [each["metadata"]["labels"] for each in objects if each["metadata"].get("labels")]
+    assert {each["app.kubernetes.io/instance"] for each in labels} == {"atlas-endpoints"}
+    assert {each["app.kubernetes.io/managed-by"] for each in labels} == {"Helm"}
 
 
 def lists_in(node: Any) -> Iterator[list[Any]]:
@@ -59,16 +61,6 @@ def lists_in(node: Any) -> Iterator[list[Any]]:
         yield node
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from lists_in(child)
-
-
-@pytest.mark.parametrize("values", CASES)
-def test_every_object_says_what_it_belongs_to(helm4: Helm, values: tuple[Path, ...]) -> None:
-    ours = [each for each in documents(helm4.template(values=values)) if each["metadata"].get("labels")]
-    for document in ours:
-        labels = document["metadata"]["labels"]
-        assert labels["app.kubernetes.io/instance"] == "atlas-endpoints", document["metadata"]["name"]
-        assert labels["app.kubernetes.io/managed-by"] == "Helm"
-    assert ours
 
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
@@ -96,39 +88,35 @@ def test_the_installation_page_explains_a_value_that_is_refused(helm: Helm, sett
 
 WORDS: dict[str, list[str]] = {
     "atlasUrl": [
-        *(
-            "https://cloud.mongodb.com",
-            "https://cloud.mongodb.com:443/",
-            "https://gateway.example/atlas",
-            "https://[::1]:8443",
-        ),
-        *("http://127.0.0.1:8090", "http://127.9.9.9", "http://[::1]", "http://localhost:80", "http://a.localhost"),
-        *(
-            "https://host:99999",
-            "https://host:65536",
-            "https://host:65535",
-            "https://[::1",
-            "https://host:",
-            "https://",
-        ),
-        *("http://127.1", "http://127.0.0.1.example", "http://localhost.example", "http://10.0.0.1", "ftp://host"),
-        *("https://user:password@host", "https://host?a=b", "https://host#a", "https://host/api/atlas/v2", "host"),
+        "https://cloud.mongodb.com",
+        "https://cloud.mongodb.com:443/",
+        "https://gateway.example/atlas",
+        "https://[::1]:8443",
+        "http://127.0.0.1:8090",
+        "http://127.9.9.9",
+        "http://[::1]",
+        "http://localhost:80",
+        "http://a.localhost",
+        "https://host:99999",
+        "https://host:65536",
+        "https://host:65535",
+        "https://[::1",
+        "https://host:",
+        "https://",
+        "http://127.1",
+        "http://127.0.0.1.example",
+        "http://localhost.example",
+        "http://10.0.0.1",
+        "ftp://host",
+        "https://user:password@host",
+        "https://host?a=b",
+        "https://host#a",
+        "https://host/api/atlas/v2",
+        "host",
     ],
     "syncInterval": [
-        "1s",
-        "90s",
-        "1h30m",
-        "24h",
-        "1.5m",
-        "0",
-        "0s",
-        "10",
-        "1d",
-        "48h",
-        "-1m",
+        *["1s", "90s", "1h30m", "24h", "1.5m", "0", "0s", "10", "1d", "48h", "-1m", "500ms", "1500ms"],
         "1m ",
-        "500ms",
-        "1500ms",
     ],
     "stallGrace": ["0", "0s", "90s", "2m", "1.5m", "250ms", "48h", "1d", "-5s", "2", "m", "1h-5m"],
 }
@@ -213,10 +201,9 @@ def without(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def rendered(programs: DeliveryPrograms, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+def rendered(one_helm: Helm) -> Callable[[Path], str]:
     """What a values file leads to, rendered once."""
-    helm = Helm(programs.helm4, 4, tmp_path_factory.mktemp("helm"))
-    return functools.cache(lambda path: helm.template(values=[path]))
+    return functools.cache(lambda path: one_helm.template(values=[path]))
 
 
 @pytest.mark.parametrize(("path", "value"), leaves())

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints import app
-from atlas_endpoints.cluster import election
 from atlas_endpoints.settings import OperatorSettings, unknown_variables
-from delivery.helm import CHART, documents
-from support.deploy import OVERLAYS, manifests
+from delivery.helm import rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from delivery.helm import Helm
-
-CI = CHART / "ci"
-
-
-def rendered(helm: Helm, *values: str, flags: Iterable[str] = ()) -> list[dict[str, Any]]:
-    return documents(helm.template(*(f"--values={CI / name}-values.yaml" for name in values), *flags))
 
 
 def the(kind: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
@@ -110,18 +99,6 @@ def test_the_emergency_brake_can_be_pulled_and_let_go(
     assert settings(rendered(helm, flags=[f"--set=settings.writes={given}"]), monkeypatch).writes is read
 
 
-def test_without_values_the_pod_is_the_one_of_deploy_but_for_the_labels(helm: Helm) -> None:
-    ours, theirs = (the("Deployment", objects) for objects in (rendered(helm), list(manifests(OVERLAYS["cluster"]))))
-    for each in (ours, theirs):
-        del each["metadata"]["labels"], each["spec"]["selector"], each["spec"]["template"]["metadata"]["labels"]
-    assert ours == theirs
-
-
-def test_the_pod_may_finish_what_is_under_way_and_hand_over(helm: Helm) -> None:
-    closing_down = 5
-    assert pod(rendered(helm))["terminationGracePeriodSeconds"] > app.DRAIN + election.RELEASE + closing_down
-
-
 def test_the_image_is_pulled_by_its_digest_when_there_is_one(helm: Helm) -> None:
     objects = rendered(helm, "digest")
     image = f"registry.example.com:5000/team/atlas-endpoints:edge@sha256:{'0' * 64}"
@@ -130,25 +107,35 @@ def test_the_image_is_pulled_by_its_digest_when_there_is_one(helm: Helm) -> None
         assert spec["imagePullSecrets"] == [{"name": "registry"}]
 
 
-def test_the_proxy_is_never_on_the_way_to_the_api_server(helm: Helm) -> None:
-    variables = environment(rendered(helm, "network"))
-    assert variables["HTTPS_PROXY"] == "http://proxy.example.com:3128"
-    assert variables["NO_PROXY"] == "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local,.example.com"
+OWN_PROXY = '[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "NO_PROXY", "value": "10.0.0.1"}]'
+PROXIES: dict[str, tuple[list[str], list[str], dict[str, str | None]]] = {
+    "which is never on the way to the API server": (
+        ["network"],
+        [],
+        {
+            "HTTPS_PROXY": "http://proxy.example.com:3128",
+            "NO_PROXY": "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local,.example.com",
+        },
+    ),
+    "from a Secret, which is not on it either": (
+        ["extra"],
+        [],
+        {"HTTPS_PROXY": None, "NO_PROXY": "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local"},
+    ),
+    "with exceptions of somebody's own": (
+        [],
+        [f"--set-json=extraEnv={OWN_PROXY}"],
+        {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.1"},
+    ),
+    "that there is none of": (["settings"], [], {}),
+}
 
 
-def test_a_proxy_from_a_secret_is_not_on_the_way_to_the_api_server_either(helm: Helm) -> None:
-    variables = {each["name"]: each for each in container(rendered(helm, "extra"))["env"]}
-    assert "valueFrom" in variables["HTTPS_PROXY"]
-    assert variables["NO_PROXY"]["value"] == "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local"
-
-
-def test_who_sets_a_proxy_and_its_exceptions_himself_has_them_as_they_are(helm: Helm) -> None:
-    given = '[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "NO_PROXY", "value": "10.0.0.1"}]'
-    assert environment(rendered(helm, flags=[f"--set-json=extraEnv={given}"]))["NO_PROXY"] == "10.0.0.1"
-
-
-def test_without_a_proxy_nothing_is_said_about_one(helm: Helm) -> None:
-    assert not {name for name in environment(rendered(helm, "settings")) if name.endswith("_PROXY")}
+@pytest.mark.parametrize("case", PROXIES)
+def test_a_proxy(helm: Helm, case: str) -> None:
+    values, flags, expected = PROXIES[case]
+    given = {each["name"]: each.get("value") for each in container(rendered(helm, *values, flags=flags))["env"]}
+    assert {name: value for name, value in given.items() if name in {"HTTPS_PROXY", "NO_PROXY"}} == expected
 
 
 @pytest.mark.parametrize(("values", "source"), [("network", "configMap"), ("extra", "secret")])
@@ -234,11 +221,6 @@ def egress(objects: list[dict[str, Any]]) -> set[tuple[str, int]]:
         for rule in the("NetworkPolicy", objects)["spec"]["egress"]
         for port in rule["ports"]
     }
-
-
-def test_the_network_policy_lets_out_what_is_called_and_nothing_else(helm: Helm) -> None:
-    out = egress(rendered(helm, flags=["--set=networkPolicy.enabled=true"]))
-    assert out == {("UDP", 53), ("TCP", 53), ("TCP", 443), ("TCP", 6443)}
 
 
 def test_the_network_policy_knows_the_ports_of_proxies_and_of_atlas(helm: Helm) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from control_plane.ports import free_port
 from control_plane.process import wait_until
-from delivery.helm import CHART, documents
+from delivery.helm import rendered
 from support.atlas import COMMAND
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ from atlas_endpoints.settings import OperatorSettings
 NAME = "atlas-endpoints-simulator"
 
 
-def rendered(helm: Helm) -> dict[tuple[str, str], dict[str, Any]]:
+def with_it(helm: Helm) -> dict[tuple[str, str], dict[str, Any]]:
     """All objects by kind and name."""
-    objects = documents(helm.template(f"--values={CHART / 'ci' / 'simulator-values.yaml'}"))
-    return {(each["kind"], each["metadata"]["name"]): each for each in objects}
+    return {(each["kind"], each["metadata"]["name"]): each for each in rendered(helm, "simulator")}
 
 
 def labels_of(deployment: dict[str, Any]) -> dict[str, str]:
@@ -42,7 +41,7 @@ def container_of(deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_operator_talks_to_the_simulator_and_to_no_other_atlas(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
-    objects = rendered(helm)
+    objects = with_it(helm)
     service, simulator = objects["Service", NAME], objects["Deployment", NAME]
     operator = objects["Deployment", "atlas-endpoints"]
     for each in container_of(operator)["env"]:
@@ -76,7 +75,7 @@ def test_without_it_nothing_of_it_is_there(helm: Helm) -> None:
 
 
 def test_it_starts_with_its_seed(helm: Helm, group: ServerGroup, tmp_path: Path) -> None:
-    objects = rendered(helm)
+    objects = with_it(helm)
     seed = tmp_path / "seed.json"
     seed.write_text(objects["ConfigMap", NAME]["data"]["seed.json"])
     port = free_port()

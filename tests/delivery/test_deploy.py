@@ -5,26 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
-import yaml
 
 from control_plane.process import wait_until
 from delivery.admission import RESTRICTED, objections
-from delivery.kustomize import from_here, moved, objects, of_kind, write
-from support.audit import deeds
-from support.deploy import ACCESS, COMPONENTS, DEPLOY, NAME, OVERLAYS, the
-from support.operator_process import OperatorProcess
-from support.resources import Resources
+from delivery.kustomize import moved, objects, of_kind
+from support.deploy import COMPONENTS, DEPLOY, NAME, OVERLAYS, the
 from support.running import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from control_plane import ControlPlane
-    from control_plane.process import ServerGroup
-    from support.atlas import Atlas, Place
     from support.fixtures import MakeNamespace
 
 MONITORING = ROOT / "tests" / "delivery" / "testdata" / "monitoring.coreos.com"
@@ -104,63 +96,6 @@ def test_a_component_finds_the_operator_s_pods_and_ports(component: str, tmp_pat
         assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == ports
         egress = {(port["protocol"], port["port"]) for rule in policy["spec"]["egress"] for port in rule["ports"]}
         assert {("TCP", 443), ("TCP", 6443), ("UDP", 53), ("TCP", 53)} == egress
-
-
-@pytest.fixture
-def served(control_plane: ControlPlane, crd: str, make_namespace: MakeNamespace, tmp_path: Path) -> list[str]:
-    """The namespaced overlay, installed: the namespace that it is in, and a second one that it is given to serve."""
-    home, other = make_namespace(), make_namespace()
-    moved(tmp_path / "home", home, "namespaced")
-    write(tmp_path / "other", {"namespace": other, "resources": from_here(tmp_path / "other", [ACCESS])})
-    # The account is where the operator is, not where it may read.
-    subject = yaml.safe_dump([{"op": "replace", "path": "/subjects/0/namespace", "value": home}])
-    patch: dict[str, Any] = {"target": {"kind": "RoleBinding", "namespace": other}, "patch": subject}
-    apply(control_plane, write(tmp_path, {"resources": ["home", "other"], "patches": [patch]}))
-    return [home, other]
-
-
-@pytest.fixture
-def operator(
-    served: list[str], control_plane: ControlPlane, atlas: Atlas, group: ServerGroup, tmp_path: Path
-) -> OperatorProcess:
-    """The operator as the account of that overlay."""
-    return OperatorProcess.start(
-        group,
-        tmp_path,
-        kubeconfig=control_plane.kubeconfig_for(served[0], NAME),
-        atlas_url=atlas.url,
-        namespaces=",".join(served),
-        leader_elect="true",
-    )
-
-
-def test_with_the_rights_of_the_namespaced_overlay_it_serves_its_namespaces_and_no_other(
-    served: list[str],
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    places: Iterator[Place],
-    make_namespace: MakeNamespace,
-) -> None:
-    stranger = make_namespace()
-    inside = [Resources(control_plane, namespace, {}) for namespace in served]
-    outside = Resources(control_plane, stranger, {})
-    for resources in (outside, *inside):
-        resources.secret()
-        resources.create("orders", next(places).spec())
-
-    for resources in inside:
-        resources.wait_reason("orders", "WaitingForCloudEndpoint")
-
-    assert operator.stop() == 0
-    user = f"system:serviceaccount:{served[0]}:{NAME}"
-    done = deeds(control_plane, user)
-    assert {each.namespace for each in done if each.resource} == set(served)
-    assert [each for each in done if each.code == httpx.codes.FORBIDDEN] == []
-    assert outside.get("orders")["status"]["observedGeneration"] == -1
-    question = ("auth", "can-i", "get", "secrets", f"--as={user}")
-    assert control_plane.kubectl(*question, f"--namespace={stranger}", check=False).stdout.strip() == "no"
-    for resources in (outside, *inside):
-        resources.close()
 
 
 def test_the_namespaced_overlay_serves_the_namespace_that_it_is_in() -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from atlas_endpoints.cli import Commands
 from control_plane import provide_programs
 from delivery.helm import CHART, Helm
+from delivery.programs import provide
 from support.documentation import PAGES, ROOT, blocks_of, prose
 from support.shell import Command, commands, console
 
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane import ControlPlane
-    from delivery.programs import DeliveryPrograms
 
 CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
 """The tools that are asked."""
 
 NOT_ASKED = {
-    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (integration/test_restore.py)",
+    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (integration/life/restores.py)",
     "argocd": "no program of Argo CD is built here; what the action does is tried with its Lua engine (test_argocd.py)",
     "flux": "no program of Flux is built here; its objects are held against its schemas (test_flux.py)",
     "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
@@ -173,10 +173,10 @@ def _names(line: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
-def test_helm_takes_what_is_shown(programs: DeliveryPrograms, arguments: tuple[str, ...], whole: bool) -> None:
-    assert complaint(programs.helm4, arguments) == ""
+def test_helm_takes_what_is_shown(arguments: tuple[str, ...], whole: bool) -> None:
+    assert complaint(provide("helm4"), arguments) == ""
     if not ONLY_HELM_4 & {each.partition("=")[0] for each in arguments}:
-        assert complaint(programs.helm3, arguments) == ""
+        assert complaint(provide("helm3"), arguments) == ""
 
 
 @pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
@@ -219,7 +219,7 @@ def ours(arguments: tuple[str, ...], *, whole: bool = True) -> str:
     return ""
 
 
-def test_a_command_that_a_tool_does_not_take_is_told(kubectl: Path, programs: DeliveryPrograms) -> None:
+def test_a_command_that_a_tool_does_not_take_is_told(kubectl: Path) -> None:
     for wrong in (
         "gett spe",
         "create rolee name",
@@ -229,7 +229,7 @@ def test_a_command_that_a_tool_does_not_take_is_told(kubectl: Path, programs: De
     ):
         assert complaint(kubectl, tuple(wrong.split())), wrong
     for wrong in ("upgradee a b", "repo addd x", "upgrade a b --bogus"):
-        assert complaint(programs.helm4, tuple(wrong.split())), wrong
+        assert complaint(provide("helm4"), tuple(wrong.split())), wrong
     for wrong in ("chek", "check --bogus x", "run --sync-interval soon"):
         assert ours(tuple(wrong.split()), whole="--bogus" not in wrong), wrong
     assert complaint(kubectl, ("create", "namespace", "shop")) == ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from delivery.helm import documents
+from delivery.helm import rendered
 from delivery.kustomize import moved, objects
 from delivery.plain import plain
 from support import deploy
@@ -43,9 +43,9 @@ def by_identity(found: Iterable[dict[str, Any]]) -> Objects:
     }
 
 
-def rendered(helm: Helm, values: Iterable[str] = ()) -> Objects:
+def installed(helm: Helm, values: Iterable[str] = ()) -> Objects:
     """What the chart installs; `helm test` is no part of it."""
-    chart = documents(helm.template(*(f"--set={value}" for value in values)))
+    chart = rendered(helm, flags=[f"--set={value}" for value in values])
     return by_identity(each for each in chart if "helm.sh/hook" not in each["metadata"].get("annotations", {}))
 
 
@@ -61,7 +61,7 @@ def assert_same(chart: Objects, ours: Objects) -> None:
 
 
 def test_the_chart_s_defaults_are_what_install_yaml_holds(helm: Helm) -> None:
-    assert_same(rendered(helm), without_the_namespace(by_identity(deploy.documents(deploy.INSTALL))))
+    assert_same(installed(helm), without_the_namespace(by_identity(deploy.documents(deploy.INSTALL))))
 
 
 @pytest.mark.parametrize("case", SAME)
@@ -76,7 +76,7 @@ def test_an_overlay_with_components_is_the_chart_with_values(case: str, helm4: H
             if variable.pop("valueFrom", None) == {"fieldRef": {"fieldPath": "metadata.namespace"}}:
                 variable["value"] = NAME
 
-    assert_same(rendered(helm4, values), without_the_namespace(by_identity(ours)))
+    assert_same(installed(helm4, values), without_the_namespace(by_identity(ours)))
 
 
 def test_no_overlay_and_no_component_is_left_out() -> None:

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from delivery.generated import GENERATED, Generated, readme
-
-if TYPE_CHECKING:
-    from delivery.programs import DeliveryPrograms
 
 
 @pytest.mark.parametrize(
@@ -18,5 +13,5 @@ if TYPE_CHECKING:
         for each in GENERATED
     ],
 )
-def test_a_generated_file_is_what_make_generate_would_write(file: Generated, programs: DeliveryPrograms) -> None:
-    assert file.path.read_text(encoding="utf-8") == file.content(programs)
+def test_a_generated_file_is_what_make_generate_would_write(file: Generated) -> None:
+    assert file.path.read_text(encoding="utf-8") == file.content()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from delivery.programs import DeliveryPrograms
     from support.fixtures import MakeNamespace
 
 
@@ -45,16 +44,15 @@ class Archives:
 
 
 @pytest.fixture(scope="module")
-def archives(programs: DeliveryPrograms, tmp_path_factory: pytest.TempPathFactory) -> Archives:
+def archives(one_helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Archives:
     folder = tmp_path_factory.mktemp("charts")
-    helm = Helm(programs.helm4, 4, folder / "home")
     shutil.copytree(CHART, folder / "atlas-endpoints")
     for path in (folder / "atlas-endpoints" / "files" / "crds").iterdir():
         path.write_text(older(path.read_text(encoding="utf-8")), encoding="utf-8")
     previous, current = folder / "previous", folder / "current"
     return Archives(
-        previous=helm.package(folder / "atlas-endpoints", previous, "--version=0.0.9"),
-        current=helm.package(CHART, current),
+        previous=one_helm.package(folder / "atlas-endpoints", previous, "--version=0.0.9"),
+        current=one_helm.package(CHART, current),
     )
 
 

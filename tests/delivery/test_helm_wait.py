@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from support.atlas import Atlas, Place
-    from support.fixtures import MakeNamespace, RunOperator
+    from support.fixtures import MakeResources, RunOperator
     from support.operator_process import OperatorProcess
 
 ENDPOINTS = Path(__file__).parent / "testdata" / "endpoints"
@@ -48,21 +48,16 @@ class Release:
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
     """An operator with the grace that it has by default."""
-    return start_operator(label=LABELS["served-by"], atlas=atlas, namespace="default")
+    return start_operator(label=LABELS["served-by"], atlas=atlas)
 
 
 @pytest.fixture
-def resources(
-    operator: OperatorProcess, control_plane: ControlPlane, make_namespace: MakeNamespace
-) -> Iterator[Resources]:
-    resources = Resources(control_plane, make_namespace(), LABELS)
-    yield resources
-    resources.close()
+def resources(operator: OperatorProcess, make_resources: MakeResources) -> Resources:
+    return make_resources(LABELS["served-by"])
 
 
 @pytest.fixture
 def release(control_plane: ControlPlane, helm4: Helm, resources: Resources) -> Release:
-    resources.secret()
     return Release(replace(helm4, kubeconfig=control_plane.kubeconfig), resources)
 
 
@@ -132,11 +127,11 @@ def test_an_endpoint_that_waits_for_a_person_is_waited_for_in_vain(release: Rele
 
 
 def test_a_secret_that_comes_later_is_waited_for(
-    control_plane: ControlPlane, helm4: Helm, resources: Resources, atlas: Atlas, place: Place
+    release: Release, resources: Resources, atlas: Atlas, place: Place
 ) -> None:
     """As it does when another tool writes it, or in the same release after the endpoint."""
     atlas.connect(place)
-    release = Release(replace(helm4, kubeconfig=control_plane.kubeconfig), resources)
+    resources.delete_secret()
     with ThreadPoolExecutor() as pool:
         endpoints = {"orders": place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT)}
         installing = pool.submit(release, "install", endpoints, "--wait", "--timeout=3m")
@@ -155,6 +150,7 @@ def test_helm_3_waits_for_no_endpoint(
     control_plane: ControlPlane, helm3: Helm, resources: Resources, place: Place
 ) -> None:
     """So that the page says who has to wait by kubectl."""
+    resources.delete_secret()
     release = Release(replace(helm3, kubeconfig=control_plane.kubeconfig), resources)
 
     release("install", {"orders": place.spec()}, "--wait", "--timeout=3m")
@@ -166,7 +162,6 @@ def test_helm_3_waits_for_no_endpoint(
 def test_an_upgrade_of_the_operator_s_own_chart_waits_for_an_endpoint_that_it_adds(
     control_plane: ControlPlane, helm4: Helm, resources: Resources, atlas: Atlas, place: Place
 ) -> None:
-    resources.secret()
     helm = replace(helm4, kubeconfig=control_plane.kubeconfig)
     atlas.fail(place, method="PATCH", delay=SLOW, times=1)
     # There is no kubelet here, so a Pod of this release would be waited for in vain; the operator runs beside it.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
+    from support.fixtures import StartAtlas
 
 PAGE = DOCS / "concepts.md"
 SAMPLES = DEPLOY / "samples"
@@ -52,20 +53,19 @@ class Run(Protocol):
 
 
 @pytest.fixture(scope="module")
-def kubectl(
-    control_plane: ControlPlane, crd: str, group: ServerGroup, tmp_path_factory: pytest.TempPathFactory
+def kubectl(  # noqa: PLR0917  # fixtures
+    control_plane: ControlPlane,
+    crd: str,
+    group: ServerGroup,
+    namespace: str,
+    start_atlas: StartAtlas,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Run]:
     """A kubectl in a namespace with four resources, each of which tells something else."""
-    folder = tmp_path_factory.mktemp("page")
-    atlas = Atlas.start(group, folder, SEED)
-    metadata = {"generateName": "page-"}
-    manifest = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    namespace = control_plane.kubectl(
-        "create", "--filename=-", "--output=jsonpath={.metadata.name}", stdin=manifest
-    ).stdout
+    atlas = start_atlas(SEED)
     operator = OperatorProcess.start(
         group,
-        folder,
+        tmp_path_factory.mktemp("page"),
         kubeconfig=control_plane.kubeconfig,
         atlas_url=atlas.url,
         namespaces=namespace,
@@ -81,7 +81,6 @@ def kubectl(
     yield run
     resources.close()
     operator.stop()
-    atlas.close()
 
 
 def _bring_about(resources: Resources, atlas: Atlas) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from control_plane import ControlPlane
-    from support.fixtures import MakeNamespace, RunOperator
+    from support.fixtures import MakeResources, RunOperator
     from support.operator_process import OperatorProcess
 
 OPERATOR = "system:serviceaccount:default:operator-gitops"
@@ -45,7 +45,7 @@ ROUNDS = 60
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
     """An operator as it is shipped."""
-    return start_operator(label="gitops", atlas=atlas, namespace="default", sync_interval=f"{MINUTES}m")
+    return start_operator(label="gitops", atlas=atlas, sync_interval=f"{MINUTES}m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +90,9 @@ TOOLS = {
 
 
 @pytest.fixture
-def resources(
-    control_plane: ControlPlane, operator: OperatorProcess, make_namespace: MakeNamespace
-) -> Iterator[Resources]:
+def resources(operator: OperatorProcess, make_resources: MakeResources) -> Resources:
     """A namespace with credentials that work."""
-    resources = Resources(control_plane, make_namespace(), {"served-by": "gitops"})
-    resources.secret()
-    yield resources
-    resources.close()
+    return make_resources("gitops")
 
 
 @pytest.fixture(params=list(TOOLS.values()), ids=list(TOOLS))
@@ -158,8 +153,7 @@ def test_nothing_differs_once_the_operator_is_done(case: str, tool: Tool, atlas:
 def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finalizer(
     tool: Tool, atlas: Atlas, place: Place
 ) -> None:
-    spec = {name: value for name, value in place.spec(deletionPolicy="Delete").items() if name != "endpointId"}
-    manifest = tool.manifest(spec)
+    manifest = tool.manifest(place.reserving(deletionPolicy="Delete"))
     tool.apply(manifest)
     tool.resources.wait_reason("orders", "WaitingForCloudEndpoint", pair="Reconciling")
 

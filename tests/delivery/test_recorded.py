@@ -10,17 +10,16 @@ import pytest
 from delivery.recorded import TESTDATA, file_of, normalised, recorded, text_of
 from delivery.states import BRAKED, NOBODY, STATES, WORKING, WRITES_OFF
 from support import kstatus
-from support.atlas import Atlas, place, seed
-from support.concurrent_cases import Env, Setup
-from support.observed import Recorder
+from support.atlas import place, seed
+from support.concurrent_cases import Env, Setup, new_namespace
 from support.resources import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from control_plane import ControlPlane
-    from control_plane.process import ServerGroup
-    from support.fixtures import RunOperator
+    from support.fixtures import RunOperator, StartAtlas
+    from support.observed import Recorder
 
 Bodies: TypeAlias = "Mapping[str, Future[dict[str, Any]]]"
 
@@ -30,30 +29,21 @@ NEVER = 3600.0
 
 
 @pytest.fixture(scope="module")
-def still_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
-    """An Atlas whose endpoints stay as they are, with a project for each state."""
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("still"), seed(len(STATES)), transition=NEVER)
-    yield atlas
-    atlas.close()
-
-
-@pytest.fixture(scope="module")
-def bodies(control_plane: ControlPlane, crd: str, still_atlas: Atlas, start_operator: RunOperator) -> Bodies:
+def bodies(
+    control_plane: ControlPlane, recorder: Recorder, start_atlas: StartAtlas, start_operator: RunOperator
+) -> Bodies:
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
+    still_atlas = start_atlas(seed(len(STATES)), transition=NEVER)  # with a project for each state
     operators = {
-        label: start_operator(
-            label=label, atlas=still_atlas, namespace="default", sync_interval="2s", stall_grace="2s", **settings
-        )
+        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="5s", **settings)
         for label, settings in OPERATORS.items()
     }
     setups = {label: Setup(still_atlas, operators.get(label, operators[WORKING])) for label in (*OPERATORS, NOBODY)}
-    recorder = Recorder(control_plane)
 
     def bring_about(name: str, number: int) -> dict[str, Any]:
         state = STATES[name]
-        resources = Resources(
-            control_plane, _namespace(control_plane), {"served-by": state.operator}, recorder=recorder
-        )
+        namespace = new_namespace(control_plane)
+        resources = Resources(control_plane, namespace, {"served-by": state.operator}, recorder=recorder)
         resources.secret()
         env = Env(setups[state.operator], place(number), resources, control_plane)
         try:
@@ -63,16 +53,9 @@ def bodies(control_plane: ControlPlane, crd: str, still_atlas: Atlas, start_oper
 
     with ThreadPoolExecutor(max_workers=len(STATES)) as pool:
         under_way = {name: pool.submit(bring_about, name, number) for number, name in enumerate(STATES)}
-    recorder.stop()
     for operator in operators.values():
         operator.stop()
     return under_way
-
-
-def _namespace(control_plane: ControlPlane) -> str:
-    with control_plane.client() as http:
-        answer = http.post("/api/v1/namespaces", json={"metadata": {"generateName": "state-"}})
-        return str(answer.raise_for_status().json()["metadata"]["name"])
 
 
 def test_each_state_has_its_record_and_no_other_has(request: pytest.FixtureRequest, bodies: Bodies) -> None:

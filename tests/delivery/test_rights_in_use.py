@@ -13,6 +13,7 @@ import yaml
 from control_plane.process import wait_until
 from delivery.helm import documents
 from delivery.kustomize import from_here, moved, objects, write
+from delivery.rights import BINDINGS, ROLES, granted
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
@@ -35,7 +36,6 @@ AZURE_ENDPOINT = (
     "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
     "/providers/Microsoft.Network/privateEndpoints/pe"
 )
-ROLES, BINDINGS = {"Role", "ClusterRole"}, {"RoleBinding", "ClusterRoleBinding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,32 @@ class Installation:
         home: the namespace that it is in.
         served: the namespaces whose resources it is to serve.
         everywhere: whether it serves all namespaces.
-        rendered: the objects that are installed.
+        installed: the objects that are installed.
         outputs: whether it is to write ConfigMaps.
     """
 
     home: str
     served: Sequence[str]
     everywhere: bool
-    rendered: Sequence[dict[str, Any]]
+    installed: Sequence[dict[str, Any]]
     outputs: bool = False
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """What an operator is told to serve; in the whole cluster there are resources of other tests."""
+        if self.everywhere:
+            return {"label_selector": f"served-by={self.home}"}
+        return {"namespaces": ",".join(self.served)}
+
+    def give(self, control_plane: ControlPlane) -> list[dict[str, Any]]:
+        """Give the account its rights, and nothing else of what is installed."""
+        rights = [each for each in self.installed if each["kind"] in {"ServiceAccount", *ROLES, *BINDINGS}]
+        control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(rights))
+        return rights
 
 
 def cluster(folder: Path, home: str, served: Sequence[str], _helm: Helm) -> Installation:
-    return Installation(home, served, everywhere=True, rendered=objects(moved(folder, home, "cluster")))
+    return Installation(home, served, everywhere=True, installed=objects(moved(folder, home, "cluster")))
 
 
 def namespaced(folder: Path, home: str, served: Sequence[str], _helm: Helm) -> Installation:
@@ -69,36 +82,18 @@ def namespaced(folder: Path, home: str, served: Sequence[str], _helm: Helm) -> I
         write(folder / name, {"namespace": name, "resources": from_here(folder / name, [ACCESS])})
         patches.append({"target": {"kind": "RoleBinding", "namespace": name}, "patch": subject})
     installed = objects(write(folder, {"resources": ["home", *served], "patches": patches}))
-    return Installation(home, [home, *served], everywhere=False, rendered=installed)
+    return Installation(home, [home, *served], everywhere=False, installed=installed)
 
 
 def chart_for_namespaces(folder: Path, home: str, served: Sequence[str], helm: Helm) -> Installation:  # as the others
     values = f"--set=watchNamespaces={{{','.join(served)}}},rbac.secretNames={{atlas-credentials}},outputs.enabled=true"
     installed = documents(helm.template(values, namespace=home))
-    return Installation(home, served, everywhere=False, rendered=installed, outputs=True)
+    return Installation(home, served, everywhere=False, installed=installed, outputs=True)
 
 
 def chart_for_all(folder: Path, home: str, served: Sequence[str], helm: Helm) -> Installation:  # as the others
     installed = documents(helm.template("--set=rbac.secretNames={atlas-credentials}", namespace=home))
-    return Installation(home, served, everywhere=True, rendered=installed)
-
-
-Right = tuple[str, str, str]
-"""A namespace (empty for all), a resource, and a verb."""
-
-
-def granted(rendered: Sequence[dict[str, Any]]) -> Iterator[Right]:
-    """Give the rights that are bound to an account."""
-    roles = {
-        (each["kind"], each["metadata"]["name"], each["metadata"].get("namespace", "")): each["rules"]
-        for each in rendered
-        if each["kind"] in ROLES
-    }
-    for each in rendered:
-        if each["kind"] in BINDINGS:
-            where = each["metadata"].get("namespace", "")
-            for rule in roles[each["roleRef"]["kind"], each["roleRef"]["name"], where]:
-                yield from ((where, resource, verb) for resource in rule["resources"] for verb in rule["verbs"])
+    return Installation(home, served, everywhere=True, installed=installed)
 
 
 @pytest.mark.usefixtures("crd")
@@ -122,13 +117,8 @@ def test_each_right_is_used_and_none_is_missed(
     tmp_path: Path,
 ) -> None:
     installation = install(tmp_path / "installed", make_namespace(), [make_namespace(), make_namespace()], helm4)
-    rights = [each for each in installation.rendered if each["kind"] in {"ServiceAccount", *ROLES, *BINDINGS}]
-    control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(rights))
+    rights = installation.give(control_plane)
     user = f"system:serviceaccount:{installation.home}:{NAME}"
-
-    # In the whole cluster there are resources of other tests.
-    only, listed = {"label_selector": f"served-by={installation.home}"}, {"namespaces": ",".join(installation.served)}
-    scope: dict[str, Any] = only if installation.everywhere else listed
 
     def start(name: str) -> OperatorProcess:
         return OperatorProcess.start(
@@ -141,7 +131,7 @@ def test_each_right_is_used_and_none_is_missed(
             lease_namespace=installation.home,
             outputs=str(installation.outputs).lower(),
             sync_interval="2s",
-            **scope,
+            **installation.scope,
         )
 
     def used(namespace: str) -> set[tuple[str, str]]:
@@ -155,8 +145,7 @@ def test_each_right_is_used_and_none_is_missed(
         tenant.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
         tenant.create("lost", {**nowhere.spec(), "endpointId": "f" * 24})
         del poor["credentialsSecretRef"]
-        reserving = {name: value for name, value in next(places).spec().items() if name != "endpointId"}
-        tenant.create("reserved", reserving)
+        tenant.create("reserved", next(places).reserving())
         tenant.create("poor", poor)
         for kind in (ACK, ASO):
             clouds.install(control_plane, kind)
@@ -191,15 +180,23 @@ def test_each_right_is_used_and_none_is_missed(
     done = deeds(control_plane, user)
     assert [each for each in done if each.code == 403] == []
     assert {each.verb for each in done if each.resource == "secrets"} == {"get"}
+    if not installation.everywhere:
+        assert {each.namespace for each in done if each.resource} == {installation.home, *installation.served}
+        assert not may_read_secrets(control_plane, user, make_namespace())
     everywhere = {(each.resource, each.verb) for each in done}
     unused = {
-        (where, resource, verb)
-        for where, resource, verb in granted(rights)
-        if (resource, verb) not in (used(where) if where else everywhere)
+        right
+        for right in granted(rights)
+        if (right.resource, right.verb) not in (used(right.namespace) if right.namespace else everywhere)
     }
     assert unused == set()
     for tenant in tenants:
         tenant.close()
+
+
+def may_read_secrets(control_plane: ControlPlane, user: str, namespace: str) -> bool:
+    question = ("auth", "can-i", "get", "secrets", f"--as={user}", f"--namespace={namespace}")
+    return control_plane.kubectl(*question, check=False).stdout.strip() != "no"
 
 
 RESOURCES = "/apis/atlas-endpoints.dev/v1alpha1/namespaces/{}/serverlessprivateendpoints"
@@ -214,12 +211,7 @@ def test_with_the_operator_s_token_a_resource_is_changed_and_neither_made_nor_de
 ) -> None:
     """What the threat model says of who has stolen it."""
     home, tenant = make_namespace(), make_namespace()
-    rights = [
-        each
-        for each in chart_for_all(tmp_path, home, [], helm4).rendered
-        if each["kind"] in {"ServiceAccount", *ROLES, *BINDINGS}
-    ]
-    control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(rights))
+    chart_for_all(tmp_path, home, [], helm4).give(control_plane)
     victims = Resources(control_plane, tenant, {})
     victims.create("orders", next(places).spec())
     token = control_plane.kubectl("create", "token", NAME, f"--namespace={home}").stdout.strip()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from delivery.programs import DeliveryPrograms
 
 ROOT = CHART.parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
@@ -62,11 +61,10 @@ def accepted(scanner: str) -> set[Finding]:
 
 
 @pytest.fixture(scope="module")
-def defaults(programs: DeliveryPrograms, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def defaults(one_helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what gets into a cluster as long as nobody sets anything, rendered by the tools of users."""
     folder = tmp_path_factory.mktemp("manifests")
-    helm = Helm(programs.helm4, 4, tmp_path_factory.mktemp("helm"))
-    (folder / "chart.yaml").write_text(helm.template())
+    (folder / "chart.yaml").write_text(one_helm.template())
     for name, overlay in OVERLAYS.items():
         (folder / f"{name}.yaml").write_text(build(overlay))
     return folder

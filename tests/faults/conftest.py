@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.at_once import AtOnce
-from faults.environment import Env
+from faults.environment import AtOnce, Env, Scale
 from faults.proxy import Proxy
-from faults.scale import Scale
 from support.operator_process import OperatorProcess
 from support.rbac import grant
 from support.running import ROOT
@@ -20,8 +18,7 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
-    from faults.at_once import Case
-    from faults.environment import StartBehind
+    from faults.environment import Case, StartBehind
     from support.atlas import Atlas, Place
 
 

@@ -6,16 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import httpx
-
 from control_plane.process import PATIENCE
 from faults.rules import Hold, Moment
 from support.resources import ready, told
 
 if TYPE_CHECKING:
-    from faults.environment import Env
+    from faults.environment import Env, Scale
     from faults.proxy import Proxy
-    from faults.scale import Scale
     from support.atlas import Place
     from support.resources import Resources
 
@@ -38,9 +35,7 @@ class Reservation:
 
     def begin(self) -> None:
         """Have the user ask for it."""
-        spec = self.place.spec(comment="orders", deletionPolicy="Delete")
-        del spec["endpointId"]
-        self.resources.create(self.name, spec)
+        self.resources.create(self.name, self.place.reserving(comment="orders", deletionPolicy="Delete"))
 
     def path(self, target: Target) -> str:
         """Where its writes go, as a regular expression."""
@@ -62,14 +57,6 @@ class Reservation:
         made.sort()
         return tuple(target for _, target in made)
 
-    def endpoints(self) -> list[dict[str, Any]]:
-        """What has been reserved in its place of Atlas."""
-        state = httpx.get(f"{self.env.atlas.url}/_simulator/state", trust_env=False).raise_for_status().json()
-        instances = [
-            i for project in state["projects"] if project["id"] == self.place.project for i in project["instances"]
-        ]
-        return [each for i in instances for each in i["endpoints"] if each["_id"] != self.place.endpoint]
-
     def grow_old(self) -> None:
         """Have its operator be down for so long that nothing can still be on its way to Atlas, in no time."""
         reservation = self.resources.get(self.name).get("status", {}).get("reservation")
@@ -79,7 +66,7 @@ class Reservation:
     def ends_well(self) -> None:
         """Check that it has come to its end: one endpoint, which both sides tell of, with the user's comment."""
         body = self.resources.wait(self.name, _is_settled, says="settled")
-        (endpoint,) = self.endpoints()
+        (endpoint,) = self.env.atlas.reserved(self.place)
         metadata = body["metadata"]
         assert body["status"]["reservation"]["endpointId"] == endpoint["_id"], told(body)
         assert metadata["annotations"] == {"atlas-endpoints.dev/endpoint-id": f"{endpoint['_id']}/{metadata['uid']}"}

@@ -15,6 +15,7 @@ from random import Random
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from faults.environment import KIND
 from faults.rules import (
     Closed,
     Delay,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from support.operator_process import OperatorProcess
     from support.resources import Resources
 
-KIND = "/serverlessprivateendpoints"
 LIMIT = 30.0
 """Seconds after the last fault in which everything has to be as it should."""
 

@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from control_plane.process import PATIENCE, wait_until
+from faults.environment import KIND
 from faults.reserving import a_crash_at_each_write_of_a_reservation
 from faults.rules import Closed, Frozen, Hold, Moment, Refusal, Stale
 from support.atlas import CLOUD_ENDPOINT
 from support.resources import observed, ready
 
 if TYPE_CHECKING:
-    from faults.at_once import AtOnce, Case
-    from faults.environment import Env
+    from faults.environment import AtOnce, Case, Env, Scale
     from faults.proxy import Exchange, Proxy
     from faults.rules import Fault
-    from faults.scale import Scale
     from support.atlas import Atlas, Place
     from support.resources import Resources
 
-KIND = "/serverlessprivateendpoints"
 PAST = f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=served-by="
 SOON = "4s"
 """An operator's interval where the watch is silent: only a round can see then what was missed. Elsewhere it would hide it."""
@@ -133,11 +131,8 @@ def a_crash_between_any_two_writes(env: Env, _: Scale) -> None:
 
 def time_travel_to_an_api_server_that_lags_behind(env: Env, _: Scale) -> None:
     """It can serve the past only to those who say that any state will do; the operator never says so."""
-    resources, place = env.resources("lag"), env.place()
-    operator = env.start("lag")
-    env.atlas.connect(place, "one")
-    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
-    resources.wait_ready("orders")
+    resources, operator = env.resources("lag"), env.start("lag")
+    place = env.settled(resources)
     resources.edit("orders", comment="two")
     resources.wait_ready("orders")
     operator.stop(kill=True)
@@ -168,11 +163,8 @@ def _reads(api: Proxy, began: int) -> list[Exchange]:
 
 def time_travel_to_a_past_that_every_read_is_answered_from(env: Env, _: Scale) -> None:
     """No API server lags like this. The past may be acted on, but is never recorded, and the present has the last word."""
-    resources, place = env.resources("past"), env.place()
-    operator = env.start("past")
-    env.atlas.connect(place, "one")
-    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
-    resources.wait_ready("orders")
+    resources, operator = env.resources("past"), env.start("past")
+    place = env.settled(resources)
     with env.control_plane.client() as http:
         past = http.get(f"{PAST}past").json()
     resources.edit("orders", comment="two")
@@ -196,12 +188,8 @@ def _what_happens_unobserved(env: Env, _: Scale, *, blindness: str) -> None:
     """An edit, a deletion, another object of the same name, and a new one, while the watch says nothing or is not there."""
     resources = env.resources(blindness)
     operator = env.start(blindness, **({"sync_interval": SOON} if blindness == "frozen" else {}))
-    edited, deleted, replaced, new = (env.place() for _ in range(4))
-    for name, place in (("edited", edited), ("deleted", deleted), ("replaced", replaced)):
-        env.atlas.connect(place, "one")
-        resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
-    for name in ("edited", "deleted", "replaced"):
-        resources.wait_ready(name)
+    new = env.place()
+    edited, deleted, replaced = (env.settled(resources, name) for name in ("edited", "deleted", "replaced"))
     assert operator.metric("atlas_endpoints_resources") == 3
     if blindness == "frozen":
         assert env.api.inject(Frozen(), verb="watch", path=KIND).happened.wait(PATIENCE)
@@ -217,11 +205,7 @@ def _what_happens_unobserved(env: Env, _: Scale, *, blindness: str) -> None:
     env.atlas.connect(new, None)
     resources.create("new", new.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="new"))
 
-    for name, place, comment in (
-        ("edited", edited, "two"),
-        ("replaced", replaced, "successor"),
-        ("new", new, "new"),
-    ):
+    for name, place, comment in (("edited", edited, "two"), ("replaced", replaced, "successor"), ("new", new, "new")):
         resources.wait_ready(name)
         assert env.atlas.patches(place) == [{"comment": comment}]
     assert resources.get("replaced")["metadata"]["uid"] == successor["metadata"]["uid"]

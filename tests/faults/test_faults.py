@@ -13,6 +13,7 @@ import pytest
 
 from atlas_endpoints.cluster.relister import SETTLE
 from control_plane.process import PATIENCE, wait_until
+from faults.environment import KIND, alive
 from faults.rules import (
     Closed,
     Delay,
@@ -28,23 +29,19 @@ from faults.rules import (
     Truncated,
     Verb,
 )
-from support.atlas import CLOUD_ENDPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from control_plane import ControlPlane
-    from faults.at_once import AtOnce, Case
-    from faults.environment import Env
+    from faults.environment import AtOnce, Case, Env, Scale
     from faults.proxy import Exchange, Proxy
-    from faults.scale import Scale
     from support.atlas import Atlas, Place
     from support.operator_process import OperatorProcess
     from support.resources import Resources
 
 LABEL = "faults"
-KIND = "/serverlessprivateendpoints"
 HTML = "<html><body>Bad Gateway</body></html>"
 MANY = 1000
 """More requests than are made while something goes wrong."""
@@ -174,12 +171,11 @@ def resources(env: Env) -> Resources:
     return env.resources(LABEL)
 
 
-@pytest.fixture
-def alive(operator: OperatorProcess) -> Iterator[None]:
+@pytest.fixture(name="alive")
+def is_alive(operator: OperatorProcess) -> Iterator[None]:
     """The operator is the same process before and after the test, and well."""
     yield
-    operator.server.check()
-    assert operator.get("livez").text == "ok"
+    alive(operator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +197,12 @@ class Subject:
 
 @pytest.fixture
 def subject(resources: Resources, env: Env, operator: OperatorProcess) -> Subject:
-    place = env.place()
     operator.server.check()
-    return _at_rest(f"e{place.project[-8:]}", place, resources, env.atlas)
+    return _at_rest(f"e{len(resources.all())}", resources, env)
 
 
-def _at_rest(name: str, place: Place, resources: Resources, atlas: Atlas, **fields: object) -> Subject:
-    atlas.connect(place, "one")
-    resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one", **fields))
-    resources.wait_ready(name)
-    return Subject(name, place, resources, atlas)
+def _at_rest(name: str, resources: Resources, env: Env) -> Subject:
+    return Subject(name, env.settled(resources, name), resources, env.atlas)
 
 
 def _edit_while(going: Sequence[Goes], api: Proxy, subject: Subject) -> None:
@@ -266,12 +258,11 @@ def test_an_edit_that_a_list_brings_since(sentence: str, api: Proxy, alive: None
 def _alone(env: Env, _: Scale, *, label: str, going: Sequence[Goes], settings: Mapping[str, str]) -> None:
     resources = env.resources(label)
     operator = env.start(label, **settings)
-    subject = _at_rest("orders", env.place(), resources, env.atlas)
+    subject = _at_rest("orders", resources, env)
     if not settings:
         _no_list_is_due(env.api)
     _edit_while(going, env.api, subject)
-    operator.server.check()
-    assert operator.get("livez").text == "ok"
+    alive(operator)
     operator.stop()
 
 
@@ -290,10 +281,10 @@ def under_way(at_once: AtOnce) -> None:
 def one_each(env: Env, operator: OperatorProcess, resources: Resources) -> Iterator[dict[str, Future[None]]]:
     """All that goes wrong with one resource each, under way."""
 
-    def play(name: str, place: Place, going: Goes) -> None:
+    def play(name: str, going: Goes) -> None:
         secret = f"of-{name}"
         resources.secret(secret)
-        subject = _at_rest(name, place, resources, env.atlas)
+        subject = _at_rest(name, resources, env)
         path = going.path.format(name=name)
         with env.api.breaking(going.trouble, verb=going.verb, path=path, times=going.times) as fault:
             resources.edit(name, comment="two", credentialsSecretRef={"name": secret})
@@ -302,7 +293,7 @@ def one_each(env: Env, operator: OperatorProcess, resources: Resources) -> Itera
 
     with ThreadPoolExecutor(len(ONE_RESOURCE)) as pool:
         yield {
-            sentence: pool.submit(play, f"one-{number}", env.place(), going)
+            sentence: pool.submit(play, f"one-{number}", going)
             for number, (sentence, going) in enumerate(ONE_RESOURCE.items())
         }
         pool.shutdown(cancel_futures=True)

@@ -18,9 +18,7 @@ from support.audit import writes
 from support.resources import observed, ready
 
 if TYPE_CHECKING:
-    from faults.at_once import AtOnce, Case
-    from faults.environment import Env
-    from faults.scale import Scale
+    from faults.environment import AtOnce, Case, Env, Scale
 
 PER_INSTANCE = 20
 
@@ -38,12 +36,8 @@ def _is_asked(atlas: Atlas, place: Place) -> bool:
 def an_api_server_that_is_away(env: Env, scale: Scale) -> None:
     resources = env.resources("away")
     operator = env.start("away")  # with the interval that it has by default, which is no help here
-    edited, deleted, created = (env.place() for _ in range(3))
-    in_flight = {f"in-flight-{number}": env.place() for number in range(6)}
-    there = {"edited": edited, "deleted": deleted, **in_flight}
-    for name, each in there.items():
-        env.atlas.connect(each, "one")
-        resources.create(name, each.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
+    in_flight = {name: env.create(resources, name) for name in (f"in-flight-{number}" for number in range(6))}
+    there = {"edited": env.create(resources, "edited"), "deleted": env.create(resources, "deleted"), **in_flight}
     for name in there:
         resources.wait_ready(name)
     assert operator.metric("atlas_endpoints_resources") == len(there)
@@ -59,8 +53,7 @@ def an_api_server_that_is_away(env: Env, scale: Scale) -> None:
     began = time.monotonic()
     resources.edit("edited", comment="two")
     resources.delete("deleted")
-    env.atlas.connect(created)
-    resources.create("created", created.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    created = env.create(resources, "created")
     while time.monotonic() < began + scale.api_away:
         assert operator.get("livez").text == "ok"
         assert operator.get("readyz").text == "ok"
@@ -73,9 +66,9 @@ def an_api_server_that_is_away(env: Env, scale: Scale) -> None:
         lambda: operator.metric("atlas_endpoints_resources") == len(there),
         "the deleted one to be forgotten",
     )
-    for each in (edited, *in_flight.values()):
+    for each in (there["edited"], *in_flight.values()):
         assert env.atlas.patches(each) == [{"comment": "two"}]
-    assert env.atlas.patches(deleted) == env.atlas.patches(created) == []
+    assert env.atlas.patches(there["deleted"]) == env.atlas.patches(created) == []
     operator.server.check()
     told = _told(operator.log[already:])
     assert told.total() == 1, told

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane.process import ServerGroup
-    from faults.environment import Env
-    from faults.scale import Scale
+    from faults.environment import Env, Scale
 
 
 @pytest.fixture

@@ -74,20 +74,14 @@ class Atlas:
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call, which may be lost before or after it is applied, or be applied late."""
         del credentials
-        method, path, json, operation, writes = (
-            request.method,
-            request.path,
-            request.body,
-            request.operation,
-            request.writes,
-        )
+        method, path, json, writes = request.method, request.path, request.body, request.writes
         applied = False
         try:
             await asyncio.sleep(self._random.uniform(0.0, 0.3))
             fate = self._random.random() / self.unreliable if self.unreliable else 9.0
             if self.down or fate < 0.5:
                 self._perhaps_late(method, path, json)
-                raise AtlasUnavailableError("No answer.", operation=operation, unknown_outcome=writes)
+                raise AtlasUnavailableError("No answer.", operation=request.operation, unknown_outcome=writes)
             applied = True
             status, body = self._apply(method, path, json)
             if writes:
@@ -98,7 +92,7 @@ class Atlas:
                 self._perhaps_late(method, path, json)
             raise
         if fate < 1.0:
-            raise AtlasUnavailableError("The answer was lost.", operation=operation, unknown_outcome=writes)
+            raise AtlasUnavailableError("The answer was lost.", operation=request.operation, unknown_outcome=writes)
         if status >= 400:
             refusal = Refusal(status, {"content-type": "application/json"}, body)
             raise classify(refusal, request, now=datetime.now(UTC))

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 NAMESPACE = "shop"
 
 
+def key_for(name: str) -> Key:
+    return Key("ServerlessPrivateEndpoint", NAMESPACE, name)
+
+
 class Cluster:
     """Keeps resources.
 
@@ -59,7 +63,7 @@ class Cluster:
 
     def apply(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> None:
         """Create a resource, or change its spec; a field that is ``None`` is left out."""
-        key = Key("ServerlessPrivateEndpoint", NAMESPACE, name)
+        key = key_for(name)
         known = self.objects.get(key)
         wanted = {name: value for name, value in spec.items() if value is not None}
         if known is None:
@@ -85,18 +89,18 @@ class Cluster:
 
     def edit(self, name: str, **fields: Any) -> None:
         """Change fields of a spec; ``None`` removes one."""
-        self.apply(name, {**self.objects[Key("ServerlessPrivateEndpoint", NAMESPACE, name)]["spec"], **fields})
+        self.apply(name, {**self.objects[key_for(name)]["spec"], **fields})
 
     def annotate(self, name: str, **annotations: str) -> None:
         """Set annotations of ours, named with underscores."""
-        key = Key("ServerlessPrivateEndpoint", NAMESPACE, name)
+        key = key_for(name)
         for each, value in annotations.items():
             self.objects[key]["metadata"]["annotations"][f"atlas-endpoints.dev/{each.replace('_', '-')}"] = value
         self._changed("MODIFIED", key)
 
     def delete(self, name: str) -> None:
         """Delete a resource: at once, or when its finalizers are gone."""
-        key = Key("ServerlessPrivateEndpoint", NAMESPACE, name)
+        key = key_for(name)
         metadata = self.objects[key]["metadata"]
         if "deletionTimestamp" in metadata:
             return

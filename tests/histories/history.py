@@ -22,8 +22,6 @@ from support.cores import core_of
 from support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from atlas_endpoints.controller.cache import Body
 
 TROUBLED = (30.0, 120.0, 900.0)
@@ -54,6 +52,9 @@ class History:
         self._clock = VirtualClock(loop)
         self.cluster = Cluster(self._random, lambda: f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}")
         self.atlas = Atlas(self._random, lambda: self._clock.now().timestamp())
+        self.apply, self.edit = self.cluster.apply, self.cluster.edit
+        self.annotate, self.delete = self.cluster.annotate, self.cluster.delete
+        self.put, self.lists_lag = self.atlas.put, self.atlas.lag
         self.cluster.gone = self._goes
         self.atlas.deleting = self._is_deleted
         for each in (*NAMED, FOREIGN):
@@ -87,24 +88,9 @@ class History:
     def names(self) -> list[str]:
         return [key.name for key in self.cluster.objects]
 
-    def apply(self, name: str, spec: Mapping[str, Any]) -> None:
-        self.cluster.apply(name, spec)
-
-    def edit(self, name: str, **fields: Any) -> None:
-        self.cluster.edit(name, **fields)
-
-    def annotate(self, name: str, **annotations: str) -> None:
-        self.cluster.annotate(name, **annotations)
-
-    def delete(self, name: str) -> None:
-        self.cluster.delete(name)
-
     def endpoints(self) -> dict[str, Held]:
         there = self.atlas.instance.endpoints.items()
         return {each: Held(str(endpoint.status), endpoint.comment or "") for each, endpoint in there}
-
-    def put(self, endpoint_id: str, **fields: Any) -> None:
-        self.atlas.put(endpoint_id, **fields)
 
     def crash(self) -> None:
         self._kill()
@@ -130,9 +116,6 @@ class History:
 
     def is_away(self, side: Side, seconds: float) -> None:
         self._for_a_while(self._side(side), "down", True, seconds)
-
-    def lists_lag(self, seconds: float) -> None:
-        self.atlas.lag(seconds)
 
     def _side(self, side: Side) -> Atlas | Cluster:
         return self.atlas if side is Side.ATLAS else self.cluster

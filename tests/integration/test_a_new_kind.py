@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
-    from support.fixtures import MakeNamespace
+    from support.fixtures import MakeNamespace, StartAtlas
 
 pytestmark = pytest.mark.gate
 
@@ -35,11 +35,9 @@ PROGRAM = ("/usr/bin/env", f"PYTHONPATH={TESTS.parent / 'operator'}:{TESTS}", sy
 
 
 @pytest.fixture(scope="module")
-def noticing_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
+def noticing_atlas(start_atlas: StartAtlas) -> Atlas:
     """A simulated Atlas that has notices, too."""
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(6), program=PROGRAM)
-    yield atlas
-    atlas.close()
+    return start_atlas(seed(6), program=PROGRAM)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,49 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.atlas import CLOUD_ENDPOINT, Atlas, place, seed
-from support.resources import Resources
+from support.atlas import CLOUD_ENDPOINT, place, seed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from control_plane import ControlPlane
-    from control_plane.process import ServerGroup
-    from support.fixtures import MakeNamespace, RunOperator
+    from support.fixtures import MakeResources, RunOperator, StartAtlas
 
 
 def test_two_atlases_by_one_operator(
-    control_plane: ControlPlane,
-    group: ServerGroup,
-    make_namespace: MakeNamespace,
-    start_operator: RunOperator,
-    tmp_path: Path,
+    start_atlas: StartAtlas, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:
     """Both have the same projects and endpoints, so that only the credentials tell which one is meant."""
-    atlases = []
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        atlases.append(Atlas.start(group, tmp_path / name, seed(3)))
-    first, second = atlases
+    first, second = (start_atlas(seed(3)) for _ in range(2))
     owned, borrowed = place(1), place(2)
     operators, tenant = first.put_account(place(0)), first.put_account(owned)
     first.remove_credentials(operators)
     second.post("credentials", {"serviceAccounts": [{**operators, "roles": "*"}]})
-    own, shop = make_namespace(), make_namespace()
-    mine = Resources(control_plane, own, {})
-    mine.secret("operator", {**operators, "baseUrl": f"{second.url}/"})
-    resources = Resources(control_plane, shop, {"served-by": "two-atlases"})
+    own, resources = make_resources("nobody"), make_resources("two-atlases")
+    own.secret("operator", {**operators, "baseUrl": f"{second.url}/"})
     resources.secret("tenant", tenant)
 
-    operator = start_operator(
-        label="two-atlases", atlas=first, namespace=own, credentials_secret=f"{own}/operator", sync_interval="2s"
+    operator = run_operator(
+        label="two-atlases",
+        atlas=first,
+        namespace=own.namespace,
+        credentials_secret=f"{own.namespace}/operator",
+        sync_interval="2s",
     )
     wanted = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "ours"}
-    by_tenant = owned.spec(**wanted, credentialsSecretRef={"name": "tenant"})
-    resources.create("owned", by_tenant)
-    by_operator = borrowed.spec(**wanted)
-    del by_operator["credentialsSecretRef"]
-    resources.create("borrowed", by_operator)
+    resources.create("owned", owned.spec(**wanted, credentialsSecretRef={"name": "tenant"}))
+    resources.create("borrowed", borrowed.spec(**wanted, credentialsSecretRef=None))
     resources.wait_ready("owned")
     resources.wait_ready("borrowed")
     resources.edit("borrowed", comment="edited")
@@ -58,12 +44,7 @@ def test_two_atlases_by_one_operator(
     for atlas, data, where in ((first, tenant, owned), (second, operators, borrowed)):
         requests = atlas.requests()
         oauth = [each["path"] for each in requests if each["path"].startswith("/api/oauth/")]
-        calls = [each for each in requests if each["path"] not in oauth]
         assert oauth == ["/api/oauth/token", "/api/oauth/revoke"]
         assert {each["credentials"] for each in requests} == {data["clientId"]}
         assert {each["status"] for each in requests} == {200}
-        assert all(f"/groups/{where.project}/" in each["path"] for each in calls)
-    mine.close()
-    resources.close()
-    first.close()
-    second.close()
+        assert all(f"/groups/{where.project}/" in each["path"] for each in requests if each["path"] not in oauth)

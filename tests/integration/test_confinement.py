@@ -10,7 +10,7 @@ from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
 from support.deploy import ACCESS, manifests, the
 from support.operator_process import OperatorProcess
-from support.resources import Resources, condition
+from support.resources import condition
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
     from support.atlas import Atlas, Place
-    from support.fixtures import MakeNamespace
+    from support.fixtures import MakeResources
 
 LABEL = "confined"
 ANNOTATION = "atlas-endpoints.dev/credentials-secret"
@@ -27,17 +27,15 @@ ANNOTATION = "atlas-endpoints.dev/credentials-secret"
 def test_the_right_to_its_namespace_is_enough_to_use_the_secret_that_it_names_and_without_it_none_is_used(
     *,
     control_plane: ControlPlane,
-    crd: str,
-    make_namespace: MakeNamespace,
+    make_resources: MakeResources,
     group: ServerGroup,
     atlas: Atlas,
     place: Place,
     tmp_path: Path,
 ) -> None:
-    namespace = make_namespace()
+    resources = make_resources(LABEL)
+    namespace = resources.namespace
     control_plane.kubectl("annotate", "namespace", namespace, f"{ANNOTATION}=atlas-credentials")
-    resources = Resources(control_plane, namespace, {"served-by": LABEL})
-    resources.secret()
     atlas.connect(place)
     control_plane.kubectl("apply", "--filename=-", stdin=_access(namespace, "namespaces"))
     operator = OperatorProcess.start(
@@ -52,10 +50,9 @@ def test_the_right_to_its_namespace_is_enough_to_use_the_secret_that_it_names_an
     try:
         resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, credentialsSecretRef=None))
         body = resources.wait_reason("orders", "CredentialsInvalid")
-        found = condition(body, "CredentialsValid")
-        assert found is not None
+        found = condition(body, "CredentialsValid") or {}
         assert (found["status"], found["reason"]) == ("False", "NamespaceForbidden")
-        assert f"may not read Namespace {namespace}" in found["message"]
+        assert f"Namespace {namespace}" in found["message"]
         assert body["status"]["lastError"]["operation"] == "readNamespace"
         assert atlas.requests(place) == []
 
@@ -67,7 +64,6 @@ def test_the_right_to_its_namespace_is_enough_to_use_the_secret_that_it_names_an
         assert {each.code for each in looks if each.resource == "namespaces"} == {200, 403}
     finally:
         operator.stop()
-        resources.close()
 
 
 def _access(namespace: str, *without: str) -> str:

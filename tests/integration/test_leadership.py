@@ -17,12 +17,12 @@ import pytest
 from atlas_endpoints.cluster.election import Terms
 from atlas_endpoints.leadership import LOST
 from control_plane.process import PATIENCE, wait_until
-from support.atlas import CLIENT_ID, CLOUD_ENDPOINT, Atlas, Place, place, seed
+from support.atlas import CLIENT_ID, CLOUD_ENDPOINT
 from support.audit import writes
 from support.operator_process import OperatorProcess
 from support.rbac import grant
 from support.relay import Relay
-from support.resources import CREDENTIALS, Resources
+from support.resources import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
-    from support.fixtures import MakeNamespace, RecordProperty
+    from support.atlas import Atlas, Place
+    from support.fixtures import MakeResources, RecordProperty
+    from support.resources import Resources
 
 pytestmark = pytest.mark.gate
 
@@ -38,34 +40,21 @@ TERMS = Terms(9.0)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/atlas-endpoints"
 
 
-@pytest.fixture(scope="module")
-def own_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
-    """An Atlas whose log speaks of these replicas alone."""
-    atlas = Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed(20, endpoints=2), transition=0.2)
-    yield atlas
-    atlas.close()
-
-
 @dataclass
 class Replicas:
-    """Replicas that compete for one Lease, and the resource that they serve.
-
-    Attributes:
-        number: of their place in Atlas.
-        namespace: of the resource, the Lease and the ServiceAccounts.
-    """
+    """Replicas that compete for one Lease, and the resource that they serve; all in one namespace."""
 
     control_plane: ControlPlane
     group: ServerGroup
     atlas: Atlas
     folder: Path
-    number: int
-    namespace: str
+    place: Place
+    label: str
+    resources: Resources
     running: list[OperatorProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.place = place(self.number)
-        self.resources = Resources(self.control_plane, self.namespace, {"served-by": f"replicas-{self.number}"})
+        self.namespace = self.resources.namespace
         self.resources.secret("a", CREDENTIALS)
         self.resources.secret("b", self.atlas.put_account(self.place))
         self.clients = {"a": CLIENT_ID, "b": f"mdb_sa_id_{self.place.project}"}
@@ -82,7 +71,7 @@ class Replicas:
             kubeconfig=kubeconfig,
             atlas_url=self.atlas.url,
             name=f"{self.namespace}.{name}",
-            label_selector=f"served-by=replicas-{self.number}",
+            label_selector=f"served-by={self.label}",
             leader_elect="true",
             lease_duration=f"{TERMS.lease:g}s",
             credentials_secret=f"{self.namespace}/{name}",
@@ -91,11 +80,11 @@ class Replicas:
         self.running.append(replica)
         return replica
 
-    def start_pair(self) -> tuple[OperatorProcess, OperatorProcess]:
+    def start_pair(self, *, relay: Relay | None = None) -> tuple[OperatorProcess, OperatorProcess]:
         """Start ``a``, which leads and has served the resource, and ``b``, which stands by."""
         self.atlas.connect(self.place, "one")
         self.resources.create("orders", self.spec(self.place, comment="one"))
-        leader = self.start("a")
+        leader = self.start("a", relay=relay)
         self.resources.wait_ready("orders")
         standby = self.start("b")
         assert (leads(leader), leads(standby)) == (True, False)
@@ -103,9 +92,7 @@ class Replicas:
 
     def spec(self, where: Place, **fields: Any) -> dict[str, Any]:
         """A spec that names no Secret, so that each replica uses its own."""
-        spec = where.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, **fields)
-        del spec["credentialsSecretRef"]
-        return spec
+        return where.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, credentialsSecretRef=None, **fields)
 
     def sent(self, name: str) -> list[dict[str, Any]]:
         """What a replica wrote to Atlas."""
@@ -139,34 +126,29 @@ class Replicas:
         for replica in self.running:
             replica.server.process.send_signal(signal.SIGCONT)
             replica.server.stop(kill=True)
-        self.resources.close()
 
 
 @pytest.fixture
 def make_replicas(  # noqa: PLR0917  # pytest passes fixtures by name
     control_plane: ControlPlane,
-    crd: str,
     group: ServerGroup,
-    own_atlas: Atlas,
+    atlas: Atlas,
     tmp_path: Path,
-    make_namespace: MakeNamespace,
-    numbers: Iterator[int],
+    make_resources: MakeResources,
+    places: Iterator[Place],
 ) -> Iterator[Callable[[], Replicas]]:
     """A maker of replicas with a place of their own."""
     made: list[Replicas] = []
 
     def make() -> Replicas:
-        made.append(Replicas(control_plane, group, own_atlas, tmp_path, next(numbers), make_namespace()))
+        place = next(places)
+        label = f"replicas-{place.project}"
+        made.append(Replicas(control_plane, group, atlas, tmp_path, place, label, make_resources(label)))
         return made[-1]
 
     yield make
     for replicas in made:
         replicas.close()
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[int]:
-    return iter(range(20))
 
 
 def leads(replica: OperatorProcess) -> bool:
@@ -228,11 +210,7 @@ def test_a_leader_that_is_cut_off_from_the_api_server_ends_before_the_other_lead
 ) -> None:
     replicas = make_replicas()
     with Relay(replicas.control_plane.url) as relay:
-        replicas.atlas.connect(replicas.place, "one")
-        replicas.resources.create("orders", replicas.spec(replicas.place, comment="one"))
-        leader = replicas.start("a", relay=relay)
-        replicas.resources.wait_ready("orders")
-        standby = replicas.start("b")
+        leader, standby = replicas.start_pair(relay=relay)
         cut = now()
         relay.cut()
         replicas.resources.edit("orders", comment="two")
@@ -255,7 +233,8 @@ def stop_at_rest(replicas: Replicas) -> None:
 
 def stop_while_it_looks(replicas: Replicas) -> None:
     """It is about to connect an endpoint, as soon as Atlas has answered what there is."""
-    other = place(replicas.number, 1)
+    other = replicas.place.sibling(1)
+    replicas.atlas.change(other, status="RESERVED")
     replicas.atlas.fail(other, method="GET", delay=2, times=1)
     called = len(replicas.atlas.requests(other, "GET"))
     replicas.resources.create("new", replicas.spec(other))
@@ -332,10 +311,7 @@ def test_a_replica_that_may_not_have_the_lease_says_what_is_missing_and_is_not_r
 
     wait_until(lambda: "may not get Lease" in replica.get("readyz").text, "the reason")
 
-    assert (
-        "leases of coordination.k8s.io in that namespace, as deploy/base/leader-election.yaml does"
-        in replica.get("readyz").text
-    )
+    assert "deploy/base/leader-election.yaml" in replica.get("readyz").text
     assert replica.get("livez").text == "ok"
     grant(replicas.control_plane, replicas.namespace, "a")
     wait_to_lead(replica)

@@ -9,15 +9,14 @@ import pytest
 
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
-from support.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from control_plane import ControlPlane
     from support.atlas import Atlas, Place
-    from support.fixtures import MakeNamespace, RunOperator
+    from support.fixtures import MakeResources, RunOperator
     from support.operator_process import OperatorProcess
+    from support.resources import Resources
 
 ONE = "/api/atlas/v2/groups/{groupId}/privateEndpoint/serverless/instance/{instanceName}/endpoint/{endpointId}"
 
@@ -30,6 +29,12 @@ class Case(NamedTuple):
     atlas: Atlas
     place: Place
 
+    def create(self, comment: str, **fields: Any) -> None:
+        """Create the resource, whose endpoint is as wanted already."""
+        self.atlas.connect(self.place, comment)
+        spec = self.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment=comment, **fields)
+        self.resources.create("orders", spec)
+
     def lines(self) -> list[dict[str, Any]]:
         """All lines about the resource."""
         found = [json.loads(line) for line in self.operator.log.splitlines() if line.startswith("{")]
@@ -40,69 +45,59 @@ class Case(NamedTuple):
         before = len(self.lines())
         change()
         wait_until(lambda: len(self.lines()) >= before + lines, "a line", servers=[self.operator.server])
-        self.rounds()
+        rounds(self.atlas, self.place, 3)
         found = self.lines()[before:]
         assert len(found) == lines, found
         return found
 
-    def rounds(self) -> None:
-        """Let the operator look a few times."""
-        looks = len(self.atlas.requests(self.place, "GET"))
-        wait_until(lambda: len(self.atlas.requests(self.place, "GET")) >= looks + 3, "some rounds")
+
+def rounds(atlas: Atlas, place: Place, number: int) -> None:
+    """Let operators look a few times."""
+    looks = len(atlas.requests(place, "GET"))
+    wait_until(lambda: len(atlas.requests(place, "GET")) >= looks + number, "some rounds")
 
 
 @pytest.fixture
-def case(
-    control_plane: ControlPlane, atlas: Atlas, place: Place, make_namespace: MakeNamespace, start_operator: RunOperator
-) -> Case:
-    namespace = make_namespace()  # also the label, so that an operator that is left serves no other case
-    resources = Resources(control_plane, namespace, {"served-by": namespace})
-    resources.secret()
-    operator = start_operator(label=namespace, atlas=atlas, namespace="default", log_format="json", sync_interval="1s")
-    return Case(resources, operator, atlas, place)
+def case(atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator) -> Case:
+    label = f"logs-{place.project}"
+    operator = run_operator(label=label, atlas=atlas, log_format="json", sync_interval="1s")
+    return Case(make_resources(label), operator, atlas, place)
 
 
 def test_each_change_is_one_line_with_its_facts_and_rest_is_none(case: Case) -> None:
     """Creation, edit, drift."""
-    resources, atlas, place = case.resources, case.atlas, case.place
-    atlas.connect(place, "one")
-    spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
-
-    (created,) = case.told(lambda: resources.create("orders", spec))
-    body = resources.get("orders")
-    facts = {"namespace": resources.namespace, "name": "orders", "uid": body["metadata"]["uid"], "generation": 1}
-    assert created.items() >= {**facts, "level": "INFO", "ready": "True", "reason": "Available"}.items()
+    (created,) = case.told(lambda: case.create("one"))
+    metadata = case.resources.get("orders")["metadata"]
+    facts = {"namespace": case.resources.namespace, "name": "orders", "uid": metadata["uid"], "level": "INFO"}
+    assert created.items() >= {**facts, "generation": 1, "ready": "True", "reason": "Available"}.items()
     assert created["atlasRequest"].items() >= {"method": "GET", "status": 200}.items()
 
-    (edited,) = case.told(lambda: resources.edit("orders", comment="two"))
-    assert edited.items() >= {**facts, "level": "INFO", "generation": 2}.items()
+    (edited,) = case.told(lambda: case.resources.edit("orders", comment="two"))
+    assert edited.items() >= {**facts, "generation": 2}.items()
     assert "comment from 'one' to 'two'" in edited["message"]
     assert edited["reconcileID"] != created["reconcileID"]
     assert edited["atlasRequest"].items() >= {"method": "PATCH", "path": ONE, "status": 200}.items()
 
-    (drifted,) = case.told(lambda: atlas.change(place, comment="theirs"))
+    (drifted,) = case.told(lambda: case.atlas.change(case.place, comment="theirs"))
     assert drifted["level"] == "INFO"
-    assert "set back: comment from 'theirs' to 'two'" in drifted["message"]
-    resources.close()
+    assert "comment from 'theirs' to 'two'" in drifted["message"]
 
 
 def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case: Case) -> None:
     """A failure that is tried again, its end, a suspension and its end, a deletion."""
-    resources, atlas, place = case.resources, case.atlas, case.place
-    atlas.connect(place, "two")
-    spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="two", deletionPolicy="Delete")
-    case.told(lambda: resources.create("orders", spec))
+    resources = case.resources
+    case.told(lambda: case.create("two", deletionPolicy="Delete"))
 
     words = "x" * 50_000
     body_of_fault = {"error": 503, "errorCode": "UNEXPECTED_ERROR", "detail": words}
-    atlas.fail(place, method="PATCH", status=503, body=body_of_fault)
+    case.atlas.fail(case.place, method="PATCH", status=503, body=body_of_fault)
     (failed,) = case.told(lambda: resources.edit("orders", comment="three"))
     assert failed.items() >= {"level": "WARNING", "reason": "AtlasUnavailable", "generation": 2}.items()
     request = {"method": "PATCH", "path": ONE, "status": 503, "errorCode": "other"}
     assert failed["atlasRequest"].items() >= request.items()
     assert len(json.dumps(failed)) < 4096
 
-    (healed,) = case.told(lambda: atlas.heal(place))
+    (healed,) = case.told(lambda: case.atlas.heal(case.place))
     assert healed.items() >= {"level": "INFO", "reason": "Available"}.items()
     assert "comment from 'two' to 'three'" in healed["message"]
 
@@ -111,48 +106,37 @@ def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case:
         resources.wait_reason("orders", "Suspended")
         resources.edit("orders", suspend=False)
 
-    suspended, resumed = case.told(suspend_and_resume, lines=2)
-    assert [(each["level"], each["reason"]) for each in (suspended, resumed)] == [
-        ("INFO", "Suspended"),
-        ("INFO", "Available"),
-    ]
+    def is_told(found: list[dict[str, Any]], *reasons: str) -> None:
+        assert [(each["level"], each["reason"]) for each in found] == [("INFO", reason) for reason in reasons]
+
+    is_told(case.told(suspend_and_resume, lines=2), "Suspended", "Available")
 
     before = len(case.lines())
     resources.delete("orders")
     wait_until(lambda: not resources.exists("orders"), "the resource to go")
     wait_until(lambda: len(case.lines()) >= before + 2, "its last line")
-    assert [(each["level"], each["reason"]) for each in case.lines()[before:]] == [
-        ("INFO", "Deleting"),
-        ("INFO", "EndpointDeleted"),
-    ]
+    is_told(case.lines()[before:], "Deleting", "EndpointDeleted")
     assert words[:2000] not in case.operator.log
-    resources.close()
 
 
 def test_at_rest_there_is_no_line_at_all_and_debug_tells_of_each_call(
-    control_plane: ControlPlane, atlas: Atlas, place: Place, make_namespace: MakeNamespace, start_operator: RunOperator
+    atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:
-    resources = Resources(control_plane, make_namespace(), {"served-by": "calm"})
-    resources.secret()
+    resources = make_resources("calm")
     atlas.connect(place)
     resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    operators = {
-        level: start_operator(
-            label="calm", atlas=atlas, namespace="default", log_format="json", log_level=level, sync_interval="2s"
-        )
+    info, debug = (
+        run_operator(label="calm", atlas=atlas, log_format="json", log_level=level, sync_interval="2s")
         for level in ("INFO", "DEBUG")
-    }
+    )
     resources.wait_ready("orders")
-    looks = len(atlas.requests(place, "GET"))
-    wait_until(lambda: len(atlas.requests(place, "GET")) >= looks + 2, "a round")
-    before = {level: len(operator.log.splitlines()) for level, operator in operators.items()}
-    looks = len(atlas.requests(place, "GET"))
+    rounds(atlas, place, 2)
+    before = [len(operator.log.splitlines()) for operator in (info, debug)]
 
-    wait_until(lambda: len(atlas.requests(place, "GET")) >= looks + 6, "some rounds")
+    rounds(atlas, place, 6)
 
-    assert operators["INFO"].log.splitlines()[before["INFO"] :] == []
-    calls = [json.loads(line) for line in operators["DEBUG"].log.splitlines()[before["DEBUG"] :]]
-    looked = [each for each in calls if each["message"] == "Request to Atlas"]
+    assert info.log.splitlines()[before[0] :] == []
+    calls = [json.loads(line) for line in debug.log.splitlines()[before[1] :]]
+    looked = [each for each in calls if "atlasRequest" in each]
     assert looked
     assert all(each["atlasRequest"]["status"] == 200 and each["instance"] == "shop" for each in looked)
-    resources.close()

@@ -1,30 +1,30 @@
 """The main job on a real API server: an edit becomes one PATCH, and what Atlas says lands in the status."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from support.atlas import CLOUD_ENDPOINT, Atlas, Place
-from support.resources import Resources
+from support.atlas import CLOUD_ENDPOINT
+
+if TYPE_CHECKING:
+    from support.concurrent_cases import Env
 
 pytestmark = pytest.mark.gate
 
 
-def test_a_resource_connects_its_endpoint_and_becomes_ready(resources: Resources, atlas: Atlas, place: Place) -> None:
-    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="for orders"))
+def test_a_resource_connects_its_endpoint_and_becomes_ready_and_an_edit_costs_one_patch(env: Env) -> None:
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="for orders")
 
-    body = resources.wait_ready("orders")
+    status = env.becomes_ready()["status"]
 
-    assert atlas.patches(place) == [{"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "for orders"}]
-    assert atlas.endpoint(place)["status"] == "AVAILABLE"
-    status = body["status"]
-    assert status["endpoint"]["status"] == "AVAILABLE"
-    assert status["endpoint"]["comment"] == "for orders"
-    assert status["applied"] == {
-        "generation": 1,
-        "cloudProviderEndpointId": CLOUD_ENDPOINT,
-        "comment": "for orders",
-    }
+    wanted = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "for orders"}
+    assert env.patches() == [wanted]
+    assert env.atlas.endpoint(env.place)["status"] == "AVAILABLE"
+    assert (status["endpoint"]["status"], status["endpoint"]["comment"]) == ("AVAILABLE", "for orders")
+    assert status["applied"] == {"generation": 1, **wanted}
     assert status["resolved"]["credentialsSource"] == "resource/atlas-credentials"
-    assert "lastError" not in status
     assert {each["type"]: each["status"] for each in status["conditions"]} == {
         "Ready": "True",
         "Synced": "True",
@@ -32,17 +32,10 @@ def test_a_resource_connects_its_endpoint_and_becomes_ready(resources: Resources
         "Deprecated": "True",
     }
 
+    before = len(env.calls())
+    env.edit(comment="two")
+    env.becomes_ready()
 
-def test_an_edit_of_a_settled_resource_costs_one_patch_and_no_look(
-    resources: Resources, atlas: Atlas, place: Place
-) -> None:
-    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
-    resources.wait_ready("orders")
-    before = len(atlas.requests(place))
-
-    resources.edit("orders", comment="two")
-    resources.wait_ready("orders")
-
-    calls = [(each["method"], each["body"]) for each in atlas.requests(place)[before:]]
-    assert [call for call in calls if call[0] != "GET"] == [("PATCH", {"providerName": "AWS", "comment": "two"})]
-    assert atlas.endpoint(place)["comment"] == "two"
+    calls = [(each["method"], each["body"]) for each in env.calls()[before:] if each["method"] != "GET"]
+    assert calls == [("PATCH", {"providerName": "AWS", "comment": "two"})]
+    assert env.atlas.endpoint(env.place)["comment"] == "two"

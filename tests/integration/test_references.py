@@ -6,83 +6,50 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from control_plane.process import wait_until
+from integration.life.deletions import FINALIZER, goes, statuses
 from support import clouds
-from support.atlas import CLOUD_ENDPOINT, Atlas, place, seed
+from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, Atlas, place, seed
 from support.audit import deeds
-from support.clouds import ACK, ASO, CloudObject
+from support.clouds import ACK, ASO, PROJECT, CloudObject
 from support.concurrent_cases import NAME, Env, Setup
-from support.observed import Recorder
-from support.resources import Resources, condition
+from support.resources import condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from control_plane import ControlPlane
-    from control_plane.process import ServerGroup
     from support.atlas import Place
-    from support.fixtures import MakeNamespace, RunOperator
+    from support.fixtures import MakeEnv, RunOperator, StartAtlas
     from support.operator_process import OperatorProcess
 
 LABEL = "references"
 OPERATOR = f"system:serviceaccount:default:operator-{LABEL}"
-OTHER = "vpce-0123456789abcdef1"
 AZURE_ENDPOINT = (
     "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
     "/providers/Microsoft.Network/privateEndpoints/pe"
 )
-PATIENCE = 45.0
+NOWHERE = "face" * 6
+SETTINGS = {"sync_interval": "3s", "stall_grace": "2s"}
 
 
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
-    return start_operator(label=LABEL, atlas=atlas, namespace="default", sync_interval="3s", stall_grace="2s")
+    return start_operator(label=LABEL, atlas=atlas, **SETTINGS)
 
 
 @pytest.fixture
-def env(
-    *,
-    control_plane: ControlPlane,
-    atlas: Atlas,
-    operator: OperatorProcess,
-    place: Place,
-    make_namespace: MakeNamespace,
-) -> Iterator[Env]:
-    recorder = Recorder(control_plane)
-    resources = Resources(control_plane, make_namespace(), {"served-by": LABEL}, recorder=recorder)
-    resources.secret()
-    env = Env(Setup(atlas, operator), place, resources, control_plane)
-    yield env
-    env.close()
-    recorder.stop()
+def env(make_env: MakeEnv, atlas: Atlas, operator: OperatorProcess, place: Place) -> Env:
+    return make_env(Setup(atlas, operator), place, LABEL)
 
 
 @pytest.fixture
-def azure(
-    *,
-    control_plane: ControlPlane,
-    start_operator: RunOperator,
-    group: ServerGroup,
-    make_namespace: MakeNamespace,
-    tmp_path: Path,
-) -> Iterator[Env]:
+def azure(make_env: MakeEnv, start_atlas: StartAtlas, run_operator: RunOperator) -> Env:
     """An environment whose instance is Azure's."""
     world = seed(1)
     world["projects"][0]["instances"][0] |= {"providerName": "AZURE", "regionName": "US_EAST_2"}
-    atlas = Atlas.start(group, tmp_path, world)
-    operator = start_operator(
-        label="references-azure", atlas=atlas, namespace="default", sync_interval="3s", stall_grace="2s"
-    )
-    recorder = Recorder(control_plane)
-    resources = Resources(control_plane, make_namespace(), {"served-by": "references-azure"}, recorder=recorder)
-    resources.secret()
-    env = Env(Setup(atlas, operator), place(0), resources, control_plane)
-    yield env
-    env.close()
-    recorder.stop()
-    operator.stop()
-    atlas.close()
+    atlas = start_atlas(world)
+    operator = run_operator(label="references-azure", atlas=atlas, **SETTINGS)
+    return make_env(Setup(atlas, operator), place(0), "references-azure")
 
 
 @pytest.fixture
@@ -94,38 +61,99 @@ def vpc_endpoint(control_plane: ControlPlane, env: Env) -> Iterator[CloudObject]
     found.close()
 
 
+@pytest.fixture
+def project(control_plane: ControlPlane, env: Env) -> Iterator[CloudObject]:
+    """An AtlasProject that is not there yet; its CRD is."""
+    clouds.install(control_plane, PROJECT)
+    found = CloudObject(control_plane, env.resources.namespace, PROJECT, "orders")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def connected(env: Env, vpc_endpoint: CloudObject) -> Env:
+    """A resource that is ready with a VPCEndpoint that has an ID."""
+    appears(vpc_endpoint)
+    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
+    env.becomes_ready()
+    return env
+
+
+def appears(vpc_endpoint: CloudObject, value: str = CLOUD_ENDPOINT) -> None:
+    """Have a VPCEndpoint with an ID."""
+    vpc_endpoint.create()
+    vpc_endpoint.report(vpcEndpointID=value)
+
+
+def report(project: CloudObject, id_: str | None) -> None:
+    """Have MongoDB's operator tell the ID of the project."""
+    project.report(id=id_, conditions=[{"type": "ProjectReady", "status": "True" if id_ else "False"}])
+
+
+def made(env: Env, project: CloudObject) -> None:
+    """Have an AtlasProject with an ID."""
+    project.create({"name": "Orders"})
+    report(project, env.place.project)
+
+
+def refer(env: Env, *, without: tuple[str, ...] = (), **fields: Any) -> None:
+    """Create a resource that names no project, and leaves out other fields."""
+    spec = env.place.spec(**{"projectRef": {"name": "orders"}, **fields})
+    env.resources.create(NAME, {name: value for name, value in spec.items() if name not in {"projectId", *without}})
+
+
 def resolved(body: dict[str, Any]) -> tuple[str, str]:
     found = condition(body, "ReferencesResolved")
     return (found["status"], found["reason"]) if found else ("", "")
 
 
-def waits_for(env: Env, reason: str, *words: str) -> dict[str, Any]:
-    """Wait until what the spec refers to is told to be missing, in these words, and give the resource."""
+def tells(env: Env, status: str, reason: str, *words: str) -> dict[str, Any]:
+    """Wait until the condition about references says so, in these words, and give the resource."""
 
     def is_told(body: dict[str, Any]) -> bool:
-        found = condition(body, "ReferencesResolved")
-        return (
-            found is not None
-            and (found["status"], found["reason"]) == ("False", reason)
-            and all(word in found["message"] for word in words)
-        )
+        message = (condition(body, "ReferencesResolved") or {}).get("message", "")
+        return resolved(body) == (status, reason) and all(word in message for word in words)
 
-    return env.resources.wait(NAME, is_told, says=f"{reason}: {words}")
+    return env.resources.wait(NAME, is_told, says=f"{status} {reason}: {words}")
+
+
+def waits_for(env: Env, reason: str, *words: str) -> dict[str, Any]:
+    """Wait until what the spec refers to is told to be missing, in these words, and give the resource."""
+    return tells(env, "False", reason, *words)
+
+
+def misses_its_project(env: Env, reason: str, *words: str) -> None:
+    """Wait until the project is told to be unknown, and that only somebody else can help."""
+    body = waits_for(env, reason, *words)
+    assert "projectId" not in body["status"].get("resolved", {})
+    env.becomes("ReferenceNotReady", "Stalled", says=words, error={"operation": "readReference", "errorCode": reason})
+
+
+def writes(env: Env) -> list[str]:
+    return [each["method"] for each in env.calls() if each["method"] != "GET"]
+
+
+def never_stalled(env: Env) -> None:
+    """To wait for the other side is progress."""
+    assert [state for state in env.resources.states(NAME) if condition(state, "Stalled")] == []
 
 
 def test_a_resource_goes_from_nothing_to_available_while_its_vpc_endpoint_is_made(
-    env: Env, vpc_endpoint: CloudObject
+    env: Env, vpc_endpoint: CloudObject, control_plane: ControlPlane
 ) -> None:
+    """The CRD may come last of all. Objects are read by name, and never listed."""
+    clouds.uninstall(control_plane, ACK)
     env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    body = waits_for(env, "NotFound", "There is no VPCEndpoint vpc in namespace")
-    ready = condition(body, "Ready")
-    assert ready is not None
-    assert ready["reason"] == "WaitingForCloudEndpoint"
+    waits_for(env, "NotFound", "VPCEndpoint", "ec2.services.k8s.aws/v1alpha1", "CRD")
+    clouds.install(control_plane, ACK)
+    body = waits_for(env, "NotFound", "VPCEndpoint vpc", env.resources.namespace)
+    ready = condition(body, "Ready") or {}
     service = body["status"]["endpoint"]["endpointServiceName"]
+    assert ready["reason"] == "WaitingForCloudEndpoint"
     assert service in ready["message"]
 
     vpc_endpoint.create({"serviceName": service, "vpcEndpointType": "Interface"})
-    waits_for(env, "NotReady", "has no .status.vpcEndpointID yet")
+    waits_for(env, "NotReady", ".status.vpcEndpointID")
     assert env.patches() == []
 
     vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT, state="pendingAcceptance")
@@ -133,8 +161,9 @@ def test_a_resource_goes_from_nothing_to_available_while_its_vpc_endpoint_is_mad
     assert resolved(body) == ("True", "Resolved")
     assert body["status"]["resolved"]["cloudProviderEndpointId"] == CLOUD_ENDPOINT
     assert env.patches() == [{"cloudProviderEndpointId": CLOUD_ENDPOINT}]
-    for state in env.resources.states(NAME):
-        assert condition(state, "Stalled") is None, "to wait for the other side is progress"
+    never_stalled(env)
+    done = [each for each in deeds(control_plane, OPERATOR) if each.resource == "vpcendpoints"]
+    assert {each.verb for each in done} == {"get"}
 
 
 def test_a_private_endpoint_of_azure_is_connected_once_its_id_and_its_address_are_there(
@@ -148,8 +177,7 @@ def test_a_private_endpoint_of_azure_is_connected_once_its_id_and_its_address_ar
         cloudProviderEndpointRef=endpoint.reference,
         privateEndpointIpAddressFrom={"configMapKeyRef": {"name": "address", "key": "ip"}},
     )
-    body = waits_for(azure, "NotFound", "There is no PrivateEndpoint pe")
-    shown = body["status"]["endpoint"]
+    shown = waits_for(azure, "NotFound", "PrivateEndpoint pe")["status"]["endpoint"]
     connection = {
         "name": shown["endpointServiceName"],
         "privateLinkServiceReference": {"armId": shown["privateLinkServiceResourceId"]},
@@ -157,7 +185,7 @@ def test_a_private_endpoint_of_azure_is_connected_once_its_id_and_its_address_ar
 
     endpoint.create({"manualPrivateLinkServiceConnections": [connection]})
     endpoint.report(id=AZURE_ENDPOINT, provisioningState="Succeeded")
-    waits_for(azure, "NotFound", "There is no ConfigMap address")
+    waits_for(azure, "NotFound", "ConfigMap address")
     assert azure.patches() == []
     endpoint.export("address", ip="10.0.0.4")
 
@@ -168,98 +196,48 @@ def test_a_private_endpoint_of_azure_is_connected_once_its_id_and_its_address_ar
     endpoint.close()
 
 
-def test_a_crd_that_is_installed_later_is_found_by_itself(
-    env: Env, vpc_endpoint: CloudObject, control_plane: ControlPlane
-) -> None:
-    clouds.uninstall(control_plane, ACK)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    waits_for(env, "NotFound", "no namespaced kind VPCEndpoint in ec2.services.k8s.aws/v1alpha1", "Install its CRD")
-
-    clouds.install(control_plane, ACK)
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-
-    env.becomes_ready()
-
-
-def test_an_object_that_goes_leaves_atlas_as_it_is(env: Env, vpc_endpoint: CloudObject) -> None:
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    env.becomes_ready()
-
+def test_an_object_that_goes_leaves_atlas_as_it_is(connected: Env, vpc_endpoint: CloudObject) -> None:
     vpc_endpoint.delete()
 
-    body = env.becomes(
-        "ReferenceNotReady",
-        "Stalled",
-        says=("There is no VPCEndpoint vpc", f"Atlas keeps the connection to {CLOUD_ENDPOINT}"),
-        error={"operation": "readReference", "errorCode": "NotFound", "retryable": True},
-    )
+    error = {"operation": "readReference", "errorCode": "NotFound", "retryable": True}
+    body = connected.becomes("ReferenceNotReady", "Stalled", says=("VPCEndpoint vpc", CLOUD_ENDPOINT), error=error)
     assert resolved(body) == ("False", "NotFound")
     assert body["status"]["applied"]["cloudProviderEndpointId"] == CLOUD_ENDPOINT
-    assert len(env.patches()) == 1
 
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    env.becomes_ready()
-    assert len(env.patches()) == 1
-
-
-def test_an_object_that_is_being_deleted_is_not_connected_to(env: Env, vpc_endpoint: CloudObject) -> None:
-    vpc_endpoint.create(finalizers=("example.com/keep",))
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    vpc_endpoint.delete()
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    waits_for(env, "NotReady", "is being deleted")
-    assert env.patches() == []
-    vpc_endpoint.release()
-    waits_for(env, "NotFound")
+    appears(vpc_endpoint)
+    connected.becomes_ready()
+    assert len(connected.patches()) == 1
 
 
 def test_a_changed_value_is_noticed_by_itself_and_refused_in_the_words_of_atlas(
-    env: Env, vpc_endpoint: CloudObject
+    connected: Env, vpc_endpoint: CloudObject
 ) -> None:
     """An endpoint that is AVAILABLE takes no other private endpoint; nothing of it looks like drift."""
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    body = env.becomes_ready()
+    vpc_endpoint.report(vpcEndpointID=OTHER_CLOUD_ENDPOINT)
 
-    vpc_endpoint.report(vpcEndpointID=OTHER)
-
-    body = env.becomes("UpdateRejected", "Stalled", error={"fields": ["cloudProviderEndpointId"]})
-    assert body["status"]["drift"] == [{"field": "cloudProviderEndpointId", "desired": OTHER, "actual": CLOUD_ENDPOINT}]
+    body = connected.becomes("UpdateRejected", "Stalled", error={"fields": ["cloudProviderEndpointId"]})
+    assert body["status"]["drift"] == [
+        {"field": "cloudProviderEndpointId", "desired": OTHER_CLOUD_ENDPOINT, "actual": CLOUD_ENDPOINT}
+    ]
     assert body["status"]["history"][0]["cause"] == "Edit"
-    assert body["status"]["resolved"]["cloudProviderEndpointId"] == OTHER
-    assert env.patches()[:2] == [{"cloudProviderEndpointId": CLOUD_ENDPOINT}, {"cloudProviderEndpointId": OTHER}]
+    assert body["status"]["resolved"]["cloudProviderEndpointId"] == OTHER_CLOUD_ENDPOINT
+    sent = [each["cloudProviderEndpointId"] for each in connected.patches()]
+    assert sent[:2] == [CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT]
 
     vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    env.becomes_ready()
+    connected.becomes_ready()
 
 
 @pytest.mark.parametrize(
     "value", ["../../secrets/atlas-credentials", f"{CLOUD_ENDPOINT}\n", "x" * 5000, "vpce-\u202e0123456789abcdef"]
 )
 def test_a_value_that_is_none_is_told_and_never_sent(env: Env, vpc_endpoint: CloudObject, value: str) -> None:
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=value)
+    appears(vpc_endpoint, value)
     env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    body = env.becomes(
-        "ReferenceNotReady",
-        "Stalled",
-        says=(".status.vpcEndpointID of VPCEndpoint vpc",),
-        error={"errorCode": "FieldMissing"},
-    )
+    says = (".status.vpcEndpointID of VPCEndpoint vpc",)
+    body = env.becomes("ReferenceNotReady", "Stalled", says=says, error={"errorCode": "FieldMissing"})
     assert value not in str(body["status"])
     assert env.patches() == []
-
-
-def test_a_field_that_holds_an_object_is_told(env: Env, vpc_endpoint: CloudObject) -> None:
-    vpc_endpoint.create()
-    vpc_endpoint.report(ackResourceMetadata={"arn": "arn:x"})
-    env.create(cloudProviderEndpointRef={**vpc_endpoint.reference, "fieldPath": ".status.ackResourceMetadata"})
-    waits_for(env, "FieldMissing", "holds no text", "Correct fieldPath")
 
 
 def test_a_kind_that_is_not_among_the_settings_is_not_even_asked_for(env: Env, control_plane: ControlPlane) -> None:
@@ -270,19 +248,77 @@ def test_a_kind_that_is_not_among_the_settings_is_not_even_asked_for(env: Env, c
     assert "deployments" not in {each.resource for each in deeds(control_plane, OPERATOR)}
 
 
-def test_objects_are_read_by_name_and_never_listed(
-    env: Env, vpc_endpoint: CloudObject, control_plane: ControlPlane
+def test_an_endpoint_is_reserved_and_connected_once_the_project_is_made(
+    env: Env, project: CloudObject, control_plane: ControlPlane
 ) -> None:
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
+    """Everything may be applied at once, and the CRD of MongoDB's operator last of all."""
+    clouds.uninstall(control_plane, PROJECT)
+    before = len(env.atlas.requests())
+    refer(env, without=("endpointId",), cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
+    misses_its_project(env, "NotFound", "AtlasProject", "atlas.mongodb.com/v1", "CRD")
+
+    clouds.install(control_plane, PROJECT)
+    misses_its_project(env, "NotFound", "AtlasProject orders")
+    project.create({"name": "Orders"})
+    misses_its_project(env, "NotReady", "AtlasProject orders", ".status.id")
+    assert len(env.atlas.requests()) == before
+    assert env.resources.get(NAME)["metadata"]["finalizers"] == [FINALIZER]
+
+    report(project, env.place.project)
+    body = env.becomes_ready()
+    assert body["status"]["resolved"]["projectId"] == env.place.project
+    assert body["status"]["reservation"]["endpointId"] == body["status"]["endpoint"]["id"]
+    tells(env, "True", "Resolved")
+    assert writes(env).count("POST") == 1
+    shown = control_plane.kubectl("get", "spe", NAME, f"--namespace={env.resources.namespace}", "--output=wide").stdout
+    assert env.place.project in shown
+
+
+def test_a_project_that_goes_is_told_and_the_endpoint_goes_on_and_is_deleted_in_the_end(
+    env: Env, project: CloudObject
+) -> None:
+    made(env, project)
+    refer(env, cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
     env.becomes_ready()
-    done = [each for each in deeds(control_plane, OPERATOR) if each.resource == "vpcendpoints"]
-    assert {each.verb for each in done} == {"get"}
+
+    project.delete()
+    waits_for(env, "NotFound", env.place.project)
+    env.edit(comment="two")
+    env.becomes_ready()
+    assert env.atlas.endpoint(env.place)["comment"] == "two"
+    never_stalled(env)
+
+    env.resources.delete(NAME)
+    goes(env)
+    assert "DELETE" in writes(env)
+    assert statuses(env) == []
 
 
-def test_waiting_costs_atlas_no_more_than_a_healthy_endpoint(env: Env, vpc_endpoint: CloudObject) -> None:
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    waits_for(env, "NotFound")
-    assert len(env.calls_within(9)) <= 5
-    wait_until(lambda: condition(env.resources.get(NAME), "Stalled") is None, "progress")
+def test_another_project_is_refused_and_nothing_is_sent_to_either(env: Env, project: CloudObject) -> None:
+    made(env, project)
+    refer(env, cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.becomes_ready()
+
+    report(project, NOWHERE)
+    env.becomes("InvalidSpec", "Stalled", says=(NOWHERE, env.place.project), error={"operation": "validate"})
+    env.edit(comment="two")
+    body = env.becomes("InvalidSpec", "Stalled", error={"operation": "validate"})
+    assert body["status"]["resolved"]["projectId"] == env.place.project
+    assert env.calls_within(6) == []
+    assert not [each for each in env.atlas.requests() if NOWHERE in each["path"]]
+    assert env.atlas.endpoint(env.place).get("comment") != "two"
+
+    env.edit(projectRef=None, projectId=env.place.project)
+    env.becomes_ready()
+    assert env.atlas.endpoint(env.place)["comment"] == "two"
+
+
+@pytest.mark.parametrize("value", ["Orders", "../../../orgs", f"{NOWHERE}\n", NOWHERE.upper()])
+def test_what_is_no_project_is_told_and_never_a_part_of_a_path(env: Env, project: CloudObject, value: str) -> None:
+    project.create({"name": "Orders"})
+    report(project, value)
+    before = len(env.atlas.requests())
+    refer(env)
+    misses_its_project(env, "FieldMissing", ".status.id of AtlasProject orders")
+    assert value not in str(env.resources.get(NAME)["status"])
+    assert len(env.atlas.requests()) == before

@@ -14,14 +14,14 @@ from support.collector import Collector
 from support.indiscreet import MANNERS, OF_TOKENS, Indiscreet, forms
 from support.operator_process import OperatorProcess
 from support.rbac import grant
-from support.resources import Resources, condition, observed
+from support.resources import condition, observed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
-    from support.fixtures import MakeNamespace
+    from support.fixtures import MakeResources
 
 PROXY_PASSWORD = "canary-proxy-password"
 UNUSABLE = {
@@ -68,13 +68,13 @@ def secrets(version: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.gate
-@pytest.mark.usefixtures("crd")
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
-    log_format: str, control_plane: ControlPlane, group: ServerGroup, make_namespace: MakeNamespace, tmp_path: Path
+    log_format: str, control_plane: ControlPlane, group: ServerGroup, make_resources: MakeResources, tmp_path: Path
 ) -> None:
-    home, label = make_namespace(), f"secrecy-{log_format}"
-    resources = Resources(control_plane, home, {"served-by": label})
+    label = f"secrecy-{log_format}"
+    resources = make_resources(label)
+    home = resources.namespace
     canaries = {PROXY_PASSWORD}
     with Indiscreet(endpoint_id(0)) as atlas, Collector() as collector:
 
@@ -148,4 +148,3 @@ def test_whatever_goes_wrong_nothing_of_a_secret_is_shown(
     assert len(sought) > 3 * len(secrets(""))
     found = {(where, form) for where, text in shown.items() for form in sought if form in text}
     assert found == set()
-    resources.close()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.controller.cache import Body, Key
 from model.memory import rfc3339
-from model.truth import Spec, Truth, note, shows
 from support.named import NAMED
 
 if TYPE_CHECKING:
@@ -33,6 +32,9 @@ GHOST_LIFE = 60.0
 """Seconds for which a write whose connection broke may still arrive at Atlas, and for which a LIST may not show a new endpoint."""
 MARK = "atlas-endpoints.dev/"
 """What the comment of an endpoint begins with that was reserved; the uid of its resource follows."""
+MANAGED = ("comment", "cloudProviderEndpointId")
+"""The fields of a spec that small models are about."""
+Spec: TypeAlias = "Mapping[str, Any]"
 Action: TypeAlias = "tuple[str, Spec | None]"
 """What a person does to a resource: its name, and the new spec, or ``None`` to delete it."""
 
@@ -44,6 +46,44 @@ def endpoint_id(name: str) -> str:
 
 def resource(name: str) -> Key:
     return Key("ServerlessPrivateEndpoint", NAMESPACE, name)
+
+
+@dataclass
+class Truth:
+    """What was true of one generation of a resource.
+
+    Attributes:
+        uid: of the resource.
+        generation: of it.
+        spec: what it asks for.
+        shown: whether Atlas has shown that since, and since the operator had a write confirmed.
+        available: whether the endpoint was AVAILABLE while it did.
+        held: by field, each value that Atlas has held since.
+    """
+
+    uid: str
+    generation: int
+    spec: Spec
+    shown: bool = False
+    available: bool = False
+    held: dict[str, list[str]] = field(default_factory=dict)
+
+
+def shows(endpoint: Mapping[str, str | None], spec: Spec) -> bool:
+    """Tell whether an endpoint is as a spec asks for it."""
+    return all((endpoint.get(name) or "") == spec[name] for name in MANAGED if name in spec)
+
+
+def note(truth: Truth, endpoint: Mapping[str, str | None]) -> None:
+    """Take in what an endpoint holds."""
+    shown = shows(endpoint, truth.spec)
+    for name in MANAGED:
+        values = truth.held.setdefault(name, [])
+        if (value := endpoint.get(name) or "") not in values:
+            values.append(value)
+            values.sort()
+    truth.shown |= shown
+    truth.available |= shown and endpoint["status"] == "AVAILABLE"
 
 
 @dataclass

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from typing_extensions import override
 
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
-from model.environment import MARK, resource
+from model.environment import MANAGED, MARK, resource
 from model.ports import CHANGES, RECORDS, said
-from model.truth import MANAGED
 from support import kstatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from atlas_endpoints.controller.cache import Body
+    from model.environment import Truth
     from model.ports import Effect
     from model.run import Run
-    from model.truth import Truth
 
 
 LANE = 2

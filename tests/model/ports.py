@@ -17,6 +17,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Listing
 from atlas_endpoints.controller.controller import ConflictError, GoneError
 from model.environment import resource
+from support.ports import NoObserver
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.atlas.requests import Request
-    from atlas_endpoints.cluster.api import Age
     from atlas_endpoints.controller.cache import Body, Key
     from atlas_endpoints.controller.controller import MetadataChange, Status
-    from atlas_endpoints.controller.requeue import Requeue
     from atlas_endpoints.reconcile.events import Event
     from model.environment import Environment
 
@@ -82,7 +81,7 @@ class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ou
         self.error = error
 
 
-class Ports(httpx.AsyncBaseTransport):
+class Ports(httpx.AsyncBaseTransport, NoObserver):
     """One replica's ends: calls to Atlas (through the real fence) and to the API server, and who is told.
 
     Args:
@@ -152,21 +151,7 @@ class Ports(httpx.AsyncBaseTransport):
         bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
         return Listing(bodies, sys.maxsize)
 
-    def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
-        """Nobody listens here."""
-
-    def held_up(self, kind: str, reason: str) -> None:
-        """Nobody listens here."""
-
-    def waited(self, seconds: float, *, urgent: bool) -> None:
-        """Nobody listens here."""
-
-    def retried(self) -> None:
-        """Nobody listens here."""
-
-    def written(self, body: Body, status: Status) -> None:
-        """Nobody listens here."""
-
+    @override
     def recorded(self, body: Body, event: Event) -> None:
         """Tell people what becomes of an endpoint."""
         self._announce(body, event.reason)
@@ -175,22 +160,6 @@ class Ports(httpx.AsyncBaseTransport):
 @functools.cache
 def _url(text: str) -> httpx.URL:
     return httpx.URL(text)
-
-
-class Secrets:
-    """There is one pair of credentials, and it never changes."""
-
-    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
-        del namespace, name, age
-        return {"publicApiKey": "abcdefgh", "privateApiKey": "01234567-89ab-cdef-0123-456789abcdef"}
-
-
-class Namespaces:
-    """None of them has an annotation for us."""
-
-    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
-        del namespace, age
-        return {}
 
 
 def serve(environment: Environment, effect: Effect) -> Any:

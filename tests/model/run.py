@@ -22,7 +22,8 @@ from model import invariants
 from model.environment import Ghost
 from model.invariants import Invariant, Violation
 from model.memory import ORIGIN, START, Same
-from model.ports import CHANGES, RECORDS, Effect, Namespaces, Ports, Secrets, Unserved, failure, serve
+from model.ports import CHANGES, RECORDS, Effect, Ports, Unserved, failure, serve
+from support.ports import NoAnnotations, OneSecret
 from support.targets import NoConfigMaps, NoTargets
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ class Replica:
             run.environment.violations,
             client=run.ports(number),
             objects=lambda _: run.ports(number),
-            secrets=Secrets(),
-            namespaces=Namespaces(),
+            secrets=OneSecret(),
+            namespaces=NoAnnotations(),
             targets=NoTargets(),
             config_maps=NoConfigMaps(),
             observer=run.ports(number),

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from model.explorer import Explorer
 from model.invariants import Invariant
 from model.models import MODELS
-from model.mutants import MUTANTS
-
-if TYPE_CHECKING:
-    from model.mutant import Mutant
+from model.mutants import MUTANTS, Mutant
 
 FURTHER = [
     mutant

@@ -127,6 +127,16 @@ class Env:
         _check(body, reason, pair, ready=ready, says=says, error=error, credentials=credentials)
         return body
 
+    def stalls(self, reason: str, **told: Any) -> dict[str, Any]:
+        """Wait until a resource is not ready for a reason that heals by itself at first, and is stalled after a while.
+
+        Args:
+            reason: of ``Ready``.
+            told: as for ``becomes``.
+        """
+        self.becomes(reason, "Reconciling", **told)
+        return self.becomes(reason, "Stalled", **told)
+
     def became(
         self,
         reason: str,

@@ -16,23 +16,27 @@ from control_plane import ControlPlane, provide_programs
 from control_plane.process import ServerGroup, wait_until
 from support import kstatus
 from support.atlas import Atlas, Place, place, seed
+from support.concurrent_cases import Env, Setup
 from support.observed import Recorder
 from support.operator_process import OperatorProcess
 from support.rbac import grant
+from support.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import httpx
 
-    from support.fixtures import MakeNamespace, RunOperator
+    from support.fixtures import MakeEnv, MakeNamespace, MakeResources, RunOperator, StartAtlas
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
+CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
+CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
+CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
 
 LONGEST = (
     "test_bad_input",
-    "test_whole_life",
     "test_leadership",
     "test_helm_life",
     "test_events",
@@ -42,8 +46,7 @@ LONGEST = (
     "test_lifetime",
     "test_logs",
     "test_take_over",
-    "test_project_references",
-    "test_deletions",
+    "test_life",
     "test_rights_in_use",
     "test_recorded",
     "test_soak",
@@ -159,14 +162,20 @@ def _delete_all(client: httpx.Client, path: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def crd(control_plane: ControlPlane, pytestconfig: pytest.Config) -> Iterator[str]:
-    """The CRD, installed and established; its name.
+def crd(recorder: Recorder) -> str:
+    """The CRD, installed and established; its name."""
+    return CRD_NAME
 
-    Every status that operators write from then on is checked, and kept if ``--statuses`` says where.
+
+@pytest.fixture(scope="session")
+def recorder(control_plane: ControlPlane, pytestconfig: pytest.Config) -> Iterator[Recorder]:
+    """What sees all states of all resources, from the installation of the CRD on.
+
+    Every status that operators write is checked at the end, and kept if ``--statuses`` says where.
     """
-    name = install(control_plane)
+    install(control_plane)
     recorder = Recorder(control_plane)
-    yield name
+    yield recorder
     recorder.stop()
     # Without this label no operator serves a resource: its status was written by a test.
     bodies = [body for body in recorder.distinct() if "served-by" in body["metadata"].get("labels", {})]
@@ -191,9 +200,8 @@ def _is_status_of_a_test(body: Mapping[str, Any]) -> bool:
     return any(each.get("subresource") == "status" and each["manager"].startswith("python-httpx") for each in fields)
 
 
-def install(control_plane: ControlPlane) -> str:
-    """Install the CRD, wait until the kind is served, and give the CRD's name."""
-    name = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
+def install(control_plane: ControlPlane) -> None:
+    """Install the CRD, and wait until the kind is served."""
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={CRD}")
     control_plane.wait_for_crds("serverlessprivateendpoints.atlas-endpoints.dev")
     wait_until(
@@ -205,7 +213,6 @@ def install(control_plane: ControlPlane) -> str:
         # For a moment it answers 429, "storage is (re)initializing".
         path = "/apis/atlas-endpoints.dev/v1alpha1/serverlessprivateendpoints"
         wait_until(lambda: client.get(path).is_success, "the API server to list the kind")
-    return name
 
 
 @pytest.fixture(scope="session")
@@ -231,7 +238,7 @@ def start_operator(
     """A starter of operators that serve the resources with one label only."""
     started: list[OperatorProcess] = []
 
-    def start(*, label: str, atlas: Atlas, namespace: str, **settings: Any) -> OperatorProcess:
+    def start(*, label: str, atlas: Atlas, namespace: str = "default", **settings: Any) -> OperatorProcess:
         grant(control_plane, namespace, f"operator-{label}")
         operator = OperatorProcess.start(
             group,
@@ -247,6 +254,65 @@ def start_operator(
     yield start
     for operator in started:
         operator.server.stop(kill=True)
+
+
+@pytest.fixture
+def run_operator(start_operator: RunOperator) -> Iterator[RunOperator]:
+    """A starter of operators that run no longer than the test."""
+    started: list[OperatorProcess] = []
+
+    def run(**settings: Any) -> OperatorProcess:
+        started.append(start_operator(**settings))
+        return started[-1]
+
+    yield run
+    for operator in started:
+        operator.server.stop(kill=True)
+
+
+@pytest.fixture(scope="module")
+def start_atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartAtlas]:
+    """A starter of simulated Atlases for the tests of one file."""
+    started: list[Atlas] = []
+
+    def start(seed: dict[str, Any], **options: Any) -> Atlas:
+        started.append(Atlas.start(group, tmp_path_factory.mktemp("atlas"), seed, **options))
+        return started[-1]
+
+    yield start
+    for atlas in started:
+        atlas.close()
+
+
+@pytest.fixture
+def make_resources(
+    control_plane: ControlPlane, recorder: Recorder, make_namespace: MakeNamespace
+) -> Iterator[MakeResources]:
+    """A maker of namespaces with working credentials, for the resources of one operator each."""
+    made: list[Resources] = []
+
+    def make(label: str) -> Resources:
+        made.append(Resources(control_plane, make_namespace(), {"served-by": label}, recorder=recorder))
+        made[-1].secret()
+        return made[-1]
+
+    yield make
+    for resources in made:
+        resources.close()
+
+
+@pytest.fixture
+def make_env(control_plane: ControlPlane, make_resources: MakeResources) -> Iterator[MakeEnv]:
+    """A maker of environments: a namespace with working credentials, a place in Atlas, and the operator between the two."""
+    made: list[Env] = []
+
+    def make(setup: Setup, place: Place, label: str) -> Env:
+        made.append(Env(setup, place, make_resources(label), control_plane))
+        return made[-1]
+
+    yield make
+    for env in made:
+        env.close()
 
 
 @pytest.fixture(scope="session")

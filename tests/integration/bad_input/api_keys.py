@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from support.atlas import CLOUD_ENDPOINT
 from support.concurrent_cases import Cases
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterator
 
     from support.concurrent_cases import Env
 
@@ -30,21 +31,28 @@ WAYS: dict[str, dict[str, Any]] = {
 """How a server does it, and the simulator's switches for that."""
 
 
+@contextmanager
+def _digest(env: Env, **switches: Any) -> Iterator[None]:
+    """Have the server do it in a way, while no other case uses an API key."""
+    with env.setup.turn:
+        before = env.atlas.switches()["digest"]
+        env.atlas.post("switches", {"digest": switches})
+        try:
+            yield
+        finally:
+            env.atlas.post("switches", {"digest": before})
+
+
 def _signs(env: Env, *, switches: dict[str, Any]) -> None:
     """Read, write and read again, all on one challenge."""
     key = env.atlas.put_api_key(env.place)
     env.resources.secret(data=key)
     env.atlas.connect(env.place)
-    with env.setup.turn:
-        before = env.atlas.switches()["digest"]
-        env.atlas.post("switches", {"digest": switches})
-        try:
-            env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
-            env.becomes_ready()
-            env.edit(comment="two")
-            env.becomes_ready()
-        finally:
-            env.atlas.post("switches", {"digest": before})
+    with _digest(env, **switches):
+        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
+        env.becomes_ready()
+        env.edit(comment="two")
+        env.becomes_ready()
 
     challenge, *signed = env.calls()
     assert (challenge["status"], challenge["credentials"]) == (401, None)
@@ -63,17 +71,12 @@ for _way, _switches in WAYS.items():
 def an_api_key_works_where_nonces_live_for_a_second(env: Env) -> None:
     """A stale nonce costs a second request and nothing more."""
     env.resources.secret(data=env.atlas.put_api_key(env.place))
-    with env.setup.turn:
-        before = env.atlas.switches()["digest"]
-        env.atlas.post("switches", {"digest": {"nonceLifetime": 1}})
-        try:
-            env.create(connected=True)
-            env.becomes_ready()
-            refused = env.next_calls()
-            env.edit(comment="signed anew")
-            env.becomes_ready()
-        finally:
-            env.atlas.post("switches", {"digest": before})
+    with _digest(env, nonceLifetime=1):
+        env.create(connected=True)
+        env.becomes_ready()
+        refused = env.next_calls()
+        env.edit(comment="signed anew")
+        env.becomes_ready()
 
     assert [each["status"] for each in refused[:2]] == [401, 200]
     assert env.atlas.endpoint(env.place)["comment"] == "signed anew"
@@ -83,14 +86,13 @@ def an_api_key_works_where_nonces_live_for_a_second(env: Env) -> None:
 def many_resources_with_one_api_key_share_one_challenge(env: Env) -> None:
     """Also when all of them come at once."""
     env.resources.secret(data=env.atlas.put_api_key(env.place))
-    crowd = [env.place.sibling(number) for number in range(1, 9)]
+    crowd = {f"crowd-{number}": env.place.sibling(number) for number in range(1, 9)}
     with env.setup.turn:
-        for number, place in enumerate(crowd):
+        for name, place in crowd.items():
             env.atlas.connect(place)
-            spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="signed")
-            env.resources.create(f"crowd-{number}", spec)
-        for number in range(len(crowd)):
-            env.becomes_ready(f"crowd-{number}")
+            env.resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="signed"))
+        for name in crowd:
+            env.becomes_ready(name)
 
     statuses = [each["status"] for each in env.calls()]
     assert statuses.count(401) == 1, statuses

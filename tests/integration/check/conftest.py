@@ -10,7 +10,6 @@ import pytest
 from support.atlas import Atlas, place, seed
 from support.checking import Checker
 from support.rbac import grant
-from support.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
     from control_plane.process import ServerGroup
     from support.atlas import Place
     from support.checking import Check
-    from support.fixtures import MakeNamespace
+    from support.fixtures import MakeResources
+    from support.resources import Resources
 
 PLACES = 60
 
 
 @pytest.fixture(scope="package")
 def atlas(group: ServerGroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
-    """An Atlas of its own: some tests change what is common to all its projects."""
     atlas = Atlas.start(group, tmp_path_factory.mktemp("checked"), seed(PLACES))
     yield atlas
     atlas.close()
@@ -47,12 +46,9 @@ def checker(control_plane: ControlPlane, crd: str, atlas: Atlas) -> Checker:
 
 
 @pytest.fixture
-def resources(control_plane: ControlPlane, crd: str, make_namespace: MakeNamespace) -> Iterator[Resources]:
-    """A namespace with working credentials."""
-    resources = Resources(control_plane, make_namespace(), {})
-    resources.secret()
-    yield resources
-    resources.close()
+def resources(make_resources: MakeResources) -> Resources:
+    """A namespace with working credentials, whose resources nobody serves."""
+    return make_resources("nobody")
 
 
 @pytest.fixture

@@ -1,25 +1,34 @@
-"""What keeps a deleted resource and its endpoint, and what lets either go."""
+"""What keeps a deleted resource and its endpoint, what lets either go, and who needs an endpoint besides."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from control_plane.process import PATIENCE, wait_until
+from control_plane.process import wait_until
+from support.admission import no_finalizers
 from support.atlas import CLOUD_ENDPOINT
 from support.concurrent_cases import NAME, Cases, new_namespace
-from support.resources import Resources, ready
+from support.resources import Resources, ready, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from support.concurrent_cases import Env
 
 cases = Cases()
 
+FINALIZER = "atlas-endpoints.dev/cleanup"
 POLICY = "atlas-endpoints.dev/deletion-policy"
 OUT = (POLICY, "atlas-endpoints.dev/force-finalize")
-OWNED = {"comment": "one", "deletionPolicy": "Delete"}
+WORTHLESS = {"clientId": "mdb_sa_id_00000000000000000000ffff", "clientSecret": "mdb_sa_sk_worthless"}
+
+
+def owns(env: Env, **fields: Any) -> None:
+    """Have a resource whose endpoint is connected, and goes with it."""
+    env.create(connected=True, **{"comment": "one", "deletionPolicy": "Delete", **fields})
+    env.becomes_ready()
 
 
 def statuses(env: Env) -> list[str]:
@@ -27,9 +36,26 @@ def statuses(env: Env) -> list[str]:
     return [each["status"] for each in env.atlas.endpoints() if each["_id"] == env.place.endpoint]
 
 
-def goes(env: Env, *, timeout: float = PATIENCE) -> None:
+def writes(env: Env) -> list[tuple[str, int]]:
+    """What has been sent about the place, and how that was answered."""
+    return [(each["method"], each["status"]) for each in env.calls() if each["method"] != "GET"]
+
+
+def goes(env: Env) -> None:
     """Wait until the resource is no more."""
-    wait_until(lambda: not env.resources.exists(NAME), "the resource to go", timeout=timeout)
+    wait_until(lambda: not env.resources.exists(NAME), "the resource to go")
+
+
+def goes_without(env: Env, reason: str, type_: str = "Normal") -> None:
+    """Wait until the resource is no more; Atlas was not asked to delete its endpoint, and people are told of it."""
+    goes(env)
+    env.is_told(type_, reason, env.place.endpoint)
+    assert env.calls("DELETE") == []
+
+
+def has_finalizers(env: Env, *finalizers: str) -> dict[str, Any]:
+    """Wait until the resource has just these."""
+    return env.resources.wait(NAME, lambda body: body["metadata"].get("finalizers", []) == [*finalizers])
 
 
 def is_blocked(env: Env, *says: str, error: Mapping[str, Any]) -> None:
@@ -38,85 +64,93 @@ def is_blocked(env: Env, *says: str, error: Mapping[str, Any]) -> None:
     assert statuses(env) == ["AVAILABLE"]
 
 
-@cases
-def a_role_that_is_too_weak_keeps_a_deleted_resource_until_it_is_granted(env: Env) -> None:
-    env.resources.secret(data=env.atlas.put_account(env.place))
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
-    env.atlas.put_account(env.place, "GROUP_READ_ONLY")
-    env.resources.delete(NAME)
-    is_blocked(env, "role", error={"errorCode": "USER_UNAUTHORIZED"})
-    env.atlas.put_account(env.place)
-    goes(env)
-    assert statuses(env) == []
+def elsewhere(env: Env) -> Resources:
+    """The resources of another namespace, with credentials of their own."""
+    others = Resources(env.control_plane, new_namespace(env.control_plane), {"served-by": "shared"})
+    others.secret()
+    return others
 
 
-@cases
-def a_project_that_the_credentials_do_not_see_keeps_a_deleted_resource_until_there_are_others(env: Env) -> None:
-    env.resources.secret(data=env.atlas.put_account(env.place))
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
-    env.atlas.put_account(env.place, None)
-    env.resources.delete(NAME)
-    is_blocked(env, "project", error={"errorCode": "NOT_IN_GROUP"})
-    env.resources.secret()
-    goes(env)
-    assert statuses(env) == []
-
-
-@cases
-def an_instance_that_is_gone_lets_a_deleted_resource_go_and_its_endpoint_is_named(env: Env) -> None:
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
-    gone = {"projectId": env.place.project, "name": env.place.instance, "remove": True}
-    env.atlas.post("instances", gone)
-    env.resources.delete(NAME)
-    goes(env)
-    env.is_told("Warning", "EndpointOrphaned", env.place.endpoint)
-
-
-@cases
-def a_project_that_is_gone_lets_a_deleted_resource_go_and_its_endpoint_is_named(env: Env) -> None:
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
-    env.atlas.post("instances", {"projectId": env.place.project, "remove": True})
-    env.resources.delete(NAME)
-    goes(env)
-    env.is_told("Warning", "EndpointOrphaned", env.place.endpoint)
-
-
-@cases
-def a_policy_that_becomes_retain_while_a_resource_is_being_deleted_lets_it_go_without_its_endpoint(
-    env: Env,
+def _is_kept(
+    env: Env, *, spoil: Callable[[Env], object], error: Mapping[str, Any], mend: Callable[[Env], object]
 ) -> None:
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
-    env.edit(suspend=True)
+    """Until there are credentials that will do."""
+    env.resources.secret(data=env.atlas.put_account(env.place))
+    owns(env)
+    spoil(env)
     env.resources.delete(NAME)
-    is_blocked(env, "suspended", error={"operation": "delete"})
-    env.edit(deletionPolicy="Retain")
+    is_blocked(env, error=error)
+    mend(env)
     goes(env)
-    env.is_told("Normal", "EndpointRetained", env.place.endpoint)
-    assert statuses(env) == ["AVAILABLE"]
-    assert env.calls("DELETE") == []
+    assert statuses(env) == []
+
+
+def _has_a_wrong_secret(env: Env) -> None:
+    env.resources.secret(data=WORTHLESS)
+    env.resources.wait_reason(NAME, "CredentialsInvalid")
+
+
+cases.add(
+    "a role that is too weak keeps a deleted resource until it is granted",
+    partial(
+        _is_kept,
+        spoil=lambda env: env.atlas.put_account(env.place, "GROUP_READ_ONLY"),
+        error={"errorCode": "USER_UNAUTHORIZED"},
+        mend=lambda env: env.atlas.put_account(env.place),
+    ),
+)
+cases.add(
+    "a project that the credentials do not see keeps a deleted resource until there are others",
+    partial(
+        _is_kept,
+        spoil=lambda env: env.atlas.put_account(env.place, None),
+        error={"errorCode": "NOT_IN_GROUP"},
+        mend=lambda env: env.resources.secret(),
+    ),
+)
+cases.add(
+    "wrong credentials keep a deleted resource until they are mended",
+    partial(
+        _is_kept,
+        spoil=_has_a_wrong_secret,
+        error={"operation": "listServerlessPrivateEndpoint", "retryable": False},
+        mend=lambda env: env.resources.secret(),
+    ),
+)
+
+
+def _goes_and_is_named(env: Env, *, spoil: Callable[[Env], object]) -> None:
+    owns(env)
+    spoil(env)
+    env.resources.delete(NAME)
+    goes(env)
+    env.is_told("Warning", "EndpointOrphaned", env.place.endpoint)
+
+
+def _remove(env: Env, **instance: str) -> None:
+    env.atlas.post("instances", {"projectId": env.place.project, **instance, "remove": True})
+
+
+SPOILS: dict[str, Callable[[Env], object]] = {
+    "an instance that is gone": lambda env: _remove(env, name=env.place.instance),
+    "a project that is gone": _remove,
+    "an API that is gone": lambda env: env.atlas.fail(env.place, status=410, errorCode="VERSION_GONE"),
+}
+
+for _what, _spoil in SPOILS.items():
+    _sentence = f"{_what} lets a deleted resource go and its endpoint is named"
+    cases.add(_sentence, partial(_goes_and_is_named, spoil=_spoil))
 
 
 @cases
-def what_is_suspended_while_atlas_deletes_its_endpoint_says_so_and_goes_afterwards(env: Env) -> None:
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
-    env.atlas.change(env.place, status="DELETING")  # and stays so
-    env.resources.delete(NAME)
-    env.becomes("Deleting", "Reconciling")
+def a_policy_that_becomes_retain_while_a_resource_is_being_deleted_lets_it_go_without_its_endpoint(env: Env) -> None:
+    owns(env)
     env.edit(suspend=True)
-    says = ("Atlas is deleting the endpoint", "suspended", "without waiting for Atlas", *OUT)
-    body = env.becomes("DeletionBlocked", "Stalled", says=says, error={"operation": "delete"})
-    assert "does not delete" not in ready(body)["message"]
-    env.atlas.change(env.place, remove=True)
-    env.edit(suspend=None)
-    goes(env)
-    env.is_told("Normal", "EndpointDeleted", env.place.endpoint)
-    assert env.calls("DELETE") == []
+    env.resources.delete(NAME)
+    is_blocked(env, "suspend", error={"operation": "delete"})
+    env.edit(deletionPolicy="Retain")
+    goes_without(env, "EndpointRetained")
+    assert statuses(env) == ["AVAILABLE"]
 
 
 @cases
@@ -128,37 +162,92 @@ def the_policy_of_a_namespace_holds_and_lets_go_of_what_has_none_of_its_own(env:
     say("Delete")
     env.create(connected=True, comment="one")
     env.becomes_ready()
-    env.resources.wait(NAME, lambda body: body["metadata"].get("finalizers") == ["atlas-endpoints.dev/cleanup"])
+    has_finalizers(env, FINALIZER)
     env.edit(suspend=True)
     env.resources.delete(NAME)
-    is_blocked(env, "suspended", error={"operation": "delete"})
+    is_blocked(env, "suspend", error={"operation": "delete"})
     time.sleep(2)  # a reading of this moment is good enough for who asks for a fresh one
     say("Retain")
     env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
-    goes(env)
-    env.is_told("Normal", "EndpointRetained", env.place.endpoint)
+    goes_without(env, "EndpointRetained")
     assert statuses(env) == ["AVAILABLE"]
+
+
+@cases
+def a_namespace_that_is_deleted_says_why_it_waits_and_how_to_get_out(env: Env) -> None:
+    """The Secret goes first, so the endpoint cannot be deleted; nothing is left behind in silence."""
+    # Suspended, so that the Secret is not known to the operator yet.
+    env.create(connected=True, comment="one", deletionPolicy="Delete", suspend=True)
+    has_finalizers(env, FINALIZER)
+    env.resources.delete_secret()
+    env.control_plane.kubectl("delete", "namespace", env.resources.namespace, "--wait=false")
+    env.resources.delete(NAME)  # as the namespace controller does, which does not run here
+    env.resources.wait(NAME, lambda body: "spec.suspend" in ready(body)["message"], says="blocked by suspend")
+    env.edit(suspend=None)
+    env.resources.wait(NAME, lambda body: "atlas-credentials" in ready(body)["message"], says="blocked by the Secret")
+    is_blocked(env, "atlas-credentials", error={"operation": "readSecret", "errorCode": "SecretNotFound"})
+
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-finalize": "true"})
+    goes(env)
+    assert statuses(env) == ["AVAILABLE"]
+    assert env.calls("DELETE") == []
+
+
+@cases
+def a_cluster_that_allows_no_finalizer_is_told_and_nothing_is_reserved_before(env: Env) -> None:
+    with no_finalizers(env.control_plane, env.resources, env.place):
+        env.resources.create(NAME, env.place.reserving(deletionPolicy="Delete"))
+        body = env.resources.wait_reason(NAME, "MetadataRefused", pair="Stalled")
+        assert "they are not allowed here" in ready(body)["message"]
+        assert env.atlas.reserved(env.place) == []
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
+    body = env.resources.wait_reason(NAME, "WaitingForCloudEndpoint", pair="Reconciling")
+    assert body["metadata"]["finalizers"] == [FINALIZER]
+    assert len(env.atlas.reserved(env.place)) == 1
+
+
+@cases
+def a_cluster_that_allows_no_finalizer_keeps_no_endpoint_from_being_seen_to(env: Env) -> None:
+    with no_finalizers(env.control_plane, env.resources, env.place):
+        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
+        body = env.resources.wait_ready(NAME)
+        assert "they are not allowed here" in ready(body)["message"]
+        assert env.atlas.endpoint(env.place)["status"] == "AVAILABLE"
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
+    has_finalizers(env, FINALIZER)
+    env.resources.wait(NAME, lambda body: "not allowed" not in ready(body)["message"])
+
+
+@cases
+def the_older_of_two_owns_the_endpoint_and_a_renamed_one_keeps_it(env: Env) -> None:
+    owns(env)
+    wanted = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "deletionPolicy": "Delete"}
+    env.resources.create("renamed", env.place.spec(**wanted, comment="two"))
+    body = env.resources.wait_reason("renamed", "Conflict")
+    assert NAME in ready(body)["message"]
+    assert env.patches() == []
+
+    env.resources.delete(NAME)
+    goes(env)
+    env.resources.wait_ready("renamed")
+    assert env.patches() == [{"comment": "two"}]
     assert env.calls("DELETE") == []
 
 
 @cases
 def the_next_takes_over_from_an_owner_of_another_namespace_that_goes(env: Env) -> None:
     """Though the owner's policy is Delete: the next has seen the endpoint with credentials of its own."""
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
-    others = Resources(env.control_plane, new_namespace(env.control_plane), {"served-by": "shared"})
-    others.secret()
+    owns(env)
+    others = elsewhere(env)
     others.create("next", env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="two"))
     body = others.wait_reason("next", "Conflict")
-    assert "a resource of another namespace" in ready(body)["message"]
+    assert "another namespace" in ready(body)["message"]
     assert env.patches() == []
 
     env.resources.delete(NAME)
-    goes(env)
-    env.is_told("Normal", "EndpointHandedOver", env.place.endpoint)
+    goes_without(env, "EndpointHandedOver")
     others.wait_ready("next")
     assert env.patches() == [{"comment": "two"}]
-    assert env.calls("DELETE") == []
     others.delete("next")
     others.close()
 
@@ -166,11 +255,10 @@ def the_next_takes_over_from_an_owner_of_another_namespace_that_goes(env: Env) -
 @cases
 def one_of_another_namespace_that_has_never_seen_it_holds_nothing_up(env: Env) -> None:
     """It is older, and its project is not known; a deletion waits for it a while, and says how not to."""
-    others = Resources(env.control_plane, new_namespace(env.control_plane), {"served-by": "shared"})
+    others = elsewhere(env)
     others.create("squatter", env.place.spec(projectId=None, projectRef={"name": "nowhere"}))
     others.wait_reason("squatter", "ReferenceNotReady")
-    env.create(connected=True, **OWNED)
-    env.becomes_ready()
+    owns(env)
     others.edit("squatter", comment="again")
     env.edit(comment="two")
     env.becomes_ready()
@@ -178,11 +266,26 @@ def one_of_another_namespace_that_has_never_seen_it_holds_nothing_up(env: Env) -
 
     env.resources.delete(NAME)
     body = env.resources.wait_reason(NAME, "Deleting", pair="Reconciling")
-    assert "a resource of another namespace names the same endpoint" in ready(body)["message"]
-    assert f"the annotation {POLICY} to Retain" in ready(body)["message"]
+    assert "another namespace" in ready(body)["message"]
+    assert POLICY in ready(body)["message"]
     env.resources.annotate(NAME, {POLICY: "Retain"})
-    goes(env)
-    env.is_told("Normal", "EndpointRetained", env.place.endpoint)
-    assert env.calls("DELETE") == []
+    goes_without(env, "EndpointRetained")
     others.delete("squatter")
     others.close()
+
+
+@cases
+def one_of_another_namespace_whose_credentials_are_worthless_holds_no_endpoint(env: Env) -> None:
+    """Neither from who manages it, though it is the older of the two, nor from being deleted."""
+    squatters = elsewhere(env)
+    squatters.secret(data=WORTHLESS)
+    squatters.create("squatter", env.place.spec(comment="squatter"))
+    squatters.wait_reason("squatter", "CredentialsInvalid", pair="Stalled")
+    owns(env)
+    env.resources.delete(NAME)
+    body = env.resources.wait_reason(NAME, "Deleting")
+    assert "another namespace" in ready(body)["message"], told(body)
+    squatters.delete("squatter")
+    goes(env)
+    assert statuses(env) == []
+    squatters.close()
