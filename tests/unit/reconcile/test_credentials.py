@@ -257,7 +257,7 @@ class TestProblems:
                 assert error.message.startswith("The operator's own Secret atlas-credentials")
                 assert OPERATORS[0] not in error.message
             (warning,) = (each.getMessage() for each in caplog.records)
-            assert warning.startswith("The operator's own Secret atlas-system/atlas-credentials is of no use: ")
+            assert warning.startswith("The operator's own Secret atlas-system/atlas-credentials is unusable: ")
             harness.cluster.secrets[OPERATORS] = GOOD
             await harness.resolver.resolve("shop", None)
             harness.cluster.secrets[OPERATORS] = {}

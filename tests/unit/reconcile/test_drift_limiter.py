@@ -163,7 +163,7 @@ class TestHeld:
         drift.release("c")
         drift.release("c")
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-        assert "open again" in caplog.text
+        assert "no longer delays" in caplog.text
         drift.may("d")
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
 
