@@ -93,7 +93,7 @@ def test_leader_election_can_be_switched_off(helm: Helm, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("given", "read"), [("true", True), ("false", False)])
-def test_the_emergency_brake_can_be_pulled_and_let_go(
+def test_writes_can_be_stopped_and_allowed(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, given: str, read: object
 ) -> None:
     assert settings(rendered(helm, flags=[f"--set=settings.writes={given}"]), monkeypatch).writes is read

@@ -88,7 +88,7 @@ ROWS = {
     "a new resource that is suspended is not": Row(NEW, status("Suspended"), None),
     "normal progress is not": Row(status("Initiating"), status("Available"), None),
     "a change that waits to be sent is not": Row(status("Available"), status("Pending", generation=2), None),
-    "a correction that is held is not, as the brake is the operator's own": Row(
+    "a correction that is held is not, as the limit is the operator's own": Row(
         status("Available"), status("CorrectionHeld"), None
     ),
     "a settled resource that fails is announced": Row(

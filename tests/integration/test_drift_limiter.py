@@ -1,4 +1,4 @@
-"""The emergency brakes on a real control plane: a mass drift is corrected in portions, and WRITES=off lets nothing pass."""
+"""The limits of writes on a real control plane: a mass drift is corrected in portions, and WRITES=off lets nothing pass."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CROWD, PORTION, INTERVAL = 30, 10, 3.0
 def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
     start_atlas: StartAtlas, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:
-    atlas, resources = start_atlas(seed(1, endpoints=CROWD)), make_resources("brakes")
+    atlas, resources = start_atlas(seed(1, endpoints=CROWD)), make_resources("limiter")
     places = {f"e{index}": place(0, index) for index in range(CROWD)}
     for name, each in places.items():
         atlas.connect(each, "ours")
         resources.create(name, each.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours"))
-    operator = run_operator(label="brakes", atlas=atlas, sync_interval=f"{INTERVAL:.0f}s", max_corrections=PORTION)
+    operator = run_operator(label="limiter", atlas=atlas, sync_interval=f"{INTERVAL:.0f}s", max_corrections=PORTION)
     for name in places:
         resources.wait_ready(name)
 
@@ -35,7 +35,7 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
     for each in places.values():
         atlas.change(each, comment="theirs")
     # A round may come while the last of them are being changed, so the first portion is not always a whole one.
-    wait_until(lambda: bool(waiting()), "the brake")
+    wait_until(lambda: bool(waiting()), "a held correction")
     assert operator.metric("atlas_endpoints_corrections_held") > 0
     held = waiting()[-1]  # not one whose turn comes next
     assert "MAX_CORRECTIONS" in ready(held)["message"]
@@ -48,7 +48,7 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
 
     for name in places:
         resources.wait_ready(name)
-    wait_until(lambda: operator.metric("atlas_endpoints_corrections_held") == 0, "the brake to open")
+    wait_until(lambda: operator.metric("atlas_endpoints_corrections_held") == 0, "the last correction")
     patches = atlas.requests(method="PATCH")
     assert sorted(each["body"]["comment"] for each in patches) == ["newer"] + ["ours"] * (CROWD - 1)
     corrections = [each["time"] for each in patches if each["body"]["comment"] == "ours"]
