@@ -20,46 +20,8 @@ ROOT = Path(__file__).parents[2]
 RELEASED = Path(__file__).parent / "released"
 NAMES = sorted({path.name for path in RELEASED.glob("*/*.yaml")})
 
-NEW_RULE = "v1alpha1 spec: the rule is new, and may refuse what was accepted: "
-MEANT: dict[str, str] = {
-    "v1alpha1: jsonPath of the printer column Endpoint-Id is .status.endpoint.id and was .spec.endpointId": (
-        "the endpoint may have been reserved, and the spec names it no more"
-    ),
-    "v1alpha1: jsonPath of the printer column Project is .status.resolved.projectId and was .spec.projectId": (
-        "the project may be referred to, and the spec names it no more"
-    ),
-    NEW_RULE
-    + "has(self.projectId) || has(self.projectRef)": "it asks for a field that was required, or for what is new",
-    NEW_RULE + "!has(self.projectId) || !has(self.projectRef)": "the reference is new",
-    NEW_RULE + "!has(self.projectId) || !has(oldSelf.projectId) || self.projectId == oldSelf.projectId": (
-        "it asks what the former rule has asked, of a field that was required"
-    ),
-    NEW_RULE.replace(" spec:", " object:")
-    + "has(oldSelf.spec.projectId) || !has(self.spec.projectId) || !has(self.status) || !has(self.status.resolved)"
-    " || !has(self.status.resolved.projectId) || !(has(self.status.endpoint) || has(self.status.reservation))"
-    " || self.status.resolved.projectId == self.spec.projectId": "it speaks of what a reference has led to, which is new",
-    NEW_RULE + "!has(oldSelf.endpointId) || (has(self.endpointId) && self.endpointId == oldSelf.endpointId)": (
-        "it asks what the former rule has asked, of a field that was required"
-    ),
-    NEW_RULE + 'has(self.endpointId) || !has(self.managementPolicy) || self.managementPolicy != "Observe"': (
-        "both the policy and a resource without the ID are new"
-    ),
-    NEW_RULE.replace(" spec:", " object:")
-    + "has(oldSelf.spec.endpointId) || !has(self.spec.endpointId) || !has(self.status) || !has(self.status.reservation)"
-    " || (has(self.status.reservation.endpointId) && self.status.reservation.endpointId == self.spec.endpointId)": (
-        "it speaks of what was reserved, which is new"
-    ),
-    NEW_RULE + "!has(self.cloudProviderEndpointId) || !has(self.cloudProviderEndpointRef)": "the reference is new",
-    NEW_RULE
-    + 'self.providerName != "AZURE" || !(has(self.cloudProviderEndpointId) || has(self.cloudProviderEndpointRef))'
-    " || has(self.privateEndpointIpAddress) || has(self.privateEndpointIpAddressFrom)": "of an ID it has always asked this",
-    NEW_RULE
-    + 'self.providerName != "AZURE" || !(has(self.privateEndpointIpAddress) || has(self.privateEndpointIpAddressFrom))'
-    " || has(self.cloudProviderEndpointId) || has(self.cloudProviderEndpointRef)": "of an address it has always asked this",
-    NEW_RULE + "!has(self.privateEndpointIpAddress) || !has(self.privateEndpointIpAddressFrom)": "the reference is new",
-    NEW_RULE + 'self.providerName == "AZURE" || !has(self.privateEndpointIpAddressFrom)': "the reference is new",
-}
-"""What is found, and is right all the same: the words that are told, and the reason."""
+MEANT: dict[str, str] = {}
+"""Incompatibilities that are accepted: the problem as it is reported, and the reason."""
 
 
 def read(path: Path) -> Crd:
@@ -162,9 +124,9 @@ def serves_another_version(crd: Crd) -> None:
 
 ALLOWED: dict[str, Callable[[Crd], None]] = {
     "nothing": lambda _: None,
-    "an optional field is added to the spec": adds("spec.deletionPolicy", type="string", enum=["Retain"], maxLength=6),
+    "an optional field is added to the spec": adds("spec.region", type="string", enum=["EU"], maxLength=2),
     "an optional field is added to the status": adds("status.token", type="object", properties={}),
-    "a field becomes optional": sets("spec", required=["projectId"]),
+    "a field becomes optional": sets("spec", required=["instanceName"]),
     "a text may be longer": sets("spec.comment", maxLength=200),
     "a list may be longer": sets("status.history", maxItems=50),
     "a text has no bound any more": sets("spec.comment", maxLength=None),
@@ -193,7 +155,7 @@ REFUSED: dict[str, Callable[[Crd], None]] = {
         "properties"
     ].pop("fields"),
     "v1alpha1 spec.comment: the field is required and was not": sets(
-        "spec", required=["projectId", "instanceName", "providerName", "endpointId", "comment"]
+        "spec", required=["instanceName", "providerName", "comment"]
     ),
     "v1alpha1 spec.region: the field is required and was not": adds_a_required_field,
     "v1alpha1 spec.suspend: type is string and was boolean": sets("spec.suspend", type="string"),
