@@ -63,7 +63,7 @@ class NoticeStatus(Status):
     notice: NoticeView | None = None
 
 
-class NoticeResource(Resource):
+class NoticeResource(Resource, frozen=True):
     """One resource as the API server holds it."""
 
     spec_type: ClassVar = NoticeSpec

@@ -121,9 +121,11 @@ class Requester(Protocol):
     @property
     def base_url(self) -> str:
         """The address of Atlas for credentials that name no other, without a trailing slash."""
+        ...
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make one call and return its 2xx answer; raises ``AtlasError`` otherwise."""
+        ...
 
 
 async def send_list(

@@ -33,18 +33,23 @@ class EntryReader(Protocol):
 
     def list_request(self, scope: Scope) -> Request:
         """Return the LIST of a scope."""
+        ...
 
     def listed(self, item: object) -> tuple[str, Any] | None:
         """Return the id and the value of an item of a LIST, or None without a usable id."""
+        ...
 
     def get_request(self, scope: Scope, entry: str) -> Request:
         """Return the GET of one entry."""
+        ...
 
     def got(self, entry: str, answer: object) -> Any | None:
         """Return the entry in the answer to a GET or a write, or None when it is not readable as this entry."""
+        ...
 
     def label(self, value: Any) -> str | None:
         """Return the second key by which an entry is found, beside its id, or None."""
+        ...
 
 
 class _CredentialsInUse:

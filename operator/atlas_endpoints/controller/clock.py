@@ -13,9 +13,11 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that only grow, for deadlines and ages within this process."""
+        ...
 
     def now(self) -> datetime:
         """Return the wall-clock time in UTC, for what is written down."""
+        ...
 
 
 class SystemClock(Clock):

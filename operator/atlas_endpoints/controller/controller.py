@@ -48,10 +48,12 @@ class Outcome(Protocol):
     @property
     def requeue(self) -> Requeue:
         """When to reconcile again."""
+        ...
 
     @property
     def metadata(self) -> MetadataChange | None:
         """The change to write before the status, or None."""
+        ...
 
 
 class Kind(Protocol[O]):
@@ -62,15 +64,19 @@ class Kind(Protocol[O]):
 
     async def reconcile(self, body: Body, previous: Status) -> O:
         """Reconcile an object with at most one external write; a failure is an outcome too."""
+        ...
 
     def failed(self, body: Body, error: Exception) -> O:
         """Return the outcome for an unexpected error (a bug)."""
+        ...
 
     def refused(self, body: Body, outcome: O, why: str) -> O:
         """Return the outcome with the addition that its metadata may not be written."""
+        ...
 
     def render(self, body: Body, previous: Status, outcome: O) -> Status:
         """Return the status for an outcome, or the previous one when nothing has changed; pure."""
+        ...
 
     def forget(self, key: Key) -> None:
         """Drop the state of a deleted object."""
@@ -98,6 +104,7 @@ class Writer(Protocol):
             ConflictError: the object has another version.
             GoneError: there is no such object.
         """
+        ...
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
         """Change the metadata of exactly this version of an object, and return the object.
@@ -107,9 +114,11 @@ class Writer(Protocol):
             GoneError: there is no such object.
             RefusedError: the operator's rights, or a policy, forbid it.
         """
+        ...
 
     async def read(self, key: Key) -> Body | None:
         """Read an object; None when there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class SecretReader(Protocol):
             UnreadableError: there is no such Secret, or the operator may not read it.
             ClusterUnavailableError: the API server cannot be reached.
         """
+        ...
 
 
 class NamespaceReader(Protocol):
@@ -63,6 +64,7 @@ class NamespaceReader(Protocol):
             UnreadableError: the operator may not read it.
             ClusterUnavailableError: the API server cannot be reached.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class ConfigMapsPort(Protocol):
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
         """Return a ConfigMap, or None."""
+        ...
 
     async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
         """Create a ConfigMap that is deleted with its owner."""
@@ -50,6 +51,7 @@ class ReadsPort(Protocol):
         self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
     ) -> Any:
         """Return the result of a GET; may raise ``AtlasError``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,18 +18,23 @@ class AtlasPort(Protocol):
 
     def view(self, scope: Scope) -> View[Any]:
         """Return the cached observations of a scope."""
+        ...
 
     async def list(self, scope: Scope, *, since: float) -> View[Any]:
         """Return the observations after a LIST that began at ``since`` or later."""
+        ...
 
     async def get(self, scope: Scope, entry: str) -> View[Any]:
         """Return the observations after a GET of one entry."""
+        ...
 
     def needed_since(self, scope: Scope, entry: str) -> float:
         """Return when a LIST must have begun to show the outcome of a write."""
+        ...
 
     def moment(self) -> float:
         """Return the monotonic time of an event."""
+        ...
 
     def use(self, resource: Key, fingerprint: str) -> None:
         """Keep credentials as long as a resource uses them."""
@@ -49,9 +54,11 @@ class AtlasPort(Protocol):
         touches: Sequence[str],
     ) -> tuple[str, Any]:
         """Send a write; return the id and the value of the entry in its answer."""
+        ...
 
     def unknown_for(self, scope: Scope, entry: str) -> float | None:
         """Return for how many more seconds Atlas may apply a write whose answer was lost."""
+        ...
 
     def settle(self, scope: Scope, entry: str, *, began: float) -> None:
         """Forget a write of unknown outcome that could not arrive any more when a LIST began."""
@@ -64,6 +71,7 @@ class OutputsPort(Protocol):
         self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
     ) -> Published:
         """Make the ConfigMaps contain what is known."""
+        ...
 
     def forget(self, key: Key) -> None:
         """Forget what was written for a resource."""
@@ -74,6 +82,7 @@ class LimiterPort(Protocol):
 
     def wait_to_correct(self, key: Key) -> float:
         """Return the seconds until drift of a resource may be corrected; not called for a forced sync."""
+        ...
 
     def release(self, key: Key) -> None:
         """Forget that a resource is delayed."""
@@ -84,15 +93,19 @@ class ResourcesPort(Protocol):
 
     def holds(self, key: Key, uid: str) -> bool:
         """Return whether exactly this resource is there, not only one of its name."""
+        ...
 
     def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
         """Return whether the trigger of a reconcile is still the latest."""
+        ...
 
     def get(self, key: Key) -> Body | None:
         """Return the resource as the API server sent it, or None."""
+        ...
 
     def found_by(self, value: str) -> Sequence[Body]:
         """Return the resources that stand for an entry."""
+        ...
 
 
 class ResyncPort(Protocol):
@@ -103,6 +116,7 @@ class ResyncPort(Protocol):
 
     def scope_of(self, key: Key) -> Scope | None:
         """Return the scope that a resource is resynced with, or None."""
+        ...
 
     def leave(self, key: Key) -> None:
         """Stop the resync of a resource."""
@@ -113,6 +127,7 @@ class CredentialsPort(Protocol):
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
         """Return the credentials of a resource."""
+        ...
 
     def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         """Record whether Atlas accepts credentials."""

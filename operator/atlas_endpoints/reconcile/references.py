@@ -44,6 +44,7 @@ class TargetReader(Protocol):
             UnreadableError: there is no such text, or the operator may not read it.
             ClusterUnavailableError: the API server cannot be reached.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

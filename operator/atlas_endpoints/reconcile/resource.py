@@ -193,10 +193,8 @@ class Reference:
     expected: str
 
 
-class Resource(BaseModel):
+class Resource(BaseModel, frozen=True):
     """One resource; a kind defines the types of its spec and status."""
-
-    model_config = ConfigDict(frozen=True)
 
     spec_type: ClassVar[type[CommonSpec]]
     status_type: ClassVar[type[Status]]

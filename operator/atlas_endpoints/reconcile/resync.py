@@ -41,6 +41,7 @@ class ObservationsPort(Protocol):
 
     async def list(self, scope: Scope, *, since: float) -> View[Any]:
         """Return the observations of a LIST that began at ``since`` or later."""
+        ...
 
     def forget(self, scope: Scope) -> None:
         """Drop a scope that is no longer used."""

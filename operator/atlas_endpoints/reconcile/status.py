@@ -149,7 +149,7 @@ class _ByField(StatusModel):
 
     model_config = ConfigDict(extra="allow")
 
-    __pydantic_extra__: dict[str, Text] = Field(init=False)
+    __pydantic_extra__: dict[str, Text] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]  # as pydantic documents
 
     @property
     def values(self) -> Mapping[str, str]:

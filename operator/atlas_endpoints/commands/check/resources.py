@@ -167,7 +167,7 @@ class ClusterReader:
         for fingerprint, source in dict.fromkeys(access.values()):
             self._report.add(ok(f"{source} contains credentials ({self.credentials[fingerprint].kind})."))
         places = survey.places(access)
-        if named_secret in access:
+        if named_secret is not None and named_secret in access:
             fingerprint, source = access[named_secret]
             if all(place.scope.credentials != fingerprint for place in places):
                 places.append(self._named_place(fingerprint, source))

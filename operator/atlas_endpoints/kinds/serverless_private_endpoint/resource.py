@@ -186,7 +186,7 @@ class ServerlessStatus(Status):
         return reservation if reservation is not None and reservation.endpoint_id is None else None
 
 
-class ServerlessPrivateEndpoint(Resource):
+class ServerlessPrivateEndpoint(Resource, frozen=True):
     """A resource of the kind."""
 
     spec_type: ClassVar = Spec
